@@ -1,0 +1,1 @@
+//! Pure wire code of the EC2 Query protocol: parameters, XML, SigV4 both ways.

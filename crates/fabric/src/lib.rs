@@ -1,0 +1,1 @@
+//! What carries packets: the Linux fabric, its workloads, and the fabric that carries none.

@@ -1,0 +1,1 @@
+//! Pure model of VPCs, Private Spaces and peering: every resource, every rule.

@@ -1,0 +1,1 @@
+//! HTTP: the Heroku-compatible and the EC2-compatible API, the ledger, the reconcile loops.

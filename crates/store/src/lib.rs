@@ -1,0 +1,1 @@
+//! The only persistence: load, commit, tail.
