@@ -1,0 +1,352 @@
+//! Typed identifiers: two kinds never mix, malformed text never becomes one.
+//!
+//! EC2 ids are a prefix and 17 hexadecimal digits; the 8-digit form of old ids is accepted as
+//! well-formed (`ec2.md` §1.2). Heroku's ids are UUIDs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Where new identifiers and other chance come from: an argument, so that tests are deterministic.
+pub trait IdSource {
+    /// Returns 128 bits that were never returned before.
+    fn next_bits(&mut self) -> u128;
+}
+
+/// Counts upwards from a start: the deterministic source of golden tests.
+#[derive(Debug, Clone, Default)]
+pub struct Sequence(pub u128);
+
+impl IdSource for Sequence {
+    fn next_bits(&mut self) -> u128 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+/// Text that is not an identifier of the expected kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is not a well-formed {kind} id")]
+pub struct MalformedId {
+    /// What was read.
+    pub text: String,
+    /// Which kind was expected, by its prefix.
+    pub kind: &'static str,
+}
+
+/// What all EC2-style identifiers have in common.
+pub trait PrefixedId: Copy + Ord + fmt::Display + FromStr<Err = MalformedId> {
+    /// The text before the hyphen.
+    const PREFIX: &'static str;
+    /// The smallest identifier of the kind, for range look-ups.
+    const MIN: Self;
+    /// The largest identifier of the kind, for range look-ups.
+    const MAX: Self;
+    /// Makes a new one.
+    fn fresh(ids: &mut dyn IdSource) -> Self;
+}
+
+const LONG_DIGITS: usize = 17;
+const SHORT_DIGITS: usize = 8;
+const LONG_MASK: u128 = (1 << (4 * LONG_DIGITS)) - 1;
+/// Marks the 8-digit form, which must print as it was read.
+const SHORT_FLAG: u128 = 1 << 127;
+
+fn parse_prefixed(text: &str, kind: &'static str) -> Result<u128, MalformedId> {
+    let malformed = || MalformedId { text: text.chars().take(64).collect(), kind };
+    let digits =
+        text.strip_prefix(kind).and_then(|rest| rest.strip_prefix('-')).ok_or_else(malformed)?;
+    if !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        return Err(malformed());
+    }
+    let value = u128::from_str_radix(digits, 16).map_err(|_| malformed())?;
+    match digits.len() {
+        LONG_DIGITS => Ok(value),
+        SHORT_DIGITS => Ok(value | SHORT_FLAG),
+        _ => Err(malformed()),
+    }
+}
+
+fn print_prefixed(f: &mut fmt::Formatter<'_>, prefix: &str, value: u128) -> fmt::Result {
+    if value & SHORT_FLAG == 0 {
+        write!(f, "{prefix}-{value:017x}")
+    } else {
+        write!(f, "{prefix}-{:08x}", value & !SHORT_FLAG)
+    }
+}
+
+macro_rules! prefixed_ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// The identifier's digits as a number, for names derived from it.
+            pub const fn bits(self) -> u128 {
+                self.0 & !SHORT_FLAG
+            }
+        }
+
+        impl PrefixedId for $name {
+            const PREFIX: &'static str = $prefix;
+            const MIN: Self = Self(0);
+            const MAX: Self = Self(u128::MAX);
+            fn fresh(ids: &mut dyn IdSource) -> Self {
+                Self(ids.next_bits() & LONG_MASK)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                print_prefixed(f, $prefix, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+            fn from_str(text: &str) -> Result<Self, MalformedId> {
+                parse_prefixed(text, $prefix).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+prefixed_ids! {
+    /// A network ACL.
+    AclId = "acl";
+    /// A network ACL's association with a subnet.
+    AclAssociationId = "aclassoc";
+    /// A DHCP option set.
+    DhcpOptionsId = "dopt";
+    /// A network interface.
+    EniId = "eni";
+    /// A network interface's attachment.
+    EniAttachmentId = "eni-attach";
+    /// A customer's instance.
+    InstanceId = "i";
+    /// An internet gateway.
+    IgwId = "igw";
+    /// A VPC peering connection.
+    PcxId = "pcx";
+    /// A reservation: the set of instances of one RunInstances.
+    ReservationId = "r";
+    /// A route table.
+    RouteTableId = "rtb";
+    /// A route table's association with a subnet, or with the VPC as its main table.
+    RouteTableAssociationId = "rtbassoc";
+    /// A security group.
+    SecurityGroupId = "sg";
+    /// A security group's rule.
+    SecurityGroupRuleId = "sgr";
+    /// A subnet.
+    SubnetId = "subnet";
+    /// A VPC.
+    VpcId = "vpc";
+    /// A CIDR block's association with a VPC.
+    VpcCidrAssociationId = "vpc-cidr-assoc";
+}
+
+macro_rules! uuid_ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub uuid::Uuid);
+
+        impl $name {
+            /// The smallest, for range look-ups.
+            pub const MIN: Self = Self(uuid::Uuid::nil());
+            /// The largest, for range look-ups.
+            pub const MAX: Self = Self(uuid::Uuid::max());
+
+            /// Makes a new one.
+            pub fn fresh(ids: &mut dyn IdSource) -> Self {
+                Self(uuid::Builder::from_random_bytes(ids.next_bits().to_be_bytes()).into_uuid())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+            fn from_str(text: &str) -> Result<Self, MalformedId> {
+                uuid::Uuid::try_parse(text).map(Self).map_err(|_| MalformedId {
+                    text: text.chars().take(64).collect(),
+                    kind: "uuid",
+                })
+            }
+        }
+    )*};
+}
+
+uuid_ids! {
+    /// An app.
+    AppId;
+    /// A dyno.
+    DynoId;
+    /// A release of an app.
+    ReleaseId;
+    /// A Private Space.
+    SpaceId;
+    /// A team.
+    TeamId;
+    /// An API token (its public handle, never the secret).
+    TokenId;
+    /// A user.
+    UserId;
+}
+
+/// An account: 12 decimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(u64);
+
+impl AccountId {
+    /// The smallest, for range look-ups.
+    pub const MIN: Self = Self(0);
+    /// The largest.
+    pub const MAX: Self = Self(999_999_999_999);
+
+    /// Makes a new one; the first digit is never zero, as tools drop leading zeros.
+    pub fn fresh(ids: &mut dyn IdSource) -> Self {
+        const FIRST: u128 = 100_000_000_000;
+        Self((FIRST + ids.next_bits() % (9 * FIRST)) as u64)
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012}", self.0)
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = MalformedId;
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        if text.len() != 12 || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(MalformedId { text: text.chars().take(64).collect(), kind: "account" });
+        }
+        text.parse().map(Self).map_err(|_| MalformedId { text: text.to_owned(), kind: "account" })
+    }
+}
+
+impl Serialize for AccountId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A process with its own interface: a dyno of an app or a customer's instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkloadId {
+    /// A dyno in a space.
+    Dyno(DynoId),
+    /// An instance in a customer's VPC.
+    Instance(InstanceId),
+}
+
+impl fmt::Display for WorkloadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dyno(id) => write!(f, "dyno-{id}"),
+            Self::Instance(id) => write!(f, "{id}"),
+        }
+    }
+}
+
+impl FromStr for WorkloadId {
+    type Err = MalformedId;
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        match text.strip_prefix("dyno-") {
+            Some(uuid) => uuid.parse().map(Self::Dyno),
+            None => text.parse().map(Self::Instance),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_print_as_they_were_read() {
+        for text in ["vpc-0123456789abcdef0", "vpc-e291cc85"] {
+            assert_eq!(text.parse::<VpcId>().unwrap().to_string(), text);
+        }
+        assert_eq!("eni-attach-00000000000000001".parse::<EniAttachmentId>().unwrap().bits(), 1);
+    }
+
+    #[test]
+    fn malformed_ids_are_refused() {
+        for text in [
+            "",
+            "vpc",
+            "vpc-",
+            "vpc-012",
+            "vpc-0123456789ABCDEF0",
+            "pcx-e291cc85",
+            "vpc-+123456f",
+            "vpc-é291cc8",
+        ] {
+            assert!(text.parse::<VpcId>().is_err(), "{text}");
+        }
+        for text in ["12345678901", "1234567890123", "12345678901a", "+12345678901"] {
+            assert!(text.parse::<AccountId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn workload_ids_name_their_kind() {
+        let mut ids = Sequence(7);
+        for id in [
+            WorkloadId::Dyno(DynoId::fresh(&mut ids)),
+            WorkloadId::Instance(InstanceId::fresh(&mut ids)),
+        ] {
+            assert_eq!(id.to_string().parse::<WorkloadId>().unwrap(), id);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What the fabric must look like: the only thing that a driver is told.
+//!
+//! An intent is pure data, derived from the [`World`](crate::World) by [`plan`](crate::plan).
+//! A VPC's intent holds everything that its own router needs, so that a change to one VPC touches
+//! nothing of another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AclId, Cidr, EniId, PcxId, RouteTableId, SecurityGroupId, SubnetId, Traffic, VpcId, WorkloadId,
+};
+
+/// Everything that the fabric must carry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The routers, one for each VPC.
+    pub vpcs: BTreeMap<VpcId, VpcIntent>,
+    /// The links between routers, one for each peering connection that was accepted.
+    pub peerings: BTreeMap<PcxId, PeeringIntent>,
+    /// The processes, each with its interface.
+    pub workloads: BTreeMap<WorkloadId, WorkloadIntent>,
+}
+
+/// What changed of an intent: `None` means that it must go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IntentDelta {
+    /// Routers made, changed or removed.
+    pub vpcs: BTreeMap<VpcId, Option<VpcIntent>>,
+    /// Links made, changed or removed.
+    pub peerings: BTreeMap<PcxId, Option<PeeringIntent>>,
+    /// Workloads made, changed or removed.
+    pub workloads: BTreeMap<WorkloadId, Option<WorkloadIntent>>,
+}
+
+/// One VPC's router.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpcIntent {
+    /// The VPC's blocks, primary first. An address inside them that no interface has is
+    /// unreachable, whatever the route tables say: the `local` route wins.
+    pub cidrs: Vec<Cidr>,
+    /// Its subnets.
+    pub subnets: BTreeMap<SubnetId, SubnetIntent>,
+    /// Its route tables without the `local` routes. Longest prefix wins.
+    pub route_tables: BTreeMap<RouteTableId, BTreeMap<Cidr, RouteTarget>>,
+    /// The interfaces that something uses. An interface that nothing uses is not here.
+    pub interfaces: BTreeMap<EniId, InterfaceIntent>,
+    /// The security groups that those interfaces are in.
+    pub groups: BTreeMap<SecurityGroupId, GroupIntent>,
+    /// Addresses of the members of each group that a rule of `groups` names, in this VPC or, by an
+    /// active peering, in another.
+    pub members: BTreeMap<SecurityGroupId, BTreeSet<Ipv4Addr>>,
+    /// The network ACLs that any subnet uses and that restrict anything. A subnet whose ACL is
+    /// not here passes all.
+    pub acls: BTreeMap<AclId, AclIntent>,
+    /// This VPC's ends of its peerings.
+    pub peerings: BTreeMap<PcxId, PeeringEnd>,
+}
+
+/// A subnet of a router.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubnetIntent {
+    /// Its block.
+    pub cidr: Cidr,
+    /// The route table that what leaves its interfaces follows.
+    pub route_table: RouteTableId,
+    /// The network ACL that guards its boundary; `None` where the ACL restricts nothing.
+    pub acl: Option<AclId>,
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteTarget {
+    /// Over a peering.
+    Peering(PcxId),
+    /// To an interface of the same VPC (a middlebox).
+    Interface(EniId),
+    /// Nowhere: what it led to is gone or not there yet. Packets are dropped.
+    Blackhole,
+}
+
+/// An interface in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceIntent {
+    /// Its Ethernet address.
+    pub mac: MacAddr,
+    /// The subnet it is in.
+    pub subnet: SubnetId,
+    /// Its addresses, primary first.
+    pub addresses: Vec<Ipv4Addr>,
+    /// The groups it is in, sorted.
+    pub groups: Vec<SecurityGroupId>,
+    /// Whether it may only send from and receive for its own addresses.
+    pub source_dest_check: bool,
+    /// Bytes that a packet may have.
+    pub mtu: u16,
+}
+
+/// An Ethernet address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MacAddr(pub [u8; 6]);
+
+/// A security group's rules as a router needs them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupIntent {
+    /// What may come in.
+    pub ingress: BTreeSet<RuleIntent>,
+    /// What may go out.
+    pub egress: BTreeSet<RuleIntent>,
+}
+
+/// One rule of a security group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RuleIntent {
+    /// Which traffic.
+    pub traffic: Traffic,
+    /// From or to whom.
+    pub peer: RulePeer,
+}
+
+/// The other side of a security group's rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RulePeer {
+    /// Any address of a block.
+    Cidr(Cidr),
+    /// The members of a group: [`VpcIntent::members`].
+    Group(SecurityGroupId),
+}
+
+/// A network ACL's entries, in the order of their numbers; what none matches is denied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AclIntent {
+    /// For packets that enter a subnet; `cidr` is the packet's source.
+    pub ingress: Vec<AclEntryIntent>,
+    /// For packets that leave a subnet; `cidr` is the packet's destination.
+    pub egress: Vec<AclEntryIntent>,
+}
+
+/// One entry of a network ACL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AclEntryIntent {
+    /// Whether it lets pass or drops.
+    pub allow: bool,
+    /// Which traffic.
+    pub traffic: Traffic,
+    /// The other side's block.
+    pub cidr: Cidr,
+}
+
+/// One VPC's end of a peering.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeeringEnd {
+    /// Blocks of this VPC that what arrives may be for. Everything else that arrives is dropped,
+    /// so transit is impossible (R23), and a space's peers reach only what they may (R20).
+    pub admits_to: Vec<Cidr>,
+    /// Blocks that what arrives may come from; `None` is any, as EC2 has it between VPCs.
+    pub admits_from: Option<Vec<Cidr>>,
+}
+
+/// The link between two routers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeeringIntent {
+    /// The requester's VPC.
+    pub requester: VpcId,
+    /// The accepter's VPC.
+    pub accepter: VpcId,
+    /// Bytes that a packet may have: 9001 within a region, 1500 between two (R5).
+    pub mtu: u16,
+}
+
+/// A process that must run, with its interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadIntent {
+    /// The interface that it has, which is in the VPC's intent too.
+    pub interface: EniId,
+    /// The VPC that the interface is in.
+    pub vpc: VpcId,
+    /// Its addresses, primary first.
+    pub addresses: Vec<Ipv4Addr>,
+    /// The name that it sees as its own.
+    pub hostname: String,
+    /// What runs: the program and its arguments.
+    pub command: Vec<String>,
+    /// A script that is run first, as an instance's user data is; its end does not end the
+    /// workload.
+    pub user_data: Option<Vec<u8>>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// Bytes of memory that it may use; `None` is no limit.
+    pub memory_limit: Option<u64>,
+    /// Whether it must run (`true`) or be stopped and kept (`false`).
+    pub run: bool,
+}
+
+impl std::fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl std::fmt::Debug for MacAddr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<MacAddr> for String {
+    fn from(mac: MacAddr) -> Self {
+        mac.to_string()
+    }
+}
+
+impl TryFrom<String> for MacAddr {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut octets = [0; 6];
+        let mut parts = text.split(':');
+        for octet in &mut octets {
+            *octet = parts
+                .next()
+                .and_then(|part| u8::from_str_radix(part, 16).ok())
+                .ok_or_else(|| format!("'{text}' is not an Ethernet address"))?;
+        }
+        Ok(Self(octets))
+    }
+}

@@ -1,0 +1,137 @@
+//! Points in time. The model has no clock: `now` is always an argument.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since the epoch, UTC; RFC 3339 in text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+/// Text that is not an RFC 3339 time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is not an RFC 3339 time such as 2026-01-31T12:00:00Z")]
+pub struct MalformedTimestamp {
+    /// What was read.
+    pub text: String,
+}
+
+impl Timestamp {
+    /// Makes one from milliseconds since the epoch; out of the years 0–9999 it is cut to them.
+    pub const fn from_millis(millis: i64) -> Self {
+        const MIN: i64 = -62_167_219_200_000;
+        const MAX: i64 = 253_402_207_200_000;
+        Self(if millis < MIN {
+            MIN
+        } else if millis > MAX {
+            MAX
+        } else {
+            millis
+        })
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// How long ago `earlier` was; zero if it was not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// RFC 3339 with whole seconds, as the Platform API writes it: `2016-09-26T22:57:33Z`.
+    pub fn to_seconds_string(self) -> String {
+        format!("{:.0}", self.display())
+    }
+
+    fn display(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).expect("the constructor keeps it in range")
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+    fn add(self, span: Duration) -> Self {
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_add(span))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+    fn sub(self, span: Duration) -> Self {
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_sub(span))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Writes milliseconds, as EC2 does: `2016-09-26T22:57:33.000Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.display())
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = MalformedTimestamp;
+    fn from_str(text: &str) -> Result<Self, MalformedTimestamp> {
+        let malformed = || MalformedTimestamp { text: text.chars().take(64).collect() };
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| malformed())?;
+        Ok(Self::from_millis(parsed.as_millisecond()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_both_forms_and_reads_them_back() {
+        let t: Timestamp = "2016-09-26T22:57:33.250Z".parse().unwrap();
+        assert_eq!(t.to_string(), "2016-09-26T22:57:33.250Z");
+        assert_eq!(t.to_seconds_string(), "2016-09-26T22:57:33Z");
+        assert_eq!(
+            t.to_seconds_string().parse::<Timestamp>().unwrap() + Duration::from_millis(250),
+            t
+        );
+    }
+
+    #[test]
+    fn absurd_times_are_cut_not_panicked_on() {
+        for millis in [i64::MIN, i64::MAX, 0] {
+            let t = Timestamp::from_millis(millis);
+            assert!(t.to_string().parse::<Timestamp>().is_ok(), "{millis}");
+            let _ = t + Duration::MAX;
+            let _ = t - Duration::MAX;
+        }
+        assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+}
