@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it: where things are, and how they speak.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+tools=$root/.tools
+cd "$root"
+
+# The pinned clients come before whatever else the machine has.
+export PATH="$tools/bin:$tools/cargo/bin:$PATH"
+# The clients speak to the server under test and to nothing else.
+export DISABLE_TELEMETRY=true
+export HEROKU_SKIP_NEW_VERSION_CHECK=true
+export AWS_EC2_METADATA_DISABLED=true
+export AWS_PAGER=
+
+say() { printf '==> %s\n' "$*"; }
+
+die() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+usage_error() {
+  printf '%s: %s\nTry: %s --help\n' "$(basename "$0")" "$1" "$0" >&2
+  exit 2
+}
+
+# Runs one named step, and says how long it took or that it failed.
+step() {
+  local name=$1 start status=0
+  shift
+  say "$name"
+  start=$SECONDS
+  "$@" || status=$?
+  if ((status != 0)); then
+    printf 'FAILED: %s (%d s): %s\n' "$name" $((SECONDS - start)) "$*" >&2
+    exit "$status"
+  fi
+  printf '    %s: %d s\n' "$name" $((SECONDS - start))
+}
+
+need_root() {
+  [[ $(id -u) == 0 ]] || die "$1 needs root (it makes network namespaces). Run it again with: sudo -E $0"
+}
