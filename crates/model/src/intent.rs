@@ -1,6 +1,6 @@
 //! What the fabric must look like: the only thing that a driver is told.
 //!
-//! An intent is pure data, derived from the [`World`](crate::World) by [`plan`](crate::plan).
+//! An intent is pure data, derived from the world by a pure plan.
 //! A VPC's intent holds everything that its own router needs, so that a change to one VPC touches
 //! nothing of another.
 
