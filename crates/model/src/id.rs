@@ -210,6 +210,29 @@ macro_rules! uuid_ids {
     )*};
 }
 
+macro_rules! as_text {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
 uuid_ids! {
     /// An app.
     AppId;
@@ -244,15 +267,56 @@ impl AccountId {
     }
 }
 
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:012}", self.0)
+/// An access key's public half: `AKIA` and 16 characters of base 32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessKeyId(u128);
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+impl AccessKeyId {
+    /// The smallest, for range look-ups.
+    pub const MIN: Self = Self(0);
+    /// The largest.
+    pub const MAX: Self = Self((1 << 80) - 1);
+
+    /// Makes a new one.
+    pub fn fresh(ids: &mut dyn IdSource) -> Self {
+        Self(ids.next_bits() & Self::MAX.0)
     }
 }
 
-impl fmt::Debug for AccountId {
+impl fmt::Display for AccessKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_str("AKIA")?;
+        (0..16).rev().try_for_each(|n| {
+            let digit = (self.0 >> (5 * n)) & 31;
+            fmt::Write::write_char(f, char::from(BASE32[digit as usize]))
+        })
+    }
+}
+
+impl FromStr for AccessKeyId {
+    type Err = MalformedId;
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        let malformed =
+            || MalformedId { text: text.chars().take(64).collect(), kind: "access key" };
+        let digits = text.strip_prefix("AKIA").filter(|d| d.len() == 16).ok_or_else(malformed)?;
+        digits
+            .bytes()
+            .try_fold(0, |value: u128, byte| {
+                let digit = BASE32.iter().position(|b| *b == byte)?;
+                Some(value << 5 | digit as u128)
+            })
+            .map(Self)
+            .ok_or_else(malformed)
+    }
+}
+
+as_text! { AccessKeyId, AccountId }
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012}", self.0)
     }
 }
 
@@ -263,19 +327,6 @@ impl FromStr for AccountId {
             return Err(MalformedId { text: text.chars().take(64).collect(), kind: "account" });
         }
         text.parse().map(Self).map_err(|_| MalformedId { text: text.to_owned(), kind: "account" })
-    }
-}
-
-impl Serialize for AccountId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for AccountId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -318,6 +369,15 @@ mod tests {
             assert_eq!(text.parse::<VpcId>().unwrap().to_string(), text);
         }
         assert_eq!("eni-attach-00000000000000001".parse::<EniAttachmentId>().unwrap().bits(), 1);
+    }
+
+    #[test]
+    fn access_keys_round_trip() {
+        let id = AccessKeyId::fresh(&mut Sequence(0x1234_5678_9abc_def0_1234));
+        assert_eq!(id.to_string().len(), 20);
+        assert_eq!(id.to_string().parse::<AccessKeyId>().unwrap(), id);
+        assert!("AKIA0000000000000000".parse::<AccessKeyId>().is_err());
+        assert!("AKIAé".parse::<AccessKeyId>().is_err());
     }
 
     #[test]

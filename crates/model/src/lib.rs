@@ -5,14 +5,24 @@
 //! refused is decided here and nowhere else.
 
 mod cidr;
+mod command;
 mod id;
 pub mod intent;
+mod record;
+mod refused;
 mod region;
+mod resource;
 mod time;
 mod traffic;
+mod world;
 
 pub use cidr::{Cidr, MalformedCidr, RFC1918};
+pub use command::*;
 pub use id::*;
+pub use record::{Alias, BadRow, Key, Kind, Only, Record};
+pub use refused::{Code, PlatformError, Refused};
 pub use region::{Region, RegionFacts, UnknownRegion, Zone};
+pub use resource::*;
 pub use time::{MalformedTimestamp, Timestamp};
 pub use traffic::{IpProtocol, Packet, PortRange, Traffic};
+pub use world::{Change, Scope, World};

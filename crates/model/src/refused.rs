@@ -1,0 +1,204 @@
+//! Refusals: what somebody asked for and may not have, with the codes of both APIs in one place.
+
+use std::fmt;
+
+/// A request that was refused. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refused {
+    /// Which rule refused it.
+    pub code: Code,
+    /// What a person can do with it.
+    pub message: String,
+}
+
+impl Refused {
+    /// Makes one.
+    pub fn new(code: Code, message: impl fmt::Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident => $ec2:literal, $platform:ident;)*) => {
+        /// Which rule refused a request, named after EC2's code where EC2 has one
+        /// (`ec2.md` §1.3).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// EC2's error code.
+            pub const fn ec2(self) -> &'static str {
+                match self { $(Self::$name => $ec2,)* }
+            }
+
+            /// The Platform API's status and id (`heroku.md` §1.2).
+            pub const fn platform(self) -> PlatformError {
+                match self { $(Self::$name => PlatformError::$platform,)* }
+            }
+        }
+    };
+}
+
+/// The Platform API's kinds of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlatformError {
+    /// The request makes no sense.
+    Invalid,
+    /// Not allowed.
+    Forbidden,
+    /// Not there, or not to be seen.
+    NotFound,
+    /// Not now, or not twice.
+    Conflict,
+}
+
+impl PlatformError {
+    /// HTTP's status.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Invalid => 422,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+        }
+    }
+
+    /// The body's `id`.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid_params",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
+impl Code {
+    /// HTTP's status in EC2's answers.
+    pub const fn ec2_status(self) -> u16 {
+        match self {
+            Self::UnauthorizedOperation => 403,
+            _ => 400,
+        }
+    }
+}
+
+codes! {
+    /// The caller may not do this (R4).
+    UnauthorizedOperation => "UnauthorizedOperation", Forbidden;
+    /// Not for this caller, or not in this state.
+    OperationNotPermitted => "OperationNotPermitted", Forbidden;
+    /// A value is out of its range or does not fit.
+    InvalidParameterValue => "InvalidParameterValue", Invalid;
+    /// Two values do not go together.
+    InvalidParameterCombination => "InvalidParameterCombination", Invalid;
+    /// A value is missing.
+    MissingParameter => "MissingParameter", Invalid;
+    /// The same token with other parameters.
+    IdempotentParameterMismatch => "IdempotentParameterMismatch", Conflict;
+    /// Something else still needs it.
+    DependencyViolation => "DependencyViolation", Conflict;
+    /// The life cycle does not have this step.
+    InvalidStateTransition => "InvalidStateTransition", Conflict;
+    /// There is no such thing on the platform's side.
+    NotFound => "InvalidResource.NotFound", NotFound;
+    /// There is one already on the platform's side.
+    Conflict => "ResourceAlreadyExists", Conflict;
+    /// More than the limit.
+    LimitExceeded => "ResourceLimitExceeded", Invalid;
+    /// An id of a resource is malformed.
+    InvalidIdMalformed => "InvalidID.Malformed", Invalid;
+    /// No such resource to tag.
+    InvalidId => "InvalidID", NotFound;
+    /// No such VPC.
+    VpcNotFound => "InvalidVpcID.NotFound", NotFound;
+    /// A VPC's block has a size that is not allowed.
+    VpcRange => "InvalidVpc.Range", Invalid;
+    /// A block cannot be added.
+    VpcCidrConflict => "InvalidVpc.Conflict", Invalid;
+    /// Too many blocks.
+    VpcCidrLimit => "VpcCidrBlockLimitExceeded", Invalid;
+    /// No such association of a block.
+    VpcCidrAssociationNotFound => "InvalidVpcCidrBlockAssociationID.NotFound", NotFound;
+    /// No such subnet.
+    SubnetNotFound => "InvalidSubnetID.NotFound", NotFound;
+    /// A subnet's block has a size that is not allowed, or lies outside.
+    SubnetRange => "InvalidSubnet.Range", Invalid;
+    /// A subnet's block overlaps another's.
+    SubnetConflict => "InvalidSubnet.Conflict", Invalid;
+    /// A subnet is full.
+    InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet", Invalid;
+    /// An address is taken.
+    AddressInUse => "InvalidIPAddress.InUse", Conflict;
+    /// No such route table.
+    RouteTableNotFound => "InvalidRouteTableID.NotFound", NotFound;
+    /// No such association.
+    AssociationNotFound => "InvalidAssociationID.NotFound", NotFound;
+    /// The subnet has a route table of its own already.
+    AlreadyAssociated => "Resource.AlreadyAssociated", Conflict;
+    /// There is such a route already.
+    RouteAlreadyExists => "RouteAlreadyExists", Conflict;
+    /// No such route.
+    RouteNotFound => "InvalidRoute.NotFound", NotFound;
+    /// Too many routes.
+    RouteLimitExceeded => "RouteLimitExceeded", Invalid;
+    /// No such internet gateway.
+    GatewayNotFound => "InvalidInternetGatewayID.NotFound", NotFound;
+    /// No such security group.
+    GroupNotFound => "InvalidGroup.NotFound", NotFound;
+    /// There is a group of that name already.
+    GroupDuplicate => "InvalidGroup.Duplicate", Conflict;
+    /// The name is reserved.
+    GroupReserved => "InvalidGroup.Reserved", Invalid;
+    /// The default group stays.
+    CannotDelete => "CannotDelete", Invalid;
+    /// There is such a rule already.
+    PermissionDuplicate => "InvalidPermission.Duplicate", Conflict;
+    /// No such rule.
+    PermissionNotFound => "InvalidPermission.NotFound", NotFound;
+    /// A rule makes no sense.
+    PermissionMalformed => "InvalidPermission.Malformed", Invalid;
+    /// No such rule's id.
+    GroupRuleNotFound => "InvalidSecurityGroupRuleId.NotFound", NotFound;
+    /// Too many rules.
+    RuleLimitExceeded => "RulesPerSecurityGroupLimitExceeded", Invalid;
+    /// Too many groups on an interface.
+    GroupsPerInterfaceLimit => "SecurityGroupsPerInterfaceLimitExceeded", Invalid;
+    /// No such network ACL.
+    AclNotFound => "InvalidNetworkAclID.NotFound", NotFound;
+    /// There is such an entry already.
+    AclEntryExists => "NetworkAclEntryAlreadyExists", Conflict;
+    /// No such entry.
+    AclEntryNotFound => "InvalidNetworkAclEntry.NotFound", NotFound;
+    /// Too many entries.
+    AclEntryLimit => "NetworkAclEntryLimitExceeded", Invalid;
+    /// No such interface.
+    EniNotFound => "InvalidNetworkInterfaceID.NotFound", NotFound;
+    /// No such instance.
+    InstanceNotFound => "InvalidInstanceID.NotFound", NotFound;
+    /// No such image.
+    ImageNotFound => "InvalidAMIID.NotFound", NotFound;
+    /// User data that is not base64 or too long.
+    UserDataMalformed => "InvalidUserData.Malformed", Invalid;
+    /// No such peering connection.
+    PeeringNotFound => "InvalidVpcPeeringConnectionID.NotFound", NotFound;
+    /// There is one between the two already.
+    PeeringExists => "VpcPeeringConnectionAlreadyExists", Conflict;
+    /// Too many requests wait.
+    PeeringOutstandingLimit => "OutstandingVpcPeeringConnectionLimitExceeded", Invalid;
+    /// Too many peerings.
+    PeeringActiveLimit => "ActiveVpcPeeringConnectionPerVpcLimitExceeded", Invalid;
+    /// Names cannot be resolved in a VPC without them.
+    PeeringDnsDisabled => "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled", Invalid;
+    /// Too many tags.
+    TagLimitExceeded => "TagLimitExceeded", Invalid;
+    /// A tag's key is not allowed.
+    TagKeyMalformed => "InvalidTagKey.Malformed", Invalid;
+}

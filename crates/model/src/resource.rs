@@ -1,0 +1,17 @@
+//! Every resource: plain data, stored as JSON, changed only by [`crate::World::decide`].
+//!
+//! A resource names others by id; what it mentions is listed in one place
+//! ([`crate::Record::mentions`]), which the world turns into an index.
+
+mod ec2;
+mod identity;
+mod peering;
+mod platform;
+
+pub use ec2::*;
+pub use identity::*;
+pub use peering::*;
+pub use platform::*;
+
+/// A resource's tags, by key.
+pub type Tags = std::collections::BTreeMap<String, String>;

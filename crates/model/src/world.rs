@@ -1,0 +1,367 @@
+//! The world: every resource with its indexes, as a value that is cheap to copy.
+//!
+//! Copies share what they have in common, so that a decision can work on its own copy, a refusal
+//! drops it, and readers hold on to a consistent state for as long as they like.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use crate::resource::*;
+use crate::{
+    AccessKeyId, AccountId, AclId, Alias, AppId, DhcpOptionsId, DynoId, EniId, IgwId, InstanceId,
+    Key, Kind, Only, PcxId, Record, Region, RouteTableId, SecurityGroupId, SpaceId, SubnetId,
+    TeamId, TokenId, UserId, VpcId, WorkloadId,
+};
+
+/// One change of the world, and of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// This is the resource from now on.
+    Put(Record),
+    /// It is no more.
+    Delete(Key),
+}
+
+impl Change {
+    /// Which resource it is about.
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Put(record) => record.key(),
+            Self::Delete(key) => *key,
+        }
+    }
+}
+
+/// Every resource with its indexes.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    records: OrdMap<Key, Record>,
+    /// (what is named, who names it).
+    mentions: OrdSet<(Key, Key)>,
+    aliases: OrdMap<Alias, Key>,
+    addresses: OrdMap<(VpcId, Ipv4Addr), EniId>,
+}
+
+macro_rules! getters {
+    ($($(#[$doc:meta])* $get:ident $id:ty => $name:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $get(&self, id: $id) -> Option<&Arc<$name>> {
+            match self.records.get(&Key::$name(id)) {
+                Some(Record::$name(resource)) => Some(resource),
+                _ => None,
+            }
+        }
+    )*};
+}
+
+macro_rules! listers {
+    ($($(#[$doc:meta])* $all:ident $in:ident => $name:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $all(&self) -> impl Iterator<Item = &Arc<$name>> + '_ {
+            let (min, max) = Kind::$name.range();
+            self.records.range(min..=max).filter_map(|(_, record)| match record {
+                Record::$name(resource) => Some(resource),
+                _ => None,
+            })
+        }
+
+        /// The same, only those that name another resource.
+        pub fn $in(&self, named: Key) -> impl Iterator<Item = &Arc<$name>> + '_ {
+            self.naming(named, Kind::$name).filter_map(|key| match self.records.get(&key) {
+                Some(Record::$name(resource)) => Some(resource),
+                _ => None,
+            })
+        }
+    )*};
+}
+
+impl World {
+    getters! {
+        /// An account.
+        account AccountId => Account;
+        /// An access key.
+        access_key AccessKeyId => AccessKey;
+        /// A user.
+        user UserId => User;
+        /// A token.
+        token TokenId => Token;
+        /// A team.
+        team TeamId => Team;
+        /// A space.
+        space SpaceId => Space;
+        /// An app.
+        app AppId => App;
+        /// A dyno.
+        dyno DynoId => Dyno;
+        /// A VPC.
+        vpc VpcId => Vpc;
+        /// A subnet.
+        subnet SubnetId => Subnet;
+        /// A route table.
+        route_table RouteTableId => RouteTable;
+        /// A security group.
+        group SecurityGroupId => SecurityGroup;
+        /// A network ACL.
+        acl AclId => NetworkAcl;
+        /// A network interface.
+        eni EniId => Eni;
+        /// An instance.
+        instance InstanceId => Instance;
+        /// A peering connection.
+        peering PcxId => Peering;
+        /// An internet gateway.
+        gateway IgwId => InternetGateway;
+        /// A DHCP option set.
+        dhcp_options DhcpOptionsId => DhcpOptions;
+    }
+
+    listers! {
+        /// Every account.
+        accounts accounts_naming => Account;
+        /// Every access key.
+        access_keys access_keys_of => AccessKey;
+        /// Every user.
+        users users_naming => User;
+        /// Every token.
+        tokens tokens_of => Token;
+        /// Every team.
+        teams teams_of => Team;
+        /// Every space.
+        spaces spaces_of => Space;
+        /// Every app.
+        apps apps_in => App;
+        /// Every dyno.
+        dynos dynos_in => Dyno;
+        /// Every VPC.
+        vpcs vpcs_of => Vpc;
+        /// Every subnet.
+        subnets subnets_in => Subnet;
+        /// Every route table.
+        route_tables route_tables_in => RouteTable;
+        /// Every security group.
+        groups groups_in => SecurityGroup;
+        /// Every network ACL.
+        acls acls_in => NetworkAcl;
+        /// Every network interface.
+        enis enis_in => Eni;
+        /// Every instance.
+        instances instances_of => Instance;
+        /// Every peering connection.
+        peerings peerings_of => Peering;
+        /// Every internet gateway.
+        gateways gateways_of => InternetGateway;
+        /// Every DHCP option set.
+        dhcp_option_sets dhcp_option_sets_of => DhcpOptions;
+    }
+
+    /// What the installation was set up with; nothing before its first start.
+    pub fn settings(&self) -> Option<&Arc<Settings>> {
+        match self.records.get(&Key::Settings(Only)) {
+            Some(Record::Settings(settings)) => Some(settings),
+            _ => None,
+        }
+    }
+
+    /// Any resource.
+    pub fn get(&self, key: Key) -> Option<&Record> {
+        self.records.get(&key)
+    }
+
+    /// Every resource, by kind and id.
+    pub fn records(&self) -> impl Iterator<Item = &Record> + '_ {
+        self.records.values()
+    }
+
+    /// How many resources there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// What another name stands for.
+    pub fn find(&self, alias: &Alias) -> Option<Key> {
+        self.aliases.get(alias).copied()
+    }
+
+    /// Which resources of a kind name another one.
+    pub fn naming(&self, named: Key, kind: Kind) -> impl Iterator<Item = Key> + '_ {
+        let (min, max) = kind.range();
+        self.mentions.range((named, min)..=(named, max)).map(|(_, who)| *who)
+    }
+
+    /// Which interface has an address in a VPC.
+    pub fn eni_at(&self, vpc: VpcId, address: Ipv4Addr) -> Option<&Arc<Eni>> {
+        self.addresses.get(&(vpc, address)).and_then(|id| self.eni(*id))
+    }
+
+    /// The addresses in use between two of a VPC, inclusive.
+    pub fn addresses_between(
+        &self,
+        vpc: VpcId,
+        first: Ipv4Addr,
+        last: Ipv4Addr,
+    ) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.addresses.range((vpc, first)..=(vpc, last)).map(|((_, address), _)| *address)
+    }
+
+    /// An account by name.
+    pub fn account_named(&self, name: &str) -> Option<&Arc<Account>> {
+        match self.find(&Alias::Account(name.to_owned()))? {
+            Key::Account(id) => self.account(id),
+            _ => None,
+        }
+    }
+
+    /// A user by address, whatever its case.
+    pub fn user_named(&self, email: &str) -> Option<&Arc<User>> {
+        match self.find(&Alias::User(email.to_lowercase()))? {
+            Key::User(id) => self.user(id),
+            _ => None,
+        }
+    }
+
+    /// A team by name.
+    pub fn team_named(&self, name: &str) -> Option<&Arc<Team>> {
+        match self.find(&Alias::Team(name.to_owned()))? {
+            Key::Team(id) => self.team(id),
+            _ => None,
+        }
+    }
+
+    /// A space by name.
+    pub fn space_named(&self, name: &str) -> Option<&Arc<Space>> {
+        match self.find(&Alias::Space(name.to_owned()))? {
+            Key::Space(id) => self.space(id),
+            _ => None,
+        }
+    }
+
+    /// An app by name.
+    pub fn app_named(&self, name: &str) -> Option<&Arc<App>> {
+        match self.find(&Alias::App(name.to_owned()))? {
+            Key::App(id) => self.app(id),
+            _ => None,
+        }
+    }
+
+    /// A dyno by its name in an app.
+    pub fn dyno_named(&self, app: AppId, name: &str) -> Option<&Arc<Dyno>> {
+        match self.find(&Alias::Dyno(app, name.to_owned()))? {
+            Key::Dyno(id) => self.dyno(id),
+            _ => None,
+        }
+    }
+
+    /// The space that a VPC is the own VPC of.
+    pub fn space_of_vpc(&self, vpc: &Vpc) -> Option<&Arc<Space>> {
+        match vpc.role {
+            Some(VpcRole::Space(id)) => self.space(id),
+            Some(VpcRole::Data(_)) | None => None,
+        }
+    }
+
+    /// The route table that a subnet follows.
+    pub fn route_table_of(&self, subnet: &Subnet) -> Option<&Arc<RouteTable>> {
+        let own = subnet.route_table.map(|own| own.route_table);
+        let id = own.or_else(|| self.vpc(subnet.vpc).map(|vpc| vpc.main_route_table))?;
+        self.route_table(id)
+    }
+
+    /// The interface of a dyno or an instance.
+    pub fn eni_of(&self, workload: WorkloadId) -> Option<&Arc<Eni>> {
+        match workload {
+            WorkloadId::Dyno(id) => self.eni(self.dyno(id)?.eni),
+            WorkloadId::Instance(id) => self.eni(self.instance(id)?.eni),
+        }
+    }
+
+    /// The account that a resource belongs to, for the store's rows.
+    pub fn owner(&self, record: &Record) -> Option<AccountId> {
+        let of_vpc = |id: VpcId| self.vpc(id).map(|vpc| vpc.account);
+        match record {
+            Record::Account(r) => Some(r.id),
+            Record::AccessKey(r) => Some(r.account),
+            Record::Vpc(r) => Some(r.account),
+            Record::Subnet(r) => of_vpc(r.vpc),
+            Record::RouteTable(r) => of_vpc(r.vpc),
+            Record::SecurityGroup(r) => of_vpc(r.vpc),
+            Record::NetworkAcl(r) => of_vpc(r.vpc),
+            Record::Eni(r) => of_vpc(r.vpc),
+            Record::Instance(r) => Some(r.account),
+            Record::Peering(r) => Some(r.requester.account),
+            Record::InternetGateway(r) => Some(r.account),
+            Record::DhcpOptions(r) => Some(r.account),
+            Record::Settings(_)
+            | Record::User(_)
+            | Record::Token(_)
+            | Record::Team(_)
+            | Record::Space(_)
+            | Record::App(_)
+            | Record::Dyno(_) => None,
+        }
+    }
+
+    /// Applies a change. The indexes follow by themselves.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Put(record) => self.put(record.clone()),
+            Change::Delete(key) => self.delete(*key),
+        }
+    }
+
+    fn put(&mut self, record: Record) {
+        let key = record.key();
+        self.delete(key);
+        record.mentions(&mut |named| {
+            self.mentions.insert((named, key));
+        });
+        record.aliases(&mut |alias| {
+            self.aliases.insert(alias, key);
+        });
+        if let Record::Eni(eni) = &record {
+            for address in &eni.addresses {
+                self.addresses.insert((eni.vpc, *address), eni.id);
+            }
+        }
+        self.records.insert(key, record);
+    }
+
+    fn delete(&mut self, key: Key) {
+        let Some(record) = self.records.remove(&key) else { return };
+        record.mentions(&mut |named| {
+            self.mentions.remove(&(named, key));
+        });
+        record.aliases(&mut |alias| {
+            if self.aliases.get(&alias) == Some(&key) {
+                self.aliases.remove(&alias);
+            }
+        });
+        if let Record::Eni(eni) = &record {
+            for address in &eni.addresses {
+                self.addresses.remove(&(eni.vpc, *address));
+            }
+        }
+    }
+}
+
+/// The region that a VPC's resource is in, with its owner: what scopes every EC2 request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    /// The owner.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+}
+
+impl Scope {
+    /// Whether a VPC is inside.
+    pub fn holds(self, vpc: &Vpc) -> bool {
+        vpc.account == self.account && vpc.region == self.region
+    }
+}
