@@ -7,20 +7,26 @@ use serde_json::{Map, Value};
 /// Deepest nesting that is read; EC2's own answers stay below ten.
 const MAX_DEPTH: usize = 64;
 
-/// Lists whose element's name does not end in `Set`; only needed to read an empty one.
-const LISTS: [&str; 12] = [
+/// Lists of VPC actions whose name does not end in `Set`; only needed to read an empty one.
+const LISTS: [&str; 18] = [
+    "assignedIpv6Addresses",
     "availabilityZoneInfo",
-    "egress",
+    "blockDeviceMapping",
     "groups",
-    "ingress",
     "ipPermissions",
     "ipPermissionsEgress",
     "ipRanges",
     "ipv6Ranges",
     "prefixListIds",
+    "productCodes",
     "regionInfo",
+    "securityGroupIds",
     "securityGroupInfo",
-    "securityGroupReferenceSet",
+    "staleIpPermissions",
+    "staleIpPermissionsEgress",
+    "subnetIds",
+    "unassignedIpv6Addresses",
+    "unsuccessful",
 ];
 
 /// An answer that is not one.
