@@ -1,0 +1,242 @@
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::{Error, Result, Secret, durable, sqlite};
+
+const LOCK: &str = "lock";
+const SECRET: &str = "secret.key";
+const DATABASE: &str = "causeway.db";
+
+/// An installation's directory, locked: one process at a time has it open. The lock is held until
+/// this and every store opened in it are gone.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    lock: Arc<File>,
+    secret: Secret,
+}
+
+impl DataDir {
+    /// Opens the directory, or makes it, with a new key in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        prepare(path)?;
+        let lock = lock(path)?;
+        let secret = open_secret(path)?;
+        Ok(Self { path: path.to_owned(), lock, secret })
+    }
+
+    /// Makes a directory from a file that a backup wrote. `path` must be absent or empty.
+    pub fn restore(backup: &Path, path: &Path) -> Result<Self> {
+        if path.exists() {
+            refuse_content(path)?;
+        }
+        let backup = sqlite::OpenBackup::open(backup)?;
+        prepare(path)?;
+        let lock = lock(path)?;
+        refuse_content(path)?;
+        // The key comes last: without it, a directory that was half restored does not open.
+        backup.restore(&path.join(DATABASE))?;
+        durable::write_file(&path.join(SECRET), backup.secret().expose())?;
+        drop(lock);
+        Self::open(path)
+    }
+
+    /// Reads the key beside a running server, without taking the lock.
+    pub fn read_secret(path: &Path) -> Result<Secret> {
+        Secret::read(&path.join(SECRET))
+    }
+
+    /// The installation's key.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the database is.
+    pub fn database_path(&self) -> PathBuf {
+        self.path.join(DATABASE)
+    }
+
+    /// A share of the lock, for a store that may outlive this.
+    pub(crate) fn lock(&self) -> Arc<File> {
+        Arc::clone(&self.lock)
+    }
+}
+
+/// Makes the directory, or refuses one where others can put another key in place.
+fn prepare(dir: &Path) -> Result<()> {
+    durable::create_dir(dir)?;
+    let metadata = fs::metadata(dir).map_err(Error::file("look at", dir))?;
+    durable::check_mode(dir, &metadata, 0o022, 0o700)
+}
+
+/// Takes the lock, and says in its file who has it. The file stays: removing it would let two
+/// processes lock two files of the same name.
+fn lock(dir: &Path) -> Result<Arc<File>> {
+    let path = dir.join(LOCK);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(Error::file("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let read = file.take(32).read_to_string(&mut holder);
+            let pid = read.ok().and_then(|_| holder.trim().parse().ok());
+            return Err(Error::InUse { path: dir.to_owned(), pid });
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(Error::file("write", &path))?;
+    Ok(Arc::new(file))
+}
+
+/// Reads the key; makes one only where there is no database that needs another.
+fn open_secret(dir: &Path) -> Result<Secret> {
+    let path = dir.join(SECRET);
+    if path.try_exists().map_err(Error::file("look at", &path))? {
+        return Secret::read(&path);
+    }
+    if durable::has_content(&dir.join(DATABASE))? {
+        return Err(Error::SecretMissing { path });
+    }
+    let secret = Secret::generate()?;
+    durable::write_file(&path, secret.expose())?;
+    Ok(secret)
+}
+
+/// Refuses a directory with anything in it but a lock.
+fn refuse_content(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(Error::file("list", dir))? {
+        if entry.map_err(Error::file("list", dir))?.file_name() != LOCK {
+            return Err(Error::NotEmpty { path: dir.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn new_directory_is_the_owner_s_alone_and_keeps_its_key() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("a/b");
+        let dir = DataDir::open(&path).unwrap();
+        assert_eq!(mode(&scratch.path().join("a")), 0o700);
+        assert_eq!(mode(&path), 0o700);
+        assert_eq!(mode(&path.join(SECRET)), 0o600);
+        assert_eq!(mode(&path.join(LOCK)), 0o600);
+        assert_eq!(DataDir::read_secret(&path).unwrap(), *dir.secret(), "beside the holder");
+        assert_eq!(fs::read(path.join(SECRET)).unwrap(), dir.secret().expose());
+        let first = dir.secret().clone();
+        assert!(!format!("{dir:?}").contains(&format!("{:?}", first.expose())));
+        drop(dir);
+        assert_eq!(*DataDir::open(&path).unwrap().secret(), first);
+        let other = DataDir::open(&scratch.path().join("c")).unwrap();
+        assert_ne!(*other.secret(), first);
+    }
+
+    #[test]
+    fn second_open_names_the_first_process() {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(scratch.path()).unwrap();
+        let message = DataDir::open(scratch.path()).unwrap_err().to_string();
+        let expected = format!(
+            "{} is in use by process {}: stop that first, or name another directory",
+            scratch.path().display(),
+            std::process::id()
+        );
+        assert_eq!(message, expected);
+        drop(dir);
+        DataDir::open(scratch.path()).unwrap();
+    }
+
+    #[test]
+    fn key_that_others_can_read_is_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        drop(DataDir::open(scratch.path()).unwrap());
+        let key = scratch.path().join(SECRET);
+        for bad in [0o604, 0o640, 0o620, 0o601] {
+            set_mode(&key, bad);
+            let errors = [
+                DataDir::open(scratch.path()).unwrap_err(),
+                DataDir::read_secret(scratch.path()).unwrap_err(),
+            ];
+            for error in errors {
+                assert!(matches!(error, Error::Permissions { mode, .. } if mode == bad));
+                let command = format!("run `chmod 600 {}`", key.display());
+                assert!(error.to_string().ends_with(&command), "{error}");
+            }
+        }
+        for good in [0o600, 0o400] {
+            set_mode(&key, good);
+            DataDir::open(scratch.path()).unwrap();
+        }
+    }
+
+    #[test]
+    fn directory_that_others_can_write_is_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        set_mode(scratch.path(), 0o770);
+        let error = DataDir::open(scratch.path()).unwrap_err();
+        let command = format!("run `chmod 700 {}`", scratch.path().display());
+        assert!(error.to_string().ends_with(&command), "{error}");
+        assert_eq!(scratch.path().read_dir().unwrap().count(), 0);
+        set_mode(scratch.path(), 0o755);
+        DataDir::open(scratch.path()).unwrap();
+    }
+
+    #[test]
+    fn malformed_and_missing_keys_are_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        drop(DataDir::open(scratch.path()).unwrap());
+        let key = scratch.path().join(SECRET);
+        for length in [0, 31, 33, 100_000] {
+            fs::write(&key, vec![1; length]).unwrap();
+            let error = DataDir::open(scratch.path()).unwrap_err();
+            assert!(matches!(error, Error::MalformedSecret { .. }), "{error}");
+        }
+        fs::remove_file(&key).unwrap();
+        fs::write(scratch.path().join(DATABASE), "something").unwrap();
+        let error = DataDir::open(scratch.path()).unwrap_err();
+        assert!(matches!(error, Error::SecretMissing { .. }), "{error}");
+        assert!(!key.exists(), "no other key takes its place");
+    }
+
+    #[test]
+    fn key_that_was_being_written_at_a_crash_is_made_anew() {
+        let scratch = tempfile::tempdir().unwrap();
+        let unfinished = scratch.path().join("secret.key.new");
+        fs::write(&unfinished, "half").unwrap();
+        DataDir::open(scratch.path()).unwrap();
+        assert!(!unfinished.exists());
+        assert_eq!(mode(&scratch.path().join(SECRET)), 0o600);
+    }
+}
