@@ -58,7 +58,7 @@ pub(super) fn read(connection: &Connection, query: &AuditQuery) -> rusqlite::Res
         ("at < ?", query.until.map(Value::Integer)),
         ("number < ?", query.before.map(|number| Value::Integer(signed(number)))),
     ];
-    // Only what is asked for goes into the text, so that the indexes are used.
+    // Only what is asked for goes into the text, so that the number bounds what is read.
     let mut sql = "SELECT number, at, revision, actor, account, action, resource, source, outcome,
                        message, request_id
                    FROM audit WHERE true"

@@ -204,8 +204,6 @@ const VERSION_1: &str = "
         source TEXT NOT NULL, outcome TEXT NOT NULL, message TEXT NOT NULL,
         request_id TEXT NOT NULL
     ) STRICT;
-    CREATE INDEX audit_account ON audit (account);
-    CREATE INDEX audit_resource ON audit (resource);
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE ledger (
         one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL,
