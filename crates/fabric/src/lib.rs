@@ -1,1 +1,4 @@
 //! What carries packets: the Linux fabric, its workloads, and the fabric that carries none.
+
+pub mod driver;
+pub mod linux;

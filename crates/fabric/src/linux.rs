@@ -1,0 +1,464 @@
+//! The Linux fabric: a namespace for each VPC's router, a routed veth pair for each interface, a
+//! veth pair for each peering, nftables for what may pass.
+
+mod conntrack;
+mod doctor;
+mod names;
+mod namespace;
+mod netlink;
+mod nft;
+mod plan;
+mod probe;
+mod router;
+mod ruleset;
+mod state;
+mod sysctl;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+
+use model::intent::{Intent, IntentDelta, PeeringIntent, VpcIntent};
+use model::{Cidr, PcxId, VpcId};
+
+pub use self::doctor::doctor;
+use self::netlink::{Netlink, VethEnd};
+use self::nft::Nft;
+use self::plan::{LinkEnd, Router};
+use self::probe::Prober;
+use self::router::{Handle, Work, joined};
+use crate::driver::{Driver, Error, Outcome, Repair, Report};
+
+/// Routers whose sockets are kept open; each has some four descriptors.
+const OPEN_ROUTERS: usize = 256;
+/// Sockets of probes that wait to be closed.
+const SPENT_PROBES: usize = 64;
+
+/// The driver of the Linux fabric.
+///
+/// Everything that it makes bears the mark of its instance of Causeway, and it touches nothing
+/// else. It never changes the namespace of its caller.
+pub struct Linux {
+    instance: String,
+    vpcs: BTreeMap<VpcId, VpcIntent>,
+    peerings: BTreeMap<PcxId, PeeringIntent>,
+    /// Routers that are as described, unless something drifted.
+    known: BTreeMap<VpcId, Router>,
+    handles: BTreeMap<VpcId, Handle>,
+    /// The firewall of a namespace without links, to ask the kernel how it lists a ruleset.
+    scratch: Option<Nft>,
+    /// Closing such a socket waits for the kernel for milliseconds, so it is put off.
+    spent: Vec<Prober>,
+    calls: u64,
+}
+
+impl Linux {
+    /// Makes a driver for one instance of Causeway, named by a short text that no other instance
+    /// on the machine has. Looks at nothing yet.
+    pub fn new(instance: &str) -> Self {
+        Self {
+            instance: instance.to_owned(),
+            vpcs: BTreeMap::new(),
+            peerings: BTreeMap::new(),
+            known: BTreeMap::new(),
+            handles: BTreeMap::new(),
+            scratch: None,
+            spent: Vec::new(),
+            calls: 0,
+        }
+    }
+
+    /// Removes everything of an instance of Causeway, running or not.
+    pub fn purge_instance(instance: &str) -> Result<usize, Error> {
+        Self::new(instance).purge()
+    }
+
+    fn sweep_here(&mut self, intent: &Intent) -> Report {
+        let mut report = Report::default();
+        self.spent.clear();
+        // A namespace may have been replaced behind a socket that is open.
+        self.handles.clear();
+        self.known.clear();
+        self.vpcs = intent.vpcs.clone();
+        self.peerings = intent.peerings.clone();
+        self.remove_unnamed(&mut report);
+        let targets = self.vpcs.keys().copied().collect();
+        let peerings = self.peerings.keys().copied().collect();
+        self.reconcile(targets, &peerings, &mut report);
+        report
+    }
+
+    fn remove_unnamed(&self, report: &mut Report) {
+        let owned = match namespace::owned_by(&self.instance) {
+            Ok(owned) => owned,
+            Err(error) => return report.errors.push(error.chain()),
+        };
+        let mut wanted: BTreeSet<String> = self.vpcs.keys().map(|id| names::router(*id)).collect();
+        let interfaces = self.vpcs.values().flat_map(|vpc| vpc.interfaces.keys());
+        wanted.extend(interfaces.map(|eni| names::workload(*eni)));
+        for name in owned.into_iter().filter(|name| !wanted.contains(name)) {
+            match remove_namespace(&name, &self.instance) {
+                Ok(()) => drop(report.removed.insert(name)),
+                Err(error) => report.errors.push(error.chain()),
+            }
+        }
+    }
+
+    fn apply_here(&mut self, delta: &IntentDelta) -> Report {
+        let mut report = Report::default();
+        if self.spent.len() > SPENT_PROBES {
+            self.spent.clear();
+        }
+        let mut targets = BTreeSet::new();
+        // Of peers that are gone, the blocks are still known here.
+        let mut blocks: BTreeMap<VpcId, Vec<Cidr>> = BTreeMap::new();
+        for (pcx, new) in &delta.peerings {
+            let old = match new {
+                Some(new) => self.peerings.insert(*pcx, new.clone()),
+                None => self.peerings.remove(pcx),
+            };
+            for link in [old.as_ref(), new.as_ref()].into_iter().flatten() {
+                for end in [link.requester, link.accepter] {
+                    targets.insert(end);
+                    if let Some(vpc) = self.vpcs.get(&end) {
+                        blocks.insert(end, vpc.cidrs.clone());
+                    }
+                }
+            }
+            report.peerings.insert(*pcx, Outcome::Gone);
+        }
+        let mut orphans = BTreeSet::new();
+        for (id, new) in &delta.vpcs {
+            let old = match new {
+                Some(new) => self.vpcs.insert(*id, new.clone()),
+                None => self.vpcs.remove(id),
+            };
+            let keeps = |eni| new.as_ref().is_some_and(|vpc| vpc.interfaces.contains_key(eni));
+            let old = old.iter().flat_map(|vpc| vpc.interfaces.keys());
+            orphans.extend(old.filter(|eni| !keeps(eni)).map(|eni| names::workload(*eni)));
+            match new {
+                Some(_) => drop(targets.insert(*id)),
+                None => drop(orphans.insert(names::router(*id))),
+            }
+            if new.is_none() {
+                self.known.remove(id);
+                self.handles.remove(id);
+                report.vpcs.insert(*id, Outcome::Gone);
+            }
+        }
+        self.remove_orphans(&orphans, delta, &mut report);
+        targets.retain(|id| self.vpcs.contains_key(id));
+        let peerings = delta.peerings.iter().filter(|(_, new)| new.is_some());
+        let peerings = peerings.map(|(pcx, _)| *pcx).collect();
+        let retry = self.reconcile_once(&targets, &peerings, &blocks, &mut report);
+        if !retry.is_empty() {
+            // What was thought to be there was not: look, and try again.
+            self.known.retain(|id, _| !retry.contains(id));
+            self.handles.retain(|id, _| !retry.contains(id));
+            self.reconcile(retry, &peerings, &mut report);
+        }
+        report
+    }
+
+    fn remove_orphans(&self, orphans: &BTreeSet<String>, delta: &IntentDelta, report: &mut Report) {
+        // An interface that another VPC of the same change has is not an orphan.
+        let moved = delta.vpcs.values().flatten().flat_map(|vpc| vpc.interfaces.keys());
+        let moved: BTreeSet<String> = moved.map(|eni| names::workload(*eni)).collect();
+        for name in orphans.difference(&moved) {
+            match remove_namespace(name, &self.instance) {
+                Ok(()) => drop(report.removed.insert(name.clone())),
+                Err(error) => report.errors.push(error.chain()),
+            }
+        }
+    }
+
+    fn reconcile(
+        &mut self,
+        targets: BTreeSet<VpcId>,
+        peerings: &BTreeSet<PcxId>,
+        report: &mut Report,
+    ) {
+        self.reconcile_once(&targets, peerings, &BTreeMap::new(), report);
+    }
+
+    /// Makes routers and peerings what they must be; returns the routers that failed although
+    /// they were known.
+    fn reconcile_once(
+        &mut self,
+        targets: &BTreeSet<VpcId>,
+        peerings: &BTreeSet<PcxId>,
+        blocks: &BTreeMap<VpcId, Vec<Cidr>>,
+        report: &mut Report,
+    ) -> BTreeSet<VpcId> {
+        self.calls += 1;
+        let targets = self.with_neighbours(targets);
+        let was_known: BTreeSet<VpcId> =
+            targets.iter().filter(|id| self.known.contains_key(id)).copied().collect();
+        let mut works = BTreeMap::new();
+        let mut failed: BTreeMap<VpcId, String> = BTreeMap::new();
+        for id in &targets {
+            match self.begin(*id, blocks) {
+                Ok(work) => drop(works.insert(*id, work)),
+                Err(error) => drop(failed.insert(*id, error.chain())),
+            }
+        }
+        let mut broken = self.make_links(&mut works, &targets);
+        for (id, work) in &mut works {
+            let Some(handle) = self.handles.get_mut(id) else { continue };
+            let done = work
+                .settle_interfaces(handle, &self.instance)
+                .and_then(|()| work.settle_router(handle, &mut self.scratch));
+            if let Err(error) = done {
+                failed.insert(*id, error.chain());
+            }
+        }
+        for pcx in peerings {
+            let outcome = match broken.remove(pcx) {
+                Some(reason) => Outcome::Failed(reason),
+                None => self.check_peering(*pcx, &works, &failed),
+            };
+            report.peerings.insert(*pcx, outcome);
+        }
+        for (id, work) in works {
+            let (router, repairs) = work.finish();
+            report.repairs.extend(repairs.into_iter().map(|what| Repair { vpc: id, what }));
+            if !failed.contains_key(&id) {
+                self.known.insert(id, router);
+                report.vpcs.insert(id, Outcome::Carried);
+            }
+        }
+        let retry = failed.keys().filter(|id| was_known.contains(id)).copied().collect();
+        for (id, reason) in failed {
+            self.known.remove(&id);
+            report.vpcs.insert(id, Outcome::Failed(reason));
+        }
+        retry
+    }
+
+    /// A router of which nothing is known may lack a link whose other end is thought to be there.
+    fn with_neighbours(&mut self, targets: &BTreeSet<VpcId>) -> BTreeSet<VpcId> {
+        let mut all = targets.clone();
+        for link in self.peerings.values() {
+            let ends = [link.requester, link.accepter];
+            let doubtful = |id: &VpcId| targets.contains(id) && !self.known.contains_key(id);
+            if ends.iter().any(doubtful) {
+                all.extend(ends.into_iter().filter(|id| self.vpcs.contains_key(id)));
+            }
+        }
+        let doubtful: Vec<VpcId> = all.difference(targets).copied().collect();
+        for id in doubtful {
+            self.known.remove(&id);
+        }
+        all
+    }
+
+    /// Opens a router, makes it if need be, and removes the links that must go.
+    fn begin(&mut self, id: VpcId, blocks: &BTreeMap<VpcId, Vec<Cidr>>) -> Result<Work, Error> {
+        let want = self.router(id);
+        let mut made = false;
+        if !self.handles.contains_key(&id) {
+            self.close_idle();
+            let (handle, new) = Handle::open(&names::router(id), &self.instance)?;
+            made = new;
+            self.handles.insert(id, handle);
+        }
+        let handle = self.handles.get_mut(&id).expect("it was opened above");
+        handle.used = self.calls;
+        let mut work = Work::begin(handle, want, self.known.get(&id).cloned(), made)?;
+        for peer in work.lost_peers() {
+            let cidrs = self.vpcs.get(&peer).map(|vpc| &vpc.cidrs).or_else(|| blocks.get(&peer));
+            for cidr in cidrs.into_iter().flatten() {
+                work.forget_block(*cidr);
+            }
+        }
+        let peers = work.want().links.values().filter_map(|end| self.vpcs.get(&end.other));
+        let peers = peers.flat_map(|vpc| vpc.cidrs.iter().copied()).collect();
+        work.forget_beyond(peers);
+        work.remove_links(handle)?;
+        Ok(work)
+    }
+
+    fn close_idle(&mut self) {
+        if self.handles.len() >= OPEN_ROUTERS {
+            let idle = self.handles.iter().filter(|(_, handle)| handle.used < self.calls);
+            if let Some(id) = idle.min_by_key(|(_, handle)| handle.used).map(|(id, _)| *id) {
+                self.handles.remove(&id);
+            }
+        }
+    }
+
+    fn router(&self, id: VpcId) -> Router {
+        let vpc = self.vpcs.get(&id).expect("only VPCs of the intent are reconciled").clone();
+        let mut links = BTreeMap::new();
+        for pcx in vpc.peerings.keys() {
+            let Some(link) = self.peerings.get(pcx) else { continue };
+            let requester = link.requester == id;
+            let other = if requester { link.accepter } else { link.requester };
+            if self.vpcs.contains_key(&other) {
+                links.insert(*pcx, LinkEnd { mtu: link.mtu, requester, other });
+            }
+        }
+        Router { vpc, links }
+    }
+
+    /// Makes the links of peerings that are missing; returns those that could not be made.
+    fn make_links(
+        &mut self,
+        works: &mut BTreeMap<VpcId, Work>,
+        targets: &BTreeSet<VpcId>,
+    ) -> BTreeMap<PcxId, String> {
+        let mut broken = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        let ends = works.values().flat_map(|work| work.want().links.keys());
+        let all: Vec<PcxId> = ends.filter(|pcx| seen.insert(**pcx)).copied().collect();
+        for pcx in all {
+            let Some(link) = self.peerings.get(&pcx).cloned() else { continue };
+            if !targets.contains(&link.requester) || !targets.contains(&link.accepter) {
+                continue;
+            }
+            if let Err(error) = self.make_link(pcx, &link, works) {
+                broken.insert(pcx, error.chain());
+            }
+        }
+        broken
+    }
+
+    fn make_link(
+        &mut self,
+        pcx: PcxId,
+        link: &PeeringIntent,
+        works: &mut BTreeMap<VpcId, Work>,
+    ) -> Result<(), Error> {
+        let name = names::peer_link(pcx);
+        let missing = || Error::Probe("the router at an end is not there".into());
+        let (near, far) = (link.requester, link.accepter);
+        let (a, b) = (works.get(&near).ok_or_else(missing)?, works.get(&far).ok_or_else(missing)?);
+        let (Some(near_goal), Some(far_goal)) = (a.goal_link(&name), b.goal_link(&name)) else {
+            return Err(Error::Probe("a VPC at an end does not know of it".into()));
+        };
+        if a.has_link(&name) && b.has_link(&name) && joined(a.pair(&name), b.pair(&name)) {
+            return Ok(());
+        }
+        for end in [near, far] {
+            let handle = self.handles.get_mut(&end).ok_or_else(missing)?;
+            handle.netlink.delete_link(&name)?;
+        }
+        let target = self.handles.get(&far).ok_or_else(missing)?;
+        let target = target.namespace.file().try_clone().map_err(|source| Error::Namespace {
+            name: names::router(far),
+            step: "share",
+            source,
+        })?;
+        let near_handle = self.handles.get_mut(&near).ok_or_else(missing)?;
+        let here = VethEnd { name: &name, mac: near_goal.mac, mtu: link.mtu };
+        let there = VethEnd { name: &name, mac: far_goal.mac, mtu: link.mtu };
+        near_handle.netlink.add_veth(&here, &there, target.as_fd())?;
+        works.get_mut(&near).ok_or_else(missing)?.link_made(&name, true);
+        works.get_mut(&far).ok_or_else(missing)?.link_made(&name, false);
+        self.handles.get_mut(&far).ok_or_else(missing)?.netlink.forget(&name);
+        Ok(())
+    }
+
+    /// Says that a peering is carried only after frames went both ways and the kernel showed its
+    /// routes and its admission.
+    fn check_peering(
+        &mut self,
+        pcx: PcxId,
+        works: &BTreeMap<VpcId, Work>,
+        failed: &BTreeMap<VpcId, String>,
+    ) -> Outcome {
+        let Some(link) = self.peerings.get(&pcx).cloned() else { return Outcome::Gone };
+        for end in [link.requester, link.accepter] {
+            if let Some(reason) = failed.get(&end) {
+                return Outcome::Failed(format!("{end}: {reason}"));
+            }
+        }
+        match self.probe_peering(pcx, &link, works) {
+            Ok(()) => Outcome::Carried,
+            Err(error) => Outcome::Failed(error.chain()),
+        }
+    }
+
+    fn probe_peering(
+        &mut self,
+        pcx: PcxId,
+        link: &PeeringIntent,
+        works: &BTreeMap<VpcId, Work>,
+    ) -> Result<(), Error> {
+        let mut probers = Vec::new();
+        for end in [link.requester, link.accepter] {
+            let missing = || Error::Probe(format!("{end} is not there"));
+            let work = works.get(&end).ok_or_else(missing)?;
+            let handle = self.handles.get_mut(&end).ok_or_else(missing)?;
+            work.observe_peering(handle, pcx)?;
+            let index = handle.netlink.index(&names::peer_link(pcx))?;
+            let macs = work.want().links.get(&pcx).ok_or_else(missing)?.macs();
+            handle.namespace.enter()?;
+            probers.push((Prober::open(index)?, macs.1));
+        }
+        let [(near, near_peer), (far, far_peer)] = probers.as_slice() else {
+            return Err(Error::Probe("a link has two ends".into()));
+        };
+        let payload = format!("causeway {pcx} {}", self.calls);
+        near.reach(far, *near_peer, payload.as_bytes())?;
+        far.reach(near, *far_peer, payload.as_bytes())?;
+        self.spent.extend(probers.into_iter().map(|(prober, _)| prober));
+        Ok(())
+    }
+
+    fn purge_here(&mut self) -> Result<usize, Error> {
+        let owned = namespace::owned_by(&self.instance)?;
+        let results = owned.iter().map(|name| remove_namespace(name, &self.instance));
+        let errors: Vec<String> =
+            results.filter_map(Result::err).map(|error| error.chain()).collect();
+        if errors.is_empty() { Ok(owned.len()) } else { Err(Error::Several(errors)) }
+    }
+}
+
+impl Driver for Linux {
+    fn name(&self) -> &'static str {
+        "linux"
+    }
+
+    fn sweep(&mut self, intent: &Intent) -> Report {
+        namespace::on_own_thread(|| self.sweep_here(intent)).unwrap_or_else(|e| broken(&e))
+    }
+
+    fn apply(&mut self, delta: &IntentDelta) -> Report {
+        namespace::on_own_thread(|| self.apply_here(delta)).unwrap_or_else(|e| broken(&e))
+    }
+
+    fn purge(&mut self) -> Result<usize, Error> {
+        self.spent.clear();
+        self.handles.clear();
+        self.known.clear();
+        self.vpcs.clear();
+        self.peerings.clear();
+        namespace::on_own_thread(|| self.purge_here())?
+    }
+}
+
+fn broken(error: &Error) -> Report {
+    Report { errors: vec![error.chain()], ..Report::default() }
+}
+
+/// Removes a namespace of an instance, its links first: a process in it would keep them.
+fn remove_namespace(name: &str, instance: &str) -> Result<(), Error> {
+    let Some(namespace) = namespace::Namespace::open(name)? else {
+        return Ok(());
+    };
+    namespace.enter()?;
+    let mut netlink = Netlink::open()?;
+    match netlink.owner()? {
+        Some(owner) if owner == instance => {}
+        owner => {
+            let owner = owner.unwrap_or_else(|| "something else".to_owned());
+            return Err(Error::Foreign { name: name.to_owned(), owner });
+        }
+    }
+    let found = state::Observed::read(&mut netlink)?;
+    let ours = |link: &&String| names::is_ours(link) || *link == names::WORKLOAD_LINK;
+    for link in found.state.links.keys().filter(ours) {
+        netlink.delete_link(link)?;
+    }
+    namespace::remove(name)
+}

@@ -1,0 +1,118 @@
+//! Whether this machine can carry the Linux fabric: tried, not guessed, in a namespace of nobody.
+
+use nix::sched::{CloneFlags, unshare};
+
+use super::namespace::on_own_thread;
+use super::netlink::{Netlink, VethEnd};
+use super::nft::Nft;
+use super::plan::{LinkEnd, ROUTER_MAC, Router};
+use super::{conntrack, sysctl};
+use crate::driver::{Check, Error};
+
+/// Looks at everything that the Linux fabric needs. Leaves nothing behind.
+pub fn doctor() -> Vec<Check> {
+    let is_root = nix::unistd::geteuid().is_root();
+    let root = check("root", "run as root, or with --fabric none", || {
+        if is_root { Ok("yes".into()) } else { Err("no".into()) }
+    });
+    let rest = on_own_thread(|| {
+        let space = check("namespaces", "a kernel with CONFIG_NET_NS, and root", || {
+            unshare(CloneFlags::CLONE_NEWNET).map_err(|e| e.to_string())?;
+            Ok("a network namespace can be made".into())
+        });
+        if !space.ok {
+            return vec![space];
+        }
+        vec![
+            space,
+            check("libnftables", "apt-get install libnftables1", || said(Nft::open(), "loaded")),
+            check("nftables", "a kernel with CONFIG_NF_TABLES_INET and CONFIG_NFT_CT", || {
+                said(firewall(), "the ruleset loads")
+            }),
+            check("veth", "a kernel with CONFIG_VETH", || said(links(), "a pair can be made")),
+            check("policy routing", "a kernel with CONFIG_IP_MULTIPLE_TABLES", || {
+                said(routing(), "rules and tables can be made")
+            }),
+            check("connection tracking", "a kernel with CONFIG_NF_CT_NETLINK", || {
+                said(conntrack::forget(|_| false), "connections can be read")
+            }),
+            check("settings", "mount /proc/sys read-write", || {
+                said(sysctl::router(), "can be written")
+            }),
+        ]
+    });
+    let rest = rest.unwrap_or_else(|error| {
+        vec![check("worker thread", "lift the limit of threads", || Err(error.chain()))]
+    });
+    [root].into_iter().chain(rest).collect()
+}
+
+fn check(name: &'static str, remedy: &str, look: impl FnOnce() -> Result<String, String>) -> Check {
+    match look() {
+        Ok(detail) => Check { name, ok: true, detail, remedy: String::new() },
+        Err(detail) => Check { name, ok: false, detail, remedy: remedy.to_owned() },
+    }
+}
+
+fn said<T>(result: Result<T, Error>, text: &str) -> Result<String, String> {
+    result.map(|_| text.to_owned()).map_err(|error| error.chain())
+}
+
+/// A router with one interface and one peering: all the kinds of rules that there are.
+fn sample() -> Router {
+    let text = include_str!("doctor/sample.json");
+    let vpc = serde_json::from_str(text).expect("the sample is a VPC's intent");
+    let pcx = "pcx-00000000000000001".parse().expect("the id is well-formed");
+    let other = "vpc-00000000000000002".parse().expect("the id is well-formed");
+    Router { vpc, links: [(pcx, LinkEnd { mtu: 1500, requester: true, other })].into() }
+}
+
+fn firewall() -> Result<(), Error> {
+    Nft::open()?.run(&sample().ruleset().create()).map(drop)
+}
+
+fn links() -> Result<(), Error> {
+    let mut netlink = Netlink::open()?;
+    let own = std::fs::File::open("/proc/thread-self/ns/net")
+        .map_err(|source| Error::Namespace { name: "(probe)".into(), step: "open", source })?;
+    let here = VethEnd { name: "causeway0", mac: ROUTER_MAC, mtu: 9001 };
+    let there = VethEnd { name: "causeway1", mac: ROUTER_MAC, mtu: 9001 };
+    netlink.add_veth(&here, &there, std::os::fd::AsFd::as_fd(&own))?;
+    netlink.delete_link("causeway0")
+}
+
+fn routing() -> Result<(), Error> {
+    let mut netlink = Netlink::open()?;
+    let mut goal = sample().state();
+    // The routes over links need the links, which were looked at before.
+    goal.links.clear();
+    goal.neighbours.clear();
+    goal.routes.retain(|_, hop| *hop == super::state::Hop::Blackhole);
+    let requests = super::state::State::default().additions(&goal, &mut netlink)?;
+    netlink.batch(requests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::ruleset::Ruleset;
+
+    #[test]
+    fn the_sample_has_every_kind_of_rule() {
+        let text = sample().ruleset().create();
+        for part in [
+            "icmp type 8 icmp code 0 ",
+            "@members_sg-00000000000000001",
+            "tcp dport 8000-8010",
+            "meta l4proto 50 ",
+            "goto acl_in_acl-00000000000000001",
+            "goto from_pcx-00000000000000001",
+        ] {
+            assert!(text.contains(part), "{part} is not in:\n{text}");
+        }
+        assert_eq!(
+            sample().ruleset().update(&Ruleset::default()).lines().count() + 1,
+            text.lines().count()
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! What things of the fabric are called, so that people find them with `ip` and `nft`.
+
+use model::{EniId, PcxId, VpcId};
+
+/// What the names of all namespaces of the fabric begin with.
+pub const PREFIX: &str = "cw-";
+/// The interface that a workload sees.
+pub const WORKLOAD_LINK: &str = "eth0";
+/// The link that every namespace is born with.
+pub const LOOPBACK: &str = "lo";
+
+/// An interface's name has 15 characters, an id 17 digits: the last 14 are enough.
+const LINK_BITS: u128 = (1 << 56) - 1;
+
+/// The namespace that is a VPC's router.
+pub fn router(vpc: VpcId) -> String {
+    format!("{PREFIX}{vpc}")
+}
+
+/// The namespace that a workload lives in.
+pub fn workload(eni: EniId) -> String {
+    format!("{PREFIX}{eni}")
+}
+
+/// The router's end of an interface.
+pub fn eni_link(eni: EniId) -> String {
+    format!("e{:014x}", eni.bits() & LINK_BITS)
+}
+
+/// Both ends of a peering.
+pub fn peer_link(pcx: PcxId) -> String {
+    format!("p{:014x}", pcx.bits() & LINK_BITS)
+}
+
+/// Whether a link in a router is one that the fabric makes.
+pub fn is_ours(link: &str) -> bool {
+    link.len() == 15
+        && link.starts_with(['e', 'p'])
+        && link.bytes().skip(1).all(|b| b.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_names_fit_the_kernel() {
+        let eni: EniId = "eni-fffffffffffffffff".parse().unwrap();
+        let pcx: PcxId = "pcx-e291cc85".parse().unwrap();
+        assert_eq!(eni_link(eni), "effffffffffffff");
+        assert_eq!(peer_link(pcx), "p000000e291cc85");
+        assert!(is_ours(&eni_link(eni)) && is_ours(&peer_link(pcx)));
+        assert!(!is_ours("eth0") && !is_ours("lo") && !is_ours("p-000000e291cc8"));
+    }
+}

@@ -1,0 +1,121 @@
+//! Proves that a peering's link carries frames both ways, with frames of a type of its own that
+//! no firewall rule of the fabric looks at and no workload can send.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use model::intent::MacAddr;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::driver::Error;
+
+/// The EtherType for local experiments.
+const ETHER_TYPE: u16 = 0x88b5;
+/// A frame over a veth pair takes microseconds.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// A link that was just made drops frames until the kernel has noticed that both ends are up.
+const REPEAT_MILLIS: u8 = 1;
+
+/// One end of a link that is probed.
+pub struct Prober {
+    socket: OwnedFd,
+    index: u32,
+}
+
+impl Prober {
+    /// Opens an end in the calling thread's namespace.
+    pub fn open(index: u32) -> Result<Self, Error> {
+        let open = || -> io::Result<OwnedFd> {
+            let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+            #[expect(unsafe_code, reason = "no safe wrapper knows this protocol number")]
+            // SAFETY: takes no pointers; the descriptor is new and nobody else's.
+            let socket = unsafe {
+                let fd = libc::socket(libc::AF_PACKET, kind, 0);
+                if fd < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+                OwnedFd::from_raw_fd(fd)
+            };
+            let address = link_address(index, MacAddr([0; 6]));
+            #[expect(unsafe_code, reason = "no safe wrapper makes such an address")]
+            // SAFETY: the pointer is to a whole `sockaddr_ll` of the length that is given.
+            let status = unsafe {
+                libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length_of(&address))
+            };
+            if status < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
+        };
+        let socket = open().map_err(|error| Error::Probe(error.to_string()))?;
+        Ok(Self { socket, index })
+    }
+
+    /// Sends a frame from here and waits until the other end has it.
+    pub fn reach(&self, other: &Self, mac: MacAddr, payload: &[u8]) -> Result<(), Error> {
+        let attempt = || -> io::Result<bool> {
+            let deadline = Instant::now() + TIMEOUT;
+            while Instant::now() < deadline {
+                self.send(mac, payload)?;
+                if other.await_frame(payload)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        match attempt() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Probe("no frame arrived within 1 s".into())),
+            Err(error) => Err(Error::Probe(error.to_string())),
+        }
+    }
+
+    fn send(&self, mac: MacAddr, payload: &[u8]) -> io::Result<()> {
+        let address = link_address(self.index, mac);
+        #[expect(unsafe_code, reason = "no safe wrapper makes such an address")]
+        // SAFETY: both pointers are to live memory of the lengths that are given.
+        let sent = unsafe {
+            libc::sendto(
+                self.socket.as_raw_fd(),
+                payload.as_ptr().cast(),
+                payload.len(),
+                0,
+                (&raw const address).cast(),
+                length_of(&address),
+            )
+        };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    fn await_frame(&self, payload: &[u8]) -> io::Result<bool> {
+        let mut buffer = [0; 128];
+        loop {
+            let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut fds, PollTimeout::from(REPEAT_MILLIS))? == 0 {
+                return Ok(false);
+            }
+            let flags = nix::sys::socket::MsgFlags::MSG_DONTWAIT;
+            let length = nix::sys::socket::recv(self.socket.as_raw_fd(), &mut buffer, flags)?;
+            if buffer.get(..length).is_some_and(|frame| frame.starts_with(payload)) {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+fn link_address(index: u32, mac: MacAddr) -> libc::sockaddr_ll {
+    let mut bytes = [0; 8];
+    bytes[..6].copy_from_slice(&mac.0);
+    libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: ETHER_TYPE.to_be(),
+        sll_ifindex: index as i32,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 6,
+        sll_addr: bytes,
+    }
+}
+
+fn length_of(address: &libc::sockaddr_ll) -> libc::socklen_t {
+    size_of_val(address) as libc::socklen_t
+}

@@ -1,0 +1,14 @@
+//! The Linux fabric with real packets (R12, R15–R17, R20, R21, R23, and the promises of no leak,
+//! no loss, adoption and repair). Needs root.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "netns_linux/lab.rs"]
+mod lab;
+
+#[path = "netns_linux/change.rs"]
+mod change;
+#[path = "netns_linux/packets.rs"]
+mod packets;
+#[path = "netns_linux/peering.rs"]
+mod peering;
