@@ -227,10 +227,11 @@ impl Work {
             self.link_made(&link, true);
             state.forget_link(names::WORKLOAD_LINK);
         }
-        let removals = state.removals(&goal, &mut netlink)?;
-        netlink.batch(removals)?;
+        // The last address takes the routes with it, so the new ones come first.
         let additions = state.additions(&goal, &mut netlink)?;
-        netlink.batch(additions)
+        netlink.batch(additions)?;
+        let removals = state.removals(&goal, &mut netlink)?;
+        netlink.batch(removals)
     }
 
     /// Takes away, changes the firewall, then adds: no moment allows what neither the old nor the

@@ -343,8 +343,9 @@ impl State {
         const PUT: u16 = NLM_F_CREATE | NLM_F_REPLACE;
         let mut out = Vec::new();
         for (name, link) in &wanted.links {
-            if self.links.get(name) != Some(link) {
-                let message = RouteNetlinkMessage::SetLink(set_link(name, *link, netlink)?);
+            let had = self.links.get(name);
+            if had != Some(link) {
+                let message = RouteNetlinkMessage::SetLink(set_link(name, had, *link, netlink)?);
                 out.push(request(message, 0, None, format!("set link {name}")));
             }
         }
@@ -352,8 +353,13 @@ impl State {
             let message = RouteNetlinkMessage::NewAddress(address(key, netlink)?);
             out.push(request(message, PUT, None, format!("add address {}", key.1)));
         }
+        // A link that gets another Ethernet address loses its neighbours.
+        let renamed = |name: &String| {
+            let mac = |state: &Self| state.links.get(name).map(|link| link.mac);
+            mac(self) != mac(wanted)
+        };
         for (key, mac) in &wanted.neighbours {
-            if self.neighbours.get(key) != Some(mac) {
+            if self.neighbours.get(key) != Some(mac) || renamed(&key.0) {
                 let message =
                     RouteNetlinkMessage::NewNeighbour(neighbour(key, Some(*mac), netlink)?);
                 out.push(request(message, PUT, None, format!("add neighbour {}", key.1)));
@@ -406,15 +412,23 @@ fn request(
     Request { message, flags, ignore, what }
 }
 
-fn set_link(name: &str, link: Link, netlink: &mut Netlink) -> Result<LinkMessage, Error> {
+/// Sets only what differs: the kernel drops all neighbours even for the same Ethernet address.
+fn set_link(
+    name: &str,
+    had: Option<&Link>,
+    link: Link,
+    netlink: &mut Netlink,
+) -> Result<LinkMessage, Error> {
     let mut message = LinkMessage::default();
     message.header.index = netlink.index(name)?;
     if link.up {
         message.header.flags = LinkFlags::Up;
     }
     message.header.change_mask = LinkFlags::Up;
-    if name != LOOPBACK {
+    if name != LOOPBACK && had.map(|had| had.mac) != Some(link.mac) {
         message.attributes.push(LinkAttribute::Address(link.mac.0.to_vec()));
+    }
+    if had.map(|had| had.mtu) != Some(link.mtu) {
         message.attributes.push(LinkAttribute::Mtu(link.mtu));
     }
     Ok(message)

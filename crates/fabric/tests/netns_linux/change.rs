@@ -143,6 +143,7 @@ fn random_change(lab: &mut Lab, dice: &mut Dice) {
             if let Some(interface) = lab.at(vpc).interfaces.get_mut(&id) {
                 interface.source_dest_check = !interface.source_dest_check;
                 interface.mtu = 1500 + dice.roll(2) as u16;
+                interface.mac.0[2] = dice.roll(2) as u8;
             }
         }
         _ if dice.roll(4) == 0 => {
