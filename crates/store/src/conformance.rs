@@ -472,7 +472,7 @@ pub(crate) fn any_sequence_agrees_with_a_map<D: Database>() {
             if expected == seen {
                 follower = map.clone();
             }
-            let mut batch = Batch { expected_revision: expected, revision: expected + 1, ..Batch::default() };
+            let mut batch = puts(expected, &[]);
             for (id, put) in changes {
                 let id = id.to_string();
                 if *put {
