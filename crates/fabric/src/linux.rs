@@ -16,6 +16,8 @@ mod sysctl;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
 use model::intent::{Intent, IntentDelta, PeeringIntent, VpcIntent};
 use model::{Cidr, PcxId, VpcId};
@@ -28,16 +30,121 @@ use self::probe::Prober;
 use self::router::{Handle, Work, joined};
 use crate::driver::{Driver, Error, Outcome, Repair, Report};
 
-/// Routers whose sockets are kept open; each has some four descriptors.
-const OPEN_ROUTERS: usize = 256;
+/// Routers whose sockets are kept open; each has some four descriptors. libnftables aborts the
+/// process when one of its descriptors is 1024 or above.
+const OPEN_ROUTERS: usize = 128;
 /// Sockets of probes that wait to be closed.
 const SPENT_PROBES: usize = 64;
 
 /// The driver of the Linux fabric.
 ///
 /// Everything that it makes bears the mark of its instance of Causeway, and it touches nothing
-/// else. It never changes the namespace of its caller.
+/// else. It works on a thread of its own, with namespaces and descriptors of its own, so neither
+/// the namespace nor the number of open files of its caller matters or changes.
 pub struct Linux {
+    instance: String,
+    worker: Option<Thread>,
+}
+
+struct Thread {
+    jobs: Sender<Job>,
+    handle: JoinHandle<()>,
+}
+
+/// Work for the thread; it answers by the channel.
+enum Job {
+    Sweep(Box<Intent>, Sender<Report>),
+    Apply(Box<IntentDelta>, Sender<Report>),
+    Purge(Sender<Result<usize, Error>>),
+}
+
+impl Linux {
+    /// Makes a driver for one instance of Causeway, named by a short text that no other instance
+    /// on the machine has. Looks at nothing yet.
+    pub fn new(instance: &str) -> Self {
+        Self { instance: instance.to_owned(), worker: None }
+    }
+
+    /// Removes everything of an instance of Causeway, running or not.
+    pub fn purge_instance(instance: &str) -> Result<usize, Error> {
+        Self::new(instance).purge()
+    }
+
+    /// Gives the thread a job and awaits the answer. A thread that ended in a defect is replaced
+    /// at the next call, and what it knew is found again by the next sweep.
+    fn ask<T>(&mut self, job: impl FnOnce(Sender<T>) -> Job) -> Result<T, Error> {
+        let thread = match self.worker.take() {
+            Some(thread) => thread,
+            None => Thread::start(self.instance.clone())?,
+        };
+        let (answer, answered) = channel();
+        let sent = thread.jobs.send(job(answer));
+        match sent.ok().and_then(|()| answered.recv().ok()) {
+            Some(answer) => {
+                self.worker = Some(thread);
+                Ok(answer)
+            }
+            None => {
+                thread.join();
+                Err(Error::Thread("it ended in a defect".into()))
+            }
+        }
+    }
+}
+
+impl Thread {
+    fn start(instance: String) -> Result<Self, Error> {
+        let (jobs, queue) = channel();
+        let work = move || {
+            let mut worker = Worker::new(instance);
+            // Nothing that has a descriptor of the caller's may be used from here on: no logging.
+            let alone = namespace::own_descriptors();
+            for job in queue {
+                worker.serve(job, &alone);
+            }
+        };
+        let builder = std::thread::Builder::new().name("fabric".into());
+        let handle = builder.spawn(work).map_err(|error| Error::Thread(error.to_string()))?;
+        Ok(Self { jobs, handle })
+    }
+
+    fn join(self) {
+        drop(self.jobs);
+        // What it ended with was told to whoever waited for its answer.
+        let _ = self.handle.join();
+    }
+}
+
+impl Drop for Linux {
+    fn drop(&mut self) {
+        if let Some(thread) = self.worker.take() {
+            thread.join();
+        }
+    }
+}
+
+impl Driver for Linux {
+    fn name(&self) -> &'static str {
+        "linux"
+    }
+
+    fn sweep(&mut self, intent: &Intent) -> Report {
+        let intent = Box::new(intent.clone());
+        self.ask(|answer| Job::Sweep(intent, answer)).unwrap_or_else(|error| broken(&error))
+    }
+
+    fn apply(&mut self, delta: &IntentDelta) -> Report {
+        let delta = Box::new(delta.clone());
+        self.ask(|answer| Job::Apply(delta, answer)).unwrap_or_else(|error| broken(&error))
+    }
+
+    fn purge(&mut self) -> Result<usize, Error> {
+        self.ask(Job::Purge)?
+    }
+}
+
+/// What lives on the thread.
+struct Worker {
     instance: String,
     vpcs: BTreeMap<VpcId, VpcIntent>,
     peerings: BTreeMap<PcxId, PeeringIntent>,
@@ -48,15 +155,16 @@ pub struct Linux {
     scratch: Option<Nft>,
     /// Closing such a socket waits for the kernel for milliseconds, so it is put off.
     spent: Vec<Prober>,
+    /// Counts calls, so that no two probes are alike.
     calls: u64,
+    /// Counts uses of sockets.
+    uses: u64,
 }
 
-impl Linux {
-    /// Makes a driver for one instance of Causeway, named by a short text that no other instance
-    /// on the machine has. Looks at nothing yet.
-    pub fn new(instance: &str) -> Self {
+impl Worker {
+    fn new(instance: String) -> Self {
         Self {
-            instance: instance.to_owned(),
+            instance,
             vpcs: BTreeMap::new(),
             peerings: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -64,22 +172,33 @@ impl Linux {
             scratch: None,
             spent: Vec::new(),
             calls: 0,
+            uses: 0,
         }
     }
 
-    /// Removes everything of an instance of Causeway, running or not.
-    pub fn purge_instance(instance: &str) -> Result<usize, Error> {
-        Self::new(instance).purge()
+    fn serve(&mut self, job: Job, alone: &Result<(), Error>) {
+        // Whoever does not wait for the answer does not miss it.
+        let _ = match (job, alone) {
+            (Job::Sweep(_, answer) | Job::Apply(_, answer), Err(error)) => {
+                answer.send(broken(error)).is_ok()
+            }
+            (Job::Purge(answer), Err(error)) => {
+                answer.send(Err(Error::Thread(error.chain()))).is_ok()
+            }
+            (Job::Sweep(intent, answer), Ok(())) => answer.send(self.sweep_here(*intent)).is_ok(),
+            (Job::Apply(delta, answer), Ok(())) => answer.send(self.apply_here(&delta)).is_ok(),
+            (Job::Purge(answer), Ok(())) => answer.send(self.purge_here()).is_ok(),
+        };
     }
 
-    fn sweep_here(&mut self, intent: &Intent) -> Report {
+    fn sweep_here(&mut self, intent: Intent) -> Report {
         let mut report = Report::default();
         self.spent.clear();
         // A namespace may have been replaced behind a socket that is open.
         self.handles.clear();
         self.known.clear();
-        self.vpcs = intent.vpcs.clone();
-        self.peerings = intent.peerings.clone();
+        self.vpcs = intent.vpcs;
+        self.peerings = intent.peerings;
         self.remove_unnamed(&mut report);
         let targets = self.vpcs.keys().copied().collect();
         let peerings = self.peerings.keys().copied().collect();
@@ -105,9 +224,6 @@ impl Linux {
 
     fn apply_here(&mut self, delta: &IntentDelta) -> Report {
         let mut report = Report::default();
-        if self.spent.len() > SPENT_PROBES {
-            self.spent.clear();
-        }
         let mut targets = BTreeSet::new();
         // Of peers that are gone, the blocks are still known here.
         let mut blocks: BTreeMap<VpcId, Vec<Cidr>> = BTreeMap::new();
@@ -203,11 +319,7 @@ impl Linux {
         }
         let mut broken = self.make_links(&mut works, &targets);
         for (id, work) in &mut works {
-            let Some(handle) = self.handles.get_mut(id) else { continue };
-            let done = work
-                .settle_interfaces(handle, &self.instance)
-                .and_then(|()| work.settle_router(handle, &mut self.scratch));
-            if let Err(error) = done {
+            if let Err(error) = self.settle(*id, work) {
                 failed.insert(*id, error.chain());
             }
         }
@@ -234,14 +346,23 @@ impl Linux {
         retry
     }
 
+    fn settle(&mut self, id: VpcId, work: &mut Work) -> Result<(), Error> {
+        let (mut handle, _) = self.take(id)?;
+        let done = work
+            .settle_interfaces(&mut handle, &self.instance)
+            .and_then(|()| work.settle_router(&mut handle, &mut self.scratch));
+        self.put(id, handle);
+        done
+    }
+
     /// A router of which nothing is known may lack a link whose other end is thought to be there.
     fn with_neighbours(&mut self, targets: &BTreeSet<VpcId>) -> BTreeSet<VpcId> {
         let mut all = targets.clone();
-        for link in self.peerings.values() {
-            let ends = [link.requester, link.accepter];
-            let doubtful = |id: &VpcId| targets.contains(id) && !self.known.contains_key(id);
-            if ends.iter().any(doubtful) {
-                all.extend(ends.into_iter().filter(|id| self.vpcs.contains_key(id)));
+        for id in targets.iter().filter(|id| !self.known.contains_key(id)) {
+            let peerings = self.vpcs.get(id).into_iter().flat_map(|vpc| vpc.peerings.keys());
+            for link in peerings.filter_map(|pcx| self.peerings.get(pcx)) {
+                let ends = [link.requester, link.accepter];
+                all.extend(ends.into_iter().filter(|end| self.vpcs.contains_key(end)));
             }
         }
         let doubtful: Vec<VpcId> = all.difference(targets).copied().collect();
@@ -254,15 +375,20 @@ impl Linux {
     /// Opens a router, makes it if need be, and removes the links that must go.
     fn begin(&mut self, id: VpcId, blocks: &BTreeMap<VpcId, Vec<Cidr>>) -> Result<Work, Error> {
         let want = self.router(id);
-        let mut made = false;
-        if !self.handles.contains_key(&id) {
-            self.close_idle();
-            let (handle, new) = Handle::open(&names::router(id), &self.instance)?;
-            made = new;
-            self.handles.insert(id, handle);
-        }
-        let handle = self.handles.get_mut(&id).expect("it was opened above");
-        handle.used = self.calls;
+        let (mut handle, made) = self.take(id)?;
+        let work = self.begin_with(&mut handle, want, id, made, blocks);
+        self.put(id, handle);
+        work
+    }
+
+    fn begin_with(
+        &self,
+        handle: &mut Handle,
+        want: Router,
+        id: VpcId,
+        made: bool,
+        blocks: &BTreeMap<VpcId, Vec<Cidr>>,
+    ) -> Result<Work, Error> {
         let mut work = Work::begin(handle, want, self.known.get(&id).cloned(), made)?;
         for peer in work.lost_peers() {
             let cidrs = self.vpcs.get(&peer).map(|vpc| &vpc.cidrs).or_else(|| blocks.get(&peer));
@@ -277,10 +403,22 @@ impl Linux {
         Ok(work)
     }
 
-    fn close_idle(&mut self) {
-        if self.handles.len() >= OPEN_ROUTERS {
-            let idle = self.handles.iter().filter(|(_, handle)| handle.used < self.calls);
-            if let Some(id) = idle.min_by_key(|(_, handle)| handle.used).map(|(id, _)| *id) {
+    /// Takes a router's sockets out, or opens them; says whether the router was made.
+    fn take(&mut self, id: VpcId) -> Result<(Handle, bool), Error> {
+        match self.handles.remove(&id) {
+            Some(handle) => Ok((handle, false)),
+            None => Handle::open(&names::router(id), &self.instance),
+        }
+    }
+
+    /// Puts a router's sockets back, and closes those that were used least lately.
+    fn put(&mut self, id: VpcId, mut handle: Handle) {
+        self.uses += 1;
+        handle.used = self.uses;
+        self.handles.insert(id, handle);
+        if self.handles.len() > OPEN_ROUTERS {
+            let oldest = self.handles.iter().min_by_key(|(_, handle)| handle.used);
+            if let Some(id) = oldest.map(|(id, _)| *id) {
                 self.handles.remove(&id);
             }
         }
@@ -338,23 +476,23 @@ impl Linux {
         if a.has_link(&name) && b.has_link(&name) && joined(a.pair(&name), b.pair(&name)) {
             return Ok(());
         }
-        for end in [near, far] {
-            let handle = self.handles.get_mut(&end).ok_or_else(missing)?;
-            handle.netlink.delete_link(&name)?;
-        }
-        let target = self.handles.get(&far).ok_or_else(missing)?;
-        let target = target.namespace.file().try_clone().map_err(|source| Error::Namespace {
-            name: names::router(far),
-            step: "share",
-            source,
-        })?;
-        let near_handle = self.handles.get_mut(&near).ok_or_else(missing)?;
+        let (mut near_handle, _) = self.take(near)?;
+        let (mut far_handle, _) = self.take(far)?;
         let here = VethEnd { name: &name, mac: near_goal.mac, mtu: link.mtu };
         let there = VethEnd { name: &name, mac: far_goal.mac, mtu: link.mtu };
-        near_handle.netlink.add_veth(&here, &there, target.as_fd())?;
+        let made = near_handle
+            .netlink
+            .delete_link(&name)
+            .and_then(|()| far_handle.netlink.delete_link(&name))
+            .and_then(|()| {
+                let target = far_handle.namespace.file().as_fd();
+                near_handle.netlink.add_veth(&here, &there, target)
+            });
+        self.put(near, near_handle);
+        self.put(far, far_handle);
+        made?;
         works.get_mut(&near).ok_or_else(missing)?.link_made(&name, true);
         works.get_mut(&far).ok_or_else(missing)?.link_made(&name, false);
-        self.handles.get_mut(&far).ok_or_else(missing)?.netlink.forget(&name);
         Ok(())
     }
 
@@ -388,12 +526,11 @@ impl Linux {
         for end in [link.requester, link.accepter] {
             let missing = || Error::Probe(format!("{end} is not there"));
             let work = works.get(&end).ok_or_else(missing)?;
-            let handle = self.handles.get_mut(&end).ok_or_else(missing)?;
-            work.observe_peering(handle, pcx)?;
-            let index = handle.netlink.index(&names::peer_link(pcx))?;
+            let (mut handle, _) = self.take(end)?;
+            let opened = open_prober(work, &mut handle, pcx);
+            self.put(end, handle);
             let macs = work.want().links.get(&pcx).ok_or_else(missing)?.macs();
-            handle.namespace.enter()?;
-            probers.push((Prober::open(index)?, macs.1));
+            probers.push((opened?, macs.1));
         }
         let [(near, near_peer), (far, far_peer)] = probers.as_slice() else {
             return Err(Error::Probe("a link has two ends".into()));
@@ -401,11 +538,19 @@ impl Linux {
         let payload = format!("causeway {pcx} {}", self.calls);
         near.reach(far, *near_peer, payload.as_bytes())?;
         far.reach(near, *far_peer, payload.as_bytes())?;
+        if self.spent.len() >= SPENT_PROBES {
+            self.spent.clear();
+        }
         self.spent.extend(probers.into_iter().map(|(prober, _)| prober));
         Ok(())
     }
 
     fn purge_here(&mut self) -> Result<usize, Error> {
+        self.spent.clear();
+        self.handles.clear();
+        self.known.clear();
+        self.vpcs.clear();
+        self.peerings.clear();
         let owned = namespace::owned_by(&self.instance)?;
         let results = owned.iter().map(|name| remove_namespace(name, &self.instance));
         let errors: Vec<String> =
@@ -414,27 +559,12 @@ impl Linux {
     }
 }
 
-impl Driver for Linux {
-    fn name(&self) -> &'static str {
-        "linux"
-    }
-
-    fn sweep(&mut self, intent: &Intent) -> Report {
-        namespace::on_own_thread(|| self.sweep_here(intent)).unwrap_or_else(|e| broken(&e))
-    }
-
-    fn apply(&mut self, delta: &IntentDelta) -> Report {
-        namespace::on_own_thread(|| self.apply_here(delta)).unwrap_or_else(|e| broken(&e))
-    }
-
-    fn purge(&mut self) -> Result<usize, Error> {
-        self.spent.clear();
-        self.handles.clear();
-        self.known.clear();
-        self.vpcs.clear();
-        self.peerings.clear();
-        namespace::on_own_thread(|| self.purge_here())?
-    }
+/// Sees whether the kernel has what a peering needs at one end, and opens that end.
+fn open_prober(work: &Work, handle: &mut Handle, pcx: PcxId) -> Result<Prober, Error> {
+    work.observe_peering(handle, pcx)?;
+    let index = handle.netlink.index(&names::peer_link(pcx))?;
+    handle.namespace.enter()?;
+    Prober::open(index)
 }
 
 fn broken(error: &Error) -> Report {

@@ -21,19 +21,35 @@ pub const DIR: &str = "/run/netns";
 
 const OWNER: &str = "causeway:";
 
-/// Runs a closure on a thread of its own, which may change its namespace as it likes.
+/// Runs a closure on a thread of its own, which may change its namespace as it likes and holds
+/// no descriptor of the caller's.
 pub fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("fabric".into())
-            .spawn_scoped(scope, work)
+            .spawn_scoped(scope, || own_descriptors().map(|()| work()))
             .map_err(|error| Error::Thread(error.to_string()))?;
-        thread.join().map_err(|panic| {
+        let joined = thread.join().map_err(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
             Error::Thread(text.unwrap_or("panicked").to_owned())
-        })
+        });
+        joined.flatten()
     })
+}
+
+/// Gives the calling thread descriptors of its own, none but the standard three: however many
+/// files the rest of the process has open, those that this thread opens have small numbers.
+pub fn own_descriptors() -> Result<(), Error> {
+    let alone = || -> nix::Result<()> {
+        unshare(CloneFlags::CLONE_FILES)?;
+        #[expect(unsafe_code, reason = "no safe wrapper closes descriptors that others own")]
+        // SAFETY: the table was copied for this thread alone just now, and the thread is new, so
+        // no object that it holds owns one of these; the owners' own table is another.
+        let status = unsafe { nix::libc::close_range(3, u32::MAX, 0) };
+        nix::errno::Errno::result(status).map(drop)
+    };
+    alone().map_err(|error| Error::Thread(format!("descriptors: {error}")))
 }
 
 /// A namespace that is open.

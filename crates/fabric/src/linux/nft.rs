@@ -37,11 +37,6 @@ pub struct Nft {
     api: &'static Api,
 }
 
-#[expect(unsafe_code, reason = "a context is a pointer, which says nothing about threads")]
-// SAFETY: a context has no ties to the thread that made it (a socket and buffers), nothing else
-// holds the pointer, and it is not `Sync`: it is used by one thread at a time.
-unsafe impl Send for Nft {}
-
 impl Nft {
     /// Makes a context in the namespace of the calling thread.
     pub fn open() -> Result<Self, Error> {

@@ -23,7 +23,7 @@ pub struct Handle {
     pub netlink: Netlink,
     /// The firewall.
     pub nft: Nft,
-    /// When it was last used, in calls of the driver.
+    /// When it was last used, as the driver counts.
     pub used: u64,
 }
 
