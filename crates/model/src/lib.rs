@@ -6,6 +6,7 @@
 
 mod cidr;
 mod command;
+mod decide;
 mod id;
 pub mod intent;
 mod record;
@@ -18,6 +19,7 @@ mod world;
 
 pub use cidr::{Cidr, MalformedCidr, RFC1918};
 pub use command::*;
+pub use decide::Decided;
 pub use id::*;
 pub use record::{Alias, BadRow, Key, Kind, Only, Record};
 pub use refused::{Code, PlatformError, Refused};

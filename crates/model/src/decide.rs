@@ -1,0 +1,171 @@
+//! The only place where anything is allowed or refused.
+//!
+//! A decision works on its own copy of the world: a refusal drops the copy, so it changes nothing
+//! by construction.
+
+mod acl;
+mod app;
+mod group;
+mod identity;
+mod instance;
+mod peering;
+mod route;
+mod space;
+mod subnet;
+mod system;
+mod tag;
+mod vpc;
+
+use crate::command::{Caller, Command, Ec2Command, PlatformCommand, Reply};
+use crate::resource::Settings;
+use crate::{Change, Code, IdSource, Key, Record, Refused, Scope, Timestamp, World};
+
+/// What a command led to.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The world after it.
+    pub world: World,
+    /// How it differs, in order.
+    pub changes: Vec<Change>,
+    /// What to tell the caller.
+    pub reply: Reply,
+}
+
+type Outcome = Result<Reply, Refused>;
+
+impl World {
+    /// Decides on a command: what it changes, or why it is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] says which rule refused it; nothing has changed then.
+    pub fn decide(
+        &self,
+        caller: Caller,
+        command: &Command,
+        now: Timestamp,
+        ids: &mut dyn IdSource,
+    ) -> Result<Decided, Refused> {
+        let mut decision = Decision { world: self.clone(), changes: Vec::new(), caller, now, ids };
+        let reply = decision.run(command)?;
+        Ok(Decided { world: decision.world, changes: decision.changes, reply })
+    }
+}
+
+/// A decision under way.
+struct Decision<'a> {
+    /// The world with the changes so far.
+    world: World,
+    changes: Vec<Change>,
+    caller: Caller,
+    now: Timestamp,
+    ids: &'a mut dyn IdSource,
+}
+
+impl Decision<'_> {
+    fn run(&mut self, command: &Command) -> Outcome {
+        match command {
+            Command::Identity(command) => self.identity(command),
+            Command::Platform(command) => self.platform(command),
+            Command::Ec2(command) => {
+                let scope = self.scope()?;
+                self.ec2(scope, command)
+            }
+            Command::System(command) => self.system(command),
+        }
+    }
+
+    /// The account that acts, if it may change anything at all (R4).
+    fn scope(&self) -> Result<Scope, Refused> {
+        match self.caller {
+            Caller::Account { scope, read_only: false } => Ok(scope),
+            Caller::Account { read_only: true, .. } => Err(Refused::new(
+                Code::UnauthorizedOperation,
+                "You are not authorized to perform this operation. The access key may only \
+                 describe; ask the operator for one with full access.",
+            )),
+            Caller::User(_) | Caller::Operator | Caller::System => Err(Refused::new(
+                Code::UnauthorizedOperation,
+                "You are not authorized to perform this operation.",
+            )),
+        }
+    }
+
+    fn platform(&mut self, command: &PlatformCommand) -> Outcome {
+        use PlatformCommand as C;
+        match command {
+            C::CreateSpace { .. }
+            | C::RenameSpace { .. }
+            | C::DeleteSpace { .. }
+            | C::SetPeeringLimit { .. }
+            | C::AcceptPeering { .. }
+            | C::DeletePeering { .. } => self.space_command(command),
+            C::CreateApp { .. }
+            | C::DeleteApp { .. }
+            | C::StartDyno { .. }
+            | C::StopDyno { .. } => self.app_command(command),
+        }
+    }
+
+    fn ec2(&mut self, scope: Scope, command: &Ec2Command) -> Outcome {
+        use Ec2Command as C;
+        match command {
+            C::CreateVpc { .. }
+            | C::DeleteVpc { .. }
+            | C::ModifyVpcAttribute { .. }
+            | C::AssociateVpcCidrBlock { .. }
+            | C::DisassociateVpcCidrBlock { .. } => self.vpc_command(scope, command),
+            C::CreateSubnet { .. } | C::DeleteSubnet { .. } => self.subnet_command(scope, command),
+            C::CreateRouteTable { .. }
+            | C::DeleteRouteTable { .. }
+            | C::AssociateRouteTable { .. }
+            | C::DisassociateRouteTable { .. }
+            | C::ReplaceRouteTableAssociation { .. }
+            | C::CreateRoute { .. }
+            | C::ReplaceRoute { .. }
+            | C::DeleteRoute { .. } => self.route_command(scope, command),
+            C::CreateSecurityGroup { .. }
+            | C::DeleteSecurityGroup { .. }
+            | C::AuthorizeSecurityGroup { .. }
+            | C::RevokeSecurityGroup { .. } => self.group_command(scope, command),
+            C::CreateNetworkAcl { .. }
+            | C::DeleteNetworkAcl { .. }
+            | C::CreateNetworkAclEntry { .. }
+            | C::ReplaceNetworkAclEntry { .. }
+            | C::DeleteNetworkAclEntry { .. }
+            | C::ReplaceNetworkAclAssociation { .. } => self.acl_command(scope, command),
+            C::RunInstances(_) | C::TerminateInstances { .. } => {
+                self.instance_command(scope, command)
+            }
+            C::CreatePeering { .. }
+            | C::AcceptPeering { .. }
+            | C::RejectPeering { .. }
+            | C::DeletePeering { .. }
+            | C::ModifyPeeringOptions { .. } => self.peering_command(scope, command),
+            C::CreateTags { .. } | C::DeleteTags { .. } => self.tag_command(scope, command),
+        }
+    }
+
+    fn put(&mut self, record: impl Into<Record>) {
+        let change = Change::Put(record.into());
+        self.world.apply(&change);
+        self.changes.push(change);
+    }
+
+    fn delete(&mut self, key: Key) {
+        let change = Change::Delete(key);
+        self.world.apply(&change);
+        self.changes.push(change);
+    }
+
+    fn settings(&self) -> Result<std::sync::Arc<Settings>, Refused> {
+        self.world.settings().cloned().ok_or_else(|| {
+            Refused::new(Code::OperationNotPermitted, "this installation is not set up yet")
+        })
+    }
+}
+
+/// Shorthand for a refusal.
+fn refuse<T>(code: Code, message: impl std::fmt::Display) -> Result<T, Refused> {
+    Err(Refused::new(code, message))
+}

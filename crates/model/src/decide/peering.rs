@@ -1,0 +1,12 @@
+//! Rules of peering.
+
+use super::{Decision, Outcome, refuse};
+use crate::Code;
+use crate::Scope;
+use crate::command::Ec2Command;
+
+impl Decision<'_> {
+    pub(super) fn peering_command(&mut self, _scope: Scope, _command: &Ec2Command) -> Outcome {
+        refuse(Code::OperationNotPermitted, "not supported yet")
+    }
+}

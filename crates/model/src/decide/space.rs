@@ -1,0 +1,11 @@
+//! Rules of space.
+
+use super::{Decision, Outcome, refuse};
+use crate::Code;
+use crate::command::PlatformCommand;
+
+impl Decision<'_> {
+    pub(super) fn space_command(&mut self, _command: &PlatformCommand) -> Outcome {
+        refuse(Code::OperationNotPermitted, "not supported yet")
+    }
+}
