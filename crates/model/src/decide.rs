@@ -16,6 +16,9 @@ mod system;
 mod tag;
 mod vpc;
 
+#[cfg(test)]
+mod tests_platform;
+
 use crate::command::{Caller, Command, Ec2Command, PlatformCommand, Reply};
 use crate::resource::Settings;
 use crate::{Change, Code, IdSource, Key, Record, Refused, Scope, Timestamp, World};

@@ -1,11 +1,254 @@
-//! Rules of identity.
+//! Rules of who acts: all but a user's own tokens are the operator's.
 
+use super::space::is_slug;
 use super::{Decision, Outcome, refuse};
-use crate::Code;
-use crate::command::IdentityCommand;
+use crate::command::{Caller, IdentityCommand, Reply};
+use crate::resource::{Access, AccessKey, Account, Role, Settings, Team, Token, User};
+use crate::{
+    AccessKeyId, AccountId, Alias, Code, Key, Only, Refused, Region, TeamId, TokenId, UserId,
+};
+
+/// The name of the account that owns the spaces' VPCs.
+const PLATFORM: &str = "platform";
 
 impl Decision<'_> {
-    pub(super) fn identity(&mut self, _command: &IdentityCommand) -> Outcome {
+    pub(super) fn identity(&mut self, command: &IdentityCommand) -> Outcome {
+        use IdentityCommand as C;
+        match command {
+            C::CreateToken { user, hash, description } => {
+                self.create_token(*user, hash, description)
+            }
+            C::SetUp { region, emulator, instance } => {
+                self.operator_only()?;
+                self.set_up(*region, *emulator, instance)
+            }
+            C::CreateAccount { name } => {
+                self.operator_only()?;
+                self.create_account(name)
+            }
+            C::CreateAccessKey { id, account, sealed_secret, access } => {
+                self.operator_only()?;
+                self.create_access_key(*id, *account, sealed_secret, *access)
+            }
+            C::DeleteAccessKey { id } => {
+                self.operator_only()?;
+                self.delete_access_key(*id)
+            }
+            C::CreateUser { email } => {
+                self.operator_only()?;
+                self.create_user(email)
+            }
+            C::CreateTeam { name, admin } => {
+                self.operator_only()?;
+                self.create_team(name, *admin)
+            }
+            C::SetMember { team, user, role } => {
+                self.operator_only()?;
+                self.set_member(*team, *user, *role)
+            }
+            C::EnsureAccount { id, region } => {
+                self.operator_only()?;
+                self.ensure_account(*id, *region)
+            }
+        }
+    }
+
+    fn operator_only(&self) -> Result<(), Refused> {
+        if self.is_operator() {
+            return Ok(());
+        }
+        refuse(Code::UnauthorizedOperation, "Only the operator of this installation can do this.")
+    }
+
+    fn set_up(&mut self, region: Region, emulator: bool, instance: &str) -> Outcome {
+        if !self.world.is_empty() {
+            return refuse(Code::Conflict, "This installation is set up already.");
+        }
+        if !is_slug(instance, 1, 32) {
+            return refuse(
+                Code::InvalidParameterValue,
+                "An installation's name has 1 to 32 lower-case letters, digits and single \
+                 hyphens inside.",
+            );
+        }
+        let account = AccountId::fresh(self.ids);
+        self.put(Account { id: account, name: PLATFORM.to_owned(), created: self.now });
+        self.put(Settings {
+            platform_account: account,
+            region,
+            emulator,
+            instance: instance.to_owned(),
+            created: self.now,
+        });
+        Ok(Reply::Resources(vec![Key::Settings(Only), Key::Account(account)]))
+    }
+
+    fn create_account(&mut self, name: &str) -> Outcome {
+        self.settings()?;
+        check_name(name)?;
+        if self.world.account_named(name).is_some() {
+            return taken("an account", name);
+        }
+        let mut id = AccountId::fresh(self.ids);
+        // Twelve digits are few enough for two to meet.
+        while self.world.account(id).is_some() {
+            id = AccountId::fresh(self.ids);
+        }
+        self.put(Account { id, name: name.to_owned(), created: self.now });
+        Ok(Key::Account(id).into())
+    }
+
+    fn create_access_key(
+        &mut self,
+        id: AccessKeyId,
+        account: AccountId,
+        sealed_secret: &str,
+        access: Access,
+    ) -> Outcome {
+        if self.world.account(account).is_none() {
+            return not_found("account");
+        }
+        if self.world.access_key(id).is_some() {
+            return refuse(Code::Conflict, format!("There is an access key {id} already."));
+        }
+        if sealed_secret.is_empty() {
+            return refuse(Code::MissingParameter, "An access key needs its secret half.");
+        }
+        let sealed_secret = sealed_secret.to_owned();
+        self.put(AccessKey { id, account, sealed_secret, access, created: self.now });
+        Ok(Key::AccessKey(id).into())
+    }
+
+    fn delete_access_key(&mut self, id: AccessKeyId) -> Outcome {
+        if self.world.access_key(id).is_none() {
+            return not_found("access key");
+        }
+        self.delete(Key::AccessKey(id));
+        Ok(Reply::Done)
+    }
+
+    fn create_user(&mut self, email: &str) -> Outcome {
+        let email = email.to_lowercase();
+        if !is_email(&email) {
+            return refuse(
+                Code::InvalidParameterValue,
+                "Email must be an address such as ada@example.com.",
+            );
+        }
+        if self.world.user_named(&email).is_some() {
+            return taken("a user", &email);
+        }
+        let id = UserId::fresh(self.ids);
+        self.put(User { id, email, created: self.now, updated: self.now });
+        Ok(Key::User(id).into())
+    }
+
+    fn create_token(&mut self, user: UserId, hash: &str, description: &str) -> Outcome {
+        let own = self.caller == Caller::User(user);
+        if !own {
+            self.operator_only()?;
+        }
+        if self.world.user(user).is_none() {
+            return not_found("user");
+        }
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if hash.len() != 64 || !hash.bytes().all(hex) {
+            return refuse(
+                Code::InvalidParameterValue,
+                "A token is known by its SHA-256 in 64 hexadecimal digits.",
+            );
+        }
+        if !is_plain(description, 255) {
+            return refuse(
+                Code::InvalidParameterValue,
+                "Description has at most 255 characters and no control characters.",
+            );
+        }
+        if let Some(Key::Token(id)) = self.world.find(&Alias::Token(hash.to_owned())) {
+            return match self.world.token(id) {
+                Some(token) if token.user == user => Ok(Key::Token(id).into()),
+                _ => refuse(Code::Conflict, "This token is somebody else's."),
+            };
+        }
+        let id = TokenId::fresh(self.ids);
+        let (hash, description) = (hash.to_owned(), description.to_owned());
+        self.put(Token { id, user, hash, description, created: self.now });
+        Ok(Key::Token(id).into())
+    }
+
+    fn create_team(&mut self, name: &str, admin: UserId) -> Outcome {
+        check_name(name)?;
+        if self.world.user(admin).is_none() {
+            return not_found("user");
+        }
+        if self.world.team_named(name).is_some() {
+            return taken("a team", name);
+        }
+        let id = TeamId::fresh(self.ids);
+        let members = [(admin, Role::Admin)].into();
+        let name = name.to_owned();
+        self.put(Team { id, name, members, created: self.now, updated: self.now });
+        Ok(Key::Team(id).into())
+    }
+
+    fn set_member(&mut self, team: TeamId, user: UserId, role: Option<Role>) -> Outcome {
+        let Some(before) = self.world.team(team).cloned() else { return not_found("team") };
+        if self.world.user(user).is_none() {
+            return not_found("user");
+        }
+        let mut after = Team::clone(&before);
+        match role {
+            Some(role) => after.members.insert(user, role),
+            None => after.members.remove(&user),
+        };
+        if !after.members.values().any(|role| *role == Role::Admin) {
+            return refuse(
+                Code::Conflict,
+                format!("The team {} would have no admin any more.", before.name),
+            );
+        }
+        if after.members != before.members {
+            after.updated = self.now;
+            self.put(after);
+        }
+        Ok(Key::Team(team).into())
+    }
+
+    fn ensure_account(&mut self, _id: AccountId, _region: Region) -> Outcome {
         refuse(Code::OperationNotPermitted, "not supported yet")
     }
+}
+
+/// Names of accounts and teams. They begin with a letter, so that none looks like an id.
+fn check_name(name: &str) -> Result<(), Refused> {
+    if is_slug(name, 2, 40) && name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        return Ok(());
+    }
+    refuse(
+        Code::InvalidParameterValue,
+        "Name must have 2 to 40 lower-case letters, digits and single hyphens, begin with a letter \
+         and end with a letter or digit.",
+    )
+}
+
+fn is_email(text: &str) -> bool {
+    let allowed = |part: &str| {
+        !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    text.len() <= 254
+        && text
+            .split_once('@')
+            .is_some_and(|(local, host)| allowed(local) && allowed(host) && !host.contains('@'))
+}
+
+fn is_plain(text: &str, max: usize) -> bool {
+    text.chars().count() <= max && !text.contains(char::is_control)
+}
+
+fn taken(what: &str, name: &str) -> Outcome {
+    refuse(Code::Conflict, format!("There is {what} named {name} already."))
+}
+
+fn not_found(what: &str) -> Outcome {
+    refuse(Code::NotFound, format!("Couldn't find that {what}."))
 }

@@ -1,12 +1,464 @@
-//! Rules of peering.
+//! Rules of peering (`ec2.md` §1.1–1.3), and the steps of its life cycle that both APIs share.
+
+use std::sync::Arc;
 
 use super::{Decision, Outcome, refuse};
-use crate::Code;
-use crate::Scope;
-use crate::command::Ec2Command;
+use crate::command::{Ec2Command, Reply};
+use crate::resource::{
+    IllegalTransition, PEERING_EXPIRY, Peering, PeeringEvent, PeeringKind, PeeringSide,
+    PeeringState, PeeringStatus, RouteTable, RouteTo, Vpc, VpcRole,
+};
+use crate::{AccountId, Cidr, Code, Key, PcxId, PrefixedId, Refused, Region, Scope, Tags, VpcId};
+
+/// How many requests of an account may wait at a time.
+const OUTSTANDING_LIMIT: usize = 25;
+/// How many peerings a customer's VPC may have; a space has a limit of its own (R24).
+const ACTIVE_LIMIT: usize = 50;
+const MAX_TAGS: usize = 50;
 
 impl Decision<'_> {
-    pub(super) fn peering_command(&mut self, _scope: Scope, _command: &Ec2Command) -> Outcome {
-        refuse(Code::OperationNotPermitted, "not supported yet")
+    pub(super) fn peering_command(&mut self, scope: Scope, command: &Ec2Command) -> Outcome {
+        use Ec2Command as C;
+        match command {
+            C::CreatePeering { vpc, peer_vpc, peer_owner, peer_region, tags } => {
+                let owner = peer_owner.unwrap_or(scope.account);
+                let region = peer_region.unwrap_or(scope.region);
+                self.request_peering(scope, *vpc, *peer_vpc, (owner, region), tags)
+            }
+            C::AcceptPeering { peering } => {
+                let peering = self.answerable(scope, *peering, "accept", "accepted")?;
+                self.accept(&peering)?;
+                Ok(Key::Peering(peering.id).into())
+            }
+            C::RejectPeering { peering } => {
+                let peering = self.answerable(scope, *peering, "reject", "accepted or rejected")?;
+                self.step(&peering, PeeringEvent::Reject, Some(scope.account))?;
+                Ok(Reply::Done)
+            }
+            C::DeletePeering { peering } => self.delete_peering(scope, *peering),
+            C::ModifyPeeringOptions { peering, requester_dns, accepter_dns } => {
+                self.modify_peering(scope, *peering, *requester_dns, *accepter_dns)
+            }
+            _ => refuse(Code::OperationNotPermitted, "this is not about peering"),
+        }
     }
+
+    fn request_peering(
+        &mut self,
+        scope: Scope,
+        vpc: VpcId,
+        peer: VpcId,
+        (owner, region): (AccountId, Region),
+        tags: &Tags,
+    ) -> Outcome {
+        if vpc == peer {
+            return refuse(
+                Code::InvalidParameterValue,
+                "A VPC cannot be peered with itself: VpcId and PeerVpcId must differ.",
+            );
+        }
+        let own = self.requesting_vpc(scope, vpc)?;
+        if own.role.is_some() {
+            return refuse(
+                Code::OperationNotPermitted,
+                format!("{vpc} belongs to the platform: a peering with it is asked for by others"),
+            );
+        }
+        check_tags(tags)?;
+        if let Some(live) = self.live_request(vpc, peer, owner, region) {
+            return Ok(Key::Peering(live).into());
+        }
+        self.check_outstanding(scope.account)?;
+        // Why it fails is not said: whether the other VPC exists is its owner's business.
+        let accepter = self.world.vpc(peer).filter(|v| {
+            let there = v.account == owner && v.region == region;
+            there && !matches!(v.role, Some(VpcRole::Data(_))) && overlap(&own, v).is_none()
+        });
+        let state = match accepter {
+            Some(_) => PeeringState::PendingAcceptance,
+            None => PeeringState::Failed,
+        };
+        let cidrs = accepter.map(|v| v.blocks().collect()).unwrap_or_default();
+        let peering = Peering {
+            id: PcxId::fresh(self.ids),
+            requester: PeeringSide { tags: tags.clone(), ..side_of(&own) },
+            accepter: PeeringSide {
+                account: owner,
+                region,
+                vpc: peer,
+                cidrs,
+                dns_resolution: false,
+                tags: Tags::default(),
+            },
+            kind: PeeringKind::Customer,
+            state,
+            since: self.now,
+            by: None,
+            expires: self.now + PEERING_EXPIRY,
+        };
+        let id = peering.id;
+        self.put(peering);
+        Ok(Key::Peering(id).into())
+    }
+
+    fn requesting_vpc(&self, scope: Scope, id: VpcId) -> Result<Arc<Vpc>, Refused> {
+        self.world.vpc(id).filter(|vpc| scope.holds(vpc)).cloned().ok_or_else(|| {
+            Refused::new(Code::VpcNotFound, format!("The vpc ID '{id}' does not exist"))
+        })
+    }
+
+    /// The same request, if it still lives: asking again is not asking for another one.
+    fn live_request(
+        &self,
+        vpc: VpcId,
+        peer: VpcId,
+        owner: AccountId,
+        region: Region,
+    ) -> Option<PcxId> {
+        let same = |p: &&Arc<Peering>| {
+            let live = match p.status(self.now) {
+                PeeringStatus::PendingAcceptance
+                | PeeringStatus::Provisioning
+                | PeeringStatus::Active => true,
+                PeeringStatus::InitiatingRequest
+                | PeeringStatus::Deleting
+                | PeeringStatus::Deleted
+                | PeeringStatus::Rejected
+                | PeeringStatus::Failed
+                | PeeringStatus::Expired => false,
+            };
+            let (from, to) = (&p.requester, &p.accepter);
+            live && from.vpc == vpc && (to.vpc, to.account, to.region) == (peer, owner, region)
+        };
+        self.world.peerings_of(Key::Vpc(vpc)).find(same).map(|p| p.id)
+    }
+
+    fn check_outstanding(&self, account: AccountId) -> Result<(), Refused> {
+        let waiting = self.world.peerings_of(Key::Account(account)).filter(|p| {
+            p.requester.account == account && p.status(self.now) == PeeringStatus::PendingAcceptance
+        });
+        if waiting.count() >= OUTSTANDING_LIMIT {
+            return refuse(
+                Code::PeeringOutstandingLimit,
+                format!(
+                    "The account {account} has {OUTSTANDING_LIMIT} peering requests that nobody \
+                     has answered yet; delete one, or wait until one is accepted or expires."
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    /// A peering that the caller sees (`ec2.md` §1.1).
+    fn visible_peering(&self, scope: Scope, id: PcxId) -> Result<Arc<Peering>, Refused> {
+        self.world
+            .peering(id)
+            .filter(|p| p.visible_to(scope.account, scope.region, self.now))
+            .cloned()
+            .ok_or_else(|| peering_not_found(id))
+    }
+
+    /// The same, unless it is the platform's own: that one nobody may touch (R14).
+    fn touchable_peering(&self, scope: Scope, id: PcxId) -> Result<Arc<Peering>, Refused> {
+        let peering = self.visible_peering(scope, id)?;
+        match peering.kind {
+            PeeringKind::Customer => Ok(peering),
+            PeeringKind::HerokuManaged | PeeringKind::HerokuPostgresql => refuse(
+                Code::OperationNotPermitted,
+                format!("Peering {id} belongs to the platform and cannot be changed."),
+            ),
+        }
+    }
+
+    /// A peering that the caller, as the accepter in its region, may answer.
+    fn answerable(
+        &self,
+        scope: Scope,
+        id: PcxId,
+        verb: &str,
+        done: &str,
+    ) -> Result<Arc<Peering>, Refused> {
+        let peering = self.touchable_peering(scope, id)?;
+        let accepter = &peering.accepter;
+        if accepter.account != scope.account {
+            return refuse(
+                Code::OperationNotPermitted,
+                format!("User ({}) cannot {verb} peering {id}", scope.account),
+            );
+        }
+        if accepter.region != scope.region {
+            return refuse(
+                Code::OperationNotPermitted,
+                format!(
+                    "Incorrect region ({}) specified for this request. VPC peering connection \
+                     {id} must be {done} in region {}",
+                    scope.region, accepter.region
+                ),
+            );
+        }
+        Ok(peering)
+    }
+
+    fn delete_peering(&mut self, scope: Scope, id: PcxId) -> Outcome {
+        let peering = self.touchable_peering(scope, id)?;
+        let pending = peering.status(self.now) == PeeringStatus::PendingAcceptance;
+        if pending && peering.requester.account != scope.account {
+            return refuse(
+                Code::OperationNotPermitted,
+                format!(
+                    "User ({}) cannot delete peering {id} while it waits for acceptance; reject \
+                     it instead",
+                    scope.account
+                ),
+            );
+        }
+        self.step(&peering, PeeringEvent::Delete, Some(scope.account))?;
+        Ok(Reply::Done)
+    }
+
+    fn modify_peering(
+        &mut self,
+        scope: Scope,
+        id: PcxId,
+        requester_dns: Option<bool>,
+        accepter_dns: Option<bool>,
+    ) -> Outcome {
+        let peering = self.touchable_peering(scope, id)?;
+        if peering.status(self.now) != PeeringStatus::Active {
+            return refuse(
+                Code::OperationNotPermitted,
+                format!(
+                    "Peering {id} is not active. Peering options can be added only to active \
+                     peerings."
+                ),
+            );
+        }
+        if requester_dns.is_none() && accepter_dns.is_none() {
+            return refuse(
+                Code::MissingParameter,
+                "The request must contain RequesterPeeringConnectionOptions or \
+                 AccepterPeeringConnectionOptions.",
+            );
+        }
+        let mut changed = Peering::clone(&peering);
+        self.set_dns(scope, id, &mut changed.requester, requester_dns)?;
+        self.set_dns(scope, id, &mut changed.accepter, accepter_dns)?;
+        if changed != *peering {
+            self.put(changed);
+        }
+        Ok(Key::Peering(id).into())
+    }
+
+    /// Sets one side's option: its owner in its region may, nobody else.
+    fn set_dns(
+        &self,
+        scope: Scope,
+        id: PcxId,
+        side: &mut PeeringSide,
+        dns: Option<bool>,
+    ) -> Result<(), Refused> {
+        let Some(dns) = dns else { return Ok(()) };
+        let vpc = self.world.vpc(side.vpc).filter(|v| scope.holds(v) && v.role.is_none());
+        let Some(vpc) = vpc else {
+            return refuse(
+                Code::OperationNotPermitted,
+                format!(
+                    "User ({}) cannot modify the options of {} in {} of peering {id}: only its \
+                     owner can, in its region",
+                    scope.account, side.vpc, side.region
+                ),
+            );
+        };
+        if dns && !(vpc.dns_hostnames && vpc.dns_support) {
+            return refuse(
+                Code::PeeringDnsDisabled,
+                format!(
+                    "DNS resolution over {id} needs DNS hostnames and DNS support in {}: set \
+                     enableDnsHostnames and enableDnsSupport first.",
+                    side.vpc
+                ),
+            );
+        }
+        side.dns_resolution = dns;
+        Ok(())
+    }
+}
+
+/// What both APIs share.
+impl Decision<'_> {
+    /// Takes a step of the life cycle. Where the fabric is not to carry it any more, the
+    /// platform's own routes to it go; customers' stay, as blackholes.
+    pub(super) fn step(
+        &mut self,
+        peering: &Peering,
+        event: PeeringEvent,
+        by: Option<AccountId>,
+    ) -> Result<(), Refused> {
+        let state = peering.next(event, self.now).map_err(|e| illegal(peering.id, e))?;
+        let next =
+            Peering { state, since: self.now, by: by.or(peering.by), ..Peering::clone(peering) };
+        let carries = next.carries();
+        self.put(next);
+        if !carries {
+            self.remove_platform_routes(peering.id);
+        }
+        Ok(())
+    }
+
+    /// Accepts a request, whoever was found to be allowed to. It ends as failed where the blocks
+    /// came to overlap meanwhile.
+    pub(super) fn accept(&mut self, peering: &Peering) -> Result<(), Refused> {
+        let state =
+            peering.next(PeeringEvent::Accept, self.now).map_err(|e| illegal(peering.id, e))?;
+        let vpc = |side: &PeeringSide| self.world.vpc(side.vpc).cloned();
+        let sides = vpc(&peering.requester).zip(vpc(&peering.accepter));
+        let Some((requester, accepter)) = sides.filter(|(r, a)| overlap(r, a).is_none()) else {
+            return self.step(peering, PeeringEvent::Overlap, None);
+        };
+        self.check_reverse(peering)?;
+        self.check_active(&requester)?;
+        self.check_active(&accepter)?;
+        let space = match accepter.role {
+            None => None,
+            Some(VpcRole::Space(id)) => self.world.space(id).cloned(),
+            Some(VpcRole::Data(_)) => {
+                return refuse(
+                    Code::OperationNotPermitted,
+                    format!("{} belongs to the platform and cannot be peered with", accepter.id),
+                );
+            }
+        };
+        if let Some(space) = &space {
+            self.check_space_accept(space, &requester)?;
+        }
+        let side = |side: &PeeringSide, vpc: &Vpc| PeeringSide {
+            cidrs: vpc.blocks().collect(),
+            ..side.clone()
+        };
+        self.put(Peering {
+            state,
+            since: self.now,
+            requester: side(&peering.requester, &requester),
+            accepter: side(&peering.accepter, &accepter),
+            ..Peering::clone(peering)
+        });
+        if let Some(space) = space {
+            self.put_platform_route(space.vpc, requester.primary(), peering.id);
+        }
+        Ok(())
+    }
+
+    /// Two peerings between the same two VPCs would be two ways between them.
+    fn check_reverse(&self, peering: &Peering) -> Result<(), Refused> {
+        let (from, to) = (peering.requester.vpc, peering.accepter.vpc);
+        let between = |p: &&Arc<Peering>| {
+            p.id != peering.id && p.carries() && p.other_side(from).is_some_and(|s| s.vpc == to)
+        };
+        match self.world.peerings_of(Key::Vpc(from)).find(between) {
+            None => Ok(()),
+            Some(live) => refuse(
+                Code::PeeringExists,
+                format!("The vpc peering connection identified by {} already exists.", live.id),
+            ),
+        }
+    }
+
+    fn check_active(&self, vpc: &Vpc) -> Result<(), Refused> {
+        let active = || self.world.peerings_of(Key::Vpc(vpc.id)).filter(|p| p.carries()).count();
+        if vpc.role.is_none() && active() >= ACTIVE_LIMIT {
+            return refuse(
+                Code::PeeringActiveLimit,
+                format!("{} has {ACTIVE_LIMIT} active peerings; it can have no more.", vpc.id),
+            );
+        }
+        Ok(())
+    }
+
+    /// Routes a block over a peering in a platform's VPC, instead of where it went before.
+    pub(super) fn put_platform_route(&mut self, vpc: VpcId, to: Cidr, peering: PcxId) {
+        let table = self.world.vpc(vpc).and_then(|v| self.world.route_table(v.main_route_table));
+        let Some(table) = table else { return };
+        let mut table = RouteTable::clone(table);
+        if table.routes.insert(to, RouteTo::Peering(peering)) != Some(RouteTo::Peering(peering)) {
+            self.put(table);
+        }
+    }
+
+    /// Removes the platform's routes to a peering.
+    pub(super) fn remove_platform_routes(&mut self, peering: PcxId) {
+        let platforms = |vpc| self.world.vpc(vpc).is_some_and(|v| v.role.is_some());
+        let tables: Vec<_> = self
+            .world
+            .route_tables_in(Key::Peering(peering))
+            .filter(|table| platforms(table.vpc))
+            .cloned()
+            .collect();
+        for table in tables {
+            let mut table = RouteTable::clone(&table);
+            table.routes.retain(|_, to| *to != RouteTo::Peering(peering));
+            self.put(table);
+        }
+    }
+}
+
+/// The first two blocks of two VPCs that have an address in common.
+pub(super) fn overlap(a: &Vpc, b: &Vpc) -> Option<(Cidr, Cidr)> {
+    a.blocks().flat_map(|x| b.blocks().map(move |y| (x, y))).find(|(x, y)| x.overlaps(*y))
+}
+
+/// What a set of tags may be.
+fn check_tags(tags: &Tags) -> Result<(), Refused> {
+    if tags.len() > MAX_TAGS {
+        return refuse(
+            Code::TagLimitExceeded,
+            format!("A resource can have {MAX_TAGS} tags at most."),
+        );
+    }
+    for (key, value) in tags {
+        if key.is_empty() || key.chars().count() > 127 || key.starts_with("aws:") {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!(
+                    "Tag keys have 1 to 127 characters and do not begin with 'aws:'; '{key}' is \
+                     none."
+                ),
+            );
+        }
+        if value.chars().count() > 255 {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!("The value of the tag '{key}' has more than 255 characters."),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn side_of(vpc: &Vpc) -> PeeringSide {
+    PeeringSide {
+        account: vpc.account,
+        region: vpc.region,
+        vpc: vpc.id,
+        cidrs: vpc.blocks().collect(),
+        dns_resolution: false,
+        tags: Tags::default(),
+    }
+}
+
+fn peering_not_found(id: PcxId) -> Refused {
+    Refused::new(
+        Code::PeeringNotFound,
+        format!("The vpcPeeringConnection ID '{id}' does not exist"),
+    )
+}
+
+fn illegal(id: PcxId, step: IllegalTransition) -> Refused {
+    Refused::new(
+        Code::InvalidStateTransition,
+        format!(
+            "Invalid state transition for {id}, attempted to transition from {} to {}",
+            step.from.code(),
+            step.to.code()
+        ),
+    )
 }

@@ -1,0 +1,168 @@
+//! Who acts.
+
+use super::fixture::*;
+use crate::IdentityCommand as C;
+use crate::*;
+
+fn user(bench: &mut Bench, email: &str) -> UserId {
+    match bench.ok(Caller::Operator, C::CreateUser { email: email.to_owned() }).main() {
+        Some(Key::User(id)) => id,
+        other => panic!("not a user: {other:?}"),
+    }
+}
+
+fn token(user: UserId, digit: &str) -> C {
+    C::CreateToken { user, hash: digit.repeat(64), description: "laptop".to_owned() }
+}
+
+fn account_id(bench: &mut Bench, name: &str) -> AccountId {
+    match bench.ok(Caller::Operator, C::CreateAccount { name: name.to_owned() }).main() {
+        Some(Key::Account(id)) => id,
+        other => panic!("not an account: {other:?}"),
+    }
+}
+
+#[test]
+fn an_installation_is_set_up_once() {
+    let mut bench = Bench::set_up(false);
+    let platform = bench.world.account(bench.platform()).unwrap();
+    assert_eq!(platform.name, "platform");
+    let again = C::SetUp { region: Region::DEFAULT, emulator: true, instance: "t2".to_owned() };
+    assert_eq!(bench.refused(Caller::Operator, again).code, Code::Conflict);
+    let bad = C::SetUp { region: Region::DEFAULT, emulator: true, instance: "T 2".to_owned() };
+    let mut bench = Bench::new();
+    assert_eq!(bench.refused(Caller::System, bad).code, Code::InvalidParameterValue);
+    let early = C::CreateAccount { name: "acme".to_owned() };
+    assert_eq!(bench.refused(Caller::Operator, early).code, Code::OperationNotPermitted);
+}
+
+#[test]
+fn r4_only_the_operator_makes_identities() {
+    let mut bench = Bench::set_up(true);
+    let ada = user(&mut bench, "ada@example.com");
+    let platform = bench.platform();
+    let (team, id) = (TeamId::MIN, AccessKeyId::MIN);
+    let commands = [
+        C::SetUp { region: Region::DEFAULT, emulator: true, instance: "t2".to_owned() },
+        C::CreateAccount { name: "acme".to_owned() },
+        C::CreateAccessKey {
+            id,
+            account: platform,
+            sealed_secret: "s".to_owned(),
+            access: Access::Full,
+        },
+        C::DeleteAccessKey { id },
+        C::CreateUser { email: "eve@example.com".to_owned() },
+        C::CreateTeam { name: "eves".to_owned(), admin: ada },
+        C::SetMember { team, user: ada, role: Some(Role::Admin) },
+        C::EnsureAccount { id: platform, region: Region::DEFAULT },
+        token(UserId::MIN, "a"),
+    ];
+    for command in commands {
+        for caller in [Caller::User(ada), key(scope(111, VIRGINIA))] {
+            let refused = bench.refused(caller, command.clone());
+            assert_eq!(refused.code, Code::UnauthorizedOperation, "{command:?}");
+        }
+    }
+}
+
+#[test]
+fn accounts_have_names_of_their_own() {
+    let mut bench = Bench::set_up(false);
+    let acme = account_id(&mut bench, "acme");
+    assert_eq!(bench.world.account_named("acme").unwrap().id, acme);
+    for (name, code) in [
+        ("acme", Code::Conflict),
+        ("platform", Code::Conflict),
+        ("", Code::InvalidParameterValue),
+        ("1acme", Code::InvalidParameterValue),
+        ("Acme", Code::InvalidParameterValue),
+        ("ac--me", Code::InvalidParameterValue),
+        ("acme-", Code::InvalidParameterValue),
+    ] {
+        let refused = bench.refused(Caller::Operator, C::CreateAccount { name: name.to_owned() });
+        assert_eq!(refused.code, code, "{name}");
+    }
+}
+
+#[test]
+fn access_keys_come_and_go() {
+    let mut bench = Bench::set_up(false);
+    let acme = account_id(&mut bench, "acme");
+    let id = AccessKeyId::fresh(&mut bench.ids);
+    let make = |account, secret: &str| C::CreateAccessKey {
+        id,
+        account,
+        sealed_secret: secret.to_owned(),
+        access: Access::ReadOnly,
+    };
+    let refused = bench.refused(Caller::Operator, make(AccountId::MAX, "sealed"));
+    assert_eq!(refused.code, Code::NotFound);
+    assert_eq!(bench.refused(Caller::Operator, make(acme, "")).code, Code::MissingParameter);
+    bench.ok(Caller::Operator, make(acme, "sealed"));
+    assert_eq!(bench.world.access_key(id).unwrap().access, Access::ReadOnly);
+    assert_eq!(bench.refused(Caller::Operator, make(acme, "sealed")).code, Code::Conflict);
+    bench.ok(Caller::Operator, C::DeleteAccessKey { id });
+    let refused = bench.refused(Caller::Operator, C::DeleteAccessKey { id });
+    assert_eq!(refused.code, Code::NotFound);
+}
+
+#[test]
+fn users_are_known_by_their_address_whatever_its_case() {
+    let mut bench = Bench::set_up(false);
+    let ada = user(&mut bench, "Ada@Example.com");
+    assert_eq!(bench.world.user_named("ADA@example.com").unwrap().id, ada);
+    for (email, code) in [
+        ("ada@EXAMPLE.com", Code::Conflict),
+        ("ada", Code::InvalidParameterValue),
+        ("@example.com", Code::InvalidParameterValue),
+        ("a@b@c", Code::InvalidParameterValue),
+        ("a b@example.com", Code::InvalidParameterValue),
+    ] {
+        let refused = bench.refused(Caller::Operator, C::CreateUser { email: email.to_owned() });
+        assert_eq!(refused.code, code, "{email}");
+    }
+}
+
+#[test]
+fn a_token_made_twice_is_one_token_and_never_two_users() {
+    let mut bench = Bench::set_up(false);
+    let (ada, bob) = (user(&mut bench, "ada@example.com"), user(&mut bench, "bob@example.com"));
+    let made = bench.ok(Caller::User(ada), token(ada, "a"));
+    assert_eq!(bench.ok(Caller::Operator, token(ada, "a")), made);
+    bench.idle(Caller::User(ada), token(ada, "a"));
+    assert_eq!(bench.refused(Caller::User(bob), token(bob, "a")).code, Code::Conflict);
+    let refused = bench.refused(Caller::User(bob), token(ada, "b"));
+    assert_eq!(refused.code, Code::UnauthorizedOperation);
+    assert_eq!(bench.refused(Caller::Operator, token(UserId::MAX, "b")).code, Code::NotFound);
+    for bad in ["g", "A", "aa"] {
+        let refused = bench.refused(Caller::Operator, token(ada, bad));
+        assert_eq!(refused.code, Code::InvalidParameterValue);
+    }
+    let long = C::CreateToken { user: ada, hash: "b".repeat(64), description: "x".repeat(256) };
+    assert_eq!(bench.refused(Caller::Operator, long).code, Code::InvalidParameterValue);
+}
+
+#[test]
+fn a_team_keeps_an_admin() {
+    let mut bench = Bench::set_up(false);
+    let (ada, bob) = (user(&mut bench, "ada@example.com"), user(&mut bench, "bob@example.com"));
+    let op = Caller::Operator;
+    let create = |name: &str, admin| C::CreateTeam { name: name.to_owned(), admin };
+    assert_eq!(bench.refused(op, create("acme", UserId::MAX)).code, Code::NotFound);
+    assert_eq!(bench.refused(op, create("A", ada)).code, Code::InvalidParameterValue);
+    let Some(Key::Team(team)) = bench.ok(op, create("acme", ada)).main() else { panic!() };
+    assert_eq!(bench.refused(op, create("acme", ada)).code, Code::Conflict);
+    let set = |user, role| C::SetMember { team, user, role };
+    for role in [None, Some(Role::Member)] {
+        assert_eq!(bench.refused(op, set(ada, role)).code, Code::Conflict);
+    }
+    bench.ok(op, set(bob, Some(Role::Admin)));
+    bench.idle(op, set(bob, Some(Role::Admin)));
+    bench.ok(op, set(ada, None));
+    let members = &bench.world.team(team).unwrap().members;
+    assert_eq!(members.iter().collect::<Vec<_>>(), [(&bob, &Role::Admin)]);
+    assert_eq!(bench.refused(op, set(UserId::MAX, None)).code, Code::NotFound);
+    let nowhere = C::SetMember { team: TeamId::MAX, user: bob, role: None };
+    assert_eq!(bench.refused(op, nowhere).code, Code::NotFound);
+}
