@@ -276,7 +276,8 @@ mod tests {
     fn listings_are_compared_block_by_block() {
         let text = |rule: &str| {
             format!(
-                "table inet causeway {{\n\tset m {{\n\t\ttype ipv4_addr\n\t\telements = {{ 10.0.0.1,\n\
+                "table inet causeway {{\n\tset m {{\
+                 \n\t\ttype ipv4_addr\n\t\telements = {{ 10.0.0.1,\n\
                  \t\t\t     10.0.0.2 }}\n\t}}\n\n\tchain c {{\n\t\t{rule}\n\t}}\n}}\n"
             )
         };

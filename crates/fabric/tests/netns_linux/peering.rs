@@ -131,3 +131,22 @@ fn a_sweep_removes_a_peering_that_it_never_knew() {
     let router = format!("cw-{}", lab.id::<model::VpcId>(1));
     assert!(!run(&router, "cat /proc/net/nf_conntrack").contains("10.2.0.4"));
 }
+
+#[test]
+fn neither_open_files_nor_many_vpcs_are_too_much() {
+    // libnftables aborts the process when a descriptor of its own is 1024 or above.
+    let (_, hard) =
+        nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let _files: Vec<_> = (0..1100).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+    let (mut lab, pcx, a, b) = Lab::peered();
+    for number in 100..250 {
+        lab.vpc(number, "10.9.0.0/16");
+    }
+    lab.sweep();
+    assert!(reaches(a, b, "10.2.0.4", 80));
+    let report = lab.sweep();
+    assert!(report.is_quiet(), "{report:#?}");
+    let report = lab.change(|lab| lab.unpeer(pcx));
+    assert_eq!(report.vpcs.len(), 2, "nothing else was touched");
+}
