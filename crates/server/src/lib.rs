@@ -1,1 +1,6 @@
-//! HTTP: the Heroku-compatible and the EC2-compatible API, the ledger, the reconcile loops.
+//! The server: both APIs, the ledger, the reconcile loops.
+
+pub mod clock;
+pub mod ledger;
+pub mod reconcile;
+pub mod state;

@@ -1,0 +1,369 @@
+//! The ledger: one writer decides on commands in turn, makes them durable together, and only then
+//! answers. Readers take the world as it was last published and never wait.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use model::{Caller, Change, Command, IdSource, Key, Record, Refused, Reply, World};
+use store::{AuditRow, Batch, Row, Store};
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+
+/// Commands that share one commit at most: bounds the latency of the first of them.
+const MAX_BATCH: usize = 512;
+/// Commands that may wait; more than that make their callers wait.
+const QUEUE: usize = 4096;
+
+/// A command on its way, with what the audit wants to know of it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Who asks.
+    pub caller: Caller,
+    /// For what.
+    pub command: Command,
+    /// From which address.
+    pub source: Option<IpAddr>,
+    /// The request's id, which the caller was told.
+    pub request_id: String,
+}
+
+impl Request {
+    /// One that Causeway makes itself.
+    pub fn system(command: impl Into<Command>) -> Self {
+        Self {
+            caller: Caller::System,
+            command: command.into(),
+            source: None,
+            request_id: String::new(),
+        }
+    }
+}
+
+/// A command that was decided and is durable.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The world that it was decided on.
+    pub before: Arc<World>,
+    /// The world after it.
+    pub after: Arc<World>,
+    /// What to tell the caller.
+    pub reply: Reply,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LedgerError {
+    /// A rule refused it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The store could not keep it. Nothing of it is visible; whether it is found again after a
+    /// crash is unknown.
+    #[error("the change could not be stored: {0}")]
+    Store(String),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopped,
+}
+
+/// What a commit changed, for those who follow.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The world before it.
+    pub before: Arc<World>,
+    /// The world after it.
+    pub after: Arc<World>,
+    /// The difference.
+    pub changes: Vec<Change>,
+}
+
+struct Entry {
+    request: Request,
+    answer: oneshot::Sender<Result<Committed, LedgerError>>,
+}
+
+/// The way to the writer. Cheap to copy; the writer ends when the last copy is gone.
+#[derive(Clone)]
+pub struct Ledger {
+    entries: SyncSender<Entry>,
+    world: Arc<ArcSwap<World>>,
+}
+
+/// What the writer works with.
+pub struct Parts {
+    /// Where it is kept.
+    pub store: Box<dyn Store>,
+    /// Where new ids come from.
+    pub ids: Box<dyn IdSource + Send>,
+    /// Where the time comes from.
+    pub clock: Arc<Clock>,
+    /// Who follows, in order. Must not block.
+    pub follow: Box<dyn FnMut(Step) + Send>,
+}
+
+/// Reads the whole world from a store, with its revision.
+///
+/// # Errors
+///
+/// The store's, and rows that cannot be read.
+pub fn load(store: &mut dyn Store) -> store::Result<(World, u64)> {
+    let mut world = World::default();
+    let revision = store.load(&mut |row| {
+        let record = Record::read(&row.kind, &row.id, &row.body)?;
+        world.apply(&Change::Put(record));
+        Ok(())
+    })?;
+    Ok((world, revision))
+}
+
+impl Ledger {
+    /// Loads the world and starts the writer on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`].
+    pub fn start(mut parts: Parts) -> store::Result<(Self, JoinHandle<()>)> {
+        let (world, revision) = load(&mut *parts.store)?;
+        let world = Arc::new(ArcSwap::from_pointee(world));
+        let (entries, queue) = sync_channel(QUEUE);
+        let writer = Writer { parts, world: Arc::clone(&world), revision, doubt: false };
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || writer.run(&queue))
+            .expect("a thread can be started at the start of a process");
+        Ok((Self { entries, world }, thread))
+    }
+
+    /// The world as of the last commit.
+    pub fn world(&self) -> Arc<World> {
+        self.world.load_full()
+    }
+
+    /// Hands a command to the writer and waits until it is durable or refused.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] says whether a rule or the store stood in the way.
+    pub async fn submit(&self, request: Request) -> Result<Committed, LedgerError> {
+        let answer = match self.enqueue(request) {
+            Ok(answer) => answer,
+            Err(request) => {
+                // The queue is full: wait for room without holding up this runtime's thread.
+                let ledger = self.clone();
+                return tokio::task::spawn_blocking(move || ledger.submit_blocking(*request))
+                    .await
+                    .unwrap_or(Err(LedgerError::Stopped));
+            }
+        };
+        answer.await.unwrap_or(Err(LedgerError::Stopped))
+    }
+
+    /// The same from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::submit`].
+    pub fn submit_blocking(&self, request: Request) -> Result<Committed, LedgerError> {
+        let (answer, answered) = oneshot::channel();
+        self.entries.send(Entry { request, answer }).map_err(|_| LedgerError::Stopped)?;
+        answered.blocking_recv().unwrap_or(Err(LedgerError::Stopped))
+    }
+
+    fn enqueue(
+        &self,
+        request: Request,
+    ) -> Result<oneshot::Receiver<Result<Committed, LedgerError>>, Box<Request>> {
+        let (answer, answered) = oneshot::channel();
+        match self.entries.try_send(Entry { request, answer }) {
+            Ok(()) => Ok(answered),
+            Err(
+                std::sync::mpsc::TrySendError::Full(entry)
+                | std::sync::mpsc::TrySendError::Disconnected(entry),
+            ) => Err(Box::new(entry.request)),
+        }
+    }
+}
+
+struct Writer {
+    parts: Parts,
+    world: Arc<ArcSwap<World>>,
+    revision: u64,
+    /// A commit failed in a way that leaves open what the disk holds: load before going on.
+    doubt: bool,
+}
+
+/// A command that waits for the commit.
+struct Decided {
+    answer: oneshot::Sender<Result<Committed, LedgerError>>,
+    result: Result<Committed, LedgerError>,
+}
+
+impl Writer {
+    fn run(mut self, queue: &Receiver<Entry>) {
+        while let Ok(first) = queue.recv() {
+            let mut entries = vec![first];
+            entries.extend(queue.try_iter().take(MAX_BATCH - 1));
+            self.turn(entries);
+        }
+    }
+
+    /// Decides on some commands in turn, commits them together, publishes, answers.
+    fn turn(&mut self, entries: Vec<Entry>) {
+        if self.doubt
+            && let Err(error) = self.reload()
+        {
+            for entry in entries {
+                // A caller that went away needs no answer, here and below.
+                let _ = entry.answer.send(Err(LedgerError::Store(error.to_string())));
+            }
+            return;
+        }
+        let before = self.world.load_full();
+        let mut world = Arc::clone(&before);
+        let mut changes = Vec::new();
+        let mut audit = Vec::new();
+        let mut decided = Vec::with_capacity(entries.len());
+        for Entry { request, answer } in entries {
+            let now = self.parts.clock.now();
+            let outcome =
+                world.decide(request.caller, &request.command, now, &mut *self.parts.ids);
+            let quiet = request.caller == Caller::System
+                && outcome.as_ref().is_ok_and(|d| d.changes.is_empty());
+            if !quiet {
+                audit.push(self.audit_row(&request, now.millis(), &outcome));
+            }
+            let result = outcome.map_err(LedgerError::Refused).map(|outcome| {
+                let after = Arc::new(outcome.world);
+                let before = std::mem::replace(&mut world, Arc::clone(&after));
+                changes.extend(outcome.changes);
+                Committed { before, after, reply: outcome.reply }
+            });
+            decided.push(Decided { answer, result });
+        }
+        let kept = self.commit(&world, &changes, audit);
+        if kept.is_ok() && !changes.is_empty() {
+            self.world.store(Arc::clone(&world));
+            (self.parts.follow)(Step { before, after: world, changes });
+        }
+        for Decided { answer, result } in decided {
+            let result = match (&kept, result) {
+                (Err(error), Ok(_)) => Err(LedgerError::Store(error.clone())),
+                (_, result) => result,
+            };
+            let _ = answer.send(result);
+        }
+    }
+
+    fn audit_row(
+        &self,
+        request: &Request,
+        at: i64,
+        outcome: &Result<model::Decided, Refused>,
+    ) -> AuditRow {
+        let (resource, verdict, message) = match outcome {
+            Ok(decided) => (
+                decided.reply.main().map(|key| key.to_string()).unwrap_or_default(),
+                "ok".to_owned(),
+                String::new(),
+            ),
+            Err(refused) => {
+                (String::new(), refused.code.ec2().to_owned(), refused.message.clone())
+            }
+        };
+        let account = match request.caller {
+            Caller::Account { scope, .. } => scope.account.to_string(),
+            Caller::User(_) | Caller::Operator | Caller::System => String::new(),
+        };
+        AuditRow {
+            at,
+            revision: self.revision + 1,
+            actor: request.caller.to_string(),
+            account,
+            action: request.command.name(),
+            resource,
+            source: request.source.map(|ip| ip.to_string()).unwrap_or_default(),
+            outcome: verdict,
+            message,
+            request_id: request.request_id.clone(),
+            ..AuditRow::default()
+        }
+    }
+
+    fn commit(
+        &mut self,
+        world: &World,
+        changes: &[Change],
+        audit: Vec<AuditRow>,
+    ) -> Result<(), String> {
+        if changes.is_empty() && audit.is_empty() {
+            return Ok(());
+        }
+        let revision = if changes.is_empty() { self.revision } else { self.revision + 1 };
+        let (puts, deletes) = rows(world, changes, revision);
+        let batch =
+            Batch { expected_revision: self.revision, revision, puts, deletes, audit };
+        match self.parts.store.commit(&batch) {
+            Ok(()) => {
+                self.revision = revision;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, revision, "a commit failed; the world is loaded anew");
+                self.doubt = true;
+                Err(error.to_string())
+            }
+        }
+    }
+
+    fn reload(&mut self) -> store::Result<()> {
+        let (world, revision) = load(&mut *self.parts.store)?;
+        let before = self.world.load_full();
+        let after = Arc::new(world);
+        let changes = difference(&before, &after);
+        self.world.store(Arc::clone(&after));
+        self.revision = revision;
+        self.doubt = false;
+        if !changes.is_empty() {
+            (self.parts.follow)(Step { before, after, changes });
+        }
+        Ok(())
+    }
+}
+
+/// The last state of every resource that changed, as rows.
+fn rows(world: &World, changes: &[Change], revision: u64) -> (Vec<Row>, Vec<(String, String)>) {
+    let last: BTreeMap<Key, &Change> = changes.iter().map(|c| (c.key(), c)).collect();
+    let mut puts = Vec::new();
+    let mut deletes = Vec::new();
+    for (key, change) in last {
+        let (kind, id) = (key.kind().name().to_owned(), key.to_string());
+        match change {
+            Change::Put(record) => puts.push(Row {
+                kind,
+                id,
+                account: world.owner(record).map(|a| a.to_string()).unwrap_or_default(),
+                revision,
+                body: record.body(),
+            }),
+            Change::Delete(_) => deletes.push((kind, id)),
+        }
+    }
+    (puts, deletes)
+}
+
+fn difference(before: &World, after: &World) -> Vec<Change> {
+    let gone = before
+        .records()
+        .map(Record::key)
+        .filter(|key| after.get(*key).is_none())
+        .map(Change::Delete);
+    let new = after
+        .records()
+        .filter(|record| before.get(record.key()) != Some(record))
+        .map(|record| Change::Put(record.clone()));
+    gone.chain(new).collect()
+}
