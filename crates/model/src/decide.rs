@@ -5,21 +5,24 @@
 
 mod acl;
 mod app;
+mod ec2;
 mod group;
 mod identity;
 mod instance;
+mod lookup;
 mod peering;
 mod route;
 mod space;
 mod subnet;
 mod system;
 mod tag;
-mod vpc;
-
+#[cfg(test)]
+mod tests_ec2;
 #[cfg(test)]
 mod tests_platform;
+mod vpc;
 
-use crate::command::{Caller, Command, Ec2Command, PlatformCommand, Reply};
+use crate::command::{Caller, Command, PlatformCommand, Reply};
 use crate::resource::Settings;
 use crate::{Change, Code, IdSource, Key, Record, Refused, Scope, Timestamp, World};
 
@@ -107,45 +110,6 @@ impl Decision<'_> {
             | C::DeleteApp { .. }
             | C::StartDyno { .. }
             | C::StopDyno { .. } => self.app_command(command),
-        }
-    }
-
-    fn ec2(&mut self, scope: Scope, command: &Ec2Command) -> Outcome {
-        use Ec2Command as C;
-        match command {
-            C::CreateVpc { .. }
-            | C::DeleteVpc { .. }
-            | C::ModifyVpcAttribute { .. }
-            | C::AssociateVpcCidrBlock { .. }
-            | C::DisassociateVpcCidrBlock { .. } => self.vpc_command(scope, command),
-            C::CreateSubnet { .. } | C::DeleteSubnet { .. } => self.subnet_command(scope, command),
-            C::CreateRouteTable { .. }
-            | C::DeleteRouteTable { .. }
-            | C::AssociateRouteTable { .. }
-            | C::DisassociateRouteTable { .. }
-            | C::ReplaceRouteTableAssociation { .. }
-            | C::CreateRoute { .. }
-            | C::ReplaceRoute { .. }
-            | C::DeleteRoute { .. } => self.route_command(scope, command),
-            C::CreateSecurityGroup { .. }
-            | C::DeleteSecurityGroup { .. }
-            | C::AuthorizeSecurityGroup { .. }
-            | C::RevokeSecurityGroup { .. } => self.group_command(scope, command),
-            C::CreateNetworkAcl { .. }
-            | C::DeleteNetworkAcl { .. }
-            | C::CreateNetworkAclEntry { .. }
-            | C::ReplaceNetworkAclEntry { .. }
-            | C::DeleteNetworkAclEntry { .. }
-            | C::ReplaceNetworkAclAssociation { .. } => self.acl_command(scope, command),
-            C::RunInstances(_) | C::TerminateInstances { .. } => {
-                self.instance_command(scope, command)
-            }
-            C::CreatePeering { .. }
-            | C::AcceptPeering { .. }
-            | C::RejectPeering { .. }
-            | C::DeletePeering { .. }
-            | C::ModifyPeeringOptions { .. } => self.peering_command(scope, command),
-            C::CreateTags { .. } | C::DeleteTags { .. } => self.tag_command(scope, command),
         }
     }
 

@@ -350,6 +350,50 @@ impl World {
     }
 }
 
+#[cfg(test)]
+impl PartialEq for World {
+    fn eq(&self, other: &Self) -> bool {
+        self.records == other.records
+            && self.mentions == other.mentions
+            && self.aliases == other.aliases
+            && self.addresses == other.addresses
+    }
+}
+
+#[cfg(test)]
+impl World {
+    /// Panics unless the indexes are what the resources make of them, and every part is unique.
+    pub(crate) fn check(&self) {
+        let mut rebuilt = Self::default();
+        let (mut aliases, mut addresses) = (0, 0);
+        for record in self.records() {
+            record.aliases(&mut |_| aliases += 1);
+            if let Record::Eni(eni) = record {
+                addresses += eni.addresses.len();
+            }
+            rebuilt.put(record.clone());
+        }
+        assert_eq!(*self, rebuilt);
+        assert_eq!(self.aliases.len(), aliases, "two resources share a name");
+        assert_eq!(self.addresses.len(), addresses, "two interfaces share an address");
+        for vpc in self.vpcs() {
+            self.check_subnets(vpc);
+        }
+    }
+
+    fn check_subnets(&self, vpc: &Vpc) {
+        let mut blocks: Vec<_> =
+            self.subnets_in(Key::Vpc(vpc.id)).map(|subnet| subnet.cidr).collect();
+        blocks.sort_unstable_by_key(|block| block.base());
+        for pair in blocks.windows(2) {
+            assert!(!pair[0].overlaps(pair[1]), "subnets overlap: {pair:?}");
+        }
+        for block in blocks {
+            assert!(vpc.blocks().any(|own| own.covers(block)), "{block} lies outside");
+        }
+    }
+}
+
 /// The region that a VPC's resource is in, with its owner: what scopes every EC2 request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope {

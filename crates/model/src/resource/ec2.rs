@@ -182,6 +182,11 @@ pub struct SecurityGroup {
     pub tags: Tags,
 }
 
+impl SecurityGroup {
+    /// The name of the group that every VPC has.
+    pub const DEFAULT: &str = "default";
+}
+
 /// Which way packets go, as seen from an interface or a subnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,158 @@
+//! What a caller may name: its own resources, in the region that it asks in.
+//!
+//! What belongs to somebody else, or lies in another region, is answered exactly as what does not
+//! exist: nothing about it is revealed.
+
+use std::sync::Arc;
+
+use super::{Decision, refuse};
+use crate::resource::*;
+use crate::{
+    AclId, Alias, Code, EniId, IgwId, InstanceId, Key, PcxId, Record, Refused, RouteTableId, Scope,
+    SecurityGroupId, SubnetId, VpcId,
+};
+
+/// What lies in a VPC.
+pub(super) trait InVpc {
+    fn vpc(&self) -> VpcId;
+}
+
+macro_rules! in_vpc {
+    ($($name:ident),*) => {$(
+        impl InVpc for Arc<$name> {
+            fn vpc(&self) -> VpcId {
+                self.vpc
+            }
+        }
+    )*};
+}
+
+in_vpc!(Subnet, RouteTable, SecurityGroup, NetworkAcl, Eni);
+
+/// A refusal for an id that means nothing to the caller.
+pub(super) fn absent(code: Code, what: &str, id: impl std::fmt::Display) -> Refused {
+    Refused::new(code, format_args!("The {what} '{id}' does not exist"))
+}
+
+macro_rules! own {
+    ($($own:ident $get:ident $id:ty => $name:ident, $code:ident $what:literal;)*) => {$(
+        pub(super) fn $own(&self, scope: Scope, id: $id) -> Result<Arc<$name>, Refused> {
+            let found = self.world.$get(id).filter(|found| self.holds(scope, found.vpc));
+            found.cloned().ok_or_else(|| absent(Code::$code, $what, id))
+        }
+    )*};
+}
+
+impl Decision<'_> {
+    own! {
+        own_subnet subnet SubnetId => Subnet, SubnetNotFound "subnet ID";
+        own_route_table route_table RouteTableId => RouteTable, RouteTableNotFound "routeTable ID";
+        own_group group SecurityGroupId => SecurityGroup, GroupNotFound "security group";
+        own_acl acl AclId => NetworkAcl, AclNotFound "networkAcl ID";
+        own_eni eni EniId => Eni, EniNotFound "networkInterface ID";
+    }
+
+    pub(super) fn own_vpc(&self, scope: Scope, id: VpcId) -> Result<Arc<Vpc>, Refused> {
+        let found = self.world.vpc(id).filter(|vpc| scope.holds(vpc));
+        found.cloned().ok_or_else(|| absent(Code::VpcNotFound, "vpc ID", id))
+    }
+
+    /// An instance outlives its VPC for a while, and then has no region any more.
+    pub(super) fn own_instance(
+        &self,
+        scope: Scope,
+        id: InstanceId,
+    ) -> Result<Arc<Instance>, Refused> {
+        let here = |instance: &Instance| {
+            self.world.vpc(instance.vpc).is_none_or(|vpc| vpc.region == scope.region)
+        };
+        let found = self.world.instance(id).filter(|i| i.account == scope.account && here(i));
+        found.cloned().ok_or_else(|| absent(Code::InstanceNotFound, "instance ID", id))
+    }
+
+    pub(super) fn own_gateway(
+        &self,
+        scope: Scope,
+        id: IgwId,
+    ) -> Result<Arc<InternetGateway>, Refused> {
+        let mine =
+            |igw: &InternetGateway| igw.account == scope.account && igw.region == scope.region;
+        let found = self.world.gateway(id).filter(|igw| mine(igw));
+        found.cloned().ok_or_else(|| absent(Code::GatewayNotFound, "internetGateway ID", id))
+    }
+
+    /// A peering that the caller still sees, from either side.
+    pub(super) fn seen_peering(&self, scope: Scope, id: PcxId) -> Result<Arc<Peering>, Refused> {
+        let seen = |pcx: &Peering| pcx.visible_to(scope.account, scope.region, self.now);
+        let found = self.world.peering(id).filter(|pcx| seen(pcx));
+        found.cloned().ok_or_else(|| absent(Code::PeeringNotFound, "vpcPeeringConnection ID", id))
+    }
+
+    /// A VPC of the caller that it may change: the platform's are changed by the platform alone,
+    /// not even with a key of its account (R14).
+    pub(super) fn editable_vpc(&self, scope: Scope, id: VpcId) -> Result<Arc<Vpc>, Refused> {
+        let vpc = self.own_vpc(scope, id)?;
+        match vpc.role {
+            None => Ok(vpc),
+            Some(VpcRole::Space(_) | VpcRole::Data(_)) => refuse(
+                Code::OperationNotPermitted,
+                format_args!("The vpc '{id}' belongs to a Private Space; the platform manages it."),
+            ),
+        }
+    }
+
+    /// The same for what lies in a VPC.
+    pub(super) fn in_editable<T: InVpc>(&self, scope: Scope, inside: T) -> Result<T, Refused> {
+        self.editable_vpc(scope, inside.vpc()).map(|_| inside)
+    }
+
+    fn holds(&self, scope: Scope, vpc: VpcId) -> bool {
+        self.world.vpc(vpc).is_some_and(|vpc| scope.holds(vpc))
+    }
+
+    /// What an earlier request with the same token made, if there was one.
+    pub(super) fn repeated(
+        &self,
+        owner: Key,
+        kind: &'static str,
+        token: Option<&ClientToken>,
+    ) -> Result<Option<Key>, Refused> {
+        let Some(token) = token else { return Ok(None) };
+        let alias = Alias::Request(owner.to_string(), kind, token.token.clone());
+        let Some(key) = self.world.find(&alias) else { return Ok(None) };
+        if self.world.get(key).and_then(client_token).is_some_and(|t| t.digest == token.digest) {
+            return Ok(Some(key));
+        }
+        refuse(
+            Code::IdempotentParameterMismatch,
+            format_args!(
+                "The client token '{}' was used before, with other parameters",
+                token.token
+            ),
+        )
+    }
+}
+
+fn client_token(record: &Record) -> Option<&ClientToken> {
+    match record {
+        Record::RouteTable(r) => r.client_token.as_ref(),
+        Record::NetworkAcl(r) => r.client_token.as_ref(),
+        Record::Instance(r) => r.client_token.as_ref(),
+        Record::Settings(_)
+        | Record::Account(_)
+        | Record::AccessKey(_)
+        | Record::User(_)
+        | Record::Token(_)
+        | Record::Team(_)
+        | Record::Space(_)
+        | Record::App(_)
+        | Record::Dyno(_)
+        | Record::Vpc(_)
+        | Record::Subnet(_)
+        | Record::SecurityGroup(_)
+        | Record::Eni(_)
+        | Record::Peering(_)
+        | Record::InternetGateway(_)
+        | Record::DhcpOptions(_) => None,
+    }
+}

@@ -1,0 +1,153 @@
+//! A world with two accounts, and how tests act in it.
+
+use crate::command::*;
+use crate::resource::*;
+use crate::*;
+
+pub const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+
+/// A world, and what its identifiers come from.
+pub struct Fixture {
+    pub world: World,
+    pub ids: Sequence,
+    pub now: Timestamp,
+}
+
+pub fn account(text: &str) -> AccountId {
+    text.parse().unwrap()
+}
+
+/// The account that most tests act as.
+pub fn ours() -> Scope {
+    Scope { account: account("111111111111"), region: Region::DEFAULT }
+}
+
+/// Somebody else in the same region.
+pub fn theirs() -> Scope {
+    Scope { account: account("222222222222"), ..ours() }
+}
+
+/// The same account somewhere else.
+pub fn elsewhere() -> Scope {
+    Scope { region: Region::find("eu-west-1").unwrap(), ..ours() }
+}
+
+pub fn cidr(text: &str) -> Cidr {
+    text.parse().unwrap()
+}
+
+pub fn tags(pairs: &[(&str, &str)]) -> Tags {
+    pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        let mut world = World::default();
+        for (id, name) in [("111111111111", "ours"), ("222222222222", "theirs")] {
+            let account = Account { id: account(id), name: name.to_owned(), created: NOW };
+            world.apply(&Change::Put(account.into()));
+        }
+        Self { world, ids: Sequence(0), now: NOW }
+    }
+
+    /// Acts, and checks what holds after any command.
+    pub fn try_as(&mut self, scope: Scope, command: Ec2Command) -> Result<Reply, Refused> {
+        let caller = Caller::Account { scope, read_only: false };
+        let before = self.world.clone();
+        let outcome = self.world.decide(caller, &command.into(), self.now, &mut self.ids);
+        assert_eq!(self.world, before, "a decision works on a copy");
+        let decided = outcome?;
+        let mut replayed = before;
+        decided.changes.iter().for_each(|change| replayed.apply(change));
+        assert_eq!(replayed, decided.world, "the changes say all that changed");
+        decided.world.check();
+        self.world = decided.world;
+        Ok(decided.reply)
+    }
+
+    pub fn run_as(&mut self, scope: Scope, command: Ec2Command) -> Reply {
+        self.try_as(scope, command).unwrap_or_else(|refused| panic!("{refused:?}"))
+    }
+
+    pub fn run(&mut self, command: Ec2Command) -> Reply {
+        self.run_as(ours(), command)
+    }
+
+    pub fn refused_as(&mut self, scope: Scope, command: Ec2Command) -> (Code, String) {
+        match self.try_as(scope, command) {
+            Err(refused) => (refused.code, refused.message),
+            Ok(reply) => panic!("not refused: {reply:?}"),
+        }
+    }
+
+    /// Which rule refuses what our account asks for.
+    pub fn refused(&mut self, command: Ec2Command) -> Code {
+        self.refused_as(ours(), command).0
+    }
+
+    /// Puts what other rules would have made.
+    pub fn put(&mut self, record: impl Into<Record>) {
+        self.world.apply(&Change::Put(record.into()));
+    }
+
+    pub fn vpc_as(&mut self, scope: Scope, block: &str) -> VpcId {
+        let create = Ec2Command::CreateVpc { cidr: cidr(block), tags: Tags::new() };
+        match self.run_as(scope, create).main() {
+            Some(Key::Vpc(id)) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn vpc(&mut self, block: &str) -> VpcId {
+        self.vpc_as(ours(), block)
+    }
+
+    pub fn get_vpc(&self, id: VpcId) -> Vpc {
+        Vpc::clone(self.world.vpc(id).unwrap())
+    }
+
+    pub fn subnet_as(&mut self, scope: Scope, vpc: VpcId, block: &str) -> SubnetId {
+        let create =
+            Ec2Command::CreateSubnet { vpc, cidr: cidr(block), zone: None, tags: Tags::new() };
+        match self.run_as(scope, create).main() {
+            Some(Key::Subnet(id)) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn subnet(&mut self, vpc: VpcId, block: &str) -> SubnetId {
+        self.subnet_as(ours(), vpc, block)
+    }
+
+    /// A peering between two VPCs, as the rules of peerings would have made it.
+    pub fn peering(&mut self, requester: VpcId, accepter: VpcId, state: PeeringState) -> PcxId {
+        let side = |vpc: Vpc| PeeringSide {
+            account: vpc.account,
+            region: vpc.region,
+            vpc: vpc.id,
+            cidrs: vpc.blocks().collect(),
+            dns_resolution: false,
+            tags: Tags::new(),
+        };
+        let (requester, accepter) = (self.get_vpc(requester), self.get_vpc(accepter));
+        let id = PcxId::fresh(&mut self.ids);
+        self.put(Peering {
+            id,
+            requester: side(requester),
+            accepter: side(accepter),
+            kind: PeeringKind::Customer,
+            state,
+            since: self.now,
+            by: None,
+            expires: self.now + PEERING_EXPIRY,
+        });
+        id
+    }
+
+    /// Makes a VPC one of the platform's.
+    pub fn give_role(&mut self, id: VpcId) {
+        let space = SpaceId::fresh(&mut self.ids);
+        let vpc = Vpc { role: Some(VpcRole::Space(space)), ..self.get_vpc(id) };
+        self.put(vpc);
+    }
+}
