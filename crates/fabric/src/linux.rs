@@ -26,16 +26,13 @@ pub use self::doctor::doctor;
 use self::netlink::{Netlink, VethEnd};
 use self::nft::Nft;
 use self::plan::{LinkEnd, Router};
-use self::probe::Prober;
+use self::probe::{Closer, Prober};
 use self::router::{Handle, Work, joined};
 use crate::driver::{Driver, Error, Outcome, Repair, Report};
 
 /// Routers whose sockets are kept open; each has some four descriptors. libnftables aborts the
 /// process when one of its descriptors is 1024 or above.
 const OPEN_ROUTERS: usize = 128;
-/// Sockets of probes that wait to be closed.
-const SPENT_PROBES: usize = 64;
-
 /// The driver of the Linux fabric.
 ///
 /// Everything that it makes bears the mark of its instance of Causeway, and it touches nothing
@@ -153,8 +150,9 @@ struct Worker {
     handles: BTreeMap<VpcId, Handle>,
     /// The firewall of a namespace without links, to ask the kernel how it lists a ruleset.
     scratch: Option<Nft>,
-    /// Closing such a socket waits for the kernel for milliseconds, so it is put off.
-    spent: Vec<Prober>,
+    /// Peerings that frames went through both ways, and whose links have not changed since.
+    proven: BTreeSet<PcxId>,
+    closer: Option<Closer>,
     /// Counts calls, so that no two probes are alike.
     calls: u64,
     /// Counts uses of sockets.
@@ -170,7 +168,8 @@ impl Worker {
             known: BTreeMap::new(),
             handles: BTreeMap::new(),
             scratch: None,
-            spent: Vec::new(),
+            proven: BTreeSet::new(),
+            closer: None,
             calls: 0,
             uses: 0,
         }
@@ -193,7 +192,6 @@ impl Worker {
 
     fn sweep_here(&mut self, intent: Intent) -> Report {
         let mut report = Report::default();
-        self.spent.clear();
         // A namespace may have been replaced behind a socket that is open.
         self.handles.clear();
         self.known.clear();
@@ -232,6 +230,7 @@ impl Worker {
                 Some(new) => self.peerings.insert(*pcx, new.clone()),
                 None => self.peerings.remove(pcx),
             };
+            self.proven.remove(pcx);
             for link in [old.as_ref(), new.as_ref()].into_iter().flatten() {
                 for end in [link.requester, link.accepter] {
                     targets.insert(end);
@@ -522,15 +521,29 @@ impl Worker {
         link: &PeeringIntent,
         works: &BTreeMap<VpcId, Work>,
     ) -> Result<(), Error> {
+        let name = names::peer_link(pcx);
+        let mut ends = Vec::new();
+        for id in [link.requester, link.accepter] {
+            let missing = || Error::Probe(format!("{id} is not there"));
+            let work = works.get(&id).ok_or_else(missing)?;
+            let (mut handle, _) = self.take(id)?;
+            let seen = work.observe_peering(&mut handle, pcx);
+            self.put(id, handle);
+            seen?;
+            if work.is_fresh(&name) {
+                self.proven.remove(&pcx);
+            }
+            ends.push((id, work.want().links.get(&pcx).ok_or_else(missing)?.macs().1));
+        }
+        if self.proven.contains(&pcx) {
+            return Ok(());
+        }
         let mut probers = Vec::new();
-        for end in [link.requester, link.accepter] {
-            let missing = || Error::Probe(format!("{end} is not there"));
-            let work = works.get(&end).ok_or_else(missing)?;
-            let (mut handle, _) = self.take(end)?;
-            let opened = open_prober(work, &mut handle, pcx);
-            self.put(end, handle);
-            let macs = work.want().links.get(&pcx).ok_or_else(missing)?.macs();
-            probers.push((opened?, macs.1));
+        for (id, peer) in ends {
+            let (mut handle, _) = self.take(id)?;
+            let opened = open_prober(&mut handle, &name);
+            self.put(id, handle);
+            probers.push((opened?, peer));
         }
         let [(near, near_peer), (far, far_peer)] = probers.as_slice() else {
             return Err(Error::Probe("a link has two ends".into()));
@@ -538,17 +551,20 @@ impl Worker {
         let payload = format!("causeway {pcx} {}", self.calls);
         near.reach(far, *near_peer, payload.as_bytes())?;
         far.reach(near, *far_peer, payload.as_bytes())?;
-        if self.spent.len() >= SPENT_PROBES {
-            self.spent.clear();
-        }
-        self.spent.extend(probers.into_iter().map(|(prober, _)| prober));
+        self.proven.insert(pcx);
+        let closer = match self.closer.take() {
+            Some(closer) => closer,
+            None => Closer::start()?,
+        };
+        probers.into_iter().for_each(|(prober, _)| closer.close(prober));
+        self.closer = Some(closer);
         Ok(())
     }
 
     fn purge_here(&mut self) -> Result<usize, Error> {
-        self.spent.clear();
         self.handles.clear();
         self.known.clear();
+        self.proven.clear();
         self.vpcs.clear();
         self.peerings.clear();
         let owned = namespace::owned_by(&self.instance)?;
@@ -559,10 +575,9 @@ impl Worker {
     }
 }
 
-/// Sees whether the kernel has what a peering needs at one end, and opens that end.
-fn open_prober(work: &Work, handle: &mut Handle, pcx: PcxId) -> Result<Prober, Error> {
-    work.observe_peering(handle, pcx)?;
-    let index = handle.netlink.index(&names::peer_link(pcx))?;
+/// Opens one end of a link for a probe.
+fn open_prober(handle: &mut Handle, link: &str) -> Result<Prober, Error> {
+    let index = handle.netlink.index(link)?;
     handle.namespace.enter()?;
     Prober::open(index)
 }

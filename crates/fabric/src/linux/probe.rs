@@ -3,6 +3,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::intent::MacAddr;
@@ -100,6 +103,60 @@ impl Prober {
             }
         }
     }
+}
+
+/// Closes probes' sockets elsewhere: the kernel takes some 15 ms for each, to be sure that no
+/// packet is under way to it.
+pub struct Closer {
+    queue: Option<SyncSender<Prober>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Closer {
+    /// As many closings at once share one wait of the kernel's.
+    const THREADS: usize = 4;
+    /// Sockets that wait for it; more would add up to too many descriptors.
+    const WAITING: usize = 128;
+
+    /// Starts the threads, which share the descriptors of the calling thread.
+    pub fn start() -> Result<Self, Error> {
+        let (queue, waiting) = sync_channel(Self::WAITING);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let mut threads = Vec::new();
+        for _ in 0..Self::THREADS {
+            let waiting = Arc::clone(&waiting);
+            let work = move || {
+                while let Some(prober) = next(&waiting) {
+                    drop(prober);
+                }
+            };
+            let builder = std::thread::Builder::new().name("fabric-close".into());
+            threads.push(builder.spawn(work).map_err(|e| Error::Thread(e.to_string()))?);
+        }
+        Ok(Self { queue: Some(queue), threads })
+    }
+
+    /// Closes an end, soon.
+    pub fn close(&self, prober: Prober) {
+        if let Some(queue) = &self.queue {
+            // Were the threads gone, the socket would come back and be closed here.
+            drop(queue.send(prober));
+        }
+    }
+}
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            // It only closes; whatever it ended with, the sockets are closed.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn next(waiting: &Mutex<Receiver<Prober>>) -> Option<Prober> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 fn link_address(index: u32, mac: MacAddr) -> libc::sockaddr_ll {

@@ -49,6 +49,8 @@ pub struct Work {
     stale: Vec<Cidr>,
     /// Where a link was found that nothing is known of: the only blocks whose connections stay.
     keep: Option<Vec<Cidr>>,
+    /// Links that were made or are changed.
+    fresh: BTreeSet<String>,
 }
 
 impl Handle {
@@ -80,10 +82,21 @@ impl Work {
             Base::Found(observed) => observed.state.clone(),
         };
         let goal = want.state();
-        let mut work =
-            Self { want, goal, base, state, repairs: Vec::new(), stale: Vec::new(), keep: None };
+        let mut work = Self {
+            want,
+            goal,
+            base,
+            state,
+            repairs: Vec::new(),
+            stale: Vec::new(),
+            keep: None,
+            fresh: BTreeSet::new(),
+        };
         // Of what others made, nothing passes through it: no map names it and no route leads there.
         work.state.links.retain(|name, _| names::is_ours(name) || name == names::LOOPBACK);
+        let goals = work.goal.links.iter();
+        let fresh = goals.filter(|(name, link)| work.state.links.get(*name) != Some(*link));
+        work.fresh = fresh.map(|(name, _)| name.clone()).collect();
         if let Base::Found(_) = work.base {
             work.repairs = work.state.differences(&work.goal);
         }
@@ -159,10 +172,16 @@ impl Work {
 
     /// Takes note of a link that was just made, up or still down.
     pub fn link_made(&mut self, name: &str, up: bool) {
+        self.fresh.insert(name.to_owned());
         self.state.forget_link(name);
         if let Some(link) = self.goal.links.get(name) {
             self.state.links.insert(name.to_owned(), Link { up, ..*link });
         }
+    }
+
+    /// Whether a link was made or is changed, so that what was proved of it is no more.
+    pub fn is_fresh(&self, name: &str) -> bool {
+        self.fresh.contains(name)
     }
 
     /// What a link must be.
