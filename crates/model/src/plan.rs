@@ -1,0 +1,36 @@
+//! What the fabric must look like, derived from the world.
+//!
+//! Each part follows from its own resources alone, so a change plans anew only what it touches.
+
+mod delta;
+mod vpc;
+mod workload;
+
+#[cfg(test)]
+pub(crate) mod lab;
+#[cfg(test)]
+mod tests;
+
+pub use delta::plan_delta;
+pub use vpc::plan_vpc;
+
+use crate::intent::Intent;
+use crate::{Timestamp, World};
+
+/// Says what the fabric must look like.
+///
+/// Nothing of it depends on the time yet: a request that lapses was never carried.
+pub fn plan(world: &World, _now: Timestamp) -> Intent {
+    let workloads = world
+        .dynos()
+        .filter_map(|dyno| workload::plan_dyno(world, dyno))
+        .chain(world.instances().filter_map(|instance| workload::plan_instance(world, instance)));
+    Intent {
+        vpcs: world.vpcs().map(|vpc| (vpc.id, plan_vpc(world, vpc))).collect(),
+        peerings: world
+            .peerings()
+            .filter_map(|peering| Some((peering.id, vpc::plan_peering(world, peering)?)))
+            .collect(),
+        workloads: workloads.collect(),
+    }
+}

@@ -1,0 +1,151 @@
+//! What a change of the world changes of the plan.
+//!
+//! From the changed keys it follows which parts may differ; only those are planned, before and
+//! after, and only where they differ is anything said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::vpc::{joins, plan_peering, plan_vpc};
+use super::workload::plan_workload;
+use crate::intent::IntentDelta;
+use crate::resource::{Eni, Peering};
+use crate::{Change, Key, PcxId, Record, SecurityGroupId, Timestamp, VpcId, WorkloadId, World};
+
+/// Says how the plan of `after` differs from the plan of `before`, given what changed between.
+pub fn plan_delta(
+    before: &World,
+    after: &World,
+    changes: &[Change],
+    _now: Timestamp,
+) -> IntentDelta {
+    let keys: BTreeSet<Key> = changes.iter().map(Change::key).collect();
+    let mut touched = Touched::default();
+    for key in keys {
+        for world in [before, after] {
+            touched.add(world, key);
+        }
+    }
+    let vpc = |world: &World, id| world.vpc(id).map(|vpc| plan_vpc(world, vpc));
+    let peering = |world: &World, id| plan_peering(world, world.peering(id)?);
+    IntentDelta {
+        vpcs: differing(touched.vpcs, before, after, vpc),
+        peerings: differing(touched.peerings, before, after, peering),
+        workloads: differing(touched.workloads, before, after, plan_workload),
+    }
+}
+
+fn differing<Id: Ord + Copy, Plan: PartialEq>(
+    ids: BTreeSet<Id>,
+    before: &World,
+    after: &World,
+    plan: impl Fn(&World, Id) -> Option<Plan>,
+) -> BTreeMap<Id, Option<Plan>> {
+    ids.into_iter()
+        .filter_map(|id| {
+            let (old, new) = (plan(before, id), plan(after, id));
+            (old != new).then_some((id, new))
+        })
+        .collect()
+}
+
+/// The parts of the plan that may differ.
+#[derive(Default)]
+struct Touched {
+    vpcs: BTreeSet<VpcId>,
+    peerings: BTreeSet<PcxId>,
+    workloads: BTreeSet<WorkloadId>,
+}
+
+impl Touched {
+    /// Adds what depends on a resource as it is in one of the two worlds.
+    fn add(&mut self, world: &World, key: Key) {
+        self.add_naming(world, key);
+        match world.get(key) {
+            Some(Record::Space(r)) => self.vpcs.extend([r.vpc, r.data_vpc]),
+            Some(Record::Subnet(r)) => self.vpcs.extend([r.vpc]),
+            Some(Record::RouteTable(r)) => self.vpcs.extend([r.vpc]),
+            Some(Record::NetworkAcl(r)) => self.vpcs.extend([r.vpc]),
+            Some(Record::Eni(r)) => self.add_eni(world, r),
+            Some(Record::Peering(r)) => self.add_peering(r),
+            Some(
+                Record::Settings(_)
+                | Record::Account(_)
+                | Record::AccessKey(_)
+                | Record::User(_)
+                | Record::Token(_)
+                | Record::Team(_)
+                | Record::App(_)
+                | Record::Dyno(_)
+                | Record::Vpc(_)
+                | Record::SecurityGroup(_)
+                | Record::Instance(_)
+                | Record::InternetGateway(_)
+                | Record::DhcpOptions(_),
+            )
+            | None => {}
+        }
+    }
+
+    /// Adds what names the resource, whether it is there or not.
+    fn add_naming(&mut self, world: &World, key: Key) {
+        match key {
+            Key::App(_) => {
+                self.workloads.extend(world.dynos_in(key).map(|dyno| WorkloadId::Dyno(dyno.id)));
+            }
+            Key::Dyno(id) => self.workloads.extend([WorkloadId::Dyno(id)]),
+            Key::Instance(id) => self.workloads.extend([WorkloadId::Instance(id)]),
+            Key::Vpc(id) => self.add_vpc(world, id),
+            Key::SecurityGroup(id) => self.add_group(world, id),
+            Key::NetworkAcl(_) => {
+                self.vpcs.extend(world.subnets_in(key).map(|subnet| subnet.vpc));
+            }
+            Key::Eni(_) => {
+                self.vpcs.extend(world.route_tables_in(key).map(|table| table.vpc));
+            }
+            // A route over a peering is alive in the VPCs that it joins, which the record names.
+            Key::Peering(id) => self.peerings.extend([id]),
+            Key::Settings(_)
+            | Key::Account(_)
+            | Key::AccessKey(_)
+            | Key::User(_)
+            | Key::Token(_)
+            | Key::Team(_)
+            | Key::Space(_)
+            | Key::Subnet(_)
+            | Key::RouteTable(_)
+            | Key::InternetGateway(_)
+            | Key::DhcpOptions(_) => {}
+        }
+    }
+
+    /// A VPC, what is joined with it, and the processes inside.
+    fn add_vpc(&mut self, world: &World, id: VpcId) {
+        self.vpcs.insert(id);
+        for peering in world.peerings_of(Key::Vpc(id)).filter(|p| joins(world, p)) {
+            self.add_peering(peering);
+        }
+        let used = world.enis_in(Key::Vpc(id)).filter_map(|eni| eni.attachment.as_ref());
+        self.workloads.extend(used.map(|attachment| attachment.workload));
+    }
+
+    fn add_peering(&mut self, peering: &Peering) {
+        self.peerings.insert(peering.id);
+        self.vpcs.extend([peering.requester.vpc, peering.accepter.vpc]);
+    }
+
+    /// The VPCs with an interface in the group, or in a group with a rule that names it.
+    fn add_group(&mut self, world: &World, id: SecurityGroupId) {
+        let key = Key::SecurityGroup(id);
+        self.vpcs.extend(world.enis_in(key).map(|eni| eni.vpc));
+        for naming in world.groups_in(key) {
+            let inside = world.enis_in(Key::SecurityGroup(naming.id));
+            self.vpcs.extend(inside.map(|eni| eni.vpc));
+        }
+    }
+
+    fn add_eni(&mut self, world: &World, eni: &Eni) {
+        self.vpcs.insert(eni.vpc);
+        eni.groups.iter().for_each(|group| self.add_group(world, *group));
+        self.workloads.extend(eni.attachment.as_ref().map(|attachment| attachment.workload));
+    }
+}

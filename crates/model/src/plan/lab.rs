@@ -1,0 +1,277 @@
+//! Worlds for tests, made record by record.
+
+use std::collections::BTreeMap;
+
+use crate::intent::MacAddr;
+use crate::*;
+
+/// An id by number.
+pub fn id<T: PrefixedId>(n: u128) -> T {
+    format!("{}-{n:017x}", T::PREFIX).parse().unwrap()
+}
+
+pub fn cidr(text: &str) -> Cidr {
+    text.parse().unwrap()
+}
+
+pub fn now() -> Timestamp {
+    Timestamp::from_millis(1_000_000)
+}
+
+pub fn account(n: u8) -> AccountId {
+    format!("{n:012}").parse().unwrap()
+}
+
+fn uuid(n: u128) -> uuid::Uuid {
+    uuid::Uuid::from_u128(n)
+}
+
+pub fn dyno_id(n: u128) -> DynoId {
+    DynoId(uuid(n))
+}
+
+pub fn app_id(n: u128) -> AppId {
+    AppId(uuid(n))
+}
+
+pub fn space_id(n: u128) -> SpaceId {
+    SpaceId(uuid(n))
+}
+
+/// A VPC with the main table, the ACL and the group of the same number.
+pub fn vpc(n: u128, role: Option<VpcRole>, cidrs: &[&str]) -> Vpc {
+    Vpc {
+        id: id(n),
+        account: account(1),
+        region: Region::DEFAULT,
+        cidrs: cidrs
+            .iter()
+            .enumerate()
+            .map(|(i, text)| VpcCidr { id: id(n * 16 + i as u128), cidr: cidr(text) })
+            .collect(),
+        dns_support: true,
+        dns_hostnames: false,
+        usage_metrics: false,
+        is_default: false,
+        dhcp_options: id(1),
+        main_route_table: id(n),
+        main_association: id(n),
+        default_acl: id(n),
+        default_group: id(n),
+        role,
+        tags: Tags::new(),
+    }
+}
+
+/// A subnet of the main table, with the ACL that has the VPC's number.
+pub fn subnet(n: u128, vpc: u128, block: &str) -> Subnet {
+    Subnet {
+        id: id(n),
+        vpc: id(vpc),
+        cidr: cidr(block),
+        zone: Region::DEFAULT.zone(0),
+        route_table: None,
+        acl: id(vpc),
+        acl_association: id(n),
+        default_for_zone: false,
+        map_public_ip: false,
+        tags: Tags::new(),
+    }
+}
+
+pub fn table(n: u128, vpc: u128, routes: &[(&str, RouteTo)]) -> RouteTable {
+    RouteTable {
+        id: id(n),
+        vpc: id(vpc),
+        routes: routes.iter().map(|(text, to)| (cidr(text), *to)).collect(),
+        client_token: None,
+        tags: Tags::new(),
+    }
+}
+
+pub fn rule(direction: Direction, traffic: Traffic, peer: GroupPeer) -> GroupRule {
+    GroupRule { direction, traffic, peer, description: None, tags: Tags::new() }
+}
+
+/// Any traffic, from or to a block.
+pub fn open(direction: Direction, block: &str) -> GroupRule {
+    rule(direction, Traffic::All, GroupPeer::Cidr(cidr(block)))
+}
+
+/// A group; its rules are numbered from 16 times its number.
+pub fn group(n: u128, vpc: u128, rules: Vec<GroupRule>) -> SecurityGroup {
+    let numbered = rules.into_iter().enumerate().map(|(i, rule)| (id(n * 16 + i as u128), rule));
+    SecurityGroup {
+        id: id(n),
+        vpc: id(vpc),
+        name: format!("group-{n}"),
+        description: String::new(),
+        rules: numbered.collect(),
+        tags: Tags::new(),
+    }
+}
+
+pub fn entry(allow: bool, traffic: Traffic, block: &str) -> AclEntry {
+    AclEntry { allow, traffic, cidr: cidr(block) }
+}
+
+pub fn acl(
+    n: u128,
+    vpc: u128,
+    ingress: &[(u16, AclEntry)],
+    egress: &[(u16, AclEntry)],
+) -> NetworkAcl {
+    NetworkAcl {
+        id: id(n),
+        vpc: id(vpc),
+        is_default: false,
+        ingress: ingress.iter().copied().collect(),
+        egress: egress.iter().copied().collect(),
+        client_token: None,
+        tags: Tags::new(),
+    }
+}
+
+/// An interface in the group of its VPC's number, attached if there is a workload.
+pub fn eni(n: u128, vpc: u128, subnet: u128, address: &str, used: Option<WorkloadId>) -> Eni {
+    Eni {
+        id: id(n),
+        vpc: id(vpc),
+        subnet: id(subnet),
+        mac: MacAddr([2, 0, 0, 0, 1, n as u8]),
+        addresses: vec![address.parse().unwrap()],
+        groups: vec![id(vpc)],
+        source_dest_check: true,
+        description: String::new(),
+        attachment: used.map(|workload| Attachment {
+            id: id(n),
+            workload,
+            device_index: 0,
+            delete_on_termination: true,
+            attached: now(),
+        }),
+        requester_managed: false,
+        created: now(),
+        tags: Tags::new(),
+    }
+}
+
+pub fn instance(n: u128, of: &Eni, state: InstanceState) -> Instance {
+    Instance {
+        id: id(n),
+        reservation: id(n),
+        launch_index: 0,
+        account: account(1),
+        vpc: of.vpc,
+        subnet: of.subnet,
+        eni: of.id,
+        address: of.primary(),
+        image: "ami-host".to_owned(),
+        instance_type: "t3.micro".to_owned(),
+        key_name: None,
+        user_data: Some("IyEvYmluL3NoCg==".to_owned()),
+        state,
+        exit: None,
+        launched: now(),
+        since: now(),
+        client_token: None,
+        tags: Tags::new(),
+    }
+}
+
+pub fn app(n: u128, space: u128, config: &[(&str, &str)]) -> App {
+    App {
+        id: app_id(n),
+        name: format!("app-{n}"),
+        team: TeamId(uuid(1)),
+        space: space_id(space),
+        owner: UserId(uuid(1)),
+        internal_routing: false,
+        config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        created: now(),
+        updated: now(),
+    }
+}
+
+pub fn dyno(n: u128, app: u128, eni: u128, state: DynoState) -> Dyno {
+    Dyno {
+        id: dyno_id(n),
+        app: app_id(app),
+        space: space_id(1),
+        name: format!("run.{n}"),
+        process_type: "run".to_owned(),
+        command: "echo hello".to_owned(),
+        size: "Private-S".to_owned(),
+        environment: BTreeMap::new(),
+        state,
+        exit: None,
+        eni: id(eni),
+        created: now(),
+        updated: now(),
+    }
+}
+
+pub fn space(n: u128, vpc: u128, data_vpc: u128, block: &str, data_block: &str) -> Space {
+    Space {
+        id: space_id(n),
+        name: format!("space-{n}"),
+        team: TeamId(uuid(1)),
+        region: Region::DEFAULT,
+        state: SpaceState::Allocated,
+        cidr: cidr(block),
+        data_cidr: cidr(data_block),
+        vpc: id(vpc),
+        data_vpc: id(data_vpc),
+        data_peering: id(99),
+        dyno_subnets: [id(vpc), id(vpc)],
+        dyno_group: id(vpc),
+        peering_limit: 5,
+        created: now(),
+        updated: now(),
+    }
+}
+
+pub fn peering(n: u128, requester: u128, accepter: u128, state: PeeringState) -> Peering {
+    let side = |vpc| PeeringSide {
+        account: account(1),
+        region: Region::DEFAULT,
+        vpc: id(vpc),
+        cidrs: Vec::new(),
+        dns_resolution: false,
+        tags: Tags::new(),
+    };
+    Peering {
+        id: id(n),
+        requester: side(requester),
+        accepter: side(accepter),
+        kind: PeeringKind::Customer,
+        state,
+        since: now(),
+        by: None,
+        expires: now() + PEERING_EXPIRY,
+    }
+}
+
+/// Puts a record into a world.
+pub fn put(world: &mut World, record: impl Into<Record>) {
+    world.apply(&Change::Put(record.into()));
+}
+
+/// A VPC of a /16 `block` with one subnet of its first /24, an open main table, ACL and group.
+pub fn put_vpc(world: &mut World, n: u128, role: Option<VpcRole>, blocks: &[&str]) {
+    put(world, vpc(n, role, blocks));
+    put(world, table(n, n, &[]));
+    let all = [(100, entry(true, Traffic::All, "0.0.0.0/0"))];
+    put(world, acl(n, n, &all, &all));
+    let rules = [Direction::Ingress, Direction::Egress].map(|d| open(d, "0.0.0.0/0"));
+    put(world, group(n, n, rules.to_vec()));
+    let first = cidr(blocks[0]).subnet(24, 0).unwrap().to_string();
+    put(world, subnet(n, n, &first));
+}
+
+/// An instance with an interface of the same number, in the subnet of the VPC's number.
+pub fn put_instance(world: &mut World, n: u128, vpc: u128, subnet: u128, address: &str) {
+    let eni = eni(n, vpc, subnet, address, Some(WorkloadId::Instance(id(n))));
+    put(world, instance(n, &eni, InstanceState::Running));
+    put(world, eni);
+}

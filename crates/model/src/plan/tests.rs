@@ -1,0 +1,322 @@
+use proptest::prelude::*;
+
+use super::lab::*;
+use super::*;
+use crate::intent::{IntentDelta, PeeringEnd, RouteTarget};
+use crate::*;
+
+fn space_role() -> Option<VpcRole> {
+    Some(VpcRole::Space(space_id(1)))
+}
+
+/// A space (VPC 1, data VPC 2), a customer's VPC 3 with a second block, and another one, 4.
+/// Everything is peered with the space's or with 3.
+fn four_vpcs() -> World {
+    let mut world = World::default();
+    put_vpc(&mut world, 1, space_role(), &["10.0.0.0/16"]);
+    put_vpc(&mut world, 2, Some(VpcRole::Data(space_id(1))), &["10.1.0.0/16"]);
+    put_vpc(&mut world, 3, None, &["10.3.0.0/16", "100.64.0.0/16"]);
+    put_vpc(&mut world, 4, None, &["10.4.0.0/16", "100.65.0.0/16"]);
+    put(&mut world, space(1, 1, 2, "10.0.0.0/16", "10.1.0.0/16"));
+    put(&mut world, peering(12, 1, 2, PeeringState::Active));
+    put(&mut world, peering(13, 1, 3, PeeringState::Provisioning));
+    put(&mut world, peering(34, 3, 4, PeeringState::Active));
+    put_instance(&mut world, 31, 3, 3, "10.3.0.4");
+    put_instance(&mut world, 41, 4, 4, "10.4.0.4");
+    world
+}
+
+fn router(world: &World, n: u128) -> intent::VpcIntent {
+    plan_vpc(world, world.vpc(id(n)).unwrap())
+}
+
+fn end(to: &[&str], from: Option<&[&str]>) -> PeeringEnd {
+    let blocks = |texts: &[&str]| texts.iter().map(|text| cidr(text)).collect();
+    PeeringEnd { admits_to: blocks(to), admits_from: from.map(blocks) }
+}
+
+#[test]
+fn peerings_admit_what_each_pair_of_roles_may() {
+    let world = four_vpcs();
+    let ends = |n| router(&world, n).peerings;
+    assert_eq!(ends(1)[&id(13)], end(&["10.0.0.0/16"], Some(&["10.3.0.0/16"])), "R20");
+    assert_eq!(ends(3)[&id(13)], end(&["10.3.0.0/16"], None), "R20");
+    assert_eq!(ends(1)[&id(12)], end(&["10.0.0.0/16"], Some(&["10.1.0.0/16"])));
+    let dynos = ["10.0.128.0/20", "10.0.144.0/20"];
+    assert_eq!(ends(2)[&id(12)], end(&["10.1.0.0/16"], Some(&dynos)), "R22");
+    assert_eq!(ends(3)[&id(34)], end(&["10.3.0.0/16", "100.64.0.0/16"], None));
+    assert_eq!(plan(&world, now()).peerings.len(), 3);
+}
+
+#[test]
+fn a_data_vpc_admits_nobody_but_its_own_space() {
+    let mut world = four_vpcs();
+    put(&mut world, peering(23, 2, 3, PeeringState::Active));
+    assert_eq!(router(&world, 2).peerings[&id(23)].admits_from, Some(Vec::new()));
+    world.apply(&Change::Delete(Key::Space(space_id(1))));
+    assert_eq!(router(&world, 2).peerings[&id(12)].admits_from, Some(Vec::new()));
+}
+
+#[test]
+fn routes_are_alive_only_while_what_they_lead_to_is() {
+    let mut world = four_vpcs();
+    let routes = [
+        ("10.4.0.0/16", RouteTo::Peering(id(34))),
+        ("10.1.0.0/16", RouteTo::Peering(id(12))),
+        ("10.9.0.0/16", RouteTo::Peering(id(999))),
+        ("192.0.2.0/24", RouteTo::Interface(id(31))),
+        ("198.51.100.0/24", RouteTo::Interface(id(41))),
+        ("0.0.0.0/0", RouteTo::Gateway(id(1))),
+    ];
+    put(&mut world, table(3, 3, &routes));
+    let targets =
+        |world: &World| routes.map(|(to, _)| router(world, 3).route_tables[&id(3)][&cidr(to)]);
+    use RouteTarget::{Blackhole, Interface, Peering};
+    assert_eq!(
+        targets(&world),
+        [Peering(id(34)), Blackhole, Blackhole, Interface(id(31)), Blackhole, Blackhole]
+    );
+    put(&mut world, peering(34, 3, 4, PeeringState::Deleting));
+    put(&mut world, eni(31, 3, 3, "10.3.0.4", None));
+    assert_eq!(targets(&world), [Blackhole; 6]);
+    assert!(!router(&world, 3).peerings.contains_key(&id(34)));
+    put(&mut world, peering(34, 3, 4, PeeringState::Active));
+    assert_eq!(targets(&world)[0], Peering(id(34)), "a new life of what was named");
+}
+
+#[test]
+fn a_rule_sees_members_across_a_live_peering_of_the_region() {
+    let mut world = four_vpcs();
+    let of = |group: u128, vpc: u128| {
+        let peer = GroupPeer::Group { group: id(group), account: account(1), vpc: id(vpc) };
+        rule(Direction::Ingress, Traffic::All, peer)
+    };
+    put(&mut world, group(3, 3, vec![of(3, 3), of(4, 4), of(1, 1), of(77, 4)]));
+    let seen = |world: &World, n: u128| -> Vec<String> {
+        router(world, 3).members[&id(n)].iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(seen(&world, 3), ["10.3.0.4"]);
+    assert_eq!(seen(&world, 4), ["10.4.0.4"]);
+    assert_eq!(seen(&world, 77), [""; 0], "a group that is gone");
+    let mut abroad = peering(34, 3, 4, PeeringState::Active);
+    abroad.accepter.region = Region::find("eu-west-1").unwrap();
+    put(&mut world, abroad.clone());
+    assert_eq!(seen(&world, 4), [""; 0], "R5");
+    assert_eq!(plan(&world, now()).peerings[&id(34)].mtu, 1500, "R5");
+    put(&mut world, peering(34, 3, 4, PeeringState::Deleted));
+    assert_eq!(seen(&world, 4), [""; 0], "stale");
+}
+
+#[test]
+fn only_acls_that_restrict_are_planned_and_a_lost_one_shuts() {
+    let mut world = four_vpcs();
+    assert_eq!(router(&world, 3).acls, [].into());
+    assert_eq!(router(&world, 3).subnets[&id(3)].acl, None);
+    let (allow, deny) =
+        (entry(true, Traffic::All, "0.0.0.0/0"), entry(false, Traffic::All, "10.0.0.0/8"));
+    put(&mut world, acl(3, 3, &[(200, allow), (90, deny)], &[(100, allow)]));
+    let planned = router(&world, 3);
+    assert_eq!(planned.subnets[&id(3)].acl, Some(id(3)));
+    assert_eq!(
+        planned.acls[&id(3)].ingress.iter().map(|e| e.allow).collect::<Vec<_>>(),
+        [false, true]
+    );
+    world.apply(&Change::Delete(Key::NetworkAcl(id(3))));
+    let planned = router(&world, 3);
+    assert_eq!(planned.subnets[&id(3)].acl, Some(id(3)));
+    assert_eq!(planned.acls[&id(3)], intent::AclIntent::default());
+}
+
+#[test]
+fn processes_follow_their_state_and_their_interface() {
+    let mut world = four_vpcs();
+    let used = eni(11, 1, 1, "10.0.0.4", Some(WorkloadId::Dyno(dyno_id(7))));
+    put(&mut world, used.clone());
+    put(&mut world, app(5, 1, &[("COLOUR", "red"), ("DYNO", "forged"), ("KEY", "app")]));
+    let mut one = dyno(7, 5, 11, DynoState::Up);
+    one.environment.insert("KEY".to_owned(), "dyno".to_owned());
+    put(&mut world, one.clone());
+    let planned =
+        |world: &World| plan(world, now()).workloads.remove(&WorkloadId::Dyno(dyno_id(7)));
+    let intent = planned(&world).unwrap();
+    assert_eq!(intent.command, ["/bin/sh", "-c", "echo hello"]);
+    assert_eq!(intent.hostname, dyno_id(7).to_string());
+    let environment: Vec<_> = intent.environment.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(
+        environment,
+        ["COLOUR=red", "DYNO=run.7", "HEROKU_PRIVATE_IP=10.0.0.4", "HOME=/app", "KEY=dyno"]
+    );
+    for (state, run) in [
+        (DynoState::Starting, Some(true)),
+        (DynoState::Stopping, Some(false)),
+        (DynoState::Down, None),
+        (DynoState::Crashed, None),
+    ] {
+        put(&mut world, Dyno { state, ..one.clone() });
+        assert_eq!(planned(&world).map(|intent| intent.run), run, "{state:?}");
+    }
+    put(&mut world, one);
+    put(&mut world, Eni { attachment: None, ..used });
+    assert_eq!(planned(&world), None);
+}
+
+#[test]
+fn instances_follow_their_state() {
+    let mut world = four_vpcs();
+    let of = world.eni(id(31)).unwrap().clone();
+    let key = WorkloadId::Instance(id(31));
+    let planned = plan(&world, now()).workloads.remove(&key).unwrap();
+    assert_eq!((planned.hostname.as_str(), planned.run), ("ip-10-3-0-4", true));
+    assert_eq!(planned.user_data.as_deref(), Some(b"#!/bin/sh\n".as_slice()));
+    put(&mut world, instance(31, &of, InstanceState::ShuttingDown));
+    assert!(!plan(&world, now()).workloads[&key].run);
+    put(&mut world, instance(31, &of, InstanceState::Terminated));
+    assert!(!plan(&world, now()).workloads.contains_key(&key));
+}
+
+#[test]
+fn what_the_fabric_does_not_see_gives_no_delta() {
+    let before = four_vpcs();
+    let mut tagged = Vpc::clone(before.vpc(id(3)).unwrap());
+    tagged.tags.insert("Name".to_owned(), "shop".to_owned());
+    let mut active = Peering::clone(before.peering(id(13)).unwrap());
+    active.state = PeeringState::Active;
+    let changes = [Change::Put(tagged.into()), Change::Put(active.into())];
+    assert_eq!(delta(&before, &changes).0, IntentDelta::default());
+}
+
+#[test]
+fn a_change_touches_no_more_than_it_must() {
+    let before = four_vpcs();
+    let (delta, _) =
+        delta(&before, &[Change::Put(peering(34, 3, 4, PeeringState::Deleting).into())]);
+    assert_eq!(delta.vpcs.keys().copied().collect::<Vec<_>>(), [id(3), id(4)]);
+    assert_eq!(delta.peerings, [(id(34), None)].into());
+    assert!(delta.workloads.is_empty());
+}
+
+fn delta(before: &World, changes: &[Change]) -> (IntentDelta, World) {
+    let mut after = before.clone();
+    changes.iter().for_each(|change| after.apply(change));
+    (plan_delta(before, &after, changes, now()), after)
+}
+
+/// Puts a delta into an intent, and checks that each part of it says something new.
+fn apply(intent: &mut Intent, delta: IntentDelta) {
+    fn each<Id: Ord + Copy + std::fmt::Debug, Plan: PartialEq>(
+        all: &mut std::collections::BTreeMap<Id, Plan>,
+        changed: std::collections::BTreeMap<Id, Option<Plan>>,
+    ) {
+        for (id, plan) in changed {
+            assert!(all.get(&id) != plan.as_ref(), "{id:?} is as it was");
+            match plan {
+                Some(plan) => drop(all.insert(id, plan)),
+                None => drop(all.remove(&id)),
+            }
+        }
+    }
+    each(&mut intent.vpcs, delta.vpcs);
+    each(&mut intent.peerings, delta.peerings);
+    each(&mut intent.workloads, delta.workloads);
+}
+
+/// Any record out of small pools, so that records name each other, and what is not there.
+fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
+    let of = |byte: u8| u128::from(byte % 5);
+    let (n, vpc_n) = (of(n), of(a));
+    let (direction, traffic) = match c % 3 {
+        0 => (Direction::Ingress, Traffic::All),
+        1 => (Direction::Egress, Traffic::Tcp(PortRange { from: 80, to: 90 })),
+        _ => (Direction::Ingress, Traffic::Icmp { kind: None, code: None }),
+    };
+    let workload = match c % 3 {
+        0 => Some(WorkloadId::Dyno(dyno_id(of(b)))),
+        1 => Some(WorkloadId::Instance(id(of(b)))),
+        _ => None,
+    };
+    let interface = |n: u128| eni(n, vpc_n, of(b), &format!("10.{vpc_n}.0.{}", n + 4), workload);
+    match kind % 11 {
+        0 => {
+            let role = match b % 4 {
+                0 => Some(VpcRole::Space(space_id(of(c)))),
+                1 => Some(VpcRole::Data(space_id(of(c)))),
+                _ => None,
+            };
+            let own = format!("10.{n}.0.0/16");
+            vpc(n, role, &[own.as_str(), "100.64.0.0/16"][..1 + usize::from(c % 2)]).into()
+        }
+        1 => {
+            let own = (c % 2 == 0).then(|| RouteTableAssociation { id: id(n), route_table: id(n) });
+            Subnet { acl: id(of(b)), route_table: own, ..subnet(n, vpc_n, "10.0.0.0/24") }.into()
+        }
+        2 => {
+            let to = match c % 3 {
+                0 => RouteTo::Peering(id(of(b))),
+                1 => RouteTo::Interface(id(of(b))),
+                _ => RouteTo::Gateway(id(of(b))),
+            };
+            table(n, vpc_n, &[("10.0.0.0/8", to)]).into()
+        }
+        3 => {
+            let named = GroupPeer::Group { group: id(of(b)), account: account(1), vpc: id(of(c)) };
+            let rules = vec![rule(direction, traffic, named), open(direction, "10.0.0.0/8")];
+            group(n, vpc_n, rules).into()
+        }
+        4 => {
+            let all = [(100, entry(b % 2 == 0, traffic, "0.0.0.0/0"))];
+            acl(n, vpc_n, &all, &all).into()
+        }
+        5 | 6 => Eni { groups: vec![id(of(b)), id(of(c))], ..interface(n) }.into(),
+        7 => {
+            use PeeringState as S;
+            let states = [S::Active, S::Active, S::Provisioning, S::PendingAcceptance, S::Deleting];
+            let mut made = peering(n, vpc_n, of(b), states[usize::from(c % 5)]);
+            if c % 7 == 0 {
+                made.accepter.region = Region::find("eu-west-1").unwrap();
+            }
+            made.into()
+        }
+        8 => {
+            use InstanceState as S;
+            let states = [S::Pending, S::Running, S::ShuttingDown, S::Terminated];
+            instance(n, &interface(of(b)), states[usize::from(c % 4)]).into()
+        }
+        9 => {
+            use DynoState as S;
+            let states = [S::Starting, S::Up, S::Stopping, S::Down, S::Crashed];
+            dyno(n, vpc_n, of(b), states[usize::from(c % 5)]).into()
+        }
+        _ if c % 2 == 0 => app(n, 1, &[("KEY", &c.to_string())]).into(),
+        _ => space(n, vpc_n, of(b), &format!("10.{}.0.0/16", c % 5), "10.9.0.0/16").into(),
+    }
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    (any::<[u8; 5]>(), 0u8..5).prop_map(|(bytes, fate)| {
+        let record = random_record(bytes);
+        if fate == 0 { Change::Delete(record.key()) } else { Change::Put(record) }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn deltas_add_up_to_the_whole_plan(
+        start in prop::collection::vec(any::<[u8; 5]>(), 0..60),
+        steps in prop::collection::vec(prop::collection::vec(change(), 1..4), 1..8),
+    ) {
+        let mut world = four_vpcs();
+        start.into_iter().for_each(|bytes| world.apply(&Change::Put(random_record(bytes))));
+        let mut intent = plan(&world, now());
+        for changes in steps {
+            let (delta, after) = delta(&world, &changes);
+            apply(&mut intent, delta);
+            prop_assert_eq!(&intent, &plan(&after, now()));
+            world = after;
+        }
+        let mut again = World::default();
+        world.records().for_each(|record| again.apply(&Change::Put(record.clone())));
+        prop_assert_eq!(&intent, &plan(&again, now()), "the plan follows from the records alone");
+    }
+}

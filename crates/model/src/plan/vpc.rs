@@ -1,0 +1,207 @@
+//! The plan of one VPC's router, and of the links between routers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use crate::intent::{
+    AclEntryIntent, AclIntent, GroupIntent, InterfaceIntent, PeeringEnd, PeeringIntent,
+    RouteTarget, RuleIntent, RulePeer, SubnetIntent, VpcIntent,
+};
+use crate::resource::{
+    Direction, Eni, GroupPeer, NetworkAcl, Peering, RouteTo, SecurityGroup, Subnet, Vpc, VpcRole,
+};
+use crate::{AclId, Cidr, Key, SecurityGroupId, World};
+
+/// Bytes that a packet inside a VPC may have (`ec2.md` §1.5).
+const MTU: u16 = 9001;
+
+/// Says what one VPC's router must look like.
+pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
+    let key = Key::Vpc(vpc.id);
+    let interfaces: BTreeMap<_, _> = world
+        .enis_in(key)
+        .filter(|eni| eni.attachment.is_some())
+        .map(|eni| (eni.id, plan_interface(eni)))
+        .collect();
+    let used: BTreeSet<_> = interfaces.values().flat_map(|i| i.groups.iter().copied()).collect();
+    let groups: BTreeMap<_, _> = used.into_iter().map(|id| (id, plan_group(world, id))).collect();
+    let acls = plan_acls(world, vpc);
+    VpcIntent {
+        cidrs: vpc.blocks().collect(),
+        subnets: world
+            .subnets_in(key)
+            .map(|subnet| (subnet.id, plan_subnet(vpc, subnet, &acls)))
+            .collect(),
+        route_tables: world
+            .route_tables_in(key)
+            .map(|table| {
+                let routes = table.routes.iter().map(|(to, by)| (*to, target(world, vpc, *by)));
+                (table.id, routes.collect())
+            })
+            .collect(),
+        members: groups
+            .values()
+            .flat_map(|group| group.ingress.iter().chain(&group.egress))
+            .filter_map(|rule| match rule.peer {
+                RulePeer::Group(id) => Some((id, members_seen(world, vpc, id).unwrap_or_default())),
+                RulePeer::Cidr(_) => None,
+            })
+            .collect(),
+        interfaces,
+        groups,
+        acls,
+        peerings: world
+            .peerings_of(key)
+            .filter_map(|peering| Some((peering.id, plan_end(world, vpc, peering)?)))
+            .collect(),
+    }
+}
+
+fn plan_interface(eni: &Eni) -> InterfaceIntent {
+    let groups: BTreeSet<_> = eni.groups.iter().copied().collect();
+    InterfaceIntent {
+        mac: eni.mac,
+        subnet: eni.subnet,
+        addresses: eni.addresses.clone(),
+        groups: groups.into_iter().collect(),
+        source_dest_check: eni.source_dest_check,
+        mtu: MTU,
+    }
+}
+
+fn plan_subnet(vpc: &Vpc, subnet: &Subnet, acls: &BTreeMap<AclId, AclIntent>) -> SubnetIntent {
+    SubnetIntent {
+        cidr: subnet.cidr,
+        route_table: subnet.route_table.map_or(vpc.main_route_table, |own| own.route_table),
+        acl: acls.contains_key(&subnet.acl).then_some(subnet.acl),
+    }
+}
+
+/// The ACLs that subnets of the VPC use and that restrict anything. One that is gone lets nothing
+/// pass: what is not known to be open stays closed.
+fn plan_acls(world: &World, vpc: &Vpc) -> BTreeMap<AclId, AclIntent> {
+    let used: BTreeSet<_> = world.subnets_in(Key::Vpc(vpc.id)).map(|subnet| subnet.acl).collect();
+    used.into_iter()
+        .filter_map(|id| match world.acl(id) {
+            Some(acl) if acl.allows_all() => None,
+            Some(acl) => Some((id, plan_acl(acl))),
+            None => Some((id, AclIntent::default())),
+        })
+        .collect()
+}
+
+fn plan_acl(acl: &NetworkAcl) -> AclIntent {
+    let entries = |direction| {
+        let entries = acl.entries(direction).values();
+        entries
+            .map(|e| AclEntryIntent { allow: e.allow, traffic: e.traffic, cidr: e.cidr })
+            .collect()
+    };
+    AclIntent { ingress: entries(Direction::Ingress), egress: entries(Direction::Egress) }
+}
+
+fn plan_group(world: &World, id: SecurityGroupId) -> GroupIntent {
+    let rules = |group: &SecurityGroup, direction| {
+        group
+            .rules
+            .values()
+            .filter(|rule| rule.direction == direction)
+            .map(|rule| RuleIntent { traffic: rule.traffic, peer: rule_peer(rule.peer) })
+            .collect()
+    };
+    world.group(id).map_or_else(GroupIntent::default, |group| GroupIntent {
+        ingress: rules(group, Direction::Ingress),
+        egress: rules(group, Direction::Egress),
+    })
+}
+
+/// The other side of a rule as a router knows it.
+pub(crate) fn rule_peer(peer: GroupPeer) -> RulePeer {
+    match peer {
+        GroupPeer::Cidr(cidr) => RulePeer::Cidr(cidr),
+        GroupPeer::Group { group, .. } => RulePeer::Group(group),
+    }
+}
+
+/// The addresses of a group's members as a rule in a VPC sees them; `None` where such a rule is
+/// stale: the group is gone, or no peering within the region leads to it (`ec2.md` §1.6).
+pub(crate) fn members_seen(
+    world: &World,
+    vpc: &Vpc,
+    id: SecurityGroupId,
+) -> Option<BTreeSet<Ipv4Addr>> {
+    let group = world.group(id)?;
+    let seen = group.vpc == vpc.id
+        || world.peerings_of(Key::Vpc(vpc.id)).any(|peering| {
+            joins(world, peering)
+                && peering.requester.region == peering.accepter.region
+                && peering.other_side(vpc.id).is_some_and(|side| side.vpc == group.vpc)
+        });
+    let members = world
+        .enis_in(Key::SecurityGroup(id))
+        .filter(|eni| eni.vpc == group.vpc && eni.attachment.is_some())
+        .flat_map(|eni| eni.addresses.iter().copied());
+    seen.then(|| members.collect())
+}
+
+/// Where a route leads as things are.
+fn target(world: &World, vpc: &Vpc, to: RouteTo) -> RouteTarget {
+    match to {
+        RouteTo::Peering(id) => world
+            .peering(id)
+            .filter(|peering| joins(world, peering) && peering.side(vpc.id).is_some())
+            .map_or(RouteTarget::Blackhole, |_| RouteTarget::Peering(id)),
+        RouteTo::Interface(id) => world
+            .eni(id)
+            .filter(|eni| eni.vpc == vpc.id && eni.attachment.is_some())
+            .map_or(RouteTarget::Blackhole, |_| RouteTarget::Interface(id)),
+        RouteTo::Gateway(_) => RouteTarget::Blackhole,
+    }
+}
+
+/// Whether the fabric carries a peering: it is accepted, and both of its VPCs are there.
+pub(crate) fn joins(world: &World, peering: &Peering) -> bool {
+    let (asks, answers) = (peering.requester.vpc, peering.accepter.vpc);
+    peering.carries()
+        && asks != answers
+        && [asks, answers].into_iter().all(|id| world.vpc(id).is_some())
+}
+
+pub(super) fn plan_peering(world: &World, peering: &Peering) -> Option<PeeringIntent> {
+    joins(world, peering).then(|| PeeringIntent {
+        requester: peering.requester.vpc,
+        accepter: peering.accepter.vpc,
+        mtu: peering.mtu(),
+    })
+}
+
+/// What a VPC lets in by a peering, if the fabric carries it.
+fn plan_end(world: &World, vpc: &Vpc, peering: &Peering) -> Option<PeeringEnd> {
+    let other = world.vpc(peering.other_side(vpc.id)?.vpc).filter(|_| joins(world, peering))?;
+    let all = || vpc.blocks().collect();
+    let end = |admits_to, admits_from| Some(PeeringEnd { admits_to, admits_from });
+    match (vpc.role, other.role) {
+        (None, None) => end(all(), None),
+        // A space reaches, and is reached from, the primary block alone (R20).
+        (None, Some(_)) => end(vec![vpc.primary()], None),
+        (Some(VpcRole::Space(_)), None) => end(all(), Some(vec![other.primary()])),
+        (Some(VpcRole::Space(own)), Some(VpcRole::Data(of))) if own == of => {
+            end(all(), Some(vec![other.primary()]))
+        }
+        (Some(VpcRole::Data(of)), Some(VpcRole::Space(own))) if own == of => {
+            end(all(), Some(dyno_blocks(world, vpc)))
+        }
+        // Data services serve their own space's dynos and nobody else (R22), and spaces are not
+        // joined with each other.
+        (Some(VpcRole::Data(_)), _) | (Some(VpcRole::Space(_)), Some(_)) => {
+            end(all(), Some(Vec::new()))
+        }
+    }
+}
+
+/// The blocks of the dynos that a data VPC serves; none if it is not its space's own.
+fn dyno_blocks(world: &World, data: &Vpc) -> Vec<Cidr> {
+    let Some(VpcRole::Data(id)) = data.role else { return Vec::new() };
+    let space = world.space(id).filter(|space| space.data_vpc == data.id);
+    space.map(|space| space.dyno_cidrs().to_vec()).unwrap_or_default()
+}
