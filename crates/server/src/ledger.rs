@@ -229,8 +229,7 @@ impl Writer {
         let mut decided = Vec::with_capacity(entries.len());
         for Entry { request, answer } in entries {
             let now = self.parts.clock.now();
-            let outcome =
-                world.decide(request.caller, &request.command, now, &mut *self.parts.ids);
+            let outcome = world.decide(request.caller, &request.command, now, &mut *self.parts.ids);
             let quiet = request.caller == Caller::System
                 && outcome.as_ref().is_ok_and(|d| d.changes.is_empty());
             if !quiet {
@@ -270,9 +269,7 @@ impl Writer {
                 "ok".to_owned(),
                 String::new(),
             ),
-            Err(refused) => {
-                (String::new(), refused.code.ec2().to_owned(), refused.message.clone())
-            }
+            Err(refused) => (String::new(), refused.code.ec2().to_owned(), refused.message.clone()),
         };
         let account = match request.caller {
             Caller::Account { scope, .. } => scope.account.to_string(),
@@ -304,8 +301,7 @@ impl Writer {
         }
         let revision = if changes.is_empty() { self.revision } else { self.revision + 1 };
         let (puts, deletes) = rows(world, changes, revision);
-        let batch =
-            Batch { expected_revision: self.revision, revision, puts, deletes, audit };
+        let batch = Batch { expected_revision: self.revision, revision, puts, deletes, audit };
         match self.parts.store.commit(&batch) {
             Ok(()) => {
                 self.revision = revision;

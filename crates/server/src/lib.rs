@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod ledger;
+pub mod platform;
 pub mod reconcile;
 pub mod state;

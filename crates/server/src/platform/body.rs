@@ -1,0 +1,118 @@
+//! The body of a request: a JSON object whose unknown keys are ignored.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body as Incoming;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+
+use super::failure::Failure;
+
+/// More than any request of this API needs.
+pub(super) const MOST_BYTES: usize = 64 * 1024;
+
+/// The fields of a request. `null` is the same as nothing, as clients send both.
+#[derive(Debug, Default)]
+pub(super) struct Body(Map<String, Value>);
+
+impl Body {
+    /// Reads it. None at all is an empty one.
+    pub(super) async fn read(incoming: Incoming) -> Result<Self, Failure> {
+        let bytes = match Limited::new(incoming, MOST_BYTES).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(Failure::too_large(MOST_BYTES));
+            }
+            Err(_) => return Err(Failure::bad_request("The request's body was cut short.")),
+        };
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self::default());
+        }
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(Value::Null) => Ok(Self::default()),
+            Ok(_) => Err(Failure::bad_request("The request's body must be a JSON object.")),
+            Err(error) => {
+                let at = format!("line {}, column {}", error.line(), error.column());
+                Err(Failure::bad_request(format!("The request's body is not JSON: see {at}.")))
+            }
+        }
+    }
+
+    fn get(&self, field: &str) -> Option<&Value> {
+        self.0.get(field).filter(|value| !value.is_null())
+    }
+
+    /// A text, if it is given.
+    pub(super) fn text(&self, field: &str) -> Result<Option<&str>, Failure> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(wrong_type(field, "a string")),
+        }
+    }
+
+    /// A text that must be given.
+    pub(super) fn required_text(&self, field: &str) -> Result<&str, Failure> {
+        self.text(field)?.ok_or_else(|| Failure::invalid(format!("`{field}` must be given.")))
+    }
+
+    /// An id or a name, as a text or as an object that has one of them.
+    pub(super) fn identity(&self, field: &str) -> Result<Option<&str>, Failure> {
+        let Some(Value::Object(object)) = self.get(field) else { return self.text(field) };
+        match object.get("id").or_else(|| object.get("name")) {
+            Some(Value::String(text)) => Ok(Some(text)),
+            _ => Err(wrong_type(field, "an id or a name")),
+        }
+    }
+
+    /// A number without fraction, if it is given.
+    pub(super) fn integer(&self, field: &str) -> Result<Option<i64>, Failure> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(value) => value.as_i64().map(Some).ok_or_else(|| wrong_type(field, "an integer")),
+        }
+    }
+
+    /// Yes or no, if it is given.
+    pub(super) fn flag(&self, field: &str) -> Result<Option<bool>, Failure> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(wrong_type(field, "true or false")),
+        }
+    }
+
+    /// Texts by name. Numbers are taken too: the CLI sends the terminal's size as such.
+    pub(super) fn texts(&self, field: &str) -> Result<BTreeMap<String, String>, Failure> {
+        let entries = match self.get(field) {
+            None => return Ok(BTreeMap::new()),
+            Some(Value::Object(entries)) => entries,
+            Some(_) => return Err(wrong_type(field, "an object")),
+        };
+        entries
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| match value {
+                Value::String(text) => Ok((name.clone(), text.clone())),
+                Value::Number(number) => Ok((name.clone(), number.to_string())),
+                _ => Err(wrong_type(&format!("{field}.{name}"), "a string")),
+            })
+            .collect()
+    }
+
+    /// A value in its own notation, if it is given.
+    pub(super) fn parsed<T: std::str::FromStr>(&self, field: &str) -> Result<Option<T>, Failure>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let Some(text) = self.text(field)? else { return Ok(None) };
+        text.parse()
+            .map(Some)
+            .map_err(|error| Failure::invalid(format!("Invalid value for `{field}`: {error}.")))
+    }
+}
+
+fn wrong_type(field: &str, wanted: &str) -> Failure {
+    Failure::invalid(format!("Invalid value for `{field}`: it must be {wanted}."))
+}

@@ -1,0 +1,98 @@
+//! Dynos (`heroku.md` §1.4).
+
+use std::sync::Arc;
+
+use model::{App, Dyno, Exit, Key, PlatformCommand, Space, World};
+use serde_json::{Value, json};
+
+use super::app::app_ref;
+use super::call::{Call, Outcome, accepted, created, items, list, ok};
+use super::failure::Failure;
+use super::identity::{derived_id, time};
+use super::page::Item;
+use crate::ledger::Committed;
+
+/// Those that have not ended.
+pub(super) fn list_dynos(call: &Call, app: &Arc<App>) -> Outcome {
+    list(running(&call.world, app).map(|dyno| view(app, dyno)))
+}
+
+pub(super) fn list_space_dynos(call: &Call, space: &Arc<Space>) -> Outcome {
+    let apps = call.world.apps_in(Key::Space(space.id));
+    let item = |app: &Arc<App>| {
+        let dynos: Vec<Value> = running(&call.world, app).map(|dyno| view(app, dyno)).collect();
+        let body = json!({ "app_id": app.id, "app_name": app.name, "dynos": dynos });
+        Item { key: app.id.to_string(), body }
+    };
+    items(apps.map(item).collect())
+}
+
+fn running<'a>(world: &'a World, app: &App) -> impl Iterator<Item = &'a Arc<Dyno>> {
+    world.dynos_in(Key::App(app.id)).filter(|dyno| !dyno.state.ended())
+}
+
+pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {
+    let dyno = call.dyno(app)?;
+    ok(view(app, &dyno))
+}
+
+pub(super) fn start(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    let body = &call.body;
+    if body.flag("attach")? == Some(true) {
+        return Err(Failure::invalid(
+            "Dynos cannot be attached to. Start it with `heroku run:detached`, or run a command \
+             in one that runs with `causeway exec APP/DYNO -- COMMAND`.",
+        ));
+    }
+    // Every dyno is a one-off that lives until it ends, so these are checked and change nothing.
+    body.integer("time_to_live")?;
+    body.text("type")?;
+    Ok(PlatformCommand::StartDyno {
+        app: app.id,
+        command: body.required_text("command")?.to_owned(),
+        size: body.text("size")?.map(str::to_owned),
+        environment: body.texts("env")?,
+    })
+}
+
+pub(super) fn started(_: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
+    let Some(Key::Dyno(id)) = committed.reply.main() else { return Err(Failure::internal()) };
+    let dyno = committed.after.dyno(id).ok_or_else(Failure::internal)?;
+    created(view(app, dyno))
+}
+
+pub(super) fn stop(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    Ok(PlatformCommand::StopDyno { dyno: call.dyno(app)?.id })
+}
+
+pub(super) fn stopped(call: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
+    let dyno = call.dyno(app)?;
+    accepted(view(app, committed.after.dyno(dyno.id).unwrap_or(&dyno)))
+}
+
+/// A dyno as it is shown.
+fn view(app: &App, dyno: &Dyno) -> Value {
+    json!({
+        "id": dyno.id,
+        "name": dyno.name,
+        "type": dyno.process_type,
+        "state": dyno.state.name(),
+        "size": dyno.size,
+        "command": dyno.command,
+        "attach_url": Value::Null,
+        "app": app_ref(app),
+        "release": { "id": derived_id("release", &app.id.to_string()), "version": 1 },
+        "exit_code": dyno.exit.as_ref().map(exit_code),
+        "created_at": time(dyno.created),
+        "updated_at": time(dyno.updated),
+    })
+}
+
+/// As a shell would say it: 126 for what never ran.
+fn exit_code(exit: &Exit) -> i32 {
+    match exit {
+        Exit::Code(code) => *code,
+        Exit::Signal(signal) => 128 + signal,
+        Exit::Failed(_) => 126,
+    }
+}

@@ -1,0 +1,135 @@
+//! What the Platform API answers when it does not do what it was asked for (`heroku.md` §1.2).
+
+use axum::http::StatusCode;
+use model::Refused;
+use serde_json::{Value, json};
+
+use crate::ledger::LedgerError;
+
+/// An error as clients see it: a status, and a body with `id` and `message`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) status: StatusCode,
+    id: &'static str,
+    message: String,
+    resource: Option<&'static str>,
+}
+
+impl Failure {
+    fn new(status: StatusCode, id: &'static str, message: impl Into<String>) -> Self {
+        Self { status, id, message: message.into(), resource: None }
+    }
+
+    /// 400: the body is no JSON object.
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// 401: no token, or one that nobody has.
+    pub(super) fn unauthorized() -> Self {
+        let message = "Invalid credentials provided.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// 403.
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 404: not there, or not to be seen; which of the two is not told.
+    pub(super) fn not_found(resource: &'static str, what: &str) -> Self {
+        let message = format!("Couldn't find that {what}.");
+        Self { resource: Some(resource), ..Self::new(StatusCode::NOT_FOUND, "not_found", message) }
+    }
+
+    /// 404: no such path.
+    pub(super) fn no_endpoint() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "The requested API endpoint was not found. Are you using the right HTTP verb (i.e. \
+             `GET` vs. `POST`), and did you specify your intended version with the `Accept` \
+             header?",
+        )
+    }
+
+    /// 405: the path has other methods.
+    pub(super) fn no_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "This endpoint does not take that method. The `Allow` header names those it takes.",
+        )
+    }
+
+    /// 406: a version that is not spoken here.
+    pub(super) fn not_acceptable() -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "not_acceptable",
+            "The `Accept` header must specify version 3, i.e. \
+             `application/vnd.heroku+json; version=3`.",
+        )
+    }
+
+    /// 413.
+    pub(super) fn too_large(limit: usize) -> Self {
+        let message = format!("The request's body is larger than {limit} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+    }
+
+    /// 416.
+    pub(super) fn bad_range(message: impl Into<String>) -> Self {
+        let id = "requested_range_not_satisfiable";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, id, message)
+    }
+
+    /// 422.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message)
+    }
+
+    /// 500: what a command did is not to be found. A fault of ours, whose story is in the log.
+    pub(super) fn internal() -> Self {
+        let message = "The request was carried out, but its result cannot be shown. Look it up.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", message)
+    }
+
+    /// 503.
+    fn unavailable(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
+    }
+
+    /// The answer's body.
+    pub(super) fn body(&self) -> Value {
+        let mut body = json!({ "id": self.id, "message": self.message });
+        if let Some(resource) = self.resource {
+            body["resource"] = resource.into();
+        }
+        body
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        let kind = refused.code.platform();
+        let status = StatusCode::from_u16(kind.status()).expect("the table has real statuses");
+        Self::new(status, kind.id(), refused.message)
+    }
+}
+
+impl From<LedgerError> for Failure {
+    /// What the store has to say is for the operator: it is in the log.
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Refused(refused) => refused.into(),
+            LedgerError::Store(_) => Self::unavailable(
+                "The change could not be stored, and is not in effect. Try again; if that does \
+                 not help, ask whoever runs this installation to look at its log.",
+            ),
+            LedgerError::Stopped => {
+                Self::unavailable("The server is stopping. Try again in a moment.")
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The headers that every answer carries, and those of a request that change it (`heroku.md` §1.1).
+
+use axum::http::header::{ACCEPT, AUTHORIZATION, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::IdSource;
+use sha2::{Digest, Sha256};
+
+use super::failure::Failure;
+use crate::state::hex;
+
+/// Clients send back every id that they were given, so the list would grow without end.
+const MOST_ID_BYTES: usize = 7 * 1024;
+/// Nothing longer is an id.
+const LONGEST_ID: usize = 128;
+
+/// The ids of a request: ours, then the client's.
+#[derive(Debug)]
+pub(super) struct RequestIds {
+    /// Ours alone, which the audit keeps.
+    pub(super) own: String,
+    all: String,
+}
+
+impl RequestIds {
+    /// Makes ours and reads the client's.
+    pub(super) fn new(ids: &mut dyn IdSource, request: &HeaderMap) -> Self {
+        let bits = ids.next_bits().to_be_bytes();
+        let own = uuid::Builder::from_random_bytes(bits).into_uuid().to_string();
+        let mut all = own.clone();
+        let theirs = texts(request, "request-id").flat_map(|text| text.split(','));
+        for id in theirs.map(str::trim).filter(|id| is_id(id)) {
+            if all.len() + 1 + id.len() > MOST_ID_BYTES {
+                break;
+            }
+            all.push(',');
+            all.push_str(id);
+        }
+        Self { own, all }
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A header's values that are text.
+fn texts<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+}
+
+/// Adds what every answer carries.
+pub(super) fn complete(answer: &mut HeaderMap, ids: &RequestIds) {
+    const ALWAYS: [(&str, &str); 6] = [
+        ("cache-control", "private, no-cache"),
+        ("content-type", "application/json;charset=utf-8"),
+        // Nobody is slowed down here; clients only want to read a number.
+        ("ratelimit-multiplier", "1"),
+        ("ratelimit-remaining", "4500"),
+        ("vary", "Accept-Encoding"),
+        ("x-content-type-options", "nosniff"),
+    ];
+    for (name, value) in ALWAYS {
+        answer.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(ids) = HeaderValue::from_str(&ids.all) {
+        answer.insert("request-id", ids);
+    }
+}
+
+/// The tag of a body.
+pub(super) fn etag(body: &[u8]) -> String {
+    format!("W/\"{}\"", hex(&Sha256::digest(body)[..16]))
+}
+
+/// Whether the client has this body already.
+pub(super) fn has_already(request: &HeaderMap, etag: &str) -> bool {
+    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    texts(request, IF_NONE_MATCH.as_str())
+        .flat_map(|text| text.split(','))
+        .any(|tag| tag.trim() == "*" || strong(tag) == strong(etag))
+}
+
+/// The token of a request: a bearer's, or the password of Basic whatever the user is.
+pub(super) fn token(request: &HeaderMap) -> Option<String> {
+    let (scheme, value) = request.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let value = value.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(value.to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// Refuses a request that wants another version, or no JSON.
+///
+/// # Errors
+///
+/// 406.
+pub(super) fn check_accept(request: &HeaderMap) -> Result<(), Failure> {
+    let mut wanted = texts(request, ACCEPT.as_str())
+        .flat_map(|text| text.split(','))
+        .filter(|range| !range.trim().is_empty())
+        .peekable();
+    if wanted.peek().is_none() || wanted.any(is_version_3) {
+        return Ok(());
+    }
+    Err(Failure::not_acceptable())
+}
+
+/// Clients send `version=3`, and `version=3.sdk` and others, which mean the same here.
+fn is_version_3(range: &str) -> bool {
+    let range = range.to_ascii_lowercase();
+    let mut parts = range.split(';').map(str::trim);
+    match parts.next() {
+        Some("*/*" | "application/*" | "application/json") => true,
+        Some("application/vnd.heroku+json") => parts
+            .filter_map(|parameter| parameter.strip_prefix("version="))
+            .map(|version| version.trim_matches('"'))
+            .all(|version| {
+                version == "3" || version.strip_prefix("3.").is_some_and(|v| !v.is_empty())
+            }),
+        _ => false,
+    }
+}

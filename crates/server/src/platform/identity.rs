@@ -1,0 +1,196 @@
+//! Accounts, teams, regions: what a client asks for before anything else (`heroku.md` §1.3, §1.4).
+
+use std::sync::Arc;
+
+use model::{Region, Role, SpaceId, Team, Timestamp, User};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::call::{Call, Outcome, list, ok};
+use super::failure::Failure;
+
+/// The id of something that has none of its own, from its name: the same everywhere, for ever.
+pub(super) fn derived_id(kind: &str, name: &str) -> Uuid {
+    let digest = Sha256::digest(format!("causeway/{kind}/{name}"));
+    let bytes = digest.first_chunk().expect("SHA-256 has 32 bytes");
+    uuid::Builder::from_custom_bytes(*bytes).into_uuid()
+}
+
+pub(super) fn account(call: &Call, (): &()) -> Outcome {
+    let (id, email, created, updated) = match call.user().map(Arc::as_ref) {
+        Some(User { id, email, created, updated }) => (id.0, email.as_str(), *created, *updated),
+        // Who runs the installation is no user, but may look at everything.
+        None => {
+            let since = call.state.settings().created;
+            (derived_id("user", "operator"), "operator@causeway.localhost", since, since)
+        }
+    };
+    let team = call.teams().into_iter().next().map(|team| team_ref(team));
+    ok(json!({
+        "id": id,
+        "email": email,
+        "name": Value::Null,
+        "created_at": time(created),
+        "updated_at": time(updated),
+        "allow_tracking": false,
+        "beta": false,
+        "country_of_residence": Value::Null,
+        "default_organization": team,
+        "default_team": team,
+        "delinquent_at": Value::Null,
+        "federated": false,
+        "identity_provider": Value::Null,
+        "last_login": Value::Null,
+        "sms_number": Value::Null,
+        "suspended_at": Value::Null,
+        "two_factor_authentication": false,
+        "verified": true,
+    }))
+}
+
+pub(super) fn rate_limits(_: &Call, (): &()) -> Outcome {
+    ok(json!({ "remaining": 4500 }))
+}
+
+pub(super) fn generations(_: &Call, (): &()) -> Outcome {
+    list([cedar()])
+}
+
+pub(super) fn team_generations(_: &Call, _: &Arc<Team>) -> Outcome {
+    list([cedar()])
+}
+
+pub(super) fn generation(call: &Call, (): &()) -> Outcome {
+    let (cedar, wanted) = (cedar(), call.param("generation"));
+    if cedar["id"] == wanted || cedar["name"] == wanted {
+        return ok(cedar);
+    }
+    Err(Failure::not_found("generation", "generation"))
+}
+
+/// The one generation that has peering.
+pub(super) fn cedar() -> Value {
+    json!({ "id": derived_id("generation", "cedar"), "name": "cedar" })
+}
+
+pub(super) fn regions(call: &Call, (): &()) -> Outcome {
+    let since = call.state.settings().created;
+    list(private_regions().map(|region| region_view(region, since)))
+}
+
+pub(super) fn region(call: &Call, (): &()) -> Outcome {
+    match find_region(call.param("region")) {
+        Some(region) => ok(region_view(region, call.state.settings().created)),
+        None => Err(Failure::not_found("region", "region")),
+    }
+}
+
+/// A region that spaces can be in, by id, by name, or by the name that EC2 has for it.
+pub(super) fn find_region(identity: &str) -> Option<Region> {
+    private_regions().find(|region| {
+        let name = platform_name(*region);
+        name == identity
+            || region.name() == identity
+            || Uuid::try_parse(identity).is_ok_and(|id| id == derived_id("region", name))
+    })
+}
+
+fn private_regions() -> impl Iterator<Item = Region> {
+    Region::all().filter(|region| region.facts().platform.is_some())
+}
+
+/// The Platform API's name of a region.
+pub(super) fn platform_name(region: Region) -> &'static str {
+    region.facts().platform.unwrap_or(region.name())
+}
+
+/// A region as other things show theirs. The description is what `spaces:info` prints.
+pub(super) fn region_ref(region: Region) -> Value {
+    let name = platform_name(region);
+    let description = region.facts().description;
+    json!({ "id": derived_id("region", name), "name": name, "description": description })
+}
+
+fn region_view(region: Region, since: Timestamp) -> Value {
+    let facts = region.facts();
+    let name = platform_name(region);
+    json!({
+        "id": derived_id("region", name),
+        "name": name,
+        "description": facts.description,
+        "country": facts.country,
+        "locale": facts.locale,
+        "private_capable": true,
+        "provider": { "name": "amazon-web-services", "region": facts.name },
+        "created_at": time(since),
+        "updated_at": time(since),
+    })
+}
+
+pub(super) fn teams(call: &Call, (): &()) -> Outcome {
+    list(call.teams().into_iter().map(|team| team_view(call, team)))
+}
+
+pub(super) fn team(call: &Call, team: &Arc<Team>) -> Outcome {
+    ok(team_view(call, team))
+}
+
+fn team_view(call: &Call, team: &Team) -> Value {
+    json!({
+        "id": team.id,
+        "name": team.name,
+        "role": call.role(team).map(Role::name),
+        "type": "team",
+        "default": false,
+        "credit_card_collections": false,
+        "provisioned_licenses": false,
+        "membership_limit": Value::Null,
+        "enterprise_account": Value::Null,
+        "identity_provider": Value::Null,
+        "created_at": time(team.created),
+        "updated_at": time(team.updated),
+    })
+}
+
+/// A team as other things show theirs.
+pub(super) fn team_ref(team: &Team) -> Value {
+    json!({ "id": team.id, "name": team.name })
+}
+
+pub(super) fn members(call: &Call, team: &Arc<Team>) -> Outcome {
+    let known = team.members.iter().filter_map(|(id, role)| Some((call.world.user(*id)?, *role)));
+    list(known.map(|(user, role)| {
+        json!({
+            "id": derived_id("membership", &format!("{}/{}", team.id, user.id)),
+            "email": user.email,
+            "role": role.name(),
+            "federated": false,
+            "two_factor_authentication": false,
+            "user": { "id": user.id, "email": user.email, "name": Value::Null },
+            "created_at": time(team.created),
+            "updated_at": time(team.updated),
+        })
+    }))
+}
+
+/// What every member of a space's team may do there.
+pub(super) fn space_members(call: &Call, space: &model::Space, team: &Team) -> Outcome {
+    let view = |user: &User, space_id: SpaceId| {
+        json!({
+            "id": derived_id("space-access", &format!("{space_id}/{}", user.id)),
+            "space": { "id": space_id, "name": space.name },
+            "user": { "id": user.id, "email": user.email },
+            "permissions": [{ "name": "create_apps", "description": "Can create apps." }],
+            "created_at": time(space.created),
+            "updated_at": time(space.updated),
+        })
+    };
+    let users = team.members.keys().filter_map(|id| call.world.user(*id));
+    list(users.map(|user| view(user, space.id)))
+}
+
+/// A time as this API writes it.
+pub(super) fn time(at: Timestamp) -> String {
+    at.to_seconds_string()
+}

@@ -1,0 +1,141 @@
+//! Every route, in one table: what it takes, and whom it is for.
+//!
+//! A route's scope says what the caller must belong to. It is checked before the route's own code
+//! runs, which is handed the team, space or app and cannot be written without.
+
+use std::sync::Arc;
+
+use axum::routing::MethodFilter;
+use model::{App, PlatformCommand, Space, Team};
+
+use super::call::{Call, Outcome};
+use super::failure::Failure;
+use super::{app, dyno, identity, peering, space};
+use crate::ledger::Committed;
+
+/// One route.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) scope: Scope,
+}
+
+/// The methods of this API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+/// What the caller must belong to, and what is done then.
+pub(super) enum Scope {
+    /// Nothing: it is about the caller, or the same for everybody.
+    User(Work<()>),
+    /// The team in the path.
+    Team(Work<Arc<Team>>),
+    /// The team of the space in the path.
+    Space(Work<Arc<Space>>),
+    /// The team of the app in the path.
+    App(Work<Arc<App>>),
+}
+
+/// What is done.
+pub(super) enum Work<S> {
+    /// The world is looked at.
+    Read(fn(&Call, &S) -> Outcome),
+    /// A command is decided on, and what came of it shown.
+    Write(fn(&Call, &S) -> Result<PlatformCommand, Failure>, fn(&Call, &S, &Committed) -> Outcome),
+}
+
+use Scope::{App as InApp, Space as InSpace, Team as InTeam, User as Any};
+use Work::{Read, Write};
+
+/// Every route of the Platform API.
+pub(super) static ROUTES: &[Route] = &[
+    get("/account", Any(Read(identity::account))),
+    get("/account/rate-limits", Any(Read(identity::rate_limits))),
+    get("/users/~", Any(Read(identity::account))),
+    get("/users/~/apps", Any(Read(app::list_apps))),
+    get("/generations", Any(Read(identity::generations))),
+    get("/generations/{generation}", Any(Read(identity::generation))),
+    get("/regions", Any(Read(identity::regions))),
+    get("/regions/{region}", Any(Read(identity::region))),
+    get("/teams", Any(Read(identity::teams))),
+    get("/teams/{team}", InTeam(Read(identity::team))),
+    get("/teams/{team}/members", InTeam(Read(identity::members))),
+    get("/teams/{team}/spaces", InTeam(Read(space::list_team_spaces))),
+    get("/teams/{team}/apps", InTeam(Read(app::list_team_apps))),
+    get("/teams/{team}/available-generations", InTeam(Read(identity::team_generations))),
+    get("/spaces", Any(Read(space::list_spaces))),
+    post("/spaces", Any(Write(space::create, space::created_space))),
+    get("/spaces/{space}", InSpace(Read(space::info))),
+    patch("/spaces/{space}", InSpace(Write(space::rename, space::renamed))),
+    delete("/spaces/{space}", InSpace(Write(space::delete, space::deleted))),
+    get("/spaces/{space}/nat", InSpace(Read(space::nat))),
+    get("/spaces/{space}/members", InSpace(Read(space::members))),
+    get("/spaces/{space}/topology", InSpace(Read(space::topology))),
+    get("/spaces/{space}/dynos", InSpace(Read(dyno::list_space_dynos))),
+    get("/spaces/{space}/peering-info", InSpace(Read(peering::info))),
+    get("/spaces/{space}/peerings", InSpace(Read(peering::list_peerings))),
+    post("/spaces/{space}/peerings", InSpace(Write(peering::accept_in_body, peering::accepted))),
+    get("/spaces/{space}/peerings/{pcx}", InSpace(Read(peering::one))),
+    delete("/spaces/{space}/peerings/{pcx}", InSpace(Write(peering::destroy, peering::destroyed))),
+    post(
+        "/spaces/{space}/peerings/{pcx}/actions/accept",
+        InSpace(Write(peering::accept_in_path, peering::accepted)),
+    ),
+    get("/apps", Any(Read(app::list_apps))),
+    post("/apps", Any(Write(app::create, app::created_app))),
+    post("/teams/apps", Any(Write(app::create, app::created_team_app))),
+    get("/teams/apps/{app}", InApp(Read(app::team_app))),
+    get("/apps/{app}", InApp(Read(app::info))),
+    delete("/apps/{app}", InApp(Write(app::delete, app::deleted))),
+    get("/apps/{app}/config-vars", InApp(Read(app::config_vars))),
+    get("/apps/{app}/addons", InApp(Read(app::nothing))),
+    get("/apps/{app}/buildpack-installations", InApp(Read(app::nothing))),
+    get("/apps/{app}/collaborators", InApp(Read(app::nothing))),
+    get("/apps/{app}/domains", InApp(Read(app::nothing))),
+    get("/apps/{app}/formation", InApp(Read(app::nothing))),
+    get("/apps/{app}/releases", InApp(Read(app::nothing))),
+    get("/apps/{app}/sni-endpoints", InApp(Read(app::nothing))),
+    get("/apps/{app}/dynos", InApp(Read(dyno::list_dynos))),
+    post("/apps/{app}/dynos", InApp(Write(dyno::start, dyno::started))),
+    get("/apps/{app}/dynos/{dyno}", InApp(Read(dyno::info))),
+    delete("/apps/{app}/dynos/{dyno}", InApp(Write(dyno::stop, dyno::stopped))),
+    post("/apps/{app}/dynos/{dyno}/actions/stop", InApp(Write(dyno::stop, dyno::stopped))),
+];
+
+const fn get(path: &'static str, scope: Scope) -> Route {
+    Route { method: Method::Get, path, scope }
+}
+
+const fn post(path: &'static str, scope: Scope) -> Route {
+    Route { method: Method::Post, path, scope }
+}
+
+const fn patch(path: &'static str, scope: Scope) -> Route {
+    Route { method: Method::Patch, path, scope }
+}
+
+const fn delete(path: &'static str, scope: Scope) -> Route {
+    Route { method: Method::Delete, path, scope }
+}
+
+impl Method {
+    /// As the router knows it.
+    pub(super) const fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Patch => MethodFilter::PATCH,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+
+    /// Whether a body is read.
+    pub(super) const fn has_body(self) -> bool {
+        matches!(self, Self::Post | Self::Patch)
+    }
+}
