@@ -1,1 +1,7 @@
+//! The whole router, in process, over a real store.
 
+mod authorization;
+mod bad_input;
+mod fixture;
+mod golden;
+mod transport;

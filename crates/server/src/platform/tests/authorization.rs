@@ -1,0 +1,129 @@
+//! No route without an authorization test: this walks the table (R4).
+
+use axum::body::Body;
+
+use super::fixture::{ACTIVE, ALICE, BOB, Fixture, STRANGER, request};
+use crate::platform::route::{Method, ROUTES, Route, Scope};
+
+const NAMES: [(&str, &str); 7] = [
+    ("{team}", "acme"),
+    ("{space}", "alpha"),
+    ("{app}", "shop"),
+    ("{dyno}", "run.0001"),
+    ("{pcx}", ACTIVE),
+    ("{region}", "virginia"),
+    ("{generation}", "cedar"),
+];
+
+/// What every route that takes a body would take.
+const BODY: &str = r#"{"name": "mine", "team": "acme", "space": "alpha", "command": "true",
+    "pcx_id": "pcx-00000000000000001"}"#;
+
+fn path(route: &Route) -> String {
+    let path =
+        NAMES.iter().fold(route.path.to_owned(), |path, (key, value)| path.replace(key, value));
+    assert!(!path.contains('{'), "the test does not know what stands for {path}");
+    path
+}
+
+fn method(route: &Route) -> &'static str {
+    match route.method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Patch => "PATCH",
+        Method::Delete => "DELETE",
+    }
+}
+
+#[tokio::test]
+async fn no_route_answers_without_a_token() {
+    let server = Fixture::new();
+    for route in ROUTES {
+        for credentials in
+            [None, Some("Bearer wrong"), Some("Basic d3Jvbmc6d3Jvbmc="), Some("Basic %"), Some("x")]
+        {
+            let mut request = request(method(route), &path(route));
+            if let Some(credentials) = credentials {
+                request = request.header("authorization", credentials);
+            }
+            let got = server.send(request.body(Body::from(BODY)).unwrap()).await;
+            assert_eq!(got.error(), (401, "unauthorized".to_owned()), "{}", route.path);
+            assert_eq!(got.json()["message"], "Invalid credentials provided.");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_learns_nothing_and_changes_nothing() {
+    let server = Fixture::new();
+    let before = server.state.world();
+    for route in ROUTES {
+        let got = server.ask(STRANGER, method(route), &path(route), BODY).await;
+        let about = format!("{} {}: {}", method(route), route.path, got.text);
+        match (&route.scope, route.method) {
+            // Such lists hold what is the caller's own: nothing of anybody else.
+            (Scope::User(_), Method::Get) => {
+                assert_eq!(got.status, 200, "{about}");
+                for secret in ["acme", "alpha", "shop", "alice", "pcx-"] {
+                    assert!(!got.text.contains(secret), "{about}");
+                }
+            }
+            _ => assert!([403, 404].contains(&got.status.as_u16()), "{about}"),
+        }
+    }
+    assert!(before.records().eq(server.state.world().records()));
+}
+
+#[tokio::test]
+async fn what_is_not_there_and_what_is_hidden_look_the_same() {
+    let server = Fixture::new();
+    for (hidden, absent) in [
+        ("/spaces/alpha", "/spaces/nowhere"),
+        ("/apps/shop", "/apps/nothing"),
+        ("/teams/acme", "/teams/nobody"),
+    ] {
+        let (a, b) = (server.get(STRANGER, hidden).await, server.get(STRANGER, absent).await);
+        assert_eq!((a.status, a.text), (b.status, b.text));
+    }
+}
+
+#[tokio::test]
+async fn members_see_everything_but_change_no_space() {
+    let server = Fixture::new();
+    let before = server.state.world();
+    for route in ROUTES {
+        match (route.method, &route.scope) {
+            (Method::Get, _) => {
+                let got = server.get(BOB, &path(route)).await;
+                assert_eq!(got.status, 200, "{}: {}", route.path, got.text);
+            }
+            (_, Scope::Space(_)) => {
+                let got = server.ask(BOB, method(route), &path(route), BODY).await;
+                assert_eq!(got.error(), (403, "forbidden".to_owned()), "{}", route.path);
+            }
+            _ => {}
+        }
+    }
+    assert!(before.records().eq(server.state.world().records()));
+}
+
+#[tokio::test]
+async fn basic_takes_the_token_as_password_whatever_the_user() {
+    use base64::Engine;
+    let server = Fixture::new();
+    for user in ["", "alice@example.com"] {
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{ALICE}"));
+        let request = request("GET", "/account").header("authorization", format!("Basic {pair}"));
+        let got = server.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(got.json()["email"], "alice@example.com");
+    }
+}
+
+#[tokio::test]
+async fn an_emulator_takes_any_token_but_not_none() {
+    let server = Fixture::emulator();
+    assert_eq!(server.get("anything", "/account").await.json()["email"], "alice@example.com");
+    assert_eq!(server.get(STRANGER, "/account").await.json()["email"], "stranger@example.org");
+    let got = server.send(request("GET", "/account").body(Body::empty()).unwrap()).await;
+    assert_eq!(got.status, 401);
+}

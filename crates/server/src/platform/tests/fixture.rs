@@ -1,0 +1,341 @@
+//! A small installation: two teams that know nothing of each other, one space with everything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use model::{
+    AccountId, App, AppId, Cidr, Dyno, DynoId, DynoState, Eni, EniId, Exit, PEERING_EXPIRY, PcxId,
+    Peering, PeeringKind, PeeringSide, PeeringState, Record, Region, Role, Sequence, Settings,
+    Space, SpaceId, SpaceState, Team, TeamId, Timestamp, Token, TokenId, User, UserId, VpcId,
+    WorkloadId,
+};
+use serde_json::Value;
+use store::{Batch, DataDir, Row, Sqlite, Store};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::ledger::{Ledger, Parts};
+use crate::platform::router;
+use crate::state::{Console, State, operator_token, token_hash};
+
+/// An admin of the team that owns the space.
+pub const ALICE: &str = "alices-token";
+/// A member of that team.
+pub const BOB: &str = "bobs-token";
+/// An admin of another team.
+pub const STRANGER: &str = "strangers-token";
+
+pub const ALPHA: &str = "00000000-0000-0000-0000-00000000005a";
+pub const PENDING: &str = "pcx-00000000000000001";
+pub const ACTIVE: &str = "pcx-00000000000000002";
+
+const PLATFORM: &str = "100000000001";
+const CUSTOMER: &str = "200000000002";
+
+/// When everything was made.
+pub fn past() -> Timestamp {
+    "2016-09-19T22:57:33Z".parse().unwrap()
+}
+
+/// When the tests ask.
+fn now() -> Timestamp {
+    past() + Duration::from_secs(3600)
+}
+
+/// A running router.
+pub struct Fixture {
+    pub state: Arc<State>,
+    router: TowerToHyperService<Router>,
+    _directory: tempfile::TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Got {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Got {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The `id` of an error.
+    pub fn error(&self) -> (u16, String) {
+        let body = self.json();
+        assert!(body["message"].as_str().is_some_and(|m| !m.is_empty()), "{body}");
+        (self.status.as_u16(), body["id"].as_str().unwrap().to_owned())
+    }
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        Self::over(records(false))
+    }
+
+    pub fn emulator() -> Self {
+        Self::over(records(true))
+    }
+
+    fn over(records: Vec<Record>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&directory.path().join("data")).unwrap();
+        let mut store = Sqlite::open(&data).unwrap();
+        store.commit(&batch(&records)).unwrap();
+        let handle = store.handle().unwrap();
+        let clock = Arc::new(Clock::still(now()));
+        let parts = Parts {
+            store: Box::new(store),
+            ids: Box::new(Sequence(0x1000)),
+            clock: Arc::clone(&clock),
+            follow: Box::new(|_| {}),
+        };
+        let (ledger, _writer) = Ledger::start(parts).unwrap();
+        let secret = data.secret().clone();
+        let state = State::new(ledger, clock, secret, Arc::default(), Arc::new(NoConsole), handle);
+        let state = Arc::new(state);
+        let router = TowerToHyperService::new(router(Arc::clone(&state)));
+        Self { state, router, _directory: directory }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Got {
+        let answer = self.router.call(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Got { status: parts.status, headers: parts.headers, text }
+    }
+
+    pub async fn ask(&self, token: &str, method: &str, path: &str, body: &str) -> Got {
+        let request = request(method, path).header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    pub async fn get(&self, token: &str, path: &str) -> Got {
+        self.ask(token, "GET", path, "").await
+    }
+
+    pub fn operator(&self) -> String {
+        operator_token(&self.state.secret)
+    }
+}
+
+/// A request as the CLI makes it, but for the token.
+pub fn request(method: &str, path: &str) -> http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("accept", "application/vnd.heroku+json; version=3.sdk")
+}
+
+struct NoConsole;
+
+impl Console for NoConsole {
+    fn tail(&self, _: WorkloadId, _: usize) -> std::io::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn exec(&self, _: WorkloadId, _: &[String], _: bool) -> Option<Vec<String>> {
+        None
+    }
+}
+
+fn batch(records: &[Record]) -> Batch {
+    let puts = records
+        .iter()
+        .map(|record| Row {
+            kind: record.key().kind().name().to_owned(),
+            id: record.key().to_string(),
+            account: String::new(),
+            revision: 1,
+            body: record.body(),
+        })
+        .collect();
+    Batch { expected_revision: 0, revision: 1, puts, ..Batch::default() }
+}
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn vpc(n: u64) -> VpcId {
+    format!("vpc-{n:017x}").parse().unwrap()
+}
+
+fn records(emulator: bool) -> Vec<Record> {
+    let settings = Settings {
+        platform_account: PLATFORM.parse().unwrap(),
+        region: Region::DEFAULT,
+        emulator,
+        instance: "test".to_owned(),
+        created: past(),
+    };
+    let mut records: Vec<Record> = vec![settings.into()];
+    people(&mut records);
+    records.extend([space().into(), app().into()]);
+    dynos(&mut records);
+    peerings(&mut records);
+    records
+}
+
+fn people(records: &mut Vec<Record>) {
+    let people = [(1, "alice@example.com", ALICE), (2, "bob@example.com", BOB)];
+    let stranger = (3, "stranger@example.org", STRANGER);
+    for (n, email, token) in people.into_iter().chain([stranger]) {
+        let user = UserId(id(n));
+        let email = email.to_owned();
+        records.push(User { id: user, email, created: past(), updated: past() }.into());
+        let token = Token {
+            id: TokenId(id(0x70 + n)),
+            user,
+            hash: token_hash(token),
+            description: "test".to_owned(),
+            created: past(),
+        };
+        records.push(token.into());
+    }
+    let mut team = |n, name: &str, members: &[(u128, Role)]| {
+        let members = members.iter().map(|(n, role)| (UserId(id(*n)), *role)).collect();
+        let (name, id) = (name.to_owned(), TeamId(id(n)));
+        records.push(Team { id, name, members, created: past(), updated: past() }.into());
+    };
+    team(0xa, "acme", &[(1, Role::Admin), (2, Role::Member)]);
+    team(0xb, "rivals", &[(3, Role::Admin)]);
+}
+
+fn space() -> Space {
+    Space {
+        id: ALPHA.parse().unwrap(),
+        name: "alpha".to_owned(),
+        team: TeamId(id(0xa)),
+        region: Region::DEFAULT,
+        state: SpaceState::Allocated,
+        cidr: Space::DEFAULT_CIDR,
+        data_cidr: Space::DEFAULT_DATA_CIDR,
+        vpc: vpc(1),
+        data_vpc: vpc(2),
+        data_peering: "pcx-000000000000000ff".parse().unwrap(),
+        dyno_subnets: [1, 2].map(|n| format!("subnet-{n:017x}").parse().unwrap()),
+        dyno_group: "sg-00000000000000001".parse().unwrap(),
+        peering_limit: Space::DEFAULT_PEERING_LIMIT,
+        created: past(),
+        updated: past(),
+    }
+}
+
+fn app() -> App {
+    App {
+        id: AppId(id(0xc1)),
+        name: "shop".to_owned(),
+        team: TeamId(id(0xa)),
+        space: SpaceId(id(0x5a)),
+        owner: UserId(id(1)),
+        internal_routing: true,
+        config: BTreeMap::from([("RACK_ENV".to_owned(), "production".to_owned())]),
+        created: past(),
+        updated: past(),
+    }
+}
+
+fn dynos(records: &mut Vec<Record>) {
+    let mut dyno = |n: u64, state, exit| {
+        let eni: EniId = format!("eni-{n:017x}").parse().unwrap();
+        let dyno = Dyno {
+            id: DynoId(id(0xd0 + u128::from(n))),
+            app: AppId(id(0xc1)),
+            space: SpaceId(id(0x5a)),
+            name: format!("run.{n:04}"),
+            process_type: "run".to_owned(),
+            command: "sleep 1000".to_owned(),
+            size: "Private-S".to_owned(),
+            environment: BTreeMap::new(),
+            state,
+            exit,
+            eni,
+            created: past(),
+            updated: past(),
+        };
+        records.push(dyno.into());
+        let eni = Eni {
+            id: eni,
+            vpc: vpc(1),
+            subnet: space().dyno_subnets[0],
+            mac: serde_json::from_str("\"02:00:00:00:00:01\"").unwrap(),
+            addresses: vec![std::net::Ipv4Addr::new(10, 0, 128, 3 + n as u8)],
+            groups: vec![space().dyno_group],
+            source_dest_check: true,
+            description: String::new(),
+            attachment: None,
+            requester_managed: true,
+            created: past(),
+            tags: BTreeMap::new(),
+        };
+        records.push(eni.into());
+    };
+    dyno(1, DynoState::Up, None);
+    dyno(2, DynoState::Crashed, Some(Exit::Code(3)));
+}
+
+/// One customer's peering in every state, and the platform's own.
+fn peerings(records: &mut Vec<Record>) {
+    use PeeringState as S;
+    let states = [
+        (1, S::PendingAcceptance),
+        (2, S::Active),
+        (3, S::Provisioning),
+        (4, S::Deleting),
+        (5, S::Deleted),
+        (6, S::Rejected),
+        // The accepter is never shown what failed.
+        (7, S::Failed),
+    ];
+    for (n, state) in states {
+        let block = Cidr::new(10, 100 + n as u8, 0, 0, 16);
+        records.push(peering(n, state, side(CUSTOMER, vpc(0x100 + n), &[block])).into());
+    }
+    let mut expired = peering(8, S::PendingAcceptance, side(CUSTOMER, vpc(0x108), &[]));
+    expired.expires = past();
+    records.push(expired.into());
+    let mut managed = peering(0xff, S::Active, side(PLATFORM, vpc(2), &[Space::DEFAULT_DATA_CIDR]));
+    managed.kind = PeeringKind::HerokuManaged;
+    records.push(managed.into());
+}
+
+fn peering(n: u64, state: PeeringState, requester: PeeringSide) -> Peering {
+    let pcx: PcxId = format!("pcx-{n:017x}").parse().unwrap();
+    Peering {
+        id: pcx,
+        requester,
+        accepter: side(PLATFORM, vpc(1), &[Space::DEFAULT_CIDR]),
+        kind: PeeringKind::Customer,
+        state,
+        since: past(),
+        by: None,
+        expires: past() + PEERING_EXPIRY,
+    }
+}
+
+fn side(account: &str, vpc: VpcId, cidrs: &[Cidr]) -> PeeringSide {
+    let account: AccountId = account.parse().unwrap();
+    PeeringSide {
+        account,
+        region: Region::DEFAULT,
+        vpc,
+        cidrs: cidrs.to_vec(),
+        dns_resolution: false,
+        tags: BTreeMap::new(),
+    }
+}
