@@ -74,6 +74,34 @@ pub(super) fn config_vars(_: &Call, app: &Arc<App>) -> Outcome {
     ok(json!(app.config))
 }
 
+/// The one release that every app has, as nothing is deployed here.
+pub(super) fn releases(call: &Call, app: &Arc<App>) -> Outcome {
+    let mut release = release_ref(app);
+    let more = json!({
+        "addon_plan_names": [],
+        "app": app_ref(app),
+        "artifacts": [],
+        "created_at": time(app.created),
+        "current": true,
+        "description": "Initial release",
+        "eligible_for_rollback": false,
+        "output_stream_url": Value::Null,
+        "slug": Value::Null,
+        "status": "succeeded",
+        "updated_at": time(app.created),
+        "user": owner(&call.world, app),
+    });
+    if let (Value::Object(release), Value::Object(mut more)) = (&mut release, more) {
+        release.append(&mut more);
+    }
+    list([release])
+}
+
+/// That release as other things show theirs.
+pub(super) fn release_ref(app: &App) -> Value {
+    json!({ "id": derived_id("release", &app.id.to_string()), "version": 1 })
+}
+
 /// What apps have none of here. Clients ask, and do not take a 404 for it.
 pub(super) fn nothing(_: &Call, _: &Arc<App>) -> Outcome {
     list([])
@@ -102,10 +130,7 @@ fn view(world: &World, app: &App) -> Value {
         "internal_routing": app.internal_routing,
         "maintenance": false,
         "organization": team,
-        "owner": {
-            "id": app.owner,
-            "email": world.user(app.owner).map_or("", |user| user.email.as_str()),
-        },
+        "owner": owner(world, app),
         "region": space.map(|space| region_ref(space.region)),
         "released_at": Value::Null,
         "repo_size": Value::Null,
@@ -118,6 +143,11 @@ fn view(world: &World, app: &App) -> Value {
         "updated_at": time(app.updated),
         "web_url": format!("http://{}.app.localspace/", app.name),
     })
+}
+
+fn owner(world: &World, app: &App) -> Value {
+    let email = world.user(app.owner).map_or("", |user| user.email.as_str());
+    json!({ "id": app.owner, "email": email })
 }
 
 /// An app as a team's.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use model::{App, Dyno, Exit, Key, PlatformCommand, Space, World};
 use serde_json::{Value, json};
 
-use super::app::app_ref;
+use super::app::{app_ref, release_ref};
 use super::call::{Call, Outcome, accepted, created, items, list, ok};
 use super::failure::Failure;
-use super::identity::{derived_id, time};
+use super::identity::time;
 use super::page::Item;
 use crate::ledger::Committed;
 
@@ -81,7 +81,7 @@ fn view(app: &App, dyno: &Dyno) -> Value {
         "command": dyno.command,
         "attach_url": Value::Null,
         "app": app_ref(app),
-        "release": { "id": derived_id("release", &app.id.to_string()), "version": 1 },
+        "release": release_ref(app),
         "exit_code": dyno.exit.as_ref().map(exit_code),
         "created_at": time(dyno.created),
         "updated_at": time(dyno.updated),

@@ -61,6 +61,11 @@ pub(super) fn team_generations(_: &Call, _: &Arc<Team>) -> Outcome {
     list([cedar()])
 }
 
+/// Teams have none that could be switched. The CLI asks before it lists members.
+pub(super) fn team_features(_: &Call, _: &Arc<Team>) -> Outcome {
+    list([])
+}
+
 pub(super) fn generation(call: &Call, (): &()) -> Outcome {
     let (cedar, wanted) = (cedar(), call.param("generation"));
     if cedar["id"] == wanted || cedar["name"] == wanted {

@@ -45,6 +45,8 @@ pub(super) struct Range {
 enum Field {
     Id,
     Name,
+    /// Of releases, of which every app has one.
+    Version,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +102,7 @@ impl Range {
                 match word {
                     "id" => range.field = Field::Id,
                     "name" => range.field = Field::Name,
+                    "version" => range.field = Field::Version,
                     "order=asc" => range.descending = false,
                     "order=desc" => range.descending = true,
                     _ => return Err(nonsense()),
@@ -161,6 +164,7 @@ impl Range {
         match self.field {
             Field::Id => item.key.clone(),
             Field::Name => item.body["name"].as_str().unwrap_or_default().to_owned(),
+            Field::Version => item.body["version"].to_string(),
         }
     }
 
@@ -186,6 +190,7 @@ impl Field {
         match self {
             Self::Id => "id",
             Self::Name => "name",
+            Self::Version => "version",
         }
     }
 }

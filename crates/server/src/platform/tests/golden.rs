@@ -24,6 +24,7 @@ const PATHS: &[&str] = &[
     "/spaces/alpha/peerings/pcx-00000000000000001",
     "/apps/shop",
     "/apps/shop/config-vars",
+    "/apps/shop/releases",
     "/apps/shop/dynos",
     "/apps/shop/dynos/run.0002",
 ];
@@ -62,9 +63,7 @@ async fn lists_that_are_alike_hold_the_same() {
         server.get(ALICE, &format!("/spaces/{ALPHA}")).await.json(),
         server.get(ALICE, "/spaces").await.json()[0]
     );
-    for empty in
-        ["addons", "buildpack-installations", "collaborators", "domains", "formation", "releases"]
-    {
+    for empty in ["addons", "buildpack-installations", "collaborators", "domains", "formation"] {
         assert_eq!(server.get(ALICE, &format!("/apps/shop/{empty}")).await.text, "[]");
     }
     assert_eq!(server.get(ALICE, "/apps/shop/sni-endpoints").await.text, "[]");

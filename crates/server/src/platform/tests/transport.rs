@@ -149,6 +149,8 @@ async fn ranges_are_read_as_clients_write_them() {
         let got = get(&server, "/regions", ("range", range)).await;
         assert_eq!(got.json().as_array().map(Vec::len), Some(expected), "{range}: {}", got.text);
     }
+    let version = ("range", "version ..; max=15, order=desc");
+    assert_eq!(get(&server, "/apps/shop/releases", version).await.json()[0]["version"], 1);
     let long = "x".repeat(600);
     for range in ["bytes=0-9", "id", "max=0", "max=-1", "max=x", "color ..", &long] {
         let got = get(&server, "/regions", ("range", range)).await;
