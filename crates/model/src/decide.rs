@@ -4,6 +4,7 @@
 //! by construction.
 
 mod acl;
+mod allocate;
 mod app;
 mod ec2;
 mod group;

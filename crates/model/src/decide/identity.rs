@@ -213,10 +213,6 @@ impl Decision<'_> {
         }
         Ok(Key::Team(team).into())
     }
-
-    fn ensure_account(&mut self, _id: AccountId, _region: Region) -> Outcome {
-        refuse(Code::OperationNotPermitted, "not supported yet")
-    }
 }
 
 /// Names of accounts and teams. They begin with a letter, so that none looks like an id.

@@ -374,6 +374,20 @@ impl Decision<'_> {
         Ok(())
     }
 
+    /// Makes the platform's own peering between two of its VPCs (R14).
+    pub(super) fn make_managed_peering(&mut self, id: PcxId, from: &Vpc, to: &Vpc) {
+        self.put(Peering {
+            id,
+            requester: side_of(from),
+            accepter: side_of(to),
+            kind: PeeringKind::HerokuManaged,
+            state: PeeringState::Provisioning,
+            since: self.now,
+            by: None,
+            expires: self.now + PEERING_EXPIRY,
+        });
+    }
+
     /// Routes a block over a peering in a platform's VPC, instead of where it went before.
     pub(super) fn put_platform_route(&mut self, vpc: VpcId, to: Cidr, peering: PcxId) {
         let table = self.world.vpc(vpc).and_then(|v| self.world.route_table(v.main_route_table));

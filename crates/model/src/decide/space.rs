@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::allocate::NewSpace;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, PlatformCommand};
 use crate::resource::{Peering, PeeringEvent, PeeringKind, PeeringStatus, Role, Space, Vpc};
@@ -15,6 +16,11 @@ impl Decision<'_> {
     pub(super) fn space_command(&mut self, command: &PlatformCommand) -> Outcome {
         use PlatformCommand as C;
         match command {
+            C::CreateSpace { name, team, region, cidr, data_cidr } => {
+                let (team, region, cidr, data_cidr) = (*team, *region, *cidr, *data_cidr);
+                self.create_space(&NewSpace { name, team, region, cidr, data_cidr })
+            }
+            C::DeleteSpace { space } => self.delete_space(*space),
             C::RenameSpace { space, name } => self.rename_space(*space, name),
             C::SetPeeringLimit { space, limit } => self.set_peering_limit(*space, *limit),
             C::AcceptPeering { space, peering } => self.accept_for_space(*space, *peering),
@@ -92,7 +98,7 @@ impl Decision<'_> {
 
     /// Ends a customer's peering from the space's side. What only waits is rejected: deleting it
     /// is the requester's.
-    fn tear_down(&mut self, space: &Space, peering: &Peering) -> Result<(), Refused> {
+    pub(super) fn tear_down(&mut self, space: &Space, peering: &Peering) -> Result<(), Refused> {
         let side = peering.side(space.vpc).map(|side| side.account);
         let event = match peering.status(self.now) {
             PeeringStatus::PendingAcceptance => PeeringEvent::Reject,
@@ -179,7 +185,7 @@ impl Decision<'_> {
     }
 
     /// A name that a new space may have.
-    fn check_space_name(&self, name: &str) -> Result<(), Refused> {
+    pub(super) fn check_space_name(&self, name: &str) -> Result<(), Refused> {
         if !is_slug(name, 3, 30) {
             return refuse(
                 Code::InvalidParameterValue,

@@ -1,11 +1,205 @@
-//! Rules of system.
+//! Rules of what Causeway itself finds out: the fabric's observations and the passing of time.
+
+use std::time::Duration;
 
 use super::{Decision, Outcome, refuse};
-use crate::Code;
-use crate::command::SystemCommand;
+use crate::command::{Caller, Observation, Reply, SystemCommand, WorkloadReport};
+use crate::resource::{
+    Dyno, DynoState, Eni, Exit, Instance, InstanceState, PeeringEvent, PeeringState, Space,
+    SpaceState,
+};
+use crate::{Code, DynoId, EniId, InstanceId, Key, Kind, Refused, WorkloadId};
+
+/// How long dynos and instances that have ended can be looked at.
+const KEPT: Duration = Duration::from_secs(3600);
 
 impl Decision<'_> {
-    pub(super) fn system(&mut self, _command: &SystemCommand) -> Outcome {
-        refuse(Code::OperationNotPermitted, "not supported yet")
+    pub(super) fn system(&mut self, command: &SystemCommand) -> Outcome {
+        match command {
+            SystemCommand::Observe(observation) => {
+                self.system_only()?;
+                self.observe(observation)?;
+            }
+            SystemCommand::Tick => {
+                self.system_only()?;
+                self.tick();
+            }
+            SystemCommand::Reset => self.reset()?,
+        }
+        Ok(Reply::Done)
+    }
+
+    fn system_only(&self) -> Result<(), Refused> {
+        match self.caller {
+            Caller::System => Ok(()),
+            Caller::Account { .. } | Caller::User(_) | Caller::Operator => refuse(
+                Code::UnauthorizedOperation,
+                "You are not authorized to perform this operation.",
+            ),
+        }
+    }
+
+    fn observe(&mut self, seen: &Observation) -> Result<(), Refused> {
+        let steps = seen
+            .carried
+            .iter()
+            .map(|id| (id, PeeringState::Provisioning, PeeringEvent::Carried))
+            .chain(seen.gone.iter().map(|id| (id, PeeringState::Deleting, PeeringEvent::Gone)));
+        for (id, from, event) in steps {
+            // The fabric speaks of what was asked of it a moment ago.
+            let peering = self.world.peering(*id).filter(|p| p.state == from).cloned();
+            if let Some(peering) = peering {
+                self.step(&peering, event, None)?;
+            }
+        }
+        self.observe_spaces(seen);
+        for (id, report) in &seen.workloads {
+            match id {
+                WorkloadId::Dyno(id) => self.observe_dyno(*id, report),
+                WorkloadId::Instance(id) => self.observe_instance(*id, report),
+            }
+        }
+        Ok(())
+    }
+
+    fn observe_spaces(&mut self, seen: &Observation) {
+        let ready = |space: &Space| {
+            let carried = self.world.peering(space.data_peering);
+            space.state == SpaceState::Allocating
+                && seen.vpcs.contains(&space.vpc)
+                && seen.vpcs.contains(&space.data_vpc)
+                && carried.is_some_and(|p| p.state == PeeringState::Active)
+        };
+        let spaces: Vec<_> = self.world.spaces().filter(|space| ready(space)).cloned().collect();
+        for space in spaces {
+            let space = Space::clone(&space);
+            self.put(Space { state: SpaceState::Allocated, updated: self.now, ..space });
+        }
+    }
+
+    fn observe_dyno(&mut self, id: DynoId, report: &WorkloadReport) {
+        use {DynoState as S, WorkloadReport as R};
+        let Some(dyno) = self.world.dyno(id).cloned() else { return };
+        let (state, exit) = match (dyno.state, report) {
+            (S::Starting, R::Running) => (S::Up, None),
+            (S::Starting | S::Up, R::Ended(exit)) if exit.success() => {
+                (S::Down, Some(exit.clone()))
+            }
+            (S::Starting | S::Up, R::Ended(exit)) => (S::Crashed, Some(exit.clone())),
+            (S::Up, R::Gone) => (S::Crashed, Some(lost())),
+            (S::Stopping, R::Ended(exit)) => (S::Down, Some(exit.clone())),
+            (S::Stopping, R::Gone) => (S::Down, None),
+            // Nothing is there yet, or nothing is new.
+            (S::Starting, R::Gone)
+            | (S::Up | S::Stopping, R::Running)
+            | (S::Down | S::Crashed, R::Running | R::Ended(_) | R::Gone) => return,
+        };
+        let eni = dyno.eni;
+        self.put(Dyno { state, exit, updated: self.now, ..Dyno::clone(&dyno) });
+        if state.ended() {
+            self.release_eni(eni);
+        }
+    }
+
+    fn observe_instance(&mut self, id: InstanceId, report: &WorkloadReport) {
+        use {InstanceState as S, WorkloadReport as R};
+        let Some(instance) = self.world.instance(id).cloned() else { return };
+        let old = || instance.exit.clone();
+        let (state, exit) = match (instance.state, report) {
+            (S::Pending, R::Running) => (S::Running, old()),
+            (S::Pending | S::Running, R::Ended(exit)) => (S::ShuttingDown, Some(exit.clone())),
+            (S::Running, R::Gone) => (S::Terminated, Some(lost())),
+            (S::ShuttingDown, R::Gone) => (S::Terminated, old()),
+            // Nothing is there yet, or nothing is new.
+            (S::Pending, R::Gone)
+            | (S::Running, R::Running)
+            | (S::ShuttingDown, R::Running | R::Ended(_))
+            | (S::Terminated, R::Running | R::Ended(_) | R::Gone) => return,
+        };
+        let eni = instance.eni;
+        self.put(Instance { state, exit, since: self.now, ..Instance::clone(&instance) });
+        if state == S::Terminated {
+            self.release_eni(eni);
+        }
+    }
+
+    /// What becomes of an interface whose workload has ended.
+    pub(super) fn release_eni(&mut self, id: EniId) {
+        let Some(eni) = self.world.eni(id).cloned() else { return };
+        if eni.attachment.as_ref().is_none_or(|a| a.delete_on_termination) {
+            self.delete(Key::Eni(id));
+        } else {
+            self.put(Eni { attachment: None, ..Eni::clone(&eni) });
+        }
+    }
+
+    fn tick(&mut self) {
+        let old = |since| self.now >= since + KEPT;
+        let world = &self.world;
+        let peerings = world.peerings().filter(|p| p.forgotten(self.now)).map(|p| p.id);
+        let peerings: Vec<_> = peerings.collect();
+        let instances = world
+            .instances()
+            .filter(|i| i.state == InstanceState::Terminated && old(i.since))
+            .map(|i| Key::Instance(i.id));
+        let dynos =
+            world.dynos().filter(|d| d.state.ended() && old(d.updated)).map(|d| Key::Dyno(d.id));
+        let ended: Vec<_> = instances.chain(dynos).collect();
+        for id in peerings {
+            // Customers' routes to it stay what they were: blackholes.
+            self.remove_platform_routes(id);
+            self.delete(Key::Peering(id));
+        }
+        for key in ended {
+            self.delete(key);
+        }
+    }
+
+    /// Removes everything but the settings and who acts.
+    fn reset(&mut self) -> Result<(), Refused> {
+        if !self.is_operator() {
+            return refuse(
+                Code::UnauthorizedOperation,
+                "Only the operator of this installation can do this.",
+            );
+        }
+        if !self.settings()?.emulator {
+            return refuse(Code::OperationNotPermitted, "Only an emulator can be reset.");
+        }
+        let keys = self.world.records().map(crate::Record::key);
+        let keys: Vec<_> = keys.filter(|key| !is_identity(key.kind())).collect();
+        for key in keys {
+            self.delete(key);
+        }
+        Ok(())
+    }
+}
+
+/// Where a process was, and is not any more, nobody knows how it ended.
+fn lost() -> Exit {
+    Exit::Failed("its process is gone".to_owned())
+}
+
+fn is_identity(kind: Kind) -> bool {
+    match kind {
+        Kind::Settings
+        | Kind::Account
+        | Kind::AccessKey
+        | Kind::User
+        | Kind::Token
+        | Kind::Team => true,
+        Kind::Space
+        | Kind::App
+        | Kind::Dyno
+        | Kind::Vpc
+        | Kind::Subnet
+        | Kind::RouteTable
+        | Kind::SecurityGroup
+        | Kind::NetworkAcl
+        | Kind::Eni
+        | Kind::Instance
+        | Kind::Peering
+        | Kind::InternetGateway
+        | Kind::DhcpOptions => false,
     }
 }

@@ -1,5 +1,8 @@
 //! Tests of peering and of the platform's half.
 
+mod app;
 mod fixture;
 mod identity;
 mod peering;
+mod space;
+mod system;

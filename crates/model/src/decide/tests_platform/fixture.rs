@@ -158,3 +158,80 @@ impl Bench {
         self.world.apply(&Change::Put(peering.into()));
     }
 }
+
+/// A set-up world with a team, its people and a space.
+pub(super) struct Town {
+    pub(super) bench: Bench,
+    pub(super) ada: UserId,
+    pub(super) member: UserId,
+    pub(super) stranger: UserId,
+    pub(super) team: TeamId,
+    pub(super) space: SpaceId,
+}
+
+impl Town {
+    pub(super) fn new() -> Self {
+        let mut bench = Bench::set_up(true);
+        let op = Caller::Operator;
+        let [ada, member, stranger] = ["ada", "bob", "eve"].map(|name| {
+            let email = format!("{name}@example.com");
+            match bench.ok(op, IdentityCommand::CreateUser { email }).main() {
+                Some(Key::User(id)) => id,
+                other => panic!("not a user: {other:?}"),
+            }
+        });
+        let create = IdentityCommand::CreateTeam { name: "acme".to_owned(), admin: ada };
+        let Some(Key::Team(team)) = bench.ok(op, create).main() else { panic!("not a team") };
+        let role = Some(Role::Member);
+        bench.ok(op, IdentityCommand::SetMember { team, user: member, role });
+        let create = PlatformCommand::CreateSpace {
+            name: "acme".to_owned(),
+            team,
+            region: None,
+            cidr: None,
+            data_cidr: None,
+        };
+        let made = bench.ok(Caller::User(ada), create).main();
+        let Some(Key::Space(space)) = made else { panic!("not a space") };
+        Self { bench, ada, member, stranger, team, space }
+    }
+
+    /// The same, with the space carried by the fabric.
+    pub(super) fn allocated() -> Self {
+        let mut town = Self::new();
+        let space = town.space();
+        let observation = Observation {
+            vpcs: [space.vpc, space.data_vpc].into(),
+            carried: [space.data_peering].into(),
+            ..Observation::default()
+        };
+        town.bench.ok(Caller::System, SystemCommand::Observe(observation));
+        town
+    }
+
+    pub(super) fn admin(&self) -> Caller {
+        Caller::User(self.ada)
+    }
+
+    pub(super) fn space(&self) -> Space {
+        Space::clone(self.bench.world.space(self.space).unwrap())
+    }
+
+    /// A key of the platform's account, where the space is.
+    pub(super) fn platform_key(&self) -> Caller {
+        key(Scope { account: self.bench.platform(), region: self.space().region })
+    }
+
+    /// A request of the n-th customer's VPC.
+    pub(super) fn request(&mut self, n: u8) -> PcxId {
+        let owner = scope(700 + u64::from(n), VIRGINIA);
+        let vpc = self.bench.vpc(owner, &[&format!("10.{}.0.0/16", 10 + n)]);
+        self.request_from((owner, vpc))
+    }
+
+    pub(super) fn request_from(&mut self, from: (Scope, VpcId)) -> PcxId {
+        let space = self.space();
+        let platform = Scope { account: self.bench.platform(), region: space.region };
+        self.bench.request(from, (platform, space.vpc))
+    }
+}

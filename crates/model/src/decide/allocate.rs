@@ -1,0 +1,272 @@
+//! What a space, and an account of the emulator, are made of.
+
+use std::collections::BTreeMap;
+
+use super::group::egress_to_anywhere;
+use super::{Decision, Outcome, refuse};
+use crate::command::Reply;
+use crate::resource::{
+    Direction, GroupPeer, GroupRule, InternetGateway, PeeringKind, Role, RouteTable, RouteTo,
+    SecurityGroup, Space, SpaceState, Subnet, Tags, Vpc, VpcRole,
+};
+use crate::{
+    AccountId, Cidr, Code, IgwId, Key, PcxId, PrefixedId, Refused, Region, Scope, SecurityGroupId,
+    SecurityGroupRuleId, SpaceId, TeamId, Traffic,
+};
+
+/// Which of a /16's /20s a space uses: two for dynos, two for the internal router (R7).
+const SUBNETS: [u32; 4] = [8, 9, 0, 1];
+const SUBNET_LEN: u8 = 20;
+/// The block of every default VPC.
+const DEFAULT_VPC: Cidr = Cidr::new(172, 31, 0, 0, 16);
+
+/// What a new space is to be.
+pub(super) struct NewSpace<'a> {
+    pub(super) name: &'a str,
+    pub(super) team: TeamId,
+    pub(super) region: Option<Region>,
+    pub(super) cidr: Option<Cidr>,
+    pub(super) data_cidr: Option<Cidr>,
+}
+
+impl Decision<'_> {
+    pub(super) fn create_space(&mut self, new: &NewSpace<'_>) -> Outcome {
+        if self.role_in(new.team, "Couldn't find that team.")? != Role::Admin {
+            return refuse(
+                Code::UnauthorizedOperation,
+                "You do not have access to create spaces of this team; only admins of the team can \
+                 create them.",
+            );
+        }
+        let settings = self.settings()?;
+        let region = new.region.unwrap_or(settings.region);
+        check_region(region)?;
+        self.check_space_name(new.name)?;
+        let (cidr, data_cidr) = blocks(new.cidr, new.data_cidr)?;
+        let scope = Scope { account: settings.platform_account, region };
+        let id = SpaceId::fresh(self.ids);
+        let vpc = self.make_vpc(scope, cidr, Some(VpcRole::Space(id)), false, Tags::new());
+        let subnets = SUBNETS.into_iter().enumerate().filter_map(|(n, at)| {
+            // Each kind of subnet has one in either of two zones.
+            Some((cidr.subnet(SUBNET_LEN, at)?, region.zone(n % 2)))
+        });
+        let subnets: Vec<Subnet> = subnets
+            .map(|(block, zone)| self.make_subnet(&vpc, block, zone, false, Tags::new()))
+            .collect();
+        let [first, second, ..] = subnets.as_slice() else {
+            return refuse(Code::InvalidParameterValue, "The space's block is too small.");
+        };
+        let dyno_cidrs = [first.cidr, second.cidr];
+        let dyno_subnets = [first.id, second.id];
+        let data_vpc = self.make_data_vpc(scope, data_cidr, id, dyno_cidrs);
+        let data_peering = PcxId::fresh(self.ids);
+        self.make_managed_peering(data_peering, &vpc, &data_vpc);
+        self.put_platform_route(vpc.id, data_cidr, data_peering);
+        for block in dyno_cidrs {
+            self.put_platform_route(data_vpc.id, block, data_peering);
+        }
+        let dyno_group = self.make_dyno_group(&vpc);
+        self.put(Space {
+            id,
+            name: new.name.to_owned(),
+            team: new.team,
+            region,
+            state: SpaceState::Allocating,
+            cidr,
+            data_cidr,
+            vpc: vpc.id,
+            data_vpc: data_vpc.id,
+            data_peering,
+            dyno_subnets,
+            dyno_group,
+            peering_limit: Space::DEFAULT_PEERING_LIMIT,
+            created: self.now,
+            updated: self.now,
+        });
+        Ok(Key::Space(id).into())
+    }
+
+    /// The VPC of a space's data services: only its dynos get in (R22).
+    fn make_data_vpc(
+        &mut self,
+        scope: Scope,
+        cidr: Cidr,
+        space: SpaceId,
+        dyno_cidrs: [Cidr; 2],
+    ) -> Vpc {
+        let vpc = self.make_vpc(scope, cidr, Some(VpcRole::Data(space)), false, Tags::new());
+        for n in 0..2 {
+            if let Some(half) = cidr.subnet(cidr.prefix_len() + 1, n) {
+                let zone = scope.region.zone(n as usize);
+                self.make_subnet(&vpc, half, zone, false, Tags::new());
+            }
+        }
+        if let Some(group) = self.world.group(vpc.default_group).cloned() {
+            let from_dynos = dyno_cidrs.map(ingress_from);
+            let rules = self.numbered(from_dynos.into_iter().chain([egress_to_anywhere()]));
+            self.put(SecurityGroup { rules, ..SecurityGroup::clone(&group) });
+        }
+        vpc
+    }
+
+    /// Dynos talk to each other freely; which customers' VPCs reach them, peerings decide.
+    fn make_dyno_group(&mut self, vpc: &Vpc) -> SecurityGroupId {
+        let id = SecurityGroupId::fresh(self.ids);
+        let rules = self.numbered([ingress_from(Cidr::ANY), egress_to_anywhere()]);
+        self.put(SecurityGroup {
+            id,
+            vpc: vpc.id,
+            name: "dynos".to_owned(),
+            description: "dynos of the space".to_owned(),
+            rules,
+            tags: Tags::new(),
+        });
+        id
+    }
+
+    fn numbered(
+        &mut self,
+        rules: impl IntoIterator<Item = GroupRule>,
+    ) -> BTreeMap<SecurityGroupRuleId, GroupRule> {
+        rules.into_iter().map(|rule| (SecurityGroupRuleId::fresh(self.ids), rule)).collect()
+    }
+
+    pub(super) fn delete_space(&mut self, id: SpaceId) -> Outcome {
+        let space = self.space_to_change(id)?;
+        let mut apps: Vec<_> = self.world.apps_in(Key::Space(id)).map(|a| a.name.clone()).collect();
+        if !apps.is_empty() {
+            apps.sort();
+            return refuse(
+                Code::DependencyViolation,
+                format!(
+                    "The space {} still has apps: {}. Delete them first.",
+                    space.name,
+                    apps.join(", ")
+                ),
+            );
+        }
+        let peerings: Vec<_> = self.world.peerings_of(Key::Vpc(space.vpc)).cloned().collect();
+        for peering in peerings.iter().filter(|p| p.kind == PeeringKind::Customer) {
+            // What has ended, or is on its way, needs no step.
+            let _ = self.tear_down(&space, peering);
+        }
+        self.delete(Key::Space(id));
+        self.delete(Key::Peering(space.data_peering));
+        self.remove_vpc(space.vpc);
+        self.remove_vpc(space.data_vpc);
+        Ok(Reply::Done)
+    }
+
+    /// In an emulator, an account is there as soon as it is named, with a default VPC in every
+    /// region that it asks in.
+    pub(super) fn ensure_account(&mut self, id: AccountId, region: Region) -> Outcome {
+        let settings = self.settings()?;
+        if !settings.emulator {
+            return refuse(
+                Code::OperationNotPermitted,
+                "Accounts are made by the operator, unless this is an emulator.",
+            );
+        }
+        if self.world.account(id).is_none() {
+            let name = id.to_string();
+            self.put(crate::Account { id, name, created: self.now });
+        }
+        // Options outlive a default VPC, which its owner may delete for good.
+        let known = self
+            .world
+            .dhcp_option_sets_of(Key::Account(id))
+            .any(|options| options.region == region);
+        if id != settings.platform_account && !known {
+            self.make_default_vpc(Scope { account: id, region });
+        }
+        Ok(Key::Account(id).into())
+    }
+
+    fn make_default_vpc(&mut self, scope: Scope) {
+        let vpc = self.make_vpc(scope, DEFAULT_VPC, None, true, Tags::new());
+        for (n, zone) in (0..).zip(scope.region.zones()) {
+            if let Some(block) = DEFAULT_VPC.subnet(SUBNET_LEN, n) {
+                self.make_subnet(&vpc, block, zone, true, Tags::new());
+            }
+        }
+        let gateway = InternetGateway {
+            id: IgwId::fresh(self.ids),
+            account: scope.account,
+            region: scope.region,
+            vpc: Some(vpc.id),
+            tags: Tags::new(),
+        };
+        let out = RouteTo::Gateway(gateway.id);
+        self.put(gateway);
+        if let Some(table) = self.world.route_table(vpc.main_route_table).cloned() {
+            let mut table = RouteTable::clone(&table);
+            table.routes.insert(Cidr::ANY, out);
+            self.put(table);
+        }
+    }
+}
+
+fn ingress_from(cidr: Cidr) -> GroupRule {
+    GroupRule {
+        direction: Direction::Ingress,
+        traffic: Traffic::All,
+        peer: GroupPeer::Cidr(cidr),
+        description: None,
+        tags: Tags::new(),
+    }
+}
+
+fn check_region(region: Region) -> Result<(), Refused> {
+    if region.facts().platform.is_some() {
+        return Ok(());
+    }
+    let names: Vec<_> = Region::all().filter_map(|r| r.facts().platform).collect();
+    refuse(
+        Code::InvalidParameterValue,
+        format!("There are no Private Spaces in {region}; choose one of {}.", names.join(", ")),
+    )
+}
+
+/// The blocks of a new space: its own, and that of its data services (R3).
+fn blocks(cidr: Option<Cidr>, data: Option<Cidr>) -> Result<(Cidr, Cidr), Refused> {
+    let cidr = cidr.unwrap_or(Space::DEFAULT_CIDR);
+    if cidr.rfc1918().is_none() || cidr.prefix_len() != 16 {
+        return refuse(
+            Code::InvalidParameterValue,
+            format!(
+                "The space's block {cidr} must be a /16 inside 10.0.0.0/8, 172.16.0.0/12 or \
+                 192.168.0.0/16."
+            ),
+        );
+    }
+    let data = data.unwrap_or_else(|| free_data_block(cidr));
+    if data.rfc1918().is_none() || !(16..=20).contains(&data.prefix_len()) {
+        return refuse(
+            Code::InvalidParameterValue,
+            format!(
+                "The data services' block {data} must be a /16 to /20 inside 10.0.0.0/8, \
+                 172.16.0.0/12 or 192.168.0.0/16."
+            ),
+        );
+    }
+    for (a, what, b, whose) in [
+        (cidr, "space", Space::RESERVED, "which is reserved"),
+        (data, "data services", Space::RESERVED, "which is reserved"),
+        (data, "data services", cidr, "the block of the space itself"),
+    ] {
+        if a.overlaps(b) {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!("The block {a} of the {what} overlaps {b}, {whose}."),
+            );
+        }
+    }
+    Ok((cidr, data))
+}
+
+/// The default, or the next block of its size that leaves the space's own alone.
+fn free_data_block(cidr: Cidr) -> Cidr {
+    let ten = Cidr::new(10, 0, 0, 0, 8);
+    let free = (1..=u32::from(u8::MAX)).filter_map(|n| ten.subnet(16, n));
+    free.into_iter().find(|block| !block.overlaps(cidr)).unwrap_or(Space::DEFAULT_DATA_CIDR)
+}
