@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::tag::check_tags;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Ec2Command, Reply};
 use crate::resource::{
@@ -14,7 +15,6 @@ use crate::{AccountId, Cidr, Code, Key, PcxId, PrefixedId, Refused, Region, Scop
 const OUTSTANDING_LIMIT: usize = 25;
 /// How many peerings a customer's VPC may have; a space has a limit of its own (R24).
 const ACTIVE_LIMIT: usize = 50;
-const MAX_TAGS: usize = 50;
 
 impl Decision<'_> {
     pub(super) fn peering_command(&mut self, scope: Scope, command: &Ec2Command) -> Outcome {
@@ -57,7 +57,7 @@ impl Decision<'_> {
                 "A VPC cannot be peered with itself: VpcId and PeerVpcId must differ.",
             );
         }
-        let own = self.requesting_vpc(scope, vpc)?;
+        let own = self.own_vpc(scope, vpc)?;
         if own.role.is_some() {
             return refuse(
                 Code::OperationNotPermitted,
@@ -99,12 +99,6 @@ impl Decision<'_> {
         let id = peering.id;
         self.put(peering);
         Ok(Key::Peering(id).into())
-    }
-
-    fn requesting_vpc(&self, scope: Scope, id: VpcId) -> Result<Arc<Vpc>, Refused> {
-        self.world.vpc(id).filter(|vpc| scope.holds(vpc)).cloned().ok_or_else(|| {
-            Refused::new(Code::VpcNotFound, format!("The vpc ID '{id}' does not exist"))
-        })
     }
 
     /// The same request, if it still lives: asking again is not asking for another one.
@@ -149,18 +143,10 @@ impl Decision<'_> {
         Ok(())
     }
 
-    /// A peering that the caller sees (`ec2.md` §1.1).
-    fn visible_peering(&self, scope: Scope, id: PcxId) -> Result<Arc<Peering>, Refused> {
-        self.world
-            .peering(id)
-            .filter(|p| p.visible_to(scope.account, scope.region, self.now))
-            .cloned()
-            .ok_or_else(|| peering_not_found(id))
-    }
-
-    /// The same, unless it is the platform's own: that one nobody may touch (R14).
+    /// A peering that the caller sees, unless it is the platform's own: that one nobody may touch
+    /// (R14).
     fn touchable_peering(&self, scope: Scope, id: PcxId) -> Result<Arc<Peering>, Refused> {
-        let peering = self.visible_peering(scope, id)?;
+        let peering = self.seen_peering(scope, id)?;
         match peering.kind {
             PeeringKind::Customer => Ok(peering),
             PeeringKind::HerokuManaged | PeeringKind::HerokuPostgresql => refuse(
@@ -420,34 +406,6 @@ pub(super) fn overlap(a: &Vpc, b: &Vpc) -> Option<(Cidr, Cidr)> {
     a.blocks().flat_map(|x| b.blocks().map(move |y| (x, y))).find(|(x, y)| x.overlaps(*y))
 }
 
-/// What a set of tags may be.
-fn check_tags(tags: &Tags) -> Result<(), Refused> {
-    if tags.len() > MAX_TAGS {
-        return refuse(
-            Code::TagLimitExceeded,
-            format!("A resource can have {MAX_TAGS} tags at most."),
-        );
-    }
-    for (key, value) in tags {
-        if key.is_empty() || key.chars().count() > 127 || key.starts_with("aws:") {
-            return refuse(
-                Code::InvalidParameterValue,
-                format!(
-                    "Tag keys have 1 to 127 characters and do not begin with 'aws:'; '{key}' is \
-                     none."
-                ),
-            );
-        }
-        if value.chars().count() > 255 {
-            return refuse(
-                Code::InvalidParameterValue,
-                format!("The value of the tag '{key}' has more than 255 characters."),
-            );
-        }
-    }
-    Ok(())
-}
-
 fn side_of(vpc: &Vpc) -> PeeringSide {
     PeeringSide {
         account: vpc.account,
@@ -457,13 +415,6 @@ fn side_of(vpc: &Vpc) -> PeeringSide {
         dns_resolution: false,
         tags: Tags::default(),
     }
-}
-
-fn peering_not_found(id: PcxId) -> Refused {
-    Refused::new(
-        Code::PeeringNotFound,
-        format!("The vpcPeeringConnection ID '{id}' does not exist"),
-    )
 }
 
 fn illegal(id: PcxId, step: IllegalTransition) -> Refused {

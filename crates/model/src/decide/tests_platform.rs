@@ -3,6 +3,7 @@
 mod app;
 mod fixture;
 mod identity;
+mod life_cycle;
 mod peering;
 mod space;
 mod system;

@@ -332,7 +332,7 @@ fn tags_are_checked_and_belong_to_the_requester() {
         peer_region: None,
         tags,
     };
-    let long = "x".repeat(256);
+    let long = "x".repeat(257);
     for (name, value) in [("", ""), ("aws:x", ""), (long.as_str(), ""), ("a", long.as_str())] {
         let tags = [(name.to_owned(), value.to_owned())].into();
         let code = bench.refused(key(a.0), with(tags)).code;
