@@ -133,3 +133,20 @@ impl From<LedgerError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_inside_stays_inside() {
+        let store = LedgerError::Store("/var/lib/causeway/causeway.db: disk full".to_owned());
+        for error in [store, LedgerError::Stopped] {
+            let failure = Failure::from(error);
+            assert_eq!(failure.status, StatusCode::SERVICE_UNAVAILABLE);
+            let body = failure.body();
+            assert_eq!(body["id"], "service_unavailable");
+            assert!(!body.to_string().contains("causeway.db"), "{body}");
+        }
+    }
+}

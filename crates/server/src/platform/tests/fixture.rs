@@ -11,10 +11,10 @@ use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use model::{
-    AccountId, App, AppId, Cidr, Dyno, DynoId, DynoState, Eni, EniId, Exit, PEERING_EXPIRY, PcxId,
-    Peering, PeeringKind, PeeringSide, PeeringState, Record, Region, Role, Sequence, Settings,
-    Space, SpaceId, SpaceState, Team, TeamId, Timestamp, Token, TokenId, User, UserId, VpcId,
-    WorkloadId,
+    AccountId, App, AppId, Caller, Cidr, Command, Dyno, DynoId, DynoState, Eni, EniId, Exit,
+    IdentityCommand, Key, Only, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide,
+    PeeringState, Record, Region, Role, Sequence, Settings, Space, SpaceId, SpaceState, Team,
+    TeamId, Timestamp, Token, TokenId, User, UserId, VpcId, WorkloadId,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, Parts};
 use crate::platform::router;
-use crate::state::{Console, State, operator_token, token_hash};
+use crate::state::{Console, Origin, State, operator_token, token_hash};
 
 /// An admin of the team that owns the space.
 pub const ALICE: &str = "alices-token";
@@ -126,6 +126,38 @@ impl Fixture {
 
     pub async fn get(&self, token: &str, path: &str) -> Got {
         self.ask(token, "GET", path, "").await
+    }
+
+    /// Hands a command to the ledger, as whoever.
+    pub async fn command(&self, caller: Caller, command: impl Into<Command>) -> Key {
+        let committed = self.state.submit(caller, command, &Origin::default()).await.unwrap();
+        committed.reply.main().unwrap_or(Key::Settings(Only))
+    }
+
+    /// The same installation as the rules make it, with people in it and nothing else.
+    pub async fn set_up() -> Self {
+        let server = Self::over(Vec::new());
+        let (region, instance) = (Region::DEFAULT, "test".to_owned());
+        let operator = Caller::Operator;
+        let set_up = IdentityCommand::SetUp { region, emulator: false, instance };
+        server.command(operator, set_up).await;
+        let people = [("alice", ALICE), ("bob", BOB), ("stranger", STRANGER)];
+        let mut users = Vec::new();
+        for (name, token) in people {
+            let email = format!("{name}@example.com");
+            let user = server.command(operator, IdentityCommand::CreateUser { email }).await;
+            let Key::User(user) = user else { panic!("{user:?}") };
+            let (hash, description) = (token_hash(token), name.to_owned());
+            let token = IdentityCommand::CreateToken { user, hash, description };
+            server.command(operator, token).await;
+            users.push(user);
+        }
+        let name = "acme".to_owned();
+        let team = IdentityCommand::CreateTeam { name, admin: users[0] };
+        let Key::Team(team) = server.command(operator, team).await else { panic!("no team") };
+        let (user, role) = (users[1], Some(Role::Member));
+        server.command(operator, IdentityCommand::SetMember { team, user, role }).await;
+        server
     }
 
     pub fn operator(&self) -> String {
