@@ -105,3 +105,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_step_function_has_the_documented_steps_and_no_other() {
+    use {PeeringEvent as E, PeeringState as S};
+    let mut bench = Bench::new();
+    let (a, b) = (scope(111, VIRGINIA), scope(222, VIRGINIA));
+    let (va, vb) = (bench.vpc(a, &["10.1.0.0/16"]), bench.vpc(b, &["10.2.0.0/16"]));
+    let id = bench.request((a, va), (b, vb));
+    let steps = [
+        (S::PendingAcceptance, E::Accept, S::Provisioning),
+        (S::PendingAcceptance, E::Reject, S::Rejected),
+        (S::PendingAcceptance, E::Overlap, S::Failed),
+        (S::PendingAcceptance, E::Delete, S::Deleted),
+        (S::Provisioning, E::Carried, S::Active),
+        (S::Provisioning, E::Delete, S::Deleting),
+        (S::Active, E::Delete, S::Deleting),
+        (S::Deleting, E::Gone, S::Deleted),
+    ];
+    let states = [
+        S::PendingAcceptance,
+        S::Provisioning,
+        S::Active,
+        S::Deleting,
+        S::Deleted,
+        S::Rejected,
+        S::Failed,
+    ];
+    let events = [E::Accept, E::Reject, E::Delete, E::Carried, E::Gone, E::Overlap];
+    for (state, event) in states.into_iter().flat_map(|s| events.map(|e| (s, e))) {
+        let peering = Peering { state, ..bench.peering(id) };
+        let expected = steps.iter().find(|(s, e, _)| (*s, *e) == (state, event)).map(|s| s.2);
+        let stepped = peering.next(event, bench.now);
+        assert_eq!(stepped.ok(), expected, "{state:?} {event:?}");
+        if state == S::PendingAcceptance {
+            let late = peering.next(event, peering.expires);
+            assert!(late.is_err(), "an expired request: {event:?}");
+        }
+    }
+}
