@@ -5,11 +5,13 @@
 
 mod ec2;
 mod identity;
+mod image;
 mod peering;
 mod platform;
 
 pub use ec2::*;
 pub use identity::*;
+pub use image::*;
 pub use peering::*;
 pub use platform::*;
 

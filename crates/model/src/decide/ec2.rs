@@ -21,27 +21,56 @@ impl Decision<'_> {
                 self.create_subnet(scope, *vpc, *cidr, *zone, tags)
             }
             C::DeleteSubnet { subnet } => self.delete_subnet(scope, *subnet),
-            C::CreateRouteTable { .. }
-            | C::DeleteRouteTable { .. }
-            | C::AssociateRouteTable { .. }
-            | C::DisassociateRouteTable { .. }
-            | C::ReplaceRouteTableAssociation { .. }
-            | C::CreateRoute { .. }
-            | C::ReplaceRoute { .. }
-            | C::DeleteRoute { .. } => self.route_command(scope, command),
-            C::CreateSecurityGroup { .. }
-            | C::DeleteSecurityGroup { .. }
-            | C::AuthorizeSecurityGroup { .. }
-            | C::RevokeSecurityGroup { .. } => self.group_command(scope, command),
-            C::CreateNetworkAcl { .. }
-            | C::DeleteNetworkAcl { .. }
-            | C::CreateNetworkAclEntry { .. }
-            | C::ReplaceNetworkAclEntry { .. }
-            | C::DeleteNetworkAclEntry { .. }
-            | C::ReplaceNetworkAclAssociation { .. } => self.acl_command(scope, command),
-            C::RunInstances(_) | C::TerminateInstances { .. } => {
-                self.instance_command(scope, command)
+            C::CreateRouteTable { vpc, client_token, tags } => {
+                self.create_route_table(scope, *vpc, client_token.as_ref(), tags)
             }
+            C::DeleteRouteTable { route_table } => self.delete_route_table(scope, *route_table),
+            C::AssociateRouteTable { route_table, subnet } => {
+                self.associate_route_table(scope, *route_table, *subnet)
+            }
+            C::DisassociateRouteTable { association } => {
+                self.disassociate_route_table(scope, *association)
+            }
+            C::ReplaceRouteTableAssociation { association, route_table } => {
+                self.replace_route_table(scope, *association, *route_table)
+            }
+            C::CreateRoute { route_table, destination, target } => {
+                self.create_route(scope, *route_table, *destination, *target)
+            }
+            C::ReplaceRoute { route_table, destination, target } => {
+                self.replace_route(scope, *route_table, *destination, *target)
+            }
+            C::DeleteRoute { route_table, destination } => {
+                self.delete_route(scope, *route_table, *destination)
+            }
+            C::CreateSecurityGroup { vpc, name, description, tags } => {
+                self.create_group(scope, *vpc, name, description, tags)
+            }
+            C::DeleteSecurityGroup { group } => self.delete_group(scope, *group),
+            C::AuthorizeSecurityGroup { group, direction, rules, tags } => {
+                self.authorize(scope, *group, *direction, rules, tags)
+            }
+            C::RevokeSecurityGroup { group, direction, rules, ids } => {
+                self.revoke(scope, *group, *direction, rules, ids)
+            }
+            C::CreateNetworkAcl { vpc, client_token, tags } => {
+                self.create_acl(scope, *vpc, client_token.as_ref(), tags)
+            }
+            C::DeleteNetworkAcl { acl } => self.delete_acl(scope, *acl),
+            C::CreateNetworkAclEntry { acl, direction, number, entry } => {
+                self.create_acl_entry(scope, *acl, *direction, *number, *entry)
+            }
+            C::ReplaceNetworkAclEntry { acl, direction, number, entry } => {
+                self.replace_acl_entry(scope, *acl, *direction, *number, *entry)
+            }
+            C::DeleteNetworkAclEntry { acl, direction, number } => {
+                self.delete_acl_entry(scope, *acl, *direction, *number)
+            }
+            C::ReplaceNetworkAclAssociation { association, acl } => {
+                self.replace_acl_association(scope, *association, *acl)
+            }
+            C::RunInstances(run) => self.run_instances(scope, run),
+            C::TerminateInstances { instances } => self.terminate_instances(scope, instances),
             C::CreatePeering { .. }
             | C::AcceptPeering { .. }
             | C::RejectPeering { .. }

@@ -156,3 +156,11 @@ fn client_token(record: &Record) -> Option<&ClientToken> {
         | Record::DhcpOptions(_) => None,
     }
 }
+
+/// A refusal for a parameter that is not there.
+pub(super) fn missing<T>(parameter: &str) -> Result<T, Refused> {
+    refuse(
+        Code::MissingParameter,
+        format_args!("The request must contain the parameter {parameter}"),
+    )
+}

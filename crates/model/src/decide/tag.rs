@@ -1,5 +1,6 @@
 //! Rules of tags.
 
+use super::lookup::missing;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, TaggedResource};
 use crate::resource::*;
@@ -190,11 +191,4 @@ fn reserved(key: &str) -> Refused {
 
 fn unknown(key: Key) -> Refused {
     Refused::new(Code::InvalidId, format_args!("The ID '{key}' is not valid"))
-}
-
-fn missing<T>(parameter: &str) -> Result<T, Refused> {
-    refuse(
-        Code::MissingParameter,
-        format_args!("The request must contain the parameter {parameter}"),
-    )
 }

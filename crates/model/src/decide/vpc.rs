@@ -106,13 +106,7 @@ impl Decision<'_> {
     fn default_group(&mut self, vpc: &Vpc) -> SecurityGroup {
         let itself =
             GroupPeer::Group { group: vpc.default_group, account: vpc.account, vpc: vpc.id };
-        let members = GroupRule {
-            direction: Direction::Ingress,
-            traffic: Traffic::All,
-            peer: itself,
-            description: None,
-            tags: Tags::new(),
-        };
+        let members = super::group::rule(Direction::Ingress, itself);
         let rules = [members, super::group::egress_to_anywhere()]
             .map(|rule| (SecurityGroupRuleId::fresh(self.ids), rule));
         SecurityGroup {
