@@ -1,0 +1,381 @@
+//! What a workload's container is made of: its root directory, and the OCI runtime's orders.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use model::WorkloadId;
+use model::intent::WorkloadIntent;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use serde_json::{Value, json};
+
+use super::files::{Files, at, remove_dir, write_record};
+use super::{Error, seccomp};
+
+/// Where the first process finds its own program.
+pub(super) const INIT: &str = "/.causeway/init";
+/// Where it finds the script to run first.
+pub(super) const USER_DATA: &str = "/.causeway/user-data";
+/// Where it says which signal ended the command.
+pub(super) const STATUS: &str = "/.causeway/status";
+
+/// Users of workloads: above the host's own and those it gives to people, below those that
+/// systemd gives to containers.
+const FIRST_USER: u32 = 100_000;
+const USERS: u64 = 400_000;
+/// Processes and threads that a workload may have.
+const TASKS: u64 = 4096;
+const OPEN_FILES: u64 = 65_536;
+/// Of two things to kill for memory, the kernel is to take a workload.
+const OOM_SCORE: i32 = 500;
+/// Files of the host's `/etc` that a workload may see: all public, none secret.
+const SHARED_ETC: [&str; 3] = ["/etc/ld.so.cache", "/etc/ssl/certs", "/etc/alternatives"];
+/// What is mounted over, with the rights that the mount takes from it.
+const MOUNT_POINTS: [(&str, u32); 6] = [
+    ("usr", 0o755),
+    ("proc", 0o755),
+    ("sys", 0o755),
+    ("dev", 0o755),
+    ("tmp", 0o1777),
+    ("run", 0o1777),
+];
+
+/// What all bundles of one runtime have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Machine {
+    /// Our own program, which becomes the first process.
+    pub(super) self_exe: PathBuf,
+    /// Whose workloads these are.
+    pub(super) instance: String,
+    /// Resolvers that workloads ask.
+    pub(super) nameservers: Vec<Ipv4Addr>,
+    /// Control group controllers that this machine has.
+    pub(super) controllers: Vec<String>,
+}
+
+/// Writes all that a workload needs to be started.
+pub(super) fn write(
+    machine: &Machine,
+    files: &Files,
+    id: WorkloadId,
+    intent: &WorkloadIntent,
+) -> Result<(), Error> {
+    let network = network_path(intent);
+    if !network.exists() {
+        return Err(Error::NoNetwork(intent.interface));
+    }
+    let user = user_of(id);
+    make_dir(&files.root, 0o700)?;
+    remove_dir(&files.bundle()).map_err(at("remove", &files.bundle()))?;
+    remove_dir(&files.rootfs()).map_err(at("remove", &files.rootfs()))?;
+    make_dir(&files.bundle(), 0o700)?;
+    make_home(&files.home(), user)?;
+    make_pipe(&files.control(), None)?;
+    make_pipe(&files.status(), Some(user))?;
+    if let Some(script) = &intent.user_data {
+        write_file(&files.user_data(), script, 0o500)?;
+        chown(files.user_data(), Some(user), Some(user)).map_err(at("own", &files.user_data()))?;
+    }
+    let root = Root { path: files.rootfs(), id, user };
+    let shared = root.write(machine, intent)?;
+    let config = config(machine, files, &root, intent, &shared);
+    write_record(&files.config(), &config).map_err(at("write", &files.config()))?;
+    write_record(&files.intent(), intent).map_err(at("write", &files.intent()))
+}
+
+/// The host's names that a workload has change while it runs.
+pub(super) fn write_hosts(files: &Files, intent: &WorkloadIntent) -> Result<(), Error> {
+    let path = files.rootfs().join("etc/hosts");
+    write_file(&path, hosts(intent).as_bytes(), 0o644)
+}
+
+/// The namespace of the workload's interface, which the data plane makes.
+pub(super) fn network_path(intent: &WorkloadIntent) -> PathBuf {
+    Path::new("/run/netns").join(format!("cw-{}", intent.interface))
+}
+
+/// A user of its own, the same at every start so that its files stay its own.
+fn user_of(id: WorkloadId) -> u32 {
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let hash = id
+        .to_string()
+        .bytes()
+        .fold(BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+    FIRST_USER + u32::try_from(hash % USERS).expect("the remainder is small")
+}
+
+/// A root directory in the making.
+struct Root {
+    path: PathBuf,
+    id: WorkloadId,
+    user: u32,
+}
+
+impl Root {
+    /// Makes it, and says which of the host's paths are mounted into it.
+    fn write(&self, machine: &Machine, intent: &WorkloadIntent) -> Result<Vec<String>, Error> {
+        make_dir(&self.path, 0o755)?;
+        for (name, mode) in MOUNT_POINTS {
+            make_dir(&self.path.join(name), mode)?;
+        }
+        make_dir(&self.path.join(&self.home()[1..]), 0o755)?;
+        make_dir(&self.path.join(".causeway"), 0o755)?;
+        for name in [INIT, USER_DATA, STATUS] {
+            write_file(&self.path.join(&name[1..]), b"", 0o644)?;
+        }
+        let mut shared = vec!["/usr".to_owned()];
+        for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+            let host = Path::new("/").join(name);
+            let here = self.path.join(name);
+            if let Ok(target) = fs::read_link(&host) {
+                symlink(target, &here).map_err(at("link", &here))?;
+            } else if host.is_dir() {
+                make_dir(&here, 0o755)?;
+                shared.push(host.display().to_string());
+            }
+        }
+        self.write_etc(machine, intent)?;
+        for path in SHARED_ETC.map(Path::new).into_iter().filter(|path| path.exists()) {
+            let here = self.path.join(path.strip_prefix("/").unwrap_or(path));
+            if path.is_dir() {
+                make_dir(&here, 0o755)?;
+            } else {
+                write_file(&here, b"", 0o644)?;
+            }
+            shared.push(path.display().to_string());
+        }
+        Ok(shared)
+    }
+
+    fn write_etc(&self, machine: &Machine, intent: &WorkloadIntent) -> Result<(), Error> {
+        let (name, user, home) = (self.user_name(), self.user, self.home());
+        let resolvers: String =
+            machine.nameservers.iter().map(|server| format!("nameserver {server}\n")).collect();
+        let files = [
+            (
+                "passwd",
+                format!(
+                    "root:x:0:0:root:/:/bin/sh\n\
+                     {name}:x:{user}:{user}::{home}:/bin/sh\n\
+                     nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
+                ),
+            ),
+            ("group", format!("root:x:0:\n{name}:x:{user}:\nnogroup:x:65534:\n")),
+            ("hosts", hosts(intent)),
+            ("hostname", format!("{}\n", intent.hostname)),
+            ("resolv.conf", resolvers),
+            ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned()),
+        ];
+        make_dir(&self.path.join("etc"), 0o755)?;
+        for (name, content) in files {
+            write_file(&self.path.join("etc").join(name), content.as_bytes(), 0o644)?;
+        }
+        Ok(())
+    }
+
+    fn home(&self) -> &'static str {
+        match self.id {
+            WorkloadId::Dyno(_) => "/app",
+            WorkloadId::Instance(_) => "/home/instance",
+        }
+    }
+
+    fn user_name(&self) -> &'static str {
+        match self.id {
+            WorkloadId::Dyno(_) => "dyno",
+            WorkloadId::Instance(_) => "instance",
+        }
+    }
+
+    fn environment(&self, intent: &WorkloadIntent) -> Vec<String> {
+        let defaults = [
+            ("HOME", self.home()),
+            ("LANG", "C.UTF-8"),
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("USER", self.user_name()),
+        ];
+        let missing = |name: &str| !intent.environment.contains_key(name);
+        let defaults = defaults
+            .into_iter()
+            .filter(|(name, _)| missing(name))
+            .map(|(name, value)| format!("{name}={value}"));
+        let own = intent.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        defaults.chain(own).collect()
+    }
+}
+
+fn hosts(intent: &WorkloadIntent) -> String {
+    let mut text = "127.0.0.1 localhost\n".to_owned();
+    if let Some(address) = intent.addresses.first() {
+        text.push_str(&format!("{address} {}\n", intent.hostname));
+    }
+    text
+}
+
+/// The OCI runtime's orders.
+fn config(
+    machine: &Machine,
+    files: &Files,
+    root: &Root,
+    intent: &WorkloadIntent,
+    shared: &[String],
+) -> Value {
+    let mut args = vec![INIT.to_owned(), "init".to_owned()];
+    if intent.user_data.is_some() {
+        args.push("--user-data".to_owned());
+    }
+    args.push("--".to_owned());
+    args.extend(intent.command.iter().cloned());
+    json!({
+        "ociVersion": "1.0.2",
+        "hostname": intent.hostname,
+        "root": { "path": root.path, "readonly": true },
+        "mounts": mounts(machine, files, root, intent, shared),
+        "process": {
+            "terminal": false,
+            "user": { "uid": root.user, "gid": root.user, "umask": 0o022 },
+            "args": args,
+            "env": root.environment(intent),
+            "cwd": root.home(),
+            "noNewPrivileges": true,
+            "oomScoreAdj": OOM_SCORE,
+            "capabilities": {
+                "bounding": [], "effective": [], "permitted": [], "inheritable": [], "ambient": [],
+            },
+            "rlimits": [
+                { "type": "RLIMIT_CORE", "soft": 0, "hard": 0 },
+                rlimit("RLIMIT_NOFILE", Resource::RLIMIT_NOFILE, 1024, OPEN_FILES),
+                rlimit("RLIMIT_NPROC", Resource::RLIMIT_NPROC, TASKS, TASKS),
+            ],
+        },
+        "linux": {
+            "namespaces": namespaces(intent),
+            "cgroupsPath": format!("/causeway-{}/{}", machine.instance, root.id),
+            "resources": resources(machine, intent),
+            "seccomp": seccomp::profile(),
+            // Without capabilities a server on port 80 and a ping would both be refused.
+            "sysctl": {
+                "net.ipv4.ip_unprivileged_port_start": "0",
+                "net.ipv4.ping_group_range": "0 2147483647",
+            },
+            "maskedPaths": [
+                "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+                "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
+                "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
+            ],
+            "readonlyPaths": [
+                "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+            ],
+        },
+    })
+}
+
+fn mounts(
+    machine: &Machine,
+    files: &Files,
+    root: &Root,
+    intent: &WorkloadIntent,
+    shared: &[String],
+) -> Vec<Value> {
+    let read_only = |source: &Path, destination: &str| {
+        json!({
+            "type": "bind", "source": source, "destination": destination,
+            "options": ["bind", "ro", "nosuid", "nodev"],
+        })
+    };
+    let fresh = |kind: &str, destination: &str, options: &[&str]| json!({ "type": kind, "source": kind, "destination": destination, "options": options });
+    // A device or a program that gains rights has no business in memory file systems.
+    let scratch = ["nosuid", "nodev", "mode=1777", "size=64m"];
+    let mut mounts = vec![
+        fresh("proc", "/proc", &["nosuid", "noexec", "nodev"]),
+        fresh("sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
+        fresh("tmpfs", "/dev", &["nosuid", "noexec", "strictatime", "mode=755", "size=64k"]),
+        fresh(
+            "devpts",
+            "/dev/pts",
+            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+        ),
+        fresh("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=64m"]),
+        fresh("mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
+        fresh("tmpfs", "/tmp", &scratch),
+        fresh("tmpfs", "/run", &scratch),
+        json!({
+            "type": "bind", "source": files.home(), "destination": root.home(),
+            "options": ["bind", "rw", "nosuid", "nodev"],
+        }),
+        read_only(&machine.self_exe, INIT),
+        read_only(&files.status(), STATUS),
+    ];
+    if intent.user_data.is_some() {
+        mounts.push(read_only(&files.user_data(), USER_DATA));
+    }
+    mounts.extend(shared.iter().map(|path| read_only(Path::new(path), path)));
+    mounts
+}
+
+fn namespaces(intent: &WorkloadIntent) -> Vec<Value> {
+    let mut list: Vec<_> =
+        ["pid", "mount", "uts", "ipc"].iter().map(|kind| json!({ "type": kind })).collect();
+    list.push(json!({ "type": "network", "path": network_path(intent) }));
+    if Path::new("/proc/self/ns/cgroup").exists() {
+        list.push(json!({ "type": "cgroup" }));
+    }
+    list
+}
+
+/// A limit, within what this process has itself: where the machine is a container, the OCI
+/// runtime may not exceed that.
+fn rlimit(name: &str, resource: Resource, soft: u64, hard: u64) -> Value {
+    let own = getrlimit(resource).map_or(hard, |(_, own)| own);
+    json!({ "type": name, "soft": soft.min(own), "hard": hard.min(own) })
+}
+
+fn resources(machine: &Machine, intent: &WorkloadIntent) -> Value {
+    let has = |name: &str| machine.controllers.iter().any(|controller| controller == name);
+    let mut resources = json!({ "devices": [{ "allow": false, "access": "rwm" }] });
+    if has("pids") {
+        resources["pids"] = json!({ "limit": TASKS });
+    }
+    if let Some(limit) = intent.memory_limit.filter(|_| has("memory")) {
+        resources["memory"] = json!({ "limit": limit });
+        if has("swap") {
+            resources["memory"]["swap"] = json!(limit);
+        }
+    }
+    resources
+}
+
+fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(at("make", path))?;
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at("restrict", path))
+}
+
+fn make_home(path: &Path, user: u32) -> Result<(), Error> {
+    make_dir(path, 0o700)?;
+    chown(path, Some(user), Some(user)).map_err(at("own", path))
+}
+
+/// A pipe that only root may use, or that only one user may write to.
+fn make_pipe(path: &Path, writer: Option<u32>) -> Result<(), Error> {
+    let mode = if writer.is_some() { Mode::S_IWUSR } else { Mode::S_IRUSR | Mode::S_IWUSR };
+    mkfifo(path, mode).map_err(|errno| at("make", path)(errno.into()))?;
+    chown(path, writer, writer).map_err(at("own", path))
+}
+
+/// Writes in place, so that a file that is seen through a mount changes there too.
+fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(content))
+        .map_err(at("write", path))?;
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at("restrict", path))
+}

@@ -1,0 +1,325 @@
+//! Where a workload's things are, and the records that its shim leaves for the daemon.
+//!
+//! Records are replaced by rename, so a reader never sees half of one. They are not synced to the
+//! disk: what a power cut could lose, it has ended anyway.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use model::Timestamp;
+use model::intent::WorkloadIntent;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+
+/// Bytes that one generation of a log may have; two are kept.
+const LOG_BYTES: u64 = 1 << 20;
+
+/// What a shim is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ShimOrder {
+    /// The OCI runtime.
+    pub(super) runtime: PathBuf,
+    /// The OCI runtime's own state.
+    pub(super) runc_root: PathBuf,
+    /// The container's name there.
+    pub(super) container: String,
+    /// The pipe that wakes the daemon.
+    pub(super) events: PathBuf,
+}
+
+/// How a workload ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ExitRecord {
+    pub(super) code: Option<i32>,
+    pub(super) signal: Option<i32>,
+    /// Whether the daemon had asked for it.
+    pub(super) asked: bool,
+    /// Why it never started.
+    pub(super) failed: Option<String>,
+}
+
+/// One workload's directory.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    pub(super) root: PathBuf,
+}
+
+impl Files {
+    pub(super) fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// What exists only while it runs.
+    pub(super) fn bundle(&self) -> PathBuf {
+        self.root.join("bundle")
+    }
+
+    pub(super) fn rootfs(&self) -> PathBuf {
+        self.root.join("rootfs")
+    }
+
+    /// The only directory on the disk that the workload may write to.
+    pub(super) fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
+    pub(super) fn config(&self) -> PathBuf {
+        self.bundle().join("config.json")
+    }
+
+    pub(super) fn order(&self) -> PathBuf {
+        self.bundle().join("order.json")
+    }
+
+    /// What it was started with.
+    pub(super) fn intent(&self) -> PathBuf {
+        self.bundle().join("intent.json")
+    }
+
+    pub(super) fn user_data(&self) -> PathBuf {
+        self.bundle().join("user-data")
+    }
+
+    /// The pipe by which the daemon tells the shim to stop the workload.
+    pub(super) fn control(&self) -> PathBuf {
+        self.bundle().join("control")
+    }
+
+    /// The pipe by which the first process says which signal ended the command.
+    pub(super) fn status(&self) -> PathBuf {
+        self.bundle().join("status")
+    }
+
+    /// The container's first process, as the OCI runtime writes it before the start is over.
+    pub(super) fn pid(&self) -> PathBuf {
+        self.bundle().join("pid")
+    }
+
+    /// The same, as the shim writes it once the workload runs.
+    pub(super) fn running(&self) -> PathBuf {
+        self.bundle().join("running")
+    }
+
+    pub(super) fn runc_log(&self) -> PathBuf {
+        self.bundle().join("runc.log")
+    }
+
+    /// Locked by the shim for as long as it lives: there are never two.
+    pub(super) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    pub(super) fn shim(&self) -> PathBuf {
+        self.root.join("shim.json")
+    }
+
+    pub(super) fn exit(&self) -> PathBuf {
+        self.root.join("exit.json")
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    pub(super) fn old_log(&self) -> PathBuf {
+        self.root.join("log.1")
+    }
+
+    /// The pid of the container's first process, once it runs.
+    pub(super) fn running_pid(&self) -> Option<u32> {
+        read_pid(&self.running())
+    }
+
+    /// What it was started with, while it runs.
+    pub(super) fn started_with(&self) -> Option<WorkloadIntent> {
+        read_record(&self.intent()).ok().flatten()
+    }
+
+    /// How and when it ended; a record that cannot be read says nothing.
+    pub(super) fn ended(&self) -> Option<(ExitRecord, Timestamp)> {
+        let record = read_record(&self.exit()).ok()??;
+        let modified = fs::metadata(self.exit()).and_then(|data| data.modified()).ok()?;
+        Some((record, timestamp(modified)))
+    }
+
+    /// The last bytes of the log.
+    pub(super) fn tail(&self, bytes: usize) -> io::Result<Vec<u8>> {
+        // The shim may rename the log between the two calls; then both are one file.
+        for _ in 0..3 {
+            let log = open_if_there(&self.log())?;
+            let old = open_if_there(&self.old_log())?;
+            let inode = |file: &Option<File>| file.as_ref().map(|f| f.metadata().map(|m| m.ino()));
+            if let (Some(new), Some(old)) = (inode(&log), inode(&old))
+                && new? == old?
+            {
+                continue;
+            }
+            let mut parts = vec![read_tail(log, bytes)?];
+            parts.push(read_tail(old, bytes - parts[0].len())?);
+            parts.reverse();
+            return Ok(parts.concat());
+        }
+        Err(io::Error::other("the log is renamed faster than it can be read"))
+    }
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    let millis = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |span| span.as_millis());
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+fn open_if_there(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn read_tail(file: Option<File>, bytes: usize) -> io::Result<Vec<u8>> {
+    let Some(mut file) = file else { return Ok(Vec::new()) };
+    let len = file.metadata()?.len();
+    file.seek(SeekFrom::Start(len.saturating_sub(bytes as u64)))?;
+    let mut tail = Vec::new();
+    file.take(bytes as u64).read_to_end(&mut tail)?;
+    Ok(tail)
+}
+
+/// A log that keeps its last bytes: when a generation is full, it becomes the old one.
+#[derive(Debug)]
+pub(super) struct BoundedLog {
+    files: Files,
+    file: File,
+    len: u64,
+}
+
+impl BoundedLog {
+    pub(super) fn open(files: &Files) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(files.log())?;
+        let len = file.metadata()?.len();
+        Ok(Self { files: files.clone(), file, len })
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.len + bytes.len() as u64 > LOG_BYTES {
+            fs::rename(self.files.log(), self.files.old_log())?;
+            *self = Self::open(&self.files)?;
+        }
+        self.file.write_all(bytes)?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// Writes a whole file that only the owner may read, by rename.
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?
+        .write_all(content)?;
+    fs::rename(fresh, path)
+}
+
+/// Writes a record by rename.
+pub(super) fn write_record(path: &Path, record: &impl Serialize) -> io::Result<()> {
+    replace(path, &serde_json::to_vec(record)?)
+}
+
+/// Reads a record; `None` if there is none.
+pub(super) fn read_record<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(serde_json::from_slice(&content)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a file that holds a process's number.
+pub(super) fn read_pid(path: &Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Removes a file or does nothing.
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a directory that holds nothing of a workload's own making, or does nothing.
+pub(super) fn remove_dir(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Names the step and the file of an error.
+pub(super) fn at<'a>(step: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |source| Error::File { step, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_keeps_its_end_and_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::at(dir.path());
+        assert_eq!(files.tail(10).unwrap(), b"");
+
+        let mut log = BoundedLog::open(&files).unwrap();
+        let line = [b'x'; 1000];
+        for _ in 0..5000 {
+            log.append(&line).unwrap();
+        }
+        log.append(b"the end").unwrap();
+        let size: u64 = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum();
+        assert!(size <= 2 * LOG_BYTES, "{size}");
+        assert_eq!(files.tail(7).unwrap(), b"the end");
+        let whole = files.tail(usize::MAX).unwrap();
+        assert_eq!(whole.len() as u64, size);
+
+        // A new writer goes on where the old one ended.
+        BoundedLog::open(&files).unwrap().append(b"!").unwrap();
+        assert_eq!(files.tail(8).unwrap(), b"the end!");
+    }
+
+    #[test]
+    fn a_tail_spans_both_generations() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::at(dir.path());
+        fs::write(files.old_log(), "first ").unwrap();
+        fs::write(files.log(), "second").unwrap();
+        assert_eq!(files.tail(9).unwrap(), b"st second");
+        assert_eq!(files.tail(0).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_damaged_record_says_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::at(dir.path());
+        assert!(files.ended().is_none());
+        fs::write(files.exit(), "{\"code\":").unwrap();
+        assert!(files.ended().is_none());
+        let record = ExitRecord { code: Some(3), ..ExitRecord::default() };
+        write_record(&files.exit(), &record).unwrap();
+        assert_eq!(files.ended().unwrap().0, record);
+    }
+}

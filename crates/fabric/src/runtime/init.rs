@@ -1,0 +1,186 @@
+//! The first process of a workload: runs its script and its command, buries what it inherits, and
+//! hands signals on.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::bundle::{STATUS, USER_DATA};
+
+const CANNOT_RUN: u8 = 126;
+const NOT_FOUND: u8 = 127;
+const SIGNALLED: u8 = 128;
+/// Handed on to everything in the workload.
+const FORWARDED: [Signal; 6] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+];
+
+/// The hidden subcommand `init [--user-data] -- [COMMAND…]`: what comes after `init`.
+///
+/// The script runs first, and how it ends is nobody's concern; then the command, whose end is
+/// the workload's. Without a command the workload stays until it is told to end.
+pub fn init_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args = args.into_iter().peekable();
+    let script = args.next_if(|arg| arg == "--user-data").is_some();
+    args.next_if(|arg| arg == "--");
+    match Init::new(args.collect()).and_then(|init| init.run(script)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&format!("the first process failed: {error}"));
+            ExitCode::from(CANNOT_RUN)
+        }
+    }
+}
+
+struct Init {
+    command: Vec<OsString>,
+    signals: SignalFd,
+    status: Option<File>,
+    script: Option<Pid>,
+    main: Option<Pid>,
+    ending: bool,
+}
+
+impl Init {
+    fn new(command: Vec<OsString>) -> io::Result<Self> {
+        let mut mask = SigSet::from_iter(FORWARDED);
+        mask.add(Signal::SIGCHLD);
+        mask.thread_block()?;
+        let signals = SignalFd::new(&mask)?;
+        let mut status =
+            OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(STATUS).ok();
+        tell(&mut status, "ready");
+        Ok(Self { command, signals, status, script: None, main: None, ending: false })
+    }
+
+    fn run(mut self, script: bool) -> io::Result<u8> {
+        if script {
+            self.script = spawn_script();
+        }
+        if self.script.is_none()
+            && let Some(code) = self.start_command()
+        {
+            return Ok(code);
+        }
+        loop {
+            let Some(info) = self.signals.read_signal()? else { continue };
+            let signal = i32::try_from(info.ssi_signo).ok().and_then(|n| n.try_into().ok());
+            if let Some(signal) = signal.filter(|signal| *signal != Signal::SIGCHLD) {
+                self.hand_on(signal);
+            }
+            if let Some(code) = self.bury()? {
+                return Ok(code);
+            }
+        }
+    }
+
+    /// Starts the command, or says the code to end with if it cannot be.
+    fn start_command(&mut self) -> Option<u8> {
+        let (program, args) = self.command.split_first()?;
+        match spawn(Command::new(program).args(args)) {
+            Ok(pid) => {
+                self.main = Some(pid);
+                None
+            }
+            Err(error) => {
+                complain(&format!("{}: {error}", program.display()));
+                Some(match error.kind() {
+                    io::ErrorKind::NotFound => NOT_FOUND,
+                    _ => CANNOT_RUN,
+                })
+            }
+        }
+    }
+
+    fn hand_on(&mut self, signal: Signal) {
+        self.ending |= signal == Signal::SIGTERM;
+        // To every process but this one; that there is none is no error.
+        let _ = kill(Pid::from_raw(-1), signal);
+    }
+
+    /// Waits for all that ended, and says the code to end with if it is time.
+    fn bury(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            let status = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) => return Ok(None),
+                Ok(status) => status,
+                Err(nix::errno::Errno::ECHILD) => {
+                    return Ok((self.ending && self.main.is_none()).then_some(0));
+                }
+                Err(errno) => return Err(errno.into()),
+            };
+            if status.pid() == self.main && self.main.is_some() {
+                return Ok(Some(self.code_of(status)));
+            }
+            if status.pid() == self.script && self.script.is_some() {
+                self.script = None;
+                if !self.ending
+                    && let Some(code) = self.start_command()
+                {
+                    return Ok(Some(code));
+                }
+            }
+        }
+    }
+
+    fn code_of(&mut self, status: WaitStatus) -> u8 {
+        match status {
+            WaitStatus::Exited(_, code) => u8::try_from(code & 0xff).unwrap_or(CANNOT_RUN),
+            WaitStatus::Signaled(_, signal, _) => {
+                tell(&mut self.status, &format!("signal {}", signal as i32));
+                SIGNALLED.saturating_add(signal as u8)
+            }
+            _ => CANNOT_RUN,
+        }
+    }
+}
+
+/// Starts the script with the interpreter that it names, or with the shell.
+fn spawn_script() -> Option<Pid> {
+    let names_interpreter = fs::read(USER_DATA).is_ok_and(|script| script.starts_with(b"#!"));
+    let mut command = if names_interpreter {
+        Command::new(USER_DATA)
+    } else {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg(USER_DATA);
+        shell
+    };
+    spawn(&mut command).inspect_err(|error| complain(&format!("user data: {error}"))).ok()
+}
+
+fn spawn(command: &mut Command) -> io::Result<Pid> {
+    #[expect(unsafe_code, reason = "the signal mask is inherited and only the child may clear it")]
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setting the signal
+    // mask from a value on the stack is one, and it neither allocates nor takes a lock.
+    unsafe {
+        command.pre_exec(|| Ok(SigSet::empty().thread_set_mask()?));
+    }
+    let child = command.spawn()?;
+    Ok(Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?))
+}
+
+fn tell(status: &mut Option<File>, line: &str) {
+    if let Some(pipe) = status {
+        // Nobody listens where the shim was killed; the workload runs on without it.
+        let _ = pipe.write_all(format!("{line}\n").as_bytes());
+    }
+}
+
+/// Says what went wrong where the workload's own output goes.
+fn complain(what: &str) {
+    let _ = writeln!(io::stderr(), "causeway: {what}");
+}

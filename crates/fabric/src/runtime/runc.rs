@@ -1,0 +1,625 @@
+//! Workloads in containers of an OCI runtime, each with a shim beside it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use model::WorkloadId;
+use model::intent::WorkloadIntent;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use super::bundle::{self, Machine};
+use super::files::{self, ExitRecord, Files, ShimOrder, at, write_record};
+use super::process::ProcessMark;
+use super::shim::READY;
+use super::{Error, ExecCommand, Runtime, Waker, WorkloadEvent, WorkloadState};
+
+mod cgroup;
+pub(super) mod doctor;
+mod purge;
+
+const GRACE: Duration = Duration::from_secs(30);
+/// Every VPC's own resolver answers here, as in EC2.
+const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
+/// Removed workloads whose files are being deleted.
+const GONE_DIR: &str = ".gone";
+/// The pipe by which shims wake the daemon.
+const EVENTS: &str = ".events";
+
+/// Runs workloads with `runc`, or what has the same commands.
+#[derive(Debug)]
+pub struct Runc {
+    dir: PathBuf,
+    runtime: PathBuf,
+    run_dir: PathBuf,
+    machine: Machine,
+    grace: Duration,
+    waker: Waker,
+    woken: UnixStream,
+    events: File,
+    workloads: BTreeMap<WorkloadId, Workload>,
+    removals: Vec<Child>,
+    removed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Workload {
+    wanted: Wanted,
+    shim: Option<Shim>,
+    /// Why the last start did not come as far as a shim.
+    failed: Option<String>,
+    reported: Option<WorkloadState>,
+}
+
+#[derive(Debug, Default, Clone)]
+enum Wanted {
+    /// No intent was heard of yet: leave it as it is.
+    #[default]
+    Unknown,
+    Nothing,
+    Intent(WorkloadIntent),
+}
+
+/// A shim that lives.
+#[derive(Debug)]
+struct Shim {
+    mark: ProcessMark,
+    /// Becomes readable at its end.
+    process: OwnedFd,
+    started_with: Option<WorkloadIntent>,
+    stopping: bool,
+}
+
+/// Why a workload is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Swept,
+    Named,
+    Ended,
+}
+
+impl Runc {
+    /// Takes over what an earlier one left in `dir`. `self_exe` is our own program, which knows
+    /// the subcommands `shim` and `init`; `instance` sets what is ours apart from what another
+    /// Causeway on this machine has.
+    pub fn new(
+        dir: impl Into<PathBuf>,
+        runtime: impl Into<PathBuf>,
+        self_exe: impl Into<PathBuf>,
+        instance: &str,
+    ) -> Result<Self, Error> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if instance.is_empty() || instance.len() > 32 || !instance.bytes().all(plain) {
+            return Err(Error::Refused(format!("'{instance}' cannot name an instance")));
+        }
+        let dir = dir.into();
+        let run_dir = PathBuf::from("/run/causeway").join(instance);
+        for path in [&dir, &dir.join(GONE_DIR), &run_dir] {
+            private_dir(path).map_err(at("make", path))?;
+        }
+        let dir = fs::canonicalize(&dir).map_err(at("resolve", &dir))?;
+        let (waker, woken) =
+            Waker::pair().map_err(|source| Error::Program { program: "waker".into(), source })?;
+        let machine = Machine {
+            self_exe: self_exe.into(),
+            instance: instance.to_owned(),
+            nameservers: vec![RESOLVER],
+            controllers: cgroup::controllers(),
+        };
+        let events = open_events(&dir)?;
+        let mut runc = Self {
+            dir,
+            runtime: runtime.into(),
+            run_dir,
+            machine,
+            grace: GRACE,
+            waker,
+            woken,
+            events,
+            workloads: BTreeMap::new(),
+            removals: Vec::new(),
+            removed: 0,
+        };
+        runc.adopt()?;
+        Ok(runc)
+    }
+
+    /// Sets how long a workload has to end by itself once it was asked to (30 s by default).
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets the resolvers that workloads ask (169.254.169.253 by default).
+    pub fn with_nameservers(mut self, nameservers: Vec<Ipv4Addr>) -> Self {
+        self.machine.nameservers = nameservers;
+        self
+    }
+
+    fn files(&self, id: &WorkloadId) -> Files {
+        Files::at(self.dir.join(id.to_string()))
+    }
+
+    fn runc_root(&self) -> PathBuf {
+        self.run_dir.join("runc")
+    }
+
+    fn adopt(&mut self) -> Result<(), Error> {
+        let entries = fs::read_dir(&self.dir).map_err(at("list", &self.dir))?;
+        for entry in entries {
+            let name = entry.map_err(at("list", &self.dir))?.file_name();
+            let Some(id) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            let mut workload = Workload::default();
+            match find_shim(&self.files(&id)) {
+                Ok(shim) => workload.shim = shim,
+                Err(error) => workload.failed = Some(error.chain()),
+            }
+            if workload.shim.is_none() {
+                self.note_if_vanished(&id);
+            }
+            self.workloads.insert(id, workload);
+        }
+        self.delete_removed();
+        Ok(())
+    }
+
+    /// A shim that left no record was killed: ends what it left, and writes the record.
+    fn note_if_vanished(&self, id: &WorkloadId) {
+        let files = self.files(id);
+        if !files.shim().exists() || files.exit().exists() {
+            return;
+        }
+        self.remove_container(&id.to_string());
+        let _ = files::remove_dir(&files.bundle());
+        if let Err(error) = write_record(&files.exit(), &ExitRecord::default()) {
+            tracing::warn!(workload = %id, %error, "could not note that a workload vanished");
+        }
+    }
+
+    fn remove_container(&self, name: &str) {
+        if !self.runc_root().join(name).exists() {
+            return;
+        }
+        let status = Command::new(&self.runtime)
+            .arg("--root")
+            .arg(self.runc_root())
+            .args(["delete", "--force", name])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if !status.is_ok_and(|status| status.success()) {
+            tracing::warn!(container = name, "could not remove what is left of a container");
+        }
+    }
+
+    /// Takes the next step from what is to what is wanted.
+    fn settle(&mut self, id: WorkloadId, cause: Cause) {
+        let Some(workload) = self.workloads.get(&id) else { return };
+        match (&workload.wanted, &workload.shim) {
+            (Wanted::Unknown, _) => {}
+            (Wanted::Intent(intent), Some(shim)) if intent.run && !shim.stopping => {
+                let same = shim.started_with.as_ref().is_none_or(|with| same_process(with, intent));
+                let intent = intent.clone();
+                if same { self.rename(&id, intent) } else { self.stop(&id, self.grace) }
+            }
+            (_, Some(shim)) => {
+                if !shim.stopping {
+                    self.stop(&id, self.grace);
+                }
+            }
+            (Wanted::Nothing, None) => self.forget(&id),
+            (Wanted::Intent(intent), None) => {
+                if intent.run && self.is_to_start(&id, cause) {
+                    let intent = intent.clone();
+                    self.start(id, &intent);
+                }
+            }
+        }
+    }
+
+    fn is_to_start(&self, id: &WorkloadId, cause: Cause) -> bool {
+        let ended = self.files(id).ended().map(|(record, _)| record);
+        match (cause, ended) {
+            (Cause::Named, _) | (Cause::Swept | Cause::Ended, None) => true,
+            (Cause::Ended, Some(record)) => record.asked,
+            (Cause::Swept, Some(record)) => {
+                record.asked || (record.code.is_none() && record.signal.is_none())
+            }
+        }
+    }
+
+    fn start(&mut self, id: WorkloadId, intent: &WorkloadIntent) {
+        let started = self.try_start(id, intent);
+        let Some(workload) = self.workloads.get_mut(&id) else { return };
+        match started {
+            Ok(shim) => {
+                workload.failed = None;
+                workload.shim = shim;
+                if workload.shim.is_none() {
+                    // So short a life that it is over already.
+                    self.note_if_vanished(&id);
+                }
+            }
+            Err(error) => workload.failed = Some(error.chain()),
+        }
+    }
+
+    fn try_start(&self, id: WorkloadId, intent: &WorkloadIntent) -> Result<Option<Shim>, Error> {
+        let files = self.files(&id);
+        if is_held(&files)? {
+            return find_shim(&files);
+        }
+        bundle::write(&self.machine, &files, id, intent)?;
+        files::remove_file(&files.exit()).map_err(at("remove", &files.exit()))?;
+        let order = ShimOrder {
+            runtime: self.runtime.clone(),
+            runc_root: self.runc_root(),
+            container: id.to_string(),
+            events: self.dir.join(EVENTS),
+        };
+        write_record(&files.order(), &order).map_err(at("write", &files.order()))?;
+        self.start_shim(&files)?;
+        find_shim(&files)
+    }
+
+    fn start_shim(&self, files: &Files) -> Result<(), Error> {
+        let failed = |source| Error::Program {
+            program: self.machine.self_exe.display().to_string(),
+            source,
+        };
+        let mut child = Command::new(&self.machine.self_exe)
+            .arg("shim")
+            .arg(&files.root)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let mut said = String::new();
+        let read = child.stdout.take().map(|mut stdout| stdout.read_to_string(&mut said));
+        child.wait().map_err(failed)?;
+        read.transpose().map_err(failed)?;
+        match said.trim() {
+            READY => Ok(()),
+            "" => Err(Error::Refused("the shim ended without a word".to_owned())),
+            other => Err(Error::Refused(format!("shim: {other}"))),
+        }
+    }
+
+    /// Hands on what may change while it runs.
+    fn rename(&mut self, id: &WorkloadId, intent: WorkloadIntent) {
+        let files = self.files(id);
+        let Some(shim) = self.workloads.get_mut(id).and_then(|w| w.shim.as_mut()) else { return };
+        if shim.started_with.as_ref().is_none_or(|with| with.addresses == intent.addresses) {
+            return;
+        }
+        let written = bundle::write_hosts(&files, &intent).and_then(|()| {
+            write_record(&files.intent(), &intent).map_err(at("write", &files.intent()))
+        });
+        match written {
+            Ok(()) => shim.started_with = Some(intent),
+            Err(error) => {
+                tracing::warn!(workload = %id, error = error.chain(), "addresses stay as they were");
+            }
+        }
+    }
+
+    fn stop(&mut self, id: &WorkloadId, grace: Duration) {
+        let control = self.files(id).control();
+        // Written at once, so that the shim never reads half of it.
+        let order = format!("stop {}\n", grace.as_millis());
+        let Some(shim) = self.workloads.get_mut(id).and_then(|w| w.shim.as_mut()) else { return };
+        let sent = OpenOptions::new()
+            .write(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(control)
+            .and_then(|mut pipe| pipe.write_all(order.as_bytes()));
+        match sent {
+            Ok(()) => shim.stopping = true,
+            // Without its pipe it is ending by itself, which its descriptor will say.
+            Err(error) => tracing::debug!(workload = %id, %error, "no shim to stop"),
+        }
+    }
+
+    /// Removes what is left of a workload that does not run.
+    fn forget(&mut self, id: &WorkloadId) {
+        let files = self.files(id);
+        loop {
+            self.removed += 1;
+            let aside = self.dir.join(GONE_DIR).join(format!("{id}.{}", self.removed));
+            match fs::rename(&files.root, aside) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    if let Some(workload) = self.workloads.get_mut(id) {
+                        workload.failed = Some(at("remove", &files.root)(error).chain());
+                    }
+                    return;
+                }
+                _ => break,
+            }
+        }
+        self.delete_removed();
+        if let Some(workload) = self.workloads.get_mut(id) {
+            workload.failed = None;
+        }
+    }
+
+    /// Deletes what was put aside, in a process of its own: a workload may have left a tree of
+    /// any size and depth.
+    fn delete_removed(&mut self) {
+        let gone = self.dir.join(GONE_DIR);
+        let Ok(entries) = fs::read_dir(&gone) else { return };
+        let paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        if paths.is_empty() {
+            return;
+        }
+        let child = Command::new("rm")
+            .args(["-rf", "--one-file-system", "--"])
+            .args(paths)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        match child {
+            Ok(child) => self.removals.push(child),
+            Err(error) => tracing::warn!(%error, "could not run rm"),
+        }
+    }
+
+    fn state_of(&self, id: &WorkloadId, workload: &Workload) -> WorkloadState {
+        let files = self.files(id);
+        if workload.shim.is_some() {
+            return match files.running_pid() {
+                Some(pid) => WorkloadState::Running { pid: Some(pid) },
+                None => WorkloadState::Starting,
+            };
+        }
+        if let Some(why) = &workload.failed {
+            return WorkloadState::Failed(why.clone());
+        }
+        if matches!(workload.wanted, Wanted::Nothing) {
+            return WorkloadState::Gone;
+        }
+        match files.ended() {
+            Some((ExitRecord { failed: Some(why), .. }, _)) => WorkloadState::Failed(why),
+            Some((ExitRecord { code, signal, .. }, at)) => {
+                WorkloadState::Exited { code, signal, at }
+            }
+            None => WorkloadState::Stopped,
+        }
+    }
+
+    /// Says how a workload fares if that is news, and forgets it if nothing of it is left.
+    fn report(&mut self, id: WorkloadId, events: &mut Vec<WorkloadEvent>) {
+        let Some(workload) = self.workloads.get(&id) else { return };
+        let state = self.state_of(&id, workload);
+        if workload.reported.as_ref() == Some(&state) {
+            return;
+        }
+        if state == WorkloadState::Gone {
+            self.workloads.remove(&id);
+        } else if let Some(workload) = self.workloads.get_mut(&id) {
+            workload.reported = Some(state.clone());
+        }
+        events.push(WorkloadEvent { id, state });
+    }
+
+    fn settle_and_report(&mut self, id: WorkloadId, cause: Cause, out: &mut Vec<WorkloadEvent>) {
+        self.settle(id, cause);
+        self.report(id, out);
+    }
+
+    /// Waits on every shim, and says which ended.
+    fn poll(&self, timeout: Duration) -> Vec<WorkloadId> {
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        let shims: Vec<_> = self
+            .workloads
+            .iter()
+            .filter_map(|(id, workload)| Some((*id, workload.shim.as_ref()?)))
+            .collect();
+        let own = [self.woken.as_fd(), self.events.as_fd()];
+        let watched = shims.iter().map(|(_, shim)| shim.process.as_fd());
+        let mut fds: Vec<_> =
+            own.into_iter().chain(watched).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // An interrupted wait is a wait that ended early, which callers allow for.
+        let _ = poll(&mut fds, timeout);
+        let ended = fds.iter().skip(own.len()).map(|fd| fd.any() == Some(true));
+        shims.iter().zip(ended).filter(|(_, ended)| *ended).map(|((id, _), _)| *id).collect()
+    }
+
+    fn drain(&mut self) {
+        let mut sink = [0; 1024];
+        while matches!((&self.woken).read(&mut sink), Ok(1..)) {}
+        while matches!(self.events.read(&mut sink), Ok(1..)) {}
+        self.removals.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    }
+}
+
+impl Runtime for Runc {
+    fn name(&self) -> &'static str {
+        "runc"
+    }
+
+    fn sweep(&mut self, workloads: &BTreeMap<WorkloadId, WorkloadIntent>) -> Vec<WorkloadEvent> {
+        let mut events = self.wait(Duration::ZERO);
+        for (id, workload) in &mut self.workloads {
+            if !workloads.contains_key(id) {
+                workload.wanted = Wanted::Nothing;
+            }
+        }
+        for (id, intent) in workloads {
+            self.workloads.entry(*id).or_default().wanted = Wanted::Intent(intent.clone());
+        }
+        let all: Vec<_> = self.workloads.keys().copied().collect();
+        for id in all {
+            self.settle_and_report(id, Cause::Swept, &mut events);
+        }
+        events
+    }
+
+    fn apply(
+        &mut self,
+        delta: &BTreeMap<WorkloadId, Option<WorkloadIntent>>,
+    ) -> Vec<WorkloadEvent> {
+        let mut events = Vec::new();
+        for (id, intent) in delta {
+            let wanted = match intent {
+                Some(intent) => Wanted::Intent(intent.clone()),
+                None if self.workloads.contains_key(id) => Wanted::Nothing,
+                None => continue,
+            };
+            self.workloads.entry(*id).or_default().wanted = wanted;
+            self.settle_and_report(*id, Cause::Named, &mut events);
+        }
+        events
+    }
+
+    fn wait(&mut self, timeout: Duration) -> Vec<WorkloadEvent> {
+        let ended = self.poll(timeout);
+        self.drain();
+        let mut events = Vec::new();
+        for id in ended {
+            if let Some(workload) = self.workloads.get_mut(&id) {
+                workload.shim = None;
+            }
+            self.note_if_vanished(&id);
+            self.report_end(id, &mut events);
+            self.settle_and_report(id, Cause::Ended, &mut events);
+        }
+        let all: Vec<_> = self.workloads.keys().copied().collect();
+        for id in all {
+            if self.workloads.get(&id).is_some_and(|workload| workload.shim.is_some()) {
+                self.report(id, &mut events);
+            }
+        }
+        events
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn states(&self) -> BTreeMap<WorkloadId, WorkloadState> {
+        self.workloads.iter().map(|(id, workload)| (*id, self.state_of(id, workload))).collect()
+    }
+
+    fn log(&self, id: &WorkloadId, tail_bytes: usize) -> io::Result<Vec<u8>> {
+        match self.workloads.contains_key(id) {
+            true => self.files(id).tail(tail_bytes),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn exec_command(
+        &self,
+        id: &WorkloadId,
+        argv: &[String],
+        tty: bool,
+    ) -> Result<ExecCommand, Error> {
+        let runs = self.workloads.get(id).is_some_and(|workload| workload.shim.is_some());
+        if !runs || self.files(id).running_pid().is_none() {
+            return Err(Error::NotRunning(*id));
+        }
+        let mut args = vec!["--root".to_owned(), self.runc_root().display().to_string()];
+        args.push("exec".to_owned());
+        if tty {
+            args.push("--tty".to_owned());
+        }
+        args.push(id.to_string());
+        args.extend(argv.iter().cloned());
+        Ok(ExecCommand { program: self.runtime.clone(), args })
+    }
+
+    fn purge(&mut self) -> Result<usize, Error> {
+        self.purge_all()
+    }
+}
+
+impl Runc {
+    /// Says how a workload ended, also where it is about to be removed or started anew.
+    fn report_end(&mut self, id: WorkloadId, events: &mut Vec<WorkloadEvent>) {
+        let Some(workload) = self.workloads.get_mut(&id) else { return };
+        let wanted = std::mem::take(&mut workload.wanted);
+        self.report(id, events);
+        if let Some(workload) = self.workloads.get_mut(&id) {
+            workload.wanted = wanted;
+        }
+    }
+}
+
+/// Whether a workload that was started with one intent is what another one asks for. Addresses
+/// may change while it runs.
+fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
+    let WorkloadIntent {
+        interface,
+        vpc,
+        addresses: _,
+        hostname,
+        command,
+        user_data,
+        environment,
+        memory_limit,
+        run: _,
+    } = with;
+    *interface == wanted.interface
+        && *vpc == wanted.vpc
+        && *hostname == wanted.hostname
+        && *command == wanted.command
+        && *user_data == wanted.user_data
+        && *environment == wanted.environment
+        && *memory_limit == wanted.memory_limit
+}
+
+/// The shim that a record names, if it lives.
+fn find_shim(files: &Files) -> Result<Option<Shim>, Error> {
+    let record = files::read_record::<ProcessMark>(&files.shim());
+    let Some(mark) = record.map_err(at("read", &files.shim()))? else { return Ok(None) };
+    let process = mark.open().map_err(at("find the process of", &files.shim()))?;
+    let started_with = files.started_with();
+    Ok(process.map(|process| Shim { mark, process, started_with, stopping: false }))
+}
+
+/// Whether a shim holds the workload.
+fn is_held(files: &Files) -> Result<bool, Error> {
+    let path = files.lock();
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(at("open", &path)(error)),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(at("lock", &path)(error)),
+    }
+}
+
+fn private_dir(path: &std::path::Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn open_events(dir: &std::path::Path) -> Result<File, Error> {
+    let path = dir.join(EVENTS);
+    match mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
+        Ok(()) | Err(nix::errno::Errno::EEXIST) => {}
+        Err(errno) => return Err(at("make", &path)(errno.into())),
+    }
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(&path)
+        .map_err(at("open", &path))
+}

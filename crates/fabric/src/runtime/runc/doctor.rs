@@ -1,0 +1,80 @@
+//! Whether this machine can run workloads.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::cgroup;
+use crate::driver::Check;
+
+/// Looks at the OCI runtime and at the control groups.
+pub fn doctor(runtime: &Path) -> Vec<Check> {
+    let mut checks = check_runtime(runtime);
+    let controllers = cgroup::controllers();
+    checks.push(check_controller(
+        "memory control group",
+        controllers.iter().any(|name| name == "memory"),
+        "memory limits of workloads are not enforced",
+    ));
+    checks.push(check_controller(
+        "pids control group",
+        controllers.iter().any(|name| name == "pids"),
+        "a workload's number of processes is limited for its user only",
+    ));
+    checks
+}
+
+fn check_runtime(runtime: &Path) -> Vec<Check> {
+    let name = "OCI runtime";
+    let remedy = "install runc: apt-get install runc".to_owned();
+    let output = Command::new(runtime).arg("--version").stdin(Stdio::null()).output();
+    let version = match output {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        }
+        Ok(output) => {
+            let detail = format!("{} --version: {}", runtime.display(), output.status);
+            return vec![Check { name, ok: false, detail, remedy }];
+        }
+        Err(error) => {
+            let detail = format!("{}: {error}", runtime.display());
+            return vec![Check { name, ok: false, detail, remedy }];
+        }
+    };
+    let seccomp = version.lines().find_map(|line| line.strip_prefix("libseccomp: "));
+    let first = version.lines().next().unwrap_or_default().to_owned();
+    vec![
+        Check { name, ok: true, detail: first, remedy: String::new() },
+        Check {
+            name: "system call filter",
+            ok: seccomp.is_some(),
+            detail: seccomp.map_or("not built in".to_owned(), |v| format!("libseccomp {v}")),
+            remedy: match seccomp {
+                Some(_) => String::new(),
+                None => "use a runc that is built with libseccomp".to_owned(),
+            },
+        },
+    ]
+}
+
+fn check_controller(name: &'static str, ok: bool, without: &str) -> Check {
+    let remedy = "boot with it enabled (cgroup_enable=memory) or mount its hierarchy";
+    Check {
+        name,
+        ok,
+        detail: if ok { "there".to_owned() } else { format!("missing: {without}") },
+        remedy: if ok { String::new() } else { remedy.to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_runtime_has_a_remedy() {
+        let checks = doctor(Path::new("/nonexistent/runc"));
+        assert!(!checks[0].ok);
+        assert!(checks[0].remedy.contains("apt-get install runc"));
+        assert!(checks.iter().all(|check| check.ok == check.remedy.is_empty()));
+    }
+}

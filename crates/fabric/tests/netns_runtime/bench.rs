@@ -1,0 +1,265 @@
+//! A runtime with network namespaces for its workloads, both gone when it is dropped.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use causeway_fabric::runtime::{Runc, Runtime, WorkloadState};
+use model::intent::WorkloadIntent;
+use model::{EniId, WorkloadId};
+
+/// Nothing here takes so long, unless it never ends.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+pub struct Bench {
+    pub runtime: Runc,
+    pub netns_path: PathBuf,
+    enis: Vec<EniId>,
+    root: tempfile::TempDir,
+    instance: String,
+    grace: Duration,
+    last_ends: BTreeMap<WorkloadId, (Option<i32>, Option<i32>)>,
+    gone: Vec<WorkloadId>,
+}
+
+impl Bench {
+    pub fn new(interfaces: u64) -> Self {
+        Self::with_grace(interfaces, PATIENCE * 2)
+    }
+
+    pub fn with_grace(interfaces: u64, grace: Duration) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = u64::from(std::process::id()) << 16 | COUNT.fetch_add(1, Ordering::Relaxed);
+        let enis: Vec<EniId> = (0..interfaces)
+            .map(|n| format!("eni-{:017x}", number << 8 | n).parse().unwrap())
+            .collect();
+        for eni in &enis {
+            ip(&["netns", "add", &format!("cw-{eni}")]);
+        }
+        let netns_path = Path::new("/run/netns").join(format!("cw-{}", enis[0]));
+        let root = tempfile::tempdir().unwrap();
+        let instance = format!("test-{number:x}");
+        let runtime = runc(root.path(), &instance, grace);
+        Self {
+            runtime,
+            netns_path,
+            enis,
+            root,
+            instance,
+            grace,
+            last_ends: BTreeMap::new(),
+            gone: Vec::new(),
+        }
+    }
+
+    pub fn instance(&self, n: u32) -> WorkloadId {
+        format!("i-{n:017x}").parse().unwrap()
+    }
+
+    pub fn dyno(&self, n: u32) -> WorkloadId {
+        format!("dyno-00000000-0000-4000-8000-{n:012x}").parse().unwrap()
+    }
+
+    pub fn dir(&self, id: WorkloadId) -> PathBuf {
+        self.root.path().join("workloads").join(id.to_string())
+    }
+
+    pub fn apply(&mut self, id: WorkloadId, intent: Option<WorkloadIntent>) {
+        let events = self.runtime.apply(&[(id, intent)].into());
+        self.note(events);
+    }
+
+    pub fn sweep(&mut self, id: WorkloadId, intent: WorkloadIntent) {
+        let events = self.runtime.sweep(&[(id, intent)].into());
+        self.note(events);
+    }
+
+    pub fn state(&self, id: WorkloadId) -> WorkloadState {
+        self.runtime.states()[&id].clone()
+    }
+
+    pub fn log(&self, id: WorkloadId) -> String {
+        String::from_utf8(self.runtime.log(&id, 1 << 20).unwrap()).unwrap()
+    }
+
+    /// Waits until it runs, and says as which process.
+    pub fn running(&mut self, id: WorkloadId) -> u32 {
+        self.wait_until(id, |bench| match bench.state(id) {
+            WorkloadState::Running { pid } => pid,
+            _ => None,
+        })
+    }
+
+    /// Waits until it ends, and says with which code and signal. An end is said once.
+    pub fn ended(&mut self, id: WorkloadId) -> (Option<i32>, Option<i32>) {
+        self.wait_until(id, |bench| bench.last_ends.remove(&id))
+    }
+
+    /// Waits until nothing of it is left.
+    pub fn gone(&mut self, id: WorkloadId) {
+        self.wait_until(id, |bench| bench.gone.contains(&id).then_some(()));
+    }
+
+    fn wait_until<T>(&mut self, id: WorkloadId, mut ask: impl FnMut(&mut Self) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = ask(self) {
+                return answer;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                panic!("{id}: {:?}\n{:?}", self.runtime.states(), self.runtime.log(&id, 4096));
+            }
+            let events = self.runtime.wait(left);
+            self.note(events);
+        }
+    }
+
+    fn note(&mut self, events: Vec<causeway_fabric::runtime::WorkloadEvent>) {
+        for event in events {
+            match event.state {
+                WorkloadState::Exited { code, signal, .. } => {
+                    self.last_ends.insert(event.id, (code, signal));
+                }
+                WorkloadState::Gone => self.gone.push(event.id),
+                WorkloadState::Stopped
+                | WorkloadState::Starting
+                | WorkloadState::Running { .. }
+                | WorkloadState::Failed(_) => {}
+            }
+        }
+    }
+
+    /// Runs something in the workload with some input, and gives its code and output.
+    pub fn exec(&self, id: WorkloadId, argv: &[&str], input: &str) -> (Option<i32>, String) {
+        let argv: Vec<String> = argv.iter().map(|arg| (*arg).to_owned()).collect();
+        let spec = self.runtime.exec_command(&id, &argv, false).unwrap();
+        let mut child =
+            Command::from(spec).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// Asks until the workload's shell says yes; each question is a process, so nothing spins.
+    pub fn exec_until(&self, id: WorkloadId, question: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.exec(id, &["sh", "-c", question], "").0 != Some(0) {
+            assert!(Instant::now() < deadline, "never: {question}");
+        }
+    }
+
+    /// A new runtime in place of the old one, as after a restart of the daemon.
+    pub fn restart(&mut self) {
+        self.with_runtime_down(|| {});
+    }
+
+    pub fn with_runtime_down(&mut self, meanwhile: impl FnOnce()) {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let stand_in = runc(elsewhere.path(), &self.instance, self.grace);
+        drop(std::mem::replace(&mut self.runtime, stand_in));
+        meanwhile();
+        self.runtime = runc(self.root.path(), &self.instance, self.grace);
+    }
+
+    pub fn shim(&self, id: WorkloadId) -> u32 {
+        let record = fs::read(self.dir(id).join("shim.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        record["pid"].as_u64().unwrap().try_into().unwrap()
+    }
+
+    /// Everything on this machine that is of this instance.
+    pub fn traces(&self) -> Vec<String> {
+        let mut traces = Vec::new();
+        let dir = self.root.path().join("workloads");
+        for path in [&dir, &Path::new("/run/causeway").join(&self.instance)] {
+            traces.extend(path.exists().then(|| path.display().to_string()));
+        }
+        let group = format!("causeway-{}", self.instance);
+        for hierarchy in fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
+            let path = hierarchy.path().join(&group);
+            traces.extend(path.exists().then(|| path.display().to_string()));
+        }
+        let dir = dir.display().to_string();
+        for process in fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path()) {
+            let read = |name: &str| fs::read(process.join(name)).unwrap_or_default();
+            let text = [read("cmdline"), read("cgroup"), read("mountinfo")].concat();
+            let text = String::from_utf8_lossy(&text);
+            let pid = process.file_name().and_then(|name| name.to_str()?.parse().ok());
+            if pid.is_some_and(lives) && (text.contains(&dir) || text.contains(&group)) {
+                traces.push(process.display().to_string());
+            }
+        }
+        traces
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let purged = self.runtime.purge();
+        for eni in &self.enis {
+            ip(&["netns", "del", &format!("cw-{eni}")]);
+        }
+        if !std::thread::panicking() {
+            purged.unwrap();
+            assert_eq!(self.traces(), Vec::<String>::new());
+        }
+    }
+}
+
+/// An intent for a command, on the first interface of the bench.
+pub fn intent(bench: &Bench, command: &[&str]) -> WorkloadIntent {
+    WorkloadIntent {
+        interface: bench.enis[0],
+        vpc: "vpc-00000000000000001".parse().unwrap(),
+        addresses: vec!["10.9.8.7".parse().unwrap()],
+        hostname: "host".into(),
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        user_data: None,
+        environment: BTreeMap::new(),
+        memory_limit: None,
+        run: true,
+    }
+}
+
+pub fn shell(bench: &Bench, script: &str) -> WorkloadIntent {
+    intent(bench, &["sh", "-c", script])
+}
+
+/// Whether a process runs; one that only waits to be buried by the machine's first does not.
+pub fn lives(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/status"))
+        .is_ok_and(|status| !status.contains("State:\tZ"))
+}
+
+pub fn kill(pid: u32) {
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+}
+
+/// Waits for a process that is nobody's child here.
+pub fn wait_for_end(pid: u32) {
+    let status = Command::new("timeout")
+        .args(["15", "tail", "-s", "0.01", "-f", "/dev/null", "--pid", &pid.to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+fn runc(root: &Path, instance: &str, grace: Duration) -> Runc {
+    let tests = std::env::current_exe().unwrap();
+    let target = tests.parent().and_then(Path::parent).unwrap();
+    let shim = target.join("examples/workload_shim");
+    assert!(
+        shim.exists(),
+        "{} is missing: cargo build -p causeway-fabric --example workload_shim",
+        shim.display()
+    );
+    Runc::new(root.join("workloads"), "runc", shim, instance).unwrap().with_grace(grace)
+}
+
+fn ip(args: &[&str]) {
+    assert!(Command::new("ip").args(args).status().unwrap().success(), "ip {args:?}");
+}
