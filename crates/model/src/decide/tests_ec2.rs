@@ -1,4 +1,9 @@
 //! Tests of the rules of EC2's side: what each refuses, and what nothing may ever break.
 
+mod acl;
 mod fixture;
+mod group;
+mod instance;
+mod route;
+mod tag;
 mod vpc;

@@ -150,4 +150,58 @@ impl Fixture {
         let vpc = Vpc { role: Some(VpcRole::Space(space)), ..self.get_vpc(id) };
         self.put(vpc);
     }
+
+    pub fn group(&mut self, vpc: VpcId, name: &str) -> SecurityGroupId {
+        let (name, description) = (name.to_owned(), "a group".to_owned());
+        let create = Ec2Command::CreateSecurityGroup { vpc, name, description, tags: Tags::new() };
+        match self.run(create).main() {
+            Some(Key::SecurityGroup(id)) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn route_table(&mut self, vpc: VpcId) -> RouteTableId {
+        let create = Ec2Command::CreateRouteTable { vpc, client_token: None, tags: Tags::new() };
+        match self.run(create).main() {
+            Some(Key::RouteTable(id)) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// One instance in a subnet.
+    pub fn instance(&mut self, subnet: SubnetId) -> InstanceId {
+        match self.run(Ec2Command::RunInstances(run_in(subnet))).main() {
+            Some(Key::Instance(id)) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The interface of one instance in a subnet.
+    pub fn eni(&mut self, subnet: SubnetId) -> EniId {
+        let id = self.instance(subnet);
+        self.world.instance(id).unwrap().eni
+    }
+}
+
+/// A request for one instance in a subnet.
+pub fn run_in(subnet: SubnetId) -> RunInstances {
+    RunInstances {
+        subnet: Some(subnet),
+        image: "host".to_owned(),
+        instance_type: None,
+        min_count: 1,
+        max_count: 1,
+        groups: Vec::new(),
+        group_names: Vec::new(),
+        address: None,
+        key_name: None,
+        user_data: None,
+        client_token: None,
+        instance_tags: Tags::new(),
+        interface_tags: Tags::new(),
+    }
+}
+
+pub fn token(token: &str, digest: &str) -> Option<ClientToken> {
+    Some(ClientToken { token: token.to_owned(), digest: digest.to_owned() })
 }
