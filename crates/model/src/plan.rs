@@ -13,6 +13,7 @@ mod tests;
 
 pub use delta::plan_delta;
 pub use vpc::plan_vpc;
+pub(crate) use vpc::{joins, members_seen, rule_peer};
 
 use crate::intent::Intent;
 use crate::{Timestamp, World};

@@ -275,3 +275,74 @@ pub fn put_instance(world: &mut World, n: u128, vpc: u128, subnet: u128, address
     put(world, instance(n, &eni, InstanceState::Running));
     put(world, eni);
 }
+
+/// Any record out of small pools, so that records name each other, and what is not there.
+pub fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
+    let of = |byte: u8| u128::from(byte % 5);
+    let (n, vpc_n) = (of(n), of(a));
+    let (direction, traffic) = match c % 3 {
+        0 => (Direction::Ingress, Traffic::All),
+        1 => (Direction::Egress, Traffic::Tcp(PortRange { from: 80, to: 90 })),
+        _ => (Direction::Ingress, Traffic::Icmp { kind: None, code: None }),
+    };
+    let workload = match c % 3 {
+        0 => Some(WorkloadId::Dyno(dyno_id(of(b)))),
+        1 => Some(WorkloadId::Instance(id(of(b)))),
+        _ => None,
+    };
+    let interface = |n: u128| eni(n, vpc_n, of(b), &format!("10.{vpc_n}.0.{}", n + 4), workload);
+    match kind % 11 {
+        0 => {
+            let role = match b % 4 {
+                0 => Some(VpcRole::Space(space_id(of(c)))),
+                1 => Some(VpcRole::Data(space_id(of(c)))),
+                _ => None,
+            };
+            let own = format!("10.{n}.0.0/16");
+            vpc(n, role, &[own.as_str(), "100.64.0.0/16"][..1 + usize::from(c % 2)]).into()
+        }
+        1 => {
+            let own = (c % 2 == 0).then(|| RouteTableAssociation { id: id(n), route_table: id(n) });
+            Subnet { acl: id(of(b)), route_table: own, ..subnet(n, vpc_n, "10.0.0.0/24") }.into()
+        }
+        2 => {
+            let to = match c % 3 {
+                0 => RouteTo::Peering(id(of(b))),
+                1 => RouteTo::Interface(id(of(b))),
+                _ => RouteTo::Gateway(id(of(b))),
+            };
+            table(n, vpc_n, &[("10.0.0.0/8", to)]).into()
+        }
+        3 => {
+            let named = GroupPeer::Group { group: id(of(b)), account: account(1), vpc: id(of(c)) };
+            let rules = vec![rule(direction, traffic, named), open(direction, "10.0.0.0/8")];
+            group(n, vpc_n, rules).into()
+        }
+        4 => {
+            let all = [(100, entry(b % 2 == 0, traffic, "0.0.0.0/0"))];
+            acl(n, vpc_n, &all, &all).into()
+        }
+        5 | 6 => Eni { groups: vec![id(of(b)), id(of(c))], ..interface(n) }.into(),
+        7 => {
+            use PeeringState as S;
+            let states = [S::Active, S::Active, S::Provisioning, S::PendingAcceptance, S::Deleting];
+            let mut made = peering(n, vpc_n, of(b), states[usize::from(c % 5)]);
+            if c % 7 == 0 {
+                made.accepter.region = Region::find("eu-west-1").unwrap();
+            }
+            made.into()
+        }
+        8 => {
+            use InstanceState as S;
+            let states = [S::Pending, S::Running, S::ShuttingDown, S::Terminated];
+            instance(n, &interface(of(b)), states[usize::from(c % 4)]).into()
+        }
+        9 => {
+            use DynoState as S;
+            let states = [S::Starting, S::Up, S::Stopping, S::Down, S::Crashed];
+            dyno(n, vpc_n, of(b), states[usize::from(c % 5)]).into()
+        }
+        _ if c % 2 == 0 => app(n, 1, &[("KEY", &c.to_string())]).into(),
+        _ => space(n, vpc_n, of(b), &format!("10.{}.0.0/16", c % 5), "10.9.0.0/16").into(),
+    }
+}

@@ -1,0 +1,506 @@
+use super::*;
+use crate::plan::lab::*;
+use crate::*;
+
+const HTTP: Traffic = Traffic::Tcp(PortRange { from: 8000, to: 8000 });
+const ALL: &str = "0.0.0.0/0";
+
+/// A space (VPC 1, its data VPC 2) with a dyno at 10.0.128.4, peered with a customer's VPC 3. That
+/// has the instance 31 at 10.3.0.4 (subnet 3), 32 at 10.3.1.4 (subnet 5) and 33 at 100.64.0.4 (a
+/// secondary block, subnet 6); and VPC 4 with the instance 41 at 10.4.0.4, which is peered with 3.
+fn shop() -> World {
+    let mut world = World::default();
+    put_vpc(&mut world, 1, Some(VpcRole::Space(space_id(1))), &["10.0.0.0/16"]);
+    put_vpc(&mut world, 2, Some(VpcRole::Data(space_id(1))), &["10.1.0.0/16"]);
+    put_vpc(&mut world, 3, None, &["10.3.0.0/16", "100.64.0.0/16"]);
+    put_vpc(&mut world, 4, None, &["10.4.0.0/16"]);
+    put(&mut world, space(1, 1, 2, "10.0.0.0/16", "10.1.0.0/16"));
+    for (n, a, b) in [(12, 1, 2), (13, 1, 3), (34, 3, 4)] {
+        put(&mut world, peering(n, a, b, PeeringState::Active));
+    }
+    let to = |pcx| RouteTo::Peering(id(pcx));
+    put(&mut world, table(1, 1, &[("10.3.0.0/16", to(13)), ("10.1.0.0/16", to(12))]));
+    put(&mut world, table(2, 2, &[("10.0.0.0/16", to(12))]));
+    put(&mut world, table(3, 3, &[("10.0.0.0/16", to(13)), ("10.4.0.0/16", to(34))]));
+    put(&mut world, table(4, 4, &[("10.3.0.0/16", to(34))]));
+    put(&mut world, subnet(7, 1, "10.0.128.0/20"));
+    put(&mut world, subnet(5, 3, "10.3.1.0/24"));
+    put(&mut world, subnet(6, 3, "100.64.0.0/24"));
+    put(&mut world, app(1, 1, &[]));
+    put(&mut world, dyno(1, 1, 11, DynoState::Up));
+    put(&mut world, eni(11, 1, 7, "10.0.128.4", Some(WorkloadId::Dyno(dyno_id(1)))));
+    put_instance(&mut world, 21, 2, 2, "10.1.0.4");
+    put_instance(&mut world, 31, 3, 3, "10.3.0.4");
+    put_instance(&mut world, 32, 3, 5, "10.3.1.4");
+    put_instance(&mut world, 33, 3, 6, "100.64.0.4");
+    put_instance(&mut world, 41, 4, 4, "10.4.0.4");
+    world
+}
+
+fn at(vpc: u128, address: &str) -> Endpoint {
+    Endpoint { vpc: id(vpc), address: address.parse().unwrap() }
+}
+
+fn dyno_end() -> Endpoint {
+    at(1, "10.0.128.4")
+}
+
+fn shop_end() -> Endpoint {
+    at(3, "10.3.0.4")
+}
+
+fn http(world: &World, from: Endpoint, to: Endpoint) -> Verdict {
+    let verdict = reach(world, &Flow::new(from, to, IpProtocol::TCP, 8000), now());
+    let blocked = verdict.hops.iter().filter(|hop| hop.decision == Ruling::Blocked).count();
+    assert_eq!(blocked, usize::from(!verdict.allowed), "only the last hop stops a packet");
+    assert_eq!(verdict.blocked().is_none(), verdict.allowed);
+    verdict
+}
+
+/// What stopped a flow: leg, code, place, and what helps.
+#[track_caller]
+fn stopped(verdict: &Verdict) -> (Leg, Option<ExplanationCode>, &str, Option<&str>) {
+    let hop = verdict.blocked().expect("the flow passes");
+    (hop.leg, hop.code, &hop.where_, hop.remedy.as_deref())
+}
+
+/// An id as text.
+fn text<T: PrefixedId>(n: u128) -> String {
+    id::<T>(n).to_string()
+}
+
+fn set_routes(world: &mut World, n: u128, routes: &[(&str, RouteTo)]) {
+    put(world, table(n, n, routes));
+}
+
+#[test]
+fn a_flow_that_passes_names_every_rule_on_its_way() {
+    let mut world = shop();
+    let dynos = ["10.0.128.0/20", "10.0.144.0/20"];
+    let rules =
+        dynos.map(|cidr| rule(Direction::Ingress, HTTP, GroupPeer::Cidr(cidr.parse().unwrap())));
+    put(&mut world, group(3, 3, rules.to_vec()));
+    let verdict = http(&world, dyno_end(), shop_end());
+    assert!(verdict.allowed, "R15, R16: {verdict:#?}");
+    let lines: Vec<String> =
+        verdict.hops.iter().map(|hop| format!("{}: {}", hop.where_, hop.because)).collect();
+    let lines = lines.join("\n").replace("000000000000000", "");
+    insta::assert_snapshot!(lines, @r"
+    sg-01 of eni-0b: sgr-11 of sg-01 allows all traffic to 0.0.0.0/0
+    acl-01 of subnet-07: everything may pass
+    rtb-01 of subnet-07: 10.3.0.0/16 leads to pcx-0d
+    pcx-0d: it is carried, and vpc-03 takes the packet
+    acl-03 of subnet-03: everything may pass
+    sg-03 of eni-1f: sgr-30 of sg-03 allows tcp 8000 from 10.0.128.0/20
+    eni-1f: it has 10.3.0.4
+    acl-03 of subnet-03: everything may pass
+    rtb-03 of subnet-03: 10.0.0.0/16 leads to pcx-0d
+    pcx-0d: it is carried, and vpc-01 takes the packet
+    acl-01 of subnet-07: everything may pass
+    eni-0b: it has 10.0.128.4
+    ");
+    let world = shop();
+    assert!(http(&world, shop_end(), dyno_end()).allowed, "R21");
+}
+
+#[test]
+fn a_flow_to_itself_meets_nothing() {
+    assert!(http(&shop(), shop_end(), shop_end()).allowed);
+}
+
+#[test]
+fn without_a_route_the_answer_is_the_command_that_makes_one() {
+    let mut world = shop();
+    set_routes(&mut world, 3, &[]);
+    let verdict = http(&world, shop_end(), dyno_end());
+    let command = format!(
+        "aws ec2 create-route --route-table-id {} --destination-cidr-block 10.0.0.0/16 \
+         --vpc-peering-connection-id {}",
+        text::<RouteTableId>(3),
+        text::<PcxId>(13)
+    );
+    let place = format!("{} of {}", text::<RouteTableId>(3), text::<SubnetId>(3));
+    let code = Some(ExplanationCode::NoRouteToDestination);
+    assert_eq!(stopped(&verdict), (Leg::Forward, code, &*place, Some(&*command)));
+    // The same lack, met by the answer of a flow that comes in.
+    let verdict = http(&world, dyno_end(), shop_end());
+    assert_eq!(stopped(&verdict), (Leg::Answer, code, &*place, Some(&*command)));
+    assert!(verdict.blocked().unwrap().because.starts_with("the answer finds no way back"));
+}
+
+#[test]
+fn the_table_of_the_own_subnet_decides() {
+    let mut world = shop();
+    put(&mut world, table(30, 3, &[]));
+    let own = RouteTableAssociation { id: id(30), route_table: id(30) };
+    put(&mut world, Subnet { route_table: Some(own), ..subnet(5, 3, "10.3.1.0/24") });
+    assert!(http(&world, shop_end(), dyno_end()).allowed);
+    let verdict = http(&world, at(3, "10.3.1.4"), dyno_end());
+    assert!(stopped(&verdict).2.starts_with(&text::<RouteTableId>(30)));
+}
+
+#[test]
+fn a_request_that_waits_is_to_be_accepted() {
+    let mut world = shop();
+    put(&mut world, peering(13, 3, 1, PeeringState::PendingAcceptance));
+    let verdict = http(&world, shop_end(), dyno_end());
+    let (_, code, _, remedy) = stopped(&verdict);
+    assert_eq!(code, Some(ExplanationCode::BadState));
+    assert!(verdict.blocked().unwrap().because.ends_with("is pending-acceptance"));
+    let command = format!("heroku spaces:peerings:accept {} --space space-1", text::<PcxId>(13));
+    assert_eq!(remedy, Some(&*command));
+    put(&mut world, peering(34, 4, 3, PeeringState::PendingAcceptance));
+    let verdict = http(&world, shop_end(), at(4, "10.4.0.4"));
+    let command = format!(
+        "aws ec2 accept-vpc-peering-connection --vpc-peering-connection-id {}",
+        text::<PcxId>(34)
+    );
+    assert_eq!(stopped(&verdict).3, Some(&*command));
+    let late = reach(
+        &world,
+        &Flow::new(shop_end(), dyno_end(), IpProtocol::TCP, 80),
+        now() + PEERING_EXPIRY,
+    );
+    let hop = late.blocked().unwrap();
+    assert!(hop.because.ends_with("is expired"), "R27");
+    assert!(hop.remedy.as_ref().unwrap().contains("create-vpc-peering-connection"), "R27");
+}
+
+#[test]
+fn a_peering_that_ended_leaves_blackholes() {
+    let mut world = shop();
+    put(&mut world, peering(34, 3, 4, PeeringState::Deleted));
+    let verdict = http(&world, shop_end(), at(4, "10.4.0.4"));
+    let (_, code, _, remedy) = stopped(&verdict);
+    let command = format!(
+        "aws ec2 create-vpc-peering-connection --vpc-id {} --peer-vpc-id {} --peer-owner-id {}",
+        text::<VpcId>(3),
+        text::<VpcId>(4),
+        account(1)
+    );
+    assert_eq!((code, remedy), (Some(ExplanationCode::BadState), Some(&*command)), "R18");
+    // A new one between the same VPCs: the old route is to be replaced.
+    put(&mut world, peering(35, 3, 4, PeeringState::Active));
+    let verdict = http(&world, shop_end(), at(4, "10.4.0.4"));
+    let command = format!(
+        "aws ec2 replace-route --route-table-id {} --destination-cidr-block 10.4.0.0/16 \
+         --vpc-peering-connection-id {}",
+        text::<RouteTableId>(3),
+        text::<PcxId>(35)
+    );
+    assert_eq!(stopped(&verdict).3, Some(&*command));
+}
+
+#[test]
+fn a_route_to_what_is_gone_is_a_blackhole() {
+    let mut world = shop();
+    for to in [RouteTo::Interface(id(99)), RouteTo::Gateway(id(1)), RouteTo::Peering(id(12))] {
+        set_routes(&mut world, 3, &[(ALL, to)]);
+        let verdict = http(&world, shop_end(), at(3, "192.0.2.1"));
+        assert_eq!(stopped(&verdict).1, Some(ExplanationCode::BadStateRoute), "{to:?}");
+    }
+}
+
+#[test]
+fn the_longest_prefix_decides() {
+    let mut world = shop();
+    let (over, gone) = (RouteTo::Peering(id(13)), RouteTo::Interface(id(99)));
+    set_routes(&mut world, 3, &[("10.0.0.0/16", over), ("10.0.128.0/20", gone)]);
+    let verdict = http(&world, shop_end(), dyno_end());
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::BadStateRoute));
+    assert!(stopped(&verdict).3.unwrap().contains("replace-route"));
+    set_routes(&mut world, 3, &[("10.0.0.0/16", gone), ("10.0.128.0/20", over)]);
+    assert!(http(&world, shop_end(), dyno_end()).allowed, "R15");
+}
+
+#[test]
+fn groups_stop_what_no_rule_allows() {
+    let mut world = shop();
+    put(
+        &mut world,
+        group(3, 3, vec![rule(Direction::Ingress, HTTP, GroupPeer::Cidr(cidr("10.9.0.0/16")))]),
+    );
+    let verdict = http(&world, dyno_end(), shop_end());
+    let command = format!(
+        "aws ec2 authorize-security-group-ingress --group-id {} --ip-permissions \
+         'IpProtocol=tcp,FromPort=8000,ToPort=8000,IpRanges=[{{CidrIp=10.0.128.0/20}},\
+         {{CidrIp=10.0.144.0/20}}]'",
+        text::<SecurityGroupId>(3)
+    );
+    let place = format!("{} of {}", text::<SecurityGroupId>(3), text::<EniId>(31));
+    let code = Some(ExplanationCode::EniSgRulesMismatch);
+    assert_eq!(stopped(&verdict), (Leg::Forward, code, &*place, Some(&*command)), "R16");
+    let verdict = http(&world, shop_end(), dyno_end());
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::SgHasNoRules));
+    assert!(stopped(&verdict).3.unwrap().contains("authorize-security-group-egress"));
+    put(&mut world, group(1, 1, vec![]));
+    let verdict = http(&world, dyno_end(), shop_end());
+    assert_eq!(stopped(&verdict).3, None, "a space's groups are the platform's");
+}
+
+#[test]
+fn a_group_stands_for_its_members_while_a_peering_leads_to_it() {
+    let mut world = shop();
+    let peer = GroupPeer::Group { group: id(4), account: account(1), vpc: id(4) };
+    put(&mut world, group(3, 3, vec![rule(Direction::Ingress, HTTP, peer)]));
+    assert!(http(&world, at(4, "10.4.0.4"), shop_end()).allowed);
+    let code = |world: &World| stopped(&http(world, dyno_end(), shop_end())).1;
+    assert_eq!(code(&world), Some(ExplanationCode::EniSgRulesMismatch));
+    put(&mut world, peering(34, 3, 4, PeeringState::Deleted));
+    assert_eq!(code(&world), Some(ExplanationCode::UnknownPeeredSgs));
+}
+
+#[test]
+fn acls_name_the_entry_that_denies() {
+    let mut world = shop();
+    let all = entry(true, Traffic::All, ALL);
+    let deny = entry(false, Traffic::All, "10.0.0.0/8");
+    put(&mut world, acl(3, 3, &[(90, deny), (100, all)], &[(100, all)]));
+    let verdict = http(&world, dyno_end(), shop_end());
+    let (_, code, place, remedy) = stopped(&verdict);
+    assert_eq!(code, Some(ExplanationCode::SubnetAclRestriction));
+    assert_eq!(place, format!("{} of {}", text::<AclId>(3), text::<SubnetId>(3)));
+    assert!(verdict.blocked().unwrap().because.contains("entry 90 denies"));
+    let one = |number: u16, block: &str| {
+        format!(
+            "aws ec2 create-network-acl-entry --network-acl-id {} --ingress --rule-number \
+             {number} --protocol tcp --port-range From=8000,To=8000 --cidr-block {block} \
+             --rule-action allow",
+            text::<AclId>(3)
+        )
+    };
+    let command = format!("{} && {}", one(89, "10.0.128.0/20"), one(88, "10.0.144.0/20"));
+    assert_eq!(remedy, Some(&*command));
+    let within = http(&world, at(3, "10.3.1.4"), shop_end());
+    assert!(!within.allowed, "another subnet");
+    put_instance(&mut world, 34, 3, 3, "10.3.0.5");
+    assert!(http(&world, at(3, "10.3.0.5"), shop_end()).allowed, "inside the subnet");
+}
+
+#[test]
+fn acls_remember_nothing() {
+    let mut world = shop();
+    let (all, to_dynos) = (entry(true, Traffic::All, ALL), entry(true, HTTP, "10.0.0.0/16"));
+    put(&mut world, acl(3, 3, &[(100, all)], &[(100, to_dynos)]));
+    let verdict = http(&world, dyno_end(), shop_end());
+    let (leg, code, _, remedy) = stopped(&verdict);
+    assert_eq!((leg, code), (Leg::Answer, Some(ExplanationCode::SubnetAclRestriction)), "R17");
+    let remedy = remedy.unwrap();
+    assert!(
+        remedy
+            .contains("--egress --rule-number 110 --protocol tcp --port-range From=1024,To=65535")
+    );
+    let ephemeral = entry(true, Traffic::Tcp(PortRange { from: 1024, to: 65535 }), "10.0.128.0/20");
+    put(&mut world, acl(3, 3, &[(100, all)], &[(100, to_dynos), (110, ephemeral)]));
+    assert!(http(&world, dyno_end(), shop_end()).allowed, "R17");
+}
+
+#[test]
+fn a_lost_acl_lets_nothing_pass() {
+    let mut world = shop();
+    world.apply(&Change::Delete(Key::NetworkAcl(id(3))));
+    let verdict = http(&world, dyno_end(), shop_end());
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::SubnetAclRestriction));
+    assert_eq!(stopped(&verdict).3, None);
+}
+
+#[test]
+fn secondary_blocks_are_out_of_a_spaces_reach() {
+    let mut world = shop();
+    let secondary = at(3, "100.64.0.4");
+    let verdict = http(&world, dyno_end(), secondary);
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::NoRouteToDestination), "R20");
+    assert_eq!(stopped(&verdict).3, None, "R20");
+    set_routes(&mut world, 1, &[(ALL, RouteTo::Peering(id(13)))]);
+    let verdict = http(&world, dyno_end(), secondary);
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::PcxRequiresAddressInVpcCidr), "R20");
+    let verdict = http(&world, secondary, dyno_end());
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::PcxRequiresAddressInVpcCidr), "R20");
+    assert!(verdict.blocked().unwrap().because.contains("secondary block 100.64.0.0/16"));
+    // Customers among themselves reach every block.
+    let routes = [("10.3.0.0/16", id(34)), ("100.64.0.0/16", id(34))];
+    set_routes(&mut world, 4, &routes.map(|(to, pcx)| (to, RouteTo::Peering(pcx))));
+    assert!(http(&world, at(4, "10.4.0.4"), secondary).allowed);
+}
+
+#[test]
+fn peerings_do_not_lead_on() {
+    let mut world = shop();
+    let far = at(4, "10.4.0.4");
+    set_routes(&mut world, 1, &[("10.0.0.0/8", RouteTo::Peering(id(13)))]);
+    let verdict = http(&world, dyno_end(), far);
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::PcxRequiresAddressInVpcCidr), "R23");
+    set_routes(&mut world, 4, &[("10.0.0.0/8", RouteTo::Peering(id(34)))]);
+    let verdict = http(&world, far, dyno_end());
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::PcxRequiresAddressInVpcCidr), "R23");
+}
+
+#[test]
+fn data_services_are_for_dynos_alone() {
+    let mut world = shop();
+    let data = at(2, "10.1.0.4");
+    assert!(http(&world, dyno_end(), data).allowed, "R22");
+    set_routes(&mut world, 3, &[("10.0.0.0/8", RouteTo::Peering(id(13)))]);
+    let verdict = http(&world, shop_end(), data);
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::PcxRequiresAddressInVpcCidr), "R22");
+    put(&mut world, peering(23, 2, 3, PeeringState::Active));
+    set_routes(&mut world, 3, &[("10.1.0.0/16", RouteTo::Peering(id(23)))]);
+    let verdict = http(&world, shop_end(), data);
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::PcxRequiresAddressInVpcCidr), "R22");
+}
+
+#[test]
+fn middleboxes_take_foreign_packets_only_unchecked() {
+    let mut world = shop();
+    set_routes(&mut world, 3, &[("192.0.2.0/24", RouteTo::Interface(id(32)))]);
+    let outside = at(3, "192.0.2.1");
+    let verdict = http(&world, shop_end(), outside);
+    let command = format!(
+        "aws ec2 modify-network-interface-attribute --network-interface-id {} \
+         --no-source-dest-check",
+        text::<EniId>(32)
+    );
+    let (_, code, _, remedy) = stopped(&verdict);
+    assert_eq!(code, Some(ExplanationCode::EniSourceDestCheckRestriction));
+    assert_eq!(remedy, Some(&*command));
+    let mut middlebox = Eni::clone(world.eni(id(32)).unwrap());
+    middlebox.source_dest_check = false;
+    put(&mut world, middlebox);
+    assert!(http(&world, shop_end(), outside).allowed);
+    // Narrower than the VPC: what is for 33 goes to 32 first.
+    set_routes(&mut world, 3, &[("100.64.0.0/24", RouteTo::Interface(id(32)))]);
+    let verdict = http(&world, shop_end(), at(3, "100.64.0.4"));
+    assert_eq!(stopped(&verdict), (Leg::Forward, None, &*text::<EniId>(32), None));
+}
+
+#[test]
+fn addresses_of_nobody_are_unreachable() {
+    let mut world = shop();
+    put(&mut world, eni(35, 3, 3, "10.3.0.9", None));
+    for (to, because) in [("10.3.0.8", "no interface"), ("10.3.0.9", "nothing uses it")] {
+        for from in [at(3, "10.3.1.4"), dyno_end()] {
+            let verdict = http(&world, from, at(3, to));
+            assert_eq!(stopped(&verdict).1, Some(ExplanationCode::NoPossibleDestination));
+            assert!(verdict.blocked().unwrap().because.contains(because));
+        }
+        let verdict = http(&world, at(3, to), shop_end());
+        assert_eq!(stopped(&verdict).1, Some(ExplanationCode::EniAddressRestriction));
+    }
+    let verdict = http(&world, at(77, "10.0.0.4"), shop_end());
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::BadState));
+}
+
+#[test]
+fn the_same_addresses_on_both_sides_never_meet() {
+    let mut world = shop();
+    put_vpc(&mut world, 8, None, &["10.3.0.0/16"]);
+    put_instance(&mut world, 81, 8, 8, "10.3.0.4");
+    let verdict = http(&world, at(3, "10.3.1.4"), at(8, "10.3.0.4"));
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::HigherPriorityRoute));
+    assert_eq!(stopped(&verdict).3, None);
+    let verdict = http(&world, dyno_end(), at(8, "10.3.0.4"));
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::NoPossibleDestination));
+}
+
+#[test]
+fn pings_and_other_regions_have_commands_too() {
+    let mut world = shop();
+    let abroad = Region::find("eu-west-1").unwrap();
+    let moved = Vpc { region: abroad, ..Vpc::clone(world.vpc(id(3)).unwrap()) };
+    put(&mut world, moved);
+    put(&mut world, group(3, 3, vec![open(Direction::Egress, ALL)]));
+    let ping = Flow::new(at(4, "10.4.0.4"), shop_end(), IpProtocol::ICMP, 0);
+    let verdict = reach(&world, &ping, now());
+    let command = format!(
+        "aws ec2 authorize-security-group-ingress --group-id {} --ip-permissions \
+         'IpProtocol=icmp,FromPort=8,ToPort=-1,IpRanges=[{{CidrIp=10.4.0.4/32}}]' \
+         --region eu-west-1",
+        text::<SecurityGroupId>(3)
+    );
+    assert_eq!(stopped(&verdict).3, Some(&*command));
+    let back = Flow::new(shop_end(), at(4, "10.4.0.4"), IpProtocol::ICMP, 0);
+    assert!(reach(&world, &back, now()).allowed, "the reply needs no rule");
+}
+
+#[test]
+fn ends_are_read_as_people_write_them() {
+    let world = shop();
+    let alone = |text: &str| Endpoint::resolve(&world, text, None);
+    assert_eq!(alone("app-1/run.1"), Ok(dyno_end()));
+    assert_eq!(alone(&text::<InstanceId>(31)), Ok(shop_end()));
+    assert_eq!(alone(&text::<EniId>(31)), Ok(shop_end()));
+    assert_eq!(alone(&format!("{}/10.3.0.4", text::<VpcId>(3))), Ok(shop_end()));
+    let unknown = [
+        text::<InstanceId>(99),
+        text::<EniId>(99),
+        format!("{}/10.3.0.4", text::<VpcId>(99)),
+        format!("{}/ten", text::<VpcId>(3)),
+    ];
+    let bad = ["", "10.3.0.4", "app-9/run.1", "app-1/run.9", "i-1", "vpc-1/2", "/", "é/é"];
+    for text in unknown.iter().map(String::as_str).chain(bad) {
+        assert!(alone(text).is_err(), "{text}");
+    }
+    let seen = |text: &str, from| Endpoint::resolve(&world, text, Some(from));
+    assert_eq!(seen("10.3.1.4", shop_end()), Ok(at(3, "10.3.1.4")));
+    assert_eq!(seen("10.0.128.4", shop_end()), Ok(dyno_end()));
+    assert_eq!(
+        seen("100.64.0.4", dyno_end()),
+        Ok(at(3, "100.64.0.4")),
+        "by peering, without a route"
+    );
+    assert_eq!(seen("192.0.2.1", shop_end()), Ok(at(3, "192.0.2.1")));
+}
+
+#[test]
+fn an_address_is_of_the_vpc_that_the_route_leads_to() {
+    let mut world = shop();
+    put_vpc(&mut world, 8, None, &["10.0.0.0/16"]);
+    put(&mut world, peering(10, 8, 3, PeeringState::Active));
+    let seen = |world: &World| Endpoint::resolve(world, "10.0.128.4", Some(shop_end())).unwrap();
+    assert_eq!(seen(&world), dyno_end());
+    set_routes(&mut world, 3, &[("10.0.0.0/16", RouteTo::Peering(id(10)))]);
+    assert_eq!(seen(&world), at(8, "10.0.128.4"));
+}
+
+#[test]
+fn flows_are_read_as_people_write_them() {
+    let world = shop();
+    let flow = |protocol, port| {
+        Flow::resolve(&world, "app-1/run.1", "10.3.0.4", protocol, port).map(|f| f.packet())
+    };
+    let packet = flow("tcp", Some(8000)).unwrap();
+    assert_eq!((packet.source_port, packet.destination_port), (49152, 8000));
+    assert_eq!(flow("icmp", None).unwrap().icmp_type, 8);
+    assert_eq!(flow("47", None).unwrap().protocol, IpProtocol(47));
+    assert!(flow("tcp", None).is_err() && flow("icmp", Some(1)).is_err());
+    assert!(flow("sctp", Some(1)).is_err() && flow("256", None).is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_missing_no_walk_panics(
+        records in proptest::collection::vec(proptest::arbitrary::any::<[u8; 5]>(), 0..150),
+        ends in proptest::arbitrary::any::<[u8; 4]>(),
+    ) {
+        let mut world = World::default();
+        records.into_iter().for_each(|bytes| put(&mut world, random_record(bytes)));
+        let [a, b, c, d] = ends.map(|byte| byte % 5);
+        let (from, to) = (format!("10.{a}.0.{}", b + 4), format!("10.{c}.0.{}", d + 4));
+        http(&world, at(a.into(), &from), at(c.into(), &to));
+        let _ = Flow::resolve(&world, &text::<EniId>(b.into()), &to, "icmp", None);
+    }
+}
+
+#[test]
+fn a_verdict_is_read_as_json() {
+    let mut world = shop();
+    set_routes(&mut world, 3, &[]);
+    let verdict = http(&world, shop_end(), dyno_end());
+    let json = serde_json::to_value(&verdict).unwrap();
+    assert_eq!(json["allowed"], false);
+    let last = json["hops"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["leg"], "forward");
+    assert_eq!(last["decision"], "blocked");
+    assert_eq!(last["code"], "NO_ROUTE_TO_DESTINATION");
+    assert!(last["where"].as_str().unwrap().starts_with("rtb-"));
+}
