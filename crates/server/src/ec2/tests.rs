@@ -1,0 +1,3 @@
+//! Every action, in process, over small worlds.
+
+mod table;
