@@ -1,15 +1,18 @@
 //! Workloads under the real OCI runtime, each test with an instance of Causeway of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "netns_runtime/bench.rs"]
 mod bench;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bench::{Bench, intent, shell};
-use causeway_fabric::runtime::{Error, Runtime, WorkloadState};
+use causeway_fabric::runtime::{Error, Runtime, WorkloadState, doctor};
 
 #[test]
 fn output_and_exit_code_are_kept() {
@@ -321,6 +324,97 @@ fn the_waker_ends_a_wait() {
     let thread = std::thread::spawn(move || waker.wake());
     assert_eq!(bench.runtime.wait(Duration::from_secs(60)), []);
     thread.join().unwrap();
+}
+
+#[test]
+fn an_interface_made_anew_gets_its_workload_back() {
+    let mut bench = Bench::new(1);
+    let id = bench.instance(1);
+    let wanted = shell(&bench, "stat -Lc %i /proc/self/ns/net; exec sleep 1000");
+    bench.apply(id, Some(wanted.clone()));
+    let pid = bench.running(id);
+    bench.remake_network();
+    bench.sweep(id, wanted);
+    bench.ended(id);
+    assert_ne!(bench.running(id), pid);
+    bench.exec_until(id, "pidof sleep");
+    let inode = fs::metadata(&bench.netns_path).unwrap().ino();
+    assert!(bench.log(id).ends_with(&format!("{inode}\n")), "{}", bench.log(id));
+}
+
+#[test]
+fn a_start_that_failed_is_tried_again_though_it_ran_before() {
+    let mut bench = Bench::new(1);
+    let id = bench.instance(1);
+    let wanted = shell(&bench, "exit 1");
+    bench.apply(id, Some(wanted.clone()));
+    assert_eq!(bench.ended(id), (Some(1), None));
+    let mut elsewhere = wanted.clone();
+    elsewhere.interface = "eni-ffffffffffffffff0".parse().unwrap();
+    bench.apply(id, Some(elsewhere));
+    assert!(matches!(bench.state(id), WorkloadState::Failed(_)));
+    bench.restart();
+    bench.sweep(id, shell(&bench, "exit 2"));
+    assert_eq!(bench.ended(id), (Some(2), None));
+}
+
+#[test]
+fn a_log_without_end_is_bounded() {
+    let mut bench = Bench::new(1);
+    let id = bench.dyno(1);
+    bench.apply(id, Some(shell(&bench, "yes | head -c 5000000; echo end")));
+    assert_eq!(bench.ended(id), (Some(0), None));
+    assert_eq!(bench.runtime.log(&id, 6).unwrap(), b"y\nend\n");
+    let len = bench.runtime.log(&id, usize::MAX).unwrap().len();
+    assert!((1 << 20..=2 << 20).contains(&len), "{len}");
+}
+
+#[test]
+fn a_workload_that_shouts_at_its_shim_is_still_stopped() {
+    let mut bench = Bench::with_grace(1, Duration::from_millis(200));
+    let id = bench.dyno(1);
+    let script = "trap '' TERM; yes 'signal 1' > /.causeway/status & yes & touch on; sleep 1000";
+    let mut wanted = shell(&bench, script);
+    bench.apply(id, Some(wanted.clone()));
+    bench.running(id);
+    bench.exec_until(id, "test -e on");
+    wanted.run = false;
+    bench.apply(id, Some(wanted));
+    assert_eq!(bench.ended(id), (None, Some(9)));
+}
+
+#[test]
+fn what_it_left_is_removed_however_deep() {
+    let mut bench = Bench::new(1);
+    let id = bench.instance(1);
+    let program = "for (1..3000) { mkdir q(a) x 9; chdir q(a) x 9 or die } chmod 0, q(.)";
+    bench.apply(id, Some(intent(&bench, &["perl", "-e", program])));
+    assert_eq!(bench.ended(id), (Some(0), None));
+    bench.apply(id, None);
+    bench.gone(id);
+    assert!(!bench.dir(id).exists());
+    // It is deleted aside; purge waits for the end of that, and nothing may be left after it.
+    assert_eq!(bench.runtime.purge().unwrap(), 0);
+    assert_eq!(bench.traces(), Vec::<String>::new());
+}
+
+#[test]
+fn what_nobody_knows_is_gone() {
+    let mut bench = Bench::new(1);
+    let id = bench.instance(1);
+    bench.apply(id, None);
+    bench.gone(id);
+    let mut wanted = shell(&bench, "true");
+    wanted.run = false;
+    bench.apply(id, Some(wanted));
+    assert_eq!(bench.state(id), WorkloadState::Stopped);
+    assert_eq!(bench.log(id), "");
+}
+
+#[test]
+fn this_machine_is_found_able() {
+    let checks = doctor(Path::new("runc"));
+    assert!(checks.len() >= 4 && checks.iter().all(|check| check.ok), "{checks:?}");
 }
 
 #[test]

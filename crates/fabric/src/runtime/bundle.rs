@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use model::WorkloadId;
@@ -96,6 +96,18 @@ pub(super) fn write_hosts(files: &Files, intent: &WorkloadIntent) -> Result<(), 
 /// The namespace of the workload's interface, which the data plane makes.
 pub(super) fn network_path(intent: &WorkloadIntent) -> PathBuf {
     Path::new("/run/netns").join(format!("cw-{}", intent.interface))
+}
+
+/// Whether a process is in the namespace that its interface has now. Where the data plane had to
+/// make the interface anew, what still runs in the old one reaches nobody.
+pub(super) fn is_in_network(pid: u32, intent: &WorkloadIntent) -> bool {
+    let now = fs::metadata(network_path(intent));
+    let its = fs::metadata(format!("/proc/{pid}/ns/net"));
+    match (now, its) {
+        (Ok(now), Ok(its)) => (now.dev(), now.ino()) == (its.dev(), its.ino()),
+        // Nothing to move to, or about to end by itself.
+        (Err(_), _) | (_, Err(_)) => true,
+    }
 }
 
 /// A user of its own, the same at every start so that its files stay its own.

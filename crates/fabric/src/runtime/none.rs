@@ -33,8 +33,9 @@ impl NoRuntime {
         (before.as_ref() != Some(&state)).then_some(WorkloadEvent { id, state })
     }
 
-    fn forget(&mut self, id: WorkloadId) -> Option<WorkloadEvent> {
-        self.states.remove(&id).map(|_| WorkloadEvent { id, state: WorkloadState::Gone })
+    fn forget(&mut self, id: WorkloadId) -> WorkloadEvent {
+        self.states.remove(&id);
+        WorkloadEvent { id, state: WorkloadState::Gone }
     }
 }
 
@@ -46,7 +47,7 @@ impl Runtime for NoRuntime {
     fn sweep(&mut self, workloads: &BTreeMap<WorkloadId, WorkloadIntent>) -> Vec<WorkloadEvent> {
         let gone: Vec<_> =
             self.states.keys().filter(|id| !workloads.contains_key(id)).copied().collect();
-        let mut events: Vec<_> = gone.into_iter().filter_map(|id| self.forget(id)).collect();
+        let mut events: Vec<_> = gone.into_iter().map(|id| self.forget(id)).collect();
         events.extend(workloads.iter().filter_map(|(id, intent)| self.set(*id, intent.run)));
         events
     }
@@ -59,7 +60,7 @@ impl Runtime for NoRuntime {
             .iter()
             .filter_map(|(id, intent)| match intent {
                 Some(intent) => self.set(*id, intent.run),
-                None => self.forget(*id),
+                None => Some(self.forget(*id)),
             })
             .collect()
     }

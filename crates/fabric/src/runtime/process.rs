@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 
 /// A process, told apart from every other that had or will have its number.
@@ -30,6 +31,10 @@ impl ProcessMark {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
             Err(error) => return Err(error),
         };
+        if has_ended(&fd)? {
+            // Nobody has waited for it yet.
+            return Ok(None);
+        }
         // The descriptor came first: if the start still fits, it is of the process meant.
         match Self::of(self.pid) {
             Ok(now) if now == *self => Ok(Some(fd)),
@@ -56,6 +61,12 @@ pub(super) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
         }
         Ok(OwnedFd::from_raw_fd(fd as RawFd))
     }
+}
+
+fn has_ended(process: &OwnedFd) -> io::Result<bool> {
+    let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO)?;
+    Ok(fds[0].any() == Some(true))
 }
 
 fn boot_id() -> io::Result<String> {
@@ -89,7 +100,10 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let mark = ProcessMark::of(child.id()).unwrap();
         assert!(mark.open().unwrap().is_some());
+        let process = mark.open().unwrap().unwrap();
         child.kill().unwrap();
+        poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
+        assert!(mark.open().unwrap().is_none(), "not waited for");
         child.wait().unwrap();
         assert!(mark.open().unwrap().is_none());
     }

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use model::intent::WorkloadIntent;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::mkfifo;
 
 use super::bundle::{self, Machine};
@@ -88,6 +89,13 @@ enum Cause {
     Ended,
 }
 
+impl Workload {
+    /// Whether it has a shim that was not yet heard to run it.
+    fn is_starting(&self) -> bool {
+        self.shim.is_some() && !matches!(self.reported, Some(WorkloadState::Running { .. }))
+    }
+}
+
 impl Runc {
     /// Takes over what an earlier one left in `dir`. `self_exe` is our own program, which knows
     /// the subcommands `shim` and `init`; `instance` sets what is ours apart from what another
@@ -104,7 +112,8 @@ impl Runc {
         }
         let dir = dir.into();
         let run_dir = PathBuf::from("/run/causeway").join(instance);
-        for path in [&dir, &dir.join(GONE_DIR), &run_dir] {
+        fs::create_dir_all(&run_dir).map_err(at("make", &run_dir))?;
+        for path in [&dir, &dir.join(GONE_DIR), &run_dir.join("runc")] {
             private_dir(path).map_err(at("make", path))?;
         }
         let dir = fs::canonicalize(&dir).map_err(at("resolve", &dir))?;
@@ -210,8 +219,14 @@ impl Runc {
             (Wanted::Unknown, _) => {}
             (Wanted::Intent(intent), Some(shim)) if intent.run && !shim.stopping => {
                 let same = shim.started_with.as_ref().is_none_or(|with| same_process(with, intent));
+                let pid = self.files(&id).running_pid();
+                let connected = pid.is_none_or(|pid| bundle::is_in_network(pid, intent));
                 let intent = intent.clone();
-                if same { self.rename(&id, intent) } else { self.stop(&id, self.grace) }
+                if same && connected {
+                    self.rename(&id, intent);
+                } else {
+                    self.stop(&id, self.grace);
+                }
             }
             (_, Some(shim)) => {
                 if !shim.stopping {
@@ -220,7 +235,7 @@ impl Runc {
             }
             (Wanted::Nothing, None) => self.forget(&id),
             (Wanted::Intent(intent), None) => {
-                if intent.run && self.is_to_start(&id, cause) {
+                if intent.run && (workload.failed.is_some() || self.is_to_start(&id, cause)) {
                     let intent = intent.clone();
                     self.start(id, &intent);
                 }
@@ -260,8 +275,9 @@ impl Runc {
         if is_held(&files)? {
             return find_shim(&files);
         }
-        bundle::write(&self.machine, &files, id, intent)?;
+        // First of all: were this the last that the daemon does, the next one starts it.
         files::remove_file(&files.exit()).map_err(at("remove", &files.exit()))?;
+        bundle::write(&self.machine, &files, id, intent)?;
         let order = ShimOrder {
             runtime: self.runtime.clone(),
             runc_root: self.runc_root(),
@@ -336,6 +352,7 @@ impl Runc {
     /// Removes what is left of a workload that does not run.
     fn forget(&mut self, id: &WorkloadId) {
         let files = self.files(id);
+        self.remove_container(&id.to_string());
         loop {
             self.removed += 1;
             let aside = self.dir.join(GONE_DIR).join(format!("{id}.{}", self.removed));
@@ -439,6 +456,14 @@ impl Runc {
         shims.iter().zip(ended).filter(|(_, ended)| *ended).map(|((id, _), _)| *id).collect()
     }
 
+    /// Lets go of a shim that ended.
+    fn bury(&mut self, id: &WorkloadId) {
+        let Some(shim) = self.workloads.get_mut(id).and_then(|w| w.shim.take()) else { return };
+        // It is our child only where we are the first process of the machine, or of a container.
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+        let _ = waitid(Id::PIDFd(shim.process.as_fd()), flags);
+    }
+
     fn drain(&mut self) {
         let mut sink = [0; 1024];
         while matches!((&self.woken).read(&mut sink), Ok(1..)) {}
@@ -477,8 +502,7 @@ impl Runtime for Runc {
         for (id, intent) in delta {
             let wanted = match intent {
                 Some(intent) => Wanted::Intent(intent.clone()),
-                None if self.workloads.contains_key(id) => Wanted::Nothing,
-                None => continue,
+                None => Wanted::Nothing,
             };
             self.workloads.entry(*id).or_default().wanted = wanted;
             self.settle_and_report(*id, Cause::Named, &mut events);
@@ -491,18 +515,19 @@ impl Runtime for Runc {
         self.drain();
         let mut events = Vec::new();
         for id in ended {
-            if let Some(workload) = self.workloads.get_mut(&id) {
-                workload.shim = None;
-            }
+            self.bury(&id);
             self.note_if_vanished(&id);
             self.report_end(id, &mut events);
             self.settle_and_report(id, Cause::Ended, &mut events);
         }
-        let all: Vec<_> = self.workloads.keys().copied().collect();
-        for id in all {
-            if self.workloads.get(&id).is_some_and(|workload| workload.shim.is_some()) {
-                self.report(id, &mut events);
-            }
+        let starting: Vec<_> = self
+            .workloads
+            .iter()
+            .filter(|(_, workload)| workload.is_starting())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in starting {
+            self.report(id, &mut events);
         }
         events
     }
@@ -606,11 +631,11 @@ fn is_held(files: &Files) -> Result<bool, Error> {
     }
 }
 
-fn private_dir(path: &std::path::Path) -> io::Result<()> {
+fn private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn open_events(dir: &std::path::Path) -> Result<File, Error> {
+fn open_events(dir: &Path) -> Result<File, Error> {
     let path = dir.join(EVENTS);
     match mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
         Ok(()) | Err(nix::errno::Errno::EEXIST) => {}

@@ -35,6 +35,9 @@ pub(super) const READY: &str = "ready";
 pub(super) const BUSY: &str = "busy";
 /// Exit codes above this one mean that a signal ended the command.
 const SIGNALLED: i32 = 128;
+/// The first process says a line at its start and one at its end. Whoever says much more than
+/// that is not it, and is not listened to: the pipe is within the workload's reach.
+const STATUS_BYTES: usize = 4096;
 
 /// The hidden subcommand `shim <dir>`: runs one workload to its end.
 pub fn shim_main(dir: &Path) -> ExitCode {
@@ -83,6 +86,7 @@ fn stay(files: &Files) -> io::Result<()> {
         files,
         asked: false,
         heard: Vec::new(),
+        patience: STATUS_BYTES,
     };
     writeln!(io::stdout(), "{READY}")?;
     dup2_stdout(File::create("/dev/null")?)?;
@@ -109,6 +113,8 @@ struct Shim<'a> {
     asked: bool,
     /// What the first process said last.
     heard: Vec<u8>,
+    /// How much more of it is listened to.
+    patience: usize,
 }
 
 /// What is watched while the workload runs.
@@ -216,10 +222,14 @@ impl Shim<'_> {
             let left = deadline.saturating_duration_since(Instant::now());
             PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         });
+        let listening = match self.patience {
+            0 => PollFlags::empty(),
+            _ => PollFlags::POLLIN,
+        };
         let mut fds = vec![
             PollFd::new(watched.process.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.status.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.status.as_fd(), listening),
         ];
         fds.extend(watched.output.iter().map(|o| PollFd::new(o.as_fd(), PollFlags::POLLIN)));
         match poll(&mut fds, timeout) {
@@ -250,7 +260,10 @@ impl Shim<'_> {
     fn listen(&mut self) {
         const ENOUGH: usize = 64;
         let mut chunk = [0; ENOUGH];
-        while let Ok(read @ 1..) = self.status.read(&mut chunk) {
+        while self.patience > 0
+            && let Ok(read @ 1..) = self.status.read(&mut chunk)
+        {
+            self.patience = self.patience.saturating_sub(read);
             self.heard.extend_from_slice(&chunk[..read]);
             let surplus = self.heard.len().saturating_sub(ENOUGH);
             self.heard.drain(..surplus);

@@ -166,6 +166,13 @@ impl Bench {
         self.runtime = runc(self.root.path(), &self.instance, self.grace);
     }
 
+    /// Puts a new namespace in the place of the first interface's.
+    pub fn remake_network(&self) {
+        let name = format!("cw-{}", self.enis[0]);
+        ip(&["netns", "del", &name]);
+        ip(&["netns", "add", &name]);
+    }
+
     pub fn shim(&self, id: WorkloadId) -> u32 {
         let record = fs::read(self.dir(id).join("shim.json")).unwrap();
         let record: serde_json::Value = serde_json::from_slice(&record).unwrap();

@@ -52,9 +52,7 @@ impl Runc {
                 break;
             }
             for id in self.poll(left) {
-                if let Some(workload) = self.workloads.get_mut(&id) {
-                    workload.shim = None;
-                }
+                self.bury(&id);
             }
             self.drain();
         }
