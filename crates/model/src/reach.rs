@@ -10,6 +10,8 @@ mod walk;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_decided;
 
 use std::net::Ipv4Addr;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::intent::MacAddr;
+use crate::intent::{Intent, IntentDelta, MacAddr};
 use crate::*;
 
 /// An id by number.
@@ -345,4 +345,23 @@ pub fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
         _ if c % 2 == 0 => app(n, 1, &[("KEY", &c.to_string())]).into(),
         _ => space(n, vpc_n, of(b), &format!("10.{}.0.0/16", c % 5), "10.9.0.0/16").into(),
     }
+}
+
+/// Puts a delta into an intent, and checks that each part of it says something new.
+pub fn apply_delta(intent: &mut Intent, delta: IntentDelta) {
+    fn each<Id: Ord + Copy + std::fmt::Debug, Plan: PartialEq>(
+        all: &mut BTreeMap<Id, Plan>,
+        changed: BTreeMap<Id, Option<Plan>>,
+    ) {
+        for (id, plan) in changed {
+            assert!(all.get(&id) != plan.as_ref(), "{id:?} is as it was");
+            match plan {
+                Some(plan) => drop(all.insert(id, plan)),
+                None => drop(all.remove(&id)),
+            }
+        }
+    }
+    each(&mut intent.vpcs, delta.vpcs);
+    each(&mut intent.peerings, delta.peerings);
+    each(&mut intent.workloads, delta.workloads);
 }

@@ -201,25 +201,6 @@ fn delta(before: &World, changes: &[Change]) -> (IntentDelta, World) {
     (plan_delta(before, &after, changes, now()), after)
 }
 
-/// Puts a delta into an intent, and checks that each part of it says something new.
-fn apply(intent: &mut Intent, delta: IntentDelta) {
-    fn each<Id: Ord + Copy + std::fmt::Debug, Plan: PartialEq>(
-        all: &mut std::collections::BTreeMap<Id, Plan>,
-        changed: std::collections::BTreeMap<Id, Option<Plan>>,
-    ) {
-        for (id, plan) in changed {
-            assert!(all.get(&id) != plan.as_ref(), "{id:?} is as it was");
-            match plan {
-                Some(plan) => drop(all.insert(id, plan)),
-                None => drop(all.remove(&id)),
-            }
-        }
-    }
-    each(&mut intent.vpcs, delta.vpcs);
-    each(&mut intent.peerings, delta.peerings);
-    each(&mut intent.workloads, delta.workloads);
-}
-
 fn change() -> impl Strategy<Value = Change> {
     (any::<[u8; 5]>(), 0u8..5).prop_map(|(bytes, fate)| {
         let record = random_record(bytes);
@@ -240,7 +221,7 @@ proptest! {
         let mut intent = plan(&world, now());
         for changes in steps {
             let (delta, after) = delta(&world, &changes);
-            apply(&mut intent, delta);
+            apply_delta(&mut intent, delta);
             prop_assert_eq!(&intent, &plan(&after, now()));
             world = after;
         }

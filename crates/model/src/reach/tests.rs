@@ -129,6 +129,15 @@ fn without_a_route_the_answer_is_the_command_that_makes_one() {
 }
 
 #[test]
+fn a_default_route_to_the_internet_is_no_route_to_a_peer() {
+    let mut world = shop();
+    set_routes(&mut world, 3, &[(ALL, RouteTo::Gateway(id(1)))]);
+    let verdict = http(&world, shop_end(), dyno_end());
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::NoRouteToDestination));
+    assert!(stopped(&verdict).3.unwrap().contains("create-route"));
+}
+
+#[test]
 fn the_table_of_the_own_subnet_decides() {
     let mut world = shop();
     put(&mut world, table(30, 3, &[]));

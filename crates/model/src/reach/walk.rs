@@ -197,6 +197,10 @@ impl Walk<'_> {
             Some(RouteTo::Interface(eni)) => {
                 (Code::BadStateRoute, format!("{eni} is gone, or nothing uses it"))
             }
+            // A default route to the internet is no route to another VPC.
+            Some(RouteTo::Gateway(igw)) if self.goal().vpc != site.vpc.id => {
+                (Code::NoRouteToDestination, format!("it leads to {igw} only"))
+            }
             Some(RouteTo::Gateway(igw)) => {
                 (Code::BadStateRoute, format!("nothing carries packets to {igw}"))
             }
