@@ -1,7 +1,7 @@
 //! Workloads in containers of an OCI runtime, each with a shim beside it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,14 +20,14 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::mkfifo;
 
 use super::bundle::{self, Machine};
-use super::files::{self, ExitRecord, Files, ShimOrder, at, write_record};
+use super::files::{ExitRecord, Files, at, write_record};
 use super::process::ProcessMark;
-use super::shim::READY;
 use super::{Error, ExecCommand, Runtime, Waker, WorkloadEvent, WorkloadState};
 
 mod cgroup;
 pub(super) mod doctor;
 mod purge;
+mod start;
 
 const GRACE: Duration = Duration::from_secs(30);
 /// Every VPC's own resolver answers here, as in EC2.
@@ -163,38 +163,6 @@ impl Runc {
         self.run_dir.join("runc")
     }
 
-    fn adopt(&mut self) -> Result<(), Error> {
-        let entries = fs::read_dir(&self.dir).map_err(at("list", &self.dir))?;
-        for entry in entries {
-            let name = entry.map_err(at("list", &self.dir))?.file_name();
-            let Some(id) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            let mut workload = Workload::default();
-            match find_shim(&self.files(&id)) {
-                Ok(shim) => workload.shim = shim,
-                Err(error) => workload.failed = Some(error.chain()),
-            }
-            if workload.shim.is_none() {
-                self.note_if_vanished(&id);
-            }
-            self.workloads.insert(id, workload);
-        }
-        self.delete_removed();
-        Ok(())
-    }
-
-    /// A shim that left no record was killed: ends what it left, and writes the record.
-    fn note_if_vanished(&self, id: &WorkloadId) {
-        let files = self.files(id);
-        if !files.shim().exists() || files.exit().exists() {
-            return;
-        }
-        self.remove_container(&id.to_string());
-        let _ = files::remove_dir(&files.bundle());
-        if let Err(error) = write_record(&files.exit(), &ExitRecord::default()) {
-            tracing::warn!(workload = %id, %error, "could not note that a workload vanished");
-        }
-    }
-
     fn remove_container(&self, name: &str) {
         if !self.runc_root().join(name).exists() {
             return;
@@ -251,66 +219,6 @@ impl Runc {
             (Cause::Swept, Some(record)) => {
                 record.asked || (record.code.is_none() && record.signal.is_none())
             }
-        }
-    }
-
-    fn start(&mut self, id: WorkloadId, intent: &WorkloadIntent) {
-        let started = self.try_start(id, intent);
-        let Some(workload) = self.workloads.get_mut(&id) else { return };
-        match started {
-            Ok(shim) => {
-                workload.failed = None;
-                workload.shim = shim;
-                if workload.shim.is_none() {
-                    // So short a life that it is over already.
-                    self.note_if_vanished(&id);
-                }
-            }
-            Err(error) => workload.failed = Some(error.chain()),
-        }
-    }
-
-    fn try_start(&self, id: WorkloadId, intent: &WorkloadIntent) -> Result<Option<Shim>, Error> {
-        let files = self.files(&id);
-        if is_held(&files)? {
-            return find_shim(&files);
-        }
-        // First of all: were this the last that the daemon does, the next one starts it.
-        files::remove_file(&files.exit()).map_err(at("remove", &files.exit()))?;
-        bundle::write(&self.machine, &files, id, intent)?;
-        let order = ShimOrder {
-            runtime: self.runtime.clone(),
-            runc_root: self.runc_root(),
-            container: id.to_string(),
-            events: self.dir.join(EVENTS),
-        };
-        write_record(&files.order(), &order).map_err(at("write", &files.order()))?;
-        self.start_shim(&files)?;
-        find_shim(&files)
-    }
-
-    fn start_shim(&self, files: &Files) -> Result<(), Error> {
-        let failed = |source| Error::Program {
-            program: self.machine.self_exe.display().to_string(),
-            source,
-        };
-        let mut child = Command::new(&self.machine.self_exe)
-            .arg("shim")
-            .arg(&files.root)
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
-        let mut said = String::new();
-        let read = child.stdout.take().map(|mut stdout| stdout.read_to_string(&mut said));
-        child.wait().map_err(failed)?;
-        read.transpose().map_err(failed)?;
-        match said.trim() {
-            READY => Ok(()),
-            "" => Err(Error::Refused("the shim ended without a word".to_owned())),
-            other => Err(Error::Refused(format!("shim: {other}"))),
         }
     }
 
@@ -431,6 +339,16 @@ impl Runc {
             workload.reported = Some(state.clone());
         }
         events.push(WorkloadEvent { id, state });
+    }
+
+    /// Says how a workload ended, also where it is about to be removed or started anew.
+    fn report_end(&mut self, id: WorkloadId, events: &mut Vec<WorkloadEvent>) {
+        let Some(workload) = self.workloads.get_mut(&id) else { return };
+        let wanted = std::mem::take(&mut workload.wanted);
+        self.report(id, events);
+        if let Some(workload) = self.workloads.get_mut(&id) {
+            workload.wanted = wanted;
+        }
     }
 
     fn settle_and_report(&mut self, id: WorkloadId, cause: Cause, out: &mut Vec<WorkloadEvent>) {
@@ -572,18 +490,6 @@ impl Runtime for Runc {
     }
 }
 
-impl Runc {
-    /// Says how a workload ended, also where it is about to be removed or started anew.
-    fn report_end(&mut self, id: WorkloadId, events: &mut Vec<WorkloadEvent>) {
-        let Some(workload) = self.workloads.get_mut(&id) else { return };
-        let wanted = std::mem::take(&mut workload.wanted);
-        self.report(id, events);
-        if let Some(workload) = self.workloads.get_mut(&id) {
-            workload.wanted = wanted;
-        }
-    }
-}
-
 /// Whether a workload that was started with one intent is what another one asks for. Addresses
 /// may change while it runs.
 fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
@@ -605,30 +511,6 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         && *user_data == wanted.user_data
         && *environment == wanted.environment
         && *memory_limit == wanted.memory_limit
-}
-
-/// The shim that a record names, if it lives.
-fn find_shim(files: &Files) -> Result<Option<Shim>, Error> {
-    let record = files::read_record::<ProcessMark>(&files.shim());
-    let Some(mark) = record.map_err(at("read", &files.shim()))? else { return Ok(None) };
-    let process = mark.open().map_err(at("find the process of", &files.shim()))?;
-    let started_with = files.started_with();
-    Ok(process.map(|process| Shim { mark, process, started_with, stopping: false }))
-}
-
-/// Whether a shim holds the workload.
-fn is_held(files: &Files) -> Result<bool, Error> {
-    let path = files.lock();
-    let lock = match File::open(&path) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(at("open", &path)(error)),
-    };
-    match lock.try_lock() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(at("lock", &path)(error)),
-    }
 }
 
 fn private_dir(path: &Path) -> io::Result<()> {

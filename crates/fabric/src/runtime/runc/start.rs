@@ -1,0 +1,133 @@
+//! Starting workloads, and finding again what was started.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read};
+use std::process::{Command, Stdio};
+
+use model::WorkloadId;
+use model::intent::WorkloadIntent;
+
+use super::super::Error;
+use super::super::bundle;
+use super::super::files::{self, ExitRecord, Files, ShimOrder, at, write_record};
+use super::super::process::ProcessMark;
+use super::super::shim::READY;
+use super::{EVENTS, Runc, Shim, Workload};
+
+impl Runc {
+    pub(super) fn adopt(&mut self) -> Result<(), Error> {
+        let entries = fs::read_dir(&self.dir).map_err(at("list", &self.dir))?;
+        for entry in entries {
+            let name = entry.map_err(at("list", &self.dir))?.file_name();
+            let Some(id) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            let mut workload = Workload::default();
+            match find_shim(&self.files(&id)) {
+                Ok(shim) => workload.shim = shim,
+                Err(error) => workload.failed = Some(error.chain()),
+            }
+            if workload.shim.is_none() {
+                self.note_if_vanished(&id);
+            }
+            self.workloads.insert(id, workload);
+        }
+        self.delete_removed();
+        Ok(())
+    }
+
+    /// A shim that left no record was killed: ends what it left, and writes the record.
+    pub(super) fn note_if_vanished(&self, id: &WorkloadId) {
+        let files = self.files(id);
+        if !files.shim().exists() || files.exit().exists() {
+            return;
+        }
+        self.remove_container(&id.to_string());
+        let _ = files::remove_dir(&files.bundle());
+        if let Err(error) = write_record(&files.exit(), &ExitRecord::default()) {
+            tracing::warn!(workload = %id, %error, "could not note that a workload vanished");
+        }
+    }
+
+    pub(super) fn start(&mut self, id: WorkloadId, intent: &WorkloadIntent) {
+        let started = self.try_start(id, intent);
+        let Some(workload) = self.workloads.get_mut(&id) else { return };
+        match started {
+            Ok(shim) => {
+                workload.failed = None;
+                workload.shim = shim;
+                if workload.shim.is_none() {
+                    // So short a life that it is over already.
+                    self.note_if_vanished(&id);
+                }
+            }
+            Err(error) => workload.failed = Some(error.chain()),
+        }
+    }
+
+    fn try_start(&self, id: WorkloadId, intent: &WorkloadIntent) -> Result<Option<Shim>, Error> {
+        let files = self.files(&id);
+        if is_held(&files)? {
+            return find_shim(&files);
+        }
+        // First of all: were this the last that the daemon does, the next one starts it.
+        files::remove_file(&files.exit()).map_err(at("remove", &files.exit()))?;
+        bundle::write(&self.machine, &files, id, intent)?;
+        let order = ShimOrder {
+            runtime: self.runtime.clone(),
+            runc_root: self.runc_root(),
+            container: id.to_string(),
+            events: self.dir.join(EVENTS),
+        };
+        write_record(&files.order(), &order).map_err(at("write", &files.order()))?;
+        self.start_shim(&files)?;
+        find_shim(&files)
+    }
+
+    fn start_shim(&self, files: &Files) -> Result<(), Error> {
+        let failed = |source| Error::Program {
+            program: self.machine.self_exe.display().to_string(),
+            source,
+        };
+        let mut child = Command::new(&self.machine.self_exe)
+            .arg("shim")
+            .arg(&files.root)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let mut said = String::new();
+        let read = child.stdout.take().map(|mut stdout| stdout.read_to_string(&mut said));
+        child.wait().map_err(failed)?;
+        read.transpose().map_err(failed)?;
+        match said.trim() {
+            READY => Ok(()),
+            "" => Err(Error::Refused("the shim ended without a word".to_owned())),
+            other => Err(Error::Refused(format!("shim: {other}"))),
+        }
+    }
+}
+
+/// The shim that a record names, if it lives.
+fn find_shim(files: &Files) -> Result<Option<Shim>, Error> {
+    let record = files::read_record::<ProcessMark>(&files.shim());
+    let Some(mark) = record.map_err(at("read", &files.shim()))? else { return Ok(None) };
+    let process = mark.open().map_err(at("find the process of", &files.shim()))?;
+    let started_with = files.started_with();
+    Ok(process.map(|process| Shim { mark, process, started_with, stopping: false }))
+}
+
+/// Whether a shim holds the workload.
+fn is_held(files: &Files) -> Result<bool, Error> {
+    let path = files.lock();
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(at("open", &path)(error)),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(at("lock", &path)(error)),
+    }
+}
