@@ -50,11 +50,15 @@ impl Fixture {
         Self { world, ids: Sequence(0), now: NOW }
     }
 
-    /// Acts, and checks what holds after any command.
+    /// Acts as an account.
     pub fn try_as(&mut self, scope: Scope, command: Ec2Command) -> Result<Reply, Refused> {
-        let caller = Caller::Account { scope, read_only: false };
+        self.decide(Caller::Account { scope, read_only: false }, command.into())
+    }
+
+    /// Acts, and checks what holds after any command.
+    pub fn decide(&mut self, caller: Caller, command: Command) -> Result<Reply, Refused> {
         let before = self.world.clone();
-        let outcome = self.world.decide(caller, &command.into(), self.now, &mut self.ids);
+        let outcome = self.world.decide(caller, &command, self.now, &mut self.ids);
         assert_eq!(self.world, before, "a decision works on a copy");
         let decided = outcome?;
         let mut replayed = before;

@@ -1,0 +1,448 @@
+//! Random requests of two accounts, of which most name something that exists: nothing panics, and
+//! what always holds, holds after each.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::fixture::*;
+use crate::command::*;
+use crate::resource::*;
+use crate::*;
+
+/// What chance a request is made from.
+type Dice = [u8; 6];
+
+/// Turns chance into requests about what there is.
+struct Player<'a> {
+    world: &'a World,
+    scope: Scope,
+    dice: Dice,
+}
+
+impl Player<'_> {
+    fn pick<T>(&self, die: usize, all: impl Iterator<Item = T>) -> Option<T> {
+        let all: Vec<T> = all.collect();
+        let at = usize::from(self.dice[die]) % all.len().max(1);
+        all.into_iter().nth(at)
+    }
+
+    fn flag(&self, die: usize) -> bool {
+        self.dice[die] & 0x80 != 0
+    }
+
+    /// Mostly the player's own, for what is somebody else's is always refused.
+    fn mine(&self, vpc: VpcId) -> bool {
+        let mine = self.world.vpc(vpc).is_some_and(|vpc| self.scope.holds(vpc));
+        mine || self.dice[4].is_multiple_of(16)
+    }
+
+    fn vpc(&self, die: usize) -> VpcId {
+        let all = self.world.vpcs().map(|r| r.id);
+        self.pick(die, all.filter(|id| self.mine(*id))).unwrap_or(VpcId::MIN)
+    }
+
+    fn subnet(&self, die: usize) -> SubnetId {
+        let all = self.world.subnets().filter(|r| self.mine(r.vpc));
+        self.pick(die, all.map(|r| r.id)).unwrap_or(SubnetId::MIN)
+    }
+
+    fn table(&self, die: usize) -> RouteTableId {
+        let all = self.world.route_tables().filter(|r| self.mine(r.vpc));
+        self.pick(die, all.map(|r| r.id)).unwrap_or(RouteTableId::MIN)
+    }
+
+    fn group(&self, die: usize) -> SecurityGroupId {
+        let all = self.world.groups().filter(|r| self.mine(r.vpc));
+        self.pick(die, all.map(|r| r.id)).unwrap_or(SecurityGroupId::MIN)
+    }
+
+    fn acl(&self, die: usize) -> AclId {
+        let all = self.world.acls().filter(|r| self.mine(r.vpc));
+        self.pick(die, all.map(|r| r.id)).unwrap_or(AclId::MIN)
+    }
+
+    fn pcx(&self, die: usize) -> PcxId {
+        self.pick(die, self.world.peerings().map(|r| r.id)).unwrap_or(PcxId::MIN)
+    }
+
+    fn instance(&self, die: usize) -> InstanceId {
+        let all = self.world.instances().filter(|r| self.mine(r.vpc));
+        self.pick(die, all.map(|r| r.id)).unwrap_or(InstanceId::MIN)
+    }
+
+    fn association(&self, die: usize) -> RouteTableAssociationId {
+        let own = self.world.subnets().filter_map(|subnet| Some(subnet.route_table?.id));
+        self.pick(die, own.chain(self.world.vpcs().map(|vpc| vpc.main_association)))
+            .unwrap_or(RouteTableAssociationId::MIN)
+    }
+
+    /// A VPC's block: one of few, so that they collide.
+    fn block(&self, die: usize) -> Cidr {
+        let n = self.dice[die];
+        match n % 8 {
+            7 => Cidr::new(172, 16 + n / 16, 0, 0, 16),
+            _ => Cidr::new(10, n % 4, (n & 0x30) * 4, 0, 16 + n / 64 * 2),
+        }
+    }
+
+    fn part(&self, of: Cidr, die: usize) -> Cidr {
+        let n = self.dice[die];
+        let len = (of.prefix_len() + n % 12).min(28 + n / 128);
+        of.subnet(len, u32::from(n / 4) % (1 << (len - of.prefix_len()).min(6))).unwrap_or(of)
+    }
+
+    fn block_of(&self, vpc: VpcId, die: usize) -> Cidr {
+        self.world
+            .vpc(vpc)
+            .and_then(|vpc| self.pick(die, vpc.blocks()))
+            .unwrap_or_else(|| self.block(die))
+    }
+
+    fn direction(&self, die: usize) -> Direction {
+        if self.dice[die] & 1 == 0 { Direction::Ingress } else { Direction::Egress }
+    }
+
+    fn traffic(&self, die: usize) -> Traffic {
+        let n = self.dice[die];
+        let ports = PortRange { from: u16::from(n), to: u16::from(n.wrapping_add(16)) };
+        match n % 5 {
+            0 => Traffic::All,
+            1 => Traffic::Tcp(ports),
+            2 => Traffic::Udp(ports),
+            3 => Traffic::Icmp { kind: (n > 99).then_some(8), code: (n > 199).then_some(0) },
+            _ => Traffic::Protocol(IpProtocol(n)),
+        }
+    }
+
+    fn tags(&self, die: usize) -> Tags {
+        let n = self.dice[die];
+        (0..n % 3).map(|key| (key.to_string(), n.to_string())).collect()
+    }
+
+    fn token(&self, die: usize) -> Option<ClientToken> {
+        let n = self.dice[die];
+        token(&(n % 4).to_string(), &(n / 128).to_string()).filter(|_| n & 64 != 0)
+    }
+
+    fn rule(&self, die: usize) -> RuleSpec {
+        let peer = match self.dice[die] % 3 {
+            0 => RulePeerSpec::Cidr(self.block(die)),
+            1 => RulePeerSpec::Group(self.group(die), None),
+            _ => RulePeerSpec::GroupNamed("default".to_owned()),
+        };
+        RuleSpec { traffic: self.traffic(die + 1), peer, description: None }
+    }
+
+    fn rule_id(&self, die: usize) -> Option<SecurityGroupRuleId> {
+        self.pick(die, self.world.group(self.group(1))?.rules.keys().copied())
+    }
+
+    /// An interface or a peering of the table's VPC.
+    fn target(&self, table: RouteTableId, die: usize) -> RouteTo {
+        let vpc = Key::Vpc(self.world.route_table(table).map_or(VpcId::MIN, |table| table.vpc));
+        let enis = self.world.enis_in(vpc).map(|eni| RouteTo::Interface(eni.id));
+        let peerings = self.world.peerings_of(vpc).map(|pcx| RouteTo::Peering(pcx.id));
+        self.pick(die, enis.chain(peerings)).unwrap_or(RouteTo::Peering(PcxId::MIN))
+    }
+
+    /// A destination that is there, one that the peer has, or one inside the VPC.
+    fn destination(&self, table: RouteTableId, die: usize) -> Cidr {
+        let table = self.world.route_table(table);
+        let there = table.and_then(|t| self.pick(die, t.routes.keys().copied()));
+        let subnets = self.world.subnets().map(|subnet| subnet.cidr);
+        match self.dice[die] % 4 {
+            0 => there.unwrap_or(Cidr::ANY),
+            1 => self.pick(die, subnets).unwrap_or(Cidr::ANY),
+            2 => self.part(self.block(die), die),
+            _ => self.block_of(self.vpc(die), die),
+        }
+    }
+
+    fn tagged(&self, die: usize) -> Vec<TaggedResource> {
+        let any = self.pick(die, self.world.records().map(Record::key));
+        let rule = self.rule_id(die).map(TaggedResource::GroupRule);
+        any.map(TaggedResource::Resource).into_iter().chain(rule).collect()
+    }
+
+    fn run(&self) -> RunInstances {
+        let subnet = self.subnet(1);
+        let n = self.dice[2];
+        let block = self.world.subnet(subnet).map(|subnet| subnet.cidr);
+        RunInstances {
+            max_count: u16::from(n % 8),
+            min_count: 1,
+            groups: (n > 128).then(|| self.group(3)).into_iter().collect(),
+            address: block.filter(|_| n % 8 == 1).and_then(|b| b.nth(self.dice[4].into())),
+            client_token: self.token(5),
+            ..run_in(subnet)
+        }
+    }
+
+    fn command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        match self.dice[0] % 40 {
+            0..=1 => C::CreateVpc { cidr: self.block(1), tags: self.tags(2) },
+            2 => C::DeleteVpc { vpc: self.vpc(1) },
+            3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
+            5 => C::AssociateVpcCidrBlock { vpc: self.vpc(1), cidr: self.block(2) },
+            6 => C::DisassociateVpcCidrBlock { association: self.cidr_association() },
+            7..=9 => {
+                let vpc = self.vpc(1);
+                let cidr = self.part(self.block_of(vpc, 2), 3);
+                C::CreateSubnet { vpc, cidr, zone: None, tags: self.tags(4) }
+            }
+            10 => C::DeleteSubnet { subnet: self.subnet(1) },
+            11..=17 => self.route_command(),
+            18..=23 => self.group_command(),
+            24..=28 => self.acl_command(),
+            29..=31 => C::RunInstances(self.run()),
+            32 => C::TerminateInstances { instances: vec![self.instance(1), self.instance(2)] },
+            33 => C::CreateTags { resources: self.tagged(2), tags: self.tags(3) },
+            34 => C::DeleteTags { resources: self.tagged(2), tags: Vec::new() },
+            _ => self.peering_command(),
+        }
+    }
+
+    fn attribute(&self) -> VpcAttribute {
+        match self.dice[2] % 3 {
+            0 => VpcAttribute::DnsSupport(self.flag(2)),
+            1 => VpcAttribute::DnsHostnames(self.flag(2)),
+            _ => VpcAttribute::UsageMetrics(self.flag(2)),
+        }
+    }
+
+    fn cidr_association(&self) -> VpcCidrAssociationId {
+        let all = self.world.vpcs().flat_map(|vpc| vpc.cidrs.iter().map(|c| c.id));
+        self.pick(1, all).unwrap_or(VpcCidrAssociationId::MIN)
+    }
+
+    fn route_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let route_table = self.table(1);
+        let (destination, target) = (self.destination(route_table, 2), self.target(route_table, 3));
+        let association = self.association(4);
+        match self.dice[5] % 12 {
+            0 => {
+                let (client_token, tags) = (self.token(2), self.tags(3));
+                C::CreateRouteTable { vpc: self.vpc(1), client_token, tags }
+            }
+            1 => C::DeleteRouteTable { route_table },
+            2 => C::AssociateRouteTable { route_table, subnet: self.subnet(2) },
+            3 => C::DisassociateRouteTable { association },
+            4 => C::ReplaceRouteTableAssociation { association, route_table },
+            5 => C::DeleteRoute { route_table, destination },
+            6..=7 => C::ReplaceRoute { route_table, destination, target },
+            _ => C::CreateRoute { route_table, destination, target },
+        }
+    }
+
+    fn group_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let (group, direction, tags) = (self.group(1), self.direction(2), self.tags(2));
+        match self.dice[5] % 6 {
+            0 => {
+                let name = format!("group {}", self.dice[3] % 8);
+                let description = name.clone();
+                C::CreateSecurityGroup { vpc: self.vpc(1), name, description, tags }
+            }
+            1 => C::DeleteSecurityGroup { group },
+            2 => {
+                let rules = vec![self.rule(3)];
+                C::RevokeSecurityGroup { group, direction, rules, ids: Vec::new() }
+            }
+            3 => {
+                let ids = self.rule_id(3).into_iter().collect();
+                C::RevokeSecurityGroup { group, direction, rules: Vec::new(), ids }
+            }
+            _ => {
+                let rules = vec![self.rule(2), self.rule(3)];
+                C::AuthorizeSecurityGroup { group, direction, rules, tags }
+            }
+        }
+    }
+
+    fn acl_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let (acl, direction) = (self.acl(1), self.direction(2));
+        let number = u16::from(self.dice[3] % 32) * 10;
+        let entry = AclEntry { allow: self.flag(4), traffic: self.traffic(4), cidr: self.block(4) };
+        let association = self.pick(2, self.world.subnets().map(|s| s.acl_association));
+        match self.dice[5] % 6 {
+            0 => {
+                let (client_token, tags) = (self.token(2), self.tags(3));
+                C::CreateNetworkAcl { vpc: self.vpc(1), client_token, tags }
+            }
+            1 => C::DeleteNetworkAcl { acl },
+            2 => C::ReplaceNetworkAclAssociation {
+                association: association.unwrap_or(AclAssociationId::MIN),
+                acl,
+            },
+            3 => C::ReplaceNetworkAclEntry { acl, direction, number, entry },
+            4 => C::DeleteNetworkAclEntry { acl, direction, number },
+            _ => C::CreateNetworkAclEntry { acl, direction, number, entry },
+        }
+    }
+
+    fn peering_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let peering = self.pcx(1);
+        match self.dice[5] % 6 {
+            0 => C::RejectPeering { peering },
+            1 => C::DeletePeering { peering },
+            2..=3 => C::AcceptPeering { peering },
+            _ => {
+                let others = self.world.vpcs().map(|vpc| vpc.id);
+                let (vpc, peer_vpc) = (self.vpc(1), self.pick(2, others).unwrap_or(VpcId::MIN));
+                let peer_owner = self.world.vpc(peer_vpc).map(|vpc| vpc.account);
+                let tags = self.tags(3);
+                C::CreatePeering { vpc, peer_vpc, peer_owner, peer_region: None, tags }
+            }
+        }
+    }
+}
+
+/// What the fabric would report, if it did all that it is asked to.
+fn observation(world: &World) -> Observation {
+    let peerings_in =
+        |state| world.peerings().filter(move |pcx| pcx.state == state).map(|pcx| pcx.id).collect();
+    let report = |instance: &Instance| match instance.state {
+        InstanceState::Pending | InstanceState::Running => WorkloadReport::Running,
+        InstanceState::ShuttingDown | InstanceState::Terminated => WorkloadReport::Gone,
+    };
+    Observation {
+        vpcs: world.vpcs().map(|vpc| vpc.id).collect(),
+        carried: peerings_in(PeeringState::Provisioning),
+        gone: peerings_in(PeeringState::Deleting),
+        workloads: world
+            .instances()
+            .map(|instance| (WorkloadId::Instance(instance.id), report(instance)))
+            .collect(),
+    }
+}
+
+/// What holds in every world, whatever was asked for.
+fn check_invariants(world: &World) {
+    for vpc in world.vpcs() {
+        assert!(world.route_table(vpc.main_route_table).is_some_and(|r| r.vpc == vpc.id));
+        assert!(world.acl(vpc.default_acl).is_some_and(|r| r.vpc == vpc.id && r.is_default));
+        assert!(world.group(vpc.default_group).is_some_and(|r| r.vpc == vpc.id));
+        assert!(world.dhcp_options(vpc.dhcp_options).is_some());
+        assert!((1..=5).contains(&vpc.cidrs.len()));
+        let mut blocks: Vec<_> = vpc.blocks().collect();
+        blocks.sort_unstable_by_key(|block| block.base());
+        assert!(blocks.windows(2).all(|pair| !pair[0].overlaps(pair[1])));
+    }
+    for subnet in world.subnets() {
+        assert!(world.acl(subnet.acl).is_some_and(|acl| acl.vpc == subnet.vpc));
+        assert!(world.route_table_of(subnet).is_some_and(|table| table.vpc == subnet.vpc));
+    }
+    for table in world.route_tables() {
+        let vpc = world.vpc(table.vpc).unwrap();
+        for (to, target) in &table.routes {
+            let inside = vpc.blocks().any(|block| block.covers(*to));
+            assert!(!inside || matches!(target, RouteTo::Interface(_)), "{to} {target:?}");
+            assert!(!vpc.blocks().any(|block| block == *to));
+        }
+    }
+    for eni in world.enis() {
+        let subnet = world.subnet(eni.subnet).unwrap();
+        assert_eq!(subnet.vpc, eni.vpc);
+        assert!((1..=5).contains(&eni.groups.len()));
+        for group in &eni.groups {
+            assert_eq!(world.group(*group).unwrap().vpc, eni.vpc);
+        }
+        for address in &eni.addresses {
+            assert!(subnet.cidr.contains(*address) && !subnet.reserves(*address), "{address}");
+        }
+    }
+    world.instances().for_each(|instance| check_instance(world, instance));
+    world.peerings().filter(|pcx| pcx.carries()).for_each(|pcx| check_carried(world, pcx));
+}
+
+fn check_instance(world: &World, instance: &Instance) {
+    if instance.state != InstanceState::Terminated {
+        let eni = world.eni(instance.eni).unwrap();
+        assert_eq!(eni.primary(), instance.address);
+        let workload = eni.attachment.as_ref().unwrap().workload;
+        assert_eq!(workload, WorkloadId::Instance(instance.id));
+    }
+}
+
+fn check_carried(world: &World, pcx: &Peering) {
+    let vpcs = [&pcx.requester, &pcx.accepter].map(|side| {
+        let vpc = world.vpc(side.vpc).unwrap();
+        assert_eq!(side.cidrs, vpc.blocks().collect::<Vec<_>>());
+        vpc
+    });
+    let overlap = vpcs[0].blocks().any(|a| vpcs[1].blocks().any(|b| a.overlaps(b)));
+    assert!(!overlap, "{pcx:?}");
+}
+
+fn check_record(record: &Record) {
+    let key = record.key();
+    let read = Record::read(key.kind().name(), &key.to_string(), &record.body());
+    assert_eq!(read.unwrap(), *record, "a row reads back as it was written");
+}
+
+fn play(f: &mut Fixture, dice: Dice) -> bool {
+    let scope = if dice[5] & 0x40 == 0 { ours() } else { theirs() };
+    match dice[0] {
+        240..=246 => {
+            let report = SystemCommand::Observe(observation(&f.world));
+            f.decide(Caller::System, report.into()).is_ok()
+        }
+        247..=249 => f.decide(Caller::System, SystemCommand::Tick.into()).is_ok(),
+        250.. => {
+            f.now = f.now + Duration::from_secs(u64::from(dice[1]) * 3600);
+            true
+        }
+        _ => {
+            let command = Player { world: &f.world, scope, dice }.command();
+            f.try_as(scope, command).is_ok()
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_asked_for_the_world_stays_whole(
+        steps in proptest::collection::vec(any::<Dice>(), 1..160)
+    ) {
+        let mut f = Fixture::new();
+        for (scope, block) in [(ours(), "10.0.0.0/20"), (theirs(), "10.1.0.0/20")] {
+            let vpc = f.vpc_as(scope, block);
+            f.subnet_as(scope, vpc, &block.replace("/20", "/24"));
+        }
+        for dice in steps {
+            play(&mut f, dice);
+            check_invariants(&f.world);
+        }
+        f.world.records().for_each(check_record);
+    }
+}
+
+/// The random requests are worth something only if enough of them are granted.
+#[test]
+fn random_requests_reach_what_they_are_to_test() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut f = Fixture::new();
+    f.vpc("10.0.0.0/20");
+    f.vpc_as(theirs(), "10.1.0.0/20");
+    let mut runner = TestRunner::deterministic();
+    let mut granted = 0;
+    let (mut carried, mut routed, mut ended) = (false, false, false);
+    for _ in 0..1500 {
+        let dice = any::<Dice>().new_tree(&mut runner).unwrap().current();
+        granted += usize::from(play(&mut f, dice));
+        carried |= f.world.peerings().any(|pcx| pcx.state == PeeringState::Active);
+        routed |= f.world.route_tables().any(|table| !table.routes.is_empty());
+        ended |= f.world.peerings().any(|pcx| pcx.state == PeeringState::Deleted);
+    }
+    assert!(carried && routed && ended, "{carried} {routed} {ended}");
+    assert!(granted > 500, "{granted}");
+}
