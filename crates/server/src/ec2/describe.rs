@@ -159,6 +159,7 @@ pub(super) fn select<'w, T: Stored>(
     view: &View<'w>,
     request: &Request<'_>,
 ) -> Result<(Vec<&'w T>, Option<String>), Ec2Error> {
+    let query = Query::parse::<T>(request)?;
     let ids = ids::<T>(request.params)?;
     let candidates = if ids.is_empty() {
         T::all(view)
@@ -166,7 +167,7 @@ pub(super) fn select<'w, T: Stored>(
         let find = |id: &T::Id| T::get(view, *id).ok_or_else(|| not_found::<T>(id));
         ids.iter().map(find).collect::<Result<_, _>>()?
     };
-    among(view, request, candidates)
+    query.among(view, candidates)
 }
 
 /// The explicit ids, in order, without repetition.
@@ -184,36 +185,52 @@ pub(super) fn not_found<T: Described>(id: impl Display) -> Ec2Error {
     Ec2Error::new(code, format_args!("The {word} '{id}' does not exist"))
 }
 
-/// The page that is asked for among candidates.
-pub(super) fn among<'v, T: Described>(
-    view: &View<'v>,
-    request: &Request<'_>,
-    mut candidates: Vec<&'v T>,
-) -> Result<(Vec<&'v T>, Option<String>), Ec2Error> {
-    let params = request.params;
-    let action = params.get("Action").unwrap_or_default();
-    let paging = Paging::parse(params, action, T::PAGE, Some(T::PARAM))?;
-    let filters = Filters::parse(params)?;
-    let filter = |name: &str| T::FILTERS.iter().find(|(known, _)| *known == name).map(|(_, f)| f);
-    filters.check_names(|name| filter(name).is_some())?;
-    if !filters.is_empty() {
-        let mut matching = Vec::with_capacity(candidates.len());
-        for item in candidates {
-            let tags = item.tags(view);
-            let values = |name: &str| {
-                let tags = tags.into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str()));
-                tag_values(name, tags).or_else(|| filter(name).map(|values| values(view, item)))
-            };
-            if filters.matches(values)? {
-                matching.push(item);
+/// The filters of a request, and which page it asks for.
+pub(super) struct Query {
+    filters: Filters,
+    paging: Paging,
+}
+
+impl Query {
+    /// Reads them: what is wrong with them is said before anything is looked up.
+    pub fn parse<T: Described>(request: &Request<'_>) -> Result<Self, Ec2Error> {
+        let params = request.params;
+        let action = params.get("Action").unwrap_or_default();
+        let paging = Paging::parse(params, action, T::PAGE, Some(T::PARAM))?;
+        let filters = Filters::parse(params)?;
+        filters.check_names(|name| filter::<T>(name).is_some())?;
+        Ok(Self { filters, paging })
+    }
+
+    /// The page among candidates, and the token of the next one.
+    pub fn among<'v, T: Described>(
+        &self,
+        view: &View<'v>,
+        mut candidates: Vec<&'v T>,
+    ) -> Result<(Vec<&'v T>, Option<String>), Ec2Error> {
+        if !self.filters.is_empty() {
+            let mut matching = Vec::with_capacity(candidates.len());
+            for item in candidates {
+                let tags = item.tags(view);
+                let values = |name: &str| {
+                    let tags = tags.into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str()));
+                    tag_values(name, tags).or_else(|| filter::<T>(name).map(|of| of(view, item)))
+                };
+                if self.filters.matches(values)? {
+                    matching.push(item);
+                }
             }
+            candidates = matching;
         }
-        candidates = matching;
+        if !candidates.is_sorted_by_key(|item| item.id()) {
+            candidates.sort_unstable_by_key(|item| item.id());
+        }
+        Ok(page(candidates, |item| item.id().to_string(), &self.paging))
     }
-    if !candidates.is_sorted_by_key(|item| item.id()) {
-        candidates.sort_unstable_by_key(|item| item.id());
-    }
-    Ok(page(candidates, |item| item.id().to_string(), &paging))
+}
+
+fn filter<T: Described>(name: &str) -> Option<for<'v> fn(&View<'v>, &'v T) -> Values<'v>> {
+    T::FILTERS.iter().find(|(known, _)| *known == name).map(|(_, values)| *values)
 }
 
 /// Writes tags.

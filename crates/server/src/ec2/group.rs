@@ -158,6 +158,7 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
         return describe::describe::<SecurityGroup>(world, request);
     }
     let view = View::new(world, request);
+    let query = describe::Query::parse::<SecurityGroup>(request)?;
     let mut found = Vec::new();
     for name in names {
         let id = named(&view, name)?;
@@ -169,7 +170,7 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
     }
     found.sort_unstable_by_key(|group| group.id);
     found.dedup_by_key(|group| group.id);
-    let (page, next) = describe::among(&view, request, found)?;
+    let (page, next) = query.among(&view, found)?;
     Ok(describe::listed(&view, request, &page, next.as_deref()))
 }
 

@@ -6,8 +6,9 @@ use model::{
     SecurityGroupRuleId, Tags, Traffic, VpcId, World,
 };
 
-use super::describe::write_tags;
-use super::describe::{Described, Filter, Stored, View, among, ids, listed, not_found, one};
+use super::describe::{
+    Described, Filter, Query, Stored, View, ids, listed, not_found, one, write_tags,
+};
 use super::input;
 use super::{Ec2Error, Request};
 
@@ -69,6 +70,7 @@ fn rules_of(group: &SecurityGroup) -> impl Iterator<Item = OwnRule> + '_ {
 /// `DescribeSecurityGroupRules`.
 pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, Ec2Error> {
     let view = View::new(world, request);
+    let query = Query::parse::<OwnRule>(request)?;
     let ids = ids::<OwnRule>(request.params)?;
     let candidates: Vec<OwnRule> = if ids.is_empty() {
         let groups = narrowed(&view, request);
@@ -79,7 +81,7 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
         };
         ids.iter().map(find).collect::<Result<_, _>>()?
     };
-    let (page, next) = among(&view, request, candidates.iter().collect())?;
+    let (page, next) = query.among(&view, candidates.iter().collect())?;
     Ok(listed(&view, request, &page, next.as_deref()))
 }
 

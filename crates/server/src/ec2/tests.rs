@@ -1,3 +1,7 @@
-//! Every action, in process, over small worlds.
+//! Every action, in process, over worlds made by the actions themselves.
 
+mod actions;
+mod input;
+mod peering;
+mod stage;
 mod table;
