@@ -194,6 +194,8 @@ fn network_acls() {
         &format!("Action=DeleteNetworkAclEntry&NetworkAclId={acl}&RuleNumber=110&Egress=true"),
     );
     stage.show(alice(), &format!("Action=DeleteNetworkAcl&NetworkAclId={acl}"));
+    stage.call(alice(), &format!("Action=DeleteSubnet&SubnetId={subnet}")).unwrap();
+    stage.show(alice(), &format!("Action=DeleteNetworkAcl&NetworkAclId={acl}"));
     transcript("network_acls", &stage);
 }
 

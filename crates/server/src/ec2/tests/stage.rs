@@ -13,6 +13,7 @@ pub(super) const US: &str = "us-east-1";
 pub(super) struct Stage {
     pub world: World,
     pub now: Timestamp,
+    pub read_only: bool,
     ids: Sequence,
     transcript: String,
 }
@@ -39,7 +40,7 @@ impl Stage {
             let account = Account { id: scope.account, name: name.into(), created: now };
             world.apply(&Change::Put(account.into()));
         }
-        Self { world, now, ids: Sequence(0), transcript: String::new() }
+        Self { world, now, read_only: false, ids: Sequence(0), transcript: String::new() }
     }
 
     /// Decides on a command as somebody else than the client.
@@ -62,17 +63,20 @@ impl Stage {
         self.call_params(scope, &params)
     }
 
-    pub fn call_params(&mut self, scope: Scope, params: &Params) -> Result<String, Ec2Error> {
-        let console = |_| Some(b"it runs\n".to_vec());
-        let request = Request {
+    pub fn request<'a>(&self, scope: Scope, params: &'a Params) -> Request<'a> {
+        Request {
             scope,
-            read_only: false,
+            read_only: self.read_only,
             access_key: "AKIAAAAAAAAAAAAAAAAA",
             params,
             now: self.now,
             request_id: "00000000-0000-4000-8000-000000000000",
-            console: &console,
-        };
+            console: &|_| Some(b"it runs\n".to_vec()),
+        }
+    }
+
+    fn call_params(&mut self, scope: Scope, params: &Params) -> Result<String, Ec2Error> {
+        let request = self.request(scope, params);
         let name = params.required("Action")?;
         let service = match name {
             "GetCallerIdentity" => Service::Sts,
@@ -88,7 +92,7 @@ impl Stage {
             Action::Write { parse, answer } => {
                 let command = parse(&self.world, &request)?.into();
                 params.refuse_unused()?;
-                let caller = Caller::Account { scope, read_only: false };
+                let caller = Caller::Account { scope, read_only: self.read_only };
                 let decided = self.world.decide(caller, &command, self.now, &mut self.ids)?;
                 let before = std::mem::replace(&mut self.world, decided.world);
                 Ok(answer(&before, &self.world, &decided.reply, &request))
