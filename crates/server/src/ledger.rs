@@ -301,6 +301,10 @@ impl Writer {
         }
         let revision = if changes.is_empty() { self.revision } else { self.revision + 1 };
         let (puts, deletes) = rows(world, changes, revision);
+        let audit = audit
+            .into_iter()
+            .map(|row| AuditRow { revision: row.revision.min(revision), ..row })
+            .collect();
         let batch = Batch { expected_revision: self.revision, revision, puts, deletes, audit };
         match self.parts.store.commit(&batch) {
             Ok(()) => {

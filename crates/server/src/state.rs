@@ -1,6 +1,6 @@
 //! What every request shares.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use aws::sigv4::SigningKey;
@@ -41,6 +41,8 @@ pub struct State {
     pub console: Arc<dyn Console>,
     /// A handle on the store for backups and audit queries, which do not hold up the writer.
     pub store: std::sync::Mutex<Box<dyn Store>>,
+    /// In emulator mode: whose default VPC was made where.
+    pub heard: std::sync::Mutex<HashSet<Scope>>,
     signing_keys: SigningKeys,
 }
 
@@ -56,8 +58,9 @@ impl State {
     ) -> Self {
         let emulator = ledger.world().settings().is_some_and(|s| s.emulator);
         let store = std::sync::Mutex::new(store);
+        let heard = std::sync::Mutex::default();
         let signing_keys = SigningKeys::default();
-        Self { ledger, clock, secret, emulator, health, console, store, signing_keys }
+        Self { ledger, clock, secret, emulator, health, console, store, heard, signing_keys }
     }
 
     /// The world as of the last commit.

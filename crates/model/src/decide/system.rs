@@ -94,11 +94,8 @@ impl Decision<'_> {
             | (S::Up | S::Stopping, R::Running)
             | (S::Down | S::Crashed, R::Running | R::Ended(_) | R::Gone) => return,
         };
-        let eni = dyno.eni;
+        // Its interface stays until it is forgotten: so does its output, which has no other home.
         self.put(Dyno { state, exit, updated: self.now, ..Dyno::clone(&dyno) });
-        if state.ended() {
-            self.release_eni(eni);
-        }
     }
 
     fn observe_instance(&mut self, id: InstanceId, report: &WorkloadReport) {
@@ -142,9 +139,9 @@ impl Decision<'_> {
             .instances()
             .filter(|i| i.state == InstanceState::Terminated && old(i.since))
             .map(|i| Key::Instance(i.id));
-        let dynos =
-            world.dynos().filter(|d| d.state.ended() && old(d.updated)).map(|d| Key::Dyno(d.id));
-        let ended: Vec<_> = instances.chain(dynos).collect();
+        let ended: Vec<_> = instances.collect();
+        let dynos = world.dynos().filter(|d| d.state.ended() && old(d.updated));
+        let dynos: Vec<_> = dynos.map(|d| (d.id, d.eni)).collect();
         for id in peerings {
             // Customers' routes to it stay what they were: blackholes.
             self.remove_platform_routes(id);
@@ -152,6 +149,10 @@ impl Decision<'_> {
         }
         for key in ended {
             self.delete(key);
+        }
+        for (id, eni) in dynos {
+            self.delete(Key::Dyno(id));
+            self.release_eni(eni);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::intent::WorkloadIntent;
-use crate::resource::{Dyno, Eni, Instance, InstanceState};
+use crate::resource::{Dyno, Eni, Instance};
 use crate::{EniId, WorkloadId, World};
 
 /// Says how a process must run; `None` where it must not be there at all.
@@ -19,9 +19,6 @@ pub(super) fn plan_workload(world: &World, id: WorkloadId) -> Option<WorkloadInt
 pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, WorkloadIntent)> {
     let id = WorkloadId::Dyno(dyno.id);
     let eni = interface(world, id, dyno.eni)?;
-    if dyno.state.ended() {
-        return None;
-    }
     let mut environment = world.app(dyno.app).map(|app| app.config.clone()).unwrap_or_default();
     environment.extend(dyno.environment.clone());
     environment.extend(
@@ -52,7 +49,8 @@ pub(super) fn plan_instance(
 ) -> Option<(WorkloadId, WorkloadIntent)> {
     let id = WorkloadId::Instance(instance.id);
     let eni = interface(world, id, instance.eni)?;
-    if instance.state == InstanceState::Terminated {
+    // What is to end is to go: that nothing is left of it makes it `terminated`.
+    if !instance.state.wants_to_run() {
         return None;
     }
     let [a, b, c, d] = eni.primary().octets();
@@ -65,7 +63,7 @@ pub(super) fn plan_instance(
         user_data: instance.user_data.as_deref().and_then(decode_base64),
         environment: BTreeMap::new(),
         memory_limit: None,
-        run: instance.state.wants_to_run(),
+        run: true,
     };
     Some((id, intent))
 }

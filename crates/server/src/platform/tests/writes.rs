@@ -80,7 +80,6 @@ async fn only_admins_change_spaces() {
 }
 
 #[tokio::test]
-#[ignore = "the ledger notes the next revision for what changed nothing, which the store refuses"]
 async fn a_refusal_is_on_record_under_the_id_that_the_client_was_told() {
     let server = with_space().await;
     let got = server.ask(BOB, "DELETE", "/spaces/alpha", "").await;
@@ -227,7 +226,6 @@ async fn a_refusal_names_what_stands_in_the_way() {
 
 /// Terraform asks until it sees what it wants (`heroku.md` §6).
 #[tokio::test]
-#[ignore = "the ledger notes the next revision for what changed nothing, which the store refuses"]
 async fn what_is_done_already_may_be_asked_for_again() {
     let server = with_space().await;
     let one = format!("/spaces/alpha/peerings/{}", request_peering(&server, "10.100.0.0/16").await);

@@ -1,0 +1,24 @@
+//! Measures a server from outside, as its clients meet it: `load api` and `load fabric`.
+//!
+//! `$CAUSEWAY` names the binary; each run has a server and a directory of its own.
+
+#![expect(clippy::print_stdout, reason = "its rows are what it is for")]
+
+mod load {
+    pub mod api;
+    pub mod client;
+    pub mod fabric;
+}
+
+fn main() -> anyhow::Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        Some("api") => load::api::run(),
+        Some("fabric") => load::fabric::run(),
+        _ => anyhow::bail!("usage: load api | load fabric"),
+    }
+}
+
+/// Prints a row of the table.
+pub fn row(what: &str, figure: impl std::fmt::Display, wanted: &str) {
+    println!("{what:<58} {figure:>24}   wanted {wanted}");
+}

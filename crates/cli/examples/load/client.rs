@@ -1,0 +1,196 @@
+//! A server to measure, and requests without a client's own cost: signed once, sent as they are.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+/// A server of its own.
+pub struct Server {
+    child: Child,
+    /// Its data directory.
+    pub data: tempfile::TempDir,
+    /// Its address.
+    pub address: String,
+    /// From its start to its first answer.
+    pub first_answer: Duration,
+    credentials: (String, String),
+    region: String,
+    fabric: &'static str,
+}
+
+impl Server {
+    /// Starts one.
+    pub fn start(fabric: &'static str) -> anyhow::Result<Self> {
+        let data = tempfile::tempdir()?;
+        // The first start sets up; the second is what is measured.
+        let (child, _, _) = spawn(data.path(), fabric)?;
+        stop(child)?;
+        let (child, address, first_answer) = spawn(data.path(), fabric)?;
+        let mut server = Self {
+            child,
+            data,
+            address,
+            first_answer,
+            credentials: Default::default(),
+            region: String::new(),
+            fabric,
+        };
+        let env = server.causeway(&["env", "--json"])?;
+        let text = |name: &str| env[name].as_str().unwrap_or_default().to_owned();
+        server.credentials = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"));
+        server.region = text("AWS_DEFAULT_REGION");
+        Ok(server)
+    }
+
+    /// One of our own commands, as the operator, with JSON.
+    pub fn causeway(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let mut command = program()?;
+        command.args(arguments).arg("--data").arg(self.data.path());
+        let output = command.output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
+    }
+
+    /// Its resident memory in KiB.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let words = line.context("no VmRSS")?;
+        Ok(words.split_whitespace().next().context("no figure")?.parse()?)
+    }
+
+    /// A signed request, ready to be sent as often as one likes.
+    pub fn request(&self, form: &str) -> anyhow::Result<Vec<u8>> {
+        let now = std::process::Command::new("date").arg("+%s").output()?.stdout;
+        let now_ms: i64 = String::from_utf8(now)?.trim().parse::<i64>()? * 1000;
+        let form = format!("{form}&Version=2016-11-15");
+        let kind = "application/x-www-form-urlencoded; charset=utf-8";
+        let headers: Vec<(&str, &[u8])> =
+            vec![("host", self.address.as_bytes()), ("content-type", kind.as_bytes())];
+        let request = aws::sigv4::SignedRequest {
+            method: "POST",
+            path: "/",
+            query: "",
+            headers: &headers,
+            body_sha256: aws::sigv4::sha256(form.as_bytes()),
+        };
+        let credentials = aws::sigv4::Credentials {
+            access_key: self.credentials.0.clone(),
+            secret: self.credentials.1.clone(),
+            session_token: None,
+        };
+        let added = aws::sigv4::sign(&request, &credentials, &self.region, "ec2", now_ms)?;
+        let mut text = format!(
+            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n",
+            self.address,
+            form.len()
+        );
+        for (name, value) in added {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        Ok(format!("{text}\r\n{form}").into_bytes())
+    }
+
+    /// Sends one request on a connection of its own, and reads the XML as JSON.
+    pub fn ec2(&self, form: &str) -> anyhow::Result<Value> {
+        let body = Connection::open(&self.address)?.exchange(&self.request(form)?)?;
+        let text = String::from_utf8(body)?;
+        Ok(aws::xml::to_json(&text)?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(self.child.id().cast_signed()),
+            nix::sys::signal::Signal::SIGTERM,
+        );
+        let _ = self.child.wait();
+        if self.fabric == "linux" {
+            let _ = self.causeway(&["fabric:purge", "--confirm"]);
+        }
+    }
+}
+
+/// A connection that is kept.
+pub struct Connection {
+    reader: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Opens one.
+    pub fn open(address: &str) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: BufReader::with_capacity(1 << 16, stream) })
+    }
+
+    /// Sends a request and reads the body of its answer.
+    pub fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Vec<u8>> {
+        self.reader.get_mut().write_all(request)?;
+        let mut line = String::new();
+        self.reader.read_line(&mut line)?;
+        let good = line.starts_with("HTTP/1.1 200");
+        let status = line.trim().to_owned();
+        let mut length = 0;
+        loop {
+            line.clear();
+            self.reader.read_line(&mut line)?;
+            if line == "\r\n" || line.is_empty() {
+                break;
+            }
+            let lower = line.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse()?;
+            }
+        }
+        let mut body = vec![0; length];
+        self.reader.read_exact(&mut body)?;
+        ensure!(good, "{status}: {}", String::from_utf8_lossy(&body));
+        Ok(body)
+    }
+}
+
+fn program() -> anyhow::Result<Command> {
+    let path = std::env::var_os("CAUSEWAY").context("CAUSEWAY does not name the binary")?;
+    let mut command = Command::new(path);
+    for name in ["CAUSEWAY_URL", "CAUSEWAY_DATA", "HEROKU_API_KEY", "CAUSEWAY_CONFIG"] {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
+fn spawn(data: &std::path::Path, fabric: &str) -> anyhow::Result<(Child, String, Duration)> {
+    let log = std::fs::File::create(data.join("server.log"))?;
+    let started = Instant::now();
+    let mut child = program()?
+        .args(["serve", "--listen", "127.0.0.1:0", "--fabric", fabric])
+        .arg("--data")
+        .arg(data)
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+    let address = loop {
+        let line = lines.next().context("the server ended")??;
+        if let Some(url) = line.strip_prefix("Listening on http://") {
+            break url.to_owned();
+        }
+    };
+    let health = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    Connection::open(&address)?.exchange(health.as_bytes())?;
+    Ok((child, address, started.elapsed()))
+}
+
+fn stop(mut child: Child) -> anyhow::Result<()> {
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(child.id().cast_signed()),
+        nix::sys::signal::Signal::SIGTERM,
+    )?;
+    child.wait()?;
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! What each command does: a request, and its answer in words or in JSON.
+
+mod apps;
+mod identity;
+mod operate;
+mod spaces;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use serde_json::Value;
+
+use crate::arguments::{Cli, Command};
+use crate::output::Out;
+
+/// Does what the command line says.
+///
+/// # Errors
+///
+/// What failed or was refused, in words.
+pub fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Serve(arguments) => crate::serve::run(*arguments, out)?,
+        command @ (Command::Env { .. }
+        | Command::Accounts(_)
+        | Command::AccountsCreate { .. }
+        | Command::Keys(_)
+        | Command::KeysCreate { .. }
+        | Command::KeysRotate { .. }
+        | Command::Users(_)
+        | Command::UsersCreate { .. }
+        | Command::TokensCreate { .. }
+        | Command::Teams(_)
+        | Command::TeamsCreate { .. }
+        | Command::TeamsMembersSet { .. }) => identity::run(command, out)?,
+        command @ (Command::Spaces(_)
+        | Command::SpacesCreate { .. }
+        | Command::SpacesInfo(_)
+        | Command::SpacesRename { .. }
+        | Command::SpacesDestroy { .. }
+        | Command::SpacesLimitsSet { .. }
+        | Command::SpacesPeeringInfo(_)
+        | Command::SpacesPeerings(_)
+        | Command::SpacesPeeringsAccept(_)
+        | Command::SpacesPeeringsDestroy { .. }) => spaces::run(command, out)?,
+        command @ (Command::Apps(_)
+        | Command::AppsCreate { .. }
+        | Command::AppsDestroy { .. }
+        | Command::Ps { .. }
+        | Command::PsStop { .. }
+        | Command::Run { .. }) => apps::run(command, out)?,
+        command => return operate::run(command, out),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A value as a person reads it: text without quotes, nothing for null.
+fn show(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(show).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// Rows of a table, from a list of objects. A field is a path with dots.
+fn rows(list: &Value, fields: &[&str]) -> Vec<Vec<String>> {
+    let field = |item: &Value, path: &str| {
+        let mut at = item;
+        for name in path.split('.') {
+            at = &at[name];
+        }
+        show(at)
+    };
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .map(|item| fields.iter().map(|path| field(item, path)).collect())
+        .collect()
+}
+
+/// Makes sure that something destructive is meant: by `--confirm`, or by asking as the `heroku`
+/// command does (R18).
+fn confirm(warning: &str, name: &str, given: Option<&str>, out: &mut Out) -> anyhow::Result<()> {
+    let typed = match given {
+        Some(given) => given.to_owned(),
+        None => {
+            out.line(" ▸    WARNING: Destructive Action");
+            out.line(format_args!(" ▸    {warning}"));
+            out.line(format_args!(
+                " ▸    To proceed, type {name} or re-run this command with --confirm {name}"
+            ));
+            out.text("\n> ");
+            out.flush();
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line)?;
+            line.trim().to_owned()
+        }
+    };
+    if typed != name {
+        bail!("Confirmation {typed} did not match {name}. Aborted; nothing was changed.");
+    }
+    Ok(())
+}

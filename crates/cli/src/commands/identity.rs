@@ -1,0 +1,227 @@
+//! Accounts, keys, users, tokens, teams, and the variables for the real clients.
+
+use anyhow::bail;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::{rows, show};
+use crate::arguments::{Command, Common};
+use crate::client::{As, part};
+use crate::output::Out;
+
+pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
+    match command {
+        Command::Env { account, user, common } => env(account, user, &common, out),
+        Command::Accounts(common) => table(
+            &common,
+            out,
+            "/_causeway/accounts",
+            &["ID", "Name", "Platform", "Created"],
+            &["id", "name", "platform", "created"],
+        ),
+        Command::AccountsCreate { name, common } => {
+            let made = post(&common, "/_causeway/accounts", &json!({ "name": name }))?;
+            let id = show(&made["id"]);
+            say(
+                &common,
+                out,
+                &made,
+                &format!(
+                    "Made account {id} ({name}).\nNext: causeway keys:create --account {name}"
+                ),
+            );
+            Ok(())
+        }
+        Command::Keys(common) => table(
+            &common,
+            out,
+            "/_causeway/keys",
+            &["Access key", "Account", "Access", "Created"],
+            &["access_key_id", "account", "access", "created"],
+        ),
+        Command::KeysCreate { account, read_only, common } => {
+            let body = json!({ "account": account, "read_only": read_only });
+            let made = post(&common, "/_causeway/keys", &body)?;
+            print_key(&common, out, &made);
+            Ok(())
+        }
+        Command::KeysRotate { key, common } => {
+            let path = format!("/_causeway/keys/{}/rotate", part(&key));
+            let made = post(&common, &path, &json!({}))?;
+            print_key(&common, out, &made);
+            Ok(())
+        }
+        Command::Users(common) => table(
+            &common,
+            out,
+            "/_causeway/users",
+            &["Email", "ID", "Created"],
+            &["email", "id", "created"],
+        ),
+        Command::UsersCreate { email, common } => {
+            let made = post(&common, "/_causeway/users", &json!({ "email": email }))?;
+            say(
+                &common,
+                out,
+                &made,
+                &format!("Made user {email}.\nNext: causeway tokens:create --user {email}"),
+            );
+            Ok(())
+        }
+        Command::TokensCreate { user, description, common } => {
+            let body = json!({ "user": user, "description": description });
+            let made = post(&common, "/_causeway/tokens", &body)?;
+            say(
+                &common,
+                out,
+                &made,
+                &format!(
+                    "export HEROKU_API_KEY={}\n# This token is shown once; only its hash is kept.",
+                    show(&made["token"])
+                ),
+            );
+            Ok(())
+        }
+        Command::Teams(common) => {
+            let teams = common.connection.client(As::Operator)?.get("/_causeway/teams")?;
+            if common.json {
+                out.json(&teams);
+                return Ok(());
+            }
+            let rows: Vec<Vec<String>> = teams
+                .as_array()
+                .into_iter()
+                .flatten()
+                .flat_map(|team| {
+                    rows(&team["members"], &["email", "role"])
+                        .into_iter()
+                        .map(|member| [vec![show(&team["name"])], member].concat())
+                })
+                .collect();
+            out.table(&["Team", "Member", "Role"], &rows);
+            Ok(())
+        }
+        Command::TeamsCreate { name, admin, common } => {
+            let body = json!({ "name": name, "admin": admin });
+            let made = post(&common, "/_causeway/teams", &body)?;
+            say(
+                &common,
+                out,
+                &made,
+                &format!(
+                    "Made team {name}, with {admin} as its admin.\n\
+                 Next: causeway spaces:create NAME --team {name}"
+                ),
+            );
+            Ok(())
+        }
+        Command::TeamsMembersSet { team, user, role, common } => {
+            let wanted = (role != "none").then_some(&role);
+            let client = common.connection.client(As::Operator)?;
+            let path = format!("/_causeway/teams/{}/members", part(&team));
+            let body = json!({ "user": user, "role": wanted });
+            let set = client.send(Method::PUT, &path, Some(&body))?.body;
+            let text = match wanted {
+                Some(role) => format!("{user} is {role} of {team}"),
+                None => format!("{user} does not belong to {team} any more"),
+            };
+            say(&common, out, &set, &text);
+            Ok(())
+        }
+        _ => bail!("this command is not about identities"),
+    }
+}
+
+fn post(common: &Common, path: &str, body: &Value) -> anyhow::Result<Value> {
+    common.connection.client(As::Operator)?.post(path, body)
+}
+
+fn table(
+    common: &Common,
+    out: &mut Out,
+    path: &str,
+    names: &[&str],
+    fields: &[&str],
+) -> anyhow::Result<()> {
+    let list = common.connection.client(As::Operator)?.get(path)?;
+    if common.json {
+        out.json(&list);
+    } else {
+        out.table(names, &rows(&list, fields));
+    }
+    Ok(())
+}
+
+fn say(common: &Common, out: &mut Out, body: &Value, text: &str) {
+    if common.json { out.json(body) } else { out.line(text) }
+}
+
+fn print_key(common: &Common, out: &mut Out, made: &Value) {
+    say(
+        common,
+        out,
+        made,
+        &format!(
+            "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n\
+         # The secret is shown once; what is kept of it is encrypted.",
+            show(&made["access_key_id"]),
+            show(&made["secret_access_key"]),
+        ),
+    );
+}
+
+fn env(
+    account: Option<String>,
+    user: Option<String>,
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let client = common.connection.client(As::Operator)?;
+    let found = client.post("/_causeway/env", &json!({ "account": account, "user": user }))?;
+    let url = client.url();
+    let variables = [
+        ("AWS_ENDPOINT_URL", url.to_owned()),
+        ("AWS_ACCESS_KEY_ID", show(&found["access_key_id"])),
+        ("AWS_SECRET_ACCESS_KEY", show(&found["secret_access_key"])),
+        ("AWS_DEFAULT_REGION", show(&found["region"])),
+        // The heroku command takes an address without a scheme for an https one, and any host
+        // but this machine for a mistake (heroku.md §2.1).
+        ("HEROKU_HOST", url.to_owned()),
+        ("HEROKU_API_KEY", show(&found["token"])),
+        ("HEROKU_PARTICLEBOARD_URL", url.to_owned()),
+        ("DISABLE_TELEMETRY", "true".to_owned()),
+        ("NO_PROXY", "localhost,127.0.0.1".to_owned()),
+        ("CAUSEWAY_URL", url.to_owned()),
+    ];
+    if common.json {
+        let map: serde_json::Map<String, Value> =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        out.json(&map.into());
+        return Ok(());
+    }
+    for (name, value) in variables {
+        out.line(format_args!("export {name}={}", quote(&value)));
+    }
+    Ok(())
+}
+
+/// A word as a shell takes it for one.
+fn quote(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:@%+=,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quote("http://127.0.0.1:4880"), "http://127.0.0.1:4880");
+        assert_eq!(quote("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quote(""), "''");
+    }
+}

@@ -1,0 +1,277 @@
+//! Looking after an installation, and asking it why.
+
+use std::io::IsTerminal;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use super::show;
+use crate::arguments::{Command, Common};
+use crate::client::{As, part};
+use crate::output::Out;
+
+pub fn run(command: Command, out: &mut Out) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Why { from, to, port, proto, common } => {
+            why(&from, &to, port, &proto, &common, out)
+        }
+        Command::Exec { target, command, common } => exec(&target, &command, &common),
+        Command::Logs { target, bytes, common } => {
+            let client = common.connection.client(As::Operator)?;
+            let logs = client.get(&format!("/_causeway/logs/{target}?bytes={bytes}"))?;
+            out.text(show(&logs));
+            done()
+        }
+        Command::Status(common) => status(&common, out),
+        Command::Doctor(common) => doctor(&common, out),
+        Command::FabricSweep(common) => {
+            let client = common.connection.client(As::Operator)?;
+            let fabric = client.post("/_causeway/sweep", &json!({}))?;
+            if common.json {
+                out.json(&fabric)
+            } else {
+                print_fabric(&fabric, out)
+            }
+            Ok(if fabric["healthy"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::FabricPurge { confirm, common } => purge(confirm, &common, out),
+        Command::Backup { file, common } => {
+            let path = std::path::absolute(&file).context("the file has no name")?;
+            let client = common.connection.client(As::Operator)?;
+            let written = client.post("/_causeway/backup", &json!({ "path": path }))?;
+            say(
+                &common,
+                out,
+                &written,
+                &format!(
+                    "Wrote {}. It holds the key that secrets are sealed with: keep it as safe as the \
+                 data directory.",
+                    path.display()
+                ),
+            );
+            done()
+        }
+        Command::Restore { file, common } => {
+            let data = common.connection.data_dir();
+            drop(store::DataDir::restore(&file, &data).with_context(|| {
+                format!("{} cannot be restored to {}", file.display(), data.display())
+            })?);
+            let body = json!({ "data": data });
+            say(
+                &common,
+                out,
+                &body,
+                &format!("Restored to {0}.\nNext: causeway serve --data {0}", data.display()),
+            );
+            done()
+        }
+        Command::ClockAdvance { span, common } => {
+            let seconds = parse_span(&span)?.as_secs();
+            let client = common.connection.client(As::Operator)?;
+            let body = json!({ "advance_seconds": seconds });
+            let moved = client.post("/_causeway/clock", &body)?;
+            say(&common, out, &moved, &format!("It is {} now", show(&moved["now"])));
+            done()
+        }
+        Command::Reset(common) => {
+            let client = common.connection.client(As::Operator)?;
+            let body = client.post("/_causeway/reset", &json!({}))?;
+            say(&common, out, &body, "Emptied");
+            done()
+        }
+        Command::Demo { fabric, host } => crate::demo::run(fabric, host, out),
+        _ => bail!("this command is not about an installation"),
+    }
+}
+
+fn done() -> anyhow::Result<ExitCode> {
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(common: &Common, out: &mut Out, body: &Value, text: &str) {
+    if common.json { out.json(body) } else { out.line(text) }
+}
+
+fn why(
+    from: &str,
+    to: &str,
+    port: Option<u16>,
+    proto: &str,
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
+    let client = common.connection.client(As::Operator)?;
+    let port = port.map(|port| format!("&port={port}")).unwrap_or_default();
+    let path = format!("/_causeway/why?from={}&to={}&proto={proto}{port}", part(from), part(to));
+    let verdict = client.get(&path)?;
+    let allowed = verdict["allowed"] == true;
+    if common.json {
+        out.json(&verdict);
+    } else {
+        print_verdict(from, to, &verdict, out);
+    }
+    Ok(if allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_verdict(from: &str, to: &str, verdict: &Value, out: &mut Out) {
+    let word = if verdict["allowed"] == true { "gets through" } else { "does NOT get through" };
+    out.line(format_args!("{from} → {to}: {word}"));
+    for hop in verdict["hops"].as_array().into_iter().flatten() {
+        let passed = hop["decision"] == "passed";
+        let mark = if passed { "✓" } else { "✗" };
+        out.line(format_args!("  {mark} {}: {}", show(&hop["where"]), show(&hop["because"])));
+        if let Some(code) = hop["code"].as_str() {
+            out.line(format_args!("      {code}"));
+        }
+        if let Some(remedy) = hop["remedy"].as_str() {
+            out.line(format_args!("      to let it pass: {remedy}"));
+        }
+    }
+}
+
+/// Becomes the command: its streams and its exit status are ours.
+fn exec(target: &str, command: &[String], common: &Common) -> anyhow::Result<ExitCode> {
+    let client = common.connection.client(As::Operator)?;
+    let tty = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let arguments: String = command.iter().map(|word| format!("&arg={}", part(word))).collect();
+    let found = client.get(&format!("/_causeway/workloads/{target}?tty={tty}{arguments}"))?;
+    let argv: Vec<String> = found["argv"].as_array().into_iter().flatten().map(show).collect();
+    let Some((program, rest)) = argv.split_first() else {
+        bail!("the server does not say how to get into {target}")
+    };
+    let error = std::process::Command::new(program).args(rest).exec();
+    Err(error).with_context(|| {
+        format!("{program} cannot be run; are you on the server's host, as its user?")
+    })
+}
+
+fn status(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let client = common.connection.client(As::Operator)?;
+    let status = client.get("/_causeway/status")?;
+    let healthy = status["fabric"]["healthy"] == true;
+    let code = if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if common.json {
+        out.json(&status);
+        return Ok(code);
+    }
+    out.line(format_args!("Server     {} (instance {})", client.url(), show(&status["instance"])));
+    out.line(format_args!("Region     {}", show(&status["region"])));
+    out.line(format_args!("Accounts   {}", status["accounts"]));
+    let spaces = super::rows(&status["spaces"], &["name", "state", "region", "cidr"]);
+    out.line(format_args!("Spaces     {}", spaces.len()));
+    for space in spaces {
+        out.line(format_args!("           {}", space.join("  ")));
+    }
+    out.line(format_args!("VPCs       {}", status["vpcs"]));
+    let peerings = status["peerings"].as_object().into_iter().flatten();
+    let peerings: Vec<String> = peerings.map(|(state, n)| format!("{n} {state}")).collect();
+    let peerings = if peerings.is_empty() { "0".to_owned() } else { peerings.join(", ") };
+    out.line(format_args!("Peerings   {peerings}"));
+    out.line(format_args!("Instances  {}", status["instances"]));
+    out.line(format_args!("Dynos      {}", status["dynos"]));
+    print_fabric(&status["fabric"], out);
+    Ok(code)
+}
+
+fn print_fabric(fabric: &Value, out: &mut Out) {
+    let word = if fabric["healthy"] == true { "healthy" } else { "NOT healthy" };
+    out.line(format_args!("Fabric     {}, {word}", show(&fabric["driver"])));
+    out.line(format_args!("           last compared {}", show(&fabric["last_sweep"])));
+    out.line(format_args!("           last changed {}", show(&fabric["last_run"])));
+    out.line(format_args!("           {} repairs", fabric["repairs"]));
+    for repair in fabric["last_repairs"].as_array().into_iter().flatten() {
+        out.line(format_args!("           repaired {}", show(repair)));
+    }
+    for (what, why) in fabric["problems"].as_object().into_iter().flatten() {
+        out.line(format_args!("           PROBLEM {what}: {}", show(why)));
+    }
+}
+
+fn doctor(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let mut checks = fabric::linux::doctor();
+    checks.extend(fabric::runtime::doctor(Path::new("runc")));
+    let sound = checks.iter().all(|check| check.ok);
+    if common.json {
+        let list: Vec<Value> = checks
+            .iter()
+            .map(|c| json!({ "name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy }))
+            .collect();
+        out.json(&list.into());
+    } else {
+        for check in &checks {
+            let mark = if check.ok { "✓" } else { "✗" };
+            out.line(format_args!("{mark} {}: {}", check.name, check.detail));
+            if !check.ok {
+                out.line(format_args!("    {}", check.remedy));
+            }
+        }
+        let word = if sound {
+            "This machine can carry the Linux fabric."
+        } else {
+            "This machine cannot carry the Linux fabric yet; `--fabric none` works without."
+        };
+        out.line(word);
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn purge(confirmed: bool, common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let data = common.connection.data_dir();
+    if !confirmed {
+        bail!(
+            "this ends every dyno and instance of {} and removes its networks; say --confirm if \
+             that is meant",
+            data.display()
+        );
+    }
+    let purged = server::purge(&data)
+        .with_context(|| format!("the networks of {} cannot be removed", data.display()))?;
+    say(common, out, &json!({ "removed": purged }), &format!("Removed {purged} things"));
+    done()
+}
+
+/// A span such as `7d2h`, `90m`, `45s`.
+fn parse_span(text: &str) -> anyhow::Result<Duration> {
+    let wrong = || format!("'{text}' is not a span of time such as 7d, 1h30m or 45s");
+    let mut seconds: u64 = 0;
+    let mut number = String::new();
+    for letter in text.chars() {
+        if letter.is_ascii_digit() {
+            number.push(letter);
+            continue;
+        }
+        let unit = match letter {
+            'd' => 86_400,
+            'h' => 3_600,
+            'm' => 60,
+            's' => 1,
+            _ => bail!(wrong()),
+        };
+        let count: u64 = number.parse().with_context(wrong)?;
+        number.clear();
+        let more = count.checked_mul(unit).and_then(|more| seconds.checked_add(more));
+        seconds = more.with_context(wrong)?;
+    }
+    if !number.is_empty() || seconds == 0 {
+        bail!(wrong());
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read() {
+        assert_eq!(parse_span("7d2h").unwrap().as_secs(), 7 * 86_400 + 2 * 3_600);
+        assert_eq!(parse_span("45s").unwrap().as_secs(), 45);
+        for wrong in ["", "7", "d", "1x", "-1d", "99999999999999999999d", "0s"] {
+            assert!(parse_span(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A packet that is tried, and what became of it.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// Connects to an address and a port, asks what a browser asks, and prints one line.
+pub const PROBE: &str = "\
+import socket, sys
+s = socket.socket()
+s.settimeout(0.7)
+try:
+    s.connect((sys.argv[1], int(sys.argv[2])))
+    s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')
+    print('open', s.recv(64).split(b'\\r\\n')[0].decode('ascii', 'replace'))
+except ConnectionRefusedError:
+    print('refused')
+except OSError as error:
+    print('closed', error)
+";
+
+/// Prints the address that a place sends from.
+pub const ADDRESS: &str = "\
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(('10.255.255.254', 9))
+print(s.getsockname()[0])
+";
+
+/// A try: from a dyno or an instance to a port of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Where it is sent from.
+    pub from: String,
+    /// Where it goes, as `why` takes it.
+    pub to: String,
+    /// The address of that.
+    pub address: String,
+    /// Its port.
+    pub port: u16,
+    /// What must become of it.
+    pub expected: Expected,
+}
+
+/// What must become of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// It is answered.
+    Passes,
+    /// It gets nowhere.
+    Blocked,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// A web server answered.
+    Answered(String),
+    /// It arrived where nobody listens; that is through, too.
+    Refused,
+    /// Nothing came back.
+    Nothing,
+    /// It could not be tried.
+    Untried(String),
+}
+
+impl Packet {
+    /// The same, where it must get through.
+    pub fn passes(&self) -> Self {
+        Self { expected: Expected::Passes, ..self.clone() }
+    }
+
+    /// The same, where it must not.
+    pub fn blocked(&self) -> Self {
+        Self { expected: Expected::Blocked, ..self.clone() }
+    }
+
+    /// The same, to another port.
+    pub fn on(&self, port: u16) -> Self {
+        Self { port, ..self.clone() }
+    }
+}
+
+impl fmt::Display for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}:{}", self.from, self.to, self.port)
+    }
+}
+
+impl Seen {
+    /// Reads what the probe printed.
+    pub fn read(stdout: &str, stderr: &str) -> Self {
+        let line = stdout.trim();
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("open", answer) => Self::Answered(answer.to_owned()),
+            ("refused", _) => Self::Refused,
+            ("closed", _) => Self::Nothing,
+            _ => {
+                let text = if stderr.trim().is_empty() { line } else { stderr.trim() };
+                Self::Untried(text.lines().last().unwrap_or("no answer").to_owned())
+            }
+        }
+    }
+
+    /// Whether that is what must become of it.
+    pub fn is(&self, expected: Expected) -> bool {
+        match expected {
+            Expected::Passes => matches!(self, Self::Answered(answer) if answer.contains("200")),
+            Expected::Blocked => matches!(self, Self::Nothing),
+        }
+    }
+
+    /// In words, beside what was expected.
+    pub fn told(&self, expected: Expected) -> String {
+        let must = match (expected, self.is(expected)) {
+            (_, true) => "as it must",
+            (Expected::Passes, false) => "it must pass",
+            (Expected::Blocked, false) => "it must be blocked",
+        };
+        match (self, expected) {
+            (Self::Answered(answer), _) => format!("passes: {answer} ({must})"),
+            (Self::Refused, _) => format!("passes, and nobody listens ({must})"),
+            (Self::Nothing, Expected::Blocked) => "blocked (as it must be)".to_owned(),
+            (Self::Nothing, Expected::Passes) => format!("blocked ({must})"),
+            (Self::Untried(why), _) => format!("could not be tried: {why}"),
+        }
+    }
+}
+
+/// What `why` says of a packet: whether it agrees, and what decides it.
+pub fn explained(verdict: &Value, expected: Expected) -> (bool, String) {
+    let Some(allowed) = verdict["allowed"].as_bool() else {
+        return (false, format!("no verdict: {verdict}"));
+    };
+    let agrees = allowed == (expected == Expected::Passes);
+    let hops = verdict["hops"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if allowed {
+        return (agrees, format!("passes, {} hops there and back", hops.len()));
+    }
+    let blocking = hops.iter().find(|hop| hop["passed"] == false).unwrap_or(&Value::Null);
+    let because = blocking["because"].as_str().unwrap_or("no hop says why");
+    let text = match blocking["remedy"].as_str() {
+        Some(remedy) => format!("blocked: {because}\n          to let it pass: {remedy}"),
+        None => format!("blocked: {because}"),
+    };
+    (agrees, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_probe_is_read() {
+        let answered = Seen::read("open HTTP/1.0 200 OK\n", "");
+        assert!(answered.is(Expected::Passes) && !answered.is(Expected::Blocked));
+        assert_eq!(answered.told(Expected::Passes), "passes: HTTP/1.0 200 OK (as it must)");
+        let nothing = Seen::read("closed timed out\n", "");
+        assert!(nothing.is(Expected::Blocked) && !nothing.is(Expected::Passes));
+        assert_eq!(nothing.told(Expected::Blocked), "blocked (as it must be)");
+        assert_eq!(nothing.told(Expected::Passes), "blocked (it must pass)");
+    }
+
+    #[test]
+    fn a_refused_connection_got_through() {
+        let refused = Seen::read("refused\n", "");
+        assert!(!refused.is(Expected::Blocked) && !refused.is(Expected::Passes));
+    }
+
+    #[test]
+    fn a_probe_that_did_not_run_is_neither() {
+        let untried = Seen::read("", "Traceback\nError: no python3\n");
+        assert_eq!(untried, Seen::Untried("Error: no python3".to_owned()));
+        assert!(!untried.is(Expected::Blocked) && !untried.is(Expected::Passes));
+    }
+
+    #[test]
+    fn a_verdict_names_what_decides() {
+        let verdict = json!({ "allowed": false, "hops": [
+            { "where": "a", "passed": true, "because": "fine" },
+            { "where": "b", "passed": false, "because": "no route", "remedy": "aws ec2 create-route" },
+        ]});
+        let (agrees, text) = explained(&verdict, Expected::Blocked);
+        assert!(agrees);
+        assert_eq!(text, "blocked: no route\n          to let it pass: aws ec2 create-route");
+        assert!(!explained(&verdict, Expected::Passes).0);
+        assert!(explained(&json!({ "allowed": true, "hops": [] }), Expected::Passes).0);
+        assert!(!explained(&json!({ "message": "x" }), Expected::Blocked).0);
+    }
+
+    #[test]
+    fn a_packet_shows_its_way() {
+        let packet = Packet {
+            from: "shop/run.1234".to_owned(),
+            to: "i-1".to_owned(),
+            address: "10.100.1.4".to_owned(),
+            port: 8000,
+            expected: Expected::Blocked,
+        };
+        assert_eq!(packet.on(8001).passes().to_string(), "shop/run.1234 → i-1:8001");
+        assert_eq!(packet.passes().blocked(), packet);
+    }
+}

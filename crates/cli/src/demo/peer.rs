@@ -1,0 +1,310 @@
+//! From an empty server to a peering that is active.
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::packet::{Expected, Packet};
+use super::story::typed;
+use super::walk::Walk;
+
+/// The space.
+pub const SPACE: &str = "demo-space";
+/// The app in it.
+pub const APP: &str = "shop";
+/// The customer's block.
+pub const VPC_BLOCK: &str = "10.100.0.0/16";
+/// The space's block.
+pub const SPACE_BLOCK: &str = "10.0.0.0/16";
+/// What dynos and the internal router take their addresses from (R7); dynos from the first two.
+pub const SPACE_BLOCKS: [&str; 4] =
+    ["10.0.128.0/20", "10.0.144.0/20", "10.0.0.0/20", "10.0.16.0/20"];
+/// What the instance does: two web servers, of which one will be opened to the space.
+const USER_DATA: &str =
+    "#!/bin/sh\npython3 -m http.server 8001 &\nexec python3 -m http.server 8000\n";
+/// What the second dyno does.
+const WEB_PORT: u16 = 5000;
+
+/// What the owner of a VPC needs to know of the space.
+pub struct Space {
+    account: String,
+    region: String,
+    vpc: String,
+}
+
+/// Where everything is.
+pub struct Place {
+    space: Space,
+    /// The customer's VPC.
+    pub vpc: String,
+    /// Its subnet.
+    pub subnet: String,
+    /// The instance in it.
+    pub instance: String,
+    /// The instance's group.
+    pub group: String,
+    /// From the dyno to the instance's web server.
+    pub there: Packet,
+    /// From the instance to the second dyno's web server.
+    pub back: Packet,
+}
+
+impl Walk<'_, '_> {
+    /// Makes the space (R6, R7).
+    pub fn space(&mut self) -> anyhow::Result<Space> {
+        self.story.part("The platform's half: a Private Space")?;
+        self.heroku(&["spaces:create", SPACE, "--team", server::FIRST_TEAM])?;
+        // Asked quietly first: the real command looks again only after a whole second.
+        self.ask.until("the space", || {
+            let space = self.ask.own(&["spaces:info", SPACE])?;
+            Ok((space["state"] != "allocating").then_some(()))
+        })?;
+        self.heroku(&["spaces:wait", SPACE, "--interval", "1"])?;
+        let info = self.heroku(&["spaces:peering:info", SPACE])?;
+        let of = |name| field(&info, name).unwrap_or_default();
+        let space = Space {
+            account: of("AWS Account ID").to_owned(),
+            region: of("AWS Region").to_owned(),
+            vpc: of("AWS VPC ID").to_owned(),
+        };
+        let twelve = space.account.len() == 12 && space.account.bytes().all(|b| b.is_ascii_digit());
+        self.story.check(twelve, "AWS Account ID has twelve digits")?;
+        self.story.check(space.region == "us-east-1", "AWS Region is us-east-1")?;
+        self.story.check(space.vpc.starts_with("vpc-"), "AWS VPC ID names a VPC")?;
+        self.story.check(
+            of("AWS VPC CIDR") == SPACE_BLOCK,
+            format_args!("AWS VPC CIDR is {SPACE_BLOCK}"),
+        )?;
+        let blocks = SPACE_BLOCKS.join(", ");
+        self.story.check(of("Space CIDRs") == blocks, format_args!("Space CIDRs are {blocks}"))?;
+        let unavailable = of("Unavailable CIDRs").contains("10.1.0.0/16");
+        self.story.check(unavailable, "Unavailable CIDRs hold 10.1.0.0/16")?;
+        Ok(space)
+    }
+
+    /// Makes the VPC, an instance in it, and two dynos in the space.
+    pub fn places(&mut self, space: Space) -> anyhow::Result<Place> {
+        self.story.part("The customer's half: a VPC, and an instance with two web servers")?;
+        let image = self.aws_word(&["ec2", "describe-images"], "Images[0].ImageId")?;
+        let block = ["ec2", "create-vpc", "--cidr-block", VPC_BLOCK];
+        let vpc = self.aws_word(&block, "Vpc.VpcId")?;
+        let subnet = self.aws_word(
+            &["ec2", "create-subnet", "--vpc-id", &vpc, "--cidr-block", "10.100.1.0/24"],
+            "Subnet.SubnetId",
+        )?;
+        let instance = self.aws_word(
+            &[
+                "ec2",
+                "run-instances",
+                "--image-id",
+                &image,
+                "--count",
+                "1",
+                "--subnet-id",
+                &subnet,
+                "--user-data",
+                USER_DATA,
+            ],
+            "Instances[0].InstanceId",
+        )?;
+        let of_vpc = format!("Name=vpc-id,Values={vpc}");
+        let group = self.aws_word(
+            &["ec2", "describe-security-groups", "--filters", &of_vpc],
+            "SecurityGroups[0].GroupId",
+        )?;
+
+        self.story.part("An app in the space: one dyno to send, one that serves the web")?;
+        self.heroku(&["apps:create", APP, "--space", SPACE])?;
+        let sender = self.dyno(&["sleep", "3600"])?;
+        let port = WEB_PORT.to_string();
+        let web = self.dyno(&["python3", "-m", "http.server", &port])?;
+
+        let address = self.ask.until("the instance", || {
+            let found = self.ec2(&["ec2", "describe-instances", "--instance-ids", &instance])?;
+            let found = &found["Reservations"][0]["Instances"][0];
+            let running = found["State"]["Name"] == "running";
+            Ok(found["PrivateIpAddress"].as_str().filter(|_| running).map(ToOwned::to_owned))
+        })?;
+        self.ask.until("the dynos", || {
+            let dynos = self.ask.own(&["ps", "--app", APP])?;
+            let dynos = dynos.as_array().map(Vec::as_slice).unwrap_or_default();
+            let up = dynos.iter().filter(|dyno| dyno["state"] == "up").count();
+            Ok((up == 2).then_some(()))
+        })?;
+        let there = Packet {
+            from: sender,
+            to: instance.clone(),
+            address,
+            port: 8000,
+            expected: Expected::Blocked,
+        };
+        let back = Packet {
+            from: instance.clone(),
+            to: web,
+            address: String::new(),
+            port: WEB_PORT,
+            expected: Expected::Blocked,
+        };
+        let mut place = Place { space, vpc, subnet, instance, group, there, back };
+        if self.moves_packets() {
+            self.settle(&mut place)?;
+        }
+        self.story.line("\nNothing joins the two halves yet:")?;
+        self.packets(&[place.there.clone(), place.back.clone()])?;
+        Ok(place)
+    }
+
+    fn dyno(&mut self, command: &[&str]) -> anyhow::Result<String> {
+        let said = self.heroku(&[&["run:detached", "--app", APP, "--"], command].concat())?;
+        let name = dyno_name(&said)
+            .with_context(|| format!("`run:detached {}` names no dyno", typed(command)))?;
+        Ok(format!("{APP}/{name}"))
+    }
+
+    /// Learns what only the places themselves know: their addresses, and that they serve.
+    fn settle(&mut self, place: &mut Place) -> anyhow::Result<()> {
+        place.back.address = self.ask.address_of(&place.back.to)?;
+        let sender = self.ask.address_of(&place.there.from)?;
+        self.ask.listening(&place.instance, &place.there.address, 8000)?;
+        self.ask.listening(&place.instance, &place.there.address, 8001)?;
+        self.ask.listening(&place.back.to, &place.back.address, WEB_PORT)?;
+        self.story.line("")?;
+        for (dyno, address) in [(&place.there.from, &sender), (&place.back.to, &place.back.address)]
+        {
+            let inside = SPACE_BLOCKS[..2].iter().any(|block| holds(block, address));
+            let what = format!("{dyno} has {address}, of the first two Space CIDRs");
+            self.story.check(inside, what)?;
+        }
+        let what = format!("{} serves ports 8000 and 8001 at home", place.instance);
+        self.story.check(true, what)
+    }
+
+    /// Requests the peering (R9, R11).
+    pub fn request(&mut self, place: &Place) -> anyhow::Result<String> {
+        self.story.part("The request")?;
+        let space = &place.space;
+        let answer = self.aws(&[
+            "ec2",
+            "create-vpc-peering-connection",
+            "--vpc-id",
+            &place.vpc,
+            "--peer-vpc-id",
+            &space.vpc,
+            "--peer-owner-id",
+            &space.account,
+        ])?;
+        let made = &answer["VpcPeeringConnection"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let pcx = text(&made["VpcPeeringConnectionId"]);
+        let requester = text(&made["RequesterVpcInfo"]["OwnerId"]);
+        let accepter = &made["AccepterVpcInfo"];
+        self.story.check(pcx.starts_with("pcx-"), format_args!("it has an id: {pcx}"))?;
+        let initiating = made["Status"]["Code"] == "initiating-request";
+        self.story.check(initiating, "its status is initiating-request")?;
+        let asked = accepter["VpcId"] == *space.vpc && accepter["OwnerId"] == *space.account;
+        self.story.check(asked, "it asks the space's VPC and account")?;
+        let expires = !text(&made["ExpirationTime"]).is_empty();
+        self.story.check(expires, "it says when it expires")?;
+
+        let listing = self.heroku(&["spaces:peerings", SPACE])?;
+        let row = row_of(&listing, &pcx);
+        let expected =
+            [&pcx, "unknown", VPC_BLOCK, "pending-acceptance", &place.vpc, "us-east-1", &requester];
+        let what = "the space lists it: unknown, pending-acceptance, with VPC and account";
+        self.story.check(row.starts_with(&expected), what)?;
+        self.story.check(row.len() == 8, "the list says when it expires")?;
+        let managed = row_of(&listing, "******");
+        let masked =
+            ["******", "heroku-managed", "10.1.0.0/16", "active", "******", "******", "******"];
+        let what = "the platform's own peering is listed, and masked";
+        self.story.check(managed == masked, what)?;
+        self.heroku_refused(
+            &["spaces:peerings:destroy", "******", "--space", SPACE, "--confirm", "******"],
+            "the platform's own peering cannot be destroyed",
+        )?;
+        self.story.line("\nA request alone opens nothing:")?;
+        self.packets(&[place.there.clone(), place.back.clone()])?;
+        Ok(pcx)
+    }
+
+    /// Accepts it (R12, R13).
+    pub fn accept(&mut self, place: &Place, pcx: &str) -> anyhow::Result<()> {
+        self.story.part("The acceptance")?;
+        let said = self.heroku(&["spaces:peerings:accept", pcx, "--space", SPACE])?;
+        let words = format!("Accepting and configuring peering connection {pcx}");
+        self.story.check(said.contains(&words), "it says what it does")?;
+        self.ask.until("an active peering", || {
+            let list = self.ask.own(&["spaces:peerings", SPACE])?;
+            let rows = list.as_array().map(Vec::as_slice).unwrap_or_default();
+            let active = rows.iter().any(|row| row["pcx_id"] == pcx && row["status"] == "active");
+            Ok(active.then_some(()))
+        })?;
+        let listing = self.heroku(&["spaces:peerings", SPACE])?;
+        let row = row_of(&listing, pcx);
+        let expected = [pcx, "customer-managed", VPC_BLOCK, "active"];
+        self.story.check(row.starts_with(&expected), "it is customer-managed, active")?;
+        self.story.line("\nThe VPC has no route to the space yet, so no answer finds its way:")?;
+        self.packets(&[place.there.clone(), place.back.clone()])
+    }
+}
+
+/// The value of a line such as `AWS Region:  us-east-1`.
+fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    lines.find(|(found, _)| found.trim() == name).map(|(_, value)| value.trim())
+}
+
+/// The cells of the row of a printed table that begins with a word; none of them is empty but
+/// the last.
+fn row_of<'t>(text: &'t str, first: &str) -> Vec<&'t str> {
+    let cells = |line: &'t str| -> Vec<&'t str> {
+        line.split_whitespace().filter(|cell| !["│", "|"].contains(cell)).collect()
+    };
+    text.lines().map(cells).find(|row| row.first() == Some(&first)).unwrap_or_default()
+}
+
+/// The name of a one-off dyno in a text.
+fn dyno_name(text: &str) -> Option<String> {
+    text.match_indices("run.").find_map(|(at, _)| {
+        let digits: String = text[at + 4..].chars().take_while(char::is_ascii_digit).collect();
+        (!digits.is_empty()).then(|| format!("run.{digits}"))
+    })
+}
+
+/// Whether a block holds an address.
+fn holds(block: &str, address: &str) -> bool {
+    match (block.parse::<model::Cidr>(), address.parse()) {
+        (Ok(block), Ok(address)) => block.contains(address),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_and_rows_are_read() {
+        let info = "=== demo Peering Info\nAWS Account ID:    847227832372\nSpace CIDRs: a, b\n";
+        assert_eq!(field(info, "AWS Account ID"), Some("847227832372"));
+        assert_eq!(field(info, "Space CIDRs"), Some("a, b"));
+        assert_eq!(field(info, "AWS Region"), None);
+        let table =
+            " PCX ID   Type     Expires\n ──────\n pcx-1    unknown  2016-09-26T22:57:33Z\n";
+        assert_eq!(row_of(table, "pcx-1"), ["pcx-1", "unknown", "2016-09-26T22:57:33Z"]);
+        assert!(row_of(table, "pcx-2").is_empty());
+    }
+
+    #[test]
+    fn a_dyno_is_found_in_what_was_said() {
+        let said = "Running sleep 3600 on shop... done, run.1234\n";
+        assert_eq!(dyno_name(said).as_deref(), Some("run.1234"));
+        assert_eq!(dyno_name("run.sh says nothing"), None);
+    }
+
+    #[test]
+    fn addresses_are_looked_up_in_blocks() {
+        assert!(holds("10.0.128.0/20", "10.0.143.9"));
+        assert!(!holds("10.0.128.0/20", "10.0.144.1"));
+        assert!(!holds("10.0.128.0/20", "no address"));
+    }
+}

@@ -1,0 +1,256 @@
+//! The document's commands in the document's order, with the real clients and real packets.
+//!
+//! Shows R1, R4, R6, R7, R9, R11–R18, R20, R21, R23 of the requirements.
+
+mod support;
+
+use serde_json::Value;
+use support::{Server, dyno, redact, site, text};
+
+const WEB: &str =
+    "#!/bin/sh\ncd /tmp\npython3 -m http.server 8000 &\npython3 -m http.server 8001\n";
+
+#[test]
+fn r6_to_r18_the_document_from_beginning_to_end() {
+    let server = Server::linux();
+
+    // A space, and what a VPC's owner needs to know of it (R6, R7).
+    server.heroku(&["spaces:create", "shop-space", "--team", "team"]).ok();
+    server.heroku(&["spaces:wait", "shop-space", "--interval", "1"]).ok();
+    let info = server.causeway(&["spaces:peering:info", "shop-space", "--json"]).json();
+    let (account, space_vpc) = (text(&info["aws_account_id"]), text(&info["vpc_id"]));
+    for client in [
+        server.heroku(&["spaces:peering:info", "shop-space"]).ok(),
+        server.causeway(&["spaces:peering:info", "shop-space"]).ok(),
+    ] {
+        for line in [
+            format!("AWS Account ID:    {account}"),
+            "AWS Region:        us-east-1".to_owned(),
+            format!("AWS VPC ID:        {space_vpc}"),
+            "AWS VPC CIDR:      10.0.0.0/16".to_owned(),
+            "Space CIDRs:       10.0.128.0/20, 10.0.144.0/20, 10.0.0.0/20, 10.0.16.0/20".to_owned(),
+            "Unavailable CIDRs: 10.1.0.0/16".to_owned(),
+        ] {
+            assert!(client.contains(&line), "{line}\n{client}");
+        }
+    }
+
+    let site = site(&server, "10.100.0.0/16", "10.100.1.0/24", WEB);
+    server.until("both web servers answer", |server| {
+        [8000, 8001].iter().all(|port| server.connects(&site.instance, "127.0.0.1", *port))
+    });
+    server.heroku(&["apps:create", "shop", "--space", "shop-space"]).ok();
+    let started = dyno(&server, "shop", "cd /tmp && python3 -m http.server 5000");
+    let (dyno, dyno_address) = (started.target, started.address);
+    assert!(
+        dyno_address.starts_with("10.0.128.") || dyno_address.starts_with("10.0.144."),
+        "R7: {dyno_address}"
+    );
+    let reaches = |port| server.connects(&dyno, &site.address, port);
+    assert!(!reaches(8000), "without a peering");
+
+    // The request (R9).
+    let made = server
+        .aws(&[
+            "ec2",
+            "create-vpc-peering-connection",
+            "--vpc-id",
+            &site.vpc,
+            "--peer-vpc-id",
+            &space_vpc,
+            "--peer-owner-id",
+            &account,
+        ])
+        .json();
+    let made = &made["VpcPeeringConnection"];
+    let pcx = text(&made["VpcPeeringConnectionId"]);
+    assert_eq!(made["Status"]["Code"], "initiating-request");
+    assert_eq!(made["Status"]["Message"], format!("Initiating Request to {account}"));
+    assert_eq!(made["RequesterVpcInfo"]["CidrBlock"], "10.100.0.0/16");
+    assert!(made["AccepterVpcInfo"]["CidrBlock"].is_null());
+    assert!(made["ExpirationTime"].is_string());
+    let customer = text(&made["RequesterVpcInfo"]["OwnerId"]);
+    assert!(!reaches(8000), "R12: while it is pending");
+
+    // The list (R11), with its managed row masked (R14).
+    let list = server.heroku(&["spaces:peerings", "shop-space"]).ok();
+    let names =
+        [(pcx.as_str(), "[pcx]"), (site.vpc.as_str(), "[vpc]"), (customer.as_str(), "[account]")];
+    let list = redact(&list, &names);
+    let row = list.lines().find(|line| line.contains("[pcx]")).unwrap_or_else(|| panic!("{list}"));
+    for cell in
+        ["unknown", "10.100.0.0/16", "pending-acceptance", "[vpc]", "us-east-1", "[account]", "Z"]
+    {
+        assert!(row.contains(cell), "R11: {cell}: {row}");
+    }
+    let managed = list.lines().find(|line| line.contains("heroku-managed")).unwrap();
+    assert_eq!(managed.matches("******").count(), 4, "R14: {managed}");
+    let masked = server.heroku(&[
+        "spaces:peerings:destroy",
+        "******",
+        "-s",
+        "shop-space",
+        "--confirm",
+        "******",
+    ]);
+    masked.refused();
+
+    // The acceptance (R12, R13).
+    let accepted = server.heroku(&["spaces:peerings:accept", &pcx, "--space", "shop-space"]);
+    assert!(
+        format!("{}{}", accepted.ok(), accepted.err)
+            .contains(&format!("Accepting and configuring peering connection {pcx}")),
+        "{accepted:?}"
+    );
+    server.until("the peering is active", |server| {
+        let list = server.causeway(&["spaces:peerings", "shop-space", "--json"]).json();
+        let row = list.as_array().unwrap().iter().find(|row| row["pcx_id"] == pcx).unwrap();
+        row["status"] == "active" && row["type"] == "customer-managed"
+    });
+    assert!(!reaches(8000), "R12: without a route on the VPC's side");
+
+    // The route (R15, option 1) and the group (R16).
+    let route = |destination: &str| {
+        server
+            .aws(&[
+                "ec2",
+                "create-route",
+                "--route-table-id",
+                &site.table,
+                "--destination-cidr-block",
+                destination,
+                "--vpc-peering-connection-id",
+                &pcx,
+            ])
+            .ok()
+    };
+    let no_route = |destination: &str| {
+        server
+            .aws(&[
+                "ec2",
+                "delete-route",
+                "--route-table-id",
+                &site.table,
+                "--destination-cidr-block",
+                destination,
+            ])
+            .ok()
+    };
+    route("10.0.0.0/16");
+    server.sweep();
+    assert!(!reaches(8000), "R16: without a rule");
+    for block in ["10.0.144.0/20", "10.0.128.0/20"] {
+        server
+            .aws(&[
+                "ec2",
+                "authorize-security-group-ingress",
+                "--group-id",
+                &site.group,
+                "--protocol",
+                "tcp",
+                "--port",
+                "8000",
+                "--cidr",
+                block,
+            ])
+            .ok();
+    }
+    server.sweep();
+    assert!(reaches(8000), "R12, R15, R16: everything is in place");
+    assert!(!reaches(8001), "R16: another port");
+    assert!(
+        server.connects(&site.instance, &dyno_address, 5000),
+        "R21: a host of the VPC reaches a dyno by its address"
+    );
+    let why = server.causeway(&["why", &dyno, &site.instance, "--port", "8000", "--json"]);
+    assert_eq!(why.json()["allowed"], true);
+    let why = server.causeway(&["why", &dyno, &site.instance, "--port", "8001", "--json"]);
+    assert_eq!(why.code, Some(1), "{why:?}");
+
+    // A network ACL (R17).
+    let acls = server
+        .aws(&[
+            "ec2",
+            "describe-network-acls",
+            "--filters",
+            &format!("Name=association.subnet-id,Values={}", site.subnet),
+        ])
+        .json();
+    let acl = text(&acls["NetworkAcls"][0]["NetworkAclId"]);
+    server
+        .aws(&[
+            "ec2",
+            "create-network-acl-entry",
+            "--network-acl-id",
+            &acl,
+            "--rule-number",
+            "50",
+            "--protocol",
+            "tcp",
+            "--port-range",
+            "From=1024,To=65535",
+            "--cidr-block",
+            "10.0.0.0/16",
+            "--rule-action",
+            "deny",
+            "--egress",
+        ])
+        .ok();
+    server.sweep();
+    assert!(!reaches(8000), "R17: the answer does not leave the subnet");
+    server
+        .aws(&[
+            "ec2",
+            "delete-network-acl-entry",
+            "--network-acl-id",
+            &acl,
+            "--rule-number",
+            "50",
+            "--egress",
+        ])
+        .ok();
+    server.sweep();
+    assert!(reaches(8000), "R17: it does again");
+
+    // Option 2: one route for each of the Space CIDRs (R7, R15).
+    no_route("10.0.0.0/16");
+    server.sweep();
+    assert!(!reaches(8000), "R15: no way back");
+    for block in text_list(&info["space_cidr_blocks"]) {
+        route(&block);
+    }
+    server.sweep();
+    assert!(reaches(8000), "R7, R15: by a route for each block");
+
+    // The end (R18).
+    let destroyed = server.heroku(&[
+        "spaces:peerings:destroy",
+        &pcx,
+        "--space",
+        "shop-space",
+        "--confirm",
+        &pcx,
+    ]);
+    assert!(
+        format!("{}{}", destroyed.ok(), destroyed.err)
+            .contains(&format!("Tearing down peering connection {pcx}")),
+        "{destroyed:?}"
+    );
+    server.sweep();
+    assert!(!reaches(8000), "R18: torn down");
+    let tables =
+        server.aws(&["ec2", "describe-route-tables", "--route-table-ids", &site.table]).json();
+    let states: Vec<&Value> = tables["RouteTables"][0]["Routes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|route| route["VpcPeeringConnectionId"] == pcx)
+        .map(|route| &route["State"])
+        .collect();
+    assert_eq!(states.len(), 4);
+    assert!(states.iter().all(|state| **state == "blackhole"), "R18: {states:?}");
+}
+
+fn text_list(value: &Value) -> Vec<String> {
+    value.as_array().unwrap().iter().map(text).collect()
+}

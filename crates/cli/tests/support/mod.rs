@@ -1,0 +1,440 @@
+//! A real server for tests, with the real clients and real packets. Whatever it made goes when it
+//! is dropped.
+
+#![expect(dead_code, reason = "each test binary uses a part of this")]
+#![expect(clippy::print_stderr, reason = "a test says what went wrong while it cleans up")]
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A server of its own, in a temporary directory.
+pub struct Server {
+    child: Child,
+    pub data: Data,
+    pub url: String,
+    variables: Vec<(String, String)>,
+    arguments: Vec<String>,
+}
+
+/// Where a server keeps everything.
+pub enum Data {
+    /// A directory that goes with it.
+    Ours(tempfile::TempDir),
+    /// One that stays.
+    Given(PathBuf),
+}
+
+impl Data {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Ours(dir) => dir.path(),
+            Self::Given(path) => path,
+        }
+    }
+}
+
+fn causeway() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_causeway"));
+    // What the shell around the tests says about a server is not about this one.
+    for name in ["CAUSEWAY_URL", "CAUSEWAY_DATA", "HEROKU_API_KEY", "CAUSEWAY_CONFIG"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+impl Server {
+    /// Starts one that carries packets.
+    pub fn linux() -> Self {
+        Self::start(&["--fabric", "linux", "--test-clock"])
+    }
+
+    /// Starts one without packets.
+    pub fn none(arguments: &[&str]) -> Self {
+        Self::start(&[&["--fabric", "none"], arguments].concat())
+    }
+
+    fn start(arguments: &[&str]) -> Self {
+        Self::with(Data::Ours(tempfile::tempdir().unwrap()), arguments)
+    }
+
+    /// Starts one on a directory that is there already.
+    pub fn on(data: &Path, arguments: &[&str]) -> Self {
+        Self::with(Data::Given(data.to_owned()), arguments)
+    }
+
+    fn with(data: Data, arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+        let (child, url) = spawn(data.path(), &arguments);
+        let mut server = Self { child, data, url, variables: Vec::new(), arguments };
+        server.variables = server.env(&[]);
+        server
+    }
+
+    /// Kills it as a power cut would, and starts it again on the same data.
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.restart();
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on the same data.
+    pub fn restart(&mut self) {
+        let _ = std::fs::remove_file(self.data.path().join("serve.json"));
+        let (child, url) = spawn(self.data.path(), &self.arguments);
+        self.child = child;
+        self.url = url;
+        self.variables = self.env(&[]);
+    }
+
+    /// The process, for its memory.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The variables that `causeway env` gives.
+    pub fn env(&self, arguments: &[&str]) -> Vec<(String, String)> {
+        let json = self.causeway(&[&["env", "--json"], arguments].concat());
+        let map: Value = serde_json::from_str(&json.ok()).unwrap();
+        map.as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+            .collect()
+    }
+
+    /// Our own command, as the operator.
+    pub fn causeway(&self, arguments: &[&str]) -> Ran {
+        let mut command = causeway();
+        command.args(arguments).arg("--data").arg(self.data.path());
+        // What comes after `--` belongs to another command.
+        if let Some(at) = arguments.iter().position(|a| *a == "--") {
+            command = causeway();
+            command.args(&arguments[..at]).arg("--data").arg(self.data.path());
+            command.args(&arguments[at..]);
+        }
+        run(command)
+    }
+
+    /// The real `aws` command.
+    pub fn aws(&self, arguments: &[&str]) -> Ran {
+        self.aws_as(&self.variables, arguments)
+    }
+
+    /// The real `aws` command as somebody else.
+    pub fn aws_as(&self, variables: &[(String, String)], arguments: &[&str]) -> Ran {
+        let mut command = Command::new(tool("CAUSEWAY_TEST_AWS", "aws"));
+        command.args(arguments).args(["--output", "json"]);
+        self.real(command, variables)
+    }
+
+    /// The real `heroku` command.
+    pub fn heroku(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku"));
+        command.args(arguments);
+        self.real(command, &self.variables)
+    }
+
+    fn real(&self, mut command: Command, variables: &[(String, String)]) -> Ran {
+        let home = self.data.path().join("home");
+        std::fs::create_dir_all(&home).unwrap();
+        command
+            .env("HOME", &home)
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("XDG_DATA_HOME", home.join("share"))
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_PAGER", "")
+            .env("HEROKU_SKIP_NEW_VERSION_CHECK", "true")
+            .env("COLUMNS", "250")
+            .envs(variables.iter().map(|(name, value)| (name, value)));
+        run(command)
+    }
+
+    /// Has the fabric compared and repaired now, and waits for it.
+    pub fn sweep(&self) -> Value {
+        self.causeway(&["fabric:sweep", "--json"]).json()
+    }
+
+    /// Whether TCP from a workload gets an answer from an address and port.
+    pub fn connects(&self, from: &str, to: &str, port: u16) -> bool {
+        let script = format!(
+            "import socket,sys\ns=socket.socket()\ns.settimeout(0.7)\n\
+             sys.exit(0 if s.connect_ex(('{to}',{port}))==0 else 7)"
+        );
+        let ran = self.causeway(&["exec", from, "--", "python3", "-c", &script]);
+        match ran.code {
+            Some(0) => true,
+            Some(7) => false,
+            _ => panic!("the probe itself failed: {ran:?}"),
+        }
+    }
+
+    /// Asks until the answer is as wanted: what is waited for takes a moment, and says when.
+    pub fn until(&self, what: &str, mut ask: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !ask(self) {
+            assert!(Instant::now() < deadline, "never came about: {what}\n{}", self.log());
+            self.sweep();
+        }
+    }
+
+    /// What the server wrote.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data.path().join("server.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the server's log\n{}", self.log());
+        }
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(self.child.id().cast_signed()),
+            nix::sys::signal::Signal::SIGTERM,
+        );
+        let _ = self.child.wait();
+        if self.arguments.iter().any(|a| a == "linux") {
+            let ran = self.causeway(&["fabric:purge", "--confirm"]);
+            if ran.code != Some(0) {
+                eprintln!("the networks of a test are still there: {ran:?}");
+            }
+        }
+    }
+}
+
+fn spawn(data: &Path, arguments: &[String]) -> (Child, String) {
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(data.join("server.log"))
+        .unwrap();
+    let mut child = causeway()
+        .arg("serve")
+        .arg("--data")
+        .arg(data)
+        .args(["--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    // It says where it listens, and that it does.
+    let mut output = child.stdout.take().unwrap();
+    let mut said = Vec::new();
+    let mut byte = [0];
+    let url = loop {
+        if output.read(&mut byte).unwrap() == 0 {
+            let log = std::fs::read_to_string(data.join("server.log")).unwrap_or_default();
+            panic!("the server ended: {}\n{log}", String::from_utf8_lossy(&said));
+        }
+        said.push(byte[0]);
+        let text = String::from_utf8_lossy(&said);
+        if let Some((_, rest)) = text.split_once("Listening on ")
+            && let Some((url, _)) = rest.split_once('\n')
+        {
+            break url.to_owned();
+        }
+    };
+    (child, url)
+}
+
+fn tool(variable: &str, name: &str) -> PathBuf {
+    let pinned = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin").join(name);
+    let tool = std::env::var_os(variable).map_or_else(pinned, PathBuf::from);
+    assert!(tool.exists(), "{} is missing: run scripts/setup --for test", tool.display());
+    tool
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+fn run(mut command: Command) -> Ran {
+    let Output { status, stdout, stderr } =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    Ran {
+        code: status.code(),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+impl Ran {
+    /// Its output, where it did what it was asked to.
+    #[track_caller]
+    pub fn ok(&self) -> String {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self.out.clone()
+    }
+
+    /// Its output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        let text = self.ok();
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+    }
+
+    /// What it said when it was refused.
+    #[track_caller]
+    pub fn refused(&self) -> String {
+        assert!(self.code.is_some_and(|code| code != 0), "not refused: {self:#?}");
+        format!("{}{}", self.out, self.err)
+    }
+}
+
+/// Whether an address of this machine answers.
+pub fn answers(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok()
+}
+
+/// A transcript in which what differs from run to run is named instead.
+pub fn redact(text: &str, names: &[(&str, &str)]) -> String {
+    let mut text = text.to_owned();
+    for (value, name) in names {
+        if !value.is_empty() {
+            text = text.replace(value, name);
+        }
+    }
+    text
+}
+
+/// A text of an answer.
+#[track_caller]
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
+
+/// A VPC with an instance in it.
+pub struct Site {
+    pub vpc: String,
+    pub subnet: String,
+    pub group: String,
+    pub table: String,
+    pub instance: String,
+    pub address: String,
+}
+
+/// Makes a VPC with an instance in it that runs a script, and waits until it runs.
+pub fn site(server: &Server, cidr: &str, subnet_cidr: &str, script: &str) -> Site {
+    let vpc = server.aws(&["ec2", "create-vpc", "--cidr-block", cidr]).json();
+    let vpc = text(&vpc["Vpc"]["VpcId"]);
+    let made = ["ec2", "create-subnet", "--vpc-id", &vpc, "--cidr-block", subnet_cidr];
+    let subnet = text(&server.aws(&made).json()["Subnet"]["SubnetId"]);
+    let images = server.aws(&["ec2", "describe-images"]).json();
+    let image = text(&images["Images"][0]["ImageId"]);
+    let ran = server
+        .aws(&[
+            "ec2",
+            "run-instances",
+            "--image-id",
+            &image,
+            "--subnet-id",
+            &subnet,
+            "--user-data",
+            script,
+        ])
+        .json();
+    let instance = text(&ran["Instances"][0]["InstanceId"]);
+    let filter = format!("Name=vpc-id,Values={vpc}");
+    let groups = server.aws(&["ec2", "describe-security-groups", "--filters", &filter]).json();
+    let tables = server.aws(&["ec2", "describe-route-tables", "--filters", &filter]).json();
+    let site = Site {
+        vpc,
+        subnet,
+        group: text(&groups["SecurityGroups"][0]["GroupId"]),
+        table: text(&tables["RouteTables"][0]["RouteTableId"]),
+        address: text(&ran["Instances"][0]["PrivateIpAddress"]),
+        instance,
+    };
+    server.until("the instance runs", |server| {
+        let asked = ["ec2", "describe-instances", "--instance-ids", &site.instance];
+        let found = server.aws(&asked).json();
+        found["Reservations"][0]["Instances"][0]["State"]["Name"] == "running"
+    });
+    site
+}
+
+/// A dyno that runs.
+pub struct Dyno {
+    pub target: String,
+    pub address: String,
+}
+
+/// Starts a dyno with the real client, and waits until it runs.
+pub fn dyno(server: &Server, app: &str, command: &str) -> Dyno {
+    let list = |server: &Server| {
+        let list = server.causeway(&["ps", "--app", app, "--json"]).json();
+        list.as_array().unwrap().clone()
+    };
+    let before: Vec<Value> = list(server).iter().map(|d| d["name"].clone()).collect();
+    server.heroku(&["run:detached", "--app", app, "--", command]).ok();
+    let new = list(server).into_iter().find(|d| !before.contains(&d["name"])).unwrap();
+    server.until("the dyno is up", |server| {
+        list(server).iter().any(|d| d["name"] == new["name"] && d["state"] == "up")
+    });
+    let target = format!("{app}/{}", text(&new["name"]));
+    let asked = server.causeway(&["exec", &target, "--", "sh", "-c", "echo $HEROKU_PRIVATE_IP"]);
+    Dyno { address: asked.ok().trim().to_owned(), target }
+}
+
+/// Asks a space for a peering; its id.
+pub fn peer(server: &Server, site: &Site, info: &Value) -> String {
+    let made = server
+        .aws(&[
+            "ec2",
+            "create-vpc-peering-connection",
+            "--vpc-id",
+            &site.vpc,
+            "--peer-vpc-id",
+            &text(&info["vpc_id"]),
+            "--peer-owner-id",
+            &text(&info["aws_account_id"]),
+        ])
+        .json();
+    text(&made["VpcPeeringConnection"]["VpcPeeringConnectionId"])
+}
+
+/// Sets the VPC's side: a route, and a rule for one port.
+pub fn open(server: &Server, site: &Site, pcx: &str, block: &str, port: u16) {
+    server
+        .aws(&[
+            "ec2",
+            "create-route",
+            "--route-table-id",
+            &site.table,
+            "--destination-cidr-block",
+            block,
+            "--vpc-peering-connection-id",
+            pcx,
+        ])
+        .ok();
+    server
+        .aws(&[
+            "ec2",
+            "authorize-security-group-ingress",
+            "--group-id",
+            &site.group,
+            "--protocol",
+            "tcp",
+            "--port",
+            &port.to_string(),
+            "--cidr",
+            block,
+        ])
+        .ok();
+}

@@ -1,0 +1,509 @@
+//! Endpoints of who runs the installation, under `/_causeway/`. The token follows from the data
+//! directory's key, so whoever reads that directory may use them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use model::{
+    Access, AccessKeyId, AccountId, Caller, Command, IdentityCommand, Key, PlatformCommand, Role,
+    SystemCommand, TeamId, UserId, WorkloadId,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::clock::{SystemIds, fresh_secret};
+use crate::ledger::{Committed, LedgerError};
+use crate::reconcile::Waker;
+use crate::setup::new_access_key;
+use crate::state::{Origin, State, open_access_key, token_hash, user_token};
+
+/// What these endpoints share.
+#[derive(Clone)]
+pub struct Operator {
+    /// What every request shares.
+    pub state: Arc<State>,
+    /// The way to the reconcile loop.
+    pub waker: Waker,
+}
+
+/// A refusal in the form of the Platform API.
+struct Problem(StatusCode, &'static str, String);
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "id": self.1, "message": self.2 }))).into_response()
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Refused(refused) => {
+                let kind = refused.code.platform();
+                let status = StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                Self(status, kind.id(), refused.message)
+            }
+            LedgerError::Store(_) | LedgerError::Stopped => {
+                Self(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", error.to_string())
+            }
+        }
+    }
+}
+
+type Answer = Result<Json<Value>, Problem>;
+
+/// The routes.
+pub fn router(operator: Operator) -> Router {
+    let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
+    Router::new()
+        .route("/_causeway/status", get(status))
+        .route("/_causeway/accounts", get(accounts).post(create_account))
+        .route("/_causeway/keys", get(keys).post(create_key))
+        .route("/_causeway/keys/{id}/rotate", post(rotate_key))
+        .route("/_causeway/users", get(users).post(create_user))
+        .route("/_causeway/tokens", post(create_token))
+        .route("/_causeway/teams", get(teams).post(create_team))
+        .route("/_causeway/teams/{team}/members", put(set_member))
+        .route("/_causeway/env", post(env))
+        .route("/_causeway/spaces/{space}/limits", put(set_limits))
+        .route("/_causeway/why", get(why))
+        .route("/_causeway/workloads/{*target}", get(workload))
+        .route("/_causeway/logs/{*target}", get(logs))
+        .route("/_causeway/backup", post(backup))
+        .route("/_causeway/clock", post(clock))
+        .route("/_causeway/reset", post(reset))
+        .route("/_causeway/sweep", post(sweep))
+        .layer(admit)
+        .with_state(operator)
+}
+
+/// Lets only the operator through; in emulator mode, which listens on loopback alone, anybody.
+async fn admit(
+    Shared(operator): Shared<Operator>,
+    headers: HeaderMap,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let token = headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    let caller = token.and_then(|token| operator.state.authenticate(token.trim()));
+    if caller == Some(Caller::Operator) || operator.state.emulator {
+        return next.run(request).await;
+    }
+    Problem(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "This is for the operator alone. On the server's host, give --data DIR (or CAUSEWAY_DATA) \
+         so that the operator's token can be read from there."
+            .to_owned(),
+    )
+    .into_response()
+}
+
+impl Operator {
+    async fn run(&self, command: impl Into<Command>) -> Result<Committed, Problem> {
+        let origin = Origin { address: None, request_id: fresh_secret(&mut SystemIds) };
+        Ok(self.state.submit(Caller::Operator, command, &origin).await?)
+    }
+
+    fn account(&self, name: &str) -> Result<AccountId, Problem> {
+        let world = self.state.world();
+        let by_id = name.parse().ok().filter(|id| world.account(*id).is_some());
+        by_id.or_else(|| world.account_named(name).map(|a| a.id)).ok_or_else(|| {
+            missing(format!("There is no account '{name}'; `causeway accounts` lists them."))
+        })
+    }
+
+    fn user(&self, email: &str) -> Result<UserId, Problem> {
+        self.state.world().user_named(email).map(|u| u.id).ok_or_else(|| {
+            missing(format!("There is no user '{email}'; `causeway users` lists them."))
+        })
+    }
+
+    fn team(&self, name: &str) -> Result<TeamId, Problem> {
+        let world = self.state.world();
+        let by_id = name.parse().ok().filter(|id| world.team(*id).is_some());
+        by_id.or_else(|| world.team_named(name).map(|t| t.id)).ok_or_else(|| {
+            missing(format!("There is no team '{name}'; `causeway teams` lists them."))
+        })
+    }
+
+    fn target(&self, text: &str) -> Result<WorkloadId, Problem> {
+        let world = self.state.world();
+        let found = match text.split_once('/') {
+            Some((app, dyno)) => world
+                .app_named(app)
+                .and_then(|app| world.dyno_named(app.id, dyno))
+                .map(|dyno| WorkloadId::Dyno(dyno.id)),
+            None => text.parse().ok().filter(|id| world.eni_of(*id).is_some()),
+        };
+        found.ok_or_else(|| {
+            missing(format!(
+                "'{text}' is no dyno (as shop/run.1234) and no instance (as i-0123…); \
+                 `causeway ps --app APP` and `aws ec2 describe-instances` list them."
+            ))
+        })
+    }
+}
+
+fn missing(message: String) -> Problem {
+    Problem(StatusCode::NOT_FOUND, "not_found", message)
+}
+
+fn internal(message: impl std::fmt::Display) -> Problem {
+    Problem(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", message.to_string())
+}
+
+async fn status(Shared(operator): Shared<Operator>) -> Answer {
+    let world = operator.state.world();
+    let now = operator.state.clock.now();
+    let settings = operator.state.settings();
+    let spaces: Vec<Value> = world
+        .spaces()
+        .map(|s| json!({ "name": s.name, "state": s.state.name(), "region": s.region, "cidr": s.cidr.to_string() }))
+        .collect();
+    let mut peerings = std::collections::BTreeMap::<&str, usize>::new();
+    for peering in world.peerings() {
+        *peerings.entry(peering.status(now).code()).or_default() += 1;
+    }
+    Ok(Json(json!({
+        "time": now, "instance": settings.instance, "region": settings.region,
+        "platform_account": settings.platform_account, "emulator": settings.emulator,
+        "accounts": world.accounts().count(), "spaces": spaces,
+        "vpcs": world.vpcs().count(), "peerings": peerings,
+        "instances": world.instances().count(), "dynos": world.dynos().count(),
+        "fabric": operator.state.health.get(),
+    })))
+}
+
+async fn accounts(Shared(operator): Shared<Operator>) -> Answer {
+    let world = operator.state.world();
+    let platform = operator.state.settings().platform_account;
+    Ok(Json(Value::Array(
+        world
+            .accounts()
+            .map(|a| json!({ "id": a.id, "name": a.name, "platform": a.id == platform, "created": a.created }))
+            .collect(),
+    )))
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+async fn create_account(Shared(operator): Shared<Operator>, Json(body): Json<Named>) -> Answer {
+    let made = operator.run(IdentityCommand::CreateAccount { name: body.name.clone() }).await?;
+    match made.reply.main() {
+        Some(Key::Account(id)) => Ok(Json(json!({ "id": id, "name": body.name }))),
+        _ => Err(internal("the account was made, but the reply does not name it")),
+    }
+}
+
+async fn keys(Shared(operator): Shared<Operator>) -> Answer {
+    let world = operator.state.world();
+    Ok(Json(Value::Array(
+        world
+            .access_keys()
+            .map(|k| json!({ "access_key_id": k.id, "account": k.account, "access": k.access, "created": k.created }))
+            .collect(),
+    )))
+}
+
+#[derive(Deserialize)]
+struct NewKey {
+    account: String,
+    #[serde(default)]
+    read_only: bool,
+}
+
+async fn create_key(Shared(operator): Shared<Operator>, Json(body): Json<NewKey>) -> Answer {
+    let account = operator.account(&body.account)?;
+    let access = if body.read_only { Access::ReadOnly } else { Access::Full };
+    let (id, plain, command) =
+        new_access_key(&operator.state.secret, account, access).map_err(internal)?;
+    operator.run(command).await?;
+    Ok(Json(json!({ "access_key_id": id, "secret_access_key": plain, "account": account })))
+}
+
+async fn rotate_key(Shared(operator): Shared<Operator>, Path(id): Path<String>) -> Answer {
+    let gone = || missing(format!("There is no access key '{id}'; `causeway keys` lists them."));
+    let old: AccessKeyId = id.parse().map_err(|_| gone())?;
+    let found = operator.state.world().access_key(old).cloned().ok_or_else(gone)?;
+    let (new, plain, command) =
+        new_access_key(&operator.state.secret, found.account, found.access).map_err(internal)?;
+    operator.run(command).await?;
+    operator.run(IdentityCommand::DeleteAccessKey { id: old }).await?;
+    Ok(Json(json!({ "access_key_id": new, "secret_access_key": plain, "account": found.account })))
+}
+
+async fn users(Shared(operator): Shared<Operator>) -> Answer {
+    let world = operator.state.world();
+    Ok(Json(Value::Array(
+        world
+            .users()
+            .map(|u| json!({ "id": u.id, "email": u.email, "created": u.created }))
+            .collect(),
+    )))
+}
+
+#[derive(Deserialize)]
+struct NewUser {
+    email: String,
+}
+
+async fn create_user(Shared(operator): Shared<Operator>, Json(body): Json<NewUser>) -> Answer {
+    let made = operator.run(IdentityCommand::CreateUser { email: body.email }).await?;
+    match made.reply.main() {
+        Some(Key::User(id)) => {
+            let email = made.after.user(id).map(|u| u.email.clone());
+            Ok(Json(json!({ "id": id, "email": email })))
+        }
+        _ => Err(internal("the user was made, but the reply does not name it")),
+    }
+}
+
+#[derive(Deserialize)]
+struct NewToken {
+    user: String,
+    #[serde(default)]
+    description: String,
+}
+
+async fn create_token(Shared(operator): Shared<Operator>, Json(body): Json<NewToken>) -> Answer {
+    let user = operator.user(&body.user)?;
+    let token = format!("HRKU-{}", fresh_secret(&mut SystemIds));
+    let hash = token_hash(&token);
+    let description = body.description;
+    operator.run(IdentityCommand::CreateToken { user, hash, description }).await?;
+    Ok(Json(json!({ "token": token, "user": body.user })))
+}
+
+async fn teams(Shared(operator): Shared<Operator>) -> Answer {
+    let world = operator.state.world();
+    let members = |team: &model::Team| -> Vec<Value> {
+        team.members
+            .iter()
+            .filter_map(|(id, role)| Some((world.user(*id)?, role)))
+            .map(|(user, role)| json!({ "email": user.email, "role": role.name() }))
+            .collect()
+    };
+    Ok(Json(Value::Array(
+        world
+            .teams()
+            .map(|t| json!({ "id": t.id, "name": t.name, "members": members(t) }))
+            .collect(),
+    )))
+}
+
+#[derive(Deserialize)]
+struct NewTeam {
+    name: String,
+    admin: String,
+}
+
+async fn create_team(Shared(operator): Shared<Operator>, Json(body): Json<NewTeam>) -> Answer {
+    let admin = operator.user(&body.admin)?;
+    let command = IdentityCommand::CreateTeam { name: body.name.clone(), admin };
+    let made = operator.run(command).await?;
+    match made.reply.main() {
+        Some(Key::Team(id)) => Ok(Json(json!({ "id": id, "name": body.name }))),
+        _ => Err(internal("the team was made, but the reply does not name it")),
+    }
+}
+
+#[derive(Deserialize)]
+struct Member {
+    user: String,
+    role: Option<Role>,
+}
+
+async fn set_member(
+    Shared(operator): Shared<Operator>,
+    Path(team): Path<String>,
+    Json(body): Json<Member>,
+) -> Answer {
+    let team = operator.team(&team)?;
+    let user = operator.user(&body.user)?;
+    operator.run(IdentityCommand::SetMember { team, user, role: body.role }).await?;
+    Ok(Json(json!({ "user": body.user, "role": body.role })))
+}
+
+#[derive(Deserialize)]
+struct Env {
+    account: Option<String>,
+    user: Option<String>,
+}
+
+/// What both real clients need. The access key's secret is opened again, as the operator could do
+/// with the data directory at hand.
+async fn env(Shared(operator): Shared<Operator>, Json(body): Json<Env>) -> Answer {
+    let state = &operator.state;
+    let email = body.user.as_deref().unwrap_or(crate::setup::FIRST_USER);
+    let user = operator.user(email)?;
+    let token = user_token(&state.secret, user);
+    let hash = token_hash(&token);
+    let description = "causeway env".to_owned();
+    operator.run(IdentityCommand::CreateToken { user, hash, description }).await?;
+    let region = state.region();
+    if state.emulator {
+        let account = body.account.as_deref().unwrap_or("123456789012");
+        return Ok(Json(json!({
+            "access_key_id": account, "secret_access_key": "test", "account": account,
+            "region": region, "token": token, "user": email,
+        })));
+    }
+    let account =
+        operator.account(body.account.as_deref().unwrap_or(crate::setup::FIRST_ACCOUNT))?;
+    let world = state.world();
+    let usable = world
+        .access_keys_of(Key::Account(account))
+        .filter(|key| key.access == Access::Full)
+        .find_map(|key| {
+            Some((key.id, open_access_key(&state.secret, key.id, &key.sealed_secret)?))
+        });
+    let (id, plain) = match usable {
+        Some(found) => found,
+        None => {
+            let (id, plain, command) =
+                new_access_key(&state.secret, account, Access::Full).map_err(internal)?;
+            operator.run(command).await?;
+            (id, plain)
+        }
+    };
+    Ok(Json(json!({
+        "access_key_id": id, "secret_access_key": plain, "account": account,
+        "region": region, "token": token, "user": email,
+    })))
+}
+
+#[derive(Deserialize)]
+struct Limits {
+    peerings: u16,
+}
+
+async fn set_limits(
+    Shared(operator): Shared<Operator>,
+    Path(name): Path<String>,
+    Json(body): Json<Limits>,
+) -> Answer {
+    let space = operator.state.world().space_named(&name).map(|s| s.id).ok_or_else(|| {
+        missing(format!("There is no space '{name}'; `causeway spaces` lists them."))
+    })?;
+    operator.run(PlatformCommand::SetPeeringLimit { space, limit: body.peerings }).await?;
+    Ok(Json(json!({ "space": name, "peerings": body.peerings })))
+}
+
+#[derive(Deserialize)]
+struct Why {
+    from: String,
+    to: String,
+    port: Option<u16>,
+    proto: Option<String>,
+}
+
+async fn why(Shared(operator): Shared<Operator>, Query(query): Query<Why>) -> Answer {
+    let world = operator.state.world();
+    let invalid =
+        |message: String| Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message);
+    let flow = model::Flow::resolve(
+        &world,
+        &query.from,
+        &query.to,
+        query.proto.as_deref().unwrap_or("tcp"),
+        query.port,
+    )
+    .map_err(invalid)?;
+    let verdict = model::reach(&world, &flow, operator.state.clock.now());
+    Ok(Json(serde_json::to_value(verdict).map_err(internal)?))
+}
+
+async fn workload(
+    Shared(operator): Shared<Operator>,
+    Path(target): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Answer {
+    let id = operator.target(&target)?;
+    let tty = query.iter().any(|(name, value)| name == "tty" && value == "true");
+    let arguments: Vec<String> =
+        query.into_iter().filter(|(name, _)| name == "arg").map(|(_, value)| value).collect();
+    let argv = operator.state.console.exec(id, &arguments, tty).ok_or_else(|| {
+        Problem(StatusCode::CONFLICT, "conflict", format!("Nothing runs in {target} now."))
+    })?;
+    Ok(Json(json!({ "workload": id.to_string(), "argv": argv })))
+}
+
+#[derive(Deserialize)]
+struct Tail {
+    bytes: Option<usize>,
+}
+
+async fn logs(
+    Shared(operator): Shared<Operator>,
+    Path(target): Path<String>,
+    Query(query): Query<Tail>,
+) -> Result<Response, Problem> {
+    let id = operator.target(&target)?;
+    let bytes = query.bytes.unwrap_or(64 << 10).min(16 << 20);
+    let tail = operator.state.console.tail(id, bytes).map_err(internal)?;
+    Ok(([(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")], tail).into_response())
+}
+
+#[derive(Deserialize)]
+struct Backup {
+    path: std::path::PathBuf,
+}
+
+async fn backup(Shared(operator): Shared<Operator>, Json(body): Json<Backup>) -> Answer {
+    if !body.path.is_absolute() {
+        let message = "The path must be absolute: the server's directory is not yours.".to_owned();
+        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message));
+    }
+    let state = Arc::clone(&operator.state);
+    let path = body.path.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let store = state.store.lock().expect("no holder panics");
+        store.backup(&path, &mut |_| {})
+    });
+    done.await.map_err(internal)?.map_err(|error| {
+        Problem(StatusCode::CONFLICT, "conflict", format!("The backup was not written: {error}"))
+    })?;
+    Ok(Json(json!({ "path": body.path })))
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    advance_seconds: u64,
+}
+
+async fn clock(Shared(operator): Shared<Operator>, Json(body): Json<Advance>) -> Answer {
+    if !operator.state.clock.advance(Duration::from_secs(body.advance_seconds)) {
+        let message = "The clock is the machine's own; start the server with --test-clock.";
+        return Err(Problem(StatusCode::CONFLICT, "conflict", message.to_owned()));
+    }
+    operator.waker.sweep().await;
+    Ok(Json(json!({ "now": operator.state.clock.now() })))
+}
+
+async fn reset(Shared(operator): Shared<Operator>) -> Answer {
+    if !operator.state.emulator {
+        let message = "Only a server that was started with --emulator can be emptied.".to_owned();
+        return Err(Problem(StatusCode::CONFLICT, "conflict", message));
+    }
+    operator.run(SystemCommand::Reset).await?;
+    operator.state.heard.lock().expect("no holder panics").clear();
+    operator.waker.sweep().await;
+    Ok(Json(json!({})))
+}
+
+async fn sweep(Shared(operator): Shared<Operator>) -> Answer {
+    let fabric = operator.waker.sweep().await.ok_or_else(|| internal("the loop has ended"))?;
+    Ok(Json(serde_json::to_value(fabric).map_err(internal)?))
+}

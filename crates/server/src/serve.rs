@@ -1,0 +1,317 @@
+//! A whole server: data directory, ledger, fabric, workloads, and everything on one address.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use axum::Router;
+use fabric::driver::{Driver, NoFabric};
+use model::Region;
+use store::{DataDir, Secret, Sqlite, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemIds};
+use crate::ledger::{self, Ledger};
+use crate::operator::{self, Operator};
+use crate::reconcile::{self, Health, Reconciler, Waker};
+use crate::setup::{self, FirstStart};
+use crate::state::State;
+use crate::workloads;
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What carries packets.
+    pub fabric: FabricKind,
+    /// The region of a new installation.
+    pub region: Region,
+    /// Whether a test may move the clock.
+    pub test_clock: bool,
+    /// Whether it is a test double.
+    pub emulator: bool,
+    /// The OCI runtime that runs workloads.
+    pub runtime: PathBuf,
+    /// This program's own file, which runs inside workloads as their first process.
+    pub self_exe: PathBuf,
+}
+
+/// What carries packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FabricKind {
+    /// The kernel of this machine.
+    Linux,
+    /// Nothing: the APIs alone.
+    None,
+}
+
+/// Why a server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data directory or the database in it.
+    #[error("the data directory {} cannot be used", .path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: store::Error,
+    },
+    /// The first start.
+    #[error("the installation cannot be set up")]
+    SetUp(#[source] setup::SetupError),
+    /// The data directory was made with or without `--emulator`, and this start is not.
+    #[error(
+        "the data directory was made {}; start with the same, or with another --data",
+        if *.was { "with --emulator" } else { "without --emulator" }
+    )]
+    OtherMode {
+        /// Whether it was made by an emulator.
+        was: bool,
+    },
+    /// An emulator believes anybody, so only this machine may reach it.
+    #[error("--emulator accepts any credentials, so it listens on loopback only, not on {0}")]
+    EmulatorInPublic(SocketAddr),
+    /// The address.
+    #[error("cannot listen on {address}; is something else there? Try --listen 127.0.0.1:0")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The machine lacks what the Linux fabric needs.
+    #[error(
+        "the Linux fabric cannot start: {0}; `causeway doctor` says more, and --fabric none works without"
+    )]
+    Fabric(String),
+    /// The file that tells client commands where the server is.
+    #[error("{} cannot be written", .path.display())]
+    Note {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The HTTP server.
+    #[error("serving failed")]
+    Http(#[source] std::io::Error),
+}
+
+/// A server that listens.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    threads: Vec<JoinHandle<()>>,
+    waker: Waker,
+    stop_workloads: workloads::Stop,
+    note: PathBuf,
+    /// What the first start made; `None` on later starts.
+    pub first: Option<FirstStart>,
+    /// Everything that requests share, for tests in process.
+    pub state: Arc<State>,
+    _data: DataDir,
+}
+
+impl Server {
+    /// Opens the data directory, sets up what is new, starts the loops and listens.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`].
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
+        if config.emulator && !config.listen.ip().is_loopback() {
+            return Err(ServeError::EmulatorInPublic(config.listen));
+        }
+        tokio::task::spawn_blocking(move || Prepared::new(config))
+            .await
+            .map_err(|error| ServeError::Fabric(error.to_string()))??
+            .listen()
+            .await
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("a listener has an address")
+    }
+
+    /// Serves until told to stop, then ends cleanly. Workloads and packets go on.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Http`].
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        let listener = axum::serve::ListenerExt::tap_io(self.listener, |stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection answers with delay");
+            }
+        });
+        let served =
+            axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
+        // Whoever reads the note finds nobody there from now on.
+        let _ = std::fs::remove_file(&self.note);
+        self.waker.stop();
+        self.stop_workloads.stop();
+        drop(self.state);
+        let threads = self.threads;
+        let _ = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a thread ended in a defect of this program");
+                }
+            }
+        })
+        .await;
+        served.map_err(ServeError::Http)
+    }
+}
+
+/// Everything but the listener: made on a thread that may wait for the disk.
+struct Prepared {
+    config: Config,
+    data: DataDir,
+    state: Arc<State>,
+    reconciler: Reconciler,
+    parts: reconcile::Parts,
+    ledger_thread: JoinHandle<()>,
+    workload_thread: Option<JoinHandle<()>>,
+    stop_workloads: workloads::Stop,
+    first: Option<FirstStart>,
+}
+
+impl Prepared {
+    fn new(config: Config) -> Result<Self, ServeError> {
+        let at = config.data.clone();
+        let broken = |source| ServeError::Data { path: at.clone(), source };
+        let data = DataDir::open(&config.data).map_err(broken)?;
+        let store = Sqlite::open(&data).map_err(broken)?;
+        let spare = store.handle().map_err(broken)?;
+        let secret: Secret = data.secret().clone();
+        let clock = Arc::new(if config.test_clock || config.emulator {
+            Clock::movable()
+        } else {
+            Clock::system()
+        });
+        let reconciler = Reconciler::new();
+        let waker = reconciler.waker();
+        let (ledger, ledger_thread) = Ledger::start(ledger::Parts {
+            store: Box::new(store),
+            ids: Box::new(SystemIds),
+            clock: Arc::clone(&clock),
+            follow: Box::new(move |step| waker.step(step)),
+        })
+        .map_err(broken)?;
+        let first = setup::set_up(&ledger, &secret, config.region, config.emulator)
+            .map_err(ServeError::SetUp)?;
+        let world = ledger.world();
+        let settings = world.settings().expect("it was just set up");
+        if settings.emulator != config.emulator {
+            return Err(ServeError::OtherMode { was: settings.emulator });
+        }
+        let health = Arc::new(Health::default());
+        let driver = driver(config.fabric, &settings.instance)?;
+        let started = workloads::start(&config, &settings.instance, ledger.clone())
+            .map_err(ServeError::Fabric)?;
+        let parts = reconcile::Parts {
+            driver,
+            workloads: started.workloads,
+            ledger: ledger.clone(),
+            clock: Arc::clone(&clock),
+            health: Arc::clone(&health),
+        };
+        let state = Arc::new(State::new(ledger, clock, secret, health, started.console, spare));
+        Ok(Self {
+            config,
+            data,
+            state,
+            reconciler,
+            parts,
+            ledger_thread,
+            workload_thread: started.thread,
+            stop_workloads: started.stop,
+            first,
+        })
+    }
+
+    async fn listen(self) -> Result<Server, ServeError> {
+        let address = self.config.listen;
+        let failed = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let waker = self.reconciler.waker();
+        let reconcile = self.reconciler.start(self.parts);
+        let note = self.config.data.join("serve.json");
+        write_note(&note, bound)
+            .map_err(|source| ServeError::Note { path: note.clone(), source })?;
+        let operator = Operator { state: Arc::clone(&self.state), waker: waker.clone() };
+        let router = crate::front::router(Arc::clone(&self.state))
+            .merge(operator::router(operator))
+            .merge(crate::platform::router(Arc::clone(&self.state)));
+        // The reconcile loop first: it holds a way to the ledger, which ends when all are gone.
+        let mut threads = vec![reconcile];
+        threads.extend(self.workload_thread);
+        threads.push(self.ledger_thread);
+        Ok(Server {
+            listener,
+            router,
+            threads,
+            waker,
+            stop_workloads: self.stop_workloads,
+            note,
+            first: self.first,
+            state: self.state,
+            _data: self.data,
+        })
+    }
+}
+
+fn driver(kind: FabricKind, instance: &str) -> Result<Box<dyn Driver>, ServeError> {
+    match kind {
+        FabricKind::None => Ok(Box::new(NoFabric)),
+        FabricKind::Linux => {
+            let lacks: Vec<String> = fabric::linux::doctor()
+                .into_iter()
+                .filter(|check| !check.ok)
+                .map(|check| format!("{}: {}. {}", check.name, check.detail, check.remedy))
+                .collect();
+            if !lacks.is_empty() {
+                return Err(ServeError::Fabric(lacks.join("; ")));
+            }
+            Ok(Box::new(fabric::linux::Linux::new(instance)))
+        }
+    }
+}
+
+/// Says where this server is, for client commands on the same host.
+fn write_note(path: &std::path::Path, address: SocketAddr) -> std::io::Result<()> {
+    let note = serde_json::json!({ "url": format!("http://{address}"), "pid": std::process::id() });
+    let partial = path.with_extension("json.partial");
+    std::fs::write(&partial, note.to_string())?;
+    std::fs::rename(&partial, path)
+}
+
+/// Removes everything of an installation from this machine's network and ends its workloads. Its
+/// server must be down.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub fn purge(data: &std::path::Path) -> Result<usize, ServeError> {
+    let broken = |source| ServeError::Data { path: data.to_owned(), source };
+    let dir = DataDir::open(data).map_err(broken)?;
+    let mut store = Sqlite::open(&dir).map_err(broken)?;
+    let (world, _) = ledger::load(&mut store).map_err(broken)?;
+    let Some(settings) = world.settings() else { return Ok(0) };
+    let processes = workloads::purge(data, &settings.instance).map_err(ServeError::Fabric)?;
+    let networks = fabric::linux::Linux::purge_instance(&settings.instance)
+        .map_err(|error| ServeError::Fabric(error.chain()))?;
+    Ok(processes + networks)
+}

@@ -1,0 +1,141 @@
+//! The first start: an installation that can be used at once, and says how.
+
+use model::{AccessKeyId, AccountId, Caller, Command, IdentityCommand, Key, Region, UserId};
+use store::Secret;
+
+use crate::clock::{SystemIds, fresh_secret};
+use crate::ledger::{Committed, Ledger, LedgerError, Request};
+use crate::state::{seal_access_key, token_hash, user_token};
+
+/// The account that the first start makes.
+pub const FIRST_ACCOUNT: &str = "customer";
+/// The team that the first start makes.
+pub const FIRST_TEAM: &str = "team";
+/// The user that the first start makes.
+pub const FIRST_USER: &str = "admin@causeway.local";
+
+/// What the first start made, for the greeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstStart {
+    /// The platform's account.
+    pub platform: AccountId,
+    /// The customer's account.
+    pub account: AccountId,
+}
+
+/// Why an installation could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The ledger refused or failed.
+    #[error("the first start could not make {what}")]
+    Ledger {
+        /// What was to be made.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: LedgerError,
+    },
+    /// A secret could not be sealed.
+    #[error("an access key's secret could not be sealed")]
+    Seal(#[source] store::Error),
+}
+
+/// Makes what is missing of a first start. Each step looks for itself, so that a start that was
+/// cut short is completed by the next one. Returns what was made if the installation is new.
+///
+/// # Errors
+///
+/// [`SetupError`].
+pub fn set_up(
+    ledger: &Ledger,
+    secret: &Secret,
+    region: Region,
+    emulator: bool,
+) -> Result<Option<FirstStart>, SetupError> {
+    let new = ledger.world().settings().is_none();
+    if new {
+        let instance = format!("{:08x}", model::IdSource::next_bits(&mut SystemIds) as u32);
+        run(ledger, "its settings", IdentityCommand::SetUp { region, emulator, instance })?;
+    }
+    let user = ensure_user(ledger, FIRST_USER)?;
+    if ledger.world().team_named(FIRST_TEAM).is_none() {
+        let create = IdentityCommand::CreateTeam { name: FIRST_TEAM.to_owned(), admin: user };
+        run(ledger, "a team", create)?;
+    }
+    let token = IdentityCommand::CreateToken {
+        user,
+        hash: token_hash(&user_token(secret, user)),
+        description: "causeway env".to_owned(),
+    };
+    run(ledger, "a token", token)?;
+    if emulator {
+        return Ok(None);
+    }
+    let account = ensure_account(ledger, FIRST_ACCOUNT)?;
+    if ledger.world().access_keys_of(Key::Account(account)).next().is_none() {
+        let (_, _, command) = new_access_key(secret, account, model::Access::Full)?;
+        run(ledger, "an access key", command)?;
+    }
+    let world = ledger.world();
+    let platform = world.settings().map(|s| s.platform_account);
+    Ok(platform.filter(|_| new).map(|platform| FirstStart { platform, account }))
+}
+
+/// Makes an access key: its public half, its secret half, and the command that stores it.
+///
+/// # Errors
+///
+/// [`SetupError::Seal`].
+pub fn new_access_key(
+    secret: &Secret,
+    account: AccountId,
+    access: model::Access,
+) -> Result<(AccessKeyId, String, IdentityCommand), SetupError> {
+    let id = AccessKeyId::fresh(&mut SystemIds);
+    let mut plain = fresh_secret(&mut SystemIds);
+    plain.truncate(40);
+    let sealed_secret = seal_access_key(secret, id, &plain).map_err(SetupError::Seal)?;
+    let command = IdentityCommand::CreateAccessKey { id, account, sealed_secret, access };
+    Ok((id, plain, command))
+}
+
+fn ensure_user(ledger: &Ledger, email: &str) -> Result<UserId, SetupError> {
+    if let Some(user) = ledger.world().user_named(email) {
+        return Ok(user.id);
+    }
+    let made = run(ledger, "a user", IdentityCommand::CreateUser { email: email.to_owned() })?;
+    match made.reply.main() {
+        Some(Key::User(id)) => Ok(id),
+        _ => Err(nameless("a user")),
+    }
+}
+
+fn ensure_account(ledger: &Ledger, name: &str) -> Result<AccountId, SetupError> {
+    if let Some(account) = ledger.world().account_named(name) {
+        return Ok(account.id);
+    }
+    let made = run(ledger, "an account", IdentityCommand::CreateAccount { name: name.to_owned() })?;
+    match made.reply.main() {
+        Some(Key::Account(id)) => Ok(id),
+        _ => Err(nameless("an account")),
+    }
+}
+
+fn nameless(what: &'static str) -> SetupError {
+    let source = LedgerError::Store("the reply names nothing".to_owned());
+    SetupError::Ledger { what, source }
+}
+
+fn run(
+    ledger: &Ledger,
+    what: &'static str,
+    command: impl Into<Command>,
+) -> Result<Committed, SetupError> {
+    let request = Request {
+        caller: Caller::Operator,
+        command: command.into(),
+        source: None,
+        request_id: "first-start".to_owned(),
+    };
+    ledger.submit_blocking(request).map_err(|source| SetupError::Ledger { what, source })
+}

@@ -1,0 +1,235 @@
+//! The thread that looks after processes: it alone talks to the runtime, tells the ledger what
+//! processes do, and answers for their output.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use fabric::runtime::{self, NoRuntime, Runc, Runtime, WorkloadEvent, WorkloadState};
+use model::intent::WorkloadIntent;
+use model::{Exit, Observation, SystemCommand, WorkloadId, WorkloadReport};
+
+use crate::ledger::{Ledger, Request};
+use crate::reconcile::Workloads;
+use crate::serve::{Config, FabricKind};
+use crate::state::Console;
+
+/// How long the thread sleeps if nothing happens: it is woken by what it waits for.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What was started.
+pub(crate) struct Started {
+    /// For the reconcile loop.
+    pub workloads: Box<dyn Workloads>,
+    /// For requests.
+    pub console: Arc<dyn Console>,
+    /// The thread.
+    pub thread: Option<JoinHandle<()>>,
+    /// Ends it.
+    pub stop: Stop,
+}
+
+/// Ends the thread. Processes go on.
+pub(crate) struct Stop(Hand);
+
+impl Stop {
+    /// Ends it.
+    pub fn stop(&self) {
+        self.0.send(Task::Stop);
+    }
+}
+
+enum Task {
+    Sweep(BTreeMap<WorkloadId, WorkloadIntent>),
+    Apply(BTreeMap<WorkloadId, Option<WorkloadIntent>>),
+    Tail(WorkloadId, usize, SyncSender<std::io::Result<Vec<u8>>>),
+    Exec(WorkloadId, Vec<String>, bool, SyncSender<Option<Vec<String>>>),
+    Stop,
+}
+
+/// The way to the thread.
+#[derive(Clone)]
+struct Hand {
+    tasks: Sender<Task>,
+    waker: runtime::Waker,
+}
+
+impl Hand {
+    fn send(&self, task: Task) {
+        // The thread is gone only when the server stops.
+        if self.tasks.send(task).is_ok() {
+            self.waker.wake();
+        }
+    }
+}
+
+impl Workloads for Hand {
+    fn sweep(&mut self, workloads: BTreeMap<WorkloadId, WorkloadIntent>) {
+        self.send(Task::Sweep(workloads));
+    }
+
+    fn apply(&mut self, changed: BTreeMap<WorkloadId, Option<WorkloadIntent>>) {
+        if !changed.is_empty() {
+            self.send(Task::Apply(changed));
+        }
+    }
+}
+
+/// `Sender` is not `Sync`, requests share this.
+struct Desk(std::sync::Mutex<Hand>);
+
+impl Desk {
+    fn ask<T>(&self, task: impl FnOnce(SyncSender<T>) -> Task) -> Option<T> {
+        let (answer, answered) = sync_channel(1);
+        self.0.lock().expect("no holder panics").send(task(answer));
+        answered.recv().ok()
+    }
+}
+
+impl Console for Desk {
+    fn tail(&self, workload: WorkloadId, bytes: usize) -> std::io::Result<Vec<u8>> {
+        self.ask(|answer| Task::Tail(workload, bytes, answer))
+            .unwrap_or_else(|| Err(std::io::Error::other("the server is stopping")))
+    }
+
+    fn exec(&self, workload: WorkloadId, command: &[String], tty: bool) -> Option<Vec<String>> {
+        self.ask(|answer| Task::Exec(workload, command.to_vec(), tty, answer))?
+    }
+}
+
+fn runtime_of(
+    fabric: FabricKind,
+    data: &Path,
+    program: &Path,
+    self_exe: &Path,
+    instance: &str,
+) -> Result<Box<dyn Runtime>, String> {
+    match fabric {
+        FabricKind::None => NoRuntime::new()
+            .map(|none| Box::new(none) as Box<dyn Runtime>)
+            .map_err(|error| error.to_string()),
+        FabricKind::Linux => Runc::new(&data.join("workloads"), program, self_exe, instance)
+            .map(|runc| Box::new(runc) as Box<dyn Runtime>)
+            .map_err(|error| error.chain()),
+    }
+}
+
+/// Starts the thread.
+///
+/// # Errors
+///
+/// What the runtime lacks, in words.
+pub(crate) fn start(config: &Config, instance: &str, ledger: Ledger) -> Result<Started, String> {
+    let runtime =
+        runtime_of(config.fabric, &config.data, &config.runtime, &config.self_exe, instance)?;
+    let (tasks, queue) = channel();
+    let hand = Hand { tasks, waker: runtime.waker() };
+    let keeper = Keeper { runtime, ledger, queue };
+    let thread = std::thread::Builder::new()
+        .name("workloads".to_owned())
+        .spawn(move || keeper.run())
+        .map_err(|error| error.to_string())?;
+    Ok(Started {
+        workloads: Box::new(hand.clone()),
+        console: Arc::new(Desk(std::sync::Mutex::new(hand.clone()))),
+        thread: Some(thread),
+        stop: Stop(hand),
+    })
+}
+
+/// Ends and removes every process of an installation.
+///
+/// # Errors
+///
+/// What could not be removed, in words.
+pub(crate) fn purge(data: &Path, instance: &str) -> Result<usize, String> {
+    if !data.join("workloads").exists() {
+        return Ok(0);
+    }
+    let exe = std::env::current_exe().map_err(|error| error.to_string())?;
+    runtime_of(FabricKind::Linux, data, Path::new("runc"), &exe, instance)?
+        .purge()
+        .map_err(|error| error.chain())
+}
+
+struct Keeper {
+    runtime: Box<dyn Runtime>,
+    ledger: Ledger,
+    queue: Receiver<Task>,
+}
+
+impl Keeper {
+    fn run(mut self) {
+        loop {
+            let mut events = Vec::new();
+            loop {
+                match self.queue.try_recv() {
+                    Ok(Task::Stop) | Err(std::sync::mpsc::TryRecvError::Disconnected) => return,
+                    Err(std::sync::mpsc::TryRecvError::Empty) => break,
+                    Ok(task) => events.extend(self.work(task)),
+                }
+            }
+            if events.is_empty() {
+                events = self.runtime.wait(IDLE);
+            }
+            self.tell(events);
+        }
+    }
+
+    fn work(&mut self, task: Task) -> Vec<WorkloadEvent> {
+        match task {
+            Task::Sweep(workloads) => self.runtime.sweep(&workloads),
+            Task::Apply(changed) => self.runtime.apply(&changed),
+            // A caller that went away needs no answer.
+            Task::Tail(id, bytes, answer) => {
+                let _ = answer.send(self.runtime.log(&id, bytes));
+                Vec::new()
+            }
+            Task::Exec(id, command, tty, answer) => {
+                let found = self.runtime.exec_command(&id, &command, tty).ok().map(|spec| {
+                    let program = spec.program.to_string_lossy().into_owned();
+                    [vec![program], spec.args].concat()
+                });
+                let _ = answer.send(found);
+                Vec::new()
+            }
+            Task::Stop => Vec::new(),
+        }
+    }
+
+    /// Tells the ledger what processes do.
+    fn tell(&self, events: Vec<WorkloadEvent>) {
+        let mut seen = Observation::default();
+        for WorkloadEvent { id, state } in events {
+            let report = match state {
+                WorkloadState::Starting | WorkloadState::Stopped => continue,
+                WorkloadState::Running { .. } => WorkloadReport::Running,
+                WorkloadState::Exited { signal: Some(signal), .. } => {
+                    WorkloadReport::Ended(Exit::Signal(signal))
+                }
+                WorkloadState::Exited { code: Some(code), .. } => {
+                    WorkloadReport::Ended(Exit::Code(code))
+                }
+                WorkloadState::Exited { .. } => {
+                    WorkloadReport::Ended(Exit::Failed("it vanished".to_owned()))
+                }
+                WorkloadState::Failed(why) => {
+                    tracing::error!(workload = %id, "a workload cannot be started: {why}");
+                    continue;
+                }
+                WorkloadState::Gone => WorkloadReport::Gone,
+            };
+            seen.workloads.insert(id, report);
+        }
+        if seen.workloads.is_empty() {
+            return;
+        }
+        let request = Request::system(SystemCommand::Observe(seen));
+        if let Err(error) = self.ledger.submit_blocking(request) {
+            tracing::warn!(%error, "what processes did was not kept; the next start finds it");
+        }
+    }
+}
