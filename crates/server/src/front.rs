@@ -110,7 +110,7 @@ async fn serve(
         Before::Submit(command, answer) => (command, answer),
     };
     let done =
-        state.submit(call.caller(), command, &origin).await.map_err(|error| match error {
+        state.submit(call.caller(), *command, &origin).await.map_err(|error| match error {
             LedgerError::Refused(refused) => Ec2Error::from(refused),
             LedgerError::Store(_) | LedgerError::Stopped => {
                 Ec2Error { status: 503, ..Ec2Error::new("ServiceUnavailable", error) }
@@ -134,7 +134,7 @@ enum Before {
     /// It only looked.
     Answer(String),
     /// This is to be done, and answered by that.
-    Submit(model::Ec2Command, Answer),
+    Submit(Box<model::Ec2Command>, Answer),
 }
 
 impl Call<'_> {
@@ -178,7 +178,7 @@ impl Call<'_> {
                     world.decide(self.caller(), &command.into(), now, &mut SystemIds)?;
                     return Err(dry_run_succeeded());
                 }
-                Ok(Before::Submit(command, *answer))
+                Ok(Before::Submit(Box::new(command), *answer))
             }
         }
     }

@@ -111,7 +111,7 @@ fn runtime_of(
         FabricKind::None => NoRuntime::new()
             .map(|none| Box::new(none) as Box<dyn Runtime>)
             .map_err(|error| error.to_string()),
-        FabricKind::Linux => Runc::new(&data.join("workloads"), program, self_exe, instance)
+        FabricKind::Linux => Runc::new(data.join("workloads"), program, self_exe, instance)
             .map(|runc| Box::new(runc) as Box<dyn Runtime>)
             .map_err(|error| error.chain()),
     }
