@@ -14,7 +14,8 @@ impl Out {
         Self { sink: Box::new(io::BufWriter::new(io::stdout())) }
     }
 
-    /// Somewhere else, for tests.
+    /// Somewhere else.
+    #[cfg(test)]
     pub fn to(sink: impl Write + 'static) -> Self {
         Self { sink: Box::new(sink) }
     }
