@@ -55,6 +55,8 @@ pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Err
     };
     let (min_count, max_count) = (count("MinCount")?, count("MaxCount")?);
     let place = place(params)?;
+    // Clients tag the disks that come with an instance; there are none to carry the tags.
+    tags(params, "volume")?;
     let text = |name: &str| params.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
     let mut command = RunInstances {
         subnet: place.subnet,

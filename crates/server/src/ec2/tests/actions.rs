@@ -241,6 +241,26 @@ fn instances() {
 }
 
 #[test]
+fn what_clients_send_with_an_instance_is_read() {
+    let mut stage = Stage::new();
+    let (vpc, subnet) = stage.vpc(alice(), "10.100.0.0/16");
+    let group = stage.world.vpc(vpc.parse().unwrap()).unwrap().default_group;
+    let form = format!(
+        "Action=RunInstances&ImageId=ami-00000000000000001&MinCount=1&MaxCount=1\
+         &Monitoring.Enabled=false&MetadataOptions.HttpTokens=required\
+         &NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}\
+         &NetworkInterface.1.SecurityGroupId.1={group}\
+         &NetworkInterface.1.AssociatePublicIpAddress=false\
+         &NetworkInterface.1.PrivateIpAddresses.1.Primary=true\
+         &NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress=10.100.1.9\
+         &TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=a\
+         &TagSpecification.1.Tag.1.Value=b"
+    );
+    let address = "/instancesSet/0/privateIpAddress";
+    assert_eq!(stage.get(alice(), &form, address), "10.100.1.9");
+}
+
+#[test]
 fn tags() {
     let mut stage = Stage::new();
     let (vpc, subnet) = stage.vpc(alice(), "10.100.0.0/16");
