@@ -82,7 +82,7 @@ fn walk(story: &mut Story<'_>, server: &Server, fabric: Fabric, stop: &Stop) -> 
     if fabric == Fabric::None {
         story.line("packets none: --fabric none moves none, so only `causeway why` is asked")?;
     }
-    Walk::new(story, Ask { server, stop }, tools, fabric).all()
+    Walk::new(story, Ask { server, stop }, &tools, fabric).all()
 }
 
 fn lament(

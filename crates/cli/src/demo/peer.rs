@@ -21,7 +21,9 @@ pub const SPACE_BLOCKS: [&str; 4] =
 /// What the instance does: two web servers, of which one will be opened to the space.
 const USER_DATA: &str =
     "#!/bin/sh\npython3 -m http.server 8001 &\nexec python3 -m http.server 8000\n";
-/// What the second dyno does.
+/// What stands for what is the platform's own (R14).
+const MASK: &str = "******";
+/// The port that the second dyno serves.
 const WEB_PORT: u16 = 5000;
 
 /// What the owner of a VPC needs to know of the space.
@@ -29,6 +31,14 @@ pub struct Space {
     account: String,
     region: String,
     vpc: String,
+}
+
+/// The customer's half.
+pub struct Land {
+    vpc: String,
+    subnet: String,
+    instance: String,
+    group: String,
 }
 
 /// Where everything is.
@@ -81,15 +91,27 @@ impl Walk<'_, '_> {
         Ok(space)
     }
 
-    /// Makes the VPC, an instance in it, and two dynos in the space.
-    pub fn places(&mut self, space: Space) -> anyhow::Result<Place> {
+    /// Makes the VPC and an instance in it.
+    pub fn land(&mut self) -> anyhow::Result<Land> {
         self.story.part("The customer's half: a VPC, and an instance with two web servers")?;
-        let image = self.aws_word(&["ec2", "describe-images"], "Images[0].ImageId")?;
-        let block = ["ec2", "create-vpc", "--cidr-block", VPC_BLOCK];
-        let vpc = self.aws_word(&block, "Vpc.VpcId")?;
-        let subnet = self.aws_word(
-            &["ec2", "create-subnet", "--vpc-id", &vpc, "--cidr-block", "10.100.1.0/24"],
-            "Subnet.SubnetId",
+        let (image, vpc) = self.beside(
+            |walk| walk.aws_word(&["ec2", "describe-images"], "Images[0].ImageId"),
+            |walk| {
+                let block = ["ec2", "create-vpc", "--cidr-block", VPC_BLOCK];
+                walk.aws_word(&block, "Vpc.VpcId")
+            },
+        )?;
+        let of_vpc = format!("Name=vpc-id,Values={vpc}");
+        let (subnet, group) = self.beside(
+            |walk| {
+                let block =
+                    ["ec2", "create-subnet", "--vpc-id", &vpc, "--cidr-block", "10.100.1.0/24"];
+                walk.aws_word(&block, "Subnet.SubnetId")
+            },
+            |walk| {
+                let describe = ["ec2", "describe-security-groups", "--filters", &of_vpc];
+                walk.aws_word(&describe, "SecurityGroups[0].GroupId")
+            },
         )?;
         let instance = self.aws_word(
             &[
@@ -106,18 +128,19 @@ impl Walk<'_, '_> {
             ],
             "Instances[0].InstanceId",
         )?;
-        let of_vpc = format!("Name=vpc-id,Values={vpc}");
-        let group = self.aws_word(
-            &["ec2", "describe-security-groups", "--filters", &of_vpc],
-            "SecurityGroups[0].GroupId",
-        )?;
+        Ok(Land { vpc, subnet, instance, group })
+    }
 
+    /// Makes two dynos in the space, and waits until everything runs.
+    pub fn places(&mut self, space: Space, land: Land) -> anyhow::Result<Place> {
         self.story.part("An app in the space: one dyno to send, one that serves the web")?;
         self.heroku(&["apps:create", APP, "--space", SPACE])?;
-        let sender = self.dyno(&["sleep", "3600"])?;
         let port = WEB_PORT.to_string();
-        let web = self.dyno(&["python3", "-m", "http.server", &port])?;
-
+        let (sender, web) = self.beside(
+            |walk| walk.dyno(&["sleep", "3600"]),
+            |walk| walk.dyno(&["python3", "-m", "http.server", &port]),
+        )?;
+        let Land { vpc, subnet, instance, group } = land;
         let address = self.ask.until("the instance", || {
             let found = self.ec2(&["ec2", "describe-instances", "--instance-ids", &instance])?;
             let found = &found["Reservations"][0]["Instances"][0];
@@ -205,21 +228,26 @@ impl Walk<'_, '_> {
         let expires = !text(&made["ExpirationTime"]).is_empty();
         self.story.check(expires, "it says when it expires")?;
 
-        let listing = self.heroku(&["spaces:peerings", SPACE])?;
-        let row = row_of(&listing, &pcx);
         let expected =
             [&pcx, "unknown", VPC_BLOCK, "pending-acceptance", &place.vpc, "us-east-1", &requester];
-        let what = "the space lists it: unknown, pending-acceptance, with VPC and account";
-        self.story.check(row.starts_with(&expected), what)?;
-        self.story.check(row.len() == 8, "the list says when it expires")?;
-        let managed = row_of(&listing, "******");
-        let masked =
-            ["******", "heroku-managed", "10.1.0.0/16", "active", "******", "******", "******"];
-        let what = "the platform's own peering is listed, and masked";
-        self.story.check(managed == masked, what)?;
-        self.heroku_refused(
-            &["spaces:peerings:destroy", "******", "--space", SPACE, "--confirm", "******"],
-            "the platform's own peering cannot be destroyed",
+        self.beside(
+            |walk| {
+                let listing = walk.heroku(&["spaces:peerings", SPACE])?;
+                let row = row_of(&listing, &pcx);
+                let what = "the space lists it: unknown, pending-acceptance, with VPC and account";
+                walk.story.check(row.starts_with(&expected), what)?;
+                walk.story.check(row.len() == 8, "the list says when it expires")?;
+                let managed = row_of(&listing, MASK);
+                let masked = [MASK, "heroku-managed", "10.1.0.0/16", "active", MASK, MASK, MASK];
+                let what = "the platform's own peering is listed, and masked";
+                walk.story.check(managed == masked, what)
+            },
+            |walk| {
+                walk.heroku_refused(
+                    &["spaces:peerings:destroy", MASK, "--space", SPACE, "--confirm", MASK],
+                    "the platform's own peering cannot be destroyed",
+                )
+            },
         )?;
         self.story.line("\nA request alone opens nothing:")?;
         self.packets(&[place.there.clone(), place.back.clone()])?;

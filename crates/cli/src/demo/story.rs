@@ -12,8 +12,20 @@ const SHOWN: usize = 40;
 
 /// The teller.
 pub struct Story<'a> {
-    out: &'a mut Out,
+    sink: Sink<'a>,
     started: Instant,
+    checks: u32,
+    failed: u32,
+}
+
+enum Sink<'a> {
+    Out(&'a mut Out),
+    Kept(Vec<String>),
+}
+
+/// What was told where nobody listened yet.
+pub struct Kept {
+    lines: Vec<String>,
     checks: u32,
     failed: u32,
 }
@@ -21,7 +33,32 @@ pub struct Story<'a> {
 impl<'a> Story<'a> {
     /// Begins.
     pub fn new(out: &'a mut Out) -> Self {
-        Self { out, started: Instant::now(), checks: 0, failed: 0 }
+        Self { sink: Sink::Out(out), started: Instant::now(), checks: 0, failed: 0 }
+    }
+
+    /// Begins one that is told later, since it happens while another is told.
+    pub fn aside() -> Self {
+        Self { sink: Sink::Kept(Vec::new()), started: Instant::now(), checks: 0, failed: 0 }
+    }
+
+    /// What it told.
+    pub fn kept(self) -> Kept {
+        let lines = match self.sink {
+            Sink::Out(_) => Vec::new(),
+            Sink::Kept(lines) => lines,
+        };
+        Kept { lines, checks: self.checks, failed: self.failed }
+    }
+
+    /// Tells what another kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::line`].
+    pub fn tell(&mut self, kept: Kept) -> anyhow::Result<()> {
+        self.checks += kept.checks;
+        self.failed += kept.failed;
+        kept.lines.into_iter().try_for_each(|line| self.line(line))
     }
 
     /// Tells a line.
@@ -30,7 +67,13 @@ impl<'a> Story<'a> {
     ///
     /// A reader that went away.
     pub fn line(&mut self, text: impl Display) -> anyhow::Result<()> {
-        self.out.attempt(text).context("the output cannot be written")
+        match &mut self.sink {
+            Sink::Out(out) => out.attempt(text).context("the output cannot be written"),
+            Sink::Kept(lines) => {
+                lines.push(text.to_string());
+                Ok(())
+            }
+        }
     }
 
     /// Begins a part.
@@ -136,9 +179,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
+    struct Shared(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Sink {
+    impl Write for Shared {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -151,7 +194,7 @@ mod tests {
 
     #[test]
     fn commands_are_shown_as_typed_and_outputs_indented() {
-        let sink = Sink::default();
+        let sink = Shared::default();
         let mut out = Out::to(sink.clone());
         let mut story = Story::new(&mut out);
         story
@@ -171,8 +214,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_told_and_counted_later() {
+        let sink = Shared::default();
+        let mut out = Out::to(sink.clone());
+        let mut story = Story::new(&mut out);
+        let mut aside = Story::aside();
+        aside.check(false, "aside").unwrap();
+        story.line("first").unwrap();
+        story.tell(aside.kept()).unwrap();
+        assert!(!story.sound());
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text, "first\n  check   aside  ✗\n");
+    }
+
+    #[test]
     fn long_outputs_are_cut() {
-        let sink = Sink::default();
+        let sink = Shared::default();
         let mut out = Out::to(sink.clone());
         let long: String = (0..100).map(|n| format!("{n}\n")).collect();
         Story::new(&mut out).output(&long).unwrap();

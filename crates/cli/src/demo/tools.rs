@@ -17,7 +17,7 @@ use super::stop::Stop;
 /// How long a real command may take; they start slowly on a small machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// What would lead the real commands elsewhere, or through somebody else's settings.
-const ASTRAY: [&str; 14] = [
+const ASTRAY: [&str; 16] = [
     "ALL_PROXY",
     "AWS_CA_BUNDLE",
     "AWS_DEFAULT_PROFILE",
@@ -28,6 +28,8 @@ const ASTRAY: [&str; 14] = [
     "HEROKU_HEADERS",
     "HTTPS_PROXY",
     "HTTP_PROXY",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
     "http_proxy",

@@ -111,17 +111,23 @@ impl Walk<'_, '_> {
     /// Takes everything away again.
     pub fn leave(&mut self, place: &Place) -> anyhow::Result<()> {
         self.story.part("Everything goes")?;
-        self.aws(&["ec2", "terminate-instances", "--instance-ids", &place.instance])?;
-        self.heroku(&["apps:destroy", "--app", APP, "--confirm", APP])?;
+        self.beside(
+            |walk| walk.aws(&["ec2", "terminate-instances", "--instance-ids", &place.instance]),
+            |walk| walk.heroku(&["apps:destroy", "--app", APP, "--confirm", APP]),
+        )?;
         self.ask.until("the instance's end", || {
             let instance = &place.instance;
             let found = self.ec2(&["ec2", "describe-instances", "--instance-ids", instance])?;
             let state = &found["Reservations"][0]["Instances"][0]["State"]["Name"];
             Ok((state == "terminated").then_some(()))
         })?;
-        self.aws(&["ec2", "delete-subnet", "--subnet-id", &place.subnet])?;
-        self.aws(&["ec2", "delete-vpc", "--vpc-id", &place.vpc])?;
-        self.heroku(&["spaces:destroy", "--space", SPACE, "--confirm", SPACE])?;
+        self.beside(
+            |walk| {
+                walk.aws(&["ec2", "delete-subnet", "--subnet-id", &place.subnet])?;
+                walk.aws(&["ec2", "delete-vpc", "--vpc-id", &place.vpc])
+            },
+            |walk| walk.heroku(&["spaces:destroy", "--space", SPACE, "--confirm", SPACE]),
+        )?;
         self.ask.until("the end of the space", || {
             let spaces = self.ask.own(&["spaces"])?;
             Ok(spaces.as_array().is_some_and(Vec::is_empty).then_some(()))

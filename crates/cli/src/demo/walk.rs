@@ -16,13 +16,13 @@ pub struct Walk<'a, 'o> {
     pub story: &'a mut Story<'o>,
     /// What it asks without showing it.
     pub ask: Ask<'a>,
-    tools: Tools,
+    tools: &'a Tools,
     fabric: Fabric,
 }
 
 impl<'a, 'o> Walk<'a, 'o> {
     /// Sets out.
-    pub fn new(story: &'a mut Story<'o>, ask: Ask<'a>, tools: Tools, fabric: Fabric) -> Self {
+    pub fn new(story: &'a mut Story<'o>, ask: Ask<'a>, tools: &'a Tools, fabric: Fabric) -> Self {
         Self { story, ask, tools, fabric }
     }
 
@@ -32,8 +32,8 @@ impl<'a, 'o> Walk<'a, 'o> {
     ///
     /// The first step that cannot be taken.
     pub fn all(mut self) -> anyhow::Result<()> {
-        let space = self.space()?;
-        let place = self.places(space)?;
+        let (space, land) = self.beside(|walk| walk.space(), |walk| walk.land())?;
+        let place = self.places(space, land)?;
         let pcx = self.request(&place)?;
         self.accept(&place, &pcx)?;
         self.open_the_way(&place, &pcx)?;
@@ -41,6 +41,34 @@ impl<'a, 'o> Walk<'a, 'o> {
         self.block_by_block(&place, &pcx)?;
         self.tear_down(&place, &pcx)?;
         self.leave(&place)
+    }
+
+    /// Does two things at once that do not need each other, and tells the second after the first:
+    /// the commands start slowly.
+    ///
+    /// # Errors
+    ///
+    /// What either meets.
+    pub fn beside<A, B: Send>(
+        &mut self,
+        first: impl FnOnce(&mut Self) -> anyhow::Result<A>,
+        second: impl FnOnce(&mut Walk<'_, '_>) -> anyhow::Result<B> + Send,
+    ) -> anyhow::Result<(A, B)> {
+        let (ask, tools, fabric) = (self.ask, self.tools, self.fabric);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(move || {
+                let mut story = Story::aside();
+                let done = second(&mut Walk { story: &mut story, ask, tools, fabric });
+                (done, story.kept())
+            });
+            let first = first(self);
+            let (second, kept) = match other.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            self.story.tell(kept)?;
+            Ok((first?, second?))
+        })
     }
 
     /// Whether packets can be tried.
@@ -115,7 +143,7 @@ impl<'a, 'o> Walk<'a, 'o> {
     ///
     /// The first that fails.
     pub fn aws_together(&mut self, commands: &[Vec<&str>]) -> anyhow::Result<Vec<Value>> {
-        let (tools, stop) = (&self.tools, self.ask.stop);
+        let (tools, stop) = (self.tools, self.ask.stop);
         let all = together(commands, |words| tools.aws(words, stop));
         let mut answers = Vec::new();
         for (words, done) in commands.iter().zip(all) {
