@@ -9,6 +9,7 @@ cd "$root"
 export PATH="$tools/bin:$tools/cargo/bin:$PATH"
 # The clients speak to the server under test and to nothing else.
 export DISABLE_TELEMETRY=true
+export HEROKU_DISABLE_AUTOUPDATE=true
 export HEROKU_SKIP_NEW_VERSION_CHECK=true
 export AWS_EC2_METADATA_DISABLED=true
 export AWS_PAGER=

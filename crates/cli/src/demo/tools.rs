@@ -157,6 +157,8 @@ fn variables(env: &Map<String, Value>) -> Vec<(String, String)> {
         ("AWS_EC2_METADATA_DISABLED", "true"),
         ("AWS_PAGER", ""),
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        // A process that it would leave behind, busy with its home.
+        ("HEROKU_DISABLE_AUTOUPDATE", "true"),
         ("HEROKU_SKIP_NEW_VERSION_CHECK", "true"),
         ("NO_COLOR", "1"),
         ("TERM", "dumb"),
