@@ -65,7 +65,7 @@ impl Server {
 
     /// A signed request, ready to be sent as often as one likes.
     pub fn request(&self, form: &str) -> anyhow::Result<Vec<u8>> {
-        let now = std::process::Command::new("date").arg("+%s").output()?.stdout;
+        let now = Command::new("date").arg("+%s").output()?.stdout;
         let now_ms: i64 = String::from_utf8(now)?.trim().parse::<i64>()? * 1000;
         let form = format!("{form}&Version=2016-11-15");
         let kind = "application/x-www-form-urlencoded; charset=utf-8";
