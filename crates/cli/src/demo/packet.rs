@@ -127,23 +127,34 @@ impl Seen {
     }
 }
 
-/// What `why` says of a packet: whether it agrees, and what decides it.
-pub fn explained(verdict: &Value, expected: Expected) -> (bool, String) {
+/// What `why` says of a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// Whether it expects the same, and says why.
+    pub agrees: bool,
+    /// What decides.
+    pub text: String,
+    /// What to type so that the packet passes.
+    pub remedy: Option<String>,
+}
+
+/// Reads what `why` says of a packet.
+pub fn explained(verdict: &Value, expected: Expected) -> Explained {
+    let said = |agrees, text| Explained { agrees, text, remedy: None };
     let Some(allowed) = verdict["allowed"].as_bool() else {
-        return (false, format!("no verdict: {verdict}"));
+        return said(false, format!("no verdict: {verdict}"));
     };
     let agrees = allowed == (expected == Expected::Passes);
     let hops = verdict["hops"].as_array().map(Vec::as_slice).unwrap_or_default();
     if allowed {
-        return (agrees, format!("passes, {} hops there and back", hops.len()));
+        return said(agrees, format!("passes, {} hops there and back", hops.len()));
     }
-    let blocking = hops.iter().find(|hop| hop["passed"] == false).unwrap_or(&Value::Null);
-    let because = blocking["because"].as_str().unwrap_or("no hop says why");
-    let text = match blocking["remedy"].as_str() {
-        Some(remedy) => format!("blocked: {because}\n          to let it pass: {remedy}"),
-        None => format!("blocked: {because}"),
+    let Some(blocking) = hops.iter().find(|hop| hop["decision"] != "passed") else {
+        return said(false, "blocked, but no hop says why".to_owned());
     };
-    (agrees, text)
+    let because = blocking["because"].as_str().unwrap_or_default();
+    let remedy = blocking["remedy"].as_str().map(ToOwned::to_owned);
+    Explained { agrees, text: format!("blocked: {because}"), remedy }
 }
 
 #[cfg(test)]
@@ -179,15 +190,17 @@ mod tests {
     #[test]
     fn a_verdict_names_what_decides() {
         let verdict = json!({ "allowed": false, "hops": [
-            { "where": "a", "passed": true, "because": "fine" },
-            { "where": "b", "passed": false, "because": "no route", "remedy": "aws ec2 create-route" },
+            { "where": "a", "decision": "passed", "because": "fine" },
+            { "where": "b", "decision": "blocked", "because": "no route", "remedy": "aws ec2 create-route" },
         ]});
-        let (agrees, text) = explained(&verdict, Expected::Blocked);
-        assert!(agrees);
-        assert_eq!(text, "blocked: no route\n          to let it pass: aws ec2 create-route");
-        assert!(!explained(&verdict, Expected::Passes).0);
-        assert!(explained(&json!({ "allowed": true, "hops": [] }), Expected::Passes).0);
-        assert!(!explained(&json!({ "message": "x" }), Expected::Blocked).0);
+        let said = explained(&verdict, Expected::Blocked);
+        assert!(said.agrees);
+        assert_eq!(said.text, "blocked: no route");
+        assert_eq!(said.remedy.as_deref(), Some("aws ec2 create-route"));
+        assert!(!explained(&verdict, Expected::Passes).agrees);
+        assert!(explained(&json!({ "allowed": true, "hops": [] }), Expected::Passes).agrees);
+        assert!(!explained(&json!({ "allowed": false, "hops": [] }), Expected::Blocked).agrees);
+        assert!(!explained(&json!({ "message": "x" }), Expected::Blocked).agrees);
     }
 
     #[test]

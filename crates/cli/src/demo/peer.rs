@@ -270,7 +270,7 @@ impl Walk<'_, '_> {
         let row = row_of(&listing, pcx);
         let expected = [pcx, "customer-managed", VPC_BLOCK, "active"];
         self.story.check(row.starts_with(&expected), "it is customer-managed, active")?;
-        self.story.line("\nThe VPC has no route to the space yet, so no answer finds its way:")?;
+        self.story.line("\nThe VPC's own side is still closed: it has no route to the space, and no rule admits it:")?;
         self.packets(&[place.there.clone(), place.back.clone()])
     }
 }

@@ -179,9 +179,12 @@ impl<'a, 'o> Walk<'a, 'o> {
         self.story.line("")?;
         let verdicts = together(packets, |packet| ask.why(packet));
         for (packet, verdict) in packets.iter().zip(verdicts) {
-            let (agrees, text) = explained(&verdict?, packet.expected);
-            let mark = self.story.count(agrees);
-            self.story.line(format_args!("  why     {packet}  {text}  {mark}"))?;
+            let said = explained(&verdict?, packet.expected);
+            let mark = self.story.count(said.agrees);
+            self.story.line(format_args!("  why     {packet}  {}  {mark}", said.text))?;
+            if let Some(remedy) = said.remedy {
+                self.story.line(format_args!("            to let it pass: {remedy}"))?;
+            }
         }
         if !self.moves_packets() {
             return Ok(());
