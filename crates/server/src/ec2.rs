@@ -1,6 +1,6 @@
 //! The VPC's side: every action of EC2, STS and IAM that is understood, as one table.
 //!
-//! An action is a line of [`ACTIONS`] and pure code over the world: one that reads writes its
+//! An action is a line of `ACTIONS` and pure code over the world: one that reads writes its
 //! answer, one that changes something is parsed into a command, and answered from the worlds
 //! before and after it. What is allowed is not decided here but by [`World::decide`].
 

@@ -1,6 +1,6 @@
 //! The Platform API: the space's side, as the Heroku CLI and Terraform speak it (`heroku.md`).
 //!
-//! Every route is a line of [`route::ROUTES`], with what the caller must belong to. A request is
+//! Every route is a line of `route::ROUTES`, with what the caller must belong to. A request is
 //! authenticated, scoped, and then either answered from the world as of the last commit, or turned
 //! into a command for the ledger and answered from what that led to.
 
