@@ -43,10 +43,10 @@ pub enum Command {
   eval \"$(causeway env)\"
   eval \"$(causeway env --account customer --user admin@causeway.local)\"")]
     Env {
-        /// Account whose access key is used [default: customer]
+        /// Account whose access key is used; by default customer
         #[arg(long)]
         account: Option<String>,
-        /// User whose token is used [default: admin@causeway.local]
+        /// User whose token is used; by default admin@causeway.local
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
         #[command(flatten)]
@@ -181,10 +181,10 @@ pub enum Command {
         /// Where it is
         #[arg(long)]
         region: Option<String>,
-        /// Its block: a /16 of RFC 1918 [default: 10.0.0.0/16]
+        /// Its block: a /16 of RFC 1918; by default 10.0.0.0/16
         #[arg(long)]
         cidr: Option<String>,
-        /// The block of its data services [default: 10.1.0.0/16]
+        /// The block of its data services; by default 10.1.0.0/16
         #[arg(long)]
         data_cidr: Option<String>,
         #[command(flatten)]

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the server is, and who we are.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Connection {
-    /// The server's address [default: what --data says, or http://127.0.0.1:4880]
+    /// The server's address; by default what --data says, or http://127.0.0.1:4880
     #[arg(long, env = "CAUSEWAY_URL", global = true, value_name = "URL")]
     pub url: Option<String>,
     /// On the server's host: its data directory, which says where it is and makes you its operator

@@ -12,19 +12,19 @@ use server::{Config, FabricKind};
 /// What `serve` takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
-    /// Directory that keeps everything [default: /var/lib/causeway for root]
+    /// Directory that keeps everything; by default /var/lib/causeway for root
     #[arg(long, env = "CAUSEWAY_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address to listen on; port 0 picks a free one [default: 127.0.0.1:4880]
+    /// Address to listen on; port 0 picks a free one; by default 127.0.0.1:4880
     #[arg(long, env = "CAUSEWAY_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// What carries packets: linux, or none for the APIs alone [default: linux]
+    /// What carries packets: linux, or none for the APIs alone; by default linux
     #[arg(long, env = "CAUSEWAY_FABRIC", value_enum)]
     pub fabric: Option<Fabric>,
-    /// Region of a new installation [default: us-east-1]
+    /// Region of a new installation; by default us-east-1
     #[arg(long, env = "CAUSEWAY_REGION")]
     pub region: Option<String>,
-    /// OCI runtime that runs dynos and instances [default: runc]
+    /// OCI runtime that runs dynos and instances; by default runc
     #[arg(long, env = "CAUSEWAY_RUNTIME", value_name = "PROGRAM")]
     pub runtime: Option<PathBuf>,
     /// TOML file with any of these settings, by their long names
