@@ -127,7 +127,23 @@ const fn mask(len: u8) -> u32 {
 
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.base(), self.len)
+        // In one piece, as long answers hold tens of thousands of them.
+        let [a, b, c, d] = self.base().octets();
+        let mut text = [0; 18];
+        let mut end = 0;
+        for (number, after) in [(a, b'.'), (b, b'.'), (c, b'.'), (d, b'/'), (self.len, b' ')] {
+            for (place, least) in [(100, 100), (10, 10), (1, 0)] {
+                if number >= least {
+                    text[end] = b'0' + number / place % 10;
+                    end += 1;
+                }
+            }
+            if after != b' ' {
+                text[end] = after;
+                end += 1;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text[..end]).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -68,12 +68,19 @@ fn parse_prefixed(text: &str, kind: &'static str) -> Result<u128, MalformedId> {
     }
 }
 
+/// Writes an id in one piece: long answers hold tens of thousands of them.
 fn print_prefixed(f: &mut fmt::Formatter<'_>, prefix: &str, value: u128) -> fmt::Result {
-    if value & SHORT_FLAG == 0 {
-        write!(f, "{prefix}-{value:017x}")
-    } else {
-        write!(f, "{prefix}-{:08x}", value & !SHORT_FLAG)
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = if value & SHORT_FLAG == 0 { LONG_DIGITS } else { SHORT_DIGITS };
+    let mut text = [b'-'; 32];
+    text[..prefix.len()].copy_from_slice(prefix.as_bytes());
+    let end = prefix.len() + 1 + digits;
+    let mut rest = value;
+    for place in text[prefix.len() + 1..end].iter_mut().rev() {
+        *place = DIGITS[(rest & 0xf) as usize];
+        rest >>= 4;
     }
+    f.write_str(std::str::from_utf8(&text[..end]).map_err(|_| fmt::Error)?)
 }
 
 macro_rules! prefixed_ids {
@@ -316,7 +323,13 @@ as_text! { AccessKeyId, AccountId }
 
 impl fmt::Display for AccountId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:012}", self.0)
+        let mut text = [b'0'; 12];
+        let mut rest = self.0;
+        for place in text.iter_mut().rev() {
+            *place += (rest % 10) as u8;
+            rest /= 10;
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -367,6 +380,11 @@ mod tests {
     fn ids_print_as_they_were_read() {
         for text in ["vpc-0123456789abcdef0", "vpc-e291cc85"] {
             assert_eq!(text.parse::<VpcId>().unwrap().to_string(), text);
+        }
+        let longest = "vpc-cidr-assoc-0123456789abcdef0";
+        assert_eq!(longest.parse::<VpcCidrAssociationId>().unwrap().to_string(), longest);
+        for text in ["000000000000", "012345678901", "999999999999"] {
+            assert_eq!(text.parse::<AccountId>().unwrap().to_string(), text);
         }
         assert_eq!("eni-attach-00000000000000001".parse::<EniAttachmentId>().unwrap().bits(), 1);
     }

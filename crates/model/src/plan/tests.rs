@@ -149,8 +149,8 @@ fn processes_follow_their_state_and_their_interface() {
     for (state, run) in [
         (DynoState::Starting, Some(true)),
         (DynoState::Stopping, Some(false)),
-        (DynoState::Down, None),
-        (DynoState::Crashed, None),
+        (DynoState::Down, Some(false)),
+        (DynoState::Crashed, Some(false)),
     ] {
         put(&mut world, Dyno { state, ..one.clone() });
         assert_eq!(planned(&world).map(|intent| intent.run), run, "{state:?}");
