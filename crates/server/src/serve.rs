@@ -315,3 +315,100 @@ pub fn purge(data: &std::path::Path) -> Result<usize, ServeError> {
         .map_err(|error| ServeError::Fabric(error.chain()))?;
     Ok(processes + networks)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::state::{operator_token, user_token};
+
+    fn config(data: &std::path::Path) -> Config {
+        Config {
+            data: data.to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            fabric: FabricKind::None,
+            region: Region::DEFAULT,
+            test_clock: false,
+            emulator: false,
+            runtime: "runc".into(),
+            self_exe: "/nonexistent".into(),
+        }
+    }
+
+    async fn ask(address: SocketAddr, path: &str, token: Option<&str>) -> u16 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let credentials =
+            token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: x\r\n{credentials}connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_operators_endpoints_are_the_operators_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start(config(dir.path())).await.unwrap();
+        let (address, state) = (server.address(), Arc::clone(&server.state));
+        let operator = operator_token(&state.secret);
+        let user = state.world().users().next().unwrap().id;
+        let user = user_token(&state.secret, user);
+        drop(state);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(server.run(stop.clone()));
+        assert_eq!(ask(address, "/healthz", None).await, 200);
+        for path in [
+            "/_causeway/status",
+            "/_causeway/accounts",
+            "/_causeway/keys",
+            "/_causeway/users",
+            "/_causeway/teams",
+            "/_causeway/why?from=a&to=b",
+            "/_causeway/workloads/a/b",
+            "/_causeway/logs/a/b",
+        ] {
+            assert_eq!(ask(address, path, None).await, 401, "{path}");
+            assert_eq!(ask(address, path, Some(&user)).await, 401, "{path}");
+            assert_eq!(ask(address, path, Some("")).await, 401, "{path}");
+            assert_ne!(ask(address, path, Some(&operator)).await, 401, "{path}");
+        }
+        assert_eq!(ask(address, "/account", Some(&user)).await, 200);
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        assert!(!dir.path().join("serve.json").exists(), "it says no more where it was");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_later_start_keeps_what_the_first_one_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut worlds = Vec::new();
+        for first in [true, false] {
+            let server = Server::start(config(dir.path())).await.unwrap();
+            assert_eq!(server.first.is_some(), first);
+            worlds.push(server.state.world());
+            let stop = CancellationToken::new();
+            stop.cancel();
+            server.run(stop).await.unwrap();
+        }
+        let rows =
+            |world: &model::World| world.records().map(|r| (r.key(), r.body())).collect::<Vec<_>>();
+        assert_eq!(rows(&worlds[0]), rows(&worlds[1]));
+        let other = Config { emulator: true, ..config(dir.path()) };
+        let refused = Server::start(other).await.err().unwrap();
+        assert!(matches!(refused, ServeError::OtherMode { was: false }), "{refused}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_emulator_is_not_for_other_machines() {
+        let dir = tempfile::tempdir().unwrap();
+        let open =
+            Config { emulator: true, listen: "0.0.0.0:0".parse().unwrap(), ..config(dir.path()) };
+        let refused = Server::start(open).await.err().unwrap();
+        assert!(matches!(refused, ServeError::EmulatorInPublic(_)), "{refused}");
+        assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "nothing was made");
+    }
+}
