@@ -1,10 +1,15 @@
 //! Endpoints of who runs the installation, under `/_causeway/`. The token follows from the data
 //! directory's key, so whoever reads that directory may use them.
 
+mod input;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -16,6 +21,7 @@ use model::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::input::{Asked, Fields, Segment};
 use crate::clock::{SystemIds, fresh_secret};
 use crate::ledger::{Committed, LedgerError};
 use crate::reconcile::Waker;
@@ -78,6 +84,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/_causeway/clock", post(clock))
         .route("/_causeway/reset", post(reset))
         .route("/_causeway/sweep", post(sweep))
+        .method_not_allowed_fallback(no_method)
         .layer(admit)
         .with_state(operator)
 }
@@ -161,6 +168,12 @@ fn internal(message: impl std::fmt::Display) -> Problem {
     Problem(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", message.to_string())
 }
 
+async fn no_method() -> Problem {
+    let message =
+        "This endpoint does not take that method. The `Allow` header names those it takes.";
+    Problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message.to_owned())
+}
+
 async fn status(Shared(operator): Shared<Operator>) -> Answer {
     let world = operator.state.world();
     let now = operator.state.clock.now();
@@ -199,7 +212,7 @@ struct Named {
     name: String,
 }
 
-async fn create_account(Shared(operator): Shared<Operator>, Json(body): Json<Named>) -> Answer {
+async fn create_account(Shared(operator): Shared<Operator>, Fields(body): Fields<Named>) -> Answer {
     let made = operator.run(IdentityCommand::CreateAccount { name: body.name.clone() }).await?;
     match made.reply.main() {
         Some(Key::Account(id)) => Ok(Json(json!({ "id": id, "name": body.name }))),
@@ -224,7 +237,7 @@ struct NewKey {
     read_only: bool,
 }
 
-async fn create_key(Shared(operator): Shared<Operator>, Json(body): Json<NewKey>) -> Answer {
+async fn create_key(Shared(operator): Shared<Operator>, Fields(body): Fields<NewKey>) -> Answer {
     let account = operator.account(&body.account)?;
     let access = if body.read_only { Access::ReadOnly } else { Access::Full };
     let (id, plain, command) =
@@ -233,7 +246,7 @@ async fn create_key(Shared(operator): Shared<Operator>, Json(body): Json<NewKey>
     Ok(Json(json!({ "access_key_id": id, "secret_access_key": plain, "account": account })))
 }
 
-async fn rotate_key(Shared(operator): Shared<Operator>, Path(id): Path<String>) -> Answer {
+async fn rotate_key(Shared(operator): Shared<Operator>, Segment(id): Segment) -> Answer {
     let gone = || missing(format!("There is no access key '{id}'; `causeway keys` lists them."));
     let old: AccessKeyId = id.parse().map_err(|_| gone())?;
     let found = operator.state.world().access_key(old).cloned().ok_or_else(gone)?;
@@ -259,7 +272,7 @@ struct NewUser {
     email: String,
 }
 
-async fn create_user(Shared(operator): Shared<Operator>, Json(body): Json<NewUser>) -> Answer {
+async fn create_user(Shared(operator): Shared<Operator>, Fields(body): Fields<NewUser>) -> Answer {
     let made = operator.run(IdentityCommand::CreateUser { email: body.email }).await?;
     match made.reply.main() {
         Some(Key::User(id)) => {
@@ -277,7 +290,10 @@ struct NewToken {
     description: String,
 }
 
-async fn create_token(Shared(operator): Shared<Operator>, Json(body): Json<NewToken>) -> Answer {
+async fn create_token(
+    Shared(operator): Shared<Operator>,
+    Fields(body): Fields<NewToken>,
+) -> Answer {
     let user = operator.user(&body.user)?;
     let token = format!("HRKU-{}", fresh_secret(&mut SystemIds));
     let hash = token_hash(&token);
@@ -309,7 +325,7 @@ struct NewTeam {
     admin: String,
 }
 
-async fn create_team(Shared(operator): Shared<Operator>, Json(body): Json<NewTeam>) -> Answer {
+async fn create_team(Shared(operator): Shared<Operator>, Fields(body): Fields<NewTeam>) -> Answer {
     let admin = operator.user(&body.admin)?;
     let command = IdentityCommand::CreateTeam { name: body.name.clone(), admin };
     let made = operator.run(command).await?;
@@ -327,8 +343,8 @@ struct Member {
 
 async fn set_member(
     Shared(operator): Shared<Operator>,
-    Path(team): Path<String>,
-    Json(body): Json<Member>,
+    Segment(team): Segment,
+    Fields(body): Fields<Member>,
 ) -> Answer {
     let team = operator.team(&team)?;
     let user = operator.user(&body.user)?;
@@ -344,7 +360,7 @@ struct Env {
 
 /// What both real clients need. The access key's secret is opened again, as the operator could do
 /// with the data directory at hand.
-async fn env(Shared(operator): Shared<Operator>, Json(body): Json<Env>) -> Answer {
+async fn env(Shared(operator): Shared<Operator>, Fields(body): Fields<Env>) -> Answer {
     let state = &operator.state;
     let email = body.user.as_deref().unwrap_or(crate::setup::FIRST_USER);
     let user = operator.user(email)?;
@@ -391,8 +407,8 @@ struct Limits {
 
 async fn set_limits(
     Shared(operator): Shared<Operator>,
-    Path(name): Path<String>,
-    Json(body): Json<Limits>,
+    Segment(name): Segment,
+    Fields(body): Fields<Limits>,
 ) -> Answer {
     let space = operator.state.world().space_named(&name).map(|s| s.id).ok_or_else(|| {
         missing(format!("There is no space '{name}'; `causeway spaces` lists them."))
@@ -409,7 +425,7 @@ struct Why {
     proto: Option<String>,
 }
 
-async fn why(Shared(operator): Shared<Operator>, Query(query): Query<Why>) -> Answer {
+async fn why(Shared(operator): Shared<Operator>, Asked(query): Asked<Why>) -> Answer {
     let world = operator.state.world();
     let invalid =
         |message: String| Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message);
@@ -427,8 +443,8 @@ async fn why(Shared(operator): Shared<Operator>, Query(query): Query<Why>) -> An
 
 async fn workload(
     Shared(operator): Shared<Operator>,
-    Path(target): Path<String>,
-    Query(query): Query<Vec<(String, String)>>,
+    Segment(target): Segment,
+    Asked(query): Asked<Vec<(String, String)>>,
 ) -> Answer {
     let id = operator.target(&target)?;
     let tty = query.iter().any(|(name, value)| name == "tty" && value == "true");
@@ -447,8 +463,8 @@ struct Tail {
 
 async fn logs(
     Shared(operator): Shared<Operator>,
-    Path(target): Path<String>,
-    Query(query): Query<Tail>,
+    Segment(target): Segment,
+    Asked(query): Asked<Tail>,
 ) -> Result<Response, Problem> {
     let id = operator.target(&target)?;
     let bytes = query.bytes.unwrap_or(64 << 10).min(16 << 20);
@@ -461,7 +477,7 @@ struct Backup {
     path: std::path::PathBuf,
 }
 
-async fn backup(Shared(operator): Shared<Operator>, Json(body): Json<Backup>) -> Answer {
+async fn backup(Shared(operator): Shared<Operator>, Fields(body): Fields<Backup>) -> Answer {
     if !body.path.is_absolute() {
         let message = "The path must be absolute: the server's directory is not yours.".to_owned();
         return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message));
@@ -483,7 +499,7 @@ struct Advance {
     advance_seconds: u64,
 }
 
-async fn clock(Shared(operator): Shared<Operator>, Json(body): Json<Advance>) -> Answer {
+async fn clock(Shared(operator): Shared<Operator>, Fields(body): Fields<Advance>) -> Answer {
     if !operator.state.clock.advance(Duration::from_secs(body.advance_seconds)) {
         let message = "The clock is the machine's own; start the server with --test-clock.";
         return Err(Problem(StatusCode::CONFLICT, "conflict", message.to_owned()));

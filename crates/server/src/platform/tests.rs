@@ -2,7 +2,7 @@
 
 mod authorization;
 mod bad_input;
-mod fixture;
+pub(crate) mod fixture;
 mod golden;
 mod transport;
 mod writes;

@@ -111,6 +111,11 @@ impl Fixture {
         Self { state, router, _directory: directory }
     }
 
+    /// The same installation behind other routes.
+    pub fn behind(self, router: Router) -> Self {
+        Self { router: TowerToHyperService::new(router), ..self }
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Got {
         let answer = self.router.call(request).await.unwrap();
         let (parts, body) = answer.into_parts();

@@ -1,0 +1,125 @@
+//! Requests that cannot be read are refused as JSON, and change nothing.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+
+use super::{Operator, router};
+use crate::platform::tests::fixture::{ALICE, Fixture, Got};
+use crate::reconcile::Reconciler;
+
+/// What takes a body.
+const WRITES: [(&str, &str); 10] = [
+    ("POST", "accounts"),
+    ("POST", "keys"),
+    ("POST", "users"),
+    ("POST", "tokens"),
+    ("POST", "teams"),
+    ("PUT", "teams/acme/members"),
+    ("POST", "env"),
+    ("PUT", "spaces/alpha/limits"),
+    ("POST", "backup"),
+    ("POST", "clock"),
+];
+
+fn server() -> Fixture {
+    let server = Fixture::new();
+    let waker = Reconciler::new().waker();
+    let operator = Operator { state: Arc::clone(&server.state), waker };
+    server.behind(router(operator))
+}
+
+async fn ask(server: &Fixture, method: &str, path: &str, kind: &str, body: &[u8]) -> Got {
+    let request = http::Request::builder()
+        .method(method)
+        .uri(format!("/_causeway/{path}"))
+        .header("authorization", format!("Bearer {}", server.operator()))
+        .header("content-type", kind);
+    server.send(request.body(Body::from(body.to_vec())).unwrap()).await
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_are_refused_as_json() {
+    let server = server();
+    let before = server.state.world();
+    let deep = "[".repeat(100_000);
+    let nested = "{\"name\":".repeat(5_000);
+    let large = format!("{{\"name\":\"{}\"}}", "a".repeat(3 << 20));
+    // Where the status is 0, it depends on the endpoint where reading ends: 400 or 422.
+    let bodies: [(&[u8], u16, &str); 11] = [
+        (b"", 400, "bad_request"),
+        (b"null", 400, "bad_request"),
+        (b"[]", 400, "bad_request"),
+        (b"[\"a-name\"]", 400, "bad_request"),
+        (b"\"x\"", 400, "bad_request"),
+        (b"\xff\xfe", 400, "bad_request"),
+        (b"{", 400, "bad_request"),
+        (deep.as_bytes(), 400, "bad_request"),
+        (large.as_bytes(), 413, "payload_too_large"),
+        (nested.as_bytes(), 0, ""),
+        (
+            br#"{"name":1,"account":1,"email":1,"user":1,"admin":1,"peerings":99999,"path":1,
+                "advance_seconds":-1}"#,
+            0,
+            "",
+        ),
+    ];
+    for (method, path) in WRITES {
+        for (body, status, id) in bodies {
+            let got = ask(&server, method, path, "application/json", body).await;
+            let shown = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
+            if status == 0 {
+                assert!([400, 422].contains(&got.error().0), "{path} {shown}: {got:?}");
+            } else {
+                assert_eq!(got.error(), (status, id.to_owned()), "{method} {path} {shown}");
+            }
+            assert_eq!(got.header("content-type"), "application/json", "{method} {path}");
+        }
+        for kind in ["", "text/plain", "application/x-www-form-urlencoded"] {
+            let got = ask(&server, method, path, kind, b"{}").await;
+            assert_eq!(got.error(), (415, "unsupported_media_type".to_owned()), "{path} {kind}");
+        }
+    }
+    assert!(Arc::ptr_eq(&before, &server.state.world()));
+}
+
+#[tokio::test]
+async fn paths_queries_and_methods_that_are_none_are_refused_as_json() {
+    let server = server();
+    for (method, path, status, id) in [
+        ("DELETE", "status", 405, "method_not_allowed"),
+        ("GET", "reset", 405, "method_not_allowed"),
+        ("GET", "why", 400, "bad_request"),
+        ("GET", "why?from=a&to=b&port=99999", 400, "bad_request"),
+        ("GET", "why?from=a&from=b&to=c", 400, "bad_request"),
+        ("GET", "logs/shop/web?bytes=-1", 400, "bad_request"),
+        ("GET", "logs/shop/web?bytes=1e99", 400, "bad_request"),
+        ("GET", "logs/%ff", 400, "bad_request"),
+        ("GET", "logs/..%2f..%2fetc%2fpasswd", 404, "not_found"),
+        ("GET", "workloads/%ff", 400, "bad_request"),
+        ("POST", "keys/%ff/rotate", 400, "bad_request"),
+        ("PUT", "teams/%ff/members", 400, "bad_request"),
+        ("PUT", "spaces/%ff/limits", 400, "bad_request"),
+    ] {
+        let got = ask(&server, method, path, "application/json", b"{}").await;
+        assert_eq!(got.error(), (status, id.to_owned()), "{method} {path}");
+    }
+    let got = ask(&server, "DELETE", "accounts", "application/json", b"").await;
+    assert_eq!(got.header("allow"), "GET,HEAD,POST");
+}
+
+#[tokio::test]
+async fn who_is_not_the_operator_learns_nothing_of_a_request() {
+    let server = server();
+    let tokens = ["", "Bearer", "Bearer ", "Bearer x", "Basic eDp5"].map(str::to_owned);
+    for token in tokens.into_iter().chain([format!("Bearer {ALICE}")]) {
+        for (method, path) in WRITES.into_iter().chain([("DELETE", "status"), ("GET", "why")]) {
+            let request = http::Request::builder()
+                .method(method)
+                .uri(format!("/_causeway/{path}"))
+                .header("authorization", &token);
+            let got = server.send(request.body(Body::from("{")).unwrap()).await;
+            assert_eq!(got.error(), (401, "unauthorized".to_owned()), "{token} {path}");
+        }
+    }
+}
