@@ -9,6 +9,7 @@ use aws::sigv4::{Authorization, SigError, SignedRequest};
 use aws::xml::Service;
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State as Shared};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -51,17 +52,13 @@ async fn query_api(
     Shared(state): Shared<Arc<State>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     parts: Parts,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let request_id = uuid::Uuid::from_u128(model::IdSource::next_bits(&mut SystemIds)).to_string();
     let service = guess_service(&parts);
     let answer = match body {
         Ok(body) => serve(&state, peer.ip(), &parts, &body, &request_id).await,
-        Err(error) => Err(Ec2Error {
-            code: "RequestEntityTooLarge".into(),
-            message: format!("The request cannot be read: {error}"),
-            status: 413,
-        }),
+        Err(error) => Err(unreadable(&error)),
     };
     match answer {
         Ok(text) => xml(StatusCode::OK, &request_id, text),
@@ -71,6 +68,17 @@ async fn query_api(
             xml(status, &request_id, text)
         }
     }
+}
+
+/// The error for a body that is too long, or that was cut short.
+fn unreadable(error: &BytesRejection) -> Ec2Error {
+    let status = error.status();
+    let code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
+        _ => "InvalidRequest",
+    };
+    let message = format!("The request cannot be read: {error}");
+    Ec2Error { code: code.into(), message, status: status.as_u16() }
 }
 
 fn xml(status: StatusCode, request_id: &str, text: String) -> Response {
@@ -306,3 +314,6 @@ async fn ensure_account(state: &State, scope: Scope, origin: &Origin) -> Result<
     state.heard.lock().expect("no holder panics").insert(scope);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
