@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![allow(clippy::print_stderr, reason = "a test says what went wrong while it cleans up")]
 
+pub mod capture;
+
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -336,6 +338,28 @@ pub fn site(server: &Server, cidr: &str, subnet_cidr: &str, script: &str) -> Sit
     let vpc = text(&vpc["Vpc"]["VpcId"]);
     let made = ["ec2", "create-subnet", "--vpc-id", &vpc, "--cidr-block", subnet_cidr];
     let subnet = text(&server.aws(&made).json()["Subnet"]["SubnetId"]);
+    let instance = launch(server, &subnet, script);
+    let filter = format!("Name=vpc-id,Values={vpc}");
+    let groups = server.aws(&["ec2", "describe-security-groups", "--filters", &filter]).json();
+    let tables = server.aws(&["ec2", "describe-route-tables", "--filters", &filter]).json();
+    Site {
+        vpc,
+        subnet,
+        group: text(&groups["SecurityGroups"][0]["GroupId"]),
+        table: text(&tables["RouteTables"][0]["RouteTableId"]),
+        address: instance.address,
+        instance: instance.id,
+    }
+}
+
+/// An instance that runs.
+pub struct Instance {
+    pub id: String,
+    pub address: String,
+}
+
+/// Makes an instance that runs a script, and waits until it runs.
+pub fn launch(server: &Server, subnet: &str, script: &str) -> Instance {
     let images = server.aws(&["ec2", "describe-images"]).json();
     let image = text(&images["Images"][0]["ImageId"]);
     let ran = server
@@ -345,29 +369,20 @@ pub fn site(server: &Server, cidr: &str, subnet_cidr: &str, script: &str) -> Sit
             "--image-id",
             &image,
             "--subnet-id",
-            &subnet,
+            subnet,
             "--user-data",
             script,
         ])
         .json();
-    let instance = text(&ran["Instances"][0]["InstanceId"]);
-    let filter = format!("Name=vpc-id,Values={vpc}");
-    let groups = server.aws(&["ec2", "describe-security-groups", "--filters", &filter]).json();
-    let tables = server.aws(&["ec2", "describe-route-tables", "--filters", &filter]).json();
-    let site = Site {
-        vpc,
-        subnet,
-        group: text(&groups["SecurityGroups"][0]["GroupId"]),
-        table: text(&tables["RouteTables"][0]["RouteTableId"]),
-        address: text(&ran["Instances"][0]["PrivateIpAddress"]),
-        instance,
-    };
+    let made = &ran["Instances"][0];
+    let instance =
+        Instance { id: text(&made["InstanceId"]), address: text(&made["PrivateIpAddress"]) };
     server.until("the instance runs", |server| {
-        let asked = ["ec2", "describe-instances", "--instance-ids", &site.instance];
+        let asked = ["ec2", "describe-instances", "--instance-ids", &instance.id];
         let found = server.aws(&asked).json();
         found["Reservations"][0]["Instances"][0]["State"]["Name"] == "running"
     });
-    site
+    instance
 }
 
 /// A dyno that runs.
@@ -393,6 +408,43 @@ pub fn dyno(server: &Server, app: &str, command: &str) -> Dyno {
     Dyno { address: asked.ok().trim().to_owned(), target }
 }
 
+/// Makes a space with an app in it; what a VPC's owner needs to know of the space.
+pub fn space(server: &Server, name: &str, app: &str) -> Value {
+    server.heroku(&["spaces:create", name, "--team", "team"]).ok();
+    server.until("the space is allocated", |server| {
+        server.causeway(&["spaces:info", name, "--json"]).json()["state"] == "allocated"
+    });
+    server.heroku(&["apps:create", app, "--space", name]).ok();
+    server.causeway(&["spaces:peering:info", name, "--json"]).json()
+}
+
+/// Peers a VPC with a space, and waits until that carries packets; its id.
+pub fn join(server: &Server, site: &Site, space: &str, info: &Value) -> String {
+    let pcx = peer(server, site, info);
+    server.heroku(&["spaces:peerings:accept", &pcx, "--space", space]).ok();
+    until_active(server, &pcx);
+    pcx
+}
+
+/// Peers two VPCs of one account, and waits until that carries packets; its id.
+pub fn join_vpcs(server: &Server, one: &Site, other: &Site) -> String {
+    let ask = ["ec2", "create-vpc-peering-connection", "--vpc-id", &one.vpc];
+    let made = server.aws(&[&ask[..], &["--peer-vpc-id", &other.vpc]].concat()).json();
+    let pcx = text(&made["VpcPeeringConnection"]["VpcPeeringConnectionId"]);
+    let accept = ["ec2", "accept-vpc-peering-connection", "--vpc-peering-connection-id", &pcx];
+    server.aws(&accept).ok();
+    until_active(server, &pcx);
+    pcx
+}
+
+fn until_active(server: &Server, pcx: &str) {
+    server.until("the peering is active", |server| {
+        let one = ["--vpc-peering-connection-ids", pcx];
+        let asked = [&["ec2", "describe-vpc-peering-connections"][..], &one].concat();
+        server.aws(&asked).json()["VpcPeeringConnections"][0]["Status"]["Code"] == "active"
+    });
+}
+
 /// Asks a space for a peering; its id.
 pub fn peer(server: &Server, site: &Site, info: &Value) -> String {
     let made = server
@@ -412,6 +464,12 @@ pub fn peer(server: &Server, site: &Site, info: &Value) -> String {
 
 /// Sets the VPC's side: a route, and a rule for one port.
 pub fn open(server: &Server, site: &Site, pcx: &str, block: &str, port: u16) {
+    route(server, site, block, pcx);
+    admit(server, site, block, port);
+}
+
+/// Sends what a VPC has for a block over a peering.
+pub fn route(server: &Server, site: &Site, block: &str, pcx: &str) {
     server
         .aws(&[
             "ec2",
@@ -424,6 +482,10 @@ pub fn open(server: &Server, site: &Site, pcx: &str, block: &str, port: u16) {
             pcx,
         ])
         .ok();
+}
+
+/// Lets a block reach a port of what is in a VPC's default group.
+pub fn admit(server: &Server, site: &Site, block: &str, port: u16) {
     server
         .aws(&[
             "ec2",
