@@ -11,7 +11,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Ran, Server, dyno, redact, site, text};
+use support::{Ran, Server, dyno, peer, redact, site, text};
 
 const WEB: &str =
     "#!/bin/sh\ncd /tmp\npython3 -m http.server 8000 &\npython3 -m http.server 8001\n";
@@ -261,6 +261,16 @@ fn r6_to_r18_the_document_from_beginning_to_end() {
         .collect();
     assert_eq!(states.len(), 4);
     assert!(states.iter().all(|state| **state == "blackhole"), "R18: {states:?}");
+
+    // The same once more, with our own commands.
+    let again = peer(&server, &site, &info);
+    let said = |ran: &Ran| redact(&transcript(ran), &[(&again, PCX)]);
+    let accepted = server.causeway(&["spaces:peerings:accept", &again, "--space", "shop-space"]);
+    insta::assert_snapshot!("causeway_spaces_peerings_accept", said(&accepted));
+    server.until("it is active again", |server| row(server, &again)["status"] == "active");
+    let destroy = ["spaces:peerings:destroy", &again, "--space", "shop-space"];
+    let destroyed = server.causeway(&[&destroy[..], &["--confirm", &again]].concat());
+    insta::assert_snapshot!("causeway_spaces_peerings_destroy", said(&destroyed));
 }
 
 /// What a person sees of a command that did what it was asked to.
