@@ -23,7 +23,7 @@ struct Site {
 /// Measures them.
 pub fn run() -> anyhow::Result<()> {
     let server = Server::start("linux")?;
-    let a = site(&server, "10.100.0.0/16", "10.100.1.0/24")?;
+    let a = site(&server, "10.10.0.0/16", "10.10.1.0/24")?;
     for (vpcs, n) in [(10, 1_u8), (1000, 2)] {
         fill(&server, vpcs)?;
         let mut times = Vec::new();
