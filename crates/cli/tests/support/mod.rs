@@ -42,10 +42,15 @@ impl Data {
 }
 
 fn causeway() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_causeway"));
-    // What the shell around the tests says about a server is not about this one.
-    for name in ["CAUSEWAY_URL", "CAUSEWAY_DATA", "HEROKU_API_KEY", "CAUSEWAY_CONFIG"] {
-        command.env_remove(name);
+    alone(Command::new(env!("CARGO_BIN_EXE_causeway")))
+}
+
+/// A command to which the shell around the tests says nothing: neither of another server nor, as
+/// `CI` does to the heroku CLI's tables, how to print.
+fn alone(mut command: Command) -> Command {
+    command.env_clear().env("LANG", "C.UTF-8");
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
     }
     command
 }
@@ -135,14 +140,14 @@ impl Server {
 
     /// The real `aws` command as somebody else.
     pub fn aws_as(&self, variables: &[(String, String)], arguments: &[&str]) -> Ran {
-        let mut command = Command::new(tool("CAUSEWAY_TEST_AWS", "aws"));
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_AWS", "aws")));
         command.args(arguments).args(["--output", "json"]);
         self.real(command, variables)
     }
 
     /// The real `heroku` command.
     pub fn heroku(&self, arguments: &[&str]) -> Ran {
-        let mut command = Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku"));
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
         command.args(arguments);
         self.real(command, &self.variables)
     }
