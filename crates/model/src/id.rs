@@ -241,12 +241,16 @@ macro_rules! as_text {
 }
 
 uuid_ids! {
+    /// An add-on: a data service of an app.
+    AddonId;
     /// An app.
     AppId;
     /// A dyno.
     DynoId;
     /// A release of an app.
     ReleaseId;
+    /// An app's code as it was uploaded.
+    SlugId;
     /// A Private Space.
     SpaceId;
     /// A team.
@@ -351,6 +355,10 @@ pub enum WorkloadId {
     Dyno(DynoId),
     /// An instance in a customer's VPC.
     Instance(InstanceId),
+    /// A data service of an app, in its space's data VPC.
+    Service(AddonId),
+    /// The web router of a space: no process of its own, but the edge's place in the space.
+    Router(SpaceId),
 }
 
 impl fmt::Display for WorkloadId {
@@ -358,6 +366,8 @@ impl fmt::Display for WorkloadId {
         match self {
             Self::Dyno(id) => write!(f, "dyno-{id}"),
             Self::Instance(id) => write!(f, "{id}"),
+            Self::Service(id) => write!(f, "service-{id}"),
+            Self::Router(id) => write!(f, "router-{id}"),
         }
     }
 }
@@ -365,9 +375,11 @@ impl fmt::Display for WorkloadId {
 impl FromStr for WorkloadId {
     type Err = MalformedId;
     fn from_str(text: &str) -> Result<Self, MalformedId> {
-        match text.strip_prefix("dyno-") {
-            Some(uuid) => uuid.parse().map(Self::Dyno),
-            None => text.parse().map(Self::Instance),
+        match text.split_once('-') {
+            Some(("dyno", uuid)) => uuid.parse().map(Self::Dyno),
+            Some(("service", uuid)) => uuid.parse().map(Self::Service),
+            Some(("router", uuid)) => uuid.parse().map(Self::Router),
+            _ => text.parse().map(Self::Instance),
         }
     }
 }
@@ -423,6 +435,8 @@ mod tests {
         for id in [
             WorkloadId::Dyno(DynoId::fresh(&mut ids)),
             WorkloadId::Instance(InstanceId::fresh(&mut ids)),
+            WorkloadId::Service(AddonId::fresh(&mut ids)),
+            WorkloadId::Router(SpaceId::fresh(&mut ids)),
         ] {
             assert_eq!(id.to_string().parse::<WorkloadId>().unwrap(), id);
         }

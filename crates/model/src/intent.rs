@@ -10,7 +10,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AclId, Cidr, EniId, PcxId, RouteTableId, SecurityGroupId, SubnetId, Traffic, VpcId, WorkloadId,
+    AclId, AddonId, Cidr, EniId, PcxId, RouteTableId, SecurityGroupId, SlugId, SubnetId, Traffic,
+    VpcId, WorkloadId,
 };
 
 /// Everything that the fabric must carry.
@@ -41,6 +42,9 @@ pub struct VpcIntent {
     /// The VPC's blocks, primary first. An address inside them that no interface has is
     /// unreachable, whatever the route tables say: the `local` route wins.
     pub cidrs: Vec<Cidr>,
+    /// Where its resolver answers to its own interfaces (`ec2.md` §1.8): no group, ACL or route
+    /// stands in the way, and no peer gets there. Empty where the VPC has none.
+    pub resolvers: Vec<Ipv4Addr>,
     /// Its subnets.
     pub subnets: BTreeMap<SubnetId, SubnetIntent>,
     /// Its route tables without the `local` routes. Longest prefix wins.
@@ -191,8 +195,17 @@ pub struct WorkloadIntent {
     pub user_data: Option<Vec<u8>>,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
+    /// The slug whose files it finds in its home, and may change there for itself.
+    #[serde(default)]
+    pub slug: Option<SlugId>,
+    /// A directory that outlives the process, for a data service; it sees it as `/data`.
+    #[serde(default)]
+    pub disk: Option<AddonId>,
     /// Bytes of memory that it may use; `None` is no limit.
     pub memory_limit: Option<u64>,
+    /// Its share of the processors as a cgroup's weight, 1 to 10,000; `None` is the default (100).
+    #[serde(default)]
+    pub cpu_weight: Option<u16>,
     /// Whether it must run (`true`) or be stopped and kept (`false`).
     pub run: bool,
 }

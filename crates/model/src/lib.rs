@@ -7,6 +7,7 @@
 mod cidr;
 mod command;
 mod decide;
+pub mod edge;
 mod id;
 pub mod intent;
 mod plan;

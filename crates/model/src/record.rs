@@ -290,7 +290,8 @@ impl Record {
                 match r.attachment.as_ref().map(|a| a.workload) {
                     Some(crate::WorkloadId::Dyno(id)) => each(Key::Dyno(id)),
                     Some(crate::WorkloadId::Instance(id)) => each(Key::Instance(id)),
-                    None => {}
+                    Some(crate::WorkloadId::Router(id)) => each(Key::Space(id)),
+                    Some(crate::WorkloadId::Service(_)) | None => {}
                 }
             }
             Self::Instance(r) => each(Key::Account(r.account)),

@@ -278,6 +278,7 @@ impl World {
         match workload {
             WorkloadId::Dyno(id) => self.eni(self.dyno(id)?.eni),
             WorkloadId::Instance(id) => self.eni(self.instance(id)?.eni),
+            WorkloadId::Service(_) | WorkloadId::Router(_) => None,
         }
     }
 

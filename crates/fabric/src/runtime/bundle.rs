@@ -194,6 +194,7 @@ impl Root {
         match self.id {
             WorkloadId::Dyno(_) => "/app",
             WorkloadId::Instance(_) => "/home/instance",
+            WorkloadId::Service(_) | WorkloadId::Router(_) => "/home/service",
         }
     }
 
@@ -201,6 +202,7 @@ impl Root {
         match self.id {
             WorkloadId::Dyno(_) => "dyno",
             WorkloadId::Instance(_) => "instance",
+            WorkloadId::Service(_) | WorkloadId::Router(_) => "service",
         }
     }
 

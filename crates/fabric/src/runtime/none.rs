@@ -120,7 +120,10 @@ mod tests {
             command: Vec::new(),
             user_data: None,
             environment: BTreeMap::new(),
+            slug: None,
+            disk: None,
             memory_limit: None,
+            cpu_weight: None,
             run: true,
         };
         let running = WorkloadState::Running { pid: None };

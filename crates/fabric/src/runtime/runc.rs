@@ -501,7 +501,10 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         command,
         user_data,
         environment,
+        slug,
+        disk,
         memory_limit,
+        cpu_weight,
         run: _,
     } = with;
     *interface == wanted.interface
@@ -510,7 +513,10 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         && *command == wanted.command
         && *user_data == wanted.user_data
         && *environment == wanted.environment
+        && *slug == wanted.slug
+        && *disk == wanted.disk
         && *memory_limit == wanted.memory_limit
+        && *cpu_weight == wanted.cpu_weight
 }
 
 fn private_dir(path: &Path) -> io::Result<()> {

@@ -67,6 +67,7 @@ impl Lab {
     pub fn vpc(&mut self, number: u32, block: &str) -> VpcId {
         let id = self.id(number);
         let vpc = VpcIntent {
+            resolvers: Vec::new(),
             cidrs: vec![cidr(block)],
             subnets: BTreeMap::new(),
             route_tables: [(self.id(number), BTreeMap::new())].into(),

@@ -228,7 +228,10 @@ pub fn intent(bench: &Bench, command: &[&str]) -> WorkloadIntent {
         command: command.iter().map(|word| (*word).to_owned()).collect(),
         user_data: None,
         environment: BTreeMap::new(),
+        slug: None,
+        disk: None,
         memory_limit: None,
+        cpu_weight: None,
         run: true,
     }
 }

@@ -57,6 +57,7 @@ impl Decision<'_> {
             match id {
                 WorkloadId::Dyno(id) => self.observe_dyno(*id, report),
                 WorkloadId::Instance(id) => self.observe_instance(*id, report),
+                WorkloadId::Service(_) | WorkloadId::Router(_) => {}
             }
         }
         Ok(())

@@ -28,6 +28,7 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
     let acls = plan_acls(world, vpc);
     VpcIntent {
         cidrs: vpc.blocks().collect(),
+        resolvers: resolvers(vpc),
         subnets: world
             .subnets_in(key)
             .map(|subnet| (subnet.id, plan_subnet(vpc, subnet, &acls)))
@@ -55,6 +56,15 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
             .filter_map(|peering| Some((peering.id, plan_end(world, vpc, peering)?)))
             .collect(),
     }
+}
+
+/// The primary block's base + 2, and the address that is the same in every VPC.
+pub(crate) fn resolvers(vpc: &Vpc) -> Vec<Ipv4Addr> {
+    if !vpc.dns_support {
+        return Vec::new();
+    }
+    let second = u32::from(vpc.primary().base()) + 2;
+    vec![second.into(), crate::edge::RESOLVER]
 }
 
 fn plan_interface(eni: &Eni) -> InterfaceIntent {

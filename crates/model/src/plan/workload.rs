@@ -12,6 +12,7 @@ pub(super) fn plan_workload(world: &World, id: WorkloadId) -> Option<WorkloadInt
     match id {
         WorkloadId::Dyno(id) => plan_dyno(world, world.dyno(id)?),
         WorkloadId::Instance(id) => plan_instance(world, world.instance(id)?),
+        WorkloadId::Service(_) | WorkloadId::Router(_) => None,
     }
     .map(|(_, intent)| intent)
 }
@@ -37,7 +38,10 @@ pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, Workl
         command: ["/bin/sh", "-c", &dyno.command].map(str::to_owned).to_vec(),
         user_data: None,
         environment,
+        slug: None,
+        disk: None,
         memory_limit: None,
+        cpu_weight: None,
         run: dyno.state.wants_to_run(),
     };
     Some((id, intent))
@@ -62,7 +66,10 @@ pub(super) fn plan_instance(
         command: Vec::new(),
         user_data: instance.user_data.as_deref().and_then(decode_base64),
         environment: BTreeMap::new(),
+        slug: None,
+        disk: None,
         memory_limit: None,
+        cpu_weight: None,
         run: true,
     };
     Some((id, intent))

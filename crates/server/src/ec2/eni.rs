@@ -122,7 +122,7 @@ fn status(eni: &Eni) -> &'static str {
 fn instance(attachment: &Attachment) -> Option<InstanceId> {
     match attachment.workload {
         WorkloadId::Instance(id) => Some(id),
-        WorkloadId::Dyno(_) => None,
+        WorkloadId::Dyno(_) | WorkloadId::Service(_) | WorkloadId::Router(_) => None,
     }
 }
 

@@ -191,7 +191,7 @@ fn is_alive(world: &World, table: &RouteTable, to: RouteTo) -> bool {
 fn instance_of(world: &World, id: EniId) -> Option<InstanceId> {
     match world.eni(id)?.attachment.as_ref()?.workload {
         WorkloadId::Instance(id) => Some(id),
-        WorkloadId::Dyno(_) => None,
+        WorkloadId::Dyno(_) | WorkloadId::Service(_) | WorkloadId::Router(_) => None,
     }
 }
 

@@ -1,0 +1,112 @@
+//! What the edge must answer: names inside VPCs, and web requests for apps.
+//!
+//! The edge is a process of its own, so that a restart of the server costs no request. It is told
+//! this and nothing else. Like the fabric's intent it is pure data, in parts that follow from their
+//! own resources alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AppId, Cidr, DynoId, EniId, SpaceId, VpcId};
+
+/// Where every VPC's resolver answers beside its own address, as in EC2 (`ec2.md` §1.8).
+pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
+
+/// Everything that the edge must answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeIntent {
+    /// The resolvers, one for each VPC in which anything could ask.
+    pub vpcs: BTreeMap<VpcId, ResolverIntent>,
+    /// The routers of web requests, one for each space that is allocated.
+    pub spaces: BTreeMap<SpaceId, RouterIntent>,
+}
+
+/// What changed of it: `None` means that it must go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeDelta {
+    /// Resolvers made, changed or removed.
+    pub vpcs: BTreeMap<VpcId, Option<ResolverIntent>>,
+    /// Routers made, changed or removed.
+    pub spaces: BTreeMap<SpaceId, Option<RouterIntent>>,
+}
+
+/// The resolver of one VPC. It answers to the VPC's own interfaces alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolverIntent {
+    /// Where it answers: the primary block's base + 2, and [`RESOLVER`].
+    pub addresses: Vec<Ipv4Addr>,
+    /// What it alone knows: names under these that are not in `names` do not exist. In lower case,
+    /// without a trailing dot.
+    pub zones: BTreeSet<String>,
+    /// The addresses of names, in lower case and without a trailing dot.
+    pub names: BTreeMap<String, Vec<Ipv4Addr>>,
+    /// The names of addresses.
+    pub pointers: BTreeMap<Ipv4Addr, String>,
+}
+
+/// The web side of one space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterIntent {
+    /// The space's VPC.
+    pub vpc: VpcId,
+    /// The interfaces on which the internal router answers, and from which dynos are reached.
+    pub interfaces: BTreeMap<EniId, Ipv4Addr>,
+    /// Who may ask for the space's public apps: the trusted IP ranges.
+    pub trusted: Vec<Cidr>,
+    /// The apps.
+    pub apps: BTreeMap<AppId, AppRoute>,
+}
+
+/// How requests for one app are served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppRoute {
+    /// Its name, for logs.
+    pub name: String,
+    /// Whether it is served by the internal router alone (R26), or by the public one alone (R19).
+    pub internal: bool,
+    /// Under which names, in lower case: its own under the platform's domain, and custom ones.
+    pub hosts: BTreeSet<String>,
+    /// Its web dynos that run or are about to.
+    pub backends: Vec<Backend>,
+    /// Whether its web dynos crashed, which is told apart from having none (H10, H14).
+    pub crashed: bool,
+}
+
+/// A web dyno.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backend {
+    /// Which.
+    pub dyno: DynoId,
+    /// Its name, for logs: `web.1`.
+    pub name: String,
+    /// Its address in the space.
+    pub address: Ipv4Addr,
+    /// The port that it was told to bind.
+    pub port: u16,
+    /// How far it is.
+    pub state: BackendState,
+}
+
+/// How far a web dyno is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendState {
+    /// It runs, and may not have bound its port: to be tried until it answers, then told of.
+    Starting,
+    /// It takes requests.
+    Up,
+    /// It takes no new requests; once those under way are done, that is to be told.
+    Draining,
+}
+
+/// What the edge finds out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeEvent {
+    /// A starting web dyno bound its port.
+    Bound(DynoId),
+    /// A draining web dyno has no request left.
+    Drained(DynoId),
+}
