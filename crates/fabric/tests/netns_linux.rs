@@ -12,3 +12,5 @@ mod change;
 mod packets;
 #[path = "netns_linux/peering.rs"]
 mod peering;
+#[path = "netns_linux/resolver.rs"]
+mod resolver;

@@ -107,6 +107,7 @@ mod tests {
             "meta l4proto 50 ",
             "goto acl_in_acl-00000000000000001",
             "goto from_pcx-00000000000000001",
+            "element inet causeway resolvers { 10.0.0.2, 169.254.169.253 }",
         ] {
             assert!(text.contains(part), "{part} is not in:\n{text}");
         }

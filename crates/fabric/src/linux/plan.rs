@@ -93,6 +93,8 @@ impl Router {
         for cidr in self.vpc.cidrs.iter().chain([&LINK_LOCAL]) {
             state.routes.insert((TABLE_MAIN, *cidr), Hop::Blackhole);
         }
+        let resolvers = self.vpc.resolvers.iter();
+        state.addresses.extend(resolvers.map(|address| (names::LOOPBACK.to_owned(), *address)));
         for (eni, interface) in &self.vpc.interfaces {
             let name = names::eni_link(*eni);
             let link = Link { mac: ROUTER_MAC, mtu: interface.mtu.into(), up: true };
@@ -174,6 +176,9 @@ impl Router {
     /// What the router's firewall must be.
     pub fn ruleset(&self) -> Ruleset {
         let mut rules = base_ruleset();
+        for resolver in &self.vpc.resolvers {
+            element(&mut rules, "resolvers", resolver.to_string());
+        }
         self.add_subnets(&mut rules);
         self.add_interfaces(&mut rules);
         self.add_groups(&mut rules);
@@ -216,6 +221,7 @@ impl Router {
             } else {
                 element(rules, "any_source", format!("{link} : goto {origin}"));
             }
+            element(rules, "interfaces", link.clone());
             let subnet = interface.subnet;
             element(rules, "acl_out", format!("{link} : goto out_{subnet}"));
             element(rules, "acl_in", format!("{link} : goto in_{subnet}"));
@@ -290,34 +296,45 @@ impl Router {
     }
 }
 
+/// All that reaches a router itself: what the VPC's own interfaces ask its resolver. What comes by
+/// a peering does not, although the resolver's address is in a block that the peering admits.
+const QUESTIONS: &str = "iifname @interfaces ip daddr @resolvers meta l4proto { tcp, udp } \
+                         th dport 53 ct state new,established accept";
+/// The resolver begins nothing.
+const ANSWERS: &str = "oifname @interfaces ip saddr @resolvers meta l4proto { tcp, udp } \
+                       th sport 53 ct state established ct direction reply accept";
+
 /// Chains that are called by the kernel, and the maps by which they find the others.
 ///
 /// A packet passes only if every base chain of its hook accepts it.
 fn base_ruleset() -> Ruleset {
     let mut rules = Ruleset::default();
-    let maps = [
-        ("any_source", "ifname : verdict"),
-        ("sources", "ifname . ipv4_addr : verdict"),
-        ("group_out", "ifname : verdict"),
-        ("acl_out", "ifname : verdict"),
-        ("acl_in", "ifname : verdict"),
-        ("group_in", "ifname : verdict"),
+    let sets = [
+        ("set", "interfaces", "ifname"),
+        ("set", "resolvers", "ipv4_addr"),
+        ("map", "any_source", "ifname : verdict"),
+        ("map", "sources", "ifname . ipv4_addr : verdict"),
+        ("map", "group_out", "ifname : verdict"),
+        ("map", "acl_out", "ifname : verdict"),
+        ("map", "acl_in", "ifname : verdict"),
+        ("map", "group_in", "ifname : verdict"),
     ];
-    for (name, kind) in maps {
-        let map = Set { keyword: "map", kind, elements: BTreeSet::new() };
-        rules.sets.insert(name.to_owned(), map);
+    for (keyword, name, kind) in sets {
+        let set = Set { keyword, kind, elements: BTreeSet::new() };
+        rules.sets.insert(name.to_owned(), set);
     }
     // Before connection tracking, so that a forged packet touches no connection.
     let source = [
         "meta nfproto != ipv4 drop",
+        "ip saddr @resolvers drop",
         "iifname vmap @any_source",
         "iifname . ip saddr vmap @sources",
     ];
     let known = ["ct state established,related accept", "ct state != new drop"];
     let chains: [(&str, &str, Vec<&str>); 7] = [
         ("source_check", "prerouting priority -300", source.to_vec()),
-        ("to_router", "input priority 0", Vec::new()),
-        ("from_router", "output priority 0", vec!["meta l4proto 1 accept"]),
+        ("to_router", "input priority 0", vec![QUESTIONS]),
+        ("from_router", "output priority 0", vec!["meta l4proto 1 accept", ANSWERS]),
         (
             "egress_groups",
             "forward priority 10",

@@ -71,23 +71,24 @@ impl Work {
         known: Option<Router>,
         made: bool,
     ) -> Result<Self, Error> {
+        let goal = want.state();
+        let mut repairs = Vec::new();
         let base = match known {
             Some(router) if !made => Base::Known(router),
             _ if made => Base::New,
-            _ => Base::Found(Observed::read(&mut handle.netlink)?),
+            _ => Base::Found(find(&mut handle.netlink, &goal, &mut repairs)?),
         };
         let state = match &base {
             Base::New => State::default(),
             Base::Known(router) => router.state(),
             Base::Found(observed) => observed.state.clone(),
         };
-        let goal = want.state();
         let mut work = Self {
             want,
             goal,
             base,
             state,
-            repairs: Vec::new(),
+            repairs,
             stale: Vec::new(),
             keep: None,
             fresh: BTreeSet::new(),
@@ -98,7 +99,7 @@ impl Work {
         let fresh = goals.filter(|(name, link)| work.state.links.get(*name) != Some(*link));
         work.fresh = fresh.map(|(name, _)| name.clone()).collect();
         if let Base::Found(_) = work.base {
-            work.repairs = work.state.differences(&work.goal);
+            work.repairs.extend(work.state.differences(&work.goal));
         }
         if !matches!(work.base, Base::Known(_)) {
             handle.namespace.enter()?;
@@ -356,6 +357,19 @@ impl Work {
     pub fn finish(self) -> (Router, Vec<String>) {
         (self.want, self.repairs)
     }
+}
+
+/// Reads what is there, without addresses that are not ours: the last one of a link takes the
+/// link's routes with it, so they go before anything else is looked at.
+fn find(netlink: &mut Netlink, goal: &State, repairs: &mut Vec<String>) -> Result<Observed, Error> {
+    let mut found = Observed::read(netlink)?;
+    let foreign = found.take_foreign_addresses(goal, netlink)?;
+    if foreign.is_empty() {
+        return Ok(found);
+    }
+    repairs.extend(foreign.iter().map(|(name, _)| format!("{name} was not ours")));
+    netlink.batch(foreign.into_iter().map(|(_, request)| request).collect())?;
+    Observed::read(netlink)
 }
 
 /// Whether two ends, as far as they were read, are each other's.

@@ -85,6 +85,8 @@ pub struct Observed {
     pub pairs: BTreeMap<String, (u32, Option<u32>)>,
     /// Routes and rules that the fabric never makes.
     pub strangers: Vec<RouteNetlinkMessage>,
+    /// Addresses of a kind that the fabric never makes, with what people call them.
+    foreign_addresses: Vec<(String, AddressMessage)>,
 }
 
 impl Observed {
@@ -101,7 +103,7 @@ impl Observed {
         ask.header.family = AddressFamily::Inet;
         for message in netlink.dump(&RouteNetlinkMessage::GetAddress(ask))? {
             if let RouteNetlinkMessage::NewAddress(address) = message {
-                observed.add_address(&address, &names);
+                observed.add_address(address, &names);
             }
         }
         let mut ask = RouteMessage::default();
@@ -126,6 +128,25 @@ impl Observed {
             }
         }
         Ok(observed)
+    }
+
+    /// The requests that remove addresses which a goal does not have, each with what people call
+    /// it.
+    pub fn take_foreign_addresses(
+        &mut self,
+        goal: &State,
+        netlink: &mut Netlink,
+    ) -> Result<Vec<(String, Request)>, Error> {
+        let mut foreign = std::mem::take(&mut self.foreign_addresses);
+        for key in self.state.addresses.difference(&goal.addresses) {
+            foreign.push((format!("address {} on {}", key.1, key.0), address(key, netlink)?));
+        }
+        let removal = |(named, message): (String, AddressMessage)| {
+            let ignore = Some(Errno::EADDRNOTAVAIL);
+            let what = format!("delete {named}");
+            (named, request(RouteNetlinkMessage::DelAddress(message), 0, ignore, what))
+        };
+        Ok(foreign.into_iter().map(removal).collect())
     }
 
     fn add_link(&mut self, message: &LinkMessage, names: &mut BTreeMap<u32, String>) {
@@ -156,14 +177,23 @@ impl Observed {
         self.state.links.insert(name, Link { mac, mtu, up });
     }
 
-    fn add_address(&mut self, message: &AddressMessage, names: &BTreeMap<u32, String>) {
+    fn add_address(&mut self, message: AddressMessage, names: &BTreeMap<u32, String>) {
         let Some(name) = names.get(&message.header.index) else { return };
-        for attribute in &message.attributes {
-            if let AddressAttribute::Local(IpAddr::V4(address)) = attribute
-                && message.header.prefix_len == 32
-            {
-                self.state.addresses.insert((name.clone(), *address));
+        let local = message.attributes.iter().find_map(|attribute| match attribute {
+            AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+            _ => None,
+        });
+        match local {
+            // The kernel's own, which comes with the link.
+            Some(address) if address.is_loopback() && name == LOOPBACK => {}
+            Some(address) if message.header.prefix_len == 32 => {
+                self.state.addresses.insert((name.clone(), address));
             }
+            Some(address) => {
+                let named = format!("address {address} on {name}");
+                self.foreign_addresses.push((named, message));
+            }
+            None => {}
         }
     }
 

@@ -68,7 +68,7 @@ enum Wanted {
     #[default]
     Unknown,
     Nothing,
-    Intent(WorkloadIntent),
+    Intent(Box<WorkloadIntent>),
 }
 
 /// A shim that lives.
@@ -191,7 +191,7 @@ impl Runc {
                 let connected = pid.is_none_or(|pid| bundle::is_in_network(pid, intent));
                 let intent = intent.clone();
                 if same && connected {
-                    self.rename(&id, intent);
+                    self.rename(&id, *intent);
                 } else {
                     self.stop(&id, self.grace);
                 }
@@ -403,7 +403,8 @@ impl Runtime for Runc {
             }
         }
         for (id, intent) in workloads {
-            self.workloads.entry(*id).or_default().wanted = Wanted::Intent(intent.clone());
+            self.workloads.entry(*id).or_default().wanted =
+                Wanted::Intent(Box::new(intent.clone()));
         }
         let all: Vec<_> = self.workloads.keys().copied().collect();
         for id in all {
@@ -419,7 +420,7 @@ impl Runtime for Runc {
         let mut events = Vec::new();
         for (id, intent) in delta {
             let wanted = match intent {
-                Some(intent) => Wanted::Intent(intent.clone()),
+                Some(intent) => Wanted::Intent(Box::new(intent.clone())),
                 None => Wanted::Nothing,
             };
             self.workloads.entry(*id).or_default().wanted = wanted;

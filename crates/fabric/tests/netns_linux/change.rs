@@ -83,7 +83,7 @@ fn random_change(lab: &mut Lab, dice: &mut Dice) {
     }
     let eni = 10 * vpc + dice.roll(3);
     let other = 1 + vpc % 3;
-    match dice.roll(11) {
+    match dice.roll(12) {
         0 | 1 => drop(lab.eni(
             vpc,
             vpc,
@@ -146,6 +146,12 @@ fn random_change(lab: &mut Lab, dice: &mut Dice) {
                 interface.mac.0[2] = dice.roll(2) as u8;
             }
         }
+        10 => {
+            let resolvers = &mut lab.at(vpc).resolvers;
+            if resolvers.pop().is_none() {
+                resolvers.extend([ip(&format!("10.{vpc}.0.2")), edge::RESOLVER]);
+            }
+        }
         _ if dice.roll(4) == 0 => {
             for number in 1..=3 {
                 let pcx: PcxId = lab.id(number);
@@ -201,6 +207,11 @@ fn drift_is_repaired_and_reported() {
             "ip route add 10.9.0.0/16 via 169.254.1.1 dev LINK onlink metric 7".to_owned(),
             "not ours",
         ),
+        ("ip addr del 10.1.0.2/32 dev lo".to_owned(), "address 10.1.0.2 on lo was missing"),
+        ("ip addr add 10.1.0.3/32 dev lo".to_owned(), "address 10.1.0.3 on lo was not ours"),
+        ("ip addr add 10.1.0.1/24 dev LINK".to_owned(), "address 10.1.0.1 on p"),
+        ("nft flush set inet causeway resolvers".to_owned(), "resolvers was changed"),
+        ("nft flush chain inet causeway to_router".to_owned(), "to_router was changed"),
         ("ip rule del prio 1000".to_owned(), "policy rule 1000 was missing"),
         ("ip rule add prio 5 from 10.0.0.0/8 lookup main".to_owned(), "not ours"),
         ("ip neigh flush dev LINK nud permanent".to_owned(), "neighbour"),

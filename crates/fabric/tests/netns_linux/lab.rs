@@ -66,8 +66,9 @@ impl Lab {
     /// A VPC with one route table, an open group 1 and no subnet; its ids count from its number.
     pub fn vpc(&mut self, number: u32, block: &str) -> VpcId {
         let id = self.id(number);
+        let second = u32::from(cidr(block).base()) + 2;
         let vpc = VpcIntent {
-            resolvers: Vec::new(),
+            resolvers: vec![second.into(), edge::RESOLVER],
             cidrs: vec![cidr(block)],
             subnets: BTreeMap::new(),
             route_tables: [(self.id(number), BTreeMap::new())].into(),
