@@ -4,14 +4,17 @@
 //! by construction.
 
 mod acl;
+mod addon;
 mod allocate;
 mod app;
+mod dyno;
 mod ec2;
 mod group;
 mod identity;
 mod instance;
 mod lookup;
 mod peering;
+mod release;
 mod route;
 mod space;
 mod subnet;
@@ -109,8 +112,18 @@ impl Decision<'_> {
             | C::DeletePeering { .. } => self.space_command(command),
             C::CreateApp { .. }
             | C::DeleteApp { .. }
+            | C::CreateSlug { .. }
+            | C::CreateRelease { .. }
+            | C::Rollback { .. }
+            | C::SetConfig { .. }
+            | C::Scale { .. }
+            | C::RestartDynos { .. }
             | C::StartDyno { .. }
-            | C::StopDyno { .. } => self.app_command(command),
+            | C::StopDynos { .. }
+            | C::AddDomain { .. }
+            | C::RemoveDomain { .. }
+            | C::CreateAddon { .. }
+            | C::DeleteAddon { .. } => self.app_command(command),
         }
     }
 

@@ -245,6 +245,8 @@ uuid_ids! {
     AddonId;
     /// An app.
     AppId;
+    /// A custom domain of an app.
+    DomainId;
     /// A dyno.
     DynoId;
     /// A release of an app.

@@ -206,6 +206,9 @@ pub struct WorkloadIntent {
     /// Its share of the processors as a cgroup's weight, 1 to 10,000; `None` is the default (100).
     #[serde(default)]
     pub cpu_weight: Option<u16>,
+    /// How often it was tried before: what ended by itself runs again when this changes.
+    #[serde(default)]
+    pub attempt: u16,
     /// Whether it must run (`true`) or be stopped and kept (`false`).
     pub run: bool,
 }

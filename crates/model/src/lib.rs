@@ -24,7 +24,7 @@ pub use cidr::{Cidr, MalformedCidr, RFC1918};
 pub use command::*;
 pub use decide::Decided;
 pub use id::*;
-pub use plan::{plan, plan_delta, plan_vpc};
+pub use plan::{edge_delta, plan, plan_delta, plan_edge, plan_vpc};
 pub use reach::{Endpoint, ExplanationCode, Flow, Hop, Leg, Ruling, Verdict, reach};
 pub use record::{Alias, BadRow, Key, Kind, Only, Record};
 pub use refused::{Code, PlatformError, Refused};

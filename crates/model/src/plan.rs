@@ -3,6 +3,8 @@
 //! Each part follows from its own resources alone, so a change plans anew only what it touches.
 
 mod delta;
+mod edge;
+mod names;
 mod vpc;
 mod workload;
 
@@ -11,7 +13,8 @@ pub(crate) mod lab;
 #[cfg(test)]
 mod tests;
 
-pub use delta::plan_delta;
+pub use delta::{edge_delta, plan_delta};
+pub use edge::plan_edge;
 pub use vpc::plan_vpc;
 pub(crate) use vpc::{joins, members_seen, rule_peer};
 
@@ -25,6 +28,7 @@ pub fn plan(world: &World, _now: Timestamp) -> Intent {
     let workloads = world
         .dynos()
         .filter_map(|dyno| workload::plan_dyno(world, dyno))
+        .chain(world.addons().filter_map(|addon| workload::plan_service(world, addon)))
         .chain(world.instances().filter_map(|instance| workload::plan_instance(world, instance)));
     Intent {
         vpcs: world.vpcs().map(|vpc| (vpc.id, plan_vpc(world, vpc))).collect(),

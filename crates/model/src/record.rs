@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::resource::*;
 use crate::{
-    AccessKeyId, AccountId, AclAssociationId, AclId, AppId, DhcpOptionsId, DynoId, EniId, IgwId,
-    InstanceId, PcxId, PrefixedId, RouteTableAssociationId, RouteTableId, SecurityGroupId,
-    SecurityGroupRuleId, SpaceId, SubnetId, TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
+    AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId, EniId,
+    IgwId, InstanceId, PcxId, PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId,
+    SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetId, TeamId, TokenId, UserId,
+    VpcCidrAssociationId, VpcId,
 };
 
 /// The key of the one record of settings.
@@ -150,8 +151,14 @@ records! {
     Space SpaceId = "space", SpaceId::MIN, SpaceId::MAX;
     /// An app.
     App AppId = "app", AppId::MIN, AppId::MAX;
+    /// An app's code.
+    Slug SlugId = "slug", SlugId::MIN, SlugId::MAX;
+    /// A release of an app.
+    Release ReleaseId = "release", ReleaseId::MIN, ReleaseId::MAX;
     /// A dyno.
     Dyno DynoId = "dyno", DynoId::MIN, DynoId::MAX;
+    /// A data service.
+    Addon AddonId = "addon", AddonId::MIN, AddonId::MAX;
     /// A VPC.
     Vpc VpcId = "vpc", VpcId::MIN, VpcId::MAX;
     /// A subnet.
@@ -189,6 +196,14 @@ pub enum Alias {
     Space(String),
     /// An app by name.
     App(String),
+    /// An app by its name under the platform's domain.
+    Label(String),
+    /// An app by a custom domain.
+    Host(String),
+    /// A release by its number in an app.
+    Release(AppId, u32),
+    /// A data service by name.
+    Addon(String),
     /// A dyno by its name in an app.
     Dyno(AppId, String),
     /// A security group by its name in a VPC.
@@ -217,7 +232,10 @@ impl Record {
             Self::Team(r) => Key::Team(r.id),
             Self::Space(r) => Key::Space(r.id),
             Self::App(r) => Key::App(r.id),
+            Self::Slug(r) => Key::Slug(r.id),
+            Self::Release(r) => Key::Release(r.id),
             Self::Dyno(r) => Key::Dyno(r.id),
+            Self::Addon(r) => Key::Addon(r.id),
             Self::Vpc(r) => Key::Vpc(r.id),
             Self::Subnet(r) => Key::Subnet(r.id),
             Self::RouteTable(r) => Key::RouteTable(r.id),
@@ -249,7 +267,19 @@ impl Record {
                 each(Key::Team(r.team));
                 each(Key::Space(r.space));
             }
+            Self::Slug(r) => each(Key::App(r.app)),
+            Self::Release(r) => {
+                each(Key::App(r.app));
+                if let Some(slug) = r.slug {
+                    each(Key::Slug(slug));
+                }
+            }
             Self::Dyno(r) => {
+                each(Key::App(r.app));
+                each(Key::Space(r.space));
+                each(Key::Release(r.release));
+            }
+            Self::Addon(r) => {
                 each(Key::App(r.app));
                 each(Key::Space(r.space));
             }
@@ -291,7 +321,8 @@ impl Record {
                     Some(crate::WorkloadId::Dyno(id)) => each(Key::Dyno(id)),
                     Some(crate::WorkloadId::Instance(id)) => each(Key::Instance(id)),
                     Some(crate::WorkloadId::Router(id)) => each(Key::Space(id)),
-                    Some(crate::WorkloadId::Service(_)) | None => {}
+                    Some(crate::WorkloadId::Service(id)) => each(Key::Addon(id)),
+                    None => {}
                 }
             }
             Self::Instance(r) => each(Key::Account(r.account)),
@@ -322,14 +353,23 @@ impl Record {
             | Self::Eni(_)
             | Self::Peering(_)
             | Self::InternetGateway(_)
+            | Self::Slug(_)
             | Self::DhcpOptions(_) => {}
             Self::Account(r) => each(Alias::Account(r.name.clone())),
             Self::User(r) => each(Alias::User(r.email.clone())),
             Self::Token(r) => each(Alias::Token(r.hash.clone())),
             Self::Team(r) => each(Alias::Team(r.name.clone())),
             Self::Space(r) => each(Alias::Space(r.name.clone())),
-            Self::App(r) => each(Alias::App(r.name.clone())),
+            Self::App(r) => {
+                each(Alias::App(r.name.clone()));
+                each(Alias::Label(r.label.clone()));
+                r.domains.keys().for_each(|host| each(Alias::Host(host.clone())));
+            }
+            Self::Release(r) => each(Alias::Release(r.app, r.version)),
+            // Of those with the same name, the one that has the place.
+            Self::Dyno(r) if r.superseded => {}
             Self::Dyno(r) => each(Alias::Dyno(r.app, r.name.clone())),
+            Self::Addon(r) => each(Alias::Addon(r.name.clone())),
             Self::Vpc(r) => {
                 r.cidrs.iter().for_each(|c| each(Alias::VpcCidr(c.id)));
                 each(Alias::RouteTableAssociation(r.main_association));

@@ -3,12 +3,14 @@
 //! A resource names others by id; what it mentions is listed in one place
 //! ([`crate::Record::mentions`]), which the world turns into an index.
 
+mod app;
 mod ec2;
 mod identity;
 mod image;
 mod peering;
 mod platform;
 
+pub use app::*;
 pub use ec2::*;
 pub use identity::*;
 pub use image::*;

@@ -10,9 +10,9 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::resource::*;
 use crate::{
-    AccessKeyId, AccountId, AclId, Alias, AppId, DhcpOptionsId, DynoId, EniId, IgwId, InstanceId,
-    Key, Kind, Only, PcxId, Record, Region, RouteTableId, SecurityGroupId, SpaceId, SubnetId,
-    TeamId, TokenId, UserId, VpcId, WorkloadId,
+    AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, IgwId,
+    InstanceId, Key, Kind, Only, PcxId, Record, Region, ReleaseId, RouteTableId, SecurityGroupId,
+    SlugId, SpaceId, SubnetId, TeamId, TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -93,8 +93,14 @@ impl World {
         space SpaceId => Space;
         /// An app.
         app AppId => App;
+        /// An app's code.
+        slug SlugId => Slug;
+        /// A release.
+        release ReleaseId => Release;
         /// A dyno.
         dyno DynoId => Dyno;
+        /// A data service.
+        addon AddonId => Addon;
         /// A VPC.
         vpc VpcId => Vpc;
         /// A subnet.
@@ -132,8 +138,14 @@ impl World {
         spaces spaces_of => Space;
         /// Every app.
         apps apps_in => App;
+        /// Every slug.
+        slugs slugs_of => Slug;
+        /// Every release.
+        releases releases_of => Release;
         /// Every dyno.
         dynos dynos_in => Dyno;
+        /// Every data service.
+        addons addons_of => Addon;
         /// Every VPC.
         vpcs vpcs_of => Vpc;
         /// Every subnet.
@@ -250,6 +262,22 @@ impl World {
         }
     }
 
+    /// A release of an app by its number.
+    pub fn release_numbered(&self, app: AppId, version: u32) -> Option<&Arc<Release>> {
+        match self.find(&Alias::Release(app, version))? {
+            Key::Release(id) => self.release(id),
+            _ => None,
+        }
+    }
+
+    /// A data service by name.
+    pub fn addon_named(&self, name: &str) -> Option<&Arc<Addon>> {
+        match self.find(&Alias::Addon(name.to_owned()))? {
+            Key::Addon(id) => self.addon(id),
+            _ => None,
+        }
+    }
+
     /// A dyno by its name in an app.
     pub fn dyno_named(&self, app: AppId, name: &str) -> Option<&Arc<Dyno>> {
         match self.find(&Alias::Dyno(app, name.to_owned()))? {
@@ -278,7 +306,8 @@ impl World {
         match workload {
             WorkloadId::Dyno(id) => self.eni(self.dyno(id)?.eni),
             WorkloadId::Instance(id) => self.eni(self.instance(id)?.eni),
-            WorkloadId::Service(_) | WorkloadId::Router(_) => None,
+            WorkloadId::Service(id) => self.eni(self.addon(id)?.eni),
+            WorkloadId::Router(id) => self.eni(*self.space(id)?.router_enis.first()?),
         }
     }
 
@@ -304,7 +333,10 @@ impl World {
             | Record::Team(_)
             | Record::Space(_)
             | Record::App(_)
-            | Record::Dyno(_) => None,
+            | Record::Slug(_)
+            | Record::Release(_)
+            | Record::Dyno(_)
+            | Record::Addon(_) => None,
         }
     }
 

@@ -124,6 +124,7 @@ mod tests {
             disk: None,
             memory_limit: None,
             cpu_weight: None,
+            attempt: 0,
             run: true,
         };
         let running = WorkloadState::Running { pid: None };

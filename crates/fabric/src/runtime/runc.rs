@@ -506,6 +506,7 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         disk,
         memory_limit,
         cpu_weight,
+        attempt: _,
         run: _,
     } = with;
     *interface == wanted.interface

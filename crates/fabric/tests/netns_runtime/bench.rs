@@ -232,6 +232,7 @@ pub fn intent(bench: &Bench, command: &[&str]) -> WorkloadIntent {
         disk: None,
         memory_limit: None,
         cpu_weight: None,
+        attempt: 0,
         run: true,
     }
 }

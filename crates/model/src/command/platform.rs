@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{AppId, Cidr, DynoId, PcxId, Region, SpaceId, TeamId};
+use crate::resource::Plan;
+use crate::{
+    AddonId, AppId, Cidr, DomainId, DynoId, PcxId, Region, ReleaseId, SlugId, SpaceId, TeamId,
+};
 
 /// What users of the platform ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,10 +66,58 @@ pub enum PlatformCommand {
         /// Whether it is served inside only (R26).
         internal_routing: bool,
     },
-    /// Removes an app and its dynos.
+    /// Removes an app, its dynos and its data services.
     DeleteApp {
         /// Which.
         app: AppId,
+    },
+    /// Announces code that is about to be uploaded.
+    CreateSlug {
+        /// Of which app.
+        app: AppId,
+        /// The command of each process type; what the code itself says comes on top.
+        process_types: BTreeMap<String, String>,
+        /// Which commit it is of.
+        commit: Option<String>,
+        /// SHA-256 of it, in hexadecimal.
+        checksum: Option<String>,
+    },
+    /// Makes a slug the code of a new release.
+    CreateRelease {
+        /// Of which app.
+        app: AppId,
+        /// The code.
+        slug: SlugId,
+        /// What it changes; `Deploy <commit>` by default.
+        description: Option<String>,
+    },
+    /// Makes an old release's code and configuration those of a new one.
+    Rollback {
+        /// Of which app.
+        app: AppId,
+        /// The old release.
+        release: ReleaseId,
+    },
+    /// Changes config vars, by a new release.
+    SetConfig {
+        /// Of which app.
+        app: AppId,
+        /// Their new values; `None` removes one.
+        changes: BTreeMap<String, Option<String>>,
+    },
+    /// Says how many dynos are wanted.
+    Scale {
+        /// Of which app.
+        app: AppId,
+        /// What changes.
+        updates: Vec<FormationUpdate>,
+    },
+    /// Replaces dynos by new ones; one-off dynos are stopped.
+    RestartDynos {
+        /// Of which app.
+        app: AppId,
+        /// Which of them.
+        which: DynoSelection,
     },
     /// Starts a one-off dyno.
     StartDyno {
@@ -79,9 +130,84 @@ pub enum PlatformCommand {
         /// Environment variables of this dyno alone.
         environment: BTreeMap<String, String>,
     },
-    /// Stops a dyno.
-    StopDyno {
-        /// Which.
-        dyno: DynoId,
+    /// Stops dynos; those of the formation are started anew.
+    StopDynos {
+        /// Of which app.
+        app: AppId,
+        /// Which of them.
+        which: DynoSelection,
     },
+    /// Serves an app under a further name.
+    AddDomain {
+        /// Of which app.
+        app: AppId,
+        /// The name.
+        hostname: String,
+    },
+    /// Serves it no more under that name.
+    RemoveDomain {
+        /// Of which app.
+        app: AppId,
+        /// The name's id.
+        domain: DomainId,
+    },
+    /// A new data service for an app.
+    CreateAddon {
+        /// For which app.
+        app: AppId,
+        /// What it is to be.
+        plan: Plan,
+        /// Its name; made up where none is given.
+        name: Option<String>,
+        /// What opens it.
+        password: String,
+    },
+    /// Removes a data service and all that it holds.
+    DeleteAddon {
+        /// Which.
+        addon: AddonId,
+    },
+}
+
+/// What changes of one process type's formation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormationUpdate {
+    /// The process type.
+    pub process_type: String,
+    /// How many dynos; as many as before where nothing is said.
+    pub quantity: Option<Quantity>,
+    /// Of which size; the same as before where nothing is said.
+    pub size: Option<String>,
+}
+
+/// How many dynos are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantity {
+    /// So many.
+    To(u16),
+    /// So many more, or fewer.
+    By(i32),
+}
+
+impl std::str::FromStr for Quantity {
+    type Err = std::num::ParseIntError;
+
+    /// Reads `2`, `+1`, `-1`, as the CLI sends it (`heroku.md` §1.4).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.as_bytes().first() {
+            Some(b'+' | b'-') => text.parse().map(Self::By),
+            _ => text.parse().map(Self::To),
+        }
+    }
+}
+
+/// Some dynos of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DynoSelection {
+    /// All of them.
+    All,
+    /// Those of a process type.
+    Type(String),
+    /// One.
+    One(DynoId),
 }

@@ -2,16 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::edge::EdgeEvent;
 use crate::resource::Exit;
-use crate::{PcxId, VpcId, WorkloadId};
+use crate::{PcxId, SlugId, VpcId, WorkloadId};
 
 /// What Causeway itself finds out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SystemCommand {
     /// What the fabric was seen to carry.
     Observe(Observation),
-    /// Time has passed: what nobody sees any more is forgotten.
+    /// Time has passed: what nobody sees any more is forgotten, what waited is done.
     Tick,
+    /// A slug's code was uploaded and can be run.
+    StoreSlug {
+        /// Which.
+        slug: SlugId,
+        /// Bytes that were uploaded.
+        size: u64,
+        /// Process types that the code itself names (its Procfile).
+        process_types: BTreeMap<String, String>,
+    },
     /// Everything goes (the emulator's reset), but settings and identities.
     Reset,
 }
@@ -27,6 +37,8 @@ pub struct Observation {
     pub gone: BTreeSet<PcxId>,
     /// What processes do.
     pub workloads: BTreeMap<WorkloadId, WorkloadReport>,
+    /// What the edge found out about web dynos.
+    pub edge: Vec<EdgeEvent>,
 }
 
 /// What a process does.

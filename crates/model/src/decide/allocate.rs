@@ -10,8 +10,8 @@ use crate::resource::{
     SecurityGroup, Space, SpaceState, Subnet, Tags, Vpc, VpcRole,
 };
 use crate::{
-    AccountId, Cidr, Code, IgwId, Key, PcxId, PrefixedId, Refused, Region, Scope, SecurityGroupId,
-    SecurityGroupRuleId, SpaceId, TeamId, Traffic,
+    AccountId, Cidr, Code, EniId, IgwId, Key, PcxId, PortRange, PrefixedId, Refused, Region, Scope,
+    SecurityGroupId, SecurityGroupRuleId, SpaceId, TeamId, Traffic, WorkloadId,
 };
 
 /// Which of a /16's /20s a space uses: two for dynos, two for the internal router (R7).
@@ -66,6 +66,7 @@ impl Decision<'_> {
             self.put_platform_route(data_vpc.id, block, data_peering);
         }
         let dyno_group = self.make_dyno_group(&vpc);
+        let router_enis = self.make_router_enis(&vpc, id, &subnets[2..])?;
         self.put(Space {
             id,
             name: new.name.to_owned(),
@@ -79,6 +80,7 @@ impl Decision<'_> {
             data_peering,
             dyno_subnets,
             dyno_group,
+            router_enis,
             peering_limit: Space::DEFAULT_PEERING_LIMIT,
             created: self.now,
             updated: self.now,
@@ -122,6 +124,36 @@ impl Decision<'_> {
             tags: Tags::new(),
         });
         id
+    }
+
+    /// The web router's interfaces, one in each router subnet: they answer for web traffic from
+    /// wherever a packet can come, and reach every dyno (R26).
+    fn make_router_enis(
+        &mut self,
+        vpc: &Vpc,
+        space: SpaceId,
+        subnets: &[Subnet],
+    ) -> Result<Vec<EniId>, Refused> {
+        let id = SecurityGroupId::fresh(self.ids);
+        let web = [80, 443].map(|port| GroupRule {
+            traffic: Traffic::Tcp(PortRange { from: port, to: port }),
+            ..ingress_from(Cidr::ANY)
+        });
+        let rules = self.numbered(web.into_iter().chain([egress_to_anywhere()]));
+        self.put(SecurityGroup {
+            id,
+            vpc: vpc.id,
+            name: "router".to_owned(),
+            description: "web router of the space".to_owned(),
+            rules,
+            tags: Tags::new(),
+        });
+        let what = "web router of the space";
+        let make = |decision: &mut Self, subnet: &Subnet| {
+            let workload = WorkloadId::Router(space);
+            decision.make_eni(subnet, workload, vec![id], None, what, Tags::new())
+        };
+        subnets.iter().map(|subnet| make(self, subnet).map(|eni| eni.id)).collect()
     }
 
     fn numbered(

@@ -5,18 +5,15 @@ use std::sync::Arc;
 
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, PlatformCommand, Reply};
-use crate::resource::{App, Dyno, DynoState, Eni, Role, Space, SpaceState};
-use crate::{AppId, Code, DynoId, Key, Refused, SpaceId, Tags, TeamId, UserId, WorkloadId};
+use crate::resource::{App, Domain, Release, Role};
+use crate::{AppId, Code, DomainId, Key, Refused, ReleaseId, SpaceId, TeamId, UserId};
 
-/// The sizes of dynos in a space.
-const SIZES: [&str; 6] =
-    ["Private-S", "Private-M", "Private-L", "Private-XL", "Private-2XL", "Private-L-RAM"];
+/// Custom domains of one app.
+const MAX_DOMAINS: usize = 1000;
 const MAX_COMMAND: usize = 4096;
 const MAX_VARIABLE_NAME: usize = 128;
 /// Together with their names; what a kernel lets a program start with is far more.
 const MAX_ENVIRONMENT: usize = 32 * 1024;
-/// One-off dynos are numbered with four digits.
-const RUN_NUMBERS: std::ops::Range<u32> = 1000..10_000;
 
 impl Decision<'_> {
     pub(super) fn app_command(&mut self, command: &PlatformCommand) -> Outcome {
@@ -26,10 +23,20 @@ impl Decision<'_> {
                 self.create_app(name.as_deref(), *space, *internal_routing)
             }
             C::DeleteApp { app } => self.delete_app(*app),
-            C::StartDyno { app, command, size, environment } => {
-                self.start_dyno(*app, command, size.as_deref(), environment)
+            C::AddDomain { app, hostname } => self.add_domain(*app, hostname),
+            C::RemoveDomain { app, domain } => self.remove_domain(*app, *domain),
+            C::CreateSlug { .. }
+            | C::CreateRelease { .. }
+            | C::Rollback { .. }
+            | C::SetConfig { .. } => self.release_command(command),
+            C::Scale { .. }
+            | C::RestartDynos { .. }
+            | C::StartDyno { .. }
+            | C::StopDynos { .. } => self.dyno_command(command),
+            C::CreateAddon { app, plan, name, password } => {
+                self.create_addon(*app, plan, name.as_deref(), password)
             }
-            C::StopDyno { dyno } => self.stop_dyno(*dyno),
+            C::DeleteAddon { addon } => self.delete_addon(*addon),
             _ => refuse(Code::OperationNotPermitted, "this is not about apps"),
         }
     }
@@ -42,14 +49,30 @@ impl Decision<'_> {
             None => self.app_name()?,
         };
         let id = AppId::fresh(self.ids);
+        let label = self.label(&name);
+        let release = ReleaseId::fresh(self.ids);
+        self.put(Release {
+            id: release,
+            app: id,
+            version: 1,
+            slug: None,
+            config: BTreeMap::new(),
+            description: "Initial release".to_owned(),
+            user: self.acting_user(),
+            created: self.now,
+        });
         self.put(App {
             id,
             name,
+            label,
             team: space.team,
             space: space.id,
             owner,
             internal_routing: internal,
             config: BTreeMap::new(),
+            formation: BTreeMap::new(),
+            domains: BTreeMap::new(),
+            release,
             created: self.now,
             updated: self.now,
         });
@@ -122,107 +145,81 @@ impl Decision<'_> {
                 ),
             );
         }
-        let dynos: Vec<_> = self.world.dynos_in(Key::App(id)).cloned().collect();
+        let key = Key::App(id);
+        let dynos: Vec<_> = self.world.dynos_in(key).cloned().collect();
         for dyno in dynos {
             self.delete(Key::Dyno(dyno.id));
             self.release_eni(dyno.eni);
         }
-        self.delete(Key::App(id));
+        let addons: Vec<_> = self.world.addons_of(key).cloned().collect();
+        for addon in addons {
+            self.delete(Key::Addon(addon.id));
+            self.release_eni(addon.eni);
+        }
+        let releases = self.world.releases_of(key).map(|release| Key::Release(release.id));
+        let slugs = self.world.slugs_of(key).map(|slug| Key::Slug(slug.id));
+        for part in releases.chain(slugs).collect::<Vec<_>>() {
+            self.delete(part);
+        }
+        self.delete(key);
         Ok(Reply::Done)
     }
 
-    fn start_dyno(
-        &mut self,
-        app: AppId,
-        command: &str,
-        size: Option<&str>,
-        environment: &BTreeMap<String, String>,
-    ) -> Outcome {
-        let (app, _) = self.seen_app(app)?;
-        let space = self.allocated_space(&app)?;
-        check_command(command)?;
-        let size = check_size(size.unwrap_or(SIZES[0]))?;
-        check_environment(environment)?;
-        let name = self.dyno_name(&app)?;
-        let id = DynoId::fresh(self.ids);
-        let eni = self.dyno_eni(&space, id, &format!("{} of {}", name, app.name))?;
-        self.put(Dyno {
-            id,
-            app: app.id,
-            space: space.id,
-            name,
-            process_type: "run".to_owned(),
-            command: command.to_owned(),
-            size: size.to_owned(),
-            environment: environment.clone(),
-            state: DynoState::Starting,
-            exit: None,
-            eni: eni.id,
-            created: self.now,
-            updated: self.now,
-        });
-        Ok(Key::Dyno(id).into())
-    }
-
-    fn allocated_space(&self, app: &App) -> Result<Arc<Space>, Refused> {
-        let space = self.world.space(app.space).cloned();
-        let space =
-            space.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that space."))?;
-        match space.state {
-            SpaceState::Allocated => Ok(space),
-            SpaceState::Allocating => refuse(
-                Code::Conflict,
-                format!(
-                    "The space {} is not allocated yet; wait for it with `heroku spaces:wait {}`.",
-                    space.name, space.name
-                ),
-            ),
-        }
-    }
-
-    /// An interface in the emptier one of the space's dyno subnets (R7).
-    fn dyno_eni(&mut self, space: &Space, dyno: DynoId, what: &str) -> Result<Eni, Refused> {
-        let subnets = space.dyno_subnets.iter().filter_map(|id| self.world.subnet(*id));
-        // The first of those that are equally empty.
-        let subnet = subnets.rev().max_by_key(|subnet| self.free_addresses(subnet)).cloned();
-        let subnet =
-            subnet.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find a dyno subnet."))?;
-        let (workload, groups) = (WorkloadId::Dyno(dyno), vec![space.dyno_group]);
-        self.make_eni(&subnet, workload, groups, None, what, Tags::new())
-    }
-
-    fn dyno_name(&mut self, app: &App) -> Result<String, Refused> {
-        let span = u128::from(RUN_NUMBERS.end - RUN_NUMBERS.start);
-        let offset = (self.ids.next_bits() % span) as u32;
-        let (before, from) = (RUN_NUMBERS.start..RUN_NUMBERS.start + offset, offset);
-        (RUN_NUMBERS.start + from..RUN_NUMBERS.end)
-            .chain(before)
-            .map(|number| format!("run.{number}"))
-            .find(|name| self.world.dyno_named(app.id, name).is_none())
-            .ok_or_else(|| {
-                let message = format!("The app {} has too many one-off dynos.", app.name);
-                Refused::new(Code::LimitExceeded, message)
-            })
-    }
-
-    fn stop_dyno(&mut self, id: DynoId) -> Outcome {
-        let unseen = || Refused::new(Code::NotFound, "Couldn't find that process.");
-        self.check_platform_caller()?;
-        let dyno = self.world.dyno(id).cloned().ok_or_else(unseen)?;
-        self.seen_app(dyno.app).map_err(|_| unseen())?;
-        match dyno.state {
-            DynoState::Starting | DynoState::Up => {
-                let dyno = Dyno::clone(&dyno);
-                self.put(Dyno { state: DynoState::Stopping, updated: self.now, ..dyno });
+    /// The app's name under the platform's domain, which nobody can guess.
+    fn label(&mut self, name: &str) -> String {
+        const DIGITS: u128 = 0xffff_ffff_ffff;
+        loop {
+            let label = format!("{name}-{:012x}", self.ids.next_bits() & DIGITS);
+            if self.world.find(&crate::Alias::Label(label.clone())).is_none() {
+                return label;
             }
-            DynoState::Stopping => {}
-            DynoState::Down | DynoState::Crashed => return Err(unseen()),
         }
-        Ok(Key::Dyno(id).into())
+    }
+
+    /// The user who acts; none for the operator and the platform itself.
+    pub(super) fn acting_user(&self) -> Option<UserId> {
+        match self.caller {
+            Caller::User(user) => Some(user),
+            Caller::Operator | Caller::System | Caller::Account { .. } => None,
+        }
+    }
+
+    fn add_domain(&mut self, app: AppId, hostname: &str) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        let hostname = check_hostname(hostname)?;
+        if self.world.find(&crate::Alias::Host(hostname.clone())).is_some() {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!("{hostname} is currently in use by another app, or by this one."),
+            );
+        }
+        if app.domains.len() >= MAX_DOMAINS {
+            return refuse(
+                Code::LimitExceeded,
+                format!("The app {} has {MAX_DOMAINS} custom domains already.", app.name),
+            );
+        }
+        let mut app = App::clone(&app);
+        let domain = Domain { id: DomainId::fresh(self.ids), created: self.now };
+        app.domains.insert(hostname, domain);
+        self.put(App { updated: self.now, ..app.clone() });
+        Ok(Key::App(app.id).into())
+    }
+
+    fn remove_domain(&mut self, app: AppId, id: DomainId) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        let mut app = App::clone(&app);
+        let before = app.domains.len();
+        app.domains.retain(|_, domain| domain.id != id);
+        if app.domains.len() == before {
+            return refuse(Code::NotFound, "Couldn't find that domain name.");
+        }
+        self.put(App { updated: self.now, ..app.clone() });
+        Ok(Key::App(app.id).into())
     }
 
     /// An app that the caller sees, and what the caller is in its team.
-    fn seen_app(&self, id: AppId) -> Result<(Arc<App>, Role), Refused> {
+    pub(super) fn seen_app(&self, id: AppId) -> Result<(Arc<App>, Role), Refused> {
         const UNSEEN: &str = "Couldn't find that app.";
         self.check_platform_caller()?;
         let app = self.world.app(id).ok_or_else(|| Refused::new(Code::NotFound, UNSEEN))?;
@@ -231,7 +228,7 @@ impl Decision<'_> {
     }
 }
 
-fn check_command(command: &str) -> Result<(), Refused> {
+pub(super) fn check_command(command: &str) -> Result<(), Refused> {
     if command.trim().is_empty() || command.len() > MAX_COMMAND || command.contains('\0') {
         return refuse(
             Code::InvalidParameterValue,
@@ -241,15 +238,31 @@ fn check_command(command: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-fn check_size(size: &str) -> Result<&'static str, Refused> {
-    let known = SIZES.into_iter().find(|known| known.eq_ignore_ascii_case(size));
-    known.ok_or_else(|| {
-        let message = format!("No such size as {size}; a dyno has one of {}.", SIZES.join(", "));
-        Refused::new(Code::InvalidParameterValue, message)
-    })
+/// A host's name in lower case: labels of letters, digits and hyphens, at least two of them, as
+/// one below a top-level domain has.
+fn check_hostname(text: &str) -> Result<String, Refused> {
+    let name = text.trim_end_matches('.').to_ascii_lowercase();
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let labels = name.strip_prefix("*.").unwrap_or(&name);
+    let address = labels.rsplit('.').next().is_some_and(|l| l.bytes().all(|c| c.is_ascii_digit()));
+    if name.len() <= 253 && labels.contains('.') && labels.split('.').all(label) && !address {
+        return Ok(name);
+    }
+    refuse(
+        Code::InvalidParameterValue,
+        format!(
+            "'{text}' is not a valid domain name; one is like www.example.com or *.example.com."
+        ),
+    )
 }
 
-fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), Refused> {
+pub(super) fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), Refused> {
     for (name, value) in environment {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let named = (1..=MAX_VARIABLE_NAME).contains(&name.len())

@@ -5,10 +5,9 @@ use std::time::Duration;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, Observation, Reply, SystemCommand, WorkloadReport};
 use crate::resource::{
-    Dyno, DynoState, Eni, Exit, Instance, InstanceState, PeeringEvent, PeeringState, Space,
-    SpaceState,
+    Eni, Exit, Instance, InstanceState, PeeringEvent, PeeringState, Space, SpaceState,
 };
-use crate::{Code, DynoId, EniId, InstanceId, Key, Kind, Refused, WorkloadId};
+use crate::{Code, EniId, InstanceId, Key, Kind, Refused, WorkloadId};
 
 /// How long dynos and instances that have ended can be looked at.
 const KEPT: Duration = Duration::from_secs(3600);
@@ -23,6 +22,13 @@ impl Decision<'_> {
             SystemCommand::Tick => {
                 self.system_only()?;
                 self.tick();
+                self.tick_dynos();
+                self.tick_addons();
+                self.forget_slugs();
+            }
+            SystemCommand::StoreSlug { slug, size, process_types } => {
+                self.system_only()?;
+                return self.store_slug(*slug, *size, process_types);
             }
             SystemCommand::Reset => self.reset()?,
         }
@@ -57,8 +63,12 @@ impl Decision<'_> {
             match id {
                 WorkloadId::Dyno(id) => self.observe_dyno(*id, report),
                 WorkloadId::Instance(id) => self.observe_instance(*id, report),
-                WorkloadId::Service(_) | WorkloadId::Router(_) => {}
+                WorkloadId::Service(id) => self.observe_service(*id, report),
+                WorkloadId::Router(_) => {}
             }
+        }
+        for event in &seen.edge {
+            self.observe_edge(*event);
         }
         Ok(())
     }
@@ -74,29 +84,10 @@ impl Decision<'_> {
         let spaces: Vec<_> = self.world.spaces().filter(|space| ready(space)).cloned().collect();
         for space in spaces {
             let space = Space::clone(&space);
+            let id = space.id;
             self.put(Space { state: SpaceState::Allocated, updated: self.now, ..space });
+            self.settle_space(id);
         }
-    }
-
-    fn observe_dyno(&mut self, id: DynoId, report: &WorkloadReport) {
-        use {DynoState as S, WorkloadReport as R};
-        let Some(dyno) = self.world.dyno(id).cloned() else { return };
-        let (state, exit) = match (dyno.state, report) {
-            (S::Starting, R::Running) => (S::Up, None),
-            (S::Starting | S::Up, R::Ended(exit)) if exit.success() => {
-                (S::Down, Some(exit.clone()))
-            }
-            (S::Starting | S::Up, R::Ended(exit)) => (S::Crashed, Some(exit.clone())),
-            (S::Up, R::Gone) => (S::Crashed, Some(lost())),
-            (S::Stopping, R::Ended(exit)) => (S::Down, Some(exit.clone())),
-            (S::Stopping, R::Gone) => (S::Down, None),
-            // Nothing is there yet, or nothing is new.
-            (S::Starting, R::Gone)
-            | (S::Up | S::Stopping, R::Running)
-            | (S::Down | S::Crashed, R::Running | R::Ended(_) | R::Gone) => return,
-        };
-        // Its interface stays until it is forgotten: so does its output, which has no other home.
-        self.put(Dyno { state, exit, updated: self.now, ..Dyno::clone(&dyno) });
     }
 
     fn observe_instance(&mut self, id: InstanceId, report: &WorkloadReport) {
@@ -178,7 +169,7 @@ impl Decision<'_> {
 }
 
 /// Where a process was, and is not any more, nobody knows how it ended.
-fn lost() -> Exit {
+pub(super) fn lost() -> Exit {
     Exit::Failed("its process is gone".to_owned())
 }
 
@@ -192,7 +183,10 @@ fn is_identity(kind: Kind) -> bool {
         | Kind::Team => true,
         Kind::Space
         | Kind::App
+        | Kind::Slug
+        | Kind::Release
         | Kind::Dyno
+        | Kind::Addon
         | Kind::Vpc
         | Kind::Subnet
         | Kind::RouteTable

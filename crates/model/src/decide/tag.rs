@@ -110,7 +110,10 @@ impl Decision<'_> {
             | Key::Team(_)
             | Key::Space(_)
             | Key::App(_)
-            | Key::Dyno(_) => Err(unknown(key)),
+            | Key::Slug(_)
+            | Key::Release(_)
+            | Key::Dyno(_)
+            | Key::Addon(_) => Err(unknown(key)),
         }
     }
 

@@ -5,5 +5,6 @@ mod fixture;
 mod identity;
 mod life_cycle;
 mod peering;
+mod release;
 mod space;
 mod system;

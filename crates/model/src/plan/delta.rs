@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::edge;
 use super::vpc::{joins, plan_peering, plan_vpc};
 use super::workload::plan_workload;
+use crate::edge::EdgeDelta;
 use crate::intent::IntentDelta;
 use crate::resource::{Eni, Peering};
 use crate::{Change, Key, PcxId, Record, SecurityGroupId, Timestamp, VpcId, WorkloadId, World};
@@ -31,6 +33,36 @@ pub fn plan_delta(
         vpcs: differing(touched.vpcs, before, after, vpc),
         peerings: differing(touched.peerings, before, after, peering),
         workloads: differing(touched.workloads, before, after, plan_workload),
+    }
+}
+
+/// Says how what the edge must answer differs, given what changed between. `domain` is the
+/// platform's own.
+pub fn edge_delta(before: &World, after: &World, changes: &[Change], domain: &str) -> EdgeDelta {
+    let keys: BTreeSet<Key> = changes.iter().map(Change::key).collect();
+    let (mut touched, mut spaces) = (Touched::default(), BTreeSet::new());
+    for key in keys {
+        for world in [before, after] {
+            touched.add(world, key);
+            spaces.extend(edge::spaces_of(world, key));
+        }
+    }
+    for world in [before, after] {
+        // Names of a space's apps are known in the VPCs that it is peered with.
+        let own = spaces.iter().filter_map(|id| world.space(*id)).map(|space| space.vpc);
+        let seen: Vec<VpcId> = own.chain(touched.vpcs.iter().copied()).collect();
+        for id in seen {
+            touched.vpcs.insert(id);
+            touched.vpcs.extend(edge::peers_of(world, id));
+        }
+    }
+    EdgeDelta {
+        vpcs: differing(touched.vpcs, before, after, |world, id| {
+            edge::plan_resolver(world, world.vpc(id)?, domain)
+        }),
+        spaces: differing(spaces, before, after, |world, id| {
+            edge::plan_router(world, world.space(id)?, domain)
+        }),
     }
 }
 
@@ -75,7 +107,10 @@ impl Touched {
                 | Record::Token(_)
                 | Record::Team(_)
                 | Record::App(_)
+                | Record::Slug(_)
+                | Record::Release(_)
                 | Record::Dyno(_)
+                | Record::Addon(_)
                 | Record::Vpc(_)
                 | Record::SecurityGroup(_)
                 | Record::Instance(_)
@@ -89,10 +124,11 @@ impl Touched {
     /// Adds what names the resource, whether it is there or not.
     fn add_naming(&mut self, world: &World, key: Key) {
         match key {
-            Key::App(_) => {
+            Key::App(_) | Key::Release(_) => {
                 self.workloads.extend(world.dynos_in(key).map(|dyno| WorkloadId::Dyno(dyno.id)));
             }
             Key::Dyno(id) => self.workloads.extend([WorkloadId::Dyno(id)]),
+            Key::Addon(id) => self.workloads.extend([WorkloadId::Service(id)]),
             Key::Instance(id) => self.workloads.extend([WorkloadId::Instance(id)]),
             Key::Vpc(id) => self.add_vpc(world, id),
             Key::SecurityGroup(id) => self.add_group(world, id),
@@ -111,6 +147,7 @@ impl Touched {
             | Key::Token(_)
             | Key::Team(_)
             | Key::Space(_)
+            | Key::Slug(_)
             | Key::Subnet(_)
             | Key::RouteTable(_)
             | Key::InternetGateway(_)

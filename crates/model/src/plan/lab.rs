@@ -187,9 +187,27 @@ pub fn app(n: u128, space: u128, config: &[(&str, &str)]) -> App {
         space: space_id(space),
         owner: UserId(uuid(1)),
         internal_routing: false,
+        label: format!("app-{n}-{n:012x}"),
         config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        formation: BTreeMap::new(),
+        domains: BTreeMap::new(),
+        release: ReleaseId(uuid(n)),
         created: now(),
         updated: now(),
+    }
+}
+
+/// The release of the same number as its app.
+pub fn release(n: u128, config: &[(&str, &str)]) -> Release {
+    Release {
+        id: ReleaseId(uuid(n)),
+        app: app_id(n),
+        version: 1,
+        slug: None,
+        config: app(n, 1, config).config,
+        description: String::new(),
+        user: None,
+        created: now(),
     }
 }
 
@@ -200,12 +218,16 @@ pub fn dyno(n: u128, app: u128, eni: u128, state: DynoState) -> Dyno {
         space: space_id(1),
         name: format!("run.{n}"),
         process_type: "run".to_owned(),
+        number: None,
+        release: ReleaseId(uuid(app)),
         command: "echo hello".to_owned(),
-        size: "Private-S".to_owned(),
+        size: DynoSize::S,
         environment: BTreeMap::new(),
         state,
         exit: None,
         eni: id(eni),
+        superseded: false,
+        crashes: 0,
         created: now(),
         updated: now(),
     }
@@ -225,6 +247,7 @@ pub fn space(n: u128, vpc: u128, data_vpc: u128, block: &str, data_block: &str) 
         data_peering: id(99),
         dyno_subnets: [id(vpc), id(vpc)],
         dyno_group: id(vpc),
+        router_enis: Vec::new(),
         peering_limit: 5,
         created: now(),
         updated: now(),
@@ -342,7 +365,8 @@ pub fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
             let states = [S::Starting, S::Up, S::Stopping, S::Down, S::Crashed];
             dyno(n, vpc_n, of(b), states[usize::from(c % 5)]).into()
         }
-        _ if c % 2 == 0 => app(n, 1, &[("KEY", &c.to_string())]).into(),
+        _ if c % 4 == 0 => app(n, 1, &[("KEY", &c.to_string())]).into(),
+        _ if c % 4 == 2 => release(n, &[("KEY", &c.to_string())]).into(),
         _ => space(n, vpc_n, of(b), &format!("10.{}.0.0/16", c % 5), "10.9.0.0/16").into(),
     }
 }

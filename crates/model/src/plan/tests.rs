@@ -132,7 +132,8 @@ fn processes_follow_their_state_and_their_interface() {
     let mut world = four_vpcs();
     let used = eni(11, 1, 1, "10.0.0.4", Some(WorkloadId::Dyno(dyno_id(7))));
     put(&mut world, used.clone());
-    put(&mut world, app(5, 1, &[("COLOUR", "red"), ("DYNO", "forged"), ("KEY", "app")]));
+    put(&mut world, app(5, 1, &[("COLOUR", "blue, since that release")]));
+    put(&mut world, release(5, &[("COLOUR", "red"), ("DYNO", "forged"), ("KEY", "app")]));
     let mut one = dyno(7, 5, 11, DynoState::Up);
     one.environment.insert("KEY".to_owned(), "dyno".to_owned());
     put(&mut world, one.clone());
@@ -144,7 +145,15 @@ fn processes_follow_their_state_and_their_interface() {
     let environment: Vec<_> = intent.environment.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(
         environment,
-        ["COLOUR=red", "DYNO=run.7", "HEROKU_PRIVATE_IP=10.0.0.4", "HOME=/app", "KEY=dyno"]
+        [
+            "COLOUR=red",
+            "DYNO=run.7",
+            "HEROKU_DNS_APP_NAME=app-5.app.localspace",
+            "HEROKU_PRIVATE_IP=10.0.0.4",
+            "HOME=/app",
+            "KEY=dyno",
+            "PORT=10007"
+        ]
     );
     for (state, run) in [
         (DynoState::Starting, Some(true)),

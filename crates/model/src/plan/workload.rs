@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::names;
 use crate::intent::WorkloadIntent;
-use crate::resource::{Dyno, Eni, Instance};
+use crate::resource::{Addon, AddonState, Dyno, Eni, Instance};
 use crate::{EniId, WorkloadId, World};
 
 /// Says how a process must run; `None` where it must not be there at all.
@@ -12,7 +13,8 @@ pub(super) fn plan_workload(world: &World, id: WorkloadId) -> Option<WorkloadInt
     match id {
         WorkloadId::Dyno(id) => plan_dyno(world, world.dyno(id)?),
         WorkloadId::Instance(id) => plan_instance(world, world.instance(id)?),
-        WorkloadId::Service(_) | WorkloadId::Router(_) => None,
+        WorkloadId::Service(id) => plan_service(world, world.addon(id)?),
+        WorkloadId::Router(_) => None,
     }
     .map(|(_, intent)| intent)
 }
@@ -20,16 +22,10 @@ pub(super) fn plan_workload(world: &World, id: WorkloadId) -> Option<WorkloadInt
 pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, WorkloadIntent)> {
     let id = WorkloadId::Dyno(dyno.id);
     let eni = interface(world, id, dyno.eni)?;
-    let mut environment = world.app(dyno.app).map(|app| app.config.clone()).unwrap_or_default();
+    let release = world.release(dyno.release);
+    let mut environment = release.map(|release| release.config.clone()).unwrap_or_default();
     environment.extend(dyno.environment.clone());
-    environment.extend(
-        [
-            ("DYNO", dyno.name.clone()),
-            ("HEROKU_PRIVATE_IP", eni.primary().to_string()),
-            ("HOME", "/app".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    );
+    environment.extend(own_variables(world, dyno, eni));
     let intent = WorkloadIntent {
         interface: eni.id,
         vpc: eni.vpc,
@@ -38,11 +34,56 @@ pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, Workl
         command: ["/bin/sh", "-c", &dyno.command].map(str::to_owned).to_vec(),
         user_data: None,
         environment,
-        slug: None,
+        slug: release.and_then(|release| release.slug),
         disk: None,
-        memory_limit: None,
-        cpu_weight: None,
+        memory_limit: Some(dyno.size.memory()),
+        cpu_weight: Some(dyno.size.cpu_weight()),
+        attempt: 0,
         run: dyno.state.wants_to_run(),
+    };
+    Some((id, intent))
+}
+
+/// What every dyno is told of itself (`heroku.md` §4).
+fn own_variables(world: &World, dyno: &Dyno, eni: &Eni) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::from([
+        ("DYNO", dyno.name.clone()),
+        ("PORT", dyno.port().to_string()),
+        ("HEROKU_PRIVATE_IP", eni.primary().to_string()),
+        ("HOME", "/app".to_owned()),
+    ]);
+    if let Some(app) = world.app(dyno.app) {
+        variables.insert("HEROKU_DNS_APP_NAME", names::app(app));
+        if let Some(number) = dyno.number {
+            let process = names::process(app, &dyno.process_type);
+            variables.insert("HEROKU_DNS_DYNO_NAME", names::dyno(number, &process));
+            variables.insert("HEROKU_DNS_FORMATION_NAME", process);
+        }
+    }
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+pub(super) fn plan_service(world: &World, addon: &Addon) -> Option<(WorkloadId, WorkloadIntent)> {
+    let id = WorkloadId::Service(addon.id);
+    let eni = interface(world, id, addon.eni)?;
+    let mut environment = addon.plan.environment.clone();
+    environment.insert("PORT".to_owned(), addon.plan.port.to_string());
+    environment.insert("PASSWORD".to_owned(), addon.password.clone());
+    environment.insert("ADDRESS".to_owned(), eni.primary().to_string());
+    let intent = WorkloadIntent {
+        interface: eni.id,
+        vpc: eni.vpc,
+        addresses: eni.addresses.clone(),
+        hostname: addon.name.clone(),
+        command: ["/bin/sh", "-c", &addon.plan.command].map(str::to_owned).to_vec(),
+        user_data: None,
+        environment,
+        slug: None,
+        disk: Some(addon.id),
+        memory_limit: addon.plan.memory,
+        cpu_weight: None,
+        attempt: addon.crashes,
+        run: addon.state != AddonState::Crashed,
     };
     Some((id, intent))
 }
@@ -70,6 +111,7 @@ pub(super) fn plan_instance(
         disk: None,
         memory_limit: None,
         cpu_weight: None,
+        attempt: 0,
         run: true,
     };
     Some((id, intent))

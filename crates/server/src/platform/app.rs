@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use model::{App, Key, PlatformCommand, Team, World};
+use model::{App, Key, PlatformCommand, Release, ReleaseId, Team, World};
 use serde_json::{Value, json};
 
-use super::call::{Call, Outcome, created, list, ok};
+use super::call::{Call, Outcome, created, items, list, ok};
 use super::failure::Failure;
 use super::identity::{cedar, derived_id, region_ref, team_ref, time};
+use super::page::Item;
 use crate::ledger::Committed;
 
 pub(super) fn list_apps(call: &Call, (): &()) -> Outcome {
@@ -74,32 +75,41 @@ pub(super) fn config_vars(_: &Call, app: &Arc<App>) -> Outcome {
     ok(json!(app.config))
 }
 
-/// The one release that every app has, as nothing is deployed here.
+/// An app's releases, oldest first.
 pub(super) fn releases(call: &Call, app: &Arc<App>) -> Outcome {
-    let mut release = release_ref(app);
-    let more = json!({
-        "addon_plan_names": [],
-        "app": app_ref(app),
-        "artifacts": [],
-        "created_at": time(app.created),
-        "current": true,
-        "description": "Initial release",
-        "eligible_for_rollback": false,
-        "output_stream_url": Value::Null,
-        "slug": Value::Null,
-        "status": "succeeded",
-        "updated_at": time(app.created),
-        "user": owner(&call.world, app),
-    });
-    if let (Value::Object(release), Value::Object(mut more)) = (&mut release, more) {
-        release.append(&mut more);
-    }
-    list([release])
+    let releases = call.world.releases_of(Key::App(app.id));
+    let item = |release: &Arc<Release>| Item {
+        key: format!("{:010}", release.version),
+        body: release_view(&call.world, app, release),
+    };
+    items(releases.map(item).collect())
 }
 
-/// That release as other things show theirs.
-pub(super) fn release_ref(app: &App) -> Value {
-    json!({ "id": derived_id("release", &app.id.to_string()), "version": 1 })
+fn release_view(world: &World, app: &App, release: &Release) -> Value {
+    let user = release.user.and_then(|id| world.user(id));
+    let user = user.map_or_else(|| owner(world, app), |u| json!({ "id": u.id, "email": u.email }));
+    let addons = world.addons_of(Key::App(app.id)).map(|addon| addon.plan.name());
+    json!({
+        "id": release.id,
+        "version": release.version,
+        "addon_plan_names": addons.collect::<Vec<_>>(),
+        "app": app_ref(app),
+        "artifacts": [],
+        "created_at": time(release.created),
+        "current": release.id == app.release,
+        "description": release.description,
+        "eligible_for_rollback": release.slug.is_some(),
+        "output_stream_url": Value::Null,
+        "slug": release.slug.map(|id| json!({ "id": id })),
+        "status": "succeeded",
+        "updated_at": time(release.created),
+        "user": user,
+    })
+}
+
+/// A release as other things show theirs.
+pub(super) fn release_ref(world: &World, id: ReleaseId) -> Value {
+    json!({ "id": id, "version": world.release(id).map(|release| release.version) })
 }
 
 /// What apps have none of here. Clients ask, and do not take a 404 for it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{App, Dyno, Exit, Key, PlatformCommand, Space, World};
+use model::{App, Dyno, DynoSelection, Exit, Key, PlatformCommand, Space, World};
 use serde_json::{Value, json};
 
 use super::app::{app_ref, release_ref};
@@ -14,13 +14,14 @@ use crate::ledger::Committed;
 
 /// Those that have not ended.
 pub(super) fn list_dynos(call: &Call, app: &Arc<App>) -> Outcome {
-    list(running(&call.world, app).map(|dyno| view(app, dyno)))
+    list(running(&call.world, app).map(|dyno| view(&call.world, app, dyno)))
 }
 
 pub(super) fn list_space_dynos(call: &Call, space: &Arc<Space>) -> Outcome {
     let apps = call.world.apps_in(Key::Space(space.id));
     let item = |app: &Arc<App>| {
-        let dynos: Vec<Value> = running(&call.world, app).map(|dyno| view(app, dyno)).collect();
+        let dynos: Vec<Value> =
+            running(&call.world, app).map(|dyno| view(&call.world, app, dyno)).collect();
         let body = json!({ "app_id": app.id, "app_name": app.name, "dynos": dynos });
         Item { key: app.id.to_string(), body }
     };
@@ -33,7 +34,7 @@ fn running<'a>(world: &'a World, app: &App) -> impl Iterator<Item = &'a Arc<Dyno
 
 pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {
     let dyno = call.dyno(app)?;
-    ok(view(app, &dyno))
+    ok(view(&call.world, app, &dyno))
 }
 
 pub(super) fn start(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
@@ -58,30 +59,31 @@ pub(super) fn start(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Fail
 pub(super) fn started(_: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
     let Some(Key::Dyno(id)) = committed.reply.main() else { return Err(Failure::internal()) };
     let dyno = committed.after.dyno(id).ok_or_else(Failure::internal)?;
-    created(view(app, dyno))
+    created(view(&committed.after, app, dyno))
 }
 
 pub(super) fn stop(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
-    Ok(PlatformCommand::StopDyno { dyno: call.dyno(app)?.id })
+    Ok(PlatformCommand::StopDynos { app: app.id, which: DynoSelection::One(call.dyno(app)?.id) })
 }
 
 pub(super) fn stopped(call: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
     let dyno = call.dyno(app)?;
-    accepted(view(app, committed.after.dyno(dyno.id).unwrap_or(&dyno)))
+    let after = &committed.after;
+    accepted(view(after, app, after.dyno(dyno.id).unwrap_or(&dyno)))
 }
 
 /// A dyno as it is shown.
-fn view(app: &App, dyno: &Dyno) -> Value {
+fn view(world: &World, app: &App, dyno: &Dyno) -> Value {
     json!({
         "id": dyno.id,
         "name": dyno.name,
         "type": dyno.process_type,
         "state": dyno.state.name(),
-        "size": dyno.size,
+        "size": dyno.size.name(),
         "command": dyno.command,
         "attach_url": Value::Null,
         "app": app_ref(app),
-        "release": release_ref(app),
+        "release": release_ref(world, dyno.release),
         "exit_code": dyno.exit.as_ref().map(exit_code),
         "created_at": time(dyno.created),
         "updated_at": time(dyno.updated),

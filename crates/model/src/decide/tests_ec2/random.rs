@@ -318,6 +318,7 @@ fn observation(world: &World) -> Observation {
             .instances()
             .map(|instance| (WorkloadId::Instance(instance.id), report(instance)))
             .collect(),
+        edge: Vec::new(),
     }
 }
 

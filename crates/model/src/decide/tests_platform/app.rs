@@ -6,6 +6,9 @@ use super::fixture::*;
 use crate::PlatformCommand as C;
 use crate::*;
 
+/// The interfaces of a space's web router.
+const ROUTERS: usize = 2;
+
 fn create(space: SpaceId, name: Option<&str>) -> C {
     C::CreateApp { name: name.map(str::to_owned), space, internal_routing: false }
 }
@@ -17,6 +20,10 @@ fn start(app: AppId) -> C {
         size: None,
         environment: BTreeMap::default(),
     }
+}
+
+fn stop(app: AppId, dyno: DynoId) -> C {
+    C::StopDynos { app, which: DynoSelection::One(dyno) }
 }
 
 fn app(town: &mut Town, name: &str) -> AppId {
@@ -62,8 +69,7 @@ fn r4_members_work_with_apps_and_strangers_see_none() {
     let shop = app(&mut town, "shop");
     let run = dyno(&mut town, shop);
     let space = town.space;
-    let commands =
-        [create(space, None), C::DeleteApp { app: shop }, start(shop), C::StopDyno { dyno: run }];
+    let commands = [create(space, None), C::DeleteApp { app: shop }, start(shop), stop(shop, run)];
     for command in commands {
         let stranger = Caller::User(town.stranger);
         assert_eq!(town.bench.refused(stranger, command.clone()).code, Code::NotFound);
@@ -75,10 +81,10 @@ fn r4_members_work_with_apps_and_strangers_see_none() {
     let refused = town.bench.refused(Caller::User(town.member), C::DeleteApp { app: blog });
     assert_eq!(refused.code, Code::UnauthorizedOperation);
     town.bench.ok(Caller::User(town.member), C::DeleteApp { app: shop });
-    for command in [C::DeleteApp { app: shop }, start(shop), C::StopDyno { dyno: run }] {
+    for command in [C::DeleteApp { app: shop }, start(shop), stop(shop, run)] {
         assert_eq!(town.bench.refused(town.admin(), command).code, Code::NotFound);
     }
-    assert_eq!(town.bench.world.enis().count(), 0, "dynos take their interfaces along");
+    assert_eq!(town.bench.world.enis().count(), ROUTERS, "dynos take their interfaces along");
 }
 
 #[test]
@@ -141,7 +147,7 @@ fn what_a_dyno_runs_is_checked() {
     }
     let command = with("ls", Some("private-l-ram"), "_A1", "b");
     let Some(Key::Dyno(id)) = town.bench.ok(admin, command).main() else { panic!() };
-    assert_eq!(town.bench.world.dyno(id).unwrap().size, "Private-L-RAM");
+    assert_eq!(town.bench.world.dyno(id).unwrap().size, DynoSize::LRam);
 }
 
 #[test]
@@ -150,13 +156,17 @@ fn a_dyno_is_stopped_once() {
     let shop = app(&mut town, "shop");
     let id = dyno(&mut town, shop);
     let admin = town.admin();
-    town.bench.ok(admin, C::StopDyno { dyno: id });
+    town.bench.ok(admin, stop(shop, id));
     assert_eq!(town.bench.world.dyno(id).unwrap().state, DynoState::Stopping);
-    town.bench.idle(admin, C::StopDyno { dyno: id });
+    town.bench.idle(admin, stop(shop, id));
     let report = [(WorkloadId::Dyno(id), WorkloadReport::Ended(Exit::Signal(15)))].into();
     let seen = Observation { workloads: report, ..Observation::default() };
     town.bench.ok(Caller::System, SystemCommand::Observe(seen));
     assert_eq!(town.bench.world.dyno(id).unwrap().state, DynoState::Down);
-    assert_eq!(town.bench.refused(admin, C::StopDyno { dyno: id }).code, Code::NotFound);
-    assert_eq!(town.bench.world.enis().count(), 1, "its output is kept with its interface");
+    assert_eq!(town.bench.refused(admin, stop(shop, id)).code, Code::NotFound);
+    assert_eq!(
+        town.bench.world.enis().count(),
+        ROUTERS + 1,
+        "its output is kept with its interface"
+    );
 }

@@ -157,6 +157,7 @@ fn what_is_not_known_is_not_minded() {
             (WorkloadId::Instance(InstanceId::fresh(ids)), WorkloadReport::Gone),
         ]
         .into(),
+        edge: vec![edge::EdgeEvent::Bound(DynoId::fresh(ids))],
     };
     assert_eq!(observe(&mut town.bench, &seen), 0);
 }

@@ -11,10 +11,10 @@ use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use model::{
-    AccountId, App, AppId, Caller, Cidr, Command, Dyno, DynoId, DynoState, Eni, EniId, Exit,
-    IdentityCommand, Key, Only, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide,
-    PeeringState, Record, Region, Role, Sequence, Settings, Space, SpaceId, SpaceState, Team,
-    TeamId, Timestamp, Token, TokenId, User, UserId, VpcId, WorkloadId,
+    AccountId, App, AppId, Caller, Cidr, Command, Dyno, DynoId, DynoSize, DynoState, Eni, EniId,
+    Exit, IdentityCommand, Key, Only, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide,
+    PeeringState, Record, Region, Release, ReleaseId, Role, Sequence, Settings, Space, SpaceId,
+    SpaceState, Team, TeamId, Timestamp, Token, TokenId, User, UserId, VpcId, WorkloadId,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
@@ -222,7 +222,7 @@ fn records(emulator: bool) -> Vec<Record> {
     };
     let mut records: Vec<Record> = vec![settings.into()];
     people(&mut records);
-    records.extend([space().into(), app().into()]);
+    records.extend([space().into(), app().into(), release().into()]);
     dynos(&mut records);
     peerings(&mut records);
     records
@@ -267,6 +267,7 @@ fn space() -> Space {
         data_peering: "pcx-000000000000000ff".parse().unwrap(),
         dyno_subnets: [1, 2].map(|n| format!("subnet-{n:017x}").parse().unwrap()),
         dyno_group: "sg-00000000000000001".parse().unwrap(),
+        router_enis: Vec::new(),
         peering_limit: Space::DEFAULT_PEERING_LIMIT,
         created: past(),
         updated: past(),
@@ -281,9 +282,26 @@ fn app() -> App {
         space: SpaceId(id(0x5a)),
         owner: UserId(id(1)),
         internal_routing: true,
-        config: BTreeMap::from([("RACK_ENV".to_owned(), "production".to_owned())]),
+        label: "shop-0123456789ab".to_owned(),
+        config: release().config,
+        formation: BTreeMap::new(),
+        domains: BTreeMap::new(),
+        release: release().id,
         created: past(),
         updated: past(),
+    }
+}
+
+fn release() -> Release {
+    Release {
+        id: ReleaseId(id(0x4e)),
+        app: AppId(id(0xc1)),
+        version: 1,
+        slug: None,
+        config: BTreeMap::from([("RACK_ENV".to_owned(), "production".to_owned())]),
+        description: "Initial release".to_owned(),
+        user: Some(UserId(id(1))),
+        created: past(),
     }
 }
 
@@ -296,12 +314,16 @@ fn dynos(records: &mut Vec<Record>) {
             space: SpaceId(id(0x5a)),
             name: format!("run.{n:04}"),
             process_type: "run".to_owned(),
+            number: None,
+            release: release().id,
             command: "sleep 1000".to_owned(),
-            size: "Private-S".to_owned(),
+            size: DynoSize::S,
             environment: BTreeMap::new(),
             state,
             exit,
             eni,
+            superseded: false,
+            crashes: 0,
             created: past(),
             updated: past(),
         };

@@ -34,6 +34,7 @@ async fn observe(server: &Fixture) {
                 (WorkloadId::Dyno(dyno.id), report)
             })
             .collect(),
+        edge: Vec::new(),
     };
     server.command(Caller::System, SystemCommand::Observe(seen)).await;
 }

@@ -1,0 +1,509 @@
+//! Rules of dynos: how many there are, what each runs, and how one takes another's place.
+//!
+//! A dyno never changes what it runs. A new release, a restart and a crash all put a new dyno into
+//! the place of the old one; while the new one is not up, an old one that is up goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::app::{check_command, check_environment};
+use super::{Decision, Outcome, refuse};
+use crate::command::{DynoSelection, FormationUpdate, PlatformCommand, Quantity, WorkloadReport};
+use crate::edge::EdgeEvent;
+use crate::resource::{App, Dyno, DynoSize, DynoState, Eni, Exit, Formation, Space, SpaceState};
+use crate::{
+    AppId, Code, DynoId, Key, Refused, SecurityGroupId, Subnet, Tags, Timestamp, WorkloadId, World,
+};
+
+/// One-off dynos are numbered with four digits.
+const RUN_NUMBERS: std::ops::Range<u32> = 1000..10_000;
+/// Dynos of one process type.
+const MAX_QUANTITY: u16 = 100;
+/// How long a web dyno may take to bind its port (R10 of Heroku's error codes).
+const BOOT_TIME: Duration = Duration::from_secs(60);
+/// How long requests under way may hold up the end of a web dyno.
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// A dyno that lived as long is no part of a series of crashes.
+const STABLE: Duration = Duration::from_secs(600);
+/// The pause after the first crash, which doubles with each further one, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// How long to wait after a crash that came after as many others.
+pub(super) fn pause_after(crashes: u16) -> Duration {
+    const MAX_DOUBLINGS: u32 = 16;
+    let doubled = FIRST_PAUSE.saturating_mul(1 << u32::from(crashes).min(MAX_DOUBLINGS));
+    doubled.min(LONGEST_PAUSE)
+}
+
+/// A place in the formation, to be filled.
+struct Place<'a> {
+    process_type: &'a str,
+    number: u16,
+    size: DynoSize,
+    command: &'a str,
+    crashes: u16,
+}
+
+impl World {
+    /// When time alone will next change something: a crashed dyno is tried again, one that does
+    /// not come up is given up, one that drains is stopped.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let dynos = self.dynos().filter_map(|dyno| deadline(dyno));
+        let addons = self.addons().filter_map(|addon| super::addon::deadline(addon));
+        dynos.chain(addons).min()
+    }
+}
+
+fn deadline(dyno: &Dyno) -> Option<Timestamp> {
+    match dyno.state {
+        DynoState::Booting => Some(dyno.updated + BOOT_TIME),
+        DynoState::Draining => Some(dyno.updated + DRAIN_TIME),
+        DynoState::Crashed if dyno.number.is_some() && !dyno.superseded => {
+            Some(dyno.updated + pause_after(dyno.crashes))
+        }
+        DynoState::Crashed
+        | DynoState::Starting
+        | DynoState::Up
+        | DynoState::Stopping
+        | DynoState::Down => None,
+    }
+}
+
+impl Decision<'_> {
+    pub(super) fn dyno_command(&mut self, command: &PlatformCommand) -> Outcome {
+        use PlatformCommand as C;
+        match command {
+            C::Scale { app, updates } => self.scale(*app, updates),
+            C::RestartDynos { app, which } => self.restart_dynos(*app, which),
+            C::StartDyno { app, command, size, environment } => {
+                self.start_dyno(*app, command, size.as_deref(), environment)
+            }
+            C::StopDynos { app, which } => self.stop_dynos(*app, which),
+            _ => refuse(Code::OperationNotPermitted, "this is not about dynos"),
+        }
+    }
+
+    fn scale(&mut self, app: AppId, updates: &[FormationUpdate]) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        self.allocated_space(&app)?;
+        let mut app = App::clone(&app);
+        let types = self.process_types(&app);
+        for update in updates {
+            let name = &update.process_type;
+            if !types.contains_key(name) {
+                return refuse(
+                    Code::NotFound,
+                    format!(
+                        "Couldn't find that process type ({name}). The app {} has {}.",
+                        app.name,
+                        known_types(&types)
+                    ),
+                );
+            }
+            let before = app.formation.get(name);
+            let quantity = quantity(before.map_or(0, |f| f.quantity), update.quantity)?;
+            let size = match update.size.as_deref() {
+                Some(size) => check_size(size)?,
+                None => before.map_or(DynoSize::S, |f| f.size),
+            };
+            if before.is_none_or(|f| (f.quantity, f.size) != (quantity, size)) {
+                let formation = Formation { quantity, size, updated: self.now };
+                app.formation.insert(name.clone(), formation);
+            }
+        }
+        let id = app.id;
+        if self.world.app(id).is_some_and(|old| old.formation != app.formation) {
+            self.put(App { updated: self.now, ..app });
+            self.settle_formation(id)?;
+        }
+        Ok(Key::App(id).into())
+    }
+
+    /// The commands of the release that an app's dynos run.
+    fn process_types(&self, app: &App) -> BTreeMap<String, String> {
+        let slug = self.world.release(app.release).and_then(|release| release.slug);
+        let slug = slug.and_then(|id| self.world.slug(id));
+        slug.map(|slug| slug.process_types.clone()).unwrap_or_default()
+    }
+
+    /// Makes an app's dynos what its formation and its release ask for.
+    pub(super) fn settle_formation(&mut self, id: AppId) -> Result<(), Refused> {
+        let Some(app) = self.world.app(id).cloned() else { return Ok(()) };
+        let Some(space) = self.world.space(app.space).cloned() else { return Ok(()) };
+        if space.state != SpaceState::Allocated {
+            return Ok(());
+        }
+        let types = self.process_types(&app);
+        let mut places = BTreeMap::new();
+        for (process_type, command) in &types {
+            let Some(formation) = app.formation.get(process_type) else { continue };
+            for number in 1..=formation.quantity {
+                let name = format!("{process_type}.{number}");
+                let size = formation.size;
+                places.insert(name, Place { process_type, number, size, command, crashes: 0 });
+            }
+        }
+        for dyno in self.holders(id) {
+            match places.get(&dyno.name) {
+                Some(place) if dyno.release == app.release && dyno.size == place.size => {
+                    places.remove(&dyno.name);
+                }
+                Some(_) | None => self.supersede(&dyno),
+            }
+        }
+        for place in places.values() {
+            self.fill(&app, &space, place)?;
+        }
+        self.retire_superseded(id);
+        Ok(())
+    }
+
+    /// The dynos that have a place in an app's formation.
+    fn holders(&self, app: AppId) -> Vec<Arc<Dyno>> {
+        let dynos = self.world.dynos_in(Key::App(app));
+        dynos.filter(|dyno| dyno.number.is_some() && !dyno.superseded).cloned().collect()
+    }
+
+    fn supersede(&mut self, dyno: &Dyno) {
+        self.put(Dyno { superseded: true, ..dyno.clone() });
+    }
+
+    fn fill(&mut self, app: &App, space: &Space, place: &Place<'_>) -> Result<(), Refused> {
+        let name = format!("{}.{}", place.process_type, place.number);
+        let id = DynoId::fresh(self.ids);
+        let eni = self.dyno_eni(space, id, &format!("{name} of {}", app.name))?;
+        self.put(Dyno {
+            id,
+            app: app.id,
+            space: space.id,
+            name,
+            process_type: place.process_type.to_owned(),
+            number: Some(place.number),
+            release: app.release,
+            command: place.command.to_owned(),
+            size: place.size,
+            environment: BTreeMap::new(),
+            state: DynoState::Starting,
+            exit: None,
+            eni: eni.id,
+            superseded: false,
+            crashes: place.crashes,
+            created: self.now,
+            updated: self.now,
+        });
+        Ok(())
+    }
+
+    /// Ends dynos that lost their place, but none that is up before its successor is.
+    fn retire_superseded(&mut self, app: AppId) {
+        let needed = |dyno: &Dyno| {
+            let holder = self.world.dyno_named(app, &dyno.name);
+            dyno.state == DynoState::Up && holder.is_some_and(|dyno| dyno.state != DynoState::Up)
+        };
+        let retired: Vec<_> = self
+            .world
+            .dynos_in(Key::App(app))
+            .filter(|dyno| dyno.superseded && !needed(dyno))
+            .cloned()
+            .collect();
+        for dyno in retired {
+            let state = match dyno.state {
+                DynoState::Up if dyno.is_web() => DynoState::Draining,
+                DynoState::Starting | DynoState::Booting | DynoState::Up => DynoState::Stopping,
+                DynoState::Draining
+                | DynoState::Stopping
+                | DynoState::Down
+                | DynoState::Crashed => continue,
+            };
+            self.put(Dyno { state, updated: self.now, ..Dyno::clone(&dyno) });
+        }
+    }
+
+    fn restart_dynos(&mut self, app: AppId, which: &DynoSelection) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        let space = self.allocated_space(&app)?;
+        for dyno in self.selected(&app, which)? {
+            if dyno.number.is_none() {
+                self.stop(&dyno);
+                continue;
+            }
+            self.replace(&app, &space, &dyno, 0)?;
+        }
+        self.retire_superseded(app.id);
+        Ok(Key::App(app.id).into())
+    }
+
+    /// Puts a new dyno into the place of another one.
+    fn replace(
+        &mut self,
+        app: &App,
+        space: &Space,
+        dyno: &Dyno,
+        crashes: u16,
+    ) -> Result<(), Refused> {
+        let types = self.process_types(app);
+        let command = types.get(&dyno.process_type).unwrap_or(&dyno.command);
+        let size = app.formation.get(&dyno.process_type).map_or(dyno.size, |f| f.size);
+        let number = dyno.number.unwrap_or(1);
+        self.supersede(dyno);
+        let process_type = &dyno.process_type;
+        self.fill(app, space, &Place { process_type, number, size, command, crashes })
+    }
+
+    fn stop_dynos(&mut self, app: AppId, which: &DynoSelection) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        let space = self.allocated_space(&app)?;
+        let selected = self.selected(&app, which)?;
+        for dyno in &selected {
+            if dyno.number.is_some() && !dyno.superseded {
+                self.replace(&app, &space, dyno, 0)?;
+            }
+            if let Some(dyno) = self.world.dyno(dyno.id).cloned() {
+                self.stop(&dyno);
+            }
+        }
+        Ok(match which {
+            DynoSelection::One(id) => Key::Dyno(*id).into(),
+            DynoSelection::All | DynoSelection::Type(_) => Key::App(app.id).into(),
+        })
+    }
+
+    fn stop(&mut self, dyno: &Dyno) {
+        if dyno.state.wants_to_run() {
+            let state = DynoState::Stopping;
+            self.put(Dyno { state, updated: self.now, ..dyno.clone() });
+        }
+    }
+
+    /// The dynos of a selection that have not ended, or crashed and wait; those without a place
+    /// only if they are named.
+    fn selected(&self, app: &App, which: &DynoSelection) -> Result<Vec<Arc<Dyno>>, Refused> {
+        let unseen = || Refused::new(Code::NotFound, "Couldn't find that process.");
+        let has_place = |dyno: &Dyno| dyno.number.is_some() && !dyno.superseded;
+        let live = |dyno: &Dyno| !dyno.state.ended() || has_place(dyno);
+        let of_app = || self.world.dynos_in(Key::App(app.id)).filter(|dyno| live(dyno));
+        match which {
+            DynoSelection::All => Ok(of_app().filter(|dyno| has_place(dyno)).cloned().collect()),
+            DynoSelection::Type(name) => {
+                let found: Vec<_> = of_app()
+                    .filter(|dyno| dyno.process_type == *name && !dyno.superseded)
+                    .cloned()
+                    .collect();
+                if found.is_empty() { Err(unseen()) } else { Ok(found) }
+            }
+            DynoSelection::One(id) => {
+                let dyno = self.world.dyno(*id).filter(|dyno| dyno.app == app.id && live(dyno));
+                Ok(vec![dyno.cloned().ok_or_else(unseen)?])
+            }
+        }
+    }
+
+    fn start_dyno(
+        &mut self,
+        app: AppId,
+        command: &str,
+        size: Option<&str>,
+        environment: &BTreeMap<String, String>,
+    ) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        let space = self.allocated_space(&app)?;
+        check_command(command)?;
+        let size = size.map_or(Ok(DynoSize::S), check_size)?;
+        check_environment(environment)?;
+        let name = self.run_name(&app)?;
+        let id = DynoId::fresh(self.ids);
+        let eni = self.dyno_eni(&space, id, &format!("{} of {}", name, app.name))?;
+        self.put(Dyno {
+            id,
+            app: app.id,
+            space: space.id,
+            name,
+            process_type: "run".to_owned(),
+            number: None,
+            release: app.release,
+            command: command.to_owned(),
+            size,
+            environment: environment.clone(),
+            state: DynoState::Starting,
+            exit: None,
+            eni: eni.id,
+            superseded: false,
+            crashes: 0,
+            created: self.now,
+            updated: self.now,
+        });
+        Ok(Key::Dyno(id).into())
+    }
+
+    pub(super) fn allocated_space(&self, app: &App) -> Result<Arc<Space>, Refused> {
+        let space = self.world.space(app.space).cloned();
+        let space =
+            space.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that space."))?;
+        match space.state {
+            SpaceState::Allocated => Ok(space),
+            SpaceState::Allocating => refuse(
+                Code::Conflict,
+                format!(
+                    "The space {} is not allocated yet; wait for it with `heroku spaces:wait {}`.",
+                    space.name, space.name
+                ),
+            ),
+        }
+    }
+
+    /// An interface in the emptier one of the space's dyno subnets (R7).
+    fn dyno_eni(&mut self, space: &Space, dyno: DynoId, what: &str) -> Result<Eni, Refused> {
+        let subnets = space.dyno_subnets.iter().filter_map(|id| self.world.subnet(*id));
+        let subnets: Vec<_> = subnets.cloned().collect();
+        self.emptier_eni(&subnets, WorkloadId::Dyno(dyno), space.dyno_group, what)
+    }
+
+    /// An interface in the emptiest of some subnets; the first of those that are equally empty.
+    pub(super) fn emptier_eni(
+        &mut self,
+        subnets: &[Arc<Subnet>],
+        workload: WorkloadId,
+        group: SecurityGroupId,
+        what: &str,
+    ) -> Result<Eni, Refused> {
+        let subnet = subnets.iter().rev().max_by_key(|subnet| self.free_addresses(subnet));
+        let subnet =
+            subnet.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find a subnet."))?;
+        self.make_eni(subnet, workload, vec![group], None, what, Tags::new())
+    }
+
+    fn run_name(&mut self, app: &App) -> Result<String, Refused> {
+        let span = u128::from(RUN_NUMBERS.end - RUN_NUMBERS.start);
+        let offset = (self.ids.next_bits() % span) as u32;
+        let (before, from) = (RUN_NUMBERS.start..RUN_NUMBERS.start + offset, offset);
+        (RUN_NUMBERS.start + from..RUN_NUMBERS.end)
+            .chain(before)
+            .map(|number| format!("run.{number}"))
+            .find(|name| self.world.dyno_named(app.id, name).is_none())
+            .ok_or_else(|| {
+                let message = format!("The app {} has too many one-off dynos.", app.name);
+                Refused::new(Code::LimitExceeded, message)
+            })
+    }
+
+    /// Takes in what a dyno's process does.
+    pub(super) fn observe_dyno(&mut self, id: DynoId, report: &WorkloadReport) {
+        use {DynoState as S, WorkloadReport as R};
+        let Some(dyno) = self.world.dyno(id).cloned() else { return };
+        // What has a place in the formation is to run for ever: every end is a crash.
+        let fine = |exit: &Exit| dyno.number.is_none() && exit.success();
+        let (state, exit) = match (dyno.state, report) {
+            (S::Starting, R::Running) if dyno.is_web() => (S::Booting, None),
+            (S::Starting, R::Running) => (S::Up, None),
+            (S::Starting | S::Booting | S::Up, R::Ended(exit)) if fine(exit) => {
+                (S::Down, Some(exit.clone()))
+            }
+            (S::Starting | S::Booting | S::Up, R::Ended(exit)) => (S::Crashed, Some(exit.clone())),
+            (S::Booting | S::Up, R::Gone) => (S::Crashed, Some(super::system::lost())),
+            (S::Draining | S::Stopping, R::Ended(exit)) => (S::Down, Some(exit.clone())),
+            (S::Draining | S::Stopping, R::Gone) => (S::Down, None),
+            // Nothing is there yet, or nothing is new.
+            (S::Starting, R::Gone)
+            | (S::Booting | S::Up | S::Draining | S::Stopping, R::Running)
+            | (S::Down | S::Crashed, R::Running | R::Ended(_) | R::Gone) => return,
+        };
+        self.enter(&dyno, state, exit);
+    }
+
+    /// Takes in what the edge found out.
+    pub(super) fn observe_edge(&mut self, event: EdgeEvent) {
+        let (EdgeEvent::Bound(id) | EdgeEvent::Drained(id)) = event;
+        let Some(dyno) = self.world.dyno(id).cloned() else { return };
+        match (event, dyno.state) {
+            (EdgeEvent::Bound(_), DynoState::Starting | DynoState::Booting) => {
+                self.enter(&dyno, DynoState::Up, None);
+            }
+            (EdgeEvent::Drained(_), DynoState::Draining) => {
+                self.enter(&dyno, DynoState::Stopping, None);
+            }
+            // It was late.
+            (EdgeEvent::Bound(_) | EdgeEvent::Drained(_), _) => {}
+        }
+    }
+
+    /// Puts a dyno into its next state, and has the others of its app follow.
+    fn enter(&mut self, dyno: &Dyno, state: DynoState, exit: Option<Exit>) {
+        let lived = self.now >= dyno.created + STABLE;
+        let crashes = if state == DynoState::Crashed && lived { 0 } else { dyno.crashes };
+        // Its interface stays until it is forgotten: so does its output, which has no other home.
+        self.put(Dyno { state, exit, crashes, updated: self.now, ..dyno.clone() });
+        if dyno.number.is_some() {
+            self.retire_superseded(dyno.app);
+        }
+    }
+
+    /// What is due because time has passed.
+    pub(super) fn tick_dynos(&mut self) {
+        let due = |dyno: &Dyno| deadline(dyno).is_some_and(|at| self.now >= at);
+        let due: Vec<_> = self.world.dynos().filter(|dyno| due(dyno)).cloned().collect();
+        for dyno in due {
+            match dyno.state {
+                DynoState::Booting => {
+                    let seconds = BOOT_TIME.as_secs();
+                    let why = format!("it did not bind its port within {seconds} seconds (R10)");
+                    self.enter(&dyno, DynoState::Crashed, Some(Exit::Failed(why)));
+                }
+                DynoState::Draining => self.enter(&dyno, DynoState::Stopping, None),
+                DynoState::Crashed => self.try_again(&dyno),
+                DynoState::Starting | DynoState::Up | DynoState::Stopping | DynoState::Down => {}
+            }
+        }
+    }
+
+    fn try_again(&mut self, dyno: &Dyno) {
+        let app = self.world.app(dyno.app).cloned();
+        let space = self.world.space(dyno.space).cloned();
+        if let (Some(app), Some(space)) = (app, space) {
+            // Where no address is free, the next tick tries once more.
+            let before = self.world.clone();
+            let kept = self.changes.len();
+            if self.replace(&app, &space, dyno, dyno.crashes.saturating_add(1)).is_err() {
+                self.world = before;
+                self.changes.truncate(kept);
+            }
+        }
+    }
+
+    /// Has every app of a space start, now that the space is there.
+    pub(super) fn settle_space(&mut self, space: crate::SpaceId) {
+        let apps: Vec<_> = self.world.apps_in(Key::Space(space)).map(|app| app.id).collect();
+        for app in apps {
+            // A refusal is for want of addresses; a new space has them all.
+            let _ = self.settle_formation(app);
+        }
+    }
+}
+
+fn quantity(before: u16, change: Option<Quantity>) -> Result<u16, Refused> {
+    let wanted = match change {
+        None => i32::from(before),
+        Some(Quantity::To(quantity)) => i32::from(quantity),
+        Some(Quantity::By(more)) => i32::from(before).saturating_add(more),
+    };
+    u16::try_from(wanted).ok().filter(|quantity| *quantity <= MAX_QUANTITY).ok_or_else(|| {
+        let message = format!("There can be 0 to {MAX_QUANTITY} dynos of a type, not {wanted}.");
+        Refused::new(Code::InvalidParameterValue, message)
+    })
+}
+
+fn known_types(types: &BTreeMap<String, String>) -> String {
+    if types.is_empty() {
+        return "none yet: deploy its code first".to_owned();
+    }
+    types.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn check_size(size: &str) -> Result<DynoSize, Refused> {
+    DynoSize::find(size).ok_or_else(|| {
+        let known = DynoSize::ALL.map(DynoSize::name).join(", ");
+        let message = format!("No such size as {size}; a dyno has one of {known}.");
+        Refused::new(Code::InvalidParameterValue, message)
+    })
+}

@@ -1,0 +1,238 @@
+//! Rules of code and configuration: slugs, releases, config vars.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::app::{check_command, check_environment};
+use super::{Decision, Outcome, refuse};
+use crate::command::{PlatformCommand, Reply};
+use crate::resource::{App, DynoSize, Formation, Release, Slug};
+use crate::{AppId, Code, Key, Refused, ReleaseId, SlugId};
+
+/// Releases of one app that are kept; of those before, what still runs is kept too.
+const KEPT_RELEASES: usize = 100;
+/// How long a slug may wait for its code, and for a release.
+const SLUG_WAITS: Duration = Duration::from_secs(24 * 3600);
+const MAX_PROCESS_TYPES: usize = 50;
+const MAX_DESCRIPTION: usize = 255;
+const SHA256_DIGITS: usize = 64;
+
+impl Decision<'_> {
+    pub(super) fn release_command(&mut self, command: &PlatformCommand) -> Outcome {
+        use PlatformCommand as C;
+        match command {
+            C::CreateSlug { app, process_types, commit, checksum } => {
+                self.create_slug(*app, process_types, commit.as_deref(), checksum.as_deref())
+            }
+            C::CreateRelease { app, slug, description } => {
+                self.deploy(*app, *slug, description.as_deref())
+            }
+            C::Rollback { app, release } => self.roll_back(*app, *release),
+            C::SetConfig { app, changes } => self.set_config(*app, changes),
+            _ => refuse(Code::OperationNotPermitted, "this is not about releases"),
+        }
+    }
+
+    fn create_slug(
+        &mut self,
+        app: AppId,
+        process_types: &BTreeMap<String, String>,
+        commit: Option<&str>,
+        checksum: Option<&str>,
+    ) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        check_process_types(process_types)?;
+        let checksum = checksum.map(check_checksum).transpose()?;
+        let id = SlugId::fresh(self.ids);
+        self.put(Slug {
+            id,
+            app: app.id,
+            process_types: process_types.clone(),
+            commit: commit.map(|text| text.chars().take(MAX_DESCRIPTION).collect()),
+            checksum,
+            size: None,
+            created: self.now,
+            updated: self.now,
+        });
+        Ok(Key::Slug(id).into())
+    }
+
+    /// A slug's code is there. What its maker said of process types comes before what the code
+    /// itself says.
+    pub(super) fn store_slug(
+        &mut self,
+        id: SlugId,
+        size: u64,
+        from_code: &BTreeMap<String, String>,
+    ) -> Outcome {
+        let unknown = || Refused::new(Code::NotFound, "Couldn't find that slug.");
+        let slug = self.world.slug(id).cloned().ok_or_else(unknown)?;
+        if slug.size.is_some() {
+            return refuse(Code::Conflict, "The slug's code was uploaded already.");
+        }
+        let mut process_types = from_code.clone();
+        process_types.extend(slug.process_types.clone());
+        check_process_types(&process_types)?;
+        self.put(Slug { process_types, size: Some(size), updated: self.now, ..Slug::clone(&slug) });
+        Ok(Key::Slug(id).into())
+    }
+
+    fn deploy(&mut self, app: AppId, slug: SlugId, description: Option<&str>) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        let found = self.world.slug(slug).filter(|slug| slug.app == app.id).cloned();
+        let slug = found.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that slug."))?;
+        if slug.size.is_none() {
+            return refuse(
+                Code::InvalidParameterValue,
+                "The slug has no code yet: upload it to the slug's blob address first.",
+            );
+        }
+        let description = match description {
+            Some(text) => text.chars().take(MAX_DESCRIPTION).collect(),
+            None => {
+                let commit = slug.commit.as_deref().unwrap_or("slug").chars().take(8);
+                format!("Deploy {}", commit.collect::<String>())
+            }
+        };
+        let mut app = App::clone(&app);
+        for process_type in slug.process_types.keys() {
+            // The first deployment of an app runs one web dyno and nothing else.
+            let quantity = u16::from(process_type == App::WEB);
+            let none = || Formation { quantity, size: DynoSize::S, updated: self.now };
+            app.formation.entry(process_type.clone()).or_insert_with(none);
+        }
+        self.release(app, Some(slug.id), description)
+    }
+
+    fn roll_back(&mut self, app: AppId, release: ReleaseId) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        let found = self.world.release(release).filter(|release| release.app == app.id).cloned();
+        let old =
+            found.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that release."))?;
+        if old.slug.is_none() {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!("The release v{} has no code to roll back to.", old.version),
+            );
+        }
+        let app = App { config: old.config.clone(), ..App::clone(&app) };
+        self.release(app, old.slug, format!("Rollback to v{}", old.version))
+    }
+
+    fn set_config(&mut self, app: AppId, changes: &BTreeMap<String, Option<String>>) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        let mut config = app.config.clone();
+        let (mut set, mut removed) = (Vec::new(), Vec::new());
+        for (name, value) in changes {
+            match value {
+                Some(value) if config.get(name) != Some(value) => {
+                    config.insert(name.clone(), value.clone());
+                    set.push(name.as_str());
+                }
+                None if config.remove(name).is_some() => removed.push(name.as_str()),
+                Some(_) | None => {}
+            }
+        }
+        if set.is_empty() && removed.is_empty() {
+            return Ok(Key::App(app.id).into());
+        }
+        check_environment(&config)?;
+        let part = |verb: &str, names: &[&str]| {
+            (!names.is_empty()).then(|| format!("{verb} {} config vars", names.join(", ")))
+        };
+        let parts = [part("Set", &set), part("Remove", &removed)];
+        let description = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let slug = self.world.release(app.release).and_then(|release| release.slug);
+        self.release(App { config, ..App::clone(&app) }, slug, description)
+    }
+
+    /// Makes a release of an app as it is from now on, and has its dynos follow.
+    pub(super) fn release(
+        &mut self,
+        app: App,
+        slug: Option<SlugId>,
+        description: String,
+    ) -> Outcome {
+        let last = self.world.releases_of(Key::App(app.id)).map(|release| release.version).max();
+        let id = ReleaseId::fresh(self.ids);
+        self.put(Release {
+            id,
+            app: app.id,
+            version: last.unwrap_or(0) + 1,
+            slug,
+            config: app.config.clone(),
+            description: description.chars().take(MAX_DESCRIPTION).collect(),
+            user: self.acting_user(),
+            created: self.now,
+        });
+        let app_id = app.id;
+        self.put(App { release: id, updated: self.now, ..app });
+        self.forget_releases(app_id);
+        self.settle_formation(app_id)?;
+        Ok(Reply::Resources(vec![Key::Release(id), Key::App(app_id)]))
+    }
+
+    /// Forgets the oldest releases, but none that a dyno runs.
+    fn forget_releases(&mut self, app: AppId) {
+        let running = self.world.dynos_in(Key::App(app)).filter(|dyno| !dyno.state.ended());
+        let runs: BTreeSet<_> = running.map(|dyno| dyno.release).collect();
+        let mut all: Vec<_> = self.world.releases_of(Key::App(app)).cloned().collect();
+        all.sort_unstable_by_key(|release| std::cmp::Reverse(release.version));
+        for release in all.iter().skip(KEPT_RELEASES).filter(|r| !runs.contains(&r.id)) {
+            self.delete(Key::Release(release.id));
+        }
+    }
+
+    /// Forgets code that no release has, once it had its time to be released.
+    pub(super) fn forget_slugs(&mut self) {
+        let unused = |slug: &Slug| {
+            self.now >= slug.updated + SLUG_WAITS
+                && self.world.releases_of(Key::Slug(slug.id)).next().is_none()
+        };
+        let unused: Vec<_> =
+            self.world.slugs().filter(|slug| unused(slug)).map(|slug| slug.id).collect();
+        for id in unused {
+            self.delete(Key::Slug(id));
+        }
+    }
+}
+
+/// Process types have names that make parts of hosts' names, as dynos are found by them.
+fn check_process_types(types: &BTreeMap<String, String>) -> Result<(), Refused> {
+    if types.len() > MAX_PROCESS_TYPES {
+        return refuse(
+            Code::InvalidParameterValue,
+            format!("There are more than {MAX_PROCESS_TYPES} process types."),
+        );
+    }
+    for (name, command) in types {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+        let well_formed = (1..=63).contains(&name.len())
+            && name.bytes().all(plain)
+            && name.as_bytes()[0].is_ascii_alphanumeric();
+        if !well_formed || name == "run" {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!(
+                    "'{name}' cannot name a process type: that takes 1 to 63 letters, digits, \
+                     hyphens and underscores, and is not 'run'."
+                ),
+            );
+        }
+        check_command(command)?;
+    }
+    Ok(())
+}
+
+/// SHA-256 in hexadecimal, with or without `SHA256:` before it.
+fn check_checksum(text: &str) -> Result<String, Refused> {
+    let digits = text.split_once(':').map_or(text, |(_, digits)| digits);
+    let known = text.split_once(':').is_none_or(|(kind, _)| kind.eq_ignore_ascii_case("sha256"));
+    if known && digits.len() == SHA256_DIGITS && digits.bytes().all(|c| c.is_ascii_hexdigit()) {
+        return Ok(digits.to_ascii_lowercase());
+    }
+    refuse(
+        Code::InvalidParameterValue,
+        format!("'{text}' is not a checksum: it must be SHA256: and {SHA256_DIGITS} digits."),
+    )
+}

@@ -1,0 +1,169 @@
+//! The plan of the edge: which names there are in a VPC, and how a space's apps are served.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::{joins, names, vpc};
+use crate::edge::{AppRoute, Backend, BackendState, EdgeIntent, ResolverIntent, RouterIntent};
+use crate::resource::{App, Dyno, DynoState, Peering, PeeringSide, Space, SpaceState, Vpc};
+use crate::{Key, Record, SpaceId, VpcId, World};
+
+/// Says what the edge must answer. `domain` is the platform's own, under which apps have names.
+pub fn plan_edge(world: &World, domain: &str) -> EdgeIntent {
+    let vpcs = world.vpcs().filter_map(|vpc| Some((vpc.id, plan_resolver(world, vpc, domain)?)));
+    let spaces =
+        world.spaces().filter_map(|space| Some((space.id, plan_router(world, space, domain)?)));
+    EdgeIntent { vpcs: vpcs.collect(), spaces: spaces.collect() }
+}
+
+/// The spaces whose apps are served otherwise when a resource changes.
+pub(super) fn spaces_of(world: &World, key: Key) -> Vec<SpaceId> {
+    match world.get(key) {
+        Some(Record::Space(space)) => vec![space.id],
+        Some(Record::App(app)) => vec![app.space],
+        Some(Record::Dyno(dyno)) => vec![dyno.space],
+        Some(Record::Eni(eni)) => world
+            .vpc(eni.vpc)
+            .and_then(|vpc| world.space_of_vpc(vpc))
+            .map(|s| s.id)
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The VPCs that a VPC is joined with.
+pub(super) fn peers_of(world: &World, id: VpcId) -> Vec<VpcId> {
+    sides(world, id).map(|(_, other)| other.vpc).collect()
+}
+
+/// The sides of a VPC's peerings that are carried: its own, the other.
+fn sides(world: &World, id: VpcId) -> impl Iterator<Item = (&PeeringSide, &PeeringSide)> + '_ {
+    let carried = move |peering: &&std::sync::Arc<Peering>| joins(world, peering);
+    world
+        .peerings_of(Key::Vpc(id))
+        .filter(carried)
+        .filter_map(move |peering| Some((peering.side(id)?, peering.other_side(id)?)))
+}
+
+/// Says what the resolver of a VPC answers; `None` where nobody could ask.
+pub(super) fn plan_resolver(world: &World, own: &Vpc, domain: &str) -> Option<ResolverIntent> {
+    let key = Key::Vpc(own.id);
+    let asks = world.enis_in(key).any(|eni| eni.attachment.is_some());
+    if !own.dns_support || !asks {
+        return None;
+    }
+    let mut plan = ResolverIntent { addresses: vpc::resolvers(own), ..ResolverIntent::default() };
+    plan.zones.extend([names::DYNO_ZONE.to_owned(), names::private_zone(own.region)]);
+    add_instances(world, own, &mut plan);
+    if let Some(space) = world.space_of_vpc(own) {
+        add_dynos(world, space, &mut plan);
+        add_internal_apps(world, space, domain, &mut plan);
+    }
+    for (_, other) in sides(world, own.id) {
+        let Some(peer) = world.vpc(other.vpc) else { continue };
+        if other.dns_resolution {
+            plan.zones.insert(names::private_zone(peer.region));
+            add_instances(world, peer, &mut plan);
+        }
+        // Internal routing reaches as far as the space's peerings do (R26).
+        if let Some(space) = world.space_of_vpc(peer) {
+            add_internal_apps(world, space, domain, &mut plan);
+        }
+    }
+    Some(plan)
+}
+
+/// The private names of whatever has an interface in a VPC.
+fn add_instances(world: &World, of: &Vpc, plan: &mut ResolverIntent) {
+    for eni in world.enis_in(Key::Vpc(of.id)).filter(|eni| eni.attachment.is_some()) {
+        for address in &eni.addresses {
+            let name = names::private(*address, of.region);
+            plan.pointers.entry(*address).or_insert_with(|| name.clone());
+            plan.names.entry(name).or_default().push(*address);
+        }
+    }
+}
+
+/// The names by which dynos find each other.
+fn add_dynos(world: &World, space: &Space, plan: &mut ResolverIntent) {
+    for app in world.apps_in(Key::Space(space.id)) {
+        for dyno in world.dynos_in(Key::App(app.id)) {
+            let found = address(world, dyno).filter(|_| answers(dyno));
+            let (Some(address), Some(number)) = (found, dyno.number) else { continue };
+            let process = names::process(app, &dyno.process_type);
+            plan.pointers.insert(address, names::dyno(number, &process));
+            for name in [names::dyno(number, &process), process, names::app(app)] {
+                plan.names.entry(name).or_default().push(address);
+            }
+        }
+    }
+}
+
+/// Whether a dyno can be expected to answer those who find it by name.
+fn answers(dyno: &Dyno) -> bool {
+    dyno.state == DynoState::Up
+}
+
+/// The names of apps with internal routing: the space's router.
+fn add_internal_apps(world: &World, space: &Space, domain: &str, plan: &mut ResolverIntent) {
+    let routers: Vec<Ipv4Addr> = interfaces(world, space).into_values().collect();
+    let internal = world.apps_in(Key::Space(space.id)).filter(|app| app.internal_routing);
+    for app in internal {
+        for host in hosts(app, domain) {
+            plan.names.insert(host, routers.clone());
+        }
+    }
+}
+
+fn address(world: &World, dyno: &Dyno) -> Option<Ipv4Addr> {
+    world.eni(dyno.eni).map(|eni| eni.primary())
+}
+
+fn interfaces(world: &World, space: &Space) -> BTreeMap<crate::EniId, Ipv4Addr> {
+    let enis = space.router_enis.iter().filter_map(|id| world.eni(*id));
+    enis.map(|eni| (eni.id, eni.primary())).collect()
+}
+
+/// The names under which an app is served.
+fn hosts(app: &App, domain: &str) -> BTreeSet<String> {
+    let own = format!("{}.{domain}", app.label);
+    app.domains.keys().cloned().chain([own]).collect()
+}
+
+/// Says how the apps of a space are served; `None` before the space is there.
+pub(super) fn plan_router(world: &World, space: &Space, domain: &str) -> Option<RouterIntent> {
+    if space.state != SpaceState::Allocated {
+        return None;
+    }
+    let apps = world.apps_in(Key::Space(space.id));
+    Some(RouterIntent {
+        vpc: space.vpc,
+        interfaces: interfaces(world, space),
+        trusted: vec![crate::Cidr::ANY],
+        apps: apps.map(|app| (app.id, plan_app(world, app, domain))).collect(),
+    })
+}
+
+fn plan_app(world: &World, app: &App, domain: &str) -> AppRoute {
+    let web = || world.dynos_in(Key::App(app.id)).filter(|dyno| dyno.is_web());
+    let backend = |dyno: &Dyno| {
+        let state = match dyno.state {
+            DynoState::Booting => BackendState::Starting,
+            DynoState::Up => BackendState::Up,
+            DynoState::Draining => BackendState::Draining,
+            DynoState::Starting | DynoState::Stopping | DynoState::Down | DynoState::Crashed => {
+                return None;
+            }
+        };
+        let address = address(world, dyno)?;
+        Some(Backend { dyno: dyno.id, name: dyno.name.clone(), address, port: dyno.port(), state })
+    };
+    AppRoute {
+        name: app.name.clone(),
+        internal: app.internal_routing,
+        hosts: hosts(app, domain),
+        backends: web().filter_map(|dyno| backend(dyno)).collect(),
+        crashed: web().any(|dyno| dyno.state == DynoState::Crashed && !dyno.superseded),
+    }
+}
