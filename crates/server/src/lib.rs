@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod ec2;
+mod edge;
 pub mod front;
 pub mod ledger;
 pub mod operator;

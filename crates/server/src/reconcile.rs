@@ -8,20 +8,24 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fabric::driver::{Driver, Outcome, Report};
+use model::edge::EdgeDelta;
 use model::intent::{IntentDelta, WorkloadIntent};
 use model::{Change, Observation, Timestamp, WorkloadId, World};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::edge::Edge;
 use crate::ledger::{Ledger, Request, Step};
 
 /// How often everything is compared with what it must be. Changes do not wait for it: this is for
 /// drift, for what failed, and for what only time changes.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// The shortest sleep before something that is due.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// How many repairs are kept for `causeway status`.
 const REPAIRS_SHOWN: usize = 20;
 
@@ -115,6 +119,10 @@ pub struct Parts {
     pub driver: Box<dyn Driver>,
     /// The processes.
     pub workloads: Box<dyn Workloads>,
+    /// Who answers names and web requests.
+    pub edge: Box<dyn Edge>,
+    /// The platform's domain, under which apps have names.
+    pub domain: String,
     /// Where observations go.
     pub ledger: Ledger,
     /// The time.
@@ -141,8 +149,8 @@ impl Reconciler {
         std::thread::Builder::new()
             .name("reconcile".to_owned())
             .spawn(move || {
-                let sweep_took = Duration::ZERO;
-                Loop { parts, wakes: self.wakes, retry: false, sweep_took }.run();
+                let (now, none) = (Instant::now(), Duration::ZERO);
+                Loop { parts, wakes: self.wakes, retry: false, swept: now, sweep_took: none }.run();
             })
             .expect("a thread can be started at the start of a process")
     }
@@ -153,7 +161,9 @@ struct Loop {
     wakes: Receiver<Wake>,
     /// Something failed, so the next sweep comes sooner.
     retry: bool,
-    /// How long the last sweep took.
+    /// When the last sweep ended.
+    swept: Instant,
+    /// How long it took.
     sweep_took: Duration,
 }
 
@@ -164,12 +174,18 @@ impl Loop {
         loop {
             let least = if self.retry { SWEEP_EVERY / 15 } else { SWEEP_EVERY };
             // Changes wait for a sweep under way: it may take a twentieth of the time at most.
-            let pause = least.max(self.sweep_took * 20);
-            match self.wakes.recv_timeout(pause) {
+            let next = self.swept + least.max(self.sweep_took * 20);
+            let to_sweep = next.saturating_duration_since(Instant::now());
+            match self
+                .wakes
+                .recv_timeout(self.until_due().map_or(to_sweep, |due| due.min(to_sweep)))
+            {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
                     self.tick();
-                    self.sweep();
+                    if Instant::now() >= next {
+                        self.sweep();
+                    }
                 }
                 Ok(wake) => {
                     if !self.work(wake) {
@@ -178,6 +194,15 @@ impl Loop {
                 }
             }
         }
+    }
+
+    /// How long until time alone changes something of the world. Not quite at once, so that what
+    /// cannot be done does not keep the loop busy.
+    fn until_due(&self) -> Option<Duration> {
+        let due = self.parts.ledger.world().next_deadline()?;
+        let left = due.millis().saturating_sub(self.parts.clock.now().millis());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        Some(left.max(LEAST_PAUSE))
     }
 
     /// Does what is queued; `false` when told to stop.
@@ -201,6 +226,7 @@ impl Loop {
         if !asked.is_empty() {
             self.tick();
             self.sweep();
+            self.parts.edge.settle();
             let fabric = self.parts.health.get();
             for answer in asked {
                 let _ = answer.send(fabric.clone());
@@ -213,7 +239,13 @@ impl Loop {
     fn follow(&mut self, step: &Step) {
         let now = self.parts.clock.now();
         let delta = model::plan_delta(&step.before, &step.after, &step.changes, now);
-        if delta.vpcs.is_empty() && delta.peerings.is_empty() && delta.workloads.is_empty() {
+        let domain = &self.parts.domain;
+        let edge = model::edge_delta(&step.before, &step.after, &step.changes, domain);
+        if edge == EdgeDelta::default()
+            && delta.vpcs.is_empty()
+            && delta.peerings.is_empty()
+            && delta.workloads.is_empty()
+        {
             return;
         }
         let IntentDelta { vpcs, peerings, workloads } = delta;
@@ -223,8 +255,14 @@ impl Loop {
         } else {
             self.parts.driver.apply(&network)
         };
-        self.record(&report, now, false);
-        self.observe(&report, &step.after, false);
+        if report != Report::default() {
+            self.record(&report, now, false);
+            self.observe(&report, &step.after, false);
+        }
+        // Before processes end: whoever asks for them is sent elsewhere.
+        if edge != EdgeDelta::default() {
+            self.parts.edge.change(edge);
+        }
         if !workloads.is_empty() {
             // After the network: an interface is there before its process is.
             let (gone, run): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -240,11 +278,13 @@ impl Loop {
         let world = self.parts.ledger.world();
         let mut intent = model::plan(&world, now);
         let workloads = std::mem::take(&mut intent.workloads);
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let report = self.parts.driver.sweep(&intent);
         self.sweep_took = started.elapsed();
+        self.swept = Instant::now();
         self.record(&report, now, true);
         self.observe(&report, &world, true);
+        self.parts.edge.sync(model::plan_edge(&world, &self.parts.domain));
         self.parts.workloads.sweep(workloads);
     }
 

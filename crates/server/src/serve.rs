@@ -13,12 +13,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemIds};
+use crate::edge::NoEdge;
 use crate::ledger::{self, Ledger};
 use crate::operator::{self, Operator};
 use crate::reconcile::{self, Health, Reconciler, Waker};
 use crate::setup::{self, FirstStart};
 use crate::state::State;
 use crate::workloads;
+
+/// The platform's domain where none is chosen: every resolver knows that it is this machine.
+pub const DOMAIN: &str = "apps.localhost";
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -223,6 +227,8 @@ impl Prepared {
         let parts = reconcile::Parts {
             driver,
             workloads: started.workloads,
+            edge: Box::new(NoEdge::new(ledger.clone())),
+            domain: DOMAIN.to_owned(),
             ledger: ledger.clone(),
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
@@ -400,6 +406,55 @@ mod tests {
         let other = Config { emulator: true, ..config(dir.path()) };
         let refused = Server::start(other).await.err().unwrap();
         assert!(matches!(refused, ServeError::OtherMode { was: false }), "{refused}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn dynos_come_up_where_no_packets_are_carried() {
+        use model::{Caller, DynoState, Key, PlatformCommand as C, SystemCommand};
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start(config(dir.path())).await.unwrap();
+        let (state, waker) = (Arc::clone(&server.state), server.waker.clone());
+        let origin = crate::state::Origin { address: None, request_id: String::new() };
+        let run = async |caller, command: model::Command| {
+            state.submit(caller, command, &origin).await.unwrap().reply.main()
+        };
+        let team = state.world().teams().next().unwrap().id;
+        let (name, region, cidr, data_cidr) = ("one".to_owned(), None, None, None);
+        let create = C::CreateSpace { name, team, region, cidr, data_cidr };
+        let Some(Key::Space(space)) = run(Caller::Operator, create.into()).await else { panic!() };
+        waker.sweep().await.unwrap();
+        let create = C::CreateApp { name: None, space, internal_routing: false };
+        let Some(Key::App(app)) = run(Caller::Operator, create.into()).await else { panic!() };
+        let process_types = [("web".to_owned(), "serve".to_owned())].into();
+        let create = C::CreateSlug { app, process_types, commit: None, checksum: None };
+        let Some(Key::Slug(slug)) = run(Caller::Operator, create.into()).await else { panic!() };
+        let process_types = std::collections::BTreeMap::new();
+        let store = SystemCommand::StoreSlug { slug, size: 1, process_types };
+        run(Caller::System, store.into()).await;
+        run(Caller::Operator, C::CreateRelease { app, slug, description: None }.into()).await;
+        // Each sweep waits for what the one before led to.
+        let up = async |version: u32| {
+            for _ in 0..1000 {
+                waker.sweep().await.unwrap();
+                let world = state.world();
+                let dyno = world.dyno_named(app, "web.1").unwrap();
+                let release = world.release(dyno.release).unwrap();
+                if dyno.state == DynoState::Up && release.version == version {
+                    return world.dynos().filter(|d| d.state.wants_to_run()).count();
+                }
+            }
+            panic!("v{version} never came up");
+        };
+        assert_eq!(up(2).await, 1);
+        let changes = [("KEY".to_owned(), Some("value".to_owned()))].into();
+        run(Caller::Operator, C::SetConfig { app, changes }.into()).await;
+        up(3).await;
+        waker.sweep().await.unwrap();
+        assert_eq!(up(3).await, 1, "the old one was drained");
+        let stop = CancellationToken::new();
+        stop.cancel();
+        drop(state);
+        server.run(stop).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
