@@ -9,10 +9,35 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::resource::App;
 use crate::{AppId, Cidr, DynoId, EniId, SpaceId, VpcId};
 
 /// Where every VPC's resolver answers beside its own address, as in EC2 (`ec2.md` §1.8).
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
+
+/// The platform's own domains, under which apps have names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domains {
+    /// Of apps that the public router serves.
+    pub public: String,
+    /// Of apps with internal routing. It may be the same, but not where clients take the public
+    /// one for their own machine, as most take `.localhost`.
+    pub internal: String,
+}
+
+impl Default for Domains {
+    fn default() -> Self {
+        Self { public: "apps.localhost".to_owned(), internal: "apps.internal".to_owned() }
+    }
+}
+
+impl Domains {
+    /// An app's own name.
+    pub fn host(&self, app: &App) -> String {
+        let domain = if app.internal_routing { &self.internal } else { &self.public };
+        format!("{}.{domain}", app.label)
+    }
+}
 
 /// Everything that the edge must answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

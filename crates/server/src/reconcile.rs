@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fabric::driver::{Driver, Outcome, Report};
-use model::edge::EdgeDelta;
+use model::edge::{Domains, EdgeDelta};
 use model::intent::{IntentDelta, WorkloadIntent};
 use model::{Change, Observation, Timestamp, WorkloadId, World};
 use serde::Serialize;
@@ -121,8 +121,8 @@ pub struct Parts {
     pub workloads: Box<dyn Workloads>,
     /// Who answers names and web requests.
     pub edge: Box<dyn Edge>,
-    /// The platform's domain, under which apps have names.
-    pub domain: String,
+    /// The platform's own domains.
+    pub domains: Domains,
     /// Where observations go.
     pub ledger: Ledger,
     /// The time.
@@ -239,8 +239,8 @@ impl Loop {
     fn follow(&mut self, step: &Step) {
         let now = self.parts.clock.now();
         let delta = model::plan_delta(&step.before, &step.after, &step.changes, now);
-        let domain = &self.parts.domain;
-        let edge = model::edge_delta(&step.before, &step.after, &step.changes, domain);
+        let domains = &self.parts.domains;
+        let edge = model::edge_delta(&step.before, &step.after, &step.changes, domains);
         if edge == EdgeDelta::default()
             && delta.vpcs.is_empty()
             && delta.peerings.is_empty()
@@ -284,7 +284,7 @@ impl Loop {
         self.swept = Instant::now();
         self.record(&report, now, true);
         self.observe(&report, &world, true);
-        self.parts.edge.sync(model::plan_edge(&world, &self.parts.domain));
+        self.parts.edge.sync(model::plan_edge(&world, &self.parts.domains));
         self.parts.workloads.sweep(workloads);
     }
 

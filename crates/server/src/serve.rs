@@ -21,9 +21,6 @@ use crate::setup::{self, FirstStart};
 use crate::state::State;
 use crate::workloads;
 
-/// The platform's domain where none is chosen: every resolver knows that it is this machine.
-pub const DOMAIN: &str = "apps.localhost";
-
 /// What a server is started with.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -228,7 +225,7 @@ impl Prepared {
             driver,
             workloads: started.workloads,
             edge: Box::new(NoEdge::new(ledger.clone())),
-            domain: DOMAIN.to_owned(),
+            domains: model::edge::Domains::default(),
             ledger: ledger.clone(),
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),

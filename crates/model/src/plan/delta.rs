@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::edge;
 use super::vpc::{joins, plan_peering, plan_vpc};
 use super::workload::plan_workload;
-use crate::edge::EdgeDelta;
+use crate::edge::{Domains, EdgeDelta};
 use crate::intent::IntentDelta;
 use crate::resource::{Eni, Peering};
 use crate::{Change, Key, PcxId, Record, SecurityGroupId, Timestamp, VpcId, WorkloadId, World};
@@ -36,9 +36,14 @@ pub fn plan_delta(
     }
 }
 
-/// Says how what the edge must answer differs, given what changed between. `domain` is the
-/// platform's own.
-pub fn edge_delta(before: &World, after: &World, changes: &[Change], domain: &str) -> EdgeDelta {
+/// Says how what the edge must answer differs, given what changed between. `domains` are
+/// the platform's own.
+pub fn edge_delta(
+    before: &World,
+    after: &World,
+    changes: &[Change],
+    domains: &Domains,
+) -> EdgeDelta {
     let keys: BTreeSet<Key> = changes.iter().map(Change::key).collect();
     let (mut touched, mut spaces) = (Touched::default(), BTreeSet::new());
     for key in keys {
@@ -58,10 +63,10 @@ pub fn edge_delta(before: &World, after: &World, changes: &[Change], domain: &st
     }
     EdgeDelta {
         vpcs: differing(touched.vpcs, before, after, |world, id| {
-            edge::plan_resolver(world, world.vpc(id)?, domain)
+            edge::plan_resolver(world, world.vpc(id)?, domains)
         }),
         spaces: differing(spaces, before, after, |world, id| {
-            edge::plan_router(world, world.space(id)?, domain)
+            edge::plan_router(world, world.space(id)?, domains)
         }),
     }
 }

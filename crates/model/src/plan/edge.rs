@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::{joins, names, vpc};
-use crate::edge::{AppRoute, Backend, BackendState, EdgeIntent, ResolverIntent, RouterIntent};
+use crate::edge::{
+    AppRoute, Backend, BackendState, Domains, EdgeIntent, ResolverIntent, RouterIntent,
+};
 use crate::resource::{App, Dyno, DynoState, Peering, PeeringSide, Space, SpaceState, Vpc};
 use crate::{Key, Record, SpaceId, VpcId, World};
 
-/// Says what the edge must answer. `domain` is the platform's own, under which apps have names.
-pub fn plan_edge(world: &World, domain: &str) -> EdgeIntent {
-    let vpcs = world.vpcs().filter_map(|vpc| Some((vpc.id, plan_resolver(world, vpc, domain)?)));
+/// Says what the edge must answer. `domains` are the platform's own.
+pub fn plan_edge(world: &World, domains: &Domains) -> EdgeIntent {
+    let vpcs = world.vpcs().filter_map(|vpc| Some((vpc.id, plan_resolver(world, vpc, domains)?)));
     let spaces =
-        world.spaces().filter_map(|space| Some((space.id, plan_router(world, space, domain)?)));
+        world.spaces().filter_map(|space| Some((space.id, plan_router(world, space, domains)?)));
     EdgeIntent { vpcs: vpcs.collect(), spaces: spaces.collect() }
 }
 
@@ -47,7 +49,7 @@ fn sides(world: &World, id: VpcId) -> impl Iterator<Item = (&PeeringSide, &Peeri
 }
 
 /// Says what the resolver of a VPC answers; `None` where nobody could ask.
-pub(super) fn plan_resolver(world: &World, own: &Vpc, domain: &str) -> Option<ResolverIntent> {
+pub(super) fn plan_resolver(world: &World, own: &Vpc, domains: &Domains) -> Option<ResolverIntent> {
     let key = Key::Vpc(own.id);
     let asks = world.enis_in(key).any(|eni| eni.attachment.is_some());
     if !own.dns_support || !asks {
@@ -55,10 +57,13 @@ pub(super) fn plan_resolver(world: &World, own: &Vpc, domain: &str) -> Option<Re
     }
     let mut plan = ResolverIntent { addresses: vpc::resolvers(own), ..ResolverIntent::default() };
     plan.zones.extend([names::DYNO_ZONE.to_owned(), names::private_zone(own.region)]);
+    if domains.internal != domains.public {
+        plan.zones.insert(domains.internal.clone());
+    }
     add_instances(world, own, &mut plan);
     if let Some(space) = world.space_of_vpc(own) {
         add_dynos(world, space, &mut plan);
-        add_internal_apps(world, space, domain, &mut plan);
+        add_internal_apps(world, space, domains, &mut plan);
     }
     for (_, other) in sides(world, own.id) {
         let Some(peer) = world.vpc(other.vpc) else { continue };
@@ -68,7 +73,7 @@ pub(super) fn plan_resolver(world: &World, own: &Vpc, domain: &str) -> Option<Re
         }
         // Internal routing reaches as far as the space's peerings do (R26).
         if let Some(space) = world.space_of_vpc(peer) {
-            add_internal_apps(world, space, domain, &mut plan);
+            add_internal_apps(world, space, domains, &mut plan);
         }
     }
     Some(plan)
@@ -106,11 +111,11 @@ fn answers(dyno: &Dyno) -> bool {
 }
 
 /// The names of apps with internal routing: the space's router.
-fn add_internal_apps(world: &World, space: &Space, domain: &str, plan: &mut ResolverIntent) {
+fn add_internal_apps(world: &World, space: &Space, domains: &Domains, plan: &mut ResolverIntent) {
     let routers: Vec<Ipv4Addr> = interfaces(world, space).into_values().collect();
     let internal = world.apps_in(Key::Space(space.id)).filter(|app| app.internal_routing);
     for app in internal {
-        for host in hosts(app, domain) {
+        for host in hosts(app, domains) {
             plan.names.insert(host, routers.clone());
         }
     }
@@ -126,13 +131,12 @@ fn interfaces(world: &World, space: &Space) -> BTreeMap<crate::EniId, Ipv4Addr> 
 }
 
 /// The names under which an app is served.
-fn hosts(app: &App, domain: &str) -> BTreeSet<String> {
-    let own = format!("{}.{domain}", app.label);
-    app.domains.keys().cloned().chain([own]).collect()
+fn hosts(app: &App, domains: &Domains) -> BTreeSet<String> {
+    app.domains.keys().cloned().chain([domains.host(app)]).collect()
 }
 
 /// Says how the apps of a space are served; `None` before the space is there.
-pub(super) fn plan_router(world: &World, space: &Space, domain: &str) -> Option<RouterIntent> {
+pub(super) fn plan_router(world: &World, space: &Space, domains: &Domains) -> Option<RouterIntent> {
     if space.state != SpaceState::Allocated {
         return None;
     }
@@ -141,11 +145,11 @@ pub(super) fn plan_router(world: &World, space: &Space, domain: &str) -> Option<
         vpc: space.vpc,
         interfaces: interfaces(world, space),
         trusted: vec![crate::Cidr::ANY],
-        apps: apps.map(|app| (app.id, plan_app(world, app, domain))).collect(),
+        apps: apps.map(|app| (app.id, plan_app(world, app, domains))).collect(),
     })
 }
 
-fn plan_app(world: &World, app: &App, domain: &str) -> AppRoute {
+fn plan_app(world: &World, app: &App, domains: &Domains) -> AppRoute {
     let web = || world.dynos_in(Key::App(app.id)).filter(|dyno| dyno.is_web());
     let backend = |dyno: &Dyno| {
         let state = match dyno.state {
@@ -162,7 +166,7 @@ fn plan_app(world: &World, app: &App, domain: &str) -> AppRoute {
     AppRoute {
         name: app.name.clone(),
         internal: app.internal_routing,
-        hosts: hosts(app, domain),
+        hosts: hosts(app, domains),
         backends: web().filter_map(|dyno| backend(dyno)).collect(),
         crashed: web().any(|dyno| dyno.state == DynoState::Crashed && !dyno.superseded),
     }

@@ -8,6 +8,10 @@ use crate::PlatformCommand as C;
 use crate::edge::{BackendState, EdgeEvent};
 use crate::*;
 
+fn domains() -> edge::Domains {
+    edge::Domains::default()
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// An app with a web and a worker process, deployed once.
@@ -369,18 +373,18 @@ fn the_edge_learns_of_dynos_as_they_come_and_go() {
     let app = shop.app;
     let space = shop.town.space;
     let route = |shop: &Shop| {
-        let plan = plan_edge(&shop.town.bench.world, "apps.test");
+        let plan = plan_edge(&shop.town.bench.world, &domains());
         plan.spaces[&space].apps[&app].clone()
     };
     let made = route(&shop);
     assert!(made.backends.is_empty() && !made.crashed && !made.internal);
-    assert_eq!(made.hosts, BTreeSet::from([format!("{}.apps.test", shop.app().label)]));
+    assert_eq!(made.hosts, BTreeSet::from([format!("{}.apps.localhost", shop.app().label)]));
     let id = shop.holder("web.1").id;
     shop.observe(id, WorkloadReport::Running);
     assert_eq!(route(&shop).backends[0].state, BackendState::Starting);
     shop.edge(EdgeEvent::Bound(id));
     assert_eq!(route(&shop).backends[0].state, BackendState::Up);
-    let plan = plan_edge(&shop.town.bench.world, "apps.test");
+    let plan = plan_edge(&shop.town.bench.world, &domains());
     let resolver = &plan.vpcs[&shop.town.space().vpc];
     let address = route(&shop).backends[0].address;
     for name in ["1.web.shop.app.localspace", "web.shop.app.localspace", "shop.app.localspace"] {
@@ -400,7 +404,7 @@ fn r26_internal_names_reach_as_far_as_peerings() {
     let create = C::CreateApp { name: Some("inner".to_owned()), space, internal_routing: true };
     let Some(Key::App(app)) = town.bench.ok(admin, create).main() else { panic!() };
     let label = town.bench.world.app(app).unwrap().label.clone();
-    let host = format!("{label}.apps.test");
+    let host = format!("{label}.apps.internal");
     let pcx = town.request(1);
     let customer = town.bench.peering(pcx).requester.vpc;
     // Somebody there who could ask.
@@ -417,9 +421,9 @@ fn r26_internal_names_reach_as_far_as_peerings() {
     let Some(Key::Subnet(subnet)) = made.main() else { panic!() };
     town.bench.ok(key(owner), Ec2Command::RunInstances(run(subnet)));
     let names = |town: &Town, vpc| {
-        let before = plan_edge(&World::default(), "apps.test");
+        let before = plan_edge(&World::default(), &domains());
         assert_eq!(before, edge::EdgeIntent::default());
-        plan_edge(&town.bench.world, "apps.test").vpcs[&vpc].names.get(&host).cloned()
+        plan_edge(&town.bench.world, &domains()).vpcs[&vpc].names.get(&host).cloned()
     };
     assert_eq!(names(&town, customer), None, "not before it is accepted");
     town.bench.ok(admin, C::AcceptPeering { space, peering: pcx });
@@ -578,12 +582,12 @@ fn old_releases_are_forgotten_but_none_that_runs() {
 fn the_edges_changes_add_up_to_its_plan() {
     let mut shop = Shop::new();
     let admin = shop.town.admin();
-    let mut known = plan_edge(&shop.town.bench.world, "apps.test");
+    let mut known = plan_edge(&shop.town.bench.world, &domains());
     let mut follow = |shop: &mut Shop, caller: Caller, command: Command| {
         let before = shop.town.bench.world.clone();
         let (reply, changes) = shop.town.bench.run(caller, command).unwrap();
         let after = &shop.town.bench.world;
-        let delta = edge_delta(&before, after, &changes, "apps.test");
+        let delta = edge_delta(&before, after, &changes, &domains());
         for (id, plan) in delta.vpcs {
             match plan {
                 Some(plan) => drop(known.vpcs.insert(id, plan)),
@@ -596,7 +600,7 @@ fn the_edges_changes_add_up_to_its_plan() {
                 None => drop(known.spaces.remove(&id)),
             }
         }
-        assert_eq!(known, plan_edge(after, "apps.test"));
+        assert_eq!(known, plan_edge(after, &domains()));
         reply
     };
     let slug = shop.slug(&[("web", "serve"), ("worker", "work")]);
