@@ -50,10 +50,42 @@ pub trait PrefixedId: Copy + Ord + fmt::Display + FromStr<Err = MalformedId> {
 const LONG_DIGITS: usize = 17;
 const SHORT_DIGITS: usize = 8;
 const LONG_MASK: u128 = (1 << (4 * LONG_DIGITS)) - 1;
-/// Marks the 8-digit form, which must print as it was read.
-const SHORT_FLAG: u128 = 1 << 127;
 
-fn parse_prefixed(text: &str, kind: &'static str) -> Result<u128, MalformedId> {
+/// The digits of an id in nine bytes, aligned to one: ids are most of what the world's indexes
+/// hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed)]
+struct Digits {
+    /// The first digit of the long form; [`Self::SHORT`] for the short one.
+    high: u8,
+    low: u64,
+}
+
+impl Digits {
+    /// Marks the 8-digit form, which must print as it was read.
+    const SHORT: u8 = 1 << 7;
+    const MIN: Self = Self { high: 0, low: 0 };
+    const MAX: Self = Self { high: u8::MAX, low: u64::MAX };
+
+    const fn long(value: u128) -> Self {
+        let value = value & LONG_MASK;
+        Self { high: (value >> u64::BITS) as u8, low: value as u64 }
+    }
+
+    const fn short(value: u128) -> Self {
+        Self { high: Self::SHORT, low: value as u64 }
+    }
+
+    const fn is_short(self) -> bool {
+        self.high & Self::SHORT != 0
+    }
+
+    const fn value(self) -> u128 {
+        ((self.high & !Self::SHORT) as u128) << u64::BITS | self.low as u128
+    }
+}
+
+fn parse_prefixed(text: &str, kind: &'static str) -> Result<Digits, MalformedId> {
     let malformed = || MalformedId { text: text.chars().take(64).collect(), kind };
     let digits =
         text.strip_prefix(kind).and_then(|rest| rest.strip_prefix('-')).ok_or_else(malformed)?;
@@ -62,20 +94,20 @@ fn parse_prefixed(text: &str, kind: &'static str) -> Result<u128, MalformedId> {
     }
     let value = u128::from_str_radix(digits, 16).map_err(|_| malformed())?;
     match digits.len() {
-        LONG_DIGITS => Ok(value),
-        SHORT_DIGITS => Ok(value | SHORT_FLAG),
+        LONG_DIGITS => Ok(Digits::long(value)),
+        SHORT_DIGITS => Ok(Digits::short(value)),
         _ => Err(malformed()),
     }
 }
 
 /// Writes an id in one piece: long answers hold tens of thousands of them.
-fn print_prefixed(f: &mut fmt::Formatter<'_>, prefix: &str, value: u128) -> fmt::Result {
+fn print_prefixed(f: &mut fmt::Formatter<'_>, prefix: &str, id: Digits) -> fmt::Result {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = if value & SHORT_FLAG == 0 { LONG_DIGITS } else { SHORT_DIGITS };
+    let digits = if id.is_short() { SHORT_DIGITS } else { LONG_DIGITS };
     let mut text = [b'-'; 32];
     text[..prefix.len()].copy_from_slice(prefix.as_bytes());
     let end = prefix.len() + 1 + digits;
-    let mut rest = value;
+    let mut rest = id.value();
     for place in text[prefix.len() + 1..end].iter_mut().rev() {
         *place = DIGITS[(rest & 0xf) as usize];
         rest >>= 4;
@@ -87,21 +119,21 @@ macro_rules! prefixed_ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(u128);
+        pub struct $name(Digits);
 
         impl $name {
             /// The identifier's digits as a number, for names derived from it.
             pub const fn bits(self) -> u128 {
-                self.0 & !SHORT_FLAG
+                self.0.value()
             }
         }
 
         impl PrefixedId for $name {
             const PREFIX: &'static str = $prefix;
-            const MIN: Self = Self(0);
-            const MAX: Self = Self(u128::MAX);
+            const MIN: Self = Self(Digits::MIN);
+            const MAX: Self = Self(Digits::MAX);
             fn fresh(ids: &mut dyn IdSource) -> Self {
-                Self(ids.next_bits() & LONG_MASK)
+                Self(Digits::long(ids.next_bits()))
             }
         }
 
@@ -263,8 +295,9 @@ uuid_ids! {
     UserId;
 }
 
-/// An account: 12 decimal digits.
+/// An account: 12 decimal digits. Aligned to one byte, as every other id: see [`crate::Key`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed)]
 pub struct AccountId(u64);
 
 impl AccountId {
@@ -280,29 +313,40 @@ impl AccountId {
     }
 }
 
-/// An access key's public half: `AKIA` and 16 characters of base 32.
+/// An access key's public half: `AKIA` and 16 characters of base 32, most significant byte first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccessKeyId(u128);
+pub struct AccessKeyId([u8; 10]);
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 impl AccessKeyId {
     /// The smallest, for range look-ups.
-    pub const MIN: Self = Self(0);
+    pub const MIN: Self = Self([0; 10]);
     /// The largest.
-    pub const MAX: Self = Self((1 << 80) - 1);
+    pub const MAX: Self = Self([u8::MAX; 10]);
 
     /// Makes a new one.
     pub fn fresh(ids: &mut dyn IdSource) -> Self {
-        Self(ids.next_bits() & Self::MAX.0)
+        Self::of_bits(ids.next_bits())
+    }
+
+    /// Takes the lower 80 bits.
+    fn of_bits(bits: u128) -> Self {
+        let [_, _, _, _, _, _, rest @ ..] = bits.to_be_bytes();
+        Self(rest)
+    }
+
+    fn bits(self) -> u128 {
+        self.0.iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte))
     }
 }
 
 impl fmt::Display for AccessKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AKIA")?;
+        let bits = self.bits();
         (0..16).rev().try_for_each(|n| {
-            let digit = (self.0 >> (5 * n)) & 31;
+            let digit = (bits >> (5 * n)) & 31;
             fmt::Write::write_char(f, char::from(BASE32[digit as usize]))
         })
     }
@@ -320,7 +364,7 @@ impl FromStr for AccessKeyId {
                 let digit = BASE32.iter().position(|b| *b == byte)?;
                 Some(value << 5 | digit as u128)
             })
-            .map(Self)
+            .map(Self::of_bits)
             .ok_or_else(malformed)
     }
 }
@@ -401,6 +445,14 @@ mod tests {
             assert_eq!(text.parse::<AccountId>().unwrap().to_string(), text);
         }
         assert_eq!("eni-attach-00000000000000001".parse::<EniAttachmentId>().unwrap().bits(), 1);
+    }
+
+    #[test]
+    fn ids_are_ordered_as_their_text_is_and_short_ones_come_last() {
+        let texts = ["vpc-00000000000000001", "vpc-0ffffffffffffffff", "vpc-10000000000000000"];
+        let ids: Vec<VpcId> = texts.map(|text| text.parse().unwrap()).to_vec();
+        assert!(ids.is_sorted() && ids[2] < "vpc-00000000".parse().unwrap());
+        assert_eq!(ids[2].bits(), 1 << 64);
     }
 
     #[test]
