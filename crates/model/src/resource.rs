@@ -18,4 +18,4 @@ pub use peering::*;
 pub use platform::*;
 
 /// A resource's tags, by key.
-pub type Tags = std::collections::BTreeMap<String, String>;
+pub type Tags = crate::SmallMap<String, String>;

@@ -11,8 +11,8 @@ use imbl::{OrdMap, OrdSet};
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, IgwId,
-    InstanceId, Key, Kind, Only, PcxId, Record, Region, ReleaseId, RouteTableId, SecurityGroupId,
-    SlugId, SpaceId, SubnetId, TeamId, TokenId, UserId, VpcId, WorkloadId,
+    InstanceId, Key, Kind, Only, Part, PcxId, Record, Region, ReleaseId, RouteTableId,
+    SecurityGroupId, SlugId, SpaceId, SubnetId, TeamId, TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -41,6 +41,7 @@ pub struct World {
     /// (what is named, who names it).
     mentions: OrdSet<(Key, Key)>,
     aliases: OrdMap<Alias, Key>,
+    parts: OrdMap<Part, Key>,
     addresses: OrdMap<(VpcId, Ipv4Addr), EniId>,
 }
 
@@ -201,6 +202,11 @@ impl World {
         self.aliases.get(alias).copied()
     }
 
+    /// What a part belongs to.
+    pub fn whole(&self, part: Part) -> Option<Key> {
+        self.parts.get(&part).copied()
+    }
+
     /// Which resources of a kind name another one.
     pub fn naming(&self, named: Key, kind: Kind) -> impl Iterator<Item = Key> + '_ {
         let (min, max) = kind.range();
@@ -224,7 +230,7 @@ impl World {
 
     /// An account by name.
     pub fn account_named(&self, name: &str) -> Option<&Arc<Account>> {
-        match self.find(&Alias::Account(name.to_owned()))? {
+        match self.find(&Alias::Account(name.into()))? {
             Key::Account(id) => self.account(id),
             _ => None,
         }
@@ -232,7 +238,7 @@ impl World {
 
     /// A user by address, whatever its case.
     pub fn user_named(&self, email: &str) -> Option<&Arc<User>> {
-        match self.find(&Alias::User(email.to_lowercase()))? {
+        match self.find(&Alias::User(email.to_lowercase().into()))? {
             Key::User(id) => self.user(id),
             _ => None,
         }
@@ -240,7 +246,7 @@ impl World {
 
     /// A team by name.
     pub fn team_named(&self, name: &str) -> Option<&Arc<Team>> {
-        match self.find(&Alias::Team(name.to_owned()))? {
+        match self.find(&Alias::Team(name.into()))? {
             Key::Team(id) => self.team(id),
             _ => None,
         }
@@ -248,7 +254,7 @@ impl World {
 
     /// A space by name.
     pub fn space_named(&self, name: &str) -> Option<&Arc<Space>> {
-        match self.find(&Alias::Space(name.to_owned()))? {
+        match self.find(&Alias::Space(name.into()))? {
             Key::Space(id) => self.space(id),
             _ => None,
         }
@@ -256,7 +262,7 @@ impl World {
 
     /// An app by name.
     pub fn app_named(&self, name: &str) -> Option<&Arc<App>> {
-        match self.find(&Alias::App(name.to_owned()))? {
+        match self.find(&Alias::App(name.into()))? {
             Key::App(id) => self.app(id),
             _ => None,
         }
@@ -272,7 +278,7 @@ impl World {
 
     /// A data service by name.
     pub fn addon_named(&self, name: &str) -> Option<&Arc<Addon>> {
-        match self.find(&Alias::Addon(name.to_owned()))? {
+        match self.find(&Alias::Addon(name.into()))? {
             Key::Addon(id) => self.addon(id),
             _ => None,
         }
@@ -280,7 +286,7 @@ impl World {
 
     /// A dyno by its name in an app.
     pub fn dyno_named(&self, app: AppId, name: &str) -> Option<&Arc<Dyno>> {
-        match self.find(&Alias::Dyno(app, name.to_owned()))? {
+        match self.find(&Alias::Dyno(app, name.into()))? {
             Key::Dyno(id) => self.dyno(id),
             _ => None,
         }
@@ -357,6 +363,9 @@ impl World {
         record.aliases(&mut |alias| {
             self.aliases.insert(alias, key);
         });
+        record.parts(&mut |part| {
+            self.parts.insert(part, key);
+        });
         if let Record::Eni(eni) = &record {
             for address in &eni.addresses {
                 self.addresses.insert((eni.vpc, *address), eni.id);
@@ -375,6 +384,11 @@ impl World {
                 self.aliases.remove(&alias);
             }
         });
+        record.parts(&mut |part| {
+            if self.parts.get(&part) == Some(&key) {
+                self.parts.remove(&part);
+            }
+        });
         if let Record::Eni(eni) = &record {
             for address in &eni.addresses {
                 self.addresses.remove(&(eni.vpc, *address));
@@ -389,6 +403,7 @@ impl PartialEq for World {
         self.records == other.records
             && self.mentions == other.mentions
             && self.aliases == other.aliases
+            && self.parts == other.parts
             && self.addresses == other.addresses
     }
 }
@@ -398,9 +413,10 @@ impl World {
     /// Panics unless the indexes are what the resources make of them, and every part is unique.
     pub(crate) fn check(&self) {
         let mut rebuilt = Self::default();
-        let (mut aliases, mut addresses) = (0, 0);
+        let (mut aliases, mut parts, mut addresses) = (0, 0, 0);
         for record in self.records() {
             record.aliases(&mut |_| aliases += 1);
+            record.parts(&mut |_| parts += 1);
             if let Record::Eni(eni) = record {
                 addresses += eni.addresses.len();
             }
@@ -408,6 +424,7 @@ impl World {
         }
         assert_eq!(*self, rebuilt);
         assert_eq!(self.aliases.len(), aliases, "two resources share a name");
+        assert_eq!(self.parts.len(), parts, "two resources share a part");
         assert_eq!(self.addresses.len(), addresses, "two interfaces share an address");
         for vpc in self.vpcs() {
             self.check_subnets(vpc);

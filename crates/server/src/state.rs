@@ -101,7 +101,7 @@ impl State {
             return Some(Caller::Operator);
         }
         let world = self.world();
-        match world.find(&Alias::Token(token_hash(token)))? {
+        match world.find(&Alias::Token(token_hash(token).into()))? {
             Key::Token(id) => world.token(id).map(|token| Caller::User(token.user)),
             _ => None,
         }

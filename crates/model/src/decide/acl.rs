@@ -1,13 +1,14 @@
 //! Rules of network ACLs (`ec2.md` §1.7).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::lookup::absent;
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::*;
-use crate::{AclAssociationId, AclId, Alias, Code, Key, Kind, PrefixedId, Refused, Scope, VpcId};
+use crate::{
+    AclAssociationId, AclId, Code, Key, Kind, Part, PrefixedId, Refused, Scope, SmallMap, VpcId,
+};
 
 /// EC2's quota of ACLs per VPC.
 const MAX_ACLS: usize = 200;
@@ -23,7 +24,7 @@ impl Decision<'_> {
         tags: &Tags,
     ) -> Outcome {
         let key = Key::Vpc(self.editable_vpc(scope, vpc)?.id);
-        if let Some(made) = self.repeated(key, "network-acl", client_token)? {
+        if let Some(made) = self.repeated(key, Kind::NetworkAcl, client_token)? {
             return Ok(made.into());
         }
         super::tag::check_tags(tags)?;
@@ -38,8 +39,8 @@ impl Decision<'_> {
             id,
             vpc,
             is_default: false,
-            ingress: BTreeMap::new(),
-            egress: BTreeMap::new(),
+            ingress: SmallMap::new(),
+            egress: SmallMap::new(),
             client_token: client_token.cloned(),
             tags: tags.clone(),
         });
@@ -139,7 +140,7 @@ impl Decision<'_> {
         acl: AclId,
     ) -> Outcome {
         let gone = || absent(Code::AssociationNotFound, "association ID", association);
-        let Some(Key::Subnet(id)) = self.world.find(&Alias::AclAssociation(association)) else {
+        let Some(Key::Subnet(id)) = self.world.whole(Part::AclAssociation(association)) else {
             return Err(gone());
         };
         let subnet = self.own_subnet(scope, id).map_err(|_| gone())?;

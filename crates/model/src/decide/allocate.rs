@@ -1,7 +1,5 @@
 //! What a space, and an account of the emulator, are made of.
 
-use std::collections::BTreeMap;
-
 use super::group::egress_to_anywhere;
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
@@ -11,7 +9,7 @@ use crate::resource::{
 };
 use crate::{
     AccountId, Cidr, Code, EniId, IgwId, Key, PcxId, PortRange, PrefixedId, Refused, Region, Scope,
-    SecurityGroupId, SecurityGroupRuleId, SpaceId, TeamId, Traffic, WorkloadId,
+    SecurityGroupId, SecurityGroupRuleId, SmallMap, SpaceId, TeamId, Traffic, WorkloadId,
 };
 
 /// Which of a /16's /20s a space uses: two for dynos, two for the internal router (R7).
@@ -118,7 +116,7 @@ impl Decision<'_> {
         self.put(SecurityGroup {
             id,
             vpc: vpc.id,
-            name: "dynos".to_owned(),
+            name: "dynos".into(),
             description: "dynos of the space".to_owned(),
             rules,
             tags: Tags::new(),
@@ -143,7 +141,7 @@ impl Decision<'_> {
         self.put(SecurityGroup {
             id,
             vpc: vpc.id,
-            name: "router".to_owned(),
+            name: "router".into(),
             description: "web router of the space".to_owned(),
             rules,
             tags: Tags::new(),
@@ -159,7 +157,7 @@ impl Decision<'_> {
     fn numbered(
         &mut self,
         rules: impl IntoIterator<Item = GroupRule>,
-    ) -> BTreeMap<SecurityGroupRuleId, GroupRule> {
+    ) -> SmallMap<SecurityGroupRuleId, GroupRule> {
         rules.into_iter().map(|rule| (SecurityGroupRuleId::fresh(self.ids), rule)).collect()
     }
 

@@ -170,7 +170,7 @@ impl Decision<'_> {
         const DIGITS: u128 = 0xffff_ffff_ffff;
         loop {
             let label = format!("{name}-{:012x}", self.ids.next_bits() & DIGITS);
-            if self.world.find(&crate::Alias::Label(label.clone())).is_none() {
+            if self.world.find(&crate::Alias::Label(label.as_str().into())).is_none() {
                 return label;
             }
         }
@@ -187,7 +187,7 @@ impl Decision<'_> {
     fn add_domain(&mut self, app: AppId, hostname: &str) -> Outcome {
         let (app, _) = self.seen_app(app)?;
         let hostname = check_hostname(hostname)?;
-        if self.world.find(&crate::Alias::Host(hostname.clone())).is_some() {
+        if self.world.find(&crate::Alias::Host(hostname.as_str().into())).is_some() {
             return refuse(
                 Code::InvalidParameterValue,
                 format!("{hostname} is currently in use by another app, or by this one."),

@@ -1,6 +1,6 @@
 //! Rules of security groups (`ec2.md` §1.3, §1.6).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::command::{Reply, RulePeerSpec, RuleSpec};
 use crate::resource::*;
 use crate::{
     AccountId, Alias, Cidr, Code, Key, Kind, PortRange, PrefixedId, Refused, Scope,
-    SecurityGroupId, SecurityGroupRuleId, Traffic, VpcId,
+    SecurityGroupId, SecurityGroupRuleId, SmallMap, Traffic, VpcId,
 };
 
 /// EC2's quota of rules per group and direction.
@@ -36,7 +36,7 @@ impl Decision<'_> {
         }
         check_text("security group description", description)?;
         super::tag::check_tags(tags)?;
-        if self.world.find(&Alias::Group(vpc, name.to_owned())).is_some() {
+        if self.world.find(&Alias::Group(vpc, name.into())).is_some() {
             return refuse(
                 Code::GroupDuplicate,
                 format_args!("The security group '{name}' already exists for VPC '{vpc}'"),
@@ -57,9 +57,9 @@ impl Decision<'_> {
         tags: Tags,
     ) -> SecurityGroup {
         let id = SecurityGroupId::fresh(self.ids);
-        let rules: BTreeMap<_, _> =
+        let rules: SmallMap<_, _> =
             rules.into_iter().map(|rule| (SecurityGroupRuleId::fresh(self.ids), rule)).collect();
-        let (name, description) = (name.to_owned(), description.to_owned());
+        let (name, description) = (name.into(), description.to_owned());
         let group = SecurityGroup { id, vpc, name, description, rules, tags };
         self.put(group.clone());
         group
@@ -143,7 +143,7 @@ impl Decision<'_> {
     }
 
     pub(super) fn group_named(&self, vpc: VpcId, name: &str) -> Result<SecurityGroupId, Refused> {
-        match self.world.find(&Alias::Group(vpc, name.to_owned())) {
+        match self.world.find(&Alias::Group(vpc, name.into())) {
             Some(Key::SecurityGroup(id)) => Ok(id),
             _ => refuse(
                 Code::GroupNotFound,

@@ -164,7 +164,7 @@ impl Decision<'_> {
                 "Description has at most 255 characters and no control characters.",
             );
         }
-        if let Some(Key::Token(id)) = self.world.find(&Alias::Token(hash.to_owned())) {
+        if let Some(Key::Token(id)) = self.world.find(&Alias::Token(hash.into())) {
             return match self.world.token(id) {
                 Some(token) if token.user == user => Ok(Key::Token(id).into()),
                 _ => refuse(Code::Conflict, "This token is somebody else's."),

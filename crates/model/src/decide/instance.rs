@@ -9,7 +9,8 @@ use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, RunInstances};
 use crate::resource::*;
 use crate::{
-    Code, InstanceId, Key, PrefixedId, Refused, ReservationId, Scope, SecurityGroupId, WorkloadId,
+    Code, InstanceId, Key, Kind, PrefixedId, Refused, ReservationId, Scope, SecurityGroupId,
+    WorkloadId,
 };
 
 /// How many instances one request may ask for.
@@ -24,7 +25,7 @@ impl Decision<'_> {
     pub(super) fn run_instances(&mut self, scope: Scope, run: &RunInstances) -> Outcome {
         let account = Key::Account(scope.account);
         if let Some(Key::Instance(first)) =
-            self.repeated(account, "instance", run.client_token.as_ref())?
+            self.repeated(account, Kind::Instance, run.client_token.as_ref())?
         {
             return Ok(self.reservation_of(first));
         }

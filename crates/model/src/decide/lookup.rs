@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::{Decision, refuse};
 use crate::resource::*;
 use crate::{
-    AclId, Alias, Code, EniId, IgwId, InstanceId, Key, PcxId, Record, Refused, RouteTableId, Scope,
-    SecurityGroupId, SubnetId, VpcId,
+    AclId, Alias, Code, EniId, IgwId, InstanceId, Key, Kind, PcxId, Record, Refused, RouteTableId,
+    Scope, SecurityGroupId, SubnetId, VpcId,
 };
 
 /// What lies in a VPC.
@@ -114,11 +114,11 @@ impl Decision<'_> {
     pub(super) fn repeated(
         &self,
         owner: Key,
-        kind: &'static str,
+        kind: Kind,
         token: Option<&ClientToken>,
     ) -> Result<Option<Key>, Refused> {
         let Some(token) = token else { return Ok(None) };
-        let alias = Alias::Request(owner.to_string(), kind, token.token.clone());
+        let alias = Alias::Request(owner, kind, token.token.as_str().into());
         let Some(key) = self.world.find(&alias) else { return Ok(None) };
         if self.world.get(key).and_then(client_token).is_some_and(|t| t.digest == token.digest) {
             return Ok(Some(key));

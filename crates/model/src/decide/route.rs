@@ -1,14 +1,13 @@
 //! Rules of route tables and routes (`ec2.md` §1.3, §1.5).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::*;
 use crate::{
-    Alias, Cidr, Code, Key, Kind, PrefixedId, Refused, RouteTableAssociationId, RouteTableId,
-    Scope, SubnetId, VpcId,
+    Cidr, Code, Key, Kind, Part, PrefixedId, Refused, RouteTableAssociationId, RouteTableId, Scope,
+    SmallMap, SubnetId, VpcId,
 };
 
 /// EC2's quota of route tables per VPC.
@@ -35,7 +34,7 @@ impl Decision<'_> {
         tags: &Tags,
     ) -> Outcome {
         let key = Key::Vpc(self.editable_vpc(scope, vpc)?.id);
-        if let Some(made) = self.repeated(key, "route-table", client_token)? {
+        if let Some(made) = self.repeated(key, Kind::RouteTable, client_token)? {
             return Ok(made.into());
         }
         super::tag::check_tags(tags)?;
@@ -49,7 +48,7 @@ impl Decision<'_> {
         self.put(RouteTable {
             id,
             vpc,
-            routes: BTreeMap::new(),
+            routes: SmallMap::new(),
             client_token: client_token.cloned(),
             tags: tags.clone(),
         });
@@ -151,7 +150,7 @@ impl Decision<'_> {
         id: RouteTableAssociationId,
     ) -> Result<Associated, Refused> {
         let absent = || super::lookup::absent(Code::AssociationNotFound, "association ID", id);
-        let associated = match self.world.find(&Alias::RouteTableAssociation(id)) {
+        let associated = match self.world.whole(Part::RouteTableAssociation(id)) {
             Some(Key::Subnet(id)) => self.own_subnet(scope, id).map(Associated::Subnet),
             Some(Key::Vpc(id)) => self.own_vpc(scope, id).map(Associated::Vpc),
             _ => Err(absent()),

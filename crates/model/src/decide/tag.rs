@@ -4,7 +4,7 @@ use super::lookup::missing;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, TaggedResource};
 use crate::resource::*;
-use crate::{Alias, Code, Key, PcxId, Record, Refused, Scope, SecurityGroupRuleId};
+use crate::{Code, Key, Part, PcxId, Record, Refused, Scope, SecurityGroupRuleId};
 
 const MAX_TAGS: usize = 50;
 const MAX_KEY: usize = 127;
@@ -141,7 +141,7 @@ impl Decision<'_> {
         edit: Edit<'_>,
     ) -> Result<Option<Record>, Refused> {
         let absent = || super::group::no_such_rule(id);
-        let Some(Key::SecurityGroup(group)) = self.world.find(&Alias::GroupRule(id)) else {
+        let Some(Key::SecurityGroup(group)) = self.world.whole(Part::GroupRule(id)) else {
             return Err(absent());
         };
         let found = self.own_group(scope, group).map_err(|_| absent())?;

@@ -6,9 +6,9 @@ use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, VpcAttribute};
 use crate::resource::*;
 use crate::{
-    AccountId, AclId, Alias, Cidr, Code, DhcpOptionsId, Key, Kind, PrefixedId, Refused,
-    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, Traffic,
-    VpcCidrAssociationId, VpcId,
+    AccountId, AclId, Cidr, Code, DhcpOptionsId, Key, Kind, Part, PrefixedId, Refused,
+    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SmallMap,
+    Traffic, VpcCidrAssociationId, VpcId,
 };
 
 /// How large a block of a VPC or of a subnet may be, as prefix lengths.
@@ -66,7 +66,7 @@ impl Decision<'_> {
         self.put(RouteTable {
             id: vpc.main_route_table,
             vpc: id,
-            routes: BTreeMap::new(),
+            routes: SmallMap::new(),
             client_token: None,
             tags: Tags::new(),
         });
@@ -112,9 +112,9 @@ impl Decision<'_> {
         SecurityGroup {
             id: vpc.default_group,
             vpc: vpc.id,
-            name: SecurityGroup::DEFAULT.to_owned(),
+            name: SecurityGroup::DEFAULT.into(),
             description: "default VPC security group".to_owned(),
-            rules: BTreeMap::from(rules),
+            rules: SmallMap::from(rules),
             tags: Tags::new(),
         }
     }
@@ -310,7 +310,7 @@ impl Decision<'_> {
                 format_args!("The vpc CIDR block association ID '{association}' does not exist"),
             )
         };
-        let Some(Key::Vpc(id)) = self.world.find(&Alias::VpcCidr(association)) else {
+        let Some(Key::Vpc(id)) = self.world.whole(Part::VpcCidr(association)) else {
             return Err(absent());
         };
         self.own_vpc(scope, id).map_err(|_| absent())?;
@@ -340,7 +340,7 @@ impl Decision<'_> {
 
 fn default_acl(vpc: &Vpc) -> NetworkAcl {
     let all = AclEntry { allow: true, traffic: Traffic::All, cidr: Cidr::ANY };
-    let entries = BTreeMap::from([(NetworkAcl::DEFAULT_ENTRY, all)]);
+    let entries = SmallMap::from([(NetworkAcl::DEFAULT_ENTRY, all)]);
     NetworkAcl {
         id: vpc.default_acl,
         vpc: vpc.id,

@@ -104,7 +104,7 @@ pub fn group(n: u128, vpc: u128, rules: Vec<GroupRule>) -> SecurityGroup {
     SecurityGroup {
         id: id(n),
         vpc: id(vpc),
-        name: format!("group-{n}"),
+        name: format!("group-{n}").into(),
         description: String::new(),
         rules: numbered.collect(),
         tags: Tags::new(),

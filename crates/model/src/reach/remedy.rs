@@ -1,14 +1,12 @@
 //! What to type so that a packet passes. Only the owner of a customer's VPC can change its rules;
 //! a space's own are the platform's, so there is nothing to type for them.
 
-use std::collections::BTreeMap;
-
 use super::Endpoint;
 use crate::plan::joins;
 use crate::resource::{AclEntry, NetworkAcl, Peering, PeeringStatus, Vpc};
 use crate::{
     Cidr, Direction, EniId, IpProtocol, Key, Packet, PortRange, Region, RouteTableId,
-    SecurityGroupId, Timestamp, World,
+    SecurityGroupId, SmallMap, Timestamp, World,
 };
 
 /// A packet that shall pass.
@@ -119,7 +117,7 @@ pub fn allow_in_acl(
 
 /// Numbers that no entry has and that come before one; or after all, in steps of ten.
 fn free_numbers(
-    entries: &BTreeMap<u16, AclEntry>,
+    entries: &SmallMap<u16, AclEntry>,
     before: Option<u16>,
     count: usize,
 ) -> Option<Vec<u16>> {

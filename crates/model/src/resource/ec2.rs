@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use crate::intent::MacAddr;
 use crate::{
     AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EniAttachmentId, EniId, Exit, IgwId,
     InstanceId, PcxId, Region, ReservationId, RouteTableAssociationId, RouteTableId,
-    SecurityGroupId, SecurityGroupRuleId, SpaceId, SubnetId, Tags, Timestamp, Traffic,
+    SecurityGroupId, SecurityGroupRuleId, SmallMap, SpaceId, SubnetId, Tags, Timestamp, Traffic,
     VpcCidrAssociationId, VpcId, WorkloadId, Zone,
 };
 
@@ -137,7 +138,7 @@ pub struct RouteTable {
     /// Its VPC.
     pub vpc: VpcId,
     /// Its routes, by destination.
-    pub routes: BTreeMap<Cidr, RouteTo>,
+    pub routes: SmallMap<Cidr, RouteTo>,
     /// The request that made it, for repeats.
     pub client_token: Option<ClientToken>,
     /// The owner's tags.
@@ -173,11 +174,11 @@ pub struct SecurityGroup {
     /// Its VPC.
     pub vpc: VpcId,
     /// Its name, unique in the VPC.
-    pub name: String,
+    pub name: Arc<str>,
     /// What it is for.
     pub description: String,
     /// Its rules.
-    pub rules: BTreeMap<SecurityGroupRuleId, GroupRule>,
+    pub rules: SmallMap<SecurityGroupRuleId, GroupRule>,
     /// The owner's tags.
     pub tags: Tags,
 }
@@ -239,9 +240,9 @@ pub struct NetworkAcl {
     /// Whether new subnets get it.
     pub is_default: bool,
     /// Entries for what enters, by number.
-    pub ingress: BTreeMap<u16, AclEntry>,
+    pub ingress: SmallMap<u16, AclEntry>,
     /// Entries for what leaves, by number.
-    pub egress: BTreeMap<u16, AclEntry>,
+    pub egress: SmallMap<u16, AclEntry>,
     /// The request that made it, for repeats.
     pub client_token: Option<ClientToken>,
     /// The owner's tags.
@@ -266,7 +267,7 @@ impl NetworkAcl {
     pub const LAST_ENTRY: u16 = 32766;
 
     /// The entries of one direction.
-    pub fn entries(&self, direction: Direction) -> &BTreeMap<u16, AclEntry> {
+    pub fn entries(&self, direction: Direction) -> &SmallMap<u16, AclEntry> {
         match direction {
             Direction::Ingress => &self.ingress,
             Direction::Egress => &self.egress,
@@ -274,7 +275,7 @@ impl NetworkAcl {
     }
 
     /// The entries of one direction, to be changed.
-    pub fn entries_mut(&mut self, direction: Direction) -> &mut BTreeMap<u16, AclEntry> {
+    pub fn entries_mut(&mut self, direction: Direction) -> &mut SmallMap<u16, AclEntry> {
         match direction {
             Direction::Ingress => &mut self.ingress,
             Direction::Egress => &mut self.egress,

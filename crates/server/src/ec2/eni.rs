@@ -149,7 +149,7 @@ pub(super) fn write_attachment(attachment: &Attachment, x: &mut Xml) {
 pub(super) fn write_groups(groups: &[SecurityGroupId], world: &World, x: &mut Xml) {
     x.items("groupSet", groups, |x, id| {
         x.el("groupId", id);
-        x.opt("groupName", world.group(*id).map(|group| group.name.as_str()));
+        x.opt("groupName", world.group(*id).map(|group| &*group.name));
     });
 }
 

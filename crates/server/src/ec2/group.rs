@@ -38,7 +38,7 @@ macro_rules! rule_filters {
                     GroupPeer::Cidr(_) => None,
                     GroupPeer::Group { group, vpc, .. } => {
                         view.vpc(vpc)?;
-                        view.world.group(group).map(|g| g.name.clone())
+                        view.world.group(group).map(|g| g.name.to_string())
                     }
                 })
             }),
@@ -186,7 +186,7 @@ fn named(view: &View<'_>, name: &str) -> Result<SecurityGroupId, Ec2Error> {
             ),
         )
     })?;
-    match view.world.find(&Alias::Group(vpc.id, name.to_owned())) {
+    match view.world.find(&Alias::Group(vpc.id, name.into())) {
         Some(Key::SecurityGroup(id)) => Ok(id),
         _ => Err(Ec2Error::new(
             "InvalidGroup.NotFound",

@@ -102,7 +102,7 @@ fn narrowed<'w>(view: &View<'w>, request: &Request<'_>) -> Vec<&'w SecurityGroup
 }
 
 fn find_rule(view: &View<'_>, id: SecurityGroupRuleId) -> Option<OwnRule> {
-    let Key::SecurityGroup(group) = view.world.find(&model::Alias::GroupRule(id))? else {
+    let Key::SecurityGroup(group) = view.world.whole(model::Part::GroupRule(id))? else {
         return None;
     };
     rules_of(SecurityGroup::get(view, group)?).find(|rule| rule.id == id)

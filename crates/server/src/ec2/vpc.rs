@@ -223,7 +223,7 @@ pub(super) fn cidr_disassociated(
     let association: Option<VpcCidrAssociationId> =
         request.params.get("AssociationId").and_then(|text| text.parse().ok());
     let found = association.and_then(|id| {
-        let Key::Vpc(vpc) = before.find(&model::Alias::VpcCidr(id))? else { return None };
+        let Key::Vpc(vpc) = before.whole(model::Part::VpcCidr(id))? else { return None };
         let vpc = before.vpc(vpc)?;
         vpc.cidrs.iter().find(|block| block.id == id).map(|block| (vpc.id, *block))
     });

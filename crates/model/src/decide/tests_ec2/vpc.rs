@@ -20,7 +20,7 @@ fn a_vpc_comes_with_its_defaults() {
     let acl = f.world.acl(vpc.default_acl).unwrap();
     assert!(acl.allows_all() && acl.is_default);
     let group = f.world.group(vpc.default_group).unwrap();
-    assert_eq!(group.name, "default");
+    assert_eq!(&*group.name, "default");
     let itself = GroupPeer::Group { group: group.id, account: vpc.account, vpc: id };
     let peers: Vec<_> = group.rules.values().map(|r| (r.direction, r.peer)).collect();
     assert!(peers.contains(&(Direction::Ingress, itself)));

@@ -122,7 +122,7 @@ fn security_groups() {
             "Action=CreateSecurityGroup&GroupName=web&GroupDescription=for+the+web&VpcId={mine}"
         ),
     );
-    let group = stage.world.groups().find(|g| g.name == "web").unwrap().id;
+    let group = stage.world.groups().find(|g| &*g.name == "web").unwrap().id;
     let other = stage.world.vpc(theirs.parse().unwrap()).unwrap().default_group;
     let rules = format!(
         "GroupId={group}&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=8000\

@@ -340,7 +340,7 @@ fn dynos(records: &mut Vec<Record>) {
             attachment: None,
             requester_managed: true,
             created: past(),
-            tags: BTreeMap::new(),
+            tags: Default::default(),
         };
         records.push(eni.into());
     };
@@ -395,6 +395,6 @@ fn side(account: &str, vpc: VpcId, cidrs: &[Cidr]) -> PeeringSide {
         vpc,
         cidrs: cidrs.to_vec(),
         dns_resolution: false,
-        tags: BTreeMap::new(),
+        tags: Default::default(),
     }
 }
