@@ -3,3 +3,4 @@
 pub mod driver;
 pub mod linux;
 pub mod runtime;
+pub mod slug;
