@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::intent::WorkloadIntent;
-use model::{Timestamp, WorkloadId};
+use model::{AddonId, Timestamp, WorkloadId};
 
 mod bundle;
 mod files;
 mod init;
+mod layers;
 mod none;
 mod process;
 mod runc;
@@ -66,6 +67,10 @@ pub trait Runtime: Send {
         argv: &[String],
         tty: bool,
     ) -> Result<ExecCommand, Error>;
+
+    /// Removes what a data service kept, for good. Refused while the service is known; one that
+    /// kept nothing is fine.
+    fn remove_disk(&mut self, id: AddonId) -> Result<(), Error>;
 
     /// Kills and removes everything of this instance of Causeway, and says how many workloads
     /// that was.

@@ -4,6 +4,10 @@
 
 #[path = "netns_runtime/bench.rs"]
 mod bench;
+#[path = "netns_runtime/service.rs"]
+mod service;
+#[path = "netns_runtime/slug.rs"]
+mod slug;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

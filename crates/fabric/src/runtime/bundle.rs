@@ -6,20 +6,24 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use model::WorkloadId;
 use model::intent::WorkloadIntent;
+use model::{AddonId, WorkloadId};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 
 use super::files::{Files, at, remove_dir, write_record};
+use super::layers::{self, Layers};
 use super::{Error, seccomp};
+use crate::slug;
 
 /// Where the first process finds its own program.
 pub(super) const INIT: &str = "/.causeway/init";
 /// Where it finds the script to run first.
 pub(super) const USER_DATA: &str = "/.causeway/user-data";
+/// Where a data service finds its disk.
+const DISK: &str = "/data";
 /// Where it says which signal ended the command.
 pub(super) const STATUS: &str = "/.causeway/status";
 
@@ -55,6 +59,34 @@ pub(super) struct Machine {
     pub(super) nameservers: Vec<Ipv4Addr>,
     /// Control group controllers that this machine has.
     pub(super) controllers: Vec<String>,
+    /// Where slugs are unpacked, each in a directory by its id.
+    pub(super) slugs: Option<PathBuf>,
+    /// Where data services keep their data, each in a directory by its id.
+    pub(super) disks: Option<PathBuf>,
+}
+
+impl Machine {
+    /// What a workload's home is made of, if it has a slug.
+    pub(super) fn layers(
+        &self,
+        id: WorkloadId,
+        intent: &WorkloadIntent,
+    ) -> Result<Option<Layers>, Error> {
+        let Some(slug) = intent.slug else { return Ok(None) };
+        let here = self.slugs.as_ref().map(|slugs| slug::path(slugs, slug));
+        match here.filter(|path| path.is_dir()) {
+            Some(slug) => Ok(Some(Layers { slug, user: user_of(id) })),
+            None => Err(Error::Refused(format!("the files of slug {slug} are not here"))),
+        }
+    }
+
+    /// Where a data service keeps its data.
+    pub(super) fn disk(&self, id: AddonId) -> Result<PathBuf, Error> {
+        match &self.disks {
+            Some(disks) => Ok(disks.join(id.to_string())),
+            None => Err(Error::Refused("there is no directory for disks".to_owned())),
+        }
+    }
 }
 
 /// Writes all that a workload needs to be started.
@@ -74,6 +106,14 @@ pub(super) fn write(
     remove_dir(&files.rootfs()).map_err(at("remove", &files.rootfs()))?;
     make_dir(&files.bundle(), 0o700)?;
     make_home(&files.home(), user)?;
+    if intent.slug.is_some() {
+        for dir in [layers::merged(&files.root), files.home(), files.work()] {
+            make_dir(&dir, 0o700)?;
+        }
+    }
+    if let Some(disk) = intent.disk {
+        make_home(&machine.disk(disk)?, user)?;
+    }
     make_pipe(&files.control(), None)?;
     make_pipe(&files.status(), Some(user))?;
     if let Some(script) = &intent.user_data {
@@ -82,7 +122,7 @@ pub(super) fn write(
     }
     let root = Root { path: files.rootfs(), id, user };
     let shared = root.write(machine, intent)?;
-    let config = config(machine, files, &root, intent, &shared);
+    let config = config(machine, files, &root, intent, &shared)?;
     write_record(&files.config(), &config).map_err(at("write", &files.config()))?;
     write_record(&files.intent(), intent).map_err(at("write", &files.intent()))
 }
@@ -137,6 +177,9 @@ impl Root {
         }
         make_dir(&self.path.join(&self.home()[1..]), 0o755)?;
         make_dir(&self.path.join(".causeway"), 0o755)?;
+        if intent.disk.is_some() {
+            make_dir(&self.path.join(&DISK[1..]), 0o755)?;
+        }
         for name in [INIT, USER_DATA, STATUS] {
             write_file(&self.path.join(&name[1..]), b"", 0o644)?;
         }
@@ -238,18 +281,18 @@ fn config(
     root: &Root,
     intent: &WorkloadIntent,
     shared: &[String],
-) -> Value {
+) -> Result<Value, Error> {
     let mut args = vec![INIT.to_owned(), "init".to_owned()];
     if intent.user_data.is_some() {
         args.push("--user-data".to_owned());
     }
     args.push("--".to_owned());
     args.extend(intent.command.iter().cloned());
-    json!({
+    Ok(json!({
         "ociVersion": "1.0.2",
         "hostname": intent.hostname,
         "root": { "path": root.path, "readonly": true },
-        "mounts": mounts(machine, files, root, intent, shared),
+        "mounts": mounts(machine, files, root, intent, shared)?,
         "process": {
             "terminal": false,
             "user": { "uid": root.user, "gid": root.user, "umask": 0o022 },
@@ -286,7 +329,7 @@ fn config(
                 "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
             ],
         },
-    })
+    }))
 }
 
 fn mounts(
@@ -295,7 +338,7 @@ fn mounts(
     root: &Root,
     intent: &WorkloadIntent,
     shared: &[String],
-) -> Vec<Value> {
+) -> Result<Vec<Value>, Error> {
     let read_only = |source: &Path, destination: &str| {
         json!({
             "type": "bind", "source": source, "destination": destination,
@@ -303,6 +346,16 @@ fn mounts(
         })
     };
     let fresh = |kind: &str, destination: &str, options: &[&str]| json!({ "type": kind, "source": kind, "destination": destination, "options": options });
+    let writable = |source: &Path, destination: &str| {
+        json!({
+            "type": "bind", "source": source, "destination": destination,
+            "options": ["bind", "rw", "nosuid", "nodev"],
+        })
+    };
+    let home = match intent.slug {
+        Some(_) => layers::merged(&files.root),
+        None => files.home(),
+    };
     // A device or a program that gains rights has no business in memory file systems.
     let scratch = ["nosuid", "nodev", "mode=1777", "size=64m"];
     let mut mounts = vec![
@@ -318,18 +371,18 @@ fn mounts(
         fresh("mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
         fresh("tmpfs", "/tmp", &scratch),
         fresh("tmpfs", "/run", &scratch),
-        json!({
-            "type": "bind", "source": files.home(), "destination": root.home(),
-            "options": ["bind", "rw", "nosuid", "nodev"],
-        }),
+        writable(&home, root.home()),
         read_only(&machine.self_exe, INIT),
         read_only(&files.status(), STATUS),
     ];
     if intent.user_data.is_some() {
         mounts.push(read_only(&files.user_data(), USER_DATA));
     }
+    if let Some(disk) = intent.disk {
+        mounts.push(writable(&machine.disk(disk)?, DISK));
+    }
     mounts.extend(shared.iter().map(|path| read_only(Path::new(path), path)));
-    mounts
+    Ok(mounts)
 }
 
 fn namespaces(intent: &WorkloadIntent) -> Vec<Value> {

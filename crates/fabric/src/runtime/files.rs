@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::layers::{self, Layers};
 
 /// Bytes that one generation of a log may have; two are kept.
 const LOG_BYTES: u64 = 1 << 20;
@@ -30,6 +31,9 @@ pub(super) struct ShimOrder {
     pub(super) container: String,
     /// The pipe that wakes the daemon.
     pub(super) events: PathBuf,
+    /// What its home is made of, if that is more than a directory of its own.
+    #[serde(default)]
+    pub(super) layers: Option<Layers>,
 }
 
 /// How a workload ended.
@@ -66,6 +70,12 @@ impl Files {
     /// The only directory on the disk that the workload may write to.
     pub(super) fn home(&self) -> PathBuf {
         self.root.join("home")
+    }
+
+    /// What the kernel keeps beside the changes to a slug.
+    pub(super) fn work(&self) -> PathBuf {
+        let [_, work] = layers::changes(&self.root);
+        work
     }
 
     pub(super) fn config(&self) -> PathBuf {

@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use model::WorkloadId;
 use model::intent::WorkloadIntent;
+use model::{AddonId, WorkloadId};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Error, ExecCommand, Runtime, Waker, WorkloadEvent, WorkloadState};
@@ -97,6 +97,10 @@ impl Runtime for NoRuntime {
         _tty: bool,
     ) -> Result<ExecCommand, Error> {
         Err(Error::NotRunning(*id))
+    }
+
+    fn remove_disk(&mut self, _id: AddonId) -> Result<(), Error> {
+        Ok(())
     }
 
     fn purge(&mut self) -> Result<usize, Error> {

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use model::WorkloadId;
 use model::intent::WorkloadIntent;
+use model::{AddonId, WorkloadId};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
@@ -27,6 +27,7 @@ use super::{Error, ExecCommand, Runtime, Waker, WorkloadEvent, WorkloadState};
 mod cgroup;
 pub(super) mod doctor;
 mod purge;
+mod remove;
 mod start;
 
 const GRACE: Duration = Duration::from_secs(30);
@@ -124,6 +125,8 @@ impl Runc {
             instance: instance.to_owned(),
             nameservers: vec![RESOLVER],
             controllers: cgroup::controllers(),
+            slugs: None,
+            disks: None,
         };
         let events = open_events(&dir)?;
         let mut runc = Self {
@@ -152,6 +155,20 @@ impl Runc {
     /// Sets the resolvers that workloads ask (169.254.169.253 by default).
     pub fn with_nameservers(mut self, nameservers: Vec<Ipv4Addr>) -> Self {
         self.machine.nameservers = nameservers;
+        self
+    }
+
+    /// Sets where slugs are unpacked: each is a directory by its id.
+    pub fn with_slugs(mut self, slugs: impl Into<PathBuf>) -> Self {
+        self.machine.slugs = Some(slugs.into());
+        self
+    }
+
+    /// Sets where data services keep their data: each has a directory by its id, which is made
+    /// when it first starts and outlives it.
+    pub fn with_disks(mut self, disks: impl Into<PathBuf>) -> Self {
+        self.machine.disks = Some(disks.into());
+        self.delete_removed();
         self
     }
 
@@ -254,52 +271,6 @@ impl Runc {
             Ok(()) => shim.stopping = true,
             // Without its pipe it is ending by itself, which its descriptor will say.
             Err(error) => tracing::debug!(workload = %id, %error, "no shim to stop"),
-        }
-    }
-
-    /// Removes what is left of a workload that does not run.
-    fn forget(&mut self, id: &WorkloadId) {
-        let files = self.files(id);
-        self.remove_container(&id.to_string());
-        loop {
-            self.removed += 1;
-            let aside = self.dir.join(GONE_DIR).join(format!("{id}.{}", self.removed));
-            match fs::rename(&files.root, aside) {
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    if let Some(workload) = self.workloads.get_mut(id) {
-                        workload.failed = Some(at("remove", &files.root)(error).chain());
-                    }
-                    return;
-                }
-                _ => break,
-            }
-        }
-        self.delete_removed();
-        if let Some(workload) = self.workloads.get_mut(id) {
-            workload.failed = None;
-        }
-    }
-
-    /// Deletes what was put aside, in a process of its own: a workload may have left a tree of
-    /// any size and depth.
-    fn delete_removed(&mut self) {
-        let gone = self.dir.join(GONE_DIR);
-        let Ok(entries) = fs::read_dir(&gone) else { return };
-        let paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-        if paths.is_empty() {
-            return;
-        }
-        let child = Command::new("rm")
-            .args(["-rf", "--one-file-system", "--"])
-            .args(paths)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        match child {
-            Ok(child) => self.removals.push(child),
-            Err(error) => tracing::warn!(%error, "could not run rm"),
         }
     }
 
@@ -484,6 +455,10 @@ impl Runtime for Runc {
         args.push(id.to_string());
         args.extend(argv.iter().cloned());
         Ok(ExecCommand { program: self.runtime.clone(), args })
+    }
+
+    fn remove_disk(&mut self, id: AddonId) -> Result<(), Error> {
+        self.give_up_disk(id)
     }
 
     fn purge(&mut self) -> Result<usize, Error> {

@@ -25,6 +25,7 @@ use super::files::{
     BoundedLog, ExitRecord, Files, ShimOrder, read_pid, read_record, remove_dir, remove_file,
     replace, write_record,
 };
+use super::layers::enter_own_namespace;
 use super::process::{ProcessMark, pidfd_open};
 
 /// Tells the second start from the first.
@@ -145,6 +146,10 @@ impl Shim<'_> {
         // What a start that was cut off left behind.
         if self.order.runc_root.join(&self.order.container).exists() {
             self.remove_container();
+        }
+        if let Some(layers) = &self.order.layers {
+            enter_own_namespace().map_err(told("leave the host's mounts"))?;
+            layers.mount(&self.files.root).map_err(told("put the slug in place"))?;
         }
         let (output, input) = io::pipe().map_err(told("pipe"))?;
         nonblocking(&output).map_err(told("pipe"))?;

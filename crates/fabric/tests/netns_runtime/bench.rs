@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use causeway_fabric::runtime::{Runc, Runtime, WorkloadState};
+use causeway_fabric::slug;
 use model::intent::WorkloadIntent;
-use model::{EniId, WorkloadId};
+use model::{AddonId, EniId, SlugId, WorkloadId};
 
 /// Nothing here takes so long, unless it never ends.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -38,7 +39,7 @@ impl Bench {
             .map(|n| format!("eni-{:017x}", number << 8 | n).parse().unwrap())
             .collect();
         for eni in &enis {
-            ip(&["netns", "add", &format!("cw-{eni}")]);
+            add_network(&format!("cw-{eni}"));
         }
         let netns_path = Path::new("/run/netns").join(format!("cw-{}", enis[0]));
         let root = tempfile::tempdir().unwrap();
@@ -62,6 +63,34 @@ impl Bench {
 
     pub fn dyno(&self, n: u32) -> WorkloadId {
         format!("dyno-00000000-0000-4000-8000-{n:012x}").parse().unwrap()
+    }
+
+    pub fn service(&self, n: u32) -> WorkloadId {
+        WorkloadId::Service(self.addon(n))
+    }
+
+    pub fn addon(&self, n: u32) -> AddonId {
+        format!("00000000-0000-4000-8000-{n:012x}").parse().unwrap()
+    }
+
+    /// A slug of these files, by path and text.
+    pub fn slug(&self, n: u32, files: &[(&str, &str)]) -> SlugId {
+        let id: SlugId = format!("00000000-0000-4000-8000-{n:012x}").parse().unwrap();
+        let source = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = source.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let tar = Command::new("tar").arg("-czC").arg(source.path()).arg(".").output().unwrap();
+        let into = slug::path(&self.root().join("slugs"), id);
+        slug::unpack(&tar.stdout[..], &into, slug::Limits::default()).unwrap();
+        id
+    }
+
+    /// What stands for the server's data directory.
+    pub fn root(&self) -> &Path {
+        self.root.path()
     }
 
     pub fn dir(&self, id: WorkloadId) -> PathBuf {
@@ -101,7 +130,11 @@ impl Bench {
 
     /// Waits until nothing of it is left.
     pub fn gone(&mut self, id: WorkloadId) {
-        self.wait_until(id, |bench| bench.gone.contains(&id).then_some(()));
+        self.wait_until(id, |bench| {
+            let place = bench.gone.iter().position(|gone| *gone == id)?;
+            bench.gone.remove(place);
+            Some(())
+        });
     }
 
     fn wait_until<T>(&mut self, id: WorkloadId, mut ask: impl FnMut(&mut Self) -> Option<T>) -> T {
@@ -170,7 +203,7 @@ impl Bench {
     pub fn remake_network(&self) {
         let name = format!("cw-{}", self.enis[0]);
         ip(&["netns", "del", &name]);
-        ip(&["netns", "add", &name]);
+        add_network(&name);
     }
 
     pub fn shim(&self, id: WorkloadId) -> u32 {
@@ -268,7 +301,16 @@ fn runc(root: &Path, instance: &str, grace: Duration) -> Runc {
         "{} is missing: cargo build -p causeway-fabric --example workload_shim",
         shim.display()
     );
-    Runc::new(root.join("workloads"), "runc", shim, instance).unwrap().with_grace(grace)
+    Runc::new(root.join("workloads"), "runc", shim, instance)
+        .unwrap()
+        .with_grace(grace)
+        .with_slugs(root.join("slugs"))
+        .with_disks(root.join("services"))
+}
+
+fn add_network(name: &str) {
+    ip(&["netns", "add", name]);
+    ip(&["-n", name, "link", "set", "lo", "up"]);
 }
 
 fn ip(args: &[&str]) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::super::layers;
 use super::cgroup;
 use crate::driver::Check;
 
@@ -20,7 +21,23 @@ pub fn doctor(runtime: &Path) -> Vec<Check> {
         controllers.iter().any(|name| name == "pids"),
         "a workload's number of processes is limited for its user only",
     ));
+    checks.push(check_layers());
     checks
+}
+
+fn check_layers() -> Check {
+    let name = "slug layers";
+    match layers::probe() {
+        Ok(()) => Check { name, ok: true, detail: "can be stacked".into(), remedy: String::new() },
+        Err(error) => Check {
+            name,
+            ok: false,
+            detail: format!("{error}: slugs are copied whenever a dyno starts, which is slow"),
+            remedy: "a kernel of 5.19 or later with CONFIG_OVERLAY_FS and CONFIG_USER_NS, and a \
+                     file system that maps owners (ext4, xfs, btrfs)"
+                .to_owned(),
+        },
+    }
 }
 
 fn check_runtime(runtime: &Path) -> Vec<Check> {

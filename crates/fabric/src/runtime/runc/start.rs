@@ -63,19 +63,28 @@ impl Runc {
         }
     }
 
-    fn try_start(&self, id: WorkloadId, intent: &WorkloadIntent) -> Result<Option<Shim>, Error> {
+    fn try_start(
+        &mut self,
+        id: WorkloadId,
+        intent: &WorkloadIntent,
+    ) -> Result<Option<Shim>, Error> {
         let files = self.files(&id);
         if is_held(&files)? {
             return find_shim(&files);
         }
         // First of all: were this the last that the daemon does, the next one starts it.
         files::remove_file(&files.exit()).map_err(at("remove", &files.exit()))?;
+        let layers = self.machine.layers(id, intent)?;
+        if layers.is_some() {
+            self.begin_home_anew(&id)?;
+        }
         bundle::write(&self.machine, &files, id, intent)?;
         let order = ShimOrder {
             runtime: self.runtime.clone(),
             runc_root: self.runc_root(),
             container: id.to_string(),
             events: self.dir.join(EVENTS),
+            layers,
         };
         write_record(&files.order(), &order).map_err(at("write", &files.order()))?;
         self.start_shim(&files)?;

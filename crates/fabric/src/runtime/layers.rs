@@ -1,0 +1,201 @@
+//! A slug as a workload's own home: the slug's files below, the workload's changes above.
+//!
+//! The layers are put together in a mount namespace of the shim's, so they are gone with it, and
+//! nothing of them appears on the host. The files below are the host's root's; seen through an
+//! id-mapped mount they are the workload's user's, who may change them as it may its own.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::libc;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use serde::{Deserialize, Serialize};
+
+/// Names in a workload's directory: relative ones have no character that a mount's options would
+/// take for something else.
+const BELOW: &str = "app";
+const ABOVE: &str = "home";
+const WORK: &str = "work";
+
+/// What a home is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Layers {
+    /// The slug's files.
+    pub(super) slug: PathBuf,
+    /// Whose the home is.
+    pub(super) user: u32,
+}
+
+/// `struct mount_attr` of `linux/mount.h`.
+#[repr(C)]
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+/// Where a home of layers is, in the directory of its workload and in the shim's namespace.
+pub(super) fn merged(root: &Path) -> PathBuf {
+    root.join(BELOW)
+}
+
+/// The changes, and what the kernel keeps beside them.
+pub(super) fn changes(root: &Path) -> [PathBuf; 2] {
+    [root.join(ABOVE), root.join(WORK)]
+}
+
+/// Moves the calling thread to a mount namespace of its own, in which the host's mounts come and
+/// go as they do on the host, and nothing that is mounted goes back to it.
+pub(super) fn enter_own_namespace() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
+    Ok(mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)?)
+}
+
+impl Layers {
+    /// Puts a home together in the calling thread's mount namespace. Where the kernel or the file
+    /// system has no layers, the slug is copied.
+    pub(super) fn mount(&self, root: &Path) -> io::Result<()> {
+        if self.overlay(root).is_ok() {
+            return Ok(());
+        }
+        self.copy(&root.join(ABOVE))?;
+        let (home, merged) = (root.join(ABOVE), merged(root));
+        let flags = MsFlags::MS_BIND | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        Ok(mount(Some(&home), &merged, None::<&str>, flags, None::<&str>)?)
+    }
+
+    fn overlay(&self, root: &Path) -> io::Result<()> {
+        let merged = merged(root);
+        mount_mapped(&self.slug, &merged, self.user)?;
+        let stacked = stack(root);
+        if stacked.is_err() {
+            umount2(&merged, MntFlags::MNT_DETACH)?;
+        }
+        stacked
+    }
+
+    fn copy(&self, to: &Path) -> io::Result<()> {
+        let owner = format!("{}:{}", self.user, self.user);
+        let all = |path: &Path| path.join(".").into_os_string();
+        run(Command::new("cp").args(["-a", "--"]).arg(all(&self.slug)).arg(to))?;
+        run(Command::new("chown").args(["-Rh", "--", &owner]).arg(to))
+    }
+}
+
+/// Whether this machine has what layers need, tried in a directory of nobody.
+pub(super) fn probe() -> io::Result<()> {
+    let root = std::env::temp_dir().join(format!("causeway-layers-{}", std::process::id()));
+    let slug = root.join("slug");
+    for dir in [&slug, &merged(&root), &root.join(ABOVE), &root.join(WORK)] {
+        fs::create_dir_all(dir)?;
+    }
+    let layers = Layers { slug, user: 100_000 };
+    let tried = std::thread::scope(|scope| {
+        let attempt = || enter_own_namespace().and_then(|()| layers.overlay(&root));
+        scope.spawn(attempt).join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
+    });
+    fs::remove_dir_all(&root).and(tried)
+}
+
+/// Mounts a directory elsewhere, read-only; what is root's seems to be a user's.
+fn mount_mapped(from: &Path, to: &Path, user: u32) -> io::Result<()> {
+    let mapping = mapping(user)?;
+    let from = CString::new(from.as_os_str().as_bytes())?;
+    let to = CString::new(to.as_os_str().as_bytes())?;
+    let attributes = MountAttr {
+        attr_set: libc::MOUNT_ATTR_IDMAP
+            | libc::MOUNT_ATTR_RDONLY
+            | libc::MOUNT_ATTR_NOSUID
+            | libc::MOUNT_ATTR_NODEV,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: u64::try_from(mapping.as_raw_fd()).map_err(io::Error::other)?,
+    };
+    #[expect(unsafe_code, reason = "no safe wrapper of the newer mount calls")]
+    // SAFETY: the strings end in a zero byte and outlive the calls, the attributes are a whole
+    // `mount_attr` of the size that is given, and the descriptor that the first call returns is
+    // new and nobody else's.
+    unsafe {
+        let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+        let tree =
+            checked(libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, from.as_ptr(), flags))?;
+        let tree = OwnedFd::from_raw_fd(tree as RawFd);
+        checked(libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size_of::<MountAttr>(),
+        ))?;
+        checked(libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH,
+        ))?;
+    }
+    Ok(())
+}
+
+fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// A user namespace in which the host's root is another user, for a mount to refer to; a process
+/// must be in it while it is made.
+fn mapping(user: u32) -> io::Result<OwnedFd> {
+    let mut command = Command::new("cat");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[expect(unsafe_code, reason = "only the child may leave the parent's user namespace")]
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; this is one system
+    // call, which neither allocates nor takes a lock.
+    unsafe {
+        command.pre_exec(|| Ok(unshare(CloneFlags::CLONE_NEWUSER)?));
+    }
+    let mut child = command.spawn()?;
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let line = format!("0 {user} 1\n");
+    let opened = fs::write(process.join("uid_map"), &line)
+        .and_then(|()| fs::write(process.join("gid_map"), &line))
+        .and_then(|()| fs::File::open(process.join("ns/user")));
+    // Without its input it ends.
+    drop(child.stdin.take());
+    child.wait()?;
+    opened.map(OwnedFd::from)
+}
+
+/// Mounts the layers over the lowest of them.
+fn stack(root: &Path) -> io::Result<()> {
+    let before = std::env::current_dir()?;
+    std::env::set_current_dir(root)?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let options = format!(
+        "lowerdir={BELOW},upperdir={ABOVE},workdir={WORK},redirect_dir=on,metacopy=off,index=off"
+    );
+    let mounted = mount(Some("overlay"), BELOW, Some("overlay"), flags, Some(options.as_str()));
+    std::env::set_current_dir(before)?;
+    Ok(mounted?)
+}
+
+fn run(command: &mut Command) -> io::Result<()> {
+    let status =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    match status.success() {
+        true => Ok(()),
+        false => {
+            Err(io::Error::other(format!("{}: {status}", command.get_program().to_string_lossy())))
+        }
+    }
+}

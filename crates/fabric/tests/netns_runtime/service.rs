@@ -1,0 +1,111 @@
+//! Data services: a disk that outlives the process, and the real servers upon it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use causeway_fabric::runtime::Runtime;
+
+use crate::bench::{Bench, intent, shell};
+
+#[test]
+fn a_disk_outlives_its_service() {
+    let mut bench = Bench::new(1);
+    let (id, addon) = (bench.service(1), bench.addon(1));
+    let disk = bench.root().join("services").join(addon.to_string());
+    let mut wanted = shell(&bench, "cat /data/kept; echo $(id -u) >> /data/kept; exec sleep 1000");
+    wanted.disk = Some(addon);
+    bench.apply(id, Some(wanted.clone()));
+    bench.running(id);
+    bench.exec_until(id, "test -s /data/kept");
+    let first = fs::read_to_string(disk.join("kept")).unwrap();
+    let data = fs::metadata(&disk).unwrap();
+    assert_eq!((format!("{}\n", data.uid()), data.mode() & 0o777), (first.clone(), 0o700));
+    assert!(bench.runtime.remove_disk(addon).is_err(), "it is in use");
+
+    // Neither its end, nor its removal, nor another server changes what it kept or whose it is.
+    bench.apply(id, None);
+    bench.gone(id);
+    bench.restart();
+    bench.apply(id, Some(wanted.clone()));
+    bench.running(id);
+    bench.exec_until(id, "test $(wc -l < /data/kept) = 2");
+    assert_eq!(fs::read_to_string(disk.join("kept")).unwrap(), first.repeat(2));
+
+    // Another service has another.
+    let mut other = shell(&bench, "ls /data; ls -d /data/../services");
+    other.disk = Some(bench.addon(2));
+    let second = bench.service(2);
+    bench.apply(second, Some(other));
+    assert_eq!(bench.ended(second), (Some(2), None));
+
+    bench.apply(id, None);
+    bench.gone(id);
+    assert!(disk.join("kept").exists());
+    bench.runtime.remove_disk(addon).unwrap();
+    bench.runtime.remove_disk(addon).unwrap();
+    assert!(!disk.exists());
+    assert_eq!(bench.runtime.purge().unwrap(), 1);
+    assert!(fs::read_dir(bench.root().join("services/.gone")).unwrap().next().is_none());
+    let kept = bench.root().join("services").join(bench.addon(2).to_string());
+    assert!(kept.is_dir(), "a purge removes processes, not data");
+}
+
+#[test]
+fn a_real_postgresql_keeps_its_rows() {
+    let mut bench = Bench::new(1);
+    let (id, addon) = (bench.service(1), bench.addon(1));
+    let script = "
+        set -e
+        PATH=/usr/lib/postgresql/15/bin:$PATH
+        test -e /data/pg/PG_VERSION || initdb -D /data/pg -U postgres -A trust >/dev/null
+        exec postgres -D /data/pg -k /tmp -c listen_addresses=127.0.0.1
+    ";
+    let mut wanted = shell(&bench, script);
+    wanted.disk = Some(addon);
+    wanted.memory_limit = Some(256 << 20);
+    let sql = |bench: &Bench, host: &str, text: &str| {
+        let program = "/usr/lib/postgresql/15/bin/psql";
+        bench.exec(id, &[program, "-qAtU", "postgres", "-h", host, "-c", text], "")
+    };
+    let ready = "/usr/lib/postgresql/15/bin/pg_isready -q -h /tmp";
+    bench.apply(id, Some(wanted.clone()));
+    bench.running(id);
+    bench.exec_until(id, ready);
+    let made = "create table t as select generate_series(1, 100000) as n";
+    assert_eq!(sql(&bench, "127.0.0.1", made).0, Some(0), "{}", bench.log(id));
+    // Workers of one question share memory.
+    let parallel = "set max_parallel_workers_per_gather = 2; set parallel_setup_cost = 0; \
+                    set min_parallel_table_scan_size = 0; select sum(n) from t";
+    assert_eq!(sql(&bench, "/tmp", parallel), (Some(0), "5000050000\n".to_owned()));
+
+    let mut stopped = wanted.clone();
+    stopped.run = false;
+    bench.apply(id, Some(stopped));
+    assert_eq!(bench.ended(id).1, None, "{}", bench.log(id));
+    bench.apply(id, None);
+    bench.gone(id);
+    bench.apply(id, Some(wanted));
+    bench.running(id);
+    bench.exec_until(id, ready);
+    assert_eq!(sql(&bench, "/tmp", "select count(*) from t").1, "100000\n");
+}
+
+#[test]
+fn a_real_redis_keeps_its_keys() {
+    let mut bench = Bench::new(1);
+    let (id, addon) = (bench.service(1), bench.addon(1));
+    let command = ["redis-server", "--dir", "/data", "--appendonly", "yes", "--bind", "127.0.0.1"];
+    let mut wanted = intent(&bench, &command);
+    wanted.disk = Some(addon);
+    wanted.memory_limit = Some(64 << 20);
+    for round in 1..=2 {
+        bench.apply(id, Some(wanted.clone()));
+        bench.running(id);
+        bench.exec_until(id, "redis-cli ping | grep PONG");
+        assert_eq!(bench.exec(id, &["redis-cli", "incr", "rounds"], "").1, format!("{round}\n"));
+        // Saving in the background is a second process.
+        assert_eq!(bench.exec(id, &["redis-cli", "bgsave"], "").0, Some(0));
+        bench.apply(id, None);
+        bench.gone(id);
+    }
+}

@@ -1,0 +1,175 @@
+//! Dynos with a slug.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use causeway_fabric::runtime::{Runtime, WorkloadState};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::bench::{Bench, intent, shell};
+
+/// Every file below a directory, with what says that nobody touched it.
+fn print_of(dir: &Path) -> BTreeMap<String, (u32, u32, i64, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap().flatten() {
+            let (path, data) = (entry.path(), entry.metadata().unwrap());
+            let content = if data.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+            let print = (data.uid(), data.mode(), data.ctime(), content);
+            found.insert(path.display().to_string(), print);
+            if data.is_dir() {
+                dirs.push(path);
+            }
+        }
+    }
+    found
+}
+
+const FILES: [(&str, &str); 4] = [
+    ("Procfile", "web: sh bin/web\n"),
+    ("bin/web", "echo serves from $(pwd)\n"),
+    ("data/old", "old\n"),
+    ("data/deep/er/file", "deep\n"),
+];
+
+/// Does to its home whatever an app may do, and says what it sees.
+const BUSY: &str = "
+    set -e
+    sh bin/web
+    test $(stat -c %u data/old) = $(id -u)
+    echo changed >> data/old
+    chmod 700 bin/web
+    touch -d 2001-01-01 Procfile
+    mv data/deep moved
+    rm -r bin
+    ln -s moved/er/file link
+    cat data/old link
+    mkdir tmp
+    echo own > tmp/own
+    mv tmp other
+    ls
+";
+
+fn changes_its_home_and_not_the_slug(bench: &mut Bench) {
+    let slug = bench.slug(1, &FILES);
+    let slugs = bench.root().join("slugs");
+    let before = print_of(&slugs);
+    let (first, second) = (bench.dyno(1), bench.dyno(2));
+    let mut wanted = shell(bench, BUSY);
+    wanted.slug = Some(slug);
+    bench.apply(first, Some(wanted.clone()));
+    assert_eq!(bench.ended(first), (Some(0), None), "{}", bench.log(first));
+    let said = "serves from /app\nold\nchanged\ndeep\nProcfile\ndata\nlink\nmoved\nother\n";
+    assert_eq!(bench.log(first), said);
+    assert_eq!(print_of(&slugs), before);
+
+    // Another sees nothing of it, and neither does the next process of the same dyno.
+    bench.apply(second, Some(wanted.clone()));
+    assert_eq!(bench.ended(second), (Some(0), None));
+    assert_eq!(bench.log(second), said);
+    bench.apply(first, Some(wanted));
+    assert_eq!(bench.ended(first), (Some(0), None), "{}", bench.log(first));
+    assert_eq!(print_of(&slugs), before);
+    assert!(!mounts().contains(&bench.root().display().to_string()), "nothing on the host");
+}
+
+fn mounts() -> String {
+    fs::read_to_string("/proc/thread-self/mounts").unwrap()
+}
+
+#[test]
+fn a_dyno_changes_its_home_and_not_the_slug() {
+    changes_its_home_and_not_the_slug(&mut Bench::new(1));
+}
+
+#[test]
+fn where_layers_cannot_be_the_slug_is_copied() {
+    // Layers cannot be stacked upon layers: a data directory on an overlay has none.
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let private = MsFlags::MS_REC | MsFlags::MS_SLAVE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+    let mut bench = Bench::new(1);
+    let base = tempfile::tempdir().unwrap();
+    let [low, high, work] = ["low", "high", "work"].map(|name| base.path().join(name));
+    for dir in [&low, &high, &work] {
+        fs::create_dir(dir).unwrap();
+    }
+    for name in ["workloads", "slugs"] {
+        let (high, work, on) = (high.join(name), work.join(name), bench.root().join(name));
+        for dir in [&high, &work, &on] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            low.display(),
+            high.display(),
+            work.display()
+        );
+        let kind = Some("overlay");
+        mount(kind, &on, kind, MsFlags::empty(), Some(options.as_str())).unwrap();
+    }
+    // The runtime looks at its directory anew.
+    bench.restart();
+    let slug = bench.slug(1, &FILES);
+    let id = bench.dyno(1);
+    let mut wanted = shell(&bench, BUSY);
+    wanted.slug = Some(slug);
+    let before = print_of(&bench.root().join("slugs"));
+    for _ in 0..2 {
+        bench.apply(id, Some(wanted.clone()));
+        assert_eq!(bench.ended(id), (Some(0), None), "{}", bench.log(id));
+    }
+    assert!(bench.dir(id).join("home/other/own").exists(), "a copy, changed in place");
+    assert_eq!(print_of(&bench.root().join("slugs")), before);
+    bench.runtime.purge().unwrap();
+    for name in ["workloads", "slugs"] {
+        umount2(&bench.root().join(name), MntFlags::MNT_DETACH).unwrap();
+    }
+    // What it was given before the mount.
+    fs::remove_dir_all(bench.root().join("workloads")).unwrap();
+}
+
+#[test]
+fn a_running_dyno_is_adopted_with_its_slug() {
+    let mut bench = Bench::new(1);
+    let id = bench.dyno(1);
+    let mut wanted = intent(&bench, &["sleep", "1000"]);
+    wanted.slug = Some(bench.slug(1, &FILES));
+    bench.apply(id, Some(wanted.clone()));
+    let pid = bench.running(id);
+    bench.exec_until(id, "echo kept > kept && test $(cat data/old) = old");
+    bench.restart();
+    bench.sweep(id, wanted.clone());
+    assert_eq!(bench.running(id), pid);
+    assert_eq!(bench.exec(id, &["cat", "kept"], "").1, "kept\n");
+    // Another release is another process, with other files and nothing of the old ones.
+    wanted.slug = Some(bench.slug(2, &[("new", "new\n")]));
+    bench.apply(id, Some(wanted));
+    assert_eq!(bench.ended(id), (None, Some(15)));
+    bench.running(id);
+    assert_eq!(bench.exec(id, &["ls"], "").1, "new\n");
+    bench.apply(id, None);
+    bench.gone(id);
+    assert!(!bench.dir(id).exists());
+}
+
+#[test]
+fn a_slug_that_is_not_here_is_named() {
+    let mut bench = Bench::new(1);
+    let id = bench.dyno(1);
+    let mut wanted = shell(&bench, "ls");
+    wanted.slug = Some("00000000-0000-4000-8000-000000000009".parse().unwrap());
+    bench.apply(id, Some(wanted.clone()));
+    let state = bench.state(id);
+    let named = "slug 00000000-0000-4000-8000-000000000009 are not here";
+    assert!(matches!(&state, WorkloadState::Failed(why) if why.contains(named)), "{state:?}");
+    // Once it is, the next sweep starts it.
+    bench.slug(9, &[("now", "")]);
+    bench.sweep(id, wanted);
+    assert_eq!(bench.ended(id), (Some(0), None));
+    assert_eq!(bench.log(id), "now\n");
+}
