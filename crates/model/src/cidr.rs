@@ -85,6 +85,25 @@ impl Cidr {
         self.covers(other) || other.covers(self)
     }
 
+    /// What is left of this block without another one, as few blocks as possible, in order.
+    pub fn without(self, hole: Self) -> Vec<Self> {
+        if !self.overlaps(hole) {
+            return vec![self];
+        }
+        let mut left = Vec::new();
+        let mut rest = self;
+        while !hole.covers(rest) {
+            // The hole lies in one half; the other one stays whole.
+            let halves = [0, 1].map(|n| rest.subnet(rest.len + 1, n).unwrap_or(rest));
+            let [inside, outside] =
+                if halves[0].overlaps(hole) { halves } else { [halves[1], halves[0]] };
+            left.push(outside);
+            rest = inside;
+        }
+        left.sort_unstable();
+        left
+    }
+
     /// The n-th block of the given prefix length inside this one.
     pub const fn subnet(self, len: u8, n: u32) -> Option<Self> {
         if len < self.len || len > 32 || (n as u64) >> (len - self.len) != 0 {
@@ -199,6 +218,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_left_is_the_rest(block in small_cidr(), hole in small_cidr()) {
+            let left = block.without(hole);
+            let counted: Vec<_> = left.iter().flat_map(|part| addresses(*part)).collect();
+            let expected: Vec<_> =
+                addresses(block).into_iter().filter(|a| !hole.contains(*a)).collect();
+            prop_assert_eq!(counted, expected);
+            prop_assert!(left.len() <= 32);
+        }
+
         #[test]
         fn text_round_trips(block in any_cidr()) {
             prop_assert_eq!(block.to_string().parse::<Cidr>().unwrap(), block);

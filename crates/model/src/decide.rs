@@ -17,6 +17,7 @@ mod peering;
 mod release;
 mod route;
 mod space;
+mod space_access;
 mod subnet;
 mod system;
 mod tag;
@@ -108,6 +109,9 @@ impl Decision<'_> {
             | C::RenameSpace { .. }
             | C::DeleteSpace { .. }
             | C::SetPeeringLimit { .. }
+            | C::SetInboundRules { .. }
+            | C::SetSpaceAccess { .. }
+            | C::TransferSpace { .. }
             | C::AcceptPeering { .. }
             | C::DeletePeering { .. } => self.space_command(command),
             C::CreateApp { .. }

@@ -3,6 +3,7 @@
 //! A resource names others by id; what it mentions is listed in one place
 //! ([`crate::Record::mentions`]), which the world turns into an index.
 
+mod access;
 mod app;
 mod ec2;
 mod identity;
@@ -10,6 +11,7 @@ mod image;
 mod peering;
 mod platform;
 
+pub use access::*;
 pub use app::*;
 pub use ec2::*;
 pub use identity::*;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::resource::Plan;
+use crate::resource::{InboundRule, Plan};
 use crate::{
     AddonId, AppId, Cidr, DomainId, DynoId, PcxId, Region, ReleaseId, SlugId, SpaceId, TeamId,
+    UserId,
 };
 
 /// What users of the platform ask for.
@@ -42,6 +43,29 @@ pub enum PlatformCommand {
         space: SpaceId,
         /// How many.
         limit: u16,
+    },
+    /// Says from where web requests may come.
+    SetInboundRules {
+        /// Which space.
+        space: SpaceId,
+        /// All of them, in their order; the ones before are gone.
+        rules: Vec<InboundRule>,
+    },
+    /// Says whether a member of the team may make apps in a space.
+    SetSpaceAccess {
+        /// Which space.
+        space: SpaceId,
+        /// Who.
+        user: UserId,
+        /// Whether.
+        create_apps: bool,
+    },
+    /// Gives a space, with the apps in it, to another team.
+    TransferSpace {
+        /// Which.
+        space: SpaceId,
+        /// To whom.
+        team: TeamId,
     },
     /// Accepts a request and configures the space's side (R12).
     AcceptPeering {

@@ -80,6 +80,9 @@ impl Decision<'_> {
             dyno_group,
             router_enis,
             peering_limit: Space::DEFAULT_PEERING_LIMIT,
+            trusted: Space::anywhere(),
+            inbound: None,
+            no_apps: Default::default(),
             created: self.now,
             updated: self.now,
         });

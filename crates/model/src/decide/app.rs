@@ -42,7 +42,7 @@ impl Decision<'_> {
     }
 
     fn create_app(&mut self, name: Option<&str>, space: SpaceId, internal: bool) -> Outcome {
-        let (space, _) = self.seen_space(space)?;
+        let space = self.space_for_new_app(space)?;
         let owner = self.owner_of_new_app(space.team)?;
         let name = match name {
             Some(name) => self.check_app_name(name)?,

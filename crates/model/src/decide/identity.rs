@@ -42,10 +42,7 @@ impl Decision<'_> {
                 self.operator_only()?;
                 self.create_team(name, *admin)
             }
-            C::SetMember { team, user, role } => {
-                self.operator_only()?;
-                self.set_member(*team, *user, *role)
-            }
+            C::SetMember { team, user, role } => self.set_member(*team, *user, *role),
             C::EnsureAccount { id, region } => {
                 self.operator_only()?;
                 self.ensure_account(*id, *region)
@@ -192,6 +189,18 @@ impl Decision<'_> {
     }
 
     fn set_member(&mut self, team: TeamId, user: UserId, role: Option<Role>) -> Outcome {
+        let leaves = role.is_none() && self.caller == Caller::User(user);
+        match self.role_in(team, "Couldn't find that team.")? {
+            Role::Admin => {}
+            Role::Member if leaves => {}
+            Role::Member => {
+                return refuse(
+                    Code::UnauthorizedOperation,
+                    "You do not have access to change the team's members; only its admins can \
+                     change them.",
+                );
+            }
+        }
         let Some(before) = self.world.team(team).cloned() else { return not_found("team") };
         if self.world.user(user).is_none() {
             return not_found("user");
@@ -210,6 +219,9 @@ impl Decision<'_> {
         if after.members != before.members {
             after.updated = self.now;
             self.put(after);
+            if role.is_none() {
+                self.forget_space_access(team, user);
+            }
         }
         Ok(Key::Team(team).into())
     }

@@ -23,6 +23,11 @@ impl Decision<'_> {
             C::DeleteSpace { space } => self.delete_space(*space),
             C::RenameSpace { space, name } => self.rename_space(*space, name),
             C::SetPeeringLimit { space, limit } => self.set_peering_limit(*space, *limit),
+            C::SetInboundRules { space, rules } => self.set_inbound_rules(*space, rules),
+            C::SetSpaceAccess { space, user, create_apps } => {
+                self.set_space_access(*space, *user, *create_apps)
+            }
+            C::TransferSpace { space, team } => self.transfer_space(*space, *team),
             C::AcceptPeering { space, peering } => self.accept_for_space(*space, *peering),
             C::DeletePeering { space, peering } => self.delete_for_space(*space, *peering),
             _ => refuse(Code::OperationNotPermitted, "this is not about spaces"),

@@ -7,4 +7,5 @@ mod life_cycle;
 mod peering;
 mod release;
 mod space;
+mod space_access;
 mod system;

@@ -249,6 +249,9 @@ pub fn space(n: u128, vpc: u128, data_vpc: u128, block: &str, data_block: &str) 
         dyno_group: id(vpc),
         router_enis: Vec::new(),
         peering_limit: 5,
+        trusted: Space::anywhere(),
+        inbound: None,
+        no_apps: Default::default(),
         created: now(),
         updated: now(),
     }

@@ -1,9 +1,13 @@
 //! The platform's half: spaces. Apps have a file of their own.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use super::InboundRuleset;
 use crate::{
-    Cidr, EniId, PcxId, Region, SecurityGroupId, SpaceId, SubnetId, TeamId, Timestamp, VpcId,
+    Cidr, EniId, PcxId, Region, SecurityGroupId, SpaceId, SubnetId, TeamId, Timestamp, UserId,
+    VpcId,
 };
 
 /// A Private Space: a VPC of the platform's account, and a data VPC beside it.
@@ -38,6 +42,16 @@ pub struct Space {
     pub router_enis: Vec<EniId>,
     /// How many customers' VPCs may be peered with it (R24).
     pub peering_limit: u16,
+    /// Whose web requests its public apps take: what `inbound` comes to, as blocks that do not
+    /// cover each other. None at all take nobody's.
+    #[serde(default = "Space::anywhere")]
+    pub trusted: Vec<Cidr>,
+    /// The rules that `trusted` follows from; nothing until somebody gave some.
+    #[serde(default)]
+    pub inbound: Option<InboundRuleset>,
+    /// The members of its team who may not make apps in it.
+    #[serde(default)]
+    pub no_apps: BTreeSet<UserId>,
     /// When it was made.
     pub created: Timestamp,
     /// When it was last changed.

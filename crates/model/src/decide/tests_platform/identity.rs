@@ -41,7 +41,7 @@ fn r4_only_the_operator_makes_identities() {
     let mut bench = Bench::set_up(true);
     let ada = user(&mut bench, "ada@example.com");
     let platform = bench.platform();
-    let (team, id) = (TeamId::MIN, AccessKeyId::MIN);
+    let id = AccessKeyId::MIN;
     let commands = [
         C::SetUp { region: Region::DEFAULT, emulator: true, instance: "t2".to_owned() },
         C::CreateAccount { name: "acme".to_owned() },
@@ -54,7 +54,6 @@ fn r4_only_the_operator_makes_identities() {
         C::DeleteAccessKey { id },
         C::CreateUser { email: "eve@example.com".to_owned() },
         C::CreateTeam { name: "eves".to_owned(), admin: ada },
-        C::SetMember { team, user: ada, role: Some(Role::Admin) },
         C::EnsureAccount { id: platform, region: Region::DEFAULT },
         token(UserId::MIN, "a"),
     ];
@@ -165,4 +164,33 @@ fn a_team_keeps_an_admin() {
     assert_eq!(bench.refused(op, set(UserId::MAX, None)).code, Code::NotFound);
     let nowhere = C::SetMember { team: TeamId::MAX, user: bob, role: None };
     assert_eq!(bench.refused(op, nowhere).code, Code::NotFound);
+}
+
+#[test]
+fn admins_of_a_team_choose_its_members_and_anybody_may_leave() {
+    let mut town = Town::new();
+    let (team, admin) = (town.team, town.admin());
+    let set = |user, role| C::SetMember { team, user, role };
+    let newcomer = town.stranger;
+    for (caller, code) in [
+        (Caller::User(town.member), Code::UnauthorizedOperation),
+        (Caller::User(newcomer), Code::NotFound),
+        (town.platform_key(), Code::UnauthorizedOperation),
+    ] {
+        let refused = town.bench.refused(caller, set(newcomer, Some(Role::Admin)));
+        assert_eq!(refused.code, code, "{caller}");
+    }
+    let raise = set(town.member, Some(Role::Admin));
+    let refused = town.bench.refused(Caller::User(town.member), raise);
+    assert_eq!(refused.code, Code::UnauthorizedOperation);
+    let refused = town.bench.refused(Caller::User(town.member), set(town.ada, None));
+    assert_eq!(refused.code, Code::UnauthorizedOperation);
+
+    town.bench.ok(admin, set(newcomer, Some(Role::Member)));
+    town.bench.ok(Caller::User(town.member), set(town.member, None));
+    assert_eq!(town.bench.refused(admin, set(town.ada, None)).code, Code::Conflict);
+    town.bench.ok(admin, set(newcomer, Some(Role::Admin)));
+    town.bench.ok(admin, set(town.ada, None));
+    let members = &town.bench.world.team(team).unwrap().members;
+    assert_eq!(members.keys().collect::<Vec<_>>(), [&newcomer]);
 }
