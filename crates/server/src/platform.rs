@@ -4,17 +4,22 @@
 //! authenticated, scoped, and then either answered from the world as of the last commit, or turned
 //! into a command for the ledger and answered from what that led to.
 
+mod absent;
 mod app;
 mod body;
 mod call;
 mod dyno;
 mod failure;
 mod headers;
+mod host;
 mod identity;
+mod inbound;
+mod member;
 mod page;
 mod peering;
 mod route;
 mod space;
+mod space_access;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -118,6 +123,11 @@ async fn run<S>(work: &Work<S>, call: &Call, subject: &S, origin: &Origin) -> Ou
     match work {
         Work::Read(read) => read(call, subject),
         Work::Write(parse, show) => {
+            let command = parse(call, subject)?;
+            let committed = call.state.submit(call.caller, command, origin).await?;
+            show(call, subject, &committed)
+        }
+        Work::People(parse, show) => {
             let command = parse(call, subject)?;
             let committed = call.state.submit(call.caller, command, origin).await?;
             show(call, subject, &committed)

@@ -66,6 +66,15 @@ impl Body {
         }
     }
 
+    /// A list, if it is given.
+    pub(super) fn list(&self, field: &str) -> Result<Option<&[Value]>, Failure> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(Value::Array(values)) => Ok(Some(values)),
+            Some(_) => Err(wrong_type(field, "a list")),
+        }
+    }
+
     /// A number without fraction, if it is given.
     pub(super) fn integer(&self, field: &str) -> Result<Option<i64>, Failure> {
         match self.get(field) {

@@ -155,6 +155,21 @@ impl Call {
             .ok_or_else(|| Failure::not_found("dyno", "process"))
     }
 
+    /// The member of a team that the path names, by address, by id, or by `~` for the caller.
+    pub(super) fn member(&self, team: &Team) -> Result<Arc<User>, Failure> {
+        let found = match self.param("member") {
+            "~" => self.user(),
+            identity => match identity.parse() {
+                Ok(id) => self.world.user(id),
+                Err(_) => self.world.user_named(identity),
+            },
+        };
+        found
+            .filter(|user| team.members.contains_key(&user.id))
+            .cloned()
+            .ok_or_else(|| Failure::not_found("member", "team member"))
+    }
+
     fn knows(&self, team: model::TeamId) -> bool {
         self.world.team(team).is_some_and(|team| self.role(team).is_some())
     }

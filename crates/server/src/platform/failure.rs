@@ -42,6 +42,11 @@ impl Failure {
         Self { resource: Some(resource), ..Self::new(StatusCode::NOT_FOUND, "not_found", message) }
     }
 
+    /// 404: this installation has nothing of the kind, and says what it has instead.
+    pub(super) fn absent(resource: &'static str, message: impl Into<String>) -> Self {
+        Self { resource: Some(resource), ..Self::new(StatusCode::NOT_FOUND, "not_found", message) }
+    }
+
     /// 404: no such path.
     pub(super) fn no_endpoint() -> Self {
         Self::new(

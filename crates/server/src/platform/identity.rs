@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use model::{Region, Role, SpaceId, Team, Timestamp, User};
+use model::{Region, Role, Team, Timestamp, User};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::call::{Call, Outcome, list, ok};
 use super::failure::Failure;
+
+/// The address that stands for who runs the installation, who is no user.
+pub(super) const OPERATOR: &str = "operator@causeway.localhost";
 
 /// The id of something that has none of its own, from its name: the same everywhere, for ever.
 pub(super) fn derived_id(kind: &str, name: &str) -> Uuid {
@@ -23,7 +26,7 @@ pub(super) fn account(call: &Call, (): &()) -> Outcome {
         // Who runs the installation is no user, but may look at everything.
         None => {
             let since = call.state.settings().created;
-            (derived_id("user", "operator"), "operator@causeway.localhost", since, since)
+            (derived_id("user", "operator"), OPERATOR, since, since)
         }
     };
     let team = call.teams().into_iter().next().map(|team| team_ref(team));
@@ -161,38 +164,6 @@ fn team_view(call: &Call, team: &Team) -> Value {
 /// A team as other things show theirs.
 pub(super) fn team_ref(team: &Team) -> Value {
     json!({ "id": team.id, "name": team.name })
-}
-
-pub(super) fn members(call: &Call, team: &Arc<Team>) -> Outcome {
-    let known = team.members.iter().filter_map(|(id, role)| Some((call.world.user(*id)?, *role)));
-    list(known.map(|(user, role)| {
-        json!({
-            "id": derived_id("membership", &format!("{}/{}", team.id, user.id)),
-            "email": user.email,
-            "role": role.name(),
-            "federated": false,
-            "two_factor_authentication": false,
-            "user": { "id": user.id, "email": user.email, "name": Value::Null },
-            "created_at": time(team.created),
-            "updated_at": time(team.updated),
-        })
-    }))
-}
-
-/// What every member of a space's team may do there.
-pub(super) fn space_members(call: &Call, space: &model::Space, team: &Team) -> Outcome {
-    let view = |user: &User, space_id: SpaceId| {
-        json!({
-            "id": derived_id("space-access", &format!("{space_id}/{}", user.id)),
-            "space": { "id": space_id, "name": space.name },
-            "user": { "id": user.id, "email": user.email },
-            "permissions": [{ "name": "create_apps", "description": "Can create apps." }],
-            "created_at": time(space.created),
-            "updated_at": time(space.updated),
-        })
-    };
-    let users = team.members.keys().filter_map(|id| call.world.user(*id));
-    list(users.map(|user| view(user, space.id)))
 }
 
 /// A time as this API writes it.

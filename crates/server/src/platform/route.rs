@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use axum::routing::MethodFilter;
-use model::{App, PlatformCommand, Space, Team};
+use model::{App, IdentityCommand, PlatformCommand, Space, Team};
 
 use super::call::{Call, Outcome};
 use super::failure::Failure;
-use super::{app, dyno, identity, peering, space};
+use super::{absent, app, dyno, host, identity, inbound, member, peering, space, space_access};
 use crate::ledger::Committed;
 
 /// One route.
@@ -25,6 +25,7 @@ pub(super) struct Route {
 pub(super) enum Method {
     Get,
     Post,
+    Put,
     Patch,
     Delete,
 }
@@ -45,16 +46,20 @@ pub(super) enum Scope {
 pub(super) enum Work<S> {
     /// The world is looked at.
     Read(fn(&Call, &S) -> Outcome),
+    /// A command about people is decided on, and what came of it shown.
+    People(fn(&Call, &S) -> Result<IdentityCommand, Failure>, fn(&Call, &S, &Committed) -> Outcome),
     /// A command is decided on, and what came of it shown.
     Write(fn(&Call, &S) -> Result<PlatformCommand, Failure>, fn(&Call, &S, &Committed) -> Outcome),
 }
 
 use Scope::{App as InApp, Space as InSpace, Team as InTeam, User as Any};
-use Work::{Read, Write};
+use Work::{People, Read, Write};
 
 /// Every route of the Platform API.
 pub(super) static ROUTES: &[Route] = &[
     get("/account", Any(Read(identity::account))),
+    get("/account/features", Any(Read(absent::features))),
+    get("/account/features/{feature}", Any(Read(absent::feature))),
     get("/account/rate-limits", Any(Read(identity::rate_limits))),
     get("/users/~", Any(Read(identity::account))),
     get("/users/~/apps", Any(Read(app::list_apps))),
@@ -65,7 +70,14 @@ pub(super) static ROUTES: &[Route] = &[
     get("/teams", Any(Read(identity::teams))),
     get("/teams/{team}", InTeam(Read(identity::team))),
     get("/teams/{team}/features", InTeam(Read(identity::team_features))),
-    get("/teams/{team}/members", InTeam(Read(identity::members))),
+    get("/teams/permissions", Any(Read(member::permissions))),
+    get("/teams/{team}/members", InTeam(Read(member::list_members))),
+    put("/teams/{team}/members", InTeam(People(member::set, member::shown))),
+    post("/teams/{team}/members", InTeam(People(member::add, member::shown))),
+    patch("/teams/{team}/members", InTeam(People(member::change, member::shown))),
+    delete("/teams/{team}/members/{member}", InTeam(People(member::remove, member::removed))),
+    get("/teams/{team}/invitations", InTeam(Read(member::invitations))),
+    put("/teams/{team}/invitations", InTeam(Read(member::invite))),
     get("/teams/{team}/spaces", InTeam(Read(space::list_team_spaces))),
     get("/teams/{team}/apps", InTeam(Read(app::list_team_apps))),
     get("/teams/{team}/available-generations", InTeam(Read(identity::team_generations))),
@@ -75,7 +87,28 @@ pub(super) static ROUTES: &[Route] = &[
     patch("/spaces/{space}", InSpace(Write(space::rename, space::renamed))),
     delete("/spaces/{space}", InSpace(Write(space::delete, space::deleted))),
     get("/spaces/{space}/nat", InSpace(Read(space::nat))),
-    get("/spaces/{space}/members", InSpace(Read(space::members))),
+    post(
+        "/spaces/{space}/transfer",
+        InSpace(Write(space_access::transfer, space_access::transferred)),
+    ),
+    get("/spaces/{space}/members", InSpace(Read(space_access::list_members))),
+    get("/spaces/{space}/members/{member}", InSpace(Read(space_access::member))),
+    patch(
+        "/spaces/{space}/members/{member}",
+        InSpace(Write(space_access::set, space_access::shown)),
+    ),
+    get("/spaces/{space}/inbound-ruleset", InSpace(Read(inbound::current))),
+    put("/spaces/{space}/inbound-ruleset", InSpace(Write(inbound::set, inbound::shown))),
+    get("/spaces/{space}/inbound-rulesets", InSpace(Read(inbound::list_rulesets))),
+    get("/spaces/{space}/inbound-rulesets/{ruleset}", InSpace(Read(inbound::one))),
+    get("/spaces/{space}/hosts", InSpace(Read(host::list_hosts))),
+    get("/spaces/{space}/log-drain", InSpace(Read(absent::log_drain))),
+    put("/spaces/{space}/log-drain", InSpace(Read(absent::log_drain))),
+    get("/spaces/{space}/vpn-connections", InSpace(Read(absent::vpn))),
+    post("/spaces/{space}/vpn-connections", InSpace(Read(absent::vpn))),
+    get("/spaces/{space}/vpn-connections/{vpn}", InSpace(Read(absent::vpn))),
+    patch("/spaces/{space}/vpn-connections/{vpn}", InSpace(Read(absent::vpn))),
+    delete("/spaces/{space}/vpn-connections/{vpn}", InSpace(Read(absent::vpn))),
     get("/spaces/{space}/topology", InSpace(Read(space::topology))),
     get("/spaces/{space}/dynos", InSpace(Read(dyno::list_space_dynos))),
     get("/spaces/{space}/peering-info", InSpace(Read(peering::info))),
@@ -96,7 +129,11 @@ pub(super) static ROUTES: &[Route] = &[
     get("/apps/{app}/config-vars", InApp(Read(app::config_vars))),
     get("/apps/{app}/addons", InApp(Read(app::nothing))),
     get("/apps/{app}/buildpack-installations", InApp(Read(app::nothing))),
-    get("/apps/{app}/collaborators", InApp(Read(app::nothing))),
+    get("/apps/{app}/collaborators", InApp(Read(member::collaborators))),
+    post("/apps/{app}/collaborators", InApp(Read(member::no_collaborators))),
+    delete("/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators))),
+    post("/teams/apps/{app}/collaborators", InApp(Read(member::no_collaborators))),
+    patch("/teams/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators))),
     get("/apps/{app}/domains", InApp(Read(app::nothing))),
     get("/apps/{app}/formation", InApp(Read(app::nothing))),
     get("/apps/{app}/releases", InApp(Read(app::releases))),
@@ -116,6 +153,10 @@ const fn post(path: &'static str, scope: Scope) -> Route {
     Route { method: Method::Post, path, scope }
 }
 
+const fn put(path: &'static str, scope: Scope) -> Route {
+    Route { method: Method::Put, path, scope }
+}
+
 const fn patch(path: &'static str, scope: Scope) -> Route {
     Route { method: Method::Patch, path, scope }
 }
@@ -130,6 +171,7 @@ impl Method {
         match self {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
             Self::Patch => MethodFilter::PATCH,
             Self::Delete => MethodFilter::DELETE,
         }
@@ -137,6 +179,6 @@ impl Method {
 
     /// Whether a body is read.
     pub(super) const fn has_body(self) -> bool {
-        matches!(self, Self::Post | Self::Patch)
+        matches!(self, Self::Post | Self::Put | Self::Patch)
     }
 }

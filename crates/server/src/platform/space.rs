@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::body::Body;
 use super::call::{Call, Outcome, created, list, ok};
 use super::failure::Failure;
-use super::identity::{cedar, derived_id, find_region, region_ref, space_members, team_ref, time};
+use super::identity::{cedar, derived_id, find_region, region_ref, team_ref, time};
 use crate::ledger::Committed;
 
 pub(super) fn list_spaces(call: &Call, (): &()) -> Outcome {
@@ -104,11 +104,6 @@ pub(super) fn nat(_: &Call, space: &Arc<Space>) -> Outcome {
         "sources": [],
         "state": "disabled",
     }))
-}
-
-pub(super) fn members(call: &Call, space: &Arc<Space>) -> Outcome {
-    let team = call.world.team(space.team).ok_or_else(|| Failure::not_found("team", "team"))?;
-    space_members(call, space, team)
 }
 
 pub(super) fn topology(call: &Call, space: &Arc<Space>) -> Outcome {

@@ -4,5 +4,6 @@ mod authorization;
 mod bad_input;
 pub(crate) mod fixture;
 mod golden;
+mod people;
 mod transport;
 mod writes;

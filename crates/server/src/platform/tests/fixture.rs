@@ -269,6 +269,9 @@ fn space() -> Space {
         dyno_group: "sg-00000000000000001".parse().unwrap(),
         router_enis: Vec::new(),
         peering_limit: Space::DEFAULT_PEERING_LIMIT,
+        trusted: vec![Cidr::ANY],
+        inbound: None,
+        no_apps: Default::default(),
         created: past(),
         updated: past(),
     }

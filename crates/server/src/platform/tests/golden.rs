@@ -14,15 +14,19 @@ const PATHS: &[&str] = &[
     "/teams/acme",
     "/teams/acme/members",
     "/teams/acme/apps",
+    "/teams/permissions",
     "/spaces/alpha",
     "/spaces/alpha/nat",
     "/spaces/alpha/members",
+    "/spaces/alpha/members/bob@example.com",
+    "/spaces/alpha/inbound-ruleset",
     "/spaces/alpha/topology",
     "/spaces/alpha/dynos",
     "/spaces/alpha/peering-info",
     "/spaces/alpha/peerings",
     "/spaces/alpha/peerings/pcx-00000000000000001",
     "/apps/shop",
+    "/apps/shop/collaborators",
     "/apps/shop/config-vars",
     "/apps/shop/releases",
     "/apps/shop/dynos",
@@ -63,7 +67,7 @@ async fn lists_that_are_alike_hold_the_same() {
         server.get(ALICE, &format!("/spaces/{ALPHA}")).await.json(),
         server.get(ALICE, "/spaces").await.json()[0]
     );
-    for empty in ["addons", "buildpack-installations", "collaborators", "domains", "formation"] {
+    for empty in ["addons", "buildpack-installations", "domains", "formation"] {
         assert_eq!(server.get(ALICE, &format!("/apps/shop/{empty}")).await.text, "[]");
     }
     assert_eq!(server.get(ALICE, "/apps/shop/sni-endpoints").await.text, "[]");
