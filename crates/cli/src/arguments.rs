@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod people;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -270,6 +272,9 @@ pub enum Command {
         #[arg(long)]
         confirm: Option<String>,
     },
+
+    #[command(flatten)]
+    People(people::People),
 
     /// List apps
     #[command(after_help = "Examples:\n  causeway apps")]

@@ -3,6 +3,7 @@
 mod apps;
 mod identity;
 mod operate;
+mod people;
 mod spaces;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         | Command::SpacesPeerings(_)
         | Command::SpacesPeeringsAccept(_)
         | Command::SpacesPeeringsDestroy { .. }) => spaces::run(command, out)?,
+        Command::People(command) => people::run(command, out)?,
         command @ (Command::Apps(_)
         | Command::AppsCreate { .. }
         | Command::AppsDestroy { .. }

@@ -147,9 +147,14 @@ impl Server {
 
     /// The real `heroku` command.
     pub fn heroku(&self, arguments: &[&str]) -> Ran {
+        self.heroku_as(&self.variables, arguments)
+    }
+
+    /// The real `heroku` command as somebody else.
+    pub fn heroku_as(&self, variables: &[(String, String)], arguments: &[&str]) -> Ran {
         let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
         command.args(arguments);
-        self.real(command, &self.variables)
+        self.real(command, variables)
     }
 
     fn real(&self, mut command: Command, variables: &[(String, String)]) -> Ran {
