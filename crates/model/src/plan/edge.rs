@@ -144,7 +144,7 @@ pub(super) fn plan_router(world: &World, space: &Space, domains: &Domains) -> Op
     Some(RouterIntent {
         vpc: space.vpc,
         interfaces: interfaces(world, space),
-        trusted: vec![crate::Cidr::ANY],
+        trusted: space.trusted.clone(),
         apps: apps.map(|app| (app.id, plan_app(world, app, domains))).collect(),
     })
 }

@@ -66,6 +66,20 @@ fn trusted_ranges_are_replaced_as_a_whole() {
 }
 
 #[test]
+fn the_edge_is_told_who_is_trusted() {
+    let mut town = Town::allocated();
+    let (admin, space) = (town.admin(), town.space);
+    let before = town.bench.world.clone();
+    let domains = edge::Domains::default();
+    let rules = vec![allow("192.0.2.0/24"), deny("192.0.2.128/25")];
+    let (_, changes) = town.bench.run(admin, C::SetInboundRules { space, rules }).unwrap();
+    let delta = edge_delta(&before, &town.bench.world, &changes, &domains);
+    let router = delta.spaces[&space].clone().unwrap();
+    assert_eq!(router.trusted, [block("192.0.2.0/25")]);
+    assert_eq!(plan_edge(&town.bench.world, &domains).spaces[&space], router);
+}
+
+#[test]
 fn only_admins_set_trusted_ranges_and_no_more_than_twenty() {
     let mut town = Town::new();
     let space = town.space;
