@@ -149,12 +149,16 @@ impl Operator {
                 .app_named(app)
                 .and_then(|app| world.dyno_named(app.id, dyno))
                 .map(|dyno| WorkloadId::Dyno(dyno.id)),
-            None => text.parse().ok().filter(|id| world.eni_of(*id).is_some()),
+            None => world
+                .addon_named(text)
+                .map(|addon| WorkloadId::Service(addon.id))
+                .or_else(|| text.parse().ok().filter(|id| world.eni_of(*id).is_some())),
         };
         found.ok_or_else(|| {
             missing(format!(
-                "'{text}' is no dyno (as shop/run.1234) and no instance (as i-0123…); \
-                 `causeway ps --app APP` and `aws ec2 describe-instances` list them."
+                "'{text}' is no dyno (as shop/run.1234), no instance (as i-0123…) and no data \
+                 service (by its name); `causeway ps --app APP`, `aws ec2 describe-instances` and \
+                 `causeway addons --app APP` list them."
             ))
         })
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, reason = "a test says what went wrong while it cleans up")]
 
 pub mod capture;
+pub mod web;
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
@@ -59,6 +60,11 @@ impl Server {
     /// Starts one that carries packets.
     pub fn linux() -> Self {
         Self::start(&["--fabric", "linux", "--test-clock"])
+    }
+
+    /// Starts one that carries packets, with further arguments.
+    pub fn linux_with(arguments: &[&str]) -> Self {
+        Self::start(&[&["--fabric", "linux", "--test-clock"], arguments].concat())
     }
 
     /// Starts one without packets.
@@ -168,6 +174,8 @@ impl Server {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_PAGER", "")
             .env("HEROKU_SKIP_NEW_VERSION_CHECK", "true")
+            .env("HEROKU_DISABLE_AUTOUPDATE", "true")
+            .env("DISABLE_TELEMETRY", "true")
             .env("COLUMNS", "250")
             .envs(variables.iter().map(|(name, value)| (name, value)));
         run(command)
