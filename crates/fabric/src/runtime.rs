@@ -104,6 +104,9 @@ pub enum WorkloadState {
         code: Option<i32>,
         /// The signal that ended its command.
         signal: Option<i32>,
+        /// Whether the kernel killed any of its processes because together they used more memory
+        /// than they may.
+        out_of_memory: bool,
         /// When.
         at: Timestamp,
     },

@@ -4,6 +4,8 @@
 
 #[path = "netns_runtime/bench.rs"]
 mod bench;
+#[path = "netns_runtime/limits.rs"]
+mod limits;
 #[path = "netns_runtime/service.rs"]
 mod service;
 #[path = "netns_runtime/slug.rs"]
@@ -150,8 +152,10 @@ fn an_end_that_nobody_watched_is_found() {
         fs::write(home.join("go"), "unwatched\n").unwrap();
         bench::wait_for_end(shim);
     });
-    assert!(matches!(bench.state(id), WorkloadState::Exited { code: Some(7), signal: None, at }
-            if at.millis() > 1_600_000_000_000));
+    assert!(
+        matches!(bench.state(id), WorkloadState::Exited { code: Some(7), signal: None, at, .. }
+            if at.millis() > 1_600_000_000_000)
+    );
     assert_eq!(bench.log(id), "unwatched\n");
     // What ended by itself is not started by a sweep, and is by a change that names it.
     bench.sweep(id, wanted.clone());
@@ -298,16 +302,6 @@ fn exec_has_the_callers_input_output_and_exit_status() {
     let other = bench.instance(2);
     let refused = bench.runtime.exec_command(&other, &["true".to_owned()], false);
     assert!(matches!(refused, Err(Error::NotRunning(_))));
-}
-
-#[test]
-fn memory_is_limited() {
-    let mut bench = Bench::new(1);
-    let id = bench.dyno(1);
-    let mut wanted = intent(&bench, &["tail", "/dev/zero"]);
-    wanted.memory_limit = Some(32 << 20);
-    bench.apply(id, Some(wanted));
-    assert_eq!(bench.ended(id), (None, Some(9)));
 }
 
 #[test]

@@ -34,6 +34,9 @@ const USERS: u64 = 400_000;
 /// Processes and threads that a workload may have.
 const TASKS: u64 = 4096;
 const OPEN_FILES: u64 = 65_536;
+/// What version 1 of control groups gives to a group that says nothing, and version 2.
+const DEFAULT_SHARES: u64 = 1024;
+const DEFAULT_WEIGHT: u64 = 100;
 /// Of two things to kill for memory, the kernel is to take a workload.
 const OOM_SCORE: i32 = 500;
 /// Files of the host's `/etc` that a workload may see: all public, none secret.
@@ -59,6 +62,8 @@ pub(super) struct Machine {
     pub(super) nameservers: Vec<Ipv4Addr>,
     /// Control group controllers that this machine has.
     pub(super) controllers: Vec<String>,
+    /// Whether all controllers are in one hierarchy (version 2 of control groups).
+    pub(super) one_hierarchy: bool,
     /// Where slugs are unpacked, each in a directory by its id.
     pub(super) slugs: Option<PathBuf>,
     /// Where data services keep their data, each in a directory by its id.
@@ -312,7 +317,7 @@ fn config(
         },
         "linux": {
             "namespaces": namespaces(intent),
-            "cgroupsPath": format!("/causeway-{}/{}", machine.instance, root.id),
+            "cgroupsPath": Path::new("/").join(group(machine, root.id)),
             "resources": resources(machine, intent),
             "seccomp": seccomp::profile(),
             // Without capabilities a server on port 80 and a ping would both be refused.
@@ -414,7 +419,21 @@ fn resources(machine: &Machine, intent: &WorkloadIntent) -> Value {
             resources["memory"]["swap"] = json!(limit);
         }
     }
+    if let Some(weight) = intent.cpu_weight.filter(|_| has("cpu")) {
+        let weight = u64::from(weight).clamp(1, 10_000);
+        if machine.one_hierarchy {
+            resources["unified"] = json!({ "cpu.weight": weight.to_string() });
+        } else {
+            let shares = (weight * DEFAULT_SHARES / DEFAULT_WEIGHT).clamp(2, 262_144);
+            resources["cpu"] = json!({ "shares": shares });
+        }
+    }
     resources
+}
+
+/// A workload's control group, below where each hierarchy is mounted.
+pub(super) fn group(machine: &Machine, id: WorkloadId) -> PathBuf {
+    Path::new(&format!("causeway-{}", machine.instance)).join(id.to_string())
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {

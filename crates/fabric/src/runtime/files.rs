@@ -31,6 +31,9 @@ pub(super) struct ShimOrder {
     pub(super) container: String,
     /// The pipe that wakes the daemon.
     pub(super) events: PathBuf,
+    /// The container's control group, in every hierarchy.
+    #[serde(default)]
+    pub(super) group: PathBuf,
     /// What its home is made of, if that is more than a directory of its own.
     #[serde(default)]
     pub(super) layers: Option<Layers>,
@@ -41,6 +44,9 @@ pub(super) struct ShimOrder {
 pub(super) struct ExitRecord {
     pub(super) code: Option<i32>,
     pub(super) signal: Option<i32>,
+    /// Whether a process of it was killed for memory.
+    #[serde(default)]
+    pub(super) out_of_memory: bool,
     /// Whether the daemon had asked for it.
     pub(super) asked: bool,
     /// Why it never started.

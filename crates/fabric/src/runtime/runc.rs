@@ -24,7 +24,7 @@ use super::files::{ExitRecord, Files, at, write_record};
 use super::process::ProcessMark;
 use super::{Error, ExecCommand, Runtime, Waker, WorkloadEvent, WorkloadState};
 
-mod cgroup;
+pub(super) mod cgroup;
 pub(super) mod doctor;
 mod purge;
 mod remove;
@@ -125,6 +125,7 @@ impl Runc {
             instance: instance.to_owned(),
             nameservers: vec![RESOLVER],
             controllers: cgroup::controllers(),
+            one_hierarchy: cgroup::is_one_hierarchy(),
             slugs: None,
             disks: None,
         };
@@ -290,8 +291,8 @@ impl Runc {
         }
         match files.ended() {
             Some((ExitRecord { failed: Some(why), .. }, _)) => WorkloadState::Failed(why),
-            Some((ExitRecord { code, signal, .. }, at)) => {
-                WorkloadState::Exited { code, signal, at }
+            Some((ExitRecord { code, signal, out_of_memory, .. }, at)) => {
+                WorkloadState::Exited { code, signal, out_of_memory, at }
             }
             None => WorkloadState::Stopped,
         }

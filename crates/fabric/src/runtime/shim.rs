@@ -27,6 +27,7 @@ use super::files::{
 };
 use super::layers::enter_own_namespace;
 use super::process::{ProcessMark, pidfd_open};
+use super::runc::cgroup::killed_for_memory;
 
 /// Tells the second start from the first.
 const STAYS: &str = "CAUSEWAY_SHIM_STAYS";
@@ -136,9 +137,24 @@ impl Shim<'_> {
         let ended = started.and_then(|watched| self.watch(watched));
         let asked = self.asked;
         match ended {
-            Ok(record) => ExitRecord { asked, ..record },
+            Ok(record) => {
+                let out_of_memory = self.note_kills();
+                ExitRecord { asked, out_of_memory, ..record }
+            }
             Err(why) => ExitRecord { asked, failed: Some(why), ..ExitRecord::default() },
         }
+    }
+
+    /// Says in the log that the kernel killed processes for memory, if it did.
+    fn note_kills(&mut self) -> bool {
+        let killed = killed_for_memory(&self.order.group);
+        if killed > 0 {
+            let line =
+                format!("causeway: out of memory: the kernel killed {killed} of its processes\n");
+            // A full disk costs the log, not the workload.
+            let _ = self.log.append(line.as_bytes());
+        }
+        killed > 0
     }
 
     fn start(&mut self) -> Result<Watched, String> {

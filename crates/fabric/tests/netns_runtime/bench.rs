@@ -88,6 +88,18 @@ impl Bench {
         id
     }
 
+    pub fn instance_name(&self) -> &str {
+        &self.instance
+    }
+
+    /// Waits until a file is in a workload's directory: by a process, so nothing spins.
+    pub fn file_appears(&self, id: WorkloadId, name: &str) {
+        let path = self.dir(id).join(name);
+        let watch = "while ! test -e \"$0\"; do sleep 0.02; done";
+        let waited = Command::new("timeout").args(["15", "sh", "-c", watch]).arg(path).status();
+        assert!(waited.unwrap().success(), "{name} never appears");
+    }
+
     /// What stands for the server's data directory.
     pub fn root(&self) -> &Path {
         self.root.path()

@@ -25,6 +25,24 @@ pub(super) fn controllers() -> Vec<String> {
     found
 }
 
+/// Whether all controllers are in one hierarchy.
+pub(super) fn is_one_hierarchy() -> bool {
+    Path::new(MOUNT).join("cgroup.controllers").exists()
+}
+
+/// How many processes of a group were killed for memory; none where nobody counts.
+pub(in super::super) fn killed_for_memory(group: &Path) -> u64 {
+    let mount = Path::new(MOUNT);
+    let counts = [
+        mount.join(group).join("memory.events"),
+        mount.join("memory").join(group).join("memory.oom_control"),
+    ];
+    let count = |text: String| {
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+    };
+    counts.iter().find_map(|path| count(fs::read_to_string(path).ok()?)).unwrap_or(0)
+}
+
 /// Removes the groups of one instance of Causeway in every hierarchy.
 pub(super) fn remove(instance: &str) -> Vec<String> {
     let ours = format!("causeway-{instance}");

@@ -17,6 +17,11 @@ pub fn doctor(runtime: &Path) -> Vec<Check> {
         "memory limits of workloads are not enforced",
     ));
     checks.push(check_controller(
+        "cpu control group",
+        controllers.iter().any(|name| name == "cpu"),
+        "every workload has the same share of the processors",
+    ));
+    checks.push(check_controller(
         "pids control group",
         controllers.iter().any(|name| name == "pids"),
         "a workload's number of processes is limited for its user only",
@@ -74,7 +79,7 @@ fn check_runtime(runtime: &Path) -> Vec<Check> {
 }
 
 fn check_controller(name: &'static str, ok: bool, without: &str) -> Check {
-    let remedy = "boot with it enabled (cgroup_enable=memory) or mount its hierarchy";
+    let remedy = "boot with it enabled (such as cgroup_enable=memory) or mount its hierarchy";
     Check {
         name,
         ok,

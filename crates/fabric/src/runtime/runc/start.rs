@@ -84,6 +84,7 @@ impl Runc {
             runc_root: self.runc_root(),
             container: id.to_string(),
             events: self.dir.join(EVENTS),
+            group: bundle::group(&self.machine, id),
             layers,
         };
         write_record(&files.order(), &order).map_err(at("write", &files.order()))?;

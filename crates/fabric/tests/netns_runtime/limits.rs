@@ -1,0 +1,85 @@
+//! What a workload may use.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use causeway_fabric::runtime::WorkloadState;
+use model::WorkloadId;
+
+use crate::bench::{Bench, intent, shell};
+
+/// A file of a running workload's control group, whichever version this machine has.
+fn of_group(bench: &Bench, id: WorkloadId, names: [&str; 2]) -> String {
+    let mount = Path::new("/sys/fs/cgroup");
+    let below = PathBuf::from(format!("causeway-{}", bench.instance_name())).join(id.to_string());
+    let [old, new] = names;
+    let controller = old.split('.').next().unwrap();
+    let old = mount.join(controller).join(&below).join(old);
+    let text = fs::read_to_string(mount.join(&below).join(new));
+    text.or_else(|_| fs::read_to_string(old)).unwrap().trim().to_owned()
+}
+
+fn ran_out(bench: &Bench, id: WorkloadId) -> bool {
+    matches!(bench.state(id), WorkloadState::Exited { out_of_memory: true, .. })
+}
+
+#[test]
+fn memory_is_limited_and_a_kill_for_it_is_told() {
+    let mut bench = Bench::new(1);
+    let (first, second, third) = (bench.dyno(1), bench.dyno(2), bench.dyno(3));
+    let mut wanted = intent(&bench, &["tail", "/dev/zero"]);
+    wanted.memory_limit = Some(32 << 20);
+    bench.apply(first, Some(wanted));
+    assert_eq!(bench.ended(first), (None, Some(9)));
+    assert!(ran_out(&bench, first));
+    assert!(bench.log(first).starts_with("causeway: out of memory: "), "{}", bench.log(first));
+
+    // It is the limit of all processes together.
+    let hoard = "for (1..3) { fork // next; my $x = q(x) x (24 << 20); sleep 1000 } wait";
+    let mut wanted = intent(&bench, &["perl", "-e", hoard]);
+    wanted.memory_limit = Some(64 << 20);
+    bench.apply(second, Some(wanted));
+    bench.ended(second);
+    assert!(ran_out(&bench, second));
+
+    let mut wanted = shell(&bench, "kill -9 $$");
+    wanted.memory_limit = Some(64 << 20);
+    bench.apply(third, Some(wanted));
+    assert_eq!(bench.ended(third), (None, Some(9)));
+    assert!(!ran_out(&bench, third));
+    assert_eq!(bench.log(third), "");
+}
+
+#[test]
+fn the_processors_are_shared_by_weight() {
+    let mut bench = Bench::new(1);
+    let (light, heavy) = (bench.dyno(1), bench.dyno(2));
+    for (id, weight) in [(light, None), (heavy, Some(800))] {
+        let mut wanted = intent(&bench, &["sleep", "1000"]);
+        wanted.cpu_weight = weight;
+        bench.apply(id, Some(wanted));
+        bench.running(id);
+    }
+    let share = |id| of_group(&bench, id, ["cpu.shares", "cpu.weight"]).parse::<u64>().unwrap();
+    assert_eq!(share(heavy), share(light) * 8);
+}
+
+#[test]
+fn a_fork_bomb_ends_at_the_limit_of_processes() {
+    let mut bench = Bench::with_grace(1, std::time::Duration::from_millis(100));
+    let id = bench.dyno(1);
+    let bomb = "1 while defined($p = fork) && ($p || sleep 1000); \
+                open F, q(>full); close F; sleep 1000";
+    let mut wanted = intent(&bench, &["perl", "-e", bomb]);
+    bench.apply(id, Some(wanted.clone()));
+    let pid = bench.running(id);
+    bench.file_appears(id, "home/full");
+    let limit: u64 = of_group(&bench, id, ["pids.max", "pids.max"]).parse().unwrap();
+    let running: u64 = of_group(&bench, id, ["pids.current", "pids.current"]).parse().unwrap();
+    assert!(limit <= 4096 && running <= limit && running > limit / 2, "{running} of {limit}");
+    // The host has processes to spare, and all of it ends at once.
+    wanted.run = false;
+    bench.apply(id, Some(wanted));
+    bench.ended(id);
+    assert!(!crate::bench::lives(pid));
+}
