@@ -8,6 +8,10 @@ mod lab;
 
 #[path = "netns_linux/change.rs"]
 mod change;
+#[path = "netns_linux/flood.rs"]
+mod flood;
+#[path = "netns_linux/mtu.rs"]
+mod mtu;
 #[path = "netns_linux/packets.rs"]
 mod packets;
 #[path = "netns_linux/peering.rs"]

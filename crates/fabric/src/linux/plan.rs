@@ -25,9 +25,14 @@ pub const ROUTER_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x01]);
 const PEERING_MACS: [MacAddr; 2] =
     [MacAddr([0x02, 0, 0, 0, 0, 0x02]), MacAddr([0x02, 0, 0, 0, 0, 0x03])];
 
+// What a router itself sends, as are errors, goes to the VPC's own interfaces, or back by the
+// peering that the packet came by, and nowhere else.
+const PRIORITY_OWN: u32 = 40;
+const PRIORITY_OWN_BACK: u32 = 50;
+const PRIORITY_OWN_END: u32 = 60;
 // What lies inside the VPC comes before any route table, except the routes to middleboxes that
-// are narrower than the VPC. A packet without a mark, as is what came by a peering, sees the
-// local addresses and then the end.
+// are narrower than the VPC. What came by a peering has a mark that no route table has: it sees
+// the local addresses and then the end.
 const PRIORITY_INSIDE: u32 = 100;
 const PRIORITY_LOCAL: u32 = 200;
 const PRIORITY_TABLES: u32 = 300;
@@ -36,6 +41,8 @@ const PRIORITY_END: u32 = 1000;
 /// Kernel tables of routes that lead out of the VPC, and of those narrower than its blocks.
 const TABLES_OUTSIDE: u32 = 0x4000_0000;
 const TABLES_INSIDE: u32 = 0x8000_0000;
+/// Kernel tables of the way back by a peering, for what the router itself sends.
+const TABLES_BACK: u32 = 0xc000_0000;
 const TABLE_BITS: u32 = 0x3fff_ffff;
 
 /// All that decides what one router looks like.
@@ -105,13 +112,21 @@ impl Router {
                 state.routes.insert(key, Hop::Link(name.clone()));
             }
         }
+        let rule = |priority, mark, table| Rule { priority, own: false, mark, table };
+        let own = |priority, mark, table| Rule { priority, own: true, mark, table };
+        state.rules.insert(own(PRIORITY_OWN, None, Some(TABLE_MAIN)));
+        state.rules.insert(own(PRIORITY_OWN_END, None, None));
+        let marks = self.peering_marks();
         for (pcx, end) in &self.links {
             let name = names::peer_link(*pcx);
             let (mac, other) = end.macs();
             state.links.insert(name.clone(), Link { mac, mtu: end.mtu.into(), up: true });
-            state.neighbours.insert((name, GATEWAY), other);
+            state.neighbours.insert((name.clone(), GATEWAY), other);
+            if let Some(mark) = marks.get(pcx) {
+                state.rules.insert(own(PRIORITY_OWN_BACK, Some(*mark), Some(*mark)));
+                state.routes.insert((*mark, Cidr::ANY), Hop::Via(GATEWAY, name));
+            }
         }
-        let rule = |priority, mark, table| Rule { priority, mark, table };
         state.rules.insert(rule(PRIORITY_LOCAL, None, Some(TABLE_MAIN)));
         state.rules.insert(rule(PRIORITY_END, None, None));
         for (id, number) in self.table_numbers() {
@@ -159,18 +174,15 @@ impl Router {
 
     /// A number below 2^30 for each route table, which depends on the set of tables alone.
     fn table_numbers(&self) -> BTreeMap<RouteTableId, u32> {
-        let mut taken = BTreeSet::new();
         let named = self.vpc.subnets.values().map(|subnet| subnet.route_table);
         let all: BTreeSet<_> = self.vpc.route_tables.keys().copied().chain(named).collect();
-        all.into_iter()
-            .map(|id| {
-                let mut number = id.bits() as u32 & TABLE_BITS;
-                while !taken.insert(number) {
-                    number = (number + 1) & TABLE_BITS;
-                }
-                (id, number)
-            })
-            .collect()
+        numbered(all.into_iter().map(|id| (id, id.bits())))
+    }
+
+    /// The mark of what came by each peering, which is also the table of the way back.
+    fn peering_marks(&self) -> BTreeMap<PcxId, u32> {
+        let numbers = numbered(self.links.keys().map(|id| (*id, id.bits())));
+        numbers.into_iter().map(|(id, number)| (id, TABLES_BACK | number)).collect()
     }
 
     /// What the router's firewall must be.
@@ -270,24 +282,26 @@ impl Router {
     }
 
     fn add_peerings(&self, rules: &mut Ruleset) {
-        for pcx in self.links.keys() {
-            let link = quoted(&names::peer_link(*pcx));
+        for (pcx, mark) in self.peering_marks() {
+            let link = quoted(&names::peer_link(pcx));
             element(rules, "any_source", format!("{link} : goto from_{pcx}"));
             for map in ["group_out", "group_in", "acl_out", "acl_in"] {
                 element(rules, map, format!("{link} : accept"));
             }
             let mut admission = Vec::new();
-            if let Some(end) = self.vpc.peerings.get(pcx).filter(|end| !end.admits_to.is_empty()) {
+            if let Some(end) = self.vpc.peerings.get(&pcx).filter(|end| !end.admits_to.is_empty()) {
                 // Nobody outside has an address of ours; a middlebox over there might pretend.
                 admission.extend(self.vpc.cidrs.iter().map(|own| format!("ip saddr {own} drop")));
-                let to = list(&end.admits_to);
+                let to = format!("ip daddr {} meta mark set {mark} accept", list(&end.admits_to));
                 match &end.admits_from {
-                    None => admission.push(format!("ip daddr {to} meta mark set 0 accept")),
+                    None => admission.push(to),
                     Some(from) if from.is_empty() => {}
-                    Some(from) => admission.push(format!(
-                        "ip saddr {} ip daddr {to} meta mark set 0 accept",
-                        list(from)
-                    )),
+                    Some(from) => {
+                        // A router over there has no address; connection tracking knows what the
+                        // error is about, or drops it.
+                        admission.push(format!("{TOO_LARGE} {to}"));
+                        admission.push(format!("ip saddr {} {to}", list(from)));
+                    }
                 }
             }
             admission.push("drop".to_owned());
@@ -300,6 +314,11 @@ impl Router {
 /// a peering does not, although the resolver's address is in a block that the peering admits.
 const QUESTIONS: &str = "iifname @interfaces ip daddr @resolvers meta l4proto { tcp, udp } \
                          th dport 53 ct state new,established accept";
+/// Errors that a router raises about what its own interfaces sent.
+const ERRORS: &str = "oifname @interfaces icmp type { 3, 11, 12 } accept";
+/// Of all errors that a router raises, only that a packet is too large for the next link goes back
+/// over a peering, and only about a connection that was let through (`ec2.md` §1.5).
+const TOO_LARGE: &str = "icmp type 3 icmp code 4";
 /// The resolver begins nothing.
 const ANSWERS: &str = "oifname @interfaces ip saddr @resolvers meta l4proto { tcp, udp } \
                        th sport 53 ct state established ct direction reply accept";
@@ -330,11 +349,13 @@ fn base_ruleset() -> Ruleset {
         "iifname vmap @any_source",
         "iifname . ip saddr vmap @sources",
     ];
+    // An error is related to its packet even where that was not let through, and so not confirmed.
+    let too_large = format!("{TOO_LARGE} ct state related ct status confirmed accept");
     let known = ["ct state established,related accept", "ct state != new drop"];
     let chains: [(&str, &str, Vec<&str>); 7] = [
         ("source_check", "prerouting priority -300", source.to_vec()),
         ("to_router", "input priority 0", vec![QUESTIONS]),
-        ("from_router", "output priority 0", vec!["meta l4proto 1 accept", ANSWERS]),
+        ("from_router", "output priority 0", vec![ERRORS, &too_large, ANSWERS]),
         (
             "egress_groups",
             "forward priority 10",
@@ -353,6 +374,19 @@ fn base_ruleset() -> Ruleset {
         rules.chains.insert(name.to_owned(), Chain { hook: Some(hook), rules: lines });
     }
     rules
+}
+
+/// A number below 2^30 for each id, which depends on the set of ids alone.
+fn numbered<Id: Ord>(ids: impl Iterator<Item = (Id, u128)>) -> BTreeMap<Id, u32> {
+    let mut taken = BTreeSet::new();
+    ids.map(|(id, bits)| {
+        let mut number = bits as u32 & TABLE_BITS;
+        while !taken.insert(number) {
+            number = (number + 1) & TABLE_BITS;
+        }
+        (id, number)
+    })
+    .collect()
 }
 
 fn chain(rules: &mut Ruleset, name: String, lines: Vec<String>) {

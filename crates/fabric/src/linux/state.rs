@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use model::Cidr;
 use model::intent::MacAddr;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
@@ -65,12 +65,14 @@ pub enum Hop {
     Via(Ipv4Addr, String),
 }
 
-/// A policy rule: which mark looks where. No table is the end: a drop.
+/// A policy rule: which packets look where. No table is the end: a drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
     /// Its place.
     pub priority: u32,
-    /// The packets that it is for; `None` is all.
+    /// Whether it is for what the namespace itself sends alone.
+    pub own: bool,
+    /// The mark of the packets that it is for; `None` is all.
     pub mark: Option<u32>,
     /// The table.
     pub table: Option<u32>,
@@ -231,12 +233,15 @@ impl Observed {
     }
 
     fn add_rule(&mut self, message: RuleMessage) {
-        let mut rule = Rule { priority: 0, mark: None, table: Some(message.header.table.into()) };
+        let table = Some(message.header.table.into());
+        let mut rule = Rule { priority: 0, own: false, mark: None, table };
         let mut plain = true;
         for attribute in &message.attributes {
             match attribute {
                 RuleAttribute::Priority(number) => rule.priority = *number,
                 RuleAttribute::FwMark(mark) => rule.mark = Some(*mark),
+                // What a namespace sends comes in by its loopback, as the kernel sees it.
+                RuleAttribute::Iifname(name) if name == LOOPBACK => rule.own = true,
                 RuleAttribute::FwMask(mask) => plain &= *mask == u32::MAX,
                 RuleAttribute::Table(table) => rule.table = Some(*table),
                 RuleAttribute::SuppressPrefixLen(len) => plain &= *len == u32::MAX,
@@ -245,7 +250,8 @@ impl Observed {
             }
         }
         // The kernel's own three, which every namespace is born with.
-        if matches!(rule.priority, 0 | 32766 | 32767) && rule.mark.is_none() && plain {
+        let for_all = rule.mark.is_none() && !rule.own;
+        if matches!(rule.priority, 0 | 32766 | 32767) && for_all && plain {
             return;
         }
         match message.header.action {
@@ -469,6 +475,10 @@ fn address(key: &(String, Ipv4Addr), netlink: &mut Netlink) -> Result<AddressMes
     message.header.family = AddressFamily::Inet;
     message.header.prefix_len = 32;
     message.header.index = netlink.index(&key.0)?;
+    if key.0 == LOOPBACK {
+        // Never taken for the source of what the namespace sends of its own accord.
+        message.header.scope = AddressScope::Host;
+    }
     message.attributes.push(AddressAttribute::Local(key.1.into()));
     message.attributes.push(AddressAttribute::Address(key.1.into()));
     Ok(message)
@@ -519,6 +529,9 @@ fn rule(rule: &Rule) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = AddressFamily::Inet;
     message.attributes.push(RuleAttribute::Priority(rule.priority));
+    if rule.own {
+        message.attributes.push(RuleAttribute::Iifname(LOOPBACK.to_owned()));
+    }
     if let Some(mark) = rule.mark {
         message.attributes.push(RuleAttribute::FwMark(mark));
         message.attributes.push(RuleAttribute::FwMask(u32::MAX));

@@ -16,6 +16,8 @@ const ROUTER: &[(&str, &str)] = &[
     ("ipv4/conf/default/accept_source_route", "0"),
     ("ipv6/conf/all/disable_ipv6", "1"),
     ("ipv6/conf/default/disable_ipv6", "1"),
+    // An error goes back the way that the mark of the packet it is about says.
+    ("ipv4/fwmark_reflect", "1"),
     // Last: writing it resets others.
     ("ipv4/ip_forward", "1"),
 ];

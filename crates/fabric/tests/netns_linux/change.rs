@@ -1,8 +1,5 @@
 //! Change, drift, adoption, removal.
 
-use std::net::UdpSocket;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
 use causeway_fabric::driver::{Driver, Outcome};
 use causeway_fabric::linux::{Linux, doctor};
 use model::intent::*;
@@ -313,81 +310,4 @@ fn run_here(line: &str) -> String {
     let mut words = line.split(' ');
     let output = std::process::Command::new(words.next().unwrap()).args(words).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Sends numbered datagrams until told to stop; returns how many.
-fn flood(socket: &UdpSocket, to: &str, stop: &AtomicBool, pause: bool) -> u64 {
-    let mut sent = 0;
-    while !stop.load(Ordering::Relaxed) {
-        if socket.send_to(b"x", to).is_ok() {
-            sent += 1;
-        }
-        if pause {
-            std::thread::yield_now();
-        }
-    }
-    sent
-}
-
-#[test]
-fn changes_leak_nothing_forbidden_and_lose_nothing_allowed() {
-    let (mut lab, _, a, b) = Lab::peered();
-    // Port 7000 is open in every version of the rules, 6666 in none.
-    let udp_to = |port| Traffic::Udp(PortRange { from: port, to: port });
-    lab.group(2).ingress = [rule(udp_to(7000), "0.0.0.0/0")].into();
-    lab.sweep();
-    let (forbidden, allowed) = (udp(b, 6666), udp(b, 7000));
-    let (bad, good) = (udp(a, 0), udp(a, 0));
-    let (stop, lost) = (AtomicBool::new(false), AtomicU64::new(0));
-    let sent = std::thread::scope(|scope| {
-        let flooder = scope.spawn(|| flood(&bad, "10.2.0.4:6666", &stop, false));
-        // Request by request, so that nothing is lost for want of buffers.
-        let asker = scope.spawn(|| {
-            let mut asked = 0_u64;
-            while !stop.load(Ordering::Relaxed) {
-                asked += 1;
-                if datagram(&good, &allowed, "10.2.0.4").is_none() {
-                    lost.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            asked
-        });
-        for turn in 0..200_u32 {
-            lab.change(|lab| {
-                let port = 1000 + turn as u16;
-                lab.group(2).ingress =
-                    [rule(udp_to(7000), "0.0.0.0/0"), rule(udp_to(port), "10.0.0.0/8")].into();
-                lab.at(1).route_tables.entry(lab_table(turn)).or_default();
-                if turn % 4 == 0 {
-                    let entry =
-                        AclEntryIntent { allow: true, traffic: Traffic::All, cidr: Cidr::ANY };
-                    let rules = AclIntent {
-                        ingress: vec![entry; 1 + turn as usize % 3],
-                        egress: vec![entry],
-                    };
-                    let id = acl_of(lab);
-                    lab.at(2).acls.insert(id, rules);
-                    let subnet = lab.id(2);
-                    lab.at(2).subnets.get_mut(&subnet).unwrap().acl = (turn % 8 == 0).then_some(id);
-                }
-                if turn % 5 == 0 {
-                    lab.eni(2, 2, 50 + turn, &format!("10.2.0.{}", 20 + turn / 5));
-                }
-            });
-        }
-        stop.store(true, Ordering::Relaxed);
-        (flooder.join().unwrap(), asker.join().unwrap())
-    });
-    assert!(sent.0 > 10_000 && sent.1 > 1_000, "{sent:?}");
-    assert_eq!(lost.load(Ordering::Relaxed), 0, "of {} allowed", sent.1);
-    forbidden.set_nonblocking(true).unwrap();
-    assert!(forbidden.recv(&mut [0]).is_err(), "one of {} forbidden arrived", sent.0);
-}
-
-fn lab_table(turn: u32) -> RouteTableId {
-    format!("rtb-{:017x}", 0xabc0 + turn % 7).parse().unwrap()
-}
-
-fn acl_of(lab: &Lab) -> AclId {
-    lab.id(2)
 }
