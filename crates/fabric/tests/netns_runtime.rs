@@ -4,6 +4,11 @@
 
 #[path = "netns_runtime/bench.rs"]
 mod bench;
+#[path = "netns_runtime/isolation.rs"]
+mod isolation;
+#[expect(dead_code, reason = "it is made for the tests of the fabric")]
+#[path = "netns_linux/lab.rs"]
+mod lab;
 #[path = "netns_runtime/limits.rs"]
 mod limits;
 #[path = "netns_runtime/service.rs"]
