@@ -1,0 +1,102 @@
+//! The one place of the edge that reads the clock and asks for chance.
+
+use std::cell::Cell;
+use std::fmt::{self, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The time since 1970.
+pub fn since_epoch() -> Duration {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the edge is a process of its own; here it looks"
+    )]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A number that nobody can foresee well: for spreading load and for ids, not for secrets.
+pub fn chance() -> u64 {
+    thread_local! {
+        static STATE: Cell<u64> = const { Cell::new(0) };
+    }
+    STATE.with(|state| {
+        let mut x = state.get();
+        if x == 0 {
+            x = seed();
+        }
+        // SplitMix64.
+        x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        state.set(if x == 0 { 1 } else { x });
+        let mut z = x;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
+
+/// A number that nobody can foresee at all.
+pub fn secret_u16() -> u16 {
+    let mut bytes = [0; 2];
+    if getrandom::fill(&mut bytes).is_err() {
+        bytes.copy_from_slice(&chance().to_le_bytes()[..2]);
+    }
+    u16::from_le_bytes(bytes)
+}
+
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    if getrandom::fill(&mut bytes).is_err() {
+        let now = since_epoch();
+        return now.as_secs() ^ u64::from(now.subsec_nanos()) << 32 | 1;
+    }
+    u64::from_le_bytes(bytes) | 1
+}
+
+/// Writes a time as RFC 3339 does, in UTC and with microseconds.
+pub fn write_rfc3339(out: &mut String, at: Duration) -> fmt::Result {
+    let seconds = at.as_secs();
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let micros = at.subsec_micros();
+    write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}+00:00")
+}
+
+/// The date of a day, counted from 1970: years are taken to begin in March, so that leap days
+/// come last.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let of_era = shifted % 146_097;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_right() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00.000000+00:00"),
+            (951_782_400, "2000-02-29T00:00:00.000000+00:00"),
+            (1_709_164_800, "2024-02-29T00:00:00.000000+00:00"),
+            (1_735_689_599, "2024-12-31T23:59:59.000000+00:00"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000+00:00"),
+        ] {
+            let mut out = String::new();
+            write_rfc3339(&mut out, Duration::from_secs(seconds)).unwrap();
+            assert_eq!(out, text);
+        }
+    }
+
+    #[test]
+    fn chance_does_not_repeat_itself() {
+        let seen: std::collections::BTreeSet<u64> = (0..1000).map(|_| chance()).collect();
+        assert_eq!(seen.len(), 1000);
+    }
+}

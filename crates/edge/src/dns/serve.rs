@@ -1,0 +1,211 @@
+//! Takes questions from sockets and sends answers.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use hickory_proto::op::{Message, ResponseCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use super::answer::{Answer, Transport, answer, bound, refuse, truncated};
+use super::forward::{Forwarder, framed};
+use super::known::Knowledge;
+use crate::sockets::readable;
+
+/// Longer questions are none.
+const QUESTION_BYTES: usize = 4096;
+/// Packets that are looked at before others have their turn.
+const AT_ONCE: usize = 32;
+/// Streams at once to one address of a resolver.
+const STREAMS: usize = 256;
+/// How long a stream may say nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The pause after the process ran out of files.
+const SHORT_OF: Duration = Duration::from_millis(50);
+/// Addresses that are counted; beyond that many at once, new ones are not heard.
+const SOURCES: usize = 65_536;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Somebody who answers questions.
+#[derive(Debug)]
+pub struct Resolver {
+    /// What it knows.
+    pub known: ArcSwap<Knowledge>,
+    forwarder: Option<Arc<Forwarder>>,
+    rate: u32,
+    heard: Mutex<Heard>,
+    turn: AtomicUsize,
+}
+
+/// Who asked how often in this second.
+#[derive(Debug)]
+struct Heard {
+    since: Instant,
+    packets: HashMap<IpAddr, u32>,
+}
+
+impl Resolver {
+    /// One that asks others what it does not know itself, if it may.
+    pub fn new(known: Knowledge, forwarder: Option<Arc<Forwarder>>, rate: u32) -> Self {
+        Self {
+            known: ArcSwap::from_pointee(known),
+            forwarder,
+            rate,
+            heard: Mutex::new(Heard { since: Instant::now(), packets: HashMap::new() }),
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether a packet from an address is heard.
+    fn hears(&self, from: IpAddr) -> bool {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.since.elapsed() >= SECOND {
+            heard.since = Instant::now();
+            heard.packets.clear();
+        }
+        if heard.packets.len() >= SOURCES && !heard.packets.contains_key(&from) {
+            return false;
+        }
+        let packets = heard.packets.entry(from).or_insert(0);
+        *packets = packets.saturating_add(1);
+        *packets <= self.rate
+    }
+
+    fn answer(&self, packet: &[u8], transport: Transport) -> Answer {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let recursive = self.forwarder.is_some();
+        match answer(packet, &self.known.load(), transport, recursive, turn) {
+            Answer::Elsewhere(question) if self.forwarder.is_none() => {
+                refuse(&question, ResponseCode::Refused, transport, recursive)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Asks others.
+    async fn elsewhere(&self, packet: &[u8], question: &Message, transport: Transport) -> Vec<u8> {
+        let asked = match &self.forwarder {
+            Some(forwarder) => forwarder.ask(packet, transport).await,
+            None => None,
+        };
+        match (asked, transport) {
+            (Some(found), Transport::Udp) if found.len() > bound(question) => {
+                truncated(question, true)
+            }
+            (Some(found), _) => found,
+            (None, _) => match refuse(question, ResponseCode::ServFail, transport, true) {
+                Answer::Reply(reply) => reply,
+                Answer::Elsewhere(_) | Answer::Nothing => Vec::new(),
+            },
+        }
+    }
+}
+
+/// Answers the packets that come to a socket, for ever.
+pub async fn datagrams(socket: Arc<UdpSocket>, resolver: Arc<Resolver>) -> io::Result<()> {
+    let socket = readable(socket)?;
+    loop {
+        let mut ready = socket.readable().await?;
+        let mut more = true;
+        for _ in 0..AT_ONCE {
+            more = take_one(socket.get_ref(), &resolver);
+            if !more {
+                break;
+            }
+        }
+        if more {
+            tokio::task::yield_now().await;
+        } else {
+            ready.clear_ready();
+        }
+    }
+}
+
+/// Answers one packet; false if there is none. The buffer is not kept while nothing comes: there
+/// are many sockets.
+fn take_one(socket: &Arc<UdpSocket>, resolver: &Arc<Resolver>) -> bool {
+    let mut buffer = [0; QUESTION_BYTES];
+    let (length, from) = match socket.recv_from(&mut buffer) {
+        Ok(received) => received,
+        Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+    };
+    let packet = buffer.get(..length).unwrap_or_default();
+    if !resolver.hears(from.ip()) {
+        return true;
+    }
+    match resolver.answer(packet, Transport::Udp) {
+        Answer::Nothing => {}
+        // An answer that does not fit into the socket is asked for again.
+        Answer::Reply(reply) => drop(socket.send_to(&reply, from)),
+        Answer::Elsewhere(question) => {
+            let (socket, resolver) = (Arc::clone(socket), Arc::clone(resolver));
+            let packet = packet.to_vec();
+            tokio::spawn(async move {
+                let reply = resolver.elsewhere(&packet, &question, Transport::Udp).await;
+                drop(socket.send_to(&reply, from));
+            });
+        }
+    }
+    true
+}
+
+/// Answers what comes over the streams of a listener, for ever.
+pub async fn streams(listener: Arc<TcpListener>, resolver: Arc<Resolver>) -> io::Result<()> {
+    let listener = readable(listener)?;
+    let places = Arc::new(Semaphore::new(STREAMS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+        let accepted = listener.async_io(Interest::READABLE, |listener| listener.accept()).await;
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "cannot take a stream of questions");
+                sleep(SHORT_OF).await;
+                continue;
+            }
+        };
+        let resolver = Arc::clone(&resolver);
+        tokio::spawn(async move {
+            // A stream that breaks off is its client's affair.
+            let _ = converse(stream, from, &resolver).await;
+            drop(place);
+        });
+    }
+}
+
+async fn converse(
+    stream: std::net::TcpStream,
+    from: SocketAddr,
+    resolver: &Arc<Resolver>,
+) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    let mut stream = TcpStream::from_std(stream)?;
+    stream.set_nodelay(true)?;
+    loop {
+        let asked = async {
+            let length = usize::from(stream.read_u16().await?);
+            let mut packet = vec![0; length.min(QUESTION_BYTES)];
+            stream.read_exact(&mut packet).await?;
+            Ok::<_, io::Error>((length, packet))
+        };
+        let (length, packet) = timeout(PATIENCE, asked).await??;
+        if length > QUESTION_BYTES || !resolver.hears(from.ip()) {
+            return Ok(());
+        }
+        let reply = match resolver.answer(&packet, Transport::Tcp) {
+            Answer::Nothing => return Ok(()),
+            Answer::Reply(reply) => reply,
+            Answer::Elsewhere(question) => {
+                resolver.elsewhere(&packet, &question, Transport::Tcp).await
+            }
+        };
+        timeout(PATIENCE, stream.write_all(&framed(&reply))).await??;
+    }
+}

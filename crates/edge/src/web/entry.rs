@@ -1,0 +1,154 @@
+//! What the log says of one request, in Heroku's form. It is written when the last hand lets go
+//! of it, so every request has its line however it ends.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Method, Uri};
+
+use super::code::Code;
+use super::log::AppLog;
+use crate::clock;
+
+/// A request on its way into the log.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where it goes.
+    pub log: Option<Arc<AppLog>>,
+    /// The request's method.
+    pub method: Method,
+    /// Its path.
+    pub uri: Uri,
+    /// Its host.
+    pub host: http::uri::Authority,
+    /// Its id.
+    pub id: Option<HeaderValue>,
+    /// For whom it was asked.
+    pub client: Option<HeaderValue>,
+    /// Whether it came over TLS.
+    pub secure: bool,
+    /// Which dyno had it.
+    pub dyno: Option<Arc<super::dyno::Dyno>>,
+    /// How long the connection to it took.
+    pub connect: Option<Duration>,
+    /// When it went to the dyno.
+    pub sent: Option<Instant>,
+    /// What was answered.
+    pub status: u16,
+    /// What went wrong.
+    pub code: Option<Code>,
+    /// How much of the response's body went out.
+    pub bytes: u64,
+    /// Whether it came to its end, good or bad. If not, the client went away.
+    pub ended: bool,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.code = Some(Code::H27);
+            if self.status == 0 {
+                self.status = Code::H27.logged();
+            }
+        }
+        if let Some(log) = self.log.take() {
+            log.add(|out| {
+                // Writing to a string does not fail.
+                let _ = self.write(out);
+            });
+        }
+    }
+}
+
+impl Entry {
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        clock::write_rfc3339(out, clock::since_epoch())?;
+        out.push_str(" router: at=");
+        match self.code {
+            None => out.push_str("info"),
+            Some(code) => {
+                let (level, name, what) = (code.level(), code.name(), code.description());
+                write!(out, "{level} code={name} desc=\"{what}\"")?;
+            }
+        }
+        out.push_str(" method=");
+        out.push_str(self.method.as_str());
+        out.push_str(" path=\"");
+        let path = self.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        push_quoted(out, path);
+        out.push_str("\" host=");
+        out.push_str(self.host.host());
+        out.push_str(" request_id=");
+        out.push_str(text(self.id.as_ref()));
+        out.push_str(" fwd=\"");
+        push_quoted(out, text(self.client.as_ref()));
+        out.push_str("\" dyno=");
+        out.push_str(self.dyno.as_ref().map_or("", |dyno| &dyno.name));
+        out.push_str(" connect=");
+        if let Some(connect) = self.connect {
+            write!(out, "{}ms", connect.as_millis())?;
+        }
+        out.push_str(" service=");
+        if let Some(sent) = self.sent {
+            write!(out, "{}ms", sent.elapsed().as_millis())?;
+        }
+        write!(out, " status={} bytes={}", self.status, self.bytes)?;
+        out.push_str(if self.secure { " protocol=https" } else { " protocol=http" });
+        Ok(())
+    }
+}
+
+fn text(value: Option<&HeaderValue>) -> &str {
+    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// A client must not be able to write fields, or lines, of its own.
+fn push_quoted(out: &mut String, text: &str) {
+    if !text.bytes().any(|byte| byte == b'"' || byte == b'\\' || byte.is_ascii_control()) {
+        out.push_str(text);
+        return;
+    }
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            char if char.is_ascii_control() => out.push('?'),
+            char => out.push(char),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_herokus_fields() {
+        let entry = Entry {
+            log: None,
+            method: Method::GET,
+            uri: Uri::from_static("/a?b"),
+            host: http::uri::Authority::from_static("demo.apps.localhost:4881"),
+            id: Some(HeaderValue::from_static("an-id")),
+            client: Some(HeaderValue::from_static("192.0.2.1, \"x\"")),
+            secure: false,
+            dyno: None,
+            connect: None,
+            sent: None,
+            status: 503,
+            code: Some(Code::H14),
+            bytes: 12,
+            ended: true,
+        };
+        let mut line = String::new();
+        entry.write(&mut line).unwrap();
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(time.ends_with("+00:00"));
+        assert_eq!(
+            rest,
+            "router: at=error code=H14 desc=\"No web processes running\" method=GET path=\"/a?b\" \
+             host=demo.apps.localhost request_id=an-id fwd=\"192.0.2.1, \\\"x\\\"\" dyno= connect= \
+             service= status=503 bytes=12 protocol=http"
+        );
+    }
+}

@@ -1,0 +1,453 @@
+//! The heads of requests and responses: what is refused, what is taken out, what is added.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Uri};
+use http::{Method, Version, request};
+
+use crate::clock;
+
+/// What is not taken, and why, for the log and the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Malformed {
+    /// No host, several, or one that is none.
+    Host,
+    /// A body whose end is not certain.
+    Length,
+    /// A method that only a proxy of clients would serve.
+    Method,
+    /// An expectation that is not known.
+    Expectation,
+}
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// As this router calls itself.
+static VIA: HeaderValue = HeaderValue::from_static("1.1 causeway-router");
+static VIA_2: HeaderValue = HeaderValue::from_static("2.0 causeway-router");
+static VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 causeway-router");
+static CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
+static TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+static UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
+
+/// Names that apps trust and that a name with an underscore becomes the same as in many of them.
+const OURS: [&str; 7] = [
+    "x-request-id",
+    "x-request-start",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "content-length",
+    "transfer-encoding",
+];
+
+/// What every request on a connection gets.
+#[derive(Debug)]
+pub struct Marks {
+    /// The client's address.
+    pub client: HeaderValue,
+    /// `http` or `https`.
+    pub proto: HeaderValue,
+    /// The port that the client connected to.
+    pub port: HeaderValue,
+}
+
+/// Refuses what could be understood in two ways. Gives the host, without a port.
+pub fn check(parts: &request::Parts) -> Result<Authority, Malformed> {
+    let headers = &parts.headers;
+    if parts.method == Method::CONNECT {
+        return Err(Malformed::Method);
+    }
+    if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
+        let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
+        let plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if !alone || !plain || headers.contains_key(header::CONTENT_LENGTH) {
+            return Err(Malformed::Length);
+        }
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next() {
+        let digits = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+        if !digits || lengths.next().is_some() {
+            return Err(Malformed::Length);
+        }
+    }
+    if let Some(expectation) = headers.get(header::EXPECT)
+        && !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
+    {
+        return Err(Malformed::Expectation);
+    }
+    host(parts)
+}
+
+fn host(parts: &request::Parts) -> Result<Authority, Malformed> {
+    let mut named = parts.headers.get_all(header::HOST).iter();
+    let header = named.next();
+    if named.next().is_some() {
+        return Err(Malformed::Host);
+    }
+    let authority = match (parts.uri.authority(), header) {
+        (Some(authority), None) => authority.clone(),
+        (Some(authority), Some(header)) => {
+            // Whoever says two different things means to be misunderstood.
+            if !header.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) {
+                return Err(Malformed::Host);
+            }
+            authority.clone()
+        }
+        (None, Some(header)) => {
+            // `from_maybe_shared` takes nothing but the whole as an authority.
+            Authority::try_from(header.as_bytes()).map_err(|_| Malformed::Host)?
+        }
+        (None, None) => return Err(Malformed::Host),
+    };
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    if !authority.as_str().bytes().all(good) || authority.host().is_empty() {
+        return Err(Malformed::Host);
+    }
+    Ok(authority)
+}
+
+/// What a client may ask a dyno to become. A request for HTTP/2 in the clear would hide what
+/// follows from the router.
+pub fn upgrade(parts: &request::Parts) -> Option<HeaderValue> {
+    let wanted = parts.headers.get(header::UPGRADE)?;
+    let asked = parts.version == Version::HTTP_11
+        && has_token(&parts.headers, "upgrade")
+        && !parts.headers.contains_key(header::CONTENT_LENGTH)
+        && !parts.headers.contains_key(header::TRANSFER_ENCODING);
+    let hidden = wanted.as_bytes().to_ascii_lowercase().starts_with(b"h2");
+    (asked && !hidden).then(|| wanted.clone())
+}
+
+fn has_token(headers: &HeaderMap, token: &str) -> bool {
+    headers.get_all(header::CONNECTION).iter().any(|value| {
+        let tokens = value.to_str().unwrap_or_default().split(',');
+        tokens.map(str::trim).any(|it| it.eq_ignore_ascii_case(token))
+    })
+}
+
+/// Takes out what concerns one connection alone.
+fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
+            // A client must not be able to take away what the app relies on.
+            .filter(|name| !OURS.contains(&name.as_str()) && *name != header::HOST)
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(header::CONNECTION);
+    }
+    for name in [
+        &header::TRANSFER_ENCODING,
+        &header::UPGRADE,
+        &header::PROXY_AUTHENTICATE,
+        &header::PROXY_AUTHORIZATION,
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+        &HTTP2_SETTINGS,
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// Makes a client's request one for a dyno, and gives its id. A body that tells no length is sent
+/// in chunks.
+pub fn to_dyno(
+    parts: &mut request::Parts,
+    authority: &Authority,
+    marks: &Marks,
+    upgrade: Option<HeaderValue>,
+    unsized_body: bool,
+) -> HeaderValue {
+    let via = match parts.version {
+        Version::HTTP_2 => &VIA_2,
+        Version::HTTP_10 => &VIA_1_0,
+        _ => &VIA,
+    };
+    let headers = &mut parts.headers;
+    let trailers = headers.get(header::TE).is_some_and(|te| {
+        te.to_str().is_ok_and(|te| te.split(',').any(|t| t.trim().eq_ignore_ascii_case("trailers")))
+    });
+    strip(headers);
+    headers.remove(header::TE);
+    headers.remove(header::EXPECT);
+    drop_disguised(headers);
+    if trailers {
+        headers.insert(header::TE, TRAILERS.clone());
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+    if let Some(upgrade) = upgrade {
+        headers.insert(header::UPGRADE, upgrade);
+        headers.insert(header::CONNECTION, UPGRADE.clone());
+    }
+    if unsized_body {
+        headers.insert(header::TRANSFER_ENCODING, CHUNKED.clone());
+    }
+    if parts.version == Version::HTTP_2 {
+        join_cookies(headers);
+    }
+    if parts.uri.authority().is_some() || !headers.contains_key(header::HOST) {
+        // An authority has no bytes that a header must not have.
+        if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+            headers.insert(header::HOST, host);
+        }
+    }
+    let id = request_id(headers);
+    headers.insert(&REQUEST_ID, id.clone());
+    headers.insert(&REQUEST_START, decimal(clock::since_epoch()));
+    let forwarded = appended(headers, &FORWARDED_FOR, &marks.client);
+    headers.insert(&FORWARDED_FOR, forwarded);
+    headers.insert(&FORWARDED_PROTO, marks.proto.clone());
+    headers.insert(&FORWARDED_PORT, marks.port.clone());
+    let via = appended(headers, &header::VIA, via);
+    headers.insert(header::VIA, via);
+    parts.version = Version::HTTP_11;
+    if parts.uri.scheme().is_some() || parts.uri.authority().is_some() {
+        let path = parts.uri.path_and_query().cloned();
+        parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    }
+    id
+}
+
+/// Makes a dyno's response one for a client.
+pub fn to_client(headers: &mut HeaderMap, upgraded: bool) {
+    let upgrade = headers.get(header::UPGRADE).cloned();
+    strip(headers);
+    if let (true, Some(upgrade)) = (upgraded, upgrade) {
+        headers.insert(header::UPGRADE, upgrade);
+        headers.insert(header::CONNECTION, UPGRADE.clone());
+    }
+    let via = appended(headers, &header::VIA, &VIA);
+    headers.insert(header::VIA, via);
+}
+
+fn drop_disguised(headers: &mut HeaderMap) {
+    if !headers.keys().any(|name| name.as_str().contains('_')) {
+        return;
+    }
+    let disguised: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .filter(|name| OURS.contains(&name.as_str().replace('_', "-").as_str()))
+        .cloned()
+        .collect();
+    for name in disguised {
+        headers.remove(name);
+    }
+}
+
+/// HTTP/2 may send each cookie in a field of its own; HTTP/1.1 may not.
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(header::COOKIE).iter();
+    if cookies.next().is_none() || cookies.next().is_none() {
+        return;
+    }
+    let all: Vec<&[u8]> =
+        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+/// All values of a field, and one more.
+fn appended(headers: &HeaderMap, name: &HeaderName, last: &HeaderValue) -> HeaderValue {
+    if !headers.contains_key(name) {
+        return last.clone();
+    }
+    let mut all = Vec::new();
+    for value in headers.get_all(name) {
+        all.extend_from_slice(value.as_bytes());
+        all.extend_from_slice(b", ");
+    }
+    all.extend_from_slice(last.as_bytes());
+    HeaderValue::from_maybe_shared(Bytes::from(all)).unwrap_or_else(|_| last.clone())
+}
+
+/// The request's id if it came with one that Heroku would keep: 20 to 200 letters, digits and
+/// `+/=-`. Else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    if let Some(id) = headers.get(&REQUEST_ID) {
+        let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-".contains(byte);
+        if (20..=200).contains(&id.len()) && id.as_bytes().iter().all(good) {
+            return id.clone();
+        }
+    }
+    new_id()
+}
+
+/// A new id of a request.
+pub fn new_id() -> HeaderValue {
+    let bits = u128::from(clock::chance()) << 64 | u128::from(clock::chance());
+    let id = uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid();
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text: &str = id.hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).expect("an id has hexadecimal digits and hyphens")
+}
+
+/// Milliseconds.
+fn decimal(time: Duration) -> HeaderValue {
+    let mut text = String::with_capacity(16);
+    let _ = write!(text, "{}", time.as_millis());
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("digits are good in a header")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn parts(build: impl FnOnce(request::Builder) -> request::Builder) -> request::Parts {
+        build(Request::builder()).body(()).unwrap().into_parts().0
+    }
+
+    fn marks() -> Marks {
+        Marks {
+            client: HeaderValue::from_static("192.0.2.7"),
+            proto: HeaderValue::from_static("http"),
+            port: HeaderValue::from_static("80"),
+        }
+    }
+
+    #[test]
+    fn what_could_be_understood_in_two_ways_is_refused() {
+        let bad = [
+            (parts(|r| r.uri("/")), Malformed::Host),
+            (parts(|r| r.uri("/").header("host", "a").header("host", "a")), Malformed::Host),
+            (parts(|r| r.uri("/").header("host", "a b")), Malformed::Host),
+            (parts(|r| r.uri("/").header("host", "a/b")), Malformed::Host),
+            (parts(|r| r.uri("/").header("host", "u@a")), Malformed::Host),
+            (parts(|r| r.uri("/").header("host", "")), Malformed::Host),
+            (parts(|r| r.uri("http://a/").header("host", "b")), Malformed::Host),
+            (parts(|r| r.method("CONNECT").uri("a:1")), Malformed::Method),
+            (
+                parts(|r| r.header("host", "a").header("transfer-encoding", "gzip, chunked")),
+                Malformed::Length,
+            ),
+            (
+                parts(|r| {
+                    r.header("host", "a")
+                        .header("transfer-encoding", "chunked")
+                        .header("content-length", "4")
+                }),
+                Malformed::Length,
+            ),
+            (
+                parts(|r| {
+                    r.header("host", "a")
+                        .header("transfer-encoding", "chunked")
+                        .header("transfer-encoding", "chunked")
+                }),
+                Malformed::Length,
+            ),
+            (parts(|r| r.header("host", "a").header("content-length", "+4")), Malformed::Length),
+            (parts(|r| r.header("host", "a").header("expect", "tea")), Malformed::Expectation),
+        ];
+        for (parts, why) in bad {
+            assert_eq!(check(&parts), Err(why), "{parts:?}");
+        }
+        let good = parts(|r| r.uri("/x").header("host", "A.example:4881"));
+        assert_eq!(check(&good).unwrap().host(), "A.example");
+    }
+
+    #[test]
+    fn a_dyno_gets_no_fields_of_the_connection_and_true_ones_of_the_router() {
+        let mut parts = parts(|r| {
+            r.uri("http://a.example/p?q")
+                .header("connection", "close, x-secret, x-forwarded-for, host")
+                .header("x-secret", "1")
+                .header("keep-alive", "5")
+                .header("te", "trailers, gzip")
+                .header("upgrade", "h2c")
+                .header("x_forwarded_for", "6.6.6.6")
+                .header("content_length", "3")
+                .header("a_b", "stays")
+                .header("x-forwarded-for", "198.51.100.1")
+                .header("x-forwarded-for", "198.51.100.2")
+                .header("x-forwarded-proto", "https")
+                .header("x-request-id", "short")
+        });
+        let authority = check(&parts).unwrap();
+        assert_eq!(upgrade(&parts), None);
+        let id = to_dyno(&mut parts, &authority, &marks(), None, true);
+        let get = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
+        assert_eq!(parts.uri, "/p?q");
+        assert_eq!(get("host"), Some("a.example"));
+        assert_eq!(get("x-forwarded-for"), Some("198.51.100.1, 198.51.100.2, 192.0.2.7"));
+        assert_eq!(get("x-forwarded-proto"), Some("http"));
+        assert_eq!(get("x-forwarded-port"), Some("80"));
+        assert_eq!(get("via"), Some("1.1 causeway-router"));
+        assert_eq!(get("x-request-id").map(str::len), Some(36));
+        assert_eq!(get("x-request-id"), id.to_str().ok());
+        assert_eq!(get("te"), Some("trailers"));
+        assert_eq!(get("connection"), Some("te"));
+        assert_eq!(get("transfer-encoding"), Some("chunked"));
+        assert_eq!(get("a_b"), Some("stays"));
+        for gone in ["x-secret", "keep-alive", "upgrade", "x_forwarded_for", "content_length"] {
+            assert_eq!(get(gone), None, "{gone}");
+        }
+    }
+
+    #[test]
+    fn a_good_request_id_is_kept() {
+        for (id, kept) in [
+            ("01234567-89ab-cdef-0123", true),
+            ("0123456789012345678", false),
+            ("0123456789012345678 x", false),
+            (&"a".repeat(200) as &str, true),
+            (&"a".repeat(201) as &str, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-request-id", HeaderValue::from_str(id).unwrap());
+            assert_eq!(request_id(&headers) == id, kept, "{id}");
+        }
+    }
+
+    #[test]
+    fn cookies_of_http_2_become_one_field() {
+        let mut parts = parts(|r| {
+            r.version(Version::HTTP_2)
+                .uri("https://a.example/")
+                .header("cookie", "a=1")
+                .header("cookie", "b=2")
+        });
+        let authority = check(&parts).unwrap();
+        to_dyno(&mut parts, &authority, &marks(), None, false);
+        assert_eq!(parts.headers.get("cookie").unwrap(), "a=1; b=2");
+        assert_eq!(parts.headers.get_all("cookie").iter().count(), 1);
+        assert_eq!(parts.headers.get("via").unwrap(), "2.0 causeway-router");
+    }
+
+    #[test]
+    fn only_a_plain_upgrade_goes_through() {
+        let ask = |what: &str| {
+            parts(|r| {
+                r.uri("/")
+                    .header("host", "a")
+                    .header("connection", "keep-alive, Upgrade")
+                    .header("upgrade", what)
+            })
+        };
+        assert!(upgrade(&ask("websocket")).is_some());
+        assert!(upgrade(&ask("H2C")).is_none());
+        let mut with_body = ask("websocket");
+        with_body.headers.insert("content-length", HeaderValue::from_static("1"));
+        assert!(upgrade(&with_body).is_none());
+    }
+}

@@ -1,0 +1,23 @@
+//! Finds out when a dyno that starts takes connections.
+
+use std::sync::Arc;
+
+use tokio::time::{sleep, timeout};
+
+use super::Web;
+use super::dyno::Dyno;
+use crate::sockets::Namespace;
+
+/// Tries until the dyno takes a connection. The pause between two tries grows.
+pub async fn until_bound(web: Arc<Web>, dyno: Arc<Dyno>, exits: Arc<[Namespace]>) {
+    let (mut pause, longest) = web.limits.probe;
+    loop {
+        let tried = timeout(web.limits.connect, web.stream(dyno.address, &exits)).await;
+        if matches!(tried, Ok(Ok(_))) {
+            dyno.set_bound(true);
+            return;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+}
