@@ -16,6 +16,7 @@ mod lookup;
 mod peering;
 mod release;
 mod route;
+mod session;
 mod space;
 mod space_access;
 mod subnet;

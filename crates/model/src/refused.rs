@@ -56,6 +56,8 @@ pub enum PlatformError {
     NotFound,
     /// Not now, or not twice.
     Conflict,
+    /// It is another than the request is about.
+    Precondition,
 }
 
 impl PlatformError {
@@ -66,6 +68,7 @@ impl PlatformError {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
+            Self::Precondition => 412,
         }
     }
 
@@ -76,6 +79,7 @@ impl PlatformError {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
+            Self::Precondition => "precondition_failed",
         }
     }
 }
@@ -111,6 +115,8 @@ codes! {
     NotFound => "InvalidResource.NotFound", NotFound;
     /// There is one already on the platform's side.
     Conflict => "ResourceAlreadyExists", Conflict;
+    /// It was changed since the caller saw it.
+    PreconditionFailed => "PreconditionFailed", Precondition;
     /// More than the limit.
     LimitExceeded => "ResourceLimitExceeded", Invalid;
     /// An id of a resource is malformed.

@@ -1,7 +1,22 @@
 //! Commands about who acts. All but a user's own tokens are the operator's.
 
-use crate::resource::{Access, Role};
-use crate::{AccessKeyId, AccountId, Region, TeamId, UserId};
+use std::time::Duration;
+
+use crate::resource::{Access, PasswordHash, Role};
+use crate::{AccessKeyId, AccountId, Region, TeamId, TokenId, UserId};
+
+/// A token to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// For whom.
+    pub user: UserId,
+    /// SHA-256 of its secret, in hexadecimal. The same one again is the same token.
+    pub hash: String,
+    /// What it is for.
+    pub description: String,
+    /// How long it lives; without end if nothing is said.
+    pub lives: Option<Duration>,
+}
 
 /// Accounts, keys, users, tokens, teams. Secrets are made by the server: the model sees only what
 /// is stored of them.
@@ -42,14 +57,35 @@ pub enum IdentityCommand {
         /// The address.
         email: String,
     },
-    /// A new token.
-    CreateToken {
-        /// For whom.
+    /// Another password.
+    SetPassword {
+        /// Whose.
         user: UserId,
-        /// SHA-256 of its secret, in hexadecimal. The same one again is the same token.
-        hash: String,
-        /// What it is for.
+        /// What is stored of it.
+        hash: PasswordHash,
+        /// Whether all tokens of the user end with this.
+        end_tokens: bool,
+    },
+    /// A new token.
+    CreateToken(NewToken),
+    /// Says what a token is for.
+    DescribeToken {
+        /// Which.
+        id: TokenId,
+        /// What for.
         description: String,
+    },
+    /// Gives a token another secret.
+    ReplaceToken {
+        /// Which.
+        id: TokenId,
+        /// SHA-256 of the new secret, in hexadecimal.
+        hash: String,
+    },
+    /// Ends a token.
+    DeleteToken {
+        /// Which.
+        id: TokenId,
     },
     /// A new team.
     CreateTeam {

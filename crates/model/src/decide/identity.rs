@@ -3,10 +3,8 @@
 use super::space::is_slug;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, IdentityCommand, Reply};
-use crate::resource::{Access, AccessKey, Account, Role, Settings, Team, Token, User};
-use crate::{
-    AccessKeyId, AccountId, Alias, Code, Key, Only, Refused, Region, TeamId, TokenId, UserId,
-};
+use crate::resource::{Access, AccessKey, Account, Role, Settings, Team, User};
+use crate::{AccessKeyId, AccountId, Code, Key, Only, Refused, Region, TeamId, UserId};
 
 /// The name of the account that owns the spaces' VPCs.
 const PLATFORM: &str = "platform";
@@ -15,9 +13,13 @@ impl Decision<'_> {
     pub(super) fn identity(&mut self, command: &IdentityCommand) -> Outcome {
         use IdentityCommand as C;
         match command {
-            C::CreateToken { user, hash, description } => {
-                self.create_token(*user, hash, description)
+            C::SetPassword { user, hash, end_tokens } => {
+                self.set_password(*user, hash, *end_tokens)
             }
+            C::CreateToken(new) => self.create_token(new),
+            C::DescribeToken { id, description } => self.describe_token(*id, description),
+            C::ReplaceToken { id, hash } => self.replace_token(*id, hash),
+            C::DeleteToken { id } => self.delete_token(*id),
             C::SetUp { region, emulator, instance } => {
                 self.operator_only()?;
                 self.set_up(*region, *emulator, instance)
@@ -50,7 +52,7 @@ impl Decision<'_> {
         }
     }
 
-    fn operator_only(&self) -> Result<(), Refused> {
+    pub(super) fn operator_only(&self) -> Result<(), Refused> {
         if self.is_operator() {
             return Ok(());
         }
@@ -136,41 +138,8 @@ impl Decision<'_> {
             return taken("a user", &email);
         }
         let id = UserId::fresh(self.ids);
-        self.put(User { id, email, created: self.now, updated: self.now });
+        self.put(User { id, email, password: None, created: self.now, updated: self.now });
         Ok(Key::User(id).into())
-    }
-
-    fn create_token(&mut self, user: UserId, hash: &str, description: &str) -> Outcome {
-        let own = self.caller == Caller::User(user);
-        if !own {
-            self.operator_only()?;
-        }
-        if self.world.user(user).is_none() {
-            return not_found("user");
-        }
-        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if hash.len() != 64 || !hash.bytes().all(hex) {
-            return refuse(
-                Code::InvalidParameterValue,
-                "A token is known by its SHA-256 in 64 hexadecimal digits.",
-            );
-        }
-        if !is_plain(description, 255) {
-            return refuse(
-                Code::InvalidParameterValue,
-                "Description has at most 255 characters and no control characters.",
-            );
-        }
-        if let Some(Key::Token(id)) = self.world.find(&Alias::Token(hash.into())) {
-            return match self.world.token(id) {
-                Some(token) if token.user == user => Ok(Key::Token(id).into()),
-                _ => refuse(Code::Conflict, "This token is somebody else's."),
-            };
-        }
-        let id = TokenId::fresh(self.ids);
-        let (hash, description) = (hash.to_owned(), description.to_owned());
-        self.put(Token { id, user, hash, description, created: self.now });
-        Ok(Key::Token(id).into())
     }
 
     fn create_team(&mut self, name: &str, admin: UserId) -> Outcome {
@@ -249,7 +218,7 @@ fn is_email(text: &str) -> bool {
             .is_some_and(|(local, host)| allowed(local) && allowed(host) && !host.contains('@'))
 }
 
-fn is_plain(text: &str, max: usize) -> bool {
+pub(super) fn is_plain(text: &str, max: usize) -> bool {
     text.chars().count() <= max && !text.contains(char::is_control)
 }
 
@@ -257,6 +226,6 @@ fn taken(what: &str, name: &str) -> Outcome {
     refuse(Code::Conflict, format!("There is {what} named {name} already."))
 }
 
-fn not_found(what: &str) -> Outcome {
+pub(super) fn not_found(what: &str) -> Outcome {
     refuse(Code::NotFound, format!("Couldn't find that {what}."))
 }

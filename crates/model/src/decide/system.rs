@@ -142,6 +142,7 @@ impl Decision<'_> {
         for key in ended {
             self.delete(key);
         }
+        self.forget_tokens();
         for (id, eni) in dynos {
             self.delete(Key::Dyno(id));
             self.release_eni(eni);

@@ -65,10 +65,25 @@ pub struct User {
     pub id: UserId,
     /// Its address, unique, in lower case.
     pub email: String,
+    /// What is stored of its password; nothing until the operator sets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<PasswordHash>,
     /// When it was made.
     pub created: Timestamp,
     /// When it was last changed.
     pub updated: Timestamp,
+}
+
+/// A slow salted hash of a password, in the notation that says how it was made. It is made and
+/// checked by the server; here it is a text, which shows itself nowhere.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(pub String);
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
 }
 
 /// An API token of a user. Only its hash is stored.
@@ -82,8 +97,21 @@ pub struct Token {
     pub hash: String,
     /// What it is for.
     pub description: String,
+    /// When it ends; never if nothing is said.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
     /// When it was made.
     pub created: Timestamp,
+    /// When it was last changed, where it was.
+    #[serde(default)]
+    pub updated: Option<Timestamp>,
+}
+
+impl Token {
+    /// Whether it speaks for its user still.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
 }
 
 /// An owner of spaces and apps.

@@ -12,7 +12,8 @@ fn user(bench: &mut Bench, email: &str) -> UserId {
 }
 
 fn token(user: UserId, digit: &str) -> C {
-    C::CreateToken { user, hash: digit.repeat(64), description: "laptop".to_owned() }
+    let (hash, description) = (digit.repeat(64), "laptop".to_owned());
+    C::CreateToken(NewToken { user, hash, description, lives: None })
 }
 
 fn account_id(bench: &mut Bench, name: &str) -> AccountId {
@@ -53,6 +54,7 @@ fn r4_only_the_operator_makes_identities() {
         },
         C::DeleteAccessKey { id },
         C::CreateUser { email: "eve@example.com".to_owned() },
+        C::SetPassword { user: ada, hash: PasswordHash("x".to_owned()), end_tokens: true },
         C::CreateTeam { name: "eves".to_owned(), admin: ada },
         C::EnsureAccount { id: platform, region: Region::DEFAULT },
         token(UserId::MIN, "a"),
@@ -138,7 +140,8 @@ fn a_token_made_twice_is_one_token_and_never_two_users() {
         let refused = bench.refused(Caller::Operator, token(ada, bad));
         assert_eq!(refused.code, Code::InvalidParameterValue);
     }
-    let long = C::CreateToken { user: ada, hash: "b".repeat(64), description: "x".repeat(256) };
+    let (hash, description) = ("b".repeat(64), "x".repeat(256));
+    let long = C::CreateToken(NewToken { user: ada, hash, description, lives: None });
     assert_eq!(bench.refused(Caller::Operator, long).code, Code::InvalidParameterValue);
 }
 
@@ -193,4 +196,139 @@ fn admins_of_a_team_choose_its_members_and_anybody_may_leave() {
     town.bench.ok(admin, set(town.ada, None));
     let members = &town.bench.world.team(team).unwrap().members;
     assert_eq!(members.keys().collect::<Vec<_>>(), [&newcomer]);
+}
+
+/// Everything of a user's tokens, as those who ask see it.
+fn tokens(bench: &Bench, user: UserId) -> Vec<(String, Option<Timestamp>)> {
+    let tokens = bench.world.tokens_of(Key::User(user));
+    tokens.map(|token| (token.description.clone(), token.expires)).collect()
+}
+
+fn made(reply: &Reply) -> TokenId {
+    match reply.main() {
+        Some(Key::Token(id)) => id,
+        other => panic!("not a token: {other:?}"),
+    }
+}
+
+#[test]
+fn a_token_ends_when_it_was_said_to() {
+    let mut bench = Bench::set_up(false);
+    let ada = user(&mut bench, "ada@example.com");
+    let lives = |lives| {
+        let (hash, description) = ("c".repeat(64), "short".to_owned());
+        C::CreateToken(NewToken { user: ada, hash, description, lives: Some(lives) })
+    };
+    for nonsense in [std::time::Duration::ZERO, std::time::Duration::MAX] {
+        let refused = bench.refused(Caller::User(ada), lives(nonsense));
+        assert_eq!(refused.code, Code::InvalidParameterValue);
+    }
+    let id = made(&bench.ok(Caller::User(ada), lives(HOUR)));
+    bench.ok(Caller::User(ada), token(ada, "d"));
+    assert_eq!(tokens(&bench, ada).len(), 2);
+    let is_live = |bench: &Bench| bench.world.token(id).unwrap().is_live(bench.now);
+    bench.pass(HOUR - std::time::Duration::from_millis(1));
+    assert!(is_live(&bench));
+    bench.pass(std::time::Duration::from_millis(1));
+    assert!(!is_live(&bench));
+    for command in [
+        C::DeleteToken { id },
+        C::ReplaceToken { id, hash: "e".repeat(64) },
+        C::DescribeToken { id, description: String::new() },
+    ] {
+        assert_eq!(bench.refused(Caller::User(ada), command).code, Code::NotFound);
+    }
+    bench.ok(Caller::System, SystemCommand::Tick);
+    assert_eq!(tokens(&bench, ada), [("laptop".to_owned(), None)]);
+}
+
+#[test]
+fn a_token_is_changed_by_its_user_and_the_operator_alone() {
+    let mut bench = Bench::set_up(false);
+    let (ada, bob) = (user(&mut bench, "ada@example.com"), user(&mut bench, "bob@example.com"));
+    let id = made(&bench.ok(Caller::User(ada), token(ada, "a")));
+    bench.ok(Caller::User(bob), token(bob, "b"));
+    for command in [
+        C::DeleteToken { id },
+        C::ReplaceToken { id, hash: "e".repeat(64) },
+        C::DescribeToken { id, description: "mine".to_owned() },
+    ] {
+        for caller in [Caller::User(bob), key(scope(111, VIRGINIA))] {
+            assert_eq!(bench.refused(caller, command.clone()).code, Code::NotFound);
+        }
+    }
+    let replace = |digit: &str| C::ReplaceToken { id, hash: digit.repeat(64) };
+    assert_eq!(bench.refused(Caller::User(ada), replace("b")).code, Code::Conflict);
+    assert_eq!(bench.refused(Caller::User(ada), replace("x")).code, Code::InvalidParameterValue);
+    bench.pass(HOUR);
+    bench.ok(Caller::User(ada), replace("f"));
+    assert_eq!(bench.world.find(&Alias::Token("a".repeat(64).into())), None);
+    assert_eq!(bench.world.find(&Alias::Token("f".repeat(64).into())), Some(Key::Token(id)));
+    assert_eq!(bench.world.token(id).unwrap().updated, Some(bench.now));
+    bench.ok(Caller::Operator, C::DescribeToken { id, description: "desk".to_owned() });
+    assert_eq!(tokens(&bench, ada), [("desk".to_owned(), None)]);
+    bench.ok(Caller::User(ada), C::DeleteToken { id });
+    assert_eq!(tokens(&bench, ada), []);
+}
+
+#[test]
+fn a_user_has_no_more_than_five_hundred_tokens() {
+    let mut bench = Bench::set_up(false);
+    let ada = user(&mut bench, "ada@example.com");
+    let new = |n: u32, lives| {
+        let (hash, description) = (format!("{n:064x}"), String::new());
+        C::CreateToken(NewToken { user: ada, hash, description, lives })
+    };
+    for n in 0..500 {
+        bench.world = bench
+            .world
+            .decide(Caller::User(ada), &new(n, Some(HOUR)).into(), bench.now, &mut bench.ids)
+            .unwrap()
+            .world;
+    }
+    let refused = bench.refused(Caller::User(ada), new(500, None));
+    assert_eq!(refused.code, Code::LimitExceeded);
+    bench.idle(Caller::User(ada), new(0, None));
+    // What has ended does not count, forgotten or not.
+    bench.pass(HOUR);
+    bench.ok(Caller::User(ada), new(500, None));
+}
+
+#[test]
+fn a_password_is_set_by_the_operator_and_shown_nowhere() {
+    let mut bench = Bench::set_up(false);
+    let ada = user(&mut bench, "ada@example.com");
+    bench.ok(Caller::User(ada), token(ada, "a"));
+    let set = |text: &str, end_tokens| {
+        let hash = PasswordHash(text.to_owned());
+        C::SetPassword { user: ada, hash, end_tokens }
+    };
+    assert!(!format!("{:?}", set("$argon2id$x", false)).contains("argon2id"));
+    bench.ok(Caller::Operator, set("$argon2id$x", false));
+    let stored = bench.world.user(ada).unwrap();
+    assert_eq!(stored.password, Some(PasswordHash("$argon2id$x".to_owned())));
+    assert!(!format!("{stored:?}").contains("argon2id"));
+    assert_eq!(tokens(&bench, ada).len(), 1);
+    bench.ok(Caller::Operator, set("$argon2id$y", true));
+    assert_eq!(tokens(&bench, ada), []);
+    let hash = PasswordHash("x".to_owned());
+    let nobody = C::SetPassword { user: UserId::MAX, hash, end_tokens: false };
+    assert_eq!(bench.refused(Caller::Operator, nobody).code, Code::NotFound);
+}
+
+#[test]
+fn users_and_tokens_from_before_are_read() {
+    let user =
+        r#"{"id":"00000000-0000-0000-0000-000000000001","email":"a@b","created":0,"updated":0}"#;
+    let created = serde_json::to_string(&Bench::new().now).unwrap();
+    let user = user.replace(":0", &format!(":{created}"));
+    let id = "00000000-0000-0000-0000-000000000001";
+    let Ok(Record::User(read)) = Record::read("user", id, &user) else { panic!("{user}") };
+    assert_eq!(read.password, None);
+    let token = format!(
+        r#"{{"id":"{id}","user":"{id}","hash":"h","description":"d","created":{created}}}"#
+    );
+    let Ok(Record::Token(read)) = Record::read("token", id, &token) else { panic!("{token}") };
+    assert_eq!((read.expires, read.updated), (None, None));
+    assert!(read.is_live(Bench::new().now));
 }

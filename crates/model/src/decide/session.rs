@@ -1,0 +1,150 @@
+//! Rules of passwords and tokens: how a user proves to be one.
+
+use std::time::Duration;
+
+use super::identity::{is_plain, not_found};
+use super::{Decision, Outcome, refuse};
+use crate::command::{Caller, NewToken, Reply};
+use crate::resource::{PasswordHash, Token, User};
+use crate::{Alias, Code, Key, Refused, Timestamp, TokenId, UserId};
+
+/// How many tokens a user may have; more are a mistake of some script.
+const MOST_TOKENS: usize = 500;
+/// The longest time that a token is given to live, if it ends at all.
+const LONGEST_LIFE: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+impl Decision<'_> {
+    pub(super) fn set_password(
+        &mut self,
+        id: UserId,
+        hash: &PasswordHash,
+        end_tokens: bool,
+    ) -> Outcome {
+        self.operator_only()?;
+        let Some(user) = self.world.user(id).cloned() else { return not_found("user") };
+        let password = Some(hash.clone());
+        self.put(User { password, updated: self.now, ..User::clone(&user) });
+        if end_tokens {
+            let tokens: Vec<_> = self.world.tokens_of(Key::User(id)).map(|t| t.id).collect();
+            for token in tokens {
+                self.delete(Key::Token(token));
+            }
+        }
+        Ok(Key::User(id).into())
+    }
+
+    pub(super) fn create_token(&mut self, new: &NewToken) -> Outcome {
+        self.own_or_operator(new.user)?;
+        if self.world.user(new.user).is_none() {
+            return not_found("user");
+        }
+        check_hash(&new.hash)?;
+        check_description(&new.description)?;
+        if let Some(Key::Token(id)) = self.world.find(&Alias::Token(new.hash.as_str().into())) {
+            return match self.world.token(id) {
+                Some(token) if token.user == new.user => Ok(Key::Token(id).into()),
+                _ => refuse(Code::Conflict, "This token is somebody else's."),
+            };
+        }
+        let expires = new.lives.map(|lives| self.expiry(lives)).transpose()?;
+        let live = self.world.tokens_of(Key::User(new.user)).filter(|t| t.is_live(self.now));
+        if live.count() >= MOST_TOKENS {
+            return refuse(
+                Code::LimitExceeded,
+                format!(
+                    "This user has {MOST_TOKENS} tokens already; revoke those that are not needed: \
+                     `heroku authorizations` lists them."
+                ),
+            );
+        }
+        let id = TokenId::fresh(self.ids);
+        self.put(Token {
+            id,
+            user: new.user,
+            hash: new.hash.clone(),
+            description: new.description.clone(),
+            expires,
+            created: self.now,
+            updated: None,
+        });
+        Ok(Key::Token(id).into())
+    }
+
+    fn expiry(&self, lives: Duration) -> Result<Timestamp, Refused> {
+        if lives.is_zero() || lives > LONGEST_LIFE {
+            return refuse(
+                Code::InvalidParameterValue,
+                "A token lives for at least a second and at most ten years; leave `expires_in` out \
+                 for one that does not end.",
+            );
+        }
+        Ok(self.now + lives)
+    }
+
+    pub(super) fn describe_token(&mut self, id: TokenId, description: &str) -> Outcome {
+        let token = self.own_token(id)?;
+        check_description(description)?;
+        if token.description != description {
+            let description = description.to_owned();
+            self.put(Token { description, updated: Some(self.now), ..token });
+        }
+        Ok(Key::Token(id).into())
+    }
+
+    /// The old secret ends with this.
+    pub(super) fn replace_token(&mut self, id: TokenId, hash: &str) -> Outcome {
+        let token = self.own_token(id)?;
+        check_hash(hash)?;
+        if self.world.find(&Alias::Token(hash.into())).is_some() {
+            return refuse(Code::Conflict, "There is such a token already.");
+        }
+        self.put(Token { hash: hash.to_owned(), updated: Some(self.now), ..token });
+        Ok(Key::Token(id).into())
+    }
+
+    pub(super) fn delete_token(&mut self, id: TokenId) -> Outcome {
+        self.own_token(id)?;
+        self.delete(Key::Token(id));
+        Ok(Reply::Done)
+    }
+
+    /// Forgets the tokens that have ended.
+    pub(super) fn forget_tokens(&mut self) {
+        let ended: Vec<_> =
+            self.world.tokens().filter(|t| !t.is_live(self.now)).map(|t| t.id).collect();
+        for id in ended {
+            self.delete(Key::Token(id));
+        }
+    }
+
+    /// A token that the caller may change; others' are not there for it.
+    fn own_token(&self, id: TokenId) -> Result<Token, Refused> {
+        let mine = |token: &Token| self.is_operator() || self.caller == Caller::User(token.user);
+        let found = self.world.token(id).filter(|token| mine(token) && token.is_live(self.now));
+        found
+            .map(|token| Token::clone(token))
+            .ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that authorization."))
+    }
+
+    fn own_or_operator(&self, user: UserId) -> Result<(), Refused> {
+        if self.caller == Caller::User(user) { Ok(()) } else { self.operator_only() }
+    }
+}
+
+fn check_hash(hash: &str) -> Result<(), Refused> {
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if hash.len() == 64 && hash.bytes().all(hex) {
+        return Ok(());
+    }
+    refuse(Code::InvalidParameterValue, "A token is known by its SHA-256 in 64 hexadecimal digits.")
+}
+
+fn check_description(description: &str) -> Result<(), Refused> {
+    if is_plain(description, 255) {
+        return Ok(());
+    }
+    refuse(
+        Code::InvalidParameterValue,
+        "Description has at most 255 characters and no control characters.",
+    )
+}
