@@ -81,6 +81,13 @@ pub fn fresh_secret(ids: &mut dyn IdSource) -> String {
     format!("{:032x}{:032x}", ids.next_bits(), ids.next_bits())
 }
 
+/// A new password that can be typed: 25 letters and digits, of which none is taken for another.
+pub fn fresh_password(ids: &mut dyn IdSource) -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let bits = ids.next_bits();
+    (0..25).map(|n| char::from(LETTERS[(bits >> (5 * n)) as usize % 32])).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

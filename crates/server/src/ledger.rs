@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
-use model::{Caller, Change, Command, IdSource, Key, Record, Refused, Reply, World};
+use model::{Caller, Change, Code, Command, IdSource, Key, Record, Refused, Reply, World};
 use store::{AuditRow, Batch, Row, Store};
 use tokio::sync::oneshot;
 
@@ -30,6 +30,27 @@ pub struct Request {
     pub source: Option<IpAddr>,
     /// The request's id, which the caller was told.
     pub request_id: String,
+    /// What must hold of the world that it is decided on; nothing where nothing is said.
+    pub only_if: Option<OnlyIf>,
+}
+
+/// Something that holds of a world or does not.
+#[derive(Clone)]
+pub struct OnlyIf(Arc<Holds>);
+
+type Holds = dyn Fn(&Arc<World>) -> bool + Send + Sync;
+
+impl OnlyIf {
+    /// Makes one. It is asked on the writer's thread, so it must not wait for anything.
+    pub fn new(holds: impl Fn(&Arc<World>) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+}
+
+impl std::fmt::Debug for OnlyIf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnlyIf(…)")
+    }
 }
 
 impl Request {
@@ -40,6 +61,7 @@ impl Request {
             command: command.into(),
             source: None,
             request_id: String::new(),
+            only_if: None,
         }
     }
 }
@@ -229,7 +251,10 @@ impl Writer {
         let mut decided = Vec::with_capacity(entries.len());
         for Entry { request, answer } in entries {
             let now = self.parts.clock.now();
-            let outcome = world.decide(request.caller, &request.command, now, &mut *self.parts.ids);
+            let outcome = match &request.only_if {
+                Some(only_if) if !only_if.0(&world) => Err(changed_meanwhile()),
+                _ => world.decide(request.caller, &request.command, now, &mut *self.parts.ids),
+            };
             let quiet = request.caller == Caller::System
                 && outcome.as_ref().is_ok_and(|d| d.changes.is_empty());
             if !quiet {
@@ -332,6 +357,13 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+fn changed_meanwhile() -> Refused {
+    Refused::new(
+        Code::PreconditionFailed,
+        "It is not any more what `If-Match` says that it is. Read it again, and then change it.",
+    )
 }
 
 /// The last state of every resource that changed, as rows.

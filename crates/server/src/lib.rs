@@ -1,18 +1,22 @@
 //! The server: both APIs, the ledger, the reconcile loops.
 
+pub mod attempts;
 pub mod clock;
 pub mod ec2;
 mod edge;
 pub mod front;
 pub mod ledger;
 pub mod operator;
+pub mod password;
 pub mod platform;
+pub mod rate;
 pub mod reconcile;
 mod serve;
 pub mod setup;
 pub mod state;
 mod workloads;
 
+pub use rate::DEFAULT_PER_HOUR;
 pub use serve::{Config, FabricKind, ServeError, Server, purge};
 pub use setup::{FIRST_ACCOUNT, FIRST_TEAM, FIRST_USER, FirstStart};
 pub use state::operator_token;

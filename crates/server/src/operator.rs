@@ -15,18 +15,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use model::{
-    Access, AccessKeyId, AccountId, Caller, Command, IdentityCommand, Key, PlatformCommand, Role,
-    SystemCommand, TeamId, UserId, WorkloadId,
+    Access, AccessKeyId, AccountId, Caller, Command, IdSource, IdentityCommand, Key, NewToken,
+    PasswordHash, PlatformCommand, Role, SystemCommand, TeamId, UserId, WorkloadId,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::input::{Asked, Fields, Segment};
-use crate::clock::{SystemIds, fresh_secret};
+use crate::clock::{SystemIds, fresh_password, fresh_secret};
 use crate::ledger::{Committed, LedgerError};
+use crate::password::PasswordError;
 use crate::reconcile::Waker;
 use crate::setup::new_access_key;
-use crate::state::{Origin, State, open_access_key, token_hash, user_token};
+use crate::state::{Origin, State, fresh_token, open_access_key, token_hash, user_token};
 
 /// What these endpoints share.
 #[derive(Clone)]
@@ -72,6 +73,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/_causeway/keys", get(keys).post(create_key))
         .route("/_causeway/keys/{id}/rotate", post(rotate_key))
         .route("/_causeway/users", get(users).post(create_user))
+        .route("/_causeway/users/{email}/password", put(set_password))
         .route("/_causeway/tokens", post(create_token))
         .route("/_causeway/teams", get(teams).post(create_team))
         .route("/_causeway/teams/{team}/members", put(set_member))
@@ -100,8 +102,10 @@ async fn admit(
         .get(http::header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    let caller = token.and_then(|token| operator.state.authenticate(token.trim()));
-    if caller == Some(Caller::Operator) || operator.state.emulator {
+    let now = operator.state.clock.now();
+    let bearer = token.and_then(|token| operator.state.authenticate(token.trim(), now));
+    let is_operator = bearer.is_some_and(|bearer| bearer.caller == Caller::Operator);
+    if is_operator || operator.state.emulator {
         return next.run(request).await;
     }
     Problem(
@@ -118,6 +122,21 @@ impl Operator {
     async fn run(&self, command: impl Into<Command>) -> Result<Committed, Problem> {
         let origin = Origin { address: None, request_id: fresh_secret(&mut SystemIds) };
         Ok(self.state.submit(Caller::Operator, command, &origin).await?)
+    }
+
+    /// What is stored of a password.
+    async fn hash(&self, password: String) -> Result<PasswordHash, Problem> {
+        let salt = SystemIds.next_bits().to_be_bytes();
+        self.state.passwords.hash(password, salt).await.map_err(|error| match error {
+            PasswordError::Length => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Problem(status, "invalid_params", error.to_string())
+            }
+            PasswordError::Busy => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Problem(status, "service_unavailable", error.to_string())
+            }
+        })
     }
 
     fn account(&self, name: &str) -> Result<AccountId, Problem> {
@@ -274,12 +293,23 @@ async fn users(Shared(operator): Shared<Operator>) -> Answer {
 #[derive(Deserialize)]
 struct NewUser {
     email: String,
+    /// Without one, the user can do no more than use tokens.
+    password: Option<String>,
 }
 
 async fn create_user(Shared(operator): Shared<Operator>, Fields(body): Fields<NewUser>) -> Answer {
+    // Before anything is made, as it may be refused.
+    let hash = match body.password {
+        Some(password) => Some(operator.hash(password).await?),
+        None => None,
+    };
     let made = operator.run(IdentityCommand::CreateUser { email: body.email }).await?;
     match made.reply.main() {
         Some(Key::User(id)) => {
+            if let Some(hash) = hash {
+                let set = IdentityCommand::SetPassword { user: id, hash, end_tokens: false };
+                operator.run(set).await?;
+            }
             let email = made.after.user(id).map(|u| u.email.clone());
             Ok(Json(json!({ "id": id, "email": email })))
         }
@@ -288,21 +318,47 @@ async fn create_user(Shared(operator): Shared<Operator>, Fields(body): Fields<Ne
 }
 
 #[derive(Deserialize)]
-struct NewToken {
+struct NewPassword {
+    /// One is made up, and shown in the answer, where none is given.
+    password: Option<String>,
+    /// Whether all of the user's tokens end with this.
+    #[serde(default)]
+    end_tokens: bool,
+}
+
+async fn set_password(
+    Shared(operator): Shared<Operator>,
+    Segment(email): Segment,
+    Fields(body): Fields<NewPassword>,
+) -> Answer {
+    let user = operator.user(&email)?;
+    let made_up = body.password.is_none().then(|| fresh_password(&mut SystemIds));
+    let password = body.password.or_else(|| made_up.clone()).unwrap_or_default();
+    let hash = operator.hash(password).await?;
+    let end_tokens = body.end_tokens;
+    operator.run(IdentityCommand::SetPassword { user, hash, end_tokens }).await?;
+    Ok(Json(json!({ "user": email, "password": made_up, "ended_tokens": end_tokens })))
+}
+
+#[derive(Deserialize)]
+struct TokenFields {
     user: String,
     #[serde(default)]
     description: String,
+    /// Seconds.
+    expires_in: Option<u64>,
 }
 
 async fn create_token(
     Shared(operator): Shared<Operator>,
-    Fields(body): Fields<NewToken>,
+    Fields(body): Fields<TokenFields>,
 ) -> Answer {
     let user = operator.user(&body.user)?;
-    let token = format!("HRKU-{}", fresh_secret(&mut SystemIds));
+    let token = fresh_token(&mut SystemIds);
     let hash = token_hash(&token);
-    let description = body.description;
-    operator.run(IdentityCommand::CreateToken { user, hash, description }).await?;
+    let lives = body.expires_in.map(Duration::from_secs);
+    let new = NewToken { user, hash, description: body.description, lives };
+    operator.run(IdentityCommand::CreateToken(new)).await?;
     Ok(Json(json!({ "token": token, "user": body.user })))
 }
 
@@ -371,7 +427,8 @@ async fn env(Shared(operator): Shared<Operator>, Fields(body): Fields<Env>) -> A
     let token = user_token(&state.secret, user);
     let hash = token_hash(&token);
     let description = "causeway env".to_owned();
-    operator.run(IdentityCommand::CreateToken { user, hash, description }).await?;
+    let new = NewToken { user, hash, description, lives: None };
+    operator.run(IdentityCommand::CreateToken(new)).await?;
     let region = state.region();
     if state.emulator {
         let account = body.account.as_deref().unwrap_or("123456789012");

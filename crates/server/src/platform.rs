@@ -17,7 +17,10 @@ mod inbound;
 mod member;
 mod page;
 mod peering;
+mod precondition;
 mod route;
+mod session;
+mod sign_in;
 mod space;
 mod space_access;
 
@@ -33,6 +36,7 @@ use axum::extract::{ConnectInfo, RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
+use model::{Command, Timestamp};
 use serde_json::Value;
 
 use self::body::Body;
@@ -40,9 +44,10 @@ use self::call::{Answer, Call, Content, Outcome};
 use self::failure::Failure;
 use self::headers::RequestIds;
 use self::page::{Page, Range};
-use self::route::{Method, ROUTES, Route, Scope, Work};
+use self::route::{Method, RATE_LIMITS, ROUTES, Route, Scope, Work};
 use crate::clock::SystemIds;
-use crate::state::{Origin, State};
+use crate::ledger::{Committed, OnlyIf};
+use crate::state::{Bearer, Origin, State, fresh_token, token_hash};
 
 /// Every route of the Platform API, with a JSON answer for paths and methods that are none.
 ///
@@ -65,7 +70,7 @@ pub fn router(state: Arc<State>) -> Router {
 
 fn refuse(request: Request, failure: Failure) -> std::future::Ready<Response> {
     let ids = RequestIds::new(&mut SystemIds, request.headers());
-    std::future::ready(respond(Err(failure), None, &HeaderMap::new(), &ids))
+    std::future::ready(respond(Err(failure), None, &HeaderMap::new(), &ids, None))
 }
 
 /// Answers one request.
@@ -79,9 +84,46 @@ async fn serve(
     let (parts, body) = request.into_parts();
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let origin = Origin { address, request_id: ids.own.clone() };
-    let received = Received { params, body, headers: &parts.headers };
-    let outcome = answer(state, route, received, &origin).await;
-    respond(outcome, Some(route.method), &parts.headers, &ids)
+    let now = state.clock.now();
+    let known = sign_in::identify(&state, route, &parts.headers, &origin, now).await;
+    let (outcome, remaining) = match known {
+        Ok(bearer) => {
+            let (counted, remaining) = count(&state, route, &bearer, now);
+            let received = Received { params, body, headers: &parts.headers };
+            let outcome = match counted {
+                Ok(()) => answer(state, route, bearer, received, &origin).await,
+                Err(failure) => Err(failure),
+            };
+            (outcome, Some(remaining))
+        }
+        Err(failure) => (Err(failure), None),
+    };
+    respond(outcome, Some(route.method), &parts.headers, &ids, remaining)
+}
+
+/// Takes a request from what the token has left, and how many that are then. Those of the operator,
+/// and of who has no token yet, are not counted.
+fn count(
+    state: &State,
+    route: &Route,
+    bearer: &Bearer,
+    now: Timestamp,
+) -> (Result<(), Failure>, u32) {
+    let Some(token) = &bearer.token else { return (Ok(()), state.rates.unlimited()) };
+    if route.path == RATE_LIMITS {
+        return (Ok(()), state.rates.remaining(token.id, now));
+    }
+    match state.rates.take(token.id, now) {
+        Ok(remaining) => (Ok(()), remaining),
+        Err(wait) => {
+            let milliseconds = wait.as_millis();
+            let message = format!(
+                "Your account reached the API rate limit. The next request is taken in \
+                 {milliseconds} ms; `GET {RATE_LIMITS}` says how many are left."
+            );
+            (Err(Failure::too_many(message)), 0)
+        }
+    }
 }
 
 /// A request as it came in.
@@ -94,12 +136,10 @@ struct Received<'a> {
 async fn answer(
     state: Arc<State>,
     route: &'static Route,
+    bearer: Bearer,
     received: Received<'_>,
     origin: &Origin,
 ) -> Outcome {
-    let token = headers::token(received.headers).ok_or_else(Failure::unauthorized)?;
-    let caller =
-        state.authenticate(&token).or_else(|| state.anybody()).ok_or_else(Failure::unauthorized)?;
     headers::check_accept(received.headers)?;
     let params = received
         .params
@@ -110,28 +150,55 @@ async fn answer(
     let body =
         if route.method.has_body() { Body::read(received.body).await? } else { Body::default() };
     let (world, now) = (state.world(), state.clock.now());
-    let call = Call { state, world, caller, now, params, body };
+    let Bearer { caller, token } = bearer;
+    let call = Call { state, world, caller, token, now, params, body };
+    let only_if = match route.method {
+        Method::Get => None,
+        Method::Post | Method::Put | Method::Patch | Method::Delete => {
+            precondition::of(route, &call, received.headers)
+        }
+    };
+    let submit = Submit { call: &call, origin, only_if };
     match &route.scope {
-        Scope::User(work) => run(work, &call, &(), origin).await,
-        Scope::Team(work) => run(work, &call, &call.team(call.param("team"))?, origin).await,
-        Scope::Space(work) => run(work, &call, &call.space(call.param("space"))?, origin).await,
-        Scope::App(work) => run(work, &call, &call.app(call.param("app"))?, origin).await,
+        Scope::User(work) | Scope::SignIn(work) => submit.run(work, &()).await,
+        Scope::Token(work) => submit.run(work, &session::find(&call)?).await,
+        Scope::Team(work) => submit.run(work, &call.team(call.param("team"))?).await,
+        Scope::Space(work) => submit.run(work, &call.space(call.param("space"))?).await,
+        Scope::App(work) => submit.run(work, &call.app(call.param("app"))?).await,
     }
 }
 
-async fn run<S>(work: &Work<S>, call: &Call, subject: &S, origin: &Origin) -> Outcome {
-    match work {
-        Work::Read(read) => read(call, subject),
-        Work::Write(parse, show) => {
-            let command = parse(call, subject)?;
-            let committed = call.state.submit(call.caller, command, origin).await?;
-            show(call, subject, &committed)
+/// What a command is handed to the ledger with.
+struct Submit<'a> {
+    call: &'a Call,
+    origin: &'a Origin,
+    only_if: Option<OnlyIf>,
+}
+
+impl Submit<'_> {
+    async fn run<S>(self, work: &Work<S>, subject: &S) -> Outcome {
+        let call = self.call;
+        match work {
+            Work::Read(read) => read(call, subject),
+            Work::Write(parse, show) => {
+                let committed = self.submit(parse(call, subject)?).await?;
+                show(call, subject, &committed)
+            }
+            Work::People(parse, show) => {
+                let committed = self.submit(parse(call, subject)?).await?;
+                show(call, subject, &committed)
+            }
+            Work::Issue(parse, show) => {
+                let secret = fresh_token(&mut SystemIds);
+                let committed = self.submit(parse(call, subject, token_hash(&secret))?).await?;
+                show(call, subject, &committed, &secret)
+            }
         }
-        Work::People(parse, show) => {
-            let command = parse(call, subject)?;
-            let committed = call.state.submit(call.caller, command, origin).await?;
-            show(call, subject, &committed)
-        }
+    }
+
+    async fn submit(self, command: impl Into<Command>) -> Result<Committed, Failure> {
+        let Self { call, origin, only_if } = self;
+        Ok(call.state.submit_if(call.caller, command, origin, only_if).await?)
     }
 }
 
@@ -141,18 +208,26 @@ fn respond(
     method: Option<Method>,
     request: &HeaderMap,
     ids: &RequestIds,
+    remaining: Option<u32>,
 ) -> Response {
-    let page = outcome.and_then(|answer| page(answer, request)).unwrap_or_else(|failure| Page {
+    let failed = |failure: Failure| Page {
         status: failure.status,
         body: failure.body(),
         headers: Vec::new(),
-    });
-    let body = serialize(&page.body);
-    let etag =
+    };
+    let mut page = outcome.and_then(|answer| page(answer, request)).unwrap_or_else(failed);
+    let mut body = serialize(&page.body);
+    let mut etag =
         (method == Some(Method::Get) && page.status.is_success()).then(|| headers::etag(&body));
+    if let (Some(tag), Some(wanted)) = (&etag, headers::wanted(request))
+        && !headers::is_wanted(&wanted, tag)
+    {
+        page = failed(Failure::changed());
+        (body, etag) = (serialize(&page.body), None);
+    }
     let mut response = (page.status, body).into_response();
     response.headers_mut().extend(page.headers);
-    headers::complete(response.headers_mut(), ids);
+    headers::complete(response.headers_mut(), ids, remaining);
     match etag {
         Some(etag) => tag(response, etag, request),
         None => response,

@@ -36,6 +36,8 @@ pub struct Config {
     pub test_clock: bool,
     /// Whether it is a test double.
     pub emulator: bool,
+    /// How many requests a token of the Platform API has in an hour; 0 for no limit.
+    pub rate_limit: u32,
     /// The OCI runtime that runs workloads.
     pub runtime: PathBuf,
     /// This program's own file, which runs inside workloads as their first process.
@@ -230,7 +232,8 @@ impl Prepared {
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
         };
-        let state = Arc::new(State::new(ledger, clock, secret, health, started.console, spare));
+        let state = State::new(ledger, clock, secret, health, started.console, spare);
+        let state = Arc::new(state.with_rate_limit(config.rate_limit));
         Ok(Self {
             config,
             data,
@@ -335,6 +338,7 @@ mod tests {
             region: Region::DEFAULT,
             test_clock: false,
             emulator: false,
+            rate_limit: 0,
             runtime: "runc".into(),
             self_exe: "/nonexistent".into(),
         }

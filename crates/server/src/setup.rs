@@ -1,6 +1,8 @@
 //! The first start: an installation that can be used at once, and says how.
 
-use model::{AccessKeyId, AccountId, Caller, Command, IdentityCommand, Key, Region, UserId};
+use model::{
+    AccessKeyId, AccountId, Caller, Command, IdentityCommand, Key, NewToken, Region, UserId,
+};
 use store::Secret;
 
 use crate::clock::{SystemIds, fresh_secret};
@@ -62,12 +64,13 @@ pub fn set_up(
         let create = IdentityCommand::CreateTeam { name: FIRST_TEAM.to_owned(), admin: user };
         run(ledger, "a team", create)?;
     }
-    let token = IdentityCommand::CreateToken {
+    let token = NewToken {
         user,
         hash: token_hash(&user_token(secret, user)),
         description: "causeway env".to_owned(),
+        lives: None,
     };
-    run(ledger, "a token", token)?;
+    run(ledger, "a token", IdentityCommand::CreateToken(token))?;
     if emulator {
         return Ok(None);
     }
@@ -136,6 +139,7 @@ fn run(
         command: command.into(),
         source: None,
         request_id: "first-start".to_owned(),
+        only_if: None,
     };
     ledger.submit_blocking(request).map_err(|source| SetupError::Ledger { what, source })
 }

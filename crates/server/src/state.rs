@@ -5,15 +5,18 @@ use std::sync::{Arc, RwLock};
 
 use aws::sigv4::SigningKey;
 use model::{
-    AccessKeyId, Alias, Caller, Command, Key, Region, Role, Scope, Settings, Team, UserId,
-    WorkloadId, World,
+    AccessKeyId, Alias, Caller, Command, IdSource, Key, Region, Role, Scope, Settings, Team,
+    Timestamp, Token, TokenId, UserId, WorkloadId, World,
 };
 use sha2::{Digest, Sha256};
 use store::{Secret, Store};
 use subtle::ConstantTimeEq;
 
-use crate::clock::Clock;
-use crate::ledger::{Committed, Ledger, LedgerError, Request};
+use crate::attempts::Attempts;
+use crate::clock::{Clock, fresh_secret};
+use crate::ledger::{Committed, Ledger, LedgerError, OnlyIf, Request};
+use crate::password::Passwords;
+use crate::rate::RateLimits;
 use crate::reconcile::Health;
 
 /// Where the console output of workloads is read.
@@ -43,6 +46,12 @@ pub struct State {
     pub store: std::sync::Mutex<Box<dyn Store>>,
     /// In emulator mode: whose default VPC was made where.
     pub heard: std::sync::Mutex<HashSet<Scope>>,
+    /// Users' passwords, as they are hashed and checked.
+    pub passwords: Passwords,
+    /// Wrong passwords, as they are counted.
+    pub attempts: Attempts,
+    /// Requests, as they are counted.
+    pub rates: RateLimits,
     signing_keys: SigningKeys,
 }
 
@@ -60,7 +69,27 @@ impl State {
         let store = std::sync::Mutex::new(store);
         let heard = std::sync::Mutex::default();
         let signing_keys = SigningKeys::default();
-        Self { ledger, clock, secret, emulator, health, console, store, heard, signing_keys }
+        Self {
+            ledger,
+            clock,
+            secret,
+            emulator,
+            health,
+            console,
+            store,
+            heard,
+            passwords: Passwords::default(),
+            attempts: Attempts::default(),
+            rates: RateLimits::per_hour(0),
+            signing_keys,
+        }
+    }
+
+    /// The same with so many requests in an hour for each token; 0 for no limit, as is always so
+    /// for an emulator.
+    pub fn with_rate_limit(self, per_hour: u32) -> Self {
+        let per_hour = if self.emulator { 0 } else { per_hour };
+        Self { rates: RateLimits::per_hour(per_hour), ..self }
     }
 
     /// The world as of the last commit.
@@ -85,31 +114,47 @@ impl State {
         command: impl Into<Command>,
         origin: &Origin,
     ) -> Result<Committed, LedgerError> {
+        self.submit_if(caller, command, origin, None).await
+    }
+
+    /// The same, if something holds of the world that it is decided on.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`].
+    pub async fn submit_if(
+        &self,
+        caller: Caller,
+        command: impl Into<Command>,
+        origin: &Origin,
+        only_if: Option<OnlyIf>,
+    ) -> Result<Committed, LedgerError> {
         let request = Request {
             caller,
             command: command.into(),
             source: origin.address,
             request_id: origin.request_id.clone(),
+            only_if,
         };
         self.ledger.submit(request).await
     }
 
-    /// Who a bearer token speaks for: the operator, or a user.
-    pub fn authenticate(&self, token: &str) -> Option<Caller> {
+    /// Who a bearer token speaks for: the operator, or a user, as long as the token lives.
+    pub fn authenticate(&self, token: &str, now: Timestamp) -> Option<Bearer> {
         let operator = operator_token(&self.secret);
         if bool::from(operator.as_bytes().ct_eq(token.as_bytes())) {
-            return Some(Caller::Operator);
+            return Some(Bearer { caller: Caller::Operator, token: None });
         }
         let world = self.world();
-        match world.find(&Alias::Token(token_hash(token).into()))? {
-            Key::Token(id) => world.token(id).map(|token| Caller::User(token.user)),
-            _ => None,
-        }
+        let found = find_token(&world, token).filter(|found| found.is_live(now))?;
+        let own = OwnToken { id: found.id, secret: token.to_owned() };
+        Some(Bearer { caller: Caller::User(found.user), token: Some(own) })
     }
 
     /// In emulator mode, whom any other token speaks for: the first user.
-    pub fn anybody(&self) -> Option<Caller> {
-        self.emulator.then(|| self.world().users().next().map(|u| Caller::User(u.id)))?
+    pub fn anybody(&self) -> Option<Bearer> {
+        let first = || self.world().users().next().map(|user| Caller::User(user.id));
+        self.emulator.then(first)?.map(|caller| Bearer { caller, token: None })
     }
 
     /// The key that an access key's signatures are made with, for one day, region and service.
@@ -129,6 +174,24 @@ impl State {
     }
 }
 
+/// Who sent a request, as its token says.
+#[derive(Clone)]
+pub struct Bearer {
+    /// Who.
+    pub caller: Caller,
+    /// The token, where it is one of a user.
+    pub token: Option<OwnToken>,
+}
+
+/// The token that a request was made with.
+#[derive(Clone)]
+pub struct OwnToken {
+    /// Its handle.
+    pub id: TokenId,
+    /// Its secret.
+    pub secret: String,
+}
+
 /// Where a request came from.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
@@ -144,10 +207,23 @@ pub fn operator_token(secret: &Secret) -> String {
     hex(&secret.derive("operator-token", ""))
 }
 
+/// A new token for a user.
+pub fn fresh_token(ids: &mut dyn IdSource) -> String {
+    format!("HRKU-{}", fresh_secret(ids))
+}
+
 /// The token that `causeway env` gives a user: it follows from the key, so it is the same every
 /// time and is stored nowhere but as a hash.
 pub fn user_token(secret: &Secret, user: UserId) -> String {
     format!("HRKU-{}", hex(&secret.derive("user-token", &user.to_string())))
+}
+
+/// The token with a secret, whether it lives or not.
+pub fn find_token<'a>(world: &'a World, secret: &str) -> Option<&'a Arc<Token>> {
+    match world.find(&Alias::Token(token_hash(secret).into()))? {
+        Key::Token(id) => world.token(id),
+        _ => None,
+    }
 }
 
 /// What is stored of a token.

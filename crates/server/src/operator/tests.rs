@@ -9,10 +9,11 @@ use crate::platform::tests::fixture::{ALICE, Fixture, Got};
 use crate::reconcile::Reconciler;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 10] = [
+const WRITES: [(&str, &str); 11] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "users"),
+    ("PUT", "users/alice@example.com/password"),
     ("POST", "tokens"),
     ("POST", "teams"),
     ("PUT", "teams/acme/members"),
@@ -122,4 +123,43 @@ async fn who_is_not_the_operator_learns_nothing_of_a_request() {
             assert_eq!(got.error(), (401, "unauthorized".to_owned()), "{token} {path}");
         }
     }
+}
+
+#[tokio::test]
+async fn passwords_are_set_made_up_and_shown_once() {
+    let server = server();
+    let json = "application/json";
+    let path = "users/alice@example.com/password";
+    let stored = |server: &Fixture| {
+        server.state.world().user_named("alice@example.com").unwrap().password.clone()
+    };
+    for (path, body, status, id) in [
+        (path, r#"{"password": "short"}"#, 422, "invalid_params"),
+        ("users/nobody@example.com/password", "{}", 404, "not_found"),
+        ("users", r#"{"email": "new@example.com", "password": "short"}"#, 422, "invalid_params"),
+    ] {
+        let method = if path == "users" { "POST" } else { "PUT" };
+        let got = ask(&server, method, path, json, body.as_bytes()).await;
+        assert_eq!(got.error(), (status, id.to_owned()), "{path}");
+    }
+    assert_eq!(stored(&server), None);
+    assert!(server.state.world().user_named("new@example.com").is_none());
+
+    let given = ask(&server, "PUT", path, json, br#"{"password": "correct horse"}"#).await;
+    assert_eq!(given.json()["password"], serde_json::Value::Null, "{}", given.text);
+    let passwords = &server.state.passwords;
+    let matches = passwords.matches("correct horse".to_owned(), stored(&server)).await;
+    assert_eq!(matches, Ok(true));
+
+    let made_up = ask(&server, "PUT", path, json, br#"{"end_tokens": true}"#).await.json();
+    let password = made_up["password"].as_str().unwrap().to_owned();
+    assert_eq!(password.len(), 25);
+    assert_eq!(passwords.matches(password, stored(&server)).await, Ok(true));
+    assert!(server.state.authenticate(ALICE, server.state.clock.now()).is_none());
+
+    let body = br#"{"email": "new@example.com", "password": "correct horse"}"#;
+    let made = ask(&server, "POST", "users", json, body).await;
+    assert_eq!(made.json()["email"], "new@example.com", "{}", made.text);
+    let new = server.state.world().user_named("new@example.com").unwrap().password.clone();
+    assert_eq!(passwords.matches("correct horse".to_owned(), new).await, Ok(true));
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::body::Body;
 use super::failure::Failure;
 use super::page::Item;
-use crate::state::{State, role_in};
+use crate::state::{OwnToken, State, role_in};
 
 /// One request.
 pub(super) struct Call {
@@ -17,6 +17,8 @@ pub(super) struct Call {
     /// The world that it is answered from.
     pub(super) world: Arc<World>,
     pub(super) caller: Caller,
+    /// The token that it was made with, where that is one of a user.
+    pub(super) token: Option<OwnToken>,
     pub(super) now: Timestamp,
     /// The variable parts of the path.
     pub(super) params: Vec<(String, String)>,

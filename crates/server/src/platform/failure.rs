@@ -77,6 +77,12 @@ impl Failure {
         )
     }
 
+    /// 412: `If-Match` names another version than there is.
+    pub(super) fn changed() -> Self {
+        let message = "It is not any more what `If-Match` says that it is. Read it again.";
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", message)
+    }
+
     /// 413.
     pub(super) fn too_large(limit: usize) -> Self {
         let message = format!("The request's body is larger than {limit} bytes.");
@@ -94,6 +100,11 @@ impl Failure {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message)
     }
 
+    /// 429: too many requests, or too many wrong passwords.
+    pub(super) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message)
+    }
+
     /// 500: what a command did is not to be found. A fault of ours, whose story is in the log.
     pub(super) fn internal() -> Self {
         let message = "The request was carried out, but its result cannot be shown. Look it up.";
@@ -101,7 +112,7 @@ impl Failure {
     }
 
     /// 503.
-    fn unavailable(message: &str) -> Self {
+    pub(super) fn unavailable(message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
     }
 

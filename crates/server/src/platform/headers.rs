@@ -1,6 +1,6 @@
 //! The headers that every answer carries, and those of a request that change it (`heroku.md` §1.1).
 
-use axum::http::header::{ACCEPT, AUTHORIZATION, IF_NONE_MATCH};
+use axum::http::header::{ACCEPT, AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -50,19 +50,20 @@ fn texts<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a 
     headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
 }
 
-/// Adds what every answer carries.
-pub(super) fn complete(answer: &mut HeaderMap, ids: &RequestIds) {
-    const ALWAYS: [(&str, &str); 6] = [
+/// Adds what every answer carries, and how many requests are left to a client that is known.
+pub(super) fn complete(answer: &mut HeaderMap, ids: &RequestIds, remaining: Option<u32>) {
+    const ALWAYS: [(&str, &str); 5] = [
         ("cache-control", "private, no-cache"),
         ("content-type", "application/json;charset=utf-8"),
-        // Nobody is slowed down here; clients only want to read a number.
         ("ratelimit-multiplier", "1"),
-        ("ratelimit-remaining", "4500"),
         ("vary", "Accept-Encoding"),
         ("x-content-type-options", "nosniff"),
     ];
     for (name, value) in ALWAYS {
         answer.insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(remaining) = remaining {
+        answer.insert("ratelimit-remaining", remaining.into());
     }
     if let Ok(ids) = HeaderValue::from_str(&ids.all) {
         answer.insert("request-id", ids);
@@ -76,24 +77,61 @@ pub(super) fn etag(body: &[u8]) -> String {
 
 /// Whether the client has this body already.
 pub(super) fn has_already(request: &HeaderMap, etag: &str) -> bool {
-    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     texts(request, IF_NONE_MATCH.as_str())
         .flat_map(|text| text.split(','))
-        .any(|tag| tag.trim() == "*" || strong(tag) == strong(etag))
+        .any(|tag| tag.trim() == "*" || same(tag, etag))
 }
 
-/// The token of a request: a bearer's, or the password of Basic whatever the user is.
-pub(super) fn token(request: &HeaderMap) -> Option<String> {
-    let (scheme, value) = request.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    let value = value.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(value.to_owned());
+/// What a request says of who sends it.
+pub(super) enum Credentials {
+    Bearer(String),
+    /// A user, who may be left out, and a password, which may be a token.
+    Basic(String, String),
+}
+
+impl Credentials {
+    /// Reads the header.
+    pub(super) fn of(request: &HeaderMap) -> Option<Self> {
+        let (scheme, value) = request.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+        let value = value.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Bearer(value.to_owned()));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let pair = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
+        let (user, password) = pair.split_once(':')?;
+        Some(Self::Basic(user.to_owned(), password.to_owned()))
     }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+
+    /// The token: a bearer's, or the password of Basic whatever the user is.
+    pub(super) fn token(&self) -> &str {
+        match self {
+            Self::Bearer(token) | Self::Basic(_, token) => token,
+        }
     }
-    let pair = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
-    pair.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// The tags of which a request wants one to be current; nothing where it does not care.
+pub(super) fn wanted(request: &HeaderMap) -> Option<Vec<String>> {
+    let mut tags = texts(request, IF_MATCH.as_str())
+        .flat_map(|text| text.split(','))
+        .map(|tag| tag.trim().to_owned())
+        .peekable();
+    tags.peek()?;
+    Some(tags.collect())
+}
+
+/// Whether one of the tags is this one.
+pub(super) fn is_wanted(wanted: &[String], etag: &str) -> bool {
+    wanted.iter().any(|tag| tag == "*" || same(tag, etag))
+}
+
+/// Bodies are told apart by all of their bytes, so it does not matter which of the two kinds of
+/// tags a client makes of ours.
+fn same(one: &str, other: &str) -> bool {
+    one.trim().trim_start_matches("W/") == other.trim().trim_start_matches("W/")
 }
 
 /// Refuses a request that wants another version, or no JSON.

@@ -22,7 +22,9 @@ pub(super) fn derived_id(kind: &str, name: &str) -> Uuid {
 
 pub(super) fn account(call: &Call, (): &()) -> Outcome {
     let (id, email, created, updated) = match call.user().map(Arc::as_ref) {
-        Some(User { id, email, created, updated }) => (id.0, email.as_str(), *created, *updated),
+        Some(User { id, email, created, updated, .. }) => {
+            (id.0, email.as_str(), *created, *updated)
+        }
         // Who runs the installation is no user, but may look at everything.
         None => {
             let since = call.state.settings().created;
@@ -52,8 +54,13 @@ pub(super) fn account(call: &Call, (): &()) -> Outcome {
     }))
 }
 
-pub(super) fn rate_limits(_: &Call, (): &()) -> Outcome {
-    ok(json!({ "remaining": 4500 }))
+pub(super) fn rate_limits(call: &Call, (): &()) -> Outcome {
+    let rates = &call.state.rates;
+    let remaining = match &call.token {
+        Some(token) => rates.remaining(token.id, call.now),
+        None => rates.unlimited(),
+    };
+    ok(json!({ "remaining": remaining }))
 }
 
 pub(super) fn generations(_: &Call, (): &()) -> Outcome {

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use axum::routing::MethodFilter;
-use model::{App, IdentityCommand, PlatformCommand, Space, Team};
+use model::{App, IdentityCommand, PlatformCommand, Space, Team, Token};
 
 use super::call::{Call, Outcome};
 use super::failure::Failure;
-use super::{absent, app, dyno, host, identity, inbound, member, peering, space, space_access};
+use super::{
+    absent, app, dyno, host, identity, inbound, member, peering, session, space, space_access,
+};
 use crate::ledger::Committed;
 
 /// One route.
@@ -34,6 +36,10 @@ pub(super) enum Method {
 pub(super) enum Scope {
     /// Nothing: it is about the caller, or the same for everybody.
     User(Work<()>),
+    /// Nothing; who it is may be shown by a password too, for which a token is made.
+    SignIn(Work<()>),
+    /// The caller's own token in the path.
+    Token(Work<Arc<Token>>),
     /// The team in the path.
     Team(Work<Arc<Team>>),
     /// The team of the space in the path.
@@ -48,19 +54,41 @@ pub(super) enum Work<S> {
     Read(fn(&Call, &S) -> Outcome),
     /// A command about people is decided on, and what came of it shown.
     People(fn(&Call, &S) -> Result<IdentityCommand, Failure>, fn(&Call, &S, &Committed) -> Outcome),
+    /// A secret is made, a command stores its hash, and the secret is shown this once.
+    Issue(
+        fn(&Call, &S, String) -> Result<IdentityCommand, Failure>,
+        fn(&Call, &S, &Committed, &str) -> Outcome,
+    ),
     /// A command is decided on, and what came of it shown.
     Write(fn(&Call, &S) -> Result<PlatformCommand, Failure>, fn(&Call, &S, &Committed) -> Outcome),
 }
 
-use Scope::{App as InApp, Space as InSpace, Team as InTeam, User as Any};
-use Work::{People, Read, Write};
+use Scope::{App as InApp, SignIn, Space as InSpace, Team as InTeam, Token as Own, User as Any};
+use Work::{Issue, People, Read, Write};
+
+/// The one request that costs none.
+pub(super) const RATE_LIMITS: &str = "/account/rate-limits";
 
 /// Every route of the Platform API.
 pub(super) static ROUTES: &[Route] = &[
+    get("/oauth/authorizations", Any(Read(session::list_own))),
+    post("/oauth/authorizations", SignIn(Issue(session::create, session::issued))),
+    get("/oauth/authorizations/{authorization}", Own(Read(session::info))),
+    patch(
+        "/oauth/authorizations/{authorization}",
+        Own(People(session::describe, session::described)),
+    ),
+    delete("/oauth/authorizations/{authorization}", Own(People(session::revoke, session::revoked))),
+    post(
+        "/oauth/authorizations/{authorization}/actions/regenerate-tokens",
+        Own(Issue(session::rotate, session::rotated)),
+    ),
+    get("/oauth/sessions", Any(Read(session::no_sessions))),
+    delete("/oauth/sessions/{session}", Any(Read(session::no_session))),
     get("/account", Any(Read(identity::account))),
     get("/account/features", Any(Read(absent::features))),
     get("/account/features/{feature}", Any(Read(absent::feature))),
-    get("/account/rate-limits", Any(Read(identity::rate_limits))),
+    get(RATE_LIMITS, Any(Read(identity::rate_limits))),
     get("/users/~", Any(Read(identity::account))),
     get("/users/~/apps", Any(Read(app::list_apps))),
     get("/generations", Any(Read(identity::generations))),

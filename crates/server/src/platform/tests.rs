@@ -5,5 +5,6 @@ mod bad_input;
 pub(crate) mod fixture;
 mod golden;
 mod people;
+mod session;
 mod transport;
 mod writes;

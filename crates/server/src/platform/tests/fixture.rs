@@ -12,9 +12,9 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use model::{
     AccountId, App, AppId, Caller, Cidr, Command, Dyno, DynoId, DynoSize, DynoState, Eni, EniId,
-    Exit, IdentityCommand, Key, Only, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide,
-    PeeringState, Record, Region, Release, ReleaseId, Role, Sequence, Settings, Space, SpaceId,
-    SpaceState, Team, TeamId, Timestamp, Token, TokenId, User, UserId, VpcId, WorkloadId,
+    Exit, IdentityCommand, Key, NewToken, Only, PEERING_EXPIRY, PcxId, Peering, PeeringKind,
+    PeeringSide, PeeringState, Record, Region, Release, ReleaseId, Role, Sequence, Settings, Space,
+    SpaceId, SpaceState, Team, TeamId, Timestamp, Token, TokenId, User, UserId, VpcId, WorkloadId,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
@@ -86,11 +86,20 @@ impl Fixture {
         Self::over(records(false))
     }
 
+    /// With so many requests in an hour.
+    pub fn limited(per_hour: u32) -> Self {
+        Self::with(records(false), per_hour)
+    }
+
     pub fn emulator() -> Self {
         Self::over(records(true))
     }
 
     fn over(records: Vec<Record>) -> Self {
+        Self::with(records, 0)
+    }
+
+    fn with(records: Vec<Record>, per_hour: u32) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let data = DataDir::open(&directory.path().join("data")).unwrap();
         let mut store = Sqlite::open(&data).unwrap();
@@ -106,7 +115,7 @@ impl Fixture {
         let (ledger, _writer) = Ledger::start(parts).unwrap();
         let secret = data.secret().clone();
         let state = State::new(ledger, clock, secret, Arc::default(), Arc::new(NoConsole), handle);
-        let state = Arc::new(state);
+        let state = Arc::new(state.with_rate_limit(per_hour));
         let router = TowerToHyperService::new(router(Arc::clone(&state)));
         Self { state, router, _directory: directory }
     }
@@ -153,8 +162,8 @@ impl Fixture {
             let user = server.command(operator, IdentityCommand::CreateUser { email }).await;
             let Key::User(user) = user else { panic!("{user:?}") };
             let (hash, description) = (token_hash(token), name.to_owned());
-            let token = IdentityCommand::CreateToken { user, hash, description };
-            server.command(operator, token).await;
+            let token = NewToken { user, hash, description, lives: None };
+            server.command(operator, IdentityCommand::CreateToken(token)).await;
             users.push(user);
         }
         let name = "acme".to_owned();
@@ -234,13 +243,17 @@ fn people(records: &mut Vec<Record>) {
     for (n, email, token) in people.into_iter().chain([stranger]) {
         let user = UserId(id(n));
         let email = email.to_owned();
-        records.push(User { id: user, email, created: past(), updated: past() }.into());
+        let user_record =
+            User { id: user, email, password: None, created: past(), updated: past() };
+        records.push(user_record.into());
         let token = Token {
             id: TokenId(id(0x70 + n)),
             user,
             hash: token_hash(token),
             description: "test".to_owned(),
+            expires: None,
             created: past(),
+            updated: None,
         };
         records.push(token.into());
     }

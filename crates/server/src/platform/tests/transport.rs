@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 
-use super::fixture::{ALICE, Fixture, Got, request};
+use super::fixture::{ALICE, BOB, Fixture, Got, request};
 
 async fn get(server: &Fixture, path: &str, header: (&str, &str)) -> Got {
     let request = http::Request::builder()
@@ -47,13 +47,15 @@ async fn every_answer_carries_the_same_headers() {
             ("cache-control", "private, no-cache"),
             ("content-type", "application/json;charset=utf-8"),
             ("ratelimit-multiplier", "1"),
-            ("ratelimit-remaining", "4500"),
             ("vary", "Accept-Encoding"),
             ("x-content-type-options", "nosniff"),
         ] {
             assert_eq!(got.header(name), value, "{path}: {name}");
         }
         assert!(uuid::Uuid::try_parse(got.header("request-id")).is_ok(), "{path}");
+        // Where the client is known.
+        let remaining = if path == "/nothing" { "" } else { "4500" };
+        assert_eq!(got.header("ratelimit-remaining"), remaining, "{path}");
     }
 }
 
@@ -161,4 +163,81 @@ async fn ranges_are_read_as_clients_write_them() {
             assert_eq!(got.error(), error, "{range}");
         }
     }
+}
+
+/// Asks for a change of the space's name, if it is what the client says.
+async fn rename(server: &Fixture, to: &str, tag: &str) -> Got {
+    let request = request("PATCH", "/spaces/alpha")
+        .header("authorization", format!("Bearer {ALICE}"))
+        .header("if-match", tag);
+    let body = format!(r#"{{"name": "{to}"}}"#);
+    server.send(request.body(Body::from(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn what_changed_meanwhile_is_not_changed_again() {
+    let server = Fixture::new();
+    let seen = get(&server, "/spaces/alpha", ("x-nothing", "")).await.header("etag").to_owned();
+    let current = get(&server, "/spaces/alpha", ("if-match", &seen)).await;
+    assert_eq!(current.status, 200);
+    let other = get(&server, "/spaces/alpha", ("if-match", "W/\"x\"")).await;
+    assert_eq!(other.error(), (412, "precondition_failed".to_owned()));
+    assert_eq!(other.header("etag"), "");
+
+    let path = "/spaces/alpha/inbound-ruleset";
+    let body = r#"{"rules": []}"#;
+    let changed = server.ask(ALICE, "PUT", path, body).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    let before = server.state.world();
+    let late = rename(&server, "beta", &seen).await;
+    assert_eq!(late.error(), (412, "precondition_failed".to_owned()), "{}", late.text);
+    assert!(before.records().eq(server.state.world().records()));
+    let seen = get(&server, "/spaces/alpha", ("x-nothing", "")).await.header("etag").to_owned();
+    let both = format!("\"x\", {seen}");
+    assert_eq!(rename(&server, "alpha", &both).await.status, 200);
+    assert_eq!(rename(&server, "alpha", "*").await.status, 200);
+    // Where nothing can be read, nothing is what the client says.
+    let create = request("POST", "/teams/apps")
+        .header("authorization", format!("Bearer {ALICE}"))
+        .header("if-match", "*");
+    let got = server.send(create.body(Body::from(r#"{"space": "alpha"}"#)).unwrap()).await;
+    assert_eq!(got.status, 412, "{}", got.text);
+}
+
+/// Both saw the same, and both change it: the ledger lets one of them.
+#[tokio::test]
+async fn of_two_changes_of_the_same_thing_one_is_made() {
+    let server = Fixture::new();
+    let seen = get(&server, "/spaces/alpha", ("x-nothing", "")).await.header("etag").to_owned();
+    let (a, b) = tokio::join!(rename(&server, "beta", &seen), rename(&server, "gamma", &seen));
+    let mut statuses = [a.status.as_u16(), b.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412], "{} {}", a.text, b.text);
+}
+
+#[tokio::test]
+async fn a_token_has_so_many_requests_and_they_come_back() {
+    let server = Fixture::limited(3);
+    for left in ["2", "1", "0"] {
+        let got = server.get(ALICE, "/account").await;
+        assert_eq!((got.status.as_u16(), got.header("ratelimit-remaining")), (200, left));
+    }
+    let before = server.state.world();
+    let body = r#"{"name": "beta"}"#;
+    for (method, path) in [("GET", "/account"), ("PATCH", "/spaces/alpha")] {
+        let got = server.ask(ALICE, method, path, body).await;
+        assert_eq!(got.error(), (429, "rate_limit".to_owned()), "{method}");
+        assert_eq!(got.header("ratelimit-remaining"), "0");
+    }
+    assert!(before.records().eq(server.state.world().records()));
+    let free = server.get(ALICE, "/account/rate-limits").await;
+    assert_eq!((free.status.as_u16(), &free.json()["remaining"]), (200, &0.into()));
+    assert_eq!(server.get(BOB, "/account").await.header("ratelimit-remaining"), "2");
+    let operator = server.operator();
+    for _ in 0..5 {
+        assert_eq!(server.get(&operator, "/account").await.status, 200);
+    }
+    server.state.clock.advance(std::time::Duration::from_secs(20 * 60));
+    let got = server.get(ALICE, "/account").await;
+    assert_eq!((got.status.as_u16(), got.header("ratelimit-remaining")), (200, "0"));
 }

@@ -1,0 +1,158 @@
+//! Passwords: how slow their hashes are, and that they are computed off the threads that serve.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use model::PasswordHash;
+use tokio::sync::Semaphore;
+
+/// Argon2id with 19 MiB and two passes: what OWASP recommends, some 20 ms on one core.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+const OUTPUT_BYTES: usize = 32;
+
+/// How many are computed at the same time: they take a core and 19 MiB each.
+const AT_ONCE: usize = 2;
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a password may be as long as, in bytes. Short ones are guessed, and nobody types long ones.
+const LENGTHS: std::ops::RangeInclusive<usize> = 8..=1024;
+
+/// Computes hashes of passwords, a few at a time.
+#[derive(Debug)]
+pub struct Passwords {
+    turns: Arc<Semaphore>,
+}
+
+/// Why a password was not hashed or checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// It is too short or too long.
+    #[error("A password must have {} to {} bytes.", LENGTHS.start(), LENGTHS.end())]
+    Length,
+    /// Too many others are waiting.
+    #[error("Too many passwords are being checked. Try again in a moment.")]
+    Busy,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
+impl Passwords {
+    /// What is stored of a new password. The salt is chance, another one for each.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub async fn hash(
+        &self,
+        password: String,
+        salt: [u8; 16],
+    ) -> Result<PasswordHash, PasswordError> {
+        if !LENGTHS.contains(&password.len()) {
+            return Err(PasswordError::Length);
+        }
+        self.in_turn(move || hash(&password, salt)).await
+    }
+
+    /// Whether a password is the one that is stored. Where nothing is, as for a user who is none,
+    /// it takes as long to say no.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError::Busy`].
+    pub async fn matches(
+        &self,
+        password: String,
+        stored: Option<PasswordHash>,
+    ) -> Result<bool, PasswordError> {
+        self.in_turn(move || {
+            let (real, stored) = (stored.is_some(), stored.unwrap_or_else(nobodys));
+            // Longer ones were never stored; what comes in is bounded by the headers' size.
+            real & hasher().verify_password(password.as_bytes(), stored.0.as_str()).is_ok()
+        })
+        .await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = tokio::time::timeout(PATIENCE, turn).await.map_err(|_| PasswordError::Busy)?;
+        // The turn goes with the work, which runs to its end even if nobody waits any more.
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        done.await.map_err(|_| PasswordError::Busy)
+    }
+}
+
+fn hasher() -> Argon2<'static> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(OUTPUT_BYTES))
+        .expect("the parameters are within Argon2's bounds");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn hash(password: &str, salt: [u8; 16]) -> PasswordHash {
+    let hash = hasher().hash_password_with_salt(password.as_bytes(), &salt);
+    PasswordHash(hash.expect("a password and a salt of these lengths can be hashed").to_string())
+}
+
+/// The hash of no password, which costs the same to check.
+fn nobodys() -> PasswordHash {
+    let zeros = |bytes: usize| "A".repeat((bytes * 8).div_ceil(6));
+    PasswordHash(format!(
+        "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${}${}",
+        zeros(16),
+        zeros(OUTPUT_BYTES)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_matches_itself_alone() {
+        let passwords = Passwords::default();
+        let stored = passwords.hash("correct horse".to_owned(), [1; 16]).await.unwrap();
+        assert!(stored.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.0);
+        let again = passwords.hash("correct horse".to_owned(), [2; 16]).await.unwrap();
+        assert_ne!(stored, again, "the salt makes a difference");
+        for (typed, right) in [("correct horse", true), ("correct horsf", false), ("", false)] {
+            let matches = passwords.matches(typed.to_owned(), Some(stored.clone())).await;
+            assert_eq!(matches, Ok(right), "{typed}");
+        }
+        assert_eq!(passwords.matches("correct horse".to_owned(), None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_password_has_a_sane_length() {
+        let passwords = Passwords::default();
+        for length in [0, 7, 1025] {
+            let hashed = passwords.hash("x".repeat(length), [1; 16]).await;
+            assert_eq!(hashed, Err(PasswordError::Length), "{length}");
+        }
+    }
+
+    /// What is checked for a user who is none is as much work as a real one: the same parameters.
+    #[test]
+    fn the_hash_of_nobody_is_a_real_one() {
+        let of = |text: &str| text.split('$').take(4).collect::<Vec<_>>().join("$");
+        let (nobodys, real) = (nobodys().0, hash("correct horse", [7; 16]).0);
+        assert_eq!(of(&nobodys), of(&real));
+        assert_eq!(nobodys.len(), real.len());
+        let checked = hasher().verify_password(b"x", nobodys.as_str());
+        assert_eq!(checked, Err(argon2::password_hash::Error::PasswordInvalid));
+    }
+}

@@ -1,0 +1,55 @@
+//! `If-Match`: a change that is made only if what it changes is what the client has seen.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use model::World;
+
+use super::body::Body;
+use super::call::{Call, Outcome};
+use super::failure::Failure;
+use super::headers;
+use super::route::{Method, ROUTES, Route, Scope, Work};
+use crate::ledger::OnlyIf;
+
+/// What must hold of the world that a change is decided on: that reading the same path gives one of
+/// the bodies that the client names. Where nothing can be read, nothing holds.
+pub(super) fn of(route: &Route, call: &Call, request: &HeaderMap) -> Option<OnlyIf> {
+    let wanted = headers::wanted(request)?;
+    let read = ROUTES.iter().find(|r| r.method == Method::Get && r.path == route.path);
+    let (state, caller, token) = (Arc::clone(&call.state), call.caller, call.token.clone());
+    let (params, now, request) = (call.params.clone(), call.now, request.clone());
+    Some(OnlyIf::new(move |world: &Arc<World>| {
+        let call = Call {
+            state: Arc::clone(&state),
+            world: Arc::clone(world),
+            caller,
+            token: token.clone(),
+            now,
+            params: params.clone(),
+            body: Body::default(),
+        };
+        let seen = read.and_then(|read| look(read, &call).ok());
+        let page = seen.and_then(|answer| super::page(answer, &request).ok());
+        let etag = page.map(|page| headers::etag(&super::serialize(&page.body)));
+        etag.is_some_and(|etag| headers::is_wanted(&wanted, &etag))
+    }))
+}
+
+/// Answers a route that only reads.
+fn look(route: &Route, call: &Call) -> Outcome {
+    match &route.scope {
+        Scope::User(work) | Scope::SignIn(work) => read(work, call, &()),
+        Scope::Token(work) => read(work, call, &super::session::find(call)?),
+        Scope::Team(work) => read(work, call, &call.team(call.param("team"))?),
+        Scope::Space(work) => read(work, call, &call.space(call.param("space"))?),
+        Scope::App(work) => read(work, call, &call.app(call.param("app"))?),
+    }
+}
+
+fn read<S>(work: &Work<S>, call: &Call, subject: &S) -> Outcome {
+    match work {
+        Work::Read(read) => read(call, subject),
+        Work::Write(..) | Work::People(..) | Work::Issue(..) => Err(Failure::no_method()),
+    }
+}
