@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod people;
+pub mod session;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -103,11 +104,40 @@ pub enum Command {
     /// Make a user
     #[command(
         name = "users:create",
-        after_help = "Examples:\n  causeway users:create ada@example.com"
+        after_help = "Examples:
+  causeway users:create ada@example.com
+  pass show ada | causeway users:create ada@example.com --password-stdin"
     )]
     UsersCreate {
         /// The user's address
         email: String,
+        /// Read a password from standard input, for `heroku login -i`
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Set a user's password, for `heroku login -i`
+    #[command(
+        name = "users:password",
+        after_help = "Examples:
+  causeway users:password ada@example.com                  ask for it
+  causeway users:password ada@example.com --generate       make one up, and show it once
+  pass show ada | causeway users:password ada@example.com --password-stdin
+  causeway users:password ada@example.com --end-tokens     whoever has a token must log in again"
+    )]
+    UsersPassword {
+        /// The user's address
+        email: String,
+        /// Read it from standard input
+        #[arg(long, conflicts_with = "generate")]
+        password_stdin: bool,
+        /// Make one up, and show it once
+        #[arg(long)]
+        generate: bool,
+        /// End all tokens of the user
+        #[arg(long)]
+        end_tokens: bool,
         #[command(flatten)]
         common: Common,
     },
@@ -115,7 +145,8 @@ pub enum Command {
     #[command(
         name = "tokens:create",
         after_help = "Examples:
-  causeway tokens:create --user ada@example.com --description laptop"
+  causeway tokens:create --user ada@example.com --description laptop
+  causeway tokens:create --user ada@example.com --expires-in 3600"
     )]
     TokensCreate {
         /// The user's address
@@ -124,6 +155,9 @@ pub enum Command {
         /// What it is for
         #[arg(long, default_value = "")]
         description: String,
+        /// Seconds after which it ends; without end by default
+        #[arg(long, value_name = "SECONDS")]
+        expires_in: Option<u64>,
         #[command(flatten)]
         common: Common,
     },
@@ -275,6 +309,8 @@ pub enum Command {
 
     #[command(flatten)]
     People(people::People),
+    #[command(flatten)]
+    Session(session::Session),
 
     /// List apps
     #[command(after_help = "Examples:\n  causeway apps")]

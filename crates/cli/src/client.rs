@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -46,13 +48,15 @@ pub struct Client {
     runtime: tokio::runtime::Runtime,
     http: Http<HttpConnector, Full<Bytes>>,
     url: String,
-    token: String,
+    authorization: String,
 }
 
 /// An answer.
 pub struct Answer {
     /// Its body, JSON where it was JSON, a string otherwise.
     pub body: Value,
+    /// The tag of what it shows, where it has one.
+    pub tag: Option<String>,
 }
 
 impl Connection {
@@ -99,6 +103,20 @@ impl Connection {
                 )
             })?,
         };
+        self.connect(format!("Bearer {token}"))
+    }
+
+    /// Connects as a user who has a password, for what makes a token.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::client`].
+    pub fn client_by_password(&self, email: &str, password: &str) -> anyhow::Result<Client> {
+        let pair = BASE64.encode(format!("{email}:{password}"));
+        self.connect(format!("Basic {pair}"))
+    }
+
+    fn connect(&self, authorization: String) -> anyhow::Result<Client> {
         let url = self.server();
         if !url.starts_with("http://") {
             bail!("'{url}' does not begin with http://; the server speaks plain HTTP on loopback");
@@ -108,7 +126,7 @@ impl Connection {
             .build()
             .context("the network cannot be used")?;
         let http = Http::builder(TokioExecutor::new()).build_http();
-        Ok(Client { runtime, http, url, token })
+        Ok(Client { runtime, http, url, authorization })
     }
 }
 
@@ -151,14 +169,33 @@ impl Client {
     ///
     /// A server that cannot be reached, and what it refused, in its own words.
     pub fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+        self.send_if(method, path, body, None)
+    }
+
+    /// The same, if what is at the path is what an earlier answer's tag stands for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub fn send_if(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        tag: Option<&str>,
+    ) -> anyhow::Result<Answer> {
         let bytes = body.map(ToString::to_string).unwrap_or_default();
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
-            .header("authorization", format!("Bearer {}", self.token))
+            .header("authorization", &self.authorization)
             .header("accept", "application/vnd.heroku+json; version=3")
             .header("content-type", "application/json")
-            .header("user-agent", concat!("causeway/", env!("CARGO_PKG_VERSION")))
+            .header("user-agent", concat!("causeway/", env!("CARGO_PKG_VERSION")));
+        if let Some(tag) = tag {
+            request = request.header("if-match", tag);
+        }
+        let request = request
             .body(Full::new(Bytes::from(bytes)))
             .with_context(|| format!("'{}{path}' is not an address", self.url))?;
         let exchange = async {
@@ -170,17 +207,19 @@ impl Client {
                 )
             })?;
             let status = answer.status();
+            let tag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok());
+            let tag = tag.map(ToOwned::to_owned);
             let bytes = answer.into_body().collect().await.context("the answer broke off")?;
-            anyhow::Ok((status, bytes.to_bytes()))
+            anyhow::Ok((status, tag, bytes.to_bytes()))
         };
-        let (status, bytes) = self
+        let (status, tag, bytes) = self
             .runtime
             .block_on(async { tokio::time::timeout(PATIENCE, exchange).await })
             .map_err(|_| anyhow!("{} did not answer within {PATIENCE:?}", self.url))??;
         let text = String::from_utf8_lossy(&bytes);
         let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned()));
         if status.is_success() {
-            return Ok(Answer { body });
+            return Ok(Answer { body, tag });
         }
         Err(refusal(status, &body))
     }

@@ -4,6 +4,7 @@ mod apps;
 mod identity;
 mod operate;
 mod people;
+mod session;
 mod spaces;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         | Command::KeysRotate { .. }
         | Command::Users(_)
         | Command::UsersCreate { .. }
+        | Command::UsersPassword { .. }
         | Command::TokensCreate { .. }
         | Command::Teams(_)
         | Command::TeamsCreate { .. }
@@ -45,6 +47,7 @@ pub fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         | Command::SpacesPeeringsAccept(_)
         | Command::SpacesPeeringsDestroy { .. }) => spaces::run(command, out)?,
         Command::People(command) => people::run(command, out)?,
+        Command::Session(command) => session::run(command, out)?,
         command @ (Command::Apps(_)
         | Command::AppsCreate { .. }
         | Command::AppsDestroy { .. }

@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod demo;
 mod output;
+mod password;
 mod serve;
 mod settings;
 

@@ -24,6 +24,9 @@ pub struct ServeArgs {
     /// Region of a new installation; by default us-east-1
     #[arg(long, env = "CAUSEWAY_REGION")]
     pub region: Option<String>,
+    /// Requests of the Platform API that each token has in an hour, 0 for no limit; by default 4500
+    #[arg(long, env = "CAUSEWAY_RATE_LIMIT", value_name = "REQUESTS")]
+    pub rate_limit: Option<u32>,
     /// OCI runtime that runs dynos and instances; by default runc
     #[arg(long, env = "CAUSEWAY_RUNTIME", value_name = "PROGRAM")]
     pub runtime: Option<PathBuf>,
@@ -56,6 +59,7 @@ struct File {
     listen: Option<SocketAddr>,
     fabric: Option<Fabric>,
     region: Option<String>,
+    rate_limit: Option<u32>,
     runtime: Option<PathBuf>,
     test_clock: Option<bool>,
     emulator: Option<bool>,
@@ -88,6 +92,7 @@ impl ServeArgs {
             listen: self.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN),
             fabric,
             region,
+            rate_limit: self.rate_limit.or(file.rate_limit).unwrap_or(server::DEFAULT_PER_HOUR),
             runtime: self.runtime.or(file.runtime).unwrap_or_else(|| "runc".into()),
             test_clock: self.test_clock || file.test_clock.unwrap_or(false),
             emulator: self.emulator || file.emulator.unwrap_or(false),
@@ -131,7 +136,9 @@ mod tests {
 
     #[test]
     fn a_flag_is_over_the_file_and_the_file_over_the_default() {
-        let file = file("listen = \"127.0.0.1:1\"\nregion = \"tokyo\"\ntest-clock = true\n");
+        let file = file(
+            "listen = \"127.0.0.1:1\"\nregion = \"tokyo\"\ntest-clock = true\nrate-limit = 9\n",
+        );
         let args = ServeArgs {
             config: Some(file.path().to_owned()),
             listen: Some("127.0.0.1:2".parse().unwrap()),
@@ -141,6 +148,8 @@ mod tests {
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.region.name(), "ap-northeast-1");
         assert!(config.test_clock);
+        assert_eq!(config.rate_limit, 9);
+        assert_eq!(ServeArgs::default().config().unwrap().rate_limit, 4500);
         assert_eq!(config.fabric, FabricKind::Linux);
         assert_eq!(ServeArgs::default().config().unwrap().listen, DEFAULT_LISTEN);
     }

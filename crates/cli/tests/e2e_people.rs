@@ -22,6 +22,24 @@ fn user(server: &Server, email: &str) -> Vec<(String, String)> {
     server.env(&["--user", email])
 }
 
+/// The variables of the real client without a token: it has to log in.
+fn stranger(server: &Server) -> Vec<(String, String)> {
+    let mut variables = server.env(&[]);
+    variables.retain(|(name, _)| name != "HEROKU_API_KEY");
+    variables.push(("HEROKU_NETRC_WRITE".to_owned(), "true".to_owned()));
+    variables
+}
+
+/// Logs the real client in as a person does.
+fn log_in(server: &Server, password: &str) -> (Option<i32>, String) {
+    let mut terminal = server.heroku_on_terminal(&stranger(server), &["login", "-i"]);
+    terminal.expect("Email");
+    terminal.type_line(ADMIN);
+    terminal.expect("Password");
+    terminal.type_line(password);
+    terminal.end()
+}
+
 fn space(server: &Server, name: &str) {
     server.heroku(&["spaces:create", name, "--team", "team"]).ok();
     server.until("the space is allocated", |server| {
@@ -242,4 +260,137 @@ fn what_a_space_runs_on_and_what_it_does_not_have() {
         let said = refusal(&server.heroku(command));
         assert!(said.contains(named) && said.contains("not_found"), "{command:?}: {said}");
     }
+}
+
+#[test]
+fn the_real_client_logs_in_and_out() {
+    let server = Server::none(&[]);
+    let password = "correct horse battery";
+    let set = ["users:password", ADMIN, "--password-stdin"];
+    let said = server.causeway_reading(&set, &format!("{password}\n")).ok();
+    assert!(said.contains("heroku login -i"), "{said}");
+
+    let (code, shown) = log_in(&server, "wrong horse battery");
+    assert_ne!(code, Some(0));
+    assert!(shown.contains("Invalid credentials provided"), "{shown}");
+    let (code, shown) = log_in(&server, password);
+    assert!(code == Some(0) && shown.contains("Logged in as"), "{shown}");
+    assert!(!shown.contains(password), "{shown}");
+
+    let person = stranger(&server);
+    let who = server.heroku_as(&person, &["auth:whoami"]).ok();
+    assert_eq!(who.trim(), ADMIN);
+    server.heroku_as(&person, &["spaces:create", "mine", "--team", "team"]).ok();
+    let list = |server: &Server| {
+        let list = server.heroku(&["authorizations", "--json"]).json();
+        let list = list.as_array().unwrap().iter();
+        list.map(|a| text(&a["description"])).collect::<Vec<_>>()
+    };
+    let logins =
+        |server: &Server| list(server).iter().filter(|d| d.starts_with("Heroku CLI login")).count();
+    assert_eq!(logins(&server), 1);
+
+    server.heroku_as(&person, &["logout"]).ok();
+    assert_eq!(logins(&server), 0);
+    assert!(list(&server).contains(&"causeway env".to_owned()), "the API key stays");
+    let who = server.heroku_as(&person, &["auth:whoami"]);
+    assert_eq!(who.code, Some(100), "{who:?}");
+    // Nothing of it is in the log.
+    assert!(!server.log().contains(password), "{}", server.log());
+}
+
+#[test]
+fn the_real_client_makes_shows_and_ends_tokens() {
+    let server = Server::none(&[]);
+    let made =
+        server.heroku(&["authorizations:create", "-d", "for CI", "-e", "3600", "--json"]).json();
+    let (id, token) = (text(&made["id"]), text(&made["access_token"]["token"]));
+    assert_eq!(made["access_token"]["expires_in"], 3600);
+    let with = |token: &str| {
+        let mut variables = stranger(&server);
+        variables.push(("HEROKU_API_KEY".to_owned(), token.to_owned()));
+        variables
+    };
+    let whoami = ["auth:whoami"];
+    assert_eq!(server.heroku_as(&with(&token), &whoami).ok().trim(), ADMIN);
+    assert!(server.heroku(&["authorizations"]).ok().contains("for CI"));
+    let shown = server.heroku(&["authorizations:info", &id]).ok();
+    assert!(shown.contains("for CI") && shown.contains("Expires at"), "{shown}");
+    assert!(!shown.contains(&token[9..]), "{shown}");
+    let named = server.heroku(&["authorizations:update", &id, "--description", "for tests"]).ok();
+    assert!(named.contains("for tests"), "{named}");
+    let rotated = server.heroku(&["authorizations:rotate", &id]).ok();
+    let new = rotated.lines().find_map(|line| line.split("Token:").nth(1)).unwrap().trim();
+    assert_ne!(server.heroku_as(&with(&token), &whoami).code, Some(0));
+    assert_eq!(server.heroku_as(&with(new), &whoami).ok().trim(), ADMIN);
+    let gone = server.heroku(&["authorizations:revoke", &id]);
+    assert!(gone.ok().len() + gone.err.len() > 0 && gone.err.contains("for tests"), "{gone:?}");
+    assert_ne!(server.heroku_as(&with(new), &whoami).code, Some(0));
+    assert!(refusal(&server.heroku(&["authorizations:info", &id])).contains("authorization"));
+}
+
+#[test]
+fn our_own_log_in_does_the_same() {
+    let server = Server::none(&["--test-clock"]);
+    let made_up = server.causeway(&["users:password", ADMIN, "--generate", "--json"]).json();
+    let password = text(&made_up["password"]);
+    let login = ["login", ADMIN, "--password-stdin", "--expires-in", "3600", "--json"];
+    let made = server.causeway_reading(&login, &password).json();
+    let token = text(&made["access_token"]["token"]);
+    let run = |arguments: &[&str]| server.causeway(&[arguments, &["--token", &token]].concat());
+    assert_eq!(run(&["whoami"]).ok(), "admin@causeway.local\n");
+    assert!(run(&["authorizations"]).ok().contains("causeway login"));
+    let other = run(&["authorizations:create", "-d", "other", "--json"]).json();
+    let id = text(&other["id"]);
+    let short = run(&["authorizations:create", "--short"]).ok();
+    assert!(short.starts_with("HRKU-") && short.lines().count() == 1, "{short}");
+    let desk = run(&["authorizations:update", &id, "--description", "desk"]).ok();
+    assert!(desk.contains("Description: desk"), "{desk}");
+    assert!(run(&["authorizations:rotate", &id]).ok().contains("HRKU-"));
+    assert!(!run(&["authorizations:info", &id]).ok().contains("HRKU-"));
+    assert!(run(&["authorizations:revoke", &id]).ok().contains("Revoked"));
+    assert!(run(&["authorizations:revoke", &id]).refused().contains("Couldn't find"));
+
+    let wrong = server.causeway_reading(&["login", ADMIN, "--password-stdin"], "x").refused();
+    assert!(wrong.contains("Invalid credentials"), "{wrong}");
+    let shell = server.causeway_reading(&["login", ADMIN, "--password-stdin"], &password).ok();
+    assert!(shell.starts_with("export HEROKU_API_KEY=HRKU-"), "{shell}");
+    assert!(run(&["logout"]).ok().contains("Logged out"));
+    assert!(run(&["whoami"]).refused().contains("Invalid credentials"));
+
+    // A token that ends.
+    let again = server.causeway_reading(&login, &password).json();
+    let token = text(&again["access_token"]["token"]);
+    server.causeway(&["whoami", "--token", &token]).ok();
+    server.causeway(&["clock:advance", "1h"]).ok();
+    let ended = server.causeway(&["whoami", "--token", &token]).refused();
+    assert!(ended.contains("Invalid credentials"), "{ended}");
+}
+
+#[test]
+fn a_password_that_is_typed_is_not_shown() {
+    let server = Server::none(&[]);
+    let said = server.causeway(&["users:password", ADMIN]).refused();
+    assert!(said.contains("--password-stdin"), "{said}");
+    let mut terminal = server.causeway_on_terminal(&["users:password", ADMIN]);
+    terminal.expect("New password:");
+    terminal.type_line("typed horse battery");
+    terminal.expect("The same again:");
+    terminal.type_line("typed horse battery");
+    let (code, shown) = terminal.end();
+    assert!(code == Some(0) && shown.contains("Set the password"), "{shown}");
+    assert!(!shown.contains("horse"), "{shown}");
+    let mut terminal = server.causeway_on_terminal(&["login", ADMIN]);
+    terminal.expect("Password:");
+    terminal.type_line("typed horse battery");
+    let (code, shown) = terminal.end();
+    assert!(code == Some(0) && shown.contains("export HEROKU_API_KEY=HRKU-"), "{shown}");
+    assert!(!shown.contains("horse"), "{shown}");
+    let mut terminal = server.causeway_on_terminal(&["users:password", ADMIN, "--end-tokens"]);
+    terminal.expect("New password:");
+    terminal.type_line("one horse battery");
+    terminal.expect("The same again:");
+    terminal.type_line("two horse battery");
+    let (code, shown) = terminal.end();
+    assert!(code != Some(0) && shown.contains("nothing was changed"), "{shown}");
 }

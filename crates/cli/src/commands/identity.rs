@@ -8,6 +8,7 @@ use super::{rows, show};
 use crate::arguments::{Command, Common};
 use crate::client::{As, part};
 use crate::output::Out;
+use crate::password;
 
 pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
     match command {
@@ -58,18 +59,28 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
             &["Email", "ID", "Created"],
             &["email", "id", "created"],
         ),
-        Command::UsersCreate { email, common } => {
-            let made = post(&common, "/_causeway/users", &json!({ "email": email }))?;
-            say(
-                &common,
-                out,
-                &made,
-                &format!("Made user {email}.\nNext: causeway tokens:create --user {email}"),
-            );
+        Command::UsersCreate { email, password_stdin, common } => {
+            let password = if password_stdin { Some(password::from_stdin()?) } else { None };
+            let body = json!({ "email": email, "password": password });
+            let made = post(&common, "/_causeway/users", &body)?;
+            let next = match password {
+                Some(_) => "heroku login -i".to_owned(),
+                None => format!("causeway tokens:create --user {email}"),
+            };
+            say(&common, out, &made, &format!("Made user {email}.\nNext: {next}"));
             Ok(())
         }
-        Command::TokensCreate { user, description, common } => {
-            let body = json!({ "user": user, "description": description });
+        Command::UsersPassword { email, password_stdin, generate, end_tokens, common } => {
+            let password = match (generate, password_stdin) {
+                (true, _) => None,
+                (false, true) => Some(password::from_stdin()?),
+                (false, false) => Some(password::ask_for_new()?),
+            };
+            set_password(&email, password, end_tokens, &common, out)
+        }
+        Command::TokensCreate { user, description, expires_in, common } => {
+            let body =
+                json!({ "user": user, "description": description, "expires_in": expires_in });
             let made = post(&common, "/_causeway/tokens", &body)?;
             say(
                 &common,
@@ -130,6 +141,29 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
         }
         _ => bail!("this command is not about identities"),
     }
+}
+
+fn set_password(
+    email: &str,
+    password: Option<String>,
+    end_tokens: bool,
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let client = common.connection.client(As::Operator)?;
+    let path = format!("/_causeway/users/{}/password", part(email));
+    let body = json!({ "password": password, "end_tokens": end_tokens });
+    let set = client.send(Method::PUT, &path, Some(&body))?.body;
+    let ended = if end_tokens { ", and ended all tokens of the user" } else { "" };
+    let text = match set["password"].as_str() {
+        Some(made_up) => format!(
+            "{made_up}\n# This is the password of {email} now{ended}. It is shown once; only a \
+             hash of it is kept."
+        ),
+        None => format!("Set the password of {email}{ended}.\nNext: heroku login -i"),
+    };
+    say(common, out, &set, &text);
+    Ok(())
 }
 
 fn post(common: &Common, path: &str, body: &Value) -> anyhow::Result<Value> {

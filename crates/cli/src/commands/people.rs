@@ -165,7 +165,8 @@ fn remove_range(range: &TrustedRange, out: &mut Out) -> anyhow::Result<()> {
     })
 }
 
-/// Reads the ranges, changes them, and puts them back as a whole.
+/// Reads the ranges, changes them, and puts them back as a whole, if they are what was read still:
+/// nobody else's change in between is undone.
 fn change_ranges(
     range: &TrustedRange,
     out: &mut Out,
@@ -174,10 +175,11 @@ fn change_ranges(
 ) -> anyhow::Result<()> {
     let client = range.common.connection.client(As::User)?;
     let path = of_space(&range.space, "inbound-ruleset");
-    let read = client.get(&path)?;
-    let mut rules = read["rules"].as_array().cloned().unwrap_or_default();
+    let read = client.send(Method::GET, &path, None)?;
+    let mut rules = read.body["rules"].as_array().cloned().unwrap_or_default();
     change(&mut rules)?;
-    let set = client.send(Method::PUT, &path, Some(&json!({ "rules": rules })))?.body;
+    let body = json!({ "rules": rules });
+    let set = client.send_if(Method::PUT, &path, Some(&body), read.tag.as_deref())?.body;
     let preposition = if verb == "Added" { "to" } else { "from" };
     let text =
         format!("{verb} {} {preposition} trusted IP ranges on {}", range.source, range.space);

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, reason = "a test says what went wrong while it cleans up")]
 
 pub mod capture;
+pub mod terminal;
 pub mod web;
 
 use std::io::Read;
@@ -139,6 +140,17 @@ impl Server {
         run(command)
     }
 
+    /// Our own command, with something to read.
+    pub fn causeway_reading(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = causeway();
+        command.args(arguments).arg("--data").arg(self.data.path());
+        let file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut &file, input.as_bytes()).unwrap();
+        std::io::Seek::rewind(&mut &file).unwrap();
+        command.stdin(file);
+        ran(command)
+    }
+
     /// The real `aws` command.
     pub fn aws(&self, arguments: &[&str]) -> Ran {
         self.aws_as(&self.variables, arguments)
@@ -164,6 +176,30 @@ impl Server {
     }
 
     fn real(&self, mut command: Command, variables: &[(String, String)]) -> Ran {
+        self.at_home(&mut command, variables);
+        run(command)
+    }
+
+    /// The real `heroku` command, on a terminal.
+    pub fn heroku_on_terminal(
+        &self,
+        variables: &[(String, String)],
+        arguments: &[&str],
+    ) -> terminal::Terminal {
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        command.args(arguments);
+        self.at_home(&mut command, variables);
+        terminal::Terminal::start(command)
+    }
+
+    /// Our own command, on a terminal.
+    pub fn causeway_on_terminal(&self, arguments: &[&str]) -> terminal::Terminal {
+        let mut command = causeway();
+        command.args(arguments).arg("--data").arg(self.data.path());
+        terminal::Terminal::start(command)
+    }
+
+    fn at_home(&self, command: &mut Command, variables: &[(String, String)]) {
         let home = self.data.path().join("home");
         std::fs::create_dir_all(&home).unwrap();
         command
@@ -178,7 +214,6 @@ impl Server {
             .env("DISABLE_TELEMETRY", "true")
             .env("COLUMNS", "250")
             .envs(variables.iter().map(|(name, value)| (name, value)));
-        run(command)
     }
 
     /// Has the fabric compared and repaired now, and waits for it.
@@ -286,8 +321,13 @@ pub struct Ran {
 }
 
 fn run(mut command: Command) -> Ran {
+    command.stdin(Stdio::null());
+    ran(command)
+}
+
+fn ran(mut command: Command) -> Ran {
     let Output { status, stdout, stderr } =
-        command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     Ran {
         code: status.code(),
         out: String::from_utf8(stdout).unwrap(),

@@ -1,0 +1,75 @@
+//! A command that believes to be on a terminal, and is asked and answered.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd;
+
+/// How long it may take to say what it is waited for.
+const PATIENCE_MS: u16 = 30_000;
+
+/// A command on a terminal.
+pub struct Terminal {
+    child: Child,
+    master: File,
+    shown: String,
+}
+
+impl Terminal {
+    /// Starts one.
+    pub fn start(mut command: Command) -> Self {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let end = || Stdio::from(pty.slave.try_clone().unwrap());
+        command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm");
+        let child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        Self { child, master: File::from(pty.master), shown: String::new() }
+    }
+
+    /// Waits until it shows something.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) {
+        while !self.shown.contains(text) {
+            assert!(self.read(), "it ended and never showed {text:?}: {}", self.shown);
+        }
+    }
+
+    /// Types a line.
+    pub fn type_line(&mut self, line: &str) {
+        // What was shown before is answered.
+        self.shown.clear();
+        self.master.write_all(line.as_bytes()).unwrap();
+        self.master.write_all(b"\r").unwrap();
+    }
+
+    /// Waits for its end: its status, and what it showed since the last line was typed.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        while self.read() {}
+        (self.child.wait().unwrap().code(), std::mem::take(&mut self.shown))
+    }
+
+    /// Reads what it shows; `false` when there will be no more.
+    #[track_caller]
+    fn read(&mut self) -> bool {
+        let mut wait = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(&mut wait, PollTimeout::from(PATIENCE_MS)).unwrap();
+        assert!(ready > 0, "it shows nothing more: {}", self.shown);
+        let mut bytes = [0; 4096];
+        match self.master.read(&mut bytes) {
+            // A terminal whose other end is closed fails so.
+            Ok(0) | Err(_) => false,
+            Ok(n) => {
+                self.shown.push_str(&String::from_utf8_lossy(&bytes[..n]));
+                true
+            }
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
