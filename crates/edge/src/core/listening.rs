@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -73,7 +73,8 @@ impl AsFd for Socket {
     }
 }
 
-/// Counts sockets that were not tried yet, and those that could not be made.
+/// Counts sockets that were not tried yet or are about to be closed, and those that could not be
+/// made.
 #[derive(Debug, Default)]
 pub struct Attempts {
     waiting: AtomicUsize,
@@ -82,7 +83,8 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// Waits until every socket was tried, and says how many are still missing.
+    /// Waits until every socket was tried, and every one that is not wanted any more is closed.
+    /// Says how many are still missing.
     pub async fn all_made(&self) -> usize {
         loop {
             let mut none = std::pin::pin!(self.none.notified());
@@ -97,12 +99,21 @@ impl Attempts {
     fn begin(self: &Arc<Self>) -> Attempt {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         self.unbound.fetch_add(1, Ordering::SeqCst);
-        Attempt { attempts: Arc::clone(self), tried: false, bound: false }
+        let closing = Arc::new(AtomicBool::new(false));
+        Attempt { attempts: Arc::clone(self), closing, tried: false, bound: false }
+    }
+
+    fn end_one(&self) {
+        if self.waiting.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.none.notify_waiters();
+        }
     }
 }
 
 struct Attempt {
     attempts: Arc<Attempts>,
+    /// Whether somebody counts on it being closed.
+    closing: Arc<AtomicBool>,
     tried: bool,
     bound: bool,
 }
@@ -117,9 +128,7 @@ impl Attempt {
         self.bound = bound;
         if !self.tried {
             self.tried = true;
-            if self.attempts.waiting.fetch_sub(1, Ordering::SeqCst) == 1 {
-                self.attempts.none.notify_waiters();
-            }
+            self.attempts.end_one();
         }
     }
 }
@@ -128,6 +137,9 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         // What is not wanted any more is not missing.
         self.tried(true);
+        if self.closing.load(Ordering::SeqCst) {
+            self.attempts.end_one();
+        }
     }
 }
 
@@ -146,7 +158,18 @@ pub struct Means {
 /// A socket that is wanted. Dropping it closes it.
 pub struct Listening {
     open: Arc<Mutex<Option<Socket>>>,
+    attempts: Arc<Attempts>,
+    closing: Arc<AtomicBool>,
     _task: AbortOnDropHandle<()>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // The task ends after this, and counts down as the last it does.
+        self.attempts.waiting.fetch_add(1, Ordering::SeqCst);
+        self.closing.store(true, Ordering::SeqCst);
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl Listening {
@@ -159,15 +182,23 @@ impl Listening {
         adopted: Option<OwnedFd>,
     ) -> Self {
         let open = Arc::new(Mutex::default());
+        let attempt = means.attempts.begin();
+        let closing = Arc::clone(&attempt.closing);
         let keeper = Keeper {
-            attempt: means.attempts.begin(),
+            attempt,
             means: Arc::clone(means),
             namespace,
             address,
             taker,
             open: Arc::clone(&open),
         };
-        Self { open, _task: AbortOnDropHandle::new(tokio::spawn(keeper.run(adopted))) }
+        let attempts = Arc::clone(&means.attempts);
+        Self {
+            open,
+            attempts,
+            closing,
+            _task: AbortOnDropHandle::new(tokio::spawn(keeper.run(adopted))),
+        }
     }
 
     /// The socket, while there is one.

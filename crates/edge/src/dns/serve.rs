@@ -1,14 +1,17 @@
 //! Takes questions from sockets and sends answers.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use hickory_proto::op::{Message, ResponseCode};
+use nix::libc::{in_addr, in_pktinfo};
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -110,12 +113,16 @@ impl Resolver {
 
 /// Answers the packets that come to a socket, for ever.
 pub async fn datagrams(socket: Arc<UdpSocket>, resolver: Arc<Resolver>) -> io::Result<()> {
+    let source = match socket.local_addr()?.ip() {
+        IpAddr::V4(address) if !address.is_unspecified() => Some(address),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    };
     let socket = readable(socket)?;
     loop {
         let mut ready = socket.readable().await?;
         let mut more = true;
         for _ in 0..AT_ONCE {
-            more = take_one(socket.get_ref(), &resolver);
+            more = take_one(socket.get_ref(), source, &resolver);
             if !more {
                 break;
             }
@@ -130,7 +137,7 @@ pub async fn datagrams(socket: Arc<UdpSocket>, resolver: Arc<Resolver>) -> io::R
 
 /// Answers one packet; false if there is none. The buffer is not kept while nothing comes: there
 /// are many sockets.
-fn take_one(socket: &Arc<UdpSocket>, resolver: &Arc<Resolver>) -> bool {
+fn take_one(socket: &Arc<UdpSocket>, source: Option<Ipv4Addr>, resolver: &Arc<Resolver>) -> bool {
     let mut buffer = [0; QUESTION_BYTES];
     let (length, from) = match socket.recv_from(&mut buffer) {
         Ok(received) => received,
@@ -142,18 +149,32 @@ fn take_one(socket: &Arc<UdpSocket>, resolver: &Arc<Resolver>) -> bool {
     }
     match resolver.answer(packet, Transport::Udp) {
         Answer::Nothing => {}
-        // An answer that does not fit into the socket is asked for again.
-        Answer::Reply(reply) => drop(socket.send_to(&reply, from)),
+        Answer::Reply(reply) => send(socket, source, &reply, from),
         Answer::Elsewhere(question) => {
             let (socket, resolver) = (Arc::clone(socket), Arc::clone(resolver));
             let packet = packet.to_vec();
             tokio::spawn(async move {
                 let reply = resolver.elsewhere(&packet, &question, Transport::Udp).await;
-                drop(socket.send_to(&reply, from));
+                send(&socket, source, &reply, from);
             });
         }
     }
     true
+}
+
+/// Sends an answer from the address that was asked. The kernel would not: a socket that was bound
+/// before its namespace had any address has no source of its own.
+fn send(socket: &UdpSocket, source: Option<Ipv4Addr>, reply: &[u8], to: SocketAddr) {
+    let from = source.map(|source| in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: in_addr { s_addr: u32::from(source).to_be() },
+        ipi_addr: in_addr { s_addr: 0 },
+    });
+    let control: Vec<ControlMessage<'_>> =
+        from.iter().map(ControlMessage::Ipv4PacketInfo).collect();
+    let (parts, to) = ([IoSlice::new(reply)], SockaddrStorage::from(to));
+    // An answer that does not fit into the socket is asked for again.
+    let _ = sendmsg(socket.as_raw_fd(), &parts, &control, MsgFlags::MSG_DONTWAIT, Some(&to));
 }
 
 /// Answers what comes over the streams of a listener, for ever.
