@@ -43,3 +43,13 @@ step() {
 need_root() {
   [[ $(id -u) == 0 ]] || die "$1 needs root (it makes network namespaces). Run it again with: sudo -E $0"
 }
+
+# Shows a command's output only if it fails.
+quietly() {
+  local log status=0
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  ((status == 0)) || { cat "$log" >&2; printf '%s: failed: %s\n' "$(basename "$0")" "$*" >&2; }
+  rm -f "$log"
+  return "$status"
+}
