@@ -41,7 +41,7 @@ step() {
 }
 
 need_root() {
-  [[ $(id -u) == 0 ]] || die "$1 needs root (it makes network namespaces). Run it again with: sudo -E $0"
+  [[ $(id -u) == 0 ]] || die "$1 needs root (it makes network namespaces). Run it again with: sudo -E env \"PATH=\$PATH\" $0"
 }
 
 # Shows a command's output only if it fails.
