@@ -19,7 +19,13 @@ pub use vpc::plan_vpc;
 pub(crate) use vpc::{joins, members_seen, rule_peer};
 
 use crate::intent::Intent;
+use crate::resource::App;
 use crate::{Timestamp, World};
+
+/// The name by which a dyno is found inside its space: `1.web.shop.app.localspace`.
+pub fn dyno_host(app: &App, process_type: &str, number: u16) -> String {
+    names::dyno(number, &names::process(app, process_type))
+}
 
 /// Says what the fabric must look like.
 ///

@@ -1,0 +1,58 @@
+//! The Procfile: which processes an app's code can run.
+
+use std::collections::BTreeMap;
+
+/// A line of a Procfile that says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of the Procfile is no process type: one is like `web: ./serve --port $PORT`")]
+pub struct MalformedProcfile {
+    /// Its number, from 1.
+    pub line: usize,
+}
+
+/// Reads a Procfile: `type: command` lines. Empty lines and those that begin with `#` say nothing.
+///
+/// Whether a name can name a process type is for the rules to say.
+///
+/// # Errors
+///
+/// The first line that cannot be read.
+pub fn parse_procfile(text: &str) -> Result<BTreeMap<String, String>, MalformedProcfile> {
+    let mut types = BTreeMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start_matches('\u{feff}').trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let malformed = MalformedProcfile { line: number + 1 };
+        let (name, command) = line.split_once(':').ok_or_else(|| malformed.clone())?;
+        let (name, command) = (name.trim_end(), command.trim_start());
+        if name.is_empty() || name.contains(char::is_whitespace) || command.is_empty() {
+            return Err(malformed);
+        }
+        types.insert(name.to_owned(), command.to_owned());
+    }
+    Ok(types)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_and_commands_are_read() {
+        let text = "\u{feff}# what runs\nweb: ./serve --url http://x:1/\r\n\n  worker :  work  \n";
+        let types = parse_procfile(text).unwrap();
+        assert_eq!(types["web"], "./serve --url http://x:1/");
+        assert_eq!(types["worker"], "work");
+        assert_eq!(types.len(), 2);
+        assert!(parse_procfile("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_line_that_says_nothing_is_named() {
+        for (text, line) in [("web", 1), ("web: x\n: y", 2), ("web:", 1), ("a b: c", 1)] {
+            assert_eq!(parse_procfile(text), Err(MalformedProcfile { line }), "{text}");
+        }
+    }
+}
