@@ -5,6 +5,7 @@ pub mod clock;
 pub mod ec2;
 mod edge;
 pub mod front;
+pub mod hosting;
 pub mod ledger;
 pub mod operator;
 pub mod password;
@@ -17,6 +18,8 @@ pub mod state;
 mod workloads;
 
 pub use rate::DEFAULT_PER_HOUR;
-pub use serve::{Config, FabricKind, ServeError, Server, purge};
+pub use serve::{
+    Certificate, Config, EdgeConfig, FabricKind, ForwardDns, ServeError, Server, purge,
+};
 pub use setup::{FIRST_ACCOUNT, FIRST_TEAM, FIRST_USER, FirstStart};
 pub use state::operator_token;

@@ -6,10 +6,12 @@
 
 mod absent;
 mod app;
+mod blob;
 mod body;
 mod call;
 mod dyno;
 mod failure;
+mod formation;
 mod headers;
 mod host;
 mod identity;
@@ -18,9 +20,11 @@ mod member;
 mod page;
 mod peering;
 mod precondition;
+mod release;
 mod route;
 mod session;
 mod sign_in;
+mod slug;
 mod space;
 mod space_access;
 
@@ -33,6 +37,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, RawPathParams, Request};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
@@ -54,7 +59,7 @@ use crate::state::{Bearer, Origin, State, fresh_token, token_hash};
 /// It has a fallback, so what it is merged with must have none. Where the client's address is
 /// known as [`ConnectInfo`], the audit keeps it.
 pub fn router(state: Arc<State>) -> Router {
-    let mut router = Router::new();
+    let mut router = blob::router(Arc::clone(&state));
     for route in ROUTES {
         let state = Arc::clone(&state);
         let serve = move |params: Result<RawPathParams, RawPathParamsRejection>,
@@ -84,12 +89,14 @@ async fn serve(
     let (parts, body) = request.into_parts();
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let origin = Origin { address, request_id: ids.own.clone() };
+    let authority = parts.uri.authority().map(Authority::as_str);
+    let base = headers::base(&parts.headers, authority);
     let now = state.clock.now();
     let known = sign_in::identify(&state, route, &parts.headers, &origin, now).await;
     let (outcome, remaining) = match known {
         Ok(bearer) => {
             let (counted, remaining) = count(&state, route, &bearer, now);
-            let received = Received { params, body, headers: &parts.headers };
+            let received = Received { params, body, headers: &parts.headers, base };
             let outcome = match counted {
                 Ok(()) => answer(state, route, bearer, received, &origin).await,
                 Err(failure) => Err(failure),
@@ -131,6 +138,7 @@ struct Received<'a> {
     params: Result<RawPathParams, RawPathParamsRejection>,
     body: axum::body::Body,
     headers: &'a HeaderMap,
+    base: String,
 }
 
 async fn answer(
@@ -151,7 +159,8 @@ async fn answer(
         if route.method.has_body() { Body::read(received.body).await? } else { Body::default() };
     let (world, now) = (state.world(), state.clock.now());
     let Bearer { caller, token } = bearer;
-    let call = Call { state, world, caller, token, now, params, body };
+    let base = received.base;
+    let call = Call { state, world, caller, token, now, params, body, base };
     let only_if = match route.method {
         Method::Get => None,
         Method::Post | Method::Put | Method::Patch | Method::Delete => {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemIds};
 use crate::edge::NoEdge;
+use crate::hosting::{Hosting, Web};
 use crate::ledger::{self, Ledger};
 use crate::operator::{self, Operator};
 use crate::reconcile::{self, Health, Reconciler, Waker};
@@ -42,6 +43,42 @@ pub struct Config {
     pub runtime: PathBuf,
     /// This program's own file, which runs inside workloads as their first process.
     pub self_exe: PathBuf,
+    /// How the edge answers.
+    pub edge: EdgeConfig,
+}
+
+/// How the edge answers names and web requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EdgeConfig {
+    /// Under which names apps are served, and where.
+    pub web: Web,
+    /// The public router's certificate chain and key, in PEM; with an address for TLS alone.
+    pub certificate: Option<Certificate>,
+    /// Where public names are answered.
+    pub dns: Option<SocketAddr>,
+    /// Who answers what resolvers in VPCs do not know.
+    pub forward_dns: ForwardDns,
+}
+
+/// Where a certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, in PEM.
+    pub chain: PathBuf,
+    /// The key, in PEM.
+    pub key: PathBuf,
+}
+
+/// Who answers what resolvers in VPCs do not know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ForwardDns {
+    /// Nobody: such names do not exist.
+    #[default]
+    None,
+    /// Whom this machine asks.
+    Host,
+    /// These.
+    To(Vec<SocketAddr>),
 }
 
 /// What carries packets.
@@ -227,13 +264,15 @@ impl Prepared {
             driver,
             workloads: started.workloads,
             edge: Box::new(NoEdge::new(ledger.clone())),
-            domains: model::edge::Domains::default(),
+            domains: config.edge.web.domains.clone(),
             ledger: ledger.clone(),
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
         };
+        let mut hosting = Hosting::at(&config.data);
+        hosting.web = config.edge.web.clone();
         let state = State::new(ledger, clock, secret, health, started.console, spare);
-        let state = Arc::new(state.with_rate_limit(config.rate_limit));
+        let state = Arc::new(state.with_rate_limit(config.rate_limit).hosting(hosting));
         Ok(Self {
             config,
             data,
@@ -341,6 +380,7 @@ mod tests {
             rate_limit: 0,
             runtime: "runc".into(),
             self_exe: "/nonexistent".into(),
+            edge: EdgeConfig::default(),
         }
     }
 

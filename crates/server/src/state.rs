@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 
 use crate::attempts::Attempts;
 use crate::clock::{Clock, fresh_secret};
+use crate::hosting::Hosting;
 use crate::ledger::{Committed, Ledger, LedgerError, OnlyIf, Request};
 use crate::password::Passwords;
 use crate::rate::RateLimits;
@@ -52,6 +53,8 @@ pub struct State {
     pub attempts: Attempts,
     /// Requests, as they are counted.
     pub rates: RateLimits,
+    /// What apps are hosted with.
+    pub hosting: Hosting,
     signing_keys: SigningKeys,
 }
 
@@ -81,6 +84,7 @@ impl State {
             passwords: Passwords::default(),
             attempts: Attempts::default(),
             rates: RateLimits::per_hour(0),
+            hosting: Hosting::default(),
             signing_keys,
         }
     }
@@ -90,6 +94,12 @@ impl State {
     pub fn with_rate_limit(self, per_hour: u32) -> Self {
         let per_hour = if self.emulator { 0 } else { per_hour };
         Self { rates: RateLimits::per_hour(per_hour), ..self }
+    }
+
+    /// The same with what apps are hosted with.
+    #[must_use]
+    pub fn hosting(self, hosting: Hosting) -> Self {
+        Self { hosting, ..self }
     }
 
     /// The world as of the last commit.

@@ -2,29 +2,28 @@
 
 use std::sync::Arc;
 
-use model::{App, Key, PlatformCommand, Release, ReleaseId, Team, World};
+use model::{App, Key, PlatformCommand, Team, World};
 use serde_json::{Value, json};
 
-use super::call::{Call, Outcome, created, items, list, ok};
+use super::call::{Call, Outcome, created, list, ok};
 use super::failure::Failure;
 use super::identity::{cedar, derived_id, region_ref, team_ref, time};
-use super::page::Item;
 use crate::ledger::Committed;
 
 pub(super) fn list_apps(call: &Call, (): &()) -> Outcome {
-    list(call.apps().into_iter().map(|app| view(&call.world, app)))
+    list(call.apps().into_iter().map(|app| view(call, &call.world, app)))
 }
 
 pub(super) fn list_team_apps(call: &Call, team: &Arc<Team>) -> Outcome {
-    list(call.world.apps_in(Key::Team(team.id)).map(|app| team_view(&call.world, app)))
+    list(call.world.apps_in(Key::Team(team.id)).map(|app| team_view(call, &call.world, app)))
 }
 
 pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {
-    ok(view(&call.world, app))
+    ok(view(call, &call.world, app))
 }
 
 pub(super) fn team_app(call: &Call, app: &Arc<App>) -> Outcome {
-    ok(team_view(&call.world, app))
+    ok(team_view(call, &call.world, app))
 }
 
 pub(super) fn create(call: &Call, (): &()) -> Result<PlatformCommand, Failure> {
@@ -50,12 +49,12 @@ pub(super) fn create(call: &Call, (): &()) -> Result<PlatformCommand, Failure> {
     Ok(PlatformCommand::CreateApp { name, space: space.id, internal_routing })
 }
 
-pub(super) fn created_app(_: &Call, (): &(), committed: &Committed) -> Outcome {
-    created(view(&committed.after, made(committed)?))
+pub(super) fn created_app(call: &Call, (): &(), committed: &Committed) -> Outcome {
+    created(view(call, &committed.after, made(committed)?))
 }
 
-pub(super) fn created_team_app(_: &Call, (): &(), committed: &Committed) -> Outcome {
-    created(team_view(&committed.after, made(committed)?))
+pub(super) fn created_team_app(call: &Call, (): &(), committed: &Committed) -> Outcome {
+    created(team_view(call, &committed.after, made(committed)?))
 }
 
 fn made(committed: &Committed) -> Result<&Arc<App>, Failure> {
@@ -67,49 +66,8 @@ pub(super) fn delete(_: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failur
     Ok(PlatformCommand::DeleteApp { app: app.id })
 }
 
-pub(super) fn deleted(_: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
-    ok(view(&committed.before, committed.before.app(app.id).unwrap_or(app)))
-}
-
-pub(super) fn config_vars(_: &Call, app: &Arc<App>) -> Outcome {
-    ok(json!(app.config))
-}
-
-/// An app's releases, oldest first.
-pub(super) fn releases(call: &Call, app: &Arc<App>) -> Outcome {
-    let releases = call.world.releases_of(Key::App(app.id));
-    let item = |release: &Arc<Release>| Item {
-        key: format!("{:010}", release.version),
-        body: release_view(&call.world, app, release),
-    };
-    items(releases.map(item).collect())
-}
-
-fn release_view(world: &World, app: &App, release: &Release) -> Value {
-    let user = release.user.and_then(|id| world.user(id));
-    let user = user.map_or_else(|| owner(world, app), |u| json!({ "id": u.id, "email": u.email }));
-    let addons = world.addons_of(Key::App(app.id)).map(|addon| addon.plan.name());
-    json!({
-        "id": release.id,
-        "version": release.version,
-        "addon_plan_names": addons.collect::<Vec<_>>(),
-        "app": app_ref(app),
-        "artifacts": [],
-        "created_at": time(release.created),
-        "current": release.id == app.release,
-        "description": release.description,
-        "eligible_for_rollback": release.slug.is_some(),
-        "output_stream_url": Value::Null,
-        "slug": release.slug.map(|id| json!({ "id": id })),
-        "status": "succeeded",
-        "updated_at": time(release.created),
-        "user": user,
-    })
-}
-
-/// A release as other things show theirs.
-pub(super) fn release_ref(world: &World, id: ReleaseId) -> Value {
-    json!({ "id": id, "version": world.release(id).map(|release| release.version) })
+pub(super) fn deleted(call: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
+    ok(view(call, &committed.before, committed.before.app(app.id).unwrap_or(app)))
 }
 
 /// What apps have none of here. Clients ask, and do not take a 404 for it.
@@ -122,17 +80,24 @@ pub(super) fn app_ref(app: &App) -> Value {
     json!({ "id": app.id, "name": app.name })
 }
 
+/// What every app runs on.
+pub(super) fn stack() -> Value {
+    json!({ "id": derived_id("stack", "container"), "name": "container" })
+}
+
 /// An app as it is shown.
-fn view(world: &World, app: &App) -> Value {
+fn view(call: &Call, world: &World, app: &App) -> Value {
     let (team, space) = (world.team(app.team), world.space(app.space));
     let team = team.map(|team| team_ref(team));
-    let stack = json!({ "id": derived_id("stack", "container"), "name": "container" });
+    let release = world.release(app.release);
+    let slug = release.and_then(|release| world.slug(release.slug?));
+    let released = release.filter(|release| release.slug.is_some());
     json!({
         "id": app.id,
         "name": app.name,
         "acm": false,
         "archived_at": Value::Null,
-        "build_stack": stack,
+        "build_stack": stack(),
         "buildpack_provided_description": Value::Null,
         "created_at": time(app.created),
         "generation": cedar(),
@@ -142,27 +107,27 @@ fn view(world: &World, app: &App) -> Value {
         "organization": team,
         "owner": owner(world, app),
         "region": space.map(|space| region_ref(space.region)),
-        "released_at": Value::Null,
+        "released_at": released.map(|release| time(release.created)),
         "repo_size": Value::Null,
-        "slug_size": Value::Null,
+        "slug_size": slug.and_then(|slug| slug.size),
         "space": space.map(|space| {
             json!({ "id": space.id, "name": space.name, "shield": false })
         }),
-        "stack": stack,
+        "stack": stack(),
         "team": team,
         "updated_at": time(app.updated),
-        "web_url": format!("http://{}.app.localspace/", app.name),
+        "web_url": call.state.hosting.web.url(app),
     })
 }
 
-fn owner(world: &World, app: &App) -> Value {
+pub(super) fn owner(world: &World, app: &App) -> Value {
     let email = world.user(app.owner).map_or("", |user| user.email.as_str());
     json!({ "id": app.owner, "email": email })
 }
 
 /// An app as a team's.
-fn team_view(world: &World, app: &App) -> Value {
-    let mut view = view(world, app);
+fn team_view(call: &Call, world: &World, app: &App) -> Value {
+    let mut view = view(call, world, app);
     view["joined"] = true.into();
     view["locked"] = false.into();
     view

@@ -110,6 +110,41 @@ impl Body {
             .collect()
     }
 
+    /// Objects in a list; none if it is not given.
+    pub(super) fn objects(&self, field: &str) -> Result<Vec<Self>, Failure> {
+        let wrong = || wrong_type(field, "a list of objects");
+        match self.get(field) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| item.as_object().cloned().map(Self).ok_or_else(wrong))
+                .collect(),
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    /// A number without fraction or a text, as a text.
+    pub(super) fn number_or_text(&self, field: &str) -> Result<Option<String>, Failure> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) if !number.is_f64() => Ok(Some(number.to_string())),
+            Some(_) => Err(wrong_type(field, "an integer")),
+        }
+    }
+
+    /// All of it as changes to texts: `null` removes one.
+    pub(super) fn changes(&self) -> Result<BTreeMap<String, Option<String>>, Failure> {
+        self.0
+            .iter()
+            .map(|(name, value)| match value {
+                Value::Null => Ok((name.clone(), None)),
+                Value::String(text) => Ok((name.clone(), Some(text.clone()))),
+                _ => Err(wrong_type(name, "a string, or null to remove it")),
+            })
+            .collect()
+    }
+
     /// A value in its own notation, if it is given.
     pub(super) fn parsed<T: std::str::FromStr>(&self, field: &str) -> Result<Option<T>, Failure>
     where

@@ -23,6 +23,8 @@ pub(super) struct Call {
     /// The variable parts of the path.
     pub(super) params: Vec<(String, String)>,
     pub(super) body: Body,
+    /// Where the client found this server: `http://127.0.0.1:4880`.
+    pub(super) base: String,
 }
 
 /// What a request that worked is answered with.

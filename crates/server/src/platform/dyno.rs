@@ -2,34 +2,39 @@
 
 use std::sync::Arc;
 
-use model::{App, Dyno, DynoSelection, Exit, Key, PlatformCommand, Space, World};
+use model::{App, Dyno, DynoSelection, DynoState, Exit, Key, PlatformCommand, Space, World};
 use serde_json::{Value, json};
 
-use super::app::{app_ref, release_ref};
+use super::app::app_ref;
 use super::call::{Call, Outcome, accepted, created, items, list, ok};
 use super::failure::Failure;
 use super::identity::time;
 use super::page::Item;
+use super::release::release_ref;
 use crate::ledger::Committed;
 
-/// Those that have not ended.
 pub(super) fn list_dynos(call: &Call, app: &Arc<App>) -> Outcome {
-    list(running(&call.world, app).map(|dyno| view(&call.world, app, dyno)))
+    list(shown(&call.world, app).map(|dyno| view(&call.world, app, dyno)))
 }
 
 pub(super) fn list_space_dynos(call: &Call, space: &Arc<Space>) -> Outcome {
     let apps = call.world.apps_in(Key::Space(space.id));
     let item = |app: &Arc<App>| {
         let dynos: Vec<Value> =
-            running(&call.world, app).map(|dyno| view(&call.world, app, dyno)).collect();
+            shown(&call.world, app).map(|dyno| view(&call.world, app, dyno)).collect();
         let body = json!({ "app_id": app.id, "app_name": app.name, "dynos": dynos });
         Item { key: app.id.to_string(), body }
     };
     items(apps.map(item).collect())
 }
 
-fn running<'a>(world: &'a World, app: &App) -> impl Iterator<Item = &'a Arc<Dyno>> {
-    world.dynos_in(Key::App(app.id)).filter(|dyno| !dyno.state.ended())
+/// The dynos of an app that have not ended, or crashed and are about to be tried again; in each
+/// place of the formation the one that has it, not the one that is on its way out.
+pub(super) fn shown<'a>(world: &'a World, app: &App) -> impl Iterator<Item = &'a Arc<Dyno>> {
+    let crashed = |dyno: &Dyno| dyno.number.is_some() && dyno.state == DynoState::Crashed;
+    world
+        .dynos_in(Key::App(app.id))
+        .filter(move |dyno| !dyno.superseded && (!dyno.state.ended() || crashed(dyno)))
 }
 
 pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {
@@ -70,6 +75,32 @@ pub(super) fn stopped(call: &Call, app: &Arc<App>, committed: &Committed) -> Out
     let dyno = call.dyno(app)?;
     let after = &committed.after;
     accepted(view(after, app, after.dyno(dyno.id).unwrap_or(&dyno)))
+}
+
+/// Replaces all dynos of the formation.
+pub(super) fn restart_all(_: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    Ok(PlatformCommand::RestartDynos { app: app.id, which: DynoSelection::All })
+}
+
+pub(super) fn restart(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    Ok(PlatformCommand::RestartDynos { app: app.id, which: DynoSelection::One(call.dyno(app)?.id) })
+}
+
+pub(super) fn restart_type(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    Ok(PlatformCommand::RestartDynos { app: app.id, which: type_of(call) })
+}
+
+pub(super) fn stop_type(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    Ok(PlatformCommand::StopDynos { app: app.id, which: type_of(call) })
+}
+
+fn type_of(call: &Call) -> DynoSelection {
+    DynoSelection::Type(call.param("type").to_owned())
+}
+
+/// Several are not shown one by one.
+pub(super) fn several(_: &Call, _: &Arc<App>, _: &Committed) -> Outcome {
+    accepted(json!({}))
 }
 
 /// A dyno as it is shown.

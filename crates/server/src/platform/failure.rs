@@ -77,6 +77,11 @@ impl Failure {
         )
     }
 
+    /// 409.
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
     /// 412: `If-Match` names another version than there is.
     pub(super) fn changed() -> Self {
         let message = "It is not any more what `If-Match` says that it is. Read it again.";
@@ -109,6 +114,14 @@ impl Failure {
     pub(super) fn internal() -> Self {
         let message = "The request was carried out, but its result cannot be shown. Look it up.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", message)
+    }
+
+    /// 503: what was sent cannot be kept here. The story is in the log.
+    pub(super) fn full() -> Self {
+        Self::unavailable(
+            "What was sent could not be written here. Ask whoever runs this installation to look \
+             at its log.",
+        )
     }
 
     /// 503.

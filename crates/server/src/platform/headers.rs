@@ -1,6 +1,6 @@
 //! The headers that every answer carries, and those of a request that change it (`heroku.md` §1.1).
 
-use axum::http::header::{ACCEPT, AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::{ACCEPT, AUTHORIZATION, HOST, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -132,6 +132,14 @@ pub(super) fn is_wanted(wanted: &[String], etag: &str) -> bool {
 /// tags a client makes of ours.
 fn same(one: &str, other: &str) -> bool {
     one.trim().trim_start_matches("W/") == other.trim().trim_start_matches("W/")
+}
+
+/// Where a client found this server, for addresses in answers to it.
+pub(super) fn base(request: &HeaderMap, authority: Option<&str>) -> String {
+    let named = authority.or_else(|| request.get(HOST).and_then(|host| host.to_str().ok()));
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"-._:[]".contains(&c);
+    let host = named.filter(|host| !host.is_empty() && host.bytes().all(plain));
+    format!("http://{}", host.unwrap_or("localhost"))
 }
 
 /// Refuses a request that wants another version, or no JSON.

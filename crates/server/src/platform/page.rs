@@ -87,7 +87,7 @@ impl Range {
         let nonsense = || {
             Failure::bad_range(format!(
                 "The range `{text}` cannot be understood. A range is like `id ..; max=200`, by \
-                 `id` or `name`."
+                 `id`, `name` or, of releases, `version`."
             ))
         };
         let mut range = Self::default();
@@ -135,7 +135,7 @@ impl Range {
 
         let ends = inside.first().zip(inside.last()).map(|((a, _), (b, _))| (a.clone(), b.clone()));
         let mut headers = Vec::new();
-        push(&mut headers, "accept-ranges", "id, name".to_owned());
+        push(&mut headers, "accept-ranges", "id, name, version".to_owned());
         if let Some((first, last)) = ends {
             let field = self.field.name();
             push(&mut headers, "content-range", format!("{field} {first}..{last}"));
@@ -169,7 +169,13 @@ impl Range {
     }
 
     fn before(&self, a: &str, b: &str) -> Ordering {
-        if self.descending { b.cmp(a) } else { a.cmp(b) }
+        // Versions are numbers: the shorter one is the smaller one.
+        let lengths = match self.field {
+            Field::Version => a.len().cmp(&b.len()),
+            Field::Id | Field::Name => Ordering::Equal,
+        };
+        let order = lengths.then_with(|| a.cmp(b));
+        if self.descending { order.reverse() } else { order }
     }
 
     fn holds(&self, value: &str) -> bool {

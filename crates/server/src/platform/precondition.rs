@@ -19,6 +19,7 @@ pub(super) fn of(route: &Route, call: &Call, request: &HeaderMap) -> Option<Only
     let read = ROUTES.iter().find(|r| r.method == Method::Get && r.path == route.path);
     let (state, caller, token) = (Arc::clone(&call.state), call.caller, call.token.clone());
     let (params, now, request) = (call.params.clone(), call.now, request.clone());
+    let base = call.base.clone();
     Some(OnlyIf::new(move |world: &Arc<World>| {
         let call = Call {
             state: Arc::clone(&state),
@@ -28,6 +29,7 @@ pub(super) fn of(route: &Route, call: &Call, request: &HeaderMap) -> Option<Only
             now,
             params: params.clone(),
             body: Body::default(),
+            base: base.clone(),
         };
         let seen = read.and_then(|read| look(read, &call).ok());
         let page = seen.and_then(|answer| super::page(answer, &request).ok());

@@ -11,7 +11,8 @@ use model::{App, IdentityCommand, PlatformCommand, Space, Team, Token};
 use super::call::{Call, Outcome};
 use super::failure::Failure;
 use super::{
-    absent, app, dyno, host, identity, inbound, member, peering, session, space, space_access,
+    absent, app, dyno, formation, host, identity, inbound, member, peering, release, session, slug,
+    space, space_access,
 };
 use crate::ledger::Committed;
 
@@ -154,7 +155,8 @@ pub(super) static ROUTES: &[Route] = &[
     get("/teams/apps/{app}", InApp(Read(app::team_app))),
     get("/apps/{app}", InApp(Read(app::info))),
     delete("/apps/{app}", InApp(Write(app::delete, app::deleted))),
-    get("/apps/{app}/config-vars", InApp(Read(app::config_vars))),
+    get("/apps/{app}/config-vars", InApp(Read(release::config_vars))),
+    patch("/apps/{app}/config-vars", InApp(Write(release::set_config, release::config_was_set))),
     get("/apps/{app}/addons", InApp(Read(app::nothing))),
     get("/apps/{app}/buildpack-installations", InApp(Read(app::nothing))),
     get("/apps/{app}/collaborators", InApp(Read(member::collaborators))),
@@ -163,13 +165,31 @@ pub(super) static ROUTES: &[Route] = &[
     post("/teams/apps/{app}/collaborators", InApp(Read(member::no_collaborators))),
     patch("/teams/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators))),
     get("/apps/{app}/domains", InApp(Read(app::nothing))),
-    get("/apps/{app}/formation", InApp(Read(app::nothing))),
-    get("/apps/{app}/releases", InApp(Read(app::releases))),
+    get("/apps/{app}/formation", InApp(Read(formation::list_formation))),
+    patch("/apps/{app}/formation", InApp(Write(formation::scale, formation::scaled))),
+    get("/apps/{app}/formation/{type}", InApp(Read(formation::one))),
+    patch(
+        "/apps/{app}/formation/{type}",
+        InApp(Write(formation::scale_one, formation::scaled_one)),
+    ),
+    get("/apps/{app}/slugs", InApp(Read(slug::list_slugs))),
+    post("/apps/{app}/slugs", InApp(Write(slug::create, slug::made))),
+    get("/apps/{app}/slugs/{slug}", InApp(Read(slug::info))),
+    get("/apps/{app}/releases", InApp(Read(release::list_releases))),
+    post("/apps/{app}/releases", InApp(Write(release::create, release::made))),
+    get("/apps/{app}/releases/{release}", InApp(Read(release::info))),
+    get("/apps/{app}/releases/{release}/config-vars", InApp(Read(release::config_of))),
     get("/apps/{app}/sni-endpoints", InApp(Read(app::nothing))),
     get("/apps/{app}/dynos", InApp(Read(dyno::list_dynos))),
     post("/apps/{app}/dynos", InApp(Write(dyno::start, dyno::started))),
+    delete("/apps/{app}/dynos", InApp(Write(dyno::restart_all, dyno::several))),
     get("/apps/{app}/dynos/{dyno}", InApp(Read(dyno::info))),
-    delete("/apps/{app}/dynos/{dyno}", InApp(Write(dyno::stop, dyno::stopped))),
+    delete("/apps/{app}/dynos/{dyno}", InApp(Write(dyno::restart, dyno::stopped))),
+    delete("/apps/{app}/formations/{type}", InApp(Write(dyno::restart_type, dyno::several))),
+    post(
+        "/apps/{app}/formations/{type}/actions/stop",
+        InApp(Write(dyno::stop_type, dyno::several)),
+    ),
     post("/apps/{app}/dynos/{dyno}/actions/stop", InApp(Write(dyno::stop, dyno::stopped))),
 ];
 

@@ -1,5 +1,6 @@
 //! Private Spaces (`heroku.md` §1.3).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{App, Dyno, Key, PlatformCommand, Space, Team, World};
@@ -7,8 +8,10 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::call::{Call, Outcome, created, list, ok};
+use super::dyno::shown;
 use super::failure::Failure;
-use super::identity::{cedar, derived_id, find_region, region_ref, team_ref, time};
+use super::formation::id_of;
+use super::identity::{cedar, find_region, region_ref, team_ref, time};
 use crate::ledger::Committed;
 
 pub(super) fn list_spaces(call: &Call, (): &()) -> Outcome {
@@ -114,41 +117,36 @@ pub(super) fn topology(call: &Call, space: &Arc<Space>) -> Outcome {
         .map(|app| app.updated)
         .chain(world.dynos_in(Key::Space(space.id)).map(|dyno| dyno.updated))
         .fold(space.updated, Ord::max);
-    let apps: Vec<Value> = apps.into_iter().map(|app| app_topology(world, app)).collect();
+    let apps: Vec<Value> = apps.into_iter().map(|app| app_topology(call, app)).collect();
     ok(json!({ "version": version.seconds(), "apps": apps }))
 }
 
-fn app_topology(world: &World, app: &App) -> Value {
-    let mut formation: Vec<(&str, Vec<Value>)> = Vec::new();
-    for dyno in world.dynos_in(Key::App(app.id)).filter(|dyno| !dyno.state.ended()) {
-        let process = dyno.process_type.as_str();
-        let view = dyno_topology(world, app, dyno);
-        match formation.iter_mut().find(|(known, _)| *known == process) {
-            Some((_, dynos)) => dynos.push(view),
-            None => formation.push((process, vec![view])),
-        }
+fn app_topology(call: &Call, app: &App) -> Value {
+    let mut formation: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for dyno in shown(&call.world, app) {
+        let dynos = formation.entry(dyno.process_type.as_str()).or_default();
+        dynos.push(dyno_topology(&call.world, app, dyno));
     }
-    formation.sort_by_key(|(process, _)| *process);
     let formation: Vec<Value> = formation
         .into_iter()
         .map(|(process, dynos)| {
-            let id = derived_id("formation", &format!("{}/{process}", app.id));
-            json!({ "id": id, "process_type": process, "dynos": dynos })
+            json!({ "id": id_of(app, process), "process_type": process, "dynos": dynos })
         })
         .collect();
+    let own = call.state.hosting.web.domains.host(app);
+    let domains: Vec<&str> =
+        [own.as_str()].into_iter().chain(app.domains.keys().map(String::as_str)).collect();
     // The schema says `formation`, the CLI reads `formations`.
-    json!({ "id": app.id, "domains": [], "formation": formation, "formations": formation })
+    json!({ "id": app.id, "domains": domains, "formation": formation, "formations": formation })
 }
 
 fn dyno_topology(world: &World, app: &App, dyno: &Dyno) -> Value {
-    let process = &dyno.process_type;
-    let number = dyno.name.rsplit('.').next().and_then(|number| number.parse::<u32>().ok());
-    let number = number.unwrap_or(1);
+    let number = dyno.number.or_else(|| dyno.name.rsplit('.').next()?.parse().ok()).unwrap_or(1);
     json!({
         "id": dyno.id,
         "number": number,
         "private_ip": world.eni(dyno.eni).map(|eni| eni.primary()),
-        "hostname": format!("{number}.{process}.{}.app.localspace", app.name),
+        "hostname": model::dyno_host(app, &dyno.process_type, number),
     })
 }
 

@@ -2,10 +2,10 @@
 
 use axum::body::Body;
 
-use super::fixture::{ACTIVE, ALICE, BOB, Fixture, STRANGER, request};
+use super::fixture::{ACTIVE, ALICE, BOB, Fixture, SLUG, STRANGER, request};
 use crate::platform::route::{Method, ROUTES, Route, Scope};
 
-const NAMES: [(&str, &str); 13] = [
+const NAMES: [(&str, &str); 16] = [
     ("{team}", "acme"),
     ("{space}", "alpha"),
     ("{app}", "shop"),
@@ -19,6 +19,9 @@ const NAMES: [(&str, &str); 13] = [
     ("{vpn}", "office"),
     ("{authorization}", "00000000-0000-0000-0000-000000000071"),
     ("{session}", "~"),
+    ("{type}", "web"),
+    ("{slug}", SLUG),
+    ("{release}", "1"),
 ];
 
 /// The id of the space's trusted IP ranges, which follows from the space's own.

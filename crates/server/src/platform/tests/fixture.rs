@@ -10,17 +10,20 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use model::edge::EdgeEvent;
 use model::{
     AccountId, App, AppId, Caller, Cidr, Command, Dyno, DynoId, DynoSize, DynoState, Eni, EniId,
-    Exit, IdentityCommand, Key, NewToken, Only, PEERING_EXPIRY, PcxId, Peering, PeeringKind,
-    PeeringSide, PeeringState, Record, Region, Release, ReleaseId, Role, Sequence, Settings, Space,
-    SpaceId, SpaceState, Team, TeamId, Timestamp, Token, TokenId, User, UserId, VpcId, WorkloadId,
+    Exit, Formation, IdentityCommand, Key, NewToken, Observation, Only, PEERING_EXPIRY, PcxId, Peering,
+    PeeringKind, PeeringSide, PeeringState, Record, Region, Release, ReleaseId, Role, Sequence,
+    Settings, Slug, SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp,
+    Token, TokenId, User, UserId, VpcId, WorkloadId, WorkloadReport,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::hosting::Hosting;
 use crate::ledger::{Ledger, Parts};
 use crate::platform::router;
 use crate::state::{Console, Origin, State, operator_token, token_hash};
@@ -35,6 +38,8 @@ pub const STRANGER: &str = "strangers-token";
 pub const ALPHA: &str = "00000000-0000-0000-0000-00000000005a";
 pub const PENDING: &str = "pcx-00000000000000001";
 pub const ACTIVE: &str = "pcx-00000000000000002";
+/// The code of the app.
+pub const SLUG: &str = "00000000-0000-0000-0000-000000000051";
 
 const PLATFORM: &str = "100000000001";
 const CUSTOMER: &str = "200000000002";
@@ -115,7 +120,8 @@ impl Fixture {
         let (ledger, _writer) = Ledger::start(parts).unwrap();
         let secret = data.secret().clone();
         let state = State::new(ledger, clock, secret, Arc::default(), Arc::new(NoConsole), handle);
-        let state = Arc::new(state.with_rate_limit(per_hour));
+        let hosting = Hosting::at(&directory.path().join("data"));
+        let state = Arc::new(state.with_rate_limit(per_hour).hosting(hosting));
         let router = TowerToHyperService::new(router(Arc::clone(&state)));
         Self { state, router, _directory: directory }
     }
@@ -146,6 +152,30 @@ impl Fixture {
     pub async fn command(&self, caller: Caller, command: impl Into<Command>) -> Key {
         let committed = self.state.submit(caller, command, &Origin::default()).await.unwrap();
         committed.reply.main().unwrap_or(Key::Settings(Only))
+    }
+
+    /// The fabric reports that everything is in place, and the edge that web dynos answer.
+    pub async fn observe(&self) {
+        let world = self.state.world();
+        let report = |dyno: &Arc<Dyno>| {
+            let wanted = dyno.state.wants_to_run();
+            let report = if wanted { WorkloadReport::Running } else { WorkloadReport::Gone };
+            (WorkloadId::Dyno(dyno.id), report)
+        };
+        let services = world.addons().map(|a| (WorkloadId::Service(a.id), WorkloadReport::Running));
+        let event = |dyno: &Arc<Dyno>| match dyno.state {
+            DynoState::Booting => Some(EdgeEvent::Bound(dyno.id)),
+            DynoState::Draining => Some(EdgeEvent::Drained(dyno.id)),
+            _ => None,
+        };
+        let seen = Observation {
+            vpcs: world.vpcs().map(|vpc| vpc.id).collect(),
+            carried: world.peerings().filter(|p| p.carries()).map(|p| p.id).collect(),
+            gone: world.peerings().filter(|p| !p.carries()).map(|p| p.id).collect(),
+            workloads: world.dynos().map(report).chain(services).collect(),
+            edge: world.dynos().filter_map(event).collect(),
+        };
+        self.command(Caller::System, SystemCommand::Observe(seen)).await;
     }
 
     /// The same installation as the rules make it, with people in it and nothing else.
@@ -231,7 +261,7 @@ fn records(emulator: bool) -> Vec<Record> {
     };
     let mut records: Vec<Record> = vec![settings.into()];
     people(&mut records);
-    records.extend([space().into(), app().into(), release().into()]);
+    records.extend([space().into(), app().into(), release().into(), slug().into()]);
     dynos(&mut records);
     peerings(&mut records);
     records
@@ -300,7 +330,10 @@ fn app() -> App {
         internal_routing: true,
         label: "shop-0123456789ab".to_owned(),
         config: release().config,
-        formation: BTreeMap::new(),
+        formation: BTreeMap::from([(
+            "web".to_owned(),
+            Formation { quantity: 1, size: DynoSize::M, updated: past() },
+        )]),
         domains: BTreeMap::new(),
         release: release().id,
         created: past(),
@@ -313,7 +346,7 @@ fn release() -> Release {
         id: ReleaseId(id(0x4e)),
         app: AppId(id(0xc1)),
         version: 1,
-        slug: None,
+        slug: Some(slug().id),
         config: BTreeMap::from([("RACK_ENV".to_owned(), "production".to_owned())]),
         description: "Initial release".to_owned(),
         user: Some(UserId(id(1))),
@@ -321,16 +354,30 @@ fn release() -> Release {
     }
 }
 
+fn slug() -> Slug {
+    let types = [("web", "serve --port $PORT"), ("worker", "work")];
+    Slug {
+        id: SlugId(id(0x51)),
+        app: AppId(id(0xc1)),
+        process_types: types.map(|(name, command)| (name.to_owned(), command.to_owned())).into(),
+        commit: Some("0123456789abcdef".to_owned()),
+        checksum: Some("ab".repeat(32)),
+        size: Some(1234),
+        created: past(),
+        updated: past(),
+    }
+}
+
 fn dynos(records: &mut Vec<Record>) {
-    let mut dyno = |n: u64, state, exit| {
+    let mut dyno = |n: u64, web: bool, state, exit| {
         let eni: EniId = format!("eni-{n:017x}").parse().unwrap();
         let dyno = Dyno {
             id: DynoId(id(0xd0 + u128::from(n))),
             app: AppId(id(0xc1)),
             space: SpaceId(id(0x5a)),
-            name: format!("run.{n:04}"),
-            process_type: "run".to_owned(),
-            number: None,
+            name: if web { "web.1".to_owned() } else { format!("run.{n:04}") },
+            process_type: if web { "web" } else { "run" }.to_owned(),
+            number: web.then_some(1),
             release: release().id,
             command: "sleep 1000".to_owned(),
             size: DynoSize::S,
@@ -360,8 +407,9 @@ fn dynos(records: &mut Vec<Record>) {
         };
         records.push(eni.into());
     };
-    dyno(1, DynoState::Up, None);
-    dyno(2, DynoState::Crashed, Some(Exit::Code(3)));
+    dyno(1, false, DynoState::Up, None);
+    dyno(2, false, DynoState::Crashed, Some(Exit::Code(3)));
+    dyno(3, true, DynoState::Up, None);
 }
 
 /// One customer's peering in every state, and the platform's own.

@@ -29,6 +29,10 @@ const PATHS: &[&str] = &[
     "/apps/shop/collaborators",
     "/apps/shop/config-vars",
     "/apps/shop/releases",
+    "/apps/shop/releases/1",
+    "/apps/shop/releases/1/config-vars",
+    "/apps/shop/slugs",
+    "/apps/shop/formation",
     "/apps/shop/dynos",
     "/apps/shop/dynos/run.0002",
 ];
@@ -56,6 +60,8 @@ async fn lists_that_are_alike_hold_the_same() {
         ("/teams/00000000-0000-0000-0000-00000000000a", "/teams/acme"),
         ("/apps/00000000-0000-0000-0000-0000000000c1", "/apps/shop"),
         ("/teams/apps/shop", "/teams/acme/apps"),
+        ("/apps/shop/releases/v1", "/apps/shop/releases/1"),
+        ("/apps/shop/releases/00000000-0000-0000-0000-00000000004e", "/apps/shop/releases/1"),
     ] {
         let (a, b) = (server.get(ALICE, path).await, server.get(ALICE, same_as).await);
         assert_eq!(a.status, 200, "{path}");
@@ -67,7 +73,7 @@ async fn lists_that_are_alike_hold_the_same() {
         server.get(ALICE, &format!("/spaces/{ALPHA}")).await.json(),
         server.get(ALICE, "/spaces").await.json()[0]
     );
-    for empty in ["addons", "buildpack-installations", "domains", "formation"] {
+    for empty in ["addons", "buildpack-installations", "domains"] {
         assert_eq!(server.get(ALICE, &format!("/apps/shop/{empty}")).await.text, "[]");
     }
     assert_eq!(server.get(ALICE, "/apps/shop/sni-endpoints").await.text, "[]");

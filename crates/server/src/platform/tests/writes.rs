@@ -1,9 +1,6 @@
 //! What changes something, through the ledger and its rules.
 
-use model::{
-    Caller, Ec2Command, IdentityCommand, Key, Observation, PcxId, Region, Scope, SystemCommand,
-    Tags, VpcId, WorkloadId, WorkloadReport,
-};
+use model::{Caller, Ec2Command, IdentityCommand, Key, PcxId, Region, Scope, Tags, VpcId};
 use store::AuditQuery;
 
 use super::fixture::{ALICE, BOB, Fixture, STRANGER};
@@ -19,26 +16,6 @@ async fn with_space() -> Fixture {
     server
 }
 
-/// The fabric reports that everything is in place.
-async fn observe(server: &Fixture) {
-    let world = server.state.world();
-    let seen = Observation {
-        vpcs: world.vpcs().map(|vpc| vpc.id).collect(),
-        carried: world.peerings().filter(|p| p.carries()).map(|p| p.id).collect(),
-        gone: world.peerings().filter(|p| !p.carries()).map(|p| p.id).collect(),
-        workloads: world
-            .dynos()
-            .map(|dyno| {
-                let wanted = dyno.state.wants_to_run();
-                let report = if wanted { WorkloadReport::Running } else { WorkloadReport::Gone };
-                (WorkloadId::Dyno(dyno.id), report)
-            })
-            .collect(),
-        edge: Vec::new(),
-    };
-    server.command(Caller::System, SystemCommand::Observe(seen)).await;
-}
-
 #[tokio::test]
 async fn a_space_is_made_renamed_and_removed() {
     let server = with_space().await;
@@ -47,7 +24,7 @@ async fn a_space_is_made_renamed_and_removed() {
     assert_eq!(space["region"]["name"], "oregon");
     assert_eq!((&space["cidr"], &space["team"]["name"]), (&"10.20.0.0/16".into(), &"acme".into()));
     for _ in 0..2 {
-        observe(&server).await;
+        server.observe().await;
     }
     assert_eq!(server.get(BOB, "/spaces/alpha").await.json()["state"], "allocated");
 
@@ -112,7 +89,7 @@ async fn an_app_runs_dynos_and_goes() {
     let early = server.ask(BOB, "POST", "/apps/shop/dynos", run).await;
     assert_eq!(early.error(), (409, "conflict".to_owned()));
     for _ in 0..2 {
-        observe(&server).await;
+        server.observe().await;
     }
     let dyno = server.ask(BOB, "POST", "/apps/shop/dynos", run).await;
     assert_eq!(dyno.status, 201, "{}", dyno.text);
@@ -121,13 +98,13 @@ async fn an_app_runs_dynos_and_goes() {
         (&"Private-M".into(), &"starting".into())
     );
     let name = dyno.json()["name"].as_str().unwrap().to_owned();
-    observe(&server).await;
+    server.observe().await;
     assert_eq!(server.get(BOB, "/apps/shop/dynos").await.json()[0]["state"], "up");
 
     let stop = format!("/apps/shop/dynos/{name}/actions/stop");
     let stopped = server.ask(BOB, "POST", &stop, "").await;
     assert_eq!((stopped.status.as_u16(), &stopped.json()["state"]), (202, &"down".into()));
-    observe(&server).await;
+    server.observe().await;
     assert_eq!(server.get(BOB, "/apps/shop/dynos").await.text, "[]");
     let info = server.get(BOB, &format!("/apps/shop/dynos/{name}")).await;
     assert_eq!((info.status.as_u16(), &info.json()["state"]), (200, &"down".into()));
@@ -200,7 +177,7 @@ async fn a_request_is_accepted_either_way_and_destroyed() {
         );
         assert_eq!(got.get("expires"), None);
     }
-    observe(&server).await;
+    server.observe().await;
     let one = format!("/spaces/alpha/peerings/{by_path}");
     assert_eq!(server.get(ALICE, &one).await.json()["status"], "active");
 
@@ -208,7 +185,7 @@ async fn a_request_is_accepted_either_way_and_destroyed() {
     let got = server.ask(ALICE, "DELETE", &one, "").await;
     assert_eq!((got.status.as_u16(), &got.json()["status"]), (202, &"deleted".into()));
     assert_eq!(got.json()["pcx_id"], by_path.to_string());
-    observe(&server).await;
+    server.observe().await;
     assert_eq!(server.ask(ALICE, "DELETE", &one, "").await.status, 409);
 }
 
