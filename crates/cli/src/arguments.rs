@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod addons;
+pub mod apps;
 pub mod people;
 pub mod session;
 
@@ -311,75 +313,10 @@ pub enum Command {
     People(people::People),
     #[command(flatten)]
     Session(session::Session),
-
-    /// List apps
-    #[command(after_help = "Examples:\n  causeway apps")]
-    Apps(Common),
-    /// Make an app in a space
-    #[command(
-        name = "apps:create",
-        after_help = "Examples:
-  causeway apps:create shop --space my-space"
-    )]
-    AppsCreate {
-        /// Its name; made up where none is given
-        name: Option<String>,
-        /// The space that it runs in
-        #[arg(long, short)]
-        space: String,
-        #[command(flatten)]
-        common: Common,
-    },
-    /// Remove an app and its dynos
-    #[command(
-        name = "apps:destroy",
-        after_help = "Examples:
-  causeway apps:destroy --app shop --confirm shop"
-    )]
-    AppsDestroy {
-        /// The app
-        #[arg(long, short)]
-        app: String,
-        /// The app's name again, instead of being asked for it
-        #[arg(long)]
-        confirm: Option<String>,
-        #[command(flatten)]
-        common: Common,
-    },
-    /// List an app's dynos
-    #[command(after_help = "Examples:\n  causeway ps --app shop")]
-    Ps {
-        /// The app
-        #[arg(long, short)]
-        app: String,
-        #[command(flatten)]
-        common: Common,
-    },
-    /// Stop a dyno
-    #[command(name = "ps:stop", after_help = "Examples:\n  causeway ps:stop run.1234 --app shop")]
-    PsStop {
-        /// The dyno
-        dyno: String,
-        /// The app
-        #[arg(long, short)]
-        app: String,
-        #[command(flatten)]
-        common: Common,
-    },
-    /// Start a dyno that runs a command
-    #[command(after_help = "Examples:
-  causeway run --app shop -- sleep 1000
-  causeway run --app shop -- 'python3 -m http.server $PORT'")]
-    Run {
-        /// The app
-        #[arg(long, short)]
-        app: String,
-        /// The command
-        #[arg(last = true, required = true)]
-        command: Vec<String>,
-        #[command(flatten)]
-        common: Common,
-    },
+    #[command(flatten)]
+    Apps(apps::AppCommand),
+    #[command(flatten)]
+    Addons(addons::AddonCommand),
 
     /// Say whether a packet gets there, what decides it, and what to do about it
     #[command(after_help = "Examples:
@@ -416,14 +353,37 @@ Exit status: 0 if it gets there and back, 1 if not.")]
         #[command(flatten)]
         common: Common,
     },
-    /// Print what a dyno or an instance wrote
-    #[command(after_help = "Examples:\n  causeway logs shop/run.1234")]
+    /// Print an app's log, or what one dyno or instance wrote
+    #[command(after_help = "Examples:
+  causeway logs --app shop
+  causeway logs --app shop --tail --dyno web
+  causeway logs --app shop --num 500 --source heroku
+  causeway logs i-0123456789abcdef0     what an instance wrote, on the server's host
+
+Lines of an app: app[web.1] are its dynos', heroku[web.1] say what became of them, heroku[router]
+are web requests, app[api] are changes that people made.")]
     Logs {
-        /// The dyno (as shop/run.1234) or the instance
-        target: String,
-        /// Bytes from the end
+        /// A dyno (as shop/run.1234) or an instance, for the operator
+        #[arg(required_unless_present = "app", conflicts_with = "app")]
+        target: Option<String>,
+        /// Bytes from the end, of a dyno or instance
         #[arg(long, default_value_t = 65536)]
         bytes: usize,
+        /// The app
+        #[arg(long, short)]
+        app: Option<String>,
+        /// Go on as more is written
+        #[arg(long, short, requires = "app")]
+        tail: bool,
+        /// Lines from the end; by default 100
+        #[arg(long, short, requires = "app", value_name = "LINES")]
+        num: Option<u32>,
+        /// Only this dyno, as web.1, or this process type, as web
+        #[arg(long, short, requires = "app")]
+        dyno: Option<String>,
+        /// Only this source
+        #[arg(long, short, requires = "app", value_parser = ["app", "heroku"])]
+        source: Option<String>,
         #[command(flatten)]
         common: Common,
     },

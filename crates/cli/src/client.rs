@@ -1,14 +1,18 @@
 //! The way to a server: its address, who we are, and requests in JSON.
 
+use std::io::Read;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Frame};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,6 +23,10 @@ use crate::settings::{DEFAULT_LISTEN, default_data};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Who we say we are.
+const AGENT: &str = concat!("causeway/", env!("CARGO_PKG_VERSION"));
+
+type Body = BoxBody<Bytes, std::io::Error>;
 
 /// Where the server is, and who we are.
 #[derive(Debug, Clone, Default, Args)]
@@ -46,7 +54,7 @@ pub enum As {
 /// A connection to a server.
 pub struct Client {
     runtime: tokio::runtime::Runtime,
-    http: Http<HttpConnector, Full<Bytes>>,
+    http: Http<HttpConnector, Body>,
     url: String,
     authorization: String,
 }
@@ -57,6 +65,8 @@ pub struct Answer {
     pub body: Value,
     /// The tag of what it shows, where it has one.
     pub tag: Option<String>,
+    /// Where a list goes on that is too long for one answer.
+    next: Option<String>,
 }
 
 impl Connection {
@@ -136,13 +146,43 @@ impl Client {
         &self.url
     }
 
-    /// `GET`.
+    /// `GET`. A list that comes in parts is put together.
     ///
     /// # Errors
     ///
     /// As [`Self::send`].
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
-        Ok(self.send(Method::GET, path, None)?.body)
+        let mut answer = self.send(Method::GET, path, None)?;
+        while let (Some(next), Value::Array(all)) = (answer.next.take(), &mut answer.body) {
+            let more = self.exchange(Method::GET, path, None, Some(("range", &next)))?;
+            let Value::Array(items) = more.body else { bail!("{path} broke off in its middle") };
+            all.extend(items);
+            answer.next = more.next;
+        }
+        Ok(answer.body)
+    }
+
+    /// `PATCH`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        Ok(self.send(Method::PATCH, path, Some(body))?.body)
+    }
+
+    /// The first entries of a list.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub fn get_range(&self, path: &str, range: &str) -> anyhow::Result<Value> {
+        Ok(self.exchange(Method::GET, path, None, Some(("range", range)))?.body)
+    }
+
+    /// Waits without keeping anybody from working.
+    pub fn pause(&self, span: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(span).await });
     }
 
     /// `POST`.
@@ -169,7 +209,7 @@ impl Client {
     ///
     /// A server that cannot be reached, and what it refused, in its own words.
     pub fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
-        self.send_if(method, path, body, None)
+        self.exchange(method, path, body, None)
     }
 
     /// The same, if what is at the path is what an earlier answer's tag stands for.
@@ -184,6 +224,16 @@ impl Client {
         body: Option<&Value>,
         tag: Option<&str>,
     ) -> anyhow::Result<Answer> {
+        self.exchange(method, path, body, tag.map(|tag| ("if-match", tag)))
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        header: Option<(&'static str, &str)>,
+    ) -> anyhow::Result<Answer> {
         let bytes = body.map(ToString::to_string).unwrap_or_default();
         let mut request = Request::builder()
             .method(method)
@@ -191,37 +241,150 @@ impl Client {
             .header("authorization", &self.authorization)
             .header("accept", "application/vnd.heroku+json; version=3")
             .header("content-type", "application/json")
-            .header("user-agent", concat!("causeway/", env!("CARGO_PKG_VERSION")));
-        if let Some(tag) = tag {
-            request = request.header("if-match", tag);
+            .header("user-agent", AGENT);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
         }
         let request = request
-            .body(Full::new(Bytes::from(bytes)))
+            .body(Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed())
             .with_context(|| format!("'{}{path}' is not an address", self.url))?;
-        let exchange = async {
-            let answer = self.http.request(request).await.map_err(|error| {
-                anyhow!(
-                    "no server answers on {}: {error}. Start one with `causeway serve`, or say \
-                     where it is with --url",
-                    self.url
-                )
-            })?;
+        self.request(request, PATIENCE)
+    }
+
+    /// Puts a file to an address that the server named, and says how far it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub fn upload(&self, url: &str, file: Upload, patience: Duration) -> anyhow::Result<Value> {
+        let request = Request::builder()
+            .method(Method::PUT)
+            .uri(url)
+            .header("content-length", file.left)
+            .header("user-agent", AGENT)
+            .body(file.boxed())
+            .with_context(|| format!("'{url}' is not an address"))?;
+        Ok(self.request(request, patience)?.body)
+    }
+
+    /// Opens a stream of server-sent events, and hands on what each one says until the stream or
+    /// `each` ends it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub fn events(
+        &self,
+        url: &str,
+        mut each: impl FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let request = Request::builder()
+            .uri(url)
+            .header("accept", "text/event-stream")
+            .header("user-agent", AGENT)
+            .body(Full::default().map_err(|never| match never {}).boxed())
+            .with_context(|| format!("'{url}' is not an address"))?;
+        self.runtime.block_on(async {
+            let answer = self.http.request(request).await.map_err(|error| self.silent(&error))?;
             let status = answer.status();
-            let tag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok());
-            let tag = tag.map(ToOwned::to_owned);
-            let bytes = answer.into_body().collect().await.context("the answer broke off")?;
-            anyhow::Ok((status, tag, bytes.to_bytes()))
+            let mut body = answer.into_body();
+            if !status.is_success() {
+                let bytes = body.collect().await.context("the answer broke off")?.to_bytes();
+                return Err(refusal(status, &serde_json::from_slice(&bytes).unwrap_or_default()));
+            }
+            let mut text = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.context("the stream broke off")?;
+                text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+                while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+                    let line: Vec<u8> = text.drain(..=end).collect();
+                    let line = String::from_utf8_lossy(&line);
+                    if let Some(data) = line.strip_prefix("data:") {
+                        let data = data.strip_prefix(' ').unwrap_or(data);
+                        each(data.trim_end_matches(['\r', '\n']))?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn silent(&self, error: &dyn std::fmt::Display) -> anyhow::Error {
+        anyhow!(
+            "no server answers on {}: {error}. Start one with `causeway serve`, or say where it \
+             is with --url",
+            self.url
+        )
+    }
+
+    fn request(&self, request: Request<Body>, patience: Duration) -> anyhow::Result<Answer> {
+        let exchange = async {
+            let answer = self.http.request(request).await.map_err(|error| self.silent(&error))?;
+            let (parts, body) = answer.into_parts();
+            let bytes = body.collect().await.context("the answer broke off")?;
+            anyhow::Ok((parts, bytes.to_bytes()))
         };
-        let (status, tag, bytes) = self
+        let (parts, bytes) = self
             .runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, exchange).await })
-            .map_err(|_| anyhow!("{} did not answer within {PATIENCE:?}", self.url))??;
+            .block_on(async { tokio::time::timeout(patience, exchange).await })
+            .map_err(|_| anyhow!("{} did not answer within {patience:?}", self.url))??;
         let text = String::from_utf8_lossy(&bytes);
         let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned()));
-        if status.is_success() {
-            return Ok(Answer { body, tag });
+        if !parts.status.is_success() {
+            return Err(refusal(parts.status, &body));
         }
-        Err(refusal(status, &body))
+        let header = |name| {
+            let value = parts.headers.get(name).and_then(|value| value.to_str().ok());
+            value.map(ToOwned::to_owned)
+        };
+        let next = (parts.status == StatusCode::PARTIAL_CONTENT).then(|| header("next-range"));
+        Ok(Answer { body, tag: header("etag"), next: next.flatten() })
+    }
+}
+
+/// A file on its way to the server.
+pub struct Upload {
+    file: std::fs::File,
+    left: u64,
+    sent: Box<dyn FnMut(u64) + Send + Sync>,
+}
+
+impl Upload {
+    /// One of a known size. `sent` is told how much more went out.
+    pub fn new(file: std::fs::File, size: u64, sent: Box<dyn FnMut(u64) + Send + Sync>) -> Self {
+        Self { file, left: size, sent }
+    }
+}
+
+impl hyper::body::Body for Upload {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    /// Reads the next part. This waits for the disk, as nothing else is to be done meanwhile.
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        const PART: u64 = 64 << 10;
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let size = self.left.min(PART);
+        let mut part = vec![0; usize::try_from(size).unwrap_or_default()];
+        if let Err(error) = self.file.read_exact(&mut part) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        self.left -= size;
+        (self.sent)(size);
+        Poll::Ready(Some(Ok(Frame::data(part.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        hyper::body::SizeHint::with_exact(self.left)
     }
 }
 

@@ -1,6 +1,9 @@
 //! What each command does: a request, and its answer in words or in JSON.
 
+mod addons;
 mod apps;
+mod deploy;
+mod dynos;
 mod identity;
 mod operate;
 mod people;
@@ -48,12 +51,8 @@ pub fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         | Command::SpacesPeeringsDestroy { .. }) => spaces::run(command, out)?,
         Command::People(command) => people::run(command, out)?,
         Command::Session(command) => session::run(command, out)?,
-        command @ (Command::Apps(_)
-        | Command::AppsCreate { .. }
-        | Command::AppsDestroy { .. }
-        | Command::Ps { .. }
-        | Command::PsStop { .. }
-        | Command::Run { .. }) => apps::run(command, out)?,
+        Command::Apps(command) => apps::run(command, out)?,
+        Command::Addons(command) => addons::run(command, out)?,
         command => return operate::run(command, out),
     }
     Ok(ExitCode::SUCCESS)

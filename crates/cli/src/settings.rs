@@ -1,5 +1,7 @@
 //! `serve`'s settings: a flag over the environment over the file over the default.
 
+mod edge;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,8 @@ use clap::Args;
 use model::Region;
 use serde::Deserialize;
 use server::{Config, FabricKind};
+
+pub use self::edge::EdgeArgs;
 
 /// What `serve` takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -39,6 +43,8 @@ pub struct ServeArgs {
     /// Be a test double: any credentials, default VPCs, reset; loopback only
     #[arg(long, env = "CAUSEWAY_EMULATOR")]
     pub emulator: bool,
+    #[command(flatten)]
+    pub edge: EdgeArgs,
 }
 
 /// What carries packets.
@@ -63,6 +69,15 @@ struct File {
     runtime: Option<PathBuf>,
     test_clock: Option<bool>,
     emulator: Option<bool>,
+    // Not flattened: that would let unknown keys through.
+    domain: Option<String>,
+    internal_domain: Option<String>,
+    router: Option<SocketAddr>,
+    router_tls: Option<SocketAddr>,
+    router_cert: Option<PathBuf>,
+    router_key: Option<PathBuf>,
+    dns: Option<SocketAddr>,
+    forward_dns: Option<String>,
 }
 
 impl ServeArgs {
@@ -75,6 +90,16 @@ impl ServeArgs {
         let file = match &self.config {
             Some(path) => read(path)?,
             None => File::default(),
+        };
+        let edge = EdgeArgs {
+            domain: file.domain,
+            internal_domain: file.internal_domain,
+            router: file.router,
+            router_tls: file.router_tls,
+            router_cert: file.router_cert,
+            router_key: file.router_key,
+            dns: file.dns,
+            forward_dns: file.forward_dns,
         };
         let region: Region = match self.region.or(file.region) {
             Some(name) => match Region::find(&name) {
@@ -96,6 +121,7 @@ impl ServeArgs {
             runtime: self.runtime.or(file.runtime).unwrap_or_else(|| "runc".into()),
             test_clock: self.test_clock || file.test_clock.unwrap_or(false),
             emulator: self.emulator || file.emulator.unwrap_or(false),
+            edge: self.edge.or(edge).config()?,
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
         })
     }

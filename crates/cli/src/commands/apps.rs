@@ -1,84 +1,246 @@
-//! Apps and dynos, as far as they go today.
+//! Apps: what they are, their configuration and their names.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::{confirm, rows, show};
-use crate::arguments::{Command, Common};
-use crate::client::{As, part};
+use super::{confirm, deploy, dynos, rows, show};
+use crate::arguments::Common;
+use crate::arguments::apps::{App, AppCommand};
+use crate::client::{As, Client, part};
 use crate::output::Out;
 
-pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
+pub fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        Command::Apps(common) => {
-            let list = common.connection.client(As::User)?.get("/apps")?;
-            let fields = ["name", "space.name", "team.name", "created_at"];
-            table(&common, out, &list, &["Name", "Space", "Team", "Created At"], &fields);
+        AppCommand::Apps { space, common } => list(space.as_deref(), &common, out),
+        AppCommand::AppsCreate { name, space, internal_routing, common } => {
+            create(name, &space, internal_routing, &common, out)
+        }
+        AppCommand::AppsInfo(app) => info(&app, out),
+        AppCommand::AppsDestroy { confirm: given, app } => {
+            let warning = format!("This command will destroy {}, its dynos and its data", app.name);
+            confirm(&warning, &app.name, given.as_deref(), out)?;
+            let gone = app.client()?.delete(&app.path(""))?;
+            say(&app.common, out, &gone, &format!("Destroying {}", app.name));
             Ok(())
         }
-        Command::AppsCreate { name, space, common } => {
-            let mut body = json!({ "space": space });
-            if let Some(name) = name {
-                body["name"] = name.into();
+        AppCommand::Deploy { from, process, commit, no_wait, app } => {
+            let deployment = deploy::Deployment { from, process, commit, wait: !no_wait };
+            deploy::run(&deployment, &app, out)
+        }
+        AppCommand::Slugs(app) => {
+            let list = app.client()?.get(&app.path("/slugs"))?;
+            let fields = ["id", "size", "commit", "created_at"];
+            table(&app.common, out, &list, &["ID", "Bytes", "Commit", "Created At"], &fields);
+            Ok(())
+        }
+        AppCommand::Releases { num, app } => releases(num, &app, out),
+        AppCommand::Rollback { release, app } => roll_back(release.as_deref(), &app, out),
+        AppCommand::Config(app) => {
+            let config = app.client()?.get(&app.path("/config-vars"))?;
+            if app.common.json {
+                out.json(&config);
+            } else {
+                out.line(format_args!("=== {} Config Vars", app.name));
+                print_pairs(&config, out);
             }
-            let made = common.connection.client(As::User)?.post("/teams/apps", &body)?;
-            let name = show(&made["name"]);
-            say(
-                &common,
-                out,
-                &made,
-                &format!("Made app {name} in {space}.\nNext: causeway run --app {name} -- COMMAND"),
+            Ok(())
+        }
+        AppCommand::ConfigGet { name, app } => config_get(&name, &app, out),
+        AppCommand::ConfigSet { variables, app } => {
+            let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
+            let changes = variables.into_iter().map(|(name, value)| (name, Value::String(value)));
+            set_config("Setting", &names, &Value::Object(changes.collect()), &app, out)
+        }
+        AppCommand::ConfigUnset { names, app } => {
+            let changes = names.iter().map(|name| (name.clone(), Value::Null)).collect();
+            set_config("Unsetting", &names, &Value::Object(changes), &app, out)
+        }
+        AppCommand::Ps(app) => dynos::list(&app, out),
+        AppCommand::PsScale { changes, app } => dynos::scale(&changes, &app, out),
+        AppCommand::PsRestart { dyno, app } => dynos::restart(dyno.as_deref(), &app, out),
+        AppCommand::PsStop { dyno, app } => dynos::stop(&dyno, &app, out),
+        AppCommand::Run { size, command, app } => {
+            dynos::start(size.as_deref(), &command, &app, out)
+        }
+        AppCommand::Domains(app) => {
+            let list = app.client()?.get(&app.path("/domains"))?;
+            let fields = ["hostname", "kind", "cname"];
+            table(&app.common, out, &list, &["Domain Name", "Kind", "DNS Target"], &fields);
+            Ok(())
+        }
+        AppCommand::DomainsAdd { hostname, app } => {
+            let body = json!({ "hostname": hostname });
+            let added = app.client()?.post(&app.path("/domains"), &body)?;
+            let text = format!(
+                "Serving {} under {}.\nNext: have that name lead to {}.",
+                app.name,
+                show(&added["hostname"]),
+                show(&added["cname"])
             );
+            say(&app.common, out, &added, &text);
             Ok(())
         }
-        Command::AppsDestroy { app, confirm: given, common } => {
-            let warning = format!("This command will destroy {app} and its dynos");
-            confirm(&warning, &app, given.as_deref(), out)?;
-            let client = common.connection.client(As::User)?;
-            let gone = client.delete(&format!("/apps/{}", part(&app)))?;
-            say(&common, out, &gone, &format!("Destroying {app}"));
+        AppCommand::DomainsRemove { hostname, app } => {
+            let gone = app.client()?.delete(&app.path(&format!("/domains/{}", part(&hostname))))?;
+            say(&app.common, out, &gone, &format!("Removing {hostname} from {}", app.name));
             Ok(())
         }
-        Command::Ps { app, common } => {
-            let client = common.connection.client(As::User)?;
-            let list = client.get(&format!("/apps/{}/dynos", part(&app)))?;
-            let fields = ["name", "state", "size", "command", "updated_at"];
-            table(&common, out, &list, &["Name", "State", "Size", "Command", "Since"], &fields);
-            Ok(())
-        }
-        Command::PsStop { dyno, app, common } => {
-            let client = common.connection.client(As::User)?;
-            let path = format!("/apps/{}/dynos/{}/actions/stop", part(&app), part(&dyno));
-            let stopped = client.post(&path, &json!({}))?;
-            say(&common, out, &stopped, &format!("Stopping {dyno} of {app}"));
-            Ok(())
-        }
-        Command::Run { app, command, common } => {
-            let client = common.connection.client(As::User)?;
-            let body = json!({ "command": command.join(" "), "attach": false });
-            let made = client.post(&format!("/apps/{}/dynos", part(&app)), &body)?;
-            let name = show(&made["name"]);
-            say(
-                &common,
-                out,
-                &made,
-                &format!(
-                    "Running {} on {app}... {name}\n\
-                 On the server's host: causeway exec {app}/{name} -- COMMAND, \
-                 causeway logs {app}/{name}",
-                    command.join(" ")
-                ),
-            );
-            Ok(())
-        }
-        _ => bail!("this command is not about apps"),
     }
 }
 
-fn say(common: &Common, out: &mut Out, body: &Value, text: &str) {
+impl App {
+    /// A path below it.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/apps/{}{rest}", part(&self.name))
+    }
+
+    /// A connection as whom its command is given.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        self.common.connection.client(As::User)
+    }
+}
+
+fn list(space: Option<&str>, common: &Common, out: &mut Out) -> anyhow::Result<()> {
+    let mut list = common.connection.client(As::User)?.get("/apps")?;
+    if let (Some(space), Value::Array(apps)) = (space, &mut list) {
+        apps.retain(|app| app["space"]["name"] == space || app["space"]["id"] == space);
+    }
+    let fields = ["name", "space.name", "team.name", "web_url", "created_at"];
+    table(common, out, &list, &["Name", "Space", "Team", "Web URL", "Created At"], &fields);
+    Ok(())
+}
+
+fn create(
+    name: Option<String>,
+    space: &str,
+    internal_routing: bool,
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let mut body = json!({ "space": space, "internal_routing": internal_routing });
+    if let Some(name) = name {
+        body["name"] = name.into();
+    }
+    let made = common.connection.client(As::User)?.post("/teams/apps", &body)?;
+    let name = show(&made["name"]);
+    let text = format!(
+        "Made app {name} in {space}, to be found at {}\nNext: causeway deploy --app {name} DIR",
+        show(&made["web_url"])
+    );
+    say(common, out, &made, &text);
+    Ok(())
+}
+
+fn info(app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let client = app.client()?;
+    let found = client.get(&app.path(""))?;
+    if app.common.json {
+        out.json(&found);
+        return Ok(());
+    }
+    let dynos = client.get(&app.path("/dynos"))?;
+    let addons = client.get(&app.path("/addons"))?;
+    out.line(format_args!("=== {}", show(&found["name"])));
+    let dynos =
+        rows(&dynos, &["name", "state"]).iter().map(|row| row.join(" ")).collect::<Vec<_>>();
+    let addons = rows(&addons, &["name"]).concat();
+    for (name, value) in [
+        ("ID", show(&found["id"])),
+        ("Web URL", show(&found["web_url"])),
+        ("Internal", show(&found["internal_routing"])),
+        ("Space", show(&found["space"]["name"])),
+        ("Team", show(&found["team"]["name"])),
+        ("Region", show(&found["region"]["name"])),
+        ("Owner", show(&found["owner"]["email"])),
+        ("Slug bytes", show(&found["slug_size"])),
+        ("Released at", show(&found["released_at"])),
+        ("Created at", show(&found["created_at"])),
+        ("Dynos", dynos.join(", ")),
+        ("Add-ons", addons.join(", ")),
+    ] {
+        out.line(format!("{:<13}{value}", format!("{name}:")).trim_end());
+    }
+    Ok(())
+}
+
+fn releases(num: u16, app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let range = format!("version ..; max={num},order=desc");
+    let list = app.client()?.get_range(&app.path("/releases"), &range)?;
+    if app.common.json {
+        out.json(&list);
+        return Ok(());
+    }
+    let mut rows = rows(&list, &["version", "description", "user.email", "created_at"]);
+    for row in &mut rows {
+        row[0] = format!("v{}", row[0]);
+    }
+    out.line(format_args!("=== {} Releases", app.name));
+    out.table(&["Version", "Description", "By", "Created At"], &rows);
+    Ok(())
+}
+
+fn roll_back(release: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let client = app.client()?;
+    let release = match release {
+        Some(release) => release.to_owned(),
+        None => previous(&client, app)?,
+    };
+    let body = json!({ "release": release });
+    let made = client.post(&app.path("/releases"), &body)?;
+    let text = format!("Rolling back {} to {release}... done, v{}", app.name, made["version"]);
+    say(&app.common, out, &made, &text);
+    Ok(())
+}
+
+/// The last release before the current one that has code.
+fn previous(client: &Client, app: &App) -> anyhow::Result<String> {
+    let list = client.get_range(&app.path("/releases"), "version ..; max=100,order=desc")?;
+    let mut older = list.as_array().into_iter().flatten().skip_while(|r| r["current"] != true);
+    let found = older.by_ref().skip(1).find(|release| release["eligible_for_rollback"] == true);
+    let found = found.with_context(|| {
+        format!("{} has no earlier release with code; `causeway releases` lists all", app.name)
+    })?;
+    Ok(format!("v{}", found["version"]))
+}
+
+fn config_get(name: &str, app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let config = app.client()?.get(&app.path("/config-vars"))?;
+    let Some(value) = config.get(name) else {
+        bail!("{} has no config var {name}; `causeway config` lists all", app.name)
+    };
+    say(&app.common, out, value, &show(value));
+    Ok(())
+}
+
+fn set_config(
+    verb: &str,
+    names: &[String],
+    changes: &Value,
+    app: &App,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let client = app.client()?;
+    let config = client.patch(&app.path("/config-vars"), changes)?;
+    let last = client.get_range(&app.path("/releases"), "version ..; max=1,order=desc")?;
+    let text =
+        format!("{verb} {} of {}... done, v{}", names.join(", "), app.name, last[0]["version"]);
+    say(&app.common, out, &config, &text);
+    Ok(())
+}
+
+/// Names and values, one under the other.
+pub fn print_pairs(object: &Value, out: &mut Out) {
+    let pairs = || object.as_object().into_iter().flatten();
+    let width = pairs().map(|(name, _)| name.chars().count() + 1).max().unwrap_or(0);
+    for (name, value) in pairs() {
+        out.line(format_args!("{:<width$} {}", format!("{name}:"), show(value)));
+    }
+}
+
+pub fn say(common: &Common, out: &mut Out, body: &Value, text: &str) {
     if common.json { out.json(body) } else { out.line(text) }
 }
 
-fn table(common: &Common, out: &mut Out, list: &Value, names: &[&str], fields: &[&str]) {
+pub fn table(common: &Common, out: &mut Out, list: &Value, names: &[&str], fields: &[&str]) {
     if common.json { out.json(list) } else { out.table(names, &rows(list, fields)) }
 }

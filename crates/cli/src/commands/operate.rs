@@ -20,10 +20,15 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<ExitCode> {
             why(&from, &to, port, &proto, &common, out)
         }
         Command::Exec { target, command, common } => exec(&target, &command, &common),
-        Command::Logs { target, bytes, common } => {
+        Command::Logs { target: Some(target), bytes, common, .. } => {
             let client = common.connection.client(As::Operator)?;
             let logs = client.get(&format!("/_causeway/logs/{target}?bytes={bytes}"))?;
             out.text(show(&logs));
+            done()
+        }
+        Command::Logs { target: None, app, tail, num, dyno, source, common, .. } => {
+            let wanted = json!({ "lines": num, "tail": tail, "dyno": dyno, "source": source });
+            app_logs(&app.unwrap_or_default(), &wanted, &common, out)?;
             done()
         }
         Command::Status(common) => status(&common, out),
@@ -86,6 +91,24 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Demo { fabric, host } => crate::demo::run(fabric, host, out),
         _ => bail!("this command is not about an installation"),
     }
+}
+
+/// Prints an app's log line by line, each at once.
+fn app_logs(app: &str, wanted: &Value, common: &Common, out: &mut Out) -> anyhow::Result<()> {
+    let client = common.connection.client(As::User)?;
+    let session = client.post(&format!("/apps/{}/log-sessions", part(app)), wanted)?;
+    let Some(url) = session["logplex_url"].as_str() else {
+        bail!("the server does not say where the log is")
+    };
+    client.events(url, |line| {
+        if common.json {
+            out.line(Value::String(line.to_owned()));
+        } else {
+            out.line(line);
+        }
+        out.flush();
+        Ok(())
+    })
 }
 
 fn done() -> anyhow::Result<ExitCode> {

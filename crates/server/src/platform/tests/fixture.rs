@@ -13,10 +13,10 @@ use hyper_util::service::TowerToHyperService;
 use model::edge::EdgeEvent;
 use model::{
     AccountId, App, AppId, Caller, Cidr, Command, Dyno, DynoId, DynoSize, DynoState, Eni, EniId,
-    Exit, Formation, IdentityCommand, Key, NewToken, Observation, Only, PEERING_EXPIRY, PcxId, Peering,
-    PeeringKind, PeeringSide, PeeringState, Record, Region, Release, ReleaseId, Role, Sequence,
-    Settings, Slug, SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp,
-    Token, TokenId, User, UserId, VpcId, WorkloadId, WorkloadReport,
+    Exit, Formation, IdentityCommand, Key, NewToken, Observation, Only, PEERING_EXPIRY, PcxId,
+    Peering, PeeringKind, PeeringSide, PeeringState, Record, Region, Release, ReleaseId, Role,
+    Sequence, Settings, Slug, SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId,
+    Timestamp, Token, TokenId, User, UserId, VpcId, WorkloadId, WorkloadReport,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};

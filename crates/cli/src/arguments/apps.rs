@@ -1,0 +1,255 @@
+//! Commands about apps: their code, configuration, dynos and names.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Common;
+
+/// Commands about apps.
+#[derive(Debug, Subcommand)]
+pub enum AppCommand {
+    /// List apps
+    #[command(after_help = "Examples:
+  causeway apps
+  causeway apps --space my-space --json")]
+    Apps {
+        /// Only those in this space
+        #[arg(long, short)]
+        space: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make an app in a space
+    #[command(
+        name = "apps:create",
+        after_help = "Examples:
+  causeway apps:create shop --space my-space
+  causeway apps:create stock --space my-space --internal-routing"
+    )]
+    AppsCreate {
+        /// Its name; made up where none is given
+        name: Option<String>,
+        /// The space that it runs in
+        #[arg(long, short)]
+        space: String,
+        /// Serve it inside the space and its peered VPCs only
+        #[arg(long)]
+        internal_routing: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show an app
+    #[command(name = "apps:info", after_help = "Examples:\n  causeway apps:info --app shop")]
+    AppsInfo(App),
+    /// Remove an app, its dynos and its data services
+    #[command(
+        name = "apps:destroy",
+        after_help = "Examples:
+  causeway apps:destroy --app shop --confirm shop"
+    )]
+    AppsDestroy {
+        /// The app's name again, instead of being asked for it
+        #[arg(long)]
+        confirm: Option<String>,
+        #[command(flatten)]
+        app: App,
+    },
+
+    /// Upload code, release it, and wait until it runs
+    #[command(after_help = "Examples:
+  causeway deploy --app shop .
+  causeway deploy --app shop build.tar.gz --no-wait
+  causeway deploy --app shop . --process web='python3 -m http.server $PORT'
+
+What processes there are is in the file Procfile, with lines such as `web: ./serve`. Of a directory
+everything is uploaded but .git and what its file .slugignore names, which is written as a
+.gitignore is. Nothing is built: upload what can run on the server's machine.")]
+    Deploy {
+        /// A directory, or a tar archive, plain or compressed with gzip
+        #[arg(value_name = "DIR|TARBALL")]
+        from: PathBuf,
+        /// A process type and its command, in addition to the Procfile's
+        #[arg(long, value_name = "TYPE=COMMAND", value_parser = assignment)]
+        process: Vec<(String, String)>,
+        /// Which commit it is; by default what git says of the directory
+        #[arg(long)]
+        commit: Option<String>,
+        /// End once it is released
+        #[arg(long)]
+        no_wait: bool,
+        #[command(flatten)]
+        app: App,
+    },
+    /// List an app's uploads
+    #[command(after_help = "Examples:\n  causeway slugs --app shop")]
+    Slugs(App),
+    /// List an app's releases, newest first
+    #[command(after_help = "Examples:
+  causeway releases --app shop
+  causeway releases --app shop --num 50 --json")]
+    Releases {
+        /// How many
+        #[arg(long, short, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        num: u16,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Go back to an old release's code and configuration
+    #[command(after_help = "Examples:
+  causeway rollback --app shop          the release before the current one
+  causeway rollback --app shop v12")]
+    Rollback {
+        /// The release
+        release: Option<String>,
+        #[command(flatten)]
+        app: App,
+    },
+
+    /// Print an app's config vars
+    #[command(after_help = "Examples:
+  causeway config --app shop
+  causeway config --app shop --json")]
+    Config(App),
+    /// Print one config var
+    #[command(name = "config:get", after_help = "Examples:\n  causeway config:get KEY --app shop")]
+    ConfigGet {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Set config vars; dynos are replaced by new ones
+    #[command(
+        name = "config:set",
+        after_help = "Examples:
+  causeway config:set --app shop KEY=value OTHER='with spaces'"
+    )]
+    ConfigSet {
+        /// Names and values
+        #[arg(required = true, value_name = "KEY=VALUE", value_parser = assignment)]
+        variables: Vec<(String, String)>,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Remove config vars; dynos are replaced by new ones
+    #[command(
+        name = "config:unset",
+        after_help = "Examples:
+  causeway config:unset --app shop KEY OTHER"
+    )]
+    ConfigUnset {
+        /// Their names
+        #[arg(required = true, value_name = "KEY")]
+        names: Vec<String>,
+        #[command(flatten)]
+        app: App,
+    },
+
+    /// List an app's dynos
+    #[command(after_help = "Examples:\n  causeway ps --app shop")]
+    Ps(App),
+    /// Say how many dynos there are to be, and of which size; or show it
+    #[command(
+        name = "ps:scale",
+        after_help = "Examples:
+  causeway ps:scale --app shop
+  causeway ps:scale --app shop web=3 worker=1:Private-M
+  causeway ps:scale --app shop web+1 worker-1"
+    )]
+    PsScale {
+        /// What changes
+        #[arg(value_name = "TYPE=N[:SIZE]")]
+        changes: Vec<String>,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Replace dynos by new ones
+    #[command(
+        name = "ps:restart",
+        after_help = "Examples:
+  causeway ps:restart --app shop
+  causeway ps:restart --app shop web
+  causeway ps:restart --app shop worker.1"
+    )]
+    PsRestart {
+        /// A dyno or a process type; by default all of the formation
+        dyno: Option<String>,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Stop a dyno; those of the formation are started anew
+    #[command(
+        name = "ps:stop",
+        after_help = "Examples:
+  causeway ps:stop run.1234 --app shop
+  causeway ps:stop worker --app shop"
+    )]
+    PsStop {
+        /// A dyno or a process type
+        dyno: String,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Start a dyno that runs a command
+    #[command(after_help = "Examples:
+  causeway run --app shop -- sleep 1000
+  causeway run --app shop --size Private-M -- 'python3 -m http.server $PORT'")]
+    Run {
+        /// Its size; by default Private-S
+        #[arg(long)]
+        size: Option<String>,
+        /// The command
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+        #[command(flatten)]
+        app: App,
+    },
+
+    /// List the names under which an app is served
+    #[command(after_help = "Examples:\n  causeway domains --app shop")]
+    Domains(App),
+    /// Serve an app under a further name
+    #[command(
+        name = "domains:add",
+        after_help = "Examples:
+  causeway domains:add www.example.com --app shop
+  causeway domains:add '*.example.com' --app shop"
+    )]
+    DomainsAdd {
+        /// The name
+        hostname: String,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Serve an app no more under a name
+    #[command(
+        name = "domains:remove",
+        after_help = "Examples:
+  causeway domains:remove www.example.com --app shop"
+    )]
+    DomainsRemove {
+        /// The name
+        hostname: String,
+        #[command(flatten)]
+        app: App,
+    },
+}
+
+/// Which app.
+#[derive(Debug, Clone, Args)]
+pub struct App {
+    /// The app
+    #[arg(id = "app", long = "app", short = 'a', value_name = "APP")]
+    pub name: String,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Reads `KEY=VALUE`.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it must be like KEY=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,126 @@
+//! An app's dynos: what runs, how much of it, and one-off commands.
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::apps::{say, table};
+use super::{rows, show};
+use crate::arguments::apps::App;
+use crate::client::part;
+use crate::output::Out;
+
+pub fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let list = app.client()?.get(&app.path("/dynos"))?;
+    let fields = ["name", "state", "size", "command", "updated_at"];
+    table(&app.common, out, &list, &["Name", "State", "Size", "Command", "Since"], &fields);
+    Ok(())
+}
+
+pub fn scale(changes: &[String], app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let client = app.client()?;
+    if changes.is_empty() {
+        let list = client.get(&app.path("/formation"))?;
+        let names = ["Type", "Quantity", "Size", "Command"];
+        table(&app.common, out, &list, &names, &["type", "quantity", "size", "command"]);
+        return Ok(());
+    }
+    let updates = changes.iter().map(|text| update(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let list = client.patch(&app.path("/formation"), &json!({ "updates": updates }))?;
+    let named = |row: &Vec<String>| updates.iter().any(|update| update["type"] == *row[0]);
+    let now: Vec<String> = rows(&list, &["type", "quantity", "size"])
+        .iter()
+        .filter(|row| named(row))
+        .map(|row| format!("{} at {}:{}", row[0], row[1], row[2]))
+        .collect();
+    let text = format!("Scaling {}... done, now running {}", app.name, now.join(", "));
+    say(&app.common, out, &list, &text);
+    Ok(())
+}
+
+/// Reads `web=2`, `web+1:Private-M`, `web-1`.
+fn update(text: &str) -> anyhow::Result<Value> {
+    let wrong = || format!("'{text}' is not like web=2, web+1 or web=2:Private-M");
+    let (change, size) = match text.split_once(':') {
+        Some((change, size)) => (change, Some(size)),
+        None => (text, None),
+    };
+    // A process type may have hyphens, so the last sign is the one that counts.
+    let at = change.rfind(['=', '+', '-']).filter(|at| *at > 0).with_context(wrong)?;
+    let (process, quantity) = change.split_at(at);
+    let digits = &quantity[1..];
+    digits.parse::<u16>().ok().filter(|_| !digits.starts_with('+')).with_context(wrong)?;
+    let quantity = quantity.strip_prefix('=').unwrap_or(quantity);
+    let mut update = json!({ "type": process, "quantity": quantity });
+    if let Some(size) = size {
+        update["size"] = size.into();
+    }
+    Ok(update)
+}
+
+pub fn restart(which: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let path = match which {
+        None => "/dynos".to_owned(),
+        Some(dyno) => below(dyno),
+    };
+    let done = app.client()?.delete(&app.path(&path))?;
+    let what = which.unwrap_or("all dynos");
+    say(&app.common, out, &done, &format!("Restarting {what} of {}", app.name));
+    Ok(())
+}
+
+pub fn stop(which: &str, app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let path = app.path(&format!("{}/actions/stop", below(which)));
+    let done = app.client()?.post(&path, &json!({}))?;
+    say(&app.common, out, &done, &format!("Stopping {which} of {}", app.name));
+    Ok(())
+}
+
+/// The path of a dyno, which has a dot in its name, or of a process type, which has none.
+fn below(which: &str) -> String {
+    let kind = if which.contains('.') { "dynos" } else { "formations" };
+    format!("/{kind}/{}", part(which))
+}
+
+pub fn start(
+    size: Option<&str>,
+    command: &[String],
+    app: &App,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let command = command.join(" ");
+    let mut body = json!({ "command": command, "attach": false });
+    if let Some(size) = size {
+        body["size"] = size.into();
+    }
+    let made = app.client()?.post(&app.path("/dynos"), &body)?;
+    let (name, app_name) = (show(&made["name"]), &app.name);
+    let text = format!(
+        "Running {command} on {app_name}... {name}\n\
+         Its output: causeway logs --app {app_name} --dyno {name}. On the server's host: causeway \
+         exec {app_name}/{name} -- COMMAND"
+    );
+    say(&app.common, out, &made, &text);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_read() {
+        assert_eq!(update("web=2").unwrap(), json!({ "type": "web", "quantity": "2" }));
+        assert_eq!(update("my-job+1").unwrap(), json!({ "type": "my-job", "quantity": "+1" }));
+        let sized = json!({ "type": "web", "quantity": "-1", "size": "Private-M" });
+        assert_eq!(update("web-1:Private-M").unwrap(), sized);
+        for wrong in ["web", "=2", "web=", "web=x", "web=+1x", "web=99999999", ""] {
+            assert!(update(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_dyno_is_told_from_a_process_type() {
+        assert_eq!(below("web.1"), "/dynos/web.1");
+        assert_eq!(below("web"), "/formations/web");
+    }
+}

@@ -1,0 +1,193 @@
+//! `serve`'s settings of the edge: names and web requests.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use model::edge::Domains;
+use server::hosting::Web;
+use server::{Certificate, EdgeConfig, ForwardDns};
+
+/// The port of names.
+const DNS_PORT: u16 = 53;
+
+/// What `serve` takes about names and web requests.
+#[derive(Debug, Clone, Default, Args)]
+pub struct EdgeArgs {
+    /// Domain under which apps have names; by default apps.localhost
+    #[arg(long, env = "CAUSEWAY_DOMAIN", value_name = "NAME")]
+    pub domain: Option<String>,
+    /// Domain of apps with internal routing; by default apps.internal
+    #[arg(long, env = "CAUSEWAY_INTERNAL_DOMAIN", value_name = "NAME")]
+    pub internal_domain: Option<String>,
+    /// Address where the public router takes HTTP, such as 127.0.0.1:4881; by default none
+    #[arg(long, env = "CAUSEWAY_ROUTER", value_name = "ADDRESS")]
+    pub router: Option<SocketAddr>,
+    /// Address where it takes HTTPS; needs --router-cert and --router-key
+    #[arg(long, env = "CAUSEWAY_ROUTER_TLS", value_name = "ADDRESS")]
+    pub router_tls: Option<SocketAddr>,
+    /// Its certificate chain, in PEM
+    #[arg(long, env = "CAUSEWAY_ROUTER_CERT", value_name = "FILE")]
+    pub router_cert: Option<PathBuf>,
+    /// Its key, in PEM
+    #[arg(long, env = "CAUSEWAY_ROUTER_KEY", value_name = "FILE")]
+    pub router_key: Option<PathBuf>,
+    /// Address where the public names of apps are answered; by default none
+    #[arg(long, env = "CAUSEWAY_DNS", value_name = "ADDRESS")]
+    pub dns: Option<SocketAddr>,
+    /// Who answers other names inside VPCs: none, host for whom this machine asks, or addresses;
+    /// by default none
+    #[arg(long, env = "CAUSEWAY_FORWARD_DNS", value_name = "none|host|ADDRESS[,ADDRESS]")]
+    pub forward_dns: Option<String>,
+}
+
+impl EdgeArgs {
+    /// These, and what they leave open from others.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            domain: self.domain.or(other.domain),
+            internal_domain: self.internal_domain.or(other.internal_domain),
+            router: self.router.or(other.router),
+            router_tls: self.router_tls.or(other.router_tls),
+            router_cert: self.router_cert.or(other.router_cert),
+            router_key: self.router_key.or(other.router_key),
+            dns: self.dns.or(other.dns),
+            forward_dns: self.forward_dns.or(other.forward_dns),
+        }
+    }
+
+    /// What the server is started with.
+    ///
+    /// # Errors
+    ///
+    /// A domain that is none, TLS without a certificate or the other way round, files that are not
+    /// there, addresses that are none.
+    pub fn config(self) -> anyhow::Result<EdgeConfig> {
+        let default = Domains::default();
+        let domains = Domains {
+            public: self.domain.map_or(Ok(default.public), |name| domain("--domain", &name))?,
+            internal: self
+                .internal_domain
+                .map_or(Ok(default.internal), |name| domain("--internal-domain", &name))?,
+        };
+        if self.router.is_some() && self.router == self.router_tls {
+            bail!("--router and --router-tls cannot be the same address");
+        }
+        let certificate = match (self.router_tls, self.router_cert, self.router_key) {
+            (None, None, None) => None,
+            (Some(_), Some(chain), Some(key)) => {
+                for file in [&chain, &key] {
+                    let about = std::fs::metadata(file)
+                        .with_context(|| format!("{} cannot be read", file.display()))?;
+                    ensure!(about.is_file(), "{} is not a file", file.display());
+                }
+                Some(Certificate { chain, key })
+            }
+            _ => bail!("--router-tls, --router-cert and --router-key are only of use together"),
+        };
+        let forward_dns = self.forward_dns.map_or(Ok(ForwardDns::None), |text| forward(&text))?;
+        Ok(EdgeConfig {
+            web: Web { domains, router: self.router, router_tls: self.router_tls },
+            certificate,
+            dns: self.dns,
+            forward_dns,
+        })
+    }
+}
+
+/// A domain in lower case: labels of letters, digits and hyphens.
+fn domain(flag: &str, name: &str) -> anyhow::Result<String> {
+    /// What a label before it may need: an app's name, a hyphen, twelve digits and a dot.
+    const MOST: usize = 253 - 64;
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    ensure!(
+        name.len() <= MOST && name.split('.').all(label),
+        "'{name}' is not a domain for {flag}; one is like apps.example.com"
+    );
+    Ok(name)
+}
+
+fn forward(text: &str) -> anyhow::Result<ForwardDns> {
+    let address = |text: &str| {
+        let text = text.trim();
+        let bare = || Some(SocketAddr::new(text.parse().ok()?, DNS_PORT));
+        text.parse().ok().or_else(bare).with_context(|| {
+            format!("'{text}' is not an address for --forward-dns; it is none, host or addresses")
+        })
+    };
+    match text {
+        "none" => Ok(ForwardDns::None),
+        "host" => Ok(ForwardDns::Host),
+        _ => Ok(ForwardDns::To(text.split(',').map(address).collect::<Result<_, _>>()?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut EdgeArgs)) -> anyhow::Result<EdgeConfig> {
+        let mut args = EdgeArgs::default();
+        change(&mut args);
+        args.config()
+    }
+
+    #[test]
+    fn what_is_given_is_checked() {
+        let config = EdgeArgs::default().config().unwrap();
+        assert_eq!(config, EdgeConfig::default());
+        let config = with(|a| a.domain = Some("Apps.Example.com.".to_owned())).unwrap();
+        assert_eq!(config.web.domains.public, "apps.example.com");
+        for wrong in ["", "a..b", "-a.b", "a b", "exämple.com", &"a".repeat(64), "x.y/z"] {
+            assert!(with(|a| a.domain = Some(wrong.to_owned())).is_err(), "{wrong}");
+        }
+        let address = "127.0.0.1:4443".parse().ok();
+        assert!(
+            with(|a| a.router_tls = address).unwrap_err().to_string().contains("--router-cert")
+        );
+        let error = with(|a| {
+            a.router_tls = address;
+            a.router_cert = Some("/nonexistent/chain.pem".into());
+            a.router_key = Some("/nonexistent/key.pem".into());
+        });
+        assert!(format!("{:#}", error.unwrap_err()).contains("/nonexistent/chain.pem"));
+        assert!(
+            with(|a| {
+                a.router = address;
+                a.router_tls = address;
+            })
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn forwarders_are_read() {
+        assert_eq!(forward("none").unwrap(), ForwardDns::None);
+        assert_eq!(forward("host").unwrap(), ForwardDns::Host);
+        let to = ["1.1.1.1:53", "127.0.0.1:5353", "[::1]:53"].map(|a| a.parse().unwrap());
+        assert_eq!(forward("1.1.1.1, 127.0.0.1:5353,::1").unwrap(), ForwardDns::To(to.into()));
+        for wrong in ["", "dns.example.com", "1.1.1.1,", "1.1.1"] {
+            assert!(forward(wrong).unwrap_err().to_string().contains("--forward-dns"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_flag_is_over_the_file() {
+        let flag = EdgeArgs { domain: Some("a.b".to_owned()), ..EdgeArgs::default() };
+        let file = EdgeArgs {
+            domain: Some("c.d".to_owned()),
+            dns: "127.0.0.1:53".parse().ok(),
+            ..EdgeArgs::default()
+        };
+        let both = flag.or(file);
+        assert_eq!((both.domain.as_deref(), both.dns.is_some()), (Some("a.b"), true));
+    }
+}

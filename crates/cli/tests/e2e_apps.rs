@@ -1,0 +1,205 @@
+//! Apps from their code on, with the real client and our own, without packets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use support::{Server, text};
+
+/// A server with a space that is ready.
+fn ready() -> Server {
+    let server = Server::none(&[]);
+    server.heroku(&["spaces:create", "alpha", "--team", "team"]).ok();
+    server.until("the space is allocated", |server| {
+        server.causeway(&["spaces:info", "alpha", "--json"]).json()["state"] == "allocated"
+    });
+    server
+}
+
+fn code(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        std::fs::write(dir.path().join(path), text).unwrap();
+    }
+    dir
+}
+
+/// A server with an app that runs.
+fn with_app() -> Server {
+    let server = ready();
+    server.heroku(&["apps:create", "shop", "--space", "alpha"]).ok();
+    let dir = code(&[("Procfile", "web: serve --port $PORT\nworker: work\n")]);
+    deploy(&server, dir.path()).ok();
+    server
+}
+
+fn deploy(server: &Server, from: &Path) -> support::Ran {
+    server.causeway(&["deploy", "--app", "shop", from.to_str().unwrap()])
+}
+
+fn names(list: &Value, field: &str) -> Vec<String> {
+    let mut names: Vec<String> =
+        list.as_array().unwrap().iter().map(|item| text(&item[field])).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_app_is_made_deployed_scaled_and_removed_with_the_real_client() {
+    let server = ready();
+    let made = server.heroku(&["apps:create", "shop", "--space", "alpha"]).ok();
+    assert!(made.contains(".apps.localhost/"), "{made}");
+    let listed = server.heroku(&["apps", "--space", "alpha"]).ok();
+    assert!(listed.contains("shop (virginia)"), "{listed}");
+
+    let dir = code(&[("Procfile", "web: serve --port $PORT\nworker: work\n"), ("serve", "#!")]);
+    let said = deploy(&server, dir.path());
+    assert!(said.ok().starts_with("v2 of shop runs: http://shop-"), "{said:?}");
+    assert!(said.err.contains("Packed 2 files") && said.err.contains("Released v2"), "{said:?}");
+
+    let ps = server.heroku(&["ps", "--app", "shop"]).ok();
+    assert!(ps.contains("web (Private-S): serve --port $PORT (1)"), "{ps}");
+    assert!(ps.contains("web.1: up"), "{ps}");
+    let scale = ["ps:scale", "web=2", "worker+1:Private-M", "--app", "shop"];
+    let said = server.heroku(&scale);
+    assert!(said.ok().is_empty() && said.err.contains("web at 2:Private-S"), "{said:?}");
+    assert!(said.err.contains("worker at 1:Private-M"), "{said:?}");
+    let shown = server.heroku(&["ps:scale", "--app", "shop"]).ok();
+    assert_eq!(shown.trim(), "web=2:Private-S worker=1:Private-M");
+    let space = server.heroku(&["spaces:ps", "--space", "alpha"]).ok();
+    assert!(space.contains("web.2") && space.contains("worker.1"), "{space}");
+    let topology = server.heroku(&["spaces:topology", "--space", "alpha"]).ok();
+    assert!(topology.contains("web.1") && topology.contains(".apps.localhost"), "{topology}");
+
+    for arguments in [
+        &["ps:restart", "--app", "shop"][..],
+        &["ps:restart", "--dyno-name", "web.1", "--app", "shop"],
+        &["ps:restart", "--process-type", "worker", "--app", "shop"],
+        &["ps:stop", "--dyno-name", "web.2", "--app", "shop"],
+        &["ps:stop", "--process-type", "worker", "--app", "shop"],
+    ] {
+        server.heroku(arguments).ok();
+        server.until("the dynos are up again", |server| {
+            let dynos = server.causeway(&["ps", "--app", "shop", "--json"]).json();
+            names(&dynos, "name") == ["web.1", "web.2", "worker.1"]
+                && names(&dynos, "state") == ["up", "up", "up"]
+        });
+    }
+
+    let info = server.heroku(&["apps:info", "--app", "shop"]).ok();
+    assert!(info.contains("=== shop") && info.contains("web: 2"), "{info}");
+    server.heroku(&["apps:destroy", "--app", "shop", "--confirm", "shop"]).ok();
+    assert!(server.heroku(&["apps:info", "--app", "shop"]).refused().contains("Couldn't find"));
+}
+
+#[test]
+fn configuration_and_releases_with_the_real_client() {
+    let server = with_app();
+    let set = server.heroku(&["config:set", "GREETING=hello world", "KEY=x", "--app", "shop"]);
+    assert!(set.ok().contains("GREETING: hello world"), "{set:?}");
+    assert!(set.err.contains("done, v3"), "{set:?}");
+    assert_eq!(server.heroku(&["config:get", "GREETING", "--app", "shop"]).ok(), "hello world\n");
+    server.heroku(&["config:unset", "KEY", "--app", "shop"]).ok();
+    let config = server.heroku(&["config", "--app", "shop", "--json"]).json();
+    assert_eq!(config, serde_json::json!({ "GREETING": "hello world" }));
+
+    let releases = server.heroku(&["releases", "--app", "shop", "--json"]).json();
+    let descriptions: Vec<String> =
+        releases.as_array().unwrap().iter().map(|r| text(&r["description"])).collect();
+    assert_eq!(
+        descriptions,
+        [
+            "Remove KEY config vars",
+            "Set GREETING, KEY config vars",
+            "Deploy slug",
+            "Initial release"
+        ]
+    );
+    let table = server.heroku(&["releases", "--app", "shop"]).ok();
+    assert!(table.contains("Current: v4") && table.contains("v1"), "{table}");
+    let one = server.heroku(&["releases:info", "v3", "--app", "shop"]).ok();
+    assert!(one.contains("KEY:") && one.contains("Set GREETING, KEY"), "{one}");
+
+    let back = server.heroku(&["rollback", "v2", "--app", "shop"]);
+    assert!(back.err.contains("done, v5"), "{back:?}");
+    assert_eq!(server.heroku(&["config", "--app", "shop", "--json"]).json(), serde_json::json!({}));
+    let said = server.causeway(&["rollback", "--app", "shop"]).ok();
+    assert_eq!(said, "Rolling back shop to v4... done, v6\n");
+    assert_eq!(server.causeway(&["config:get", "GREETING", "--app", "shop"]).ok(), "hello world\n");
+}
+
+#[test]
+fn our_own_commands_do_the_same() {
+    let server = ready();
+    let create = ["apps:create", "stock", "--space", "alpha", "--internal-routing"];
+    let made = server.causeway(&create).ok();
+    assert!(made.contains(".apps.internal/"), "{made}");
+    let dir = code(&[("serve", "#!")]);
+    let from = dir.path().to_str().unwrap();
+    let said = server.causeway(&["deploy", "--app", "stock", from]).refused();
+    assert!(said.contains("Procfile") && said.contains("--process"), "{said}");
+    assert!(server.causeway(&["deploy", "--app", "sotck", from]).refused().contains("that app"));
+    let json = server
+        .causeway(&["deploy", "--app", "stock", "--process", "web=serve", "--json", from])
+        .json();
+    assert_eq!((&json["version"], &json["current"]), (&2.into(), &true.into()));
+    let slugs = server.causeway(&["slugs", "--app", "stock", "--json"]).json();
+    assert_eq!(slugs.as_array().unwrap().len(), 2);
+
+    let scaled = server.causeway(&["ps:scale", "--app", "stock", "web+2:Private-M"]).ok();
+    assert_eq!(scaled, "Scaling stock... done, now running web at 3:Private-M\n");
+    let shown = server.causeway(&["ps:scale", "--app", "stock"]).ok();
+    assert!(shown.contains("web   3         Private-M  serve"), "{shown}");
+    server.causeway(&["ps:restart", "--app", "stock", "web"]).ok();
+    server.causeway(&["ps:stop", "--app", "stock", "web.3"]).ok();
+    assert!(server.causeway(&["ps:restart", "--app", "stock", "clock"]).refused().contains("find"));
+    let ran = server.causeway(&["run", "--app", "stock", "--json", "--", "sleep", "9"]).json();
+    assert_eq!((&ran["command"], &ran["type"]), (&"sleep 9".into(), &"run".into()));
+
+    let set = server.causeway(&["config:set", "--app", "stock", "A=1", "B=x=y"]).ok();
+    assert_eq!(set, "Setting A, B of stock... done, v3\n");
+    let config = server.causeway(&["config", "--app", "stock"]).ok();
+    assert_eq!(config, "=== stock Config Vars\nA: 1\nB: x=y\n");
+    assert!(server.causeway(&["config:get", "C", "--app", "stock"]).refused().contains("C"));
+    server.causeway(&["config:unset", "A", "--app", "stock"]).ok();
+    let releases = server.causeway(&["releases", "--app", "stock", "--num", "2"]).ok();
+    assert!(releases.contains("v4") && releases.contains("v3") && !releases.contains("v2"));
+    let info = server.causeway(&["apps:info", "--app", "stock"]).ok();
+    assert!(info.contains("=== stock") && info.contains("Internal:    true"), "{info}");
+    server.causeway(&["apps:destroy", "--app", "stock", "--confirm", "stock"]).ok();
+    assert_eq!(server.causeway(&["apps", "--json"]).json(), serde_json::json!([]));
+}
+
+/// What a list has beyond one page is listed too.
+#[test]
+fn long_lists_are_whole() {
+    let server = ready();
+    server.causeway(&["apps:create", "shop", "--space", "alpha"]).ok();
+    let token = server.env(&[]).into_iter().find(|(name, _)| name == "HEROKU_API_KEY").unwrap().1;
+    // Slugs cost nothing until code is uploaded.
+    assert!((0..210).all(|_| make_slug(&server, &token) == 201));
+    let slugs = server.causeway(&["slugs", "--app", "shop", "--json"]).json();
+    assert_eq!(slugs.as_array().unwrap().len(), 210);
+}
+
+fn make_slug(server: &Server, token: &str) -> u16 {
+    use std::io::{Read, Write};
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /apps/shop/slugs HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+         content-length: 2\r\nconnection: close\r\n\r\n{{}}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
