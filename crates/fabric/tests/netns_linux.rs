@@ -16,5 +16,9 @@ mod mtu;
 mod packets;
 #[path = "netns_linux/peering.rs"]
 mod peering;
+#[path = "netns_linux/reach.rs"]
+mod reach;
 #[path = "netns_linux/resolver.rs"]
 mod resolver;
+#[path = "netns_linux/world.rs"]
+mod world;

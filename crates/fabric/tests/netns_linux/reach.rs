@@ -1,0 +1,297 @@
+//! Worlds at random, built for real: every packet does what `reach` says of it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use causeway_fabric::driver::{Driver, Outcome};
+use model::intent::Intent;
+use model::*;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, connect, sendto, socket,
+};
+
+use crate::lab::{Lab, at, delta, inside};
+use crate::world::Maker;
+
+const WEB: u16 = 80;
+const OTHER: u16 = 8000;
+const DATAGRAMS: u16 = 9000;
+/// For what must arrive; none of it takes a thousandth of that.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// For what must not: packets take microseconds.
+const QUIET: u16 = 150;
+
+/// Every seed that is tried. A seed that once failed stays.
+const SEEDS: std::ops::Range<u64> = 1..25;
+
+#[derive(Debug, Clone)]
+struct End {
+    eni: EniId,
+    place: Endpoint,
+}
+
+/// What became of one flow.
+#[derive(Debug, Clone)]
+struct Trial {
+    flow: Flow,
+    to: usize,
+    verdict: Verdict,
+    arrived: bool,
+    answered: bool,
+}
+
+impl Trial {
+    /// Only of a datagram is it known whether it arrived where its answer did not.
+    fn agrees(&self) -> bool {
+        let gets_there = self.verdict.allowed
+            || self.verdict.blocked().is_some_and(|hop| hop.leg == Leg::Answer);
+        self.answered == self.verdict.allowed
+            && (self.flow.protocol != IpProtocol::UDP || self.arrived == gets_there)
+    }
+}
+
+/// What a socket is for.
+enum Role {
+    Listener(TcpListener, usize),
+    Server(UdpSocket, usize),
+    Served(#[expect(dead_code, reason = "it is held open until the end")] TcpStream),
+    Stream(TcpStream, usize),
+    Datagram(UdpSocket, usize),
+    Echo(OwnedFd, usize),
+    Over,
+}
+
+impl Role {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Listener(socket, _) => Some(socket.as_fd()),
+            Self::Server(socket, _) | Self::Datagram(socket, _) => Some(socket.as_fd()),
+            Self::Stream(socket, _) => Some(socket.as_fd()),
+            Self::Echo(socket, _) => Some(socket.as_fd()),
+            Self::Served(_) | Self::Over => None,
+        }
+    }
+}
+
+fn ends(intent: &Intent) -> Vec<End> {
+    let all = intent.vpcs.iter().flat_map(|(vpc, router)| {
+        router.interfaces.iter().map(|(eni, interface)| End {
+            eni: *eni,
+            place: Endpoint { vpc: *vpc, address: interface.addresses[0] },
+        })
+    });
+    all.collect()
+}
+
+/// The flows between all ends of a world, with what must become of them.
+fn trials(maker: &Maker, ends: &[End]) -> Vec<(usize, Trial)> {
+    let mut all = Vec::new();
+    for (from, source) in ends.iter().enumerate() {
+        for (to, target) in ends.iter().enumerate().filter(|(to, _)| *to != from) {
+            let twins = ends.iter().filter(|end| end.place.address == target.place.address);
+            let kinds = [
+                (IpProtocol::TCP, WEB),
+                (IpProtocol::TCP, OTHER),
+                (IpProtocol::UDP, DATAGRAMS),
+                (IpProtocol::ICMP, 0),
+            ];
+            // An echo does not say who sends it back.
+            let kinds = &kinds[..if twins.count() == 1 { 4 } else { 3 }];
+            for (protocol, port) in kinds {
+                let flow = Flow::new(source.place, target.place, *protocol, *port);
+                let verdict = maker.verdict(&flow);
+                let trial = Trial { flow, to, verdict, arrived: false, answered: false };
+                all.push((from, trial));
+            }
+        }
+    }
+    all
+}
+
+/// Opens what answers in the namespace of an end.
+fn serve(end: &End, number: usize) -> Vec<Role> {
+    inside(&at(end.eni), || {
+        let any = Ipv4Addr::UNSPECIFIED;
+        let mut roles = Vec::new();
+        for port in [WEB, OTHER] {
+            let listener = TcpListener::bind((any, port)).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            roles.push(Role::Listener(listener, number));
+        }
+        let server = UdpSocket::bind((any, DATAGRAMS)).unwrap();
+        server.set_nonblocking(true).unwrap();
+        roles.push(Role::Server(server, number));
+        roles
+    })
+}
+
+/// Sends the first packet of a flow, in the namespace of the calling thread.
+fn begin(trial: usize, flow: &Flow) -> Role {
+    let to = SocketAddrV4::new(flow.to.address, flow.destination_port);
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let to_nix = SockaddrIn::from(to);
+    match flow.protocol {
+        IpProtocol::TCP => {
+            let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+            // What cannot be reached may say so at once.
+            let _ = connect(socket.as_raw_fd(), &to_nix);
+            Role::Stream(socket.into(), trial)
+        }
+        IpProtocol::UDP => {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let _ = socket.send_to(&(trial as u32).to_be_bytes(), to);
+            Role::Datagram(socket, trial)
+        }
+        _ => {
+            let kind = (AddressFamily::Inet, SockType::Datagram);
+            let socket = socket(kind.0, kind.1, flags, SockProtocol::Icmp).unwrap();
+            // Echo request; the kernel fills in the sum and the sender's number.
+            let packet = [8, 0, 0, 0, 0, 0, 0, 1];
+            let _ = sendto(socket.as_raw_fd(), &packet, &to_nix, MsgFlags::empty());
+            Role::Echo(socket, trial)
+        }
+    }
+}
+
+/// Tries all flows of a world at once, and says which did not do as they should.
+fn disagreements(maker: &Maker, intent: &Intent) -> (usize, usize, Vec<Trial>) {
+    let ends = ends(intent);
+    let mut all = trials(maker, &ends);
+    // Whoever answers first, everywhere.
+    let mut roles: Vec<Role> = ends.iter().enumerate().flat_map(|(n, end)| serve(end, n)).collect();
+    for (number, end) in ends.iter().enumerate() {
+        let own = all.iter().enumerate().filter(|(_, (from, _))| *from == number);
+        let begun: Vec<Role> =
+            inside(&at(end.eni), || own.map(|(n, (_, trial))| begin(n, &trial.flow)).collect());
+        roles.extend(begun);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let waits = all.iter().any(|(_, trial)| !trial.agrees());
+        let timeout = if waits && Instant::now() < deadline { 1000 } else { QUIET };
+        if !turn(&mut roles, &mut all, timeout) && (!waits || Instant::now() >= deadline) {
+            break;
+        }
+    }
+    let trials = all.into_iter().map(|(_, trial)| trial);
+    let (count, allowed) =
+        trials.clone().fold((0, 0), |(n, yes), t| (n + 1, yes + usize::from(t.verdict.allowed)));
+    (count, allowed, trials.filter(|trial| !trial.agrees()).collect())
+}
+
+/// Waits for something to happen and takes note of it; says whether anything did.
+fn turn(roles: &mut Vec<Role>, all: &mut [(usize, Trial)], timeout: u16) -> bool {
+    let watched: Vec<usize> = (0..roles.len()).filter(|n| roles[*n].fd().is_some()).collect();
+    let mut fds: Vec<_> = watched
+        .iter()
+        .filter_map(|n| Some(PollFd::new(roles[*n].fd()?, PollFlags::POLLIN)))
+        .collect();
+    if poll(&mut fds, PollTimeout::from(timeout)).unwrap() == 0 {
+        return false;
+    }
+    let ready: Vec<usize> = watched
+        .into_iter()
+        .zip(fds.iter().map(|fd| fd.any().unwrap()).collect::<Vec<_>>())
+        .filter_map(|(n, ready)| ready.then_some(n))
+        .collect();
+    drop(fds);
+    for number in ready {
+        if let Some(more) = handle(&mut roles[number], all) {
+            roles.push(more);
+        }
+    }
+    true
+}
+
+fn handle(role: &mut Role, all: &mut [(usize, Trial)]) -> Option<Role> {
+    let mut buffer = [0; 64];
+    let end = match role {
+        Role::Listener(listener, end) => {
+            let (mut stream, _) = listener.accept().ok()?;
+            stream.write_all(&[*end as u8]).ok()?;
+            return Some(Role::Served(stream));
+        }
+        Role::Server(socket, end) => {
+            let (length, from) = socket.recv_from(&mut buffer).ok()?;
+            let number = u32::from_be_bytes(buffer[..length].try_into().ok()?) as usize;
+            let (_, trial) = &mut all[number];
+            trial.arrived |= trial.to == *end;
+            let _ = socket.send_to(&[*end as u8], from);
+            return None;
+        }
+        Role::Stream(stream, trial) => match stream.read(&mut buffer) {
+            Ok(1) => Some((*trial, buffer[0] as usize)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            Ok(_) | Err(_) => None,
+        },
+        Role::Datagram(socket, trial) => match socket.recv(&mut buffer) {
+            Ok(1) => Some((*trial, buffer[0] as usize)),
+            // It may say that somebody refused, and still get its answer.
+            Ok(_) | Err(_) => return None,
+        },
+        Role::Echo(socket, trial) => {
+            let flags = MsgFlags::MSG_DONTWAIT;
+            match nix::sys::socket::recv(socket.as_raw_fd(), &mut buffer, flags) {
+                Ok(length) if length >= 8 && buffer[0] == 0 => Some((*trial, all[*trial].1.to)),
+                Ok(_) | Err(_) => return None,
+            }
+        }
+        Role::Served(_) | Role::Over => return None,
+    };
+    if let Some((trial, end)) = end {
+        let (_, trial) = &mut all[trial];
+        trial.answered |= trial.to == end;
+    }
+    *role = Role::Over;
+    None
+}
+
+fn insist(seed: u64, phase: &str, maker: &Maker, intent: &Intent) -> (usize, usize) {
+    let (count, allowed, wrong) = disagreements(maker, intent);
+    if let Some(trial) = wrong.first() {
+        let Trial { flow, verdict, arrived, answered, .. } = trial;
+        panic!(
+            "seed {seed}, {phase}: {} of {count} flows disagree; the first: {flow:#?}\n\
+             arrived: {arrived}, answered: {answered}, by reach: {}\n{:#?}\nend in {:#?}",
+            wrong.len(),
+            verdict.allowed,
+            verdict.hops,
+            intent.vpcs.get(&flow.to.vpc),
+        );
+    }
+    (count, allowed)
+}
+
+#[test]
+fn every_packet_does_what_reach_says() {
+    let (mut flows, mut passed) = (0, 0);
+    for seed in SEEDS {
+        let mut lab = Lab::new();
+        // Ids of the lab's own, apart from those of every other.
+        let first = lab.id::<VpcId>(0).bits() << 8;
+        let mut maker = Maker::new(seed, first);
+        let mut intent = maker.plan();
+        let report = lab.driver.sweep(&intent);
+        let outcomes = report.vpcs.values().chain(report.peerings.values());
+        assert!(outcomes.into_iter().all(|o| *o == Outcome::Carried), "seed {seed}: {report:#?}");
+        let (count, allowed) = insist(seed, "as built", &maker, &intent);
+        (flows, passed) = (flows + count, passed + allowed);
+
+        // And after changes, one by one.
+        for _ in 0..6 {
+            maker.mutate();
+            let next = maker.plan();
+            let report = lab.driver.apply(&delta(&intent, &next));
+            assert!(!report.failed() && report.repairs.is_empty(), "seed {seed}: {report:#?}");
+            intent = next;
+        }
+        let (count, allowed) = insist(seed, "as changed", &maker, &intent);
+        (flows, passed) = (flows + count, passed + allowed);
+    }
+    // A test of nothing but closed doors would prove nothing.
+    assert!(flows > 3000 && passed * 8 > flows && passed * 8 < flows * 7, "{passed} of {flows}");
+}
