@@ -32,6 +32,10 @@ fn main() -> ExitCode {
             let directory = arguments.next().unwrap_or_default();
             return fabric::runtime::shim_main(std::path::Path::new(&directory));
         }
+        Some("edge") => {
+            let directory = arguments.next().unwrap_or_default();
+            return edge::process_main(std::path::Path::new(&directory));
+        }
         Some("init") => return fabric::runtime::init_main(arguments),
         Some(_) | None => {}
     }

@@ -118,7 +118,7 @@ pub struct Backend {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendState {
-    /// It runs, and may not have bound its port: to be tried until it answers, then told of.
+    /// It is about to run and to bind its port: to be tried until it answers, then told of.
     Starting,
     /// It takes requests.
     Up,

@@ -1,7 +1,7 @@
 //! A whole server: data directory, ledger, fabric, workloads, and everything on one address.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemIds};
-use crate::edge::NoEdge;
+use crate::edge::{self, Edge, NoEdge};
 use crate::hosting::{Hosting, Web};
 use crate::ledger::{self, Ledger};
 use crate::operator::{self, Operator};
@@ -152,6 +152,7 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
     waker: Waker,
     stop_workloads: workloads::Stop,
+    stop_edge: Option<edge::Hand>,
     note: PathBuf,
     /// What the first start made; `None` on later starts.
     pub first: Option<FirstStart>,
@@ -200,6 +201,9 @@ impl Server {
         let _ = std::fs::remove_file(&self.note);
         self.waker.stop();
         self.stop_workloads.stop();
+        if let Some(edge) = &self.stop_edge {
+            edge.stop();
+        }
         drop(self.state);
         let threads = self.threads;
         let _ = tokio::task::spawn_blocking(move || {
@@ -224,6 +228,8 @@ struct Prepared {
     ledger_thread: JoinHandle<()>,
     workload_thread: Option<JoinHandle<()>>,
     stop_workloads: workloads::Stop,
+    edge_thread: Option<JoinHandle<()>>,
+    stop_edge: Option<edge::Hand>,
     first: Option<FirstStart>,
 }
 
@@ -260,10 +266,12 @@ impl Prepared {
         let driver = driver(config.fabric, &settings.instance)?;
         let started = workloads::start(&config, &settings.instance, ledger.clone())
             .map_err(ServeError::Fabric)?;
+        let (who_answers, edge) = edge_of(&config, &ledger)?;
+        let (stop_edge, edge_thread) = edge.unzip();
         let parts = reconcile::Parts {
             driver,
             workloads: started.workloads,
-            edge: Box::new(NoEdge::new(ledger.clone())),
+            edge: who_answers,
             domains: config.edge.web.domains.clone(),
             ledger: ledger.clone(),
             clock: Arc::clone(&clock),
@@ -282,6 +290,8 @@ impl Prepared {
             ledger_thread,
             workload_thread: started.thread,
             stop_workloads: started.stop,
+            edge_thread,
+            stop_edge,
             first,
         })
     }
@@ -303,6 +313,7 @@ impl Prepared {
         // The reconcile loop first: it holds a way to the ledger, which ends when all are gone.
         let mut threads = vec![reconcile];
         threads.extend(self.workload_thread);
+        threads.extend(self.edge_thread);
         threads.push(self.ledger_thread);
         Ok(Server {
             listener,
@@ -310,11 +321,51 @@ impl Prepared {
             threads,
             waker,
             stop_workloads: self.stop_workloads,
+            stop_edge: self.stop_edge,
             note,
             first: self.first,
             state: self.state,
             _data: self.data,
         })
+    }
+}
+
+type EdgeThread = Option<(edge::Hand, JoinHandle<()>)>;
+
+/// Who answers names and web requests: nobody where no packets are carried.
+fn edge_of(config: &Config, ledger: &Ledger) -> Result<(Box<dyn Edge>, EdgeThread), ServeError> {
+    match config.fabric {
+        FabricKind::None => Ok((Box::new(NoEdge::new(ledger.clone())), None)),
+        FabricKind::Linux => {
+            let (hand, thread) =
+                edge::start(config.self_exe.clone(), config.edge.of(&config.data), ledger.clone())
+                    .map_err(|error| ServeError::Fabric(error.to_string()))?;
+            Ok((Box::new(hand.clone()), Some((hand, thread))))
+        }
+    }
+}
+
+/// Where the edge of a data directory keeps its own.
+pub(crate) fn edge_dir(data: &Path) -> PathBuf {
+    data.join("edge")
+}
+
+impl EdgeConfig {
+    /// The same for the edge itself.
+    fn of(&self, data: &Path) -> ::edge::Config {
+        let dir = std::path::absolute(edge_dir(data)).unwrap_or_else(|_| edge_dir(data));
+        let mut config = ::edge::Config::new(dir);
+        config.domains = self.web.domains.clone();
+        config.router = self.web.router;
+        config.router_tls = self.web.router_tls;
+        config.tls = self.certificate.clone().map(|c| (c.chain, c.key));
+        config.dns = self.dns;
+        config.forward = match &self.forward_dns {
+            ForwardDns::None => ::edge::Forward::None,
+            ForwardDns::Host => ::edge::Forward::HostResolvers,
+            ForwardDns::To(servers) => ::edge::Forward::Servers(servers.clone()),
+        };
+        config
     }
 }
 
@@ -336,7 +387,7 @@ fn driver(kind: FabricKind, instance: &str) -> Result<Box<dyn Driver>, ServeErro
 }
 
 /// Says where this server is, for client commands on the same host.
-fn write_note(path: &std::path::Path, address: SocketAddr) -> std::io::Result<()> {
+fn write_note(path: &Path, address: SocketAddr) -> std::io::Result<()> {
     let note = serde_json::json!({ "url": format!("http://{address}"), "pid": std::process::id() });
     let partial = path.with_extension("json.partial");
     std::fs::write(&partial, note.to_string())?;
@@ -349,12 +400,13 @@ fn write_note(path: &std::path::Path, address: SocketAddr) -> std::io::Result<()
 /// # Errors
 ///
 /// [`ServeError`].
-pub fn purge(data: &std::path::Path) -> Result<usize, ServeError> {
+pub fn purge(data: &Path) -> Result<usize, ServeError> {
     let broken = |source| ServeError::Data { path: data.to_owned(), source };
     let dir = DataDir::open(data).map_err(broken)?;
     let mut store = Sqlite::open(&dir).map_err(broken)?;
     let (world, _) = ledger::load(&mut store).map_err(broken)?;
     let Some(settings) = world.settings() else { return Ok(0) };
+    edge::end(&edge_dir(data)).map_err(|error| ServeError::Fabric(error.to_string()))?;
     let processes = workloads::purge(data, &settings.instance).map_err(ServeError::Fabric)?;
     let networks = fabric::linux::Linux::purge_instance(&settings.instance)
         .map_err(|error| ServeError::Fabric(error.chain()))?;
@@ -369,7 +421,7 @@ mod tests {
     use super::*;
     use crate::state::{operator_token, user_token};
 
-    fn config(data: &std::path::Path) -> Config {
+    fn config(data: &Path) -> Config {
         Config {
             data: data.to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),

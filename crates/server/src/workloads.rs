@@ -111,9 +111,14 @@ fn runtime_of(
         FabricKind::None => NoRuntime::new()
             .map(|none| Box::new(none) as Box<dyn Runtime>)
             .map_err(|error| error.to_string()),
-        FabricKind::Linux => Runc::new(data.join("workloads"), program, self_exe, instance)
-            .map(|runc| Box::new(runc) as Box<dyn Runtime>)
-            .map_err(|error| error.chain()),
+        FabricKind::Linux => {
+            // Shims have a directory of their own, and mount what is named from there.
+            let data = std::path::absolute(data).map_err(|error| error.to_string())?;
+            Runc::new(data.join("workloads"), program, self_exe, instance)
+                .map(|runc| runc.with_slugs(data.join("slugs")).with_disks(data.join("services")))
+                .map(|runc| Box::new(runc) as Box<dyn Runtime>)
+                .map_err(|error| error.chain())
+        }
     }
 }
 

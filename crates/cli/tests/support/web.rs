@@ -59,7 +59,7 @@ pub fn free_address() -> SocketAddr {
 
 /// The name of an app under the platform's domain.
 pub fn host(server: &Server, app: &str) -> String {
-    let info = server.causeway(&["apps:info", app, "--json"]).json();
+    let info = server.causeway(&["apps:info", "--app", app, "--json"]).json();
     let url = info["web_url"].as_str().unwrap();
     let rest = url.strip_prefix("http://").unwrap();
     rest.split(['/', ':']).next().unwrap().to_owned()

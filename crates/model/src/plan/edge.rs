@@ -153,12 +153,10 @@ fn plan_app(world: &World, app: &App, domains: &Domains) -> AppRoute {
     let web = || world.dynos_in(Key::App(app.id)).filter(|dyno| dyno.is_web());
     let backend = |dyno: &Dyno| {
         let state = match dyno.state {
-            DynoState::Booting => BackendState::Starting,
+            DynoState::Starting | DynoState::Booting => BackendState::Starting,
             DynoState::Up => BackendState::Up,
             DynoState::Draining => BackendState::Draining,
-            DynoState::Starting | DynoState::Stopping | DynoState::Down | DynoState::Crashed => {
-                return None;
-            }
+            DynoState::Stopping | DynoState::Down | DynoState::Crashed => return None,
         };
         let address = address(world, dyno)?;
         Some(Backend { dyno: dyno.id, name: dyno.name.clone(), address, port: dyno.port(), state })

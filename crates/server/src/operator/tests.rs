@@ -59,7 +59,7 @@ async fn bodies_that_cannot_be_read_are_refused_as_json() {
         (large.as_bytes(), 413, "payload_too_large"),
         (nested.as_bytes(), 0, ""),
         (
-            br#"{"name":1,"account":1,"email":1,"user":1,"admin":1,"peerings":99999,"path":1,
+            br#"{"name":1,"account":1,"email":1,"user":1,"admin":1,"peerings":99999,"path":1,"password":1,
                 "advance_seconds":-1}"#,
             0,
             "",

@@ -377,7 +377,7 @@ fn the_edge_learns_of_dynos_as_they_come_and_go() {
         plan.spaces[&space].apps[&app].clone()
     };
     let made = route(&shop);
-    assert!(made.backends.is_empty() && !made.crashed && !made.internal);
+    assert!(made.backends[0].state == BackendState::Starting && !made.crashed && !made.internal);
     assert_eq!(made.hosts, BTreeSet::from([format!("{}.apps.localhost", shop.app().label)]));
     let id = shop.holder("web.1").id;
     shop.observe(id, WorkloadReport::Running);
