@@ -7,6 +7,7 @@ mod acl;
 mod addon;
 mod allocate;
 mod app;
+mod due;
 mod dyno;
 mod ec2;
 mod group;
@@ -27,6 +28,8 @@ mod tests_ec2;
 #[cfg(test)]
 mod tests_platform;
 mod vpc;
+
+pub(crate) use due::Errand;
 
 use crate::command::{Caller, Command, PlatformCommand, Reply};
 use crate::resource::Settings;

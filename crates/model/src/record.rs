@@ -202,6 +202,8 @@ pub enum Alias {
     Release(AppId, u32),
     /// A data service by name.
     Addon(Arc<str>),
+    /// A dyno that is up in a place that another one has by now, by the name that both have.
+    Predecessor(AppId, Arc<str>),
     /// A dyno by its name in an app.
     Dyno(AppId, Arc<str>),
     /// A security group by its name in a VPC.
@@ -373,6 +375,9 @@ impl Record {
             }
             Self::Release(r) => each(Alias::Release(r.app, r.version)),
             // Of those with the same name, the one that has the place.
+            Self::Dyno(r) if r.superseded && r.state == DynoState::Up => {
+                each(Alias::Predecessor(r.app, r.name.as_str().into()));
+            }
             Self::Dyno(r) if r.superseded => {}
             Self::Dyno(r) => each(Alias::Dyno(r.app, r.name.as_str().into())),
             Self::Addon(r) => each(Alias::Addon(r.name.as_str().into())),

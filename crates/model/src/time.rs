@@ -20,17 +20,20 @@ pub struct MalformedTimestamp {
 }
 
 impl Timestamp {
+    /// The first one.
+    pub const MIN: Self = Self(-62_167_219_200_000);
+    /// The last one.
+    pub const MAX: Self = Self(253_402_207_200_000);
+
     /// Makes one from milliseconds since the epoch; out of the years 0–9999 it is cut to them.
     pub const fn from_millis(millis: i64) -> Self {
-        const MIN: i64 = -62_167_219_200_000;
-        const MAX: i64 = 253_402_207_200_000;
-        Self(if millis < MIN {
-            MIN
-        } else if millis > MAX {
-            MAX
+        if millis < Self::MIN.0 {
+            Self::MIN
+        } else if millis > Self::MAX.0 {
+            Self::MAX
         } else {
-            millis
-        })
+            Self(millis)
+        }
     }
 
     /// Milliseconds since the epoch.

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use crate::decide::Errand;
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, IgwId,
     InstanceId, Key, Kind, Only, Part, PcxId, Record, Region, ReleaseId, RouteTableId,
-    SecurityGroupId, SlugId, SpaceId, SubnetId, TeamId, TokenId, UserId, VpcId, WorkloadId,
+    SecurityGroupId, SlugId, SpaceId, SubnetId, TeamId, Timestamp, TokenId, UserId, VpcId,
+    WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -43,6 +45,8 @@ pub struct World {
     aliases: OrdMap<Alias, Key>,
     parts: OrdMap<Part, Key>,
     addresses: OrdMap<(VpcId, Ipv4Addr), EniId>,
+    /// What waits for its time.
+    agenda: OrdSet<(Errand, Timestamp, Key)>,
 }
 
 macro_rules! getters {
@@ -228,6 +232,13 @@ impl World {
         self.addresses.range((vpc, first)..=(vpc, last)).map(|((_, address), _)| *address)
     }
 
+    /// What waits for its time, by when that is.
+    pub(crate) fn waiting(&self, errand: Errand) -> impl Iterator<Item = (Timestamp, Key)> + '_ {
+        let from = (errand, Timestamp::MIN, Key::Settings(Only));
+        let same = move |entry: &&(Errand, Timestamp, Key)| entry.0 == errand;
+        self.agenda.range(from..).take_while(same).map(|(_, at, key)| (*at, *key))
+    }
+
     /// An account by name.
     pub fn account_named(&self, name: &str) -> Option<&Arc<Account>> {
         match self.find(&Alias::Account(name.into()))? {
@@ -287,6 +298,14 @@ impl World {
     /// A dyno by its name in an app.
     pub fn dyno_named(&self, app: AppId, name: &str) -> Option<&Arc<Dyno>> {
         match self.find(&Alias::Dyno(app, name.into()))? {
+            Key::Dyno(id) => self.dyno(id),
+            _ => None,
+        }
+    }
+
+    /// The dyno that is up in a place that another one has, until that one is up too.
+    pub(crate) fn predecessor(&self, app: AppId, name: &str) -> Option<&Arc<Dyno>> {
+        match self.find(&Alias::Predecessor(app, name.into()))? {
             Key::Dyno(id) => self.dyno(id),
             _ => None,
         }
@@ -371,6 +390,9 @@ impl World {
                 self.addresses.insert((eni.vpc, *address), eni.id);
             }
         }
+        if let Some((errand, at)) = record.due() {
+            self.agenda.insert((errand, at, key));
+        }
         self.records.insert(key, record);
     }
 
@@ -394,6 +416,9 @@ impl World {
                 self.addresses.remove(&(eni.vpc, *address));
             }
         }
+        if let Some((errand, at)) = record.due() {
+            self.agenda.remove(&(errand, at, key));
+        }
     }
 }
 
@@ -405,6 +430,7 @@ impl PartialEq for World {
             && self.aliases == other.aliases
             && self.parts == other.parts
             && self.addresses == other.addresses
+            && self.agenda == other.agenda
     }
 }
 

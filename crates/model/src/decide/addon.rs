@@ -150,18 +150,14 @@ impl Decision<'_> {
         self.put(Addon { state, updated: self.now, ..Addon::clone(&addon) });
     }
 
-    /// Tries services that ended once more.
-    pub(super) fn tick_addons(&mut self) {
-        let due = |addon: &Addon| deadline(addon).is_some_and(|at| self.now >= at);
-        let due: Vec<_> = self.world.addons().filter(|addon| due(addon)).cloned().collect();
-        for addon in due {
-            self.put(Addon {
-                state: AddonState::Provisioning,
-                crashes: addon.crashes.saturating_add(1),
-                updated: self.now,
-                ..Addon::clone(&addon)
-            });
-        }
+    /// Tries a service that ended once more.
+    pub(super) fn try_addon_again(&mut self, addon: &Addon) {
+        self.put(Addon {
+            state: AddonState::Provisioning,
+            crashes: addon.crashes.saturating_add(1),
+            updated: self.now,
+            ..addon.clone()
+        });
     }
 }
 

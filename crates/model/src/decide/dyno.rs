@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use super::app::{check_command, check_environment};
 use super::{Decision, Outcome, refuse};
-use crate::command::{DynoSelection, FormationUpdate, PlatformCommand, Quantity, WorkloadReport};
+use crate::command::{
+    DynoSelection, FormationUpdate, PlatformCommand, Quantity, Reply, WorkloadReport,
+};
 use crate::edge::EdgeEvent;
 use crate::resource::{App, Dyno, DynoSize, DynoState, Eni, Exit, Formation, Space, SpaceState};
 use crate::{
-    AppId, Code, DynoId, Key, Refused, SecurityGroupId, Subnet, Tags, Timestamp, WorkloadId, World,
+    AppId, Code, DynoId, Key, Refused, SecurityGroupId, Subnet, Tags, Timestamp, WorkloadId,
 };
 
 /// One-off dynos are numbered with four digits.
@@ -46,17 +48,8 @@ struct Place<'a> {
     crashes: u16,
 }
 
-impl World {
-    /// When time alone will next change something: a crashed dyno is tried again, one that does
-    /// not come up is given up, one that drains is stopped.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        let dynos = self.dynos().filter_map(|dyno| deadline(dyno));
-        let addons = self.addons().filter_map(|addon| super::addon::deadline(addon));
-        dynos.chain(addons).min()
-    }
-}
-
-fn deadline(dyno: &Dyno) -> Option<Timestamp> {
+/// When time alone will change a dyno.
+pub(super) fn deadline(dyno: &Dyno) -> Option<Timestamp> {
     match dyno.state {
         DynoState::Booting => Some(dyno.updated + BOOT_TIME),
         DynoState::Draining => Some(dyno.updated + DRAIN_TIME),
@@ -208,17 +201,19 @@ impl Decision<'_> {
             .filter(|dyno| dyno.superseded && !needed(dyno))
             .cloned()
             .collect();
-        for dyno in retired {
-            let state = match dyno.state {
-                DynoState::Up if dyno.is_web() => DynoState::Draining,
-                DynoState::Starting | DynoState::Booting | DynoState::Up => DynoState::Stopping,
-                DynoState::Draining
-                | DynoState::Stopping
-                | DynoState::Down
-                | DynoState::Crashed => continue,
-            };
-            self.put(Dyno { state, updated: self.now, ..Dyno::clone(&dyno) });
-        }
+        retired.iter().for_each(|dyno| self.retire(dyno));
+    }
+
+    /// Ends a dyno: one that gets requests once it has answered those that it has.
+    fn retire(&mut self, dyno: &Dyno) {
+        let state = match dyno.state {
+            DynoState::Up if dyno.is_web() => DynoState::Draining,
+            DynoState::Starting | DynoState::Booting | DynoState::Up => DynoState::Stopping,
+            DynoState::Draining | DynoState::Stopping | DynoState::Down | DynoState::Crashed => {
+                return;
+            }
+        };
+        self.put(Dyno { state, updated: self.now, ..dyno.clone() });
     }
 
     fn restart_dynos(&mut self, app: AppId, which: &DynoSelection) -> Outcome {
@@ -227,12 +222,12 @@ impl Decision<'_> {
         for dyno in self.selected(&app, which)? {
             if dyno.number.is_none() {
                 self.stop(&dyno);
-                continue;
+            } else if !dyno.superseded {
+                self.replace(&app, &space, &dyno, 0)?;
             }
-            self.replace(&app, &space, &dyno, 0)?;
         }
         self.retire_superseded(app.id);
-        Ok(Key::App(app.id).into())
+        Ok(about(&app, which))
     }
 
     /// Puts a new dyno into the place of another one.
@@ -264,10 +259,7 @@ impl Decision<'_> {
                 self.stop(&dyno);
             }
         }
-        Ok(match which {
-            DynoSelection::One(id) => Key::Dyno(*id).into(),
-            DynoSelection::All | DynoSelection::Type(_) => Key::App(app.id).into(),
-        })
+        Ok(about(&app, which))
     }
 
     fn stop(&mut self, dyno: &Dyno) {
@@ -417,44 +409,47 @@ impl Decision<'_> {
         let (EdgeEvent::Bound(id) | EdgeEvent::Drained(id)) = event;
         let Some(dyno) = self.world.dyno(id).cloned() else { return };
         match (event, dyno.state) {
-            (EdgeEvent::Bound(_), DynoState::Starting | DynoState::Booting) => {
+            (EdgeEvent::Bound(_), DynoState::Starting | DynoState::Booting) if dyno.is_web() => {
                 self.enter(&dyno, DynoState::Up, None);
             }
             (EdgeEvent::Drained(_), DynoState::Draining) => {
                 self.enter(&dyno, DynoState::Stopping, None);
             }
-            // It was late.
+            // It was late, or nothing that the edge can know of.
             (EdgeEvent::Bound(_) | EdgeEvent::Drained(_), _) => {}
         }
     }
 
-    /// Puts a dyno into its next state, and has the others of its app follow.
+    /// Puts a dyno into its next state. Once it is up, the one whose place it has is not needed.
     fn enter(&mut self, dyno: &Dyno, state: DynoState, exit: Option<Exit>) {
         let lived = self.now >= dyno.created + STABLE;
         let crashes = if state == DynoState::Crashed && lived { 0 } else { dyno.crashes };
         // Its interface stays until it is forgotten: so does its output, which has no other home.
         self.put(Dyno { state, exit, crashes, updated: self.now, ..dyno.clone() });
-        if dyno.number.is_some() {
-            self.retire_superseded(dyno.app);
+        if state == DynoState::Up && !dyno.superseded {
+            let predecessor = self.world.predecessor(dyno.app, &dyno.name).cloned();
+            predecessor.iter().for_each(|dyno| self.retire(dyno));
         }
     }
 
-    /// What is due because time has passed.
-    pub(super) fn tick_dynos(&mut self) {
-        let due = |dyno: &Dyno| deadline(dyno).is_some_and(|at| self.now >= at);
-        let due: Vec<_> = self.world.dynos().filter(|dyno| due(dyno)).cloned().collect();
-        for dyno in due {
-            match dyno.state {
-                DynoState::Booting => {
-                    let seconds = BOOT_TIME.as_secs();
-                    let why = format!("it did not bind its port within {seconds} seconds (R10)");
-                    self.enter(&dyno, DynoState::Crashed, Some(Exit::Failed(why)));
-                }
-                DynoState::Draining => self.enter(&dyno, DynoState::Stopping, None),
-                DynoState::Crashed => self.try_again(&dyno),
-                DynoState::Starting | DynoState::Up | DynoState::Stopping | DynoState::Down => {}
+    /// Does what time demands of a dyno.
+    pub(super) fn dyno_is_due(&mut self, dyno: &Dyno) {
+        match dyno.state {
+            DynoState::Booting => {
+                let seconds = BOOT_TIME.as_secs();
+                let why = format!("it did not bind its port within {seconds} seconds (R10)");
+                self.enter(dyno, DynoState::Crashed, Some(Exit::Failed(why)));
             }
+            DynoState::Draining => self.enter(dyno, DynoState::Stopping, None),
+            DynoState::Crashed => self.try_again(dyno),
+            DynoState::Starting | DynoState::Up | DynoState::Stopping | DynoState::Down => {}
         }
+    }
+
+    /// Forgets a dyno that has ended, with its interface.
+    pub(super) fn forget_dyno(&mut self, dyno: &Dyno) {
+        self.delete(Key::Dyno(dyno.id));
+        self.release_eni(dyno.eni);
     }
 
     fn try_again(&mut self, dyno: &Dyno) {
@@ -478,6 +473,14 @@ impl Decision<'_> {
             // A refusal is for want of addresses; a new space has them all.
             let _ = self.settle_formation(app);
         }
+    }
+}
+
+/// What a request about some dynos was about.
+fn about(app: &App, which: &DynoSelection) -> Reply {
+    match which {
+        DynoSelection::One(id) => Key::Dyno(*id).into(),
+        DynoSelection::All | DynoSelection::Type(_) => Key::App(app.id).into(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Rules of code and configuration: slugs, releases, config vars.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::app::{check_command, check_environment};
 use super::{Decision, Outcome, refuse};
@@ -11,8 +10,6 @@ use crate::{AppId, Code, Key, Refused, ReleaseId, SlugId};
 
 /// Releases of one app that are kept; of those before, what still runs is kept too.
 const KEPT_RELEASES: usize = 100;
-/// How long a slug may wait for its code, and for a release.
-const SLUG_WAITS: Duration = Duration::from_secs(24 * 3600);
 const MAX_PROCESS_TYPES: usize = 50;
 const MAX_DESCRIPTION: usize = 255;
 const SHA256_DIGITS: usize = 64;
@@ -51,6 +48,7 @@ impl Decision<'_> {
             commit: commit.map(|text| text.chars().take(MAX_DESCRIPTION).collect()),
             checksum,
             size: None,
+            released: false,
             created: self.now,
             updated: self.now,
         });
@@ -94,6 +92,9 @@ impl Decision<'_> {
                 format!("Deploy {}", commit.collect::<String>())
             }
         };
+        if !slug.released {
+            self.put(Slug { released: true, ..Slug::clone(&slug) });
+        }
         let mut app = App::clone(&app);
         for process_type in slug.process_types.keys() {
             // The first deployment of an app runs one web dyno and nothing else.
@@ -115,8 +116,21 @@ impl Decision<'_> {
                 format!("The release v{} has no code to roll back to.", old.version),
             );
         }
-        let app = App { config: old.config.clone(), ..App::clone(&app) };
+        // What an add-on says follows the add-on, which a rollback neither makes nor removes.
+        let attached = self.attached_variables(app.id);
+        let mut config = old.config.clone();
+        config.retain(|name, _| !attached.contains(name));
+        let kept = app.config.iter().filter(|(name, _)| attached.contains(*name));
+        config.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+        check_environment(&config)?;
+        let app = App { config, ..App::clone(&app) };
         self.release(app, old.slug, format!("Rollback to v{}", old.version))
+    }
+
+    /// The config vars that an app's add-ons set.
+    fn attached_variables(&self, app: AppId) -> BTreeSet<String> {
+        let addons = self.world.addons_of(Key::App(app));
+        addons.flat_map(|addon| addon.variables.iter().cloned()).collect()
     }
 
     fn set_config(&mut self, app: AppId, changes: &BTreeMap<String, Option<String>>) -> Outcome {
@@ -135,6 +149,16 @@ impl Decision<'_> {
         }
         if set.is_empty() && removed.is_empty() {
             return Ok(Key::App(app.id).into());
+        }
+        let attached = self.attached_variables(app.id);
+        if let Some(name) = set.iter().chain(&removed).find(|name| attached.contains(**name)) {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!(
+                    "Cannot overwrite attachment values {name}. An add-on sets it; destroy the \
+                     add-on first, or use another name."
+                ),
+            );
         }
         check_environment(&config)?;
         let part = |verb: &str, names: &[&str]| {
@@ -172,7 +196,7 @@ impl Decision<'_> {
         Ok(Reply::Resources(vec![Key::Release(id), Key::App(app_id)]))
     }
 
-    /// Forgets the oldest releases, but none that a dyno runs.
+    /// Forgets the oldest releases, but none that a dyno runs, and code that only they had.
     fn forget_releases(&mut self, app: AppId) {
         let running = self.world.dynos_in(Key::App(app)).filter(|dyno| !dyno.state.ended());
         let runs: BTreeSet<_> = running.map(|dyno| dyno.release).collect();
@@ -180,19 +204,11 @@ impl Decision<'_> {
         all.sort_unstable_by_key(|release| std::cmp::Reverse(release.version));
         for release in all.iter().skip(KEPT_RELEASES).filter(|r| !runs.contains(&r.id)) {
             self.delete(Key::Release(release.id));
-        }
-    }
-
-    /// Forgets code that no release has, once it had its time to be released.
-    pub(super) fn forget_slugs(&mut self) {
-        let unused = |slug: &Slug| {
-            self.now >= slug.updated + SLUG_WAITS
-                && self.world.releases_of(Key::Slug(slug.id)).next().is_none()
-        };
-        let unused: Vec<_> =
-            self.world.slugs().filter(|slug| unused(slug)).map(|slug| slug.id).collect();
-        for id in unused {
-            self.delete(Key::Slug(id));
+            if let Some(slug) = release.slug.map(Key::Slug)
+                && self.world.releases_of(slug).next().is_none()
+            {
+                self.delete(slug);
+            }
         }
     }
 }

@@ -108,15 +108,6 @@ impl Decision<'_> {
         Ok(Reply::Done)
     }
 
-    /// Forgets the tokens that have ended.
-    pub(super) fn forget_tokens(&mut self) {
-        let ended: Vec<_> =
-            self.world.tokens().filter(|t| !t.is_live(self.now)).map(|t| t.id).collect();
-        for id in ended {
-            self.delete(Key::Token(id));
-        }
-    }
-
     /// A token that the caller may change; others' are not there for it.
     fn own_token(&self, id: TokenId) -> Result<Token, Refused> {
         let mine = |token: &Token| self.is_operator() || self.caller == Caller::User(token.user);

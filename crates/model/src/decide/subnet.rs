@@ -120,7 +120,7 @@ impl Decision<'_> {
                 delete_on_termination: true,
                 attached: self.now,
             }),
-            requester_managed: matches!(workload, WorkloadId::Dyno(_)),
+            requester_managed: !matches!(workload, WorkloadId::Instance(_)),
             created: self.now,
             tags,
         };

@@ -1,16 +1,11 @@
 //! Rules of what Causeway itself finds out: the fabric's observations and the passing of time.
 
-use std::time::Duration;
-
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, Observation, Reply, SystemCommand, WorkloadReport};
 use crate::resource::{
     Eni, Exit, Instance, InstanceState, PeeringEvent, PeeringState, Space, SpaceState,
 };
 use crate::{Code, EniId, InstanceId, Key, Kind, Refused, WorkloadId};
-
-/// How long dynos and instances that have ended can be looked at.
-const KEPT: Duration = Duration::from_secs(3600);
 
 impl Decision<'_> {
     pub(super) fn system(&mut self, command: &SystemCommand) -> Outcome {
@@ -22,9 +17,6 @@ impl Decision<'_> {
             SystemCommand::Tick => {
                 self.system_only()?;
                 self.tick();
-                self.tick_dynos();
-                self.tick_addons();
-                self.forget_slugs();
             }
             SystemCommand::StoreSlug { slug, size, process_types } => {
                 self.system_only()?;
@@ -119,33 +111,6 @@ impl Decision<'_> {
             self.delete(Key::Eni(id));
         } else {
             self.put(Eni { attachment: None, ..Eni::clone(&eni) });
-        }
-    }
-
-    fn tick(&mut self) {
-        let old = |since| self.now >= since + KEPT;
-        let world = &self.world;
-        let peerings = world.peerings().filter(|p| p.forgotten(self.now)).map(|p| p.id);
-        let peerings: Vec<_> = peerings.collect();
-        let instances = world
-            .instances()
-            .filter(|i| i.state == InstanceState::Terminated && old(i.since))
-            .map(|i| Key::Instance(i.id));
-        let ended: Vec<_> = instances.collect();
-        let dynos = world.dynos().filter(|d| d.state.ended() && old(d.updated));
-        let dynos: Vec<_> = dynos.map(|d| (d.id, d.eni)).collect();
-        for id in peerings {
-            // Customers' routes to it stay what they were: blackholes.
-            self.remove_platform_routes(id);
-            self.delete(Key::Peering(id));
-        }
-        for key in ended {
-            self.delete(key);
-        }
-        self.forget_tokens();
-        for (id, eni) in dynos {
-            self.delete(Key::Dyno(id));
-            self.release_eni(eni);
         }
     }
 

@@ -147,6 +147,9 @@ pub struct Slug {
     pub checksum: Option<String>,
     /// Bytes that were uploaded; `None` before that.
     pub size: Option<u64>,
+    /// Whether a release was made of it: then it goes with the last of them.
+    #[serde(default)]
+    pub released: bool,
     /// When it was made.
     pub created: Timestamp,
     /// When it was last changed.
