@@ -37,6 +37,31 @@ impl Domains {
         let domain = if app.internal_routing { &self.internal } else { &self.public };
         format!("{}.{domain}", app.label)
     }
+
+    /// Whether a host's name, or a pattern of names, lies in one of them: it is no custom domain
+    /// then, whoever says so, for it may be another app's own name.
+    pub fn hold(&self, host: &str) -> bool {
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        [&self.public, &self.internal].into_iter().any(|domain| is_in(name, domain))
+    }
+}
+
+/// Whether a name is a domain or lies under it, both in lower case.
+pub fn is_in(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// What a name may be known as, in the order in which to look it up: as itself, then as one of all
+/// names under a domain that it lies in, nearest domain first. `a.b.example.com` is known as
+/// `a.b.example.com`, `*.b.example.com` or `*.example.com`.
+///
+/// So `*.example.com` stands for every name under `example.com`, however deep, as a wildcard in
+/// DNS does, but not for `example.com` itself, and gives way to whatever is more exact.
+pub fn known_as(name: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    let parents = name.match_indices('.').map(|(at, _)| &name[at + 1..]);
+    let patterns =
+        parents.filter(|parent| parent.contains('.')).map(|parent| format!("*.{parent}"));
+    std::iter::once(name.into()).chain(patterns.map(Into::into))
 }
 
 /// Everything that the edge must answer.
@@ -65,7 +90,8 @@ pub struct ResolverIntent {
     /// What it alone knows: names under these that are not in `names` do not exist. In lower case,
     /// without a trailing dot.
     pub zones: BTreeSet<String>,
-    /// The addresses of names, in lower case and without a trailing dot.
+    /// The addresses of names, in lower case and without a trailing dot. A name that is looked up
+    /// is any of those that [`known_as`] lists.
     pub names: BTreeMap<String, Vec<Ipv4Addr>>,
     /// The names of addresses.
     pub pointers: BTreeMap<Ipv4Addr, String>,
@@ -91,7 +117,10 @@ pub struct AppRoute {
     pub name: String,
     /// Whether it is served by the internal router alone (R26), or by the public one alone (R19).
     pub internal: bool,
-    /// Under which names, in lower case: its own under the platform's domain, and custom ones.
+    /// Under which names, in lower case and without a trailing dot: its own under the platform's
+    /// domain, and custom ones. Among these may be patterns such as `*.example.com`: a host that a
+    /// request names (its case, port and trailing dot do not matter) is for the app that has the
+    /// first of those that [`known_as`] lists.
     pub hosts: BTreeSet<String>,
     /// Its web dynos that run or are about to.
     pub backends: Vec<Backend>,

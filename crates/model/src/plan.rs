@@ -4,7 +4,7 @@
 
 mod delta;
 mod edge;
-mod names;
+pub(crate) mod names;
 mod vpc;
 mod workload;
 

@@ -187,6 +187,7 @@ impl Decision<'_> {
     fn add_domain(&mut self, app: AppId, hostname: &str) -> Outcome {
         let (app, _) = self.seen_app(app)?;
         let hostname = check_hostname(hostname)?;
+        self.check_pattern_of_others(&app, &hostname)?;
         if self.world.find(&crate::Alias::Host(hostname.as_str().into())).is_some() {
             return refuse(
                 Code::InvalidParameterValue,
@@ -204,6 +205,24 @@ impl Decision<'_> {
         app.domains.insert(hostname, domain);
         self.put(App { updated: self.now, ..app.clone() });
         Ok(Key::App(app.id).into())
+    }
+
+    /// What a pattern of another team's stands for is not to be taken out of it. Nor may anybody
+    /// else have the same name, which is checked apart.
+    fn check_pattern_of_others(&self, app: &App, hostname: &str) -> Result<(), Refused> {
+        for pattern in crate::edge::known_as(hostname).skip(1) {
+            let holder = match self.world.find(&crate::Alias::Host(pattern.as_ref().into())) {
+                Some(Key::App(id)) => self.world.app(id),
+                _ => None,
+            };
+            if holder.is_some_and(|holder| holder.team != app.team) {
+                return refuse(
+                    Code::InvalidParameterValue,
+                    format!("{hostname} is currently in use by another app, as {pattern}."),
+                );
+            }
+        }
+        Ok(())
     }
 
     fn remove_domain(&mut self, app: AppId, id: DomainId) -> Outcome {
@@ -251,6 +270,12 @@ fn check_hostname(text: &str) -> Result<String, Refused> {
     };
     let labels = name.strip_prefix("*.").unwrap_or(&name);
     let address = labels.rsplit('.').next().is_some_and(|l| l.bytes().all(|c| c.is_ascii_digit()));
+    if crate::plan::names::is_reserved(labels) {
+        return refuse(
+            Code::InvalidParameterValue,
+            format!("'{text}' lies in a domain that the platform itself keeps."),
+        );
+    }
     if name.len() <= 253 && labels.contains('.') && labels.split('.').all(label) && !address {
         return Ok(name);
     }

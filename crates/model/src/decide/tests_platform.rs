@@ -1,11 +1,13 @@
 //! Tests of peering and of the platform's half.
 
 mod app;
+mod domain;
 mod fixture;
 mod identity;
 mod life_cycle;
 mod peering;
 mod release;
+mod shop;
 mod space;
 mod space_access;
 mod system;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::{joins, names, vpc};
 use crate::edge::{
@@ -41,7 +42,7 @@ pub(super) fn peers_of(world: &World, id: VpcId) -> Vec<VpcId> {
 
 /// The sides of a VPC's peerings that are carried: its own, the other.
 fn sides(world: &World, id: VpcId) -> impl Iterator<Item = (&PeeringSide, &PeeringSide)> + '_ {
-    let carried = move |peering: &&std::sync::Arc<Peering>| joins(world, peering);
+    let carried = move |peering: &&Arc<Peering>| joins(world, peering);
     world
         .peerings_of(Key::Vpc(id))
         .filter(carried)
@@ -63,6 +64,7 @@ pub(super) fn plan_resolver(world: &World, own: &Vpc, domains: &Domains) -> Opti
     add_instances(world, own, &mut plan);
     if let Some(space) = world.space_of_vpc(own) {
         add_dynos(world, space, &mut plan);
+        add_custom_domains(world, space, domains, &mut plan);
         add_internal_apps(world, space, domains, &mut plan);
     }
     for (_, other) in sides(world, own.id) {
@@ -113,12 +115,24 @@ fn answers(dyno: &Dyno) -> bool {
 /// The names of apps with internal routing: the space's router.
 fn add_internal_apps(world: &World, space: &Space, domains: &Domains, plan: &mut ResolverIntent) {
     let routers: Vec<Ipv4Addr> = interfaces(world, space).into_values().collect();
-    let internal = world.apps_in(Key::Space(space.id)).filter(|app| app.internal_routing);
-    for app in internal {
-        for host in hosts(app, domains) {
-            plan.names.insert(host, routers.clone());
+    for app in internal_apps(world, space) {
+        plan.names.insert(domains.host(app), routers.clone());
+    }
+}
+
+/// The custom domains of those apps. Only the space itself takes the word of its people for what
+/// names mean: whoever it is peered with would have its own names taken over.
+fn add_custom_domains(world: &World, space: &Space, domains: &Domains, plan: &mut ResolverIntent) {
+    let routers: Vec<Ipv4Addr> = interfaces(world, space).into_values().collect();
+    for app in internal_apps(world, space) {
+        for host in custom_domains(app, domains) {
+            plan.names.entry(host.clone()).or_insert_with(|| routers.clone());
         }
     }
+}
+
+fn internal_apps<'a>(world: &'a World, space: &Space) -> impl Iterator<Item = &'a Arc<App>> {
+    world.apps_in(Key::Space(space.id)).filter(|app| app.internal_routing)
 }
 
 fn address(world: &World, dyno: &Dyno) -> Option<Ipv4Addr> {
@@ -132,7 +146,13 @@ fn interfaces(world: &World, space: &Space) -> BTreeMap<crate::EniId, Ipv4Addr> 
 
 /// The names under which an app is served.
 fn hosts(app: &App, domains: &Domains) -> BTreeSet<String> {
-    app.domains.keys().cloned().chain([domains.host(app)]).collect()
+    custom_domains(app, domains).cloned().chain([domains.host(app)]).collect()
+}
+
+/// The custom domains of an app, but none that only the platform may give out: what its domains
+/// are is up to the operator, who may have changed them since.
+fn custom_domains<'a>(app: &'a App, domains: &'a Domains) -> impl Iterator<Item = &'a String> {
+    app.domains.keys().filter(|host| !domains.hold(host))
 }
 
 /// Says how the apps of a space are served; `None` before the space is there.

@@ -14,15 +14,25 @@ pub(crate) fn app(app: &App) -> String {
 }
 
 /// The dynos of one process type: `web.shop.app.localspace`. Host names know no case and no
-/// underscores.
+/// underscores, so no two process types of an app may differ by these alone.
 pub(crate) fn process(of: &App, process_type: &str) -> String {
-    let label = process_type.to_ascii_lowercase().replace('_', "-");
-    format!("{label}.{}", app(of))
+    format!("{}.{}", process_label(process_type), app(of))
+}
+
+/// A process type as a part of such a name.
+pub(crate) fn process_label(process_type: &str) -> String {
+    process_type.to_ascii_lowercase().replace('_', "-")
 }
 
 /// One dyno: `1.web.shop.app.localspace`.
 pub(crate) fn dyno(number: u16, process: &str) -> String {
     format!("{number}.{process}")
+}
+
+/// Whether only the platform may say what a name stands for.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    const ZONES: [&str; 4] = [DYNO_ZONE, "ec2.internal", "compute.internal", "in-addr.arpa"];
+    ZONES.into_iter().any(|zone| crate::edge::is_in(name, zone))
 }
 
 /// What the private names of a region's instances end with.
