@@ -1,7 +1,7 @@
 //! Rules of data services.
 
 use super::app::{check_command, check_environment};
-use super::dyno::pause_after;
+use super::dyno::{STABLE, pause_after};
 use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, WorkloadReport};
 use crate::resource::{Addon, AddonState, App, Plan, Role};
@@ -66,6 +66,7 @@ impl Decision<'_> {
             eni: eni.id,
             variables,
             crashes: 0,
+            attempt: 0,
             created: self.now,
             updated: self.now,
         });
@@ -104,12 +105,13 @@ impl Decision<'_> {
         let plain = |c: &u8| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == b'-';
         let well_formed = (3..=60).contains(&bytes.len())
             && bytes.iter().all(plain)
-            && bytes[0].is_ascii_lowercase();
+            && bytes[0].is_ascii_lowercase()
+            && !name.ends_with('-');
         if !well_formed {
             return refuse(
                 Code::InvalidParameterValue,
-                "An add-on's name starts with a letter and has 3 to 60 lowercase letters, digits \
-                 and dashes.",
+                "An add-on's name starts with a letter, ends with a letter or digit and has 3 to 60 \
+                 lowercase letters, digits and dashes.",
             );
         }
         if self.world.addon_named(name).is_some() {
@@ -147,7 +149,9 @@ impl Decision<'_> {
             | (S::Provisioned, R::Running)
             | (S::Crashed, R::Running | R::Ended(_) | R::Gone) => return,
         };
-        self.put(Addon { state, updated: self.now, ..Addon::clone(&addon) });
+        let ran = addon.state == S::Provisioned && self.now >= addon.updated + STABLE;
+        let crashes = if state == S::Crashed && ran { 0 } else { addon.crashes };
+        self.put(Addon { state, crashes, updated: self.now, ..Addon::clone(&addon) });
     }
 
     /// Tries a service that ended once more.
@@ -155,6 +159,7 @@ impl Decision<'_> {
         self.put(Addon {
             state: AddonState::Provisioning,
             crashes: addon.crashes.saturating_add(1),
+            attempt: addon.attempt.wrapping_add(1),
             updated: self.now,
             ..addon.clone()
         });

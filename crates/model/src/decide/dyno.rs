@@ -18,6 +18,8 @@ use crate::{
     AppId, Code, DynoId, Key, Refused, SecurityGroupId, Subnet, Tags, Timestamp, WorkloadId,
 };
 
+/// The process type of one-off dynos.
+pub(super) const ONE_OFF: &str = "run";
 /// One-off dynos are numbered with four digits.
 const RUN_NUMBERS: std::ops::Range<u32> = 1000..10_000;
 /// Dynos of one process type.
@@ -26,8 +28,8 @@ const MAX_QUANTITY: u16 = 100;
 const BOOT_TIME: Duration = Duration::from_secs(60);
 /// How long requests under way may hold up the end of a web dyno.
 const DRAIN_TIME: Duration = Duration::from_secs(30);
-/// A dyno that lived as long is no part of a series of crashes.
-const STABLE: Duration = Duration::from_secs(600);
+/// What lived as long is no part of a series of crashes.
+pub(super) const STABLE: Duration = Duration::from_secs(600);
 /// The pause after the first crash, which doubles with each further one, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -250,7 +252,8 @@ impl Decision<'_> {
     fn stop_dynos(&mut self, app: AppId, which: &DynoSelection) -> Outcome {
         let (app, _) = self.seen_app(app)?;
         let space = self.allocated_space(&app)?;
-        let selected = self.selected(&app, which)?;
+        let mut selected = self.selected(&app, which)?;
+        selected.extend(self.predecessors(&app, &selected));
         for dyno in &selected {
             if dyno.number.is_some() && !dyno.superseded {
                 self.replace(&app, &space, dyno, 0)?;
@@ -260,6 +263,12 @@ impl Decision<'_> {
             }
         }
         Ok(about(&app, which))
+    }
+
+    /// Those that run on in the places of some dynos until these are up.
+    fn predecessors(&self, app: &App, of: &[Arc<Dyno>]) -> Vec<Arc<Dyno>> {
+        let places = of.iter().filter(|dyno| dyno.number.is_some() && !dyno.superseded);
+        places.filter_map(|dyno| self.world.predecessor(app.id, &dyno.name).cloned()).collect()
     }
 
     fn stop(&mut self, dyno: &Dyno) {
@@ -312,7 +321,7 @@ impl Decision<'_> {
             app: app.id,
             space: space.id,
             name,
-            process_type: "run".to_owned(),
+            process_type: ONE_OFF.to_owned(),
             number: None,
             release: app.release,
             command: command.to_owned(),
@@ -345,11 +354,35 @@ impl Decision<'_> {
         }
     }
 
-    /// An interface in the emptier one of the space's dyno subnets (R7).
+    /// An interface in the emptier one of the space's dyno subnets (R7). Where these are full,
+    /// dynos that have ended are forgotten before their time.
     fn dyno_eni(&mut self, space: &Space, dyno: DynoId, what: &str) -> Result<Eni, Refused> {
         let subnets = space.dyno_subnets.iter().filter_map(|id| self.world.subnet(*id));
         let subnets: Vec<_> = subnets.cloned().collect();
-        self.emptier_eni(&subnets, WorkloadId::Dyno(dyno), space.dyno_group, what)
+        let (workload, group) = (WorkloadId::Dyno(dyno), space.dyno_group);
+        if let Ok(eni) = self.emptier_eni(&subnets, workload, group, what) {
+            return Ok(eni);
+        }
+        self.forget_ended(space);
+        self.emptier_eni(&subnets, workload, group, what).map_err(|_| {
+            Refused::new(
+                Code::LimitExceeded,
+                format!(
+                    "The space {} has no address left for another dyno: each one takes one, for \
+                     a while also beside the dyno that it replaces. Scale something down first.",
+                    space.name
+                ),
+            )
+        })
+    }
+
+    /// Forgets every dyno of a space that has ended and that nothing waits for.
+    fn forget_ended(&mut self, space: &Space) {
+        let dynos = self.world.dynos_in(Key::Space(space.id));
+        let ended = dynos.filter(|dyno| dyno.state.ended() && deadline(dyno).is_none());
+        for dyno in ended.cloned().collect::<Vec<_>>() {
+            self.forget_dyno(&dyno);
+        }
     }
 
     /// An interface in the emptiest of some subnets; the first of those that are equally empty.
@@ -372,7 +405,7 @@ impl Decision<'_> {
         let (before, from) = (RUN_NUMBERS.start..RUN_NUMBERS.start + offset, offset);
         (RUN_NUMBERS.start + from..RUN_NUMBERS.end)
             .chain(before)
-            .map(|number| format!("run.{number}"))
+            .map(|number| format!("{ONE_OFF}.{number}"))
             .find(|name| self.world.dyno_named(app.id, name).is_none())
             .ok_or_else(|| {
                 let message = format!("The app {} has too many one-off dynos.", app.name);
@@ -456,12 +489,14 @@ impl Decision<'_> {
         let app = self.world.app(dyno.app).cloned();
         let space = self.world.space(dyno.space).cloned();
         if let (Some(app), Some(space)) = (app, space) {
-            // Where no address is free, the next tick tries once more.
             let before = self.world.clone();
             let kept = self.changes.len();
-            if self.replace(&app, &space, dyno, dyno.crashes.saturating_add(1)).is_err() {
+            let crashes = dyno.crashes.saturating_add(1);
+            if self.replace(&app, &space, dyno, crashes).is_err() {
                 self.world = before;
                 self.changes.truncate(kept);
+                // No address is free: once more after the next pause.
+                self.put(Dyno { crashes, updated: self.now, ..dyno.clone() });
             }
         }
     }

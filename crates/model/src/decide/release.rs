@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::app::{check_command, check_environment};
+use super::dyno::ONE_OFF;
 use super::{Decision, Outcome, refuse};
 use crate::command::{PlatformCommand, Reply};
+use crate::plan::names::process_label;
 use crate::resource::{App, DynoSize, Formation, Release, Slug};
 use crate::{AppId, Code, Key, Refused, ReleaseId, SlugId};
 
@@ -45,7 +47,7 @@ impl Decision<'_> {
             id,
             app: app.id,
             process_types: process_types.clone(),
-            commit: commit.map(|text| text.chars().take(MAX_DESCRIPTION).collect()),
+            commit: commit.map(one_line),
             checksum,
             size: None,
             released: false,
@@ -86,7 +88,7 @@ impl Decision<'_> {
             );
         }
         let description = match description {
-            Some(text) => text.chars().take(MAX_DESCRIPTION).collect(),
+            Some(text) => text.to_owned(),
             None => {
                 let commit = slug.commit.as_deref().unwrap_or("slug").chars().take(8);
                 format!("Deploy {}", commit.collect::<String>())
@@ -185,7 +187,7 @@ impl Decision<'_> {
             version: last.unwrap_or(0) + 1,
             slug,
             config: app.config.clone(),
-            description: description.chars().take(MAX_DESCRIPTION).collect(),
+            description: one_line(&description),
             user: self.acting_user(),
             created: self.now,
         });
@@ -213,6 +215,12 @@ impl Decision<'_> {
     }
 }
 
+/// What people write for people: one line, and not too long.
+fn one_line(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().take(MAX_DESCRIPTION).map(plain).collect()
+}
+
 /// Process types have names that make parts of hosts' names, as dynos are found by them.
 fn check_process_types(types: &BTreeMap<String, String>) -> Result<(), Refused> {
     if types.len() > MAX_PROCESS_TYPES {
@@ -221,17 +229,30 @@ fn check_process_types(types: &BTreeMap<String, String>) -> Result<(), Refused> 
             format!("There are more than {MAX_PROCESS_TYPES} process types."),
         );
     }
+    let mut labels = BTreeMap::new();
     for (name, command) in types {
         let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
         let well_formed = (1..=63).contains(&name.len())
             && name.bytes().all(plain)
-            && name.as_bytes()[0].is_ascii_alphanumeric();
-        if !well_formed || name == "run" {
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.ends_with(|c: char| c.is_ascii_alphanumeric());
+        let label = process_label(name);
+        if !well_formed || label == ONE_OFF {
             return refuse(
                 Code::InvalidParameterValue,
                 format!(
                     "'{name}' cannot name a process type: that takes 1 to 63 letters, digits, \
-                     hyphens and underscores, and is not 'run'."
+                     hyphens and underscores, begins and ends with a letter or digit, and is not \
+                     '{ONE_OFF}'."
+                ),
+            );
+        }
+        if let Some(other) = labels.insert(label, name) {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!(
+                    "The process types '{other}' and '{name}' would have the same name in DNS, \
+                     which knows no case and no underscores; rename one of them."
                 ),
             );
         }

@@ -3,6 +3,7 @@
 mod app;
 mod domain;
 mod fixture;
+mod handover;
 mod identity;
 mod life_cycle;
 mod peering;

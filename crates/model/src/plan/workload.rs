@@ -82,7 +82,7 @@ pub(super) fn plan_service(world: &World, addon: &Addon) -> Option<(WorkloadId, 
         disk: Some(addon.id),
         memory_limit: addon.plan.memory,
         cpu_weight: None,
-        attempt: addon.crashes,
+        attempt: addon.attempt,
         run: addon.state != AddonState::Crashed,
     };
     Some((id, intent))

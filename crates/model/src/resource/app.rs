@@ -313,8 +313,11 @@ pub struct Addon {
     pub eni: EniId,
     /// The variables that the app got with it, so that they go with it.
     pub variables: Vec<String>,
-    /// How often its process was started anew.
+    /// How often in a row its process has ended before it had run for a while.
     pub crashes: u16,
+    /// How often its process was started anew, modulo 2^16.
+    #[serde(default)]
+    pub attempt: u16,
     /// When it was made.
     pub created: Timestamp,
     /// When it was last changed.
