@@ -4,7 +4,7 @@ mod acl;
 mod fixture;
 mod group;
 mod instance;
-mod random;
+pub(super) mod random;
 mod route;
 mod tag;
 mod vpc;

@@ -7,6 +7,7 @@ mod handover;
 mod identity;
 mod life_cycle;
 mod peering;
+mod random;
 mod release;
 mod shop;
 mod space;

@@ -11,13 +11,13 @@ use crate::resource::*;
 use crate::*;
 
 /// What chance a request is made from.
-type Dice = [u8; 6];
+pub(in crate::decide) type Dice = [u8; 6];
 
 /// Turns chance into requests about what there is.
-struct Player<'a> {
-    world: &'a World,
-    scope: Scope,
-    dice: Dice,
+pub(in crate::decide) struct Player<'a> {
+    pub(in crate::decide) world: &'a World,
+    pub(in crate::decide) scope: Scope,
+    pub(in crate::decide) dice: Dice,
 }
 
 impl Player<'_> {
@@ -179,7 +179,7 @@ impl Player<'_> {
         }
     }
 
-    fn command(&self) -> Ec2Command {
+    pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
         match self.dice[0] % 40 {
             0..=1 => C::CreateVpc { cidr: self.block(1), tags: self.tags(2) },

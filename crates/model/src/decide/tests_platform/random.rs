@@ -1,0 +1,559 @@
+//! Random play with apps: what people ask for, what processes and the edge report, and time, in
+//! any order. Nothing panics, and what always holds, holds after each step.
+
+mod holds;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::fixture::*;
+use crate::PlatformCommand as C;
+use crate::edge::{Domains, EdgeEvent, EdgeIntent};
+use crate::intent::Intent;
+use crate::*;
+
+/// What chance a step is made from.
+type Dice = [u8; 6];
+
+/// The platform's domains.
+fn domains() -> Domains {
+    Domains::default()
+}
+
+/// A town, with what the fabric and the edge were told of it.
+struct Game {
+    town: Town,
+    told: Intent,
+    told_edge: EdgeIntent,
+    /// How many steps were granted, by what they were.
+    granted: BTreeMap<String, u32>,
+}
+
+impl Game {
+    /// A space that the fabric may not carry yet with an app, and a customer's VPC with an
+    /// instance.
+    fn new(allocated: bool) -> Self {
+        let mut town = if allocated { Town::allocated() } else { Town::new() };
+        let bench = &mut town.bench;
+        let (owner, region) = (account(700), region(VIRGINIA));
+        bench.ok(Caller::Operator, IdentityCommand::EnsureAccount { id: owner, region });
+        let run = RunInstances { subnet: None, ..super::shop::run(SubnetId::MIN) };
+        bench.ok(key(scope(700, VIRGINIA)), Ec2Command::RunInstances(run));
+        deploy(&mut town);
+        let bench = &town.bench;
+        let told = plan(&bench.world, bench.now);
+        let told_edge = plan_edge(&bench.world, &domains());
+        Self { town, told, told_edge, granted: BTreeMap::new() }
+    }
+
+    /// Asks for something, and checks all that must hold.
+    fn ask(&mut self, caller: Caller, command: impl Into<Command>) -> bool {
+        let command = command.into();
+        let bench = &mut self.town.bench;
+        let before = bench.world.clone();
+        let Ok((reply, changes)) = bench.run(caller, command.clone()) else {
+            return false;
+        };
+        let after = &bench.world;
+        holds::reply_names(&command, &reply, &before, after);
+        if !changes.is_empty() {
+            holds::after_step(&before, after, bench.now, &command);
+            let worlds = (&before, after, bench.now);
+            holds::follows(&mut self.told, &mut self.told_edge, worlds, &changes);
+        }
+        *self.granted.entry(command.name()).or_default() += 1;
+        true
+    }
+
+    fn observe(&mut self, seen: Observation) -> bool {
+        self.ask(Caller::System, SystemCommand::Observe(seen))
+    }
+
+    fn report(&mut self, id: WorkloadId, report: WorkloadReport) {
+        self.observe(Observation { workloads: [(id, report)].into(), ..Observation::default() });
+    }
+
+    fn edge(&mut self, event: EdgeEvent) {
+        self.observe(Observation { edge: vec![event], ..Observation::default() });
+    }
+
+    fn tick(&mut self) {
+        self.ask(Caller::System, SystemCommand::Tick);
+    }
+
+    fn play(&mut self, dice: Dice) {
+        match dice[0] {
+            0..=143 => {
+                let (caller, command) = Player { town: &self.town, dice }.ask();
+                self.ask(caller, command);
+            }
+            144..=151 => self.customer(dice),
+            152..=159 => self.platform_key(dice),
+            160..=207 => {
+                let (id, report) = Player { town: &self.town, dice }.report();
+                self.report(id, report);
+            }
+            208..=229 => {
+                let event = Player { town: &self.town, dice }.edge_event();
+                self.edge(event);
+            }
+            230..=237 => {
+                let seen = well(&self.town.bench.world);
+                self.observe(seen);
+            }
+            238..=245 => self.tick(),
+            246..=251 => {
+                let seconds = [1, 10, 30, 60, 400, 400, 5000, 90_000];
+                let span = seconds[usize::from(dice[1] % 8)];
+                self.town.bench.pass(Duration::from_secs(span));
+            }
+            252.. => self.until_due(),
+        }
+    }
+
+    /// Waits for what time alone changes next.
+    fn until_due(&mut self) {
+        if let Some(due) = self.town.bench.world.next_deadline() {
+            self.town.bench.now = self.town.bench.now.max(due);
+        }
+        self.tick();
+    }
+
+    /// A peering comes and goes.
+    fn customer(&mut self, dice: Dice) {
+        let owner = scope(700, VIRGINIA);
+        let space = self.town.space;
+        let Some(own) = self.town.bench.world.space(space).map(|space| space.vpc) else { return };
+        let world = &self.town.bench.world;
+        let vpc = world.vpcs_of(Key::Account(owner.account)).next().map(|vpc| vpc.id);
+        let pcx = world.peerings_of(Key::Vpc(own)).find(|p| p.requester.account == owner.account);
+        let (pcx, platform) = (pcx.map(|p| p.id), self.town.bench.platform());
+        match (dice[1] % 4, pcx, vpc) {
+            (0, Some(peering), _) => {
+                self.ask(key(owner), Ec2Command::DeletePeering { peering });
+            }
+            (1, Some(peering), _) => {
+                self.ask(self.town.admin(), C::DeletePeering { space, peering });
+            }
+            (2, Some(peering), _) => {
+                self.ask(self.town.admin(), C::AcceptPeering { space, peering });
+            }
+            (_, _, Some(vpc)) => {
+                let command = Ec2Command::CreatePeering {
+                    vpc,
+                    peer_vpc: own,
+                    peer_owner: Some(platform),
+                    peer_region: Some(owner.region),
+                    tags: Tags::new(),
+                };
+                self.ask(key(owner), command);
+            }
+            (_, _, None) => {}
+        }
+    }
+
+    /// A key of the platform's account tries to change what the platform made.
+    fn platform_key(&mut self, dice: Dice) {
+        let scope = platform_scope(&self.town);
+        let [_, a, b, c, d, e] = dice;
+        let dice = [a, b, c, d, e, a.wrapping_mul(31)];
+        let player =
+            super::super::tests_ec2::random::Player { world: &self.town.bench.world, scope, dice };
+        let command = player.command();
+        let before = self.town.bench.world.clone();
+        if self.ask(key(scope), command.clone()) {
+            holds::untouched(&before, &self.town.bench.world, &command);
+        }
+    }
+
+    /// Has every process do what it is for until nothing is left to be done, which must not take
+    /// long.
+    fn settle(&mut self) {
+        let dynos = self.town.bench.world.dynos().count();
+        let bound = 10 * dynos + 50;
+        for _ in 0..bound {
+            let seen = well(&self.town.bench.world);
+            let news = seen != Observation { vpcs: seen.vpcs.clone(), ..Observation::default() };
+            let before = self.town.bench.world.clone();
+            self.observe(seen);
+            if !news || before.records().eq(self.town.bench.world.records()) {
+                if self.town.bench.world.next_deadline().is_none() {
+                    return holds::at_rest(&self.town.bench.world);
+                }
+                self.until_due();
+            }
+        }
+        panic!("no rest after {bound} rounds: {:?}", self.town.bench.world.next_deadline());
+    }
+
+    /// Takes everything down, and looks for what is left of it.
+    fn clear(&mut self) {
+        self.town.bench.pass(DAY);
+        self.tick();
+        holds::aged(&self.town.bench.world);
+        let apps: Vec<_> = self.town.bench.world.apps().map(|app| app.id).collect();
+        for app in apps {
+            assert!(self.ask(self.town.admin(), C::DeleteApp { app }));
+        }
+        holds::no_apps(&self.town.bench.world);
+        let space = self.town.space();
+        assert!(self.ask(self.town.admin(), C::DeleteSpace { space: space.id }));
+        holds::no_space(&self.town.bench.world, &space);
+    }
+}
+
+/// An app with code, so that random requests have something to be about.
+fn deploy(town: &mut Town) {
+    let (admin, space) = (town.admin(), town.space);
+    let name = Some("app-0".to_owned());
+    let create = C::CreateApp { name, space, internal_routing: false };
+    let Some(Key::App(app)) = town.bench.ok(admin, create).main() else { panic!("no app") };
+    let types = [("web", "serve"), ("worker", "work")];
+    let process_types = types.map(|(name, command)| (name.to_owned(), command.to_owned())).into();
+    let create = C::CreateSlug { app, process_types, commit: None, checksum: None };
+    let Some(Key::Slug(slug)) = town.bench.ok(admin, create).main() else { panic!("no slug") };
+    let store = SystemCommand::StoreSlug { slug, size: 1, process_types: BTreeMap::new() };
+    town.bench.ok(Caller::System, store);
+    town.bench.ok(admin, C::CreateRelease { app, slug, description: None });
+}
+
+/// What would be seen if every process did all that it is asked to.
+fn well(world: &World) -> Observation {
+    let dyno = |dyno: &Dyno| match dyno.state {
+        DynoState::Starting => Some(WorkloadReport::Running),
+        DynoState::Stopping => Some(WorkloadReport::Ended(Exit::Signal(15))),
+        DynoState::Booting
+        | DynoState::Up
+        | DynoState::Draining
+        | DynoState::Down
+        | DynoState::Crashed => None,
+    };
+    let edge = |dyno: &Dyno| match dyno.state {
+        DynoState::Booting => Some(EdgeEvent::Bound(dyno.id)),
+        DynoState::Draining => Some(EdgeEvent::Drained(dyno.id)),
+        DynoState::Starting
+        | DynoState::Up
+        | DynoState::Stopping
+        | DynoState::Down
+        | DynoState::Crashed => None,
+    };
+    let addon = |addon: &Addon| match addon.state {
+        AddonState::Provisioning => Some(WorkloadReport::Running),
+        AddonState::Provisioned | AddonState::Crashed => None,
+    };
+    let dynos = world.dynos().filter_map(|d| Some((WorkloadId::Dyno(d.id), dyno(d)?)));
+    let addons = world.addons().filter_map(|a| Some((WorkloadId::Service(a.id), addon(a)?)));
+    let peerings_in =
+        |state| world.peerings().filter(move |pcx| pcx.state == state).map(|pcx| pcx.id).collect();
+    Observation {
+        vpcs: world.vpcs().map(|vpc| vpc.id).collect(),
+        carried: peerings_in(PeeringState::Provisioning),
+        gone: peerings_in(PeeringState::Deleting),
+        workloads: dynos.chain(addons).collect(),
+        edge: world.dynos().filter_map(|dyno| edge(dyno)).collect(),
+    }
+}
+
+/// Turns chance into requests about what there is.
+struct Player<'a> {
+    town: &'a Town,
+    dice: Dice,
+}
+
+impl Player<'_> {
+    fn world(&self) -> &World {
+        &self.town.bench.world
+    }
+
+    fn die(&self, die: usize) -> u8 {
+        self.dice[die % 6]
+    }
+
+    fn pick<T>(&self, die: usize, all: impl Iterator<Item = T>) -> Option<T> {
+        let all: Vec<T> = all.collect();
+        let at = usize::from(self.die(die)) % all.len().max(1);
+        all.into_iter().nth(at)
+    }
+
+    fn app(&self) -> AppId {
+        self.pick(2, self.world().apps().map(|app| app.id)).unwrap_or(AppId::MIN)
+    }
+
+    fn process_type(&self, die: usize) -> String {
+        const TYPES: [&str; 6] = ["web", "web", "web", "worker", "worker", "run"];
+        TYPES[usize::from(self.die(die) % 6)].to_owned()
+    }
+
+    fn process_types(&self, die: usize) -> BTreeMap<String, String> {
+        const TYPES: [&str; 4] = ["web", "worker", "Odd_one", "run"];
+        // Mostly what can be deployed.
+        let n = if self.die(die) > 16 { self.die(die) & !8 } else { self.die(die) };
+        let chosen = TYPES.iter().enumerate().filter(|(at, _)| n & (1 << at) != 0);
+        let command = format!("serve {}", n / 64);
+        chosen.map(|(_, name)| ((*name).to_owned(), command.clone())).collect()
+    }
+
+    /// Some dynos of an app, or somebody else's.
+    fn selection(&self) -> DynoSelection {
+        match self.die(3) % 8 {
+            0 => DynoSelection::All,
+            1 => DynoSelection::Type(self.process_type(4)),
+            _ => DynoSelection::One(self.dyno()),
+        }
+    }
+
+    fn dyno(&self) -> DynoId {
+        let own = self.world().dynos_in(Key::App(self.app()));
+        let own = self.pick(4, own.map(|dyno| dyno.id));
+        let any = || self.pick(5, self.world().dynos().map(|dyno| dyno.id));
+        own.filter(|_| !self.die(5).is_multiple_of(16)).or_else(any).unwrap_or(DynoId::MIN)
+    }
+
+    /// A quantity, often one that is refused.
+    fn quantity(&self, die: usize) -> Option<Quantity> {
+        const CHANGES: [i32; 8] = [1, -1, 2, -2, 0, 200, i32::MAX, i32::MIN];
+        let n = self.die(die);
+        match n % 4 {
+            0 => None,
+            1 => Some(Quantity::By(CHANGES[usize::from(n / 4 % 8)])),
+            _ if n > 250 => Some(Quantity::To(u16::MAX)),
+            _ => Some(Quantity::To(u16::from(n / 4 % 5))),
+        }
+    }
+
+    fn size(&self, die: usize) -> Option<String> {
+        const SIZES: [&str; 4] = ["Private-S", "private-m", "Private-2XL", "Standard-1X"];
+        let n = self.die(die);
+        (n.is_multiple_of(8)).then(|| SIZES[usize::from(n / 8 % 4)].to_owned())
+    }
+
+    fn updates(&self) -> Vec<FormationUpdate> {
+        let update = |die| FormationUpdate {
+            process_type: self.process_type(die),
+            quantity: self.quantity(die + 1),
+            size: self.size(die + 2),
+        };
+        (0..=usize::from(self.die(5) % 2)).map(|n| update(3 + n)).collect()
+    }
+
+    fn changes(&self) -> BTreeMap<String, Option<String>> {
+        const NAMES: [&str; 7] = ["A", "B", "C", "DATABASE_URL", "PORT", "1", "REDIS_URL"];
+        let change = |die: usize| {
+            let n = self.die(die);
+            let long = usize::from(n / 32 % 2) * 20_000 + usize::from(n % 3);
+            let value = (!n.is_multiple_of(4)).then(|| "x".repeat(long));
+            (NAMES[usize::from(n / 2 % 7)].to_owned(), value)
+        };
+        (0..=usize::from(self.die(3) % 3)).map(|n| change(3 + n)).collect()
+    }
+
+    fn hostname(&self) -> String {
+        const NAMES: [&str; 8] = [
+            "www.example.com",
+            "WWW.Example.com.",
+            "*.example.com",
+            "a.b.example.com",
+            "shop.example.org",
+            "localhost",
+            "1.2.3.4",
+            "web.app-1.app.localspace",
+        ];
+        let own = self.pick(4, self.world().apps().map(|app| domains().host(app)));
+        let name = NAMES[usize::from(self.die(3) % 8)].to_owned();
+        own.filter(|_| self.die(5).is_multiple_of(8)).unwrap_or(name)
+    }
+
+    fn plan(&self) -> Plan {
+        let service = ["heroku-postgresql", "heroku-redis"][usize::from(self.die(3) % 2)];
+        let variable = ["DATABASE_URL", "REDIS_URL"][usize::from(self.die(3) % 2)];
+        Plan { config: [(variable.to_owned(), "{host}".to_owned())].into(), ..plan_of(service) }
+    }
+
+    fn caller(&self) -> Caller {
+        match self.die(5) % 32 {
+            0 => Caller::User(self.town.stranger),
+            1 => Caller::Operator,
+            2 => key(platform_scope(self.town)),
+            3..=9 => Caller::User(self.town.member),
+            _ => self.town.admin(),
+        }
+    }
+
+    fn ask(&self) -> (Caller, Command) {
+        let command = match self.die(1) % 64 {
+            0..=1 => self.create_app().into(),
+            2 if self.die(5).is_multiple_of(4) => C::DeleteApp { app: self.app() }.into(),
+            2..=5 => self.create_slug().into(),
+            6..=9 => return (Caller::System, self.store_slug().into()),
+            10..=16 => self.create_release().into(),
+            17..=21 => self.roll_back().into(),
+            22..=26 => C::SetConfig { app: self.app(), changes: self.changes() }.into(),
+            27..=40 => C::Scale { app: self.app(), updates: self.updates() }.into(),
+            41..=44 => C::RestartDynos { app: self.app(), which: self.selection() }.into(),
+            45..=47 => C::StopDynos { app: self.app(), which: self.selection() }.into(),
+            48..=50 => self.start_dyno().into(),
+            51..=54 => C::AddDomain { app: self.app(), hostname: self.hostname() }.into(),
+            55 => self.remove_domain().into(),
+            56..=58 => self.create_addon().into(),
+            59..=60 => {
+                let addon = self.pick(2, self.world().addons().map(|addon| addon.id));
+                C::DeleteAddon { addon: addon.unwrap_or(AddonId::MIN) }.into()
+            }
+            61 => C::DeleteSpace { space: self.town.space }.into(),
+            62 => C::RenameSpace { space: self.town.space, name: "acme-2".to_owned() }.into(),
+            _ => C::SetPeeringLimit { space: self.town.space, limit: 5 }.into(),
+        };
+        (self.caller(), command)
+    }
+
+    fn create_app(&self) -> C {
+        let name = (!self.die(3).is_multiple_of(8)).then(|| format!("app-{}", self.die(3) % 3));
+        let internal_routing = self.die(4).is_multiple_of(2);
+        C::CreateApp { name, space: self.town.space, internal_routing }
+    }
+
+    fn create_slug(&self) -> C {
+        let process_types = self.process_types(3);
+        C::CreateSlug { app: self.app(), process_types, commit: None, checksum: None }
+    }
+
+    fn slug(&self) -> SlugId {
+        self.pick(3, self.world().slugs().map(|slug| slug.id)).unwrap_or(SlugId::MIN)
+    }
+
+    fn store_slug(&self) -> SystemCommand {
+        let (size, process_types) = (self.die(4).into(), self.process_types(4));
+        let slugs = self.world().slugs().filter(|slug| slug.size.is_none());
+        let slug = self.pick(3, slugs.map(|slug| slug.id)).unwrap_or_else(|| self.slug());
+        SystemCommand::StoreSlug { slug, size, process_types }
+    }
+
+    fn create_release(&self) -> C {
+        let own = self.world().slugs_of(Key::App(self.app())).filter(|slug| slug.size.is_some());
+        let slug = self.pick(3, own.map(|slug| slug.id)).unwrap_or_else(|| self.slug());
+        C::CreateRelease { app: self.app(), slug, description: None }
+    }
+
+    fn roll_back(&self) -> C {
+        let own = self.world().releases_of(Key::App(self.app()));
+        let release = self.pick(3, own.map(|release| release.id)).unwrap_or(ReleaseId::MIN);
+        C::Rollback { app: self.app(), release }
+    }
+
+    fn start_dyno(&self) -> C {
+        let command = ["bash", "", "rake"][usize::from(self.die(3) % 3)].to_owned();
+        let environment = BTreeMap::from([("N".to_owned(), self.die(3).to_string())]);
+        C::StartDyno { app: self.app(), command, size: self.size(4), environment }
+    }
+
+    fn remove_domain(&self) -> C {
+        let domains = self.world().apps().flat_map(|app| {
+            app.domains.values().map(|domain| (app.id, domain.id)).collect::<Vec<_>>()
+        });
+        let (app, domain) = self.pick(3, domains).unwrap_or((AppId::MIN, DomainId::MIN));
+        C::RemoveDomain { app, domain }
+    }
+
+    fn create_addon(&self) -> C {
+        let name =
+            (self.die(4).is_multiple_of(2)).then(|| format!("addon-{}", self.die(4) / 2 % 3));
+        C::CreateAddon { app: self.app(), plan: self.plan(), name, password: "s3cret".to_owned() }
+    }
+
+    fn report(&self) -> (WorkloadId, WorkloadReport) {
+        let live = self.world().dynos().filter(|dyno| !dyno.state.ended());
+        let live = self.pick(1, live.map(|dyno| WorkloadId::Dyno(dyno.id)));
+        let any = self.pick(1, self.world().dynos().map(|dyno| WorkloadId::Dyno(dyno.id)));
+        let service = self.pick(1, self.world().addons().map(|a| WorkloadId::Service(a.id)));
+        let found = match self.die(2) % 8 {
+            0 => any,
+            1 => service,
+            2 => Some(WorkloadId::Router(self.town.space)),
+            _ => live,
+        };
+        let report = match self.die(3) % 16 {
+            0 => WorkloadReport::Gone,
+            1..=2 => WorkloadReport::Ended(Exit::Code(0)),
+            3..=4 => WorkloadReport::Ended(Exit::Code(1)),
+            5 => WorkloadReport::Ended(Exit::Signal(9)),
+            6 => WorkloadReport::Ended(Exit::Failed("no such file".to_owned())),
+            _ => WorkloadReport::Running,
+        };
+        (found.unwrap_or(WorkloadId::Dyno(DynoId::MIN)), report)
+    }
+
+    fn edge_event(&self) -> EdgeEvent {
+        let with = |state| self.world().dynos().filter(move |dyno| dyno.state == state);
+        let any = || self.pick(2, self.world().dynos().map(|dyno| dyno.id));
+        let one = |state| {
+            let fitting = self.pick(2, with(state).map(|dyno| dyno.id));
+            fitting.filter(|_| !self.die(3).is_multiple_of(4)).or_else(any).unwrap_or(DynoId::MIN)
+        };
+        match self.die(1) % 3 {
+            0 => EdgeEvent::Drained(one(DynoState::Draining)),
+            _ => EdgeEvent::Bound(one(DynoState::Booting)),
+        }
+    }
+}
+
+/// The platform's account, where the space is, or was.
+fn platform_scope(town: &Town) -> Scope {
+    Scope { account: town.bench.platform(), region: region(VIRGINIA) }
+}
+
+fn plan_of(service: &str) -> Plan {
+    super::shop::plan_of(service)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_apps_stay_whole(
+        allocated in any::<bool>(),
+        steps in proptest::collection::vec(any::<Dice>(), 1..140)
+    ) {
+        let mut game = Game::new(allocated);
+        for dice in steps {
+            game.play(dice);
+        }
+        if game.town.bench.world.space(game.town.space).is_some() {
+            game.settle();
+            game.clear();
+        }
+    }
+}
+
+/// The random steps are worth something only if enough of them are granted.
+#[test]
+fn random_play_reaches_what_it_is_to_test() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let (mut granted, mut states) = (BTreeMap::new(), std::collections::BTreeSet::new());
+    for _ in 0..4 {
+        let mut game = Game::new(true);
+        for _ in 0..200 {
+            game.play(any::<Dice>().new_tree(&mut runner).unwrap().current());
+            states.extend(
+                game.town
+                    .bench
+                    .world
+                    .dynos()
+                    .map(|dyno| (dyno.state.name(), dyno.superseded, format!("{:?}", dyno.state))),
+            );
+        }
+        for (name, count) in game.granted {
+            *granted.entry(name).or_insert(0) += count;
+        }
+    }
+    for name in ["Scale", "CreateRelease", "Rollback", "StopDynos", "RestartDynos", "CreateAddon"] {
+        let count = granted.get(&format!("Platform.{name}")).copied().unwrap_or(0);
+        assert!(count >= 5, "{name}: {granted:?}");
+    }
+    // All seven, and those that another one follows may be up, draining, stopping and ended.
+    assert!(states.len() >= 11, "{states:?}");
+}

@@ -1,0 +1,351 @@
+//! What holds after each step of random play.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::domains;
+use crate::PlatformCommand as C;
+use crate::edge::EdgeIntent;
+use crate::intent::Intent;
+use crate::plan::lab::apply_delta;
+use crate::*;
+
+/// The longest that anything may have to wait for.
+const LONGEST: Duration = Duration::from_secs(300);
+
+pub(super) fn after_step(before: &World, after: &World, now: Timestamp, command: &Command) {
+    after.check();
+    nothing_dangles(after);
+    after.apps().for_each(|app| check_app(after, app));
+    after.dynos().for_each(|dyno| check_dyno(after, dyno));
+    after.addons().for_each(|addon| check_addon(after, addon));
+    after.slugs().for_each(|slug| assert!(after.app(slug.app).is_some()));
+    for space in after.spaces().filter(|space| space.state == SpaceState::Allocated) {
+        after.apps_in(Key::Space(space.id)).for_each(|app| check_formation(after, app));
+    }
+    check_deadlines(after, now);
+    check_hosts(after);
+    check_handover(before, after, command);
+}
+
+/// What names another resource names one that is there.
+fn nothing_dangles(world: &World) {
+    for record in world.records() {
+        record.mentions(&mut |named| {
+            let outlives = match (record, named) {
+                // A peering outlives its VPCs for a while, a route what it leads to, and a rule
+                // the group that it names.
+                (Record::Peering(_), Key::Vpc(_)) => true,
+                (Record::RouteTable(_), Key::Peering(_) | Key::Eni(_)) => true,
+                (Record::SecurityGroup(_), Key::SecurityGroup(_)) => true,
+                // What has ended is kept for its output; its release may have gone.
+                (Record::Dyno(dyno), Key::Release(_)) => dyno.state.ended(),
+                _ => false,
+            };
+            let there = world.get(named).is_some();
+            assert!(there || outlives, "{:?} names {named:?}, which is gone", record.key());
+        });
+    }
+}
+
+fn check_app(world: &World, app: &App) {
+    let release = world.release(app.release).expect("an app has its release");
+    assert_eq!(release.app, app.id);
+    assert_eq!(release.config, app.config, "what its dynos get is what is shown");
+    assert!(release.slug.is_none_or(|slug| world.slug(slug).is_some()));
+    let last = world.releases_of(Key::App(app.id)).map(|release| release.version).max();
+    assert_eq!(last, Some(release.version), "the current release is the last one");
+    let size: usize = app.config.iter().map(|(name, value)| name.len() + value.len()).sum();
+    assert!(size <= 32 * 1024, "{size}");
+    assert!(app.formation.values().all(|formation| formation.quantity <= 100));
+    assert!(app.label.len() <= 63);
+    for addon in world.addons_of(Key::App(app.id)) {
+        for variable in &addon.variables {
+            let value = app.config.get(variable);
+            let address = world.eni(addon.eni).map(|eni| eni.primary().to_string());
+            assert_eq!(value, address.as_ref(), "{variable} is what {} says", addon.name);
+        }
+    }
+    assert!(release.description.chars().count() <= 255);
+}
+
+fn check_dyno(world: &World, dyno: &Dyno) {
+    let eni = world.eni(dyno.eni).expect("a dyno keeps its interface until it is forgotten");
+    let owner = eni.attachment.as_ref().map(|attachment| attachment.workload);
+    assert_eq!(owner, Some(WorkloadId::Dyno(dyno.id)));
+    let space = world.space(dyno.space).unwrap();
+    assert!(space.dyno_subnets.contains(&eni.subnet), "R7");
+    assert!(eni.requester_managed);
+    assert_eq!(world.app(dyno.app).unwrap().space, dyno.space);
+    if !dyno.state.ended() {
+        let release = world.release(dyno.release).expect("what runs has its release");
+        assert_eq!(release.app, dyno.app);
+        assert!(release.slug.is_none_or(|slug| world.slug(slug).is_some()), "and its code");
+    }
+    if dyno.superseded {
+        let early = matches!(dyno.state, DynoState::Starting | DynoState::Booting);
+        assert!(!early, "nobody waits for what was superseded before it came up");
+        let holder = world.dyno_named(dyno.app, &dyno.name);
+        let both = dyno.state == DynoState::Up
+            && holder.is_none_or(|holder| holder.state == DynoState::Up);
+        assert!(!both, "{} has two that are up, or one without a place", dyno.name);
+    }
+    if dyno.state == DynoState::Draining {
+        assert!(dyno.is_web() && dyno.superseded);
+    }
+    let same = |other: &&std::sync::Arc<Dyno>| {
+        other.name == dyno.name && other.state == dyno.state && other.superseded == dyno.superseded
+    };
+    if dyno.state == DynoState::Up || !dyno.superseded {
+        assert_eq!(world.dynos_in(Key::App(dyno.app)).filter(same).count(), 1, "{}", dyno.name);
+    }
+}
+
+fn check_addon(world: &World, addon: &Addon) {
+    let eni = world.eni(addon.eni).expect("a data service has its interface");
+    let owner = eni.attachment.as_ref().map(|attachment| attachment.workload);
+    assert_eq!(owner, Some(WorkloadId::Service(addon.id)));
+    assert_eq!(eni.vpc, world.space(addon.space).unwrap().data_vpc, "R22");
+    assert!(eni.requester_managed);
+}
+
+/// Every place has one holder, and every holder has a place.
+fn check_formation(world: &World, app: &App) {
+    let release = world.release(app.release).unwrap();
+    let slug = release.slug.and_then(|slug| world.slug(slug));
+    let types = slug.map(|slug| slug.process_types.clone()).unwrap_or_default();
+    let mut places = BTreeMap::new();
+    for (name, command) in &types {
+        let formation = app.formation.get(name).expect("what was deployed has a formation");
+        for number in 1..=formation.quantity {
+            places.insert(format!("{name}.{number}"), (command.clone(), formation.size));
+        }
+    }
+    let dynos = world.dynos_in(Key::App(app.id));
+    for holder in dynos.filter(|dyno| dyno.number.is_some() && !dyno.superseded) {
+        assert_eq!(holder.release, app.release, "{} runs another release", holder.name);
+        let place = places.remove(&holder.name);
+        assert_eq!(place, Some((holder.command.clone(), holder.size)), "{}", holder.name);
+        let gone =
+            matches!(holder.state, DynoState::Draining | DynoState::Stopping | DynoState::Down);
+        assert!(!gone, "{} is {:?} and has a place", holder.name, holder.state);
+    }
+    assert!(places.is_empty(), "nobody has {:?} of {}", places.keys(), app.name);
+}
+
+/// What waits for time is what the next deadline is of.
+fn check_deadlines(world: &World, now: Timestamp) {
+    let waits = |dyno: &Dyno| match dyno.state {
+        DynoState::Booting | DynoState::Draining => true,
+        DynoState::Crashed => dyno.number.is_some() && !dyno.superseded,
+        DynoState::Starting | DynoState::Up | DynoState::Stopping | DynoState::Down => false,
+    };
+    let dynos = world.dynos().filter(|dyno| waits(dyno)).map(|dyno| dyno.updated);
+    let addons = world.addons().filter(|addon| addon.state == AddonState::Crashed);
+    let first = dynos.chain(addons.map(|addon| addon.updated)).min();
+    match (first, world.next_deadline()) {
+        (None, None) => {}
+        (Some(first), Some(due)) => {
+            assert!(due > first && due <= first + LONGEST, "{first} {due}");
+            assert!(due <= now + LONGEST);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// No two apps are served under one name.
+fn check_hosts(world: &World) {
+    let intent = plan_edge(world, &domains());
+    let mut seen = BTreeMap::new();
+    for (id, app) in intent.spaces.values().flat_map(|space| &space.apps) {
+        let own = domains().host(world.app(*id).unwrap());
+        assert!(app.hosts.contains(&own));
+        for host in &app.hosts {
+            assert_eq!(*host, host.to_ascii_lowercase());
+            assert_eq!(seen.insert(host.clone(), *id), None, "{host} is served twice");
+        }
+    }
+}
+
+/// A dyno that is up is not ended before its successor is up, unless it was told to stop.
+fn check_handover(before: &World, after: &World, command: &Command) {
+    let told = matches!(command, Command::Platform(C::StopDynos { .. } | C::DeleteApp { .. }));
+    for old in before.dynos().filter(|dyno| dyno.state == DynoState::Up && !told) {
+        let state = after.dyno(old.id).map(|dyno| dyno.state);
+        let has_place = old.number.is_some();
+        match state {
+            Some(DynoState::Up) => {}
+            Some(DynoState::Draining | DynoState::Stopping) if has_place => {
+                let holder = after.dyno_named(old.app, &old.name);
+                let ready = holder.is_none_or(|holder| holder.state == DynoState::Up);
+                assert!(ready, "{} ends too soon by {command:?}", old.name);
+            }
+            Some(DynoState::Stopping) => {
+                let restart = matches!(command, Command::Platform(C::RestartDynos { .. }));
+                assert!(restart, "{} is stopped by {command:?}", old.name);
+            }
+            Some(DynoState::Crashed | DynoState::Down) => {
+                let seen = matches!(command, Command::System(SystemCommand::Observe(_)));
+                assert!(seen, "{} ends by {command:?}", old.name);
+            }
+            Some(DynoState::Starting | DynoState::Booting | DynoState::Draining) | None => {
+                panic!("{} was up and is {state:?} by {command:?}", old.name)
+            }
+        }
+    }
+}
+
+/// What was told of the changes adds up to what is to be.
+pub(super) fn follows(
+    told: &mut Intent,
+    told_edge: &mut EdgeIntent,
+    (before, after, now): (&World, &World, Timestamp),
+    changes: &[Change],
+) {
+    apply_delta(told, plan_delta(before, after, changes, now));
+    assert_eq!(*told, plan(after, now));
+    let delta = edge_delta(before, after, changes, &domains());
+    for (id, plan) in delta.vpcs {
+        match plan {
+            Some(plan) => drop(told_edge.vpcs.insert(id, plan)),
+            None => drop(told_edge.vpcs.remove(&id)),
+        }
+    }
+    for (id, plan) in delta.spaces {
+        match plan {
+            Some(plan) => drop(told_edge.spaces.insert(id, plan)),
+            None => drop(told_edge.spaces.remove(&id)),
+        }
+    }
+    assert_eq!(*told_edge, plan_edge(after, &domains()));
+    let addresses: Vec<_> =
+        told.workloads.values().map(|workload| (workload.vpc, &workload.addresses)).collect();
+    let unique: BTreeSet<_> = addresses.iter().collect();
+    assert_eq!(unique.len(), addresses.len(), "two processes share an address");
+}
+
+/// The audit says what a command was about.
+pub(super) fn reply_names(command: &Command, reply: &Reply, before: &World, after: &World) {
+    let Command::Platform(command) = command else { return };
+    let main = reply.main();
+    if let Some(main) = main {
+        assert!(after.get(main).is_some() || before.get(main).is_some(), "{main:?}");
+    }
+    let is_new = |key: Key| before.get(key).is_none() && after.get(key).is_some();
+    match (command, main) {
+        (C::CreateApp { .. }, Some(key @ Key::App(_)))
+        | (C::CreateSlug { .. }, Some(key @ Key::Slug(_)))
+        | (C::CreateRelease { .. } | C::Rollback { .. }, Some(key @ Key::Release(_)))
+        | (C::StartDyno { .. }, Some(key @ Key::Dyno(_)))
+        | (C::CreateAddon { .. }, Some(key @ Key::Addon(_))) => assert!(is_new(key)),
+        (C::SetConfig { .. }, Some(Key::Release(_))) => {}
+        (
+            C::SetConfig { app, .. }
+            | C::Scale { app, .. }
+            | C::AddDomain { app, .. }
+            | C::RemoveDomain { app, .. },
+            Some(key),
+        ) => assert_eq!(key, Key::App(*app)),
+        (C::RestartDynos { app, which } | C::StopDynos { app, which }, Some(key)) => match which {
+            DynoSelection::One(id) => assert_eq!(key, Key::Dyno(*id)),
+            DynoSelection::All | DynoSelection::Type(_) => assert_eq!(key, Key::App(*app)),
+        },
+        (C::DeleteApp { .. } | C::DeleteAddon { .. } | C::DeleteSpace { .. }, None) => {}
+        (C::RenameSpace { space, .. } | C::SetPeeringLimit { space, .. }, Some(key)) => {
+            assert_eq!(key, Key::Space(*space));
+        }
+        (C::AcceptPeering { peering, .. } | C::DeletePeering { peering, .. }, Some(key)) => {
+            assert_eq!(key, Key::Peering(*peering));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Nothing of what the platform made is another after a request of EC2's side, but for the routes
+/// that come with a peering.
+pub(super) fn untouched(before: &World, after: &World, command: &Ec2Command) {
+    let ours = |world: &World, record: &Record| {
+        let vpc = match record {
+            Record::Vpc(r) => Some(r.id),
+            Record::Subnet(r) => Some(r.vpc),
+            Record::RouteTable(r) => Some(r.vpc),
+            Record::SecurityGroup(r) => Some(r.vpc),
+            Record::NetworkAcl(r) => Some(r.vpc),
+            Record::Eni(r) => Some(r.vpc),
+            Record::Instance(r) => Some(r.vpc),
+            _ => None,
+        };
+        vpc.and_then(|id| world.vpc(id)).is_some_and(|vpc| vpc.role.is_some())
+    };
+    let by_peering = matches!(
+        command,
+        Ec2Command::AcceptPeering { .. }
+            | Ec2Command::DeletePeering { .. }
+            | Ec2Command::RejectPeering { .. }
+    );
+    let is_table = |record: &Record| matches!(record, Record::RouteTable(_));
+    for record in before.records().filter(|record| ours(before, record)) {
+        let same = after.get(record.key()) == Some(record);
+        assert!(same || by_peering && is_table(record), "{command:?} changed {record:?}");
+    }
+    for record in after.records().filter(|record| ours(after, record)) {
+        assert!(before.get(record.key()).is_some(), "{command:?} made {record:?}");
+    }
+    for space in before.spaces() {
+        assert_eq!(after.space(space.id), Some(space));
+        let own = after.peering(space.data_peering);
+        assert_eq!(own, before.peering(space.data_peering), "R14: {command:?}");
+    }
+}
+
+/// Nothing is under way.
+pub(super) fn at_rest(world: &World) {
+    for dyno in world.dynos() {
+        let fine = match dyno.state {
+            DynoState::Up => !dyno.superseded,
+            DynoState::Down => true,
+            DynoState::Crashed => dyno.superseded || dyno.number.is_none(),
+            DynoState::Starting
+            | DynoState::Booting
+            | DynoState::Draining
+            | DynoState::Stopping => false,
+        };
+        assert!(fine, "{} is {:?}", dyno.name, dyno.state);
+    }
+    assert!(world.addons().all(|addon| addon.state == AddonState::Provisioned));
+}
+
+/// What ended, and what nobody released, is forgotten after a day.
+pub(super) fn aged(world: &World) {
+    assert!(world.dynos().all(|dyno| !dyno.state.ended()));
+    for slug in world.slugs() {
+        assert!(world.releases_of(Key::Slug(slug.id)).next().is_some(), "nobody has {}", slug.id);
+    }
+}
+
+/// Nothing of any app is left.
+pub(super) fn no_apps(world: &World) {
+    let kinds = [Kind::App, Kind::Slug, Kind::Release, Kind::Dyno, Kind::Addon];
+    let left = world.records().map(Record::key).find(|key| kinds.contains(&key.kind()));
+    assert_eq!(left, None);
+    for eni in world.enis() {
+        let workload = eni.attachment.as_ref().map(|attachment| attachment.workload);
+        let expected = matches!(workload, Some(WorkloadId::Router(_) | WorkloadId::Instance(_)));
+        assert!(expected, "{workload:?}");
+    }
+    assert_eq!(world.next_deadline(), None);
+}
+
+/// Nothing of a space is left but what its peers see of a peering that was.
+pub(super) fn no_space(world: &World, space: &Space) {
+    for vpc in [space.vpc, space.data_vpc] {
+        let left: Vec<_> =
+            Kind::ALL.iter().flat_map(|kind| world.naming(Key::Vpc(vpc), *kind)).collect();
+        assert!(left.iter().all(|key| matches!(key, Key::Peering(_))), "{left:?}");
+        assert!(world.vpc(vpc).is_none());
+    }
+    assert!(world.peering(space.data_peering).is_none());
+    for kind in Kind::ALL {
+        assert_eq!(world.naming(Key::Space(space.id), *kind).next(), None);
+    }
+}
