@@ -209,24 +209,7 @@ impl Keeper {
     fn tell(&self, events: Vec<WorkloadEvent>) {
         let mut seen = Observation::default();
         for WorkloadEvent { id, state } in events {
-            let report = match state {
-                WorkloadState::Starting | WorkloadState::Stopped => continue,
-                WorkloadState::Running { .. } => WorkloadReport::Running,
-                WorkloadState::Exited { signal: Some(signal), .. } => {
-                    WorkloadReport::Ended(Exit::Signal(signal))
-                }
-                WorkloadState::Exited { code: Some(code), .. } => {
-                    WorkloadReport::Ended(Exit::Code(code))
-                }
-                WorkloadState::Exited { .. } => {
-                    WorkloadReport::Ended(Exit::Failed("it vanished".to_owned()))
-                }
-                WorkloadState::Failed(why) => {
-                    tracing::error!(workload = %id, "a workload cannot be started: {why}");
-                    continue;
-                }
-                WorkloadState::Gone => WorkloadReport::Gone,
-            };
+            let Some(report) = report_of(&id, state) else { continue };
             seen.workloads.insert(id, report);
         }
         if seen.workloads.is_empty() {
@@ -236,5 +219,58 @@ impl Keeper {
         if let Err(error) = self.ledger.submit_blocking(request) {
             tracing::warn!(%error, "what processes did was not kept; the next start finds it");
         }
+    }
+}
+
+/// What the ledger is told of how a workload fares; nothing where that changes nothing.
+fn report_of(id: &WorkloadId, state: WorkloadState) -> Option<WorkloadReport> {
+    match state {
+        WorkloadState::Starting => None,
+        WorkloadState::Running { .. } => Some(WorkloadReport::Running),
+        WorkloadState::Exited { signal: Some(signal), .. } => {
+            Some(WorkloadReport::Ended(Exit::Signal(signal)))
+        }
+        WorkloadState::Exited { code: Some(code), .. } => {
+            Some(WorkloadReport::Ended(Exit::Code(code)))
+        }
+        WorkloadState::Exited { .. } => {
+            Some(WorkloadReport::Ended(Exit::Failed("it vanished".to_owned())))
+        }
+        WorkloadState::Failed(why) => {
+            tracing::error!(workload = %id, "a workload cannot be started: {why}");
+            match id {
+                // Its owner sees it crash, and it is tried again after longer and longer pauses.
+                WorkloadId::Dyno(_) | WorkloadId::Service(_) => {
+                    Some(WorkloadReport::Ended(Exit::Failed(why)))
+                }
+                // The next sweep tries again.
+                WorkloadId::Instance(_) | WorkloadId::Router(_) => None,
+            }
+        }
+        // It was told to stop before it ran: nobody else says that it has ended.
+        WorkloadState::Stopped | WorkloadState::Gone => Some(WorkloadReport::Gone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{DynoId, InstanceId, PrefixedId};
+
+    use super::*;
+
+    const DYNO: WorkloadId = WorkloadId::Dyno(DynoId::MIN);
+
+    #[test]
+    fn what_never_ran_and_need_not_has_ended() {
+        assert_eq!(report_of(&DYNO, WorkloadState::Stopped), Some(WorkloadReport::Gone));
+    }
+
+    #[test]
+    fn a_dyno_that_cannot_be_started_crashes_and_an_instance_waits() {
+        let failed = || WorkloadState::Failed("no such file".to_owned());
+        let ended = WorkloadReport::Ended(Exit::Failed("no such file".to_owned()));
+        assert_eq!(report_of(&DYNO, failed()), Some(ended));
+        let instance = WorkloadId::Instance(InstanceId::MIN);
+        assert_eq!(report_of(&instance, failed()), None);
     }
 }
