@@ -1,5 +1,6 @@
 //! Commands: everything that anybody can ask to be changed.
 
+mod about;
 mod ec2;
 mod identity;
 mod platform;

@@ -288,14 +288,11 @@ impl Writer {
         at: i64,
         outcome: &Result<model::Decided, Refused>,
     ) -> AuditRow {
-        let (resource, verdict, message) = match outcome {
-            Ok(decided) => (
-                decided.reply.main().map(|key| key.to_string()).unwrap_or_default(),
-                "ok".to_owned(),
-                String::new(),
-            ),
-            Err(refused) => (String::new(), refused.code.ec2().to_owned(), refused.message.clone()),
+        let (made, verdict, message) = match outcome {
+            Ok(decided) => (decided.reply.main(), "ok".to_owned(), String::new()),
+            Err(refused) => (None, refused.code.ec2().to_owned(), refused.message.clone()),
         };
+        let resource = made.or_else(|| request.command.about());
         let account = match request.caller {
             Caller::Account { scope, .. } => scope.account.to_string(),
             Caller::User(_) | Caller::Operator | Caller::System => String::new(),
@@ -306,7 +303,7 @@ impl Writer {
             actor: request.caller.to_string(),
             account,
             action: request.command.name(),
-            resource,
+            resource: resource.map(|key| key.to_string()).unwrap_or_default(),
             source: request.source.map(|ip| ip.to_string()).unwrap_or_default(),
             outcome: verdict,
             message,

@@ -231,6 +231,8 @@ pub(super) fn reply_names(command: &Command, reply: &Reply, before: &World, afte
     if let Some(main) = main {
         assert!(after.get(main).is_some() || before.get(main).is_some(), "{main:?}");
     }
+    let about = Command::from(command.clone()).about();
+    assert!(about.is_some_and(|key| before.get(key).is_some()), "{command:?} is about {about:?}");
     let is_new = |key: Key| before.get(key).is_none() && after.get(key).is_some();
     match (command, main) {
         (C::CreateApp { .. }, Some(key @ Key::App(_)))

@@ -1,0 +1,109 @@
+//! What a command is about, whatever comes of it: for the audit, where a refusal and a removal
+//! name nothing themselves.
+
+use super::{Command, DynoSelection, Ec2Command, IdentityCommand, PlatformCommand, SystemCommand};
+use crate::{Key, TaggedResource};
+
+impl Command {
+    /// The resource that it names and is about; `None` where it makes one, or names none.
+    pub fn about(&self) -> Option<Key> {
+        match self {
+            Self::Identity(command) => identity(command),
+            Self::Platform(command) => platform(command),
+            Self::Ec2(command) => ec2(command),
+            Self::System(command) => match command {
+                SystemCommand::StoreSlug { slug, .. } => Some(Key::Slug(*slug)),
+                SystemCommand::Observe(_) | SystemCommand::Tick | SystemCommand::Reset => None,
+            },
+        }
+    }
+}
+
+fn identity(command: &IdentityCommand) -> Option<Key> {
+    use IdentityCommand as C;
+    match command {
+        C::CreateAccessKey { id, .. } | C::DeleteAccessKey { id } => Some(Key::AccessKey(*id)),
+        C::CreateToken { user, .. } => Some(Key::User(*user)),
+        C::SetMember { team, .. } => Some(Key::Team(*team)),
+        C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
+        C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {
+            None
+        }
+    }
+}
+
+fn platform(command: &PlatformCommand) -> Option<Key> {
+    use PlatformCommand as C;
+    Some(match command {
+        C::CreateSpace { team, .. } => Key::Team(*team),
+        C::RenameSpace { space, .. }
+        | C::DeleteSpace { space }
+        | C::SetPeeringLimit { space, .. }
+        | C::SetInboundRules { space, .. }
+        | C::SetSpaceAccess { space, .. }
+        | C::TransferSpace { space, .. }
+        | C::CreateApp { space, .. } => Key::Space(*space),
+        C::AcceptPeering { peering, .. } | C::DeletePeering { peering, .. } => {
+            Key::Peering(*peering)
+        }
+        C::RestartDynos { which: DynoSelection::One(id), .. }
+        | C::StopDynos { which: DynoSelection::One(id), .. } => Key::Dyno(*id),
+        C::DeleteApp { app }
+        | C::CreateSlug { app, .. }
+        | C::CreateRelease { app, .. }
+        | C::Rollback { app, .. }
+        | C::SetConfig { app, .. }
+        | C::Scale { app, .. }
+        | C::RestartDynos { app, .. }
+        | C::StartDyno { app, .. }
+        | C::StopDynos { app, .. }
+        | C::AddDomain { app, .. }
+        | C::RemoveDomain { app, .. }
+        | C::CreateAddon { app, .. } => Key::App(*app),
+        C::DeleteAddon { addon } => Key::Addon(*addon),
+    })
+}
+
+fn ec2(command: &Ec2Command) -> Option<Key> {
+    use Ec2Command as C;
+    match command {
+        C::CreateVpc { .. }
+        | C::DisassociateVpcCidrBlock { .. }
+        | C::DisassociateRouteTable { .. } => None,
+        C::DeleteVpc { vpc }
+        | C::ModifyVpcAttribute { vpc, .. }
+        | C::AssociateVpcCidrBlock { vpc, .. }
+        | C::CreateSubnet { vpc, .. }
+        | C::CreateRouteTable { vpc, .. }
+        | C::CreateSecurityGroup { vpc, .. }
+        | C::CreateNetworkAcl { vpc, .. }
+        | C::CreatePeering { vpc, .. } => Some(Key::Vpc(*vpc)),
+        C::DeleteSubnet { subnet } => Some(Key::Subnet(*subnet)),
+        C::DeleteRouteTable { route_table }
+        | C::AssociateRouteTable { route_table, .. }
+        | C::ReplaceRouteTableAssociation { route_table, .. }
+        | C::CreateRoute { route_table, .. }
+        | C::ReplaceRoute { route_table, .. }
+        | C::DeleteRoute { route_table, .. } => Some(Key::RouteTable(*route_table)),
+        C::DeleteSecurityGroup { group }
+        | C::AuthorizeSecurityGroup { group, .. }
+        | C::RevokeSecurityGroup { group, .. } => Some(Key::SecurityGroup(*group)),
+        C::DeleteNetworkAcl { acl }
+        | C::CreateNetworkAclEntry { acl, .. }
+        | C::ReplaceNetworkAclEntry { acl, .. }
+        | C::DeleteNetworkAclEntry { acl, .. }
+        | C::ReplaceNetworkAclAssociation { acl, .. } => Some(Key::NetworkAcl(*acl)),
+        C::RunInstances(run) => run.subnet.map(Key::Subnet),
+        C::TerminateInstances { instances } => instances.first().copied().map(Key::Instance),
+        C::AcceptPeering { peering }
+        | C::RejectPeering { peering }
+        | C::DeletePeering { peering }
+        | C::ModifyPeeringOptions { peering, .. } => Some(Key::Peering(*peering)),
+        C::CreateTags { resources, .. } | C::DeleteTags { resources, .. } => {
+            resources.iter().find_map(|tagged| match tagged {
+                TaggedResource::Resource(key) => Some(*key),
+                TaggedResource::GroupRule(_) => None,
+            })
+        }
+    }
+}
