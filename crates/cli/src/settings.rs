@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use model::Region;
 use serde::Deserialize;
+use server::plans::Plans;
 use server::{Config, FabricKind};
 
 pub use self::edge::EdgeArgs;
@@ -43,6 +44,9 @@ pub struct ServeArgs {
     /// Be a test double: any credentials, default VPCs, reset; loopback only
     #[arg(long, env = "CAUSEWAY_EMULATOR")]
     pub emulator: bool,
+    /// TOML file with data services, in place of shipped ones of the same names and beside others
+    #[arg(long, env = "CAUSEWAY_PLANS", value_name = "FILE")]
+    pub plans: Option<PathBuf>,
     #[command(flatten)]
     pub edge: EdgeArgs,
 }
@@ -78,6 +82,7 @@ struct File {
     router_key: Option<PathBuf>,
     dns: Option<SocketAddr>,
     forward_dns: Option<String>,
+    plans: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -122,6 +127,7 @@ impl ServeArgs {
             test_clock: self.test_clock || file.test_clock.unwrap_or(false),
             emulator: self.emulator || file.emulator.unwrap_or(false),
             edge: self.edge.or(edge).config()?,
+            plans: self.plans.or(file.plans).map_or(Ok(Plans::default()), |path| plans(&path))?,
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
         })
     }
@@ -146,6 +152,21 @@ fn read(path: &Path) -> anyhow::Result<File> {
         .with_context(|| format!("the settings file {} cannot be read", path.display()))?;
     toml::from_str(&text)
         .with_context(|| format!("the settings file {} has a mistake", path.display()))
+}
+
+/// The operator's data services: `[[plan]]` tables.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlansFile {
+    #[serde(default)]
+    plan: Vec<model::Plan>,
+}
+
+fn plans(path: &Path) -> anyhow::Result<Plans> {
+    let about = || format!("the plans in {} cannot be taken", path.display());
+    let text = std::fs::read_to_string(path).with_context(about)?;
+    let file: PlansFile = toml::from_str(&text).with_context(about)?;
+    Plans::shipped().with(file.plan).with_context(about)
 }
 
 #[cfg(test)]
@@ -193,5 +214,29 @@ mod tests {
     fn an_unknown_region_is_named() {
         let args = ServeArgs { region: Some("mars".to_owned()), ..ServeArgs::default() };
         assert!(args.config().unwrap_err().to_string().contains("mars"));
+    }
+
+    #[test]
+    fn the_operators_plans_are_read() {
+        let text = r#"
+            [[plan]]
+            service = "heroku-kafka"
+            plan = "standard-0"
+            port = 9092
+            command = "exec /opt/kafka/bin/kafka-server-start.sh /data/server.properties"
+            config = { KAFKA_URL = "kafka://{host}:{port}" }
+        "#;
+        let with = |text: &str| {
+            let file = file(text);
+            let args = ServeArgs { plans: Some(file.path().to_owned()), ..ServeArgs::default() };
+            args.config().map(|config| config.plans)
+        };
+        let plans = with(text).unwrap();
+        assert_eq!(plans.find("heroku-kafka").unwrap().port, 9092);
+        assert_eq!(plans.all().len(), 3);
+        let error = format!("{:#}", with(&text.replace("port", "prot")).unwrap_err());
+        assert!(error.contains("prot"), "{error}");
+        let error = format!("{:#}", with(&text.replace("9092", "0")).unwrap_err());
+        assert!(error.contains("heroku-kafka:standard-0"), "{error}");
     }
 }

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use model::edge::Domains;
 use model::{App, SlugId};
 
+use crate::plans::Plans;
+
 /// What apps are hosted with.
 #[derive(Debug, Default)]
 pub struct Hosting {
@@ -15,6 +17,8 @@ pub struct Hosting {
     pub web: Web,
     /// The directory of all slugs.
     pub slugs: PathBuf,
+    /// Which data services there are to choose from.
+    pub plans: Plans,
     uploads: Arc<Mutex<BTreeSet<SlugId>>>,
 }
 

@@ -9,6 +9,7 @@ pub mod hosting;
 pub mod ledger;
 pub mod operator;
 pub mod password;
+pub mod plans;
 pub mod platform;
 pub mod rate;
 pub mod reconcile;

@@ -5,10 +5,12 @@
 //! into a command for the ledger and answered from what that led to.
 
 mod absent;
+mod addon;
 mod app;
 mod blob;
 mod body;
 mod call;
+mod domain;
 mod dyno;
 mod failure;
 mod formation;
@@ -174,6 +176,7 @@ async fn answer(
         Scope::Team(work) => submit.run(work, &call.team(call.param("team"))?).await,
         Scope::Space(work) => submit.run(work, &call.space(call.param("space"))?).await,
         Scope::App(work) => submit.run(work, &call.app(call.param("app"))?).await,
+        Scope::Addon(work) => submit.run(work, &call.addon(call.param("addon"))?).await,
     }
 }
 

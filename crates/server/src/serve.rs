@@ -17,6 +17,7 @@ use crate::edge::{self, Edge, NoEdge};
 use crate::hosting::{Hosting, Web};
 use crate::ledger::{self, Ledger};
 use crate::operator::{self, Operator};
+use crate::plans::Plans;
 use crate::reconcile::{self, Health, Reconciler, Waker};
 use crate::setup::{self, FirstStart};
 use crate::state::State;
@@ -45,6 +46,8 @@ pub struct Config {
     pub self_exe: PathBuf,
     /// How the edge answers.
     pub edge: EdgeConfig,
+    /// Which data services there are to choose from.
+    pub plans: Plans,
 }
 
 /// How the edge answers names and web requests.
@@ -279,6 +282,7 @@ impl Prepared {
         };
         let mut hosting = Hosting::at(&config.data);
         hosting.web = config.edge.web.clone();
+        hosting.plans = config.plans.clone();
         let state = State::new(ledger, clock, secret, health, started.console, spare);
         let state = Arc::new(state.with_rate_limit(config.rate_limit).hosting(hosting));
         Ok(Self {
@@ -433,6 +437,7 @@ mod tests {
             runtime: "runc".into(),
             self_exe: "/nonexistent".into(),
             edge: EdgeConfig::default(),
+            plans: Plans::default(),
         }
     }
 

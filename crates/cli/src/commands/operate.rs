@@ -218,11 +218,20 @@ fn doctor(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     let mut checks = fabric::linux::doctor();
     checks.extend(fabric::runtime::doctor(Path::new("runc")));
     let sound = checks.iter().all(|check| check.ok);
+    let programs = server::plans::programs();
     if common.json {
-        let list: Vec<Value> = checks
+        let fabric = checks
             .iter()
-            .map(|c| json!({ "name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy }))
-            .collect();
+            .map(|c| json!({ "name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy }));
+        // The fabric does without these; it is only that such services cannot run.
+        let services = programs.iter().map(|program| {
+            let (detail, remedy) = program_in_words(program);
+            let ok = program.found.is_some();
+            json!({
+                "name": program.plan, "ok": ok, "detail": detail, "remedy": remedy, "needed": false,
+            })
+        });
+        let list: Vec<Value> = fabric.chain(services).collect();
         out.json(&list.into());
     } else {
         for check in &checks {
@@ -230,6 +239,14 @@ fn doctor(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
             out.line(format_args!("{mark} {}: {}", check.name, check.detail));
             if !check.ok {
                 out.line(format_args!("    {}", check.remedy));
+            }
+        }
+        for program in &programs {
+            let (detail, remedy) = program_in_words(program);
+            let mark = if program.found.is_some() { "✓" } else { "–" };
+            out.line(format_args!("{mark} {}: {detail}", program.plan));
+            if program.found.is_none() {
+                out.line(format_args!("    {remedy}"));
             }
         }
         let word = if sound {
@@ -240,6 +257,17 @@ fn doctor(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
         out.line(word);
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether a shipped data service can run, and what to do about it.
+fn program_in_words(program: &server::plans::Program) -> (String, String) {
+    match &program.found {
+        Some(path) => (format!("{} is there", path.display()), String::new()),
+        None => (
+            "its program is missing, so such add-ons cannot run".to_owned(),
+            format!("apt-get install --no-install-recommends {}", program.package),
+        ),
+    }
 }
 
 fn purge(confirmed: bool, common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {

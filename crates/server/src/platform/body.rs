@@ -110,6 +110,20 @@ impl Body {
             .collect()
     }
 
+    /// An object; an empty one if it is not given.
+    pub(super) fn object(&self, field: &str) -> Result<Self, Failure> {
+        match self.get(field) {
+            None => Ok(Self::default()),
+            Some(Value::Object(fields)) => Ok(Self(fields.clone())),
+            Some(_) => Err(wrong_type(field, "an object")),
+        }
+    }
+
+    /// The name of a field that is given, if any is.
+    pub(super) fn first_field(&self) -> Option<&str> {
+        self.0.iter().find(|(_, value)| !value.is_null()).map(|(name, _)| name.as_str())
+    }
+
     /// Objects in a list; none if it is not given.
     pub(super) fn objects(&self, field: &str) -> Result<Vec<Self>, Failure> {
         let wrong = || wrong_type(field, "a list of objects");

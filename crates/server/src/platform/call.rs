@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use model::{App, Caller, Dyno, Key, Role, Space, Team, Timestamp, User, World};
+use model::{Addon, App, Caller, Dyno, Key, Role, Space, Team, Timestamp, User, World};
 use serde_json::Value;
 
 use super::body::Body;
@@ -143,6 +143,19 @@ impl Call {
             .filter(|app| self.knows(app.team))
             .cloned()
             .ok_or_else(|| Failure::not_found("app", "app"))
+    }
+
+    /// An add-on by id or name, if the caller belongs to its app's team.
+    pub(super) fn addon(&self, identity: &str) -> Result<Arc<Addon>, Failure> {
+        let found = match identity.parse() {
+            Ok(id) => self.world.addon(id),
+            Err(_) => self.world.addon_named(identity),
+        };
+        let team = |addon: &Addon| self.world.app(addon.app).map(|app| app.team);
+        found
+            .filter(|addon| team(addon).is_some_and(|team| self.knows(team)))
+            .cloned()
+            .ok_or_else(|| Failure::not_found("add_on", "add-on"))
     }
 
     /// The dyno that the path names, of an app, by id or name; one that ended too, as long as it

@@ -33,18 +33,21 @@ pub(super) fn list_peerings(call: &Call, space: &Arc<Space>) -> Outcome {
     let visible = visible(call, space);
     let customers = visible.iter().filter(|peering| peering.kind == PeeringKind::Customer);
     let managed = visible.iter().filter(|peering| peering.kind != PeeringKind::Customer);
-    let customers = customers
-        .map(|peering| Item { key: peering.id.to_string(), body: view(space, peering, call.now) });
+    let customers = customers.map(|peering| Item {
+        key: peering.id.to_string(),
+        body: view(&call.world, space, peering, call.now),
+    });
     // The tilde is after every letter: these come last, and show no id here either.
-    let managed = managed
-        .enumerate()
-        .map(|(n, peering)| Item { key: format!("~{n:04}"), body: view(space, peering, call.now) });
+    let managed = managed.enumerate().map(|(n, peering)| Item {
+        key: format!("~{n:04}"),
+        body: view(&call.world, space, peering, call.now),
+    });
     items(customers.chain(managed).collect())
 }
 
 pub(super) fn one(call: &Call, space: &Arc<Space>) -> Outcome {
     let peering = find(call, space, call.param("pcx"))?;
-    ok(view(space, &peering, call.now))
+    ok(view(&call.world, space, &peering, call.now))
 }
 
 /// Accepts what the body names: the way of every Heroku CLI.
@@ -86,10 +89,10 @@ fn changed(call: &Call, space: &Space, committed: &Committed) -> Result<Value, F
     let id: PcxId = named.parse().map_err(|_| Failure::internal())?;
     let now = call.state.clock.now();
     match committed.after.peering(id) {
-        Some(peering) => Ok(view(space, peering, now)),
+        Some(peering) => Ok(view(&committed.after, space, peering, now)),
         None => {
             let peering = committed.before.peering(id).ok_or_else(Failure::internal)?;
-            let mut last = view(space, peering, now);
+            let mut last = view(&committed.before, space, peering, now);
             last["status"] = PeeringStatus::Deleted.code().into();
             Ok(last)
         }
@@ -125,12 +128,12 @@ fn visible<'a>(call: &'a Call, space: &Space) -> Vec<&'a Arc<Peering>> {
 }
 
 /// A peering as it is shown.
-fn view(space: &Space, peering: &Peering, now: Timestamp) -> Value {
+fn view(world: &World, space: &Space, peering: &Peering, now: Timestamp) -> Value {
     let status = peering.status(now);
     let peer = peering.other_side(space.vpc).unwrap_or(&peering.requester);
     let mut view = Map::new();
     let mut show = |name: &str, value: Value| view.insert(name.to_owned(), value);
-    show("type", kind(peering.kind, status).into());
+    show("type", kind(carries_for(world, space, peering), status).into());
     show("status", word(status).into());
     show("cidr_blocks", json!(peer.cidrs));
     // Older variants of the API have the first one only.
@@ -150,6 +153,19 @@ fn view(space: &Space, peering: &Peering, now: Timestamp) -> Value {
         show("expires", time(peering.expires).into());
     }
     view.into()
+}
+
+/// What a peering is for: that with a space's data services is PostgreSQL's once there is one.
+fn carries_for(world: &World, space: &Space, peering: &Peering) -> PeeringKind {
+    let mut addons = world.addons_of(Key::Space(space.id));
+    match peering.kind {
+        PeeringKind::HerokuManaged
+            if addons.any(|addon| addon.plan.service == "heroku-postgresql") =>
+        {
+            PeeringKind::HerokuPostgresql
+        }
+        kind => kind,
+    }
 }
 
 /// What is said of whom a peering belongs to. Before it was accepted nobody can know.

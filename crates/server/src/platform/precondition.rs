@@ -46,6 +46,7 @@ fn look(route: &Route, call: &Call) -> Outcome {
         Scope::Team(work) => read(work, call, &call.team(call.param("team"))?),
         Scope::Space(work) => read(work, call, &call.space(call.param("space"))?),
         Scope::App(work) => read(work, call, &call.app(call.param("app"))?),
+        Scope::Addon(work) => read(work, call, &call.addon(call.param("addon"))?),
     }
 }
 

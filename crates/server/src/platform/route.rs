@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use axum::routing::MethodFilter;
-use model::{App, IdentityCommand, PlatformCommand, Space, Team, Token};
+use model::{Addon, App, IdentityCommand, PlatformCommand, Space, Team, Token};
 
 use super::call::{Call, Outcome};
 use super::failure::Failure;
 use super::{
-    absent, app, dyno, formation, host, identity, inbound, member, peering, release, session, slug,
-    space, space_access,
+    absent, addon, app, domain, dyno, formation, host, identity, inbound, member, peering, release,
+    session, slug, space, space_access,
 };
 use crate::ledger::Committed;
 
@@ -47,6 +47,8 @@ pub(super) enum Scope {
     Space(Work<Arc<Space>>),
     /// The team of the app in the path.
     App(Work<Arc<App>>),
+    /// The team of the app that the add-on in the path is of.
+    Addon(Work<Arc<Addon>>),
 }
 
 /// What is done.
@@ -64,7 +66,10 @@ pub(super) enum Work<S> {
     Write(fn(&Call, &S) -> Result<PlatformCommand, Failure>, fn(&Call, &S, &Committed) -> Outcome),
 }
 
-use Scope::{App as InApp, SignIn, Space as InSpace, Team as InTeam, Token as Own, User as Any};
+use Scope::{
+    Addon as OfAddon, App as InApp, SignIn, Space as InSpace, Team as InTeam, Token as Own,
+    User as Any,
+};
 use Work::{Issue, People, Read, Write};
 
 /// The one request that costs none.
@@ -157,14 +162,31 @@ pub(super) static ROUTES: &[Route] = &[
     delete("/apps/{app}", InApp(Write(app::delete, app::deleted))),
     get("/apps/{app}/config-vars", InApp(Read(release::config_vars))),
     patch("/apps/{app}/config-vars", InApp(Write(release::set_config, release::config_was_set))),
-    get("/apps/{app}/addons", InApp(Read(app::nothing))),
+    get("/addon-services", Any(Read(addon::list_services))),
+    get("/addon-services/{service}", Any(Read(addon::service))),
+    get("/addon-services/{service}/plans", Any(Read(addon::list_plans))),
+    get("/addon-services/{service}/plans/{plan}", Any(Read(addon::plan))),
+    get("/plans/{plan}", Any(Read(addon::plan))),
+    get("/addons", Any(Read(addon::list_all))),
+    get("/addons/{addon}", OfAddon(Read(addon::info))),
+    get("/addons/{addon}/addon-attachments", OfAddon(Read(addon::attachments))),
+    get("/addon-attachments", Any(Read(addon::list_all_attachments))),
+    post("/actions/addons/resolve", Any(Read(addon::resolve))),
+    get("/apps/{app}/addons", InApp(Read(addon::list_addons))),
+    post("/apps/{app}/addons", InApp(Write(addon::create, addon::made))),
+    get("/apps/{app}/addons/{addon}", InApp(Read(addon::of_app))),
+    delete("/apps/{app}/addons/{addon}", InApp(Write(addon::delete, addon::deleted))),
+    get("/apps/{app}/addon-attachments", InApp(Read(addon::list_attachments))),
     get("/apps/{app}/buildpack-installations", InApp(Read(app::nothing))),
     get("/apps/{app}/collaborators", InApp(Read(member::collaborators))),
     post("/apps/{app}/collaborators", InApp(Read(member::no_collaborators))),
     delete("/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators))),
     post("/teams/apps/{app}/collaborators", InApp(Read(member::no_collaborators))),
     patch("/teams/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators))),
-    get("/apps/{app}/domains", InApp(Read(app::nothing))),
+    get("/apps/{app}/domains", InApp(Read(domain::list_domains))),
+    post("/apps/{app}/domains", InApp(Write(domain::add, domain::added))),
+    get("/apps/{app}/domains/{domain}", InApp(Read(domain::one))),
+    delete("/apps/{app}/domains/{domain}", InApp(Write(domain::remove, domain::removed))),
     get("/apps/{app}/formation", InApp(Read(formation::list_formation))),
     patch("/apps/{app}/formation", InApp(Write(formation::scale, formation::scaled))),
     get("/apps/{app}/formation/{type}", InApp(Read(formation::one))),

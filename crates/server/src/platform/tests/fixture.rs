@@ -12,11 +12,12 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use model::edge::EdgeEvent;
 use model::{
-    AccountId, App, AppId, Caller, Cidr, Command, Dyno, DynoId, DynoSize, DynoState, Eni, EniId,
-    Exit, Formation, IdentityCommand, Key, NewToken, Observation, Only, PEERING_EXPIRY, PcxId,
-    Peering, PeeringKind, PeeringSide, PeeringState, Record, Region, Release, ReleaseId, Role,
-    Sequence, Settings, Slug, SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId,
-    Timestamp, Token, TokenId, User, UserId, VpcId, WorkloadId, WorkloadReport,
+    AccountId, Addon, AddonId, AddonState, App, AppId, Caller, Cidr, Command, Domain, DomainId,
+    Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key, NewToken,
+    Observation, Only, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState,
+    Record, Region, Release, ReleaseId, Role, Sequence, Settings, Slug, SlugId, Space, SpaceId,
+    SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId, User, UserId, VpcId,
+    WorkloadId, WorkloadReport,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
@@ -25,6 +26,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::hosting::Hosting;
 use crate::ledger::{Ledger, Parts};
+use crate::plans::Plans;
 use crate::platform::router;
 use crate::state::{Console, Origin, State, operator_token, token_hash};
 
@@ -261,7 +263,7 @@ fn records(emulator: bool) -> Vec<Record> {
     };
     let mut records: Vec<Record> = vec![settings.into()];
     people(&mut records);
-    records.extend([space().into(), app().into(), release().into(), slug().into()]);
+    records.extend([space().into(), app().into(), release().into(), slug().into(), addon().into()]);
     dynos(&mut records);
     peerings(&mut records);
     records
@@ -334,7 +336,10 @@ fn app() -> App {
             "web".to_owned(),
             Formation { quantity: 1, size: DynoSize::M, updated: past() },
         )]),
-        domains: BTreeMap::new(),
+        domains: BTreeMap::from([(
+            "www.example.com".to_owned(),
+            Domain { id: DomainId(id(0xdd)), created: past() },
+        )]),
         release: release().id,
         created: past(),
         updated: past(),
@@ -351,6 +356,24 @@ fn release() -> Release {
         description: "Initial release".to_owned(),
         user: Some(UserId(id(1))),
         created: past(),
+    }
+}
+
+fn addon() -> Addon {
+    let plans = Plans::default();
+    Addon {
+        id: AddonId(id(0xad)),
+        app: AppId(id(0xc1)),
+        space: SpaceId(id(0x5a)),
+        name: "redis-flat-00001".to_owned(),
+        plan: plans.find("heroku-redis").unwrap().clone(),
+        password: "a-password".to_owned(),
+        state: AddonState::Provisioned,
+        eni: "eni-000000000000000ad".parse().unwrap(),
+        variables: vec!["REDIS_URL".to_owned()],
+        crashes: 0,
+        created: past(),
+        updated: past(),
     }
 }
 

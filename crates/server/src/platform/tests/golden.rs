@@ -33,6 +33,11 @@ const PATHS: &[&str] = &[
     "/apps/shop/releases/1/config-vars",
     "/apps/shop/slugs",
     "/apps/shop/formation",
+    "/apps/shop/domains",
+    "/apps/shop/addons",
+    "/apps/shop/addon-attachments",
+    "/addon-services",
+    "/addon-services/heroku-postgresql/plans",
     "/apps/shop/dynos",
     "/apps/shop/dynos/run.0002",
 ];
@@ -60,6 +65,11 @@ async fn lists_that_are_alike_hold_the_same() {
         ("/teams/00000000-0000-0000-0000-00000000000a", "/teams/acme"),
         ("/apps/00000000-0000-0000-0000-0000000000c1", "/apps/shop"),
         ("/teams/apps/shop", "/teams/acme/apps"),
+        ("/addons", "/apps/shop/addons"),
+        ("/addon-attachments", "/apps/shop/addon-attachments"),
+        ("/addons/redis-flat-00001/addon-attachments", "/apps/shop/addon-attachments"),
+        ("/addons/redis-flat-00001", "/apps/shop/addons/redis-flat-00001"),
+        ("/plans/heroku-redis:premium-0", "/addon-services/heroku-redis/plans/premium-0"),
         ("/apps/shop/releases/v1", "/apps/shop/releases/1"),
         ("/apps/shop/releases/00000000-0000-0000-0000-00000000004e", "/apps/shop/releases/1"),
     ] {
@@ -73,10 +83,9 @@ async fn lists_that_are_alike_hold_the_same() {
         server.get(ALICE, &format!("/spaces/{ALPHA}")).await.json(),
         server.get(ALICE, "/spaces").await.json()[0]
     );
-    for empty in ["addons", "buildpack-installations", "domains"] {
+    for empty in ["buildpack-installations", "sni-endpoints"] {
         assert_eq!(server.get(ALICE, &format!("/apps/shop/{empty}")).await.text, "[]");
     }
-    assert_eq!(server.get(ALICE, "/apps/shop/sni-endpoints").await.text, "[]");
 }
 
 #[tokio::test]

@@ -1,0 +1,310 @@
+//! Data services, which clients know as add-ons (`heroku.md` §1.4).
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use model::{Addon, AddonState, App, IdSource, Key, Plan, PlatformCommand, World};
+use serde_json::{Value, json};
+
+use super::app::app_ref;
+use super::call::{Call, Outcome, created, list, ok};
+use super::failure::Failure;
+use super::identity::{derived_id, time};
+use crate::clock::SystemIds;
+use crate::ledger::Committed;
+
+/// What is not there, as the CLI tells it from other refusals.
+const RESOURCE: &str = "add_on";
+
+pub(super) fn list_services(call: &Call, (): &()) -> Outcome {
+    let since = call.state.settings().created;
+    let services = call.state.hosting.plans.services();
+    list(services.map(|(name, _)| service_view(name, &time(since))))
+}
+
+pub(super) fn service(call: &Call, (): &()) -> Outcome {
+    let since = call.state.settings().created;
+    let (name, _) = find_service(call)?;
+    ok(service_view(name, &time(since)))
+}
+
+pub(super) fn list_plans(call: &Call, (): &()) -> Outcome {
+    let (_, plans) = find_service(call)?;
+    let since = time(call.state.settings().created);
+    list(plans.iter().enumerate().map(|(n, plan)| plan_view(plan, n == 0, &since)))
+}
+
+pub(super) fn plan(call: &Call, (): &()) -> Outcome {
+    let (named, since) = (call.param("plan"), time(call.state.settings().created));
+    let views = call.state.hosting.plans.services().flat_map(|(_, plans)| {
+        plans.iter().enumerate().map(|(n, plan)| plan_view(plan, n == 0, &since))
+    });
+    let service = call.param("service");
+    let found = views.into_iter().find(|view| {
+        let of = service.is_empty() || view["addon_service"]["name"] == service;
+        let name = view["name"].as_str().unwrap_or_default();
+        of && (name == named || name == format!("{service}:{named}") || view["id"] == named)
+    });
+    ok(found.ok_or_else(|| Failure::not_found("plan", "add-on plan"))?)
+}
+
+fn find_service(call: &Call) -> Result<(&str, &[Plan]), Failure> {
+    let named = call.param("service");
+    let same = |name: &str| name == named || derived_id("addon-service", name).to_string() == named;
+    let found = call.state.hosting.plans.services().find(|(name, _)| same(name));
+    found.ok_or_else(|| match call.state.hosting.plans.find(named) {
+        Err(not_offered) => Failure::absent("addon-service", not_offered.0),
+        Ok(_) => Failure::not_found("addon-service", "add-on service"),
+    })
+}
+
+/// Those of every app that the caller sees.
+pub(super) fn list_all(call: &Call, (): &()) -> Outcome {
+    list(every(call).map(|(app, addon)| view(app, addon)))
+}
+
+pub(super) fn list_addons(call: &Call, app: &Arc<App>) -> Outcome {
+    list(call.world.addons_of(Key::App(app.id)).map(|addon| view(app, addon)))
+}
+
+pub(super) fn info(call: &Call, addon: &Arc<Addon>) -> Outcome {
+    ok(view(app_of(&call.world, addon)?, addon))
+}
+
+pub(super) fn of_app(call: &Call, app: &Arc<App>) -> Outcome {
+    let addon = find(call, app)?;
+    ok(view(app, &addon))
+}
+
+pub(super) fn list_all_attachments(call: &Call, (): &()) -> Outcome {
+    list(every(call).map(|(app, addon)| attachment_view(app, addon)))
+}
+
+pub(super) fn list_attachments(call: &Call, app: &Arc<App>) -> Outcome {
+    list(call.world.addons_of(Key::App(app.id)).map(|addon| attachment_view(app, addon)))
+}
+
+pub(super) fn attachments(call: &Call, addon: &Arc<Addon>) -> Outcome {
+    list([attachment_view(app_of(&call.world, addon)?, addon)])
+}
+
+fn every(call: &Call) -> impl Iterator<Item = (&Arc<App>, &Arc<Addon>)> {
+    call.apps()
+        .into_iter()
+        .flat_map(|app| call.world.addons_of(Key::App(app.id)).map(move |addon| (app, addon)))
+}
+
+/// Finds add-ons by whatever a person may have typed: an id, a name, and in an app its plan, its
+/// service or its attachment too.
+pub(super) fn resolve(call: &Call, (): &()) -> Outcome {
+    let body = &call.body;
+    let (named, service) = (body.required_text("addon")?, body.identity("addon_service")?);
+    let app = body.identity("app")?.map(|app| call.app(app)).transpose()?;
+    let mut exact = Vec::new();
+    let mut loose = Vec::new();
+    for (of, addon) in every(call) {
+        if service.is_some_and(|service| addon.plan.service != service) {
+            continue;
+        }
+        if addon.name == named || named.parse() == Ok(addon.id) {
+            exact.push(view(of, addon));
+        } else if app.as_ref().is_some_and(|app| app.id == of.id) && is_called(addon, named) {
+            loose.push(view(of, addon));
+        }
+    }
+    let found = if exact.is_empty() { loose } else { exact };
+    if found.is_empty() {
+        return Err(Failure::not_found(RESOURCE, "add on"));
+    }
+    list(found)
+}
+
+fn is_called(addon: &Addon, named: &str) -> bool {
+    let same = |text: &str| text.eq_ignore_ascii_case(named);
+    same(&addon.plan.service)
+        || same(&addon.plan.name())
+        || same(&attachment_name(addon))
+        || addon.variables.iter().any(|variable| same(variable))
+}
+
+pub(super) fn create(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    let body = &call.body;
+    let Some(named) = body.identity("plan")? else {
+        return Err(Failure::invalid("`plan` must be given, such as heroku-postgresql."));
+    };
+    let plans = &call.state.hosting.plans;
+    let by_id = plans.all().iter().find(|p| derived_id("plan", &p.name()).to_string() == named);
+    let plan = match by_id {
+        Some(plan) => plan,
+        None => plans.find(named).map_err(|error| Failure::absent("plan", error.0))?,
+    };
+    let attachment = body.object("attachment")?;
+    if attachment.text("name")?.is_some() {
+        return Err(Failure::invalid(
+            "An attachment's name follows from its plan here: leave `--as` out.",
+        ));
+    }
+    if let Some(option) = body.object("config")?.first_field() {
+        return Err(Failure::invalid(format!(
+            "The add-on takes no options, so not `--{option}` either."
+        )));
+    }
+    Ok(PlatformCommand::CreateAddon {
+        app: app.id,
+        plan: plan.clone(),
+        name: body.text("name")?.map(str::to_owned),
+        password: fresh_password(&mut SystemIds),
+    })
+}
+
+/// 32 characters that may stand in an address as they are.
+fn fresh_password(ids: &mut dyn IdSource) -> String {
+    let bytes = [ids.next_bits().to_be_bytes(), ids.next_bits().to_be_bytes()].concat();
+    // 24 bytes are 32 characters of six bits.
+    URL_SAFE_NO_PAD.encode(&bytes[..24])
+}
+
+pub(super) fn made(_: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
+    let Some(Key::Addon(id)) = committed.reply.main() else { return Err(Failure::internal()) };
+    let addon = committed.after.addon(id).ok_or_else(Failure::internal)?;
+    created(view(app, addon))
+}
+
+pub(super) fn delete(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    Ok(PlatformCommand::DeleteAddon { addon: find(call, app)?.id })
+}
+
+/// Its last state, as the CLI wants to see it.
+pub(super) fn deleted(call: &Call, app: &Arc<App>, _: &Committed) -> Outcome {
+    let addon = find(call, app)?;
+    let mut last = view(app, &addon);
+    last["state"] = "deprovisioned".into();
+    ok(last)
+}
+
+/// The add-on that the path names, of an app.
+fn find(call: &Call, app: &App) -> Result<Arc<Addon>, Failure> {
+    let addon = call.addon(call.param("addon"))?;
+    if addon.app == app.id { Ok(addon) } else { Err(Failure::not_found(RESOURCE, "add-on")) }
+}
+
+fn app_of<'a>(world: &'a World, addon: &Addon) -> Result<&'a Arc<App>, Failure> {
+    world.app(addon.app).ok_or_else(|| Failure::not_found(RESOURCE, "add-on"))
+}
+
+fn service_view(name: &str, since: &str) -> Value {
+    json!({
+        "id": derived_id("addon-service", name),
+        "name": name,
+        "human_name": name,
+        "cli_plugin_name": Value::Null,
+        "state": "ga",
+        "supports_multiple_installations": true,
+        "supports_sharing": false,
+        "created_at": since,
+        "updated_at": since,
+    })
+}
+
+fn service_ref(plan: &Plan) -> Value {
+    json!({
+        "id": derived_id("addon-service", &plan.service),
+        "name": plan.service,
+        "human_name": plan.service,
+    })
+}
+
+/// Nothing costs anything here.
+fn price() -> Value {
+    json!({ "cents": 0, "contract": false, "metered": false, "unit": "month" })
+}
+
+fn plan_ref(plan: &Plan) -> Value {
+    json!({
+        "id": derived_id("plan", &plan.name()),
+        "name": plan.name(),
+        "human_name": plan.plan,
+        "description": plan.description,
+        "price": price(),
+    })
+}
+
+fn plan_view(plan: &Plan, default: bool, since: &str) -> Value {
+    let mut view = plan_ref(plan);
+    for (name, value) in [
+        ("addon_service", service_ref(plan)),
+        ("compliance", Value::Null),
+        ("default", default.into()),
+        ("installable_inside_private_network", true.into()),
+        ("installable_outside_private_network", false.into()),
+        ("space_default", default.into()),
+        ("state", "ga".into()),
+        ("visible", true.into()),
+        ("created_at", since.into()),
+        ("updated_at", since.into()),
+    ] {
+        view[name] = value;
+    }
+    view
+}
+
+/// An add-on as it is shown. What is about to be tried again is as little there as what was never
+/// there, and clients have no other word.
+fn view(app: &App, addon: &Addon) -> Value {
+    let state = match addon.state {
+        AddonState::Provisioned => "provisioned",
+        AddonState::Provisioning | AddonState::Crashed => "provisioning",
+    };
+    json!({
+        "id": addon.id,
+        "name": addon.name,
+        "actions": [],
+        "addon_service": service_ref(&addon.plan),
+        "app": app_ref(app),
+        "billed_price": price(),
+        "billing_entity": { "id": app.id, "name": app.name, "type": "app" },
+        "config_vars": addon.variables,
+        "plan": plan_ref(&addon.plan),
+        "provider_id": addon.id,
+        "state": state,
+        "web_url": Value::Null,
+        "created_at": time(addon.created),
+        "updated_at": time(addon.updated),
+    })
+}
+
+/// Its first variable without what all of them end with.
+fn attachment_name(addon: &Addon) -> String {
+    let first = addon.variables.first().map_or(addon.name.as_str(), String::as_str);
+    first.strip_suffix("_URL").unwrap_or(first).to_owned()
+}
+
+fn attachment_view(app: &App, addon: &Addon) -> Value {
+    json!({
+        "id": derived_id("attachment", &addon.id.to_string()),
+        "name": attachment_name(addon),
+        "addon": { "id": addon.id, "name": addon.name, "app": app_ref(app), "plan": plan_ref(&addon.plan) },
+        "app": app_ref(app),
+        "config_vars": addon.variables,
+        "log_input_url": Value::Null,
+        "namespace": Value::Null,
+        "web_url": Value::Null,
+        "created_at": time(addon.created),
+        "updated_at": time(addon.updated),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_may_stand_in_addresses_and_are_no_two_alike() {
+        let made: std::collections::BTreeSet<String> =
+            (0..100).map(|_| fresh_password(&mut SystemIds)).collect();
+        assert_eq!(made.len(), 100);
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        assert!(made.iter().all(|password| password.len() == 32 && password.chars().all(plain)));
+    }
+}

@@ -1,0 +1,106 @@
+//! The names under which apps are served (`heroku.md` §1.4).
+
+use std::sync::Arc;
+
+use model::{App, Domain, PlatformCommand, Timestamp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::app::app_ref;
+use super::call::{Call, Outcome, created, list, ok};
+use super::failure::Failure;
+use super::identity::{derived_id, time};
+use crate::ledger::Committed;
+
+/// The app's own name, and those that were added.
+pub(super) fn list_domains(call: &Call, app: &Arc<App>) -> Outcome {
+    let custom = app.domains.iter().map(|(name, domain)| view(call, app, name, domain));
+    list([own_view(call, app)].into_iter().chain(custom))
+}
+
+pub(super) fn one(call: &Call, app: &Arc<App>) -> Outcome {
+    let identity = call.param("domain");
+    let own = own_view(call, app);
+    if own["hostname"] == identity || own["id"] == identity {
+        return ok(own);
+    }
+    let (name, domain) = find(call, app)?;
+    ok(view(call, app, name, domain))
+}
+
+pub(super) fn add(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    let hostname = call.body.required_text("hostname")?.to_owned();
+    if call.body.identity("sni_endpoint")?.is_some() {
+        return Err(Failure::invalid(
+            "Apps have no certificates of their own here: leave `sni_endpoint` out. The router's \
+             certificate is the operator's.",
+        ));
+    }
+    Ok(PlatformCommand::AddDomain { app: app.id, hostname })
+}
+
+pub(super) fn added(call: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
+    let after = committed.after.app(app.id).ok_or_else(Failure::internal)?;
+    let before = committed.before.app(app.id).unwrap_or(app);
+    let mut new = after.domains.iter().filter(|(name, _)| !before.domains.contains_key(*name));
+    let (name, domain) = new.next().ok_or_else(Failure::internal)?;
+    created(view(call, after, name, domain))
+}
+
+pub(super) fn remove(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    if call.state.hosting.web.domains.host(app) == call.param("domain") {
+        return Err(Failure::invalid("The app's own name stays as long as the app does."));
+    }
+    Ok(PlatformCommand::RemoveDomain { app: app.id, domain: find(call, app)?.1.id })
+}
+
+pub(super) fn removed(call: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
+    let before = committed.before.app(app.id).unwrap_or(app);
+    let (name, domain) = find(call, before)?;
+    ok(view(call, before, name, domain))
+}
+
+/// A name that was added, by itself or by its id.
+fn find<'a>(call: &Call, app: &'a App) -> Result<(&'a str, &'a Domain), Failure> {
+    let identity = call.param("domain").trim_end_matches('.').to_ascii_lowercase();
+    let mut domains = app.domains.iter();
+    let found = domains
+        .find(|(name, domain)| **name == identity || identity.parse() == Ok(domain.id))
+        .map(|(name, domain)| (name.as_str(), domain));
+    found.ok_or_else(|| Failure::not_found("domain", "domain name"))
+}
+
+/// Names that were added are to lead to the app's own.
+fn view(call: &Call, app: &App, name: &str, domain: &Domain) -> Value {
+    let target = call.state.hosting.web.domains.host(app);
+    show(app, domain.id.0, name, "custom", Some(&target), domain.created)
+}
+
+fn own_view(call: &Call, app: &App) -> Value {
+    let host = call.state.hosting.web.domains.host(app);
+    show(app, derived_id("domain", &app.id.to_string()), &host, "heroku", None, app.created)
+}
+
+/// Nothing has to be waited for, which to clients is the status `none`.
+fn show(
+    app: &App,
+    id: Uuid,
+    hostname: &str,
+    kind: &str,
+    target: Option<&str>,
+    created: Timestamp,
+) -> Value {
+    json!({
+        "id": id,
+        "hostname": hostname,
+        "kind": kind,
+        "cname": target,
+        "status": "none",
+        "acm_status": Value::Null,
+        "acm_status_reason": Value::Null,
+        "sni_endpoint": Value::Null,
+        "app": app_ref(app),
+        "created_at": time(created),
+        "updated_at": time(created),
+    })
+}

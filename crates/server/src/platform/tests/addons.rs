@@ -1,0 +1,147 @@
+//! Names and data services of apps, as clients handle them.
+
+use model::edge::Domains;
+use model::{Caller, Observation, SystemCommand, WorkloadId, WorkloadReport};
+use serde_json::{Value, json};
+
+use super::apps::{deploy, with_app};
+use super::fixture::{ALICE, BOB, Fixture, STRANGER};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_added_shown_and_removed() {
+    let server = with_app().await;
+    let app = server.state.world().app_named("shop").unwrap().clone();
+    let own = Domains::default().host(&app);
+    let list = server.get(BOB, "/apps/shop/domains").await.json();
+    assert_eq!((&list[0]["kind"], &list[0]["hostname"]), (&json!("heroku"), &json!(own)));
+    assert_eq!(list[0]["cname"], Value::Null);
+
+    let body = r#"{"hostname": "WWW.Example.com.", "sni_endpoint": null}"#;
+    let added = server.ask(BOB, "POST", "/apps/shop/domains", body).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    let added = added.json();
+    assert_eq!((&added["hostname"], &added["cname"]), (&json!("www.example.com"), &json!(own)));
+    assert_eq!((&added["kind"], &added["status"]), (&json!("custom"), &json!("none")));
+    let id = added["id"].as_str().unwrap();
+    for named in [id, "www.example.com", "WWW.example.com"] {
+        let path = format!("/apps/shop/domains/{named}");
+        assert_eq!(server.get(BOB, &path).await.json(), added, "{named}");
+    }
+    for (body, names) in [
+        ("{}", "`hostname`"),
+        (r#"{"hostname": "www.example.com"}"#, "in use"),
+        (r#"{"hostname": "no dots"}"#, "no dots"),
+        (r#"{"hostname": "x.example.com", "sni_endpoint": "mine"}"#, "`sni_endpoint`"),
+    ] {
+        let got = server.ask(BOB, "POST", "/apps/shop/domains", body).await;
+        assert_eq!(got.error(), (422, "invalid_params".to_owned()), "{body}");
+        assert!(got.text.contains(names), "{body}: {}", got.text);
+    }
+    let kept = server.ask(BOB, "DELETE", &format!("/apps/shop/domains/{own}"), "").await;
+    assert_eq!(kept.status, 422);
+    let gone = server.ask(BOB, "DELETE", "/apps/shop/domains/www.example.com", "").await;
+    assert_eq!((gone.status.as_u16(), &gone.json()["id"]), (200, &json!(id)));
+    let again = server.ask(BOB, "DELETE", "/apps/shop/domains/www.example.com", "").await;
+    assert_eq!(again.error(), (404, "not_found".to_owned()));
+    assert_eq!(server.get(BOB, "/apps/shop/domains").await.json().as_array().unwrap().len(), 1);
+}
+
+/// The types of the space's peerings, as its members see them.
+async fn types(server: &Fixture) -> Vec<Value> {
+    let list = server.get(BOB, "/spaces/alpha/peerings").await;
+    assert!(!list.text.contains("vpc-"), "{}", list.text);
+    list.json().as_array().unwrap().iter().map(|row| row["type"].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_made_found_and_removed() {
+    let server = with_app().await;
+    deploy(&server, "web: serve\n").await;
+    assert_eq!(types(&server).await, ["heroku-managed"]);
+
+    // As the CLI sends it.
+    let body = r#"{"attachment": {}, "config": {}, "plan": {"name": "heroku-postgresql"}}"#;
+    let made = server.ask(BOB, "POST", "/apps/shop/addons", body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let made = made.json();
+    assert_eq!(
+        (&made["state"], &made["plan"]["price"]["cents"]),
+        (&json!("provisioning"), &json!(0))
+    );
+    assert_eq!(made["config_vars"], json!(["DATABASE_URL"]));
+    assert_eq!(types(&server).await, ["heroku-postgresql"], "R14");
+    let name = made["name"].as_str().unwrap();
+
+    let config = server.get(BOB, "/apps/shop/config-vars").await.json();
+    let url = config["DATABASE_URL"].as_str().unwrap();
+    let (before, after) =
+        url.strip_prefix("postgres://postgres:").unwrap().split_once('@').unwrap();
+    assert_eq!(before.len(), 32);
+    assert!(after.starts_with("10.1.") && after.ends_with(":5432/postgres"), "{url}");
+    let shown = server.get(BOB, &format!("/addons/{name}")).await;
+    assert!(!shown.text.contains(before), "nothing but the variable has the password");
+
+    server.observe().await;
+    assert_eq!(server.get(BOB, &format!("/addons/{name}")).await.json()["state"], "provisioned");
+    for (body, found) in [
+        (json!({ "addon": name, "app": null }), true),
+        (json!({ "addon": made["id"], "app": "shop" }), true),
+        (json!({ "addon": "heroku-postgresql", "app": "shop" }), true),
+        (json!({ "addon": "DATABASE", "app": "shop", "addon_service": null }), true),
+        (json!({ "addon": "DATABASE", "app": null }), false),
+        (json!({ "addon": name, "addon_service": "heroku-redis" }), false),
+        (json!({ "addon": "nothing", "app": "shop" }), false),
+    ] {
+        let got = server.ask(BOB, "POST", "/actions/addons/resolve", &body.to_string()).await;
+        match found {
+            true => assert_eq!(got.json()[0]["name"], name, "{body}"),
+            // By these the CLI knows to look elsewhere.
+            false => assert_eq!(
+                (got.status.as_u16(), &got.json()["resource"]),
+                (404, &json!("add_on")),
+                "{body}"
+            ),
+        }
+    }
+    let body = json!({ "addon": name }).to_string();
+    let hidden = server.ask(STRANGER, "POST", "/actions/addons/resolve", &body).await;
+    assert_eq!(hidden.status, 404);
+
+    // Its process ended: it is about to be tried again.
+    let id = server.state.world().addon_named(name).unwrap().id;
+    let ended = (WorkloadId::Service(id), WorkloadReport::Gone);
+    let seen = Observation { workloads: [ended].into(), ..Observation::default() };
+    server.command(Caller::System, SystemCommand::Observe(seen)).await;
+    assert_eq!(server.get(BOB, &format!("/addons/{name}")).await.json()["state"], "provisioning");
+
+    let path = format!("/apps/shop/addons/{name}");
+    let gone = server.ask(ALICE, "DELETE", &path, r#"{"force": false}"#).await;
+    assert_eq!((gone.status.as_u16(), &gone.json()["state"]), (200, &json!("deprovisioned")));
+    assert_eq!(server.get(BOB, "/apps/shop/config-vars").await.text, "{}");
+    assert_eq!(server.get(BOB, &path).await.status, 404);
+    assert_eq!(types(&server).await, ["heroku-managed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_made_is_said_to_be_so() {
+    let server = with_app().await;
+    for (body, status, names) in [
+        ("{}", 422, "`plan`"),
+        (r#"{"plan": "mongo"}"#, 404, "heroku-redis:premium-0"),
+        (r#"{"plan": "heroku-redis:tiny"}"#, 404, "heroku-redis:premium-0"),
+        (r#"{"plan": "heroku-kafka:standard-0"}"#, 404, "--plans"),
+        (r#"{"plan": "heroku-redis", "attachment": {"name": "CACHE"}}"#, 422, "--as"),
+        (r#"{"plan": "heroku-redis", "config": {"fork": "DATABASE"}}"#, 422, "--fork"),
+        (r#"{"plan": "heroku-redis", "config": "x"}"#, 422, "`config`"),
+        (r#"{"plan": "heroku-redis", "name": "X"}"#, 422, "name"),
+    ] {
+        let got = server.ask(BOB, "POST", "/apps/shop/addons", body).await;
+        assert_eq!(got.status, status, "{body}: {}", got.text);
+        assert!(got.text.contains(names), "{body}: {}", got.text);
+    }
+    let plans = server.get(BOB, "/addon-services/heroku-kafka/plans").await;
+    assert!(plans.status == 404 && plans.text.contains("--plans"), "{}", plans.text);
+    let services = server.get(BOB, "/addon-services").await.json();
+    let id = services[0]["id"].as_str().unwrap();
+    assert_eq!(server.get(BOB, &format!("/addon-services/{id}")).await.json(), services[0]);
+}
