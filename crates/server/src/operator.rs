@@ -319,8 +319,10 @@ async fn create_user(Shared(operator): Shared<Operator>, Fields(body): Fields<Ne
 
 #[derive(Deserialize)]
 struct NewPassword {
-    /// One is made up, and shown in the answer, where none is given.
     password: Option<String>,
+    /// Whether one is made up instead, which the answer shows.
+    #[serde(default)]
+    generate: bool,
     /// Whether all of the user's tokens end with this.
     #[serde(default)]
     end_tokens: bool,
@@ -332,8 +334,11 @@ async fn set_password(
     Fields(body): Fields<NewPassword>,
 ) -> Answer {
     let user = operator.user(&email)?;
-    let made_up = body.password.is_none().then(|| fresh_password(&mut SystemIds));
-    let password = body.password.or_else(|| made_up.clone()).unwrap_or_default();
+    let made_up = body.generate.then(|| fresh_password(&mut SystemIds));
+    let Some(password) = made_up.clone().or(body.password) else {
+        let message = "Give a `password`, or say `generate`.".to_owned();
+        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message));
+    };
     let hash = operator.hash(password).await?;
     let end_tokens = body.end_tokens;
     operator.run(IdentityCommand::SetPassword { user, hash, end_tokens }).await?;

@@ -152,7 +152,8 @@ fn set_password(
 ) -> anyhow::Result<()> {
     let client = common.connection.client(As::Operator)?;
     let path = format!("/_causeway/users/{}/password", part(email));
-    let body = json!({ "password": password, "end_tokens": end_tokens });
+    let generate = password.is_none();
+    let body = json!({ "password": password, "generate": generate, "end_tokens": end_tokens });
     let set = client.send(Method::PUT, &path, Some(&body))?.body;
     let ended = if end_tokens { ", and ended all tokens of the user" } else { "" };
     let text = match set["password"].as_str() {

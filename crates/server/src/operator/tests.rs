@@ -135,6 +135,7 @@ async fn passwords_are_set_made_up_and_shown_once() {
     };
     for (path, body, status, id) in [
         (path, r#"{"password": "short"}"#, 422, "invalid_params"),
+        (path, r#"{"end_tokens": true}"#, 422, "invalid_params"),
         ("users/nobody@example.com/password", "{}", 404, "not_found"),
         ("users", r#"{"email": "new@example.com", "password": "short"}"#, 422, "invalid_params"),
     ] {
@@ -151,7 +152,8 @@ async fn passwords_are_set_made_up_and_shown_once() {
     let matches = passwords.matches("correct horse".to_owned(), stored(&server)).await;
     assert_eq!(matches, Ok(true));
 
-    let made_up = ask(&server, "PUT", path, json, br#"{"end_tokens": true}"#).await.json();
+    let made_up =
+        ask(&server, "PUT", path, json, br#"{"generate": true, "end_tokens": true}"#).await.json();
     let password = made_up["password"].as_str().unwrap().to_owned();
     assert_eq!(password.len(), 25);
     assert_eq!(passwords.matches(password, stored(&server)).await, Ok(true));
