@@ -6,6 +6,7 @@ pub mod ec2;
 mod edge;
 pub mod front;
 pub mod hosting;
+pub mod http;
 pub mod ledger;
 pub mod operator;
 pub mod password;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, SystemIds};
 use crate::edge::{self, Edge, NoEdge};
 use crate::hosting::{Hosting, Web};
+use crate::http::Limits;
 use crate::ledger::{self, Ledger};
 use crate::operator::{self, Operator};
 use crate::plans::Plans;
@@ -192,14 +193,7 @@ impl Server {
     ///
     /// [`ServeError::Http`].
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        let listener = axum::serve::ListenerExt::tap_io(self.listener, |stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "a connection answers with delay");
-            }
-        });
-        let served =
-            axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
+        let served = crate::http::serve(self.listener, self.router, Limits::default(), stop).await;
         // Whoever reads the note finds nobody there from now on.
         let _ = std::fs::remove_file(&self.note);
         self.waker.stop();

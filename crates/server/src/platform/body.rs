@@ -23,6 +23,7 @@ impl Body {
             Err(error) if error.is::<LengthLimitError>() => {
                 return Err(Failure::too_large(MOST_BYTES));
             }
+            Err(error) if crate::http::is_late(&*error) => return Err(Failure::late()),
             Err(_) => return Err(Failure::bad_request("The request's body was cut short.")),
         };
         if bytes.iter().all(u8::is_ascii_whitespace) {

@@ -82,6 +82,12 @@ impl Failure {
         Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
+    /// 408: the body came too slowly.
+    pub(super) fn late() -> Self {
+        let message = "The request's body came too slowly.";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    }
+
     /// 412: `If-Match` names another version than there is.
     pub(super) fn changed() -> Self {
         let message = "It is not any more what `If-Match` says that it is. Read it again.";
