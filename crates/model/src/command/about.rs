@@ -23,7 +23,11 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
     use IdentityCommand as C;
     match command {
         C::CreateAccessKey { id, .. } | C::DeleteAccessKey { id } => Some(Key::AccessKey(*id)),
-        C::CreateToken { user, .. } => Some(Key::User(*user)),
+        C::CreateToken(new) => Some(Key::User(new.user)),
+        C::SetPassword { user, .. } => Some(Key::User(*user)),
+        C::DescribeToken { id, .. } | C::ReplaceToken { id, .. } | C::DeleteToken { id } => {
+            Some(Key::Token(*id))
+        }
         C::SetMember { team, .. } => Some(Key::Team(*team)),
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
         C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {

@@ -372,6 +372,7 @@ fn addon() -> Addon {
         eni: "eni-000000000000000ad".parse().unwrap(),
         variables: vec!["REDIS_URL".to_owned()],
         crashes: 0,
+        attempt: 0,
         created: past(),
         updated: past(),
     }
@@ -386,6 +387,7 @@ fn slug() -> Slug {
         commit: Some("0123456789abcdef".to_owned()),
         checksum: Some("ab".repeat(32)),
         size: Some(1234),
+        released: false,
         created: past(),
         updated: past(),
     }
