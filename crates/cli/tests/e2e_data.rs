@@ -1,6 +1,6 @@
-//! What lies beyond a peering, and how many there may be.
+//! Data services with real servers, and what lies beyond a peering.
 //!
-//! Shows R23 and R24 of the requirements.
+//! Shows R14, R22, R23 and R24 of the requirements.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 
 mod support;
 
+use support::web::deploy;
 use support::{Server, admit, dyno, join, join_vpcs, peer, route, site, space, text};
 
 const WEB: &str = "#!/bin/sh\ncd /tmp\nexec python3 -m http.server 8000\n";
@@ -30,6 +31,96 @@ while True:
     threading.Thread(target=pump, args=(a, b), daemon=True).start()
     threading.Thread(target=pump, args=(b, a), daemon=True).start()
 "#;
+
+/// What a command in a dyno prints, where it does what it is asked to.
+fn printed(server: &Server, at: &str, command: &str) -> Result<String, String> {
+    let ran = server.causeway(&["exec", at, "--", "sh", "-c", command]);
+    if ran.code == Some(0) { Ok(ran.out.trim().to_owned()) } else { Err(ran.err) }
+}
+
+#[test]
+fn r22_a_database_serves_the_dynos_of_its_space_and_nobody_else() {
+    let mut server = Server::linux();
+    let info = space(&server, "shop-space", "shop");
+    deploy(&server, "shop", "web: exec python3 app.py\n");
+    server.heroku(&["addons:create", "heroku-postgresql", "--app", "shop"]).ok();
+    server.heroku(&["addons:create", "heroku-redis", "--app", "shop"]).ok();
+    let config = server.heroku(&["config", "--app", "shop", "--json"]).json();
+    let (database, redis) = (text(&config["DATABASE_URL"]), text(&config["REDIS_URL"]));
+    let place = |url: &str| {
+        let (_, rest) = url.split_once('@').unwrap();
+        let host = rest.split('/').next().unwrap().to_owned();
+        let (address, port) = host.split_once(':').unwrap();
+        (address.to_owned(), port.parse::<u16>().unwrap())
+    };
+    let (address, port) = place(&database);
+    assert!(address.starts_with("10.1."), "the data block: {address}");
+    let dyno = dyno(&server, "shop", "sleep 100000").target;
+    let sql = |server: &Server, sql: &str| {
+        printed(
+            server,
+            &dyno,
+            &format!("PGCONNECT_TIMEOUT=3 psql \"$DATABASE_URL\" -qAtc \"{sql}\""),
+        )
+    };
+    server.until("the database answers", |server| sql(server, "select 1").as_deref() == Ok("1"));
+    sql(&server, "create table t (n int); insert into t values (42)").unwrap();
+    let reply = printed(&server, &dyno, "redis-cli -u \"$REDIS_URL\" set greeting hello");
+    assert_eq!(reply.as_deref(), Ok("OK"));
+
+    // It is the platform's own peering, masked, and of its own type (R14).
+    let list = server.heroku(&["spaces:peerings", "shop-space"]).ok();
+    assert!(list.contains("heroku-postgresql") && list.contains("******"), "{list}");
+
+    // A peered VPC cannot reach it, in either direction, nor can another space's dyno.
+    let site = site(&server, "10.100.0.0/16", "10.100.1.0/24", WEB);
+    let pcx = join(&server, &site, "shop-space", &info);
+    for block in ["10.0.0.0/16", "10.1.0.0/16"] {
+        route(&server, &site, block, &pcx);
+        admit(&server, &site, block, 8000);
+    }
+    server.sweep();
+    assert!(server.connects(&dyno, &site.address, 8000), "dynos do reach the VPC");
+    let redis_place = place(&redis);
+    for (address, port) in [(&address, port), (&redis_place.0, redis_place.1)] {
+        assert!(server.connects(&dyno, address, port), "R22: a dyno reaches it");
+        assert!(!server.connects(&site.instance, address, port), "R22: the VPC does not");
+    }
+    let addons = server.causeway(&["addons", "--app", "shop", "--json"]).json();
+    for addon in addons.as_array().unwrap() {
+        let target = text(&addon["name"]);
+        assert!(!server.connects(&target, &site.address, 8000), "R22: nor does it reach the VPC");
+    }
+    space_of_its_own(&server, &address, port);
+
+    // What it holds survives its process and the server.
+    server.kill_and_restart();
+    server.until("the database answers again", |server| {
+        sql(server, "select n from t").as_deref() == Ok("42")
+    });
+    let postgres = addons
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| text(&a["name"]))
+        .find(|n| n.starts_with("postgresql"))
+        .unwrap();
+    let killed = server.causeway(&["exec", &postgres, "--", "sh", "-c", "kill -9 $(head -1 /data/*/postmaster.pid /data/postmaster.pid 2>/dev/null | grep -E '^[0-9]+$')"]);
+    assert!(killed.code.is_some());
+    server.until("the database is back", |server| {
+        sql(server, "select n from t").as_deref() == Ok("42")
+    });
+    server.heroku(&["addons:destroy", &postgres, "--app", "shop", "--confirm", "shop"]).ok();
+    server.sweep();
+    assert!(sql(&server, "select 1").is_err(), "it is gone");
+}
+
+/// A dyno of another space, with the same blocks, finds nobody there.
+fn space_of_its_own(server: &Server, address: &str, port: u16) {
+    space(server, "other-space", "other");
+    let other = dyno(server, "other", "sleep 100000").target;
+    assert!(!server.connects(&other, address, port), "R22: another space");
+}
 
 #[test]
 fn r23_a_proxy_makes_the_third_network_reachable_and_nothing_else_does() {

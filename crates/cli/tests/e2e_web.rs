@@ -101,6 +101,10 @@ fn r19_public_apps_are_served_by_the_public_router_and_not_over_a_peering() {
     let std::net::IpAddr::V4(public) = router.ip() else { panic!() };
     assert_eq!(asked(dns, &name), (0, vec![public]));
     assert_eq!(asked(dns, "1.web.shop.app.localspace").0, 3, "R21: no public record");
+    server.heroku(&["domains:add", "www.example.com", "--app", "shop"]).ok();
+    server.sweep();
+    assert_eq!(get(router, "WWW.Example.com", "/").json()["env"]["DYNO"], "web.1");
+
     // Only who is trusted gets in.
     server.heroku(&["trusted-ips:remove", "0.0.0.0/0", "--space", "shop-space"]).ok();
     server.heroku(&["trusted-ips:add", "192.0.2.0/24", "--space", "shop-space"]).ok();

@@ -70,7 +70,7 @@ impl Plans {
             port: 6379,
             command: REDIS.to_owned(),
             environment: BTreeMap::new(),
-            config: variable("REDIS_URL", "redis://:{password}@{host}:{port}"),
+            config: variable("REDIS_URL", "redis://default:{password}@{host}:{port}"),
             memory: None,
         };
         Self(vec![postgresql, redis])
