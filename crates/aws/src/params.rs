@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::percent;
+use crate::{percent, xml};
 
 /// Most parameters in one request; EC2's largest legitimate requests stay well below.
 pub const MAX_PARAMS: usize = 10_000;
@@ -132,7 +132,13 @@ impl Params {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &[][..]),
             };
-            self.insert(&text(name)?, text(value)?)?;
+            let (name, value) = (text(name)?, text(value)?);
+            // It could be kept, but never be shown again.
+            if let Some(wrong) = value.chars().find(|c| !xml::can_hold(*c)) {
+                let why = format!("It has the character U+{:04X}.", u32::from(wrong));
+                return Err(ParamError::invalid(name, &value, why));
+            }
+            self.insert(&name, value)?;
         }
         Ok(())
     }

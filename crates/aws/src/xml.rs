@@ -248,6 +248,15 @@ impl Display for Name<'_> {
     }
 }
 
+/// Whether XML 1.0 can hold a character at all, escaped or not.
+pub const fn can_hold(character: char) -> bool {
+    match character {
+        '\t' | '\n' | '\r' => true,
+        '\0'..'\u{20}' | '\u{FFFE}' | '\u{FFFF}' => false,
+        _ => true,
+    }
+}
+
 struct Escape<'a>(&'a mut String);
 
 impl Write for Escape<'_> {

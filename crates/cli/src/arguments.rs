@@ -325,7 +325,8 @@ pub enum Command {
   causeway why vpc-0123456789abcdef0/10.100.1.4 shop/run.1234 --port 22 --json
 
 FROM and TO: a dyno (app/run.1), an instance, an interface, or an address in a VPC.
-Exit status: 0 if it gets there and back, 1 if not.")]
+Who may ask: whoever sees one end, with `causeway env`'s variables; the operator of all.
+Exit status: 0 if it gets there and back, 1 if not, 2 if there is no such end.")]
     Why {
         /// Where it comes from
         from: String,
@@ -422,10 +423,14 @@ are web requests, app[api] are changes that people made.")]
     },
     /// Make a data directory from a backup
     #[command(after_help = "Examples:
-  causeway restore /root/causeway.backup --data ./elsewhere")]
+  causeway restore /root/causeway.backup --data ./elsewhere
+  causeway restore /root/causeway.backup --data ./copy --new-instance")]
     Restore {
         /// The file
         file: PathBuf,
+        /// Make a copy that can run on one machine beside its original
+        #[arg(long)]
+        new_instance: bool,
         #[command(flatten)]
         common: Common,
     },
@@ -448,7 +453,13 @@ are web requests, app[api] are changes that people made.")]
     /// Walk through the whole of it, with packets
     #[command(after_help = "Examples:
   causeway demo                  a server of its own, in a temporary directory
-  causeway demo --fabric none    without packets, without root")]
+  causeway demo --fabric none    without packets, without root
+  causeway demo --url http://127.0.0.1:4880 --data DIR
+                                 on a server that runs, as its operator
+  causeway demo --url http://127.0.0.1:4880 --team web
+                                 the same with the variables of `causeway env`, without packets
+
+With --url everything that the demo makes there goes again, however it ends.")]
     Demo {
         /// What carries packets
         #[arg(long, value_enum, default_value_t = crate::settings::Fabric::Linux)]
@@ -456,6 +467,11 @@ are web requests, app[api] are changes that people made.")]
         /// Address for the server of the demo
         #[arg(long, default_value = "127.0.0.1", hide = true)]
         host: IpAddr,
+        /// The team that the space is made for, on a server that runs
+        #[arg(long, default_value = server::FIRST_TEAM)]
+        team: String,
+        #[command(flatten)]
+        connection: Connection,
     },
 }
 

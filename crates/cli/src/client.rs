@@ -1,12 +1,13 @@
 //! The way to a server: its address, who we are, and requests in JSON.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use aws::sigv4::{self, Credentials, SignedRequest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
@@ -19,7 +20,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use crate::settings::{DEFAULT_LISTEN, default_data};
+use crate::settings::{DEFAULT_LISTEN, default_data, variable};
+use crate::usage::usage;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,14 +34,39 @@ type Body = BoxBody<Bytes, std::io::Error>;
 #[derive(Debug, Clone, Default, Args)]
 pub struct Connection {
     /// The server's address; by default what --data says, or http://127.0.0.1:4880
-    #[arg(long, env = "CAUSEWAY_URL", global = true, value_name = "URL")]
+    /// [env: CAUSEWAY_URL]
+    #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// On the server's host: its data directory, which says where it is and makes you its operator
-    #[arg(long = "data", env = "CAUSEWAY_DATA", global = true, value_name = "DIR")]
+    /// [env: CAUSEWAY_DATA]
+    #[arg(long = "data", global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The token of a user, as `causeway env` prints it
-    #[arg(long, env = "HEROKU_API_KEY", global = true, hide_env_values = true, hide = true)]
+    /// The token of a user, as `causeway env` prints it [env: HEROKU_API_KEY]
+    #[arg(long, global = true, hide = true)]
     pub token: Option<String>,
+    #[arg(skip = Given::read())]
+    given: Given,
+}
+
+/// What the environment says of the server; a flag is over all of it.
+#[derive(Debug, Clone, Default)]
+struct Given {
+    url: Option<String>,
+    data: Option<PathBuf>,
+    token: Option<String>,
+    keys: Option<Keys>,
+}
+
+impl Given {
+    fn read() -> Self {
+        let text = |name| variable(name).map(|value| value.to_string_lossy().into_owned());
+        Self {
+            url: text("CAUSEWAY_URL"),
+            data: variable("CAUSEWAY_DATA").map(PathBuf::from),
+            token: text("HEROKU_API_KEY"),
+            keys: Keys::read(),
+        }
+    }
 }
 
 /// Who asks.
@@ -49,6 +76,10 @@ pub enum As {
     User,
     /// Who runs the installation.
     Operator,
+    /// The operator where that can be proved; nobody otherwise, whom an emulator believes.
+    Anybody,
+    /// Everybody that the environment speaks for: a user, an account, or both; else the operator.
+    Viewer,
 }
 
 /// A connection to a server.
@@ -57,6 +88,36 @@ pub struct Client {
     http: Http<HttpConnector, Body>,
     url: String,
     authorization: String,
+    signer: Option<Signer>,
+}
+
+/// What an account signs with, and the token of a user beside it.
+struct Signer {
+    keys: Keys,
+    token: String,
+}
+
+/// An account's key, and the region to sign for.
+#[derive(Debug, Clone)]
+struct Keys {
+    credentials: Credentials,
+    region: String,
+}
+
+impl Keys {
+    fn read() -> Option<Self> {
+        let text = |name| Some(variable(name)?.to_string_lossy().into_owned());
+        Some(Self {
+            credentials: Credentials {
+                access_key: text("AWS_ACCESS_KEY_ID")?,
+                secret: text("AWS_SECRET_ACCESS_KEY")?,
+                session_token: text("AWS_SESSION_TOKEN"),
+            },
+            region: text("AWS_DEFAULT_REGION")
+                .or_else(|| text("AWS_REGION"))
+                .unwrap_or_else(|| model::Region::DEFAULT.to_string()),
+        })
+    }
 }
 
 /// An answer.
@@ -72,18 +133,39 @@ pub struct Answer {
 impl Connection {
     /// The data directory that is meant, if any can be.
     pub fn data_dir(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(default_data)
+        self.data.clone().or_else(|| self.given.data.clone()).unwrap_or_else(default_data)
     }
 
-    /// The server's address.
-    pub fn server(&self) -> String {
-        let noted = || {
-            let note = std::fs::read_to_string(self.data_dir().join("serve.json")).ok()?;
-            let note: Value = serde_json::from_str(&note).ok()?;
-            note["url"].as_str().map(ToOwned::to_owned)
+    /// The data directory that a flag or a variable names.
+    pub fn named_data(&self) -> Option<PathBuf> {
+        self.data.clone().or_else(|| self.given.data.clone())
+    }
+
+    /// The server's address: a flag's, or else a variable's, or else the usual one.
+    ///
+    /// # Errors
+    ///
+    /// A data directory was named whose server does not run: another one is not meant.
+    pub fn server(&self) -> anyhow::Result<String> {
+        let url = if let Some(url) = &self.url {
+            url.clone()
+        } else if let Some(data) = &self.data {
+            noted(data).ok_or_else(|| down(data))?
+        } else if let Some(url) = &self.given.url {
+            url.clone()
+        } else if let Some(data) = &self.given.data {
+            noted(data).ok_or_else(|| down(data))?
+        } else {
+            noted(&default_data()).unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}"))
         };
-        let url = self.url.clone().or_else(noted);
-        url.unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}")).trim_end_matches('/').to_owned()
+        Ok(url.trim_end_matches('/').to_owned())
+    }
+
+    /// The token of a user: a flag's; a variable's, unless a flag names the data directory, whose
+    /// operator is meant then.
+    fn user_token(&self) -> Option<&String> {
+        let given = self.given.token.as_ref().filter(|_| self.data.is_none());
+        self.token.as_ref().or(given)
     }
 
     /// Connects.
@@ -92,20 +174,26 @@ impl Connection {
     ///
     /// Where nothing says who we are, with what to do about it.
     pub fn client(&self, who: As) -> anyhow::Result<Client> {
+        if let Some(data) = self.data.as_ref().filter(|at| !store::DataDir::is_installation(at)) {
+            return Err(down(data));
+        }
         let operator = || {
             let data = self.data_dir();
             store::DataDir::read_secret(&data)
                 .map(|secret| server::operator_token(&secret))
                 .with_context(|| format!("the key in {} cannot be read", data.display()))
         };
-        let token = match (who, &self.token) {
-            (As::User, Some(token)) => token.clone(),
-            (As::User, None) => operator().map_err(|error| {
+        let keys = self.given.keys.clone().filter(|_| who == As::Viewer && self.data.is_none());
+        let token = match (who, self.user_token()) {
+            (As::User | As::Viewer, Some(token)) => token.clone(),
+            (As::Viewer, None) if keys.is_some() => String::new(),
+            (As::User | As::Viewer, None) => operator().map_err(|error| {
                 anyhow!(
                     "nothing says who you are: run `eval \"$(causeway env --data DIR)\"` first, \
                      or give --data DIR on the server's host ({error:#})"
                 )
             })?,
+            (As::Anybody, _) => operator().unwrap_or_default(),
             (As::Operator, _) => operator().map_err(|error| {
                 anyhow!(
                     "this is for the operator alone: on the server's host, give --data DIR or \
@@ -113,7 +201,9 @@ impl Connection {
                 )
             })?,
         };
-        self.connect(format!("Bearer {token}"))
+        let mut client = self.connect(format!("Bearer {token}"))?;
+        client.signer = keys.map(|keys| Signer { keys, token });
+        Ok(client)
     }
 
     /// Connects as a user who has a password, for what makes a token.
@@ -127,7 +217,7 @@ impl Connection {
     }
 
     fn connect(&self, authorization: String) -> anyhow::Result<Client> {
-        let url = self.server();
+        let url = self.server()?;
         if !url.starts_with("http://") {
             bail!("'{url}' does not begin with http://; the server speaks plain HTTP on loopback");
         }
@@ -136,7 +226,26 @@ impl Connection {
             .build()
             .context("the network cannot be used")?;
         let http = Http::builder(TokioExecutor::new()).build_http();
-        Ok(Client { runtime, http, url, authorization })
+        Ok(Client { runtime, http, url, authorization, signer: None })
+    }
+}
+
+/// What a server notes of its address in its data directory.
+fn noted(data: &Path) -> Option<String> {
+    let note = std::fs::read_to_string(data.join("serve.json")).ok()?;
+    let note: Value = serde_json::from_str(&note).ok()?;
+    note["url"].as_str().map(ToOwned::to_owned)
+}
+
+fn down(data: &Path) -> anyhow::Error {
+    let at = data.display();
+    if store::DataDir::is_installation(data) {
+        anyhow!("no server runs on {at}: start it with `causeway serve --data {at}`")
+    } else {
+        usage(format!(
+            "{at} is no installation of Causeway; name the directory that `causeway serve --data` \
+             has, or make one there with that command"
+        ))
     }
 }
 
@@ -235,10 +344,11 @@ impl Client {
         header: Option<(&'static str, &str)>,
     ) -> anyhow::Result<Answer> {
         let bytes = body.map(ToString::to_string).unwrap_or_default();
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url))
-            .header("authorization", &self.authorization)
+        let mut request = Request::builder().method(&method).uri(format!("{}{path}", self.url));
+        for (name, value) in self.proof(&method, path, bytes.as_bytes())? {
+            request = request.header(name, value);
+        }
+        let mut request = request
             .header("accept", "application/vnd.heroku+json; version=3")
             .header("content-type", "application/json")
             .header("user-agent", AGENT);
@@ -388,12 +498,61 @@ impl hyper::body::Body for Upload {
     }
 }
 
+impl Client {
+    /// The headers that prove who we are: the token; or the account's signature, and the token
+    /// beside it.
+    fn proof(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &[u8],
+    ) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let Some(Signer { keys, token }) = &self.signer else {
+            return Ok(vec![("authorization", self.authorization.clone())]);
+        };
+        let host = self.url.trim_start_matches("http://").to_owned();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let request = SignedRequest {
+            method: method.as_str(),
+            path,
+            query,
+            headers: &[("host", host.as_bytes())],
+            body_sha256: sigv4::sha256(body),
+        };
+        let now = server::clock::Clock::system().now().millis();
+        let mut proof = sigv4::sign(&request, &keys.credentials, &keys.region, "ec2", now)
+            .context("the request cannot be signed with the key of the environment")?;
+        proof.push(("host", host));
+        if !token.is_empty() {
+            proof.push(("causeway-token", token.clone()));
+        }
+        Ok(proof)
+    }
+}
+
+/// What the server refused.
+#[derive(Debug)]
+pub struct Refusal {
+    /// HTTP's status.
+    pub status: StatusCode,
+    message: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 /// A refusal in words.
 fn refusal(status: StatusCode, body: &Value) -> anyhow::Error {
-    match body["message"].as_str() {
-        Some(message) => anyhow!("{message}"),
-        None => anyhow!("the server answered {status}"),
-    }
+    let message = match body["message"].as_str() {
+        Some(message) => message.to_owned(),
+        None => format!("the server answered {status}"),
+    };
+    Refusal { status, message }.into()
 }
 
 /// A part of a path, with everything escaped that could be taken for something else.
@@ -419,10 +578,61 @@ mod tests {
         assert_eq!(part("my-space_1.x"), "my-space_1.x");
     }
 
+    /// A data directory whose server noted an address.
+    fn directory(port: u16) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let note = format!("{{\"url\":\"http://127.0.0.1:{port}\"}}");
+        std::fs::write(dir.path().join("serve.json"), note).unwrap();
+        dir
+    }
+
     #[test]
-    fn an_address_that_is_given_wins() {
-        let connection =
-            Connection { url: Some("http://127.0.0.1:1/".to_owned()), ..Connection::default() };
-        assert_eq!(connection.server(), "http://127.0.0.1:1");
+    fn a_flag_is_over_a_variable_and_an_address_over_a_directory() {
+        let (flag, variable) = (directory(2), directory(4));
+        let path = |dir: &tempfile::TempDir| Some(dir.path().to_owned());
+        let mut connection = Connection {
+            url: Some("http://127.0.0.1:1/".to_owned()),
+            data: path(&flag),
+            token: None,
+            given: Given {
+                url: Some("http://127.0.0.1:3".to_owned()),
+                data: path(&variable),
+                token: Some("HRKU-of-somebody".to_owned()),
+                keys: None,
+            },
+        };
+        let port = |connection: &Connection| {
+            let server = connection.server().unwrap();
+            server.strip_prefix("http://127.0.0.1:").unwrap().to_owned()
+        };
+        assert_eq!(port(&connection), "1");
+        connection.url = None;
+        assert_eq!(port(&connection), "2");
+        assert_eq!(connection.data_dir(), flag.path());
+        assert_eq!(connection.user_token(), None, "the token may be another server's");
+        connection.data = None;
+        assert_eq!(port(&connection), "3");
+        assert_eq!(connection.user_token().unwrap(), "HRKU-of-somebody");
+        connection.given.url = None;
+        assert_eq!(port(&connection), "4");
+        assert_eq!(connection.data_dir(), variable.path());
+    }
+
+    #[test]
+    fn a_directory_without_a_server_is_not_taken_for_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = Connection {
+            data: Some(dir.path().to_owned()),
+            given: Given { url: Some("http://127.0.0.1:3".to_owned()), ..Given::default() },
+            ..Connection::default()
+        };
+        let error = connection.server().unwrap_err();
+        assert!(crate::usage::is_usage(&error), "{error:#}");
+        for name in ["secret.key", "causeway.db"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let error = connection.server().unwrap_err();
+        assert!(!crate::usage::is_usage(&error), "{error:#}");
+        assert!(error.to_string().contains("causeway serve --data"), "{error:#}");
     }
 }

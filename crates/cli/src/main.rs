@@ -8,6 +8,7 @@ mod output;
 mod password;
 mod serve;
 mod settings;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("Error: {error:#}");
-            ExitCode::from(FAILED)
+            ExitCode::from(if usage::is_usage(&error) { USAGE } else { FAILED })
         }
     }
 }

@@ -2,50 +2,71 @@
 
 mod edge;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use clap::Args;
+use anyhow::Context;
+use clap::{Args, ValueEnum};
 use model::Region;
 use serde::Deserialize;
 use server::plans::Plans;
 use server::{Config, FabricKind};
 
 pub use self::edge::EdgeArgs;
+use crate::usage::usage;
 
 /// What `serve` takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
-    /// Directory that keeps everything; by default /var/lib/causeway for root
-    #[arg(long, env = "CAUSEWAY_DATA", value_name = "DIR")]
+    /// Directory that keeps everything; by default /var/lib/causeway for root [env: CAUSEWAY_DATA]
+    #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Address to listen on; port 0 picks a free one; by default 127.0.0.1:4880
-    #[arg(long, env = "CAUSEWAY_LISTEN", value_name = "ADDRESS")]
+    /// [env: CAUSEWAY_LISTEN]
+    #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
     /// What carries packets: linux, or none for the APIs alone; by default linux
-    #[arg(long, env = "CAUSEWAY_FABRIC", value_enum)]
+    /// [env: CAUSEWAY_FABRIC]
+    #[arg(long, value_enum)]
     pub fabric: Option<Fabric>,
-    /// Region of a new installation; by default us-east-1
-    #[arg(long, env = "CAUSEWAY_REGION")]
+    /// Region of a new installation; by default us-east-1 [env: CAUSEWAY_REGION]
+    #[arg(long)]
     pub region: Option<String>,
     /// Requests of the Platform API that each token has in an hour, 0 for no limit; by default 4500
-    #[arg(long, env = "CAUSEWAY_RATE_LIMIT", value_name = "REQUESTS")]
+    /// [env: CAUSEWAY_RATE_LIMIT]
+    #[arg(long, value_name = "REQUESTS")]
     pub rate_limit: Option<u32>,
-    /// OCI runtime that runs dynos and instances; by default runc
-    #[arg(long, env = "CAUSEWAY_RUNTIME", value_name = "PROGRAM")]
+    /// OCI runtime that runs dynos and instances; by default runc [env: CAUSEWAY_RUNTIME]
+    #[arg(long, value_name = "PROGRAM")]
     pub runtime: Option<PathBuf>,
-    /// TOML file with any of these settings, by their long names
-    #[arg(long, env = "CAUSEWAY_CONFIG", value_name = "FILE")]
+    /// TOML file with any of these settings, by their long names [env: CAUSEWAY_CONFIG]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Let `causeway clock:advance` move the clock
-    #[arg(long, env = "CAUSEWAY_TEST_CLOCK")]
-    pub test_clock: bool,
+    /// Let `causeway clock:advance` move the clock [env: CAUSEWAY_TEST_CLOCK]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        value_parser = switch,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub test_clock: Option<bool>,
     /// Be a test double: any credentials, default VPCs, reset; loopback only
-    #[arg(long, env = "CAUSEWAY_EMULATOR")]
-    pub emulator: bool,
+    /// [env: CAUSEWAY_EMULATOR]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        value_parser = switch,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub emulator: Option<bool>,
     /// TOML file with data services, in place of shipped ones of the same names and beside others
-    #[arg(long, env = "CAUSEWAY_PLANS", value_name = "FILE")]
+    /// [env: CAUSEWAY_PLANS]
+    #[arg(long, value_name = "FILE")]
     pub plans: Option<PathBuf>,
     #[command(flatten)]
     pub edge: EdgeArgs,
@@ -85,15 +106,46 @@ struct File {
     plans: Option<PathBuf>,
 }
 
+/// What the file may have.
+const KEYS: [&str; 17] = [
+    "data",
+    "listen",
+    "fabric",
+    "region",
+    "rate-limit",
+    "runtime",
+    "test-clock",
+    "emulator",
+    "domain",
+    "internal-domain",
+    "router",
+    "router-tls",
+    "router-cert",
+    "router-key",
+    "dns",
+    "forward-dns",
+    "plans",
+];
+
+/// Where a variable's value comes from.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// A variable of the environment. An empty one is none: a shell cannot always take one away.
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 impl ServeArgs {
     /// Puts flags, environment, file and defaults together.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, an unknown key in it, an unknown region.
-    pub fn config(self) -> anyhow::Result<Config> {
-        let file = match &self.config {
-            Some(path) => read(path)?,
+    /// [`Usage`](crate::usage::Usage): a value or a file that cannot be read, an unknown key in
+    /// it, an unknown region.
+    pub fn config(self, variables: Variables<'_>) -> anyhow::Result<Config> {
+        let path = |name| variables(name).map(PathBuf::from);
+        let file = match self.config.or_else(|| path("CAUSEWAY_CONFIG")) {
+            Some(path) => read(&path)?,
             None => File::default(),
         };
         let edge = EdgeArgs {
@@ -106,31 +158,87 @@ impl ServeArgs {
             dns: file.dns,
             forward_dns: file.forward_dns,
         };
-        let region: Region = match self.region.or(file.region) {
+        let named = self.region.map_or_else(|| text(variables, "CAUSEWAY_REGION"), |r| Ok(Some(r)));
+        let region = match named?.or(file.region) {
             Some(name) => match Region::find(&name) {
-                Some(region) => region,
-                None => bail!("'{name}' is not a region; try us-east-1 or virginia"),
+                Some(region) => Some(region),
+                None => {
+                    return Err(usage(format!(
+                        "'{name}' is not a region; try us-east-1 or virginia"
+                    )));
+                }
             },
-            None => Region::DEFAULT,
+            None => None,
         };
-        let fabric = match self.fabric.or(file.fabric).unwrap_or(Fabric::Linux) {
-            Fabric::Linux => FabricKind::Linux,
-            Fabric::None => FabricKind::None,
+        let parse_fabric = |text: &str| Fabric::from_str(text, true);
+        let fabric = match self.fabric {
+            Some(fabric) => Some(fabric),
+            None => parsed(variables, "CAUSEWAY_FABRIC", parse_fabric)?.or(file.fabric),
+        };
+        let listen = match self.listen {
+            Some(listen) => Some(listen),
+            None => parsed(variables, "CAUSEWAY_LISTEN", str::parse)?.or(file.listen),
+        };
+        let on = |flag: Option<bool>, name, file: Option<bool>| match flag {
+            Some(flag) => Ok(flag),
+            None => parsed(variables, name, switch).map(|set| set.or(file).unwrap_or(false)),
         };
         Ok(Config {
-            data: self.data.or(file.data).unwrap_or_else(default_data),
-            listen: self.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN),
-            fabric,
+            data: self
+                .data
+                .or_else(|| path("CAUSEWAY_DATA"))
+                .or(file.data)
+                .unwrap_or_else(default_data),
+            listen: listen.unwrap_or(DEFAULT_LISTEN),
+            fabric: match fabric.unwrap_or(Fabric::Linux) {
+                Fabric::Linux => FabricKind::Linux,
+                Fabric::None => FabricKind::None,
+            },
             region,
-            rate_limit: self.rate_limit.or(file.rate_limit).unwrap_or(server::DEFAULT_PER_HOUR),
-            runtime: self.runtime.or(file.runtime).unwrap_or_else(|| "runc".into()),
-            test_clock: self.test_clock || file.test_clock.unwrap_or(false),
-            emulator: self.emulator || file.emulator.unwrap_or(false),
-            edge: self.edge.or(edge).config()?,
-            plans: self.plans.or(file.plans).map_or(Ok(Plans::default()), |path| plans(&path))?,
+            rate_limit: match self.rate_limit {
+                Some(limit) => Some(limit),
+                None => parsed(variables, "CAUSEWAY_RATE_LIMIT", str::parse)?.or(file.rate_limit),
+            }
+            .unwrap_or(server::DEFAULT_PER_HOUR),
+            runtime: self
+                .runtime
+                .or_else(|| path("CAUSEWAY_RUNTIME"))
+                .or(file.runtime)
+                .unwrap_or_else(|| "runc".into()),
+            test_clock: on(self.test_clock, "CAUSEWAY_TEST_CLOCK", file.test_clock)?,
+            emulator: on(self.emulator, "CAUSEWAY_EMULATOR", file.emulator)?,
+            edge: self.edge.or(EdgeArgs::of(variables)?).or(edge).config()?,
+            plans: self
+                .plans
+                .or_else(|| path("CAUSEWAY_PLANS"))
+                .or(file.plans)
+                .map_or(Ok(Plans::default()), |path| plans(&path))?,
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
         })
     }
+}
+
+/// Reads yes or no, in the words that people use for them.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("say true or false (or 1, 0, yes, no, on, off)".to_owned()),
+    }
+}
+
+fn text(variables: Variables<'_>, name: &str) -> anyhow::Result<Option<String>> {
+    parsed(variables, name, |text| Ok::<_, String>(text.to_owned()))
+}
+
+fn parsed<T, E: std::fmt::Display>(
+    variables: Variables<'_>,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> anyhow::Result<Option<T>> {
+    let Some(value) = variables(name) else { return Ok(None) };
+    let text = value.to_string_lossy();
+    parse(&text).map(Some).map_err(|error| usage(format!("{name}={text}: {error}")))
 }
 
 /// Where `serve` listens by default, and clients look.
@@ -148,10 +256,41 @@ pub fn default_data() -> PathBuf {
 }
 
 fn read(path: &Path) -> anyhow::Result<File> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the settings file {} cannot be read", path.display()))?;
-    toml::from_str(&text)
-        .with_context(|| format!("the settings file {} has a mistake", path.display()))
+    let wrong = |why: String| usage(format!("the settings file {} {why}", path.display()));
+    let text =
+        std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|error| wrong(format!("has a mistake: {error}")))?;
+    if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        let hint = match nearest(key) {
+            Some(meant) => format!("did you mean '{meant}'?"),
+            None => format!("it may have {}", KEYS.join(", ")),
+        };
+        return Err(wrong(format!("has the unknown key '{key}'; {hint}")));
+    }
+    toml::from_str(&text).map_err(|error| wrong(format!("has a mistake: {error}")))
+}
+
+/// The key that somebody meant who wrote another: the same in other letters, or with a slip or two.
+fn nearest(key: &str) -> Option<&'static str> {
+    let key = key.to_ascii_lowercase().replace('_', "-");
+    let distances = KEYS.map(|known| (distance(&key, known), known));
+    distances.into_iter().min().filter(|(slips, _)| *slips <= 2).map(|(_, known)| known)
+}
+
+/// How many letters must be put in, taken out or changed to make one word of another.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (n, letter) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], n + 1);
+        for (m, opposite) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *opposite);
+            diagonal = row[m + 1];
+            row[m + 1] = changed.min(row[m] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
 }
 
 /// The operator's data services: `[[plan]]` tables.
@@ -181,39 +320,68 @@ mod tests {
         file
     }
 
+    fn with(file: &tempfile::NamedTempFile) -> ServeArgs {
+        ServeArgs { config: Some(file.path().to_owned()), ..ServeArgs::default() }
+    }
+
+    fn none(_: &str) -> Option<OsString> {
+        None
+    }
+
     #[test]
-    fn a_flag_is_over_the_file_and_the_file_over_the_default() {
+    fn a_flag_is_over_the_variable_the_variable_over_the_file_and_that_over_the_default() {
         let file = file(
             "listen = \"127.0.0.1:1\"\nregion = \"tokyo\"\ntest-clock = true\nrate-limit = 9\n",
         );
-        let args = ServeArgs {
-            config: Some(file.path().to_owned()),
-            listen: Some("127.0.0.1:2".parse().unwrap()),
-            ..ServeArgs::default()
-        };
-        let config = args.config().unwrap();
+        let args = ServeArgs { listen: Some("127.0.0.1:2".parse().unwrap()), ..with(&file) };
+        let config = args.clone().config(&none).unwrap();
         assert_eq!(config.listen.port(), 2);
-        assert_eq!(config.region.name(), "ap-northeast-1");
+        assert_eq!(config.region.unwrap().name(), "ap-northeast-1");
         assert!(config.test_clock);
         assert_eq!(config.rate_limit, 9);
-        assert_eq!(ServeArgs::default().config().unwrap().rate_limit, 4500);
+        assert_eq!(ServeArgs::default().config(&none).unwrap().rate_limit, 4500);
         assert_eq!(config.fabric, FabricKind::Linux);
-        assert_eq!(ServeArgs::default().config().unwrap().listen, DEFAULT_LISTEN);
+        assert_eq!(ServeArgs::default().config(&none).unwrap().listen, DEFAULT_LISTEN);
+        let set = |name: &str| {
+            let value = match name {
+                "CAUSEWAY_LISTEN" => "127.0.0.1:3",
+                "CAUSEWAY_REGION" => "dublin",
+                "CAUSEWAY_FABRIC" => "none",
+                "CAUSEWAY_TEST_CLOCK" => "0",
+                "CAUSEWAY_EMULATOR" => "yes",
+                _ => return None,
+            };
+            Some(value.into())
+        };
+        let config = args.config(&set).unwrap();
+        assert_eq!(config.listen.port(), 2, "the flag");
+        assert_eq!(config.region.unwrap().name(), "eu-west-1", "the variable");
+        assert_eq!(config.fabric, FabricKind::None);
+        assert!(!config.test_clock && config.emulator, "either way");
+        let off = ServeArgs { emulator: Some(false), ..with(&file) };
+        assert!(!off.config(&set).unwrap().emulator, "a flag says no as well");
     }
 
     #[test]
-    fn an_unknown_key_is_named() {
-        let file = file("listne = \"127.0.0.1:1\"\n");
-        let args = ServeArgs { config: Some(file.path().to_owned()), ..ServeArgs::default() };
-        let error = format!("{:#}", args.config().unwrap_err());
-        assert!(error.contains("listne"), "{error}");
-        assert!(error.contains(&file.path().display().to_string()), "{error}");
-    }
-
-    #[test]
-    fn an_unknown_region_is_named() {
-        let args = ServeArgs { region: Some("mars".to_owned()), ..ServeArgs::default() };
-        assert!(args.config().unwrap_err().to_string().contains("mars"));
+    fn what_cannot_be_read_is_wrong_usage_and_named() {
+        let wrong = |args: ServeArgs, variables: Variables<'_>, words: &[&str]| {
+            let error = args.config(variables).unwrap_err();
+            assert!(crate::usage::is_usage(&error), "{error:#}");
+            for word in words {
+                assert!(format!("{error:#}").contains(word), "{error:#} without {word}");
+            }
+        };
+        let slip = file("listne = \"127.0.0.1:1\"\n");
+        wrong(with(&slip), &none, &["'listne'", "'listen'", &slip.path().display().to_string()]);
+        wrong(with(&file("test_clock = true")), &none, &["did you mean 'test-clock'"]);
+        wrong(with(&file("whatever = 1")), &none, &["'whatever'", "it may have data, listen"]);
+        wrong(with(&file("listen = 7")), &none, &["listen"]);
+        let region = ServeArgs { region: Some("mars-1".to_owned()), ..ServeArgs::default() };
+        wrong(region, &none, &["mars-1"]);
+        let args = ServeArgs { config: Some("/nonexistent".into()), ..ServeArgs::default() };
+        wrong(args, &none, &["/nonexistent"]);
+        let set = |name: &str| (name == "CAUSEWAY_TEST_CLOCK").then(|| "maybe".into());
+        wrong(ServeArgs::default(), &set, &["CAUSEWAY_TEST_CLOCK=maybe", "yes"]);
     }
 
     #[test]
@@ -229,7 +397,7 @@ mod tests {
         let with = |text: &str| {
             let file = file(text);
             let args = ServeArgs { plans: Some(file.path().to_owned()), ..ServeArgs::default() };
-            args.config().map(|config| config.plans)
+            args.config(&none).map(|config| config.plans)
         };
         let plans = with(text).unwrap();
         assert_eq!(plans.find("heroku-kafka").unwrap().port, 9092);

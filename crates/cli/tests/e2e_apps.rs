@@ -196,7 +196,7 @@ fn make_slug(server: &Server, token: &str) -> u16 {
     write!(
         stream,
         "POST /apps/shop/slugs HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
-         content-length: 2\r\nconnection: close\r\n\r\n{{}}"
+         accept: application/vnd.heroku+json; version=3\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
     )
     .unwrap();
     let mut answer = String::new();

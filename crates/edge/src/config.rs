@@ -34,9 +34,16 @@ pub struct Config {
     /// Where sockets are made.
     #[serde(default)]
     pub place: Place,
+    /// What the names of those network namespaces begin with.
+    #[serde(default = "usual_prefix")]
+    pub prefix: String,
     /// How long things may take.
     #[serde(default)]
     pub limits: Limits,
+}
+
+fn usual_prefix() -> String {
+    "cw-".to_owned()
 }
 
 impl Config {
@@ -52,6 +59,7 @@ impl Config {
             public_address: None,
             forward: Forward::None,
             place: Place::default(),
+            prefix: usual_prefix(),
             limits: Limits::default(),
         }
     }

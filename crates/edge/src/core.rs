@@ -311,14 +311,14 @@ impl Core {
 
     fn router_of(&self, vpc: VpcId) -> Namespace {
         match self.shared.config.place {
-            crate::Place::Namespaces => Namespace::router(vpc),
+            crate::Place::Namespaces => Namespace::router(&self.shared.config.prefix, vpc),
             crate::Place::Here { .. } => Namespace::Own,
         }
     }
 
     fn interface(&self, eni: EniId) -> Namespace {
         match self.shared.config.place {
-            crate::Place::Namespaces => Namespace::interface(eni),
+            crate::Place::Namespaces => Namespace::interface(&self.shared.config.prefix, eni),
             crate::Place::Here { .. } => Namespace::Own,
         }
     }

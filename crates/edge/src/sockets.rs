@@ -54,13 +54,13 @@ pub enum Namespace {
 
 impl Namespace {
     /// The router of a VPC.
-    pub fn router(vpc: VpcId) -> Self {
-        Self::Named(format!("cw-{vpc}").into())
+    pub fn router(prefix: &str, vpc: VpcId) -> Self {
+        Self::Named(format!("{prefix}{vpc}").into())
     }
 
     /// What a network interface leads into.
-    pub fn interface(eni: EniId) -> Self {
-        Self::Named(format!("cw-{eni}").into())
+    pub fn interface(prefix: &str, eni: EniId) -> Self {
+        Self::Named(format!("{prefix}{eni}").into())
     }
 
     /// Which one it is now, or `None` if there is none: a name may be given to another one later.

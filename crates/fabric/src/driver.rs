@@ -161,6 +161,8 @@ pub struct Check {
     pub name: &'static str,
     /// Whether it is as it must be.
     pub ok: bool,
+    /// Whether nothing works without it; or else only a limit is not enforced.
+    pub needed: bool,
     /// What was found.
     pub detail: String,
     /// What to do about it; empty when `ok`.

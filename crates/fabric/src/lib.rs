@@ -1,6 +1,7 @@
 //! What carries packets: the Linux fabric, its workloads, and the fabric that carries none.
 
 pub mod driver;
+pub mod instance;
 pub mod linux;
 pub mod runtime;
 pub mod slug;

@@ -46,6 +46,10 @@ pub trait Runtime: Send {
     fn apply(&mut self, delta: &BTreeMap<WorkloadId, Option<WorkloadIntent>>)
     -> Vec<WorkloadEvent>;
 
+    /// Tries once more to start what should run and could not be started, and says of each what
+    /// came of it, whether that is news or not.
+    fn retry(&mut self) -> Vec<WorkloadEvent>;
+
     /// Waits until something happened, the waker was used or the time is over, and says what
     /// happened.
     fn wait(&mut self, timeout: Duration) -> Vec<WorkloadEvent>;
@@ -110,7 +114,7 @@ pub enum WorkloadState {
         /// When.
         at: Timestamp,
     },
-    /// It could not be started, and why. The next sweep tries again.
+    /// It could not be started, and why. The next retry or sweep tries again.
     Failed(String),
     /// Nothing of it is left.
     Gone,

@@ -296,7 +296,8 @@ fn exec_has_the_callers_input_output_and_exit_status() {
     assert_eq!(out, "CapEff:\t0000000000000000\n");
 
     let spec = bench.runtime.exec_command(&id, &["tty".to_owned()], true).unwrap();
-    let line = format!("{} {}", spec.program.display(), spec.args.join(" "));
+    let quoted = spec.args.iter().map(|arg| format!("'{arg}'")).collect::<Vec<_>>().join(" ");
+    let line = format!("{} {quoted}", spec.program.display());
     let output = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .stdin(Stdio::null())

@@ -115,6 +115,42 @@ pub struct Hop {
     pub because: String,
     /// What to type so that it decides otherwise, where that is in somebody's power.
     pub remedy: Option<String>,
+    /// Whose VPC this is; `None` for what lies between two.
+    #[serde(skip)]
+    pub vpc: Option<VpcId>,
+    /// In whose VPC the remedy changes something.
+    #[serde(skip)]
+    pub remedy_in: Option<VpcId>,
+}
+
+impl Verdict {
+    /// The same for somebody who may look into some VPCs only: of what the others have, no more
+    /// is told than the VPC's id and what becomes of the packet there.
+    pub fn seen_by(self, may_look: impl Fn(VpcId) -> bool) -> Self {
+        let mut hops: Vec<Hop> = Vec::with_capacity(self.hops.len());
+        for mut hop in self.hops {
+            if let Some(at) = hop.remedy_in.filter(|at| !may_look(*at)) {
+                hop.remedy = hop.remedy.map(|_| format!("ask the owner of {at}"));
+            }
+            if let Some(vpc) = hop.vpc.filter(|vpc| !may_look(*vpc)) {
+                hop.where_ = vpc.to_string();
+                hop.because = match hop.decision {
+                    Ruling::Passed => "what its owner set lets it pass".to_owned(),
+                    Ruling::Blocked => "what its owner set stops it there".to_owned(),
+                };
+                hop.code = None;
+                hop.remedy = match hop.decision {
+                    Ruling::Passed => None,
+                    Ruling::Blocked => Some(format!("ask the owner of {vpc}")),
+                };
+            }
+            // Not even how much there is on the way.
+            if hops.last() != Some(&hop) {
+                hops.push(hop);
+            }
+        }
+        Self { allowed: self.allowed, hops }
+    }
 }
 
 /// Which way a packet of a flow goes.

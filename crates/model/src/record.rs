@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId, EniId,
-    IgwId, InstanceId, PcxId, PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId,
+    IgwId, InstanceId, PcxId, PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId, Scope,
     SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetId, TeamId, TokenId, UserId,
     VpcCidrAssociationId, VpcId,
 };
@@ -208,8 +208,8 @@ pub enum Alias {
     Dyno(AppId, Arc<str>),
     /// A security group by its name in a VPC.
     Group(VpcId, Arc<str>),
-    /// What a request with a token made: for which owner or VPC, what, token.
-    Request(Key, Kind, Arc<str>),
+    /// What a request with a token made: where the token means something, what, token.
+    Request(Scope, Kind, Arc<str>),
 }
 
 /// A part of a resource that has an id of its own: an index too, and apart from [`Alias`] because
@@ -350,8 +350,9 @@ impl Record {
 
     /// Calls back with every other name of it.
     pub fn aliases(&self, each: &mut dyn FnMut(Alias)) {
-        let request = |owner: Key, kind: Kind, token: &Option<ClientToken>| {
-            token.as_ref().map(|t| Alias::Request(owner, kind, t.token.as_str().into()))
+        let request = |kind: Kind, token: &Option<ClientToken>| {
+            let token = token.as_ref()?;
+            Some(Alias::Request(token.scope?, kind, token.token.as_str().into()))
         };
         match self {
             Self::Settings(_)
@@ -383,20 +384,14 @@ impl Record {
             Self::Addon(r) => each(Alias::Addon(r.name.as_str().into())),
             Self::SecurityGroup(r) => each(Alias::Group(r.vpc, Arc::clone(&r.name))),
             Self::RouteTable(r) => {
-                request(Key::Vpc(r.vpc), Kind::RouteTable, &r.client_token)
-                    .into_iter()
-                    .for_each(each);
+                request(Kind::RouteTable, &r.client_token).into_iter().for_each(each);
             }
             Self::NetworkAcl(r) => {
-                request(Key::Vpc(r.vpc), Kind::NetworkAcl, &r.client_token)
-                    .into_iter()
-                    .for_each(each);
+                request(Kind::NetworkAcl, &r.client_token).into_iter().for_each(each);
             }
             // Every instance of a request carries its token; the first one stands for them.
             Self::Instance(r) if r.launch_index == 0 => {
-                request(Key::Account(r.account), Kind::Instance, &r.client_token)
-                    .into_iter()
-                    .for_each(each);
+                request(Kind::Instance, &r.client_token).into_iter().for_each(each);
             }
             Self::Instance(_) => {}
         }

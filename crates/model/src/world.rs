@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::decide::Errand;
 use crate::resource::*;
 use crate::{
@@ -471,7 +473,7 @@ impl World {
 }
 
 /// The region that a VPC's resource is in, with its owner: what scopes every EC2 request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Scope {
     /// The owner.
     pub account: AccountId,

@@ -45,6 +45,15 @@ impl Clock {
         }
     }
 
+    /// The machine's own time, whatever a test made of the clock: what others signed with theirs
+    /// is as old as that says.
+    pub fn wall(&self) -> Timestamp {
+        match self.kind {
+            Kind::System | Kind::Movable => Timestamp::from_millis(system_millis()),
+            Kind::Still => self.now(),
+        }
+    }
+
     /// Moves it forward; `false` where it is the machine's own.
     pub fn advance(&self, span: Duration) -> bool {
         if self.kind == Kind::System {
@@ -98,6 +107,10 @@ mod tests {
         let clock = Clock::still(Timestamp::from_millis(1000));
         assert!(clock.advance(Duration::from_secs(2)));
         assert_eq!(clock.now().millis(), 3000);
+        let movable = Clock::movable();
+        let week = Duration::from_secs(7 * 24 * 3600);
+        assert!(movable.advance(week));
+        assert!(movable.now() >= movable.wall() + week / 2, "signatures do not age with it");
         clock.advance(Duration::MAX);
         assert!(clock.now() > Timestamp::from_millis(3000));
     }

@@ -10,9 +10,10 @@ use aws::xml::Service;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State as Shared};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State as Shared};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use model::{AccessKeyId, AccountId, Caller, IdentityCommand, Region, Scope};
@@ -23,14 +24,14 @@ use crate::ledger::LedgerError;
 use crate::state::{Origin, State};
 
 /// The account that the emulator takes where the access key is none.
-const EMULATED_ACCOUNT: &str = "123456789012";
+pub(crate) const EMULATED_ACCOUNT: &str = "123456789012";
 /// Bytes that a request may have: RunInstances with user data is the largest honest one.
 const MAX_BODY: usize = 1 << 20;
 
 /// The routes.
 pub fn router(state: Arc<State>) -> Router {
     Router::new()
-        .route("/", any(query_api))
+        .route("/", any(query_api).layer(axum::middleware::from_fn(refuse_large)))
         .route("/healthz", get(healthz))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state)
@@ -54,11 +55,11 @@ async fn query_api(
     parts: Parts,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let request_id = uuid::Uuid::from_u128(model::IdSource::next_bits(&mut SystemIds)).to_string();
-    let service = guess_service(&parts);
+    let request_id = fresh_request_id();
+    let service = guess_service(&parts.headers);
     let answer = match body {
         Ok(body) => serve(&state, peer.ip(), &parts, &body, &request_id).await,
-        Err(error) => Err(unreadable(&error)),
+        Err(error) => Err(unreadable(error.status())),
     };
     match answer {
         Ok(text) => xml(StatusCode::OK, &request_id, text),
@@ -71,14 +72,36 @@ async fn query_api(
 }
 
 /// The error for a body that is too long, or that was cut short.
-fn unreadable(error: &BytesRejection) -> Ec2Error {
-    let status = error.status();
-    let code = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
-        _ => "InvalidRequest",
+fn unreadable(status: StatusCode) -> Ec2Error {
+    let (code, message) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "RequestEntityTooLarge",
+            format!("The request's body is larger than {MAX_BODY} bytes."),
+        ),
+        _ => ("InvalidRequest", "The request's body was cut short.".to_owned()),
     };
-    let message = format!("The request cannot be read: {error}");
     Ec2Error { code: code.into(), message, status: status.as_u16() }
+}
+
+/// Refuses at once a body that says of itself that it is too long: its sender may still be at it,
+/// and would only learn at the end that all was for nothing.
+async fn refuse_large(request: Request, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_none_or(|length| length <= MAX_BODY as u64) {
+        return next.run(request).await;
+    }
+    let request_id = fresh_request_id();
+    let error = unreadable(StatusCode::PAYLOAD_TOO_LARGE);
+    let service = guess_service(request.headers());
+    let text = aws::xml::error(service, &error.code, &error.message, &request_id);
+    let mut response = xml(StatusCode::PAYLOAD_TOO_LARGE, &request_id, text);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn fresh_request_id() -> String {
+    uuid::Uuid::from_u128(model::IdSource::next_bits(&mut SystemIds)).to_string()
 }
 
 fn xml(status: StatusCode, request_id: &str, text: String) -> Response {
@@ -90,8 +113,8 @@ fn xml(status: StatusCode, request_id: &str, text: String) -> Response {
 }
 
 /// The service whose form an error takes when the signature itself is what is wrong.
-fn guess_service(parts: &Parts) -> Service {
-    let claimed = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+fn guess_service(headers: &HeaderMap) -> Service {
+    let claimed = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     match claimed {
         Some(text) if text.contains("/sts/aws4_request") => Service::Sts,
         Some(text) if text.contains("/iam/aws4_request") => Service::Iam,
@@ -240,7 +263,7 @@ fn authenticate(state: &State, parts: &Parts, body: &Bytes) -> Result<Claim, Ec2
         headers: &headers,
         body_sha256: aws::sigv4::sha256(body),
     };
-    let claim = Authorization::parse(&signed, state.clock.now().millis())?;
+    let claim = Authorization::parse(&signed, state.clock.wall().millis())?;
     let service = Service::of_scope(claim.service()).ok_or_else(|| {
         refused("Credential should be scoped to a valid service: ec2, sts or iam.")
     })?;
@@ -270,6 +293,15 @@ fn authenticate(state: &State, parts: &Parts, body: &Bytes) -> Result<Claim, Ec2
     })
 }
 
+/// The account that signed a request to one of our own endpoints.
+pub(crate) fn account_of(
+    state: &State,
+    parts: &Parts,
+    body: &Bytes,
+) -> Result<AccountId, Ec2Error> {
+    authenticate(state, parts, body).map(|claim| claim.scope.account)
+}
+
 fn refused(message: &str) -> Ec2Error {
     Ec2Error { code: "AuthFailure".into(), message: message.to_owned(), status: 401 }
 }
@@ -290,7 +322,17 @@ fn anybody(state: &State, parts: &Parts) -> Result<Claim, Ec2Error> {
         .unwrap_or_default();
     let mut fields = credential.split('/');
     let access_key = fields.next().unwrap_or_default().to_owned();
-    let region = fields.nth(1).and_then(|name| name.parse().ok()).unwrap_or_else(|| state.region());
+    let region = match fields.nth(1) {
+        // A region that a test misspelt is not the one that it means to try.
+        Some(name) => name.parse().map_err(|_| {
+            let name: String = name.chars().take(64).collect();
+            refused(&format!(
+                "Credential should be scoped to a valid region; '{name}' is none. \
+                 DescribeRegions lists them."
+            ))
+        })?,
+        None => state.region(),
+    };
     let service = fields.next().and_then(Service::of_scope).unwrap_or(Service::Ec2);
     let default: Result<AccountId, _> = EMULATED_ACCOUNT.parse();
     let account = access_key

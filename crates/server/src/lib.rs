@@ -8,6 +8,7 @@ pub mod front;
 pub mod hosting;
 pub mod http;
 pub mod ledger;
+mod near;
 pub mod operator;
 pub mod password;
 pub mod plans;
@@ -17,11 +18,11 @@ pub mod reconcile;
 mod serve;
 pub mod setup;
 pub mod state;
+mod upkeep;
 mod workloads;
 
 pub use rate::DEFAULT_PER_HOUR;
-pub use serve::{
-    Certificate, Config, EdgeConfig, FabricKind, ForwardDns, ServeError, Server, purge,
-};
+pub use serve::{Certificate, Config, EdgeConfig, FabricKind, ForwardDns, ServeError, Server};
 pub use setup::{FIRST_ACCOUNT, FIRST_TEAM, FIRST_USER, FirstStart};
 pub use state::operator_token;
+pub use upkeep::{RestoreError, purge, restore};

@@ -2,14 +2,16 @@
 //! directory's key, so whoever reads that directory may use them.
 
 mod input;
+mod why;
 
 #[cfg(test)]
 mod tests;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State as Shared;
+use axum::extract::{ConnectInfo, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -62,6 +64,11 @@ impl From<LedgerError> for Problem {
     }
 }
 
+tokio::task_local! {
+    /// The address of who asks, for the audit.
+    static PEER: Option<IpAddr>;
+}
+
 type Answer = Result<Json<Value>, Problem>;
 
 /// The routes.
@@ -79,7 +86,6 @@ pub fn router(operator: Operator) -> Router {
         .route("/_causeway/teams/{team}/members", put(set_member))
         .route("/_causeway/env", post(env))
         .route("/_causeway/spaces/{space}/limits", put(set_limits))
-        .route("/_causeway/why", get(why))
         .route("/_causeway/workloads/{*target}", get(workload))
         .route("/_causeway/logs/{*target}", get(logs))
         .route("/_causeway/backup", post(backup))
@@ -88,6 +94,8 @@ pub fn router(operator: Operator) -> Router {
         .route("/_causeway/sweep", post(sweep))
         .method_not_allowed_fallback(no_method)
         .layer(admit)
+        // It looks by itself at who asks: not only the operator may.
+        .merge(Router::new().route("/_causeway/why", get(why::why)))
         .with_state(operator)
 }
 
@@ -106,7 +114,8 @@ async fn admit(
     let bearer = token.and_then(|token| operator.state.authenticate(token.trim(), now));
     let is_operator = bearer.is_some_and(|bearer| bearer.caller == Caller::Operator);
     if is_operator || operator.state.emulator {
-        return next.run(request).await;
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        return PEER.scope(peer, next.run(request)).await;
     }
     Problem(
         StatusCode::UNAUTHORIZED,
@@ -120,7 +129,8 @@ async fn admit(
 
 impl Operator {
     async fn run(&self, command: impl Into<Command>) -> Result<Committed, Problem> {
-        let origin = Origin { address: None, request_id: fresh_secret(&mut SystemIds) };
+        let address = PEER.try_with(|peer| *peer).ok().flatten();
+        let origin = Origin { address, request_id: fresh_secret(&mut SystemIds) };
         Ok(self.state.submit(Caller::Operator, command, &origin).await?)
     }
 
@@ -205,18 +215,27 @@ async fn status(Shared(operator): Shared<Operator>) -> Answer {
         .spaces()
         .map(|s| json!({ "name": s.name, "state": s.state.name(), "region": s.region, "cidr": s.cidr.to_string() }))
         .collect();
-    let mut peerings = std::collections::BTreeMap::<&str, usize>::new();
-    for peering in world.peerings() {
-        *peerings.entry(peering.status(now).code()).or_default() += 1;
-    }
+    let peerings = counted(world.peerings().map(|p| p.status(now).code()));
     Ok(Json(json!({
         "time": now, "instance": settings.instance, "region": settings.region,
         "platform_account": settings.platform_account, "emulator": settings.emulator,
         "accounts": world.accounts().count(), "spaces": spaces,
         "vpcs": world.vpcs().count(), "peerings": peerings,
-        "instances": world.instances().count(), "dynos": world.dynos().count(),
+        "instances": counted(world.instances().map(|i| i.state.name())),
+        "dynos": counted(world.dynos().map(|d| d.state.name())),
         "fabric": operator.state.health.get(),
     })))
+}
+
+/// How many there are of each state: what ended is kept for a while, and runs no more.
+fn counted(
+    states: impl Iterator<Item = &'static str>,
+) -> std::collections::BTreeMap<&'static str, usize> {
+    let mut counts = std::collections::BTreeMap::new();
+    for state in states {
+        *counts.entry(state).or_default() += 1;
+    }
+    counts
 }
 
 async fn accounts(Shared(operator): Shared<Operator>) -> Answer {
@@ -483,30 +502,6 @@ async fn set_limits(
     Ok(Json(json!({ "space": name, "peerings": body.peerings })))
 }
 
-#[derive(Deserialize)]
-struct Why {
-    from: String,
-    to: String,
-    port: Option<u16>,
-    proto: Option<String>,
-}
-
-async fn why(Shared(operator): Shared<Operator>, Asked(query): Asked<Why>) -> Answer {
-    let world = operator.state.world();
-    let invalid =
-        |message: String| Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message);
-    let flow = model::Flow::resolve(
-        &world,
-        &query.from,
-        &query.to,
-        query.proto.as_deref().unwrap_or("tcp"),
-        query.port,
-    )
-    .map_err(invalid)?;
-    let verdict = model::reach(&world, &flow, operator.state.clock.now());
-    Ok(Json(serde_json::to_value(verdict).map_err(internal)?))
-}
-
 async fn workload(
     Shared(operator): Shared<Operator>,
     Segment(target): Segment,
@@ -517,7 +512,14 @@ async fn workload(
     let arguments: Vec<String> =
         query.into_iter().filter(|(name, _)| name == "arg").map(|(_, value)| value).collect();
     let argv = operator.state.console.exec(id, &arguments, tty).ok_or_else(|| {
-        Problem(StatusCode::CONFLICT, "conflict", format!("Nothing runs in {target} now."))
+        let message = match operator.state.health.get().driver {
+            "none" => format!(
+                "Nothing runs in {target}: the server was started with --fabric none, which runs \
+                 no dyno and no instance."
+            ),
+            _ => format!("Nothing runs in {target} now."),
+        };
+        Problem(StatusCode::CONFLICT, "conflict", message)
     })?;
     Ok(Json(json!({ "workload": id.to_string(), "argv": argv })))
 }

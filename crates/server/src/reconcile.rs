@@ -50,8 +50,10 @@ pub struct Fabric {
     pub repairs: u64,
     /// The last repairs, newest last.
     pub last_repairs: Vec<String>,
-    /// What is wrong now, by what it concerns.
+    /// What is wrong with the networks now, by what it concerns.
     pub problems: BTreeMap<String, String>,
+    /// The workloads that could not be started yet, and why.
+    pub failing: BTreeMap<String, String>,
 }
 
 impl Health {
@@ -60,8 +62,22 @@ impl Health {
         self.0.lock().expect("no holder panics").clone()
     }
 
+    /// Says which workloads cannot be started, and why.
+    pub fn set_failing(&self, failing: BTreeMap<String, String>) {
+        self.change(|health| {
+            health.failing = failing;
+            health.judge();
+        });
+    }
+
     fn change(&self, change: impl FnOnce(&mut Fabric)) {
         change(&mut self.0.lock().expect("no holder panics"));
+    }
+}
+
+impl Fabric {
+    fn judge(&mut self) {
+        self.healthy = self.problems.is_empty() && self.failing.is_empty();
     }
 }
 
@@ -322,7 +338,7 @@ impl Loop {
                 }
                 health.problems.extend(problems);
             }
-            health.healthy = health.problems.is_empty();
+            health.judge();
             health.last_run = Some(now);
             health.runs += 1;
             health.repairs += report.repairs.len() as u64;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use axum::Router;
-use fabric::driver::{Driver, NoFabric};
+use fabric::driver::{Check, Driver, NoFabric};
+use fabric::instance::Held;
 use model::Region;
 use store::{DataDir, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
@@ -33,8 +34,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What carries packets.
     pub fabric: FabricKind,
-    /// The region of a new installation.
-    pub region: Region,
+    /// The region of a new installation; the default one where none is named.
+    pub region: Option<Region>,
     /// Whether a test may move the clock.
     pub test_clock: bool,
     /// Whether it is a test double.
@@ -135,6 +136,9 @@ pub enum ServeError {
         "the Linux fabric cannot start: {0}; `causeway doctor` says more, and --fabric none works without"
     )]
     Fabric(String),
+    /// Another server of the same instance runs on this machine.
+    #[error("{0}")]
+    Instance(#[source] fabric::instance::HoldError),
     /// The file that tells client commands where the server is.
     #[error("{} cannot be written", .path.display())]
     Note {
@@ -158,11 +162,12 @@ pub struct Server {
     stop_workloads: workloads::Stop,
     stop_edge: Option<edge::Hand>,
     note: PathBuf,
-    /// What the first start made; `None` on later starts.
+    /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
     pub first: Option<FirstStart>,
     /// Everything that requests share, for tests in process.
     pub state: Arc<State>,
-    _data: DataDir,
+    held: Option<Held>,
+    data: DataDir,
 }
 
 impl Server {
@@ -175,11 +180,20 @@ impl Server {
         if config.emulator && !config.listen.ip().is_loopback() {
             return Err(ServeError::EmulatorInPublic(config.listen));
         }
+        // First of all: where the address is taken, nothing is made.
+        let address = config.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| ServeError::Listen { address, source })?;
         tokio::task::spawn_blocking(move || Prepared::new(config))
             .await
             .map_err(|error| ServeError::Fabric(error.to_string()))??
-            .listen()
-            .await
+            .listen(listener)
+    }
+
+    /// Whoever started it was told what the first start made: later starts need not.
+    pub fn greeted(&self) {
+        setup::greeted(self.data.path());
     }
 
     /// Where it listens.
@@ -211,6 +225,8 @@ impl Server {
             }
         })
         .await;
+        // Only now: until here the threads may have touched what it keeps for us.
+        drop(self.held);
         served.map_err(ServeError::Http)
     }
 }
@@ -219,6 +235,7 @@ impl Server {
 struct Prepared {
     config: Config,
     data: DataDir,
+    held: Option<Held>,
     state: Arc<State>,
     reconciler: Reconciler,
     parts: reconcile::Parts,
@@ -252,18 +269,27 @@ impl Prepared {
             follow: Box::new(move |step| waker.step(step)),
         })
         .map_err(broken)?;
-        let first = setup::set_up(&ledger, &secret, config.region, config.emulator)
+        let region = config.region.unwrap_or(Region::DEFAULT);
+        let first = setup::set_up(&ledger, &secret, region, config.emulator, data.path())
             .map_err(ServeError::SetUp)?;
         let world = ledger.world();
         let settings = world.settings().expect("it was just set up");
         if settings.emulator != config.emulator {
             return Err(ServeError::OtherMode { was: settings.emulator });
         }
+        if let Some(asked) = config.region.filter(|asked| *asked != settings.region) {
+            let kept = settings.region;
+            tracing::warn!(
+                "--region {asked} changes nothing: this installation was made in {kept}, and \
+                 stays there; a new --data directory takes another"
+            );
+        }
         let health = Arc::new(Health::default());
-        let driver = driver(config.fabric, &settings.instance)?;
-        let started = workloads::start(&config, &settings.instance, ledger.clone())
-            .map_err(ServeError::Fabric)?;
-        let (who_answers, edge) = edge_of(&config, &ledger)?;
+        let (driver, held) = driver(&config, &settings.instance)?;
+        let started =
+            workloads::start(&config, &settings.instance, ledger.clone(), Arc::clone(&health))
+                .map_err(ServeError::Fabric)?;
+        let (who_answers, edge) = edge_of(&config, &settings.instance, &ledger)?;
         let (stop_edge, edge_thread) = edge.unzip();
         let parts = reconcile::Parts {
             driver,
@@ -282,6 +308,7 @@ impl Prepared {
         Ok(Self {
             config,
             data,
+            held,
             state,
             reconciler,
             parts,
@@ -294,11 +321,10 @@ impl Prepared {
         })
     }
 
-    async fn listen(self) -> Result<Server, ServeError> {
+    fn listen(self, listener: TcpListener) -> Result<Server, ServeError> {
         let address = self.config.listen;
-        let failed = |source| ServeError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let bound = listener.local_addr().map_err(failed)?;
+        let bound =
+            listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
         let waker = self.reconciler.waker();
         let reconcile = self.reconciler.start(self.parts);
         let note = self.config.data.join("serve.json");
@@ -308,6 +334,7 @@ impl Prepared {
         let router = crate::front::router(Arc::clone(&self.state))
             .merge(operator::router(operator))
             .merge(crate::platform::router(Arc::clone(&self.state)));
+        let router = if self.config.emulator { crate::near::guard(router) } else { router };
         // The reconcile loop first: it holds a way to the ledger, which ends when all are gone.
         let mut threads = vec![reconcile];
         threads.extend(self.workload_thread);
@@ -323,7 +350,8 @@ impl Prepared {
             note,
             first: self.first,
             state: self.state,
-            _data: self.data,
+            held: self.held,
+            data: self.data,
         })
     }
 }
@@ -331,13 +359,20 @@ impl Prepared {
 type EdgeThread = Option<(edge::Hand, JoinHandle<()>)>;
 
 /// Who answers names and web requests: nobody where no packets are carried.
-fn edge_of(config: &Config, ledger: &Ledger) -> Result<(Box<dyn Edge>, EdgeThread), ServeError> {
+fn edge_of(
+    config: &Config,
+    instance: &str,
+    ledger: &Ledger,
+) -> Result<(Box<dyn Edge>, EdgeThread), ServeError> {
     match config.fabric {
         FabricKind::None => Ok((Box::new(NoEdge::new(ledger.clone())), None)),
         FabricKind::Linux => {
-            let (hand, thread) =
-                edge::start(config.self_exe.clone(), config.edge.of(&config.data), ledger.clone())
-                    .map_err(|error| ServeError::Fabric(error.to_string()))?;
+            let (hand, thread) = edge::start(
+                config.self_exe.clone(),
+                config.edge.of(&config.data, instance),
+                ledger.clone(),
+            )
+            .map_err(|error| ServeError::Fabric(error.to_string()))?;
             Ok((Box::new(hand.clone()), Some((hand, thread))))
         }
     }
@@ -350,9 +385,10 @@ pub(crate) fn edge_dir(data: &Path) -> PathBuf {
 
 impl EdgeConfig {
     /// The same for the edge itself.
-    fn of(&self, data: &Path) -> ::edge::Config {
+    fn of(&self, data: &Path, instance: &str) -> ::edge::Config {
         let dir = std::path::absolute(edge_dir(data)).unwrap_or_else(|_| edge_dir(data));
         let mut config = ::edge::Config::new(dir);
+        config.prefix = fabric::instance::namespace_prefix(instance);
         config.domains = self.web.domains.clone();
         config.router = self.web.router;
         config.router_tls = self.web.router_tls;
@@ -367,19 +403,26 @@ impl EdgeConfig {
     }
 }
 
-fn driver(kind: FabricKind, instance: &str) -> Result<Box<dyn Driver>, ServeError> {
-    match kind {
-        FabricKind::None => Ok(Box::new(NoFabric)),
+/// What carries packets, once this machine was found able to, with all that is the instance's.
+fn driver(config: &Config, instance: &str) -> Result<(Box<dyn Driver>, Option<Held>), ServeError> {
+    match config.fabric {
+        FabricKind::None => Ok((Box::new(NoFabric), None)),
         FabricKind::Linux => {
-            let lacks: Vec<String> = fabric::linux::doctor()
-                .into_iter()
-                .filter(|check| !check.ok)
-                .map(|check| format!("{}: {}. {}", check.name, check.detail, check.remedy))
-                .collect();
+            let mut checks = fabric::linux::doctor();
+            checks.extend(fabric::runtime::doctor(&config.runtime));
+            let words =
+                |check: &Check| format!("{}: {}. {}", check.name, check.detail, check.remedy);
+            let (lacks, limits): (Vec<_>, Vec<_>) =
+                checks.iter().filter(|check| !check.ok).partition(|check| check.needed);
             if !lacks.is_empty() {
+                let lacks: Vec<String> = lacks.into_iter().map(words).collect();
                 return Err(ServeError::Fabric(lacks.join("; ")));
             }
-            Ok(Box::new(fabric::linux::Linux::new(instance)))
+            for check in limits {
+                tracing::warn!("{}", words(check));
+            }
+            let held = Held::take(instance, &config.data).map_err(ServeError::Instance)?;
+            Ok((Box::new(fabric::linux::Linux::new(instance)), Some(held)))
         }
     }
 }
@@ -390,25 +433,6 @@ fn write_note(path: &Path, address: SocketAddr) -> std::io::Result<()> {
     let partial = path.with_extension("json.partial");
     std::fs::write(&partial, note.to_string())?;
     std::fs::rename(&partial, path)
-}
-
-/// Removes everything of an installation from this machine's network and ends its workloads. Its
-/// server must be down.
-///
-/// # Errors
-///
-/// [`ServeError`].
-pub fn purge(data: &Path) -> Result<usize, ServeError> {
-    let broken = |source| ServeError::Data { path: data.to_owned(), source };
-    let dir = DataDir::open(data).map_err(broken)?;
-    let mut store = Sqlite::open(&dir).map_err(broken)?;
-    let (world, _) = ledger::load(&mut store).map_err(broken)?;
-    let Some(settings) = world.settings() else { return Ok(0) };
-    edge::end(&edge_dir(data)).map_err(|error| ServeError::Fabric(error.to_string()))?;
-    let processes = workloads::purge(data, &settings.instance).map_err(ServeError::Fabric)?;
-    let networks = fabric::linux::Linux::purge_instance(&settings.instance)
-        .map_err(|error| ServeError::Fabric(error.chain()))?;
-    Ok(processes + networks)
 }
 
 #[cfg(test)]
@@ -424,7 +448,7 @@ mod tests {
             data: data.to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
             fabric: FabricKind::None,
-            region: Region::DEFAULT,
+            region: None,
             test_clock: false,
             emulator: false,
             rate_limit: 0,
@@ -439,8 +463,9 @@ mod tests {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let credentials =
             token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: x\r\n{credentials}connection: close\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: x\r\n{credentials}accept: application/vnd.heroku+json; version=3\r\nconnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -465,7 +490,6 @@ mod tests {
             "/_causeway/keys",
             "/_causeway/users",
             "/_causeway/teams",
-            "/_causeway/why?from=a&to=b",
             "/_causeway/workloads/a/b",
             "/_causeway/logs/a/b",
         ] {
@@ -473,6 +497,11 @@ mod tests {
             assert_eq!(ask(address, path, Some(&user)).await, 401, "{path}");
             assert_eq!(ask(address, path, Some("")).await, 401, "{path}");
             assert_ne!(ask(address, path, Some(&operator)).await, 401, "{path}");
+        }
+        // Whoever is somebody may ask why; what about is another matter.
+        let why = "/_causeway/why?from=a&to=b";
+        for (token, status) in [(None, 401), (Some("x"), 401), (Some(&*user), 422)] {
+            assert_eq!(ask(address, why, token).await, status);
         }
         assert_eq!(ask(address, "/account", Some(&user)).await, 200);
         stop.cancel();
@@ -487,6 +516,7 @@ mod tests {
         for first in [true, false] {
             let server = Server::start(config(dir.path())).await.unwrap();
             assert_eq!(server.first.is_some(), first);
+            server.greeted();
             worlds.push(server.state.world());
             let stop = CancellationToken::new();
             stop.cancel();

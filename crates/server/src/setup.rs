@@ -1,5 +1,7 @@
 //! The first start: an installation that can be used at once, and says how.
 
+use std::path::{Path, PathBuf};
+
 use model::{
     AccessKeyId, AccountId, Caller, Command, IdentityCommand, Key, NewToken, Region, UserId,
 };
@@ -16,6 +18,10 @@ pub const FIRST_TEAM: &str = "team";
 /// The user that the first start makes.
 pub const FIRST_USER: &str = "admin@causeway.local";
 
+/// Beside the database until somebody was told what the first start made: a start that fails
+/// after the set-up, or is killed, must not take the only words on how to go on with it.
+const UNTOLD: &str = "first-start";
+
 /// What the first start made, for the greeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstStart {
@@ -23,6 +29,8 @@ pub struct FirstStart {
     pub platform: AccountId,
     /// The customer's account.
     pub account: AccountId,
+    /// Whether it is a test double, which believes everybody.
+    pub emulator: bool,
 }
 
 /// Why an installation could not be set up.
@@ -37,13 +45,22 @@ pub enum SetupError {
         #[source]
         source: LedgerError,
     },
+    /// The mark that nobody was told yet.
+    #[error("{} cannot be written", .path.display())]
+    Mark {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A secret could not be sealed.
     #[error("an access key's secret could not be sealed")]
     Seal(#[source] store::Error),
 }
 
 /// Makes what is missing of a first start. Each step looks for itself, so that a start that was
-/// cut short is completed by the next one. Returns what was made if the installation is new.
+/// cut short is completed by the next one. Returns what was made until [`greeted`] is called.
 ///
 /// # Errors
 ///
@@ -53,9 +70,11 @@ pub fn set_up(
     secret: &Secret,
     region: Region,
     emulator: bool,
+    data: &Path,
 ) -> Result<Option<FirstStart>, SetupError> {
-    let new = ledger.world().settings().is_none();
-    if new {
+    if ledger.world().settings().is_none() {
+        let untold = data.join(UNTOLD);
+        std::fs::write(&untold, b"").map_err(|source| SetupError::Mark { path: untold, source })?;
         let instance = format!("{:08x}", model::IdSource::next_bits(&mut SystemIds) as u32);
         run(ledger, "its settings", IdentityCommand::SetUp { region, emulator, instance })?;
     }
@@ -71,17 +90,28 @@ pub fn set_up(
         lives: None,
     };
     run(ledger, "a token", IdentityCommand::CreateToken(token))?;
+    let untold = data.join(UNTOLD).exists();
+    let platform = ledger.world().settings().map(|s| s.platform_account);
+    let first = |account| {
+        let platform = platform.filter(|_| untold)?;
+        Some(FirstStart { platform, account, emulator })
+    };
     if emulator {
-        return Ok(None);
+        let account = crate::front::EMULATED_ACCOUNT.parse().map_err(|_| nameless("an account"))?;
+        return Ok(first(account));
     }
     let account = ensure_account(ledger, FIRST_ACCOUNT)?;
     if ledger.world().access_keys_of(Key::Account(account)).next().is_none() {
         let (_, _, command) = new_access_key(secret, account, model::Access::Full)?;
         run(ledger, "an access key", command)?;
     }
-    let world = ledger.world();
-    let platform = world.settings().map(|s| s.platform_account);
-    Ok(platform.filter(|_| new).map(|platform| FirstStart { platform, account }))
+    Ok(first(account))
+}
+
+/// Whoever started the server was told what the first start made.
+pub fn greeted(data: &Path) {
+    // Were it to stay, the next start would say it once more.
+    let _ = std::fs::remove_file(data.join(UNTOLD));
 }
 
 /// Makes an access key: its public half, its secret half, and the command that stores it.

@@ -161,7 +161,7 @@ impl State {
         Some(Bearer { caller: Caller::User(found.user), token: Some(own) })
     }
 
-    /// In emulator mode, whom any other token speaks for: the first user.
+    /// In emulator mode, whom any other token, and none, speaks for: the first user.
     pub fn anybody(&self) -> Option<Bearer> {
         let first = || self.world().users().next().map(|user| Caller::User(user.id));
         self.emulator.then(first)?.map(|caller| Bearer { caller, token: None })

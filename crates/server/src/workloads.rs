@@ -6,19 +6,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fabric::runtime::{self, NoRuntime, Runc, Runtime, WorkloadEvent, WorkloadState};
 use model::intent::WorkloadIntent;
 use model::{Exit, Observation, SystemCommand, WorkloadId, WorkloadReport};
 
 use crate::ledger::{Ledger, Request};
-use crate::reconcile::Workloads;
+use crate::reconcile::{Health, Workloads};
 use crate::serve::{Config, FabricKind};
 use crate::state::Console;
 
 /// How long the thread sleeps if nothing happens: it is woken by what it waits for.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// How often it is tried to start a workload before that is taken for its end.
+const MOST_STARTS: u32 = 5;
+/// The pause after the first try; each later one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What was started.
 pub(crate) struct Started {
@@ -127,12 +132,18 @@ fn runtime_of(
 /// # Errors
 ///
 /// What the runtime lacks, in words.
-pub(crate) fn start(config: &Config, instance: &str, ledger: Ledger) -> Result<Started, String> {
+pub(crate) fn start(
+    config: &Config,
+    instance: &str,
+    ledger: Ledger,
+    health: Arc<Health>,
+) -> Result<Started, String> {
     let runtime =
         runtime_of(config.fabric, &config.data, &config.runtime, &config.self_exe, instance)?;
     let (tasks, queue) = channel();
     let hand = Hand { tasks, waker: runtime.waker() };
-    let keeper = Keeper { runtime, ledger, queue };
+    let (failing, pause) = (Failing::default(), FIRST_PAUSE);
+    let keeper = Keeper { runtime, ledger, queue, health, failing, pause };
     let thread = std::thread::Builder::new()
         .name("workloads".to_owned())
         .spawn(move || keeper.run())
@@ -164,6 +175,48 @@ struct Keeper {
     runtime: Box<dyn Runtime>,
     ledger: Ledger,
     queue: Receiver<Task>,
+    health: Arc<Health>,
+    failing: Failing,
+    /// After the first failed start.
+    pause: Duration,
+}
+
+/// Workloads that could not be started yet.
+#[derive(Default)]
+struct Failing {
+    starts: BTreeMap<WorkloadId, Starts>,
+    /// When all of them are tried once more.
+    next: Option<Instant>,
+}
+
+/// What was tried with one of them.
+struct Starts {
+    tried: u32,
+    why: String,
+}
+
+impl Failing {
+    fn left(&self) -> Option<Duration> {
+        self.next.map(|next| next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Notes one more failure; whether it was the last.
+    fn note(&mut self, id: WorkloadId, why: &str, pause: Duration) -> bool {
+        let starts = self.starts.entry(id).or_insert(Starts { tried: 0, why: String::new() });
+        starts.tried += 1;
+        why.clone_into(&mut starts.why);
+        let pause = pause * (1 << (starts.tried - 1).min(8));
+        let next = Instant::now() + pause;
+        self.next = Some(self.next.map_or(next, |other| other.min(next)));
+        starts.tried >= MOST_STARTS
+    }
+
+    fn forget(&mut self, id: WorkloadId) {
+        self.starts.remove(&id);
+        if self.starts.is_empty() {
+            self.next = None;
+        }
+    }
 }
 
 impl Keeper {
@@ -177,8 +230,12 @@ impl Keeper {
                     Ok(task) => events.extend(self.work(task)),
                 }
             }
+            if self.failing.left().is_some_and(|left| left.is_zero()) {
+                self.failing.next = None;
+                events.extend(self.runtime.retry());
+            }
             if events.is_empty() {
-                events = self.runtime.wait(IDLE);
+                events = self.runtime.wait(self.failing.left().map_or(IDLE, |left| left.min(IDLE)));
             }
             self.tell(events);
         }
@@ -186,8 +243,19 @@ impl Keeper {
 
     fn work(&mut self, task: Task) -> Vec<WorkloadEvent> {
         match task {
-            Task::Sweep(workloads) => self.runtime.sweep(&workloads),
-            Task::Apply(changed) => self.runtime.apply(&changed),
+            Task::Sweep(workloads) => {
+                let runs = |id: &WorkloadId| workloads.get(id).is_some_and(|intent| intent.run);
+                let idle: Vec<_> = self.failing.starts.keys().filter(|id| !runs(id)).collect();
+                let idle: Vec<_> = idle.into_iter().copied().collect();
+                self.rest(idle);
+                self.runtime.sweep(&workloads)
+            }
+            Task::Apply(changed) => {
+                let runs = |intent: &Option<WorkloadIntent>| intent.as_ref().is_some_and(|i| i.run);
+                let idle = changed.iter().filter(|(_, intent)| !runs(intent)).map(|(id, _)| *id);
+                self.rest(idle.collect());
+                self.runtime.apply(&changed)
+            }
             // A caller that went away needs no answer.
             Task::Tail(id, bytes, answer) => {
                 let _ = answer.send(self.runtime.log(&id, bytes));
@@ -205,12 +273,40 @@ impl Keeper {
         }
     }
 
+    /// These need not run any more, so it is no problem that they could not be started.
+    fn rest(&mut self, ids: Vec<WorkloadId>) {
+        let before = self.failing.starts.len();
+        for id in ids {
+            self.failing.forget(id);
+        }
+        if self.failing.starts.len() != before {
+            self.show_failing();
+        }
+    }
+
+    fn show_failing(&self) {
+        let starts = self.failing.starts.iter();
+        self.health.set_failing(starts.map(|(id, s)| (id.to_string(), s.why.clone())).collect());
+    }
+
     /// Tells the ledger what processes do.
-    fn tell(&self, events: Vec<WorkloadEvent>) {
+    fn tell(&mut self, events: Vec<WorkloadEvent>) {
+        let failing = !self.failing.starts.is_empty();
+        let news = events.iter().any(|e| matches!(e.state, WorkloadState::Failed(_)));
         let mut seen = Observation::default();
         for WorkloadEvent { id, state } in events {
-            let Some(report) = report_of(&id, state) else { continue };
+            if !matches!(state, WorkloadState::Failed(_) | WorkloadState::Starting) {
+                self.failing.forget(id);
+            }
+            let gave_up = match &state {
+                WorkloadState::Failed(why) => self.failing.note(id, why, self.pause),
+                _ => false,
+            };
+            let Some(report) = report_of(&id, state, gave_up) else { continue };
             seen.workloads.insert(id, report);
+        }
+        if failing || news {
+            self.show_failing();
         }
         if seen.workloads.is_empty() {
             return;
@@ -223,7 +319,7 @@ impl Keeper {
 }
 
 /// What the ledger is told of how a workload fares; nothing where that changes nothing.
-fn report_of(id: &WorkloadId, state: WorkloadState) -> Option<WorkloadReport> {
+fn report_of(id: &WorkloadId, state: WorkloadState, gave_up: bool) -> Option<WorkloadReport> {
     match state {
         WorkloadState::Starting => None,
         WorkloadState::Running { .. } => Some(WorkloadReport::Running),
@@ -243,7 +339,11 @@ fn report_of(id: &WorkloadId, state: WorkloadState) -> Option<WorkloadReport> {
                 WorkloadId::Dyno(_) | WorkloadId::Service(_) => {
                     Some(WorkloadReport::Ended(Exit::Failed(why)))
                 }
-                // The next sweep tries again.
+                // It may be a matter of a moment, and an instance that ended is not started again.
+                // But it is not tried for ever: who asked for it must hear why it does not run.
+                WorkloadId::Instance(_) if gave_up => {
+                    Some(WorkloadReport::Ended(Exit::Failed(why)))
+                }
                 WorkloadId::Instance(_) | WorkloadId::Router(_) => None,
             }
         }
@@ -253,24 +353,4 @@ fn report_of(id: &WorkloadId, state: WorkloadState) -> Option<WorkloadReport> {
 }
 
 #[cfg(test)]
-mod tests {
-    use model::{DynoId, InstanceId, PrefixedId};
-
-    use super::*;
-
-    const DYNO: WorkloadId = WorkloadId::Dyno(DynoId::MIN);
-
-    #[test]
-    fn what_never_ran_and_need_not_has_ended() {
-        assert_eq!(report_of(&DYNO, WorkloadState::Stopped), Some(WorkloadReport::Gone));
-    }
-
-    #[test]
-    fn a_dyno_that_cannot_be_started_crashes_and_an_instance_waits() {
-        let failed = || WorkloadState::Failed("no such file".to_owned());
-        let ended = WorkloadReport::Ended(Exit::Failed("no such file".to_owned()));
-        assert_eq!(report_of(&DYNO, failed()), Some(ended));
-        let instance = WorkloadId::Instance(InstanceId::MIN);
-        assert_eq!(report_of(&instance, failed()), None);
-    }
-}
+mod tests;

@@ -28,6 +28,19 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), lock, secret })
     }
 
+    /// Opens the directory of an installation that is there; makes nothing.
+    pub fn open_existing(path: &Path) -> Result<Self> {
+        if !Self::is_installation(path) {
+            return Err(Error::NotAnInstallation { path: path.to_owned() });
+        }
+        Self::open(path)
+    }
+
+    /// Whether a directory looks like one that [`Self::open`] made and a server used.
+    pub fn is_installation(path: &Path) -> bool {
+        path.join(SECRET).exists() && path.join(DATABASE).exists()
+    }
+
     /// Makes a directory from a file that a backup wrote. `path` must be absent or empty.
     pub fn restore(backup: &Path, path: &Path) -> Result<Self> {
         if path.exists() {
@@ -161,6 +174,20 @@ mod tests {
         assert_eq!(*DataDir::open(&path).unwrap().secret(), first);
         let other = DataDir::open(&scratch.path().join("c")).unwrap();
         assert_ne!(*other.secret(), first);
+    }
+
+    #[test]
+    fn what_is_no_installation_stays_as_it_is() {
+        let scratch = tempfile::tempdir().unwrap();
+        let typo = scratch.path().join("typo");
+        let refused = DataDir::open_existing(&typo).unwrap_err();
+        assert!(matches!(refused, Error::NotAnInstallation { .. }), "{refused}");
+        assert!(!typo.exists(), "nothing is made");
+        DataDir::open_existing(scratch.path()).unwrap_err();
+        assert_eq!(scratch.path().read_dir().unwrap().count(), 0);
+        drop(DataDir::open(&typo).unwrap());
+        fs::write(typo.join(DATABASE), "").unwrap();
+        DataDir::open_existing(&typo).unwrap();
     }
 
     #[test]

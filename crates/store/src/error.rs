@@ -159,6 +159,15 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// The directory is none of an installation.
+    #[error(
+        "{} is no installation of Causeway: it has no secret.key and causeway.db; name the \
+         directory that `causeway serve --data` has", path.display()
+    )]
+    NotAnInstallation {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The file to restore was not made by a backup.
     #[error("{} was not made by `causeway backup`: it holds no key", path.display())]
     NotABackup {

@@ -128,7 +128,7 @@ proptest! {
 
     #[test]
     fn agrees_with_the_url_standard(
-        pairs in prop::collection::btree_map("[a-zA-Z]{1,9}", ".*", 0..9),
+        pairs in prop::collection::btree_map("[a-zA-Z]{1,9}", "[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\u{fffe}\\u{ffff}]*", 0..9),
     ) {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
         let params = Params::parse(form.as_bytes()).unwrap();
@@ -137,4 +137,15 @@ proptest! {
         }
         prop_assert_eq!(params.unused(), None);
     }
+}
+
+#[test]
+fn what_xml_cannot_hold_is_refused_before_it_is_kept() {
+    for wrong in ["%00", "a%07b", "%1B%5B31m", "%EF%BF%BE", "%EF%BF%BF"] {
+        let error = Params::parse(format!("Tag.1.Value={wrong}").as_bytes()).unwrap_err();
+        assert_eq!(error.code(), "InvalidParameterValue", "{wrong}");
+        assert!(error.to_string().contains("Tag.1.Value"), "{error}");
+    }
+    let kept = Params::parse(b"V=%09%0A%0D%7F%C2%85%EF%BF%BD%F0%9F%98%80").unwrap();
+    assert_eq!(kept.get("V"), Some("\t\n\r\u{7f}\u{85}\u{fffd}\u{1f600}"));
 }

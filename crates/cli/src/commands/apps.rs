@@ -17,9 +17,12 @@ pub fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
         }
         AppCommand::AppsInfo(app) => info(&app, out),
         AppCommand::AppsDestroy { confirm: given, app } => {
+            let client = app.client()?;
+            // Nobody is asked about what is not there.
+            client.get(&app.path(""))?;
             let warning = format!("This command will destroy {}, its dynos and its data", app.name);
             confirm(&warning, &app.name, given.as_deref(), out)?;
-            let gone = app.client()?.delete(&app.path(""))?;
+            let gone = client.delete(&app.path(""))?;
             say(&app.common, out, &gone, &format!("Destroying {}", app.name));
             Ok(())
         }

@@ -7,12 +7,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::show;
 use crate::arguments::{Command, Common};
-use crate::client::{As, part};
+use crate::client::{As, Refusal, part};
+use crate::demo::Plan;
 use crate::output::Out;
+use crate::usage::usage;
 
 pub fn run(command: Command, out: &mut Out) -> anyhow::Result<ExitCode> {
     match command {
@@ -60,18 +63,16 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<ExitCode> {
             );
             done()
         }
-        Command::Restore { file, common } => {
+        Command::Restore { file, new_instance, common } => {
             let data = common.connection.data_dir();
-            drop(store::DataDir::restore(&file, &data).with_context(|| {
-                format!("{} cannot be restored to {}", file.display(), data.display())
-            })?);
-            let body = json!({ "data": data });
-            say(
-                &common,
-                out,
-                &body,
-                &format!("Restored to {0}.\nNext: causeway serve --data {0}", data.display()),
-            );
+            let instance = server::restore(&file, &data, new_instance)?;
+            let body = json!({ "data": data, "instance": instance });
+            let at = data.display();
+            let mut text = format!("Restored to {at}.");
+            if let Some(instance) = instance {
+                text += &format!(" It is instance {instance}, and may run beside its original.");
+            }
+            say(&common, out, &body, &format!("{text}\nNext: causeway serve --data {at}"));
             done()
         }
         Command::ClockAdvance { span, common } => {
@@ -83,12 +84,14 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<ExitCode> {
             done()
         }
         Command::Reset(common) => {
-            let client = common.connection.client(As::Operator)?;
+            let client = common.connection.client(As::Anybody)?;
             let body = client.post("/_causeway/reset", &json!({}))?;
             say(&common, out, &body, "Emptied");
             done()
         }
-        Command::Demo { fabric, host } => crate::demo::run(fabric, host, out),
+        Command::Demo { fabric, host, team, connection } => {
+            crate::demo::run(&Plan { fabric, host, team, connection }, out)
+        }
         _ => bail!("this command is not about an installation"),
     }
 }
@@ -127,10 +130,25 @@ fn why(
     common: &Common,
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
-    let client = common.connection.client(As::Operator)?;
+    match port {
+        None if proto != "icmp" => {
+            return Err(usage(format!(
+                "say which {proto} port: causeway why {from} {to} --port N"
+            )));
+        }
+        Some(_) if proto == "icmp" => return Err(usage("icmp has no ports; leave --port out")),
+        Some(_) | None => {}
+    }
+    let client = common.connection.client(As::Viewer)?;
     let port = port.map(|port| format!("&port={port}")).unwrap_or_default();
     let path = format!("/_causeway/why?from={}&to={}&proto={proto}{port}", part(from), part(to));
-    let verdict = client.get(&path)?;
+    let verdict = client.get(&path).map_err(|error| match error.downcast_ref::<Refusal>() {
+        // An end that is none, or that can be many.
+        Some(refusal) if refusal.status == StatusCode::UNPROCESSABLE_ENTITY => {
+            usage(refusal.to_string())
+        }
+        Some(_) | None => error,
+    })?;
     let allowed = verdict["allowed"] == true;
     if common.json {
         out.json(&verdict);
@@ -143,7 +161,11 @@ fn why(
 fn print_verdict(from: &str, to: &str, verdict: &Value, out: &mut Out) {
     let word = if verdict["allowed"] == true { "gets through" } else { "does NOT get through" };
     out.line(format_args!("{from} → {to}: {word}"));
+    let mut answer = false;
     for hop in verdict["hops"].as_array().into_iter().flatten() {
+        if hop["leg"] == "answer" && !std::mem::replace(&mut answer, true) {
+            out.line("  the answer, on its way back:");
+        }
         let passed = hop["decision"] == "passed";
         let mark = if passed { "✓" } else { "✗" };
         out.line(format_args!("  {mark} {}: {}", show(&hop["where"]), show(&hop["because"])));
@@ -190,14 +212,18 @@ fn status(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
         out.line(format_args!("           {}", space.join("  ")));
     }
     out.line(format_args!("VPCs       {}", status["vpcs"]));
-    let peerings = status["peerings"].as_object().into_iter().flatten();
-    let peerings: Vec<String> = peerings.map(|(state, n)| format!("{n} {state}")).collect();
-    let peerings = if peerings.is_empty() { "0".to_owned() } else { peerings.join(", ") };
-    out.line(format_args!("Peerings   {peerings}"));
-    out.line(format_args!("Instances  {}", status["instances"]));
-    out.line(format_args!("Dynos      {}", status["dynos"]));
+    out.line(format_args!("Peerings   {}", by_state(&status["peerings"])));
+    out.line(format_args!("Instances  {}", by_state(&status["instances"])));
+    out.line(format_args!("Dynos      {}", by_state(&status["dynos"])));
     print_fabric(&status["fabric"], out);
     Ok(code)
+}
+
+/// Counts by state in words.
+fn by_state(counts: &Value) -> String {
+    let counts = counts.as_object().into_iter().flatten();
+    let counts: Vec<String> = counts.map(|(state, n)| format!("{n} {state}")).collect();
+    if counts.is_empty() { "0".to_owned() } else { counts.join(", ") }
 }
 
 fn print_fabric(fabric: &Value, out: &mut Out) {
@@ -205,12 +231,16 @@ fn print_fabric(fabric: &Value, out: &mut Out) {
     out.line(format_args!("Fabric     {}, {word}", show(&fabric["driver"])));
     out.line(format_args!("           last compared {}", show(&fabric["last_sweep"])));
     out.line(format_args!("           last changed {}", show(&fabric["last_run"])));
-    out.line(format_args!("           {} repairs", fabric["repairs"]));
+    let repairs = if fabric["repairs"] == 1 { "repair" } else { "repairs" };
+    out.line(format_args!("           {} {repairs}", fabric["repairs"]));
     for repair in fabric["last_repairs"].as_array().into_iter().flatten() {
         out.line(format_args!("           repaired {}", show(repair)));
     }
     for (what, why) in fabric["problems"].as_object().into_iter().flatten() {
         out.line(format_args!("           PROBLEM {what}: {}", show(why)));
+    }
+    for (what, why) in fabric["failing"].as_object().into_iter().flatten() {
+        out.line(format_args!("           PROBLEM {what} cannot be started: {}", show(why)));
     }
 }
 
@@ -272,22 +302,33 @@ fn program_in_words(program: &server::plans::Program) -> (String, String) {
 
 fn purge(confirmed: bool, common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     let data = common.connection.data_dir();
+    if !store::DataDir::is_installation(&data) {
+        return Err(usage(format!(
+            "{} is no installation of Causeway: it has no secret.key and causeway.db",
+            data.display()
+        )));
+    }
     if !confirmed {
-        bail!(
+        return Err(usage(format!(
             "this ends every dyno and instance of {} and removes its networks; say --confirm if \
              that is meant",
             data.display()
-        );
+        )));
     }
     let purged = server::purge(&data)
         .with_context(|| format!("the networks of {} cannot be removed", data.display()))?;
-    say(common, out, &json!({ "removed": purged }), &format!("Removed {purged} things"));
+    say(
+        common,
+        out,
+        &json!({ "removed": purged }),
+        &format!("Removed {purged} {}", if purged == 1 { "thing" } else { "things" }),
+    );
     done()
 }
 
 /// A span such as `7d2h`, `90m`, `45s`.
 fn parse_span(text: &str) -> anyhow::Result<Duration> {
-    let wrong = || format!("'{text}' is not a span of time such as 7d, 1h30m or 45s");
+    let wrong = || usage(format!("'{text}' is not a span of time such as 7d, 1h30m or 45s"));
     let mut seconds: u64 = 0;
     let mut number = String::new();
     for letter in text.chars() {
@@ -300,15 +341,15 @@ fn parse_span(text: &str) -> anyhow::Result<Duration> {
             'h' => 3_600,
             'm' => 60,
             's' => 1,
-            _ => bail!(wrong()),
+            _ => return Err(wrong()),
         };
-        let count: u64 = number.parse().with_context(wrong)?;
+        let count: u64 = number.parse().map_err(|_| wrong())?;
         number.clear();
         let more = count.checked_mul(unit).and_then(|more| seconds.checked_add(more));
-        seconds = more.with_context(wrong)?;
+        seconds = more.ok_or_else(wrong)?;
     }
     if !number.is_empty() || seconds == 0 {
-        bail!(wrong());
+        return Err(wrong());
     }
     Ok(Duration::from_secs(seconds))
 }

@@ -42,9 +42,11 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
             Ok(())
         }
         Command::SpacesDestroy { confirm: given, space } => {
+            let client = space.common.connection.client(As::User)?;
+            // Nobody is asked about what is not there.
+            client.get(&format!("/spaces/{}", part(space.name())))?;
             let warning = format!("This command will destroy the space {}", space.name());
             confirm(&warning, space.name(), given.as_deref(), out)?;
-            let client = space.common.connection.client(As::User)?;
             let gone = client.delete(&format!("/spaces/{}", part(space.name())))?;
             say(&space.common, out, &gone, &format!("Destroying space {}", space.name()));
             Ok(())
@@ -54,7 +56,8 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
             let path = format!("/_causeway/spaces/{}/limits", part(space.name()));
             let body = json!({ "peerings": peerings });
             let set = client.send(Method::PUT, &path, Some(&body))?.body;
-            let text = format!("{} may be peered with {peerings} VPCs", space.name());
+            let vpcs = if peerings == 1 { "VPC" } else { "VPCs" };
+            let text = format!("{} may be peered with {peerings} {vpcs}", space.name());
             say(&space.common, out, &set, &text);
             Ok(())
         }
@@ -79,13 +82,14 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
             Ok(())
         }
         Command::SpacesPeeringsDestroy { peering, confirm: given } => {
+            let client = peering.common.connection.client(As::User)?;
+            let path = format!("/spaces/{}/peerings/{}", part(&peering.space), part(&peering.pcx));
+            client.get(&path)?;
             let warning = format!(
                 "This command will attempt to destroy the peering connection {}",
                 peering.pcx
             );
             confirm(&warning, &peering.pcx, given.as_deref(), out)?;
-            let client = peering.common.connection.client(As::User)?;
-            let path = format!("/spaces/{}/peerings/{}", part(&peering.space), part(&peering.pcx));
             let gone = client.delete(&path)?;
             let text = format!("Tearing down peering connection {}", peering.pcx);
             say(&peering.common, out, &gone, &text);

@@ -54,6 +54,11 @@ impl Ec2 {
         })
     }
 
+    /// The region that it asks in.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// Does what the words after `aws` say, and gives what the real command would print of it.
     ///
     /// # Errors

@@ -62,7 +62,8 @@ impl Walk<'_, '_> {
     /// Makes the space (R6, R7).
     pub fn space(&mut self) -> anyhow::Result<Space> {
         self.story.part("The platform's half: a Private Space")?;
-        self.heroku(&["spaces:create", SPACE, "--team", server::FIRST_TEAM])?;
+        let team = self.ask.server.team();
+        self.heroku(&["spaces:create", SPACE, "--team", team])?;
         // Asked quietly first: the real command looks again only after a whole second.
         self.ask.until("the space", || {
             let space = self.ask.own(&["spaces:info", SPACE])?;
@@ -78,7 +79,8 @@ impl Walk<'_, '_> {
         };
         let twelve = space.account.len() == 12 && space.account.bytes().all(|b| b.is_ascii_digit());
         self.story.check(twelve, "AWS Account ID has twelve digits")?;
-        self.story.check(space.region == "us-east-1", "AWS Region is us-east-1")?;
+        let region = self.region();
+        self.story.check(space.region == region, format_args!("AWS Region is {region}"))?;
         self.story.check(space.vpc.starts_with("vpc-"), "AWS VPC ID names a VPC")?;
         self.story.check(
             of("AWS VPC CIDR") == SPACE_BLOCK,

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -13,6 +14,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::Plan;
 use super::child::{self, Finished};
 use super::http::Http;
 use super::stop::Stop;
@@ -25,24 +27,87 @@ const END: Duration = Duration::from_secs(15);
 /// How long one of our own commands may take.
 pub const OWN: Duration = Duration::from_secs(30);
 
-/// A server that is ours alone.
+/// A server that is ours alone, or one that runs and is lent to us.
 pub struct Server {
     exe: PathBuf,
     directory: PathBuf,
     fabric: Fabric,
     child: Option<Child>,
+    lent: Option<Lent>,
+    team: String,
+    made: Mutex<Made>,
     /// Where it listens.
     pub url: String,
     finished: bool,
 }
 
+/// How to use a server that is not ours.
+struct Lent {
+    /// Its data directory, which makes us its operator; without it we are who the variables say.
+    data: Option<PathBuf>,
+}
+
+/// What must go again on a server that is not ours.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The space, once it was made.
+    pub space: Option<String>,
+    /// The app.
+    pub app: Option<String>,
+    /// VPCs.
+    pub vpcs: Vec<String>,
+}
+
+impl Made {
+    fn note_heroku(&mut self, words: &[&str]) {
+        match *words {
+            ["spaces:create", name, ..] => self.space = Some(name.to_owned()),
+            ["apps:create", name, ..] => self.app = Some(name.to_owned()),
+            ["spaces:destroy", ..] => self.space = None,
+            ["apps:destroy", ..] => self.app = None,
+            _ => {}
+        }
+    }
+
+    fn note_aws(&mut self, words: &[&str], said: &str) {
+        match *words {
+            ["ec2", "create-vpc", ..] => {
+                let id = said.find("vpc-").map(|at| &said[at..]).unwrap_or_default();
+                let end = id.find(|c: char| !c.is_alphanumeric() && c != '-').unwrap_or(id.len());
+                self.vpcs.push(id[..end].to_owned());
+            }
+            ["ec2", "delete-vpc", ..] => self.vpcs.retain(|vpc| !words.contains(&vpc.as_str())),
+            _ => {}
+        }
+    }
+}
+
 impl Server {
-    /// Starts one and waits until it answers.
+    /// Uses one that runs.
     ///
     /// # Errors
     ///
-    /// What keeps it from starting, with the end of its log.
-    pub fn start(fabric: Fabric, host: IpAddr, stop: &Stop) -> anyhow::Result<Self> {
+    /// A server that does not answer.
+    pub fn attach(url: &str, plan: &Plan, stop: &Stop) -> anyhow::Result<Self> {
+        let url = url.trim_end_matches('/').to_owned();
+        let data = plan.connection.named_data();
+        let mut server = Self::prepare(Fabric::None, plan.team.clone())?;
+        server.lent = Some(Lent { data: data.clone() });
+        server.url = url;
+        let answer = Http::new()?.send("GET", &format!("{}/healthz", server.url), &[], "");
+        if !matches!(answer, Ok((200, _))) {
+            bail!("no server answers on {}; start one with `causeway serve`", server.url);
+        }
+        if data.is_some() {
+            let status = server.ask(&["status", "--json"], stop)?;
+            if status["fabric"]["driver"] == "linux" {
+                server.fabric = Fabric::Linux;
+            }
+        }
+        Ok(server)
+    }
+
+    fn prepare(fabric: Fabric, team: String) -> anyhow::Result<Self> {
         let exe = std::env::current_exe().context("this program's own file is not known")?;
         let directory = tempfile::Builder::new()
             .prefix("causeway-demo-")
@@ -50,9 +115,79 @@ impl Server {
             .context("a temporary directory cannot be made")?
             // What may hold mounts is removed by a look first, not by a destructor.
             .keep();
-        let mut server =
-            Self { exe, directory, fabric, child: None, url: String::new(), finished: false };
+        let server = Self {
+            exe,
+            directory,
+            fabric,
+            child: None,
+            lent: None,
+            team,
+            made: Mutex::default(),
+            url: String::new(),
+            finished: false,
+        };
         fs::create_dir(server.home()).context("a directory for the clients cannot be made")?;
+        Ok(server)
+    }
+
+    /// Whether it goes with the demo.
+    pub fn is_ours(&self) -> bool {
+        self.lent.is_none()
+    }
+
+    /// Who is to own the space.
+    pub fn team(&self) -> &str {
+        &self.team
+    }
+
+    /// Why no packet can be tried, if none can.
+    pub fn moves_none(&self) -> Option<&'static str> {
+        match (&self.lent, self.fabric) {
+            (_, Fabric::Linux) => None,
+            (Some(Lent { data: None }), Fabric::None) => {
+                Some("without --data of a server on this host nobody gets into a dyno")
+            }
+            (Some(_) | None, Fabric::None) => Some("--fabric none moves none"),
+        }
+    }
+
+    /// Whether the variables of the environment say who we are there.
+    pub fn by_variables(&self) -> bool {
+        matches!(self.lent, Some(Lent { data: None }))
+    }
+
+    /// The line that introduces it.
+    pub fn described(&self) -> String {
+        match self.lent {
+            None => {
+                format!("server  {} (process {}), in a temporary directory", self.url, self.pid())
+            }
+            Some(_) => format!("server  {}, which runs and stays", self.url),
+        }
+    }
+
+    /// Notes what a `heroku` command made or removed.
+    pub fn note_heroku(&self, words: &[&str]) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).note_heroku(words);
+    }
+
+    /// Notes what an `aws` command made or removed.
+    pub fn note_aws(&self, words: &[&str], said: &str) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).note_aws(words, said);
+    }
+
+    /// What was made and is still there.
+    pub fn made(&self) -> Made {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts one and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from starting, with the end of its log.
+    pub fn start(fabric: Fabric, host: IpAddr, stop: &Stop) -> anyhow::Result<Self> {
+        let mut server = Self::prepare(fabric, server::FIRST_TEAM.to_owned())?;
         server.launch(host)?;
         server.await_answer(stop).with_context(|| {
             format!("the server of the demo did not start. It said:\n{}", server.log_tail(20))
@@ -145,7 +280,17 @@ impl Server {
                 command.env_remove(name);
             }
         }
-        command.env_remove("HEROKU_API_KEY").env("CAUSEWAY_DATA", self.data()).args(words);
+        match &self.lent {
+            None => command.env_remove("HEROKU_API_KEY").env("CAUSEWAY_DATA", self.data()),
+            Some(Lent { data }) => {
+                command.env("CAUSEWAY_URL", &self.url);
+                match data {
+                    Some(data) => command.env_remove("HEROKU_API_KEY").env("CAUSEWAY_DATA", data),
+                    None => &mut command,
+                }
+            }
+        };
+        command.args(words);
         command
     }
 
@@ -183,7 +328,7 @@ impl Server {
             end(child)?;
         }
         let at = self.directory.display().to_string();
-        if self.fabric == Fabric::Linux && self.data().exists() {
+        if self.is_ours() && self.fabric == Fabric::Linux && self.data().exists() {
             // What ends the demo must not end its cleaning up.
             let data = self.data().display().to_string();
             let purge = ["fabric:purge", "--data", &data, "--confirm"];
@@ -236,6 +381,24 @@ fn mounts_below(mountinfo: &str, directory: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_made_is_noted_until_it_is_gone() {
+        let mut made = Made::default();
+        made.note_heroku(&["spaces:create", "demo-space", "--team", "team"]);
+        made.note_heroku(&["apps:create", "shop", "--space", "demo-space"]);
+        made.note_aws(&["ec2", "create-vpc"], "vpc-0123456789abcdef0\n");
+        made.note_aws(&["ec2", "create-vpc"], "{\"Vpc\": {\"VpcId\": \"vpc-1\"}}");
+        assert_eq!(made.vpcs, ["vpc-0123456789abcdef0", "vpc-1"]);
+        made.note_aws(&["ec2", "delete-vpc", "--vpc-id", "vpc-1"], "");
+        made.note_heroku(&["apps:destroy", "--app", "shop"]);
+        let left = Made {
+            space: Some("demo-space".to_owned()),
+            app: None,
+            vpcs: vec!["vpc-0123456789abcdef0".to_owned()],
+        };
+        assert_eq!(made, left);
+    }
 
     #[test]
     fn mounts_below_a_directory_are_seen() {

@@ -48,6 +48,25 @@ pub struct Tools {
     pub notes: Vec<String>,
 }
 
+/// The variables of the environment, as they must be for the server.
+fn given(server: &Server) -> anyhow::Result<Value> {
+    let mut map = Map::new();
+    for name in
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "HEROKU_API_KEY"]
+    {
+        let value = crate::settings::variable(name).with_context(|| {
+            format!("{name} is not set: run `eval \"$(causeway env)\"` first, or give --data DIR")
+        })?;
+        map.insert(name.to_owned(), value.to_string_lossy().into());
+    }
+    for name in ["AWS_ENDPOINT_URL", "HEROKU_HOST", "HEROKU_PARTICLEBOARD_URL"] {
+        map.insert(name.to_owned(), server.url.clone().into());
+    }
+    map.insert("DISABLE_TELEMETRY".to_owned(), "true".into());
+    map.insert("NO_PROXY".to_owned(), "localhost,127.0.0.1".into());
+    Ok(map.into())
+}
+
 impl Tools {
     /// Looks for the real commands, and points them at the server.
     ///
@@ -55,7 +74,11 @@ impl Tools {
     ///
     /// A named command that is not there; a server that does not say its variables.
     pub fn find(server: &Server, stop: &Stop) -> anyhow::Result<Self> {
-        let env = server.ask(&["env", "--json"], stop)?;
+        let env = if server.by_variables() {
+            given(server)?
+        } else {
+            server.ask(&["env", "--json"], stop)?
+        };
         let map = env.as_object().context("causeway env --json gives no variables")?;
         let home = server.home();
         let mut tools = Self {

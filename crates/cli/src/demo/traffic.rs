@@ -130,10 +130,18 @@ impl Walk<'_, '_> {
         )?;
         self.ask.until("the end of the space", || {
             let spaces = self.ask.own(&["spaces"])?;
-            Ok(spaces.as_array().is_some_and(Vec::is_empty).then_some(()))
+            let mut names = spaces.as_array().into_iter().flatten().map(|space| &space["name"]);
+            Ok((!names.any(|name| name == SPACE)).then_some(()))
         })?;
+        if !self.ask.server.is_ours() {
+            let found = self.ec2(&["ec2", "describe-vpcs", "--vpc-ids", &place.vpc]);
+            let gone = found.is_err_and(|error| error.to_string().contains("NotFound"));
+            self.story.line("")?;
+            return self.story.check(gone, "the VPC is gone, and the space");
+        }
         let status = self.ask.own(&["status"])?;
-        let none = ["vpcs", "dynos"].iter().all(|kind| status[*kind] == 0);
+        let no_dyno = status["dynos"].as_object().is_some_and(serde_json::Map::is_empty);
+        let none = status["vpcs"] == 0 && no_dyno;
         self.story.line("")?;
         self.story.check(none, "no VPC and no dyno is left")?;
         if self.moves_packets() {

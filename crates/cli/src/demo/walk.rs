@@ -8,7 +8,6 @@ use super::child::Finished;
 use super::packet::{Packet, explained};
 use super::story::{Story, typed};
 use super::tools::{Tools, own_words};
-use crate::settings::Fabric;
 
 /// The walk.
 pub struct Walk<'a, 'o> {
@@ -17,13 +16,12 @@ pub struct Walk<'a, 'o> {
     /// What it asks without showing it.
     pub ask: Ask<'a>,
     tools: &'a Tools,
-    fabric: Fabric,
 }
 
 impl<'a, 'o> Walk<'a, 'o> {
     /// Sets out.
-    pub fn new(story: &'a mut Story<'o>, ask: Ask<'a>, tools: &'a Tools, fabric: Fabric) -> Self {
-        Self { story, ask, tools, fabric }
+    pub fn new(story: &'a mut Story<'o>, ask: Ask<'a>, tools: &'a Tools) -> Self {
+        Self { story, ask, tools }
     }
 
     /// Walks all the way.
@@ -54,11 +52,11 @@ impl<'a, 'o> Walk<'a, 'o> {
         first: impl FnOnce(&mut Self) -> anyhow::Result<A>,
         second: impl FnOnce(&mut Walk<'_, '_>) -> anyhow::Result<B> + Send,
     ) -> anyhow::Result<(A, B)> {
-        let (ask, tools, fabric) = (self.ask, self.tools, self.fabric);
+        let (ask, tools) = (self.ask, self.tools);
         std::thread::scope(|scope| {
             let other = scope.spawn(move || {
                 let mut story = Story::aside();
-                let done = second(&mut Walk { story: &mut story, ask, tools, fabric });
+                let done = second(&mut Walk { story: &mut story, ask, tools });
                 (done, story.kept())
             });
             let first = first(self);
@@ -71,9 +69,14 @@ impl<'a, 'o> Walk<'a, 'o> {
         })
     }
 
+    /// The region that the clients are in.
+    pub fn region(&self) -> String {
+        self.tools.ec2.region().to_owned()
+    }
+
     /// Whether packets can be tried.
     pub fn moves_packets(&self) -> bool {
-        self.fabric == Fabric::Linux
+        self.ask.server.moves_none().is_none()
     }
 
     /// Types a `heroku` command; gives all that it printed.
@@ -111,6 +114,9 @@ impl<'a, 'o> Walk<'a, 'o> {
         // That one says what it does beside, and what came of it after.
         self.story.output(&done.stderr)?;
         self.story.output(&done.stdout)?;
+        if done.ok {
+            self.ask.server.note_heroku(words);
+        }
         Ok(done)
     }
 
@@ -148,6 +154,9 @@ impl<'a, 'o> Walk<'a, 'o> {
         let mut answers = Vec::new();
         for (words, done) in commands.iter().zip(all) {
             let done = done?;
+            if done.ok {
+                self.ask.server.note_aws(words, &done.stdout);
+            }
             self.story.command(&[&["aws"], words.as_slice()].concat())?;
             self.story.output(&done.stdout)?;
             self.story.output(&done.stderr)?;

@@ -9,6 +9,8 @@ use model::edge::Domains;
 use server::hosting::Web;
 use server::{Certificate, EdgeConfig, ForwardDns};
 
+use super::{Variables, parsed, text};
+
 /// The port of names.
 const DNS_PORT: u16 = 53;
 
@@ -16,33 +18,60 @@ const DNS_PORT: u16 = 53;
 #[derive(Debug, Clone, Default, Args)]
 pub struct EdgeArgs {
     /// Domain under which apps have names; by default apps.localhost
-    #[arg(long, env = "CAUSEWAY_DOMAIN", value_name = "NAME")]
+    /// [env: CAUSEWAY_DOMAIN]
+    #[arg(long, value_name = "NAME")]
     pub domain: Option<String>,
     /// Domain of apps with internal routing; by default apps.internal
-    #[arg(long, env = "CAUSEWAY_INTERNAL_DOMAIN", value_name = "NAME")]
+    /// [env: CAUSEWAY_INTERNAL_DOMAIN]
+    #[arg(long, value_name = "NAME")]
     pub internal_domain: Option<String>,
     /// Address where the public router takes HTTP, such as 127.0.0.1:4881; by default none
-    #[arg(long, env = "CAUSEWAY_ROUTER", value_name = "ADDRESS")]
+    /// [env: CAUSEWAY_ROUTER]
+    #[arg(long, value_name = "ADDRESS")]
     pub router: Option<SocketAddr>,
     /// Address where it takes HTTPS; needs --router-cert and --router-key
-    #[arg(long, env = "CAUSEWAY_ROUTER_TLS", value_name = "ADDRESS")]
+    /// [env: CAUSEWAY_ROUTER_TLS]
+    #[arg(long, value_name = "ADDRESS")]
     pub router_tls: Option<SocketAddr>,
     /// Its certificate chain, in PEM
-    #[arg(long, env = "CAUSEWAY_ROUTER_CERT", value_name = "FILE")]
+    /// [env: CAUSEWAY_ROUTER_CERT]
+    #[arg(long, value_name = "FILE")]
     pub router_cert: Option<PathBuf>,
     /// Its key, in PEM
-    #[arg(long, env = "CAUSEWAY_ROUTER_KEY", value_name = "FILE")]
+    /// [env: CAUSEWAY_ROUTER_KEY]
+    #[arg(long, value_name = "FILE")]
     pub router_key: Option<PathBuf>,
     /// Address where the public names of apps are answered; by default none
-    #[arg(long, env = "CAUSEWAY_DNS", value_name = "ADDRESS")]
+    /// [env: CAUSEWAY_DNS]
+    #[arg(long, value_name = "ADDRESS")]
     pub dns: Option<SocketAddr>,
     /// Who answers other names inside VPCs: none, host for whom this machine asks, or addresses;
     /// by default none
-    #[arg(long, env = "CAUSEWAY_FORWARD_DNS", value_name = "none|host|ADDRESS[,ADDRESS]")]
+    /// [env: CAUSEWAY_FORWARD_DNS]
+    #[arg(long, value_name = "none|host|ADDRESS[,ADDRESS]")]
     pub forward_dns: Option<String>,
 }
 
 impl EdgeArgs {
+    /// What the environment says.
+    ///
+    /// # Errors
+    ///
+    /// An address that is none.
+    pub fn of(variables: Variables<'_>) -> anyhow::Result<Self> {
+        let path = |name| variables(name).map(PathBuf::from);
+        Ok(Self {
+            domain: text(variables, "CAUSEWAY_DOMAIN")?,
+            internal_domain: text(variables, "CAUSEWAY_INTERNAL_DOMAIN")?,
+            router: parsed(variables, "CAUSEWAY_ROUTER", str::parse)?,
+            router_tls: parsed(variables, "CAUSEWAY_ROUTER_TLS", str::parse)?,
+            router_cert: path("CAUSEWAY_ROUTER_CERT"),
+            router_key: path("CAUSEWAY_ROUTER_KEY"),
+            dns: parsed(variables, "CAUSEWAY_DNS", str::parse)?,
+            forward_dns: text(variables, "CAUSEWAY_FORWARD_DNS")?,
+        })
+    }
+
     /// These, and what they leave open from others.
     pub fn or(self, other: Self) -> Self {
         Self {

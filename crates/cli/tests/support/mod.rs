@@ -22,6 +22,8 @@ pub struct Server {
     child: Child,
     pub data: Data,
     pub url: String,
+    /// What it said before it listened.
+    pub said: String,
     variables: Vec<(String, String)>,
     arguments: Vec<String>,
 }
@@ -84,8 +86,8 @@ impl Server {
 
     fn with(data: Data, arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        let (child, url) = spawn(data.path(), &arguments);
-        let mut server = Self { child, data, url, variables: Vec::new(), arguments };
+        let (child, said, url) = spawn(data.path(), &arguments);
+        let mut server = Self { child, data, url, said, variables: Vec::new(), arguments };
         server.variables = server.env(&[]);
         server
     }
@@ -105,8 +107,9 @@ impl Server {
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
         let _ = std::fs::remove_file(self.data.path().join("serve.json"));
-        let (child, url) = spawn(self.data.path(), &self.arguments);
+        let (child, said, url) = spawn(self.data.path(), &self.arguments);
         self.child = child;
+        self.said = said;
         self.url = url;
         self.variables = self.env(&[]);
     }
@@ -269,7 +272,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(data: &Path, arguments: &[String]) -> (Child, String) {
+fn spawn(data: &Path, arguments: &[String]) -> (Child, String, String) {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -288,6 +291,7 @@ fn spawn(data: &Path, arguments: &[String]) -> (Child, String) {
     // It says where it listens, and that it does.
     let mut output = child.stdout.take().unwrap();
     let mut said = Vec::new();
+    let said_before;
     let mut byte = [0];
     let url = loop {
         if output.read(&mut byte).unwrap() == 0 {
@@ -296,13 +300,14 @@ fn spawn(data: &Path, arguments: &[String]) -> (Child, String) {
         }
         said.push(byte[0]);
         let text = String::from_utf8_lossy(&said);
-        if let Some((_, rest)) = text.split_once("Listening on ")
+        if let Some((before, rest)) = text.split_once("Listening on ")
             && let Some((url, _)) = rest.split_once('\n')
         {
+            said_before = before.to_owned();
             break url.to_owned();
         }
     };
-    (child, url)
+    (child, said_before, url)
 }
 
 fn tool(variable: &str, name: &str) -> PathBuf {

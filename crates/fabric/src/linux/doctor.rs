@@ -49,8 +49,8 @@ pub fn doctor() -> Vec<Check> {
 
 fn check(name: &'static str, remedy: &str, look: impl FnOnce() -> Result<String, String>) -> Check {
     match look() {
-        Ok(detail) => Check { name, ok: true, detail, remedy: String::new() },
-        Err(detail) => Check { name, ok: false, detail, remedy: remedy.to_owned() },
+        Ok(detail) => Check { name, ok: true, needed: true, detail, remedy: String::new() },
+        Err(detail) => Check { name, ok: false, needed: true, detail, remedy: remedy.to_owned() },
     }
 }
 

@@ -2,8 +2,9 @@
 
 use model::{EniId, PcxId, VpcId};
 
-/// What the names of all namespaces of the fabric begin with.
-pub const PREFIX: &str = "cw-";
+pub use crate::instance::NAMESPACE_PREFIX as PREFIX;
+use crate::instance::namespace_prefix;
+
 /// The interface that a workload sees.
 pub const WORKLOAD_LINK: &str = "eth0";
 /// The link that every namespace is born with.
@@ -13,13 +14,13 @@ pub const LOOPBACK: &str = "lo";
 const LINK_BITS: u128 = (1 << 56) - 1;
 
 /// The namespace that is a VPC's router.
-pub fn router(vpc: VpcId) -> String {
-    format!("{PREFIX}{vpc}")
+pub fn router(instance: &str, vpc: VpcId) -> String {
+    format!("{}{vpc}", namespace_prefix(instance))
 }
 
 /// The namespace that a workload lives in.
-pub fn workload(eni: EniId) -> String {
-    format!("{PREFIX}{eni}")
+pub fn workload(instance: &str, eni: EniId) -> String {
+    format!("{}{eni}", namespace_prefix(instance))
 }
 
 /// The router's end of an interface.

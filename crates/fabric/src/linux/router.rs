@@ -217,7 +217,8 @@ impl Work {
         eni: EniId,
         interface: &InterfaceIntent,
     ) -> Result<(), Error> {
-        let (namespace, made) = Namespace::adopt_or_create(&names::workload(eni), instance)?;
+        let (namespace, made) =
+            Namespace::adopt_or_create(&names::workload(instance, eni), instance)?;
         namespace.enter()?;
         let mut netlink = Netlink::open()?;
         let changed = sysctl::workload()?;

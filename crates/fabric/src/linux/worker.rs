@@ -73,9 +73,11 @@ impl Worker {
             Ok(owned) => owned,
             Err(error) => return report.errors.push(error.chain()),
         };
-        let mut wanted: BTreeSet<String> = self.vpcs.keys().map(|id| names::router(*id)).collect();
+        let instance = self.instance.as_str();
+        let mut wanted: BTreeSet<String> =
+            self.vpcs.keys().map(|id| names::router(instance, *id)).collect();
         let interfaces = self.vpcs.values().flat_map(|vpc| vpc.interfaces.keys());
-        wanted.extend(interfaces.map(|eni| names::workload(*eni)));
+        wanted.extend(interfaces.map(|eni| names::workload(instance, *eni)));
         for name in owned.into_iter().filter(|name| !wanted.contains(name)) {
             match remove_namespace(&name, &self.instance) {
                 Ok(()) => drop(report.removed.insert(name)),
@@ -114,10 +116,12 @@ impl Worker {
             };
             let keeps = |eni| new.as_ref().is_some_and(|vpc| vpc.interfaces.contains_key(eni));
             let old = old.iter().flat_map(|vpc| vpc.interfaces.keys());
-            orphans.extend(old.filter(|eni| !keeps(eni)).map(|eni| names::workload(*eni)));
+            orphans.extend(
+                old.filter(|eni| !keeps(eni)).map(|eni| names::workload(&self.instance, *eni)),
+            );
             match new {
                 Some(_) => drop(targets.insert(*id)),
-                None => drop(orphans.insert(names::router(*id))),
+                None => drop(orphans.insert(names::router(&self.instance, *id))),
             }
             if new.is_none() {
                 self.known.remove(id);
@@ -142,7 +146,8 @@ impl Worker {
     fn remove_orphans(&self, orphans: &BTreeSet<String>, delta: &IntentDelta, report: &mut Report) {
         // An interface that another VPC of the same change has is not an orphan.
         let moved = delta.vpcs.values().flatten().flat_map(|vpc| vpc.interfaces.keys());
-        let moved: BTreeSet<String> = moved.map(|eni| names::workload(*eni)).collect();
+        let moved: BTreeSet<String> =
+            moved.map(|eni| names::workload(&self.instance, *eni)).collect();
         for name in orphans.difference(&moved) {
             match remove_namespace(name, &self.instance) {
                 Ok(()) => drop(report.removed.insert(name.clone())),
@@ -271,7 +276,7 @@ impl Worker {
     fn take(&mut self, id: VpcId) -> Result<(Handle, bool), Error> {
         match self.handles.remove(&id) {
             Some(handle) => Ok((handle, false)),
-            None => Handle::open(&names::router(id), &self.instance),
+            None => Handle::open(&names::router(&self.instance, id), &self.instance),
         }
     }
 

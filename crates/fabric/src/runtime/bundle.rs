@@ -101,7 +101,7 @@ pub(super) fn write(
     id: WorkloadId,
     intent: &WorkloadIntent,
 ) -> Result<(), Error> {
-    let network = network_path(intent);
+    let network = network_path(&machine.instance, intent);
     if !network.exists() {
         return Err(Error::NoNetwork(intent.interface));
     }
@@ -139,14 +139,15 @@ pub(super) fn write_hosts(files: &Files, intent: &WorkloadIntent) -> Result<(), 
 }
 
 /// The namespace of the workload's interface, which the data plane makes.
-pub(super) fn network_path(intent: &WorkloadIntent) -> PathBuf {
-    Path::new("/run/netns").join(format!("cw-{}", intent.interface))
+pub(super) fn network_path(instance: &str, intent: &WorkloadIntent) -> PathBuf {
+    let prefix = crate::instance::namespace_prefix(instance);
+    Path::new("/run/netns").join(format!("{prefix}{}", intent.interface))
 }
 
 /// Whether a process is in the namespace that its interface has now. Where the data plane had to
 /// make the interface anew, what still runs in the old one reaches nobody.
-pub(super) fn is_in_network(pid: u32, intent: &WorkloadIntent) -> bool {
-    let now = fs::metadata(network_path(intent));
+pub(super) fn is_in_network(instance: &str, pid: u32, intent: &WorkloadIntent) -> bool {
+    let now = fs::metadata(network_path(instance, intent));
     let its = fs::metadata(format!("/proc/{pid}/ns/net"));
     match (now, its) {
         (Ok(now), Ok(its)) => (now.dev(), now.ino()) == (its.dev(), its.ino()),
@@ -316,7 +317,7 @@ fn config(
             ],
         },
         "linux": {
-            "namespaces": namespaces(intent),
+            "namespaces": namespaces(&machine.instance, intent),
             "cgroupsPath": Path::new("/").join(group(machine, root.id)),
             "resources": resources(machine, intent),
             "seccomp": seccomp::profile(),
@@ -390,10 +391,10 @@ fn mounts(
     Ok(mounts)
 }
 
-fn namespaces(intent: &WorkloadIntent) -> Vec<Value> {
+fn namespaces(instance: &str, intent: &WorkloadIntent) -> Vec<Value> {
     let mut list: Vec<_> =
         ["pid", "mount", "uts", "ipc"].iter().map(|kind| json!({ "type": kind })).collect();
-    list.push(json!({ "type": "network", "path": network_path(intent) }));
+    list.push(json!({ "type": "network", "path": network_path(instance, intent) }));
     if Path::new("/proc/self/ns/cgroup").exists() {
         list.push(json!({ "type": "cgroup" }));
     }

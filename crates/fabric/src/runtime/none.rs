@@ -65,6 +65,10 @@ impl Runtime for NoRuntime {
             .collect()
     }
 
+    fn retry(&mut self) -> Vec<WorkloadEvent> {
+        Vec::new()
+    }
+
     fn wait(&mut self, timeout: Duration) -> Vec<WorkloadEvent> {
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];

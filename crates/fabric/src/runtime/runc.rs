@@ -107,12 +107,11 @@ impl Runc {
         self_exe: impl Into<PathBuf>,
         instance: &str,
     ) -> Result<Self, Error> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if instance.is_empty() || instance.len() > 32 || !instance.bytes().all(plain) {
+        if !crate::instance::is_name(instance) {
             return Err(Error::Refused(format!("'{instance}' cannot name an instance")));
         }
         let dir = dir.into();
-        let run_dir = PathBuf::from("/run/causeway").join(instance);
+        let run_dir = crate::instance::run_dir(instance);
         fs::create_dir_all(&run_dir).map_err(at("make", &run_dir))?;
         for path in [&dir, &dir.join(GONE_DIR), &run_dir.join("runc")] {
             private_dir(path).map_err(at("make", path))?;
@@ -206,7 +205,8 @@ impl Runc {
             (Wanted::Intent(intent), Some(shim)) if intent.run && !shim.stopping => {
                 let same = shim.started_with.as_ref().is_none_or(|with| same_process(with, intent));
                 let pid = self.files(&id).running_pid();
-                let connected = pid.is_none_or(|pid| bundle::is_in_network(pid, intent));
+                let instance = &self.machine.instance;
+                let connected = pid.is_none_or(|pid| bundle::is_in_network(instance, pid, intent));
                 let intent = intent.clone();
                 if same && connected {
                     self.rename(&id, *intent);
@@ -401,6 +401,23 @@ impl Runtime for Runc {
         events
     }
 
+    fn retry(&mut self) -> Vec<WorkloadEvent> {
+        let failed = |(id, workload): (&WorkloadId, &Workload)| {
+            let wanted = matches!(&workload.wanted, Wanted::Intent(intent) if intent.run);
+            let state = self.state_of(id, workload);
+            (wanted && matches!(state, WorkloadState::Failed(_))).then_some(*id)
+        };
+        let ids: Vec<_> = self.workloads.iter().filter_map(failed).collect();
+        let mut events = Vec::new();
+        for id in ids {
+            if let Some(workload) = self.workloads.get_mut(&id) {
+                workload.reported = None;
+            }
+            self.settle_and_report(id, Cause::Swept, &mut events);
+        }
+        events
+    }
+
     fn wait(&mut self, timeout: Duration) -> Vec<WorkloadEvent> {
         let ended = self.poll(timeout);
         self.drain();
@@ -454,6 +471,9 @@ impl Runtime for Runc {
             args.push("--tty".to_owned());
         }
         args.push(id.to_string());
+        // Through a shell, which says what is wrong with a command, and with which status (126,
+        // 127), as every other place does where a command is typed.
+        args.extend(["/bin/sh", "-c", "exec \"$@\"", "causeway"].map(str::to_owned));
         args.extend(argv.iter().cloned());
         Ok(ExecCommand { program: self.runtime.clone(), args })
     }

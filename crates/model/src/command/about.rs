@@ -2,7 +2,7 @@
 //! name nothing themselves.
 
 use super::{Command, DynoSelection, Ec2Command, IdentityCommand, PlatformCommand, SystemCommand};
-use crate::{Key, TaggedResource};
+use crate::{Key, Only, TaggedResource};
 
 impl Command {
     /// The resource that it names and is about; `None` where it makes one, or names none.
@@ -30,6 +30,7 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         }
         C::SetMember { team, .. } => Some(Key::Team(*team)),
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
+        C::SetInstance { .. } => Some(Key::Settings(Only)),
         C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {
             None
         }

@@ -31,6 +31,11 @@ pub enum IdentityCommand {
         /// The installation's short name.
         instance: String,
     },
+    /// Another short name, for a copy that runs beside its original.
+    SetInstance {
+        /// The installation's short name.
+        instance: String,
+    },
     /// A new account.
     CreateAccount {
         /// Its name.

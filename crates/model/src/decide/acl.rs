@@ -24,7 +24,7 @@ impl Decision<'_> {
         tags: &Tags,
     ) -> Outcome {
         let key = Key::Vpc(self.editable_vpc(scope, vpc)?.id);
-        if let Some(made) = self.repeated(key, Kind::NetworkAcl, client_token)? {
+        if let Some(made) = self.repeated(scope, Kind::NetworkAcl, client_token)? {
             return Ok(made.into());
         }
         super::tag::check_tags(tags)?;
@@ -41,7 +41,7 @@ impl Decision<'_> {
             is_default: false,
             ingress: SmallMap::new(),
             egress: SmallMap::new(),
-            client_token: client_token.cloned(),
+            client_token: client_token.map(|token| token.of(scope)),
             tags: tags.clone(),
         });
         Ok(Key::NetworkAcl(id).into())

@@ -24,6 +24,10 @@ impl Decision<'_> {
                 self.operator_only()?;
                 self.set_up(*region, *emulator, instance)
             }
+            C::SetInstance { instance } => {
+                self.operator_only()?;
+                self.set_instance(instance)
+            }
             C::CreateAccount { name } => {
                 self.operator_only()?;
                 self.create_account(name)
@@ -63,13 +67,7 @@ impl Decision<'_> {
         if !self.world.is_empty() {
             return refuse(Code::Conflict, "This installation is set up already.");
         }
-        if !is_slug(instance, 1, 32) {
-            return refuse(
-                Code::InvalidParameterValue,
-                "An installation's name has 1 to 32 lower-case letters, digits and single \
-                 hyphens inside.",
-            );
-        }
+        check_instance(instance)?;
         let account = AccountId::fresh(self.ids);
         self.put(Account { id: account, name: PLATFORM.to_owned(), created: self.now });
         self.put(Settings {
@@ -80,6 +78,13 @@ impl Decision<'_> {
             created: self.now,
         });
         Ok(Reply::Resources(vec![Key::Settings(Only), Key::Account(account)]))
+    }
+
+    fn set_instance(&mut self, instance: &str) -> Outcome {
+        check_instance(instance)?;
+        let settings = Settings::clone(&*self.settings()?);
+        self.put(Settings { instance: instance.to_owned(), ..settings });
+        Ok(Key::Settings(Only).into())
     }
 
     fn create_account(&mut self, name: &str) -> Outcome {
@@ -197,6 +202,16 @@ impl Decision<'_> {
 }
 
 /// Names of accounts and teams. They begin with a letter, so that none looks like an id.
+fn check_instance(instance: &str) -> Result<(), Refused> {
+    if is_slug(instance, 1, 32) {
+        return Ok(());
+    }
+    refuse(
+        Code::InvalidParameterValue,
+        "An installation's name has 1 to 32 lower-case letters, digits and single hyphens inside.",
+    )
+}
+
 fn check_name(name: &str) -> Result<(), Refused> {
     if is_slug(name, 2, 40) && name.starts_with(|c: char| c.is_ascii_lowercase()) {
         return Ok(());

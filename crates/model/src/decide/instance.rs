@@ -23,9 +23,8 @@ const DEFAULT_TYPE: &str = "t3.micro";
 
 impl Decision<'_> {
     pub(super) fn run_instances(&mut self, scope: Scope, run: &RunInstances) -> Outcome {
-        let account = Key::Account(scope.account);
         if let Some(Key::Instance(first)) =
-            self.repeated(account, Kind::Instance, run.client_token.as_ref())?
+            self.repeated(scope, Kind::Instance, run.client_token.as_ref())?
         {
             return Ok(self.reservation_of(first));
         }
@@ -65,7 +64,7 @@ impl Decision<'_> {
                 exit: None,
                 launched: self.now,
                 since: self.now,
-                client_token: run.client_token.clone(),
+                client_token: run.client_token.as_ref().map(|token| token.of(scope)),
                 tags: run.instance_tags.clone(),
             });
             made.push(Key::Instance(id));

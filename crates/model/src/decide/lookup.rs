@@ -113,12 +113,12 @@ impl Decision<'_> {
     /// What an earlier request with the same token made, if there was one.
     pub(super) fn repeated(
         &self,
-        owner: Key,
+        scope: Scope,
         kind: Kind,
         token: Option<&ClientToken>,
     ) -> Result<Option<Key>, Refused> {
         let Some(token) = token else { return Ok(None) };
-        let alias = Alias::Request(owner, kind, token.token.as_str().into());
+        let alias = Alias::Request(scope, kind, token.token.as_str().into());
         let Some(key) = self.world.find(&alias) else { return Ok(None) };
         if self.world.get(key).and_then(client_token).is_some_and(|t| t.digest == token.digest) {
             return Ok(Some(key));

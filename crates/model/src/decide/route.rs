@@ -34,7 +34,7 @@ impl Decision<'_> {
         tags: &Tags,
     ) -> Outcome {
         let key = Key::Vpc(self.editable_vpc(scope, vpc)?.id);
-        if let Some(made) = self.repeated(key, Kind::RouteTable, client_token)? {
+        if let Some(made) = self.repeated(scope, Kind::RouteTable, client_token)? {
             return Ok(made.into());
         }
         super::tag::check_tags(tags)?;
@@ -49,7 +49,7 @@ impl Decision<'_> {
             id,
             vpc,
             routes: SmallMap::new(),
-            client_token: client_token.cloned(),
+            client_token: client_token.map(|token| token.of(scope)),
             tags: tags.clone(),
         });
         Ok(Key::RouteTable(id).into())

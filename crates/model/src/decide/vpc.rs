@@ -257,8 +257,30 @@ impl Decision<'_> {
                     ),
                 );
             }
+            self.check_against_space(other.vpc, cidr)?;
         }
         Ok(())
+    }
+
+    /// A space that a VPC is peered with has more than its VPC's block: none of it could be told
+    /// apart from the addition (R3).
+    fn check_against_space(&self, peer: VpcId, cidr: Cidr) -> Result<(), Refused> {
+        let space = self.world.vpc(peer).and_then(|vpc| self.world.space_of_vpc(vpc));
+        let Some(space) = space.filter(|space| space.vpc == peer) else { return Ok(()) };
+        let taken = [
+            (space.data_cidr, "the block of its data services"),
+            (Space::RESERVED, "which is reserved"),
+        ];
+        match taken.into_iter().find(|(block, _)| block.overlaps(cidr)) {
+            None => Ok(()),
+            Some((block, what)) => refuse(
+                Code::VpcCidrConflict,
+                format_args!(
+                    "The CIDR '{cidr}' overlaps with '{block}' of the Private Space behind \
+                     '{peer}', {what}"
+                ),
+            ),
+        }
     }
 
     /// Brings what peerings know of a VPC's blocks up to date; a request that does not fit any

@@ -6,8 +6,16 @@ use crate::plan::joins;
 use crate::resource::{AclEntry, NetworkAcl, Peering, PeeringStatus, Vpc};
 use crate::{
     Cidr, Direction, EniId, IpProtocol, Key, Packet, PortRange, Region, RouteTableId,
-    SecurityGroupId, SmallMap, Timestamp, World,
+    SecurityGroupId, SmallMap, Timestamp, VpcId, World,
 };
+
+/// What to do so that a packet passes.
+pub struct Remedy {
+    /// What to type, or to do.
+    pub words: String,
+    /// In whose VPC that changes something.
+    pub within: VpcId,
+}
 
 /// A packet that shall pass.
 pub struct Wanted<'a> {
@@ -35,8 +43,53 @@ fn aws(world: &World, region: Region, command: &str) -> String {
 }
 
 /// The same in a VPC, if it is a customer's.
-fn aws_in(world: &World, vpc: &Vpc, command: &str) -> Option<String> {
-    vpc.role.is_none().then(|| aws(world, vpc.region, command))
+fn aws_in(world: &World, vpc: &Vpc, command: &str) -> Option<Remedy> {
+    vpc.role.is_none().then(|| Remedy { words: aws(world, vpc.region, command), within: vpc.id })
+}
+
+/// Asks for an address that something has.
+pub fn use_an_address(world: &World, vpc: VpcId) -> Option<Remedy> {
+    let vpc = world.vpc(vpc)?;
+    let list = match world.space_of_vpc(vpc) {
+        Some(space) => format!("heroku spaces:topology {}", space.name),
+        None => aws(
+            world,
+            vpc.region,
+            &format!("describe-network-interfaces --filters Name=vpc-id,Values={}", vpc.id),
+        ),
+    };
+    let words = format!("send it to an address that something has; `{list}` lists them");
+    Some(Remedy { words, within: vpc.id })
+}
+
+/// A secondary block is never reached from a space (R20).
+pub fn move_to_primary(world: &World, vpc: VpcId) -> Option<Remedy> {
+    let vpc = world.vpc(vpc)?;
+    let words = format!(
+        "put it into a subnet of the primary block {} of {}, or a proxy for it",
+        vpc.primary(),
+        vpc.id
+    );
+    Some(Remedy { words, within: vpc.id })
+}
+
+/// Where no single command makes a way: what would.
+pub fn no_way(world: &World, vpc: &Vpc, to: Endpoint) -> Option<Remedy> {
+    let far = world.vpc(to.vpc)?;
+    let words = if far.id == vpc.id {
+        format!(
+            "no VPC that is peered with {} has {}: name the one that is meant as vpc-…/{}",
+            vpc.id, to.address, to.address
+        )
+    } else if matches!(far.role, Some(crate::VpcRole::Data(_))) {
+        "data services are reached from their own space only: send it through a dyno".to_owned()
+    } else {
+        format!(
+            "{} and {} cannot be joined: send it through a proxy in a VPC that is peered with both",
+            vpc.id, far.id
+        )
+    };
+    Some(Remedy { words, within: vpc.id })
 }
 
 /// Blocks that stand for an end: the space's for a dyno, whose address changes, else its address.
@@ -54,7 +107,7 @@ pub fn allow_in_group(
     vpc: &Vpc,
     group: SecurityGroupId,
     wanted: &Wanted<'_>,
-) -> Option<String> {
+) -> Option<Remedy> {
     let Wanted { packet, ports, .. } = wanted;
     let way = match wanted.direction {
         Direction::Ingress => "ingress",
@@ -85,7 +138,7 @@ pub fn allow_in_acl(
     acl: &NetworkAcl,
     denied_by: Option<u16>,
     wanted: &Wanted<'_>,
-) -> Option<String> {
+) -> Option<Remedy> {
     let Wanted { packet, direction, ports, .. } = *wanted;
     let flag = match direction {
         Direction::Ingress => "--ingress",
@@ -100,7 +153,7 @@ pub fn allow_in_acl(
     };
     let blocks = blocks_of(world, wanted.other);
     let numbers = free_numbers(acl.entries(direction), denied_by, blocks.len())?;
-    let commands: Option<Vec<String>> = numbers
+    let commands: Option<Vec<Remedy>> = numbers
         .iter()
         .zip(&blocks)
         .map(|(number, block)| {
@@ -112,7 +165,8 @@ pub fn allow_in_acl(
             aws_in(world, vpc, &command)
         })
         .collect();
-    commands.map(|commands| commands.join(" && "))
+    let words: Vec<String> = commands?.into_iter().map(|command| command.words).collect();
+    Some(Remedy { words: words.join(" && "), within: vpc.id })
 }
 
 /// Numbers that no entry has and that come before one; or after all, in steps of ten.
@@ -138,7 +192,7 @@ fn free_numbers(
 }
 
 /// Lets an interface send and receive what is not its own.
-pub fn uncheck(world: &World, vpc: &Vpc, eni: EniId) -> Option<String> {
+pub fn uncheck(world: &World, vpc: &Vpc, eni: EniId) -> Option<Remedy> {
     let command = format!(
         "modify-network-interface-attribute --network-interface-id {eni} --no-source-dest-check"
     );
@@ -154,7 +208,7 @@ pub fn make_way(
     dead: Option<Cidr>,
     to: Endpoint,
     now: Timestamp,
-) -> Option<String> {
+) -> Option<Remedy> {
     let far = world.vpc(to.vpc).filter(|far| far.id != vpc.id)?;
     let between = || {
         let all = world.peerings_of(Key::Vpc(vpc.id));
@@ -182,11 +236,13 @@ pub fn make_way(
 }
 
 /// Accepts a request.
-fn accept(world: &World, peering: &Peering) -> Option<String> {
+fn accept(world: &World, peering: &Peering) -> Option<Remedy> {
     let accepter = world.vpc(peering.accepter.vpc)?;
     match world.space_of_vpc(accepter) {
         Some(space) => {
-            Some(format!("heroku spaces:peerings:accept {} --space {}", peering.id, space.name))
+            let words =
+                format!("heroku spaces:peerings:accept {} --space {}", peering.id, space.name);
+            Some(Remedy { words, within: accepter.id })
         }
         None => {
             let command =
@@ -197,7 +253,7 @@ fn accept(world: &World, peering: &Peering) -> Option<String> {
 }
 
 /// Asks for a peering between two VPCs, from a customer's.
-fn request(world: &World, one: &Vpc, other: &Vpc) -> Option<String> {
+fn request(world: &World, one: &Vpc, other: &Vpc) -> Option<Remedy> {
     let (asks, answers) = if one.role.is_none() { (one, other) } else { (other, one) };
     // Spaces are not joined with each other, and nobody is joined with data services.
     if matches!(answers.role, Some(crate::VpcRole::Data(_))) {

@@ -154,7 +154,7 @@ fn a_request_that_waits_is_to_be_accepted() {
     put(&mut world, peering(13, 3, 1, PeeringState::PendingAcceptance));
     let verdict = http(&world, shop_end(), dyno_end());
     let (_, code, _, remedy) = stopped(&verdict);
-    assert_eq!(code, Some(ExplanationCode::BadState));
+    assert_eq!(code, Some(ExplanationCode::BadStateRoute));
     assert!(verdict.blocked().unwrap().because.ends_with("is pending-acceptance"));
     let command = format!("heroku spaces:peerings:accept {} --space space-1", text::<PcxId>(13));
     assert_eq!(remedy, Some(&*command));
@@ -187,7 +187,7 @@ fn a_peering_that_ended_leaves_blackholes() {
         text::<VpcId>(4),
         account(1)
     );
-    assert_eq!((code, remedy), (Some(ExplanationCode::BadState), Some(&*command)), "R18");
+    assert_eq!((code, remedy), (Some(ExplanationCode::BadStateRoute), Some(&*command)), "R18");
     // A new one between the same VPCs: the old route is to be replaced.
     put(&mut world, peering(35, 3, 4, PeeringState::Active));
     let verdict = http(&world, shop_end(), at(4, "10.4.0.4"));
@@ -319,7 +319,7 @@ fn secondary_blocks_are_out_of_a_spaces_reach() {
     let secondary = at(3, "100.64.0.4");
     let verdict = http(&world, dyno_end(), secondary);
     assert_eq!(stopped(&verdict).1, Some(ExplanationCode::NoRouteToDestination), "R20");
-    assert_eq!(stopped(&verdict).3, None, "R20");
+    assert!(stopped(&verdict).3.unwrap().contains("primary block 10.3.0.0/16"), "R20");
     set_routes(&mut world, 1, &[(ALL, RouteTo::Peering(id(13)))]);
     let verdict = http(&world, dyno_end(), secondary);
     assert_eq!(stopped(&verdict).1, Some(ExplanationCode::PcxRequiresAddressInVpcCidr), "R20");
@@ -391,6 +391,7 @@ fn addresses_of_nobody_are_unreachable() {
             let verdict = http(&world, from, at(3, to));
             assert_eq!(stopped(&verdict).1, Some(ExplanationCode::NoPossibleDestination));
             assert!(verdict.blocked().unwrap().because.contains(because));
+            assert!(stopped(&verdict).3.unwrap().contains("describe-network-interfaces"));
         }
         let verdict = http(&world, at(3, to), shop_end());
         assert_eq!(stopped(&verdict).1, Some(ExplanationCode::EniAddressRestriction));
@@ -512,4 +513,44 @@ fn a_verdict_is_read_as_json() {
     assert_eq!(last["decision"], "blocked");
     assert_eq!(last["code"], "NO_ROUTE_TO_DESTINATION");
     assert!(last["where"].as_str().unwrap().starts_with("rtb-"));
+}
+
+#[test]
+fn every_dead_end_has_a_way_on() {
+    let mut world = shop();
+    // An address of nobody's VPC, and a VPC that cannot be joined.
+    let verdict = http(&world, shop_end(), at(3, "192.0.2.1"));
+    let (_, code, _, remedy) = stopped(&verdict);
+    assert_eq!(code, Some(ExplanationCode::NoRouteToDestination));
+    assert!(remedy.unwrap().contains("vpc-…/192.0.2.1"), "{remedy:?}");
+    set_routes(&mut world, 3, &[(ALL, RouteTo::Peering(id(99)))]);
+    let verdict = http(&world, shop_end(), dyno_end());
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::BadStateRoute));
+}
+
+#[test]
+fn what_belongs_to_others_is_not_described() {
+    let mut world = shop();
+    let open = http(&world, dyno_end(), shop_end());
+    let (space, shop) = (id::<VpcId>(1), id::<VpcId>(3));
+    let seen = open.clone().seen_by(|vpc| vpc == shop);
+    assert!(seen.allowed);
+    let text = serde_json::to_string(&seen).unwrap();
+    for hop in open.hops.iter().filter(|hop| hop.vpc == Some(space)) {
+        assert!(!text.contains(&hop.where_), "{} in {text}", hop.where_);
+    }
+    assert!(open.hops.iter().any(|hop| hop.vpc == Some(space)));
+    let own = |verdict: &Verdict| -> Vec<Hop> {
+        verdict.hops.iter().filter(|hop| hop.vpc != Some(space)).cloned().collect()
+    };
+    assert_eq!(own(&seen), own(&open), "what is one's own is told in full");
+    assert!(text.contains("what its owner set lets it pass"), "{text}");
+    // A remedy in another's hands names no more than the VPC, not even the space.
+    put(&mut world, peering(13, 3, 1, PeeringState::PendingAcceptance));
+    let verdict = http(&world, shop_end(), dyno_end()).seen_by(|vpc| vpc == shop);
+    assert_eq!(stopped(&verdict).3, Some(&*format!("ask the owner of {}", text_of_vpc(1))));
+}
+
+fn text_of_vpc(number: u128) -> String {
+    text::<VpcId>(number)
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::lookup::{self, Way};
-use super::remedy::{self, Wanted};
+use super::remedy::{self, Remedy, Wanted};
 use super::{Endpoint, ExplanationCode as Code, Flow, Hop, Leg, Ruling, Verdict};
 use crate::intent::{InterfaceIntent, PeeringEnd, RouteTarget, RuleIntent, VpcIntent};
 use crate::plan::{members_seen, plan_vpc, rule_peer};
@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub fn run(world: &World, flow: &Flow, now: Timestamp) -> Verdict {
-    let mut walk = Walk { world, flow, now, leg: Leg::Forward, hops: Vec::new() };
+    let mut walk = Walk { world, flow, now, leg: Leg::Forward, at: None, hops: Vec::new() };
     let allowed = walk.there_and_back().is_ok();
     Verdict { allowed, hops: walk.hops }
 }
@@ -46,7 +46,7 @@ enum Next {
 struct Stop {
     code: Option<Code>,
     because: String,
-    remedy: Option<String>,
+    remedy: Option<Remedy>,
 }
 
 fn stop(code: Code, because: impl Into<String>) -> Stop {
@@ -58,6 +58,8 @@ struct Walk<'a> {
     flow: &'a Flow,
     now: Timestamp,
     leg: Leg,
+    /// The VPC that the packet is in; none on a peering.
+    at: Option<VpcId>,
     hops: Vec<Hop>,
 }
 
@@ -77,12 +79,13 @@ impl Walk<'_> {
 
     /// The interface that the flow begins at.
     fn start(&mut self, from: Endpoint) -> Result<At, Dropped> {
+        self.at = Some(from.vpc);
         let site = self.site(from.vpc)?;
         match lookup::holder(&site.intent, from.address) {
             Some(eni) => Ok(At { site, eni }),
             None => {
-                let because = self.nobody_has(from.vpc, from.address);
-                self.block(from.vpc, stop(Code::EniAddressRestriction, because))
+                let stop = self.nobody_has(Code::EniAddressRestriction, from.vpc, from.address);
+                self.block(from.vpc, stop)
             }
         }
     }
@@ -100,6 +103,7 @@ impl Walk<'_> {
     /// From an interface to the one that the packet is for.
     fn travel(&mut self, at: &At, packet: &Packet) -> Result<At, Dropped> {
         let (site, interface) = (&at.site, at.interface());
+        self.at = Some(site.vpc.id);
         let Some(subnet) = site.intent.subnets.get(&interface.subnet) else {
             let because = format!("its subnet {} does not exist", interface.subnet);
             return self.block(at.eni, stop(Code::BadState, because));
@@ -142,7 +146,7 @@ impl Walk<'_> {
                 let because = format!("{to} is inside {}: the local route", site.vpc.id);
                 Ok((Next::Interface(eni), because))
             }
-            Way::Nobody => Err(stop(Code::NoPossibleDestination, self.nobody_has(site.vpc.id, to))),
+            Way::Nobody => Err(self.nobody_has(Code::NoPossibleDestination, site.vpc.id, to)),
             Way::Route(cidr, RouteTarget::Peering(pcx)) => {
                 Ok((Next::Peering(pcx), format!("{cidr} leads to {pcx}")))
             }
@@ -189,7 +193,7 @@ impl Walk<'_> {
         let (code, what) = match to {
             Some(RouteTo::Peering(pcx)) => match self.world.peering(*pcx) {
                 Some(peering) if peering.side(site.vpc.id).is_some() => {
-                    (Code::BadState, format!("{pcx} is {}", peering.status(self.now).code()))
+                    (Code::BadStateRoute, format!("{pcx} is {}", peering.status(self.now).code()))
                 }
                 Some(_) => (Code::BadStateRoute, format!("{pcx} joins other VPCs")),
                 None => (Code::BadStateRoute, format!("{pcx} does not exist")),
@@ -222,15 +226,18 @@ impl Walk<'_> {
                 "no route leads to {to}: a space reaches only the primary block of {}",
                 goal.vpc
             );
-            return stop(Code::NoRouteToDestination, because);
+            let remedy = remedy::move_to_primary(self.world, goal.vpc);
+            return Stop { code: Some(Code::NoRouteToDestination), because, remedy };
         }
-        let remedy = remedy::make_way(self.world, &site.vpc, table, None, goal, self.now);
+        let remedy = remedy::make_way(self.world, &site.vpc, table, None, goal, self.now)
+            .or_else(|| remedy::no_way(self.world, &site.vpc, goal));
         let because = format!("no route leads to {to}");
         Stop { code: Some(Code::NoRouteToDestination), because, remedy }
     }
 
     /// Over a peering.
     fn peer(&mut self, from: &Site, pcx: PcxId, packet: &Packet) -> Result<At, Dropped> {
+        self.at = None;
         let peering = self.world.peering(pcx);
         let Some(side) = peering.and_then(|peering| peering.other_side(from.vpc.id)) else {
             return self.block(pcx, stop(Code::BadState, "it is gone"));
@@ -243,6 +250,7 @@ impl Walk<'_> {
             return self.block(pcx, self.no_way_back(stop));
         }
         self.pass(pcx, format!("it is carried, and {} takes the packet", site.vpc.id));
+        self.at = Some(site.vpc.id);
         let goal = self.goal().vpc;
         match lookup::holder(&site.intent, packet.destination) {
             Some(_) if goal != site.vpc.id => {
@@ -250,12 +258,16 @@ impl Walk<'_> {
                     "{} is an address of {} here, not of {goal}",
                     packet.destination, site.vpc.id
                 );
-                self.block(pcx, self.no_way_back(stop(Code::NoPossibleDestination, because)))
+                let remedy = remedy::no_way(self.world, &from.vpc, self.goal());
+                let code = Some(Code::NoPossibleDestination);
+                self.at = None;
+                self.block(pcx, self.no_way_back(Stop { code, because, remedy }))
             }
             Some(eni) => self.deliver(At { site, eni }, None, packet),
             None => {
-                let because = self.nobody_has(site.vpc.id, packet.destination);
-                self.block(site.vpc.id, stop(Code::NoPossibleDestination, because))
+                let (vpc, to) = (site.vpc.id, packet.destination);
+                let stop = self.nobody_has(Code::NoPossibleDestination, vpc, to);
+                self.block(vpc, stop)
             }
         }
     }
@@ -422,11 +434,12 @@ impl Walk<'_> {
         }
     }
 
-    fn nobody_has(&self, vpc: VpcId, address: Ipv4Addr) -> String {
-        match self.world.eni_at(vpc, address) {
+    fn nobody_has(&self, code: Code, vpc: VpcId, address: Ipv4Addr) -> Stop {
+        let because = match self.world.eni_at(vpc, address) {
             Some(eni) => format!("{} has {address}, but nothing uses it", eni.id),
             None => format!("no interface of {vpc} has {address}"),
-        }
+        };
+        Stop { code: Some(code), because, remedy: remedy::use_an_address(self.world, vpc) }
     }
 
     fn pass(&mut self, place: impl ToString, because: String) {
@@ -437,17 +450,22 @@ impl Walk<'_> {
             code: None,
             because,
             remedy: None,
+            vpc: self.at,
+            remedy_in: None,
         });
     }
 
     fn block<T>(&mut self, place: impl ToString, stop: Stop) -> Result<T, Dropped> {
+        let (remedy, remedy_in) = stop.remedy.map(|r| (r.words, r.within)).unzip();
         self.hops.push(Hop {
             leg: self.leg,
             where_: place.to_string(),
             decision: Ruling::Blocked,
             code: stop.code,
             because: stop.because,
-            remedy: stop.remedy,
+            remedy,
+            vpc: self.at,
+            remedy_in,
         });
         Err(Dropped)
     }

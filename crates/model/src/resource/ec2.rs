@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::intent::MacAddr;
 use crate::{
     AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EniAttachmentId, EniId, Exit, IgwId,
-    InstanceId, PcxId, Region, ReservationId, RouteTableAssociationId, RouteTableId,
+    InstanceId, PcxId, Region, ReservationId, RouteTableAssociationId, RouteTableId, Scope,
     SecurityGroupId, SecurityGroupRuleId, SmallMap, SpaceId, SubnetId, Tags, Timestamp, Traffic,
     VpcCidrAssociationId, VpcId, WorkloadId, Zone,
 };
@@ -164,6 +164,16 @@ pub struct ClientToken {
     pub token: String,
     /// A digest of the parameters.
     pub digest: String,
+    /// Where it means something: with who sent it, in that region. The decision sets it.
+    #[serde(default)]
+    pub scope: Option<Scope>,
+}
+
+impl ClientToken {
+    /// The same as it is used in a scope.
+    pub(crate) fn of(&self, scope: Scope) -> Self {
+        Self { scope: Some(scope), ..self.clone() }
+    }
 }
 
 /// A security group.

@@ -166,7 +166,8 @@ pub(super) fn images(world: &World, request: &Request<'_>) -> Result<String, Ec2
         params,
         "ImageId",
         IMAGES.iter().collect(),
-        |image, name| image.id == name,
+        // As RunInstances takes them: by id or by name.
+        |image, name| image.id == name || image.name == name,
         |name| {
             let message = format_args!("The image id '[{name}]' does not exist");
             match name.starts_with("ami-") {

@@ -147,7 +147,7 @@ pub(super) fn client_token(
     for byte in &Sha256::digest(format!("{asked:?}"))[..16] {
         write!(digest, "{byte:02x}").expect("a String takes everything");
     }
-    Ok(Some(ClientToken { token: token.to_owned(), digest }))
+    Ok(Some(ClientToken { token: token.to_owned(), digest, scope: None }))
 }
 
 /// An error for a value that was understood and makes no sense.

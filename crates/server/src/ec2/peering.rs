@@ -29,7 +29,7 @@ impl Described for Peering {
         ("requester-vpc-info.owner-id", |_, pcx| one(pcx.requester.account)),
         ("requester-vpc-info.vpc-id", |_, pcx| one(pcx.requester.vpc)),
         ("status-code", |view, pcx| one(pcx.status(view.now).code())),
-        ("status-message", |view, pcx| one(pcx.status_message(pcx.status(view.now)))),
+        ("status-message", |view, pcx| one(message(pcx, pcx.status(view.now), view))),
         ("vpc-peering-connection-id", |_, pcx| one(pcx.id)),
     ];
 
@@ -85,6 +85,29 @@ const fn shows_blocks(status: PeeringStatus) -> (bool, bool) {
     }
 }
 
+/// What its status means. Who owns both VPCs may know why they did not fit (R3); of somebody
+/// else's VPC nothing is told, not even that it exists.
+fn message(pcx: &Peering, status: PeeringStatus, view: &View<'_>) -> String {
+    let mine = |side: &PeeringSide| {
+        let vpc = view.world.vpc(side.vpc)?;
+        (vpc.account == view.scope.account && vpc.region == side.region).then_some(vpc)
+    };
+    let overlap = (status == PeeringStatus::Failed)
+        .then(|| mine(&pcx.requester).zip(mine(&pcx.accepter)))
+        .flatten()
+        .and_then(|(one, other)| {
+            let pairs = one.blocks().flat_map(|a| other.blocks().map(move |b| (a, b)));
+            pairs.into_iter().find(|(a, b)| a.overlaps(*b))
+        });
+    match overlap {
+        Some((ours, theirs)) => format!(
+            "Failed due to overlapping CIDR range: {ours} of {} and {theirs} of {}",
+            pcx.requester.vpc, pcx.accepter.vpc
+        ),
+        None => pcx.status_message(status),
+    }
+}
+
 const fn waits(status: PeeringStatus) -> bool {
     matches!(status, PeeringStatus::InitiatingRequest | PeeringStatus::PendingAcceptance)
 }
@@ -96,7 +119,7 @@ fn write_peering(pcx: &Peering, status: PeeringStatus, view: &View<'_>, x: &mut 
     x.nest("accepterVpcInfo", |x| write_side(&pcx.accepter, accepter, x));
     x.nest("status", |x| {
         x.el("code", status.code());
-        x.el("message", pcx.status_message(status));
+        x.el("message", message(pcx, status, view));
     });
     if waits(status) {
         x.el("expirationTime", pcx.expires);

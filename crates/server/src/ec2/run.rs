@@ -6,8 +6,8 @@ use model::{Ec2Command, InstanceId, RunInstances, SecurityGroupId, SubnetId, Wor
 use super::input::{self, address_opt, id_list, id_opt, missing_one_of, not_offered, wrong_value};
 use super::{Ec2Error, Request};
 
-/// Most instances of one request that are counted; how many there may be is decided later.
-const MAX_COUNT: i64 = 1000;
+/// Most instances of one request that can be counted; how many there may be is decided later.
+const MAX_COUNT: i64 = u16::MAX as i64;
 /// What a process has none of: hardware, hypervisor and billing. Clients send their defaults.
 const OF_NO_EFFECT: [&str; 21] = [
     "Monitoring.Enabled",

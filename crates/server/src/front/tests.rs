@@ -27,6 +27,21 @@ impl hyper::body::Body for Cut {
     }
 }
 
+/// A body whose sender has not sent any of it yet.
+struct Waits;
+
+impl hyper::body::Body for Waits {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        Poll::Pending
+    }
+}
+
 fn server() -> Fixture {
     let server = Fixture::new();
     let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
@@ -50,6 +65,12 @@ async fn a_body_cut_short_is_not_called_too_large() {
     assert_eq!(code(&got), (400, "InvalidRequest"), "{}", got.text);
     let got = send(&server, Body::from(vec![b'a'; MAX_BODY + 1])).await;
     assert_eq!(code(&got), (413, "RequestEntityTooLarge"), "{}", got.text);
+    assert!(got.text.contains("larger than 1048576 bytes"), "{}", got.text);
+    // One that says so of itself is refused before it is there.
+    let request = http::Request::post("/").header("content-length", MAX_BODY + 1);
+    let got = server.send(request.body(Body::new(Waits)).unwrap()).await;
+    assert_eq!(code(&got), (413, "RequestEntityTooLarge"), "{}", got.text);
+    assert_eq!(got.header("connection"), "close");
     let got = send(&server, Body::from(vec![b'a'; MAX_BODY])).await;
     assert_eq!(code(&got), (403, "MissingAuthenticationToken"), "{}", got.text);
 }

@@ -114,7 +114,9 @@ async fn who_is_not_the_operator_learns_nothing_of_a_request() {
     let server = server();
     let tokens = ["", "Bearer", "Bearer ", "Bearer x", "Basic eDp5"].map(str::to_owned);
     for token in tokens.into_iter().chain([format!("Bearer {ALICE}")]) {
-        for (method, path) in WRITES.into_iter().chain([("DELETE", "status"), ("GET", "why")]) {
+        // Whoever has a token may ask why, see the tests of that.
+        let why = (!token.ends_with(ALICE)).then_some(("GET", "why"));
+        for (method, path) in WRITES.into_iter().chain([("DELETE", "status")]).chain(why) {
             let request = http::Request::builder()
                 .method(method)
                 .uri(format!("/_causeway/{path}"))

@@ -118,7 +118,7 @@ impl Call {
         found
             .filter(|team| self.role(team).is_some())
             .cloned()
-            .ok_or_else(|| Failure::not_found("team", "team"))
+            .ok_or_else(|| Failure::not_found("team", "team").naming(identity, "heroku teams"))
     }
 
     /// A space by id or name, if the caller belongs to its team.
@@ -130,7 +130,7 @@ impl Call {
         found
             .filter(|space| self.knows(space.team))
             .cloned()
-            .ok_or_else(|| Failure::not_found("space", "space"))
+            .ok_or_else(|| Failure::not_found("space", "space").naming(identity, "heroku spaces"))
     }
 
     /// An app by id or name, if the caller belongs to its team.
@@ -142,7 +142,7 @@ impl Call {
         found
             .filter(|app| self.knows(app.team))
             .cloned()
-            .ok_or_else(|| Failure::not_found("app", "app"))
+            .ok_or_else(|| Failure::not_found("app", "app").naming(identity, "heroku apps"))
     }
 
     /// An add-on by id or name, if the caller belongs to its app's team.
@@ -166,10 +166,10 @@ impl Call {
             Ok(id) => self.world.dyno(id),
             Err(_) => self.world.dyno_named(app.id, identity),
         };
-        found
-            .filter(|dyno| dyno.app == app.id)
-            .cloned()
-            .ok_or_else(|| Failure::not_found("dyno", "process"))
+        found.filter(|dyno| dyno.app == app.id).cloned().ok_or_else(|| {
+            let list = format!("heroku ps --app {}", app.name);
+            Failure::not_found("dyno", "process").naming(identity, &list)
+        })
     }
 
     /// The member of a team that the path names, by address, by id, or by `~` for the caller.

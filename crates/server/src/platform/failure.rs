@@ -47,6 +47,16 @@ impl Failure {
         Self { resource: Some(resource), ..Self::new(StatusCode::NOT_FOUND, "not_found", message) }
     }
 
+    /// The same with the name that was asked for, and with the command that lists what there is.
+    pub(super) fn naming(self, identity: &str, list: &str) -> Self {
+        let identity: String = identity.chars().take(64).collect();
+        let message = format!(
+            "{} There is no `{identity}` that you can see; `{list}` lists what there is.",
+            self.message
+        );
+        Self { message, ..self }
+    }
+
     /// 404: no such path.
     pub(super) fn no_endpoint() -> Self {
         Self::new(

@@ -115,7 +115,10 @@ fn find(call: &Call, space: &Space, identity: &str) -> Result<Arc<Peering>, Fail
         .filter(|peering| peering.kind == PeeringKind::Customer)
         .find(|peering| identity.parse() == Ok(peering.id))
         .cloned()
-        .ok_or_else(|| Failure::not_found("peering", "peering connection"))
+        .ok_or_else(|| {
+            let list = format!("heroku spaces:peerings --space {}", space.name);
+            Failure::not_found("peering", "peering connection").naming(identity, &list)
+        })
 }
 
 fn visible<'a>(call: &'a Call, space: &Space) -> Vec<&'a Arc<Peering>> {

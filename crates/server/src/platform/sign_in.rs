@@ -22,7 +22,9 @@ pub(super) async fn identify(
     origin: &Origin,
     now: Timestamp,
 ) -> Result<Bearer, Failure> {
-    let credentials = Credentials::of(headers).ok_or_else(Failure::unauthorized)?;
+    let Some(credentials) = Credentials::of(headers) else {
+        return state.anybody().ok_or_else(Failure::unauthorized);
+    };
     let by_token = state.authenticate(credentials.token(), now).or_else(|| state.anybody());
     match (by_token, &route.scope, credentials) {
         (Some(bearer), _, _) => Ok(bearer),

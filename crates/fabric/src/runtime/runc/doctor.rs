@@ -33,10 +33,17 @@ pub fn doctor(runtime: &Path) -> Vec<Check> {
 fn check_layers() -> Check {
     let name = "slug layers";
     match layers::probe() {
-        Ok(()) => Check { name, ok: true, detail: "can be stacked".into(), remedy: String::new() },
+        Ok(()) => Check {
+            name,
+            ok: true,
+            needed: false,
+            detail: "can be stacked".into(),
+            remedy: String::new(),
+        },
         Err(error) => Check {
             name,
             ok: false,
+            needed: false,
             detail: format!("{error}: slugs are copied whenever a dyno starts, which is slow"),
             remedy: "a kernel of 5.19 or later with CONFIG_OVERLAY_FS and CONFIG_USER_NS, and a \
                      file system that maps owners (ext4, xfs, btrfs)"
@@ -47,7 +54,7 @@ fn check_layers() -> Check {
 
 fn check_runtime(runtime: &Path) -> Vec<Check> {
     let name = "OCI runtime";
-    let remedy = "install runc: apt-get install runc".to_owned();
+    let remedy = "install runc: apt-get install runc; or name another with --runtime".to_owned();
     let output = Command::new(runtime).arg("--version").stdin(Stdio::null()).output();
     let version = match output {
         Ok(output) if output.status.success() => {
@@ -55,20 +62,21 @@ fn check_runtime(runtime: &Path) -> Vec<Check> {
         }
         Ok(output) => {
             let detail = format!("{} --version: {}", runtime.display(), output.status);
-            return vec![Check { name, ok: false, detail, remedy }];
+            return vec![Check { name, ok: false, needed: true, detail, remedy }];
         }
         Err(error) => {
             let detail = format!("{}: {error}", runtime.display());
-            return vec![Check { name, ok: false, detail, remedy }];
+            return vec![Check { name, ok: false, needed: true, detail, remedy }];
         }
     };
     let seccomp = version.lines().find_map(|line| line.strip_prefix("libseccomp: "));
     let first = version.lines().next().unwrap_or_default().to_owned();
     vec![
-        Check { name, ok: true, detail: first, remedy: String::new() },
+        Check { name, ok: true, needed: true, detail: first, remedy: String::new() },
         Check {
             name: "system call filter",
             ok: seccomp.is_some(),
+            needed: true,
             detail: seccomp.map_or("not built in".to_owned(), |v| format!("libseccomp {v}")),
             remedy: match seccomp {
                 Some(_) => String::new(),
@@ -83,6 +91,7 @@ fn check_controller(name: &'static str, ok: bool, without: &str) -> Check {
     Check {
         name,
         ok,
+        needed: false,
         detail: if ok { "there".to_owned() } else { format!("missing: {without}") },
         remedy: if ok { String::new() } else { remedy.to_owned() },
     }

@@ -92,6 +92,10 @@ fn a_token_makes_an_acl_once() {
     let made = f.run(create("a"));
     assert_eq!(f.run(create("a")), made);
     assert_eq!(f.refused(create("b")), Code::IdempotentParameterMismatch);
+    let vpc_too = f.vpc("10.77.0.0/16");
+    let elsewhere =
+        C::CreateNetworkAcl { vpc: vpc_too, client_token: token("once", "b"), tags: Tags::new() };
+    assert_eq!(f.refused(elsewhere), Code::IdempotentParameterMismatch);
     for _ in 2..200 {
         acl(&mut f, vpc);
     }

@@ -207,5 +207,5 @@ pub fn run_in(subnet: SubnetId) -> RunInstances {
 }
 
 pub fn token(token: &str, digest: &str) -> Option<ClientToken> {
-    Some(ClientToken { token: token.to_owned(), digest: digest.to_owned() })
+    Some(ClientToken { token: token.to_owned(), digest: digest.to_owned(), scope: None })
 }

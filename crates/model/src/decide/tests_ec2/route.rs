@@ -206,6 +206,11 @@ fn a_token_makes_a_table_once() {
     let made = f.run(create("a"));
     assert_eq!(f.run(create("a")), made);
     assert_eq!(f.refused(create("b")), Code::IdempotentParameterMismatch);
+    // The token is the account's in the region, not the VPC's.
+    let vpc_too = f.vpc("10.77.0.0/16");
+    let elsewhere =
+        C::CreateRouteTable { vpc: vpc_too, client_token: token("once", "b"), tags: Tags::new() };
+    assert_eq!(f.refused(elsewhere), Code::IdempotentParameterMismatch);
     for _ in 2..200 {
         f.route_table(vpc);
     }

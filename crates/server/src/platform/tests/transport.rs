@@ -9,6 +9,10 @@ async fn get(server: &Fixture, path: &str, header: (&str, &str)) -> Got {
         .uri(path)
         .header("authorization", format!("bearer {ALICE}"))
         .header(header.0, header.1);
+    let request = match header.0 {
+        "accept" => request,
+        _ => request.header("accept", "application/vnd.heroku+json; version=3"),
+    };
     server.send(request.body(Body::empty()).unwrap()).await
 }
 
@@ -25,10 +29,12 @@ async fn version_3_is_spoken_and_no_other() {
         ("application/vnd.heroku+json; version=3.", 406),
         ("application/vnd.heroku+json; version=", 406),
         ("text/html", 406),
-        ("text/html, */*;q=0.8", 200),
-        ("*/*", 200),
-        ("application/json", 200),
-        ("", 200),
+        ("text/html, application/vnd.heroku+json; version=3", 200),
+        ("application/vnd.heroku+json", 406),
+        ("text/html, */*;q=0.8", 406),
+        ("*/*", 406),
+        ("application/json", 406),
+        ("", 406),
     ] {
         let got = get(&server, "/account", ("accept", accept)).await;
         assert_eq!(got.status, status, "{accept}");
@@ -91,7 +97,9 @@ async fn what_the_client_has_is_not_sent_again() {
 #[tokio::test]
 async fn head_answers_like_get_without_a_body() {
     let server = Fixture::new();
-    let request = request("HEAD", "/spaces").header("authorization", format!("Bearer {ALICE}"));
+    let request = request("HEAD", "/spaces")
+        .header("authorization", format!("Bearer {ALICE}"))
+        .header("accept", "application/vnd.heroku+json; version=3");
     let got = server.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!((got.status.as_u16(), got.text.as_str()), (200, ""));
     assert!(!got.header("etag").is_empty());

@@ -67,6 +67,8 @@ async fn a_refusal_is_on_record_under_the_id_that_the_client_was_told() {
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].action, "Platform.DeleteSpace");
     assert_eq!(rows[0].outcome, "UnauthorizedOperation");
+    let space = server.state.world().space_named("alpha").unwrap().id;
+    assert_eq!(rows[0].resource, space.to_string(), "what it was about");
 }
 
 #[tokio::test]

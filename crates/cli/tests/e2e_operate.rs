@@ -1,0 +1,230 @@
+//! Looking after an installation: copies, wrong usage, clocks, and who may ask why.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use support::{Server, text};
+
+/// Our own command in an environment of these variables alone.
+fn causeway(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_causeway"));
+    command.env_clear().envs(variables.iter().copied()).args(arguments);
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn ended(output: &Output, code: i32, words: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for word in words {
+        assert!(said.contains(word), "'{word}' is not in: {said}");
+    }
+}
+
+#[test]
+fn a_copy_neither_takes_over_its_original_nor_is_taken_over() {
+    let server = Server::linux();
+    support::space(&server, "kept", "shop");
+    let dyno = support::dyno(&server, "shop", "sleep 600").target;
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("causeway.backup");
+    let file = file.to_str().unwrap();
+    server.causeway(&["backup", file]).ok();
+    let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    let (same, own) = (at("same"), at("own"));
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data"];
+
+    ended(&causeway(&["restore", file, "--data", &same], &[]), 0, &[]);
+    let words = ["looked after by process", "stop that server", "restore --new-instance"];
+    ended(&causeway(&[&serve[..], &[&same]].concat(), &[]), 1, &words);
+    ended(&causeway(&["fabric:purge", "--confirm", "--data", &same], &[]), 1, &words);
+    server.causeway(&["exec", &dyno, "--", "true"]).ok();
+
+    let restored = causeway(&["restore", file, "--new-instance", "--data", &own], &[]);
+    ended(&restored, 0, &["It is instance copy-"]);
+    {
+        let copy = Server::on(Path::new(&own), &["--fabric", "linux"]);
+        copy.until("the copy's own dyno runs", |copy| {
+            copy.causeway(&["exec", &dyno, "--", "true"]).code == Some(0)
+        });
+        let pid = |server: &Server| {
+            server.causeway(&["exec", &dyno, "--", "readlink", "/proc/self/ns/net"]).ok()
+        };
+        assert_ne!(pid(&copy), pid(&server), "each has a network of its own");
+        // The copy ends here, and all that it made with it.
+    }
+    server.causeway(&["exec", &dyno, "--", "true"]).ok();
+    assert!(server.sweep()["healthy"] == true, "nothing of the original is missing");
+}
+
+#[test]
+fn a_runtime_that_is_not_there_is_told_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let serve =
+        ["serve", "--listen", "127.0.0.1:0", "--runtime", "/nonexistent/runc", "--data", data];
+    let words = ["OCI runtime", "/nonexistent/runc", "apt-get install runc", "--fabric none"];
+    ended(&causeway(&serve, &[]), 1, &words);
+    // What the first start made is told by the first one that goes on.
+    let server = Server::on(dir.path(), &["--fabric", "none"]);
+    assert!(server.said.contains("This is a new installation"), "{}", server.said);
+    drop(server);
+    let server = Server::on(dir.path(), &["--fabric", "none", "--region", "tokyo"]);
+    assert!(!server.said.contains("new installation"), "{}", server.said);
+    assert!(server.log().contains("--region ap-northeast-1 changes nothing"), "{}", server.log());
+}
+
+#[test]
+fn where_the_address_is_taken_nothing_is_made() {
+    let server = Server::none(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let address = server.url.trim_start_matches("http://");
+    let serve = ["serve", "--fabric", "none", "--listen", address, "--data"];
+    let taken = causeway(&[&serve[..], &[data.to_str().unwrap()]].concat(), &[]);
+    ended(&taken, 1, &["cannot listen on", "--listen 127.0.0.1:0"]);
+    assert!(!data.exists());
+}
+
+#[test]
+fn wrong_usage_is_told_from_refusals() {
+    let dir = tempfile::tempdir().unwrap();
+    let typo = dir.path().join("typo");
+    let typo = typo.to_str().unwrap();
+    for arguments in [
+        &["fabric:purge", "--confirm"][..],
+        &["backup", "/tmp/never-written"],
+        &["env"],
+        &["status"],
+        &["accounts"],
+    ] {
+        let words = ["is no installation of Causeway"];
+        ended(&causeway(&[arguments, &["--data", typo]].concat(), &[]), 2, &words);
+        assert!(!Path::new(typo).exists(), "{arguments:?} made a directory");
+    }
+    ended(&causeway(&["serve", "--region", "mars-1"], &[]), 2, &["mars-1"]);
+    let settings = dir.path().join("settings.toml");
+    std::fs::write(&settings, "test_clock = true\n").unwrap();
+    let serve = ["serve", "--config", settings.to_str().unwrap()];
+    ended(&causeway(&serve, &[]), 2, &["test_clock", "did you mean 'test-clock'"]);
+
+    let server = Server::none(&[]);
+    server.causeway(&["spaces:create", "one", "--team", "team"]).ok();
+    for arguments in [
+        &["why", "i-00000000000000001", "10.0.0.4"][..],
+        &["why", "i-00000000000000001", "10.0.0.4", "--port", "80"],
+        &["why", "10.0.0.4", "10.0.0.5", "--port", "80"],
+        &["why", "x", "y", "--proto", "icmp", "--port", "1"],
+        &["clock:advance", "1 fortnight"],
+        &["fabric:purge"],
+    ] {
+        assert_eq!(server.causeway(arguments).code, Some(2), "{arguments:?}");
+    }
+    // The clock is the machine's: that is a refusal.
+    assert_eq!(server.causeway(&["clock:advance", "1d"]).code, Some(1));
+    let status = server.causeway(&["status"]).ok();
+    assert!(status.contains("Instances  0\n"), "{status}");
+}
+
+#[test]
+fn a_directory_that_is_named_is_over_the_variables() {
+    let (one, other) = (Server::none(&[]), Server::none(&[]));
+    let mut variables: Vec<(String, String)> = one.env(&[]);
+    variables.retain(|(name, _)| name == "CAUSEWAY_URL" || name == "HEROKU_API_KEY");
+    variables.push(("CAUSEWAY_DATA".to_owned(), one.data.path().to_str().unwrap().to_owned()));
+    variables.push(("CAUSEWAY_LISTEN".to_owned(), String::new()));
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let named = other.data.path().to_str().unwrap();
+    let env = causeway(&["env", "--json", "--data", named], &variables);
+    ended(&env, 0, &[&other.url]);
+    other.causeway(&["spaces:create", "theirs", "--team", "team"]).ok();
+    ended(&causeway(&["spaces", "--data", named], &variables), 0, &["theirs"]);
+    let url = ["accounts", "--url", &other.url, "--data", named];
+    ended(&causeway(&url, &variables), 0, &["customer"]);
+    let spaces = causeway(&["spaces"], &variables);
+    ended(&spaces, 1, &["You do not have access to any spaces"]);
+}
+
+#[test]
+fn signatures_do_not_age_with_a_test_s_clock() {
+    let server = Server::none(&["--test-clock"]);
+    let make = |cidr: &str| {
+        let made = server.aws(&["ec2", "create-vpc", "--cidr-block", cidr]).json();
+        text(&made["Vpc"]["VpcId"])
+    };
+    let (ours, theirs) = (make("10.100.0.0/16"), make("10.101.0.0/16"));
+    let ask = ["ec2", "create-vpc-peering-connection", "--vpc-id", &ours, "--peer-vpc-id", &theirs];
+    let pcx = text(&server.aws(&ask).json()["VpcPeeringConnection"]["VpcPeeringConnectionId"]);
+    let status = || {
+        let describe = ["ec2", "describe-vpc-peering-connections", "--vpc-peering-connection-ids"];
+        let found = server.aws(&[&describe[..], &[&pcx]].concat()).json();
+        text(&found["VpcPeeringConnections"][0]["Status"]["Code"])
+    };
+    assert_eq!(status(), "pending-acceptance");
+    server.causeway(&["clock:advance", "6d"]).ok();
+    assert_eq!(status(), "pending-acceptance");
+    server.causeway(&["clock:advance", "1d"]).ok();
+    assert_eq!(status(), "expired", "R27, as the requester sees it");
+    let accept = ["ec2", "accept-vpc-peering-connection", "--vpc-peering-connection-id", &pcx];
+    let refused = server.aws(&accept).refused();
+    assert!(refused.contains("InvalidStateTransition"), "{refused}");
+}
+
+#[test]
+fn whoever_sees_an_end_may_ask_why() {
+    let server = Server::none(&[]);
+    let info = support::space(&server, "blue", "shop");
+    let dyno =
+        text(&server.causeway(&["run", "--app", "shop", "--json", "--", "sleep 1"]).json()["name"]);
+    let dyno = format!("shop/{dyno}");
+    let site = support::site(&server, "10.100.0.0/16", "10.100.1.0/24", "true");
+    let pcx = support::join(&server, &site, "blue", &info);
+    let all = server.env(&[]);
+    let with = |names: &[&str]| -> Vec<(String, String)> {
+        let kept = all.iter().filter(|(name, _)| {
+            names.iter().any(|prefix| name.starts_with(prefix)) || name == "CAUSEWAY_URL"
+        });
+        kept.cloned().collect()
+    };
+    let why = |variables: &[(String, String)], from: &str, to: &str| {
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+        causeway(&["why", from, to, "--port", "8000"], &variables)
+    };
+    let (user, account) = (with(&["HEROKU_API_KEY"]), with(&["AWS_"]));
+    let at = format!("{}/{}", site.vpc, site.address);
+    support::admit(&server, &site, "10.0.0.0/16", 8000);
+    // The VPC has no route back yet: its owner is told which, the space's is sent to its owner.
+    let theirs = format!("ask the owner of {}", site.vpc);
+    ended(&why(&user, &dyno, &at), 1, &["does NOT get through", &theirs, "on its way back"]);
+    let blocked = why(&account, &site.instance, &site.address.replace(".1.", ".2."));
+    ended(&blocked, 1, &["NO_POSSIBLE_DESTINATION", "describe-network-interfaces"]);
+    let vpc = text(&info["vpc_id"]);
+    let there = format!("{vpc}/10.0.128.4");
+    ended(&why(&account, &site.instance, &there), 1, &["create-route", "10.0.0.0/16"]);
+    support::route(&server, &site, "10.0.0.0/16", &pcx);
+    ended(&why(&user, &dyno, &at), 0, &["gets through", "what its owner set lets it pass"]);
+    let said = why(&user, &dyno, &at);
+    assert!(!String::from_utf8_lossy(&said.stdout).contains(&site.group), "{said:?}");
+    // Both together see both ends, by name and in full.
+    let both = [user.clone(), account.clone()].concat();
+    ended(&why(&both, &dyno, &site.instance), 0, &["gets through", &site.group]);
+    // What is another's is not told from what is not there.
+    let none = ["there is no instance"];
+    ended(&why(&user, &dyno, &site.instance), 2, &none);
+    ended(&why(&user, &dyno, "i-00000000000000001"), 2, &none);
+    ended(&why(&account, &dyno, &site.instance), 2, &["there is no app 'shop'"]);
+    ended(&why(&with(&[]), &dyno, &at), 1, &["causeway env"]);
+}

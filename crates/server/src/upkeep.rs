@@ -1,0 +1,101 @@
+//! What is done to an installation whose server is down.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fabric::instance::{COPY, Held};
+use model::{Caller, IdSource, IdentityCommand};
+use store::{DataDir, Sqlite};
+
+use crate::clock::{Clock, SystemIds};
+use crate::edge;
+use crate::ledger::{self, Ledger, Request};
+use crate::serve::{ServeError, edge_dir};
+use crate::workloads;
+
+/// Removes everything of an installation from this machine's network and ends its workloads. Its
+/// server must be down.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub fn purge(data: &Path) -> Result<usize, ServeError> {
+    let broken = |source| ServeError::Data { path: data.to_owned(), source };
+    let dir = DataDir::open_existing(data).map_err(broken)?;
+    let mut store = Sqlite::open(&dir).map_err(broken)?;
+    let (world, _) = ledger::load(&mut store).map_err(broken)?;
+    let Some(settings) = world.settings() else { return Ok(0) };
+    let held = Held::take(&settings.instance, data).map_err(ServeError::Instance)?;
+    edge::end(&edge_dir(data)).map_err(|error| ServeError::Fabric(error.to_string()))?;
+    let processes = workloads::purge(data, &settings.instance).map_err(ServeError::Fabric)?;
+    let networks = fabric::linux::Linux::purge_instance(&settings.instance)
+        .map_err(|error| ServeError::Fabric(error.chain()))?;
+    held.remove();
+    Ok(processes + networks)
+}
+
+/// Makes a data directory from a backup. With `new_instance` the copy gets a name of its own, so
+/// that its networks and workloads are not those of the original on the same machine; returns
+/// that name.
+///
+/// # Errors
+///
+/// [`RestoreError`]. Where only the name could not be given, the directory is there and complete.
+pub fn restore(
+    backup: &Path,
+    data: &Path,
+    new_instance: bool,
+) -> Result<Option<String>, RestoreError> {
+    let unreadable =
+        |source| RestoreError::Restore { backup: backup.to_owned(), data: data.to_owned(), source };
+    let dir = DataDir::restore(backup, data).map_err(unreadable)?;
+    if !new_instance {
+        return Ok(None);
+    }
+    let instance = format!("{COPY}{:08x}", SystemIds.next_bits() as u32);
+    let store = Sqlite::open(&dir).map_err(unreadable)?;
+    let (ledger, thread) = Ledger::start(ledger::Parts {
+        store: Box::new(store),
+        ids: Box::new(SystemIds),
+        clock: Arc::new(Clock::system()),
+        follow: Box::new(|_| {}),
+    })
+    .map_err(unreadable)?;
+    let named = ledger.submit_blocking(Request {
+        caller: Caller::Operator,
+        command: IdentityCommand::SetInstance { instance: instance.clone() }.into(),
+        source: None,
+        request_id: "restore".to_owned(),
+        only_if: None,
+    });
+    drop(ledger);
+    // The writer ends when the last way to it is gone; what it did is durable already.
+    let _ = thread.join();
+    named.map_err(|source| RestoreError::Name { data: data.to_owned(), source })?;
+    Ok(Some(instance))
+}
+
+/// Why a backup could not be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The file or the directory.
+    #[error("{} cannot be restored to {}", .backup.display(), .data.display())]
+    Restore {
+        /// The file.
+        backup: PathBuf,
+        /// The directory.
+        data: PathBuf,
+        /// Why.
+        #[source]
+        source: store::Error,
+    },
+    /// The copy's own name.
+    #[error("{} was restored, but still has its original's name", .data.display())]
+    Name {
+        /// The directory.
+        data: PathBuf,
+        /// Why.
+        #[source]
+        source: ledger::LedgerError,
+    },
+}
