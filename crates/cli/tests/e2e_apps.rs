@@ -203,3 +203,90 @@ fn make_slug(server: &Server, token: &str) -> u16 {
     stream.read_to_string(&mut answer).unwrap();
     answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
+
+#[test]
+fn logs_say_what_happened_with_the_real_client() {
+    let server = with_app();
+    let all = server.heroku(&["logs", "--app", "shop"]).ok();
+    for said in [
+        "app[api]: Release v2 created by the operator",
+        "heroku[web.1]: Starting process with command `serve --port $PORT`",
+        "heroku[web.1]: State changed from starting to up",
+    ] {
+        assert!(all.contains(said), "{said}: {all}");
+    }
+    let some =
+        ["logs", "--app", "shop", "--dyno-name", "web.1", "--source", "heroku", "--num", "1"];
+    let one = server.heroku(&some).ok();
+    assert_eq!(one.lines().count(), 1, "{one}");
+    assert!(one.contains("State changed from starting to up"), "{one}");
+    let ours = server.causeway(&["logs", "--app", "shop", "--source", "app", "--num", "1"]).ok();
+    assert!(ours.ends_with("app[api]: Scaled to web@1:Private-S worker@0:Private-S\n"), "{ours}");
+    let said = server.causeway(&["logs", "--app", "sohp"]).refused();
+    assert!(said.contains("Couldn't find that app"), "{said}");
+
+    // As it goes on, until whoever reads has enough.
+    let mut tail = server.causeway_child(&["logs", "--app", "shop", "--tail", "--num", "0"]);
+    let mut output = std::io::BufReader::new(tail.stdout.take().unwrap());
+    server.causeway(&["config:set", "--app", "shop", "KEY=value"]).ok();
+    let mut line = String::new();
+    while !line.contains("Release v3 created") {
+        line.clear();
+        let read = std::io::BufRead::read_line(&mut output, &mut line).unwrap();
+        assert!(read > 0, "the log ended");
+    }
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+}
+
+#[test]
+fn names_and_data_services_with_the_real_client() {
+    let server = with_app();
+    let added = server.heroku(&["domains:add", "www.example.com", "--app", "shop"]);
+    assert!(added.ok().contains(".apps.localhost"), "{added:?}");
+    let listed = server.heroku(&["domains", "--app", "shop"]).ok();
+    assert!(listed.contains("www.example.com") && listed.contains("CNAME"), "{listed}");
+    server.heroku(&["domains:remove", "www.example.com", "--app", "shop"]).ok();
+    let ours = server.causeway(&["domains", "--app", "shop", "--json"]).json();
+    assert_eq!(names(&ours, "kind"), ["heroku"]);
+
+    let plans = server.heroku(&["addons:plans", "heroku-postgresql"]).ok();
+    assert!(plans.contains("heroku-postgresql:standard-0") && plans.contains("free"), "{plans}");
+    let create = ["addons:create", "heroku-postgresql:standard-0", "--app", "shop", "--name", "db"];
+    assert!(server.heroku(&create).refused().contains("3 to 60"));
+    let create = [&create[..5], &["shop-db"]].concat();
+    let made = server.heroku(&create);
+    assert!(made.ok().contains("shop-db") && made.err.contains("free"), "{made:?}");
+    server.until("the service runs", |server| {
+        server.causeway(&["addons:info", "shop-db", "--json"]).json()["state"] == "provisioned"
+    });
+    let listed = server.heroku(&["addons", "--app", "shop"]).ok();
+    assert!(listed.contains("shop-db") && listed.contains("DATABASE"), "{listed}");
+    let info = server.heroku(&["addons:info", "shop-db"]).ok();
+    assert!(info.contains("heroku-postgresql:standard-0") && info.contains("created"), "{info}");
+    let peerings = server.causeway(&["spaces:peerings", "alpha"]).ok();
+    assert!(peerings.contains("******  heroku-postgresql"), "R14: {peerings}");
+    let url = server.causeway(&["config:get", "DATABASE_URL", "--app", "shop"]).ok();
+    assert!(url.starts_with("postgres://postgres:"), "{url}");
+
+    let destroy = ["addons:destroy", "shop-db", "--app", "shop", "--confirm", "shop"];
+    server.heroku(&destroy).ok();
+    assert_eq!(server.heroku(&["config", "--app", "shop", "--json"]).json(), serde_json::json!({}));
+    assert!(server.heroku(&["addons:info", "shop-db"]).refused().contains("Couldn't find"));
+
+    // The same with our own.
+    let made = server.causeway(&["addons:create", "heroku-redis", "--app", "shop", "--wait"]).ok();
+    assert!(made.contains("as REDIS_URL: provisioned"), "{made}");
+    let plans = server.causeway(&["addons:plans"]).ok();
+    assert!(plans.contains("heroku-redis:premium-0"), "{plans}");
+    let said = server.causeway(&["addons:create", "heroku-kafka", "--app", "shop"]).refused();
+    assert!(said.contains("--plans"), "{said}");
+    let list = server.causeway(&["addons", "--json"]).json();
+    let name = text(&list[0]["name"]);
+    assert!(server.causeway(&["addons:destroy", &name, "--confirm", "x"]).refused().contains("x"));
+    server.causeway(&["addons:destroy", &name, "--confirm", "shop"]).ok();
+    assert_eq!(
+        server.causeway(&["addons", "--app", "shop", "--json"]).json(),
+        serde_json::json!([])
+    );
+}

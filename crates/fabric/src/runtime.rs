@@ -14,6 +14,7 @@ mod bundle;
 mod files;
 mod init;
 mod layers;
+mod log;
 mod none;
 mod process;
 mod runc;
@@ -21,6 +22,7 @@ mod seccomp;
 mod shim;
 
 pub use init::init_main;
+pub use log::{LogLine, LogPart, LogPlace};
 pub use none::NoRuntime;
 pub use runc::Runc;
 pub use runc::doctor::doctor;
@@ -62,6 +64,12 @@ pub trait Runtime: Send {
 
     /// The last bytes that a workload wrote to its standard output and error.
     fn log(&self, id: &WorkloadId, tail_bytes: usize) -> io::Result<Vec<u8>>;
+
+    /// What a workload wrote to them from some place on, line by line: from the beginning where
+    /// that place is lost or not given. A last line that has not ended is left for later, unless
+    /// `whole` asks for it.
+    fn read_log(&self, id: &WorkloadId, from: Option<LogPlace>, whole: bool)
+    -> io::Result<LogPart>;
 
     /// The command that runs another process inside a running workload, with the caller's
     /// standard input and output. `tty` needs a terminal there.

@@ -1,17 +1,23 @@
 //! What apps are hosted with: where their code is kept, and under which names they are served.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use model::edge::Domains;
-use model::{App, SlugId};
+use model::{App, AppId, SlugId};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
+use crate::logs::Logs;
 use crate::plans::Plans;
 
+/// Each costs a look at the logs of an app's dynos four times a second.
+const MOST_LOG_READERS: usize = 64;
+
 /// What apps are hosted with.
-#[derive(Debug, Default)]
 pub struct Hosting {
     /// Under which names apps are served, and where.
     pub web: Web,
@@ -19,7 +25,30 @@ pub struct Hosting {
     pub slugs: PathBuf,
     /// Which data services there are to choose from.
     pub plans: Plans,
-    uploads: Arc<Mutex<BTreeSet<SlugId>>>,
+    /// What the platform has to say of apps.
+    pub logs: Arc<Logs>,
+    /// Who may read logs at the same time.
+    pub log_readers: Arc<Semaphore>,
+    /// What routers served.
+    pub router_log: Arc<dyn RouterLog>,
+    /// Ends what would otherwise go on for ever, when the server stops.
+    pub closing: CancellationToken,
+    pub(crate) uploads: Arc<Mutex<BTreeSet<SlugId>>>,
+}
+
+impl Default for Hosting {
+    fn default() -> Self {
+        Self {
+            web: Web::default(),
+            slugs: PathBuf::new(),
+            plans: Plans::default(),
+            logs: Arc::default(),
+            log_readers: Arc::new(Semaphore::new(MOST_LOG_READERS)),
+            router_log: Arc::new(NoRouterLog),
+            closing: CancellationToken::new(),
+            uploads: Arc::default(),
+        }
+    }
 }
 
 impl Hosting {
@@ -33,6 +62,51 @@ impl Hosting {
         let mut running = self.uploads.lock().expect("no holder panics");
         let free = running.len() < Upload::MOST && running.insert(slug);
         free.then(|| Upload { slug, running: Arc::clone(&self.uploads) })
+    }
+}
+
+/// Where the lines of the routers are.
+pub trait RouterLog: Send + Sync {
+    /// The last lines of an app's web requests, oldest first: each a time, and what happened.
+    ///
+    /// # Errors
+    ///
+    /// What keeps them from being read.
+    fn tail(&self, app: AppId, lines: usize) -> io::Result<Vec<String>>;
+
+    /// Removes them.
+    ///
+    /// # Errors
+    ///
+    /// What keeps them from being removed.
+    fn forget(&self, app: AppId) -> io::Result<()>;
+}
+
+/// Where nothing is served, there is nothing to say.
+#[derive(Debug, Clone, Copy)]
+pub struct NoRouterLog;
+
+impl RouterLog for NoRouterLog {
+    fn tail(&self, _: AppId, _: usize) -> io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn forget(&self, _: AppId) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Those of the edge whose own this directory is.
+#[derive(Debug, Clone)]
+pub struct EdgeLog(pub PathBuf);
+
+impl RouterLog for EdgeLog {
+    fn tail(&self, app: AppId, lines: usize) -> io::Result<Vec<String>> {
+        edge::tail(&self.0, app, lines)
+    }
+
+    fn forget(&self, app: AppId) -> io::Result<()> {
+        edge::forget(&self.0, app)
     }
 }
 

@@ -18,6 +18,7 @@ mod headers;
 mod host;
 mod identity;
 mod inbound;
+mod log;
 mod member;
 mod page;
 mod peering;
@@ -61,7 +62,7 @@ use crate::state::{Bearer, Origin, State, fresh_token, token_hash};
 /// It has a fallback, so what it is merged with must have none. Where the client's address is
 /// known as [`ConnectInfo`], the audit keeps it.
 pub fn router(state: Arc<State>) -> Router {
-    let mut router = blob::router(Arc::clone(&state));
+    let mut router = blob::router(Arc::clone(&state)).merge(log::router(Arc::clone(&state)));
     for route in ROUTES {
         let state = Arc::clone(&state);
         let serve = move |params: Result<RawPathParams, RawPathParamsRejection>,

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemIds};
 use crate::edge::{self, Edge, NoEdge};
-use crate::hosting::{Hosting, Web};
+use crate::follow::{self, Follower};
+use crate::hosting::{EdgeLog, Hosting, Web};
 use crate::http::Limits;
 use crate::ledger::{self, Ledger};
 use crate::operator::{self, Operator};
@@ -161,6 +162,7 @@ pub struct Server {
     waker: Waker,
     stop_workloads: workloads::Stop,
     stop_edge: Option<edge::Hand>,
+    stop_follower: follow::Hand,
     note: PathBuf,
     /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
     pub first: Option<FirstStart>,
@@ -207,11 +209,17 @@ impl Server {
     ///
     /// [`ServeError::Http`].
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
+        let (closing, stopping) = (self.state.hosting.closing.clone(), stop.clone());
+        tokio::spawn(async move {
+            stopping.cancelled().await;
+            closing.cancel();
+        });
         let served = crate::http::serve(self.listener, self.router, Limits::default(), stop).await;
         // Whoever reads the note finds nobody there from now on.
         let _ = std::fs::remove_file(&self.note);
         self.waker.stop();
         self.stop_workloads.stop();
+        self.stop_follower.stop();
         if let Some(edge) = &self.stop_edge {
             edge.stop();
         }
@@ -244,6 +252,8 @@ struct Prepared {
     stop_workloads: workloads::Stop,
     edge_thread: Option<JoinHandle<()>>,
     stop_edge: Option<edge::Hand>,
+    follower: JoinHandle<()>,
+    stop_follower: follow::Hand,
     first: Option<FirstStart>,
 }
 
@@ -262,11 +272,17 @@ impl Prepared {
         });
         let reconciler = Reconciler::new();
         let waker = reconciler.waker();
+        let follower = Follower::new();
+        let follow = follower.hand();
+        let stop_follower = follower.hand();
         let (ledger, ledger_thread) = Ledger::start(ledger::Parts {
             store: Box::new(store),
             ids: Box::new(SystemIds),
             clock: Arc::clone(&clock),
-            follow: Box::new(move |step| waker.step(step)),
+            follow: Box::new(move |step| {
+                follow.step(step.clone());
+                waker.step(step);
+            }),
         })
         .map_err(broken)?;
         let region = config.region.unwrap_or(Region::DEFAULT);
@@ -303,6 +319,23 @@ impl Prepared {
         let mut hosting = Hosting::at(&config.data);
         hosting.web = config.edge.web.clone();
         hosting.plans = config.plans.clone();
+        if config.fabric == FabricKind::Linux {
+            hosting.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
+        }
+        follow::sweep_slugs(&hosting.slugs, &world);
+        let disks = started.disks;
+        for id in follow::stray_disks(&workloads::disks(&config.data), &world) {
+            disks.remove(id);
+        }
+        let follower = follower
+            .start(follow::Parts {
+                slugs: hosting.slugs.clone(),
+                remove_disk: Box::new(move |id| disks.remove(id)),
+                router_log: Arc::clone(&hosting.router_log),
+                logs: Arc::clone(&hosting.logs),
+                clock: Arc::clone(&clock),
+            })
+            .map_err(|error| ServeError::Fabric(error.to_string()))?;
         let state = State::new(ledger, clock, secret, health, started.console, spare);
         let state = Arc::new(state.with_rate_limit(config.rate_limit).hosting(hosting));
         Ok(Self {
@@ -317,6 +350,8 @@ impl Prepared {
             stop_workloads: started.stop,
             edge_thread,
             stop_edge,
+            follower,
+            stop_follower,
             first,
         })
     }
@@ -339,6 +374,7 @@ impl Prepared {
         let mut threads = vec![reconcile];
         threads.extend(self.workload_thread);
         threads.extend(self.edge_thread);
+        threads.push(self.follower);
         threads.push(self.ledger_thread);
         Ok(Server {
             listener,
@@ -347,6 +383,7 @@ impl Prepared {
             waker,
             stop_workloads: self.stop_workloads,
             stop_edge: self.stop_edge,
+            stop_follower: self.stop_follower,
             note,
             first: self.first,
             state: self.state,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use aws::sigv4::SigningKey;
+use fabric::runtime::{LogPart, LogPlace};
 use model::{
     AccessKeyId, Alias, Caller, Command, IdSource, Key, Region, Role, Scope, Settings, Team,
     Timestamp, Token, TokenId, UserId, WorkloadId, World,
@@ -24,6 +25,18 @@ use crate::reconcile::Health;
 pub trait Console: Send + Sync {
     /// The last bytes that a workload wrote, as far as they are kept.
     fn tail(&self, workload: WorkloadId, bytes: usize) -> std::io::Result<Vec<u8>>;
+    /// What a workload wrote from some place on, line by line; a last line that has not ended only
+    /// if `whole` asks for it.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being read; that there is no such workload.
+    fn lines(
+        &self,
+        workload: WorkloadId,
+        from: Option<LogPlace>,
+        whole: bool,
+    ) -> std::io::Result<LogPart>;
     /// The program and arguments that run a command in a workload's place; `None` where nothing
     /// runs.
     fn exec(&self, workload: WorkloadId, command: &[String], tty: bool) -> Option<Vec<String>>;

@@ -1,16 +1,18 @@
 //! The thread that looks after processes: it alone talks to the runtime, tells the ledger what
 //! processes do, and answers for their output.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use fabric::runtime::{self, NoRuntime, Runc, Runtime, WorkloadEvent, WorkloadState};
+use fabric::runtime::{
+    self, LogPart, LogPlace, NoRuntime, Runc, Runtime, WorkloadEvent, WorkloadState,
+};
 use model::intent::WorkloadIntent;
-use model::{Exit, Observation, SystemCommand, WorkloadId, WorkloadReport};
+use model::{AddonId, Exit, Observation, SystemCommand, WorkloadId, WorkloadReport};
 
 use crate::ledger::{Ledger, Request};
 use crate::reconcile::{Health, Workloads};
@@ -35,6 +37,19 @@ pub(crate) struct Started {
     pub thread: Option<JoinHandle<()>>,
     /// Ends it.
     pub stop: Stop,
+    /// Has the disks of data services removed.
+    pub disks: Disks,
+}
+
+/// Has the disks of data services removed, once they have ended.
+#[derive(Clone)]
+pub(crate) struct Disks(Hand);
+
+impl Disks {
+    /// Has one removed.
+    pub fn remove(&self, id: AddonId) {
+        self.0.send(Task::RemoveDisk(id));
+    }
 }
 
 /// Ends the thread. Processes go on.
@@ -51,6 +66,8 @@ enum Task {
     Sweep(BTreeMap<WorkloadId, WorkloadIntent>),
     Apply(BTreeMap<WorkloadId, Option<WorkloadIntent>>),
     Tail(WorkloadId, usize, SyncSender<std::io::Result<Vec<u8>>>),
+    Lines(WorkloadId, Option<LogPlace>, bool, SyncSender<std::io::Result<LogPart>>),
+    RemoveDisk(AddonId),
     Exec(WorkloadId, Vec<String>, bool, SyncSender<Option<Vec<String>>>),
     Stop,
 }
@@ -100,9 +117,24 @@ impl Console for Desk {
             .unwrap_or_else(|| Err(std::io::Error::other("the server is stopping")))
     }
 
+    fn lines(
+        &self,
+        workload: WorkloadId,
+        from: Option<LogPlace>,
+        whole: bool,
+    ) -> std::io::Result<LogPart> {
+        self.ask(|answer| Task::Lines(workload, from, whole, answer))
+            .unwrap_or_else(|| Err(std::io::Error::other("the server is stopping")))
+    }
+
     fn exec(&self, workload: WorkloadId, command: &[String], tty: bool) -> Option<Vec<String>> {
         self.ask(|answer| Task::Exec(workload, command.to_vec(), tty, answer))?
     }
+}
+
+/// Where data services keep their data.
+pub(crate) fn disks(data: &Path) -> PathBuf {
+    data.join("services")
 }
 
 fn runtime_of(
@@ -120,7 +152,7 @@ fn runtime_of(
             // Shims have a directory of their own, and mount what is named from there.
             let data = std::path::absolute(data).map_err(|error| error.to_string())?;
             Runc::new(data.join("workloads"), program, self_exe, instance)
-                .map(|runc| runc.with_slugs(data.join("slugs")).with_disks(data.join("services")))
+                .map(|runc| runc.with_slugs(data.join("slugs")).with_disks(disks(&data)))
                 .map(|runc| Box::new(runc) as Box<dyn Runtime>)
                 .map_err(|error| error.chain())
         }
@@ -142,8 +174,8 @@ pub(crate) fn start(
         runtime_of(config.fabric, &config.data, &config.runtime, &config.self_exe, instance)?;
     let (tasks, queue) = channel();
     let hand = Hand { tasks, waker: runtime.waker() };
-    let (failing, pause) = (Failing::default(), FIRST_PAUSE);
-    let keeper = Keeper { runtime, ledger, queue, health, failing, pause };
+    let (failing, pause, doomed) = (Failing::default(), FIRST_PAUSE, BTreeSet::new());
+    let keeper = Keeper { runtime, ledger, queue, health, failing, pause, doomed };
     let thread = std::thread::Builder::new()
         .name("workloads".to_owned())
         .spawn(move || keeper.run())
@@ -152,6 +184,7 @@ pub(crate) fn start(
         workloads: Box::new(hand.clone()),
         console: Arc::new(Desk(std::sync::Mutex::new(hand.clone()))),
         thread: Some(thread),
+        disks: Disks(hand.clone()),
         stop: Stop(hand),
     })
 }
@@ -179,6 +212,8 @@ struct Keeper {
     failing: Failing,
     /// After the first failed start.
     pause: Duration,
+    /// Disks that go once their services have ended.
+    doomed: BTreeSet<AddonId>,
 }
 
 /// Workloads that could not be started yet.
@@ -234,6 +269,7 @@ impl Keeper {
                 self.failing.next = None;
                 events.extend(self.runtime.retry());
             }
+            self.remove_disks();
             if events.is_empty() {
                 events = self.runtime.wait(self.failing.left().map_or(IDLE, |left| left.min(IDLE)));
             }
@@ -259,6 +295,14 @@ impl Keeper {
             // A caller that went away needs no answer.
             Task::Tail(id, bytes, answer) => {
                 let _ = answer.send(self.runtime.log(&id, bytes));
+                Vec::new()
+            }
+            Task::Lines(id, from, whole, answer) => {
+                let _ = answer.send(self.runtime.read_log(&id, from, whole));
+                Vec::new()
+            }
+            Task::RemoveDisk(id) => {
+                self.doomed.insert(id);
                 Vec::new()
             }
             Task::Exec(id, command, tty, answer) => {
@@ -287,6 +331,18 @@ impl Keeper {
     fn show_failing(&self) {
         let starts = self.failing.starts.iter();
         self.health.set_failing(starts.map(|(id, s)| (id.to_string(), s.why.clone())).collect());
+    }
+
+    /// Removes disks whose services have ended; the others wait for that.
+    fn remove_disks(&mut self) {
+        let runtime = &mut self.runtime;
+        self.doomed.retain(|id| match runtime.remove_disk(*id) {
+            Ok(()) => false,
+            Err(error) => {
+                tracing::debug!(addon = %id, error = error.chain(), "a disk is still in use");
+                true
+            }
+        });
     }
 
     /// Tells the ledger what processes do.

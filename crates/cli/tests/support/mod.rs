@@ -154,6 +154,14 @@ impl Server {
         ran(command)
     }
 
+    /// Our own command, as the operator, while it runs. Its output is to be read.
+    pub fn causeway_child(&self, arguments: &[&str]) -> Child {
+        let mut command = causeway();
+        command.args(arguments).arg("--data").arg(self.data.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// The real `aws` command.
     pub fn aws(&self, arguments: &[&str]) -> Ran {
         self.aws_as(&self.variables, arguments)
@@ -240,7 +248,7 @@ impl Server {
 
     /// Asks until the answer is as wanted: what is waited for takes a moment, and says when.
     pub fn until(&self, what: &str, mut ask: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !ask(self) {
             assert!(Instant::now() < deadline, "never came about: {what}\n{}", self.log());
             self.sweep();

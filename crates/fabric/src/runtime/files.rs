@@ -3,9 +3,9 @@
 //! Records are replaced by rename, so a reader never sees half of one. They are not synced to the
 //! disk: what a power cut could lose, it has ended anyway.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -16,9 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::layers::{self, Layers};
-
-/// Bytes that one generation of a log may have; two are kept.
-const LOG_BYTES: u64 = 1 << 20;
 
 /// What a shim is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,74 +159,11 @@ impl Files {
         let modified = fs::metadata(self.exit()).and_then(|data| data.modified()).ok()?;
         Some((record, timestamp(modified)))
     }
-
-    /// The last bytes of the log.
-    pub(super) fn tail(&self, bytes: usize) -> io::Result<Vec<u8>> {
-        // The shim may rename the log between the two calls; then both are one file.
-        for _ in 0..3 {
-            let log = open_if_there(&self.log())?;
-            let old = open_if_there(&self.old_log())?;
-            let inode = |file: &Option<File>| file.as_ref().map(|f| f.metadata().map(|m| m.ino()));
-            if let (Some(new), Some(old)) = (inode(&log), inode(&old))
-                && new? == old?
-            {
-                continue;
-            }
-            let mut parts = vec![read_tail(log, bytes)?];
-            parts.push(read_tail(old, bytes - parts[0].len())?);
-            parts.reverse();
-            return Ok(parts.concat());
-        }
-        Err(io::Error::other("the log is renamed faster than it can be read"))
-    }
 }
 
-fn timestamp(time: SystemTime) -> Timestamp {
+pub(super) fn timestamp(time: SystemTime) -> Timestamp {
     let millis = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |span| span.as_millis());
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
-}
-
-fn open_if_there(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn read_tail(file: Option<File>, bytes: usize) -> io::Result<Vec<u8>> {
-    let Some(mut file) = file else { return Ok(Vec::new()) };
-    let len = file.metadata()?.len();
-    file.seek(SeekFrom::Start(len.saturating_sub(bytes as u64)))?;
-    let mut tail = Vec::new();
-    file.take(bytes as u64).read_to_end(&mut tail)?;
-    Ok(tail)
-}
-
-/// A log that keeps its last bytes: when a generation is full, it becomes the old one.
-#[derive(Debug)]
-pub(super) struct BoundedLog {
-    files: Files,
-    file: File,
-    len: u64,
-}
-
-impl BoundedLog {
-    pub(super) fn open(files: &Files) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(files.log())?;
-        let len = file.metadata()?.len();
-        Ok(Self { files: files.clone(), file, len })
-    }
-
-    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.len + bytes.len() as u64 > LOG_BYTES {
-            fs::rename(self.files.log(), self.files.old_log())?;
-            *self = Self::open(&self.files)?;
-        }
-        self.file.write_all(bytes)?;
-        self.len += bytes.len() as u64;
-        Ok(())
-    }
 }
 
 /// Writes a whole file that only the owner may read, by rename.
@@ -290,42 +224,6 @@ pub(super) fn at<'a>(step: &'static str, path: &'a Path) -> impl FnOnce(io::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_log_keeps_its_end_and_is_bounded() {
-        let dir = tempfile::tempdir().unwrap();
-        let files = Files::at(dir.path());
-        assert_eq!(files.tail(10).unwrap(), b"");
-
-        let mut log = BoundedLog::open(&files).unwrap();
-        let line = [b'x'; 1000];
-        for _ in 0..5000 {
-            log.append(&line).unwrap();
-        }
-        log.append(b"the end").unwrap();
-        let size: u64 = fs::read_dir(dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().metadata().unwrap().len())
-            .sum();
-        assert!(size <= 2 * LOG_BYTES, "{size}");
-        assert_eq!(files.tail(7).unwrap(), b"the end");
-        let whole = files.tail(usize::MAX).unwrap();
-        assert_eq!(whole.len() as u64, size);
-
-        // A new writer goes on where the old one ended.
-        BoundedLog::open(&files).unwrap().append(b"!").unwrap();
-        assert_eq!(files.tail(8).unwrap(), b"the end!");
-    }
-
-    #[test]
-    fn a_tail_spans_both_generations() {
-        let dir = tempfile::tempdir().unwrap();
-        let files = Files::at(dir.path());
-        fs::write(files.old_log(), "first ").unwrap();
-        fs::write(files.log(), "second").unwrap();
-        assert_eq!(files.tail(9).unwrap(), b"st second");
-        assert_eq!(files.tail(0).unwrap(), b"");
-    }
 
     #[test]
     fn a_damaged_record_says_nothing() {

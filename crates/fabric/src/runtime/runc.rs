@@ -22,7 +22,7 @@ use nix::unistd::mkfifo;
 use super::bundle::{self, Machine};
 use super::files::{ExitRecord, Files, at, write_record};
 use super::process::ProcessMark;
-use super::{Error, ExecCommand, Runtime, Waker, WorkloadEvent, WorkloadState};
+use super::{Error, ExecCommand, LogPart, LogPlace, Runtime, Waker, WorkloadEvent, WorkloadState};
 
 pub(super) mod cgroup;
 pub(super) mod doctor;
@@ -451,6 +451,18 @@ impl Runtime for Runc {
     fn log(&self, id: &WorkloadId, tail_bytes: usize) -> io::Result<Vec<u8>> {
         match self.workloads.contains_key(id) {
             true => self.files(id).tail(tail_bytes),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn read_log(
+        &self,
+        id: &WorkloadId,
+        from: Option<LogPlace>,
+        whole: bool,
+    ) -> io::Result<LogPart> {
+        match self.workloads.contains_key(id) {
+            true => self.files(id).read_log(from, whole),
             false => Err(io::ErrorKind::NotFound.into()),
         }
     }

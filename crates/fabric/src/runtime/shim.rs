@@ -11,8 +11,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use model::Timestamp;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -22,10 +23,11 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stdout, setsid};
 
 use super::files::{
-    BoundedLog, ExitRecord, Files, ShimOrder, read_pid, read_record, remove_dir, remove_file,
-    replace, write_record,
+    ExitRecord, Files, ShimOrder, read_pid, read_record, remove_dir, remove_file, replace,
+    timestamp, write_record,
 };
 use super::layers::enter_own_namespace;
+use super::log::BoundedLog;
 use super::process::{ProcessMark, pidfd_open};
 use super::runc::cgroup::killed_for_memory;
 
@@ -152,7 +154,7 @@ impl Shim<'_> {
             let line =
                 format!("causeway: out of memory: the kernel killed {killed} of its processes\n");
             // A full disk costs the log, not the workload.
-            let _ = self.log.append(line.as_bytes());
+            let _ = self.log.append(line.as_bytes(), now());
         }
         killed > 0
     }
@@ -352,12 +354,18 @@ fn copy_output(output: &mut PipeReader, log: &mut BoundedLog) -> bool {
         match output.read(&mut chunk) {
             Ok(0) => return true,
             // A full disk costs the log, not the workload.
-            Ok(read) => drop(log.append(&chunk[..read])),
+            Ok(read) => drop(log.append(&chunk[..read], now())),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => break,
         }
     }
     false
+}
+
+/// The shim is a process of its own, and the only one that sees when its workload writes.
+#[expect(clippy::disallowed_methods, reason = "nobody is there to say what time it is")]
+fn now() -> Timestamp {
+    timestamp(SystemTime::now())
 }
 
 fn nonblocking(fd: impl AsFd) -> io::Result<()> {

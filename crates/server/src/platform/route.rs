@@ -11,8 +11,8 @@ use model::{Addon, App, IdentityCommand, PlatformCommand, Space, Team, Token};
 use super::call::{Call, Outcome};
 use super::failure::Failure;
 use super::{
-    absent, addon, app, domain, dyno, formation, host, identity, inbound, member, peering, release,
-    session, slug, space, space_access,
+    absent, addon, app, domain, dyno, formation, host, identity, inbound, log, member, peering,
+    release, session, slug, space, space_access,
 };
 use crate::ledger::Committed;
 
@@ -201,6 +201,7 @@ pub(super) static ROUTES: &[Route] = &[
     post("/apps/{app}/releases", InApp(Write(release::create, release::made))),
     get("/apps/{app}/releases/{release}", InApp(Read(release::info))),
     get("/apps/{app}/releases/{release}/config-vars", InApp(Read(release::config_of))),
+    post("/apps/{app}/log-sessions", InApp(Read(log::start))),
     get("/apps/{app}/sni-endpoints", InApp(Read(app::nothing))),
     get("/apps/{app}/dynos", InApp(Read(dyno::list_dynos))),
     post("/apps/{app}/dynos", InApp(Write(dyno::start, dyno::started))),

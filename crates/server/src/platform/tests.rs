@@ -6,6 +6,7 @@ mod authorization;
 mod bad_input;
 pub(crate) mod fixture;
 mod golden;
+mod logs;
 mod people;
 mod session;
 mod transport;

@@ -71,7 +71,16 @@ impl Runtime for Broken {
         Err(Error::NotRunning(*id))
     }
 
-    fn remove_disk(&mut self, _: model::AddonId) -> Result<(), Error> {
+    fn read_log(
+        &self,
+        _: &WorkloadId,
+        _: Option<LogPlace>,
+        _: bool,
+    ) -> Result<LogPart, std::io::Error> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn remove_disk(&mut self, _: AddonId) -> Result<(), Error> {
         Ok(())
     }
 
@@ -141,6 +150,7 @@ fn what_cannot_be_started_is_told_and_not_tried_for_ever() {
         health: Arc::clone(&health),
         failing: Failing::default(),
         pause: Duration::ZERO,
+        doomed: BTreeSet::new(),
     };
     let intents = model::plan(&ledger.world(), Clock::system().now()).workloads;
     assert!(intents.contains_key(&WorkloadId::Instance(instance)));

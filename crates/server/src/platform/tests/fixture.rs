@@ -1,12 +1,13 @@
 //! A small installation: two teams that know nothing of each other, one space with everything.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use fabric::runtime::{LogLine, LogPart, LogPlace};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::hosting::Hosting;
 use crate::ledger::{Ledger, Parts};
+use crate::logs::Logs;
 use crate::plans::Plans;
 use crate::platform::router;
 use crate::state::{Console, Origin, State, operator_token, token_hash};
@@ -59,6 +61,8 @@ fn now() -> Timestamp {
 /// A running router.
 pub struct Fixture {
     pub state: Arc<State>,
+    /// What dynos wrote.
+    pub script: Arc<Script>,
     router: TowerToHyperService<Router>,
     _directory: tempfile::TempDir,
 }
@@ -113,19 +117,29 @@ impl Fixture {
         store.commit(&batch(&records)).unwrap();
         let handle = store.handle().unwrap();
         let clock = Arc::new(Clock::still(now()));
+        let logs: Arc<Logs> = Arc::default();
+        let follow = Arc::clone(&logs);
         let parts = Parts {
             store: Box::new(store),
             ids: Box::new(Sequence(0x1000)),
             clock: Arc::clone(&clock),
-            follow: Box::new(|_| {}),
+            follow: Box::new(move |step| follow.follow(&step, now())),
         };
         let (ledger, _writer) = Ledger::start(parts).unwrap();
         let secret = data.secret().clone();
-        let state = State::new(ledger, clock, secret, Arc::default(), Arc::new(NoConsole), handle);
-        let hosting = Hosting::at(&directory.path().join("data"));
+        let script = Arc::new(Script::default());
+        let state = State::new(
+            ledger,
+            clock,
+            secret,
+            Arc::default(),
+            Arc::clone(&script) as Arc<dyn Console>,
+            handle,
+        );
+        let hosting = Hosting { logs, ..Hosting::at(&directory.path().join("data")) };
         let state = Arc::new(state.with_rate_limit(per_hour).hosting(hosting));
         let router = TowerToHyperService::new(router(Arc::clone(&state)));
-        Self { state, router, _directory: directory }
+        Self { state, script, router, _directory: directory }
     }
 
     /// The same installation behind other routes.
@@ -133,8 +147,13 @@ impl Fixture {
         Self { router: TowerToHyperService::new(router), ..self }
     }
 
+    /// An answer whose body is still to be read.
+    pub async fn open(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.call(request).await.unwrap()
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Got {
-        let answer = self.router.call(request).await.unwrap();
+        let answer = self.open(request).await;
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
@@ -219,9 +238,31 @@ pub fn request(method: &str, path: &str) -> http::request::Builder {
         .header("accept", "application/vnd.heroku+json; version=3.sdk")
 }
 
-struct NoConsole;
+/// What dynos wrote, as a test says it.
+#[derive(Default)]
+pub struct Script(Mutex<BTreeMap<WorkloadId, Vec<LogLine>>>);
 
-impl Console for NoConsole {
+impl Script {
+    pub fn write(&self, dyno: DynoId, at: Timestamp, text: &str) {
+        let line = LogLine { at, text: text.as_bytes().to_vec() };
+        self.0.lock().unwrap().entry(WorkloadId::Dyno(dyno)).or_default().push(line);
+    }
+}
+
+impl Console for Script {
+    fn lines(
+        &self,
+        workload: WorkloadId,
+        from: Option<LogPlace>,
+        _: bool,
+    ) -> std::io::Result<LogPart> {
+        let written = self.0.lock().unwrap();
+        let all = written.get(&workload).ok_or(std::io::ErrorKind::NotFound)?;
+        let from = from.map_or(0, |place| place.offset) as usize;
+        let next = Some(LogPlace { generation: 0, offset: all.len() as u64 });
+        Ok(LogPart { lines: all[from..].to_vec(), next })
+    }
+
     fn tail(&self, _: WorkloadId, _: usize) -> std::io::Result<Vec<u8>> {
         Ok(Vec::new())
     }
