@@ -16,11 +16,11 @@ use support::{Server, text};
 /// Our own command in an environment of these variables alone.
 fn causeway(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_causeway"));
-    command.env_clear().envs(variables.iter().copied()).args(arguments);
+    command.env_clear().args(arguments);
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
-    command.output().unwrap()
+    command.envs(variables.iter().copied()).output().unwrap()
 }
 
 #[track_caller]
@@ -50,6 +50,12 @@ fn a_copy_neither_takes_over_its_original_nor_is_taken_over() {
     ended(&causeway(&[&serve[..], &[&same]].concat(), &[]), 1, &words);
     ended(&causeway(&["fabric:purge", "--confirm", "--data", &same], &[]), 1, &words);
     server.causeway(&["exec", &dyno, "--", "true"]).ok();
+    // A command that is not there is told as a shell tells it.
+    let missing = server.causeway(&["exec", &dyno, "--", "no-such-command"]);
+    assert_eq!(missing.code, Some(127), "{missing:?}");
+    assert!(missing.err.contains("no-such-command: not found"), "{missing:?}");
+    let forbidden = server.causeway(&["exec", &dyno, "--", "/etc/hosts"]);
+    assert_eq!(forbidden.code, Some(126), "{forbidden:?}");
 
     let restored = causeway(&["restore", file, "--new-instance", "--data", &own], &[]);
     ended(&restored, 0, &["It is instance copy-"]);
@@ -227,4 +233,59 @@ fn whoever_sees_an_end_may_ask_why() {
     ended(&why(&user, &dyno, "i-00000000000000001"), 2, &none);
     ended(&why(&account, &dyno, &site.instance), 2, &["there is no app 'shop'"]);
     ended(&why(&with(&[]), &dyno, &at), 1, &["causeway env"]);
+}
+
+#[test]
+fn an_emulator_believes_everybody_here_and_nobody_elsewhere() {
+    let server = Server::none(&["--emulator"]);
+    assert!(server.said.contains("any account             123456789012"), "{}", server.said);
+    let near = server.url.trim_start_matches("http://").to_owned();
+    let get = |host: &str, more: &str| {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(&near).unwrap();
+        let accept = "accept: application/vnd.heroku+json; version=3";
+        let head = format!("GET /account HTTP/1.1\r\nhost: {host}\r\n{accept}\r\n{more}");
+        write!(stream, "{head}connection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    // Without any credentials, but only from this machine.
+    assert!(get(&near, "").contains("admin@causeway.local"), "{}", get(&near, ""));
+    for (host, more) in [("evil.example", ""), (&*near, "origin: https://evil.example\r\n")] {
+        assert!(get(host, more).starts_with("HTTP/1.1 403 "), "{host}");
+    }
+    let variables: Vec<(String, String)> = [
+        ("AWS_ENDPOINT_URL", &*server.url),
+        ("AWS_ACCESS_KEY_ID", "111122223333"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_DEFAULT_REGION", "us-esat-1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    let refused = server.aws_as(&variables, &["ec2", "describe-vpcs"]).refused();
+    assert!(refused.contains("us-esat-1") && refused.contains("AuthFailure"), "{refused}");
+    // Whoever can reach it may empty it.
+    ended(&causeway(&["reset", "--url", &server.url], &[]), 0, &["Emptied"]);
+}
+
+#[test]
+fn the_demo_leaves_a_server_that_runs_as_it_was() {
+    let server = Server::none(&[]);
+    let data = server.data.path().to_str().unwrap();
+    // Of the real clients there are none on this path: the demo's own are quick.
+    let variables = [("PATH", "/usr/bin:/bin")];
+    let demo = causeway(&["demo", "--url", &server.url, "--data", data], &variables);
+    ended(&demo, 0, &["which runs and stays", "packets none", "What the demo made there is gone"]);
+    let status = server.causeway(&["status", "--json"]).json();
+    assert_eq!((&status["vpcs"], &status["spaces"]), (&0.into(), &serde_json::json!([])));
+}
+
+#[test]
+fn a_closed_terminal_ends_a_server_cleanly() {
+    let mut server = Server::none(&[]);
+    let note = server.data.path().join("serve.json");
+    assert!(note.exists());
+    assert!(server.hang_up().success(), "{}", server.log());
+    assert!(!note.exists(), "it said goodbye");
 }

@@ -104,6 +104,13 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Closes the terminal that it was started in, as it were; how it ended.
+    pub fn hang_up(&mut self) -> std::process::ExitStatus {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+        self.child.wait().unwrap()
+    }
+
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
         let _ = std::fs::remove_file(self.data.path().join("serve.json"));

@@ -373,3 +373,26 @@ fn a_space_goes_with_everything_in_it_once_it_has_no_apps() {
         .collect();
     assert_eq!(left, []);
 }
+
+#[test]
+fn r3_a_peered_vpc_adds_no_block_that_a_space_has_behind() {
+    let mut town = Town::allocated();
+    let space = town.space();
+    let owner = scope(700, VIRGINIA);
+    for (primary, added, taken) in [
+        ("10.50.0.0/16", "10.1.5.0/24", "10.1.0.0/16"),
+        ("172.30.0.0/16", "172.17.5.0/24", "172.17.0.0/16"),
+    ] {
+        let vpc = town.bench.vpc(owner, &[primary]);
+        let add = |cidr| Ec2Command::AssociateVpcCidrBlock { vpc, cidr: block(cidr) };
+        let pcx = town.request_from((owner, vpc));
+        let admin = town.admin();
+        town.bench.ok(admin, accept(space.id, pcx));
+        let refused = town.bench.refused(key(owner), add(added));
+        assert_eq!(refused.code, Code::VpcCidrConflict);
+        assert!(refused.message.contains(taken), "{}", refused.message);
+        assert!(!refused.message.contains(&space.name), "{}", refused.message);
+        town.bench.ok(admin, destroy(space.id, pcx));
+        town.bench.ok(key(owner), add(added));
+    }
+}
