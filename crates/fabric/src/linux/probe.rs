@@ -16,8 +16,9 @@ use crate::driver::Error;
 
 /// The EtherType for local experiments.
 const ETHER_TYPE: u16 = 0x88b5;
-/// A frame over a veth pair takes microseconds.
-const TIMEOUT: Duration = Duration::from_secs(1);
+/// A frame over a veth pair takes microseconds, but that both ends are up is noticed by a worker of
+/// the kernel's, which a busy machine makes wait.
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// A link that was just made drops frames until the kernel has noticed that both ends are up.
 const REPEAT_MILLIS: u8 = 1;
 
@@ -67,7 +68,7 @@ impl Prober {
         };
         match attempt() {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Error::Probe("no frame arrived within 1 s".into())),
+            Ok(false) => Err(Error::Probe("no frame arrived within 5 s".into())),
             Err(error) => Err(Error::Probe(error.to_string())),
         }
     }
