@@ -14,7 +14,7 @@ use model::intent::WorkloadIntent;
 use model::{AddonId, EniId, SlugId, WorkloadId};
 
 /// Nothing here takes so long, unless it never ends.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Bench {
     pub runtime: Runc,
