@@ -273,11 +273,14 @@ impl Drop for Server {
         if std::thread::panicking() {
             eprintln!("--- the server's log\n{}", self.log());
         }
-        let _ = nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(self.child.id().cast_signed()),
-            nix::sys::signal::Signal::SIGTERM,
-        );
-        let _ = self.child.wait();
+        // Once it was waited for, its number may be another's.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(self.child.id().cast_signed()),
+                nix::sys::signal::Signal::SIGTERM,
+            );
+            let _ = self.child.wait();
+        }
         if self.arguments.iter().any(|a| a == "linux") {
             let ran = self.causeway(&["fabric:purge", "--confirm"]);
             if ran.code != Some(0) {
