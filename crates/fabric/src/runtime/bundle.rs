@@ -31,8 +31,8 @@ pub(super) const STATUS: &str = "/.causeway/status";
 /// systemd gives to containers.
 const FIRST_USER: u32 = 100_000;
 const USERS: u64 = 400_000;
-/// Processes and threads that a workload may have.
-const TASKS: u64 = 4096;
+/// Processes and threads that a workload may have, unless the runtime is told otherwise.
+pub(super) const TASKS: u64 = 4096;
 const OPEN_FILES: u64 = 65_536;
 /// What version 1 of control groups gives to a group that says nothing, and version 2.
 const DEFAULT_SHARES: u64 = 1024;
@@ -64,6 +64,8 @@ pub(super) struct Machine {
     pub(super) controllers: Vec<String>,
     /// Whether all controllers are in one hierarchy (version 2 of control groups).
     pub(super) one_hierarchy: bool,
+    /// Processes and threads that a workload may have.
+    pub(super) tasks: u64,
     /// Where slugs are unpacked, each in a directory by its id.
     pub(super) slugs: Option<PathBuf>,
     /// Where data services keep their data, each in a directory by its id.
@@ -112,7 +114,8 @@ pub(super) fn write(
     make_dir(&files.bundle(), 0o700)?;
     make_home(&files.home(), user)?;
     if intent.slug.is_some() {
-        for dir in [layers::merged(&files.root), files.home(), files.work()] {
+        let [space, _] = layers::changes(&files.root);
+        for dir in [layers::merged(&files.root), space] {
             make_dir(&dir, 0o700)?;
         }
     }
@@ -313,7 +316,7 @@ fn config(
             "rlimits": [
                 { "type": "RLIMIT_CORE", "soft": 0, "hard": 0 },
                 rlimit("RLIMIT_NOFILE", Resource::RLIMIT_NOFILE, 1024, OPEN_FILES),
-                rlimit("RLIMIT_NPROC", Resource::RLIMIT_NPROC, TASKS, TASKS),
+                rlimit("RLIMIT_NPROC", Resource::RLIMIT_NPROC, machine.tasks, machine.tasks),
             ],
         },
         "linux": {
@@ -412,7 +415,7 @@ fn resources(machine: &Machine, intent: &WorkloadIntent) -> Value {
     let has = |name: &str| machine.controllers.iter().any(|controller| controller == name);
     let mut resources = json!({ "devices": [{ "allow": false, "access": "rwm" }] });
     if has("pids") {
-        resources["pids"] = json!({ "limit": TASKS });
+        resources["pids"] = json!({ "limit": machine.tasks });
     }
     if let Some(limit) = intent.memory_limit.filter(|_| has("memory")) {
         resources["memory"] = json!({ "limit": limit });

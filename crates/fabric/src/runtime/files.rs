@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::layers::{self, Layers};
+use super::layers::Layers;
 
 /// What a shim is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,12 +73,6 @@ impl Files {
     /// The only directory on the disk that the workload may write to.
     pub(super) fn home(&self) -> PathBuf {
         self.root.join("home")
-    }
-
-    /// What the kernel keeps beside the changes to a slug.
-    pub(super) fn work(&self) -> PathBuf {
-        let [_, work] = layers::changes(&self.root);
-        work
     }
 
     pub(super) fn config(&self) -> PathBuf {

@@ -1,4 +1,5 @@
-//! A slug as a workload's own home: the slug's files below, the workload's changes above.
+//! A slug as a workload's own home: the slug's files below, the workload's changes above, in a
+//! file system of their own, so that they have a limit.
 //!
 //! The layers are put together in a mount namespace of the shim's, so they are gone with it, and
 //! nothing of them appears on the host. The files below are the host's root's; seen through an
@@ -9,6 +10,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,8 +23,13 @@ use serde::{Deserialize, Serialize};
 /// Names in a workload's directory: relative ones have no character that a mount's options would
 /// take for something else.
 const BELOW: &str = "app";
-const ABOVE: &str = "home";
-const WORK: &str = "work";
+const SPACE: &str = "space";
+const ABOVE: &str = "space/home";
+const WORK: &str = "space/work";
+/// The file that holds the changes' file system.
+const IMAGE: &str = "space.img";
+/// Bytes that a workload's changes may have. The file grows with them.
+const SPACE_BYTES: u64 = 2 << 30;
 
 /// What a home is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,9 +54,9 @@ pub(super) fn merged(root: &Path) -> PathBuf {
     root.join(BELOW)
 }
 
-/// The changes, and what the kernel keeps beside them.
+/// Where the changes are on the host: the directory, and the file that is mounted there.
 pub(super) fn changes(root: &Path) -> [PathBuf; 2] {
-    [root.join(ABOVE), root.join(WORK)]
+    [root.join(SPACE), root.join(IMAGE)]
 }
 
 /// Moves the calling thread to a mount namespace of its own, in which the host's mounts come and
@@ -64,13 +71,21 @@ impl Layers {
     /// Puts a home together in the calling thread's mount namespace. Where the kernel or the file
     /// system has no layers, the slug is copied.
     pub(super) fn mount(&self, root: &Path) -> io::Result<()> {
+        // Where the machine has no loop devices, as in some containers, there is no limit.
+        let _ = bound(root);
+        let above = root.join(ABOVE);
+        for dir in [&above, &root.join(WORK)] {
+            fs::create_dir(dir)?;
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+        }
+        chown(&above, Some(self.user), Some(self.user))?;
         if self.overlay(root).is_ok() {
             return Ok(());
         }
-        self.copy(&root.join(ABOVE))?;
-        let (home, merged) = (root.join(ABOVE), merged(root));
+        self.copy(&above)?;
+        let merged = merged(root);
         let flags = MsFlags::MS_BIND | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-        Ok(mount(Some(&home), &merged, None::<&str>, flags, None::<&str>)?)
+        Ok(mount(Some(&above), &merged, None::<&str>, flags, None::<&str>)?)
     }
 
     fn overlay(&self, root: &Path) -> io::Result<()> {
@@ -91,19 +106,46 @@ impl Layers {
     }
 }
 
-/// Whether this machine has what layers need, tried in a directory of nobody.
-pub(super) fn probe() -> io::Result<()> {
-    let root = std::env::temp_dir().join(format!("causeway-layers-{}", std::process::id()));
-    let slug = root.join("slug");
-    for dir in [&slug, &merged(&root), &root.join(ABOVE), &root.join(WORK)] {
-        fs::create_dir_all(dir)?;
+/// Whether this machine has what layers need.
+pub(super) fn probe_layers() -> io::Result<()> {
+    in_a_directory_of_nobody("layers", |root| {
+        fs::create_dir(root.join(ABOVE))?;
+        fs::create_dir(root.join(WORK))?;
+        Layers { slug: root.join("slug"), user: 100_000 }.overlay(root)
+    })
+}
+
+/// Whether this machine has what a limit of changes needs.
+pub(super) fn probe_space() -> io::Result<()> {
+    in_a_directory_of_nobody("space", bound)
+}
+
+fn in_a_directory_of_nobody(
+    name: &str,
+    work: impl FnOnce(&Path) -> io::Result<()> + Send,
+) -> io::Result<()> {
+    let root = std::env::temp_dir().join(format!("causeway-{name}-{}", std::process::id()));
+    for dir in ["slug", BELOW, SPACE] {
+        fs::create_dir_all(root.join(dir))?;
     }
-    let layers = Layers { slug, user: 100_000 };
     let tried = std::thread::scope(|scope| {
-        let attempt = || enter_own_namespace().and_then(|()| layers.overlay(&root));
+        let attempt = || enter_own_namespace().and_then(|()| work(&root));
         scope.spawn(attempt).join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
     });
     fs::remove_dir_all(&root).and(tried)
+}
+
+/// Mounts a new file system of limited size where the changes will be. It is made anew at every
+/// start, so it needs no journal; its loop device goes when the last that sees it does.
+fn bound(root: &Path) -> io::Result<()> {
+    let [space, image] = changes(root);
+    fs::File::create_new(&image)?.set_len(SPACE_BYTES)?;
+    // One entry for each 8 KiB, so that a slug fits that has as many files as it may.
+    let plain = ["-q", "-F", "-m", "0", "-i", "8192", "-O", "^has_journal"];
+    let lazy = ["-E", "lazy_itable_init=1,nodiscard"];
+    run(Command::new("mkfs.ext4").args(plain).args(lazy).arg(&image))?;
+    let options = "loop,nosuid,nodev,noatime,noinit_itable";
+    run(Command::new("mount").args(["-t", "ext4", "-o", options]).arg(&image).arg(space))
 }
 
 /// Mounts a directory elsewhere, read-only; what is root's seems to be a user's.

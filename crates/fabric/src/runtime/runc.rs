@@ -125,6 +125,7 @@ impl Runc {
             nameservers: vec![RESOLVER],
             controllers: cgroup::controllers(),
             one_hierarchy: cgroup::is_one_hierarchy(),
+            tasks: bundle::TASKS,
             slugs: None,
             disks: None,
         };
@@ -155,6 +156,12 @@ impl Runc {
     /// Sets the resolvers that workloads ask (169.254.169.253 by default).
     pub fn with_nameservers(mut self, nameservers: Vec<Ipv4Addr>) -> Self {
         self.machine.nameservers = nameservers;
+        self
+    }
+
+    /// Sets how many processes and threads a workload may have (4,096 by default).
+    pub fn with_task_limit(mut self, tasks: u64) -> Self {
+        self.machine.tasks = tasks;
         self
     }
 

@@ -16,6 +16,9 @@ use model::{AddonId, EniId, SlugId, WorkloadId};
 /// Nothing here takes so long, unless it never ends.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Enough for what is run here, and soon reached by what forks without end.
+pub const TASKS: u64 = 200;
+
 pub struct Bench {
     pub runtime: Runc,
     pub netns_path: PathBuf,
@@ -316,6 +319,7 @@ fn runc(root: &Path, instance: &str, grace: Duration) -> Runc {
     Runc::new(root.join("workloads"), "runc", shim, instance)
         .unwrap()
         .with_grace(grace)
+        .with_task_limit(TASKS)
         .with_slugs(root.join("slugs"))
         .with_disks(root.join("services"))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use causeway_fabric::runtime::WorkloadState;
 use model::WorkloadId;
 
-use crate::bench::{Bench, intent, shell};
+use crate::bench::{Bench, TASKS, intent, shell};
 
 /// A file of a running workload's control group, whichever version this machine has.
 fn of_group(bench: &Bench, id: WorkloadId, names: [&str; 2]) -> String {
@@ -76,7 +76,7 @@ fn a_fork_bomb_ends_at_the_limit_of_processes() {
     bench.file_appears(id, "home/full");
     let limit: u64 = of_group(&bench, id, ["pids.max", "pids.max"]).parse().unwrap();
     let running: u64 = of_group(&bench, id, ["pids.current", "pids.current"]).parse().unwrap();
-    assert!(limit <= 4096 && running <= limit && running > limit / 2, "{running} of {limit}");
+    assert!(limit == TASKS && running <= limit && running > limit / 2, "{running} of {limit}");
     // The host has processes to spare, and all of it ends at once.
     wanted.run = false;
     bench.apply(id, Some(wanted));

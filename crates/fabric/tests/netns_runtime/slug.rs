@@ -123,7 +123,6 @@ fn where_layers_cannot_be_the_slug_is_copied() {
         bench.apply(id, Some(wanted.clone()));
         assert_eq!(bench.ended(id), (Some(0), None), "{}", bench.log(id));
     }
-    assert!(bench.dir(id).join("home/other/own").exists(), "a copy, changed in place");
     assert_eq!(print_of(&bench.root().join("slugs")), before);
     bench.runtime.purge().unwrap();
     for name in ["workloads", "slugs"] {
@@ -155,6 +154,26 @@ fn a_running_dyno_is_adopted_with_its_slug() {
     bench.apply(id, None);
     bench.gone(id);
     assert!(!bench.dir(id).exists());
+}
+
+#[test]
+fn what_a_dyno_writes_to_its_home_has_a_limit() {
+    let loops = || fs::read_to_string("/proc/self/mountinfo").unwrap().matches("/dev/loop").count();
+    let mut bench = Bench::new(1);
+    let id = bench.dyno(1);
+    let before = loops();
+    let script = "fallocate -l 1G fits && ! fallocate -l 3G large && rm -f large && echo $(ls)";
+    let mut wanted = shell(&bench, script);
+    wanted.slug = Some(bench.slug(1, &FILES));
+    for _ in 0..2 {
+        bench.apply(id, Some(wanted.clone()));
+        assert_eq!(bench.ended(id), (Some(0), None), "{}", bench.log(id));
+    }
+    assert!(bench.log(id).ends_with("Procfile bin data fits\n"), "{}", bench.log(id));
+    assert_eq!(loops(), before);
+    let used = format!("{}", bench.root().display());
+    let lent = std::process::Command::new("losetup").arg("-a").output().unwrap();
+    assert!(!String::from_utf8_lossy(&lent.stdout).contains(&used), "a device is left");
 }
 
 #[test]

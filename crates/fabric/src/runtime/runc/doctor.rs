@@ -27,12 +27,13 @@ pub fn doctor(runtime: &Path) -> Vec<Check> {
         "a workload's number of processes is limited for its user only",
     ));
     checks.push(check_layers());
+    checks.push(check_space());
     checks
 }
 
 fn check_layers() -> Check {
     let name = "slug layers";
-    match layers::probe() {
+    match layers::probe_layers() {
         Ok(()) => Check {
             name,
             ok: true,
@@ -48,6 +49,26 @@ fn check_layers() -> Check {
             remedy: "a kernel of 5.19 or later with CONFIG_OVERLAY_FS and CONFIG_USER_NS, and a \
                      file system that maps owners (ext4, xfs, btrfs)"
                 .to_owned(),
+        },
+    }
+}
+
+fn check_space() -> Check {
+    let name = "homes of limited size";
+    match layers::probe_space() {
+        Ok(()) => Check {
+            name,
+            ok: true,
+            needed: false,
+            detail: "can be made".into(),
+            remedy: String::new(),
+        },
+        Err(error) => Check {
+            name,
+            ok: false,
+            needed: false,
+            detail: format!("{error}: what a dyno writes to its home has no limit"),
+            remedy: "loop devices (modprobe loop) and mkfs.ext4 (apt-get install e2fsprogs)".into(),
         },
     }
 }

@@ -9,6 +9,7 @@ use model::{AddonId, WorkloadId};
 
 use super::super::Error;
 use super::super::files::at;
+use super::super::layers;
 use super::{GONE_DIR, Runc, Wanted, private_dir};
 
 impl Runc {
@@ -26,10 +27,10 @@ impl Runc {
 
     /// Empties a home that begins anew at every start, because a slug is below it.
     pub(super) fn begin_home_anew(&mut self, id: &WorkloadId) -> Result<(), Error> {
-        let files = self.files(id);
         let gone = self.dir.join(GONE_DIR);
-        self.put_aside(&files.home(), &gone)?;
-        self.put_aside(&files.work(), &gone)?;
+        for part in layers::changes(&self.files(id).root) {
+            self.put_aside(&part, &gone)?;
+        }
         self.delete_removed();
         Ok(())
     }
