@@ -366,9 +366,9 @@ fn a_start_that_failed_is_tried_again_though_it_ran_before() {
 fn a_log_without_end_is_bounded() {
     let mut bench = Bench::new(1);
     let id = bench.dyno(1);
-    bench.apply(id, Some(shell(&bench, "yes | head -c 5000000; echo end")));
+    bench.apply(id, Some(shell(&bench, "yes $(printf %01000d 0) | head -c 5005000; echo end")));
     assert_eq!(bench.ended(id), (Some(0), None));
-    assert_eq!(bench.runtime.log(&id, 6).unwrap(), b"y\nend\n");
+    assert_eq!(bench.runtime.log(&id, 6).unwrap(), b"0\nend\n");
     let len = bench.runtime.log(&id, usize::MAX).unwrap().len();
     assert!((1 << 20..=2 << 20).contains(&len), "{len}");
 }

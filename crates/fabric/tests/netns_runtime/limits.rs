@@ -35,11 +35,13 @@ fn memory_is_limited_and_a_kill_for_it_is_told() {
     assert!(bench.log(first).starts_with("causeway: out of memory: "), "{}", bench.log(first));
 
     // It is the limit of all processes together.
-    let hoard = "for (1..3) { fork // next; my $x = q(x) x (24 << 20); sleep 1000 } wait";
+    let hoard = "my @all = map { my $p = fork; \
+                 if (!$p) { my $x = chr(97 + $_) x (24 << 20 | $_); sleep 1000; exit } $p } 1..3; \
+                 wait; kill 9, @all";
     let mut wanted = intent(&bench, &["perl", "-e", hoard]);
     wanted.memory_limit = Some(64 << 20);
     bench.apply(second, Some(wanted));
-    bench.ended(second);
+    assert_eq!(bench.ended(second), (Some(0), None));
     assert!(ran_out(&bench, second));
 
     let mut wanted = shell(&bench, "kill -9 $$");
