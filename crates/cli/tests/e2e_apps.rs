@@ -226,10 +226,12 @@ fn logs_say_what_happened_with_the_real_client() {
     assert!(said.contains("Couldn't find that app"), "{said}");
 
     // As it goes on, until whoever reads has enough.
-    let mut tail = server.causeway_child(&["logs", "--app", "shop", "--tail", "--num", "0"]);
+    let mut tail = server.causeway_child(&["logs", "--app", "shop", "--tail", "--num", "1"]);
     let mut output = std::io::BufReader::new(tail.stdout.take().unwrap());
-    server.causeway(&["config:set", "--app", "shop", "KEY=value"]).ok();
+    // The last line so far says that it reads: what happened before that would not be told.
     let mut line = String::new();
+    assert!(std::io::BufRead::read_line(&mut output, &mut line).unwrap() > 0, "the log ended");
+    server.causeway(&["config:set", "--app", "shop", "KEY=value"]).ok();
     while !line.contains("Release v3 created") {
         line.clear();
         let read = std::io::BufRead::read_line(&mut output, &mut line).unwrap();
