@@ -35,6 +35,8 @@ fn intent(lab: &Lab) -> EdgeIntent {
         zones: BTreeSet::from(["apps.internal".to_owned()]),
         names: BTreeMap::from([
             (HOST.to_owned(), vec![INTERFACE]),
+            ("*.example.com".to_owned(), vec![INTERFACE]),
+            ("own.example.com".to_owned(), vec![ROUTER]),
             ("big.localspace".to_owned(), (1..=100).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect()),
         ]),
         pointers: BTreeMap::new(),
@@ -146,6 +148,11 @@ fn netns_names_and_internal_routing_inside_a_space() {
             assert_eq!(addresses(&ask(server, HOST).unwrap()), [INTERFACE]);
             let missing = ask(server, "no.apps.internal").unwrap();
             assert_eq!(missing.metadata.response_code, ResponseCode::NXDomain);
+            // A pattern stands for all names under it but those that are there, and not for itself.
+            for name in ["a.example.com", "A.b.example.com", "x.own.example.com"] {
+                assert_eq!(addresses(&ask(server, name).unwrap()), [INTERFACE], "{name}");
+            }
+            assert_eq!(addresses(&ask(server, "own.example.com").unwrap()), [ROUTER]);
             let refused = ask(server, "example.com").unwrap();
             assert_eq!(refused.metadata.response_code, ResponseCode::Refused);
             assert!(ask(server, "big.localspace").unwrap().metadata.truncation);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use model::edge::BackendState;
+use model::edge::{BackendState, known_as};
 use model::{Cidr, DynoId};
 use tokio::sync::Notify;
 
@@ -109,13 +109,15 @@ impl View {
     }
 }
 
-/// An app by a host, which may be in upper case.
+/// An app by a host, which may be in upper case: the one that has it as its own, or else the
+/// nearest pattern that stands for it.
 pub fn find(hosts: &Hosts, host: &str) -> Option<Arc<App>> {
     let table = hosts.load();
+    let known = |host: &str| known_as(host).find_map(|name| table.get(name.as_ref()).cloned());
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return table.get(host.to_ascii_lowercase().as_str()).cloned();
+        return known(&host.to_ascii_lowercase());
     }
-    table.get(host).cloned()
+    known(host)
 }
 
 /// Puts apps under hosts, and takes hosts away, in one step.

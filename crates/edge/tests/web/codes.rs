@@ -1,11 +1,14 @@
 //! Every way in which a request fails, with Heroku's code for it.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
-use model::edge::BackendState;
+use model::AppId;
+use model::edge::{AppRoute, Backend, BackendState};
+use uuid::Uuid;
 
 use super::backend::Dyno;
 use super::bench::{Bench, Got, HOST, LOCAL, Raw, backend, up};
@@ -276,6 +279,37 @@ fn each_router_knows_its_own_apps_alone() {
     router.trusted.clear();
     bench.sync();
     assert_eq!(Raw::to(bench.internal()).get("/").status, 200);
+}
+
+#[test]
+fn a_pattern_serves_what_nobody_has_as_its_own() {
+    let mut bench = Bench::start();
+    let (one, other) = (Dyno::saying("pattern"), Dyno::saying("own"));
+    let route = |name: &str, host: &str, dyno: Backend| AppRoute {
+        name: name.to_owned(),
+        internal: false,
+        hosts: BTreeSet::from([host.to_owned()]),
+        backends: vec![dyno],
+        crashed: false,
+    };
+    let apps = &mut bench.intent.spaces.get_mut(&super::bench::space()).unwrap().apps;
+    let id = |number| AppId(Uuid::from_u128(number));
+    apps.insert(id(7), route("wide", "*.example.com", up(7, one.address)));
+    apps.insert(id(8), route("exact", "own.example.com", up(8, other.address)));
+    bench.sync();
+    let ask = |host: &str| {
+        let mut client = Raw::to(bench.router());
+        client.say(format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+        client.answer()
+    };
+    for host in ["a.example.com", "a.b.example.com", "B.Example.COM:8080", "own.example.com.x"] {
+        let expected = if host.ends_with('x') { 404 } else { 200 };
+        assert_eq!(ask(host).status, expected, "{host}");
+    }
+    assert_eq!(ask("a.example.com").text(), "pattern");
+    assert_eq!(ask("own.example.com").text(), "own");
+    assert_eq!(ask("x.own.example.com").text(), "pattern");
+    assert_eq!(ask("example.com").status, 404);
 }
 
 #[test]

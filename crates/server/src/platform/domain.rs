@@ -36,6 +36,13 @@ pub(super) fn add(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failur
              certificate is the operator's.",
         ));
     }
+    let name = hostname.trim_end_matches('.').to_ascii_lowercase();
+    if call.state.hosting.web.domains.hold(&name) {
+        return Err(Failure::invalid(format!(
+            "{hostname} lies in the platform's own domain, where each app has the one name that it \
+             was given. Add a name in a domain of your own, such as www.example.com."
+        )));
+    }
     Ok(PlatformCommand::AddDomain { app: app.id, hostname })
 }
 

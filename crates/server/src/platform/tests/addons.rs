@@ -31,6 +31,8 @@ async fn names_are_added_shown_and_removed() {
         ("{}", "`hostname`"),
         (r#"{"hostname": "www.example.com"}"#, "in use"),
         (r#"{"hostname": "no dots"}"#, "no dots"),
+        (r#"{"hostname": "mine.Apps.localhost."}"#, "the platform's own domain"),
+        (r#"{"hostname": "*.apps.internal"}"#, "the platform's own domain"),
         (r#"{"hostname": "x.example.com", "sni_endpoint": "mine"}"#, "`sni_endpoint`"),
     ] {
         let got = server.ask(BOB, "POST", "/apps/shop/domains", body).await;
