@@ -38,6 +38,15 @@ fn printed(server: &Server, at: &str, command: &str) -> Result<String, String> {
     if ran.code == Some(0) { Ok(ran.out.trim().to_owned()) } else { Err(ran.err) }
 }
 
+/// Whether a text can be read in the store's files.
+fn stored(server: &Server, text: &str) -> bool {
+    let files = std::fs::read_dir(server.data.path()).unwrap().map(|entry| entry.unwrap().path());
+    let store = files.filter(|path| path.file_name().unwrap().to_string_lossy().contains(".db"));
+    let held: Vec<_> = store.map(|path| std::fs::read(path).unwrap()).collect();
+    assert!(!held.is_empty());
+    held.iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+}
+
 #[test]
 fn r22_a_database_serves_the_dynos_of_its_space_and_nobody_else() {
     let mut server = Server::linux();
@@ -55,6 +64,10 @@ fn r22_a_database_serves_the_dynos_of_its_space_and_nobody_else() {
     };
     let (address, port) = place(&database);
     assert!(address.starts_with("10.1."), "the data block: {address}");
+    let (_, password) = database.split_once("://").unwrap().1.split_once(':').unwrap();
+    let password = password.split_once('@').unwrap().0;
+    assert!(!stored(&server, password), "what opens it lies in the store in the clear");
+    assert!(stored(&server, "DATABASE_URL"), "names of variables are in descriptions of releases");
     let dyno = dyno(&server, "shop", "sleep 100000").target;
     let sql = |server: &Server, sql: &str| {
         printed(

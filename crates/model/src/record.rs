@@ -132,6 +132,20 @@ macro_rules! records {
     };
 }
 
+impl Kind {
+    /// The fields that are to be read by nobody but those who may ask for them: a store is to keep
+    /// them sealed.
+    pub const fn secrets(self) -> &'static [&'static str] {
+        match self {
+            Self::App | Self::Release => &["config"],
+            Self::Dyno => &["environment"],
+            Self::Addon => &["password"],
+            Self::Instance => &["user_data"],
+            _ => &[],
+        }
+    }
+}
+
 records! {
     /// What the installation was set up with.
     Settings Only = "settings", Only, Only;

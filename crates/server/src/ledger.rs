@@ -9,10 +9,11 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use model::{Caller, Change, Code, Command, IdSource, Key, Record, Refused, Reply, World};
-use store::{AuditRow, Batch, Row, Store};
+use store::{AuditRow, Batch, Row, Secret, Store};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::document;
 
 /// Commands that share one commit at most: bounds the latency of the first of them.
 const MAX_BATCH: usize = 512;
@@ -119,6 +120,8 @@ pub struct Ledger {
 pub struct Parts {
     /// Where it is kept.
     pub store: Box<dyn Store>,
+    /// What seals the secrets in it.
+    pub secret: Secret,
     /// Where new ids come from.
     pub ids: Box<dyn IdSource + Send>,
     /// Where the time comes from.
@@ -132,11 +135,10 @@ pub struct Parts {
 /// # Errors
 ///
 /// The store's, and rows that cannot be read.
-pub fn load(store: &mut dyn Store) -> store::Result<(World, u64)> {
+pub fn load(store: &mut dyn Store, secret: &Secret) -> store::Result<(World, u64)> {
     let mut world = World::default();
     let revision = store.load(&mut |row| {
-        let record = Record::read(&row.kind, &row.id, &row.body)?;
-        world.apply(&Change::Put(record));
+        world.apply(&Change::Put(document::read(&row, secret)?));
         Ok(())
     })?;
     Ok((world, revision))
@@ -149,7 +151,7 @@ impl Ledger {
     ///
     /// Those of [`load`].
     pub fn start(mut parts: Parts) -> store::Result<(Self, JoinHandle<()>)> {
-        let (world, revision) = load(&mut *parts.store)?;
+        let (world, revision) = load(&mut *parts.store, &parts.secret)?;
         let world = Arc::new(ArcSwap::from_pointee(world));
         let (entries, queue) = sync_channel(QUEUE);
         let writer = Writer { parts, world: Arc::clone(&world), revision, doubt: false };
@@ -322,12 +324,14 @@ impl Writer {
             return Ok(());
         }
         let revision = if changes.is_empty() { self.revision } else { self.revision + 1 };
-        let (puts, deletes) = rows(world, changes, revision);
         let audit = audit
             .into_iter()
             .map(|row| AuditRow { revision: row.revision.min(revision), ..row })
             .collect();
-        let batch = Batch { expected_revision: self.revision, revision, puts, deletes, audit };
+        let mut batch =
+            Batch { expected_revision: self.revision, revision, audit, ..Batch::default() };
+        add_rows(&mut batch, world, changes, &self.parts.secret)
+            .map_err(|error| error.to_string())?;
         match self.parts.store.commit(&batch) {
             Ok(()) => {
                 self.revision = revision;
@@ -342,7 +346,7 @@ impl Writer {
     }
 
     fn reload(&mut self) -> store::Result<()> {
-        let (world, revision) = load(&mut *self.parts.store)?;
+        let (world, revision) = load(&mut *self.parts.store, &self.parts.secret)?;
         let before = self.world.load_full();
         let after = Arc::new(world);
         let changes = difference(&before, &after);
@@ -363,25 +367,28 @@ fn changed_meanwhile() -> Refused {
     )
 }
 
-/// The last state of every resource that changed, as rows.
-fn rows(world: &World, changes: &[Change], revision: u64) -> (Vec<Row>, Vec<(String, String)>) {
+/// Puts the last state of every resource that changed into a batch.
+fn add_rows(
+    batch: &mut Batch,
+    world: &World,
+    changes: &[Change],
+    secret: &Secret,
+) -> store::Result<()> {
     let last: BTreeMap<Key, &Change> = changes.iter().map(|c| (c.key(), c)).collect();
-    let mut puts = Vec::new();
-    let mut deletes = Vec::new();
     for (key, change) in last {
         let (kind, id) = (key.kind().name().to_owned(), key.to_string());
         match change {
-            Change::Put(record) => puts.push(Row {
+            Change::Put(record) => batch.puts.push(Row {
                 kind,
                 id,
                 account: world.owner(record).map(|a| a.to_string()).unwrap_or_default(),
-                revision,
-                body: record.body(),
+                revision: batch.revision,
+                body: document::write(record, secret)?,
             }),
-            Change::Delete(_) => deletes.push((kind, id)),
+            Change::Delete(_) => batch.deletes.push((kind, id)),
         }
     }
-    (puts, deletes)
+    Ok(())
 }
 
 fn difference(before: &World, after: &World) -> Vec<Change> {

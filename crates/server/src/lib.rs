@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod clock;
+mod document;
 pub mod ec2;
 mod edge;
 mod follow;

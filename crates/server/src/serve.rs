@@ -277,6 +277,7 @@ impl Prepared {
         let stop_follower = follower.hand();
         let (ledger, ledger_thread) = Ledger::start(ledger::Parts {
             store: Box::new(store),
+            secret: secret.clone(),
             ids: Box::new(SystemIds),
             clock: Arc::clone(&clock),
             follow: Box::new(move |step| {

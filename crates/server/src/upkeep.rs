@@ -23,7 +23,7 @@ pub fn purge(data: &Path) -> Result<usize, ServeError> {
     let broken = |source| ServeError::Data { path: data.to_owned(), source };
     let dir = DataDir::open_existing(data).map_err(broken)?;
     let mut store = Sqlite::open(&dir).map_err(broken)?;
-    let (world, _) = ledger::load(&mut store).map_err(broken)?;
+    let (world, _) = ledger::load(&mut store, dir.secret()).map_err(broken)?;
     let Some(settings) = world.settings() else { return Ok(0) };
     let held = Held::take(&settings.instance, data).map_err(ServeError::Instance)?;
     edge::end(&edge_dir(data)).map_err(|error| ServeError::Fabric(error.to_string()))?;
@@ -56,6 +56,7 @@ pub fn restore(
     let store = Sqlite::open(&dir).map_err(unreadable)?;
     let (ledger, thread) = Ledger::start(ledger::Parts {
         store: Box::new(store),
+        secret: dir.secret().clone(),
         ids: Box::new(SystemIds),
         clock: Arc::new(Clock::system()),
         follow: Box::new(|_| {}),

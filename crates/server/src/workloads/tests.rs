@@ -95,6 +95,7 @@ fn ledger(dir: &Path) -> (Ledger, InstanceId, Receiver<Step>) {
     let (follow, steps) = channel();
     let (ledger, _) = Ledger::start(ledger::Parts {
         store: Box::new(Sqlite::open(&data).unwrap()),
+        secret: data.secret().clone(),
         ids: Box::new(SystemIds),
         clock: Arc::new(Clock::system()),
         follow: Box::new(move |step| drop(follow.send(step))),

@@ -42,7 +42,7 @@ fn a_name_is_known_as_itself_then_by_its_nearest_pattern() {
 #[test]
 fn a_domain_is_a_suffix_of_labels() {
     for (name, expected) in [("a.localspace", true), ("localspace", true), ("alocalspace", false)] {
-        assert_eq!(crate::edge::is_in(name, "localspace"), expected, "{name}");
+        assert_eq!(edge::is_in(name, "localspace"), expected, "{name}");
     }
 }
 

@@ -121,6 +121,7 @@ impl Fixture {
         let follow = Arc::clone(&logs);
         let parts = Parts {
             store: Box::new(store),
+            secret: data.secret().clone(),
             ids: Box::new(Sequence(0x1000)),
             clock: Arc::clone(&clock),
             follow: Box::new(move |step| follow.follow(&step, now())),
