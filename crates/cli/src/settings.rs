@@ -392,6 +392,8 @@ mod tests {
             plan = "standard-0"
             port = 9092
             command = "exec /opt/kafka/bin/kafka-server-start.sh /data/server.properties"
+            mounts = ["/usr/share/doc"]
+            data = "/var/lib/kafka"
             config = { KAFKA_URL = "kafka://{host}:{port}" }
         "#;
         let with = |text: &str| {
@@ -400,7 +402,8 @@ mod tests {
             args.config(&none).map(|config| config.plans)
         };
         let plans = with(text).unwrap();
-        assert_eq!(plans.find("heroku-kafka").unwrap().port, 9092);
+        let kafka = plans.find("heroku-kafka").unwrap();
+        assert_eq!((kafka.port, &*kafka.data), (9092, "/var/lib/kafka"));
         assert_eq!(plans.all().len(), 3);
         let error = format!("{:#}", with(&text.replace("port", "prot")).unwrap_err());
         assert!(error.contains("prot"), "{error}");

@@ -14,6 +14,7 @@ mod bundle;
 mod files;
 mod init;
 mod layers;
+mod libraries;
 mod log;
 mod none;
 mod process;

@@ -198,9 +198,16 @@ pub struct WorkloadIntent {
     /// The slug whose files it finds in its home, and may change there for itself.
     #[serde(default)]
     pub slug: Option<SlugId>,
-    /// A directory that outlives the process, for a data service; it sees it as `/data`.
+    /// A directory that outlives the process, for a data service.
     #[serde(default)]
-    pub disk: Option<AddonId>,
+    pub disk: Option<Disk>,
+    /// The directory of the host whose files it sees as its root file system, read-only, instead
+    /// of the host's own programs.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// What else of the host's it sees, read-only, each where it is.
+    #[serde(default)]
+    pub mounts: Vec<String>,
     /// Bytes of memory that it may use; `None` is no limit.
     pub memory_limit: Option<u64>,
     /// Its share of the processors as a cgroup's weight, 1 to 10,000; `None` is the default (100).
@@ -211,6 +218,15 @@ pub struct WorkloadIntent {
     pub attempt: u16,
     /// Whether it must run (`true`) or be stopped and kept (`false`).
     pub run: bool,
+}
+
+/// A directory that outlives the process that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// Whose it is.
+    pub addon: AddonId,
+    /// Where the process sees it.
+    pub at: String,
 }
 
 impl std::fmt::Display for MacAddr {

@@ -41,7 +41,22 @@ pub enum PlanError {
         /// What.
         what: &'static str,
     },
+    /// Something of the host's that it names.
+    #[error("the plan {plan} names {path}, {why}")]
+    Path {
+        /// Which.
+        plan: String,
+        /// What.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
 }
+
+/// Where every process has something of its own.
+const TAKEN: [&str; 7] = ["/", "/usr", "/etc", "/home", "/tmp", "/run", "/var"];
+/// What the kernel and Causeway have, with all that is below.
+const KEPT: [&str; 4] = ["/proc", "/sys", "/dev", "/.causeway"];
 
 /// A plan that was asked for and is not offered, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +71,9 @@ impl Plans {
             description: "PostgreSQL of this machine, on a disk of its own".to_owned(),
             port: 5432,
             command: POSTGRESQL.to_owned(),
+            image: None,
+            mounts: Vec::new(),
+            data: Plan::DATA.to_owned(),
             environment: BTreeMap::new(),
             config: variable(
                 "DATABASE_URL",
@@ -69,6 +87,9 @@ impl Plans {
             description: "Redis of this machine, on a disk of its own".to_owned(),
             port: 6379,
             command: REDIS.to_owned(),
+            image: None,
+            mounts: Vec::new(),
+            data: Plan::DATA.to_owned(),
             environment: BTreeMap::new(),
             config: variable("REDIS_URL", "redis://default:{password}@{host}:{port}"),
             memory: None,
@@ -163,7 +184,34 @@ fn check(plan: &Plan) -> Result<(), PlanError> {
     if plan.config.is_empty() {
         return lacks("at least one variable in `config`, for its app to find it by");
     }
-    Ok(())
+    let wrong =
+        |path: &str, why| Err(PlanError::Path { plan: plan.name(), path: path.to_owned(), why });
+    for path in plan.mounts.iter().chain([&plan.data]) {
+        if let Some(why) = misplaced(path) {
+            return wrong(path, why);
+        }
+    }
+    if let Some(path) = plan.mounts.iter().find(|path| !Path::new(path).exists()) {
+        return wrong(path, "which is not there");
+    }
+    match &plan.image {
+        Some(path) if !Path::new(path).is_absolute() => wrong(path, "which is no absolute path"),
+        Some(path) if !Path::new(path).is_dir() => wrong(
+            path,
+            "which is no directory: unpack the image there, so that it holds a root file system",
+        ),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Why nothing of the operator's can be mounted at a path.
+fn misplaced(path: &str) -> Option<&'static str> {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    let Some(inner) = path.strip_prefix('/') else { return Some("which is no absolute path") };
+    if TAKEN.contains(&path) || KEPT.iter().any(|kept| Path::new(path).starts_with(kept)) {
+        return Some("where each process has something of its own: name a directory below it");
+    }
+    (!inner.split('/').all(plain)).then_some("which is not the shortest way to write that path")
 }
 
 /// A program that a shipped plan runs.
@@ -215,6 +263,9 @@ mod tests {
             description: String::new(),
             port: 1,
             command: "serve".to_owned(),
+            image: None,
+            mounts: Vec::new(),
+            data: Plan::DATA.to_owned(),
             environment: BTreeMap::new(),
             config: variable("X_URL", "x://{host}"),
             memory: None,
@@ -266,6 +317,12 @@ mod tests {
             ((|p: &mut Plan| p.port = 0) as fn(&mut Plan), "port"),
             (|p| p.command.clear(), "command"),
             (|p| p.config.clear(), "config"),
+            (|p| p.data = "data".to_owned(), "names data, which is no absolute path"),
+            (|p| p.data = "/a/../b".to_owned(), "/a/../b"),
+            (|p| p.data = "/dev/shm".to_owned(), "/dev/shm"),
+            (|p| p.mounts = vec!["/etc".to_owned()], "/etc"),
+            (|p| p.mounts = vec!["/opt/no/such/thing".to_owned()], "not there"),
+            (|p| p.image = Some("/etc/hostname".to_owned()), "no directory"),
         ] {
             let mut wrong = plan("a", "b");
             change(&mut wrong);

@@ -14,16 +14,17 @@ use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 
 use super::files::{Files, at, remove_dir, write_record};
-use super::layers::{self, Layers};
+use super::layers::{self, Image, Layers};
+use super::libraries::Libraries;
 use super::{Error, seccomp};
 use crate::slug;
 
 /// Where the first process finds its own program.
 pub(super) const INIT: &str = "/.causeway/init";
+/// Where that finds what it is linked with, if its root is an image of other files.
+const LIBRARIES: &str = "/.causeway/lib";
 /// Where it finds the script to run first.
 pub(super) const USER_DATA: &str = "/.causeway/user-data";
-/// Where a data service finds its disk.
-const DISK: &str = "/data";
 /// Where it says which signal ended the command.
 pub(super) const STATUS: &str = "/.causeway/status";
 
@@ -42,14 +43,8 @@ const OOM_SCORE: i32 = 500;
 /// Files of the host's `/etc` that a workload may see: all public, none secret.
 const SHARED_ETC: [&str; 3] = ["/etc/ld.so.cache", "/etc/ssl/certs", "/etc/alternatives"];
 /// What is mounted over, with the rights that the mount takes from it.
-const MOUNT_POINTS: [(&str, u32); 6] = [
-    ("usr", 0o755),
-    ("proc", 0o755),
-    ("sys", 0o755),
-    ("dev", 0o755),
-    ("tmp", 0o1777),
-    ("run", 0o1777),
-];
+const MOUNT_POINTS: [(&str, u32); 5] =
+    [("proc", 0o755), ("sys", 0o755), ("dev", 0o755), ("tmp", 0o1777), ("run", 0o1777)];
 
 /// What all bundles of one runtime have in common.
 #[derive(Debug, Clone)]
@@ -87,6 +82,20 @@ impl Machine {
         }
     }
 
+    /// What a workload's root is made of, if it has an image.
+    pub(super) fn image(
+        &self,
+        id: WorkloadId,
+        intent: &WorkloadIntent,
+    ) -> Result<Option<Image>, Error> {
+        let Some(image) = &intent.image else { return Ok(None) };
+        let files = PathBuf::from(image);
+        match files.is_dir() {
+            true => Ok(Some(Image { files, user: user_of(id) })),
+            false => Err(Error::Refused(format!("the image {image} is no directory here"))),
+        }
+    }
+
     /// Where a data service keeps its data.
     pub(super) fn disk(&self, id: AddonId) -> Result<PathBuf, Error> {
         match &self.disks {
@@ -119,8 +128,11 @@ pub(super) fn write(
             make_dir(&dir, 0o700)?;
         }
     }
-    if let Some(disk) = intent.disk {
-        make_home(&machine.disk(disk)?, user)?;
+    if intent.image.is_some() {
+        make_dir(&layers::base(&files.root), 0o700)?;
+    }
+    if let Some(disk) = &intent.disk {
+        make_home(&machine.disk(disk.addon)?, user)?;
     }
     make_pipe(&files.control(), None)?;
     make_pipe(&files.status(), Some(user))?;
@@ -128,7 +140,11 @@ pub(super) fn write(
         write_file(&files.user_data(), script, 0o500)?;
         chown(files.user_data(), Some(user), Some(user)).map_err(at("own", &files.user_data()))?;
     }
-    let root = Root { path: files.rootfs(), id, user };
+    let libraries = match intent.image {
+        Some(_) => Libraries::of(&machine.self_exe).map_err(at("ask", &machine.self_exe))?,
+        None => Libraries::default(),
+    };
+    let root = Root { path: files.rootfs(), id, user, libraries };
     let shared = root.write(machine, intent)?;
     let config = config(machine, files, &root, intent, &shared)?;
     write_record(&files.config(), &config).map_err(at("write", &files.config()))?;
@@ -175,6 +191,7 @@ struct Root {
     path: PathBuf,
     id: WorkloadId,
     user: u32,
+    libraries: Libraries,
 }
 
 impl Root {
@@ -184,14 +201,55 @@ impl Root {
         for (name, mode) in MOUNT_POINTS {
             make_dir(&self.path.join(name), mode)?;
         }
-        make_dir(&self.path.join(&self.home()[1..]), 0o755)?;
+        make_dir(&self.here(Path::new(self.home())), 0o755)?;
         make_dir(&self.path.join(".causeway"), 0o755)?;
-        if intent.disk.is_some() {
-            make_dir(&self.path.join(&DISK[1..]), 0o755)?;
+        if let Some(disk) = &intent.disk {
+            make_dir(&self.here(Path::new(&disk.at)), 0o755)?;
         }
         for name in [INIT, USER_DATA, STATUS] {
-            write_file(&self.path.join(&name[1..]), b"", 0o644)?;
+            write_file(&self.here(Path::new(name)), b"", 0o644)?;
         }
+        make_dir(&self.here(Path::new(LIBRARIES)), 0o755)?;
+        for (name, _) in &self.libraries.files {
+            write_file(&self.here(Path::new(LIBRARIES)).join(name), b"", 0o644)?;
+        }
+        self.write_etc(machine, intent)?;
+        let mut shared = match intent.image {
+            Some(_) => Vec::new(),
+            None => self.share_programs()?,
+        };
+        for path in &intent.mounts {
+            self.share(Path::new(path), &mut shared)?;
+        }
+        Ok(shared)
+    }
+
+    /// Where something is in it that the workload knows by an absolute path.
+    fn here(&self, path: &Path) -> PathBuf {
+        self.path.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Makes the place where a path of the host's is mounted.
+    fn share(&self, path: &Path, shared: &mut Vec<String>) -> Result<(), Error> {
+        let here = self.here(path);
+        if path.is_dir() {
+            make_dir(&here, 0o755)?;
+        } else if path.exists() {
+            if let Some(parent) = here.parent() {
+                make_dir(parent, 0o755)?;
+            }
+            write_file(&here, b"", 0o644)?;
+        } else {
+            let path = path.display();
+            return Err(Error::Refused(format!("{path}, which it is to see, is not here")));
+        }
+        shared.push(path.display().to_string());
+        Ok(())
+    }
+
+    /// The host's own programs, and what these need.
+    fn share_programs(&self) -> Result<Vec<String>, Error> {
+        make_dir(&self.path.join("usr"), 0o755)?;
         let mut shared = vec!["/usr".to_owned()];
         for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
             let host = Path::new("/").join(name);
@@ -203,15 +261,8 @@ impl Root {
                 shared.push(host.display().to_string());
             }
         }
-        self.write_etc(machine, intent)?;
         for path in SHARED_ETC.map(Path::new).into_iter().filter(|path| path.exists()) {
-            let here = self.path.join(path.strip_prefix("/").unwrap_or(path));
-            if path.is_dir() {
-                make_dir(&here, 0o755)?;
-            } else {
-                write_file(&here, b"", 0o644)?;
-            }
-            shared.push(path.display().to_string());
+            self.share(path, &mut shared)?;
         }
         Ok(shared)
     }
@@ -248,6 +299,15 @@ impl Root {
             WorkloadId::Instance(_) => "/home/instance",
             WorkloadId::Service(_) | WorkloadId::Router(_) => "/home/service",
         }
+    }
+
+    /// How the first process is started: where the root is an image's, with what it needs.
+    fn init(&self) -> Vec<String> {
+        let loader = self.libraries.loader.as_ref().map(|name| format!("{LIBRARIES}/{name}"));
+        let loaded = loader
+            .into_iter()
+            .flat_map(|loader| [loader, "--library-path".to_owned(), LIBRARIES.to_owned()]);
+        loaded.chain([INIT, "init"].map(str::to_owned)).collect()
     }
 
     fn user_name(&self) -> &'static str {
@@ -291,16 +351,20 @@ fn config(
     intent: &WorkloadIntent,
     shared: &[String],
 ) -> Result<Value, Error> {
-    let mut args = vec![INIT.to_owned(), "init".to_owned()];
+    let mut args = root.init();
     if intent.user_data.is_some() {
         args.push("--user-data".to_owned());
     }
     args.push("--".to_owned());
     args.extend(intent.command.iter().cloned());
+    let path = match intent.image {
+        Some(_) => layers::base(&files.root),
+        None => root.path.clone(),
+    };
     Ok(json!({
         "ociVersion": "1.0.2",
         "hostname": intent.hostname,
-        "root": { "path": root.path, "readonly": true },
+        "root": { "path": path, "readonly": true },
         "mounts": mounts(machine, files, root, intent, shared)?,
         "process": {
             "terminal": false,
@@ -387,10 +451,17 @@ fn mounts(
     if intent.user_data.is_some() {
         mounts.push(read_only(&files.user_data(), USER_DATA));
     }
-    if let Some(disk) = intent.disk {
-        mounts.push(writable(&machine.disk(disk)?, DISK));
-    }
+    mounts.extend(
+        root.libraries
+            .files
+            .iter()
+            .map(|(name, path)| read_only(path, &format!("{LIBRARIES}/{name}"))),
+    );
     mounts.extend(shared.iter().map(|path| read_only(Path::new(path), path)));
+    // Last, as it may lie in what is mounted.
+    if let Some(disk) = &intent.disk {
+        mounts.push(writable(&machine.disk(disk.addon)?, &disk.at));
+    }
     Ok(mounts)
 }
 

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::layers::Layers;
+use super::layers::{Image, Layers};
 
 /// What a shim is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub(super) struct ShimOrder {
     /// What its home is made of, if that is more than a directory of its own.
     #[serde(default)]
     pub(super) layers: Option<Layers>,
+    /// What its root is made of, if that is not the host's own programs.
+    #[serde(default)]
+    pub(super) image: Option<Image>,
 }
 
 /// How a workload ended.

@@ -26,6 +26,8 @@ const BELOW: &str = "app";
 const SPACE: &str = "space";
 const ABOVE: &str = "space/home";
 const WORK: &str = "space/work";
+const BASE: &str = "base";
+const ROOT: &str = "rootfs";
 /// The file that holds the changes' file system.
 const IMAGE: &str = "space.img";
 /// Bytes that a workload's changes may have. The file grows with them.
@@ -37,6 +39,15 @@ pub(super) struct Layers {
     /// The slug's files.
     pub(super) slug: PathBuf,
     /// Whose the home is.
+    pub(super) user: u32,
+}
+
+/// What a root is made of: an image below, and what the workload has instead of the image's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Image {
+    /// The image's files.
+    pub(super) files: PathBuf,
+    /// To whom they seem to belong, as far as they are root's.
     pub(super) user: u32,
 }
 
@@ -54,6 +65,11 @@ pub(super) fn merged(root: &Path) -> PathBuf {
     root.join(BELOW)
 }
 
+/// Where a root with an image is, in the same way.
+pub(super) fn base(root: &Path) -> PathBuf {
+    root.join(BASE)
+}
+
 /// Where the changes are on the host: the directory, and the file that is mounted there.
 pub(super) fn changes(root: &Path) -> [PathBuf; 2] {
     [root.join(SPACE), root.join(IMAGE)]
@@ -65,6 +81,19 @@ pub(super) fn enter_own_namespace() -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
     Ok(mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)?)
+}
+
+impl Image {
+    /// Puts a root together in the calling thread's mount namespace.
+    pub(super) fn mount(&self, root: &Path) -> io::Result<()> {
+        let base = base(root);
+        if mount_mapped(&self.files, &base, self.user).is_err() {
+            // Some file systems cannot: the image's files are the host's root's then.
+            let flags = MsFlags::MS_BIND | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+            mount(Some(&self.files), &base, None::<&str>, flags, None::<&str>)?;
+        }
+        overlay(root, BASE, &format!("lowerdir={ROOT}:{BASE}"))
+    }
 }
 
 impl Layers {
@@ -91,7 +120,10 @@ impl Layers {
     fn overlay(&self, root: &Path) -> io::Result<()> {
         let merged = merged(root);
         mount_mapped(&self.slug, &merged, self.user)?;
-        let stacked = stack(root);
+        let options = format!(
+            "lowerdir={BELOW},upperdir={ABOVE},workdir={WORK},redirect_dir=on,metacopy=off,index=off"
+        );
+        let stacked = overlay(root, BELOW, &options);
         if stacked.is_err() {
             umount2(&merged, MntFlags::MNT_DETACH)?;
         }
@@ -218,15 +250,12 @@ fn mapping(user: u32) -> io::Result<OwnedFd> {
     opened.map(OwnedFd::from)
 }
 
-/// Mounts the layers over the lowest of them.
-fn stack(root: &Path) -> io::Result<()> {
+/// Mounts layers over one of them; all have names in the workload's directory.
+fn overlay(root: &Path, over: &str, options: &str) -> io::Result<()> {
     let before = std::env::current_dir()?;
     std::env::set_current_dir(root)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    let options = format!(
-        "lowerdir={BELOW},upperdir={ABOVE},workdir={WORK},redirect_dir=on,metacopy=off,index=off"
-    );
-    let mounted = mount(Some("overlay"), BELOW, Some("overlay"), flags, Some(options.as_str()));
+    let mounted = mount(Some("overlay"), over, Some("overlay"), flags, Some(options));
     std::env::set_current_dir(before)?;
     Ok(mounted?)
 }

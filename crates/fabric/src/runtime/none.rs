@@ -142,6 +142,8 @@ mod tests {
             environment: BTreeMap::new(),
             slug: None,
             disk: None,
+            image: None,
+            mounts: Vec::new(),
             memory_limit: None,
             cpu_weight: None,
             attempt: 0,

@@ -519,6 +519,8 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         environment,
         slug,
         disk,
+        image,
+        mounts,
         memory_limit,
         cpu_weight,
         attempt: _,
@@ -532,6 +534,8 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         && *environment == wanted.environment
         && *slug == wanted.slug
         && *disk == wanted.disk
+        && *image == wanted.image
+        && *mounts == wanted.mounts
         && *memory_limit == wanted.memory_limit
         && *cpu_weight == wanted.cpu_weight
 }

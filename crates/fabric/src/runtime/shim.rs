@@ -165,8 +165,13 @@ impl Shim<'_> {
         if self.order.runc_root.join(&self.order.container).exists() {
             self.remove_container();
         }
-        if let Some(layers) = &self.order.layers {
+        if self.order.layers.is_some() || self.order.image.is_some() {
             enter_own_namespace().map_err(told("leave the host's mounts"))?;
+        }
+        if let Some(image) = &self.order.image {
+            image.mount(&self.files.root).map_err(told("put the image in place"))?;
+        }
+        if let Some(layers) = &self.order.layers {
             layers.mount(&self.files.root).map_err(told("put the slug in place"))?;
         }
         let (output, input) = io::pipe().map_err(told("pipe"))?;

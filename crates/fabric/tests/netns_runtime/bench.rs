@@ -278,6 +278,8 @@ pub fn intent(bench: &Bench, command: &[&str]) -> WorkloadIntent {
         environment: BTreeMap::new(),
         slug: None,
         disk: None,
+        image: None,
+        mounts: Vec::new(),
         memory_limit: None,
         cpu_weight: None,
         attempt: 0,

@@ -1,11 +1,19 @@
 //! Data services: a disk that outlives the process, and the real servers upon it.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
 
-use causeway_fabric::runtime::Runtime;
+use causeway_fabric::runtime::{Runtime, WorkloadState};
+use model::AddonId;
+use model::intent::Disk;
 
 use crate::bench::{Bench, intent, shell};
+
+fn disk_of(addon: AddonId) -> Disk {
+    Disk { addon, at: "/data".to_owned() }
+}
 
 #[test]
 fn a_disk_outlives_its_service() {
@@ -13,7 +21,7 @@ fn a_disk_outlives_its_service() {
     let (id, addon) = (bench.service(1), bench.addon(1));
     let disk = bench.root().join("services").join(addon.to_string());
     let mut wanted = shell(&bench, "cat /data/kept; echo $(id -u) >> /data/kept; exec sleep 1000");
-    wanted.disk = Some(addon);
+    wanted.disk = Some(disk_of(addon));
     bench.apply(id, Some(wanted.clone()));
     bench.running(id);
     bench.exec_until(id, "test -s /data/kept");
@@ -33,7 +41,7 @@ fn a_disk_outlives_its_service() {
 
     // Another service has another.
     let mut other = shell(&bench, "ls /data; ls -d /data/../services");
-    other.disk = Some(bench.addon(2));
+    other.disk = Some(disk_of(bench.addon(2)));
     let second = bench.service(2);
     bench.apply(second, Some(other));
     assert_eq!(bench.ended(second), (Some(2), None));
@@ -50,6 +58,72 @@ fn a_disk_outlives_its_service() {
     assert!(kept.is_dir(), "a purge removes processes, not data");
 }
 
+/// A root file system with some of the host's programs and what these need.
+fn make_image(root: &Path, programs: &[&str]) {
+    let copy = |path: &str| {
+        let to = root.join(&path[1..]);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(path, to).unwrap();
+    };
+    for program in programs {
+        copy(program);
+        let needs = Command::new("ldd").arg(program).output().unwrap();
+        let needs = String::from_utf8(needs.stdout).unwrap();
+        needs.split_whitespace().filter(|word| word.starts_with('/')).for_each(copy);
+    }
+}
+
+#[test]
+fn an_image_takes_the_place_of_the_hosts_programs() {
+    let mut bench = Bench::new(1);
+    let (id, addon) = (bench.service(1), bench.addon(1));
+    let image = bench.root().join("image, with a comma: and a colon");
+    make_image(&image, &["/bin/sh", "/bin/cat", "/bin/ls", "/bin/sleep", "/usr/bin/id"]);
+    fs::create_dir_all(image.join("srv/kept")).unwrap();
+    fs::create_dir_all(image.join("etc")).unwrap();
+    fs::write(image.join("etc/service.conf"), "conf\n").unwrap();
+    fs::set_permissions(image.join("etc/service.conf"), fs::Permissions::from_mode(0o600)).unwrap();
+    let installation = bench.root().join("installation");
+    fs::create_dir_all(&installation).unwrap();
+    fs::write(installation.join("version"), "7\n").unwrap();
+
+    let script = format!(
+        "cat /etc/service.conf {0}/version; cat /etc/hostname; id -un
+         ls /usr/bin; ls -d /usr/share
+         echo x > /srv/x; echo x > {0}/x; echo kept > /srv/kept/it; exec sleep 1000",
+        installation.display()
+    );
+    let mut wanted = shell(&bench, &script);
+    wanted.image = Some(image.display().to_string());
+    wanted.mounts = vec![installation.display().to_string()];
+    wanted.disk = Some(Disk { addon, at: "/srv/kept".to_owned() });
+    bench.apply(id, Some(wanted.clone()));
+    bench.running(id);
+    bench.exec_until(id, "ls /srv/kept/it");
+    let log = bench.log(id);
+    let said: Vec<&str> = log.lines().collect();
+    // Its own files, the image's, and its user's name; of the host's programs nothing.
+    assert_eq!(said[..5], ["conf", "7", &wanted.hostname, "service", "id"], "{log}");
+    assert!(said[5].contains("/usr/share") && said.len() == 8, "{log}");
+    assert!(said[6..].iter().all(|line| line.contains("Read-only file system")), "{log}");
+    let disk = bench.root().join("services").join(addon.to_string());
+    assert_eq!(fs::read_to_string(disk.join("it")).unwrap(), "kept\n");
+
+    // A start is refused while the image, or what it is to see, is away.
+    bench.apply(id, None);
+    bench.gone(id);
+    for (from, why) in [(&image, "is no directory here"), (&installation, "is not here")] {
+        let aside = bench.root().join("aside");
+        fs::rename(from, &aside).unwrap();
+        bench.apply(id, Some(wanted.clone()));
+        let WorkloadState::Failed(said) = bench.state(id) else { panic!("{:?}", bench.state(id)) };
+        assert!(said.contains(why), "{said}");
+        fs::rename(&aside, from).unwrap();
+        bench.apply(id, None);
+        bench.gone(id);
+    }
+}
+
 #[test]
 fn a_real_postgresql_keeps_its_rows() {
     let mut bench = Bench::new(1);
@@ -61,7 +135,7 @@ fn a_real_postgresql_keeps_its_rows() {
         exec postgres -D /data/pg -k /tmp -c listen_addresses=127.0.0.1
     ";
     let mut wanted = shell(&bench, script);
-    wanted.disk = Some(addon);
+    wanted.disk = Some(disk_of(addon));
     wanted.memory_limit = Some(256 << 20);
     let sql = |bench: &Bench, host: &str, text: &str| {
         let program = "/usr/lib/postgresql/15/bin/psql";
@@ -96,7 +170,7 @@ fn a_real_redis_keeps_its_keys() {
     let (id, addon) = (bench.service(1), bench.addon(1));
     let command = ["redis-server", "--dir", "/data", "--appendonly", "yes", "--bind", "127.0.0.1"];
     let mut wanted = intent(&bench, &command);
-    wanted.disk = Some(addon);
+    wanted.disk = Some(disk_of(addon));
     wanted.memory_limit = Some(64 << 20);
     for round in 1..=2 {
         bench.apply(id, Some(wanted.clone()));

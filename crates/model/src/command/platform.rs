@@ -180,7 +180,7 @@ pub enum PlatformCommand {
         /// For which app.
         app: AppId,
         /// What it is to be.
-        plan: Plan,
+        plan: Box<Plan>,
         /// Its name; made up where none is given.
         name: Option<String>,
         /// What opens it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::names;
-use crate::intent::WorkloadIntent;
+use crate::intent::{Disk, WorkloadIntent};
 use crate::resource::{Addon, AddonState, Dyno, Eni, Instance};
 use crate::{EniId, WorkloadId, World};
 
@@ -36,6 +36,8 @@ pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, Workl
         environment,
         slug: release.and_then(|release| release.slug),
         disk: None,
+        image: None,
+        mounts: Vec::new(),
         memory_limit: Some(dyno.size.memory()),
         cpu_weight: Some(dyno.size.cpu_weight()),
         attempt: 0,
@@ -79,7 +81,9 @@ pub(super) fn plan_service(world: &World, addon: &Addon) -> Option<(WorkloadId, 
         user_data: None,
         environment,
         slug: None,
-        disk: Some(addon.id),
+        disk: Some(Disk { addon: addon.id, at: addon.plan.data.clone() }),
+        image: addon.plan.image.clone(),
+        mounts: addon.plan.mounts.clone(),
         memory_limit: addon.plan.memory,
         cpu_weight: None,
         attempt: addon.attempt,
@@ -109,6 +113,8 @@ pub(super) fn plan_instance(
         environment: BTreeMap::new(),
         slug: None,
         disk: None,
+        image: None,
+        mounts: Vec::new(),
         memory_limit: None,
         cpu_weight: None,
         attempt: 0,

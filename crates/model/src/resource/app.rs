@@ -350,9 +350,20 @@ pub struct Plan {
     pub description: String,
     /// The port that it answers on.
     pub port: u16,
-    /// What runs, for a shell. It finds its disk at `/data`, and `PASSWORD` and `PORT` in its
-    /// environment.
+    /// What runs, for a shell. It finds its disk at `data`, and `ADDRESS`, `PORT` and `PASSWORD` in
+    /// its environment.
     pub command: String,
+    /// A directory of the host that holds a whole root file system: what the command finds instead
+    /// of the host's own programs.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// Directories and files of the host that it sees too, read-only, each where it is: an
+    /// installation outside `/usr`.
+    #[serde(default)]
+    pub mounts: Vec<String>,
+    /// Where it finds its disk.
+    #[serde(default = "Plan::default_data")]
+    pub data: String,
     /// Its further environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -364,6 +375,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Where a service finds its disk, unless its plan says otherwise.
+    pub const DATA: &str = "/data";
+
+    fn default_data() -> String {
+        Self::DATA.to_owned()
+    }
+
     /// `service:plan`.
     pub fn name(&self) -> String {
         format!("{}:{}", self.service, self.plan)

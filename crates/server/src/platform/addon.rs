@@ -152,7 +152,7 @@ pub(super) fn create(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Fai
     }
     Ok(PlatformCommand::CreateAddon {
         app: app.id,
-        plan: plan.clone(),
+        plan: plan.clone().into(),
         name: body.text("name")?.map(str::to_owned),
         password: fresh_password(&mut SystemIds),
     })

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use model::intent::WorkloadIntent;
 use model::{AddonId, WorkloadId};
 
 use super::super::Error;
@@ -38,13 +39,14 @@ impl Runc {
     /// Removes a disk that no workload has.
     pub(super) fn give_up_disk(&mut self, id: AddonId) -> Result<(), Error> {
         let disk = self.machine.disk(id)?;
+        let uses = |intent: &WorkloadIntent| intent.disk.as_ref().is_some_and(|d| d.addon == id);
         let has = |wanted: &Wanted| match wanted {
-            Wanted::Intent(intent) => intent.disk == Some(id),
+            Wanted::Intent(intent) => uses(intent),
             Wanted::Unknown | Wanted::Nothing => false,
         };
         let used = self.workloads.values().any(|workload| {
             let shim = workload.shim.as_ref().and_then(|shim| shim.started_with.as_ref());
-            has(&workload.wanted) || shim.is_some_and(|intent| intent.disk == Some(id))
+            has(&workload.wanted) || shim.is_some_and(uses)
         });
         if used {
             return Err(Error::Refused(format!("disk {id} is in use")));

@@ -86,6 +86,7 @@ impl Runc {
             events: self.dir.join(EVENTS),
             group: bundle::group(&self.machine, id),
             layers,
+            image: self.machine.image(id, intent)?,
         };
         write_record(&files.order(), &order).map_err(at("write", &files.order()))?;
         self.start_shim(&files)?;

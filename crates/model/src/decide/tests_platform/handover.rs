@@ -135,7 +135,7 @@ fn where_addresses_are_short_what_has_ended_gives_its_own() {
 fn addon(shop: &mut Shop) -> AddonId {
     let create = C::CreateAddon {
         app: shop.app,
-        plan: plan_of("heroku-postgresql"),
+        plan: plan_of("heroku-postgresql").into(),
         name: None,
         password: "s3cret".to_owned(),
     };

@@ -459,7 +459,8 @@ impl Player<'_> {
     fn create_addon(&self) -> C {
         let name =
             (self.die(4).is_multiple_of(2)).then(|| format!("addon-{}", self.die(4) / 2 % 3));
-        C::CreateAddon { app: self.app(), plan: self.plan(), name, password: "s3cret".to_owned() }
+        let (app, plan) = (self.app(), self.plan().into());
+        C::CreateAddon { app, plan, name, password: "s3cret".to_owned() }
     }
 
     fn report(&self) -> (WorkloadId, WorkloadReport) {

@@ -318,7 +318,7 @@ fn r22_data_services_live_in_the_data_block_and_their_app_finds_them() {
     let mut shop = Shop::deployed();
     let create = |shop: &Shop| C::CreateAddon {
         app: shop.app,
-        plan: plan_of("heroku-postgresql"),
+        plan: plan_of("heroku-postgresql").into(),
         name: None,
         password: "s3cret".to_owned(),
     };
@@ -335,7 +335,10 @@ fn r22_data_services_live_in_the_data_block_and_their_app_finds_them() {
     assert!(shop.app().config.contains_key("HEROKU_POSTGRESQL_AMBER_URL"));
     let intent = plan(&shop.town.bench.world, shop.town.bench.now);
     let workload = &intent.workloads[&WorkloadId::Service(first)];
-    assert_eq!((workload.disk, workload.attempt, workload.run), (Some(first), 0, true));
+    assert_eq!(
+        (workload.disk.as_ref().map(|disk| disk.addon), workload.attempt, workload.run),
+        (Some(first), 0, true)
+    );
 
     let report = |shop: &mut Shop, report| {
         let workloads = [(WorkloadId::Service(first), report)].into();
@@ -378,7 +381,7 @@ fn domains_belong_to_one_app_and_have_plausible_names() {
 #[test]
 fn an_app_takes_everything_along() {
     let mut shop = Shop::deployed();
-    let plan = plan_of("heroku-redis");
+    let plan = plan_of("heroku-redis").into();
     let password = "x".to_owned();
     shop.ok(C::CreateAddon { app: shop.app, plan, name: None, password });
     shop.ok(C::DeleteApp { app: shop.app });
