@@ -12,6 +12,8 @@ use crate::web::table::find;
 
 /// Under which dynos have their names. Nobody else knows such names, so they are never asked.
 const LOCALSPACE: &str = "localspace";
+/// Everybody's own machine (RFC 6761), so nobody else is asked either.
+const LOCALHOST: &str = "localhost";
 const REVERSE: &str = "in-addr.arpa";
 /// Whose reverse names mean nothing outside (RFC 6303), beside the private ranges.
 const UNROUTED: [Cidr; 3] =
@@ -44,12 +46,28 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// What everybody knows about a name in the domains.
-    fn find(&self, name: &str) -> Found {
+    /// What a VPC knows of it. A router that answers its own machine alone is no place to send
+    /// anybody to: the same address is the asker's own.
+    fn find_inside(&self, name: &str) -> Found {
+        match self.find(name) {
+            Found::Addresses(at) if at.iter().all(Ipv4Addr::is_loopback) => {
+                Found::Bare(self.zone_of(name).unwrap_or(name).to_owned())
+            }
+            found => found,
+        }
+    }
+
+    /// The domain that a name is in.
+    fn zone_of(&self, name: &str) -> Option<&str> {
         let Domains { public, internal } = &self.domains;
         let zones = [public, internal].into_iter().filter(|zone| is_in(name, zone));
-        let Some(zone) = zones.max_by_key(|zone| zone.len()) else { return Found::Elsewhere };
-        let zone = zone.clone();
+        zones.max_by_key(|zone| zone.len()).map(String::as_str)
+    }
+
+    /// What everybody knows about a name in the domains.
+    fn find(&self, name: &str) -> Found {
+        let Some(zone) = self.zone_of(name) else { return Found::Elsewhere };
+        let zone = zone.to_owned();
         if name == zone {
             return Found::Bare(zone);
         }
@@ -81,7 +99,8 @@ pub struct Zones {
 impl Zones {
     /// From what was told.
     pub fn new(mut intent: ResolverIntent) -> Self {
-        intent.zones.insert(LOCALSPACE.to_owned());
+        intent.zones.extend([LOCALSPACE, LOCALHOST].map(str::to_owned));
+        intent.names.insert(LOCALHOST.to_owned(), vec![Ipv4Addr::LOCALHOST]);
         let mut between: HashSet<String> = intent.zones.iter().cloned().collect();
         for name in intent.names.keys() {
             let mut rest = name.as_str();
@@ -103,14 +122,13 @@ impl Zones {
                 Found::Addresses(addresses.clone())
             };
         }
-        if let Some(address) = reversed(name) {
-            if let Some(pointer) = self.intent.pointers.get(&address) {
-                return Found::Pointer(pointer.clone());
-            }
-            let host = Cidr::host(address);
-            if host.rfc1918().is_some() || UNROUTED.iter().any(|range| range.covers(host)) {
-                return Found::Missing(REVERSE.to_owned());
-            }
+        let pointer = reversed(name).and_then(|address| self.intent.pointers.get(&address));
+        if let Some(pointer) = pointer {
+            return Found::Pointer(pointer.clone());
+        }
+        // Nobody outside knows whose these are, nor is to be told that somebody asks.
+        if reverse_block(name).is_some_and(is_private) {
+            return Found::Missing(REVERSE.to_owned());
         }
         Found::Elsewhere
     }
@@ -136,8 +154,8 @@ impl Knowledge {
             },
             // A public app's host is one in every VPC, even if a zone of the VPC holds the
             // platform's domain; an app that this VPC reaches inside goes before.
-            Self::Vpc(platform, zones) => match (zones.find(name), platform.find(name)) {
-                (Found::Elsewhere, found @ Found::Addresses(_)) => found,
+            Self::Vpc(platform, zones) => match (zones.find(name), platform.find_inside(name)) {
+                (Found::Elsewhere, found @ (Found::Addresses(_) | Found::Bare(_))) => found,
                 (Found::Elsewhere, of_platform) => match zones.refuse(name) {
                     Found::Elsewhere => of_platform,
                     found => found,
@@ -161,15 +179,27 @@ fn zone_of<'a>(intent: &'a ResolverIntent, name: &str) -> Option<&'a str> {
 
 /// The address that a name of the reverse tree stands for.
 fn reversed(name: &str) -> Option<Ipv4Addr> {
+    reverse_block(name).filter(|block| block.prefix_len() == 32).map(Cidr::base)
+}
+
+/// The addresses that a name of the reverse tree stands for: `2.10.in-addr.arpa` is 10.2.0.0/16.
+fn reverse_block(name: &str) -> Option<Cidr> {
     let labels = name.strip_suffix(REVERSE)?.strip_suffix('.')?;
     let mut octets = [0; 4];
-    let mut labels = labels.split('.');
-    for octet in octets.iter_mut().rev() {
-        let label = labels.next()?;
+    let mut known = 0;
+    for label in labels.rsplit('.') {
         let plain = label == "0" || !label.starts_with('0');
-        *octet = label.parse().ok().filter(|_| plain)?;
+        *octets.get_mut(known)? = label.parse().ok().filter(|_| plain)?;
+        known += 1;
     }
-    labels.next().is_none().then(|| Ipv4Addr::from(octets))
+    let [a, b, c, d] = octets;
+    let length = u8::try_from(known * 8).ok()?;
+    Some(Cidr::new(a, b, c, d, length))
+}
+
+/// Whether a block means nothing outside.
+fn is_private(block: Cidr) -> bool {
+    block.rfc1918().is_some() || UNROUTED.iter().any(|range| range.covers(block))
 }
 
 #[cfg(test)]
@@ -188,6 +218,22 @@ mod tests {
             "4.3.2.1xin-addr.arpa",
         ] {
             assert_eq!(reversed(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn private_reverse_zones_are_known_in_part_too() {
+        for (name, private) in [
+            ("10.in-addr.arpa", true),
+            ("168.192.in-addr.arpa", true),
+            ("192.in-addr.arpa", false),
+            ("20.172.in-addr.arpa", true),
+            ("32.172.in-addr.arpa", false),
+            ("5.64.100.in-addr.arpa", true),
+            ("1.0.0.127.in-addr.arpa", true),
+            ("8.8.8.8.in-addr.arpa", false),
+        ] {
+            assert_eq!(reverse_block(name).is_some_and(is_private), private, "{name}");
         }
     }
 }

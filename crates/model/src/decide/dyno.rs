@@ -354,16 +354,11 @@ impl Decision<'_> {
         }
     }
 
-    /// An interface in the emptier one of the space's dyno subnets (R7). Where these are full,
-    /// dynos that have ended are forgotten before their time.
+    /// An interface in the emptier one of the space's dyno subnets (R7).
     fn dyno_eni(&mut self, space: &Space, dyno: DynoId, what: &str) -> Result<Eni, Refused> {
         let subnets = space.dyno_subnets.iter().filter_map(|id| self.world.subnet(*id));
         let subnets: Vec<_> = subnets.cloned().collect();
         let (workload, group) = (WorkloadId::Dyno(dyno), space.dyno_group);
-        if let Ok(eni) = self.emptier_eni(&subnets, workload, group, what) {
-            return Ok(eni);
-        }
-        self.forget_ended(space);
         self.emptier_eni(&subnets, workload, group, what).map_err(|_| {
             Refused::new(
                 Code::LimitExceeded,
@@ -374,15 +369,6 @@ impl Decision<'_> {
                 ),
             )
         })
-    }
-
-    /// Forgets every dyno of a space that has ended and that nothing waits for.
-    fn forget_ended(&mut self, space: &Space) {
-        let dynos = self.world.dynos_in(Key::Space(space.id));
-        let ended = dynos.filter(|dyno| dyno.state.ended() && deadline(dyno).is_none());
-        for dyno in ended.cloned().collect::<Vec<_>>() {
-            self.forget_dyno(&dyno);
-        }
     }
 
     /// An interface in the emptiest of some subnets; the first of those that are equally empty.
@@ -429,12 +415,22 @@ impl Decision<'_> {
             (S::Booting | S::Up, R::Gone) => (S::Crashed, Some(super::system::lost())),
             (S::Draining | S::Stopping, R::Ended(exit)) => (S::Down, Some(exit.clone())),
             (S::Draining | S::Stopping, R::Gone) => (S::Down, None),
+            // It was given up before it ended.
+            (S::Down | S::Crashed, R::Ended(_) | R::Gone) => {
+                self.release_eni(dyno.eni);
+                return;
+            }
             // Nothing is there yet, or nothing is new.
             (S::Starting, R::Gone)
-            | (S::Booting | S::Up | S::Draining | S::Stopping, R::Running)
-            | (S::Down | S::Crashed, R::Running | R::Ended(_) | R::Gone) => return,
+            | (S::Booting | S::Up | S::Draining | S::Stopping | S::Down | S::Crashed, R::Running) =>
+            {
+                return;
+            }
         };
         self.enter(&dyno, state, exit);
+        if state.ended() {
+            self.release_eni(dyno.eni);
+        }
     }
 
     /// Takes in what the edge found out.
@@ -457,7 +453,6 @@ impl Decision<'_> {
     fn enter(&mut self, dyno: &Dyno, state: DynoState, exit: Option<Exit>) {
         let lived = self.now >= dyno.created + STABLE;
         let crashes = if state == DynoState::Crashed && lived { 0 } else { dyno.crashes };
-        // Its interface stays until it is forgotten: so does its output, which has no other home.
         self.put(Dyno { state, exit, crashes, updated: self.now, ..dyno.clone() });
         if state == DynoState::Up && !dyno.superseded {
             let predecessor = self.world.predecessor(dyno.app, &dyno.name).cloned();
@@ -479,7 +474,7 @@ impl Decision<'_> {
         }
     }
 
-    /// Forgets a dyno that has ended, with its interface.
+    /// Forgets a dyno that has ended, with its interface if it still has one.
     pub(super) fn forget_dyno(&mut self, dyno: &Dyno) {
         self.delete(Key::Dyno(dyno.id));
         self.release_eni(dyno.eni);

@@ -129,7 +129,7 @@ impl Touched {
     /// Adds what names the resource, whether it is there or not.
     fn add_naming(&mut self, world: &World, key: Key) {
         match key {
-            Key::App(_) | Key::Release(_) => {
+            Key::App(_) | Key::Release(_) | Key::Space(_) => {
                 self.workloads.extend(world.dynos_in(key).map(|dyno| WorkloadId::Dyno(dyno.id)));
             }
             Key::Dyno(id) => self.workloads.extend([WorkloadId::Dyno(id)]),
@@ -151,7 +151,6 @@ impl Touched {
             | Key::User(_)
             | Key::Token(_)
             | Key::Team(_)
-            | Key::Space(_)
             | Key::Slug(_)
             | Key::Subnet(_)
             | Key::RouteTable(_)

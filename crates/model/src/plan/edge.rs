@@ -57,7 +57,8 @@ pub(super) fn plan_resolver(world: &World, own: &Vpc, domains: &Domains) -> Opti
         return None;
     }
     let mut plan = ResolverIntent { addresses: vpc::resolvers(own), ..ResolverIntent::default() };
-    plan.zones.extend([names::DYNO_ZONE.to_owned(), names::private_zone(own.region)]);
+    plan.zones.insert(names::DYNO_ZONE.to_owned());
+    plan.zones.extend(names::PRIVATE_ZONES.map(str::to_owned));
     if domains.internal != domains.public {
         plan.zones.insert(domains.internal.clone());
     }
@@ -69,8 +70,8 @@ pub(super) fn plan_resolver(world: &World, own: &Vpc, domains: &Domains) -> Opti
     }
     for (_, other) in sides(world, own.id) {
         let Some(peer) = world.vpc(other.vpc) else { continue };
-        if other.dns_resolution {
-            plan.zones.insert(names::private_zone(peer.region));
+        // A VPC whose own names are switched off has none for others (`ec2.md` §1.8).
+        if other.dns_resolution && peer.dns_support && peer.dns_hostnames {
             add_instances(world, peer, &mut plan);
         }
         // Internal routing reaches as far as the space's peerings do (R26).

@@ -8,6 +8,9 @@ use crate::resource::App;
 /// What the names of dynos end with.
 pub(crate) const DYNO_ZONE: &str = "localspace";
 
+/// What the private names of instances end with, in whatever region: nobody outside knows any.
+pub(crate) const PRIVATE_ZONES: [&str; 2] = ["ec2.internal", "compute.internal"];
+
 /// All dynos of an app: `shop.app.localspace`.
 pub(crate) fn app(app: &App) -> String {
     format!("{}.app.{DYNO_ZONE}", app.name)
@@ -31,8 +34,8 @@ pub(crate) fn dyno(number: u16, process: &str) -> String {
 
 /// Whether only the platform may say what a name stands for.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    const ZONES: [&str; 4] = [DYNO_ZONE, "ec2.internal", "compute.internal", "in-addr.arpa"];
-    ZONES.into_iter().any(|zone| crate::edge::is_in(name, zone))
+    let zones = PRIVATE_ZONES.into_iter().chain([DYNO_ZONE, "in-addr.arpa"]);
+    zones.into_iter().any(|zone| crate::edge::is_in(name, zone))
 }
 
 /// What the private names of a region's instances end with.

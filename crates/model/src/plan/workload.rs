@@ -21,15 +21,19 @@ pub(super) fn plan_workload(world: &World, id: WorkloadId) -> Option<WorkloadInt
 
 pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, WorkloadIntent)> {
     let id = WorkloadId::Dyno(dyno.id);
-    let eni = interface(world, id, dyno.eni)?;
+    let eni = interface(world, id, dyno.eni);
+    // What has ended gave its interface back, and stays for its output.
+    if eni.is_none() && !dyno.state.ended() {
+        return None;
+    }
     let release = world.release(dyno.release);
     let mut environment = release.map(|release| release.config.clone()).unwrap_or_default();
     environment.extend(dyno.environment.clone());
     environment.extend(own_variables(world, dyno, eni));
     let intent = WorkloadIntent {
-        interface: eni.id,
-        vpc: eni.vpc,
-        addresses: eni.addresses.clone(),
+        interface: dyno.eni,
+        vpc: world.space(dyno.space)?.vpc,
+        addresses: eni.map(|eni| eni.addresses.clone()).unwrap_or_default(),
         hostname: dyno.id.to_string(),
         command: ["/bin/sh", "-c", &dyno.command].map(str::to_owned).to_vec(),
         user_data: None,
@@ -47,13 +51,15 @@ pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, Workl
 }
 
 /// What every dyno is told of itself (`heroku.md` §4).
-fn own_variables(world: &World, dyno: &Dyno, eni: &Eni) -> BTreeMap<String, String> {
+fn own_variables(world: &World, dyno: &Dyno, eni: Option<&Arc<Eni>>) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
         ("DYNO", dyno.name.clone()),
         ("PORT", dyno.port().to_string()),
-        ("HEROKU_PRIVATE_IP", eni.primary().to_string()),
         ("HOME", "/app".to_owned()),
     ]);
+    if let Some(eni) = eni {
+        variables.insert("HEROKU_PRIVATE_IP", eni.primary().to_string());
+    }
     if let Some(app) = world.app(dyno.app) {
         variables.insert("HEROKU_DNS_APP_NAME", names::app(app));
         if let Some(number) = dyno.number {

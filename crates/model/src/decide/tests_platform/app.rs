@@ -164,9 +164,8 @@ fn a_dyno_is_stopped_once() {
     town.bench.ok(Caller::System, SystemCommand::Observe(seen));
     assert_eq!(town.bench.world.dyno(id).unwrap().state, DynoState::Down);
     assert_eq!(town.bench.refused(admin, stop(shop, id)).code, Code::NotFound);
-    assert_eq!(
-        town.bench.world.enis().count(),
-        ROUTERS + 1,
-        "its output is kept with its interface"
-    );
+    assert_eq!(town.bench.world.enis().count(), ROUTERS, "its interface is given back");
+    let now = town.bench.now;
+    let kept = plan(&town.bench.world, now).workloads[&WorkloadId::Dyno(id)].clone();
+    assert!(!kept.run && kept.addresses.is_empty(), "its output is kept: {kept:?}");
 }

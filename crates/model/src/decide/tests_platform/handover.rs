@@ -129,7 +129,7 @@ fn where_addresses_are_short_what_has_ended_gives_its_own() {
     shop.tick();
     let again = shop.holder("web.2");
     assert_eq!(again.state, DynoState::Starting, "it has the address of the one before");
-    assert!(shop.town.bench.world.dyno(id).is_none());
+    assert!(shop.town.bench.world.dyno(id).is_some(), "whose output is kept");
 }
 
 fn addon(shop: &mut Shop) -> AddonId {
