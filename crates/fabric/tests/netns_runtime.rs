@@ -374,6 +374,25 @@ fn a_log_without_end_is_bounded() {
 }
 
 #[test]
+fn what_a_shell_started_has_its_time_to_end() {
+    let mut bench = Bench::new(1);
+    // The shell that a command runs in ends with the first signal; its child has work to finish.
+    let child = "trap 'echo asked; sleep 1; echo finished; exit 3' TERM; touch armed; \
+                 while :; do sleep 0.05; done";
+    let id = bench.dyno(1);
+    let mut wanted = shell(&bench, &format!("sh -c \"{child}\"; echo never"));
+    bench.apply(id, Some(wanted.clone()));
+    bench.running(id);
+    bench.exec_until(id, "test -e armed");
+    wanted.run = false;
+    bench.apply(id, Some(wanted));
+    // Its own status is the workload's.
+    assert_eq!(bench.ended(id), (Some(3), None));
+    let log = bench.log(id);
+    assert!(log.ends_with("asked\nfinished\n") && !log.contains("never"), "{log}");
+}
+
+#[test]
 fn a_workload_that_shouts_at_its_shim_is_still_stopped() {
     let mut bench = Bench::with_grace(1, Duration::from_millis(200));
     let id = bench.dyno(1);

@@ -53,6 +53,8 @@ struct Init {
     script: Option<Pid>,
     main: Option<Pid>,
     ending: bool,
+    /// How the command ended, while others that were told to end have not yet.
+    ended: Option<WaitStatus>,
 }
 
 impl Init {
@@ -64,7 +66,7 @@ impl Init {
         let mut status =
             OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(STATUS).ok();
         tell(&mut status, "ready");
-        Ok(Self { command, signals, status, script: None, main: None, ending: false })
+        Ok(Self { command, signals, status, script: None, main: None, ending: false, ended: None })
     }
 
     fn run(mut self, script: bool) -> io::Result<u8> {
@@ -112,19 +114,29 @@ impl Init {
         let _ = kill(Pid::from_raw(-1), signal);
     }
 
-    /// Waits for all that ended, and says the code to end with if it is time.
+    /// Waits for all that ended, and says the code to end with if it is time. The command's end is
+    /// the workload's; but where all were told to end, the last of them is waited for: a shell
+    /// that started the command ends at once, and its child is the one that has work to finish.
     fn bury(&mut self) -> io::Result<Option<u8>> {
         loop {
             let status = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) => return Ok(None),
                 Ok(status) => status,
                 Err(nix::errno::Errno::ECHILD) => {
-                    return Ok((self.ending && self.main.is_none()).then_some(0));
+                    return Ok(match self.ended {
+                        Some(status) => Some(self.code_of(status)),
+                        None => (self.ending && self.main.is_none()).then_some(0),
+                    });
                 }
                 Err(errno) => return Err(errno.into()),
             };
             if status.pid() == self.main && self.main.is_some() {
-                return Ok(Some(self.code_of(status)));
+                if !self.ending {
+                    return Ok(Some(self.code_of(status)));
+                }
+                self.ended = Some(status);
+            } else if let Some(WaitStatus::Signaled(..)) = self.ended {
+                self.ended = Some(status);
             }
             if status.pid() == self.script && self.script.is_some() {
                 self.script = None;
