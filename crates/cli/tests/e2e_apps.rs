@@ -239,6 +239,14 @@ fn logs_say_what_happened_with_the_real_client() {
     }
     tail.kill().unwrap();
     tail.wait().unwrap();
+
+    // What is known of an app outlives the server.
+    let mut server = server;
+    server.kill_and_restart();
+    let after = server.heroku(&["logs", "--app", "shop", "--num", "1500"]).ok();
+    for line in all.lines() {
+        assert!(after.contains(line), "{line}: {after}");
+    }
 }
 
 #[test]

@@ -1,16 +1,22 @@
 //! What happens to apps and their dynos, as lines for their logs, and who reads them.
 //!
 //! What dynos write is kept by the fabric, what routers serve by the edge. This keeps what the
-//! platform itself has to say: in memory, the last lines of each app, since the start.
+//! platform itself has to say: the last lines of each app, in memory and in two files of bounded
+//! size. These outlive the server's process; they are not synced to the disk for each line.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use model::{
-    App, AppId, Caller, Change, Dyno, DynoId, DynoState, Exit, Key, Record, Release, Timestamp,
-    World,
+    Addon, AddonState, App, AppId, Change, Dyno, DynoId, DynoState, Exit, Key, Record, Release,
+    Timestamp, UserId, World,
 };
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::ledger::Step;
@@ -21,11 +27,17 @@ pub const MOST_LINES: usize = 1500;
 const MOST_CHARS: usize = 10_000;
 /// How long somebody who was told of a log may wait before reading it.
 const SESSION_WAITS: Duration = Duration::from_secs(300);
-/// Those who were told and have not come.
-const MOST_SESSIONS: usize = 1000;
+/// How long somebody who reads on and on may come back, after the server was away.
+const TAIL_STAYS: Duration = Duration::from_secs(24 * 3600);
+/// What ends a process that cannot refuse.
+const SIGKILL: i32 = 9;
+/// How long a dyno that is told to end may take.
+const GRACE: Duration = Duration::from_secs(30);
+/// Of each of an app's two files.
+const FILE_BYTES: u64 = 512 << 10;
 
 /// A line of an app's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// When it was written.
     pub at: Timestamp,
@@ -38,7 +50,8 @@ pub struct Line {
 }
 
 /// Whose a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The app's own, and what people do with it.
     App,
@@ -80,10 +93,10 @@ const fn ends_a_line(c: char) -> bool {
 }
 
 /// Who was told of a log, and of which part of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Who.
-    pub caller: Caller,
+    /// Who; none is the operator.
+    pub user: Option<UserId>,
     /// Of which app.
     pub app: AppId,
     /// How many lines of the past.
@@ -99,6 +112,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether it is still to be had. Who reads on may come back to it later.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        now < self.made + if self.tail { TAIL_STAYS } else { SESSION_WAITS }
+    }
+
     /// Whether what a process has to say belongs to it.
     pub fn wants(&self, source: Source, process: &str) -> bool {
         let process_type = process.split_once('.').map_or(process, |(name, _)| name);
@@ -107,45 +125,84 @@ impl Session {
     }
 }
 
-/// The platform's own lines, and who was told of a log.
+/// The platform's own lines.
 #[derive(Debug)]
 pub struct Logs {
     kept: Mutex<Kept>,
     changed: watch::Sender<u64>,
+    /// Where the files are; none where nothing is kept.
+    dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     apps: BTreeMap<AppId, VecDeque<(u64, Line)>>,
     last: u64,
-    sessions: BTreeMap<String, Session>,
+}
+
+impl Kept {
+    fn add(&mut self, app: AppId, line: Line) {
+        self.last += 1;
+        let number = self.last;
+        let of_app = self.apps.entry(app).or_default();
+        if of_app.len() == MOST_LINES {
+            of_app.pop_front();
+        }
+        of_app.push_back((number, line));
+    }
 }
 
 impl Default for Logs {
     fn default() -> Self {
-        Self { kept: Mutex::default(), changed: watch::Sender::new(0) }
+        Self { kept: Mutex::default(), changed: watch::Sender::new(0), dir: None }
     }
 }
 
 impl Logs {
+    /// Reads what a directory holds of the world's apps, and keeps there what comes. Files of
+    /// other apps are removed.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the directory from being read or made.
+    pub fn open(dir: &Path, world: &World) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let mut kept = Kept::default();
+        for entry in fs::read_dir(dir)? {
+            let name = entry?.file_name();
+            let app = name.to_str().and_then(|name| name.split('.').next()?.parse().ok());
+            match app {
+                Some(app) if world.app(app).is_some() => {}
+                Some(app) => forget(dir, app)?,
+                None => {}
+            }
+        }
+        for app in world.apps() {
+            for path in files(dir, app.id) {
+                read_lines(&path)?.into_iter().for_each(|line| kept.add(app.id, line));
+            }
+        }
+        let last = kept.last;
+        let changed = watch::Sender::new(last);
+        Ok(Self { kept: Mutex::new(kept), changed, dir: Some(dir.to_owned()) })
+    }
+
     /// Takes in what a commit changed.
     pub fn follow(&self, step: &Step, now: Timestamp) {
-        let lines = events(step, now);
+        let mut lines = events(step, now);
+        lines.retain(|(app, _)| step.after.app(*app).is_some());
+        if let Some(dir) = &self.dir
+            && let Err(error) = keep(dir, &lines, &step.changes)
+        {
+            tracing::warn!(%error, "what happened to apps is in no file");
+        }
         let mut kept = self.kept.lock().expect("no holder panics");
         for change in &step.changes {
             if let Change::Delete(Key::App(id)) = change {
                 kept.apps.remove(id);
             }
         }
-        for (app, line) in lines.into_iter().filter(|(app, _)| step.after.app(*app).is_some()) {
-            kept.last += 1;
-            let number = kept.last;
-            let of_app = kept.apps.entry(app).or_default();
-            if of_app.len() == MOST_LINES {
-                of_app.pop_front();
-            }
-            of_app.push_back((number, line));
-        }
+        lines.into_iter().for_each(|(app, line)| kept.add(app, line));
         let last = kept.last;
         drop(kept);
         self.changed.send_replace(last);
@@ -162,25 +219,55 @@ impl Logs {
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
+}
 
-    /// Lets somebody who has the secret read; `false` where too many others are awaited.
-    pub fn admit(&self, secret: String, session: Session) -> bool {
-        let mut kept = self.kept.lock().expect("no holder panics");
-        let now = session.made;
-        kept.sessions.retain(|_, session| now < session.made + SESSION_WAITS);
-        let room = kept.sessions.len() < MOST_SESSIONS;
-        if room {
-            kept.sessions.insert(secret, session);
+/// An app's files, older one first.
+fn files(dir: &Path, app: AppId) -> [PathBuf; 2] {
+    [dir.join(format!("{app}.log.1")), dir.join(format!("{app}.log"))]
+}
+
+/// Lines as they were written. What was cut off, as by a crash, is passed over.
+fn read_lines(path: &Path) -> io::Result<Vec<Line>> {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text?,
+    };
+    let lines = text.split(|byte| *byte == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+fn forget(dir: &Path, app: AppId) -> io::Result<()> {
+    for path in files(dir, app) {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-        room
     }
+    Ok(())
+}
 
-    /// What somebody who has the secret may read, this once.
-    pub fn enter(&self, secret: &str, now: Timestamp) -> Option<Session> {
-        let mut kept = self.kept.lock().expect("no holder panics");
-        let session = kept.sessions.remove(secret)?;
-        (now < session.made + SESSION_WAITS).then_some(session)
+/// Writes lines to the files of their apps, and removes those of apps that are gone.
+fn keep(dir: &Path, lines: &[(AppId, Line)], changes: &[Change]) -> io::Result<()> {
+    for change in changes {
+        if let Change::Delete(Key::App(id)) = change {
+            forget(dir, *id)?;
+        }
     }
+    let mut texts: BTreeMap<AppId, Vec<u8>> = BTreeMap::new();
+    for (app, line) in lines {
+        let text = texts.entry(*app).or_default();
+        serde_json::to_writer(&mut *text, line)?;
+        text.push(b'\n');
+    }
+    for (app, text) in texts {
+        let [older, current] = files(dir, app);
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&current)?;
+        file.write_all(&text)?;
+        if file.metadata()?.len() >= FILE_BYTES {
+            fs::rename(&current, &older)?;
+        }
+    }
+    Ok(())
 }
 
 /// What there is to say of a commit.
@@ -192,13 +279,16 @@ fn events(step: &Step, now: Timestamp) -> Vec<(AppId, Line)> {
         match change {
             Change::Put(Record::Dyno(dyno)) => {
                 let known = || step.before.dyno(dyno.id).map(|dyno| &**dyno);
-                said.dyno(dynos.get(&dyno.id).copied().or_else(known), dyno);
+                said.dyno(&step.before, dynos.get(&dyno.id).copied().or_else(known), dyno);
                 dynos.insert(dyno.id, dyno);
             }
             Change::Put(Record::App(app)) => {
                 let known = || step.before.app(app.id).map(|app| &**app);
                 said.app(apps.get(&app.id).copied().or_else(known), app);
                 apps.insert(app.id, app);
+            }
+            Change::Put(Record::Addon(addon)) => {
+                said.addon(step.before.addon(addon.id).map(|addon| &**addon), addon);
             }
             Change::Put(Record::Release(release)) if step.before.release(release.id).is_none() => {
                 said.release(&step.after, release);
@@ -220,28 +310,72 @@ impl Said {
         self.lines.push((app, line));
     }
 
-    fn dyno(&mut self, before: Option<&Dyno>, after: &Dyno) {
+    /// What becomes of a dyno. The one before it in its place has the same name, so what is said of
+    /// it tells which release it ran.
+    fn dyno(&mut self, world: &World, before: Option<&Dyno>, after: &Dyno) {
+        let now = self.now;
+        let release = world.release(after.release).filter(|_| after.superseded);
+        let whose = release.map(|release| format!(" (v{}, replaced)", release.version));
+        let whose = whose.unwrap_or_default();
         let mut say = |text: String| self.say(after.app, Source::Heroku, &after.name, text);
         let Some(before) = before else {
+            let place = world.dyno_named(after.app, &after.name).filter(|_| after.number.is_some());
+            if place.is_some_and(|dyno| dyno.id != after.id && !dyno.state.ended()) {
+                say("Restarting".to_owned());
+            }
             return say(format!("Starting process with command `{}`", after.command));
         };
         if before.state == after.state {
             return;
         }
         if after.state == DynoState::Stopping {
-            say("Stopping all processes with SIGTERM".to_owned());
+            say(format!("Stopping all processes with SIGTERM{whose}"));
+        }
+        let killed = after.exit == Some(Exit::Signal(SIGKILL));
+        if before.state == DynoState::Stopping && killed && now >= before.updated + GRACE {
+            let seconds = GRACE.as_secs();
+            say(format!(
+                "Error R12 (Exit timeout) -> At least one process failed to exit within {seconds} \
+                 seconds of SIGTERM{whose}"
+            ));
+            say(format!("Stopping remaining processes with SIGKILL{whose}"));
         }
         match &after.exit {
-            Some(Exit::Code(code)) => say(format!("Process exited with status {code}")),
-            Some(Exit::Signal(signal)) => {
-                say(format!("Process exited with status {}", 128 + signal));
-            }
+            // One of Heroku's own codes, or words of ours.
+            Some(Exit::Failed(why)) if why.starts_with("R10") => say(format!("Error {why}")),
             Some(Exit::Failed(why)) => say(format!("Error: {why}")),
+            Some(exit) => {
+                if *exit == Exit::OutOfMemory {
+                    let quota = after.size.memory() >> 20;
+                    say(format!(
+                        "Error R15 (Memory quota vastly exceeded) -> It may use {quota} MiB{whose}"
+                    ));
+                }
+                say(format!("Process exited with status {}{whose}", exit.status()));
+            }
             None => {}
         }
         let (from, to) = (before.state.name(), after.state.name());
         if from != to {
-            say(format!("State changed from {from} to {to}"));
+            say(format!("State changed from {from} to {to}{whose}"));
+        }
+    }
+
+    /// What becomes of a data service.
+    fn addon(&mut self, before: Option<&Addon>, after: &Addon) {
+        let name = |state: AddonState| match state {
+            AddonState::Provisioning => "starting",
+            AddonState::Provisioned => "up",
+            AddonState::Crashed => "crashed",
+        };
+        let mut say = |text: String| self.say(after.app, Source::Heroku, &after.name, text);
+        match before {
+            None => say(format!("Starting {}", after.plan.name())),
+            Some(before) if before.state != after.state => {
+                let (from, to) = (name(before.state), name(after.state));
+                say(format!("State changed from {from} to {to}"));
+            }
+            Some(_) => {}
         }
     }
 
@@ -265,7 +399,7 @@ impl Said {
 
     fn release(&mut self, world: &World, release: &Release) {
         let user = release.user.and_then(|id| world.user(id));
-        let by = user.map_or("the operator", |user| user.email.as_str());
+        let by = user.map_or("the operator".to_owned(), |user| format!("user {}", user.email));
         let (version, what) = (release.version, &release.description);
         self.say(release.app, Source::App, "api", format!("{what} by {by}"));
         let text = format!("Release v{version} created by {by}");
@@ -299,7 +433,7 @@ mod tests {
 
     fn session(source: Option<Source>, process: Option<&str>) -> Session {
         Session {
-            caller: Caller::Operator,
+            user: None,
             app: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
             lines: 10,
             tail: false,
@@ -320,18 +454,49 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_entered_once_and_in_time() {
-        let logs = Logs::default();
+    fn a_session_ends_and_one_that_reads_on_lasts() {
         let now = Timestamp::from_millis(0);
-        for secret in ["a", "b"] {
-            assert!(logs.admit(secret.to_owned(), session(None, None)));
+        let once = session(None, None);
+        let tail = Session { tail: true, ..once.clone() };
+        assert!(once.holds(now) && !once.holds(now + SESSION_WAITS));
+        assert!(tail.holds(now + SESSION_WAITS) && !tail.holds(now + TAIL_STAYS));
+    }
+
+    fn app(number: u128) -> AppId {
+        AppId(uuid::Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn lines_are_read_again_and_files_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |text: &str| keep(dir.path(), &[(app(1), line(text))], &[]).unwrap();
+        write("first");
+        let [older, current] = files(dir.path(), app(1));
+        // As a crash leaves it.
+        OpenOptions::new().append(true).open(&current).unwrap().write_all(b"{\"at\":").unwrap();
+        write("lost with what was cut off");
+        write("last");
+        let read = |path: &Path| read_lines(path).unwrap();
+        assert_eq!(read(&current), [line("first"), line("last")]);
+        assert!(read(&older).is_empty());
+        let long = "x".repeat(10_000);
+        (0..200).for_each(|_| write(&long));
+        for path in [&older, &current] {
+            assert!(fs::metadata(path).is_ok_and(|data| data.len() < FILE_BYTES + 11_000));
         }
-        assert!(logs.enter("c", now).is_none());
-        assert!(logs.enter("a", now).is_some() && logs.enter("a", now).is_none());
-        assert!(logs.enter("b", now + SESSION_WAITS).is_none());
-        assert!((0..MOST_SESSIONS).all(|n| logs.admit(n.to_string(), session(None, None))));
-        assert!(!logs.admit("one more".to_owned(), session(None, None)));
-        let later = Session { made: now + SESSION_WAITS, ..session(None, None) };
-        assert!(logs.admit("later".to_owned(), later), "those who never came have no place");
+        keep(dir.path(), &[], &[Change::Delete(Key::App(app(1)))]).unwrap();
+        assert!(!older.exists() && !current.exists());
+    }
+
+    #[test]
+    fn files_of_apps_that_are_gone_go() {
+        let dir = tempfile::tempdir().unwrap();
+        keep(dir.path(), &[(app(1), line("x"))], &[]).unwrap();
+        fs::write(dir.path().join("note"), "not ours").unwrap();
+        let logs = Logs::open(dir.path(), &World::default()).unwrap();
+        assert_eq!(logs.since(app(1), 0), (vec![], 0));
+        let left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["note"]);
     }
 }

@@ -19,6 +19,7 @@ use crate::follow::{self, Follower};
 use crate::hosting::{EdgeLog, Hosting, Web};
 use crate::http::Limits;
 use crate::ledger::{self, Ledger};
+use crate::logs::Logs;
 use crate::operator::{self, Operator};
 use crate::plans::Plans;
 use crate::reconcile::{self, Health, Reconciler, Waker};
@@ -320,6 +321,9 @@ impl Prepared {
         let mut hosting = Hosting::at(&config.data);
         hosting.web = config.edge.web.clone();
         hosting.plans = config.plans.clone();
+        let logs = config.data.join("logs");
+        let told = |error| ServeError::Fabric(format!("{}: {error}", logs.display()));
+        hosting.logs = Arc::new(Logs::open(&logs, &world).map_err(told)?);
         if config.fabric == FabricKind::Linux {
             hosting.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
         }

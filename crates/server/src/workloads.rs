@@ -379,6 +379,10 @@ fn report_of(id: &WorkloadId, state: WorkloadState, gave_up: bool) -> Option<Wor
     match state {
         WorkloadState::Starting => None,
         WorkloadState::Running { .. } => Some(WorkloadReport::Running),
+        WorkloadState::Exited { code: Some(137), out_of_memory: true, .. }
+        | WorkloadState::Exited { signal: Some(9), out_of_memory: true, .. } => {
+            Some(WorkloadReport::Ended(Exit::OutOfMemory))
+        }
         WorkloadState::Exited { signal: Some(signal), .. } => {
             Some(WorkloadReport::Ended(Exit::Signal(signal)))
         }

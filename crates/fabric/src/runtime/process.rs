@@ -28,7 +28,9 @@ impl ProcessMark {
     pub(super) fn open(&self) -> io::Result<Option<OwnedFd>> {
         let fd = match pidfd_open(self.pid) {
             Ok(fd) => fd,
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+            Err(error) if gone(&error) => return Ok(None),
+            // The number is that of a thread by now; newer kernels say that it is not found.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(None),
             Err(error) => return Err(error),
         };
         if has_ended(&fd)? {
@@ -93,6 +95,17 @@ mod tests {
         assert!(mark.open().unwrap().is_some());
         mark.start += 1;
         assert!(mark.open().unwrap().is_none());
+    }
+
+    /// A number that a process had may be a thread's of another one later.
+    #[test]
+    fn a_thread_of_the_same_number_is_not_taken_for_it() {
+        let mark = ProcessMark::of(std::process::id()).unwrap();
+        let found = std::thread::spawn(move || {
+            let pid = u32::try_from(nix::unistd::gettid().as_raw()).unwrap();
+            ProcessMark { pid, ..mark }.open().unwrap().is_some()
+        });
+        assert!(!found.join().unwrap());
     }
 
     #[test]

@@ -19,6 +19,8 @@ use tar::{Archive, Entry, EntryType, PaxExtensions};
 use super::links::check_links;
 use super::{Limits, SlugError, failed, make_dir};
 
+/// Bytes that file systems give to one name.
+const NAME_MAX: usize = 255;
 /// How a gzip file begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes of headers that one entry may cost beside its content.
@@ -50,10 +52,15 @@ pub(super) fn extract(
     let overflown = Rc::new(Cell::new(false));
     let room = limits.bytes.saturating_add(limits.files.saturating_mul(ENTRY_BYTES));
     let plain = decompressed(archive)?;
-    let mut archive = Archive::new(Metered { inner: plain, room, overflown: overflown.clone() });
+    let mut plain = Metered { inner: plain, room, overflown: overflown.clone() };
+    let mut archive = Archive::new(&mut plain);
     let mut extraction =
         Extraction { top, limits, tree: Tree::new(), bytes: 0, count: 0, name_bytes: 0 };
-    match extraction.run(&mut archive) {
+    // Read to its end, so that what checks the whole is seen too.
+    let run = extraction
+        .run(&mut archive)
+        .and_then(|()| io::copy(&mut plain, &mut io::sink()).map_err(SlugError::Damaged).map(drop));
+    match run {
         Err(SlugError::Damaged(_)) if overflown.get() => Err(SlugError::TooLarge(limits.bytes)),
         Err(error) => Err(error),
         Ok(()) => extraction.finish(),
@@ -195,6 +202,9 @@ impl Extraction<'_> {
         let mut path = PathBuf::new();
         for component in raw.components() {
             match component {
+                Component::Normal(part) if part.len() > NAME_MAX => {
+                    return Err(refuse(raw, "has a name of more than 255 bytes"));
+                }
                 Component::Normal(part) => path.push(part),
                 Component::CurDir => {}
                 Component::ParentDir => return Err(refuse(raw, "has '..' in its path")),

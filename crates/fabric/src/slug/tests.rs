@@ -49,6 +49,35 @@ impl Pack {
     }
 }
 
+/// What was packed is checked to its last byte, even where all that is needed was read before.
+#[test]
+fn a_damaged_end_is_seen() {
+    let whole = gzip(&Pack::default().file("a", &"text\n".repeat(9999)).end());
+    for cut in [1, 4, 8] {
+        let error = Place::new().unpack(&whole[..whole.len() - cut]).unwrap_err();
+        assert!(matches!(error, SlugError::Damaged(_)), "{cut}: {error:?}");
+    }
+    for at in [5, 1] {
+        let mut flipped = whole.clone();
+        let at = flipped.len() - at;
+        flipped[at] ^= 1;
+        let error = Place::new().unpack(&flipped).unwrap_err();
+        assert!(matches!(error, SlugError::Damaged(_)), "{at}: {error:?}");
+    }
+}
+
+#[test]
+fn a_name_that_no_file_system_takes_is_refused() {
+    let long = "a".repeat(256);
+    let mut builder = Builder::new(Vec::new());
+    let mut header = Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, format!("dir/{long}"), io::empty()).unwrap();
+    let error = Place::new().unpack(&builder.into_inner().unwrap()).unwrap_err();
+    assert!(error.is_of_the_archive() && error.to_string().contains("255 bytes"), "{error}");
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();

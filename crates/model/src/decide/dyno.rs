@@ -465,7 +465,10 @@ impl Decision<'_> {
         match dyno.state {
             DynoState::Booting => {
                 let seconds = BOOT_TIME.as_secs();
-                let why = format!("it did not bind its port within {seconds} seconds (R10)");
+                let why = format!(
+                    "R10 (Boot timeout) -> Web process failed to bind to $PORT within {seconds} \
+                     seconds of launch"
+                );
                 self.enter(dyno, DynoState::Crashed, Some(Exit::Failed(why)));
             }
             DynoState::Draining => self.enter(dyno, DynoState::Stopping, None),

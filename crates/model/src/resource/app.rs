@@ -281,6 +281,8 @@ pub enum Exit {
     Code(i32),
     /// By a signal.
     Signal(i32),
+    /// By the kernel, for want of memory.
+    OutOfMemory,
     /// It never ran.
     Failed(String),
 }
@@ -289,6 +291,16 @@ impl Exit {
     /// Whether it did what it was asked to.
     pub const fn success(&self) -> bool {
         matches!(self, Self::Code(0))
+    }
+
+    /// The status as a shell would have it.
+    pub const fn status(&self) -> i32 {
+        match self {
+            Self::Code(code) => *code,
+            Self::Signal(signal) => 128 + *signal,
+            Self::OutOfMemory => 137,
+            Self::Failed(_) => 126,
+        }
     }
 }
 

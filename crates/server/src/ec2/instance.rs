@@ -189,6 +189,10 @@ fn reason(instance: &Instance) -> Option<(&'static str, String)> {
             "Client.InstanceInitiatedShutdown",
             format!("Client.InstanceInitiatedShutdown: signal {signal} ended it"),
         ),
+        Some(Exit::OutOfMemory) => (
+            "Client.InstanceInitiatedShutdown",
+            "Client.InstanceInitiatedShutdown: it ran out of memory".to_owned(),
+        ),
         Some(Exit::Failed(why)) => {
             ("Server.InternalError", format!("Server.InternalError: it never ran: {why}"))
         }

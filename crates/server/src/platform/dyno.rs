@@ -115,17 +115,8 @@ fn view(world: &World, app: &App, dyno: &Dyno) -> Value {
         "attach_url": Value::Null,
         "app": app_ref(app),
         "release": release_ref(world, dyno.release),
-        "exit_code": dyno.exit.as_ref().map(exit_code),
+        "exit_code": dyno.exit.as_ref().map(Exit::status),
         "created_at": time(dyno.created),
         "updated_at": time(dyno.updated),
     })
-}
-
-/// As a shell would say it: 126 for what never ran.
-fn exit_code(exit: &Exit) -> i32 {
-    match exit {
-        Exit::Code(code) => *code,
-        Exit::Signal(signal) => 128 + signal,
-        Exit::Failed(_) => 126,
-    }
 }

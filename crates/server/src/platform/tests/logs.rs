@@ -83,11 +83,16 @@ async fn what_happened_is_told_in_its_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_is_good_once_and_for_who_may_see_the_app() {
+async fn an_address_is_good_for_a_while_and_for_who_may_see_the_app() {
     let server = running().await;
     let url = url(&server, &json!({})).await;
-    assert_eq!(server.send(get(&url)).await.status, 200);
-    for wrong in [url.as_str(), "/_logs/x", "/_logs/%ff"] {
+    let first = server.send(get(&url)).await;
+    assert_eq!((first.status.as_u16(), server.send(get(&url)).await.text), (200, first.text));
+    let mut forged = url.clone();
+    let last = forged.pop().unwrap();
+    forged.push(if last == 'A' { 'B' } else { 'A' });
+    server.state.clock.advance(Duration::from_secs(300));
+    for wrong in [url.as_str(), forged.as_str(), "/_logs/x", "/_logs/%ff"] {
         let got = server.send(get(wrong)).await;
         assert_eq!(got.error(), (404, "not_found".to_owned()), "{wrong}");
     }
@@ -103,6 +108,34 @@ async fn an_address_is_good_once_and_for_who_may_see_the_app() {
         assert_eq!(got.error(), (422, "invalid_params".to_owned()), "{body}");
         assert!(got.text.contains(names), "{}", got.text);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_is_shown_what_came_meanwhile() {
+    let server = running().await;
+    let web = dyno(&server, "web.1");
+    for text in ["one", "two", "three"] {
+        server.script.write(web, at(30), text);
+    }
+    server.script.write(web, at(40), "four");
+    let url = url(&server, &json!({ "source": "app", "dyno": "web", "lines": 2 })).await;
+    let got = server.send(get(&url)).await;
+    let shown = |text: &str| -> Vec<String> {
+        lines(text).iter().map(|line| line.split_once("]: ").unwrap().1.to_owned()).collect()
+    };
+    assert_eq!(shown(&got.text), ["three", "four"]);
+    assert!(got.text.starts_with("retry: 5000\n\n"), "{}", got.text);
+    let ids: Vec<&str> = got.text.lines().filter_map(|l| l.strip_prefix("id: ")).collect();
+    // Of three lines of one moment, the two that were seen are left out.
+    let millis = at(30).millis();
+    let again = async |id: &str| {
+        let mut request = get(&url);
+        request.headers_mut().insert("last-event-id", id.parse().unwrap());
+        shown(&server.send(request).await.text)
+    };
+    assert_eq!(again(&format!("{millis}-2")).await, ["three", "four"]);
+    assert_eq!(again(ids[1]).await, [""; 0]);
+    assert_eq!(again("nonsense").await, ["three", "four"]);
 }
 
 /// Reads a stream until it has some text, or ends.
