@@ -142,7 +142,10 @@ impl Core {
             let listening = self.listen(spot, Namespace::Own, address, taker);
             self.public.push((spot, listening));
         }
-        self.sync(intent);
+        // Without one before it, it waits until it is told.
+        if intent != EdgeIntent::default() {
+            self.sync(intent);
+        }
         // What nobody wants any more is closed.
         self.adopted.clear();
     }
@@ -256,6 +259,7 @@ impl Core {
             }
         }
         self.change(delta);
+        self.shared.means.told.send_replace(true);
     }
 
     fn change(&mut self, delta: EdgeDelta) {

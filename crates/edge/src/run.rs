@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{Sender, channel, unbounded_channel};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::config::Config;
 use crate::control::handover::{self, Inheritance};
@@ -215,6 +215,7 @@ fn share(config: Config) -> io::Result<Arc<Shared>> {
         names: Arc::new(Names::default()),
         workers,
         attempts: Arc::new(Attempts::default()),
+        told: watch::Sender::new(false),
     };
     let platform = Platform {
         domains: config.domains.clone(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use model::{EniId, SpaceId, VpcId};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -153,6 +153,9 @@ pub struct Means {
     pub workers: Arc<Workers>,
     /// Counts tries.
     pub attempts: Arc<Attempts>,
+    /// Whether we were told what to answer. Before that nothing is taken from a socket: what comes
+    /// waits there, rather than hear that what it asks for does not exist.
+    pub told: watch::Sender<bool>,
 }
 
 /// A socket that is wanted. Dropping it closes it.
@@ -238,8 +241,13 @@ impl Keeper {
                             changed.await;
                         }
                     };
+                    let mut orders = self.means.told.subscribe();
+                    let serving = async {
+                        orders.wait_for(|told| *told).await.map_err(io::Error::other)?;
+                        serve(&self.means.workers, socket, self.taker.clone()).await
+                    };
                     tokio::select! {
-                        ended = serve(&self.means.workers, socket, self.taker.clone()) => {
+                        ended = serving => {
                             tracing::warn!(?ended, address = %self.address, "a listener ended");
                         }
                         () = gone => {}

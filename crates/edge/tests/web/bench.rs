@@ -71,6 +71,13 @@ impl Bench {
     }
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut bench = Self::untold(change);
+        bench.sync();
+        bench
+    }
+
+    /// One that was not told yet what to serve.
+    pub fn untold(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::new(dir.path().join("edge"));
         config.router = Some(SocketAddr::from((LOCAL, free_port())));
@@ -81,9 +88,7 @@ impl Bench {
         let control = Control::connect(&config.dir).unwrap();
         let mut intent = EdgeIntent::default();
         intent.spaces.insert(space(), router(vec![]));
-        let mut bench = Self { dir, config, edge: Some(edge), control, intent };
-        bench.sync();
-        bench
+        Self { dir, config, edge: Some(edge), control, intent }
     }
 
     pub fn sync(&mut self) {

@@ -9,7 +9,7 @@ use causeway_edge::{Control, Edge, ensure};
 use model::edge::{BackendState, EdgeDelta, EdgeEvent};
 
 use super::backend::Dyno;
-use super::bench::{Bench, HOST, Raw, SOON, backend, dyno, space, up};
+use super::bench::{Bench, HOST, Raw, SOON, app, backend, dyno, space, up};
 use super::replacing::Load;
 
 #[test]
@@ -48,6 +48,19 @@ fn the_table_stays_without_a_controller() {
     control.settle().unwrap();
     assert_eq!(Raw::to(config.router.unwrap()).get("/").status, 404);
     drop((edge, dir));
+}
+
+/// Who comes before an edge knows what there is waits, and is not told that there is nothing.
+#[test]
+fn requests_wait_until_an_edge_is_told_what_to_serve() {
+    let mut bench = Bench::untold(|_| {});
+    let dyno = Dyno::saying("there");
+    let mut early = Raw::to(bench.router());
+    early.say(format!("GET /early HTTP/1.1\r\nhost: {HOST}\r\n\r\n"));
+    let router = bench.intent.spaces.get_mut(&space()).unwrap();
+    router.apps.get_mut(&app()).unwrap().backends = vec![up(1, dyno.address)];
+    bench.sync();
+    assert_eq!(early.answer().text(), "there");
 }
 
 #[test]
