@@ -10,7 +10,9 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use support::capture::Capture;
 use support::web::{deploy, free_address, get, host};
@@ -51,7 +53,7 @@ fn fetched(server: &Server, at: &str, url: &str) -> (String, String) {
 
 /// What the public name service says of a name: the response code and the addresses.
 fn asked(dns: SocketAddr, name: &str) -> (u8, Vec<std::net::Ipv4Addr>) {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
     let mut question = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split('.') {
@@ -157,8 +159,14 @@ fn r26_internal_apps_are_reached_from_the_space_and_its_peers_alone() {
     assert_eq!(fetched(&server, at, &url).0, "no answer", "there is no route yet");
     route(&server, &site, "10.0.0.0/16", &pcx);
     server.sweep();
+    let peering = Capture::of_router(&site.vpc, &format!("tcp and host {}", site.address));
+    let outside = Capture::of_the_host(&format!("tcp port 80 and host {}", site.address));
     let (status, body) = fetched(&server, at, &url);
     assert_eq!(status, "200", "R26: {body}");
+    peering.until(|line| {
+        line.contains(&format!("{}.80", inside[0])) || line.contains(&format!("{}.80", inside[1]))
+    });
+    assert_eq!(outside.all(), Vec::<String>::new(), "R1: seen on an interface of the host's");
     let seen: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(seen["headers"]["x-forwarded-for"], site.address.as_str());
     assert_eq!(resolved(&server, at, "web.shop.app.localspace"), Vec::<String>::new());
@@ -196,4 +204,153 @@ fn r26_internal_apps_are_reached_from_the_space_and_its_peers_alone() {
     for address in &inside {
         assert!(!server.connects(&other.instance, address, 80), "R26: {address}");
     }
+}
+
+/// Answers every question for an address with the same one, and keeps what it was asked.
+fn resolver_of_the_host() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let mut packet = [0; 1500];
+        while let Ok((size, from)) = socket.recv_from(&mut packet) {
+            let mut labels = Vec::new();
+            let mut at = 12;
+            while packet[at] != 0 {
+                let end = at + 1 + usize::from(packet[at]);
+                labels.push(String::from_utf8_lossy(&packet[at + 1..end]).into_owned());
+                at = end;
+            }
+            assert!(at + 5 <= size);
+            kept.lock().unwrap().push(labels.join("."));
+            let is_a = packet[at + 1..at + 3] == [0, 1];
+            let mut answer = packet[..at + 5].to_vec();
+            answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+            if is_a {
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 7]);
+            }
+            socket.send_to(&answer, from).unwrap();
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn names_of_peers_and_of_others() {
+    let (resolver, asked) = resolver_of_the_host();
+    let server = Server::linux_with(&["--forward-dns", &resolver.to_string()]);
+    let info = space(&server, "shop-space", "shop");
+    deploy(&server, "shop", PROCFILE);
+    let site = site(&server, "10.100.0.0/16", "10.100.1.0/24", IDLE);
+    let pcx = join(&server, &site, "shop-space", &info);
+    let shown = server.aws(&["ec2", "describe-instances", "--instance-ids", &site.instance]);
+    let name = text(&shown.json()["Reservations"][0]["Instances"][0]["PrivateDnsName"]);
+    let none = Vec::<String>::new();
+    let at = "shop/web.1";
+    server.sweep();
+
+    // A VPC's own names, and a peer's only while its owner lets others have them and has them.
+    assert_eq!(resolved(&server, &site.instance, &name), [site.address.as_str()]);
+    assert_eq!(resolved(&server, at, &name), none);
+    let allow = [
+        "ec2",
+        "modify-vpc-peering-connection-options",
+        "--vpc-peering-connection-id",
+        &pcx,
+        "--requester-peering-connection-options",
+        "AllowDnsResolutionFromRemoteVpc=true",
+    ];
+    assert!(server.aws(&allow).refused().contains("DNS"), "its owner has no host names");
+    let hostnames = |on: &str| {
+        server.aws(&["ec2", "modify-vpc-attribute", "--vpc-id", &site.vpc, on]).ok();
+        server.sweep();
+    };
+    hostnames("--enable-dns-hostnames");
+    server.aws(&allow).ok();
+    server.sweep();
+    assert_eq!(resolved(&server, at, &name), [site.address.as_str()]);
+    hostnames("--no-enable-dns-hostnames");
+    assert_eq!(resolved(&server, at, &name), none);
+
+    // What nobody here knows the host's resolver is asked, and nothing else.
+    for from in [at, site.instance.as_str()] {
+        assert_eq!(resolved(&server, from, "www.example.org"), ["203.0.113.7"]);
+        for name in ["ip-10-9-9-9.ec2.internal", "x.app.localspace", "x.apps.internal"] {
+            assert_eq!(resolved(&server, from, name), none, "{name}");
+        }
+    }
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked.iter().all(|name| name == "www.example.org"), "{asked:?}");
+}
+
+/// A key and a certificate for names, in files.
+fn certificate(dir: &std::path::Path, names: &str) -> (String, String) {
+    let [key, chain] = ["key.pem", "chain.pem"].map(|name| dir.join(name).display().to_string());
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-nodes", "-days", "2", "-subj", "/CN=router", "-addext"])
+        .arg(format!("subjectAltName={names}"))
+        .args(["-keyout", &key, "-out", &chain])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    (key, chain)
+}
+
+#[test]
+fn a_real_client_over_tls_and_http_2_and_a_pattern_of_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, chain) = certificate(dir.path(), "DNS:*.apps.localhost,DNS:*.example.com");
+    let (clear, secure) = (free_address(), free_address());
+    let (clear_text, secure_text) = (clear.to_string(), secure.to_string());
+    let server = Server::linux_with(&[
+        "--router",
+        &clear_text,
+        "--router-tls",
+        &secure_text,
+        "--router-cert",
+        &chain,
+        "--router-key",
+        &key,
+    ]);
+    space(&server, "shop-space", "shop");
+    deploy(&server, "shop", PROCFILE);
+    server.heroku(&["domains:add", "*.example.com", "--app", "shop"]).ok();
+    server.sweep();
+    let own = host(&server, "shop");
+    for (name, version, expected) in [
+        (own.as_str(), "--http1.1", "1.1"),
+        (own.as_str(), "--http2", "2"),
+        ("any.example.com", "--http2", "2"),
+    ] {
+        let url = format!("https://{name}:{}/path", secure.port());
+        let here = format!("{name}:{}:127.0.0.1", secure.port());
+        let body = dir.path().join("body").display().to_string();
+        let ran = Command::new("curl")
+            .args(["--silent", "--show-error", "--max-time", "20", version, "--cacert", &chain])
+            .args([
+                "--resolve",
+                &here,
+                "--output",
+                &body,
+                "--write-out",
+                "%{http_version} %{http_code}",
+                &url,
+            ])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let problem = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(said, format!("{expected} 200"), "{name}: {problem}");
+        let seen: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&body).unwrap()).unwrap();
+        assert_eq!(seen["headers"]["x-forwarded-proto"], "https");
+        assert_eq!(seen["headers"]["x-forwarded-port"], secure.port().to_string());
+        assert_eq!(seen["headers"]["host"], format!("{name}:{}", secure.port()));
+    }
+    assert_eq!(get(clear, "deep.down.example.com", "/").status, 200);
+    assert_eq!(get(clear, "example.com", "/").status, 404);
+    let refused = server.heroku(&["domains:add", "mine.apps.localhost", "--app", "shop"]).refused();
+    assert!(refused.contains("platform's own domain"), "{refused}");
 }
