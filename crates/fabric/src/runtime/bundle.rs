@@ -35,13 +35,16 @@ const USERS: u64 = 400_000;
 /// Processes and threads that a workload may have, unless the runtime is told otherwise.
 pub(super) const TASKS: u64 = 4096;
 const OPEN_FILES: u64 = 65_536;
+/// What they have without asking for more.
+const OPEN_FILES_FIRST: u64 = 10_000;
 /// What version 1 of control groups gives to a group that says nothing, and version 2.
 const DEFAULT_SHARES: u64 = 1024;
 const DEFAULT_WEIGHT: u64 = 100;
 /// Of two things to kill for memory, the kernel is to take a workload.
 const OOM_SCORE: i32 = 500;
 /// Files of the host's `/etc` that a workload may see: all public, none secret.
-const SHARED_ETC: [&str; 3] = ["/etc/ld.so.cache", "/etc/ssl/certs", "/etc/alternatives"];
+const SHARED_ETC: [&str; 5] =
+    ["/etc/alternatives", "/etc/ld.so.cache", "/etc/protocols", "/etc/services", "/etc/ssl/certs"];
 /// What is mounted over, with the rights that the mount takes from it.
 const MOUNT_POINTS: [(&str, u32); 5] =
     [("proc", 0o755), ("sys", 0o755), ("dev", 0o755), ("tmp", 0o1777), ("run", 0o1777)];
@@ -202,6 +205,8 @@ impl Root {
             make_dir(&self.path.join(name), mode)?;
         }
         make_dir(&self.here(Path::new(self.home())), 0o755)?;
+        make_dir(&self.path.join("var"), 0o755)?;
+        symlink("../tmp", self.path.join("var/tmp")).map_err(at("link", &self.path))?;
         make_dir(&self.path.join(".causeway"), 0o755)?;
         if let Some(disk) = &intent.disk {
             make_dir(&self.here(Path::new(&disk.at)), 0o755)?;
@@ -379,7 +384,7 @@ fn config(
             },
             "rlimits": [
                 { "type": "RLIMIT_CORE", "soft": 0, "hard": 0 },
-                rlimit("RLIMIT_NOFILE", Resource::RLIMIT_NOFILE, 1024, OPEN_FILES),
+                rlimit("RLIMIT_NOFILE", Resource::RLIMIT_NOFILE, OPEN_FILES_FIRST, OPEN_FILES),
                 rlimit("RLIMIT_NPROC", Resource::RLIMIT_NPROC, machine.tasks, machine.tasks),
             ],
         },
@@ -430,7 +435,8 @@ fn mounts(
         None => files.home(),
     };
     // A device or a program that gains rights has no business in memory file systems.
-    let scratch = ["nosuid", "nodev", "mode=1777", "size=64m"];
+    // What is in them counts as the workload's memory.
+    let scratch = |size| ["nosuid", "nodev", "mode=1777", size];
     let mut mounts = vec![
         fresh("proc", "/proc", &["nosuid", "noexec", "nodev"]),
         fresh("sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
@@ -442,8 +448,8 @@ fn mounts(
         ),
         fresh("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=64m"]),
         fresh("mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
-        fresh("tmpfs", "/tmp", &scratch),
-        fresh("tmpfs", "/run", &scratch),
+        fresh("tmpfs", "/tmp", &scratch("size=1g")),
+        fresh("tmpfs", "/run", &scratch("size=64m")),
         writable(&home, root.home()),
         read_only(&machine.self_exe, INIT),
         read_only(&files.status(), STATUS),

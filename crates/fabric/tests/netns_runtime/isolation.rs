@@ -32,8 +32,9 @@ fn nothing_of_the_hosts_files_is_there_but_programs() {
     let log = said(&mut bench, 1, "
         echo root $(ls -A /)
         echo etc $(ls -A /etc)
+        echo var $(ls -A /var)
         echo secrets $(find / -name 'found-by-nobody*' 2>/dev/null)
-        for path in /root /home /var /opt /srv /boot /mnt /work /etc/shadow /etc/ssh /etc/ssl/private
+        for path in /root /home /var/lib /var/log /opt /srv /boot /mnt /work /etc/shadow /etc/ssh /etc/ssl/private
         do ls -d $path 2>/dev/null && echo there; done
         # All that can be written, below every mount.
         for dir in $(awk '{ print $5 }' /proc/self/mountinfo) /usr/bin /usr/local /etc /.causeway
@@ -45,9 +46,11 @@ fn nothing_of_the_hosts_files_is_there_but_programs() {
     for optional in ["lib32", "lib64", "libx32"] {
         root.remove(optional);
     }
-    let names = ".causeway app bin dev etc lib proc run sbin sys tmp usr";
+    let names = ".causeway app bin dev etc lib proc run sbin sys tmp usr var";
     assert_eq!(root, words(names));
-    let etc = "alternatives group hostname hosts ld.so.cache nsswitch.conf passwd resolv.conf ssl";
+    let etc = "alternatives group hostname hosts ld.so.cache nsswitch.conf passwd protocols \
+               resolv.conf services ssl";
+    assert_eq!(words(line("var ")), words("tmp"));
     assert_eq!(words(line("etc ")), words(etc));
     assert_eq!(line("secrets"), "");
     assert!(!log.contains("there"), "{log}");
