@@ -78,6 +78,19 @@ fn r22_a_database_serves_the_dynos_of_its_space_and_nobody_else() {
     };
     server.until("the database answers", |server| sql(server, "select 1").as_deref() == Ok("1"));
     sql(&server, "create table t (n int); insert into t values (42)").unwrap();
+    // The app is not its superuser, whom nobody gets in as, and its connection can be encrypted.
+    assert_eq!(
+        sql(&server, "select usesuper from pg_user where usename = current_user").as_deref(),
+        Ok("f")
+    );
+    assert_eq!(
+        sql(&server, "select ssl from pg_stat_ssl where pid = pg_backend_pid()").as_deref(),
+        Ok("t")
+    );
+    sql(&server, "create extension pgcrypto").unwrap();
+    let root = database.replace("://app:", "://postgres:").replace("/app", "/postgres");
+    let tried = printed(&server, &dyno, &format!("psql '{root}?sslmode=disable' -c 'select 1'"));
+    assert!(tried.unwrap_err().contains("pg_hba.conf rejects"), "a superuser from elsewhere");
     let reply = printed(&server, &dyno, "redis-cli -u \"$REDIS_URL\" set greeting hello");
     assert_eq!(reply.as_deref(), Ok("OK"));
 

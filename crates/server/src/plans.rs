@@ -75,10 +75,7 @@ impl Plans {
             mounts: Vec::new(),
             data: Plan::DATA.to_owned(),
             environment: BTreeMap::new(),
-            config: variable(
-                "DATABASE_URL",
-                "postgres://postgres:{password}@{host}:{port}/postgres",
-            ),
+            config: variable("DATABASE_URL", "postgres://app:{password}@{host}:{port}/app"),
             memory: None,
         };
         let redis = Plan {

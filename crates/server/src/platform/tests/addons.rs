@@ -76,10 +76,9 @@ async fn a_database_is_made_found_and_removed() {
 
     let config = server.get(BOB, "/apps/shop/config-vars").await.json();
     let url = config["DATABASE_URL"].as_str().unwrap();
-    let (before, after) =
-        url.strip_prefix("postgres://postgres:").unwrap().split_once('@').unwrap();
+    let (before, after) = url.strip_prefix("postgres://app:").unwrap().split_once('@').unwrap();
     assert_eq!(before.len(), 32);
-    assert!(after.starts_with("10.1.") && after.ends_with(":5432/postgres"), "{url}");
+    assert!(after.starts_with("10.1.") && after.ends_with(":5432/app"), "{url}");
     let shown = server.get(BOB, &format!("/addons/{name}")).await;
     assert!(!shown.text.contains(before), "nothing but the variable has the password");
 
