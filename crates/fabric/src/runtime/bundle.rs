@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::files::{Files, at, remove_dir, write_record};
 use super::layers::{self, Layers};
-use super::{Error, seccomp};
+use super::{Error, restore, seccomp};
 use crate::slug;
 
 /// Where the first process finds its own program.
@@ -23,7 +23,7 @@ pub(super) const INIT: &str = "/.causeway/init";
 /// Where it finds the script to run first.
 pub(super) const USER_DATA: &str = "/.causeway/user-data";
 /// Where a data service finds its disk.
-const DISK: &str = "/data";
+pub(super) const DISK: &str = "/data";
 /// Where it says which signal ended the command.
 pub(super) const STATUS: &str = "/.causeway/status";
 
@@ -160,7 +160,7 @@ pub(super) fn is_in_network(instance: &str, pid: u32, intent: &WorkloadIntent) -
 }
 
 /// A user of its own, the same at every start so that its files stay its own.
-fn user_of(id: WorkloadId) -> u32 {
+pub(super) fn user_of(id: WorkloadId) -> u32 {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
     let hash = id
@@ -294,6 +294,11 @@ fn config(
     let mut args = vec![INIT.to_owned(), "init".to_owned()];
     if intent.user_data.is_some() {
         args.push("--user-data".to_owned());
+    }
+    if let Some(disk) = intent.disk
+        && restore::is_awaited(&machine.disk(disk)?)
+    {
+        args.push("--restore".to_owned());
     }
     args.push("--".to_owned());
     args.extend(intent.command.iter().cloned());
