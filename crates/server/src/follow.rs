@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use fabric::slug;
 use model::{AddonId, AppId, Change, Key, SlugId, World};
 
+use crate::backup::Place;
 use crate::clock::Clock;
 use crate::hosting::RouterLog;
 use crate::ledger::Step;
@@ -53,6 +54,8 @@ pub(crate) struct Parts {
     pub slugs: PathBuf,
     /// Has a data service's disk removed.
     pub remove_disk: Box<dyn Fn(AddonId) + Send>,
+    /// Says when code must stay.
+    pub backups: Arc<Place>,
     /// What routers served.
     pub router_log: Arc<dyn RouterLog>,
     /// What the platform says.
@@ -125,6 +128,14 @@ impl Work {
     }
 
     fn remove_slugs(&mut self, now: Instant) {
+        if self.doomed.front().is_some_and(|(due, _)| *due <= now)
+            && self.parts.backups.needs_code()
+        {
+            for (due, _) in &mut self.doomed {
+                *due = (*due).max(now + SLUG_STAYS);
+            }
+            return;
+        }
         while let Some((_, id)) = self.doomed.pop_front_if(|(due, _)| *due <= now) {
             if let Err(error) = slug::remove(&self.parts.slugs, id) {
                 tracing::warn!(slug = %id, %error, "a slug is still there; the next start removes it");
@@ -218,6 +229,7 @@ mod tests {
         let parts = Parts {
             slugs: dir.path().to_owned(),
             remove_disk: Box::new(move |id| gone.send(id).unwrap()),
+            backups: Arc::default(),
             router_log: Arc::new(crate::hosting::NoRouterLog),
             logs: Arc::default(),
             clock: Arc::new(Clock::system()),
