@@ -13,7 +13,7 @@ mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, RwLock, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,11 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
+    }
+
+    /// Has apps' code stay where it is.
+    pub fn keep_code(&self) -> RwLockReadGuard<'_, ()> {
+        self.code.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether apps' code must stay where it is, because a backup is reading it.

@@ -234,8 +234,9 @@ mod tests {
             logs: Arc::default(),
             clock: Arc::new(Clock::system()),
         };
-        let mut work = Work { parts, doomed: VecDeque::new() };
+        let backups = Arc::clone(&parts.backups);
         let addon = AddonId(uuid::Uuid::from_u128(9));
+        let mut work = Work { parts, doomed: VecDeque::new() };
         let before = Arc::new(world_with(&[(1, Some(7))]));
         let changes = vec![Change::Delete(Key::Slug(id(1))), Change::Delete(Key::Addon(addon))];
         work.step(&Step { before, after: Arc::default(), changes });
@@ -243,7 +244,14 @@ mod tests {
         let now = Instant::now();
         work.remove_slugs(now);
         assert_eq!(names(dir.path()).len(), 1, "its dynos may still end");
+        {
+            let _reading = backups.keep_code();
+            work.remove_slugs(now + SLUG_STAYS);
+            assert_eq!(names(dir.path()).len(), 1, "a backup is reading it");
+        }
         work.remove_slugs(now + SLUG_STAYS);
+        assert_eq!(names(dir.path()).len(), 1, "it is looked at again in a while");
+        work.remove_slugs(now + 2 * SLUG_STAYS);
         assert!(names(dir.path()).is_empty());
     }
 }

@@ -74,7 +74,7 @@ fn unavailable(missing: &[Missing]) -> String {
 pub fn make(state: &State, wanted: &Wanted, watch: &mut Watch) -> Result<Value, BackupError> {
     let place = &*state.hosting.backups;
     let _one = place.enter().ok_or(BackupError::Busy)?;
-    let _code = place.code.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _code = place.keep_code();
     let mut writer = Writer::begin(&wanted.path).map_err(|error| begun(error, &wanted.path))?;
     let created = state.clock.now();
     let scratch = Scratch::make(place)?;

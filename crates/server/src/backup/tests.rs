@@ -177,7 +177,7 @@ fn it_ends_when_nobody_wants_it_and_there_is_one_at_a_time() {
         let refused = bench.make(false).unwrap_err();
         assert!(matches!(refused, BackupError::Busy), "{refused}");
     }
-    let _reading = place.code.read().unwrap();
+    let _reading = place.keep_code();
     assert!(place.needs_code());
 }
 
