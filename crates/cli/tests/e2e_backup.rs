@@ -274,6 +274,42 @@ fn what_cannot_be_backed_up_is_told_and_never_left_out_in_silence() {
 }
 
 #[test]
+fn a_backup_ends_with_who_asked_for_it() {
+    const SLOW: &str = r#"
+[[plan]]
+service = "slow"
+plan = "basic"
+port = 7000
+command = "touch /data/warm; exec sleep 100000"
+config = { SLOW_URL = "http://{host}:{port}/" }
+backup = "touch /data/begun; while :; do echo more; sleep 0.1; done"
+restore = "cat > /data/kept"
+"#;
+    let place = tempfile::tempdir().unwrap();
+    let plans = place.path().join("plans.toml");
+    std::fs::write(&plans, SLOW).unwrap();
+    let server = Server::linux_with(&["--plans", plans.to_str().unwrap()]);
+    space(&server, "shop-space", "shop");
+    server.heroku(&["addons:create", "slow", "--app", "shop", "--name", "my-slow"]).ok();
+    let has = |server: &Server, path: &str| {
+        server.causeway(&["exec", "my-slow", "--", "test", "-e", path]).code == Some(0)
+    };
+    server.until("it runs", |server| has(server, "/data/warm"));
+    let file = place.path().join("backup");
+    let left = || std::fs::read_dir(place.path()).unwrap().count();
+    let mut asked = server.causeway_child(&["backup", file.to_str().unwrap()]);
+    server.until("it is being backed up", |server| has(server, "/data/begun"));
+    assert_eq!(left(), 2, "the plans, and what has no name yet");
+    let second = place.path().join("second");
+    let said = server.causeway(&["backup", second.to_str().unwrap()]).refused();
+    assert!(said.contains("another backup is being written"), "{said}");
+    asked.kill().unwrap();
+    asked.wait().unwrap();
+    server.until("nothing of it is left", |_| left() == 1);
+    assert!(!server.data.path().join("backup.partial").exists());
+}
+
+#[test]
 fn a_broken_backup_changes_nothing() {
     let server = Server::none(&[]);
     let place = tempfile::tempdir().unwrap();
