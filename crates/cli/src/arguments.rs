@@ -411,18 +411,35 @@ are web requests, app[api] are changes that people made.")]
         #[command(flatten)]
         common: Common,
     },
-    /// Write all that the server knows to a file, while it runs
+    /// Write all of an installation to a file, while it runs: the ledger, apps' code, and what
+    /// data services hold
+    ///
+    /// A data service is asked for its data by its plan's backup command, and goes on serving
+    /// meanwhile. Where one cannot be, because it does not run or its plan says nothing of backups,
+    /// no file is written, unless --skip-unavailable is given.
+    ///
+    /// The file has its name once it is whole and on the disk. It is a tar archive with checksums in
+    /// it. It holds secrets, so that only its owner may read it.
     #[command(after_help = "Examples:
   causeway backup /root/causeway.backup
+  causeway backup /root/causeway-$(date +%F).backup --json
+  causeway backup /root/causeway.backup --skip-unavailable
   causeway restore /root/causeway.backup --data ./elsewhere")]
     Backup {
         /// The file; it must not exist yet
         file: PathBuf,
+        /// Leave out what cannot be had now, and say what that is
+        #[arg(long)]
+        skip_unavailable: bool,
         #[command(flatten)]
         common: Common,
     },
     /// Make a data directory from a backup
+    ///
+    /// All of the backup is checked before anything is made. Apps run from the code in it, and data
+    /// services find their data when `causeway serve` starts them. Run it as the user that serves.
     #[command(after_help = "Examples:
+  causeway restore /root/causeway.backup --data /var/lib/causeway
   causeway restore /root/causeway.backup --data ./elsewhere
   causeway restore /root/causeway.backup --data ./copy --new-instance")]
     Restore {

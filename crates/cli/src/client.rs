@@ -1,5 +1,7 @@
 //! The way to a server: its address, who we are, and requests in JSON.
 
+mod long;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;

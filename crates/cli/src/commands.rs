@@ -2,6 +2,7 @@
 
 mod addons;
 mod apps;
+mod backup;
 mod deploy;
 mod dynos;
 mod identity;

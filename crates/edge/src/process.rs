@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -10,7 +11,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::{dup2_stdout, setsid};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, dup2_stdout, setsid};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
@@ -70,6 +72,9 @@ pub fn ensure(program: &Path, config: &Config) -> Result<Control, EnsureError> {
     {
         return Ok(control);
     }
+    if !config.socket().exists() {
+        end_lost(&config.dir);
+    }
     write_config(config).map_err(unusable)?;
     let mut child = Command::new(program)
         .arg("edge")
@@ -90,6 +95,23 @@ pub fn ensure(program: &Path, config: &Config) -> Result<Control, EnsureError> {
         None => return Err(EnsureError::Refused("it says nothing".to_owned())),
     }
     Control::connect(&config.dir).map_err(EnsureError::Silent)
+}
+
+/// Ends edges of a directory that was removed under them, with the socket that they could be told
+/// to end by: they would go on serving what is no more, beside those that come after them.
+fn end_lost(dir: &Path) {
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let Some(pid) = pid.filter(|pid: &i32| *pid != 0) else { continue };
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0).skip(1);
+        let named = [words.next(), words.next()];
+        if named == [Some(&b"edge"[..]), Some(dir.as_os_str().as_bytes())] {
+            tracing::warn!(pid, "an edge is ended whose directory was removed");
+            // That it has ended meanwhile is as good.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
 }
 
 fn write_config(config: &Config) -> io::Result<()> {

@@ -2,7 +2,7 @@
 //! changed after. Workloads see it through a layer of their own.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use model::SlugId;
 
 mod extract;
 mod links;
+mod pack;
 #[cfg(test)]
 mod tests;
 
@@ -26,11 +27,19 @@ pub struct Limits {
     pub files: u64,
     /// Bytes of one path.
     pub path_bytes: usize,
+    /// Bytes of all paths together, which are kept in memory.
+    pub name_bytes: usize,
+}
+
+impl Limits {
+    /// For what was unpacked once before.
+    pub const NONE: Self =
+        Self { bytes: u64::MAX, files: u64::MAX, path_bytes: usize::MAX, name_bytes: usize::MAX };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 1 << 30, files: 200_000, path_bytes: 1024 }
+        Self { bytes: 1 << 30, files: 200_000, path_bytes: 1024, name_bytes: 64 << 20 }
     }
 }
 
@@ -134,6 +143,11 @@ pub fn unpack(archive: impl Read, into: &Path, limits: Limits) -> Result<Unpacke
     let unpacked = summary(&root)?;
     publish(&root, parent, into)?;
     Ok(unpacked)
+}
+
+/// Packs a slug that was unpacked: [`unpack`] makes the same of it again.
+pub fn pack(slugs: &Path, id: SlugId, out: impl Write) -> Result<(), SlugError> {
+    pack::pack(&path(slugs, id), out)
 }
 
 /// Removes a slug that no workload runs from any more. One that is gone is fine.

@@ -141,6 +141,26 @@ fn it_runs_on_without_the_runtime_and_is_adopted() {
 }
 
 #[test]
+fn what_lost_its_files_makes_room_for_what_has_its_name() {
+    let mut bench = Bench::new(2);
+    let (kept, lost) = (bench.instance(1), bench.instance(2));
+    let wanted = intent(&bench, &["sleep", "1000"]);
+    bench.apply(kept, Some(wanted.clone()));
+    bench.apply(lost, Some(wanted.clone()));
+    let pids = [bench.running(kept), bench.running(lost)];
+    let workloads = bench.root().join("workloads");
+    bench.with_runtime_down(|| {
+        // What runs goes on writing there.
+        while fs::remove_dir_all(&workloads).is_err() && workloads.exists() {}
+    });
+    // One of them is wanted again, the other is not.
+    bench.sweep(kept, wanted);
+    let pid = bench.running(kept);
+    assert!(pid != pids[0] && !bench::lives(pids[0]) && !bench::lives(pids[1]), "{pid} {pids:?}");
+    assert_eq!(bench.runtime.purge().unwrap(), 1);
+}
+
+#[test]
 fn an_end_that_nobody_watched_is_found() {
     let mut bench = Bench::new(1);
     let id = bench.dyno(1);

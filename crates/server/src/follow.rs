@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use fabric::slug;
 use model::{AddonId, AppId, Change, Key, SlugId, World};
 
+use crate::backup::Place;
 use crate::clock::Clock;
 use crate::hosting::RouterLog;
 use crate::ledger::Step;
@@ -53,6 +54,8 @@ pub(crate) struct Parts {
     pub slugs: PathBuf,
     /// Has a data service's disk removed.
     pub remove_disk: Box<dyn Fn(AddonId) + Send>,
+    /// Says when code must stay.
+    pub backups: Arc<Place>,
     /// What routers served.
     pub router_log: Arc<dyn RouterLog>,
     /// What the platform says.
@@ -125,6 +128,14 @@ impl Work {
     }
 
     fn remove_slugs(&mut self, now: Instant) {
+        if self.doomed.front().is_some_and(|(due, _)| *due <= now)
+            && self.parts.backups.needs_code()
+        {
+            for (due, _) in &mut self.doomed {
+                *due = (*due).max(now + SLUG_STAYS);
+            }
+            return;
+        }
         while let Some((_, id)) = self.doomed.pop_front_if(|(due, _)| *due <= now) {
             if let Err(error) = slug::remove(&self.parts.slugs, id) {
                 tracing::warn!(slug = %id, %error, "a slug is still there; the next start removes it");
@@ -218,12 +229,14 @@ mod tests {
         let parts = Parts {
             slugs: dir.path().to_owned(),
             remove_disk: Box::new(move |id| gone.send(id).unwrap()),
+            backups: Arc::default(),
             router_log: Arc::new(crate::hosting::NoRouterLog),
             logs: Arc::default(),
             clock: Arc::new(Clock::system()),
         };
-        let mut work = Work { parts, doomed: VecDeque::new() };
+        let backups = Arc::clone(&parts.backups);
         let addon = AddonId(uuid::Uuid::from_u128(9));
+        let mut work = Work { parts, doomed: VecDeque::new() };
         let before = Arc::new(world_with(&[(1, Some(7))]));
         let changes = vec![Change::Delete(Key::Slug(id(1))), Change::Delete(Key::Addon(addon))];
         work.step(&Step { before, after: Arc::default(), changes });
@@ -231,7 +244,14 @@ mod tests {
         let now = Instant::now();
         work.remove_slugs(now);
         assert_eq!(names(dir.path()).len(), 1, "its dynos may still end");
+        {
+            let _reading = backups.keep_code();
+            work.remove_slugs(now + SLUG_STAYS);
+            assert_eq!(names(dir.path()).len(), 1, "a backup is reading it");
+        }
         work.remove_slugs(now + SLUG_STAYS);
+        assert_eq!(names(dir.path()).len(), 1, "it is looked at again in a while");
+        work.remove_slugs(now + 2 * SLUG_STAYS);
         assert!(names(dir.path()).is_empty());
     }
 }

@@ -11,8 +11,10 @@ use model::{App, AppId, SlugId};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::backup::Place;
 use crate::logs::Logs;
 use crate::plans::Plans;
+use crate::workloads::disks;
 
 /// Each costs a look at the logs of an app's dynos four times a second.
 const MOST_LOG_READERS: usize = 64;
@@ -33,6 +35,8 @@ pub struct Hosting {
     pub router_log: Arc<dyn RouterLog>,
     /// Ends what would otherwise go on for ever, when the server stops.
     pub closing: CancellationToken,
+    /// Where backups are made of all of this.
+    pub backups: Arc<Place>,
     pub(crate) uploads: Arc<Mutex<BTreeSet<SlugId>>>,
 }
 
@@ -46,6 +50,7 @@ impl Default for Hosting {
             log_readers: Arc::new(Semaphore::new(MOST_LOG_READERS)),
             router_log: Arc::new(NoRouterLog),
             closing: CancellationToken::new(),
+            backups: Arc::default(),
             uploads: Arc::default(),
         }
     }
@@ -54,7 +59,8 @@ impl Default for Hosting {
 impl Hosting {
     /// What an installation in a data directory hosts with by default.
     pub fn at(data: &Path) -> Self {
-        Self { slugs: data.join("slugs"), ..Self::default() }
+        let backups = Arc::new(Place::at(data, disks(data)));
+        Self { slugs: data.join("slugs"), backups, ..Self::default() }
     }
 
     /// Takes a slug for one upload; `None` while another one has it, or while there are too many.

@@ -1,6 +1,7 @@
 //! The server: both APIs, the ledger, the reconcile loops.
 
 pub mod attempts;
+pub mod backup;
 pub mod clock;
 mod document;
 pub mod ec2;
@@ -24,6 +25,7 @@ pub mod state;
 mod upkeep;
 mod workloads;
 
+pub use backup::{Missing, Restored};
 pub use rate::DEFAULT_PER_HOUR;
 pub use serve::{Certificate, Config, EdgeConfig, FabricKind, ForwardDns, ServeError, Server};
 pub use setup::{FIRST_ACCOUNT, FIRST_TEAM, FIRST_USER, FirstStart};

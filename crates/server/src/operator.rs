@@ -1,6 +1,7 @@
 //! Endpoints of who runs the installation, under `/_causeway/`. The token follows from the data
 //! directory's key, so whoever reads that directory may use them.
 
+mod backup;
 mod input;
 mod why;
 
@@ -88,7 +89,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/_causeway/spaces/{space}/limits", put(set_limits))
         .route("/_causeway/workloads/{*target}", get(workload))
         .route("/_causeway/logs/{*target}", get(logs))
-        .route("/_causeway/backup", post(backup))
+        .route("/_causeway/backup", post(backup::backup))
         .route("/_causeway/clock", post(clock))
         .route("/_causeway/reset", post(reset))
         .route("/_causeway/sweep", post(sweep))
@@ -538,28 +539,6 @@ async fn logs(
     let bytes = query.bytes.unwrap_or(64 << 10).min(16 << 20);
     let tail = operator.state.console.tail(id, bytes).map_err(internal)?;
     Ok(([(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")], tail).into_response())
-}
-
-#[derive(Deserialize)]
-struct Backup {
-    path: std::path::PathBuf,
-}
-
-async fn backup(Shared(operator): Shared<Operator>, Fields(body): Fields<Backup>) -> Answer {
-    if !body.path.is_absolute() {
-        let message = "The path must be absolute: the server's directory is not yours.".to_owned();
-        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message));
-    }
-    let state = Arc::clone(&operator.state);
-    let path = body.path.clone();
-    let done = tokio::task::spawn_blocking(move || {
-        let store = state.store.lock().expect("no holder panics");
-        store.backup(&path, &mut |_| {})
-    });
-    done.await.map_err(internal)?.map_err(|error| {
-        Problem(StatusCode::CONFLICT, "conflict", format!("The backup was not written: {error}"))
-    })?;
-    Ok(Json(json!({ "path": body.path })))
 }
 
 #[derive(Deserialize)]

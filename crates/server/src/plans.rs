@@ -7,7 +7,11 @@ use model::Plan;
 
 /// The shipped plans run what Debian's packages install.
 const POSTGRESQL: &str = include_str!("plans/postgresql.sh");
+const POSTGRESQL_BACKUP: &str = include_str!("plans/postgresql.backup.sh");
+const POSTGRESQL_RESTORE: &str = include_str!("plans/postgresql.restore.sh");
 const REDIS: &str = include_str!("plans/redis.sh");
+const REDIS_BACKUP: &str = include_str!("plans/redis.backup.sh");
+const REDIS_RESTORE: &str = include_str!("plans/redis.restore.sh");
 /// Offered where the operator names an installation of it.
 const KAFKA: &str = "heroku-kafka";
 
@@ -77,6 +81,8 @@ impl Plans {
             environment: BTreeMap::new(),
             config: variable("DATABASE_URL", "postgres://app:{password}@{host}:{port}/app"),
             memory: None,
+            backup: Some(POSTGRESQL_BACKUP.to_owned()),
+            restore: Some(POSTGRESQL_RESTORE.to_owned()),
         };
         let redis = Plan {
             service: "heroku-redis".to_owned(),
@@ -90,6 +96,8 @@ impl Plans {
             environment: BTreeMap::new(),
             config: variable("REDIS_URL", "redis://default:{password}@{host}:{port}"),
             memory: None,
+            backup: Some(REDIS_BACKUP.to_owned()),
+            restore: Some(REDIS_RESTORE.to_owned()),
         };
         Self(vec![postgresql, redis])
     }
@@ -177,6 +185,14 @@ fn check(plan: &Plan) -> Result<(), PlanError> {
     }
     if plan.command.trim().is_empty() {
         return lacks("a command");
+    }
+    match (&plan.backup, &plan.restore) {
+        (Some(_), None) => return lacks("a `restore` that reads what its `backup` writes"),
+        (None, Some(_)) => return lacks("a `backup` that writes what its `restore` reads"),
+        (Some(one), Some(other)) if one.trim().is_empty() || other.trim().is_empty() => {
+            return lacks("something in `backup` and `restore`; `true` for what needs no copy");
+        }
+        (Some(_), Some(_)) | (None, None) => {}
     }
     if plan.config.is_empty() {
         return lacks("at least one variable in `config`, for its app to find it by");
@@ -266,6 +282,8 @@ mod tests {
             environment: BTreeMap::new(),
             config: variable("X_URL", "x://{host}"),
             memory: None,
+            backup: None,
+            restore: None,
         }
     }
 
@@ -320,6 +338,9 @@ mod tests {
             (|p| p.mounts = vec!["/etc".to_owned()], "/etc"),
             (|p| p.mounts = vec!["/opt/no/such/thing".to_owned()], "not there"),
             (|p| p.image = Some("/etc/hostname".to_owned()), "no directory"),
+            (|p| p.backup = Some("cat /data/x".to_owned()), "restore"),
+            (|p| p.restore = Some("cat > /data/x".to_owned()), "backup"),
+            (|p| (p.backup, p.restore) = (Some(" ".to_owned()), Some(String::new())), "true"),
         ] {
             let mut wrong = plan("a", "b");
             change(&mut wrong);
@@ -331,10 +352,13 @@ mod tests {
     #[test]
     fn shipped_commands_are_well_formed() {
         for plan in Plans::shipped().all() {
-            assert!(plan.command.len() <= 4096, "{}", plan.name());
-            let mut shell = std::process::Command::new("sh");
-            let status = shell.args(["-n", "-c", &plan.command]).status().unwrap();
-            assert!(status.success(), "{}", plan.name());
+            for command in [&plan.command].into_iter().chain(&plan.backup).chain(&plan.restore) {
+                assert!(command.len() <= 4096, "{}", plan.name());
+                let mut shell = std::process::Command::new("sh");
+                let status = shell.args(["-n", "-c", command]).status().unwrap();
+                assert!(status.success(), "{}", plan.name());
+            }
+            assert!(plan.backup.is_some() && plan.restore.is_some(), "{}", plan.name());
             check(plan).unwrap();
         }
     }

@@ -328,6 +328,9 @@ impl Prepared {
             hosting.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
         }
         follow::sweep_slugs(&hosting.slugs, &world);
+        if let Err(error) = hosting.backups.clean() {
+            tracing::warn!(%error, "what a backup left that was cut short is still there");
+        }
         let disks = started.disks;
         for id in follow::stray_disks(&workloads::disks(&config.data), &world) {
             disks.remove(id);
@@ -335,6 +338,7 @@ impl Prepared {
         let follower = follower
             .start(follow::Parts {
                 slugs: hosting.slugs.clone(),
+                backups: Arc::clone(&hosting.backups),
                 remove_disk: Box::new(move |id| disks.remove(id)),
                 router_log: Arc::clone(&hosting.router_log),
                 logs: Arc::clone(&hosting.logs),

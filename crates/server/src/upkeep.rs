@@ -7,6 +7,7 @@ use fabric::instance::{COPY, Held};
 use model::{Caller, IdSource, IdentityCommand};
 use store::{DataDir, Sqlite};
 
+use crate::backup::{self, Restored};
 use crate::clock::{Clock, SystemIds};
 use crate::edge;
 use crate::ledger::{self, Ledger, Request};
@@ -34,9 +35,9 @@ pub fn purge(data: &Path) -> Result<usize, ServeError> {
     Ok(processes + networks)
 }
 
-/// Makes a data directory from a backup. With `new_instance` the copy gets a name of its own, so
-/// that its networks and workloads are not those of the original on the same machine; returns
-/// that name.
+/// Makes a data directory from a backup, and says what is in it. With `new_instance` the copy gets
+/// a name of its own, so that its networks and workloads are not those of the original on the same
+/// machine. `progress` is told how many bytes of how many were read.
 ///
 /// # Errors
 ///
@@ -45,12 +46,14 @@ pub fn restore(
     backup: &Path,
     data: &Path,
     new_instance: bool,
-) -> Result<Option<String>, RestoreError> {
-    let unreadable =
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Restored, RestoreError> {
+    let broken =
         |source| RestoreError::Restore { backup: backup.to_owned(), data: data.to_owned(), source };
-    let dir = DataDir::restore(backup, data).map_err(unreadable)?;
+    let unreadable = |error: store::Error| broken(error.into());
+    let (dir, restored) = backup::restore(backup, data, progress).map_err(broken)?;
     if !new_instance {
-        return Ok(None);
+        return Ok(restored);
     }
     let instance = format!("{COPY}{:08x}", SystemIds.next_bits() as u32);
     let store = Sqlite::open(&dir).map_err(unreadable)?;
@@ -73,7 +76,7 @@ pub fn restore(
     // The writer ends when the last way to it is gone; what it did is durable already.
     let _ = thread.join();
     named.map_err(|source| RestoreError::Name { data: data.to_owned(), source })?;
-    Ok(Some(instance))
+    Ok(Restored { instance: Some(instance), ..restored })
 }
 
 /// Why a backup could not be restored.
@@ -88,7 +91,7 @@ pub enum RestoreError {
         data: PathBuf,
         /// Why.
         #[source]
-        source: store::Error,
+        source: store::BoxError,
     },
     /// The copy's own name.
     #[error("{} was restored, but still has its original's name", .data.display())]

@@ -4,7 +4,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Error, Result, Secret, durable, sqlite};
+use crate::{Error, Result, Secret, Snapshot, durable};
 
 const LOCK: &str = "lock";
 const SECRET: &str = "secret.key";
@@ -43,18 +43,18 @@ impl DataDir {
 
     /// Makes a directory from a file that a backup wrote. `path` must be absent or empty.
     pub fn restore(backup: &Path, path: &Path) -> Result<Self> {
-        if path.exists() {
-            refuse_content(path)?;
-        }
-        let backup = sqlite::OpenBackup::open(backup)?;
-        prepare(path)?;
-        let lock = lock(path)?;
-        refuse_content(path)?;
-        // The key comes last: without it, a directory that was half restored does not open.
-        backup.restore(&path.join(DATABASE))?;
-        durable::write_file(&path.join(SECRET), backup.secret().expose())?;
-        drop(lock);
-        Self::open(path)
+        Self::refuse_content(path)?;
+        let snapshot = Snapshot::open(backup)?;
+        Restoring::begin(path)?.finish(&snapshot)
+    }
+
+    /// Refuses a path where nothing can be restored to, as something is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotEmpty`], and what keeps it from being looked at.
+    pub fn refuse_content(path: &Path) -> Result<()> {
+        if path.exists() { refuse_content(path) } else { Ok(()) }
     }
 
     /// Reads the key beside a running server, without taking the lock.
@@ -80,6 +80,62 @@ impl DataDir {
     /// A share of the lock, for a store that may outlive this.
     pub(crate) fn lock(&self) -> Arc<File> {
         Arc::clone(&self.lock)
+    }
+}
+
+/// A data directory that is being made from a backup. Unless it is finished, all that was put into
+/// it goes again.
+#[derive(Debug)]
+pub struct Restoring {
+    path: PathBuf,
+    lock: Option<Arc<File>>,
+}
+
+impl Restoring {
+    /// Makes the directory, which must be absent or empty, and locks it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotEmpty`], [`Error::InUse`], and what keeps it from being made.
+    pub fn begin(path: &Path) -> Result<Self> {
+        prepare(path)?;
+        let lock = lock(path)?;
+        refuse_content(path)?;
+        Ok(Self { path: path.to_owned(), lock: Some(lock) })
+    }
+
+    /// The directory, for what is to be in it beside the database and the key.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the database and, last of all, the key: without that, a directory that was half
+    /// restored does not open.
+    ///
+    /// # Errors
+    ///
+    /// What keeps them from being written.
+    pub fn finish(mut self, snapshot: &Snapshot) -> Result<DataDir> {
+        snapshot.restore(&self.path.join(DATABASE))?;
+        durable::write_file(&self.path.join(SECRET), snapshot.secret().expose())?;
+        self.lock = None;
+        DataDir::open(&self.path)
+    }
+}
+
+impl Drop for Restoring {
+    fn drop(&mut self) {
+        if self.lock.is_none() {
+            return;
+        }
+        // The directory was empty, so all that is in it is ours. What cannot be removed is seen by
+        // the next try.
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_name() != LOCK && fs::remove_file(&path).is_err() {
+                let _ = fs::remove_dir_all(&path);
+            }
+        }
     }
 }
 
@@ -174,6 +230,22 @@ mod tests {
         assert_eq!(*DataDir::open(&path).unwrap().secret(), first);
         let other = DataDir::open(&scratch.path().join("c")).unwrap();
         assert_ne!(*other.secret(), first);
+    }
+
+    #[test]
+    fn half_a_restore_leaves_nothing() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("a/b");
+        let restoring = Restoring::begin(&path).unwrap();
+        assert!(matches!(Restoring::begin(&path).unwrap_err(), Error::InUse { .. }));
+        fs::create_dir_all(path.join("slugs/one")).unwrap();
+        fs::write(path.join(DATABASE), "half").unwrap();
+        drop(restoring);
+        DataDir::refuse_content(&path).unwrap();
+        fs::write(path.join("mine"), "").unwrap();
+        let refused = Restoring::begin(&path).unwrap_err();
+        assert!(matches!(refused, Error::NotEmpty { .. }), "{refused}");
+        assert!(path.join("mine").exists());
     }
 
     #[test]

@@ -46,6 +46,73 @@ pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
     sync_parent(path)
 }
 
+/// A file in the making, for its owner only. Its name shows nothing, or all of it; unless it was
+/// published, nothing is left of it.
+#[derive(Debug)]
+pub struct NewFile {
+    unfinished: PathBuf,
+    to: PathBuf,
+}
+
+impl NewFile {
+    /// Makes it under another name beside the one that it is to have.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`] where something has that name; a file that cannot be made.
+    pub fn create(to: &Path) -> Result<Self> {
+        if fs::symlink_metadata(to).is_ok() {
+            return Err(Error::Exists { path: to.to_owned() });
+        }
+        let number = getrandom::u32().map_err(Error::Random)?;
+        let mut name = to.as_os_str().to_owned();
+        name.push(format!(".{number:08x}.partial"));
+        let unfinished = PathBuf::from(name);
+        create_file(&unfinished).map_err(Error::file("create", &unfinished))?;
+        Ok(Self { unfinished, to: to.to_owned() })
+    }
+
+    /// Where it is until it is published.
+    pub fn unfinished(&self) -> &Path {
+        &self.unfinished
+    }
+
+    /// Makes its content durable, and then gives it its name, overwriting nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`] where something took that name meanwhile; what keeps it from being written.
+    pub fn publish(self) -> Result<()> {
+        File::open(&self.unfinished)
+            .and_then(|file| file.sync_all())
+            .map_err(Error::file("sync", &self.unfinished))?;
+        match put_in_place(&self.unfinished, &self.to) {
+            Ok(()) => sync_parent(&self.to),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(Error::Exists { path: self.to.clone() })
+            }
+            Err(error) => Err(Error::file("write", &self.to)(error)),
+        }
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // Gone already if it was renamed; if it cannot be removed, it does no harm.
+        let _ = fs::remove_file(&self.unfinished);
+    }
+}
+
+/// Renames without overwriting, where the file system can.
+fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // No hard links here, as on a memory stick.
+        Err(_) => fs::rename(from, to),
+    }
+}
+
 /// Makes the directory's entries durable.
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(Error::file("sync", path))

@@ -18,10 +18,11 @@ mod conformance;
 
 use std::path::Path;
 
-pub use data_dir::DataDir;
+pub use data_dir::{DataDir, Restoring};
+pub use durable::NewFile;
 pub use error::{BoxError, Error, Result};
 pub use secret::Secret;
-pub use sqlite::{Limits, Sqlite};
+pub use sqlite::{Limits, Snapshot, Sqlite};
 
 /// One handle on a database. A handle belongs to one thread at a time; [`Store::handle`] makes
 /// more, so that a backup or an audit query does not wait for the writer, nor the writer for it.
@@ -50,7 +51,7 @@ pub trait Store: Send {
     /// Sets such a value, durably. The last writer wins.
     fn set_meta(&mut self, key: &str, value: &str) -> Result<()>;
 
-    /// Writes the state as of now to a new file that [`DataDir::restore`] takes. The file holds
+    /// Writes the state as of now to a new file that [`Snapshot`] opens. The file holds
     /// the secret key too, without which sealed values are lost, and is readable by its owner
     /// only. This handle is busy meanwhile; others go on writing.
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()>;

@@ -19,7 +19,7 @@ use crate::{
     Store, Tail, durable,
 };
 
-pub(crate) use backup::OpenBackup;
+pub use backup::Snapshot;
 
 /// How long to wait for another handle's commit.
 const BUSY: Duration = Duration::from_secs(10);
@@ -85,20 +85,7 @@ impl Sqlite {
 
 impl Store for Sqlite {
     fn load(&mut self, each: &mut dyn FnMut(Row) -> Result<(), BoxError>) -> Result<u64> {
-        let snapshot = self.snapshot()?;
-        let (revision, _) = read_revision(&snapshot).map_err(self.failed("read"))?;
-        let mut select = snapshot
-            .prepare_cached(
-                "SELECT kind, id, account, revision, body FROM resource ORDER BY kind, id",
-            )
-            .map_err(self.failed("read"))?;
-        let mut rows = select.query([]).map_err(self.failed("read"))?;
-        while let Some(row) = rows.next().map_err(self.failed("read"))? {
-            let row = read_row(row).map_err(self.failed("read"))?;
-            let (kind, id) = (row.kind.clone(), row.id.clone());
-            each(row).map_err(|source| Error::Rejected { kind, id, source })?;
-        }
-        Ok(revision)
+        load(&*self.snapshot()?, &self.path, each)
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<()> {
@@ -174,6 +161,25 @@ impl Store for Sqlite {
             lock: Arc::clone(&self.lock),
         }))
     }
+}
+
+fn load(
+    connection: &Connection,
+    path: &Path,
+    each: &mut dyn FnMut(Row) -> Result<(), BoxError>,
+) -> Result<u64> {
+    let failed = || Error::database("read", path);
+    let (revision, _) = read_revision(connection).map_err(failed())?;
+    let mut select = connection
+        .prepare_cached("SELECT kind, id, account, revision, body FROM resource ORDER BY kind, id")
+        .map_err(failed())?;
+    let mut rows = select.query([]).map_err(failed())?;
+    while let Some(row) = rows.next().map_err(failed())? {
+        let row = read_row(row).map_err(failed())?;
+        let (kind, id) = (row.kind.clone(), row.id.clone());
+        each(row).map_err(|source| Error::Rejected { kind, id, source })?;
+    }
+    Ok(revision)
 }
 
 /// Makes the file if it is missing, and keeps others out of it and of those that SQLite puts

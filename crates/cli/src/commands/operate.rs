@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::show;
+use super::{backup, show};
 use crate::arguments::{Command, Common};
 use crate::client::{As, Refusal, part};
 use crate::demo::Plan;
@@ -47,32 +47,12 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<ExitCode> {
             Ok(if fabric["healthy"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::FabricPurge { confirm, common } => purge(confirm, &common, out),
-        Command::Backup { file, common } => {
-            let path = std::path::absolute(&file).context("the file has no name")?;
-            let client = common.connection.client(As::Operator)?;
-            let written = client.post("/_causeway/backup", &json!({ "path": path }))?;
-            say(
-                &common,
-                out,
-                &written,
-                &format!(
-                    "Wrote {}. It holds the key that secrets are sealed with: keep it as safe as the \
-                 data directory.",
-                    path.display()
-                ),
-            );
+        Command::Backup { file, skip_unavailable, common } => {
+            backup::write(&file, skip_unavailable, &common, out)?;
             done()
         }
         Command::Restore { file, new_instance, common } => {
-            let data = common.connection.data_dir();
-            let instance = server::restore(&file, &data, new_instance)?;
-            let body = json!({ "data": data, "instance": instance });
-            let at = data.display();
-            let mut text = format!("Restored to {at}.");
-            if let Some(instance) = instance {
-                text += &format!(" It is instance {instance}, and may run beside its original.");
-            }
-            say(&common, out, &body, &format!("{text}\nNext: causeway serve --data {at}"));
+            backup::restore(&file, new_instance, &common, out)?;
             done()
         }
         Command::ClockAdvance { span, common } => {

@@ -139,15 +139,16 @@ impl Server {
 
     /// Our own command, as the operator.
     pub fn causeway(&self, arguments: &[&str]) -> Ran {
-        let mut command = causeway();
-        command.args(arguments).arg("--data").arg(self.data.path());
+        run(self.command(arguments))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         // What comes after `--` belongs to another command.
-        if let Some(at) = arguments.iter().position(|a| *a == "--") {
-            command = causeway();
-            command.args(&arguments[..at]).arg("--data").arg(self.data.path());
-            command.args(&arguments[at..]);
-        }
-        run(command)
+        let at = arguments.iter().position(|a| *a == "--").unwrap_or(arguments.len());
+        let mut command = causeway();
+        command.args(&arguments[..at]).arg("--data").arg(self.data.path());
+        command.args(&arguments[at..]);
+        command
     }
 
     /// Our own command, with something to read.
@@ -163,8 +164,7 @@ impl Server {
 
     /// Our own command, as the operator, while it runs. Its output is to be read.
     pub fn causeway_child(&self, arguments: &[&str]) -> Child {
-        let mut command = causeway();
-        command.args(arguments).arg("--data").arg(self.data.path());
+        let mut command = self.command(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.spawn().unwrap()
     }

@@ -192,6 +192,20 @@ fn a_process_of_its_own_is_found_and_replaced() {
 }
 
 #[test]
+fn an_edge_whose_directory_was_removed_gives_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = causeway_edge::Config::new(dir.path().join("edge"));
+    config.place = causeway_edge::Place::Here { http: super::bench::free_port(), https: 1, dns: 1 };
+    let mut first = ensure(&program(), &config).unwrap();
+    std::fs::remove_dir_all(&config.dir).unwrap();
+    let mut second = ensure(&program(), &config).unwrap();
+    assert_ne!(first.peer().pid, second.peer().pid);
+    first.settle().unwrap_err();
+    second.settle().unwrap();
+    second.stop().unwrap();
+}
+
+#[test]
 fn an_edge_that_cannot_serve_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = causeway_edge::Config::new(dir.path().join("edge"));

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::files::{Files, at, remove_dir, write_record};
 use super::layers::{self, Image, Layers};
 use super::libraries::Libraries;
-use super::{Error, seccomp};
+use super::{Error, restore, seccomp};
 use crate::slug;
 
 /// Where the first process finds its own program.
@@ -179,7 +179,7 @@ pub(super) fn is_in_network(instance: &str, pid: u32, intent: &WorkloadIntent) -
 }
 
 /// A user of its own, the same at every start so that its files stay its own.
-fn user_of(id: WorkloadId) -> u32 {
+pub(super) fn user_of(id: WorkloadId) -> u32 {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
     let hash = id
@@ -359,6 +359,11 @@ fn config(
     let mut args = root.init();
     if intent.user_data.is_some() {
         args.push("--user-data".to_owned());
+    }
+    if let Some(disk) = &intent.disk
+        && restore::is_awaited(&machine.disk(disk.addon)?)
+    {
+        args.extend(["--restore".to_owned(), disk.at.clone()]);
     }
     args.push("--".to_owned());
     args.extend(intent.command.iter().cloned());

@@ -15,6 +15,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::bundle::{STATUS, USER_DATA};
+use super::restore::Restore;
 
 const CANNOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
@@ -29,15 +30,18 @@ const FORWARDED: [Signal; 6] = [
     Signal::SIGUSR2,
 ];
 
-/// The hidden subcommand `init [--user-data] -- [COMMAND…]`: what comes after `init`.
+/// The hidden subcommand `init [--user-data] [--restore DISK] -- [COMMAND…]`: what comes after `init`.
 ///
 /// The script runs first, and how it ends is nobody's concern; then the command, whose end is
-/// the workload's. Without a command the workload stays until it is told to end.
+/// the workload's. Without a command the workload stays until it is told to end. Where a data
+/// service's disk is to be restored, that comes before all else, and its failure is the workload's
+/// end.
 pub fn init_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args = args.into_iter().peekable();
     let script = args.next_if(|arg| arg == "--user-data").is_some();
+    let restore = args.next_if(|arg| arg == "--restore").and_then(|_| args.next());
     args.next_if(|arg| arg == "--");
-    match Init::new(args.collect()).and_then(|init| init.run(script)) {
+    match Init::new(args.collect()).and_then(|init| init.run(script, restore)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             complain(&format!("the first process failed: {error}"));
@@ -51,6 +55,7 @@ struct Init {
     signals: SignalFd,
     status: Option<File>,
     script: Option<Pid>,
+    restore: Option<Restore>,
     main: Option<Pid>,
     ending: bool,
     /// How the command ended, while others that were told to end have not yet.
@@ -66,14 +71,28 @@ impl Init {
         let mut status =
             OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(STATUS).ok();
         tell(&mut status, "ready");
-        Ok(Self { command, signals, status, script: None, main: None, ending: false, ended: None })
+        Ok(Self {
+            command,
+            signals,
+            status,
+            script: None,
+            restore: None,
+            main: None,
+            ending: false,
+            ended: None,
+        })
     }
 
-    fn run(mut self, script: bool) -> io::Result<u8> {
+    fn run(mut self, script: bool, restore: Option<OsString>) -> io::Result<u8> {
+        if let Some(disk) = restore {
+            complain("the disk is being restored from a backup");
+            self.restore = Some(Restore::start(disk.into())?);
+        }
         if script {
             self.script = spawn_script();
         }
         if self.script.is_none()
+            && self.restore.is_none()
             && let Some(code) = self.start_command()
         {
             return Ok(code);
@@ -138,6 +157,19 @@ impl Init {
             } else if let Some(WaitStatus::Signaled(..)) = self.ended {
                 self.ended = Some(status);
             }
+            if let Some(restore) = self.restore.take_if(|it| status.pid() == Some(it.process)) {
+                if !matches!(status, WaitStatus::Exited(_, 0)) {
+                    complain("the disk was not restored; the next start tries it again");
+                    return Ok(Some(self.code_of(status)));
+                }
+                restore.finish()?;
+                complain("the disk is restored");
+                if !self.ending
+                    && let Some(code) = self.start_command()
+                {
+                    return Ok(Some(code));
+                }
+            }
             if status.pid() == self.script && self.script.is_some() {
                 self.script = None;
                 if !self.ending
@@ -174,7 +206,7 @@ fn spawn_script() -> Option<Pid> {
     spawn(&mut command).inspect_err(|error| complain(&format!("user data: {error}"))).ok()
 }
 
-fn spawn(command: &mut Command) -> io::Result<Pid> {
+pub(super) fn spawn(command: &mut Command) -> io::Result<Pid> {
     #[expect(unsafe_code, reason = "the signal mask is inherited and only the child may clear it")]
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; setting the signal
     // mask from a value on the stack is one, and it neither allocates nor takes a lock.

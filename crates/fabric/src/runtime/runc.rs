@@ -375,6 +375,7 @@ impl Runtime for Runc {
     }
 
     fn sweep(&mut self, workloads: &BTreeMap<WorkloadId, WorkloadIntent>) -> Vec<WorkloadEvent> {
+        self.remove_lost_containers();
         let mut events = self.wait(Duration::ZERO);
         for (id, workload) in &mut self.workloads {
             if !workloads.contains_key(id) {

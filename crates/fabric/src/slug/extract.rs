@@ -27,10 +27,8 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ENTRY_BYTES: u64 = 4096;
 /// Bytes that the records before an entry may have.
 const RECORD_BYTES: u64 = 64 << 10;
-/// Bytes of all paths together, which are kept in memory.
-const NAME_BYTES: usize = 64 << 20;
 /// The one top-level directory that is taken for the root.
-const WRAPPER: &str = "app";
+pub(super) const WRAPPER: &str = "app";
 
 /// What is in an archive, by path.
 pub(super) type Tree = BTreeMap<PathBuf, Node>;
@@ -214,7 +212,7 @@ impl Extraction<'_> {
             }
         }
         self.name_bytes += name.len();
-        match self.name_bytes > NAME_BYTES {
+        match self.name_bytes > self.limits.name_bytes {
             true => Err(SlugError::TooMany(self.limits.files)),
             false => Ok(path),
         }

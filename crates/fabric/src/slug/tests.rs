@@ -283,7 +283,7 @@ fn circles_devices_and_foreign_hard_links_are_refused() {
 
 #[test]
 fn bombs_do_not_go_off() {
-    let small = Limits { bytes: 1 << 20, files: 50, path_bytes: 100 };
+    let small = Limits { bytes: 1 << 20, files: 50, path_bytes: 100, ..Limits::default() };
     let refused = |archive: &[u8]| Place::new().limited(archive, small).unwrap_err().to_string();
     let zeros = vec![0; (1 << 20) + 1];
     let large = Pack::default().entry(EntryType::Regular, "zeros", "", 0o644, &zeros).end();
@@ -386,4 +386,66 @@ fn the_same_slug_twice_at_once_is_one() {
         }
     });
     assert_eq!(fs::read_dir(place.0.path().join("slugs")).unwrap().count(), 1);
+}
+
+/// What is in a directory: by path, what it is and with which rights.
+fn listing(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut dirs = vec![root.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            let about = fs::symlink_metadata(&path).unwrap();
+            let what = match () {
+                () if about.is_symlink() => format!("{:?}", fs::read_link(&path).unwrap()),
+                () if about.is_dir() => "directory".to_owned(),
+                () => format!("{:?} of {}", fs::read(&path).unwrap(), about.nlink()),
+            };
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            let when = if about.is_file() { about.mtime() } else { 0 };
+            found.push(format!("{name} {:o} {when} {what}", about.mode()));
+            if about.is_dir() {
+                dirs.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_is_packed_is_unpacked_as_it_was() {
+    let place = Place::new();
+    let slugs = place.0.path().join("slugs");
+    let id = |n: u8| format!("00000000-0000-4000-8000-00000000000{n}").parse::<SlugId>().unwrap();
+    let long = "d/".repeat(120) + "file";
+    let mut builder = Builder::new(Vec::new());
+    let mut header = Header::new_gnu();
+    header.set_size(1);
+    header.set_mode(0o644);
+    header.set_mtime(5);
+    builder.append_data(&mut header, &long, &b"x"[..]).unwrap();
+    let deep = builder.into_inner().unwrap();
+    let plain = Pack::default()
+        .file("Procfile", "web: ./serve\n")
+        .entry(EntryType::Regular, "bin/serve", "", 0o755, b"#!/bin/sh\n")
+        .dir("empty")
+        .hard("bin/same", "bin/serve")
+        .link("a-link", "bin/serve")
+        .link("python", "/usr/bin/python3")
+        .link("back", "/app/bin")
+        .end();
+    // One directory, of the very name that is taken off an archive.
+    let nested = Pack::default().file("app/app/text", "hello").end();
+    for (n, archive) in (1..).zip([plain, nested, deep]) {
+        unpack(&archive[..], &path(&slugs, id(n)), Limits::default()).unwrap();
+        let mut packed = Vec::new();
+        pack(&slugs, id(n), &mut packed).unwrap();
+        let again = place.0.path().join(format!("again/{n}"));
+        unpack(&packed[..], &again, Limits::NONE).unwrap();
+        assert_eq!(listing(&again), listing(&path(&slugs, id(n))));
+        assert!(listing(&again).len() > 1);
+    }
+    let missing = pack(&slugs, id(9), &mut Vec::new()).unwrap_err();
+    assert!(!missing.is_of_the_archive(), "{missing}");
 }

@@ -5,7 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
-use causeway_fabric::runtime::{Runtime, WorkloadState};
+use causeway_fabric::runtime::{Runtime, WorkloadState, await_restore};
+use flate2::Compression;
+use flate2::read::GzEncoder;
 use model::AddonId;
 use model::intent::Disk;
 
@@ -122,6 +124,53 @@ fn an_image_takes_the_place_of_the_hosts_programs() {
         bench.apply(id, None);
         bench.gone(id);
     }
+}
+
+#[test]
+fn a_disk_is_restored_before_the_first_start_and_not_again() {
+    let mut bench = Bench::new(1);
+    let (id, addon) = (bench.service(1), bench.addon(1));
+    let disks = bench.root().join("services");
+    let backup = |text: &'static str| GzEncoder::new(text.as_bytes(), Compression::fast());
+    // The first try leaves a half of it, the second one must not find that.
+    let command = "test ! -e /data/half || exit 9; id -u > /data/half; read line
+        test -n \"$AGAIN\" || exit 7
+        { echo \"$line\"; cat; } > /data/kept; rm /data/half";
+    await_restore(&disks, addon, command, backup("one\ntwo\n")).unwrap();
+    assert!(await_restore(&disks, addon, command, backup("")).is_err(), "there is one already");
+    let disk = disks.join(addon.to_string());
+    let mut wanted = shell(&bench, "cat /data/kept; ls -A /data; echo more >> /data/kept");
+    wanted.disk = Some(disk_of(addon));
+    for _ in 0..2 {
+        bench.apply(id, Some(wanted.clone()));
+        assert_eq!(bench.ended(id), (Some(7), None), "{}", bench.log(id));
+        let user = format!("{}\n", fs::metadata(&disk).unwrap().uid());
+        assert_eq!(fs::read_to_string(disk.join("half")).unwrap(), user, "as the service");
+    }
+    wanted.environment.insert("AGAIN".to_owned(), "1".to_owned());
+    bench.apply(id, Some(wanted.clone()));
+    assert_eq!(bench.ended(id), (Some(0), None), "{}", bench.log(id));
+    assert!(bench.log(id).ends_with("is restored\none\ntwo\nkept\n"), "{}", bench.log(id));
+    wanted.attempt += 1;
+    bench.apply(id, Some(wanted));
+    assert_eq!(bench.ended(id), (Some(0), None));
+    assert!(bench.log(id).ends_with("kept\none\ntwo\nmore\nkept\n"), "{}", bench.log(id));
+}
+
+#[test]
+fn a_damaged_backup_is_not_taken_for_a_whole_one() {
+    use std::io::Read;
+    let mut bench = Bench::new(1);
+    let (id, addon) = (bench.service(1), bench.addon(1));
+    let mut backup = Vec::new();
+    GzEncoder::new(&b"something"[..], Compression::fast()).read_to_end(&mut backup).unwrap();
+    backup.truncate(backup.len() - 4);
+    await_restore(&bench.root().join("services"), addon, "cat > /data/kept", &backup[..]).unwrap();
+    let mut wanted = shell(&bench, "echo never");
+    wanted.disk = Some(disk_of(addon));
+    bench.apply(id, Some(wanted));
+    assert_eq!(bench.ended(id), (Some(126), None), "{}", bench.log(id));
+    assert!(!bench.log(id).contains("never"), "{}", bench.log(id));
 }
 
 #[test]

@@ -27,7 +27,9 @@ impl Decision<'_> {
     ) -> Outcome {
         let (app, _) = self.seen_app(app)?;
         let space = self.allocated_space(&app)?;
-        check_command(&plan.command)?;
+        for command in [Some(&plan.command), plan.backup.as_ref(), plan.restore.as_ref()] {
+            command.map_or(Ok(()), |command| check_command(command))?;
+        }
         check_environment(&plan.environment)?;
         if self.world.addons_of(Key::App(app.id)).count() >= MAX_ADDONS {
             return refuse(

@@ -384,6 +384,13 @@ pub struct Plan {
     /// Bytes of memory that it may use.
     #[serde(default)]
     pub memory: Option<u64>,
+    /// What writes all of its data to standard output while it runs, for a shell beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+    /// What reads that from standard input and puts it on an empty disk at `/data`, before the
+    /// first start there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<String>,
 }
 
 impl Plan {

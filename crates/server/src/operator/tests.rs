@@ -84,6 +84,43 @@ async fn bodies_that_cannot_be_read_are_refused_as_json() {
     assert!(Arc::ptr_eq(&before, &server.state.world()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_says_line_by_line_how_far_it_is() {
+    let server = server();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("a.backup");
+    let lines = async |skip: bool| {
+        let body = serde_json::json!({ "path": path, "skip_unavailable": skip }).to_string();
+        let got = ask(&server, "POST", "backup", "application/json", body.as_bytes()).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        let lines = got.text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect::<Vec<serde_json::Value>>()
+    };
+    // Its slug's files are nowhere.
+    let said = lines(false).await;
+    assert_eq!(said[0]["progress"]["what"], "the ledger", "{said:?}");
+    let failed = &said.last().unwrap()["failed"];
+    assert_eq!((&failed["status"], &failed["id"]), (&409.into(), &"conflict".into()), "{failed}");
+    assert!(failed["message"].as_str().unwrap().contains("the code of shop"), "{failed}");
+    assert!(!path.exists());
+    let said = lines(true).await;
+    let done = &said.last().unwrap()["done"];
+    assert_eq!(done["path"], path.to_str().unwrap(), "{done}");
+    assert_eq!(done["bytes"], std::fs::metadata(&path).unwrap().len());
+    for (body, status) in [
+        (serde_json::json!({ "path": path }), 409),
+        (serde_json::json!({ "path": "a.backup" }), 422),
+        (serde_json::json!({ "path": path, "skip_unavailable": 7 }), 422),
+    ] {
+        let body = body.to_string();
+        let got = ask(&server, "POST", "backup", "application/json", body.as_bytes()).await;
+        assert_eq!(got.error().0, status, "{body}");
+    }
+    let nowhere = serde_json::json!({ "path": place.path().join("no/such/a.backup") }).to_string();
+    let got = ask(&server, "POST", "backup", "application/json", nowhere.as_bytes()).await;
+    assert!(got.text.contains("failed") && got.text.contains("No such file"), "{got:?}");
+}
+
 #[tokio::test]
 async fn paths_queries_and_methods_that_are_none_are_refused_as_json() {
     let server = server();

@@ -5,4 +5,4 @@ umask 077
 printf 'requirepass %s\n' "$PASSWORD" > /tmp/redis.conf
 unset PASSWORD
 exec redis-server /tmp/redis.conf --bind "$ADDRESS" --port "$PORT" --dir /data --daemonize no \
-  --appendonly yes --appendfsync everysec --protected-mode yes
+  --appendonly yes --appendfsync everysec --protected-mode yes --repl-diskless-sync-delay 0

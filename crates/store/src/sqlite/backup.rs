@@ -1,14 +1,13 @@
 //! Backups: the database and its key in one file, and the way back.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, ffi};
 
-use super::{make_private, open_connection, schema};
-use crate::{Error, Progress, Result, Secret, durable};
+use super::{load, make_private, open_connection, schema};
+use crate::{BoxError, Error, NewFile, Progress, Result, Row, Secret, durable};
 
 /// How many pages are copied between two reports of progress: 1 MiB.
 const PAGES: i32 = 256;
@@ -22,12 +21,8 @@ pub(super) fn write(
     to: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<()> {
-    let exists = || Error::Exists { path: to.to_owned() };
-    if fs::symlink_metadata(to).is_ok() {
-        return Err(exists());
-    }
-    let unfinished = Unfinished::create(to)?;
-    let mut target = open_connection(&unfinished.0)?;
+    let file = NewFile::create(to)?;
+    let mut target = open_connection(file.unfinished())?;
     // Reading anything makes the transaction's view the state of now.
     source
         .query_row("SELECT revision FROM ledger", [], |_| Ok(()))
@@ -35,26 +30,26 @@ pub(super) fn write(
     copy(source, &mut target, to, progress)?;
     insert_secret(&target, secret).map_err(Error::database("write", to))?;
     close(target, to)?;
-    File::open(&unfinished.0)
-        .and_then(|file| file.sync_all())
-        .map_err(Error::file("sync", &unfinished.0))?;
-    match put_in_place(&unfinished.0, to) {
-        Ok(()) => durable::sync_parent(to),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists()),
-        Err(error) => Err(Error::file("write", to)(error)),
-    }
+    file.publish()
 }
 
-/// A backup that was found whole.
-pub(crate) struct OpenBackup {
+/// A file that [`Store::backup`](crate::Store::backup) wrote, found whole.
+pub struct Snapshot {
     connection: Connection,
     path: PathBuf,
     secret: Secret,
 }
 
-impl OpenBackup {
-    /// Opens a backup, and refuses one that is damaged or newer than this program.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+impl Snapshot {
+    /// How such a file begins.
+    pub const MAGIC: &[u8] = b"SQLite format 3\0";
+
+    /// Opens it, and refuses one that is damaged or newer than this program.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn open(path: &Path) -> Result<Self> {
         let failed = || Error::database("read", path);
         // SQLite's own error for a missing file does not say so.
         File::open(path).map_err(Error::file("open", path))?;
@@ -88,8 +83,18 @@ impl OpenBackup {
         Ok(Self { connection, path: path.to_owned(), secret: Secret::from_bytes(key) })
     }
 
-    /// The key that the backup carries.
-    pub(crate) fn secret(&self) -> &Secret {
+    /// Hands every row to `each`, as [`Store::load`](crate::Store::load) does, and returns the
+    /// revision that they are of.
+    ///
+    /// # Errors
+    ///
+    /// A row that cannot be read, or that `each` rejects.
+    pub fn load(&self, each: &mut dyn FnMut(Row) -> Result<(), BoxError>) -> Result<u64> {
+        load(&self.connection, &self.path, each)
+    }
+
+    /// The key that it carries.
+    pub fn secret(&self) -> &Secret {
         &self.secret
     }
 
@@ -105,27 +110,6 @@ impl OpenBackup {
         close(target, to)?;
         File::open(to).and_then(|file| file.sync_all()).map_err(Error::file("sync", to))?;
         durable::sync_parent(to)
-    }
-}
-
-/// A file that is removed unless it was renamed.
-struct Unfinished(PathBuf);
-
-impl Unfinished {
-    fn create(to: &Path) -> Result<Self> {
-        let number = getrandom::u32().map_err(Error::Random)?;
-        let mut name = to.as_os_str().to_owned();
-        name.push(format!(".{number:08x}.partial"));
-        let path = PathBuf::from(name);
-        durable::create_file(&path).map_err(Error::file("create", &path))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // Gone already if it became the backup; if it cannot be removed, it does no harm.
-        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -168,14 +152,4 @@ fn insert_secret(target: &Connection, secret: &Secret) -> rusqlite::Result<()> {
 
 fn close(connection: Connection, path: &Path) -> Result<()> {
     connection.close().map_err(|(_, error)| Error::database("close", path)(error))
-}
-
-/// Renames without overwriting, where the file system can.
-fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(from, to) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // No hard links here, as on a memory stick.
-        Err(_) => fs::rename(from, to),
-    }
 }

@@ -34,6 +34,18 @@ impl Runc {
         Ok(())
     }
 
+    /// Removes containers of a directory that was removed under them: nobody could stop them, and
+    /// they are in the way of those that take their names.
+    pub(super) fn remove_lost_containers(&self) {
+        for entry in fs::read_dir(self.runc_root()).into_iter().flatten().flatten() {
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            if !self.dir.join(&name).exists() && name.parse::<WorkloadId>().is_ok() {
+                tracing::warn!(container = name, "a container is removed whose files were");
+                self.remove_container(&name);
+            }
+        }
+    }
+
     /// A shim that left no record was killed: ends what it left, and writes the record.
     pub(super) fn note_if_vanished(&self, id: &WorkloadId) {
         let files = self.files(id);

@@ -64,7 +64,7 @@ pub struct Fixture {
     /// What dynos wrote.
     pub script: Arc<Script>,
     router: TowerToHyperService<Router>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// An answer.
@@ -140,7 +140,12 @@ impl Fixture {
         let hosting = Hosting { logs, ..Hosting::at(&directory.path().join("data")) };
         let state = Arc::new(state.with_rate_limit(per_hour).hosting(hosting));
         let router = TowerToHyperService::new(router(Arc::clone(&state)));
-        Self { state, script, router, _directory: directory }
+        Self { state, script, router, directory }
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
     }
 
     /// The same installation behind other routes.
@@ -241,12 +246,20 @@ pub fn request(method: &str, path: &str) -> http::request::Builder {
 
 /// What dynos wrote, as a test says it.
 #[derive(Default)]
-pub struct Script(Mutex<BTreeMap<WorkloadId, Vec<LogLine>>>);
+pub struct Script {
+    written: Mutex<BTreeMap<WorkloadId, Vec<LogLine>>>,
+    runs: Mutex<Vec<String>>,
+}
 
 impl Script {
     pub fn write(&self, dyno: DynoId, at: Timestamp, text: &str) {
         let line = LogLine { at, text: text.as_bytes().to_vec() };
-        self.0.lock().unwrap().entry(WorkloadId::Dyno(dyno)).or_default().push(line);
+        self.written.lock().unwrap().entry(WorkloadId::Dyno(dyno)).or_default().push(line);
+    }
+
+    /// What is run in place of any command in a workload; nothing where none runs.
+    pub fn runs(&self, command: &[&str]) {
+        *self.runs.lock().unwrap() = command.iter().map(|word| (*word).to_owned()).collect();
     }
 }
 
@@ -257,7 +270,7 @@ impl Console for Script {
         from: Option<LogPlace>,
         _: bool,
     ) -> std::io::Result<LogPart> {
-        let written = self.0.lock().unwrap();
+        let written = self.written.lock().unwrap();
         let all = written.get(&workload).ok_or(std::io::ErrorKind::NotFound)?;
         let from = from.map_or(0, |place| place.offset) as usize;
         let next = Some(LogPlace { generation: 0, offset: all.len() as u64 });
@@ -269,7 +282,8 @@ impl Console for Script {
     }
 
     fn exec(&self, _: WorkloadId, _: &[String], _: bool) -> Option<Vec<String>> {
-        None
+        let runs = self.runs.lock().unwrap().clone();
+        (!runs.is_empty()).then_some(runs)
     }
 }
 

@@ -1,0 +1,157 @@
+//! Has a data service write its data, beside the process that serves it.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::Watch;
+
+/// How long a backup command may write nothing.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Milliseconds between two looks at whether anybody still wants the backup.
+const GLANCE: u16 = 500;
+/// How long the last words of a command that failed are waited for.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Bytes of a command's last words that are kept.
+const WORDS: usize = 1000;
+
+/// Why there is nothing of a service.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// What went wrong, in words.
+    Command(String),
+    /// Nobody waits for it any more.
+    Cancelled,
+}
+
+/// Runs a command, and hands on what it writes. What it says beside that is told where it fails.
+pub(super) fn run(argv: &[String], out: &mut dyn Write, watch: &mut Watch) -> Result<(), Failed> {
+    let failed = |what: &str, error: io::Error| Failed::Command(format!("{what}: {error}"));
+    let Some((program, arguments)) = argv.split_first() else {
+        return Err(Failed::Command("its backup command is empty".to_owned()));
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed("its backup command cannot be run", error))?;
+    let complaints = child.stderr.take();
+    let (said, words) = channel();
+    std::thread::spawn(move || said.send(complaints.map(last_words).unwrap_or_default()));
+    let copied = match child.stdout.take() {
+        Some(from) => copy(from, out, watch),
+        None => Ok(()),
+    };
+    if let Err(error) = copied {
+        // What it still writes goes nowhere, which ends what this does not.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
+    let status = child.wait().map_err(|error| failed("its backup command is lost", error))?;
+    match status.success() {
+        true => Ok(()),
+        false => {
+            // What it has left behind may hold the other end, and is not waited for.
+            let words = words.recv_timeout(LAST_WORDS).unwrap_or_default();
+            let colon = if words.is_empty() { "" } else { ": " };
+            Err(Failed::Command(format!("its backup command failed ({status}){colon}{words}")))
+        }
+    }
+}
+
+/// Copies until the end, as long as something comes and somebody wants it.
+fn copy(mut from: ChildStdout, out: &mut dyn Write, watch: &mut Watch) -> Result<(), Failed> {
+    let broken = |error: io::Error| Failed::Command(format!("its data cannot be copied: {error}"));
+    let mut buffer = vec![0; 1 << 16];
+    let mut heard = Instant::now();
+    loop {
+        if watch.is_over() {
+            return Err(Failed::Cancelled);
+        }
+        let mut ready = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+        // An interrupted wait is a wait that ended early.
+        if !matches!(poll(&mut ready, PollTimeout::from(GLANCE)), Ok(1..)) {
+            if heard.elapsed() >= PATIENCE {
+                let minutes = PATIENCE.as_secs() / 60;
+                let what = format!("its backup command wrote nothing for {minutes} minutes");
+                return Err(Failed::Command(what));
+            }
+            continue;
+        }
+        let read = from.read(&mut buffer).map_err(broken)?;
+        if read == 0 {
+            return Ok(());
+        }
+        out.write_all(&buffer[..read]).map_err(broken)?;
+        watch.read(read as u64);
+        heard = Instant::now();
+    }
+}
+
+/// The end of what a command said, without anything that a terminal would obey.
+fn last_words(mut from: impl Read) -> String {
+    let mut end = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        end.extend_from_slice(&buffer[..read]);
+        let surplus = end.len().saturating_sub(WORDS);
+        end.drain(..surplus);
+    }
+    let text = String::from_utf8_lossy(&end);
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| line.chars().filter(|letter| !letter.is_control()).collect::<String>())
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    fn shell(script: &str) -> [String; 3] {
+        ["/bin/sh", "-c", script].map(str::to_owned)
+    }
+
+    #[test]
+    fn what_it_writes_is_copied_and_what_it_says_is_told_when_it_fails() {
+        let (tell, _heard) = unbounded_channel();
+        let mut watch = Watch::new(tell, CancellationToken::new());
+        let mut out = Vec::new();
+        run(&shell("echo data; echo chat >&2"), &mut out, &mut watch).unwrap();
+        assert_eq!(out, b"data\n");
+        let mut failed = |script| match run(&shell(script), &mut Vec::new(), &mut watch) {
+            Err(Failed::Command(what)) => what,
+            other => panic!("{other:?}"),
+        };
+        let said = failed("echo data; printf '\\033[2Jno\\nway\\n' >&2; exit 3");
+        assert!(said.contains("exit status: 3") && said.ends_with(": [2Jno; way"), "{said:?}");
+        let said = failed("seq 100000 >&2; exit 1");
+        assert!(said.len() < 2 * WORDS && said.ends_with("99999; 100000"), "{said}");
+        assert!(failed("kill -9 $$").contains("signal: 9"));
+        let nothing = run(&[], &mut Vec::new(), &mut watch).unwrap_err();
+        assert!(matches!(nothing, Failed::Command(_)), "{nothing:?}");
+    }
+
+    #[test]
+    fn it_ends_when_nobody_wants_it() {
+        let (tell, heard) = unbounded_channel();
+        drop(heard);
+        let mut watch = Watch::new(tell, CancellationToken::new());
+        let script = "while :; do echo more; done";
+        let ended = run(&shell(script), &mut io::sink(), &mut watch).unwrap_err();
+        assert!(matches!(ended, Failed::Cancelled), "{ended:?}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Backups. The answer is a line of JSON from time to time, for as long as it takes: how far it is
+//! (`progress`), and at last what came of it (`done`, or `failed`).
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State as Shared;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use super::input::Fields;
+use super::{Operator, Problem};
+use crate::backup::{BackupError, Progress, Wanted, Watch, make};
+
+/// How long a client hears nothing: an empty line says that it is not forgotten.
+const SILENCE: Duration = Duration::from_secs(10);
+
+#[derive(Deserialize)]
+pub(super) struct Backup {
+    path: PathBuf,
+    /// Whether what cannot be had now is left out.
+    #[serde(default)]
+    skip_unavailable: bool,
+}
+
+pub(super) async fn backup(
+    Shared(operator): Shared<Operator>,
+    Fields(body): Fields<Backup>,
+) -> Result<Response, Problem> {
+    let Backup { path, skip_unavailable } = body;
+    if !path.is_absolute() {
+        let message = "The path must be absolute: the server's directory is not yours.".to_owned();
+        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message));
+    }
+    // Here as well, so that this most frequent slip has a status of its own.
+    let name = path.clone();
+    let exists = tokio::task::spawn_blocking(move || std::fs::symlink_metadata(name).is_ok());
+    if exists.await.unwrap_or(false) {
+        return Err(refused(&store::Error::Exists { path }));
+    }
+    let (tell, told) = unbounded_channel();
+    let state = Arc::clone(&operator.state);
+    let wanted = Wanted { path, skip_unavailable };
+    let work = tokio::task::spawn_blocking(move || {
+        let mut watch = Watch::new(tell, state.hosting.closing.clone());
+        make(&state, &wanted, &mut watch)
+    });
+    let lines = stream::unfold(Some(Lines { told, work }), Lines::next);
+    let headers =
+        [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::from_stream(lines)).into_response())
+}
+
+/// What is said to a client while a backup is made.
+struct Lines {
+    told: UnboundedReceiver<Progress>,
+    work: JoinHandle<Result<Value, BackupError>>,
+}
+
+impl Lines {
+    async fn next(this: Option<Self>) -> Option<(Result<Bytes, Infallible>, Option<Self>)> {
+        let mut lines = this?;
+        let (line, rest) = match tokio::time::timeout(SILENCE, lines.told.recv()).await {
+            Err(_) => (String::new(), Some(lines)),
+            Ok(Some(progress)) => (json!({ "progress": progress }).to_string(), Some(lines)),
+            // Whoever told has ended.
+            Ok(None) => (outcome(lines.work.await).to_string(), None),
+        };
+        Some((Ok(Bytes::from(line + "\n")), rest))
+    }
+}
+
+fn outcome(ended: Result<Result<Value, BackupError>, tokio::task::JoinError>) -> Value {
+    let problem = match ended {
+        Ok(Ok(report)) => return json!({ "done": report }),
+        Ok(Err(error)) => refused(&error),
+        Err(error) => super::internal(error),
+    };
+    let Problem(status, id, message) = problem;
+    json!({ "failed": { "status": status.as_u16(), "id": id, "message": message } })
+}
+
+fn refused(error: &dyn std::error::Error) -> Problem {
+    let message = format!("The backup was not written: {}", crate::backup::chain(error));
+    Problem(StatusCode::CONFLICT, "conflict", message)
+}
