@@ -2,12 +2,11 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::code::Code;
 use super::dyno::Lease;
@@ -37,7 +36,6 @@ pub struct Download {
     worker: usize,
     entry: Entry,
     idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
     moved: Option<Instant>,
 }
 
@@ -58,7 +56,6 @@ impl Download {
             worker,
             entry,
             idle,
-            timer: None,
             moved: None,
         }
     }
@@ -134,15 +131,7 @@ impl Download {
     /// Whether nothing came for too long.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let deadline = *self.moved.get_or_insert_with(Instant::now) + self.idle;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        while timer.as_mut().poll(cx).is_ready() {
-            if timer.deadline() >= deadline {
-                return true;
-            }
-            // It was set when something else was waited for.
-            timer.as_mut().reset(deadline);
-        }
-        false
+        self.upstream.as_mut().is_some_and(|upstream| upstream.is_late(cx, deadline))
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::alarm::ConnectionTimer;
 use super::client_io::ClientIo;
 use super::exchange::serve;
 use super::head::Marks;
@@ -228,7 +229,7 @@ where
     let io = ClientIo::new(stream, limits.idle);
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
+        .timer(ConnectionTimer::default())
         .header_read_timeout(limits.keep_alive)
         .max_header_size(limits.head_bytes);
     let service = service_fn(move |request| serve(Arc::clone(&client), request));

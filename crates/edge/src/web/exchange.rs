@@ -219,7 +219,8 @@ impl<'a> Exchange<'a> {
     }
 
     async fn over(&mut self, upstream: &mut Upstream, entry: &mut Entry) -> Tried {
-        entry.sent = Some(Instant::now());
+        let began = Instant::now();
+        entry.sent = Some(began);
         let body = self.upload.clone().map_or(UpBody::Empty, UpBody::Shared);
         let mut request = Request::new(body);
         *request.method_mut() = self.parts.method.clone();
@@ -232,7 +233,7 @@ impl<'a> Exchange<'a> {
         } else {
             std::mem::take(&mut self.parts.headers)
         };
-        match self.head(upstream, request).await {
+        match self.head(upstream, request, began).await {
             Ok(response) => Tried::Response(response),
             Err(Failed::Late(code)) => Tried::Failed(code),
             Err(Failed::Lost(lost)) => {
@@ -267,40 +268,33 @@ impl<'a> Exchange<'a> {
         &self,
         upstream: &mut Upstream,
         request: Request<UpBody>,
+        began: Instant,
     ) -> Result<Response<Incoming>, Failed> {
-        let limits = &self.client.web.limits;
         let mut sent = pin!(upstream.send(request));
-        let mut timer = pin!(sleep(limits.first_byte));
-        let began = Instant::now();
         poll_fn(|cx| {
-            loop {
-                upstream.drive(cx);
-                if let Poll::Ready(answered) = sent.as_mut().poll(cx) {
-                    return Poll::Ready(answered.map_err(|lost| Failed::Lost(Box::new(lost))));
-                }
-                if timer.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                match self.deadline(began) {
-                    Ok(next) => timer.as_mut().reset(next.into()),
-                    Err(code) => return Poll::Ready(Err(Failed::Late(code))),
-                }
+            upstream.drive(cx);
+            if let Poll::Ready(answered) = sent.as_mut().poll(cx) {
+                return Poll::Ready(answered.map_err(|lost| Failed::Lost(Box::new(lost))));
             }
+            let (deadline, code) = self.deadline(began);
+            if upstream.is_late(cx, deadline) {
+                return Poll::Ready(Err(Failed::Late(code)));
+            }
+            Poll::Pending
         })
         .await
     }
 
-    /// Until when the dyno, or the client, may let us wait, if it is not too late already.
-    fn deadline(&self, began: Instant) -> Result<Instant, Code> {
+    /// Until when the dyno, or the client, may let us wait, and what it is if that is over.
+    fn deadline(&self, began: Instant) -> (Instant, Code) {
         let limits = &self.client.web.limits;
-        let (deadline, code) = match self.upload.as_ref().map(Upload::progress) {
+        match self.upload.as_ref().map(Upload::progress) {
             None => (began + limits.first_byte, Code::H12),
             Some((Progress::AwaitsClient, since)) => (since + limits.idle, Code::H28),
             Some((Progress::AwaitsDyno | Progress::Done | Progress::Broken, since)) => {
                 (since.max(began) + limits.first_byte, Code::H12)
             }
-        };
-        if deadline <= Instant::now() { Err(code) } else { Ok(deadline) }
+        }
     }
 }
 
