@@ -9,7 +9,6 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::code::Code;
-use super::dyno::Lease;
 use super::entry::Entry;
 use super::upload::BodyError;
 use super::upstream::Upstream;
@@ -32,9 +31,8 @@ pub struct Download {
     incoming: Incoming,
     /// Gone once it is kept for another request.
     upstream: Option<Upstream>,
-    lease: Option<Lease>,
     worker: usize,
-    entry: Entry,
+    entry: Box<Entry>,
     idle: Duration,
     moved: Option<Instant>,
 }
@@ -44,45 +42,36 @@ impl Download {
     pub fn new(
         incoming: Incoming,
         upstream: Upstream,
-        lease: Lease,
         worker: usize,
-        entry: Entry,
+        entry: Box<Entry>,
         idle: Duration,
     ) -> Self {
-        Self {
-            incoming,
-            upstream: Some(upstream),
-            lease: Some(lease),
-            worker,
-            entry,
-            idle,
-            moved: None,
-        }
+        Self { incoming, upstream: Some(upstream), worker, entry, idle, moved: None }
     }
 
     /// Ends it if there is nothing more to come.
-    pub fn end_if_whole(&mut self, cx: &mut Context<'_>) {
+    pub fn end_if_whole(&mut self) {
         if self.incoming.is_end_stream() {
-            self.end(cx);
+            self.end();
         }
     }
 
-    fn end(&mut self, cx: &mut Context<'_>) {
+    fn end(&mut self) {
         self.entry.ended = true;
         if let Some(mut upstream) = self.upstream.take()
-            && upstream.rests(cx)
-            && let Some(lease) = &self.lease
+            && upstream.rests()
+            && let Some(dyno) = self.entry.dyno()
         {
-            lease.dyno().keep(self.worker, upstream);
+            dyno.keep(self.worker, upstream);
         }
-        self.lease = None;
+        self.entry.release();
     }
 
     fn fail(&mut self, code: Code) {
         self.entry.ended = true;
         self.entry.code = Some(code);
         self.upstream = None;
-        self.lease = None;
+        self.entry.release();
     }
 
     /// Once it failed it never looks as if it were whole.
@@ -105,7 +94,7 @@ impl Download {
             Poll::Ready(Some(Ok(frame))) => {
                 self.entry.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.moved = None;
-                self.end_if_whole(cx);
+                self.end_if_whole();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(_))) => {
@@ -116,7 +105,7 @@ impl Download {
             }
             Poll::Ready(None) => {
                 if !self.entry.ended {
-                    self.end(cx);
+                    self.end();
                 }
                 Poll::Ready(None)
             }

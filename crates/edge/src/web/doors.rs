@@ -232,7 +232,7 @@ where
         .timer(ConnectionTimer::default())
         .header_read_timeout(limits.keep_alive)
         .max_header_size(limits.head_bytes);
-    let service = service_fn(move |request| serve(Arc::clone(&client), request));
+    let service = service_fn(move |request| serve(&client, request));
     Ok(builder.serve_connection(io, service).with_upgrades().await?)
 }
 
@@ -255,9 +255,9 @@ where
     let idle = Arc::new(Idle::default());
     let watched = Arc::clone(&idle);
     let service = service_fn(move |request| {
-        let (client, use_of) = (Arc::clone(&client), watched.begin());
+        let (served, use_of) = (serve(&client, request), watched.begin());
         async move {
-            let response = serve(client, request).await;
+            let response = served.await;
             drop(use_of);
             response
         }

@@ -88,8 +88,9 @@ impl Upstream {
     }
 
     /// Whether it is done with a request and can take another. Moves it along for that.
-    pub fn rests(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx);
+    pub fn rests(&mut self) -> bool {
+        // Nobody waits for a connection that is kept.
+        self.drive(&mut Context::from_waker(Waker::noop()));
         let rests = self.connection.is_some() && self.sender.is_ready();
         if rests {
             self.used = true;
