@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod head;
 pub mod log;
 pub mod page;
+pub mod pieces;
 pub mod probe;
 pub mod table;
 pub mod tunnel;

@@ -1,7 +1,6 @@
 //! What the log says of one request, in Heroku's form. It is written when the last hand lets go
 //! of it, so every request has its line however it ends.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use super::code::Code;
 use super::dyno::{Dyno, Lease};
 use super::table::App;
 use crate::clock;
+use crate::digits::Digits;
 
 /// A request on its way into the log.
 #[derive(Debug)]
@@ -54,10 +54,7 @@ impl Drop for Entry {
                 self.status = Code::H27.logged();
             }
         }
-        self.app.log.add(|out| {
-            // Writing to a string does not fail.
-            let _ = self.write(out);
-        });
+        self.app.log.add(|out| self.write(out));
     }
 }
 
@@ -94,14 +91,16 @@ impl Entry {
         }
     }
 
-    fn write(&self, out: &mut String) -> std::fmt::Result {
-        clock::write_rfc3339(out, clock::since_epoch())?;
+    fn write(&self, out: &mut String) {
+        clock::write_rfc3339(out, clock::since_epoch());
         out.push_str(" router: at=");
         match self.code {
             None => out.push_str("info"),
             Some(code) => {
                 let (level, name, what) = (code.level(), code.name(), code.description());
-                write!(out, "{level} code={name} desc=\"{what}\"")?;
+                for text in [level, " code=", name, " desc=\"", what, "\""] {
+                    out.push_str(text);
+                }
             }
         }
         out.push_str(" method=");
@@ -118,16 +117,21 @@ impl Entry {
         out.push_str("\" dyno=");
         out.push_str(self.dyno().map_or("", |dyno| &dyno.name));
         out.push_str(" connect=");
-        if let Some(connect) = self.connect {
-            write!(out, "{}ms", connect.as_millis())?;
-        }
+        push_millis(out, self.connect);
         out.push_str(" service=");
-        if let Some(sent) = self.sent {
-            write!(out, "{}ms", sent.elapsed().as_millis())?;
-        }
-        write!(out, " status={} bytes={}", self.status, self.bytes)?;
+        push_millis(out, self.sent.map(|sent| sent.elapsed()));
+        out.push_str(" status=");
+        out.push_str(Digits::of(self.status.into(), 1).as_str());
+        out.push_str(" bytes=");
+        out.push_str(Digits::of(self.bytes, 1).as_str());
         out.push_str(if self.secure { " protocol=https" } else { " protocol=http" });
-        Ok(())
+    }
+}
+
+fn push_millis(out: &mut String, time: Option<Duration>) {
+    if let Some(time) = time {
+        out.push_str(Digits::of(time.as_millis() as u64, 1).as_str());
+        out.push_str("ms");
     }
 }
 
@@ -183,7 +187,7 @@ mod tests {
             ended: true,
         };
         let mut line = String::new();
-        entry.write(&mut line).unwrap();
+        entry.write(&mut line);
         let (time, rest) = line.split_once(' ').unwrap();
         assert!(time.ends_with("+00:00"));
         assert_eq!(

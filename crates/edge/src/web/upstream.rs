@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::alarm::Alarm;
+use super::pieces::Pieces;
 use super::upload::UpBody;
 
-type Connection = http1::Connection<TokioIo<TcpStream>, UpBody>;
+type Connection = http1::Connection<Pieces<TcpStream>, UpBody>;
 
 /// A connection to a dyno.
 pub struct Upstream {
@@ -46,7 +46,7 @@ impl Upstream {
     pub async fn begin(stream: TcpStream, head_bytes: usize) -> hyper::Result<Self> {
         let mut builder = http1::Builder::new();
         builder.max_header_size(head_bytes);
-        let (sender, connection): (_, Connection) = builder.handshake(TokioIo::new(stream)).await?;
+        let (sender, connection): (_, Connection) = builder.handshake(Pieces::new(stream)).await?;
         Ok(Self {
             sender,
             connection: Some(Box::pin(connection.with_upgrades())),
@@ -89,8 +89,10 @@ impl Upstream {
 
     /// Whether it is done with a request and can take another. Moves it along for that.
     pub fn rests(&mut self) -> bool {
-        // Nobody waits for a connection that is kept.
-        self.drive(&mut Context::from_waker(Waker::noop()));
+        if !self.sender.is_ready() {
+            // Nobody waits for a connection that is kept.
+            self.drive(&mut Context::from_waker(Waker::noop()));
+        }
         let rests = self.connection.is_some() && self.sender.is_ready();
         if rests {
             self.used = true;
