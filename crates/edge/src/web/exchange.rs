@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -53,7 +53,8 @@ pub fn serve(
     }
 }
 
-/// A request on its way.
+/// A request on its way. It is kept in a box, for hyper writes over all of a future's memory
+/// with every request.
 struct Exchange {
     client: Arc<Client>,
     entry: Box<Entry>,
@@ -80,7 +81,7 @@ impl Exchange {
     fn begin(
         client: &Arc<Client>,
         request: Request<Incoming>,
-    ) -> Result<Self, Box<Response<DownBody>>> {
+    ) -> Result<Box<Self>, Box<Response<DownBody>>> {
         let (mut parts, body) = request.into_parts();
         let authority = head::check(&parts).map_err(|why| Box::new(page::malformed(why)))?;
         let host = authority.host();
@@ -105,7 +106,7 @@ impl Exchange {
         entry.client = parts.headers.get(&head::FORWARDED_FOR).cloned();
         let upload = (!empty).then(|| Upload::new(body, client.web.limits.replay_bytes));
         let request::Parts { method, uri, headers, .. } = parts;
-        Ok(Self {
+        Ok(Box::new(Self {
             client: Arc::clone(client),
             entry: Box::new(entry),
             method,
@@ -114,10 +115,10 @@ impl Exchange {
             copied,
             upload,
             upgrade,
-        })
+        }))
     }
 
-    async fn run(mut self) -> Response<DownBody> {
+    async fn run(mut self: Box<Self>) -> Response<DownBody> {
         match self.answer().await {
             Ok((response, upstream)) => self.respond(response, upstream),
             Err(code) => page::failed(code, self.entry),
@@ -211,8 +212,8 @@ impl Exchange {
     async fn over(&mut self, upstream: &mut Upstream) -> Tried {
         let began = Instant::now();
         self.entry.sent = Some(began);
-        let request = self.request();
-        match self.head(upstream, request, began).await {
+        let sent = pin!(upstream.send(self.request()));
+        match self.head(upstream, sent, began).await {
             Ok(response) => Tried::Response(response),
             Err(Failed::Late(code)) => Tried::Failed(code),
             Err(Failed::Lost(lost)) => {
@@ -253,10 +254,9 @@ impl Exchange {
     async fn head(
         &self,
         upstream: &mut Upstream,
-        request: Request<UpBody>,
+        mut sent: Pin<&mut impl Future<Output = Result<Response<Incoming>, Lost>>>,
         began: Instant,
     ) -> Result<Response<Incoming>, Failed> {
-        let mut sent = pin!(upstream.send(request));
         poll_fn(|cx| {
             upstream.drive(cx);
             if let Poll::Ready(answered) = sent.as_mut().poll(cx) {
@@ -285,14 +285,14 @@ impl Exchange {
 
     /// Makes a dyno's response one for the client.
     fn respond(
-        mut self,
+        mut self: Box<Self>,
         mut response: Response<Incoming>,
         upstream: Upstream,
     ) -> Response<DownBody> {
         self.entry.status = response.status().as_u16();
         let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         head::to_client(response.headers_mut(), upgraded);
-        let Self { client, entry, upgrade, .. } = self;
+        let Self { client, entry, upgrade, .. } = *self;
         if upgraded {
             return match upgrade {
                 Some(of_client) => tunnel::open(&client, response, upstream, of_client, entry),

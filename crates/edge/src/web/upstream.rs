@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use futures_util::TryFutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -106,13 +107,10 @@ impl Upstream {
         &mut self,
         request: Request<UpBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, Lost>> + use<> {
-        let sent = self.sender.try_send_request(request);
-        async move {
-            sent.await.map_err(|mut failed| {
-                let request = failed.take_message();
-                Lost { request, error: failed.into_error() }
-            })
-        }
+        self.sender.try_send_request(request).map_err(|mut failed| {
+            let request = failed.take_message();
+            Lost { request, error: failed.into_error() }
+        })
     }
 
     /// Moves it along until it ended: what an upgrade needs.
