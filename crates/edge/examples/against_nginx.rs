@@ -138,7 +138,9 @@ fn port() -> Result<u16, Failed> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// An nginx of our own, which ends with this.
+/// An nginx of our own, which ends with this. It gets a session of its own, as the edge has one
+/// and as a service has: the kernel shares processors out between sessions first, and lets what a
+/// proxy wakes take its place the more readily if that is in another.
 struct Nginx(Child);
 
 impl Drop for Nginx {
@@ -154,7 +156,8 @@ fn nginx(dir: &Path, name: &str, http: &str) -> Result<Nginx, Failed> {
     std::fs::create_dir_all(&dir)?;
     let config = dir.join("nginx.conf");
     std::fs::write(&config, http.replace("DIR", &dir.display().to_string()))?;
-    let child = Command::new("nginx")
+    let child = Command::new("setsid")
+        .arg("nginx")
         .arg("-p")
         .arg(&dir)
         .arg("-c")
