@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use causeway_edge::{Config, Place, ensure};
 use model::edge::{AppRoute, Backend, BackendState, EdgeIntent, RouterIntent};
@@ -19,6 +20,8 @@ use uuid::Uuid;
 const HOST: &str = "demo.apps.localhost";
 const ROUNDS: usize = 5;
 const SECONDS: u32 = 4;
+/// That nginx may take to start.
+const START: Duration = Duration::from_secs(10);
 
 type Failed = Box<dyn Error>;
 
@@ -35,8 +38,8 @@ fn main() -> Result<ExitCode, Failed> {
     let (app, proxy, router) = (port()?, port()?, port()?);
     std::fs::create_dir_all(dir.path().join("app"))?;
     std::fs::write(dir.path().join("app/big"), vec![b'x'; 256 * 1024])?;
-    let _app = nginx(dir.path(), "app", &app_config(app))?;
-    let _proxy = nginx(dir.path(), "proxy", &proxy_config(proxy, app))?;
+    let _app = nginx(dir.path(), "app", app, &app_config(app))?;
+    let _proxy = nginx(dir.path(), "proxy", proxy, &proxy_config(proxy, app))?;
     let mut config = Config::new(dir.path().join("edge"));
     config.router = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, router)));
     config.place = Place::Here { http: port()?, https: port()?, dns: port()? };
@@ -58,17 +61,29 @@ fn measure(proxy: u16, router: u16) -> Result<(), Failed> {
                 theirs.push(wrk(proxy, path, connections)?);
                 ours.push(wrk(router, path, connections)?);
             }
+            let rate = spread(&theirs, &ours, |it| it.rate);
+            let p99 = spread(&theirs, &ours, |it| it.p99_ms);
             let (theirs, ours) = (Figures::middle(&theirs), Figures::middle(&ours));
             let title = format!("{what}, {connections} connections");
             row(&format!("{title}: nginx"), &theirs.to_string(), "");
             row(&format!("{title}: edge"), &ours.to_string(), "");
-            let ratio = format!("{:.2}", ours.rate / theirs.rate);
-            row("  throughput ÷ nginx", &ratio, "≥ 0.90");
-            let ratio = format!("{:.2}", ours.p99_ms / theirs.p99_ms);
-            row("  p99 ÷ nginx", &ratio, "≤ 1.00");
+            row("  throughput ÷ nginx", &rate, "≥ 0.90");
+            row("  p99 ÷ nginx", &p99, "≤ 1.00");
         }
     }
     Ok(())
+}
+
+/// The ratio of one figure in each round: the middle one, the least and the greatest. What else
+/// runs on the machine changes from round to round.
+fn spread(theirs: &[Figures], ours: &[Figures], figure: fn(&Figures) -> f64) -> String {
+    let rounds = ours.iter().zip(theirs);
+    let mut ratios: Vec<f64> = rounds.map(|(ours, theirs)| figure(ours) / figure(theirs)).collect();
+    ratios.sort_by(f64::total_cmp);
+    match (ratios.get(ratios.len() / 2), ratios.first(), ratios.last()) {
+        (Some(middle), Some(least), Some(most)) => format!("{middle:.2} ({least:.2} to {most:.2})"),
+        _ => String::new(),
+    }
 }
 
 fn row(what: &str, figure: &str, wanted: &str) {
@@ -138,7 +153,9 @@ fn port() -> Result<u16, Failed> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// An nginx of our own, which ends with this.
+/// An nginx of our own, which ends with this. It gets a session of its own, as the edge has one
+/// and as a service has: the kernel shares processors out between sessions first, and lets what a
+/// proxy wakes take its place the more readily if that is in another.
 struct Nginx(Child);
 
 impl Drop for Nginx {
@@ -149,12 +166,13 @@ impl Drop for Nginx {
     }
 }
 
-fn nginx(dir: &Path, name: &str, http: &str) -> Result<Nginx, Failed> {
+fn nginx(dir: &Path, name: &str, port: u16, http: &str) -> Result<Nginx, Failed> {
     let dir = dir.join(name);
     std::fs::create_dir_all(&dir)?;
     let config = dir.join("nginx.conf");
     std::fs::write(&config, http.replace("DIR", &dir.display().to_string()))?;
-    let child = Command::new("nginx")
+    let child = Command::new("setsid")
+        .arg("nginx")
         .arg("-p")
         .arg(&dir)
         .arg("-c")
@@ -163,7 +181,15 @@ fn nginx(dir: &Path, name: &str, http: &str) -> Result<Nginx, Failed> {
         .arg(dir.join("error.log"))
         .stdout(Stdio::null())
         .spawn()?;
-    Ok(Nginx(child))
+    let nginx = Nginx(child);
+    let deadline = Instant::now() + START;
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        if Instant::now() > deadline {
+            return Err(format!("nginx does not listen: see {}", dir.display()).into());
+        }
+        std::thread::yield_now();
+    }
+    Ok(nginx)
 }
 
 fn app_config(port: u16) -> String {

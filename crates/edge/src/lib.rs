@@ -13,6 +13,7 @@ mod clock;
 mod config;
 mod control;
 mod core;
+mod digits;
 mod dns;
 mod mark;
 mod process;

@@ -3,6 +3,7 @@
 //! Each worker thread has a runtime of its own. A connection stays with the worker that it was
 //! given to, and so do the connections to dynos that its requests use.
 
+pub mod alarm;
 pub mod body;
 pub mod client_io;
 pub mod code;
@@ -13,6 +14,7 @@ pub mod exchange;
 pub mod head;
 pub mod log;
 pub mod page;
+pub mod pieces;
 pub mod probe;
 pub mod table;
 pub mod tunnel;

@@ -2,15 +2,13 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::code::Code;
-use super::dyno::Lease;
 use super::entry::Entry;
 use super::upload::BodyError;
 use super::upstream::Upstream;
@@ -33,11 +31,9 @@ pub struct Download {
     incoming: Incoming,
     /// Gone once it is kept for another request.
     upstream: Option<Upstream>,
-    lease: Option<Lease>,
     worker: usize,
-    entry: Entry,
+    entry: Box<Entry>,
     idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
     moved: Option<Instant>,
 }
 
@@ -46,46 +42,36 @@ impl Download {
     pub fn new(
         incoming: Incoming,
         upstream: Upstream,
-        lease: Lease,
         worker: usize,
-        entry: Entry,
+        entry: Box<Entry>,
         idle: Duration,
     ) -> Self {
-        Self {
-            incoming,
-            upstream: Some(upstream),
-            lease: Some(lease),
-            worker,
-            entry,
-            idle,
-            timer: None,
-            moved: None,
-        }
+        Self { incoming, upstream: Some(upstream), worker, entry, idle, moved: None }
     }
 
     /// Ends it if there is nothing more to come.
-    pub fn end_if_whole(&mut self, cx: &mut Context<'_>) {
+    pub fn end_if_whole(&mut self) {
         if self.incoming.is_end_stream() {
-            self.end(cx);
+            self.end();
         }
     }
 
-    fn end(&mut self, cx: &mut Context<'_>) {
+    fn end(&mut self) {
         self.entry.ended = true;
         if let Some(mut upstream) = self.upstream.take()
-            && upstream.rests(cx)
-            && let Some(lease) = &self.lease
+            && upstream.rests()
+            && let Some(dyno) = self.entry.dyno()
         {
-            lease.dyno().keep(self.worker, upstream);
+            dyno.keep(self.worker, upstream);
         }
-        self.lease = None;
+        self.entry.release();
     }
 
     fn fail(&mut self, code: Code) {
         self.entry.ended = true;
         self.entry.code = Some(code);
         self.upstream = None;
-        self.lease = None;
+        self.entry.release();
     }
 
     /// Once it failed it never looks as if it were whole.
@@ -108,7 +94,7 @@ impl Download {
             Poll::Ready(Some(Ok(frame))) => {
                 self.entry.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.moved = None;
-                self.end_if_whole(cx);
+                self.end_if_whole();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(_))) => {
@@ -119,7 +105,7 @@ impl Download {
             }
             Poll::Ready(None) => {
                 if !self.entry.ended {
-                    self.end(cx);
+                    self.end();
                 }
                 Poll::Ready(None)
             }
@@ -134,15 +120,7 @@ impl Download {
     /// Whether nothing came for too long.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let deadline = *self.moved.get_or_insert_with(Instant::now) + self.idle;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        while timer.as_mut().poll(cx).is_ready() {
-            if timer.deadline() >= deadline {
-                return true;
-            }
-            // It was set when something else was waited for.
-            timer.as_mut().reset(deadline);
-        }
-        false
+        self.upstream.as_mut().is_some_and(|upstream| upstream.is_late(cx, deadline))
     }
 }
 

@@ -6,13 +6,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
+use super::pieces::Pieces;
+
 /// Ends writes that a client does not take in time.
 pub struct ClientIo<S> {
-    inner: TokioIo<S>,
+    inner: Pieces<S>,
     patience: Duration,
     stuck: Option<Pin<Box<Sleep>>>,
 }
@@ -20,7 +21,7 @@ pub struct ClientIo<S> {
 impl<S> ClientIo<S> {
     /// Around a stream.
     pub fn new(stream: S, patience: Duration) -> Self {
-        Self { inner: TokioIo::new(stream), patience, stuck: None }
+        Self { inner: Pieces::new(stream), patience, stuck: None }
     }
 
     fn watch<T>(

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::alarm::ConnectionTimer;
 use super::client_io::ClientIo;
 use super::exchange::serve;
 use super::head::Marks;
@@ -228,10 +229,10 @@ where
     let io = ClientIo::new(stream, limits.idle);
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
+        .timer(ConnectionTimer::default())
         .header_read_timeout(limits.keep_alive)
         .max_header_size(limits.head_bytes);
-    let service = service_fn(move |request| serve(Arc::clone(&client), request));
+    let service = service_fn(move |request| serve(&client, request));
     Ok(builder.serve_connection(io, service).with_upgrades().await?)
 }
 
@@ -254,9 +255,9 @@ where
     let idle = Arc::new(Idle::default());
     let watched = Arc::clone(&idle);
     let service = service_fn(move |request| {
-        let (client, use_of) = (Arc::clone(&client), watched.begin());
+        let (served, use_of) = (serve(&client, request), watched.begin());
         async move {
-            let response = serve(client, request).await;
+            let response = served.await;
             drop(use_of);
             response
         }

@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::DynoId;
@@ -16,6 +16,17 @@ use super::upstream::Upstream;
 const AVOIDED: Duration = Duration::from_secs(1);
 /// Unused connections that each worker keeps to a dyno.
 const KEPT: usize = 256;
+
+/// What one worker keeps, in cache lines that no other worker writes to.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Kept(Mutex<Vec<Upstream>>);
+
+impl Kept {
+    fn lock(&self) -> MutexGuard<'_, Vec<Upstream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A web dyno. It stays the same one from table to table.
 #[derive(Debug)]
@@ -32,7 +43,7 @@ pub struct Dyno {
     refused: Mutex<Option<Instant>>,
     avoided: AtomicBool,
     /// Unused connections, by worker.
-    kept: Box<[Mutex<Vec<Upstream>>]>,
+    kept: Box<[Kept]>,
     events: UnboundedSender<EdgeEvent>,
 }
 
@@ -48,7 +59,7 @@ impl Dyno {
             under_way: AtomicUsize::new(0),
             refused: Mutex::default(),
             avoided: AtomicBool::new(false),
-            kept: (0..workers).map(|_| Mutex::default()).collect(),
+            kept: (0..workers).map(|_| Kept::default()).collect(),
             events,
         }
     }
@@ -107,7 +118,7 @@ impl Dyno {
 
     /// A connection that a worker kept and that was used within some time.
     pub fn take_kept(&self, worker: usize, within: Duration) -> Option<Upstream> {
-        let mut kept = self.kept.get(worker)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.get(worker)?.lock();
         // The last one that was kept is the least likely to be closed.
         let last = kept.pop()?;
         if last.idle_for() <= within {
@@ -120,7 +131,7 @@ impl Dyno {
     /// Keeps a connection for later.
     pub fn keep(&self, worker: usize, upstream: Upstream) {
         let Some(kept) = self.kept.get(worker) else { return };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = kept.lock();
         // Looked at under the lock, which the closing takes, too.
         if self.state() != BackendState::Draining && kept.len() < KEPT {
             kept.push(upstream);
@@ -130,14 +141,13 @@ impl Dyno {
     /// Closes the connections that were not used for some time, or that the dyno closed.
     pub fn sweep(&self, idle: Duration) {
         for kept in &self.kept {
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.retain_mut(|upstream| upstream.idle_for() < idle && upstream.is_alive());
+            kept.lock().retain_mut(|upstream| upstream.idle_for() < idle && upstream.is_alive());
         }
     }
 
     fn close_kept(&self) {
         for kept in &self.kept {
-            kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            kept.lock().clear();
         }
     }
 }
@@ -156,7 +166,10 @@ fn number(state: BackendState) -> u8 {
 
 /// A request that is under way to a dyno.
 #[derive(Debug)]
-pub struct Lease(Arc<Dyno>);
+pub struct Lease {
+    dyno: Arc<Dyno>,
+    ended: bool,
+}
 
 impl Lease {
     /// Begins one, unless the dyno takes none any more.
@@ -164,22 +177,30 @@ impl Lease {
         // First counted, then looked at; whoever says that the dyno is drained does it the other
         // way round. So one of the two sees the other.
         dyno.under_way.fetch_add(1, Ordering::SeqCst);
-        let lease = Self(Arc::clone(dyno));
+        let lease = Self { dyno: Arc::clone(dyno), ended: false };
         (dyno.state() != BackendState::Draining).then_some(lease)
     }
 
     /// To which.
     pub fn dyno(&self) -> &Arc<Dyno> {
-        &self.0
+        &self.dyno
+    }
+
+    /// Says that the request is no longer under way.
+    pub fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let last = self.dyno.under_way.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.dyno.state() == BackendState::Draining {
+            // Nobody listens once the edge ends.
+            let _ = self.dyno.events.send(EdgeEvent::Drained(self.dyno.id));
+        }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let last = self.0.under_way.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last && self.0.state() == BackendState::Draining {
-            // Nobody listens once the edge ends.
-            let _ = self.0.events.send(EdgeEvent::Drained(self.0.id));
-        }
+        self.end();
     }
 }

@@ -1,27 +1,29 @@
 //! What the log says of one request, in Heroku's form. It is written when the last hand lets go
 //! of it, so every request has its line however it ends.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Uri};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderValue, Method, Uri, request};
 
 use super::code::Code;
-use super::log::AppLog;
+use super::dyno::{Dyno, Lease};
+use super::table::App;
 use crate::clock;
+use crate::digits::Digits;
 
 /// A request on its way into the log.
 #[derive(Debug)]
 pub struct Entry {
-    /// Where it goes.
-    pub log: Option<Arc<AppLog>>,
+    /// Whose it is.
+    pub app: Arc<App>,
     /// The request's method.
     pub method: Method,
     /// Its path.
     pub uri: Uri,
     /// Its host.
-    pub host: http::uri::Authority,
+    pub host: Authority,
     /// Its id.
     pub id: Option<HeaderValue>,
     /// For whom it was asked.
@@ -29,7 +31,7 @@ pub struct Entry {
     /// Whether it came over TLS.
     pub secure: bool,
     /// Which dyno had it.
-    pub dyno: Option<Arc<super::dyno::Dyno>>,
+    pub lease: Option<Lease>,
     /// How long the connection to it took.
     pub connect: Option<Duration>,
     /// When it went to the dyno.
@@ -52,30 +54,59 @@ impl Drop for Entry {
                 self.status = Code::H27.logged();
             }
         }
-        if let Some(log) = self.log.take() {
-            log.add(|out| {
-                // Writing to a string does not fail.
-                let _ = self.write(out);
-            });
-        }
+        self.app.log.add(|out| self.write(out));
     }
 }
 
 impl Entry {
-    fn write(&self, out: &mut String) -> std::fmt::Result {
-        clock::write_rfc3339(out, clock::since_epoch())?;
+    /// A request that came to an app. Its fields are those that the dyno gets, or none yet.
+    pub fn new(app: Arc<App>, secure: bool, parts: &request::Parts, host: Authority) -> Self {
+        Self {
+            app,
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            host,
+            id: None,
+            client: None,
+            secure,
+            lease: None,
+            connect: None,
+            sent: None,
+            status: 0,
+            code: None,
+            bytes: 0,
+            ended: false,
+        }
+    }
+
+    /// The dyno that has it, or had it last.
+    pub fn dyno(&self) -> Option<&Dyno> {
+        self.lease.as_ref().map(|lease| &**lease.dyno())
+    }
+
+    /// Says that no dyno has it any more.
+    pub fn release(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.end();
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        clock::write_rfc3339(out, clock::since_epoch());
         out.push_str(" router: at=");
         match self.code {
             None => out.push_str("info"),
             Some(code) => {
                 let (level, name, what) = (code.level(), code.name(), code.description());
-                write!(out, "{level} code={name} desc=\"{what}\"")?;
+                for text in [level, " code=", name, " desc=\"", what, "\""] {
+                    out.push_str(text);
+                }
             }
         }
         out.push_str(" method=");
         out.push_str(self.method.as_str());
         out.push_str(" path=\"");
-        let path = self.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let path = self.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         push_quoted(out, path);
         out.push_str("\" host=");
         out.push_str(self.host.host());
@@ -84,18 +115,23 @@ impl Entry {
         out.push_str(" fwd=\"");
         push_quoted(out, text(self.client.as_ref()));
         out.push_str("\" dyno=");
-        out.push_str(self.dyno.as_ref().map_or("", |dyno| &dyno.name));
+        out.push_str(self.dyno().map_or("", |dyno| &dyno.name));
         out.push_str(" connect=");
-        if let Some(connect) = self.connect {
-            write!(out, "{}ms", connect.as_millis())?;
-        }
+        push_millis(out, self.connect);
         out.push_str(" service=");
-        if let Some(sent) = self.sent {
-            write!(out, "{}ms", sent.elapsed().as_millis())?;
-        }
-        write!(out, " status={} bytes={}", self.status, self.bytes)?;
+        push_millis(out, self.sent.map(|sent| sent.elapsed()));
+        out.push_str(" status=");
+        out.push_str(Digits::of(self.status.into(), 1).as_str());
+        out.push_str(" bytes=");
+        out.push_str(Digits::of(self.bytes, 1).as_str());
         out.push_str(if self.secure { " protocol=https" } else { " protocol=http" });
-        Ok(())
+    }
+}
+
+fn push_millis(out: &mut String, time: Option<Duration>) {
+    if let Some(time) = time {
+        out.push_str(Digits::of(time.as_millis() as u64, 1).as_str());
+        out.push_str("ms");
     }
 }
 
@@ -121,18 +157,28 @@ fn push_quoted(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::log::Logs;
+    use arc_swap::ArcSwap;
+    use tokio::sync::Notify;
 
     #[test]
     fn a_line_has_herokus_fields() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = Logs::start(dir.path()).unwrap();
+        let app = Arc::new(App {
+            log: logs.of(model::AppId(uuid::Uuid::from_u128(9))),
+            view: ArcSwap::default(),
+            changed: Notify::new(),
+        });
         let entry = Entry {
-            log: None,
+            app,
             method: Method::GET,
             uri: Uri::from_static("/a?b"),
-            host: http::uri::Authority::from_static("demo.apps.localhost:4881"),
+            host: Authority::from_static("demo.apps.localhost:4881"),
             id: Some(HeaderValue::from_static("an-id")),
             client: Some(HeaderValue::from_static("192.0.2.1, \"x\"")),
             secure: false,
-            dyno: None,
+            lease: None,
             connect: None,
             sent: None,
             status: 503,
@@ -141,7 +187,7 @@ mod tests {
             ended: true,
         };
         let mut line = String::new();
-        entry.write(&mut line).unwrap();
+        entry.write(&mut line);
         let (time, rest) = line.split_once(' ').unwrap();
         assert!(time.ends_with("+00:00"));
         assert_eq!(

@@ -1,6 +1,5 @@
 //! The heads of requests and responses: what is refused, what is taken out, what is added.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +8,7 @@ use http::uri::{Authority, PathAndQuery, Uri};
 use http::{Method, Version, request};
 
 use crate::clock;
+use crate::digits::Digits;
 
 /// What is not taken, and why, for the log and the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +25,10 @@ pub enum Malformed {
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
-static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Says for whom a request is made.
+pub static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// As this router calls itself.
 static VIA: HeaderValue = HeaderValue::from_static("1.1 causeway-router");
@@ -137,33 +135,62 @@ fn has_token(headers: &HeaderMap, token: &str) -> bool {
     })
 }
 
+/// What concerns one connection alone, apart from what `Connection` names.
+static HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+/// A bit for each of those that are there.
+fn hop_by_hop(headers: &HeaderMap) -> u8 {
+    headers.keys().fold(0, |found, name| {
+        found
+            | match name.as_str() {
+                "connection" => 1,
+                "transfer-encoding" => 1 << 1,
+                "upgrade" => 1 << 2,
+                "proxy-authenticate" => 1 << 3,
+                "proxy-authorization" => 1 << 4,
+                "keep-alive" => 1 << 5,
+                "proxy-connection" => 1 << 6,
+                "http2-settings" => 1 << 7,
+                _ => 0,
+            }
+    })
+}
+
 /// Takes out what concerns one connection alone.
 fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
+    let found = hop_by_hop(headers);
+    if found == 0 {
+        return;
+    }
+    if found & 1 != 0 {
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
+            .map(str::trim)
+            .filter(|token| !["close", "keep-alive"].contains(token))
+            .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
             // A client must not be able to take away what the app relies on.
             .filter(|name| !OURS.contains(&name.as_str()) && *name != header::HOST)
             .collect();
         for name in named {
             headers.remove(name);
         }
-        headers.remove(header::CONNECTION);
     }
-    for name in [
-        &header::TRANSFER_ENCODING,
-        &header::UPGRADE,
-        &header::PROXY_AUTHENTICATE,
-        &header::PROXY_AUTHORIZATION,
-        &KEEP_ALIVE,
-        &PROXY_CONNECTION,
-        &HTTP2_SETTINGS,
-    ] {
-        headers.remove(name);
+    for (bit, name) in HOP_BY_HOP.iter().enumerate() {
+        if found & 1 << bit != 0 {
+            headers.remove(name);
+        }
     }
 }
 
@@ -303,9 +330,67 @@ pub fn new_id() -> HeaderValue {
 
 /// Milliseconds.
 fn decimal(time: Duration) -> HeaderValue {
-    let mut text = String::with_capacity(16);
-    let _ = write!(text, "{}", time.as_millis());
-    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("digits are good in a header")
+    let digits = Digits::of(time.as_millis() as u64, 1);
+    HeaderValue::from_bytes(digits.as_bytes()).expect("digits are good in a header")
+}
+
+/// A request's target and fields in one piece of memory of their own, so that the buffer that
+/// they were read into is free for the next read, and so that they can be sent again.
+#[derive(Debug)]
+pub struct Copied {
+    block: Bytes,
+    fields_at: usize,
+}
+
+impl Copied {
+    /// Copies them, and makes them parts of the copy.
+    pub fn of(parts: &mut request::Parts) -> Self {
+        let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let fields = |headers: &HeaderMap| {
+            headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum::<usize>()
+        };
+        let mut block = Vec::with_capacity(path.len() + fields(&parts.headers));
+        block.extend_from_slice(path.as_bytes());
+        let fields_at = block.len();
+        for (name, value) in &parts.headers {
+            block.extend_from_slice(name.as_str().as_bytes());
+            block.push(b':');
+            block.extend_from_slice(value.as_bytes());
+            block.push(b'\n');
+        }
+        let copied = Self { block: block.into(), fields_at };
+        copied.replace(parts);
+        copied
+    }
+
+    fn replace(&self, parts: &mut request::Parts) {
+        if let Ok(path) = PathAndQuery::from_maybe_shared(self.block.slice(..self.fields_at)) {
+            parts.uri = Uri::from(path);
+        }
+        let mut at = self.fields_at;
+        for (name, value) in &mut parts.headers {
+            at += name.as_str().len() + 1;
+            let end = at + value.len();
+            if let Ok(copy) = HeaderValue::from_maybe_shared(self.block.slice(at..end)) {
+                *value = copy;
+            }
+            at = end + 1;
+        }
+    }
+
+    /// The fields once more.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in self.block[self.fields_at..].split(|byte| *byte == b'\n') {
+            let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+            let (name, value) = (&line[..colon], &line[colon + 1..]);
+            let value = HeaderValue::from_maybe_shared(self.block.slice_ref(value));
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
+                headers.append(name, value);
+            }
+        }
+        headers
+    }
 }
 
 #[cfg(test)]
@@ -402,6 +487,22 @@ mod tests {
         for gone in ["x-secret", "keep-alive", "upgrade", "x_forwarded_for", "content_length"] {
             assert_eq!(get(gone), None, "{gone}");
         }
+    }
+
+    #[test]
+    fn a_copy_is_what_it_is_a_copy_of() {
+        let mut parts = parts(|r| {
+            r.uri("/p?q=:x")
+                .header("host", "a:80")
+                .header("cookie", "a=1")
+                .header("x-empty", "")
+                .header("cookie", "b=\u{e9}:")
+        });
+        let before = parts.headers.clone();
+        let copied = Copied::of(&mut parts);
+        assert_eq!(parts.headers, before);
+        assert_eq!(copied.headers(), before);
+        assert_eq!(parts.uri, "/p?q=:x");
     }
 
     #[test]

@@ -15,6 +15,8 @@ use model::AppId;
 const FILE_BYTES: u64 = 1 << 20;
 /// What waits to be written, per app. More is dropped, and counted.
 const WAITING_BYTES: usize = 256 * 1024;
+/// With so many, they are written at once.
+const HURRY_BYTES: usize = WAITING_BYTES / 4;
 /// How long lines are gathered before they are written.
 const LINGER: Duration = Duration::from_millis(100);
 
@@ -86,13 +88,18 @@ impl AppLog {
             waiting.dropped += 1;
             return;
         }
-        let first = waiting.text.is_empty();
+        let before = waiting.text.len();
         write(&mut waiting.text);
         waiting.text.push('\n');
+        let after = waiting.text.len();
         drop(waiting);
-        if first {
+        let full = before < HURRY_BYTES && after >= HURRY_BYTES;
+        if before == 0 || full {
             let mut state = lock(&self.shared.state);
-            state.written.push(Arc::clone(self));
+            if before == 0 {
+                state.written.push(Arc::clone(self));
+            }
+            state.hurry |= full;
             drop(state);
             self.shared.wake.notify_one();
         }
@@ -110,6 +117,8 @@ struct Shared {
 struct State {
     /// Those that have something to be written.
     written: Vec<Arc<AppLog>>,
+    /// Whether one of them has much to be written.
+    hurry: bool,
     /// Whether the thread is to end.
     closed: bool,
     /// How many callers wait for all of it to be in the files.
@@ -182,12 +191,14 @@ fn write_all(dir: &Path, shared: &Shared) {
         }
         if !state.closed && state.flushes == state.done {
             // What comes within a moment is written at once.
-            let waits = |state: &mut State| !state.closed && state.flushes == state.done;
+            let waits =
+                |state: &mut State| !state.closed && !state.hurry && state.flushes == state.done;
             let waited = shared.wake.wait_timeout_while(state, LINGER, waits);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let flushes = state.flushes;
         let written = std::mem::take(&mut state.written);
+        state.hurry = false;
         let closed = state.closed;
         drop(state);
         for log in written {

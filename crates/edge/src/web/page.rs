@@ -13,7 +13,7 @@ use super::head::Malformed;
 static ERROR: HeaderName = HeaderName::from_static("x-causeway-error");
 
 /// A page about a request that failed.
-pub fn failed(code: Code, mut entry: Entry) -> Response<DownBody> {
+pub fn failed(code: Code, mut entry: Box<Entry>) -> Response<DownBody> {
     entry.code = Some(code);
     entry.status = code.logged();
     let text = format!(
@@ -28,7 +28,7 @@ pub fn failed(code: Code, mut entry: Entry) -> Response<DownBody> {
 }
 
 /// A page for who is not within the trusted ranges.
-pub fn forbidden(mut entry: Entry) -> Response<DownBody> {
+pub fn forbidden(mut entry: Box<Entry>) -> Response<DownBody> {
     entry.status = StatusCode::FORBIDDEN.as_u16();
     let text = "Your address is not in the space's trusted IP ranges.\n";
     page(StatusCode::FORBIDDEN, text, Some(entry))
@@ -59,12 +59,16 @@ pub fn malformed(why: Malformed) -> Response<DownBody> {
     response
 }
 
-fn page(status: StatusCode, text: impl Into<Bytes>, entry: Option<Entry>) -> Response<DownBody> {
+fn page(
+    status: StatusCode,
+    text: impl Into<Bytes>,
+    entry: Option<Box<Entry>>,
+) -> Response<DownBody> {
     let text = text.into();
     let entry = entry.map(|mut entry| {
         entry.bytes = text.len() as u64;
         entry.ended = true;
-        Box::new(entry)
+        entry
     });
     let mut response = Response::new(DownBody::Page { text: Some(text), _entry: entry });
     *response.status_mut() = status;

@@ -17,7 +17,6 @@ use tokio::time::{interval, timeout};
 use super::Client;
 use super::body::DownBody;
 use super::code::Code;
-use super::dyno::Lease;
 use super::entry::Entry;
 use super::upstream::Upstream;
 
@@ -32,8 +31,7 @@ pub fn open(
     mut response: Response<Incoming>,
     mut upstream: Upstream,
     of_client: OnUpgrade,
-    lease: Lease,
-    mut entry: Entry,
+    mut entry: Box<Entry>,
 ) -> Response<DownBody> {
     let of_dyno = hyper::upgrade::on(&mut response);
     let limits = client.web.limits.clone();
@@ -44,7 +42,7 @@ pub fn open(
             Some((client.ok()?, dyno.ok()?))
         };
         if let Ok(Some((client, dyno))) = timeout(limits.first_byte, both).await {
-            drop(lease);
+            entry.release();
             run(client, dyno, limits.idle, &mut entry).await;
         }
         drop(guard);

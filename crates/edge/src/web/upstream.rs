@@ -5,21 +5,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use futures_util::TryFutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::alarm::Alarm;
+use super::pieces::Pieces;
 use super::upload::UpBody;
 
-type Connection = http1::Connection<TokioIo<TcpStream>, UpBody>;
+type Connection = http1::Connection<Pieces<TcpStream>, UpBody>;
 
 /// A connection to a dyno.
 pub struct Upstream {
     sender: SendRequest<UpBody>,
-    connection: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>,
-    ended: bool,
+    /// Gone once it ended, so that what waits for it hears of that.
+    connection: Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>,
+    alarm: Alarm,
     used: bool,
     since: Instant,
 }
@@ -44,11 +47,11 @@ impl Upstream {
     pub async fn begin(stream: TcpStream, head_bytes: usize) -> hyper::Result<Self> {
         let mut builder = http1::Builder::new();
         builder.max_header_size(head_bytes);
-        let (sender, connection): (_, Connection) = builder.handshake(TokioIo::new(stream)).await?;
+        let (sender, connection): (_, Connection) = builder.handshake(Pieces::new(stream)).await?;
         Ok(Self {
             sender,
-            connection: Box::pin(connection.with_upgrades()),
-            ended: false,
+            connection: Some(Box::pin(connection.with_upgrades())),
+            alarm: Alarm::default(),
             used: false,
             since: Instant::now(),
         })
@@ -66,22 +69,32 @@ impl Upstream {
 
     /// Moves it along.
     pub fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.ended && self.connection.as_mut().poll(cx).is_ready() {
+        if let Some(connection) = &mut self.connection
+            && connection.as_mut().poll(cx).is_ready()
+        {
             // What went wrong is told to the request or to its body.
-            self.ended = true;
+            self.connection = None;
         }
+    }
+
+    /// Whether whoever waits for it waited until a deadline.
+    pub fn is_late(&mut self, cx: &mut Context<'_>, deadline: Instant) -> bool {
+        self.alarm.poll(cx, deadline).is_ready()
     }
 
     /// Whether the dyno has not closed it, as far as is known here.
     pub fn is_alive(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
-        !self.ended && !self.sender.is_closed()
+        self.connection.is_some() && !self.sender.is_closed()
     }
 
     /// Whether it is done with a request and can take another. Moves it along for that.
-    pub fn rests(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx);
-        let rests = !self.ended && self.sender.is_ready();
+    pub fn rests(&mut self) -> bool {
+        if !self.sender.is_ready() {
+            // Nobody waits for a connection that is kept.
+            self.drive(&mut Context::from_waker(Waker::noop()));
+        }
+        let rests = self.connection.is_some() && self.sender.is_ready();
         if rests {
             self.used = true;
             self.since = Instant::now();
@@ -94,20 +107,17 @@ impl Upstream {
         &mut self,
         request: Request<UpBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, Lost>> + use<> {
-        let sent = self.sender.try_send_request(request);
-        async move {
-            sent.await.map_err(|mut failed| {
-                let request = failed.take_message();
-                Lost { request, error: failed.into_error() }
-            })
-        }
+        self.sender.try_send_request(request).map_err(|mut failed| {
+            let request = failed.take_message();
+            Lost { request, error: failed.into_error() }
+        })
     }
 
     /// Moves it along until it ended: what an upgrade needs.
     pub async fn finish(&mut self) {
         std::future::poll_fn(|cx| {
             self.drive(cx);
-            if self.ended { Poll::Ready(()) } else { Poll::Pending }
+            if self.connection.is_none() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use nix::sys::socket::{Backlog, listen};
+
 use super::bench::LOCAL;
 
 /// A request as a dyno got it.
@@ -102,6 +104,8 @@ impl Dyno {
         serve: impl Fn(usize, &mut Connection, &AtomicUsize) + Send + Sync + 'static,
     ) -> Self {
         let address = listener.local_addr().unwrap();
+        // The standard library lets 128 connections wait, and a test opens 200 at once.
+        listen(&listener, Backlog::new(1024).unwrap()).unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let requests = Arc::new(AtomicUsize::new(0));
         let closed = Arc::new(AtomicBool::new(false));
