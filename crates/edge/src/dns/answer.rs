@@ -63,7 +63,10 @@ pub fn answer(
     let name = text(query.name());
     match known.find(&name) {
         Found::Elsewhere => return Answer::Elsewhere(Box::new(question)),
-        found => fill(&mut reply, query, found, turn),
+        found => {
+            let zone = known.zone_of(&name).unwrap_or(&name).to_owned();
+            fill(&mut reply, query, found, &zone, turn);
+        }
     }
     Answer::Reply(encode(&reply, &question, transport))
 }
@@ -141,7 +144,7 @@ fn reply_to(question: &Message, recursive: bool) -> Message {
     reply
 }
 
-fn fill(reply: &mut Message, query: &Query, found: Found, turn: usize) {
+fn fill(reply: &mut Message, query: &Query, found: Found, zone: &str, turn: usize) {
     let (name, kind) = (query.name(), query.query_type());
     let record = |data| Record::from_rdata(name.clone(), TTL, data);
     match found {
@@ -162,9 +165,7 @@ fn fill(reply: &mut Message, query: &Query, found: Found, turn: usize) {
             }
         }
         Found::Addresses(_) | Found::Pointer(_) => {
-            let parent = text(name);
-            let parent = parent.split_once('.').map_or(parent.as_str(), |(_, parent)| parent);
-            reply.add_authorities(authority(parent));
+            reply.add_authorities(authority(zone));
         }
         Found::Bare(zone) => {
             reply.add_authorities(authority(&zone));

@@ -143,6 +143,18 @@ impl Zones {
 }
 
 impl Knowledge {
+    /// The zone that a name is in, as far as it is in one that is known.
+    pub fn zone_of(&self, name: &str) -> Option<&str> {
+        let reverse = is_in(name, REVERSE).then_some(REVERSE);
+        match self {
+            Self::Public(platform) => platform.zone_of(name),
+            Self::Vpc(platform, zones) => {
+                platform.zone_of(name).or_else(|| zone_of(&zones.intent, name))
+            }
+        }
+        .or(reverse)
+    }
+
     /// What is known about a name, in lower case and without a trailing dot.
     pub fn find(&self, name: &str) -> Found {
         match self {

@@ -60,6 +60,11 @@ impl Code {
         }
     }
 
+    /// Whether what the client sent, or did not send, is the reason.
+    pub const fn is_of_the_client(self) -> bool {
+        matches!(self, Self::H26 | Self::H27 | Self::H28)
+    }
+
     /// Whether it is the app's fault; `at=` in the log.
     pub const fn level(self) -> &'static str {
         match self {

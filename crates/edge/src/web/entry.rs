@@ -13,6 +13,10 @@ use super::table::App;
 use crate::clock;
 use crate::digits::Digits;
 
+/// What is logged of a path, and of the addresses that a request came by.
+const PATH_BYTES: usize = 2048;
+const CLIENT_BYTES: usize = 512;
+
 /// A request on its way into the log.
 #[derive(Debug)]
 pub struct Entry {
@@ -40,6 +44,8 @@ pub struct Entry {
     pub status: u16,
     /// What went wrong.
     pub code: Option<Code>,
+    /// What else there is to say of it.
+    pub note: Option<&'static str>,
     /// How much of the response's body went out.
     pub bytes: u64,
     /// Whether it came to its end, good or bad. If not, the client went away.
@@ -74,6 +80,7 @@ impl Entry {
             sent: None,
             status: 0,
             code: None,
+            note: None,
             bytes: 0,
             ended: false,
         }
@@ -94,9 +101,14 @@ impl Entry {
     fn write(&self, out: &mut String) {
         clock::write_rfc3339(out, clock::since_epoch());
         out.push_str(" router: at=");
-        match self.code {
-            None => out.push_str("info"),
-            Some(code) => {
+        match (self.code, self.note) {
+            (None, None) => out.push_str("info"),
+            (None, Some(note)) => {
+                for text in ["warning desc=\"", note, "\""] {
+                    out.push_str(text);
+                }
+            }
+            (Some(code), _) => {
                 let (level, name, what) = (code.level(), code.name(), code.description());
                 for text in [level, " code=", name, " desc=\"", what, "\""] {
                     out.push_str(text);
@@ -107,13 +119,13 @@ impl Entry {
         out.push_str(self.method.as_str());
         out.push_str(" path=\"");
         let path = self.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        push_quoted(out, path);
+        push_quoted(out, path, PATH_BYTES);
         out.push_str("\" host=");
         out.push_str(self.host.host());
         out.push_str(" request_id=");
         out.push_str(text(self.id.as_ref()));
         out.push_str(" fwd=\"");
-        push_quoted(out, text(self.client.as_ref()));
+        push_quoted(out, text(self.client.as_ref()), CLIENT_BYTES);
         out.push_str("\" dyno=");
         out.push_str(self.dyno().map_or("", |dyno| &dyno.name));
         out.push_str(" connect=");
@@ -139,8 +151,16 @@ fn text(value: Option<&HeaderValue>) -> &str {
     value.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// A client must not be able to write fields, or lines, of its own.
-fn push_quoted(out: &mut String, text: &str) {
+/// A client must not be able to write fields, or lines, of its own, nor so much that the log holds
+/// little else.
+fn push_quoted(out: &mut String, text: &str, most: usize) {
+    let end = text.floor_char_boundary(most);
+    let (text, more) = (&text[..end], if end < text.len() { "…" } else { "" });
+    push_escaped(out, text);
+    out.push_str(more);
+}
+
+fn push_escaped(out: &mut String, text: &str) {
     if !text.bytes().any(|byte| byte == b'"' || byte == b'\\' || byte.is_ascii_control()) {
         out.push_str(text);
         return;
@@ -160,6 +180,14 @@ mod tests {
     use crate::web::log::Logs;
     use arc_swap::ArcSwap;
     use tokio::sync::Notify;
+
+    #[test]
+    fn long_texts_are_cut() {
+        let mut out = String::new();
+        push_quoted(&mut out, &"é".repeat(10), 5);
+        push_quoted(&mut out, "\"short\"", 7);
+        assert_eq!(out, "éé…\\\"short\\\"");
+    }
 
     #[test]
     fn a_line_has_herokus_fields() {
@@ -183,6 +211,7 @@ mod tests {
             sent: None,
             status: 503,
             code: Some(Code::H14),
+            note: None,
             bytes: 12,
             ended: true,
         };

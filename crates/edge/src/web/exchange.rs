@@ -92,6 +92,7 @@ impl Exchange {
         if !trusted {
             let mut entry = Entry::new(app, client.secure, &parts, authority);
             entry.client = Some(client.marks.client.clone());
+            entry.id = Some(head::new_id());
             return Err(Box::new(page::forbidden(Box::new(entry))));
         }
         let wanted = head::upgrade(&parts);
@@ -235,10 +236,10 @@ impl Exchange {
 
     /// What the loss of a connection means for the request.
     fn judge(&self, error: &hyper::Error, unsent: bool, used: bool) -> Tried {
-        if let Some(upload) = &self.upload
-            && upload.progress().0 == Progress::Broken
-        {
-            return Tried::Failed(Code::H27);
+        match self.upload.as_ref().map(|upload| upload.progress().0) {
+            Some(Progress::Broken) => return Tried::Failed(Code::H27),
+            Some(Progress::Malformed) => return Tried::Failed(Code::H26),
+            Some(Progress::AwaitsClient | Progress::AwaitsDyno | Progress::Done) | None => {}
         }
         if error.is_parse() {
             return Tried::Failed(Code::H17);
@@ -277,9 +278,10 @@ impl Exchange {
         match self.upload.as_ref().map(Upload::progress) {
             None => (began + limits.first_byte, Code::H12),
             Some((Progress::AwaitsClient, since)) => (since + limits.idle, Code::H28),
-            Some((Progress::AwaitsDyno | Progress::Done | Progress::Broken, since)) => {
-                (since.max(began) + limits.first_byte, Code::H12)
-            }
+            Some((
+                Progress::AwaitsDyno | Progress::Done | Progress::Broken | Progress::Malformed,
+                since,
+            )) => (since.max(began) + limits.first_byte, Code::H12),
         }
     }
 
@@ -291,13 +293,16 @@ impl Exchange {
     ) -> Response<DownBody> {
         self.entry.status = response.status().as_u16();
         let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let hidden = response.headers().get(header::UPGRADE).is_some_and(head::names_http2);
         head::to_client(response.headers_mut(), upgraded);
         let Self { client, entry, upgrade, .. } = *self;
         if upgraded {
             return match upgrade {
-                Some(of_client) => tunnel::open(&client, response, upstream, of_client, entry),
+                Some(of_client) if !hidden => {
+                    tunnel::open(&client, response, upstream, of_client, entry)
+                }
                 // Nobody asked for it.
-                None => page::failed(Code::H17, entry),
+                Some(_) | None => page::failed(Code::H17, entry),
             };
         }
         let (mut parts, incoming) = response.into_parts();

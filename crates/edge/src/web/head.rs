@@ -28,6 +28,8 @@ static REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 /// Says for whom a request is made.
 pub static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Names the code of an error that the router found.
+pub static ERROR: HeaderName = HeaderName::from_static("x-causeway-error");
 static FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// As this router calls itself.
@@ -97,8 +99,11 @@ fn host(parts: &request::Parts) -> Result<Authority, Malformed> {
     let authority = match (parts.uri.authority(), header) {
         (Some(authority), None) => authority.clone(),
         (Some(authority), Some(header)) => {
-            // Whoever says two different things means to be misunderstood.
-            if !header.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) {
+            // Whoever says two different things means to be misunderstood. A port that goes
+            // without saying may be said once.
+            let said =
+                |text: &[u8]| without_port(text, parts.uri.scheme_str()).to_ascii_lowercase();
+            if said(header.as_bytes()) != said(authority.as_str().as_bytes()) {
                 return Err(Malformed::Host);
             }
             authority.clone()
@@ -116,16 +121,27 @@ fn host(parts: &request::Parts) -> Result<Authority, Malformed> {
     Ok(authority)
 }
 
-/// What a client may ask a dyno to become. A request for HTTP/2 in the clear would hide what
-/// follows from the router.
+/// A host without the port that its scheme has anyway.
+fn without_port<'a>(host: &'a [u8], scheme: Option<&str>) -> &'a [u8] {
+    let port: &[u8] = if scheme == Some("https") { b":443" } else { b":80" };
+    host.strip_suffix(port).unwrap_or(host)
+}
+
+/// Whether any of the protocols that are named is HTTP/2, which would hide what follows from the
+/// router.
+pub fn names_http2(protocols: &HeaderValue) -> bool {
+    let mut names = protocols.as_bytes().split(|byte| *byte == b',');
+    names.any(|name| name.trim_ascii().to_ascii_lowercase().starts_with(b"h2"))
+}
+
+/// What a client may ask a dyno to become.
 pub fn upgrade(parts: &request::Parts) -> Option<HeaderValue> {
     let wanted = parts.headers.get(header::UPGRADE)?;
     let asked = parts.version == Version::HTTP_11
         && has_token(&parts.headers, "upgrade")
         && !parts.headers.contains_key(header::CONTENT_LENGTH)
         && !parts.headers.contains_key(header::TRANSFER_ENCODING);
-    let hidden = wanted.as_bytes().to_ascii_lowercase().starts_with(b"h2");
-    (asked && !hidden).then(|| wanted.clone())
+    (asked && !names_http2(wanted)).then(|| wanted.clone())
 }
 
 fn has_token(headers: &HeaderMap, token: &str) -> bool {
@@ -253,10 +269,21 @@ pub fn to_dyno(
     id
 }
 
+/// Takes out of what follows a body what does not belong there, or only the router may say.
+pub fn trailers(headers: &mut HeaderMap) {
+    strip(headers);
+    for name in OURS {
+        headers.remove(name);
+    }
+    headers.remove(header::HOST);
+    drop_disguised(headers);
+}
+
 /// Makes a dyno's response one for a client.
 pub fn to_client(headers: &mut HeaderMap, upgraded: bool) {
     let upgrade = headers.get(header::UPGRADE).cloned();
     strip(headers);
+    headers.remove(&ERROR);
     if let (true, Some(upgrade)) = (upgraded, upgrade) {
         headers.insert(header::UPGRADE, upgrade);
         headers.insert(header::CONNECTION, UPGRADE.clone());

@@ -1,35 +1,40 @@
 //! What the router says itself.
 
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::body::DownBody;
 use super::code::Code;
 use super::entry::Entry;
-use super::head::Malformed;
-
-/// Names the code of an error.
-static ERROR: HeaderName = HeaderName::from_static("x-causeway-error");
+use super::head::{ERROR, Malformed};
 
 /// A page about a request that failed.
 pub fn failed(code: Code, mut entry: Box<Entry>) -> Response<DownBody> {
     entry.code = Some(code);
     entry.status = code.logged();
-    let text = format!(
-        "Application error: {} ({}).\n\nThe app did not answer this request. Its owner finds why \
-         in the app's log.\n",
-        code.description(),
-        code.name()
-    );
+    let (what, name) = (code.description(), code.name());
+    let text = match code.is_of_the_client() {
+        true => format!("{what} ({name}).\n\nThe request did not arrive whole, or is none.\n"),
+        false => format!(
+            "Application error: {what} ({name}).\n\nThe app did not answer this request. Its owner \
+             finds why in the app's log.\n"
+        ),
+    };
     let mut response = page(code.status(), text, Some(entry));
-    response.headers_mut().insert(&ERROR, HeaderValue::from_static(code.name()));
+    let headers = response.headers_mut();
+    headers.insert(&ERROR, HeaderValue::from_static(name));
+    if code.is_of_the_client() {
+        // What follows on the connection may not be what it seems to be.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
 /// A page for who is not within the trusted ranges.
 pub fn forbidden(mut entry: Box<Entry>) -> Response<DownBody> {
     entry.status = StatusCode::FORBIDDEN.as_u16();
+    entry.note = Some("Not in the trusted IP ranges");
     let text = "Your address is not in the space's trusted IP ranges.\n";
     page(StatusCode::FORBIDDEN, text, Some(entry))
 }

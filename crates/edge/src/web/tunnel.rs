@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Client;
 use super::body::DownBody;
@@ -55,7 +55,7 @@ pub fn open(
 }
 
 async fn run(client: Upgraded, dyno: Upgraded, idle: Duration, entry: &mut Entry) {
-    let moved = Arc::new(AtomicU64::new(0));
+    let moved = Arc::new(Moved::default());
     let mut client = TokioIo::new(client);
     let mut dyno = Counted { inner: TokioIo::new(dyno), moved: Arc::clone(&moved) };
     let copied = copy_bidirectional_with_sizes(&mut client, &mut dyno, BUFFER, BUFFER);
@@ -66,29 +66,53 @@ async fn run(client: Upgraded, dyno: Upgraded, idle: Duration, entry: &mut Entry
         () = until_idle(&moved, idle) => entry.code = Some(Code::H15),
     }
     if entry.bytes == 0 {
-        entry.bytes = moved.load(Ordering::Relaxed);
+        entry.bytes = moved.bytes.load(Ordering::Relaxed);
     }
     entry.ended = true;
 }
 
-async fn until_idle(moved: &AtomicU64, idle: Duration) {
-    let mut ticks = interval(idle);
-    ticks.tick().await;
-    let mut before = moved.load(Ordering::Relaxed);
+/// Waits until nothing has moved for so long.
+async fn until_idle(moved: &Moved, idle: Duration) {
     loop {
-        ticks.tick().await;
-        let now = moved.load(Ordering::Relaxed);
-        if now == before {
+        let end = moved.last() + idle;
+        if Instant::now() >= end {
             return;
         }
-        before = now;
+        sleep_until(end).await;
+    }
+}
+
+/// How much has moved, and when the last of it did.
+struct Moved {
+    bytes: AtomicU64,
+    begun: Instant,
+    /// Milliseconds since then.
+    last: AtomicU64,
+}
+
+impl Default for Moved {
+    fn default() -> Self {
+        Self { bytes: AtomicU64::new(0), begun: Instant::now(), last: AtomicU64::new(0) }
+    }
+}
+
+impl Moved {
+    fn add(&self, bytes: usize) {
+        if bytes > 0 {
+            self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            self.last.store(self.begun.elapsed().as_millis() as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn last(&self) -> Instant {
+        self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed))
     }
 }
 
 /// Counts what moves.
 struct Counted<T> {
     inner: T,
-    moved: Arc<AtomicU64>,
+    moved: Arc<Moved>,
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
@@ -100,7 +124,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.inner).poll_read(cx, buffer);
-        this.moved.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        this.moved.add(buffer.filled().len() - before);
         polled
     }
 }
@@ -114,7 +138,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.inner).poll_write(cx, data);
         if let Poll::Ready(Ok(written)) = polled {
-            this.moved.fetch_add(written as u64, Ordering::Relaxed);
+            this.moved.add(written);
         }
         polled
     }
@@ -125,5 +149,28 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_moves_puts_the_end_off_by_a_whole_limit_and_no_more() {
+        let moved = Moved::default();
+        let (idle, begun) = (Duration::from_secs(55), Instant::now());
+        let talk = async {
+            for _ in 0..3 {
+                sleep_until(Instant::now() + Duration::from_secs(50)).await;
+                moved.add(1);
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = until_idle(&moved, idle) => {}
+            () = talk => {}
+        }
+        assert_eq!(begun.elapsed().as_secs(), 150 + 55);
     }
 }

@@ -2,6 +2,7 @@
 //! again if the connection turns out to be dead.
 
 use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -11,6 +12,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+
+use super::head;
 
 /// What went wrong with a body.
 pub type BodyError = Box<dyn Error + Send + Sync>;
@@ -54,6 +57,24 @@ pub enum Progress {
     Done,
     /// The client broke it off.
     Broken,
+    /// What the client sent is no body.
+    Malformed,
+}
+
+impl Progress {
+    /// Whether no more of it will come.
+    fn failed(self) -> bool {
+        matches!(self, Self::Broken | Self::Malformed)
+    }
+}
+
+/// What an error of a client's body means: one that came from what was read, or from the end.
+fn failure(error: &hyper::Error) -> Progress {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match source.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Progress::Malformed,
+        _ => Progress::Broken,
+    }
 }
 
 impl Upload {
@@ -81,11 +102,12 @@ impl Upload {
     /// Makes it begin anew for another connection; false if too much of it is gone.
     pub fn rewind(&self) -> bool {
         let mut state = self.lock();
-        if state.whole && state.progress != Progress::Broken {
+        let can = state.whole && !state.progress.failed();
+        if can {
             state.again = 0;
             state.progress = Progress::AwaitsDyno;
         }
-        state.whole && state.progress != Progress::Broken
+        can
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -127,10 +149,13 @@ impl State {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                self.progress = Progress::Broken;
+                self.progress = failure(&error);
                 Poll::Ready(Some(Err(error.into())))
             }
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    head::trailers(trailers);
+                }
                 self.keep(&frame);
                 let ended = self.incoming.is_end_stream() && self.trailers.is_none();
                 let ended = ended || frame.is_trailers();

@@ -232,6 +232,22 @@ fn h27_the_client_is_gone() {
 }
 
 #[test]
+fn h26_what_the_client_sends_is_no_body() {
+    let mut bench = Bench::start();
+    let dyno = Dyno::saying("unheard");
+    bench.backends(vec![up(1, dyno.address)]);
+    let mut client = Raw::to(bench.router());
+    client.say(format!(
+        "POST /h26 HTTP/1.1\r\nhost: {HOST}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nhalf"
+    ));
+    let got = client.answer();
+    assert_eq!((got.status, got.header("connection")), (400, "close"));
+    assert_eq!(got.header("x-causeway-error"), "H26");
+    assert!(bench.logged("/h26").contains("code=H26 desc=\"Request Error\""));
+    assert!(!got.text().contains("app"), "{}", got.text());
+}
+
+#[test]
 fn h28_the_client_sends_no_more() {
     let mut bench = Bench::start();
     let dyno = Dyno::saying("unheard");
@@ -253,7 +269,9 @@ fn who_is_not_trusted_is_turned_away_and_nobody_else() {
     router.trusted = vec!["192.0.2.0/24".parse().unwrap()];
     bench.sync();
     assert_eq!(Raw::to(bench.router()).get("/out").status, 403);
-    assert!(bench.logged("/out").contains("at=info"));
+    let line = bench.logged("/out");
+    assert!(line.contains("at=warning desc=\"Not in the trusted IP ranges\""), "{line}");
+    assert!(!line.contains("request_id= "), "{line}");
     assert_eq!(dyno.connections.load(Ordering::SeqCst), 0);
     let router = bench.intent.spaces.get_mut(&super::bench::space()).unwrap();
     router.trusted.push("127.0.0.0/8".parse().unwrap());

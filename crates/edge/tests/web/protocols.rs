@@ -160,7 +160,8 @@ fn trailers_go_through_both_ways() {
     let mut client = Raw::to(bench.router());
     client.say(format!(
         "POST /t HTTP/1.1\r\nhost: {HOST}\r\nte: trailers\r\nconnection: te\r\ntrailer: x-in\r\n\
-         transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-in: 5\r\n\r\n"
+         transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-forwarded-for: 6.6.6.6\r\n\
+         x_request_id: mine\r\nx-in: 5\r\n\r\n"
     ));
     let mut got = client.head();
     assert_eq!((got.status, client.chunk().unwrap()), (200, b"ok".to_vec()));

@@ -120,6 +120,46 @@ fn http_2_in_the_clear_is_not_hidden_in_an_upgrade() {
 }
 
 #[test]
+fn http_2_is_not_hidden_in_a_list_nor_agreed_on_by_a_dyno() {
+    let mut bench = Bench::start();
+    let dyno = Dyno::with(|_, connection, _| {
+        let asked = connection.request().unwrap();
+        if asked.header("upgrade").is_none() {
+            connection.reply("plain");
+            return;
+        }
+        connection.say("HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n");
+        connection.request();
+    });
+    bench.backends(vec![up(1, dyno.address)]);
+    let mut client = Raw::to(bench.router());
+    client.say(format!(
+        "GET /list HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: foo, H2C\r\n\r\n"
+    ));
+    assert_eq!(client.answer().text(), "plain");
+    let mut client = Raw::to(bench.router());
+    client.say(format!(
+        "GET /agreed HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: foo\r\n\r\n"
+    ));
+    let got = client.answer();
+    assert_eq!((got.status, got.header("x-causeway-error")), (503, "H17"));
+}
+
+#[test]
+fn only_the_router_says_that_it_found_an_error() {
+    let mut bench = Bench::start();
+    let dyno = Dyno::with(|_, connection, _| {
+        while connection.request().is_some() {
+            connection
+                .say("HTTP/1.1 200 OK\r\nx-causeway-error: H99\r\ncontent-length: 2\r\n\r\nok");
+        }
+    });
+    bench.backends(vec![up(1, dyno.address)]);
+    let got = Raw::to(bench.router()).get("/");
+    assert_eq!((got.status, got.header("x-causeway-error")), (200, ""));
+}
+
+#[test]
 fn a_dyno_cannot_smuggle_a_response() {
     let mut bench = Bench::start();
     let dyno = Dyno::with(|_, connection, _| {
