@@ -387,7 +387,9 @@ fn a_log_without_end_is_bounded() {
     assert_eq!(bench.ended(id), (Some(0), None));
     assert_eq!(bench.runtime.log(&id, 6).unwrap(), b"0\nend\n");
     let len = bench.runtime.log(&id, usize::MAX).unwrap().len();
-    assert!((1 << 20..=2 << 20).contains(&len), "{len}");
+    // The older file at least, which is full but for what is written at a time and for the time
+    // before each line.
+    assert!((900 << 10..=2 << 20).contains(&len), "{len}");
 }
 
 #[test]
