@@ -379,8 +379,8 @@ impl Client {
         Ok(self.request(request, patience)?.body)
     }
 
-    /// Opens a stream of server-sent events, and hands on what each one says until the stream or
-    /// `each` ends it.
+    /// Opens a stream of server-sent events, and hands on what each one says until the stream
+    /// ends. `seen` is the id of the last one that was seen: where to go on.
     ///
     /// # Errors
     ///
@@ -388,12 +388,17 @@ impl Client {
     pub fn events(
         &self,
         url: &str,
-        mut each: impl FnMut(&str) -> anyhow::Result<()>,
+        seen: &mut Option<String>,
+        mut each: impl FnMut(&str),
     ) -> anyhow::Result<()> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .uri(url)
             .header("accept", "text/event-stream")
-            .header("user-agent", AGENT)
+            .header("user-agent", AGENT);
+        if let Some(id) = seen {
+            request = request.header("last-event-id", &*id);
+        }
+        let request = request
             .body(Full::default().map_err(|never| match never {}).boxed())
             .with_context(|| format!("'{url}' is not an address"))?;
         self.runtime.block_on(async {
@@ -411,9 +416,15 @@ impl Client {
                 while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = text.drain(..=end).collect();
                     let line = String::from_utf8_lossy(&line);
-                    if let Some(data) = line.strip_prefix("data:") {
-                        let data = data.strip_prefix(' ').unwrap_or(data);
-                        each(data.trim_end_matches(['\r', '\n']))?;
+                    let line = line.trim_end_matches(['\r', '\n']);
+                    let field = |name| {
+                        let value: Option<&str> = line.strip_prefix(name);
+                        value.map(|value| value.strip_prefix(' ').unwrap_or(value))
+                    };
+                    if let Some(data) = field("data:") {
+                        each(data);
+                    } else if let Some(id) = field("id:") {
+                        *seen = Some(id.to_owned());
                     }
                 }
             }

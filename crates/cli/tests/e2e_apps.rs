@@ -14,8 +14,8 @@ use serde_json::Value;
 use support::{Server, text};
 
 /// A server with a space that is ready.
-fn ready() -> Server {
-    let server = Server::none(&[]);
+fn ready(arguments: &[&str]) -> Server {
+    let server = Server::none(arguments);
     server.heroku(&["spaces:create", "alpha", "--team", "team"]).ok();
     server.until("the space is allocated", |server| {
         server.causeway(&["spaces:info", "alpha", "--json"]).json()["state"] == "allocated"
@@ -33,7 +33,11 @@ fn code(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 /// A server with an app that runs.
 fn with_app() -> Server {
-    let server = ready();
+    with_app_on(&[])
+}
+
+fn with_app_on(arguments: &[&str]) -> Server {
+    let server = ready(arguments);
     server.heroku(&["apps:create", "shop", "--space", "alpha"]).ok();
     let dir = code(&[("Procfile", "web: serve --port $PORT\nworker: work\n")]);
     deploy(&server, dir.path()).ok();
@@ -53,7 +57,7 @@ fn names(list: &Value, field: &str) -> Vec<String> {
 
 #[test]
 fn an_app_is_made_deployed_scaled_and_removed_with_the_real_client() {
-    let server = ready();
+    let server = ready(&[]);
     let made = server.heroku(&["apps:create", "shop", "--space", "alpha"]).ok();
     assert!(made.contains(".apps.localhost/"), "{made}");
     let listed = server.heroku(&["apps", "--space", "alpha"]).ok();
@@ -137,7 +141,7 @@ fn configuration_and_releases_with_the_real_client() {
 
 #[test]
 fn our_own_commands_do_the_same() {
-    let server = ready();
+    let server = ready(&[]);
     let create = ["apps:create", "stock", "--space", "alpha", "--internal-routing"];
     let made = server.causeway(&create).ok();
     assert!(made.contains(".apps.internal/"), "{made}");
@@ -180,7 +184,7 @@ fn our_own_commands_do_the_same() {
 /// What a list has beyond one page is listed too.
 #[test]
 fn long_lists_are_whole() {
-    let server = ready();
+    let server = ready(&[]);
     server.causeway(&["apps:create", "shop", "--space", "alpha"]).ok();
     let token = server.env(&[]).into_iter().find(|(name, _)| name == "HEROKU_API_KEY").unwrap().1;
     // Slugs cost nothing until code is uploaded.
@@ -206,7 +210,8 @@ fn make_slug(server: &Server, token: &str) -> u16 {
 
 #[test]
 fn logs_say_what_happened_with_the_real_client() {
-    let server = with_app();
+    let address = support::web::free_address().to_string();
+    let server = with_app_on(&["--listen", &address]);
     let all = server.heroku(&["logs", "--app", "shop"]).ok();
     for said in [
         "app[api]: Release v2 created by the operator",
@@ -237,12 +242,21 @@ fn logs_say_what_happened_with_the_real_client() {
         let read = std::io::BufRead::read_line(&mut output, &mut line).unwrap();
         assert!(read > 0, "the log ended");
     }
-    tail.kill().unwrap();
-    tail.wait().unwrap();
 
-    // What is known of an app outlives the server.
+    // What is known of an app outlives the server, and who reads goes on where it was.
     let mut server = server;
     server.kill_and_restart();
+    server.causeway(&["config:set", "--app", "shop", "KEY=another"]).ok();
+    let mut since = Vec::new();
+    while !line.contains("Release v4 created") {
+        line.clear();
+        let read = std::io::BufRead::read_line(&mut output, &mut line).unwrap();
+        assert!(read > 0, "the log ended: {since:?}");
+        since.push(line.clone());
+    }
+    assert!(!since.iter().any(|line| line.contains("Release v3")), "shown again: {since:?}");
+    tail.kill().unwrap();
+    tail.wait().unwrap();
     let after = server.heroku(&["logs", "--app", "shop", "--num", "1500"]).ok();
     for line in all.lines() {
         assert!(after.contains(line), "{line}: {after}");

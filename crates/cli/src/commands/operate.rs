@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use hyper::StatusCode;
@@ -83,16 +83,46 @@ fn app_logs(app: &str, wanted: &Value, common: &Common, out: &mut Out) -> anyhow
     let Some(url) = session["logplex_url"].as_str() else {
         bail!("the server does not say where the log is")
     };
-    client.events(url, |line| {
-        if common.json {
-            out.line(Value::String(line.to_owned()));
-        } else {
-            out.line(line);
+    let mut seen = None;
+    let mut lost = None;
+    loop {
+        let opened = Instant::now();
+        let ended = client.events(url, &mut seen, |line| {
+            if common.json {
+                out.line(Value::String(line.to_owned()));
+            } else {
+                out.line(line);
+            }
+            out.flush();
+            lost = None;
+        });
+        let lasted = opened.elapsed();
+        if wanted["tail"] != true {
+            return ended;
         }
-        out.flush();
-        Ok(())
-    })
+        match ended {
+            // The app is gone, or whoever reads has no say in it any more.
+            Ok(()) if lasted < AWAY => return Ok(()),
+            Ok(()) => {}
+            Err(error) if error.is::<Refusal>() => return Err(error),
+            Err(error) if seen.is_none() && lasted < AWAY => return Err(error),
+            Err(error) => {
+                if lasted > LOST {
+                    lost = None;
+                }
+                if lost.get_or_insert(opened + lasted).elapsed() > LOST {
+                    return Err(error);
+                }
+            }
+        }
+        #[expect(clippy::disallowed_methods, reason = "who went away tells nobody of coming back")]
+        std::thread::sleep(AWAY);
+    }
 }
+
+/// How long to leave a server alone that went away, and when to give it up.
+const AWAY: Duration = Duration::from_secs(1);
+const LOST: Duration = Duration::from_secs(60);
 
 fn done() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)

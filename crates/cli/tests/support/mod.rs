@@ -296,11 +296,13 @@ fn spawn(data: &Path, arguments: &[String]) -> (Child, String, String) {
         .append(true)
         .open(data.join("server.log"))
         .unwrap();
+    // A test that wants the same address again says which.
+    let chosen = arguments.iter().any(|argument| argument == "--listen");
     let mut child = causeway()
         .arg("serve")
         .arg("--data")
         .arg(data)
-        .args(["--listen", "127.0.0.1:0"])
+        .args(if chosen { &[][..] } else { &["--listen", "127.0.0.1:0"] })
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(log)
