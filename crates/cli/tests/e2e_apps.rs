@@ -271,9 +271,28 @@ fn names_and_data_services_with_the_real_client() {
     let url = server.causeway(&["config:get", "DATABASE_URL", "--app", "shop"]).ok();
     assert!(url.starts_with("postgres://postgres:"), "{url}");
 
+    // Another app of the space gets it too.
+    server.causeway(&["apps:create", "stock", "--space", "alpha"]).ok();
+    let attach = ["addons:attach", "shop-db", "--app", "stock", "--as", "SHOP_DB"];
+    let attached = server.heroku(&attach);
+    assert!(attached.ok().is_empty() && attached.err.contains("done, v2"), "{attached:?}");
+    let same = server.causeway(&["config:get", "SHOP_DB_URL", "--app", "stock"]).ok();
+    assert_eq!(same, url);
+    let info = server.heroku(&["addons:info", "shop-db"]).ok();
+    assert!(info.contains("shop::DATABASE") && info.contains("stock::SHOP_DB"), "{info}");
+    let listed = server.heroku(&["addons", "--app", "stock"]).ok();
+    assert!(listed.contains("shop-db") && listed.contains("SHOP_DB"), "{listed}");
+    let detached = server.heroku(&["addons:detach", "SHOP_DB", "--app", "stock"]);
+    assert!(detached.ok().is_empty() && detached.err.contains("done, v3"), "{detached:?}");
+    server.heroku(&attach).ok();
+
     let destroy = ["addons:destroy", "shop-db", "--app", "shop", "--confirm", "shop"];
     server.heroku(&destroy).ok();
     assert_eq!(server.heroku(&["config", "--app", "shop", "--json"]).json(), serde_json::json!({}));
+    assert_eq!(
+        server.heroku(&["config", "--app", "stock", "--json"]).json(),
+        serde_json::json!({})
+    );
     assert!(server.heroku(&["addons:info", "shop-db"]).refused().contains("Couldn't find"));
 
     // The same with our own.

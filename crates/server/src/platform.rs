@@ -7,6 +7,7 @@
 mod absent;
 mod addon;
 mod app;
+mod attachment;
 mod blob;
 mod body;
 mod call;
@@ -178,6 +179,7 @@ async fn answer(
         Scope::Space(work) => submit.run(work, &call.space(call.param("space"))?).await,
         Scope::App(work) => submit.run(work, &call.app(call.param("app"))?).await,
         Scope::Addon(work) => submit.run(work, &call.addon(call.param("addon"))?).await,
+        Scope::Attachment(work) => submit.run(work, &attachment::find(&call)?).await,
     }
 }
 

@@ -36,6 +36,8 @@ impl Decision<'_> {
             C::CreateAddon { app, plan, name, password } => {
                 self.create_addon(*app, plan, name.as_deref(), password)
             }
+            C::AttachAddon { addon, app, name } => self.attach_addon(*addon, *app, name.as_deref()),
+            C::DetachAddon { addon, app, name } => self.detach_addon(*addon, *app, name),
             C::DeleteAddon { addon } => self.delete_addon(*addon),
             _ => refuse(Code::OperationNotPermitted, "this is not about apps"),
         }
@@ -153,8 +155,11 @@ impl Decision<'_> {
         }
         let addons: Vec<_> = self.world.addons_of(key).cloned().collect();
         for addon in addons {
-            self.delete(Key::Addon(addon.id));
-            self.release_eni(addon.eni);
+            if addon.app == id {
+                self.remove_addon(&addon, id)?;
+            } else {
+                self.forget_attachments(&addon, id);
+            }
         }
         let releases = self.world.releases_of(key).map(|release| Key::Release(release.id));
         let slugs = self.world.slugs_of(key).map(|slug| Key::Slug(slug.id));

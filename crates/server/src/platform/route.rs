@@ -8,11 +8,12 @@ use std::sync::Arc;
 use axum::routing::MethodFilter;
 use model::{Addon, App, IdentityCommand, PlatformCommand, Space, Team, Token};
 
+use super::attachment::Attachment;
 use super::call::{Call, Outcome};
 use super::failure::Failure;
 use super::{
-    absent, addon, app, domain, dyno, formation, host, identity, inbound, log, member, peering,
-    release, session, slug, space, space_access,
+    absent, addon, app, attachment, domain, dyno, formation, host, identity, inbound, log, member,
+    peering, release, session, slug, space, space_access,
 };
 use crate::ledger::Committed;
 
@@ -49,6 +50,8 @@ pub(super) enum Scope {
     App(Work<Arc<App>>),
     /// The team of the app that the add-on in the path is of.
     Addon(Work<Arc<Addon>>),
+    /// The teams of both apps of the attachment in the path.
+    Attachment(Work<Attachment>),
 }
 
 /// What is done.
@@ -67,8 +70,8 @@ pub(super) enum Work<S> {
 }
 
 use Scope::{
-    Addon as OfAddon, App as InApp, SignIn, Space as InSpace, Team as InTeam, Token as Own,
-    User as Any,
+    Addon as OfAddon, App as InApp, Attachment as Attached, SignIn, Space as InSpace,
+    Team as InTeam, Token as Own, User as Any,
 };
 use Work::{Issue, People, Read, Write};
 
@@ -169,14 +172,22 @@ pub(super) static ROUTES: &[Route] = &[
     get("/plans/{plan}", Any(Read(addon::plan))),
     get("/addons", Any(Read(addon::list_all))),
     get("/addons/{addon}", OfAddon(Read(addon::info))),
-    get("/addons/{addon}/addon-attachments", OfAddon(Read(addon::attachments))),
-    get("/addon-attachments", Any(Read(addon::list_all_attachments))),
+    get("/addons/{addon}/addon-attachments", OfAddon(Read(attachment::list_of_addon))),
+    get("/addon-attachments", Any(Read(attachment::list_all))),
+    post("/addon-attachments", Any(Write(attachment::attach, attachment::attached))),
+    get("/addon-attachments/{attachment}", Attached(Read(attachment::info))),
+    delete(
+        "/addon-attachments/{attachment}",
+        Attached(Write(attachment::detach, attachment::detached)),
+    ),
+    post("/actions/addon-attachments/resolve", Any(Read(attachment::resolve))),
     post("/actions/addons/resolve", Any(Read(addon::resolve))),
     get("/apps/{app}/addons", InApp(Read(addon::list_addons))),
     post("/apps/{app}/addons", InApp(Write(addon::create, addon::made))),
     get("/apps/{app}/addons/{addon}", InApp(Read(addon::of_app))),
     delete("/apps/{app}/addons/{addon}", InApp(Write(addon::delete, addon::deleted))),
-    get("/apps/{app}/addon-attachments", InApp(Read(addon::list_attachments))),
+    get("/apps/{app}/addon-attachments", InApp(Read(attachment::list_of_app))),
+    get("/apps/{app}/addon-attachments/{attachment}", InApp(Read(attachment::of_app_info))),
     get("/apps/{app}/buildpack-installations", InApp(Read(app::nothing))),
     get("/apps/{app}/collaborators", InApp(Read(member::collaborators))),
     post("/apps/{app}/collaborators", InApp(Read(member::no_collaborators))),

@@ -5,7 +5,7 @@ use axum::body::Body;
 use super::fixture::{ACTIVE, ALICE, BOB, Fixture, SLUG, STRANGER, request};
 use crate::platform::route::{Method, ROUTES, Route, Scope};
 
-const NAMES: [(&str, &str); 20] = [
+const NAMES: [(&str, &str); 21] = [
     ("{team}", "acme"),
     ("{space}", "alpha"),
     ("{app}", "shop"),
@@ -26,6 +26,7 @@ const NAMES: [(&str, &str); 20] = [
     ("{domain}", "www.example.com"),
     ("{service}", "heroku-redis"),
     ("{plan}", "heroku-redis:premium-0"),
+    ("{attachment}", "shop::REDIS"),
 ];
 
 /// The id of the space's trusted IP ranges, which follows from the space's own.
@@ -37,7 +38,7 @@ const ABSENT: [&str; 4] = ["log-drain", "vpn-connections", "/account/features/",
 /// What every route that takes a body would take.
 const BODY: &str = r#"{"name": "mine", "team": "acme", "space": "alpha", "command": "true",
     "pcx_id": "pcx-00000000000000001", "email": "alice@example.com", "role": "member",
-    "rules": [], "permissions": [], "new_owner": "acme",
+    "rules": [], "addon_attachment": "REDIS", "permissions": [], "new_owner": "acme",
     "addon": "redis-flat-00001", "plan": "heroku-redis", "hostname": "x.example.com"}"#;
 
 fn path(route: &Route) -> String {
