@@ -311,3 +311,37 @@ fn names_and_data_services_with_the_real_client() {
         serde_json::json!([])
     );
 }
+
+/// What there is not is said by the real client in words that help.
+#[test]
+fn what_does_not_exist_is_said_with_what_there_is_instead() {
+    let server = with_app();
+    server.causeway(&["addons:create", "heroku-redis", "--app", "shop", "--name", "cache"]).ok();
+    for (arguments, names) in [
+        (&["apps:rename", "store", "--app", "shop"][..], "localspace"),
+        (&["maintenance:on", "--app", "shop"], "ps:scale web=0"),
+        (&["addons:rename", "cache", "store"], "addons:attach cache"),
+        (&["addons:upgrade", "cache", "premium-9", "--app", "shop"], "addons:create"),
+        (&["drains:add", "syslog://x.example.com", "--app", "shop"], "logs --tail"),
+        (&["features:enable", "http-routing", "--app", "shop"], "http-routing"),
+        (&["labs:enable", "metrics", "--app", "shop"], "metrics"),
+        (&["domains:update", "www.example.com", "--cert", "x", "--app", "shop"], "--router-cert"),
+        (&["pipelines:create", "line", "--app", "shop", "--stage", "staging"], "Pipeline"),
+    ] {
+        let said = server.heroku(arguments).refused();
+        // The CLI breaks long lines.
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ").replace(" › ", " ");
+        assert!(said.contains(names), "{arguments:?}: {said}");
+    }
+    for arguments in [
+        &["drains", "--app", "shop"][..],
+        &["features", "--app", "shop"],
+        &["labs", "--app", "shop"],
+        &["maintenance", "--app", "shop"],
+        &["maintenance:off", "--app", "shop"],
+        &["keys"],
+        &["pipelines"],
+    ] {
+        server.heroku(arguments).ok();
+    }
+}

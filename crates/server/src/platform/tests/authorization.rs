@@ -5,7 +5,7 @@ use axum::body::Body;
 use super::fixture::{ACTIVE, ALICE, BOB, Fixture, SLUG, STRANGER, request};
 use crate::platform::route::{Method, ROUTES, Route, Scope};
 
-const NAMES: [(&str, &str); 21] = [
+const NAMES: [(&str, &str); 26] = [
     ("{team}", "acme"),
     ("{space}", "alpha"),
     ("{app}", "shop"),
@@ -27,13 +27,32 @@ const NAMES: [(&str, &str); 21] = [
     ("{service}", "heroku-redis"),
     ("{plan}", "heroku-redis:premium-0"),
     ("{attachment}", "shop::REDIS"),
+    ("{drain}", "none"),
+    ("{key}", "none"),
+    ("{pipeline}", "none"),
+    ("{endpoint}", "none"),
+    ("{*path}", "databases/none"),
 ];
 
 /// The id of the space's trusted IP ranges, which follows from the space's own.
 const RULESET: &str = "2e37f9ef-ead7-86c1-93d7-cc13127e8c0a";
 
 /// What is answered with 404 to everybody: this installation has nothing of the kind.
-const ABSENT: [&str; 4] = ["log-drain", "vpn-connections", "/account/features/", "invitations"];
+const ABSENT: [&str; 13] = [
+    "log-drain",
+    "vpn-connections",
+    "/features/",
+    "invitations",
+    "/account/keys/",
+    "/pipelines/",
+    "pipeline-couplings",
+    "/sni-endpoints/",
+    "/client/v11/",
+    "/postgres/v0/",
+    "/redis/v0/",
+    "/data/",
+    "app-transfers",
+];
 
 /// What every route that takes a body would take.
 const BODY: &str = r#"{"name": "mine", "team": "acme", "space": "alpha", "command": "true",
