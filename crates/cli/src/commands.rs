@@ -2,7 +2,9 @@
 
 mod addons;
 mod apps;
+mod config;
 mod deploy;
+mod domains;
 mod dynos;
 mod identity;
 mod operate;
@@ -42,6 +44,8 @@ pub fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         command @ (Command::Spaces(_)
         | Command::SpacesCreate { .. }
         | Command::SpacesInfo(_)
+        | Command::SpacesWait { .. }
+        | Command::Regions(_)
         | Command::SpacesRename { .. }
         | Command::SpacesDestroy { .. }
         | Command::SpacesLimitsSet { .. }
@@ -106,4 +110,25 @@ fn confirm(warning: &str, name: &str, given: Option<&str>, out: &mut Out) -> any
         bail!("Confirmation {typed} did not match {name}. Aborted; nothing was changed.");
     }
     Ok(())
+}
+
+/// A word as a shell takes it for one.
+fn quote(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:@%+=,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quote("http://127.0.0.1:4880"), "http://127.0.0.1:4880");
+        assert_eq!(quote("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quote(""), "''");
+    }
 }

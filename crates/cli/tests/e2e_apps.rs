@@ -345,3 +345,88 @@ fn what_does_not_exist_is_said_with_what_there_is_instead() {
         server.heroku(arguments).ok();
     }
 }
+
+/// What the real client has for configuration, releases and names, ours has too.
+#[test]
+fn our_own_commands_have_the_same_forms() {
+    let server = ready();
+    let waited = server.causeway(&["spaces:wait", "alpha", "--timeout", "60"]).ok();
+    for line in ["State:        allocated", "Shield:       off", "Outbound IPs: disabled"] {
+        assert!(waited.contains(line), "{line}: {waited}");
+    }
+    assert_eq!(server.causeway(&["spaces:info", "alpha"]).ok(), waited);
+    let regions = server.causeway(&["regions"]).ok();
+    assert!(regions.contains("virginia"), "{regions}");
+
+    server.causeway(&["apps:create", "shop", "--space", "alpha"]).ok();
+    let app = ["--app", "shop"];
+    let ours = |arguments: &[&str]| server.causeway(&[arguments, &app].concat());
+    ours(&["config:set", "A=1", "B=it's two", "C=x"]).ok();
+    let shell = ours(&["config", "--shell"]).ok();
+    assert_eq!(shell, "A=1\nB='it'\\''s two'\nC=x\n");
+    assert_eq!(ours(&["config:get", "A", "C"]).ok(), "1\nx\n");
+    assert_eq!(ours(&["config:get", "C", "A", "--shell"]).ok(), "A=1\nC=x\n");
+    assert_eq!(ours(&["config:get", "A", "--json"]).json(), "1");
+    let some = ours(&["config:get", "A", "C", "--json"]).json();
+    assert_eq!(some, serde_json::json!({ "A": "1", "C": "x" }));
+    assert!(ours(&["config:get", "A", "D", "E"]).refused().contains("D, E"));
+
+    let edit = |editor: &str, arguments: &[&str]| {
+        server.causeway_editing(editor, &[&["config:edit"], arguments, &app].concat())
+    };
+    let said = edit("sed -i -e /^A=/d -e s/^C=x/C=y/", &["--yes"]);
+    assert_eq!(said.ok(), "Changing A, C of shop... done, v3\n");
+    let config = ours(&["config", "--json"]).json();
+    assert_eq!(config, serde_json::json!({ "B": "it's two", "C": "y" }));
+    assert_eq!(edit("sed -i s/two/three/", &["B", "--yes"]).ok().lines().count(), 1);
+    assert_eq!(ours(&["config:get", "B"]).ok(), "it's three\n");
+    assert_eq!(edit("true", &[]).ok(), "Nothing was changed.\n");
+    assert!(edit("false", &[]).refused().contains("EDITOR"));
+    let unasked = edit("sed -i /C=/d", &[]);
+    assert!(unasked.refused().contains("--yes") && unasked.err.contains("remove C"), "{unasked:?}");
+
+    let current = ours(&["releases:info"]).ok();
+    assert!(current.starts_with("=== Release v4 of shop\n"), "{current}");
+    assert!(
+        current.contains("Set B config vars") && current.contains("B: it's three"),
+        "{current}"
+    );
+    let old = ours(&["releases:info", "v2", "--shell"]).ok();
+    assert_eq!(old, shell);
+    assert_eq!(ours(&["releases:info", "2", "--json"]).json()["version"], 2);
+
+    for name in ["www.example.com", "shop.example.com"] {
+        ours(&["domains:add", name]).ok();
+    }
+    let info = ours(&["domains:info", "www.example.com"]).ok();
+    assert!(info.contains("Kind:        custom") && info.contains("Status:      none"), "{info}");
+    let waited = ours(&["domains:wait", "www.example.com"]).ok();
+    assert_eq!(waited, "shop is served under www.example.com\n");
+    ours(&["domains:wait"]).ok();
+    let said = ours(&["domains:update", "www.example.com", "--cert", "mine"]).refused();
+    assert!(said.contains("--router-cert"), "{said}");
+    let cleared = ours(&["domains:clear"]).ok();
+    assert!(cleared.starts_with("Removing ") && cleared.contains("www.example.com"), "{cleared}");
+    assert_eq!(ours(&["domains:clear", "--json"]).json(), serde_json::json!([]));
+
+    let ran = ours(&["run:detached", "sleep", "9", "--env", "A=1;B=2", "--json"]).json();
+    assert_eq!(ran["command"], "sleep 9");
+
+    let services = server.causeway(&["addons:services"]).ok();
+    assert!(services.contains("heroku-redis"), "{services}");
+    ours(&["addons:create", "heroku-redis", "--name", "shop-cache"]).ok();
+    server.causeway(&["apps:create", "stock", "--space", "alpha"]).ok();
+    let attach = ["addons:attach", "shop-cache", "--app", "stock", "--as", "shop"];
+    assert_eq!(server.causeway(&attach).ok(), "Attached shop-cache to stock as SHOP: SHOP_URL\n");
+    let info = server.causeway(&["addons:info", "SHOP", "--app", "stock"]).ok();
+    assert!(info.contains("Attached as: shop::REDIS, stock::SHOP"), "{info}");
+    let kept = ["addons:destroy", "SHOP", "--app", "stock", "--confirm", "shop"];
+    assert!(server.causeway(&kept).refused().contains("addons:detach"));
+    let detached = server.causeway(&["addons:detach", "SHOP", "--app", "stock"]).ok();
+    assert_eq!(detached, "Detached shop-cache (SHOP) from stock\n");
+    ours(&["addons:destroy", "REDIS", "--confirm", "shop"]).ok();
+
+    assert!(server.causeway(&["apps:info", "shop"]).ok().starts_with("=== shop\n"));
+    server.causeway(&["apps:destroy", "shop", "--confirm", "shop"]).ok();
+    assert!(server.causeway(&["apps:info", "shop"]).refused().contains("Couldn't find"));
+}

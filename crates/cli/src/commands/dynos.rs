@@ -8,6 +8,7 @@ use super::{rows, show};
 use crate::arguments::apps::App;
 use crate::client::part;
 use crate::output::Out;
+use crate::usage::usage;
 
 pub fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
     let list = app.client()?.get(&app.path("/dynos"))?;
@@ -81,26 +82,56 @@ fn below(which: &str) -> String {
     format!("/{kind}/{}", part(which))
 }
 
-pub fn start(
-    size: Option<&str>,
-    command: &[String],
-    app: &App,
-    out: &mut Out,
-) -> anyhow::Result<()> {
-    let command = command.join(" ");
+/// A command to run by itself.
+pub struct OneOff {
+    /// The size of its dyno.
+    pub size: Option<String>,
+    /// Further variables: `A=1;B=2`.
+    pub env: Option<String>,
+    /// Whether to go on with what it writes.
+    pub tail: bool,
+    /// The words of the command.
+    pub command: Vec<String>,
+}
+
+pub fn start(run: &OneOff, app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let command = run.command.join(" ");
     let mut body = json!({ "command": command, "attach": false });
-    if let Some(size) = size {
-        body["size"] = size.into();
+    if let Some(size) = &run.size {
+        body["size"] = size.as_str().into();
+    }
+    if let Some(env) = &run.env {
+        body["env"] = variables(env)?;
     }
     let made = app.client()?.post(&app.path("/dynos"), &body)?;
     let (name, app_name) = (show(&made["name"]), &app.name);
-    let text = format!(
-        "Running {command} on {app_name}... {name}\n\
-         Its output: causeway logs --app {app_name} --dyno {name}. On the server's host: causeway \
-         exec {app_name}/{name} -- COMMAND"
-    );
+    let more = match run.tail {
+        true => String::new(),
+        false => format!(
+            "\nIts output: causeway logs --app {app_name} --dyno {name}. On the server's host: \
+             causeway exec {app_name}/{name} -- COMMAND"
+        ),
+    };
+    let text = format!("Running {command} on {app_name}... {name}{more}");
     say(&app.common, out, &made, &text);
+    if run.tail {
+        out.flush();
+        let wanted = json!({ "tail": true, "dyno": name, "source": "app" });
+        return super::operate::app_logs(app_name, &wanted, &app.common, out);
+    }
     Ok(())
+}
+
+/// Reads `A=1;B=2`.
+fn variables(text: &str) -> anyhow::Result<Value> {
+    let pairs = text.split(';').filter(|pair| !pair.trim().is_empty());
+    let read = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), Value::from(value)))
+        }
+        _ => Err(usage(format!("'{pair}' is not like KEY=VALUE, as --env wants it"))),
+    };
+    Ok(Value::Object(pairs.map(read).collect::<anyhow::Result<_>>()?))
 }
 
 #[cfg(test)]
@@ -115,6 +146,15 @@ mod tests {
         assert_eq!(update("web-1:Private-M").unwrap(), sized);
         for wrong in ["web", "=2", "web=", "web=x", "web=+1x", "web=99999999", ""] {
             assert!(update(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn variables_of_one_dyno_are_read() {
+        let read = variables("A=1;B=x=y; C=").unwrap();
+        assert_eq!(read, json!({ "A": "1", "B": "x=y", "C": "" }));
+        for wrong in ["A", "=1", "A=1;B"] {
+            assert!(crate::usage::is_usage(&variables(wrong).unwrap_err()), "{wrong}");
         }
     }
 

@@ -12,7 +12,10 @@ use crate::output::Out;
 
 pub fn run(command: People, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        People::Members { team, role, common } => members(&team, role.as_deref(), &common, out),
+        People::Members { name, team, role, common } => {
+            let team = name.or(team).unwrap_or_default();
+            members(&team, role.as_deref(), &common, out)
+        }
         People::MembersAdd(member) => set_member(&member, Method::PUT, out),
         People::MembersSet(member) => set_member(&member, Method::PATCH, out),
         People::MembersRemove { email, team, common } => {
