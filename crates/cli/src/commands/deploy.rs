@@ -244,8 +244,11 @@ fn not_up(wanted: &[String], dynos: &Value, release: &Value) -> anyhow::Result<V
     let version = release["version"].as_u64().unwrap_or(0);
     let mut missing = Vec::new();
     for name in wanted {
-        let found = dynos.as_array().into_iter().flatten().find(|dyno| dyno["name"] == **name);
-        let runs = found.and_then(|dyno| dyno["release"]["version"].as_u64()).unwrap_or(0);
+        // While one takes another's place, both may be shown.
+        let version_of = |dyno: &&Value| dyno["release"]["version"].as_u64().unwrap_or(0);
+        let all = dynos.as_array().into_iter().flatten();
+        let found = all.filter(|dyno| dyno["name"] == **name).max_by_key(version_of);
+        let runs = found.as_ref().map_or(0, version_of);
         let state = found.map_or("", |dyno| dyno["state"].as_str().unwrap_or_default());
         if runs > version {
             bail!("v{version} is released, but v{runs} came after it and runs instead");
@@ -334,6 +337,8 @@ mod tests {
         assert_eq!(ask(&old).unwrap(), wanted);
         assert!(ask(&[dyno("web.1", 3, "up"), dyno("web.2", 3, "up")]).unwrap().is_empty());
         assert!(ask(&[dyno("web.1", 2, "crashed")]).is_ok());
+        let beside = [dyno("web.1", 3, "up"), dyno("web.1", 2, "up"), dyno("web.2", 3, "up")];
+        assert!(ask(&beside).unwrap().is_empty());
         let crashed = ask(&[dyno("web.1", 3, "crashed")]).unwrap_err().to_string();
         assert!(crashed.contains("web.1 crashed"), "{crashed}");
         assert!(ask(&[dyno("web.1", 4, "starting")]).unwrap_err().to_string().contains("v4"));

@@ -12,9 +12,24 @@ use crate::usage::usage;
 
 pub fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
     let list = app.client()?.get(&app.path("/dynos"))?;
-    let fields = ["name", "state", "size", "command", "updated_at"];
-    table(&app.common, out, &list, &["Name", "State", "Size", "Command", "Since"], &fields);
+    if app.common.json {
+        out.json(&list);
+        return Ok(());
+    }
+    let fields = ["name", "state", "size", "release.version", "command", "updated_at"];
+    let mut rows = rows(&list, &fields);
+    rows.sort_by_cached_key(|row| (place(&row[0]), row[3].parse::<u64>().ok()));
+    for row in &mut rows {
+        row[3] = format!("v{}", row[3]);
+    }
+    out.table(&["Name", "State", "Size", "Release", "Command", "Since"], &rows);
     Ok(())
+}
+
+/// What dynos are sorted by: their type, and then their number.
+pub fn place(name: &str) -> (String, u64) {
+    let (process, number) = name.rsplit_once('.').unwrap_or((name, ""));
+    (process.to_owned(), number.parse().unwrap_or(0))
 }
 
 pub fn scale(changes: &[String], app: &App, out: &mut Out) -> anyhow::Result<()> {
@@ -156,6 +171,13 @@ mod tests {
         for wrong in ["A", "=1", "A=1;B"] {
             assert!(crate::usage::is_usage(&variables(wrong).unwrap_err()), "{wrong}");
         }
+    }
+
+    #[test]
+    fn dynos_are_sorted_by_type_and_number() {
+        let mut names = ["worker.1", "web.10", "run.1234", "web.9"];
+        names.sort_by_cached_key(|name| place(name));
+        assert_eq!(names, ["run.1234", "web.9", "web.10", "worker.1"]);
     }
 
     #[test]

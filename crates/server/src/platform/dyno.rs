@@ -28,13 +28,15 @@ pub(super) fn list_space_dynos(call: &Call, space: &Arc<Space>) -> Outcome {
     items(apps.map(item).collect())
 }
 
-/// The dynos of an app that have not ended, or crashed and are about to be tried again; in each
-/// place of the formation the one that has it, not the one that is on its way out.
+/// The dynos of an app that have not ended, or crashed and are about to be tried again. In a place
+/// of the formation that is the one that has it, and the one before that for as long as it is up
+/// and the other is not; none that is on its way out.
 pub(super) fn shown<'a>(world: &'a World, app: &App) -> impl Iterator<Item = &'a Arc<Dyno>> {
     let crashed = |dyno: &Dyno| dyno.number.is_some() && dyno.state == DynoState::Crashed;
-    world
-        .dynos_in(Key::App(app.id))
-        .filter(move |dyno| !dyno.superseded && (!dyno.state.ended() || crashed(dyno)))
+    world.dynos_in(Key::App(app.id)).filter(move |dyno| match dyno.superseded {
+        true => dyno.state == DynoState::Up,
+        false => !dyno.state.ended() || crashed(dyno),
+    })
 }
 
 pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {
