@@ -139,8 +139,8 @@ fn check_formation(world: &World, app: &App) {
         assert_eq!(holder.release, app.release, "{} runs another release", holder.name);
         let place = places.remove(&holder.name);
         assert_eq!(place, Some((holder.command.clone(), holder.size)), "{}", holder.name);
-        let gone =
-            matches!(holder.state, DynoState::Draining | DynoState::Stopping | DynoState::Down);
+        // One that was told to stop keeps its place until it has.
+        let gone = matches!(holder.state, DynoState::Draining | DynoState::Down);
         assert!(!gone, "{} is {:?} and has a place", holder.name, holder.state);
     }
     assert!(places.is_empty(), "nobody has {:?} of {}", places.keys(), app.name);
