@@ -95,6 +95,9 @@ fn an_app_is_made_deployed_scaled_and_removed_with_the_real_client() {
 
     let info = server.heroku(&["apps:info", "--app", "shop"]).ok();
     assert!(info.contains("=== shop") && info.contains("web: 2"), "{info}");
+    assert!(!info.contains("Git URL") && !info.contains("Create Status"), "{info}");
+    let shell = server.heroku(&["apps:info", "--app", "shop", "--shell"]).ok();
+    assert!(!shell.contains("undefined") && !shell.contains("create_status"), "{shell}");
     server.heroku(&["apps:destroy", "--app", "shop", "--confirm", "shop"]).ok();
     assert!(server.heroku(&["apps:info", "--app", "shop"]).refused().contains("Couldn't find"));
 }
