@@ -319,7 +319,9 @@ fn names_and_data_services_with_the_real_client() {
 #[test]
 fn what_does_not_exist_is_said_with_what_there_is_instead() {
     let server = with_app();
-    server.causeway(&["addons:create", "heroku-redis", "--app", "shop", "--name", "cache"]).ok();
+    for (service, name) in [("heroku-redis", "cache"), ("heroku-postgresql", "shop-db")] {
+        server.causeway(&["addons:create", service, "--app", "shop", "--name", name]).ok();
+    }
     for (arguments, names) in [
         (&["apps:rename", "store", "--app", "shop"][..], "localspace"),
         (&["maintenance:on", "--app", "shop"], "ps:scale web=0"),
@@ -329,6 +331,9 @@ fn what_does_not_exist_is_said_with_what_there_is_instead() {
         (&["features:enable", "http-routing", "--app", "shop"], "http-routing"),
         (&["labs:enable", "metrics", "--app", "shop"], "metrics"),
         (&["domains:update", "www.example.com", "--cert", "x", "--app", "shop"], "--router-cert"),
+        (&["pg:info", "--app", "shop"], "psql $DATABASE_URL"),
+        (&["pg:credentials", "--app", "shop"], "Database"),
+        (&["redis:maxmemory", "cache", "--policy", "noeviction", "--app", "shop"], "addons:info"),
         (&["pipelines:create", "line", "--app", "shop", "--stage", "staging"], "Pipeline"),
     ] {
         let said = server.heroku(arguments).refused();

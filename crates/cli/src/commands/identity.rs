@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{quote, rows, show};
 use crate::arguments::{Command, Common};
-use crate::client::{As, part};
+use crate::client::{As, DATA_HOSTS, host_of, part};
 use crate::output::Out;
 use crate::password;
 use crate::usage::usage;
@@ -228,7 +228,7 @@ fn env(
     let client = common.connection.client(As::Operator)?;
     let found = client.post("/_causeway/env", &json!({ "account": account, "user": user }))?;
     let url = client.url();
-    let variables = [
+    let mut variables = vec![
         ("AWS_ENDPOINT_URL", url.to_owned()),
         ("AWS_ACCESS_KEY_ID", show(&found["access_key_id"])),
         ("AWS_SECRET_ACCESS_KEY", show(&found["secret_access_key"])),
@@ -242,6 +242,7 @@ fn env(
         ("NO_PROXY", "localhost,127.0.0.1".to_owned()),
         ("CAUSEWAY_URL", url.to_owned()),
     ];
+    variables.extend(DATA_HOSTS.map(|name| (name, host_of(url))));
     if common.json {
         let map: serde_json::Map<String, Value> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
