@@ -131,7 +131,7 @@ fn trusted_ranges_are_shown_added_and_removed() {
     assert_eq!(rules(&server), json!([{ "action": "allow", "source": "192.0.2.0/24" }]));
 
     let said = refusal(&server.heroku(&["trusted-ips:add", "10.0.0.1/24", "--space", "ranges"]));
-    assert!(said.contains("is 10.0.0.0/24 meant"), "{said}");
+    assert!(said.contains("is not a block, as 10.0.0.0/24 is."), "{said}");
     let said = refusal(&server.heroku(&["trusted-ips:add", "192.0.2.0/24", "--space", "ranges"]));
     assert!(said.contains("already exists"), "{said}");
 

@@ -132,7 +132,7 @@ fn count(
                 "Your account reached the API rate limit. The next request is taken in \
                  {milliseconds} ms; `GET {RATE_LIMITS}` says how many are left."
             );
-            (Err(Failure::too_many(message)), 0)
+            (Err(Failure::too_many(message, wait)), 0)
         }
     }
 }
@@ -228,7 +228,7 @@ fn respond(
     let failed = |failure: Failure| Page {
         status: failure.status,
         body: failure.body(),
-        headers: Vec::new(),
+        headers: failure.retry_after.map(|s| (header::RETRY_AFTER, s.into())).into_iter().collect(),
     };
     let mut page = outcome.and_then(|answer| page(answer, request)).unwrap_or_else(failed);
     let mut body = serialize(&page.body);

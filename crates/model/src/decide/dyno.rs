@@ -348,7 +348,7 @@ impl Decision<'_> {
             SpaceState::Allocating => refuse(
                 Code::Conflict,
                 format!(
-                    "The space {} is not allocated yet; wait for it with `heroku spaces:wait {}`.",
+                    "The space {} is not allocated yet; wait for it with `spaces:wait {}`.",
                     space.name, space.name
                 ),
             ),

@@ -12,12 +12,12 @@ use super::failure::Failure;
 pub(super) fn vpn(call: &Call, space: &Arc<Space>) -> Outcome {
     let which = match call.param("vpn") {
         "" => String::new(),
-        name => format!(" {name}"),
+        name => format!(" `{}`", name.chars().take(64).collect::<String>()),
     };
     Err(Failure::absent(
         "vpn-connection",
         format!(
-            "VPN is not found: the space {}{which} has no VPN connections, which do not exist \
+            "VPN is not found: the space {} has no VPN connection{which}, as they do not exist \
              here yet. Join the other network as a VPC: see `heroku spaces:peerings:info`.",
             space.name
         ),

@@ -77,7 +77,7 @@ pub(super) fn info(call: &Call, addon: &Arc<Addon>) -> Outcome {
 pub(super) fn of_app(call: &Call, app: &Arc<App>) -> Outcome {
     let addon = call.addon(call.param("addon"))?;
     if addon.attachments_to(app.id).next().is_none() {
-        return Err(Failure::not_found(RESOURCE, "add-on"));
+        return Err(not_of(app, call.param("addon")));
     }
     ok(view(app_of(&call.world, &addon)?, &addon))
 }
@@ -110,7 +110,8 @@ pub(super) fn resolve(call: &Call, (): &()) -> Outcome {
     }
     let found = if exact.is_empty() { loose } else { exact };
     if found.is_empty() {
-        return Err(Failure::not_found(RESOURCE, "add on"));
+        let list = app.map_or("addons".to_owned(), |app| format!("addons --app {}", app.name));
+        return Err(Failure::not_found(RESOURCE, "add-on").naming(named, &list));
     }
     list(found)
 }
@@ -192,8 +193,13 @@ fn find(call: &Call, app: &App) -> Result<Arc<Addon>, Failure> {
              `addons:detach {name} --app {}`.",
             addon.name, owner.name, app.name, app.name
         ))),
-        _ => Err(Failure::not_found(RESOURCE, "add-on")),
+        _ => Err(not_of(app, call.param("addon"))),
     }
+}
+
+fn not_of(app: &App, named: &str) -> Failure {
+    let list = format!("addons --app {}", app.name);
+    Failure::not_found(RESOURCE, "add-on").naming(named, &list)
 }
 
 fn app_of<'a>(world: &'a World, addon: &Addon) -> Result<&'a Arc<App>, Failure> {

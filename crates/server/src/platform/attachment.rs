@@ -88,7 +88,7 @@ pub(super) fn list_of_addon(call: &Call, addon: &Arc<Addon>) -> Outcome {
 /// The attachment that the path names, of whatever app.
 pub(super) fn find(call: &Call) -> Result<Attachment, Failure> {
     let named = call.param("attachment");
-    every(call).find(|attachment| attachment.is_called(named, None)).ok_or_else(not_found)
+    every(call).find(|attachment| attachment.is_called(named, None)).ok_or_else(|| not_found(named))
 }
 
 pub(super) fn info(_: &Call, attachment: &Attachment) -> Outcome {
@@ -99,11 +99,11 @@ pub(super) fn of_app_info(call: &Call, app: &Arc<App>) -> Outcome {
     let named = call.param("attachment");
     let mut all = of_app(&call.world, app).into_iter();
     let found = all.find(|attachment| attachment.is_called(named, Some(app)));
-    ok(view(&found.ok_or_else(not_found)?))
+    ok(view(&found.ok_or_else(|| not_found(named))?))
 }
 
-fn not_found() -> Failure {
-    Failure::not_found(RESOURCE, "add-on attachment")
+fn not_found(named: &str) -> Failure {
+    Failure::not_found(RESOURCE, "add-on attachment").naming(named, "addons")
 }
 
 /// Finds attachments by whatever a person may have typed.
@@ -117,7 +117,7 @@ pub(super) fn resolve(call: &Call, (): &()) -> Outcome {
         .filter(|a| of_service(a) && a.is_called(named, app.as_deref()))
         .map(|attachment| view(&attachment))
         .collect();
-    if found.is_empty() { Err(not_found()) } else { list(found) }
+    if found.is_empty() { Err(not_found(named)) } else { list(found) }
 }
 
 pub(super) fn attach(call: &Call, (): &()) -> Result<PlatformCommand, Failure> {

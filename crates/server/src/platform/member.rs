@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{App, IdentityCommand, Role, Team, User, UserId, World};
 use serde_json::{Value, json};
 
-use super::call::{Call, Outcome, created, items, list, ok};
+use super::call::{Call, Outcome, created, items, list, no_member, ok};
 use super::failure::Failure;
 use super::identity::{derived_id, time};
 use super::page::Item;
@@ -59,7 +59,7 @@ pub(super) fn add(call: &Call, team: &Arc<Team>) -> Result<IdentityCommand, Fail
 pub(super) fn change(call: &Call, team: &Arc<Team>) -> Result<IdentityCommand, Failure> {
     let user = in_body(call)?;
     if !team.members.contains_key(&user) {
-        return Err(Failure::not_found("member", "team member"));
+        return Err(no_member(team, call.body.required_text("email")?));
     }
     Ok(IdentityCommand::SetMember { team: team.id, user, role: Some(role(call)?) })
 }

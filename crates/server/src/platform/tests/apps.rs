@@ -117,6 +117,7 @@ async fn nothing_is_left_of_code_that_is_wrong() {
         (&wrong, good.clone(), 422, "checksum"),
         (&plain, Vec::new(), 400, "empty"),
         (&plain, b"not a tar archive".to_vec(), 422, "tar archive"),
+        (&plain, good[..good.len() / 2].to_vec(), 422, "cut off"),
         (&plain, good[..good.len() - 20].to_vec(), 422, "The slug cannot be taken"),
         (&plain, archive(&[("Procfile", "web serve\n")]), 422, "line 1"),
         (&plain, archive(&[("Procfile", "run: serve\n")]), 422, "'run'"),
