@@ -438,3 +438,18 @@ fn our_own_commands_have_the_same_forms() {
     server.causeway(&["apps:destroy", "shop", "--confirm", "shop"]).ok();
     assert!(server.causeway(&["apps:info", "shop"]).refused().contains("Couldn't find"));
 }
+
+#[test]
+fn a_deployment_says_what_of_it_will_not_run() {
+    let server = ready();
+    server.causeway(&["apps:create", "shop", "--space", "alpha"]).ok();
+    let dir = code(&[("Procfile", "worker: work\nrelease: migrate\n")]);
+    let said = deploy(&server, dir.path());
+    assert!(said.ok().starts_with("v2 of shop is released, and nothing of it"), "{said:?}");
+    assert!(said.out.contains("causeway ps:scale --app shop TYPE=1"), "{said:?}");
+    assert!(said.err.contains("Warning: the process type `release`"), "{said:?}");
+    let dir = code(&[("Procfile", "web: a\nweb: b\n")]);
+    assert!(deploy(&server, dir.path()).refused().contains("line 2 of the Procfile"));
+    let typed = ["run:detached", "--type", "nope", "--app", "shop", "--", "sleep 9"];
+    assert!(server.heroku(&typed).refused().contains("nope"));
+}

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const EVERY: Duration = Duration::from_millis(250);
 /// What a directory says must not be uploaded.
 const IGNORE: &str = ".slugignore";
+/// The process type that Heroku runs before each release.
+const RELEASE: &str = "release";
 
 /// What is to be deployed.
 pub struct Deployment {
@@ -71,17 +73,42 @@ pub fn run(deployment: &Deployment, app: &App, out: &mut Out) -> anyhow::Result<
          or give --process TYPE=COMMAND",
         deployment.from.display()
     );
-    let release = client.post(&app.path("/releases"), &json!({ "slug": slug["id"] }))?;
-    steps.say(format_args!("Released v{}", release["version"]));
-    if deployment.wait {
-        wait(&client, app, &release, &steps)?;
+    if types.is_some_and(|types| types.contains_key(RELEASE)) {
+        steps.say(format_args!(
+            "Warning: the process type `{RELEASE}` is one as others are here: nothing runs it \
+             before a release. To run its command: causeway run --app {} -- COMMAND",
+            app.name
+        ));
     }
-    let found = client.get(&app.path(""))?;
-    let done = if deployment.wait { "runs" } else { "is starting" };
-    let text =
-        format!("v{} of {} {done}: {}", release["version"], app.name, show(&found["web_url"]));
+    let release = client.post(&app.path("/releases"), &json!({ "slug": slug["id"] }))?;
+    let version = &release["version"];
+    steps.say(format_args!("Released v{version}"));
+    let wanted = wanted(&client, app)?;
+    if deployment.wait && !wanted.is_empty() {
+        wait(&client, app, &release, &wanted, &steps)?;
+    }
+    let name = &app.name;
+    let text = if wanted.is_empty() {
+        format!(
+            "v{version} of {name} is released, and nothing of it is to run yet.\n\
+             Next: causeway ps:scale --app {name} TYPE=1"
+        )
+    } else {
+        let done = if deployment.wait { "runs" } else { "is starting" };
+        format!("v{version} of {name} {done}: {}", show(&client.get(&app.path(""))?["web_url"]))
+    };
     say(&app.common, out, &release, &text);
     Ok(())
+}
+
+/// The dynos that an app's formation asks for.
+fn wanted(client: &Client, app: &App) -> anyhow::Result<Vec<String>> {
+    let formation = client.get(&app.path("/formation"))?;
+    let names = rows(&formation, &["type", "quantity"]).into_iter().flat_map(|row| {
+        let quantity: u32 = row[1].parse().unwrap_or(0);
+        (1..=quantity).map(move |number| format!("{}.{number}", row[0])).collect::<Vec<_>>()
+    });
+    Ok(names.collect())
 }
 
 /// Says how far it is: by a bar on a terminal, by lines elsewhere, by nothing to programs.
@@ -200,23 +227,18 @@ fn commit_of(from: &Path) -> Option<String> {
 }
 
 /// Waits until every dyno of the formation runs the release.
-fn wait(client: &Client, app: &App, release: &Value, steps: &Steps) -> anyhow::Result<()> {
-    let wanted: Vec<String> = rows(&client.get(&app.path("/formation"))?, &["type", "quantity"])
-        .into_iter()
-        .flat_map(|row| {
-            let quantity: u32 = row[1].parse().unwrap_or(0);
-            (1..=quantity).map(move |number| format!("{}.{number}", row[0])).collect::<Vec<_>>()
-        })
-        .collect();
-    if wanted.is_empty() {
-        steps.say("Nothing is to run: see `causeway ps:scale`");
-        return Ok(());
-    }
+fn wait(
+    client: &Client,
+    app: &App,
+    release: &Value,
+    wanted: &[String],
+    steps: &Steps,
+) -> anyhow::Result<()> {
     let bar = steps.bar("Starting dynos", None);
     let deadline = Instant::now() + PATIENCE;
     loop {
         let dynos = client.get(&app.path("/dynos"))?;
-        let missing = not_up(&wanted, &dynos, release)?;
+        let missing = not_up(wanted, &dynos, release)?;
         if missing.is_empty() {
             bar.finish_and_clear();
             return Ok(());

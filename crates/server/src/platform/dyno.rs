@@ -52,9 +52,15 @@ pub(super) fn start(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Fail
              in one that runs with `causeway exec APP/DYNO -- COMMAND`.",
         ));
     }
-    // Every dyno is a one-off that lives until it ends, so these are checked and change nothing.
+    // Every dyno is a one-off that lives until it ends, so this is checked and changes nothing.
     body.integer("time_to_live")?;
-    body.text("type")?;
+    if let Some(named) = body.text("type")?.filter(|named| *named != "run") {
+        let named: String = named.chars().take(64).collect();
+        return Err(Failure::invalid(format!(
+            "Invalid value for `type`: a one-off dyno is of the type `run` here, not `{named}`: \
+             leave `--type` out. Dynos of the other types run by `ps:scale {named}=1`."
+        )));
+    }
     Ok(PlatformCommand::StartDyno {
         app: app.id,
         command: body.required_text("command")?.to_owned(),

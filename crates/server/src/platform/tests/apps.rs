@@ -121,6 +121,7 @@ async fn nothing_is_left_of_code_that_is_wrong() {
         (&plain, good[..good.len() - 20].to_vec(), 422, "The slug cannot be taken"),
         (&plain, archive(&[("Procfile", "web serve\n")]), 422, "line 1"),
         (&plain, archive(&[("Procfile", "run: serve\n")]), 422, "'run'"),
+        (&plain, archive(&[("Procfile", "web: a\nweb: b\n")]), 422, "once more what `web` is"),
     ];
     for (body, code, status, names) in table {
         let made = slug(&server, body).await;

@@ -165,6 +165,7 @@ async fn messages_name_what_is_wrong_and_where_to_look() {
     let server = Fixture::new();
     let long = format!("{{\"{}\": \"1\"}}", "X".repeat(200));
     for (method, path, body, status, names) in [
+        ("POST", "/apps/shop/dynos", r#"{"command": "x", "type": "nope"}"#, 422, "not `nope`"),
         ("GET", "/apps/nothing", "", 404, "the command `apps` lists"),
         ("GET", "/apps/shop/releases/v99", "", 404, "`releases --app shop`"),
         ("GET", "/apps/shop/domains/x.example.com", "", 404, "`domains --app shop`"),
