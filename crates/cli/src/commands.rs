@@ -88,6 +88,20 @@ fn rows(list: &Value, fields: &[&str]) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// Puts a list into the order of one of its fields; a path with dots, as for [`rows`].
+fn sort(list: &mut Value, field: &str) {
+    if let Value::Array(items) = list {
+        items.sort_by_cached_key(|item| {
+            field
+                .split('.')
+                .fold(item, |at, name| &at[name])
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        });
+    }
+}
+
 /// Makes sure that something destructive is meant: by `--confirm`, or by asking as the `heroku`
 /// command does (R18).
 fn confirm(warning: &str, name: &str, given: Option<&str>, out: &mut Out) -> anyhow::Result<()> {
@@ -124,6 +138,13 @@ fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_are_sorted_by_a_field() {
+        let mut list = serde_json::json!([{ "a": { "b": "y" } }, {}, { "a": { "b": "x" } }]);
+        sort(&mut list, "a.b");
+        assert_eq!(list, serde_json::json!([{}, { "a": { "b": "x" } }, { "a": { "b": "y" } }]));
+    }
 
     #[test]
     fn words_are_quoted_for_a_shell() {

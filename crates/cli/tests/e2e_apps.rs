@@ -153,8 +153,9 @@ fn our_own_commands_do_the_same() {
         .causeway(&["deploy", "--app", "stock", "--process", "web=serve", "--json", from])
         .json();
     assert_eq!((&json["version"], &json["current"]), (&2.into(), &true.into()));
-    let slugs = server.causeway(&["slugs", "--app", "stock", "--json"]).json();
+    let slugs = server.causeway(&["slugs", "--app", "stock", "--all", "--json"]).json();
     assert_eq!(slugs.as_array().unwrap().len(), 2);
+    assert!(slugs[0]["created_at"].as_str() >= slugs[1]["created_at"].as_str(), "newest first");
 
     let scaled = server.causeway(&["ps:scale", "--app", "stock", "web+2:Private-M"]).ok();
     assert_eq!(scaled, "Scaling stock... done, now running web at 3:Private-M\n");
@@ -165,6 +166,15 @@ fn our_own_commands_do_the_same() {
     assert!(server.causeway(&["ps:restart", "--app", "stock", "clock"]).refused().contains("find"));
     let ran = server.causeway(&["run", "--app", "stock", "--json", "--", "sleep", "9"]).json();
     assert_eq!((&ran["command"], &ran["type"]), (&"sleep 9".into(), &"run".into()));
+    server.causeway(&["ps:stop", &text(&ran["name"]), "--app", "stock"]).ok();
+    server.until("what ended is not counted", |server| {
+        let counted = &server.causeway(&["status", "--json"]).json()["dynos"];
+        counted["up"] == 3 && counted.as_object().is_some_and(|states| states.len() == 1)
+    });
+    server.causeway(&["apps:create", "a-shop", "--space", "alpha"]).ok();
+    let apps = server.causeway(&["apps", "--json"]).json();
+    assert_eq!([&apps[0]["name"], &apps[1]["name"]], ["a-shop", "stock"]);
+    server.causeway(&["apps:destroy", "a-shop", "--confirm", "a-shop"]).ok();
 
     let set = server.causeway(&["config:set", "--app", "stock", "A=1", "B=x=y"]).ok();
     assert_eq!(set, "Setting A, B of stock... done, v3\n");
@@ -188,8 +198,10 @@ fn long_lists_are_whole() {
     let token = server.env(&[]).into_iter().find(|(name, _)| name == "HEROKU_API_KEY").unwrap().1;
     // Slugs cost nothing until code is uploaded.
     assert!((0..210).all(|_| make_slug(&server, &token) == 201));
-    let slugs = server.causeway(&["slugs", "--app", "shop", "--json"]).json();
+    let slugs = server.causeway(&["slugs", "--app", "shop", "--all", "--json"]).json();
     assert_eq!(slugs.as_array().unwrap().len(), 210);
+    let came = server.causeway(&["slugs", "--app", "shop", "--json"]).json();
+    assert_eq!(came, serde_json::json!([]), "none of them was uploaded");
 }
 
 fn make_slug(server: &Server, token: &str) -> u16 {

@@ -87,9 +87,17 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
         #[command(flatten)]
         app: App,
     },
-    /// List an app's uploads
-    #[command(after_help = "Examples:\n  causeway slugs --app shop")]
-    Slugs(App),
+    /// List an app's uploads, newest first
+    #[command(after_help = "Examples:
+  causeway slugs --app shop
+  causeway slugs --app shop --all --json")]
+    Slugs {
+        /// Those too that were announced and did not come
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        app: App,
+    },
     /// List an app's releases, newest first
     #[command(after_help = "Examples:
   causeway releases --app shop

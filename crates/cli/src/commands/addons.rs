@@ -117,10 +117,11 @@ fn info(addon: &Addon, out: &mut Out) -> anyhow::Result<()> {
     let mut found = find(&client, addon)?;
     let path = format!("/addons/{}/addon-attachments", show(&found["id"]));
     let attachments = client.get(&path)?;
-    let names: Vec<String> = rows(&attachments, &["app.name", "name"])
+    let mut names: Vec<String> = rows(&attachments, &["app.name", "name"])
         .iter()
         .map(|attachment| attachment.join("::"))
         .collect();
+    names.sort();
     let fields = [
         ("ID", show(&found["id"])),
         ("Plan", show(&found["plan"]["name"])),

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{config, confirm, deploy, domains, dynos, rows, show};
+use super::{config, confirm, deploy, domains, dynos, rows, show, sort};
 use crate::arguments::Common;
 use crate::arguments::apps::{App, AppCommand};
 use crate::client::{As, Client, part};
@@ -31,8 +31,13 @@ pub fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
             let deployment = deploy::Deployment { from, process, commit, wait: !no_wait };
             deploy::run(&deployment, &app, out)
         }
-        AppCommand::Slugs(app) => {
-            let list = app.client()?.get(&app.path("/slugs"))?;
+        AppCommand::Slugs { all, app } => {
+            let mut list = app.client()?.get(&app.path("/slugs"))?;
+            sort(&mut list, "created_at");
+            if let Value::Array(slugs) = &mut list {
+                slugs.retain(|slug| all || !slug["size"].is_null());
+                slugs.reverse();
+            }
             let fields = ["id", "size", "commit", "created_at"];
             table(&app.common, out, &list, &["ID", "Bytes", "Commit", "Created At"], &fields);
             Ok(())
@@ -89,6 +94,7 @@ fn list(space: Option<&str>, common: &Common, out: &mut Out) -> anyhow::Result<(
     if let (Some(space), Value::Array(apps)) = (space, &mut list) {
         apps.retain(|app| app["space"]["name"] == space || app["space"]["id"] == space);
     }
+    sort(&mut list, "name");
     let fields = ["name", "space.name", "team.name", "web_url", "created_at"];
     table(common, out, &list, &["Name", "Space", "Team", "Web URL", "Created At"], &fields);
     Ok(())
@@ -122,7 +128,8 @@ fn info(app: &App, out: &mut Out) -> anyhow::Result<()> {
         out.json(&found);
         return Ok(());
     }
-    let dynos = client.get(&app.path("/dynos"))?;
+    let mut dynos = client.get(&app.path("/dynos"))?;
+    sort(&mut dynos, "name");
     let addons = client.get(&app.path("/addons"))?;
     out.line(format_args!("=== {}", show(&found["name"])));
     let dynos =

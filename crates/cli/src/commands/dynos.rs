@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::apps::{say, table};
-use super::{rows, show};
+use super::{rows, show, sort};
 use crate::arguments::apps::App;
 use crate::client::part;
 use crate::output::Out;
@@ -35,7 +35,8 @@ pub fn place(name: &str) -> (String, u64) {
 pub fn scale(changes: &[String], app: &App, out: &mut Out) -> anyhow::Result<()> {
     let client = app.client()?;
     if changes.is_empty() {
-        let list = client.get(&app.path("/formation"))?;
+        let mut list = client.get(&app.path("/formation"))?;
+        sort(&mut list, "type");
         let names = ["Type", "Quantity", "Size", "Command"];
         table(&app.common, out, &list, &names, &["type", "quantity", "size", "command"]);
         return Ok(());

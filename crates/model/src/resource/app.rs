@@ -223,6 +223,13 @@ impl Dyno {
         self.number.is_some() && self.process_type == App::WEB
     }
 
+    /// Whether it runs or is to, also after a pause. Others have ended, and are kept for a while for
+    /// their logs.
+    pub fn is_live(&self) -> bool {
+        let waits = self.number.is_some() && !self.superseded && self.state == DynoState::Crashed;
+        waits || !self.state.ended()
+    }
+
     /// The port that it is told to bind: above what needs a privilege, and no habit to rely on.
     pub fn port(&self) -> u16 {
         const FIRST: u16 = 10_000;

@@ -32,10 +32,9 @@ pub(super) fn list_space_dynos(call: &Call, space: &Arc<Space>) -> Outcome {
 /// of the formation that is the one that has it, and the one before that for as long as it is up
 /// and the other is not; none that is on its way out.
 pub(super) fn shown<'a>(world: &'a World, app: &App) -> impl Iterator<Item = &'a Arc<Dyno>> {
-    let crashed = |dyno: &Dyno| dyno.number.is_some() && dyno.state == DynoState::Crashed;
-    world.dynos_in(Key::App(app.id)).filter(move |dyno| match dyno.superseded {
+    world.dynos_in(Key::App(app.id)).filter(|dyno| match dyno.superseded {
         true => dyno.state == DynoState::Up,
-        false => !dyno.state.ended() || crashed(dyno),
+        false => dyno.is_live(),
     })
 }
 
