@@ -47,7 +47,7 @@ pub(super) fn start(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Fail
     let body = &call.body;
     if body.flag("attach")? == Some(true) {
         return Err(Failure::invalid(
-            "Dynos cannot be attached to. Start it with `heroku run:detached`, or run a command \
+            "Dynos cannot be attached to. Start it with `run:detached`, or run a command \
              in one that runs with `causeway exec APP/DYNO -- COMMAND`.",
         ));
     }

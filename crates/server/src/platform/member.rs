@@ -95,7 +95,7 @@ pub(super) fn invitations(_: &Call, _: &Arc<Team>) -> Outcome {
 pub(super) fn invite(_: &Call, _: &Arc<Team>) -> Outcome {
     Err(Failure::absent(
         "invitation",
-        "There are no invitations here, as no mail is sent: add a user with `heroku members:add \
+        "There are no invitations here, as no mail is sent: add a user with `members:add \
          EMAIL --role ROLE --team TEAM`; the operator makes users with `causeway users:create \
          EMAIL`.",
     ))
@@ -126,7 +126,7 @@ pub(super) fn collaborators(call: &Call, app: &Arc<App>) -> Outcome {
 pub(super) fn no_collaborators(_: &Call, _: &Arc<App>) -> Outcome {
     Err(Failure::invalid(
         "Apps have no collaborators of their own here: everybody in an app's team gets at it. Use \
-         `heroku members:add EMAIL --role member --team TEAM`.",
+         `members:add EMAIL --role member --team TEAM`.",
     ))
 }
 
