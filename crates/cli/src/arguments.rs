@@ -186,13 +186,16 @@ pub enum Command {
         name = "teams:members:set",
         after_help = "Examples:
   causeway teams:members:set web ada@example.com --role admin
+  causeway teams:members:set ada@example.com --team web --role member
   causeway teams:members:set web ada@example.com --role none"
     )]
     TeamsMembersSet {
+        /// The team, unless --team names it, and the user's address
+        #[arg(required = true, num_args = 1..=2, value_names = ["TEAM", "EMAIL"])]
+        names: Vec<String>,
         /// The team
-        team: String,
-        /// The user's address
-        user: String,
+        #[arg(long, short, value_name = "TEAM")]
+        team: Option<String>,
         /// What the user may do
         #[arg(long, value_parser = ["admin", "member", "none"])]
         role: String,
@@ -231,6 +234,26 @@ pub enum Command {
     /// Show a space
     #[command(name = "spaces:info", after_help = "Examples:\n  causeway spaces:info my-space")]
     SpacesInfo(Space),
+    /// Wait until a space can be used, and show it
+    #[command(
+        name = "spaces:wait",
+        after_help = "Examples:
+  causeway spaces:wait my-space
+  causeway spaces:wait my-space --timeout 60 --json"
+    )]
+    SpacesWait {
+        /// Seconds between two looks
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        interval: u64,
+        /// Seconds after which to give up
+        #[arg(long, default_value_t = 1500)]
+        timeout: u64,
+        #[command(flatten)]
+        space: Space,
+    },
+    /// List the regions that spaces can be in
+    #[command(after_help = "Examples:\n  causeway regions\n  causeway regions --json")]
+    Regions(Common),
     /// Give a space another name
     #[command(
         name = "spaces:rename",

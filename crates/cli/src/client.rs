@@ -568,6 +568,17 @@ fn refusal(status: StatusCode, body: &Value) -> anyhow::Error {
     Refusal { status, message }.into()
 }
 
+/// Where the heroku command asks about data services: it takes the bare name of a host, and the rest
+/// of the address from `HEROKU_HOST`. Without these it asks Heroku, with our token.
+pub const DATA_HOSTS: [&str; 3] =
+    ["HEROKU_DATA_HOST", "HEROKU_POSTGRESQL_HOST", "HEROKU_REDIS_HOST"];
+
+/// The name of the host in an address, without scheme and port.
+pub fn host_of(url: &str) -> String {
+    let host = url.parse::<hyper::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    host.unwrap_or_else(|| "127.0.0.1".to_owned())
+}
+
 /// A part of a path, with everything escaped that could be taken for something else.
 pub fn part(text: &str) -> String {
     use std::fmt::Write;
@@ -589,6 +600,17 @@ mod tests {
     fn parts_of_a_path_are_escaped() {
         assert_eq!(part("a b/c?é"), "a%20b%2Fc%3F%C3%A9");
         assert_eq!(part("my-space_1.x"), "my-space_1.x");
+    }
+
+    #[test]
+    fn the_host_alone_is_taken_from_an_address() {
+        for (url, host) in [
+            ("http://127.0.0.1:4880", "127.0.0.1"),
+            ("http://localhost:4880/", "localhost"),
+            ("http://[::1]:80", "[::1]"),
+        ] {
+            assert_eq!(host_of(url), host);
+        }
     }
 
     /// A data directory whose server noted an address.

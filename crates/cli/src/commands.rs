@@ -3,7 +3,9 @@
 mod addons;
 mod apps;
 mod backup;
+mod config;
 mod deploy;
+mod domains;
 mod dynos;
 mod identity;
 mod operate;
@@ -43,6 +45,8 @@ pub fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         command @ (Command::Spaces(_)
         | Command::SpacesCreate { .. }
         | Command::SpacesInfo(_)
+        | Command::SpacesWait { .. }
+        | Command::Regions(_)
         | Command::SpacesRename { .. }
         | Command::SpacesDestroy { .. }
         | Command::SpacesLimitsSet { .. }
@@ -85,6 +89,20 @@ fn rows(list: &Value, fields: &[&str]) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// Puts a list into the order of one of its fields; a path with dots, as for [`rows`].
+fn sort(list: &mut Value, field: &str) {
+    if let Value::Array(items) = list {
+        items.sort_by_cached_key(|item| {
+            field
+                .split('.')
+                .fold(item, |at, name| &at[name])
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        });
+    }
+}
+
 /// Makes sure that something destructive is meant: by `--confirm`, or by asking as the `heroku`
 /// command does (R18).
 fn confirm(warning: &str, name: &str, given: Option<&str>, out: &mut Out) -> anyhow::Result<()> {
@@ -107,4 +125,32 @@ fn confirm(warning: &str, name: &str, given: Option<&str>, out: &mut Out) -> any
         bail!("Confirmation {typed} did not match {name}. Aborted; nothing was changed.");
     }
     Ok(())
+}
+
+/// A word as a shell takes it for one.
+fn quote(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:@%+=,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_sorted_by_a_field() {
+        let mut list = serde_json::json!([{ "a": { "b": "y" } }, {}, { "a": { "b": "x" } }]);
+        sort(&mut list, "a.b");
+        assert_eq!(list, serde_json::json!([{}, { "a": { "b": "x" } }, { "a": { "b": "y" } }]));
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quote("http://127.0.0.1:4880"), "http://127.0.0.1:4880");
+        assert_eq!(quote("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quote(""), "''");
+    }
 }

@@ -40,6 +40,24 @@ pub fn ask(question: &str) -> anyhow::Result<String> {
     typed
 }
 
+/// Asks for something that may be seen, such as whose password it is.
+///
+/// # Errors
+///
+/// Where there is no terminal to ask on, or nothing was typed.
+pub fn ask_openly(question: &str) -> anyhow::Result<String> {
+    if !stdin().is_terminal() {
+        bail!("there is no terminal to ask on; give the user's address: causeway login ADDRESS");
+    }
+    write!(stderr(), "{question}: ").context("the terminal is gone")?;
+    let mut typed = String::new();
+    stdin().lock().read_line(&mut typed).context("the answer cannot be read")?;
+    match typed.trim() {
+        "" => bail!("nothing was typed; give the user's address: causeway login ADDRESS"),
+        typed => Ok(typed.to_owned()),
+    }
+}
+
 /// Asks twice.
 ///
 /// # Errors

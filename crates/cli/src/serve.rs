@@ -1,12 +1,16 @@
 //! `causeway serve`.
 
+use std::io::IsTerminal;
+
 use anyhow::Context;
 use server::{FirstStart, Server};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::output::Out;
-use crate::settings::ServeArgs;
+use crate::settings::{ServeArgs, variable};
 
 /// Serves until SIGTERM, SIGINT or SIGHUP.
 ///
@@ -14,9 +18,10 @@ use crate::settings::ServeArgs;
 ///
 /// Settings that do not fit, and what keeps a server from starting.
 pub fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
-    let config = args.config(&crate::settings::variable)?;
+    let config = args.config(&variable)?;
     let filter = EnvFilter::try_from_env("CAUSEWAY_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
+    log(filter, colours, std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -50,6 +55,14 @@ pub fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
     })
 }
 
+/// The log, with colours where a terminal shows them: a file is to hold text.
+fn log<W>(filter: EnvFilter, colours: bool, to: W) -> impl SubscriberInitExt
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(to)
+}
+
 fn signal(kind: tokio::signal::unix::SignalKind) -> anyhow::Result<tokio::signal::unix::Signal> {
     tokio::signal::unix::signal(kind).context("signals cannot be received")
 }
@@ -69,4 +82,38 @@ fn greet(first: &FirstStart, data: &std::path::Path, out: &mut Out) {
     out.line(format_args!("To point the heroku and aws commands of a shell at it:"));
     out.line(format_args!("  eval \"$(causeway env --data {data})\""));
     out.line(format_args!("Then try: heroku spaces:create my-space --team {}", server::FIRST_TEAM));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_that_no_terminal_shows_is_text() {
+        for colours in [true, false] {
+            let sink = Shared::default();
+            let to = sink.clone();
+            let log = log(EnvFilter::new("info"), colours, move || to.clone());
+            let _guard = log.set_default();
+            tracing::info!(pid = 7, "it runs");
+            let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+            assert!(text.contains("INFO") && text.contains("it runs"), "{text:?}");
+            assert_eq!(text.contains('\u{1b}'), colours, "{text:?}");
+        }
+    }
 }

@@ -99,6 +99,9 @@ fn an_app_is_made_deployed_scaled_and_removed_with_the_real_client() {
 
     let info = server.heroku(&["apps:info", "--app", "shop"]).ok();
     assert!(info.contains("=== shop") && info.contains("web: 2"), "{info}");
+    assert!(!info.contains("Git URL") && !info.contains("Create Status"), "{info}");
+    let shell = server.heroku(&["apps:info", "--app", "shop", "--shell"]).ok();
+    assert!(!shell.contains("undefined") && !shell.contains("create_status"), "{shell}");
     server.heroku(&["apps:destroy", "--app", "shop", "--confirm", "shop"]).ok();
     assert!(server.heroku(&["apps:info", "--app", "shop"]).refused().contains("Couldn't find"));
 }
@@ -154,8 +157,9 @@ fn our_own_commands_do_the_same() {
         .causeway(&["deploy", "--app", "stock", "--process", "web=serve", "--json", from])
         .json();
     assert_eq!((&json["version"], &json["current"]), (&2.into(), &true.into()));
-    let slugs = server.causeway(&["slugs", "--app", "stock", "--json"]).json();
+    let slugs = server.causeway(&["slugs", "--app", "stock", "--all", "--json"]).json();
     assert_eq!(slugs.as_array().unwrap().len(), 2);
+    assert!(slugs[0]["created_at"].as_str() >= slugs[1]["created_at"].as_str(), "newest first");
 
     let scaled = server.causeway(&["ps:scale", "--app", "stock", "web+2:Private-M"]).ok();
     assert_eq!(scaled, "Scaling stock... done, now running web at 3:Private-M\n");
@@ -166,6 +170,15 @@ fn our_own_commands_do_the_same() {
     assert!(server.causeway(&["ps:restart", "--app", "stock", "clock"]).refused().contains("find"));
     let ran = server.causeway(&["run", "--app", "stock", "--json", "--", "sleep", "9"]).json();
     assert_eq!((&ran["command"], &ran["type"]), (&"sleep 9".into(), &"run".into()));
+    server.causeway(&["ps:stop", &text(&ran["name"]), "--app", "stock"]).ok();
+    server.until("what ended is not counted", |server| {
+        let counted = &server.causeway(&["status", "--json"]).json()["dynos"];
+        counted["up"] == 3 && counted.as_object().is_some_and(|states| states.len() == 1)
+    });
+    server.causeway(&["apps:create", "a-shop", "--space", "alpha"]).ok();
+    let apps = server.causeway(&["apps", "--json"]).json();
+    assert_eq!([&apps[0]["name"], &apps[1]["name"]], ["a-shop", "stock"]);
+    server.causeway(&["apps:destroy", "a-shop", "--confirm", "a-shop"]).ok();
 
     let set = server.causeway(&["config:set", "--app", "stock", "A=1", "B=x=y"]).ok();
     assert_eq!(set, "Setting A, B of stock... done, v3\n");
@@ -189,8 +202,10 @@ fn long_lists_are_whole() {
     let token = server.env(&[]).into_iter().find(|(name, _)| name == "HEROKU_API_KEY").unwrap().1;
     // Slugs cost nothing until code is uploaded.
     assert!((0..210).all(|_| make_slug(&server, &token) == 201));
-    let slugs = server.causeway(&["slugs", "--app", "shop", "--json"]).json();
+    let slugs = server.causeway(&["slugs", "--app", "shop", "--all", "--json"]).json();
     assert_eq!(slugs.as_array().unwrap().len(), 210);
+    let came = server.causeway(&["slugs", "--app", "shop", "--json"]).json();
+    assert_eq!(came, serde_json::json!([]), "none of them was uploaded");
 }
 
 fn make_slug(server: &Server, token: &str) -> u16 {
@@ -293,9 +308,28 @@ fn names_and_data_services_with_the_real_client() {
     let url = server.causeway(&["config:get", "DATABASE_URL", "--app", "shop"]).ok();
     assert!(url.starts_with("postgres://postgres:"), "{url}");
 
+    // Another app of the space gets it too.
+    server.causeway(&["apps:create", "stock", "--space", "alpha"]).ok();
+    let attach = ["addons:attach", "shop-db", "--app", "stock", "--as", "SHOP_DB"];
+    let attached = server.heroku(&attach);
+    assert!(attached.ok().is_empty() && attached.err.contains("done, v2"), "{attached:?}");
+    let same = server.causeway(&["config:get", "SHOP_DB_URL", "--app", "stock"]).ok();
+    assert_eq!(same, url);
+    let info = server.heroku(&["addons:info", "shop-db"]).ok();
+    assert!(info.contains("shop::DATABASE") && info.contains("stock::SHOP_DB"), "{info}");
+    let listed = server.heroku(&["addons", "--app", "stock"]).ok();
+    assert!(listed.contains("shop-db") && listed.contains("SHOP_DB"), "{listed}");
+    let detached = server.heroku(&["addons:detach", "SHOP_DB", "--app", "stock"]);
+    assert!(detached.ok().is_empty() && detached.err.contains("done, v3"), "{detached:?}");
+    server.heroku(&attach).ok();
+
     let destroy = ["addons:destroy", "shop-db", "--app", "shop", "--confirm", "shop"];
     server.heroku(&destroy).ok();
     assert_eq!(server.heroku(&["config", "--app", "shop", "--json"]).json(), serde_json::json!({}));
+    assert_eq!(
+        server.heroku(&["config", "--app", "stock", "--json"]).json(),
+        serde_json::json!({})
+    );
     assert!(server.heroku(&["addons:info", "shop-db"]).refused().contains("Couldn't find"));
 
     // The same with our own.
@@ -313,4 +347,143 @@ fn names_and_data_services_with_the_real_client() {
         server.causeway(&["addons", "--app", "shop", "--json"]).json(),
         serde_json::json!([])
     );
+}
+
+/// What there is not is said by the real client in words that help.
+#[test]
+fn what_does_not_exist_is_said_with_what_there_is_instead() {
+    let server = with_app();
+    for (service, name) in [("heroku-redis", "cache"), ("heroku-postgresql", "shop-db")] {
+        server.causeway(&["addons:create", service, "--app", "shop", "--name", name]).ok();
+    }
+    for (arguments, names) in [
+        (&["apps:rename", "store", "--app", "shop"][..], "localspace"),
+        (&["maintenance:on", "--app", "shop"], "ps:scale web=0"),
+        (&["addons:rename", "cache", "store"], "addons:attach cache"),
+        (&["addons:upgrade", "cache", "premium-9", "--app", "shop"], "addons:create"),
+        (&["drains:add", "syslog://x.example.com", "--app", "shop"], "logs --tail"),
+        (&["features:enable", "http-routing", "--app", "shop"], "http-routing"),
+        (&["labs:enable", "metrics", "--app", "shop"], "metrics"),
+        (&["domains:update", "www.example.com", "--cert", "x", "--app", "shop"], "--router-cert"),
+        (&["pg:info", "--app", "shop"], "psql $DATABASE_URL"),
+        (&["pg:credentials", "--app", "shop"], "Database"),
+        (&["redis:maxmemory", "cache", "--policy", "noeviction", "--app", "shop"], "addons:info"),
+        (&["pipelines:create", "line", "--app", "shop", "--stage", "staging"], "Pipeline"),
+    ] {
+        let said = server.heroku(arguments).refused();
+        // The CLI breaks long lines.
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ").replace(" › ", " ");
+        assert!(said.contains(names), "{arguments:?}: {said}");
+    }
+    for arguments in [
+        &["drains", "--app", "shop"][..],
+        &["features", "--app", "shop"],
+        &["labs", "--app", "shop"],
+        &["maintenance", "--app", "shop"],
+        &["maintenance:off", "--app", "shop"],
+        &["keys"],
+        &["pipelines"],
+    ] {
+        server.heroku(arguments).ok();
+    }
+}
+
+/// What the real client has for configuration, releases and names, ours has too.
+#[test]
+fn our_own_commands_have_the_same_forms() {
+    let server = ready(&[]);
+    let waited = server.causeway(&["spaces:wait", "alpha", "--timeout", "60"]).ok();
+    for line in ["State:        allocated", "Shield:       off", "Outbound IPs: disabled"] {
+        assert!(waited.contains(line), "{line}: {waited}");
+    }
+    assert_eq!(server.causeway(&["spaces:info", "alpha"]).ok(), waited);
+    let regions = server.causeway(&["regions"]).ok();
+    assert!(regions.contains("virginia"), "{regions}");
+
+    server.causeway(&["apps:create", "shop", "--space", "alpha"]).ok();
+    let app = ["--app", "shop"];
+    let ours = |arguments: &[&str]| server.causeway(&[arguments, &app].concat());
+    ours(&["config:set", "A=1", "B=it's two", "C=x"]).ok();
+    let shell = ours(&["config", "--shell"]).ok();
+    assert_eq!(shell, "A=1\nB='it'\\''s two'\nC=x\n");
+    assert_eq!(ours(&["config:get", "A", "C"]).ok(), "1\nx\n");
+    assert_eq!(ours(&["config:get", "C", "A", "--shell"]).ok(), "A=1\nC=x\n");
+    assert_eq!(ours(&["config:get", "A", "--json"]).json(), "1");
+    let some = ours(&["config:get", "A", "C", "--json"]).json();
+    assert_eq!(some, serde_json::json!({ "A": "1", "C": "x" }));
+    assert!(ours(&["config:get", "A", "D", "E"]).refused().contains("D, E"));
+
+    let edit = |editor: &str, arguments: &[&str]| {
+        server.causeway_editing(editor, &[&["config:edit"], arguments, &app].concat())
+    };
+    let said = edit("sed -i -e /^A=/d -e s/^C=x/C=y/", &["--yes"]);
+    assert_eq!(said.ok(), "Changing A, C of shop... done, v3\n");
+    let config = ours(&["config", "--json"]).json();
+    assert_eq!(config, serde_json::json!({ "B": "it's two", "C": "y" }));
+    assert_eq!(edit("sed -i s/two/three/", &["B", "--yes"]).ok().lines().count(), 1);
+    assert_eq!(ours(&["config:get", "B"]).ok(), "it's three\n");
+    assert_eq!(edit("true", &[]).ok(), "Nothing was changed.\n");
+    assert!(edit("false", &[]).refused().contains("EDITOR"));
+    let unasked = edit("sed -i /C=/d", &[]);
+    assert!(unasked.refused().contains("--yes") && unasked.err.contains("remove C"), "{unasked:?}");
+
+    let current = ours(&["releases:info"]).ok();
+    assert!(current.starts_with("=== Release v4 of shop\n"), "{current}");
+    assert!(
+        current.contains("Set B config vars") && current.contains("B: it's three"),
+        "{current}"
+    );
+    let old = ours(&["releases:info", "v2", "--shell"]).ok();
+    assert_eq!(old, shell);
+    assert_eq!(ours(&["releases:info", "2", "--json"]).json()["version"], 2);
+
+    for name in ["www.example.com", "shop.example.com"] {
+        ours(&["domains:add", name]).ok();
+    }
+    let info = ours(&["domains:info", "www.example.com"]).ok();
+    assert!(info.contains("Kind:        custom") && info.contains("Status:      none"), "{info}");
+    let waited = ours(&["domains:wait", "www.example.com"]).ok();
+    assert_eq!(waited, "shop is served under www.example.com\n");
+    ours(&["domains:wait"]).ok();
+    let said = ours(&["domains:update", "www.example.com", "--cert", "mine"]).refused();
+    assert!(said.contains("--router-cert"), "{said}");
+    let cleared = ours(&["domains:clear"]).ok();
+    assert!(cleared.starts_with("Removing ") && cleared.contains("www.example.com"), "{cleared}");
+    assert_eq!(ours(&["domains:clear", "--json"]).json(), serde_json::json!([]));
+
+    let ran = ours(&["run:detached", "sleep", "9", "--env", "A=1;B=2", "--json"]).json();
+    assert_eq!(ran["command"], "sleep 9");
+
+    let services = server.causeway(&["addons:services"]).ok();
+    assert!(services.contains("heroku-redis"), "{services}");
+    ours(&["addons:create", "heroku-redis", "--name", "shop-cache"]).ok();
+    server.causeway(&["apps:create", "stock", "--space", "alpha"]).ok();
+    let attach = ["addons:attach", "shop-cache", "--app", "stock", "--as", "shop"];
+    assert_eq!(server.causeway(&attach).ok(), "Attached shop-cache to stock as SHOP: SHOP_URL\n");
+    let info = server.causeway(&["addons:info", "SHOP", "--app", "stock"]).ok();
+    assert!(info.contains("Attached as: shop::REDIS, stock::SHOP"), "{info}");
+    let kept = ["addons:destroy", "SHOP", "--app", "stock", "--confirm", "shop"];
+    assert!(server.causeway(&kept).refused().contains("addons:detach"));
+    let detached = server.causeway(&["addons:detach", "SHOP", "--app", "stock"]).ok();
+    assert_eq!(detached, "Detached shop-cache (SHOP) from stock\n");
+    ours(&["addons:destroy", "REDIS", "--confirm", "shop"]).ok();
+
+    assert!(server.causeway(&["apps:info", "shop"]).ok().starts_with("=== shop\n"));
+    server.causeway(&["apps:destroy", "shop", "--confirm", "shop"]).ok();
+    assert!(server.causeway(&["apps:info", "shop"]).refused().contains("Couldn't find"));
+}
+
+#[test]
+fn a_deployment_says_what_of_it_will_not_run() {
+    let server = ready(&[]);
+    server.causeway(&["apps:create", "shop", "--space", "alpha"]).ok();
+    let dir = code(&[("Procfile", "worker: work\nrelease: migrate\n")]);
+    let said = deploy(&server, dir.path());
+    assert!(said.ok().starts_with("v2 of shop is released, and nothing of it"), "{said:?}");
+    assert!(said.out.contains("causeway ps:scale --app shop TYPE=1"), "{said:?}");
+    assert!(said.err.contains("Warning: the process type `release`"), "{said:?}");
+    let dir = code(&[("Procfile", "web: a\nweb: b\n")]);
+    assert!(deploy(&server, dir.path()).refused().contains("line 2 of the Procfile"));
+    let typed = ["run:detached", "--type", "nope", "--app", "shop", "--", "sleep 9"];
+    assert!(server.heroku(&typed).refused().contains("nope"));
 }

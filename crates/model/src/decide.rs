@@ -131,6 +131,8 @@ impl Decision<'_> {
             | C::AddDomain { .. }
             | C::RemoveDomain { .. }
             | C::CreateAddon { .. }
+            | C::AttachAddon { .. }
+            | C::DetachAddon { .. }
             | C::DeleteAddon { .. } => self.app_command(command),
         }
     }

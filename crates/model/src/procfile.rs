@@ -2,12 +2,25 @@
 
 use std::collections::BTreeMap;
 
-/// A line of a Procfile that says nothing.
+/// A Procfile that cannot be meant so. Lines are numbered from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the Procfile is no process type: one is like `web: ./serve --port $PORT`")]
-pub struct MalformedProcfile {
-    /// Its number, from 1.
-    pub line: usize,
+pub enum MalformedProcfile {
+    /// A line that says nothing.
+    #[error(
+        "line {line} of the Procfile is no process type: one is like `web: ./serve --port $PORT`"
+    )]
+    NoProcess {
+        /// Which.
+        line: usize,
+    },
+    /// Two lines about one process type, of which only one could be run.
+    #[error("line {line} of the Procfile says once more what `{name}` is: leave one of them out")]
+    Twice {
+        /// The second.
+        line: usize,
+        /// The process type.
+        name: String,
+    },
 }
 
 /// Reads a Procfile: `type: command` lines. Empty lines and those that begin with `#` say nothing.
@@ -24,13 +37,16 @@ pub fn parse_procfile(text: &str) -> Result<BTreeMap<String, String>, MalformedP
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let malformed = MalformedProcfile { line: number + 1 };
+        let number = number + 1;
+        let malformed = MalformedProcfile::NoProcess { line: number };
         let (name, command) = line.split_once(':').ok_or_else(|| malformed.clone())?;
         let (name, command) = (name.trim_end(), command.trim_start());
         if name.is_empty() || name.contains(char::is_whitespace) || command.is_empty() {
             return Err(malformed);
         }
-        types.insert(name.to_owned(), command.to_owned());
+        if types.insert(name.to_owned(), command.to_owned()).is_some() {
+            return Err(MalformedProcfile::Twice { line: number, name: name.to_owned() });
+        }
     }
     Ok(types)
 }
@@ -52,7 +68,15 @@ mod tests {
     #[test]
     fn a_line_that_says_nothing_is_named() {
         for (text, line) in [("web", 1), ("web: x\n: y", 2), ("web:", 1), ("a b: c", 1)] {
-            assert_eq!(parse_procfile(text), Err(MalformedProcfile { line }), "{text}");
+            assert_eq!(parse_procfile(text), Err(MalformedProcfile::NoProcess { line }), "{text}");
         }
+    }
+
+    #[test]
+    fn a_process_type_is_said_once() {
+        let error = parse_procfile("web: a\nworker: b\n\nweb: c\n").unwrap_err();
+        assert_eq!(error, MalformedProcfile::Twice { line: 4, name: "web".to_owned() });
+        assert!(error.to_string().contains("`web`"), "{error}");
+        assert!(parse_procfile("web: a\nWeb: b").is_ok(), "what differs is for the rules");
     }
 }

@@ -302,6 +302,7 @@ impl Record {
             Self::Addon(r) => {
                 each(Key::App(r.app));
                 each(Key::Space(r.space));
+                r.attachments.iter().for_each(|attachment| each(Key::App(attachment.app)));
             }
             Self::Vpc(r) => {
                 each(Key::Account(r.account));

@@ -223,7 +223,7 @@ async fn status(Shared(operator): Shared<Operator>) -> Answer {
         "accounts": world.accounts().count(), "spaces": spaces,
         "vpcs": world.vpcs().count(), "peerings": peerings,
         "instances": counted(world.instances().map(|i| i.state.name())),
-        "dynos": counted(world.dynos().map(|d| d.state.name())),
+        "dynos": counted(world.dynos().filter(|d| d.is_live()).map(|d| d.state.name())),
         "fabric": operator.state.health.get(),
     })))
 }

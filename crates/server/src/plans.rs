@@ -165,7 +165,10 @@ impl Plans {
             true => ("add-on service", self.0.iter().map(Plan::name).collect()),
             false => ("plan of that service", of.iter().map(|plan| plan.name()).collect()),
         };
-        format!("Couldn't find {name}: there is no such {what}. There is {}.", known.join(", "))
+        format!(
+            "Couldn't find {name}: there is no such {what}. What there is: {}.",
+            known.join(", ")
+        )
     }
 }
 

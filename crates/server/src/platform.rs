@@ -7,6 +7,7 @@
 mod absent;
 mod addon;
 mod app;
+mod attachment;
 mod blob;
 mod body;
 mod call;
@@ -131,7 +132,7 @@ fn count(
                 "Your account reached the API rate limit. The next request is taken in \
                  {milliseconds} ms; `GET {RATE_LIMITS}` says how many are left."
             );
-            (Err(Failure::too_many(message)), 0)
+            (Err(Failure::too_many(message, wait)), 0)
         }
     }
 }
@@ -178,6 +179,7 @@ async fn answer(
         Scope::Space(work) => submit.run(work, &call.space(call.param("space"))?).await,
         Scope::App(work) => submit.run(work, &call.app(call.param("app"))?).await,
         Scope::Addon(work) => submit.run(work, &call.addon(call.param("addon"))?).await,
+        Scope::Attachment(work) => submit.run(work, &attachment::find(&call)?).await,
     }
 }
 
@@ -226,7 +228,7 @@ fn respond(
     let failed = |failure: Failure| Page {
         status: failure.status,
         body: failure.body(),
-        headers: Vec::new(),
+        headers: failure.retry_after.map(|s| (header::RETRY_AFTER, s.into())).into_iter().collect(),
     };
     let mut page = outcome.and_then(|answer| page(answer, request)).unwrap_or_else(failed);
     let mut body = serialize(&page.body);

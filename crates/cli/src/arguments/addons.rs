@@ -19,6 +19,9 @@ pub enum AddonCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// List the kinds of data services
+    #[command(name = "addons:services", after_help = "Examples:\n  causeway addons:services")]
+    AddonsServices(Common),
     /// List what data services there are to choose from
     #[command(
         name = "addons:plans",
@@ -52,31 +55,67 @@ pub enum AddonCommand {
         #[command(flatten)]
         app: App,
     },
+    /// Give another app of the same space a data service's config vars
+    #[command(
+        name = "addons:attach",
+        after_help = "Examples:
+  causeway addons:attach postgresql-cubic-12345 --app stock
+  causeway addons:attach postgresql-cubic-12345 --app stock --as SHOP_DB    as SHOP_DB_URL"
+    )]
+    AddonsAttach {
+        /// The data service
+        addon: String,
+        /// What its config vars begin with
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Take them from it again; the data service stays
+    #[command(
+        name = "addons:detach",
+        after_help = "Examples:
+  causeway addons:detach SHOP_DB --app stock"
+    )]
+    AddonsDetach {
+        /// The attachment's name
+        attachment: String,
+        #[command(flatten)]
+        app: App,
+    },
     /// Show a data service
     #[command(
         name = "addons:info",
         after_help = "Examples:
-  causeway addons:info postgresql-cubic-12345"
+  causeway addons:info postgresql-cubic-12345
+  causeway addons:info DATABASE --app shop"
     )]
-    AddonsInfo {
-        /// Its name
-        addon: String,
-        #[command(flatten)]
-        common: Common,
-    },
+    AddonsInfo(Addon),
     /// Remove a data service and all that it holds
     #[command(
         name = "addons:destroy",
         after_help = "Examples:
-  causeway addons:destroy postgresql-cubic-12345 --confirm shop"
+  causeway addons:destroy postgresql-cubic-12345 --confirm shop
+  causeway addons:destroy DATABASE --app shop"
     )]
     AddonsDestroy {
-        /// Its name
-        addon: String,
         /// The name of its app, instead of being asked for it
         #[arg(long)]
         confirm: Option<String>,
         #[command(flatten)]
-        common: Common,
+        addon: Addon,
     },
+}
+
+/// Which data service.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Addon {
+    /// Its name; with --app also its service, or what its config vars begin with
+    #[arg(value_name = "ADDON")]
+    pub name: String,
+    /// An app that has it
+    #[arg(long, short)]
+    pub app: Option<String>,
+    #[command(flatten)]
+    pub common: Common,
 }

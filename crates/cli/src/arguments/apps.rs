@@ -40,12 +40,18 @@ pub enum AppCommand {
         common: Common,
     },
     /// Show an app
-    #[command(name = "apps:info", after_help = "Examples:\n  causeway apps:info --app shop")]
-    AppsInfo(App),
+    #[command(
+        name = "apps:info",
+        after_help = "Examples:
+  causeway apps:info shop
+  causeway apps:info --app shop --json"
+    )]
+    AppsInfo(NamedApp),
     /// Remove an app, its dynos and its data services
     #[command(
         name = "apps:destroy",
         after_help = "Examples:
+  causeway apps:destroy shop
   causeway apps:destroy --app shop --confirm shop"
     )]
     AppsDestroy {
@@ -53,7 +59,7 @@ pub enum AppCommand {
         #[arg(long)]
         confirm: Option<String>,
         #[command(flatten)]
-        app: App,
+        app: NamedApp,
     },
 
     /// Upload code, release it, and wait until it runs
@@ -70,7 +76,7 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
         #[arg(value_name = "DIR|TARBALL")]
         from: PathBuf,
         /// A process type and its command, in addition to the Procfile's
-        #[arg(long, value_name = "TYPE=COMMAND", value_parser = assignment)]
+        #[arg(long, value_name = "TYPE=COMMAND", value_parser = process)]
         process: Vec<(String, String)>,
         /// Which commit it is; by default what git says of the directory
         #[arg(long)]
@@ -81,9 +87,17 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
         #[command(flatten)]
         app: App,
     },
-    /// List an app's uploads
-    #[command(after_help = "Examples:\n  causeway slugs --app shop")]
-    Slugs(App),
+    /// List an app's uploads, newest first
+    #[command(after_help = "Examples:
+  causeway slugs --app shop
+  causeway slugs --app shop --all --json")]
+    Slugs {
+        /// Those too that were announced and did not come
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        app: App,
+    },
     /// List an app's releases, newest first
     #[command(after_help = "Examples:
   causeway releases --app shop
@@ -92,6 +106,23 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
         /// How many
         #[arg(long, short, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1000))]
         num: u16,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Show a release: what it changed, and the config vars that it has
+    #[command(
+        name = "releases:info",
+        after_help = "Examples:
+  causeway releases:info --app shop         the current one
+  causeway releases:info v12 --app shop
+  causeway releases:info v12 --app shop --shell"
+    )]
+    ReleasesInfo {
+        /// The release; the current one by default
+        release: Option<String>,
+        /// Print its config vars as a shell takes them
+        #[arg(long, short, conflicts_with = "json")]
+        shell: bool,
         #[command(flatten)]
         app: App,
     },
@@ -109,13 +140,50 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
     /// Print an app's config vars
     #[command(after_help = "Examples:
   causeway config --app shop
+  causeway config --app shop --shell > shop.env
   causeway config --app shop --json")]
-    Config(App),
-    /// Print one config var
-    #[command(name = "config:get", after_help = "Examples:\n  causeway config:get KEY --app shop")]
+    Config {
+        /// Print them as a shell takes them
+        #[arg(long, short, conflicts_with = "json")]
+        shell: bool,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Print some config vars
+    #[command(
+        name = "config:get",
+        after_help = "Examples:
+  causeway config:get KEY --app shop
+  causeway config:get KEY OTHER --app shop --shell
+  causeway config:get KEY OTHER --app shop --json"
+    )]
     ConfigGet {
-        /// Its name
-        name: String,
+        /// Their names
+        #[arg(required = true, value_name = "KEY")]
+        names: Vec<String>,
+        /// Print them as a shell takes them
+        #[arg(long, short, conflicts_with = "json")]
+        shell: bool,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Change config vars in the editor that VISUAL or EDITOR names
+    #[command(
+        name = "config:edit",
+        after_help = "Examples:
+  causeway config:edit --app shop              all of them
+  causeway config:edit KEY --app shop          one of them
+  EDITOR='code --wait' causeway config:edit --app shop --yes
+
+All of them are lines such as KEY=value or KEY='with spaces'. What is missing after that is removed."
+    )]
+    ConfigEdit {
+        /// Only this one
+        #[arg(value_name = "KEY")]
+        name: Option<String>,
+        /// Do not ask before they are changed
+        #[arg(long, short)]
+        yes: bool,
         #[command(flatten)]
         app: App,
     },
@@ -191,16 +259,27 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
         #[command(flatten)]
         app: App,
     },
-    /// Start a dyno that runs a command
-    #[command(after_help = "Examples:
+    /// Start a dyno that runs a command; what it writes goes to the app's log
+    #[command(
+        visible_alias = "run:detached",
+        after_help = "Examples:
   causeway run --app shop -- sleep 1000
-  causeway run --app shop --size Private-M -- 'python3 -m http.server $PORT'")]
+  causeway run:detached 'rake db:migrate' --app shop --tail
+  causeway run:detached --app shop --size Private-M -- 'python3 -m http.server $PORT'
+  causeway run:detached --app shop --env 'DEPTH=3;DRY=1' -- ./crawl"
+    )]
     Run {
         /// Its size; by default Private-S
-        #[arg(long)]
+        #[arg(long, short)]
         size: Option<String>,
+        /// Further environment variables of it
+        #[arg(long, short, value_name = "KEY=VALUE[;…]")]
+        env: Option<String>,
+        /// Go on with what it writes
+        #[arg(long, short)]
+        tail: bool,
         /// The command
-        #[arg(last = true, required = true)]
+        #[arg(required = true)]
         command: Vec<String>,
         #[command(flatten)]
         app: App,
@@ -222,18 +301,81 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
         #[command(flatten)]
         app: App,
     },
+    /// Show a name under which an app is served
+    #[command(
+        name = "domains:info",
+        after_help = "Examples:
+  causeway domains:info www.example.com --app shop"
+    )]
+    DomainsInfo(Domain),
+    /// Tie a certificate to a name, which this server refuses: it has one for all names
+    #[command(
+        name = "domains:update",
+        after_help = "Examples:
+  causeway domains:update www.example.com --cert mine --app shop
+  causeway serve --router-tls ADDR --router-cert FILE --router-key FILE     what there is instead"
+    )]
+    DomainsUpdate {
+        /// The certificate
+        #[arg(long)]
+        cert: String,
+        #[command(flatten)]
+        domain: Domain,
+    },
+    /// Wait until a name, or every name of an app, is served
+    #[command(
+        name = "domains:wait",
+        after_help = "Examples:
+  causeway domains:wait www.example.com --app shop
+  causeway domains:wait --app shop"
+    )]
+    DomainsWait {
+        /// The name; by default all of them
+        hostname: Option<String>,
+        #[command(flatten)]
+        app: App,
+    },
     /// Serve an app no more under a name
     #[command(
         name = "domains:remove",
         after_help = "Examples:
   causeway domains:remove www.example.com --app shop"
     )]
-    DomainsRemove {
-        /// The name
-        hostname: String,
-        #[command(flatten)]
-        app: App,
-    },
+    DomainsRemove(Domain),
+    /// Serve an app no more under any name but its own
+    #[command(
+        name = "domains:clear",
+        after_help = "Examples:\n  causeway domains:clear --app shop"
+    )]
+    DomainsClear(App),
+}
+
+/// A name of an app.
+#[derive(Debug, Clone, Args)]
+pub struct Domain {
+    /// The name
+    pub hostname: String,
+    #[command(flatten)]
+    pub app: App,
+}
+
+/// Which app, given either way, as the `heroku` command takes it.
+#[derive(Debug, Clone, Args)]
+pub struct NamedApp {
+    /// The app
+    #[arg(id = "named", value_name = "APP", required_unless_present = "app")]
+    named: Option<String>,
+    /// The app
+    #[arg(id = "app", long = "app", short = 'a', value_name = "APP", conflicts_with = "named")]
+    app: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl From<NamedApp> for App {
+    fn from(app: NamedApp) -> Self {
+        Self { name: app.named.or(app.app).unwrap_or_default(), common: app.common }
+    }
 }
 
 /// Which app.
@@ -252,4 +394,9 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("it must be like KEY=VALUE".to_owned()),
     }
+}
+
+/// Reads `TYPE=COMMAND`.
+fn process(text: &str) -> Result<(String, String), String> {
+    assignment(text).map_err(|_| "it must be like TYPE=COMMAND, as in web=./serve".to_owned())
 }

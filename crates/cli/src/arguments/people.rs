@@ -9,12 +9,15 @@ use super::{Common, Space};
 pub enum People {
     /// List a team's members
     #[command(after_help = "Examples:
-  causeway members --team web
+  causeway members web
   causeway members --team web --role admin --json")]
     Members {
         /// The team
-        #[arg(long, short)]
-        team: String,
+        #[arg(value_name = "TEAM", required_unless_present = "team")]
+        name: Option<String>,
+        /// The team
+        #[arg(long, short, conflicts_with = "name")]
+        team: Option<String>,
         /// Only those who are this
         #[arg(long, short, value_parser = ["admin", "member"])]
         role: Option<String>,

@@ -9,12 +9,16 @@ use super::Common;
 pub enum Session {
     /// Make a token by a password, and print how a shell takes it over
     #[command(after_help = "Examples:
+  eval \"$(causeway login)\"
   eval \"$(causeway login ada@example.com)\"
   eval \"$(causeway login ada@example.com --expires-in 3600)\"
   pass show ada | causeway login ada@example.com --password-stdin")]
     Login {
-        /// The address of the user
-        email: String,
+        /// The address of the user; asked for where it is not given
+        email: Option<String>,
+        /// Ask for what is not given, which is done anyhow: for who is used to `heroku login -i`
+        #[arg(long, short)]
+        interactive: bool,
         /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,

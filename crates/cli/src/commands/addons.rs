@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::apps::{say, table};
-use super::{confirm, show};
-use crate::arguments::addons::AddonCommand;
+use super::apps::{print_fields, say, table};
+use super::{confirm, rows, show};
+use crate::arguments::addons::{Addon, AddonCommand};
 use crate::arguments::apps::App;
 use crate::client::{As, Client, part};
 use crate::output::Out;
@@ -27,6 +27,14 @@ pub fn run(command: AddonCommand, out: &mut Out) -> anyhow::Result<()> {
             table(&common, out, &list, &names, &fields);
             Ok(())
         }
+        AddonCommand::AddonsServices(common) => {
+            let list = common.connection.client(As::User)?.get("/addon-services")?;
+            table(&common, out, &list, &["Service", "State"], &["name", "state"]);
+            if !common.json {
+                out.line("Their plans: causeway addons:plans SERVICE");
+            }
+            Ok(())
+        }
         AddonCommand::AddonsPlans { service, common } => {
             let client = common.connection.client(As::User)?;
             let plans = plans(&client, service.as_deref())?;
@@ -37,44 +45,104 @@ pub fn run(command: AddonCommand, out: &mut Out) -> anyhow::Result<()> {
         AddonCommand::AddonsCreate { plan, name, wait, app } => {
             create(&plan, name, wait, &app, out)
         }
-        AddonCommand::AddonsInfo { addon, common } => {
-            let client = common.connection.client(As::User)?;
-            let found = client.get(&format!("/addons/{}", part(&addon)))?;
-            if common.json {
-                out.json(&found);
-                return Ok(());
+        AddonCommand::AddonsAttach { addon, name, app } => {
+            let mut body = json!({ "addon": addon, "app": app.name });
+            if let Some(name) = name {
+                body["name"] = name.into();
             }
-            out.line(format_args!("=== {}", show(&found["name"])));
-            for (name, value) in [
-                ("ID", &found["id"]),
-                ("Plan", &found["plan"]["name"]),
-                ("App", &found["app"]["name"]),
-                ("Config Vars", &found["config_vars"]),
-                ("State", &found["state"]),
-                ("Created at", &found["created_at"]),
-            ] {
-                out.line(format_args!("{:<13}{}", format!("{name}:"), show(value)));
-            }
+            let made = app.client()?.post("/addon-attachments", &body)?;
+            let text = format!(
+                "Attached {} to {} as {}: {}",
+                show(&made["addon"]["name"]),
+                app.name,
+                show(&made["name"]),
+                show(&made["config_vars"])
+            );
+            say(&app.common, out, &made, &text);
             Ok(())
         }
-        AddonCommand::AddonsDestroy { addon, confirm: given, common } => {
-            let client = common.connection.client(As::User)?;
-            let found = client.get(&format!("/addons/{}", part(&addon)))?;
-            let app = show(&found["app"]["name"]);
-            let warning = format!("This command will destroy {addon} of {app}, and all its data");
+        AddonCommand::AddonsDetach { attachment, app } => {
+            let client = app.client()?;
+            let path = app.path(&format!("/addon-attachments/{}", part(&attachment)));
+            let found = client.get(&path)?;
+            let gone = client.delete(&format!("/addon-attachments/{}", show(&found["id"])))?;
+            let text = format!(
+                "Detached {} ({}) from {}",
+                show(&gone["addon"]["name"]),
+                show(&gone["name"]),
+                app.name
+            );
+            say(&app.common, out, &gone, &text);
+            Ok(())
+        }
+        AddonCommand::AddonsInfo(addon) => info(&addon, out),
+        AddonCommand::AddonsDestroy { addon, confirm: given } => {
+            let client = addon.common.connection.client(As::User)?;
+            let found = find(&client, &addon)?;
+            let (name, app) = (show(&found["name"]), show(&found["app"]["name"]));
+            if let Some(named) = addon.app.as_ref().filter(|named| **named != app) {
+                bail!(
+                    "{name} is of {app}, not of {named}: take it from {named} with `causeway \
+                     addons:detach`"
+                );
+            }
+            let warning = format!("This command will destroy {name} of {app}, and all its data");
             confirm(&warning, &app, given.as_deref(), out)?;
-            let path = format!("/apps/{}/addons/{}", part(&app), part(&addon));
+            let path = format!("/apps/{}/addons/{}", part(&app), part(&name));
             let gone = client.delete(&path)?;
-            say(&common, out, &gone, &format!("Destroying {addon} of {app}"));
+            say(&addon.common, out, &gone, &format!("Destroying {name} of {app}"));
             Ok(())
         }
     }
 }
 
+/// A data service by its name, or by what an app knows it as.
+fn find(client: &Client, addon: &Addon) -> anyhow::Result<Value> {
+    let Some(app) = &addon.app else {
+        return client.get(&format!("/addons/{}", part(&addon.name)));
+    };
+    let body = json!({ "addon": addon.name, "app": app });
+    let found = client.post("/actions/addons/resolve", &body)?;
+    match found.as_array().map(Vec::as_slice) {
+        Some([one]) => Ok(one.clone()),
+        _ => {
+            let names = rows(&found, &["name"]).concat().join(", ");
+            bail!("{app} has several that are called so: {names}. Name one of them")
+        }
+    }
+}
+
+fn info(addon: &Addon, out: &mut Out) -> anyhow::Result<()> {
+    let client = addon.common.connection.client(As::User)?;
+    let mut found = find(&client, addon)?;
+    let path = format!("/addons/{}/addon-attachments", show(&found["id"]));
+    let attachments = client.get(&path)?;
+    let mut names: Vec<String> = rows(&attachments, &["app.name", "name"])
+        .iter()
+        .map(|attachment| attachment.join("::"))
+        .collect();
+    names.sort();
+    let fields = [
+        ("ID", show(&found["id"])),
+        ("Plan", show(&found["plan"]["name"])),
+        ("App", show(&found["app"]["name"])),
+        ("Config Vars", show(&found["config_vars"])),
+        ("Attached as", names.join(", ")),
+        ("State", show(&found["state"])),
+        ("Created at", show(&found["created_at"])),
+    ];
+    if !addon.common.json {
+        out.line(format_args!("=== {}", show(&found["name"])));
+    }
+    found["attachments"] = attachments;
+    print_fields(&addon.common, out, &found, &fields);
+    Ok(())
+}
+
 fn plans(client: &Client, service: Option<&str>) -> anyhow::Result<Value> {
     let services = match service {
         Some(service) => vec![service.to_owned()],
-        None => super::rows(&client.get("/addon-services")?, &["name"]).concat(),
+        None => rows(&client.get("/addon-services")?, &["name"]).concat(),
     };
     let mut all = Vec::new();
     for service in services {

@@ -1,9 +1,9 @@
 //! Apps: what they are, their configuration and their names.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{confirm, deploy, dynos, rows, show};
+use super::{config, confirm, deploy, domains, dynos, rows, show, sort};
 use crate::arguments::Common;
 use crate::arguments::apps::{App, AppCommand};
 use crate::client::{As, Client, part};
@@ -15,8 +15,9 @@ pub fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
         AppCommand::AppsCreate { name, space, internal_routing, common } => {
             create(name, &space, internal_routing, &common, out)
         }
-        AppCommand::AppsInfo(app) => info(&app, out),
+        AppCommand::AppsInfo(app) => info(&app.into(), out),
         AppCommand::AppsDestroy { confirm: given, app } => {
+            let app = App::from(app);
             let client = app.client()?;
             // Nobody is asked about what is not there.
             client.get(&app.path(""))?;
@@ -30,64 +31,49 @@ pub fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
             let deployment = deploy::Deployment { from, process, commit, wait: !no_wait };
             deploy::run(&deployment, &app, out)
         }
-        AppCommand::Slugs(app) => {
-            let list = app.client()?.get(&app.path("/slugs"))?;
+        AppCommand::Slugs { all, app } => {
+            let mut list = app.client()?.get(&app.path("/slugs"))?;
+            sort(&mut list, "created_at");
+            if let Value::Array(slugs) = &mut list {
+                slugs.retain(|slug| all || !slug["size"].is_null());
+                slugs.reverse();
+            }
             let fields = ["id", "size", "commit", "created_at"];
             table(&app.common, out, &list, &["ID", "Bytes", "Commit", "Created At"], &fields);
             Ok(())
         }
         AppCommand::Releases { num, app } => releases(num, &app, out),
         AppCommand::Rollback { release, app } => roll_back(release.as_deref(), &app, out),
-        AppCommand::Config(app) => {
-            let config = app.client()?.get(&app.path("/config-vars"))?;
-            if app.common.json {
-                out.json(&config);
-            } else {
-                out.line(format_args!("=== {} Config Vars", app.name));
-                print_pairs(&config, out);
-            }
-            Ok(())
+        AppCommand::ReleasesInfo { release, shell, app } => {
+            release_info(release.as_deref(), shell, &app, out)
         }
-        AppCommand::ConfigGet { name, app } => config_get(&name, &app, out),
+        AppCommand::Config { shell, app } => config::list(shell, &app, out),
+        AppCommand::ConfigGet { names, shell, app } => config::get(&names, shell, &app, out),
+        AppCommand::ConfigEdit { name, yes, app } => config::edit(name.as_deref(), yes, &app, out),
         AppCommand::ConfigSet { variables, app } => {
             let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
             let changes = variables.into_iter().map(|(name, value)| (name, Value::String(value)));
-            set_config("Setting", &names, &Value::Object(changes.collect()), &app, out)
+            config::set("Setting", &names, &Value::Object(changes.collect()), &app, out)
         }
         AppCommand::ConfigUnset { names, app } => {
             let changes = names.iter().map(|name| (name.clone(), Value::Null)).collect();
-            set_config("Unsetting", &names, &Value::Object(changes), &app, out)
+            config::set("Unsetting", &names, &Value::Object(changes), &app, out)
         }
         AppCommand::Ps(app) => dynos::list(&app, out),
         AppCommand::PsScale { changes, app } => dynos::scale(&changes, &app, out),
         AppCommand::PsRestart { dyno, app } => dynos::restart(dyno.as_deref(), &app, out),
         AppCommand::PsStop { dyno, app } => dynos::stop(&dyno, &app, out),
-        AppCommand::Run { size, command, app } => {
-            dynos::start(size.as_deref(), &command, &app, out)
+        AppCommand::Run { size, env, tail, command, app } => {
+            let run = dynos::OneOff { size, env, tail, command };
+            dynos::start(&run, &app, out)
         }
-        AppCommand::Domains(app) => {
-            let list = app.client()?.get(&app.path("/domains"))?;
-            let fields = ["hostname", "kind", "cname"];
-            table(&app.common, out, &list, &["Domain Name", "Kind", "DNS Target"], &fields);
-            Ok(())
-        }
-        AppCommand::DomainsAdd { hostname, app } => {
-            let body = json!({ "hostname": hostname });
-            let added = app.client()?.post(&app.path("/domains"), &body)?;
-            let text = format!(
-                "Serving {} under {}.\nNext: have that name lead to {}.",
-                app.name,
-                show(&added["hostname"]),
-                show(&added["cname"])
-            );
-            say(&app.common, out, &added, &text);
-            Ok(())
-        }
-        AppCommand::DomainsRemove { hostname, app } => {
-            let gone = app.client()?.delete(&app.path(&format!("/domains/{}", part(&hostname))))?;
-            say(&app.common, out, &gone, &format!("Removing {hostname} from {}", app.name));
-            Ok(())
-        }
+        AppCommand::Domains(app) => domains::list(&app, out),
+        AppCommand::DomainsAdd { hostname, app } => domains::add(&hostname, &app, out),
+        AppCommand::DomainsInfo(domain) => domains::info(&domain, out),
+        AppCommand::DomainsUpdate { cert, domain } => domains::update(&cert, &domain, out),
+        AppCommand::DomainsWait { hostname, app } => domains::wait(hostname.as_deref(), &app, out),
+        AppCommand::DomainsRemove(domain) => domains::remove(&domain, out),
+        AppCommand::DomainsClear(app) => domains::clear(&app, out),
     }
 }
 
@@ -108,6 +94,7 @@ fn list(space: Option<&str>, common: &Common, out: &mut Out) -> anyhow::Result<(
     if let (Some(space), Value::Array(apps)) = (space, &mut list) {
         apps.retain(|app| app["space"]["name"] == space || app["space"]["id"] == space);
     }
+    sort(&mut list, "name");
     let fields = ["name", "space.name", "team.name", "web_url", "created_at"];
     table(common, out, &list, &["Name", "Space", "Team", "Web URL", "Created At"], &fields);
     Ok(())
@@ -141,7 +128,8 @@ fn info(app: &App, out: &mut Out) -> anyhow::Result<()> {
         out.json(&found);
         return Ok(());
     }
-    let dynos = client.get(&app.path("/dynos"))?;
+    let mut dynos = client.get(&app.path("/dynos"))?;
+    sort(&mut dynos, "name");
     let addons = client.get(&app.path("/addons"))?;
     out.line(format_args!("=== {}", show(&found["name"])));
     let dynos =
@@ -182,6 +170,47 @@ fn releases(num: u16, app: &App, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A release, or the current one, with the config vars that it has.
+fn release_info(
+    release: Option<&str>,
+    shell: bool,
+    app: &App,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let client = app.client()?;
+    let found = match release {
+        Some(release) => client.get(&app.path(&format!("/releases/{}", part(release))))?,
+        None => {
+            client.get_range(&app.path("/releases"), "version ..; max=1,order=desc")?[0].clone()
+        }
+    };
+    let path = app.path(&format!("/releases/{}/config-vars", found["version"]));
+    let config = client.get(&path)?;
+    if app.common.json {
+        out.json(&found);
+        return Ok(());
+    }
+    if shell {
+        config::print_for_shell(&config, out);
+        return Ok(());
+    }
+    let yes = if found["eligible_for_rollback"] == true { "yes" } else { "no" };
+    out.line(format_args!("=== Release v{} of {}", found["version"], app.name));
+    let fields = [
+        ("Change", show(&found["description"])),
+        ("By", show(&found["user"]["email"])),
+        ("Created at", show(&found["created_at"])),
+        ("Add-ons", show(&found["addon_plan_names"])),
+        ("Code", show(&found["slug"]["id"])),
+        ("Rollback to", yes.to_owned()),
+    ];
+    print_fields(&app.common, out, &found, &fields);
+    out.line("");
+    out.line(format_args!("=== v{} Config Vars", found["version"]));
+    print_pairs(&config, out);
+    Ok(())
+}
+
 fn roll_back(release: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<()> {
     let client = app.client()?;
     let release = match release {
@@ -206,37 +235,23 @@ fn previous(client: &Client, app: &App) -> anyhow::Result<String> {
     Ok(format!("v{}", found["version"]))
 }
 
-fn config_get(name: &str, app: &App, out: &mut Out) -> anyhow::Result<()> {
-    let config = app.client()?.get(&app.path("/config-vars"))?;
-    let Some(value) = config.get(name) else {
-        bail!("{} has no config var {name}; `causeway config` lists all", app.name)
-    };
-    say(&app.common, out, value, &show(value));
-    Ok(())
-}
-
-fn set_config(
-    verb: &str,
-    names: &[String],
-    changes: &Value,
-    app: &App,
-    out: &mut Out,
-) -> anyhow::Result<()> {
-    let client = app.client()?;
-    let config = client.patch(&app.path("/config-vars"), changes)?;
-    let last = client.get_range(&app.path("/releases"), "version ..; max=1,order=desc")?;
-    let text =
-        format!("{verb} {} of {}... done, v{}", names.join(", "), app.name, last[0]["version"]);
-    say(&app.common, out, &config, &text);
-    Ok(())
-}
-
 /// Names and values, one under the other.
 pub fn print_pairs(object: &Value, out: &mut Out) {
     let pairs = || object.as_object().into_iter().flatten();
     let width = pairs().map(|(name, _)| name.chars().count() + 1).max().unwrap_or(0);
     for (name, value) in pairs() {
         out.line(format_args!("{:<width$} {}", format!("{name}:"), show(value)));
+    }
+}
+
+/// What something is, a line for each of its sides.
+pub fn print_fields(common: &Common, out: &mut Out, body: &Value, fields: &[(&str, String)]) {
+    if common.json {
+        return out.json(body);
+    }
+    let width = fields.iter().map(|(name, _)| name.len() + 2).max().unwrap_or(0);
+    for (name, value) in fields {
+        out.line(format!("{:<width$}{value}", format!("{name}:")).trim_end());
     }
 }
 

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const EVERY: Duration = Duration::from_millis(250);
 /// What a directory says must not be uploaded.
 const IGNORE: &str = ".slugignore";
+/// The process type that Heroku runs before each release.
+const RELEASE: &str = "release";
 
 /// What is to be deployed.
 pub struct Deployment {
@@ -71,17 +73,42 @@ pub fn run(deployment: &Deployment, app: &App, out: &mut Out) -> anyhow::Result<
          or give --process TYPE=COMMAND",
         deployment.from.display()
     );
-    let release = client.post(&app.path("/releases"), &json!({ "slug": slug["id"] }))?;
-    steps.say(format_args!("Released v{}", release["version"]));
-    if deployment.wait {
-        wait(&client, app, &release, &steps)?;
+    if types.is_some_and(|types| types.contains_key(RELEASE)) {
+        steps.say(format_args!(
+            "Warning: the process type `{RELEASE}` is one as others are here: nothing runs it \
+             before a release. To run its command: causeway run --app {} -- COMMAND",
+            app.name
+        ));
     }
-    let found = client.get(&app.path(""))?;
-    let done = if deployment.wait { "runs" } else { "is starting" };
-    let text =
-        format!("v{} of {} {done}: {}", release["version"], app.name, show(&found["web_url"]));
+    let release = client.post(&app.path("/releases"), &json!({ "slug": slug["id"] }))?;
+    let version = &release["version"];
+    steps.say(format_args!("Released v{version}"));
+    let wanted = wanted(&client, app)?;
+    if deployment.wait && !wanted.is_empty() {
+        wait(&client, app, &release, &wanted, &steps)?;
+    }
+    let name = &app.name;
+    let text = if wanted.is_empty() {
+        format!(
+            "v{version} of {name} is released, and nothing of it is to run yet.\n\
+             Next: causeway ps:scale --app {name} TYPE=1"
+        )
+    } else {
+        let done = if deployment.wait { "runs" } else { "is starting" };
+        format!("v{version} of {name} {done}: {}", show(&client.get(&app.path(""))?["web_url"]))
+    };
     say(&app.common, out, &release, &text);
     Ok(())
+}
+
+/// The dynos that an app's formation asks for.
+fn wanted(client: &Client, app: &App) -> anyhow::Result<Vec<String>> {
+    let formation = client.get(&app.path("/formation"))?;
+    let names = rows(&formation, &["type", "quantity"]).into_iter().flat_map(|row| {
+        let quantity: u32 = row[1].parse().unwrap_or(0);
+        (1..=quantity).map(move |number| format!("{}.{number}", row[0])).collect::<Vec<_>>()
+    });
+    Ok(names.collect())
 }
 
 /// Says how far it is: by a bar on a terminal, by lines elsewhere, by nothing to programs.
@@ -200,23 +227,18 @@ fn commit_of(from: &Path) -> Option<String> {
 }
 
 /// Waits until every dyno of the formation runs the release.
-fn wait(client: &Client, app: &App, release: &Value, steps: &Steps) -> anyhow::Result<()> {
-    let wanted: Vec<String> = rows(&client.get(&app.path("/formation"))?, &["type", "quantity"])
-        .into_iter()
-        .flat_map(|row| {
-            let quantity: u32 = row[1].parse().unwrap_or(0);
-            (1..=quantity).map(move |number| format!("{}.{number}", row[0])).collect::<Vec<_>>()
-        })
-        .collect();
-    if wanted.is_empty() {
-        steps.say("Nothing is to run: see `causeway ps:scale`");
-        return Ok(());
-    }
+fn wait(
+    client: &Client,
+    app: &App,
+    release: &Value,
+    wanted: &[String],
+    steps: &Steps,
+) -> anyhow::Result<()> {
     let bar = steps.bar("Starting dynos", None);
     let deadline = Instant::now() + PATIENCE;
     loop {
         let dynos = client.get(&app.path("/dynos"))?;
-        let missing = not_up(&wanted, &dynos, release)?;
+        let missing = not_up(wanted, &dynos, release)?;
         if missing.is_empty() {
             bar.finish_and_clear();
             return Ok(());
@@ -244,8 +266,11 @@ fn not_up(wanted: &[String], dynos: &Value, release: &Value) -> anyhow::Result<V
     let version = release["version"].as_u64().unwrap_or(0);
     let mut missing = Vec::new();
     for name in wanted {
-        let found = dynos.as_array().into_iter().flatten().find(|dyno| dyno["name"] == **name);
-        let runs = found.and_then(|dyno| dyno["release"]["version"].as_u64()).unwrap_or(0);
+        // While one takes another's place, both may be shown.
+        let version_of = |dyno: &&Value| dyno["release"]["version"].as_u64().unwrap_or(0);
+        let all = dynos.as_array().into_iter().flatten();
+        let found = all.filter(|dyno| dyno["name"] == **name).max_by_key(version_of);
+        let runs = found.as_ref().map_or(0, version_of);
         let state = found.map_or("", |dyno| dyno["state"].as_str().unwrap_or_default());
         if runs > version {
             bail!("v{version} is released, but v{runs} came after it and runs instead");
@@ -334,6 +359,8 @@ mod tests {
         assert_eq!(ask(&old).unwrap(), wanted);
         assert!(ask(&[dyno("web.1", 3, "up"), dyno("web.2", 3, "up")]).unwrap().is_empty());
         assert!(ask(&[dyno("web.1", 2, "crashed")]).is_ok());
+        let beside = [dyno("web.1", 3, "up"), dyno("web.1", 2, "up"), dyno("web.2", 3, "up")];
+        assert!(ask(&beside).unwrap().is_empty());
         let crashed = ask(&[dyno("web.1", 3, "crashed")]).unwrap_err().to_string();
         assert!(crashed.contains("web.1 crashed"), "{crashed}");
         assert!(ask(&[dyno("web.1", 4, "starting")]).unwrap_err().to_string().contains("v4"));

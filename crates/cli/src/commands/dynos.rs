@@ -4,22 +4,39 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::apps::{say, table};
-use super::{rows, show};
+use super::{rows, show, sort};
 use crate::arguments::apps::App;
 use crate::client::part;
 use crate::output::Out;
+use crate::usage::usage;
 
 pub fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
     let list = app.client()?.get(&app.path("/dynos"))?;
-    let fields = ["name", "state", "size", "command", "updated_at"];
-    table(&app.common, out, &list, &["Name", "State", "Size", "Command", "Since"], &fields);
+    if app.common.json {
+        out.json(&list);
+        return Ok(());
+    }
+    let fields = ["name", "state", "size", "release.version", "command", "updated_at"];
+    let mut rows = rows(&list, &fields);
+    rows.sort_by_cached_key(|row| (place(&row[0]), row[3].parse::<u64>().ok()));
+    for row in &mut rows {
+        row[3] = format!("v{}", row[3]);
+    }
+    out.table(&["Name", "State", "Size", "Release", "Command", "Since"], &rows);
     Ok(())
+}
+
+/// What dynos are sorted by: their type, and then their number.
+pub fn place(name: &str) -> (String, u64) {
+    let (process, number) = name.rsplit_once('.').unwrap_or((name, ""));
+    (process.to_owned(), number.parse().unwrap_or(0))
 }
 
 pub fn scale(changes: &[String], app: &App, out: &mut Out) -> anyhow::Result<()> {
     let client = app.client()?;
     if changes.is_empty() {
-        let list = client.get(&app.path("/formation"))?;
+        let mut list = client.get(&app.path("/formation"))?;
+        sort(&mut list, "type");
         let names = ["Type", "Quantity", "Size", "Command"];
         table(&app.common, out, &list, &names, &["type", "quantity", "size", "command"]);
         return Ok(());
@@ -48,7 +65,8 @@ fn update(text: &str) -> anyhow::Result<Value> {
     let at = change.rfind(['=', '+', '-']).filter(|at| *at > 0).with_context(wrong)?;
     let (process, quantity) = change.split_at(at);
     let digits = &quantity[1..];
-    digits.parse::<u16>().ok().filter(|_| !digits.starts_with('+')).with_context(wrong)?;
+    let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    number.then_some(()).with_context(wrong)?;
     let quantity = quantity.strip_prefix('=').unwrap_or(quantity);
     let mut update = json!({ "type": process, "quantity": quantity });
     if let Some(size) = size {
@@ -81,26 +99,56 @@ fn below(which: &str) -> String {
     format!("/{kind}/{}", part(which))
 }
 
-pub fn start(
-    size: Option<&str>,
-    command: &[String],
-    app: &App,
-    out: &mut Out,
-) -> anyhow::Result<()> {
-    let command = command.join(" ");
+/// A command to run by itself.
+pub struct OneOff {
+    /// The size of its dyno.
+    pub size: Option<String>,
+    /// Further variables: `A=1;B=2`.
+    pub env: Option<String>,
+    /// Whether to go on with what it writes.
+    pub tail: bool,
+    /// The words of the command.
+    pub command: Vec<String>,
+}
+
+pub fn start(run: &OneOff, app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let command = run.command.join(" ");
     let mut body = json!({ "command": command, "attach": false });
-    if let Some(size) = size {
-        body["size"] = size.into();
+    if let Some(size) = &run.size {
+        body["size"] = size.as_str().into();
+    }
+    if let Some(env) = &run.env {
+        body["env"] = variables(env)?;
     }
     let made = app.client()?.post(&app.path("/dynos"), &body)?;
     let (name, app_name) = (show(&made["name"]), &app.name);
-    let text = format!(
-        "Running {command} on {app_name}... {name}\n\
-         Its output: causeway logs --app {app_name} --dyno {name}. On the server's host: causeway \
-         exec {app_name}/{name} -- COMMAND"
-    );
+    let more = match run.tail {
+        true => String::new(),
+        false => format!(
+            "\nIts output: causeway logs --app {app_name} --dyno {name}. On the server's host: \
+             causeway exec {app_name}/{name} -- COMMAND"
+        ),
+    };
+    let text = format!("Running {command} on {app_name}... {name}{more}");
     say(&app.common, out, &made, &text);
+    if run.tail {
+        out.flush();
+        let wanted = json!({ "tail": true, "dyno": name, "source": "app" });
+        return super::operate::app_logs(app_name, &wanted, &app.common, out);
+    }
     Ok(())
+}
+
+/// Reads `A=1;B=2`.
+fn variables(text: &str) -> anyhow::Result<Value> {
+    let pairs = text.split(';').filter(|pair| !pair.trim().is_empty());
+    let read = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), Value::from(value)))
+        }
+        _ => Err(usage(format!("'{pair}' is not like KEY=VALUE, as --env wants it"))),
+    };
+    Ok(Value::Object(pairs.map(read).collect::<anyhow::Result<_>>()?))
 }
 
 #[cfg(test)]
@@ -113,9 +161,27 @@ mod tests {
         assert_eq!(update("my-job+1").unwrap(), json!({ "type": "my-job", "quantity": "+1" }));
         let sized = json!({ "type": "web", "quantity": "-1", "size": "Private-M" });
         assert_eq!(update("web-1:Private-M").unwrap(), sized);
-        for wrong in ["web", "=2", "web=", "web=x", "web=+1x", "web=99999999", ""] {
+        // How many there can be is for the server to say.
+        assert_eq!(update("web=100000").unwrap()["quantity"], "100000");
+        for wrong in ["web", "=2", "web=", "web=x", "web=+1x", ""] {
             assert!(update(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn variables_of_one_dyno_are_read() {
+        let read = variables("A=1;B=x=y; C=").unwrap();
+        assert_eq!(read, json!({ "A": "1", "B": "x=y", "C": "" }));
+        for wrong in ["A", "=1", "A=1;B"] {
+            assert!(crate::usage::is_usage(&variables(wrong).unwrap_err()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn dynos_are_sorted_by_type_and_number() {
+        let mut names = ["worker.1", "web.10", "run.1234", "web.9"];
+        names.sort_by_cached_key(|name| place(name));
+        assert_eq!(names, ["run.1234", "web.9", "web.10", "worker.1"]);
     }
 
     #[test]

@@ -4,11 +4,12 @@ use anyhow::bail;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{rows, show};
+use super::{quote, rows, show};
 use crate::arguments::{Command, Common};
-use crate::client::{As, part};
+use crate::client::{As, DATA_HOSTS, host_of, part};
 use crate::output::Out;
 use crate::password;
+use crate::usage::usage;
 
 pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
     match command {
@@ -126,7 +127,8 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
             );
             Ok(())
         }
-        Command::TeamsMembersSet { team, user, role, common } => {
+        Command::TeamsMembersSet { names, team, role, common } => {
+            let (team, user) = team_and_user(names, team)?;
             let wanted = (role != "none").then_some(&role);
             let client = common.connection.client(As::Operator)?;
             let path = format!("/_causeway/teams/{}/members", part(&team));
@@ -140,6 +142,18 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
             Ok(())
         }
         _ => bail!("this command is not about identities"),
+    }
+}
+
+/// A team and a user's address, of which the team may be named by a flag.
+fn team_and_user(names: Vec<String>, team: Option<String>) -> anyhow::Result<(String, String)> {
+    let mut names = names.into_iter();
+    let (first, second) = (names.next().unwrap_or_default(), names.next());
+    match (team, second) {
+        (None, Some(user)) => Ok((first, user)),
+        (Some(team), None) => Ok((team, first)),
+        (None, None) => Err(usage("name the team too: TEAM EMAIL, or EMAIL --team TEAM")),
+        (Some(_), Some(_)) => Err(usage("name the team once: TEAM EMAIL, or EMAIL --team TEAM")),
     }
 }
 
@@ -214,7 +228,7 @@ fn env(
     let client = common.connection.client(As::Operator)?;
     let found = client.post("/_causeway/env", &json!({ "account": account, "user": user }))?;
     let url = client.url();
-    let variables = [
+    let mut variables = vec![
         ("AWS_ENDPOINT_URL", url.to_owned()),
         ("AWS_ACCESS_KEY_ID", show(&found["access_key_id"])),
         ("AWS_SECRET_ACCESS_KEY", show(&found["secret_access_key"])),
@@ -228,6 +242,7 @@ fn env(
         ("NO_PROXY", "localhost,127.0.0.1".to_owned()),
         ("CAUSEWAY_URL", url.to_owned()),
     ];
+    variables.extend(DATA_HOSTS.map(|name| (name, host_of(url))));
     if common.json {
         let map: serde_json::Map<String, Value> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
@@ -240,23 +255,21 @@ fn env(
     Ok(())
 }
 
-/// A word as a shell takes it for one.
-fn quote(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:@%+=,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn words_are_quoted_for_a_shell() {
-        assert_eq!(quote("http://127.0.0.1:4880"), "http://127.0.0.1:4880");
-        assert_eq!(quote("it's $HOME"), r"'it'\''s $HOME'");
-        assert_eq!(quote(""), "''");
+    fn a_team_is_named_either_way() {
+        let ask = |names: &[&str], team: Option<&str>| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            team_and_user(names, team.map(str::to_owned))
+        };
+        let both = ("web".to_owned(), "ada@example.com".to_owned());
+        assert_eq!(ask(&["web", "ada@example.com"], None).unwrap(), both);
+        assert_eq!(ask(&["ada@example.com"], Some("web")).unwrap(), both);
+        for (names, team) in [(&["web"][..], None), (&["web", "ada@example.com"], Some("web"))] {
+            assert!(crate::usage::is_usage(&ask(names, team).unwrap_err()), "{names:?}");
+        }
     }
 }

@@ -77,7 +77,12 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints an app's log line by line, each at once.
-fn app_logs(app: &str, wanted: &Value, common: &Common, out: &mut Out) -> anyhow::Result<()> {
+pub(super) fn app_logs(
+    app: &str,
+    wanted: &Value,
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let client = common.connection.client(As::User)?;
     let session = client.post(&format!("/apps/{}/log-sessions", part(app)), wanted)?;
     let Some(url) = session["logplex_url"].as_str() else {

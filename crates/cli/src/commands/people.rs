@@ -4,6 +4,7 @@ use anyhow::bail;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::dynos::place;
 use super::{rows, show};
 use crate::arguments::people::{Member, People, TrustedRange};
 use crate::arguments::{Common, Space};
@@ -12,7 +13,10 @@ use crate::output::Out;
 
 pub fn run(command: People, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        People::Members { team, role, common } => members(&team, role.as_deref(), &common, out),
+        People::Members { name, team, role, common } => {
+            let team = name.or(team).unwrap_or_default();
+            members(&team, role.as_deref(), &common, out)
+        }
         People::MembersAdd(member) => set_member(&member, Method::PUT, out),
         People::MembersSet(member) => set_member(&member, Method::PATCH, out),
         People::MembersRemove { email, team, common } => {
@@ -195,7 +199,7 @@ fn dynos(space: &Space, out: &mut Out) -> anyhow::Result<()> {
         return Ok(());
     }
     let fields = ["name", "size", "state", "updated_at", "command"];
-    let rows: Vec<Vec<String>> = apps
+    let mut rows: Vec<Vec<String>> = apps
         .as_array()
         .into_iter()
         .flatten()
@@ -206,6 +210,7 @@ fn dynos(space: &Space, out: &mut Out) -> anyhow::Result<()> {
                 .map(move |row| [vec![name.clone()], row].concat())
         })
         .collect();
+    rows.sort_by_cached_key(|row| (row[0].clone(), place(&row[1])));
     out.table(&["App", "Dyno", "Size", "State", "Since", "Command"], &rows);
     Ok(())
 }
@@ -217,12 +222,21 @@ fn topology(space: &Space, out: &mut Out) -> anyhow::Result<()> {
         out.json(&topology);
         return Ok(());
     }
+    let mut apps = Vec::new();
     for app in topology["apps"].as_array().into_iter().flatten() {
         let info = client.get(&format!("/apps/{}", part(&show(&app["id"]))))?;
-        out.line(format_args!("=== {}", show(&info["name"])));
+        apps.push((show(&info["name"]), app));
+    }
+    apps.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (name, app) in apps {
+        out.line(format_args!("=== {name}"));
         out.line(format_args!("Domains: {}", show(&app["domains"])));
         for formation in app["formation"].as_array().into_iter().flatten() {
-            for dyno in formation["dynos"].as_array().into_iter().flatten() {
+            let mut dynos = formation["dynos"].clone();
+            if let Value::Array(dynos) = &mut dynos {
+                dynos.sort_by_key(|dyno| dyno["number"].as_u64());
+            }
+            for dyno in dynos.as_array().into_iter().flatten() {
                 out.line(format_args!(
                     "  {}.{} - {} - {}",
                     show(&formation["process_type"]),

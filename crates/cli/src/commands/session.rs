@@ -15,7 +15,11 @@ const PATH: &str = "/oauth/authorizations";
 
 pub fn run(command: Session, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        Session::Login { email, password_stdin, expires_in, common } => {
+        Session::Login { email, interactive: _, password_stdin, expires_in, common } => {
+            let email = match email {
+                Some(email) => email,
+                None => password::ask_openly("Email")?,
+            };
             login(&email, password_stdin, expires_in, &common, out)
         }
         Session::Logout(common) => logout(&common, out),

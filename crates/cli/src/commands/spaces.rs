@@ -1,11 +1,13 @@
 //! Spaces and their peerings: the document's own commands (R6, R11, R12, R18).
 
+use std::time::{Duration, Instant};
+
 use anyhow::bail;
 use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{confirm, rows, show};
-use crate::arguments::{Command, Common};
+use crate::arguments::{Command, Common, Space};
 use crate::client::{As, Client, part};
 use crate::output::Out;
 
@@ -31,9 +33,13 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
         Command::SpacesInfo(space) => {
             let client = space.common.connection.client(As::User)?;
             let found = client.get(&format!("/spaces/{}", part(space.name())))?;
-            print_space(&found, &space.common, out);
-            Ok(())
+            print_whole_space(&client, found, &space.common, out)
         }
+        Command::SpacesWait { interval, timeout, space } => {
+            let span = Duration::from_secs;
+            wait(&space, span(interval), span(timeout), out)
+        }
+        Command::Regions(common) => regions(&common, out),
         Command::SpacesRename { to, space } => {
             let client = space.common.connection.client(As::User)?;
             let path = format!("/spaces/{}", part(space.name()));
@@ -122,11 +128,56 @@ fn list(common: &Common, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn regions(common: &Common, out: &mut Out) -> anyhow::Result<()> {
+    let list = common.connection.client(As::User)?.get("/regions")?;
+    if common.json {
+        out.json(&list);
+    } else {
+        out.table(&["ID", "Location"], &rows(&list, &["name", "description"]));
+    }
+    Ok(())
+}
+
+/// Waits until the fabric carries a space.
+fn wait(space: &Space, interval: Duration, timeout: Duration, out: &mut Out) -> anyhow::Result<()> {
+    let client = space.common.connection.client(As::User)?;
+    let path = format!("/spaces/{}", part(space.name()));
+    let deadline = Instant::now().checked_add(timeout);
+    loop {
+        let found = client.get(&path)?;
+        if found["state"] != "allocating" {
+            return print_whole_space(&client, found, &space.common, out);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            bail!("the space {} is not allocated after {timeout:?}", space.name());
+        }
+        client.pause(interval);
+    }
+}
+
+/// A space with what it is seen as from outside, once it is.
+fn print_whole_space(
+    client: &Client,
+    mut space: Value,
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    if space["state"] != "allocating" {
+        let path = format!("/spaces/{}/nat", part(&show(&space["id"])));
+        space["outbound_ips"] = client.get(&path)?;
+    }
+    print_space(&space, common, out);
+    Ok(())
+}
+
 fn print_space(space: &Value, common: &Common, out: &mut Out) {
     if common.json {
         return out.json(space);
     }
     out.line(format_args!("=== {}", show(&space["name"])));
+    let nat = &space["outbound_ips"];
+    let outbound = if nat["state"] == "enabled" { &nat["sources"] } else { &nat["state"] };
+    let shield = if space["shield"] == true { "on" } else { "off" };
     for (name, value) in [
         ("ID", &space["id"]),
         ("Team", &space["team"]["name"]),
@@ -134,9 +185,12 @@ fn print_space(space: &Value, common: &Common, out: &mut Out) {
         ("CIDR", &space["cidr"]),
         ("Data CIDR", &space["data_cidr"]),
         ("State", &space["state"]),
+        ("Shield", &Value::from(shield)),
+        ("Outbound IPs", outbound),
+        ("Generation", &space["generation"]["name"]),
         ("Created at", &space["created_at"]),
     ] {
-        out.line(format_args!("{:<12}{}", format!("{name}:"), show(value)));
+        out.line(format!("{:<14}{}", format!("{name}:"), show(value)).trim_end());
     }
 }
 

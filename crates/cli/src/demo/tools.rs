@@ -13,6 +13,7 @@ use super::child::{self, Finished};
 use super::ec2::Ec2;
 use super::server::Server;
 use super::stop::Stop;
+use crate::client::{DATA_HOSTS, host_of};
 
 /// How long a real command may take; they start slowly on a small machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -61,6 +62,9 @@ fn given(server: &Server) -> anyhow::Result<Value> {
     }
     for name in ["AWS_ENDPOINT_URL", "HEROKU_HOST", "HEROKU_PARTICLEBOARD_URL"] {
         map.insert(name.to_owned(), server.url.clone().into());
+    }
+    for name in DATA_HOSTS {
+        map.insert(name.to_owned(), host_of(&server.url).into());
     }
     map.insert("DISABLE_TELEMETRY".to_owned(), "true".into());
     map.insert("NO_PROXY".to_owned(), "localhost,127.0.0.1".into());

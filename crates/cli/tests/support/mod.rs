@@ -169,6 +169,13 @@ impl Server {
         command.spawn().unwrap()
     }
 
+    /// Our own command with an editor, which is a line for a shell.
+    pub fn causeway_editing(&self, editor: &str, arguments: &[&str]) -> Ran {
+        let mut command = causeway();
+        command.args(arguments).arg("--data").arg(self.data.path()).env("EDITOR", editor);
+        run(command)
+    }
+
     /// The real `aws` command.
     pub fn aws(&self, arguments: &[&str]) -> Ran {
         self.aws_as(&self.variables, arguments)

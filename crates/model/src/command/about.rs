@@ -65,7 +65,9 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
         | C::AddDomain { app, .. }
         | C::RemoveDomain { app, .. }
         | C::CreateAddon { app, .. } => Key::App(*app),
-        C::DeleteAddon { addon } => Key::Addon(*addon),
+        C::AttachAddon { addon, .. } | C::DetachAddon { addon, .. } | C::DeleteAddon { addon } => {
+            Key::Addon(*addon)
+        }
     })
 }
 

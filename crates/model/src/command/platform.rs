@@ -186,6 +186,24 @@ pub enum PlatformCommand {
         /// What opens it.
         password: String,
     },
+    /// Gives another app of the space, or the same one once more, a data service's variables.
+    AttachAddon {
+        /// Which service.
+        addon: AddonId,
+        /// To which app.
+        app: AppId,
+        /// What its variables begin with; as the plan has it where none is given and that is free.
+        name: Option<String>,
+    },
+    /// Takes them from an app again.
+    DetachAddon {
+        /// Which service.
+        addon: AddonId,
+        /// From which app.
+        app: AppId,
+        /// The attachment's name.
+        name: String,
+    },
     /// Removes a data service and all that it holds.
     DeleteAddon {
         /// Which.

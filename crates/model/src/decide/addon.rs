@@ -1,13 +1,20 @@
 //! Rules of data services.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::app::{check_command, check_environment};
 use super::dyno::{STABLE, pause_after};
 use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, WorkloadReport};
-use crate::resource::{Addon, AddonState, App, Plan, Role};
+use crate::resource::{Addon, AddonAttachment, AddonState, App, Plan, Role};
 use crate::{AddonId, AppId, Code, Key, Refused, Timestamp, WorkloadId};
 
+/// What one app has attached.
 const MAX_ADDONS: usize = 20;
+/// So long that a plan's words still fit behind it.
+const MAX_ATTACHMENT_NAME: usize = 64;
+const UNSEEN: &str = "Couldn't find that add-on.";
 
 /// When a service that ended is tried again.
 pub(super) fn deadline(addon: &Addon) -> Option<Timestamp> {
@@ -31,12 +38,7 @@ impl Decision<'_> {
             command.map_or(Ok(()), |command| check_command(command))?;
         }
         check_environment(&plan.environment)?;
-        if self.world.addons_of(Key::App(app.id)).count() >= MAX_ADDONS {
-            return refuse(
-                Code::LimitExceeded,
-                format!("The app {} has {MAX_ADDONS} add-ons already.", app.name),
-            );
-        }
+        self.check_room(&app)?;
         let name = match name {
             Some(name) => self.check_addon_name(name)?,
             None => self.addon_name(&plan.service),
@@ -67,6 +69,7 @@ impl Decision<'_> {
             state: AddonState::Provisioning,
             eni: eni.id,
             variables,
+            attachments: Vec::new(),
             crashes: 0,
             attempt: 0,
             created: self.now,
@@ -78,10 +81,8 @@ impl Decision<'_> {
     }
 
     pub(super) fn delete_addon(&mut self, id: AddonId) -> Outcome {
-        let unseen = || Refused::new(Code::NotFound, "Couldn't find that add-on.");
-        self.check_platform_caller()?;
-        let addon = self.world.addon(id).cloned().ok_or_else(unseen)?;
-        let (app, role) = self.seen_app(addon.app).map_err(|_| unseen())?;
+        let (addon, role) = self.seen_addon(id)?;
+        let (app, _) = self.seen_app(addon.app)?;
         if role != Role::Admin && self.acting_user() != Some(app.owner) {
             return refuse(
                 Code::UnauthorizedOperation,
@@ -92,14 +93,188 @@ impl Decision<'_> {
                 ),
             );
         }
-        self.delete(Key::Addon(id));
+        self.remove_addon(&addon, app.id)?;
+        self.forget_variables(&addon, app.id)?;
+        Ok(Reply::Done)
+    }
+
+    /// Removes a service, and its variables from every app but one.
+    pub(super) fn remove_addon(&mut self, addon: &Addon, but: AppId) -> Result<(), Refused> {
+        self.delete(Key::Addon(addon.id));
         self.release_eni(addon.eni);
+        let apps: BTreeSet<_> = addon.attachments.iter().map(|attachment| attachment.app).collect();
+        apps.into_iter()
+            .filter(|app| *app != but)
+            .try_for_each(|app| self.forget_variables(addon, app))
+    }
+
+    /// Takes from an app all that it has of a service, by a release.
+    fn forget_variables(&mut self, addon: &Addon, app: AppId) -> Result<(), Refused> {
+        let all = addon.attachments_to(app).flat_map(|(_, variables)| variables);
+        let all: Vec<_> = all.cloned().collect();
+        self.take_away(addon, app, &all)
+    }
+
+    fn take_away(
+        &mut self,
+        addon: &Addon,
+        app: AppId,
+        variables: &[String],
+    ) -> Result<(), Refused> {
+        let Some(app) = self.world.app(app).cloned() else { return Ok(()) };
         let mut changed = App::clone(&app);
-        changed.config.retain(|name, _| !addon.variables.contains(name));
-        let description = format!("Detach {} (@ref:{})", addon.variables.join(", "), addon.name);
+        changed.config.retain(|name, _| !variables.contains(name));
+        let description = format!("Detach {} (@ref:{})", variables.join(", "), addon.name);
         let slug = self.world.release(app.release).and_then(|release| release.slug);
         self.release(changed, slug, description)?;
-        Ok(Reply::Done)
+        Ok(())
+    }
+
+    /// An app goes that has a service of another one.
+    pub(super) fn forget_attachments(&mut self, addon: &Addon, app: AppId) {
+        let mut changed = addon.clone();
+        changed.attachments.retain(|attachment| attachment.app != app);
+        self.put(Addon { updated: self.now, ..changed });
+    }
+
+    fn check_room(&self, app: &App) -> Result<(), Refused> {
+        let of_app = self.world.addons_of(Key::App(app.id));
+        if of_app.flat_map(|addon| addon.attachments_to(app.id)).count() < MAX_ADDONS {
+            return Ok(());
+        }
+        refuse(
+            Code::LimitExceeded,
+            format!("The app {} has {MAX_ADDONS} add-ons already.", app.name),
+        )
+    }
+
+    pub(super) fn attach_addon(&mut self, id: AddonId, app: AppId, name: Option<&str>) -> Outcome {
+        let (addon, _) = self.seen_addon(id)?;
+        let (app, _) = self.seen_app(app)?;
+        if addon.space != app.space {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!(
+                    "The add-on {} can be attached only to apps of its own space, whose dynos \
+                     alone get through to it; the app {} is in another space.",
+                    addon.name, app.name
+                ),
+            );
+        }
+        self.check_room(&app)?;
+        let name = match name {
+            Some(name) => self.check_attachment_name(&app, &addon, name)?,
+            None => self.attachment_name(&app, &addon),
+        };
+        let variables = addon.plan.attached_as(&name);
+        let eni = self.world.eni(addon.eni).cloned();
+        let eni = eni.ok_or_else(|| Refused::new(Code::NotFound, UNSEEN))?;
+        let values = addon.plan.variables(eni.primary(), &addon.password).into_values();
+        let mut changed = App::clone(&app);
+        changed.config.extend(variables.iter().cloned().zip(values));
+        check_environment(&changed.config)?;
+        let description = format!("Attach {} (@ref:{})", variables.join(", "), addon.name);
+        let mut attached = Addon::clone(&addon);
+        let attachment = AddonAttachment { app: app.id, name, variables, created: self.now };
+        attached.attachments.push(attachment);
+        self.put(Addon { updated: self.now, ..attached });
+        let slug = self.world.release(app.release).and_then(|release| release.slug);
+        self.release(changed, slug, description)?;
+        Ok(Key::Addon(id).into())
+    }
+
+    pub(super) fn detach_addon(&mut self, id: AddonId, app: AppId, name: &str) -> Outcome {
+        let (addon, _) = self.seen_addon(id)?;
+        let (app, _) = self.seen_app(app)?;
+        let is_it =
+            |attachment: &AddonAttachment| attachment.app == app.id && attachment.name == name;
+        let Some(at) = addon.attachments.iter().position(is_it) else {
+            if addon.app == app.id && addon.own_attachment() == name {
+                return refuse(
+                    Code::InvalidParameterValue,
+                    format!(
+                        "The add-on {} was made for the app {} and stays attached to it as {name}. \
+                         To remove it with all that it holds, destroy it.",
+                        addon.name, app.name
+                    ),
+                );
+            }
+            return refuse(Code::NotFound, "Couldn't find that add-on attachment.");
+        };
+        let mut changed = Addon::clone(&addon);
+        let gone = changed.attachments.remove(at);
+        self.put(Addon { updated: self.now, ..changed });
+        self.take_away(&addon, app.id, &gone.variables)?;
+        Ok(Key::Addon(id).into())
+    }
+
+    /// A service whose app the caller sees.
+    fn seen_addon(&self, id: AddonId) -> Result<(Arc<Addon>, Role), Refused> {
+        let unseen = || Refused::new(Code::NotFound, UNSEEN);
+        self.check_platform_caller()?;
+        let addon = self.world.addon(id).cloned().ok_or_else(unseen)?;
+        let (_, role) = self.seen_app(addon.app).map_err(|_| unseen())?;
+        Ok((addon, role))
+    }
+
+    fn check_attachment_name(
+        &self,
+        app: &App,
+        addon: &Addon,
+        name: &str,
+    ) -> Result<String, Refused> {
+        let name = name.to_ascii_uppercase();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let well_formed = (1..=MAX_ATTACHMENT_NAME).contains(&name.len())
+            && name.chars().all(plain)
+            && name.starts_with(|c: char| c.is_ascii_uppercase())
+            && !name.ends_with('_');
+        if !well_formed {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!(
+                    "An attachment's name starts with a letter, ends with a letter or digit and \
+                     has 1 to {MAX_ATTACHMENT_NAME} letters, digits and underscores."
+                ),
+            );
+        }
+        if self.is_attachment(app, &name) {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!("The app {} has an add-on attached as {name} already.", app.name),
+            );
+        }
+        let variables = addon.plan.attached_as(&name);
+        if let Some(taken) = variables.iter().find(|name| app.config.contains_key(*name)) {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!(
+                    "The app {} has a config var {taken} already; attach the add-on under another \
+                     name.",
+                    app.name
+                ),
+            );
+        }
+        Ok(name)
+    }
+
+    /// Whether an app has something attached under a name.
+    fn is_attachment(&self, app: &App, name: &str) -> bool {
+        let of_app = self.world.addons_of(Key::App(app.id));
+        of_app.flat_map(|addon| addon.attachments_to(app.id)).any(|(taken, _)| taken == name)
+    }
+
+    /// The plan's own name of an attachment, or, where the app has that already, one with the
+    /// service and a colour in it.
+    fn attachment_name(&self, app: &App, addon: &Addon) -> String {
+        let usual = addon.plan.usual_attachment().to_owned();
+        let free = |name: &String| {
+            let variables = addon.plan.attached_as(name);
+            !self.is_attachment(app, name)
+                && variables.iter().all(|variable| !app.config.contains_key(variable))
+        };
+        let mut names = std::iter::once(usual.clone()).chain(coloured(&addon.plan.service));
+        names.find(free).unwrap_or(usual)
     }
 
     fn check_addon_name(&self, name: &str) -> Result<String, Refused> {
@@ -171,17 +346,22 @@ impl Decision<'_> {
 /// The variable itself, or, where the app has it already, one with the service and a colour in its
 /// name, as Heroku has it: `HEROKU_POSTGRESQL_AMBER_URL`.
 fn free_variable(app: &App, service: &str, variable: String) -> String {
+    if !app.config.contains_key(&variable) {
+        return variable;
+    }
+    let what = variable.rsplit('_').next().unwrap_or("URL");
+    let mut names = coloured(service).map(|name| format!("{name}_{what}"));
+    names.find(|name| !app.config.contains_key(name)).unwrap_or(variable)
+}
+
+/// Names that tell a service's attachments from each other: `HEROKU_POSTGRESQL_AMBER`.
+fn coloured(service: &str) -> impl Iterator<Item = String> {
     const COLOURS: [&str; 12] = [
         "AMBER", "AQUA", "BLUE", "BRONZE", "CRIMSON", "GOLD", "GREEN", "IVORY", "JADE", "OLIVE",
         "ROSE", "TEAL",
     ];
-    if !app.config.contains_key(&variable) {
-        return variable;
-    }
     let service = service.to_ascii_uppercase().replace('-', "_");
-    let what = variable.rsplit('_').next().unwrap_or("URL");
-    let coloured = COLOURS.iter().map(|colour| format!("{service}_{colour}_{what}"));
-    let numbered = (2..).map(|n: u32| format!("{service}_{n}_{what}"));
-    let mut names = coloured.chain(numbered);
-    names.find(|name| !app.config.contains_key(name)).unwrap_or(variable)
+    let numbered = service.clone();
+    let colours = COLOURS.iter().map(move |colour| format!("{service}_{colour}"));
+    colours.chain((2..).map(move |n: u32| format!("{numbered}_{n}")))
 }

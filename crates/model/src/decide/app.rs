@@ -36,6 +36,8 @@ impl Decision<'_> {
             C::CreateAddon { app, plan, name, password } => {
                 self.create_addon(*app, plan, name.as_deref(), password)
             }
+            C::AttachAddon { addon, app, name } => self.attach_addon(*addon, *app, name.as_deref()),
+            C::DetachAddon { addon, app, name } => self.detach_addon(*addon, *app, name),
             C::DeleteAddon { addon } => self.delete_addon(*addon),
             _ => refuse(Code::OperationNotPermitted, "this is not about apps"),
         }
@@ -153,8 +155,11 @@ impl Decision<'_> {
         }
         let addons: Vec<_> = self.world.addons_of(key).cloned().collect();
         for addon in addons {
-            self.delete(Key::Addon(addon.id));
-            self.release_eni(addon.eni);
+            if addon.app == id {
+                self.remove_addon(&addon, id)?;
+            } else {
+                self.forget_attachments(&addon, id);
+            }
         }
         let releases = self.world.releases_of(key).map(|release| Key::Release(release.id));
         let slugs = self.world.slugs_of(key).map(|slug| Key::Slug(slug.id));
@@ -279,6 +284,15 @@ fn check_hostname(text: &str) -> Result<String, Refused> {
     if name.len() <= 253 && labels.contains('.') && labels.split('.').all(label) && !address {
         return Ok(name);
     }
+    if !text.is_ascii() {
+        return refuse(
+            Code::InvalidParameterValue,
+            format!(
+                "'{text}' has letters that DNS does not know; give the name in punycode, as in \
+                 xn--mnchen-3ya.de for m\u{fc}nchen.de."
+            ),
+        );
+    }
     refuse(
         Code::InvalidParameterValue,
         format!(
@@ -289,17 +303,7 @@ fn check_hostname(text: &str) -> Result<String, Refused> {
 
 pub(super) fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), Refused> {
     for (name, value) in environment {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let named = (1..=MAX_VARIABLE_NAME).contains(&name.len())
-            && name.chars().all(plain)
-            && !name.starts_with(|c: char| c.is_ascii_digit());
-        if !named || value.contains('\0') {
-            return refuse(
-                Code::InvalidParameterValue,
-                "Names of environment variables have letters, digits and underscores and do not \
-                 begin with a digit; their values have no NUL.",
-            );
-        }
+        check_variable(name, value)?;
     }
     let size: usize = environment.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > MAX_ENVIRONMENT {
@@ -309,4 +313,27 @@ pub(super) fn check_environment(environment: &BTreeMap<String, String>) -> Resul
         );
     }
     Ok(())
+}
+
+fn check_variable(name: &str, value: &str) -> Result<(), Refused> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let why = if name.is_empty() {
+        "it is empty".to_owned()
+    } else if name.len() > MAX_VARIABLE_NAME {
+        format!("it has {} bytes, and may have {MAX_VARIABLE_NAME}", name.len())
+    } else if !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        "it may have letters, digits and underscores, and does not begin with a digit".to_owned()
+    } else if value.contains('\0') {
+        return refuse(
+            Code::InvalidParameterValue,
+            format!("Invalid value of the environment variable '{name}': it has a NUL in it."),
+        );
+    } else {
+        return Ok(());
+    };
+    let name: String = name.chars().take(64).collect();
+    refuse(
+        Code::InvalidParameterValue,
+        format!("Invalid name of an environment variable, '{name}': {why}."),
+    )
 }

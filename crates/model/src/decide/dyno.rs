@@ -1,7 +1,8 @@
 //! Rules of dynos: how many there are, what each runs, and how one takes another's place.
 //!
 //! A dyno never changes what it runs. A new release, a restart and a crash all put a new dyno into
-//! the place of the old one; while the new one is not up, an old one that is up goes on.
+//! the place of the old one; while the new one is not up, an old one that is up goes on. One that was
+//! told to stop keeps its place until it has ended, and only then another one starts in it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -255,11 +256,11 @@ impl Decision<'_> {
         let mut selected = self.selected(&app, which)?;
         selected.extend(self.predecessors(&app, &selected));
         for dyno in &selected {
-            if dyno.number.is_some() && !dyno.superseded {
+            if dyno.state.ended() {
+                // It waits to be tried again, which is done now.
                 self.replace(&app, &space, dyno, 0)?;
-            }
-            if let Some(dyno) = self.world.dyno(dyno.id).cloned() {
-                self.stop(&dyno);
+            } else {
+                self.stop(dyno);
             }
         }
         Ok(about(&app, which))
@@ -347,7 +348,7 @@ impl Decision<'_> {
             SpaceState::Allocating => refuse(
                 Code::Conflict,
                 format!(
-                    "The space {} is not allocated yet; wait for it with `heroku spaces:wait {}`.",
+                    "The space {} is not allocated yet; wait for it with `spaces:wait {}`.",
                     space.name, space.name
                 ),
             ),
@@ -431,6 +432,18 @@ impl Decision<'_> {
         if state.ended() {
             self.release_eni(dyno.eni);
         }
+        if state == S::Down && dyno.number.is_some() && !dyno.superseded {
+            self.start_after(id);
+        }
+    }
+
+    /// Starts a dyno in the place of one that was told to stop, and has.
+    fn start_after(&mut self, id: DynoId) {
+        let Some(dyno) = self.world.dyno(id).cloned() else { return };
+        if !self.try_in_place_of(&dyno, 0) {
+            let why = "no address was free for the dyno that is to take its place".to_owned();
+            self.enter(&dyno, DynoState::Crashed, Some(Exit::Failed(why)));
+        }
     }
 
     /// Takes in what the edge found out.
@@ -484,19 +497,27 @@ impl Decision<'_> {
     }
 
     fn try_again(&mut self, dyno: &Dyno) {
+        let crashes = dyno.crashes.saturating_add(1);
+        if !self.try_in_place_of(dyno, crashes) {
+            // No address is free: once more after the next pause.
+            self.put(Dyno { crashes, updated: self.now, ..dyno.clone() });
+        }
+    }
+
+    /// Puts a new dyno into the place of another one; nothing is done, and it is said, if no address
+    /// is free for it.
+    fn try_in_place_of(&mut self, dyno: &Dyno, crashes: u16) -> bool {
         let app = self.world.app(dyno.app).cloned();
         let space = self.world.space(dyno.space).cloned();
-        if let (Some(app), Some(space)) = (app, space) {
-            let before = self.world.clone();
-            let kept = self.changes.len();
-            let crashes = dyno.crashes.saturating_add(1);
-            if self.replace(&app, &space, dyno, crashes).is_err() {
-                self.world = before;
-                self.changes.truncate(kept);
-                // No address is free: once more after the next pause.
-                self.put(Dyno { crashes, updated: self.now, ..dyno.clone() });
-            }
+        let (Some(app), Some(space)) = (app, space) else { return true };
+        let before = self.world.clone();
+        let kept = self.changes.len();
+        if self.replace(&app, &space, dyno, crashes).is_ok() {
+            return true;
         }
+        self.world = before;
+        self.changes.truncate(kept);
+        false
     }
 
     /// Has every app of a space start, now that the space is there.

@@ -131,8 +131,9 @@ impl Decision<'_> {
 
     /// The config vars that an app's add-ons set.
     fn attached_variables(&self, app: AppId) -> BTreeSet<String> {
-        let addons = self.world.addons_of(Key::App(app));
-        addons.flat_map(|addon| addon.variables.iter().cloned()).collect()
+        let attachments =
+            self.world.addons_of(Key::App(app)).flat_map(|addon| addon.attachments_to(app));
+        attachments.flat_map(|(_, variables)| variables.iter().cloned()).collect()
     }
 
     fn set_config(&mut self, app: AppId, changes: &BTreeMap<String, Option<String>>) -> Outcome {
@@ -157,8 +158,8 @@ impl Decision<'_> {
             return refuse(
                 Code::InvalidParameterValue,
                 format!(
-                    "Cannot overwrite attachment values {name}. An add-on sets it; destroy the \
-                     add-on first, or use another name."
+                    "Cannot overwrite attachment values {name}. An add-on sets it; detach or destroy \
+                     the add-on first, or use another name."
                 ),
             );
         }

@@ -53,7 +53,7 @@ impl Decision<'_> {
                 Code::LimitExceeded,
                 format!(
                     "This user has {MOST_TOKENS} tokens already; revoke those that are not needed: \
-                     `heroku authorizations` lists them."
+                     `authorizations` lists them."
                 ),
             );
         }

@@ -1,5 +1,6 @@
 //! Tests of peering and of the platform's half.
 
+mod addon;
 mod app;
 mod domain;
 mod fixture;

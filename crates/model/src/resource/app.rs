@@ -223,6 +223,13 @@ impl Dyno {
         self.number.is_some() && self.process_type == App::WEB
     }
 
+    /// Whether it runs or is to, also after a pause. Others have ended, and are kept for a while for
+    /// their logs.
+    pub fn is_live(&self) -> bool {
+        let waits = self.number.is_some() && !self.superseded && self.state == DynoState::Crashed;
+        waits || !self.state.ended()
+    }
+
     /// The port that it is told to bind: above what needs a privilege, and no habit to rely on.
     pub fn port(&self) -> u16 {
         const FIRST: u16 = 10_000;
@@ -325,6 +332,9 @@ pub struct Addon {
     pub eni: EniId,
     /// The variables that the app got with it, so that they go with it.
     pub variables: Vec<String>,
+    /// Where else its variables are, under names of their own.
+    #[serde(default)]
+    pub attachments: Vec<AddonAttachment>,
     /// How often in a row its process has ended before it had run for a while.
     pub crashes: u16,
     /// How often its process was started anew, modulo 2^16.
@@ -334,6 +344,51 @@ pub struct Addon {
     pub created: Timestamp,
     /// When it was last changed.
     pub updated: Timestamp,
+}
+
+impl Addon {
+    /// The name under which the app that it was made for has it: `DATABASE` of `DATABASE_URL`.
+    pub fn own_attachment(&self) -> &str {
+        first_words(&self.variables).unwrap_or(&self.name)
+    }
+
+    /// What an app has of it: the name and the variables of each attachment, its own first.
+    pub fn attachments_to(&self, app: AppId) -> impl Iterator<Item = (&str, &[String])> {
+        let own = (self.app == app).then(|| (self.own_attachment(), self.variables.as_slice()));
+        let others = self.attachments.iter().filter(move |attachment| attachment.app == app);
+        own.into_iter().chain(others.map(|a| (a.name.as_str(), a.variables.as_slice())))
+    }
+}
+
+/// What gives an app of the same space a data service's variables, beside the app that the service
+/// was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddonAttachment {
+    /// The app.
+    pub app: AppId,
+    /// Its name, unique in the app: `CACHE`.
+    pub name: String,
+    /// The variables that the app got with it: `CACHE_URL`.
+    pub variables: Vec<String>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// The words that some names of variables begin with, without the last one of each; of the first
+/// alone where they have none in common.
+fn first_words<'a>(
+    names: impl IntoIterator<Item = &'a String, IntoIter: Clone>,
+) -> Option<&'a str> {
+    let names = names.into_iter();
+    let first = names.clone().next()?.as_str();
+    let begins = |name: &String, words: &str| {
+        name.strip_prefix(words).is_some_and(|rest| rest.starts_with('_'))
+    };
+    let mut shorter =
+        std::iter::successors(first.rsplit_once('_'), |(words, _)| words.rsplit_once('_'))
+            .map(|(words, _)| words);
+    let common = shorter.find(|words| names.clone().all(|name| begins(name, words)));
+    Some(common.unwrap_or_else(|| first.rsplit_once('_').map_or(first, |(words, _)| words)))
 }
 
 /// How far an add-on is.
@@ -404,6 +459,22 @@ impl Plan {
     /// `service:plan`.
     pub fn name(&self) -> String {
         format!("{}:{}", self.service, self.plan)
+    }
+
+    /// The variables by which an attachment of a name gives what [`Self::variables`] has, in the
+    /// order of those: `CACHE_URL` for `REDIS_URL`.
+    pub fn attached_as(&self, name: &str) -> Vec<String> {
+        let usual = self.usual_attachment();
+        let rename = |variable: &String| match variable.strip_prefix(usual) {
+            Some(rest) if rest.starts_with('_') => format!("{name}{rest}"),
+            Some(_) | None => format!("{name}_{variable}"),
+        };
+        self.config.keys().map(rename).collect()
+    }
+
+    /// The name of an attachment by which its variables are what the plan calls them.
+    pub fn usual_attachment(&self) -> &str {
+        first_words(self.config.keys()).unwrap_or("ADDON")
     }
 
     /// The variables for an app, with what is known of an instance filled in.

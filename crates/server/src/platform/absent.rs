@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use model::Space;
+use model::{App, Space};
 
 use super::call::{Call, Outcome, list};
 use super::failure::Failure;
@@ -12,12 +12,12 @@ use super::failure::Failure;
 pub(super) fn vpn(call: &Call, space: &Arc<Space>) -> Outcome {
     let which = match call.param("vpn") {
         "" => String::new(),
-        name => format!(" {name}"),
+        name => format!(" `{}`", name.chars().take(64).collect::<String>()),
     };
     Err(Failure::absent(
         "vpn-connection",
         format!(
-            "VPN is not found: the space {}{which} has no VPN connections, which do not exist \
+            "VPN is not found: the space {} has no VPN connection{which}, as they do not exist \
              here yet. Join the other network as a VPC: see `heroku spaces:peerings:info`.",
             space.name
         ),
@@ -35,11 +35,177 @@ pub(super) fn log_drain(_: &Call, space: &Arc<Space>) -> Outcome {
     ))
 }
 
-/// No account has features that could be switched.
+pub(super) fn app_log_drain(_: &Call, app: &Arc<App>) -> Outcome {
+    Err(Failure::absent(
+        "log-drain",
+        format!(
+            "Log drain is not found: the app {} has none, as log drains do not exist here yet. \
+             Read its log, or pipe it elsewhere, with `logs --tail --app {}`.",
+            app.name, app.name
+        ),
+    ))
+}
+
+/// No account has features that could be switched, and no app has.
 pub(super) fn features(_: &Call, (): &()) -> Outcome {
     list([])
 }
 
-pub(super) fn feature(_: &Call, (): &()) -> Outcome {
-    Err(Failure::not_found("feature", "feature"))
+pub(super) fn feature(call: &Call, (): &()) -> Outcome {
+    Err(no_feature(call))
+}
+
+pub(super) fn app_feature(call: &Call, _: &Arc<App>) -> Outcome {
+    Err(no_feature(call))
+}
+
+fn no_feature(call: &Call) -> Failure {
+    let name: String = call.param("feature").chars().take(64).collect();
+    Failure::absent(
+        "feature",
+        format!(
+            "Feature is not found: there is no `{name}`, as neither accounts nor apps have \
+             features to switch here. What there is, is on."
+        ),
+    )
+}
+
+pub(super) fn keys(_: &Call, (): &()) -> Outcome {
+    list([])
+}
+
+pub(super) fn key(_: &Call, (): &()) -> Outcome {
+    Err(Failure::absent(
+        "key",
+        "Key is not found: there are no SSH keys here, as nothing is pushed by git. Deploy code \
+         with `causeway deploy --app APP DIR`.",
+    ))
+}
+
+pub(super) fn pipelines(_: &Call, (): &()) -> Outcome {
+    list([])
+}
+
+pub(super) fn pipeline(_: &Call, (): &()) -> Outcome {
+    Err(no_pipeline())
+}
+
+pub(super) fn pipeline_of_app(_: &Call, _: &Arc<App>) -> Outcome {
+    Err(no_pipeline())
+}
+
+fn no_pipeline() -> Failure {
+    Failure::absent(
+        "pipeline",
+        "Pipeline is not found: pipelines do not exist here yet. Deploy the same code to each app \
+         with `causeway deploy --app APP DIR`.",
+    )
+}
+
+pub(super) fn build(_: &Call, app: &Arc<App>) -> Outcome {
+    Err(Failure::absent(
+        "build",
+        format!(
+            "Build is not found: nothing is built here, neither by buildpacks nor from a \
+             Dockerfile. Upload what can run with `causeway deploy --app {} DIR`.",
+            app.name
+        ),
+    ))
+}
+
+pub(super) fn webhook(_: &Call, _: &Arc<App>) -> Outcome {
+    Err(Failure::absent(
+        "webhook",
+        "Webhook is not found: webhooks do not exist here yet. Follow what happens to an app with \
+         `logs --tail --app APP`.",
+    ))
+}
+
+/// What would tie a certificate to a name.
+pub(super) fn certificate(_: &Call, _: &Arc<App>) -> Outcome {
+    Err(Failure::absent(
+        "sni-endpoint",
+        "Certificate is not found: apps have no certificates of their own here. The router has \
+         one for all names, which the operator gives it: `causeway serve --router-tls ADDR \
+         --router-cert FILE --router-key FILE`.",
+    ))
+}
+
+/// What may be said of an app that there is, and is fixed here.
+pub(super) fn app_change(call: &Call, app: &Arc<App>) -> Outcome {
+    let body = &call.body;
+    if body.text("name")?.is_some() {
+        return Err(Failure::absent(
+            "app",
+            format!(
+                "Renaming is not found: an app keeps the name that it was made with here, as its \
+                 running dynos are found by it in DNS ({}.app.localspace). Make another app, \
+                 deploy to it, and destroy {}.",
+                app.name, app.name
+            ),
+        ));
+    }
+    match body.flag("maintenance")? {
+        Some(true) => Err(Failure::absent(
+            "app",
+            format!(
+                "Maintenance mode is not found: it does not exist here yet. To take {} off the \
+                 web, scale it to nothing with `ps:scale web=0 --app {}`.",
+                app.name, app.name
+            ),
+        )),
+        // So it is already.
+        Some(false) => super::app::info(call, app),
+        None => Err(Failure::absent(
+            "app",
+            "That change is not found: of an app that there is, only its config vars, code, \
+             formation, domains and add-ons can be changed here.",
+        )),
+    }
+}
+
+pub(super) fn team_app_change(_: &Call, _: &Arc<App>) -> Outcome {
+    Err(Failure::absent(
+        "app",
+        "Transfer is not found: an app belongs to the team of its space here, and cannot be \
+         locked. Give the whole space to another team with `spaces:transfer`.",
+    ))
+}
+
+pub(super) fn transfer(_: &Call, (): &()) -> Outcome {
+    Err(Failure::absent(
+        "app-transfer",
+        "Transfer is not found: an app belongs to the team of its space here. Give the whole \
+         space to another team with `spaces:transfer`.",
+    ))
+}
+
+/// Another name or plan for an add-on.
+pub(super) fn addon_change(call: &Call, app: &Arc<App>) -> Outcome {
+    let addon = call.addon(call.param("addon"))?;
+    let (name, app) = (&addon.name, &app.name);
+    let what = if call.body.identity("plan")?.is_some() {
+        format!(
+            "Upgrade is not found: an add-on keeps the plan that it was made with here. Make one \
+             of the other plan with `addons:create PLAN --app {app}`, copy the data, and destroy \
+             {name}."
+        )
+    } else {
+        format!(
+            "Renaming is not found: an add-on keeps the name that it was made with here. Attach \
+             it under another name with `addons:attach {name} --app {app} --as NAME`, or name a \
+             new one with `addons:create PLAN --app {app} --name NAME`."
+        )
+    };
+    Err(Failure::absent("add_on", what))
+}
+
+/// What Heroku's data services have an API of their own for.
+pub(super) fn data(_: &Call, (): &()) -> Outcome {
+    Err(Failure::absent(
+        "database",
+        "Database is not found: data services have no API of their own here, so `pg:`, `redis:` \
+         and `data:` commands find nothing. `addons:info` shows a service, and in a dyno of its \
+         app the usual programs open it by its config var, as in `psql $DATABASE_URL`.",
+    ))
 }

@@ -64,8 +64,10 @@ pub(super) fn list_all(call: &Call, (): &()) -> Outcome {
     list(every(call).map(|(app, addon)| view(app, addon)))
 }
 
+/// Those that were made for it, and those of others that are attached to it.
 pub(super) fn list_addons(call: &Call, app: &Arc<App>) -> Outcome {
-    list(call.world.addons_of(Key::App(app.id)).map(|addon| view(app, addon)))
+    let addons = call.world.addons_of(Key::App(app.id));
+    list(addons.filter_map(|addon| Some(view(call.world.app(addon.app)?, addon))))
 }
 
 pub(super) fn info(call: &Call, addon: &Arc<Addon>) -> Outcome {
@@ -73,26 +75,19 @@ pub(super) fn info(call: &Call, addon: &Arc<Addon>) -> Outcome {
 }
 
 pub(super) fn of_app(call: &Call, app: &Arc<App>) -> Outcome {
-    let addon = find(call, app)?;
-    ok(view(app, &addon))
+    let addon = call.addon(call.param("addon"))?;
+    if addon.attachments_to(app.id).next().is_none() {
+        return Err(not_of(app, call.param("addon")));
+    }
+    ok(view(app_of(&call.world, &addon)?, &addon))
 }
 
-pub(super) fn list_all_attachments(call: &Call, (): &()) -> Outcome {
-    list(every(call).map(|(app, addon)| attachment_view(app, addon)))
-}
-
-pub(super) fn list_attachments(call: &Call, app: &Arc<App>) -> Outcome {
-    list(call.world.addons_of(Key::App(app.id)).map(|addon| attachment_view(app, addon)))
-}
-
-pub(super) fn attachments(call: &Call, addon: &Arc<Addon>) -> Outcome {
-    list([attachment_view(app_of(&call.world, addon)?, addon)])
-}
-
+/// Those that were made for an app that the caller sees.
 fn every(call: &Call) -> impl Iterator<Item = (&Arc<App>, &Arc<Addon>)> {
     call.apps()
         .into_iter()
         .flat_map(|app| call.world.addons_of(Key::App(app.id)).map(move |addon| (app, addon)))
+        .filter(|(app, addon)| addon.app == app.id)
 }
 
 /// Finds add-ons by whatever a person may have typed: an id, a name, and in an app its plan, its
@@ -109,23 +104,25 @@ pub(super) fn resolve(call: &Call, (): &()) -> Outcome {
         }
         if addon.name == named || named.parse() == Ok(addon.id) {
             exact.push(view(of, addon));
-        } else if app.as_ref().is_some_and(|app| app.id == of.id) && is_called(addon, named) {
+        } else if app.as_ref().is_some_and(|app| is_called(app, addon, named)) {
             loose.push(view(of, addon));
         }
     }
     let found = if exact.is_empty() { loose } else { exact };
     if found.is_empty() {
-        return Err(Failure::not_found(RESOURCE, "add on"));
+        let list = app.map_or("addons".to_owned(), |app| format!("addons --app {}", app.name));
+        return Err(Failure::not_found(RESOURCE, "add-on").naming(named, &list));
     }
     list(found)
 }
 
-fn is_called(addon: &Addon, named: &str) -> bool {
+/// Whether an app has an add-on, and a person may call it so there.
+fn is_called(app: &App, addon: &Addon, named: &str) -> bool {
     let same = |text: &str| text.eq_ignore_ascii_case(named);
-    same(&addon.plan.service)
-        || same(&addon.plan.name())
-        || same(&attachment_name(addon))
-        || addon.variables.iter().any(|variable| same(variable))
+    let of_plan = same(&addon.plan.service) || same(&addon.plan.name());
+    addon.attachments_to(app.id).any(|(name, variables)| {
+        of_plan || same(name) || variables.iter().any(|variable| same(variable))
+    })
 }
 
 pub(super) fn create(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
@@ -142,7 +139,8 @@ pub(super) fn create(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Fai
     let attachment = body.object("attachment")?;
     if attachment.text("name")?.is_some() {
         return Err(Failure::invalid(
-            "An attachment's name follows from its plan here: leave `--as` out.",
+            "An add-on's first attachment is called as its plan says here: leave `--as` out, and \
+             attach it under a further name with `addons:attach ADDON --app APP --as NAME`.",
         ));
     }
     if let Some(option) = body.object("config")?.first_field() {
@@ -183,10 +181,25 @@ pub(super) fn deleted(call: &Call, app: &Arc<App>, _: &Committed) -> Outcome {
     ok(last)
 }
 
-/// The add-on that the path names, of an app.
+/// The add-on that the path names, if it was made for the app.
 fn find(call: &Call, app: &App) -> Result<Arc<Addon>, Failure> {
     let addon = call.addon(call.param("addon"))?;
-    if addon.app == app.id { Ok(addon) } else { Err(Failure::not_found(RESOURCE, "add-on")) }
+    if addon.app == app.id {
+        return Ok(addon);
+    }
+    match (addon.attachments_to(app.id).next(), call.world.app(addon.app)) {
+        (Some((name, _)), Some(owner)) => Err(Failure::invalid(format!(
+            "{} was made for the app {}, and is only attached to {}: take it from there with \
+             `addons:detach {name} --app {}`.",
+            addon.name, owner.name, app.name, app.name
+        ))),
+        _ => Err(not_of(app, call.param("addon"))),
+    }
+}
+
+fn not_of(app: &App, named: &str) -> Failure {
+    let list = format!("addons --app {}", app.name);
+    Failure::not_found(RESOURCE, "add-on").naming(named, &list)
 }
 
 fn app_of<'a>(world: &'a World, addon: &Addon) -> Result<&'a Arc<App>, Failure> {
@@ -201,7 +214,7 @@ fn service_view(name: &str, since: &str) -> Value {
         "cli_plugin_name": Value::Null,
         "state": "ga",
         "supports_multiple_installations": true,
-        "supports_sharing": false,
+        "supports_sharing": true,
         "created_at": since,
         "updated_at": since,
     })
@@ -220,7 +233,7 @@ fn price() -> Value {
     json!({ "cents": 0, "contract": false, "metered": false, "unit": "month" })
 }
 
-fn plan_ref(plan: &Plan) -> Value {
+pub(super) fn plan_ref(plan: &Plan) -> Value {
     json!({
         "id": derived_id("plan", &plan.name()),
         "name": plan.name(),
@@ -268,27 +281,6 @@ fn view(app: &App, addon: &Addon) -> Value {
         "plan": plan_ref(&addon.plan),
         "provider_id": addon.id,
         "state": state,
-        "web_url": Value::Null,
-        "created_at": time(addon.created),
-        "updated_at": time(addon.updated),
-    })
-}
-
-/// Its first variable without what all of them end with.
-fn attachment_name(addon: &Addon) -> String {
-    let first = addon.variables.first().map_or(addon.name.as_str(), String::as_str);
-    first.strip_suffix("_URL").unwrap_or(first).to_owned()
-}
-
-fn attachment_view(app: &App, addon: &Addon) -> Value {
-    json!({
-        "id": derived_id("attachment", &addon.id.to_string()),
-        "name": attachment_name(addon),
-        "addon": { "id": addon.id, "name": addon.name, "app": app_ref(app), "plan": plan_ref(&addon.plan) },
-        "app": app_ref(app),
-        "config_vars": addon.variables,
-        "log_input_url": Value::Null,
-        "namespace": Value::Null,
         "web_url": Value::Null,
         "created_at": time(addon.created),
         "updated_at": time(addon.updated),

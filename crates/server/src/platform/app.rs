@@ -99,9 +99,11 @@ fn view(call: &Call, world: &World, app: &App) -> Value {
         "archived_at": Value::Null,
         "build_stack": stack(),
         "buildpack_provided_description": Value::Null,
+        "create_status": "complete",
         "created_at": time(app.created),
         "generation": cedar(),
-        "git_url": "",
+        // Nothing is pushed here; of `null` the CLI prints no line, of an empty text a pair of quotes.
+        "git_url": Value::Null,
         "internal_routing": app.internal_routing,
         "maintenance": false,
         "organization": team,

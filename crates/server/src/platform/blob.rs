@@ -167,6 +167,12 @@ async fn take_in(
 /// Unpacks an archive, and reads which processes it has.
 fn unpack(slugs: &Path, archive: &Path, id: SlugId) -> Result<BTreeMap<String, String>, Failure> {
     let failed = |error: SlugError| {
+        if matches!(error, SlugError::NotAnArchive) {
+            return Failure::invalid(
+                "The slug cannot be taken: this is not a tar archive, plain or compressed with \
+                 gzip, or it is damaged or was cut off.",
+            );
+        }
         if error.is_of_the_archive() {
             return Failure::invalid(format!("The slug cannot be taken: {}.", chain(&error)));
         }

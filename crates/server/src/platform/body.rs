@@ -138,13 +138,13 @@ impl Body {
         }
     }
 
-    /// A number without fraction or a text, as a text.
+    /// A number without fraction or sign, or a text, as a text.
     pub(super) fn number_or_text(&self, field: &str) -> Result<Option<String>, Failure> {
         match self.get(field) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(Value::Number(number)) if !number.is_f64() => Ok(Some(number.to_string())),
-            Some(_) => Err(wrong_type(field, "an integer")),
+            Some(Value::Number(number)) if number.is_u64() => Ok(Some(number.to_string())),
+            Some(_) => Err(wrong_type(field, "an integer from 0 on, or a text such as +1 or -1")),
         }
     }
 

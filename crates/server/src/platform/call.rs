@@ -118,7 +118,7 @@ impl Call {
         found
             .filter(|team| self.role(team).is_some())
             .cloned()
-            .ok_or_else(|| Failure::not_found("team", "team").naming(identity, "heroku teams"))
+            .ok_or_else(|| Failure::not_found("team", "team").naming(identity, "teams"))
     }
 
     /// A space by id or name, if the caller belongs to its team.
@@ -130,7 +130,7 @@ impl Call {
         found
             .filter(|space| self.knows(space.team))
             .cloned()
-            .ok_or_else(|| Failure::not_found("space", "space").naming(identity, "heroku spaces"))
+            .ok_or_else(|| Failure::not_found("space", "space").naming(identity, "spaces"))
     }
 
     /// An app by id or name, if the caller belongs to its team.
@@ -142,7 +142,7 @@ impl Call {
         found
             .filter(|app| self.knows(app.team))
             .cloned()
-            .ok_or_else(|| Failure::not_found("app", "app").naming(identity, "heroku apps"))
+            .ok_or_else(|| Failure::not_found("app", "app").naming(identity, "apps"))
     }
 
     /// An add-on by id or name, if the caller belongs to its app's team.
@@ -155,7 +155,7 @@ impl Call {
         found
             .filter(|addon| team(addon).is_some_and(|team| self.knows(team)))
             .cloned()
-            .ok_or_else(|| Failure::not_found("add_on", "add-on"))
+            .ok_or_else(|| Failure::not_found("add_on", "add-on").naming(identity, "addons"))
     }
 
     /// The dyno that the path names, of an app, by id or name; one that ended too, as long as it
@@ -167,14 +167,15 @@ impl Call {
             Err(_) => self.world.dyno_named(app.id, identity),
         };
         found.filter(|dyno| dyno.app == app.id).cloned().ok_or_else(|| {
-            let list = format!("heroku ps --app {}", app.name);
+            let list = format!("ps --app {}", app.name);
             Failure::not_found("dyno", "process").naming(identity, &list)
         })
     }
 
     /// The member of a team that the path names, by address, by id, or by `~` for the caller.
     pub(super) fn member(&self, team: &Team) -> Result<Arc<User>, Failure> {
-        let found = match self.param("member") {
+        let named = self.param("member");
+        let found = match named {
             "~" => self.user(),
             identity => match identity.parse() {
                 Ok(id) => self.world.user(id),
@@ -184,10 +185,16 @@ impl Call {
         found
             .filter(|user| team.members.contains_key(&user.id))
             .cloned()
-            .ok_or_else(|| Failure::not_found("member", "team member"))
+            .ok_or_else(|| no_member(team, named))
     }
 
     fn knows(&self, team: model::TeamId) -> bool {
         self.world.team(team).is_some_and(|team| self.role(team).is_some())
     }
+}
+
+/// What is said of somebody who does not belong to a team.
+pub(super) fn no_member(team: &Team, named: &str) -> Failure {
+    let list = format!("members --team {}", team.name);
+    Failure::not_found("member", "team member").naming(named, &list)
 }

@@ -74,7 +74,10 @@ fn find<'a>(call: &Call, app: &'a App) -> Result<(&'a str, &'a Domain), Failure>
     let found = domains
         .find(|(name, domain)| **name == identity || identity.parse() == Ok(domain.id))
         .map(|(name, domain)| (name.as_str(), domain));
-    found.ok_or_else(|| Failure::not_found("domain", "domain name"))
+    found.ok_or_else(|| {
+        let list = format!("domains --app {}", app.name);
+        Failure::not_found("domain", "domain name").naming(call.param("domain"), &list)
+    })
 }
 
 /// Names that were added are to lead to the app's own.

@@ -28,13 +28,14 @@ pub(super) fn list_space_dynos(call: &Call, space: &Arc<Space>) -> Outcome {
     items(apps.map(item).collect())
 }
 
-/// The dynos of an app that have not ended, or crashed and are about to be tried again; in each
-/// place of the formation the one that has it, not the one that is on its way out.
+/// The dynos of an app that have not ended, or crashed and are about to be tried again. In a place
+/// of the formation that is the one that has it, and the one before that for as long as it is up
+/// and the other is not; none that is on its way out.
 pub(super) fn shown<'a>(world: &'a World, app: &App) -> impl Iterator<Item = &'a Arc<Dyno>> {
-    let crashed = |dyno: &Dyno| dyno.number.is_some() && dyno.state == DynoState::Crashed;
-    world
-        .dynos_in(Key::App(app.id))
-        .filter(move |dyno| !dyno.superseded && (!dyno.state.ended() || crashed(dyno)))
+    world.dynos_in(Key::App(app.id)).filter(|dyno| match dyno.superseded {
+        true => dyno.state == DynoState::Up,
+        false => dyno.is_live(),
+    })
 }
 
 pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {
@@ -46,13 +47,19 @@ pub(super) fn start(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Fail
     let body = &call.body;
     if body.flag("attach")? == Some(true) {
         return Err(Failure::invalid(
-            "Dynos cannot be attached to. Start it with `heroku run:detached`, or run a command \
+            "Dynos cannot be attached to. Start it with `run:detached`, or run a command \
              in one that runs with `causeway exec APP/DYNO -- COMMAND`.",
         ));
     }
-    // Every dyno is a one-off that lives until it ends, so these are checked and change nothing.
+    // Every dyno is a one-off that lives until it ends, so this is checked and changes nothing.
     body.integer("time_to_live")?;
-    body.text("type")?;
+    if let Some(named) = body.text("type")?.filter(|named| *named != "run") {
+        let named: String = named.chars().take(64).collect();
+        return Err(Failure::invalid(format!(
+            "Invalid value for `type`: a one-off dyno is of the type `run` here, not `{named}`: \
+             leave `--type` out. Dynos of the other types run by `ps:scale {named}=1`."
+        )));
+    }
     Ok(PlatformCommand::StartDyno {
         app: app.id,
         command: body.required_text("command")?.to_owned(),

@@ -1,5 +1,7 @@
 //! What the Platform API answers when it does not do what it was asked for (`heroku.md` §1.2).
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use model::Refused;
 use serde_json::{Value, json};
@@ -13,11 +15,13 @@ pub(super) struct Failure {
     id: &'static str,
     message: String,
     resource: Option<&'static str>,
+    /// Seconds after which the same request may be answered otherwise.
+    pub(super) retry_after: Option<u64>,
 }
 
 impl Failure {
     fn new(status: StatusCode, id: &'static str, message: impl Into<String>) -> Self {
-        Self { status, id, message: message.into(), resource: None }
+        Self { status, id, message: message.into(), resource: None, retry_after: None }
     }
 
     /// 400: the body is no JSON object.
@@ -47,11 +51,12 @@ impl Failure {
         Self { resource: Some(resource), ..Self::new(StatusCode::NOT_FOUND, "not_found", message) }
     }
 
-    /// The same with the name that was asked for, and with the command that lists what there is.
+    /// The same with the name that was asked for, and with the command that lists what there is:
+    /// without a program's name, as several have it.
     pub(super) fn naming(self, identity: &str, list: &str) -> Self {
         let identity: String = identity.chars().take(64).collect();
         let message = format!(
-            "{} There is no `{identity}` that you can see; `{list}` lists what there is.",
+            "{} There is no `{identity}` that you can see; the command `{list}` lists what there is.",
             self.message
         );
         Self { message, ..self }
@@ -121,9 +126,11 @@ impl Failure {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message)
     }
 
-    /// 429: too many requests, or too many wrong passwords.
-    pub(super) fn too_many(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message)
+    /// 429: too many requests, or too many wrong passwords; after some time it is another matter.
+    pub(super) fn too_many(message: impl Into<String>, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let retry_after = Some(seconds.max(1));
+        Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message) }
     }
 
     /// 500: what a command did is not to be found. A fault of ours, whose story is in the log.

@@ -56,11 +56,7 @@ pub(super) fn scaled_one(call: &Call, app: &Arc<App>, committed: &Committed) -> 
 fn read_update(process_type: &str, body: &Body) -> Result<FormationUpdate, Failure> {
     let quantity = match body.number_or_text("quantity")? {
         None => None,
-        Some(text) => Some(text.parse::<Quantity>().map_err(|_| {
-            Failure::invalid(format!(
-                "Invalid value for `quantity`: '{text}' is no number of dynos such as 2, +1 or -1."
-            ))
-        })?),
+        Some(text) => Some(text.parse::<Quantity>().map_err(|_| bad_quantity(&text))?),
     };
     let size = match body.identity("size")? {
         Some(size) => Some(size),
@@ -68,6 +64,16 @@ fn read_update(process_type: &str, body: &Body) -> Result<FormationUpdate, Failu
     };
     let size = size.map(|size| find_size(size).unwrap_or(size).to_owned());
     Ok(FormationUpdate { process_type: process_type.to_owned(), quantity, size })
+}
+
+fn bad_quantity(text: &str) -> Failure {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let why = match !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => "is more dynos of a type than there can be",
+        false => "is no number of dynos such as 2, +1 or -1",
+    };
+    let text: String = text.chars().take(64).collect();
+    Failure::invalid(format!("Invalid value for `quantity`: '{text}' {why}."))
 }
 
 /// A size by its id; names are for the rules to read.
@@ -85,7 +91,10 @@ pub(super) fn id_of(app: &App, process_type: &str) -> Uuid {
 fn named(world: &World, app: &App, identity: &str) -> Result<Value, Failure> {
     let same = |view: &Value| view["type"] == identity || view["id"] == identity;
     let found = views(world, app).into_iter().find(same);
-    found.ok_or_else(|| Failure::not_found("formation", "process type"))
+    found.ok_or_else(|| {
+        let list = format!("ps:scale --app {}", app.name);
+        Failure::not_found("formation", "process type").naming(identity, &list)
+    })
 }
 
 /// What can run of the release that is current, and how much of it is wanted.

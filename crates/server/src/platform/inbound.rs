@@ -72,7 +72,7 @@ fn block(text: &str) -> Result<Cidr, String> {
         let close =
             Cidr::parse_lenient(text).or_else(|_| Cidr::parse_lenient(&format!("{text}/32")));
         match close {
-            Ok(meant) => format!("'{text}' is not a block; is {meant} meant?"),
+            Ok(meant) => format!("'{text}' is not a block, as {meant} is"),
             Err(_) => malformed.to_string(),
         }
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{App, IdentityCommand, Role, Team, User, UserId, World};
 use serde_json::{Value, json};
 
-use super::call::{Call, Outcome, created, items, list, ok};
+use super::call::{Call, Outcome, created, items, list, no_member, ok};
 use super::failure::Failure;
 use super::identity::{derived_id, time};
 use super::page::Item;
@@ -59,7 +59,7 @@ pub(super) fn add(call: &Call, team: &Arc<Team>) -> Result<IdentityCommand, Fail
 pub(super) fn change(call: &Call, team: &Arc<Team>) -> Result<IdentityCommand, Failure> {
     let user = in_body(call)?;
     if !team.members.contains_key(&user) {
-        return Err(Failure::not_found("member", "team member"));
+        return Err(no_member(team, call.body.required_text("email")?));
     }
     Ok(IdentityCommand::SetMember { team: team.id, user, role: Some(role(call)?) })
 }
@@ -95,7 +95,7 @@ pub(super) fn invitations(_: &Call, _: &Arc<Team>) -> Outcome {
 pub(super) fn invite(_: &Call, _: &Arc<Team>) -> Outcome {
     Err(Failure::absent(
         "invitation",
-        "There are no invitations here, as no mail is sent: add a user with `heroku members:add \
+        "There are no invitations here, as no mail is sent: add a user with `members:add \
          EMAIL --role ROLE --team TEAM`; the operator makes users with `causeway users:create \
          EMAIL`.",
     ))
@@ -126,7 +126,7 @@ pub(super) fn collaborators(call: &Call, app: &Arc<App>) -> Outcome {
 pub(super) fn no_collaborators(_: &Call, _: &Arc<App>) -> Outcome {
     Err(Failure::invalid(
         "Apps have no collaborators of their own here: everybody in an app's team gets at it. Use \
-         `heroku members:add EMAIL --role member --team TEAM`.",
+         `members:add EMAIL --role member --team TEAM`.",
     ))
 }
 

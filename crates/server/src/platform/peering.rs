@@ -116,7 +116,7 @@ fn find(call: &Call, space: &Space, identity: &str) -> Result<Arc<Peering>, Fail
         .find(|peering| identity.parse() == Ok(peering.id))
         .cloned()
         .ok_or_else(|| {
-            let list = format!("heroku spaces:peerings --space {}", space.name);
+            let list = format!("spaces:peerings --space {}", space.name);
             Failure::not_found("peering", "peering connection").naming(identity, &list)
         })
 }

@@ -47,6 +47,7 @@ fn look(route: &Route, call: &Call) -> Outcome {
         Scope::Space(work) => read(work, call, &call.space(call.param("space"))?),
         Scope::App(work) => read(work, call, &call.app(call.param("app"))?),
         Scope::Addon(work) => read(work, call, &call.addon(call.param("addon"))?),
+        Scope::Attachment(work) => read(work, call, &super::attachment::find(call)?),
     }
 }
 

@@ -10,6 +10,7 @@ use super::call::{Call, Outcome, created, items, ok};
 use super::failure::Failure;
 use super::identity::time;
 use super::page::Item;
+use super::slug::no_slug;
 use crate::ledger::Committed;
 
 pub(super) fn config_vars(_: &Call, app: &Arc<App>) -> Outcome {
@@ -49,8 +50,7 @@ pub(super) fn create(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Fai
     let body = &call.body;
     match (body.identity("slug")?, body.identity("release")?) {
         (Some(slug), None) => {
-            let unknown = || Failure::not_found("slug", "slug");
-            let slug = slug.parse().map_err(|_| unknown())?;
+            let slug = slug.parse().map_err(|_| no_slug(app, slug))?;
             let description = body.text("description")?.map(str::to_owned);
             Ok(PlatformCommand::CreateRelease { app: app.id, slug, description })
         }
@@ -80,9 +80,10 @@ fn find<'a>(world: &'a World, app: &App, identity: &str) -> Result<&'a Arc<Relea
         (Err(_), Ok(number)) => world.release_numbered(app.id, number),
         (Err(_), Err(_)) => None,
     };
-    found
-        .filter(|release| release.app == app.id)
-        .ok_or_else(|| Failure::not_found("release", "release"))
+    found.filter(|release| release.app == app.id).ok_or_else(|| {
+        let list = format!("releases --app {}", app.name);
+        Failure::not_found("release", "release").naming(identity, &list)
+    })
 }
 
 fn view(world: &World, app: &App, release: &Release) -> Value {

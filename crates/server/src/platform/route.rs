@@ -8,11 +8,12 @@ use std::sync::Arc;
 use axum::routing::MethodFilter;
 use model::{Addon, App, IdentityCommand, PlatformCommand, Space, Team, Token};
 
+use super::attachment::Attachment;
 use super::call::{Call, Outcome};
 use super::failure::Failure;
 use super::{
-    absent, addon, app, domain, dyno, formation, host, identity, inbound, log, member, peering,
-    release, session, slug, space, space_access,
+    absent, addon, app, attachment, domain, dyno, formation, host, identity, inbound, log, member,
+    peering, release, session, slug, space, space_access,
 };
 use crate::ledger::Committed;
 
@@ -49,6 +50,8 @@ pub(super) enum Scope {
     App(Work<Arc<App>>),
     /// The team of the app that the add-on in the path is of.
     Addon(Work<Arc<Addon>>),
+    /// The teams of both apps of the attachment in the path.
+    Attachment(Work<Attachment>),
 }
 
 /// What is done.
@@ -67,8 +70,8 @@ pub(super) enum Work<S> {
 }
 
 use Scope::{
-    Addon as OfAddon, App as InApp, SignIn, Space as InSpace, Team as InTeam, Token as Own,
-    User as Any,
+    Addon as OfAddon, App as InApp, Attachment as Attached, SignIn, Space as InSpace,
+    Team as InTeam, Token as Own, User as Any,
 };
 use Work::{Issue, People, Read, Write};
 
@@ -94,6 +97,12 @@ pub(super) static ROUTES: &[Route] = &[
     get("/account", Any(Read(identity::account))),
     get("/account/features", Any(Read(absent::features))),
     get("/account/features/{feature}", Any(Read(absent::feature))),
+    patch("/account/features/{feature}", Any(Read(absent::feature))),
+    get("/account/keys", Any(Read(absent::keys))),
+    post("/account/keys", Any(Read(absent::key))),
+    get("/account/keys/{key}", Any(Read(absent::key))),
+    delete("/account/keys/{key}", Any(Read(absent::key))),
+    post("/account/app-transfers", Any(Read(absent::transfer))),
     get(RATE_LIMITS, Any(Read(identity::rate_limits))),
     get("/users/~", Any(Read(identity::account))),
     get("/users/~/apps", Any(Read(app::list_apps))),
@@ -158,7 +167,9 @@ pub(super) static ROUTES: &[Route] = &[
     post("/apps", Any(Write(app::create, app::created_app))),
     post("/teams/apps", Any(Write(app::create, app::created_team_app))),
     get("/teams/apps/{app}", InApp(Read(app::team_app))),
+    patch("/teams/apps/{app}", InApp(Read(absent::team_app_change))),
     get("/apps/{app}", InApp(Read(app::info))),
+    patch("/apps/{app}", InApp(Read(absent::app_change))),
     delete("/apps/{app}", InApp(Write(app::delete, app::deleted))),
     get("/apps/{app}/config-vars", InApp(Read(release::config_vars))),
     patch("/apps/{app}/config-vars", InApp(Write(release::set_config, release::config_was_set))),
@@ -169,15 +180,45 @@ pub(super) static ROUTES: &[Route] = &[
     get("/plans/{plan}", Any(Read(addon::plan))),
     get("/addons", Any(Read(addon::list_all))),
     get("/addons/{addon}", OfAddon(Read(addon::info))),
-    get("/addons/{addon}/addon-attachments", OfAddon(Read(addon::attachments))),
-    get("/addon-attachments", Any(Read(addon::list_all_attachments))),
+    get("/addons/{addon}/addon-attachments", OfAddon(Read(attachment::list_of_addon))),
+    get("/addon-attachments", Any(Read(attachment::list_all))),
+    post("/addon-attachments", Any(Write(attachment::attach, attachment::attached))),
+    get("/addon-attachments/{attachment}", Attached(Read(attachment::info))),
+    delete(
+        "/addon-attachments/{attachment}",
+        Attached(Write(attachment::detach, attachment::detached)),
+    ),
+    post("/actions/addon-attachments/resolve", Any(Read(attachment::resolve))),
     post("/actions/addons/resolve", Any(Read(addon::resolve))),
     get("/apps/{app}/addons", InApp(Read(addon::list_addons))),
     post("/apps/{app}/addons", InApp(Write(addon::create, addon::made))),
     get("/apps/{app}/addons/{addon}", InApp(Read(addon::of_app))),
     delete("/apps/{app}/addons/{addon}", InApp(Write(addon::delete, addon::deleted))),
-    get("/apps/{app}/addon-attachments", InApp(Read(addon::list_attachments))),
+    get("/apps/{app}/addon-attachments", InApp(Read(attachment::list_of_app))),
+    get("/apps/{app}/addon-attachments/{attachment}", InApp(Read(attachment::of_app_info))),
+    patch("/apps/{app}/addons/{addon}", InApp(Read(absent::addon_change))),
     get("/apps/{app}/buildpack-installations", InApp(Read(app::nothing))),
+    put("/apps/{app}/buildpack-installations", InApp(Read(absent::build))),
+    get("/apps/{app}/builds", InApp(Read(app::nothing))),
+    post("/apps/{app}/builds", InApp(Read(absent::build))),
+    post("/apps/{app}/sources", InApp(Read(absent::build))),
+    get("/apps/{app}/webhooks", InApp(Read(app::nothing))),
+    post("/apps/{app}/webhooks", InApp(Read(absent::webhook))),
+    get("/apps/{app}/log-drains", InApp(Read(app::nothing))),
+    post("/apps/{app}/log-drains", InApp(Read(absent::app_log_drain))),
+    get("/apps/{app}/log-drains/{drain}", InApp(Read(absent::app_log_drain))),
+    delete("/apps/{app}/log-drains/{drain}", InApp(Read(absent::app_log_drain))),
+    get("/apps/{app}/features", InApp(Read(app::nothing))),
+    get("/apps/{app}/features/{feature}", InApp(Read(absent::app_feature))),
+    patch("/apps/{app}/features/{feature}", InApp(Read(absent::app_feature))),
+    get("/apps/{app}/pipeline-couplings", InApp(Read(absent::pipeline_of_app))),
+    get("/pipelines", Any(Read(absent::pipelines))),
+    post("/pipelines", Any(Read(absent::pipeline))),
+    get("/pipelines/{pipeline}", Any(Read(absent::pipeline))),
+    patch("/pipelines/{pipeline}", Any(Read(absent::pipeline))),
+    delete("/pipelines/{pipeline}", Any(Read(absent::pipeline))),
+    post("/pipeline-couplings", Any(Read(absent::pipeline))),
+    post("/pipeline-promotions", Any(Read(absent::pipeline))),
     get("/apps/{app}/collaborators", InApp(Read(member::collaborators))),
     post("/apps/{app}/collaborators", InApp(Read(member::no_collaborators))),
     delete("/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators))),
@@ -186,6 +227,7 @@ pub(super) static ROUTES: &[Route] = &[
     get("/apps/{app}/domains", InApp(Read(domain::list_domains))),
     post("/apps/{app}/domains", InApp(Write(domain::add, domain::added))),
     get("/apps/{app}/domains/{domain}", InApp(Read(domain::one))),
+    patch("/apps/{app}/domains/{domain}", InApp(Read(absent::certificate))),
     delete("/apps/{app}/domains/{domain}", InApp(Write(domain::remove, domain::removed))),
     get("/apps/{app}/formation", InApp(Read(formation::list_formation))),
     patch("/apps/{app}/formation", InApp(Write(formation::scale, formation::scaled))),
@@ -203,6 +245,12 @@ pub(super) static ROUTES: &[Route] = &[
     get("/apps/{app}/releases/{release}/config-vars", InApp(Read(release::config_of))),
     post("/apps/{app}/log-sessions", InApp(Read(log::start))),
     get("/apps/{app}/sni-endpoints", InApp(Read(app::nothing))),
+    post("/apps/{app}/sni-endpoints", InApp(Read(absent::certificate))),
+    get("/apps/{app}/sni-endpoints/{endpoint}", InApp(Read(absent::certificate))),
+    patch("/apps/{app}/sni-endpoints/{endpoint}", InApp(Read(absent::certificate))),
+    delete("/apps/{app}/sni-endpoints/{endpoint}", InApp(Read(absent::certificate))),
+    post("/apps/{app}/acm", InApp(Read(absent::certificate))),
+    delete("/apps/{app}/acm", InApp(Read(absent::certificate))),
     get("/apps/{app}/dynos", InApp(Read(dyno::list_dynos))),
     post("/apps/{app}/dynos", InApp(Write(dyno::start, dyno::started))),
     delete("/apps/{app}/dynos", InApp(Write(dyno::restart_all, dyno::several))),
@@ -214,6 +262,27 @@ pub(super) static ROUTES: &[Route] = &[
         InApp(Write(dyno::stop_type, dyno::several)),
     ),
     post("/apps/{app}/dynos/{dyno}/actions/stop", InApp(Write(dyno::stop, dyno::stopped))),
+    // Heroku's data services have an API on a host of their own, which `causeway env` makes ours.
+    get("/client/v11/{*path}", Any(Read(absent::data))),
+    post("/client/v11/{*path}", Any(Read(absent::data))),
+    put("/client/v11/{*path}", Any(Read(absent::data))),
+    patch("/client/v11/{*path}", Any(Read(absent::data))),
+    delete("/client/v11/{*path}", Any(Read(absent::data))),
+    get("/postgres/v0/{*path}", Any(Read(absent::data))),
+    post("/postgres/v0/{*path}", Any(Read(absent::data))),
+    put("/postgres/v0/{*path}", Any(Read(absent::data))),
+    patch("/postgres/v0/{*path}", Any(Read(absent::data))),
+    delete("/postgres/v0/{*path}", Any(Read(absent::data))),
+    get("/redis/v0/{*path}", Any(Read(absent::data))),
+    post("/redis/v0/{*path}", Any(Read(absent::data))),
+    put("/redis/v0/{*path}", Any(Read(absent::data))),
+    patch("/redis/v0/{*path}", Any(Read(absent::data))),
+    delete("/redis/v0/{*path}", Any(Read(absent::data))),
+    get("/data/{*path}", Any(Read(absent::data))),
+    post("/data/{*path}", Any(Read(absent::data))),
+    put("/data/{*path}", Any(Read(absent::data))),
+    patch("/data/{*path}", Any(Read(absent::data))),
+    delete("/data/{*path}", Any(Read(absent::data))),
 ];
 
 const fn get(path: &'static str, scope: Scope) -> Route {

@@ -116,9 +116,11 @@ pub(super) fn no_sessions(_: &Call, (): &()) -> Outcome {
 /// The caller's own token that the path names. `~` is the one of `causeway env`: as an API key it
 /// stays when the CLI logs out, which has made one for itself.
 pub(super) fn find(call: &Call) -> Result<Arc<Token>, Failure> {
-    let absent = || Failure::not_found("authorization", "authorization");
+    let named = call.param("authorization");
+    let absent =
+        || Failure::not_found("authorization", "authorization").naming(named, "authorizations");
     let Caller::User(user) = call.caller else { return Err(absent()) };
-    let found = match call.param("authorization") {
+    let found = match named {
         "~" => find_token(&call.world, &user_token(&call.state.secret, user)),
         identity => identity.parse().ok().and_then(|id| call.world.token(id)),
     };

@@ -46,10 +46,11 @@ async fn by_password(
 ) -> Result<Bearer, Failure> {
     let attempt = state.attempts.begin(email, origin.address, now).map_err(|wait| {
         let seconds = wait.as_millis().div_ceil(1000);
-        Failure::too_many(format!(
+        let message = format!(
             "Too many wrong passwords. Try again in {seconds} seconds, or ask whoever runs this \
              installation for a new one."
-        ))
+        );
+        Failure::too_many(message, wait)
     })?;
     let world = state.world();
     let user = world.user_named(email);

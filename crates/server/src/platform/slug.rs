@@ -20,7 +20,13 @@ pub(super) fn list_slugs(call: &Call, app: &Arc<App>) -> Outcome {
 pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {
     let found = call.param("slug").parse().ok().and_then(|id| call.world.slug(id));
     let slug = found.filter(|slug| slug.app == app.id);
-    ok(view(call, app, slug.ok_or_else(|| Failure::not_found("slug", "slug"))?))
+    ok(view(call, app, slug.ok_or_else(|| no_slug(app, call.param("slug")))?))
+}
+
+/// What is said of code that an app has not.
+pub(super) fn no_slug(app: &App, named: &str) -> Failure {
+    let list = format!("causeway slugs --app {}", app.name);
+    Failure::not_found("slug", "slug").naming(named, &list)
 }
 
 pub(super) fn create(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {

@@ -38,7 +38,7 @@ pub(super) fn create(call: &Call, (): &()) -> Result<PlatformCommand, Failure> {
         Some(region) => Some(find_region(region).ok_or_else(|| {
             Failure::invalid(format!(
                 "Invalid value for `region`: `{region}` is not a region that spaces can be in; \
-                 see `heroku regions --private`."
+                 see `regions`."
             ))
         })?),
     };

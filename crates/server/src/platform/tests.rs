@@ -1,5 +1,6 @@
 //! The whole router, in process, over a real store.
 
+mod absent;
 mod addons;
 mod apps;
 mod authorization;

@@ -49,7 +49,11 @@ fn a_stop_ends_what_runs_on_in_a_place_too() {
     let second = shop.holder("web.1").id;
     shop.ok(C::StopDynos { app: shop.app, which: DynoSelection::Type("web".to_owned()) });
     assert_eq!([first, second].map(|id| shop.dyno(id).state), [DynoState::Stopping; 2]);
+    shop.observe(first, WorkloadReport::Gone);
+    assert_eq!(shop.holder("web.1").id, second, "it has the place until it has ended");
+    shop.observe(second, WorkloadReport::Gone);
     assert_eq!(shop.holder("web.1").state, DynoState::Starting);
+    assert_eq!(shop.dynos().iter().filter(|dyno| !dyno.state.ended()).count(), 1);
 }
 
 #[test]

@@ -401,11 +401,28 @@ impl Player<'_> {
                 let addon = self.pick(2, self.world().addons().map(|addon| addon.id));
                 C::DeleteAddon { addon: addon.unwrap_or(AddonId::MIN) }.into()
             }
-            61 => C::DeleteSpace { space: self.town.space }.into(),
-            62 => C::RenameSpace { space: self.town.space, name: "acme-2".to_owned() }.into(),
+            62 => self.attach_or_detach().into(),
+            61 if self.die(5).is_multiple_of(2) => C::DeleteSpace { space: self.town.space }.into(),
+            61 => C::RenameSpace { space: self.town.space, name: "acme-2".to_owned() }.into(),
             _ => C::SetPeeringLimit { space: self.town.space, limit: 5 }.into(),
         };
         (self.caller(), command)
+    }
+
+    fn attach_or_detach(&self) -> C {
+        const NAMES: [Option<&str>; 4] = [None, Some("CACHE"), Some("database"), Some("1")];
+        let addon = self.pick(2, self.world().addons().map(|addon| addon.id));
+        let addon = addon.unwrap_or(AddonId::MIN);
+        let attached = self.world().addon(addon).and_then(|addon| addon.attachments.first());
+        match attached.filter(|_| self.die(4).is_multiple_of(2)) {
+            Some(AddonAttachment { app, name, .. }) => {
+                C::DetachAddon { addon, app: *app, name: name.clone() }
+            }
+            None => {
+                let name = NAMES[usize::from(self.die(3) % 4)].map(str::to_owned);
+                C::AttachAddon { addon, app: self.app(), name }
+            }
+        }
     }
 
     fn create_app(&self) -> C {

@@ -220,8 +220,24 @@ fn a_restart_replaces_and_a_stop_ends_first() {
     let worker = shop.holder("worker.1").id;
     let which = DynoSelection::Type("worker".to_owned());
     shop.ok(C::StopDynos { app: shop.app, which });
+    assert_eq!(shop.holder("worker.1").id, worker, "none starts before it has ended");
     assert_eq!(shop.dyno(worker).state, DynoState::Stopping);
-    assert_ne!(shop.holder("worker.1").id, worker, "the formation still wants one");
+    shop.observe(worker, WorkloadReport::Ended(Exit::Signal(15)));
+    assert_eq!(shop.dyno(worker).state, DynoState::Down);
+    let next = shop.holder("worker.1");
+    assert_ne!(next.id, worker, "the formation still wants one");
+    assert_eq!((next.state, next.crashes), (DynoState::Starting, 0), "it is no crash");
+
+    // What lost its place while it stopped is followed by no other.
+    shop.ok(C::StopDynos { app: shop.app, which: DynoSelection::One(next.id) });
+    shop.scale("worker", Quantity::To(0));
+    shop.observe(next.id, WorkloadReport::Gone);
+    assert!(!shop.places().contains_key("worker.1"));
+    // What waits to be tried again is tried at once.
+    let web = shop.holder("web.1").id;
+    shop.observe(web, WorkloadReport::Ended(Exit::Code(1)));
+    shop.ok(C::StopDynos { app: shop.app, which: DynoSelection::One(web) });
+    assert_eq!(shop.holder("web.1").state, DynoState::Starting);
     let which = DynoSelection::Type("clock".to_owned());
     let refused = shop.refused(C::RestartDynos { app: shop.app, which });
     assert_eq!(refused.code, Code::NotFound);

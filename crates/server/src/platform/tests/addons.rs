@@ -146,3 +146,74 @@ async fn what_cannot_be_made_is_said_to_be_so() {
     let id = services[0]["id"].as_str().unwrap();
     assert_eq!(server.get(BOB, &format!("/addon-services/{id}")).await.json(), services[0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_app_of_the_space_is_given_an_addon() {
+    let server = with_app().await;
+    let made = server.ask(BOB, "POST", "/apps/shop/addons", r#"{"plan": "heroku-redis"}"#).await;
+    let addon = made.json()["name"].as_str().unwrap().to_owned();
+    server.ask(BOB, "POST", "/apps", r#"{"name": "stock", "space": "alpha"}"#).await;
+
+    // As the CLI sends it.
+    let body = json!({ "addon": { "name": addon }, "app": { "name": "stock" }, "name": "CACHE" });
+    let attached = server.ask(BOB, "POST", "/addon-attachments", &body.to_string()).await;
+    assert_eq!(attached.status, 201, "{}", attached.text);
+    let attached = attached.json();
+    assert_eq!((&attached["name"], &attached["app"]["name"]), (&json!("CACHE"), &json!("stock")));
+    assert_eq!(attached["addon"]["app"]["name"], "shop");
+    assert_eq!(attached["config_vars"], json!(["CACHE_URL"]));
+    let config = |app: &'static str| server.get(BOB, app);
+    let (own, other) =
+        (config("/apps/shop/config-vars").await, config("/apps/stock/config-vars").await);
+    assert_eq!(own.json()["REDIS_URL"], other.json()["CACHE_URL"]);
+
+    let id = attached["id"].as_str().unwrap();
+    for path in [
+        format!("/addon-attachments/{id}"),
+        "/addon-attachments/stock::cache".to_owned(),
+        format!("/apps/stock/addon-attachments/{id}"),
+        "/apps/stock/addon-attachments/CACHE".to_owned(),
+    ] {
+        assert_eq!(server.get(BOB, &path).await.json(), attached, "{path}");
+        assert_eq!(server.get(STRANGER, &path).await.status, 404, "{path}");
+    }
+    let listed = |path: String| async {
+        let list = server.get(BOB, &{ path }).await.json();
+        let names = list.as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap().to_owned());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let both = ["CACHE".to_owned(), "REDIS".to_owned()].into();
+    assert_eq!(listed("/addon-attachments".to_owned()).await, both);
+    assert_eq!(listed(format!("/addons/{addon}/addon-attachments")).await, both);
+    assert_eq!(listed("/apps/stock/addon-attachments".to_owned()).await, ["CACHE".into()].into());
+    assert_eq!(listed("/apps/stock/addons".to_owned()).await, [addon.clone()].into());
+    assert_eq!(listed("/addons".to_owned()).await, [addon.clone()].into(), "once");
+    let resolve = json!({ "addon_attachment": "CACHE", "app": "stock" }).to_string();
+    let found = server.ask(BOB, "POST", "/actions/addon-attachments/resolve", &resolve).await;
+    assert_eq!(found.json()[0], attached);
+    let resolve = json!({ "addon": "CACHE", "app": "stock" }).to_string();
+    let found = server.ask(BOB, "POST", "/actions/addons/resolve", &resolve).await;
+    assert_eq!(found.json()[0]["name"], addon);
+
+    for (body, status, names) in [
+        (json!({ "addon": addon }), 422, "`app`"),
+        (json!({ "app": "stock" }), 422, "`addon`"),
+        (json!({ "addon": "nothing", "app": "stock" }), 404, "add-on"),
+        (json!({ "addon": addon, "app": "nothing" }), 404, "app"),
+        (json!({ "addon": addon, "app": "stock", "name": "CACHE" }), 422, "CACHE already"),
+        (json!({ "addon": addon, "app": "stock", "namespace": "credential:x" }), 422, "credential"),
+    ] {
+        let got = server.ask(BOB, "POST", "/addon-attachments", &body.to_string()).await;
+        assert_eq!(got.status, status, "{body}: {}", got.text);
+        assert!(got.text.contains(names), "{body}: {}", got.text);
+    }
+    let kept = server.ask(BOB, "DELETE", &format!("/apps/stock/addons/{addon}"), "").await;
+    assert!(kept.status == 422 && kept.text.contains("addons:detach CACHE"), "{}", kept.text);
+    let own = server.ask(BOB, "DELETE", "/addon-attachments/shop::REDIS", "").await;
+    assert!(own.status == 422 && own.text.contains("destroy it"), "{}", own.text);
+
+    let gone = server.ask(BOB, "DELETE", &format!("/addon-attachments/{id}"), "").await;
+    assert_eq!((gone.status.as_u16(), &gone.json()), (200, &attached));
+    assert_eq!(server.get(BOB, "/apps/stock/config-vars").await.text, "{}");
+    assert_eq!(server.get(BOB, &format!("/addon-attachments/{id}")).await.status, 404);
+}

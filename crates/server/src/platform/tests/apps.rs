@@ -3,6 +3,7 @@
 use axum::body::Body;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use model::{Caller, Exit, Observation, SystemCommand, WorkloadId, WorkloadReport};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -116,9 +117,11 @@ async fn nothing_is_left_of_code_that_is_wrong() {
         (&wrong, good.clone(), 422, "checksum"),
         (&plain, Vec::new(), 400, "empty"),
         (&plain, b"not a tar archive".to_vec(), 422, "tar archive"),
+        (&plain, good[..good.len() / 2].to_vec(), 422, "cut off"),
         (&plain, good[..good.len() - 20].to_vec(), 422, "The slug cannot be taken"),
         (&plain, archive(&[("Procfile", "web serve\n")]), 422, "line 1"),
         (&plain, archive(&[("Procfile", "run: serve\n")]), 422, "'run'"),
+        (&plain, archive(&[("Procfile", "web: a\nweb: b\n")]), 422, "once more what `web` is"),
     ];
     for (body, code, status, names) in table {
         let made = slug(&server, body).await;
@@ -294,6 +297,13 @@ async fn dynos_are_restarted_and_stopped_in_every_way() {
         };
         (id("web.1"), id("worker.1"))
     };
+    // Until each place has one again.
+    let settle = async || {
+        for _ in 0..4 {
+            server.observe().await;
+        }
+    };
+    settle().await;
     let mut before = ids().await;
     for (method, path, web, worker) in [
         ("DELETE", "/apps/shop/dynos", true, true),
@@ -302,11 +312,9 @@ async fn dynos_are_restarted_and_stopped_in_every_way() {
         ("POST", "/apps/shop/dynos/worker.1/actions/stop", false, true),
         ("POST", "/apps/shop/formations/web/actions/stop", true, false),
     ] {
-        for _ in 0..2 {
-            server.observe().await;
-        }
         let got = server.ask(BOB, method, path, "").await;
         assert_eq!(got.status, 202, "{path}: {}", got.text);
+        settle().await;
         let after = ids().await;
         assert_eq!((before.0 != after.0, before.1 != after.1), (web, worker), "{path}");
         before = after;
@@ -314,4 +322,46 @@ async fn dynos_are_restarted_and_stopped_in_every_way() {
     for path in ["/apps/shop/formations/clock", "/apps/shop/dynos/web.9"] {
         assert_eq!(server.ask(BOB, "DELETE", path, "").await.status, 404, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_serves_on_after_a_failed_release_is_shown_and_stopped_by_name() {
+    let server = with_app().await;
+    deploy(&server, "web: serve\n").await;
+    server.observe().await;
+    server.observe().await;
+    deploy(&server, "web: fail\n").await;
+    // Of two in one place, the older one first.
+    let places = || {
+        let world = server.state.world();
+        let mut dynos: Vec<_> = world.dynos().filter(|d| !d.state.ended()).cloned().collect();
+        dynos.sort_by_key(|dyno| world.release(dyno.release).unwrap().version);
+        dynos
+    };
+    let new = places().pop().unwrap();
+    let failed = (WorkloadId::Dyno(new.id), WorkloadReport::Ended(Exit::Code(1)));
+    let seen = Observation { workloads: [failed].into(), ..Observation::default() };
+    server.command(Caller::System, SystemCommand::Observe(seen)).await;
+
+    let seen = |list: &Value| {
+        let mut seen: Vec<_> = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| (d["release"]["version"].clone(), d["name"].clone(), d["state"].clone()))
+            .collect();
+        seen.sort_by_key(|(version, ..)| version.as_u64());
+        seen
+    };
+    let both =
+        [(json!(2), json!("web.1"), json!("up")), (json!(3), json!("web.1"), json!("crashed"))];
+    let dynos = server.get(BOB, "/apps/shop/dynos").await.json();
+    assert_eq!(seen(&dynos), both);
+    let of_space = server.get(BOB, "/spaces/alpha/dynos").await.json();
+    assert_eq!(seen(&of_space[0]["dynos"]), both);
+    let topology = server.get(BOB, "/spaces/alpha/topology").await.json();
+    let shown = topology["apps"][0]["formation"][0]["dynos"].as_array().unwrap().clone();
+    let addresses: std::collections::BTreeSet<_> =
+        shown.iter().map(|dyno| dyno["private_ip"].to_string()).collect();
+    assert_eq!((shown.len(), addresses.len()), (2, 2), "{shown:?}");
 }

@@ -5,7 +5,7 @@ use axum::body::Body;
 use super::fixture::{ACTIVE, ALICE, BOB, Fixture, SLUG, STRANGER, request};
 use crate::platform::route::{Method, ROUTES, Route, Scope};
 
-const NAMES: [(&str, &str); 20] = [
+const NAMES: [(&str, &str); 26] = [
     ("{team}", "acme"),
     ("{space}", "alpha"),
     ("{app}", "shop"),
@@ -26,18 +26,38 @@ const NAMES: [(&str, &str); 20] = [
     ("{domain}", "www.example.com"),
     ("{service}", "heroku-redis"),
     ("{plan}", "heroku-redis:premium-0"),
+    ("{attachment}", "shop::REDIS"),
+    ("{drain}", "none"),
+    ("{key}", "none"),
+    ("{pipeline}", "none"),
+    ("{endpoint}", "none"),
+    ("{*path}", "databases/none"),
 ];
 
 /// The id of the space's trusted IP ranges, which follows from the space's own.
 const RULESET: &str = "2e37f9ef-ead7-86c1-93d7-cc13127e8c0a";
 
 /// What is answered with 404 to everybody: this installation has nothing of the kind.
-const ABSENT: [&str; 4] = ["log-drain", "vpn-connections", "/account/features/", "invitations"];
+const ABSENT: [&str; 13] = [
+    "log-drain",
+    "vpn-connections",
+    "/features/",
+    "invitations",
+    "/account/keys/",
+    "/pipelines/",
+    "pipeline-couplings",
+    "/sni-endpoints/",
+    "/client/v11/",
+    "/postgres/v0/",
+    "/redis/v0/",
+    "/data/",
+    "app-transfers",
+];
 
 /// What every route that takes a body would take.
 const BODY: &str = r#"{"name": "mine", "team": "acme", "space": "alpha", "command": "true",
     "pcx_id": "pcx-00000000000000001", "email": "alice@example.com", "role": "member",
-    "rules": [], "permissions": [], "new_owner": "acme",
+    "rules": [], "addon_attachment": "REDIS", "permissions": [], "new_owner": "acme",
     "addon": "redis-flat-00001", "plan": "heroku-redis", "hostname": "x.example.com"}"#;
 
 fn path(route: &Route) -> String {

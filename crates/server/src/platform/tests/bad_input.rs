@@ -157,3 +157,37 @@ async fn a_wrong_method_is_told_the_right_ones() {
     allowed.sort_unstable();
     assert_eq!(allowed, ["DELETE", "GET", "HEAD", "PATCH"]);
 }
+
+/// What is wrong is said so that it can be mended, or found out: which name, and which command lists
+/// what there is.
+#[tokio::test]
+async fn messages_name_what_is_wrong_and_where_to_look() {
+    let server = Fixture::new();
+    let long = format!("{{\"{}\": \"1\"}}", "X".repeat(200));
+    for (method, path, body, status, names) in [
+        ("POST", "/apps/shop/dynos", r#"{"command": "x", "type": "nope"}"#, 422, "not `nope`"),
+        ("GET", "/apps/nothing", "", 404, "the command `apps` lists"),
+        ("GET", "/apps/shop/releases/v99", "", 404, "`releases --app shop`"),
+        ("GET", "/apps/shop/domains/x.example.com", "", 404, "`domains --app shop`"),
+        ("GET", "/apps/shop/dynos/web.9", "", 404, "`ps --app shop`"),
+        ("GET", "/apps/shop/formation/clock", "", 404, "`ps:scale --app shop`"),
+        ("GET", "/apps/shop/slugs/x", "", 404, "`causeway slugs --app shop`"),
+        ("GET", "/addons/x", "", 404, "`addons`"),
+        ("GET", "/apps/shop/addons/x", "", 404, "`addons`"),
+        ("GET", "/oauth/authorizations/x", "", 404, "`authorizations`"),
+        ("DELETE", "/teams/acme/members/x@example.com", "", 404, "`members --team acme`"),
+        ("GET", "/spaces/alpha/vpn-connections/office", "", 404, "connection `office`, as"),
+        ("PATCH", "/apps/shop/config-vars", r#"{"A-B": "1"}"#, 422, "'A-B'"),
+        ("PATCH", "/apps/shop/config-vars", r#"{"": "1"}"#, 422, "empty"),
+        ("PATCH", "/apps/shop/config-vars", &long, 422, "200 bytes, and may have 128"),
+        ("PATCH", "/apps/shop/config-vars", r#"{"A": "\u0000"}"#, 422, "value of the"),
+        ("POST", "/apps/shop/domains", r#"{"hostname": "münchen.de"}"#, 422, "punycode"),
+        ("PATCH", "/apps/shop/formation/web", r#"{"quantity": "100000"}"#, 422, "more dynos"),
+        ("PATCH", "/apps/shop/formation/web", r#"{"quantity": -3}"#, 422, "such as +1 or -1"),
+        ("PATCH", "/apps/shop/formation/web", r#"{"quantity": "x"}"#, 422, "no number"),
+    ] {
+        let got = server.ask(ALICE, method, path, body).await;
+        assert_eq!(got.status, status, "{method} {path}: {}", got.text);
+        assert!(got.text.contains(names), "{method} {path}: {}", got.text);
+    }
+}

@@ -427,6 +427,7 @@ fn addon() -> Addon {
         state: AddonState::Provisioned,
         eni: "eni-000000000000000ad".parse().unwrap(),
         variables: vec!["REDIS_URL".to_owned()],
+        attachments: Vec::new(),
         crashes: 0,
         attempt: 0,
         created: past(),

@@ -116,9 +116,12 @@ async fn a_range_that_is_none_is_named_and_changes_nothing() {
         (r#""rules": [{"action": "drop", "source": "10.0.0.0/8"}]"#, "`allow` or `deny`"),
         (
             r#""rules": [{"action": "allow", "source": "192.168.0.1/24"}]"#,
-            "is 192.168.0.0/24 meant",
+            "is not a block, as 192.168.0.0/24 is.",
         ),
-        (r#""rules": [{"action": "allow", "source": "192.0.2.7"}]"#, "is 192.0.2.7/32 meant"),
+        (
+            r#""rules": [{"action": "allow", "source": "192.0.2.7"}]"#,
+            "is not a block, as 192.0.2.7/32 is.",
+        ),
         (r#""rules": [{"action": "allow", "source": "::/0"}]"#, "'::/0' is not an IPv4"),
     ] {
         let got = server.ask(ALICE, "PUT", path, &format!("{{{rules}}}")).await;

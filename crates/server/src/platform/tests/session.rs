@@ -87,6 +87,7 @@ async fn after_five_wrong_passwords_none_is_listened_to_for_a_minute() {
         let got = sign_in(&server, email, PASSWORD).await;
         assert_eq!(got.error(), (429, "rate_limit".to_owned()), "{email}");
         assert!(got.text.contains("60 seconds"), "{}", got.text);
+        assert_eq!(got.header("retry-after"), "60");
     }
     server.state.clock.advance(Duration::from_secs(59));
     assert_eq!(sign_in(&server, EMAIL, PASSWORD).await.status, 429);

@@ -239,6 +239,8 @@ async fn a_token_has_so_many_requests_and_they_come_back() {
         let got = server.ask(ALICE, method, path, body).await;
         assert_eq!(got.error(), (429, "rate_limit".to_owned()), "{method}");
         assert_eq!(got.header("ratelimit-remaining"), "0");
+        let wait: u64 = got.header("retry-after").parse().unwrap();
+        assert!((1..=3600).contains(&wait), "{wait}");
     }
     assert!(before.records().eq(server.state.world().records()));
     let free = server.get(ALICE, "/account/rate-limits").await;

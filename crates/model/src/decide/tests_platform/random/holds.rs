@@ -59,8 +59,14 @@ fn check_app(world: &World, app: &App) {
     assert!(size <= 32 * 1024, "{size}");
     assert!(app.formation.values().all(|formation| formation.quantity <= 100));
     assert!(app.label.len() <= 63);
+    let mut names = BTreeSet::new();
     for addon in world.addons_of(Key::App(app.id)) {
-        for variable in &addon.variables {
+        for (name, variables) in addon.attachments_to(app.id) {
+            assert!(names.insert(name), "two attachments are called {name}");
+            assert_eq!(variables.len(), addon.plan.config.len());
+        }
+        let variables = addon.attachments_to(app.id).flat_map(|(_, variables)| variables);
+        for variable in variables {
             let value = app.config.get(variable);
             let address = world.eni(addon.eni).map(|eni| eni.primary().to_string());
             assert_eq!(value, address.as_ref(), "{variable} is what {} says", addon.name);
@@ -106,6 +112,10 @@ fn check_dyno(world: &World, dyno: &Dyno) {
 
 fn check_addon(world: &World, addon: &Addon) {
     let eni = world.eni(addon.eni).expect("a data service has its interface");
+    for attachment in &addon.attachments {
+        let app = world.app(attachment.app).expect("a service is attached to what there is");
+        assert_eq!(app.space, addon.space, "R22");
+    }
     let owner = eni.attachment.as_ref().map(|attachment| attachment.workload);
     assert_eq!(owner, Some(WorkloadId::Service(addon.id)));
     assert_eq!(eni.vpc, world.space(addon.space).unwrap().data_vpc, "R22");
@@ -129,8 +139,8 @@ fn check_formation(world: &World, app: &App) {
         assert_eq!(holder.release, app.release, "{} runs another release", holder.name);
         let place = places.remove(&holder.name);
         assert_eq!(place, Some((holder.command.clone(), holder.size)), "{}", holder.name);
-        let gone =
-            matches!(holder.state, DynoState::Draining | DynoState::Stopping | DynoState::Down);
+        // One that was told to stop keeps its place until it has.
+        let gone = matches!(holder.state, DynoState::Draining | DynoState::Down);
         assert!(!gone, "{} is {:?} and has a place", holder.name, holder.state);
     }
     assert!(places.is_empty(), "nobody has {:?} of {}", places.keys(), app.name);
@@ -244,6 +254,9 @@ pub(super) fn reply_names(command: &Command, reply: &Reply, before: &World, afte
         | (C::CreateRelease { .. } | C::Rollback { .. }, Some(key @ Key::Release(_)))
         | (C::StartDyno { .. }, Some(key @ Key::Dyno(_)))
         | (C::CreateAddon { .. }, Some(key @ Key::Addon(_))) => assert!(is_new(key)),
+        (C::AttachAddon { addon, .. } | C::DetachAddon { addon, .. }, Some(key)) => {
+            assert_eq!(key, Key::Addon(*addon));
+        }
         (C::SetConfig { .. }, Some(Key::Release(_))) => {}
         (
             C::SetConfig { app, .. }
