@@ -306,7 +306,7 @@ fn names_and_data_services_with_the_real_client() {
     let peerings = server.causeway(&["spaces:peerings", "alpha"]).ok();
     assert!(peerings.contains("******  heroku-postgresql"), "R14: {peerings}");
     let url = server.causeway(&["config:get", "DATABASE_URL", "--app", "shop"]).ok();
-    assert!(url.starts_with("postgres://postgres:"), "{url}");
+    assert!(url.starts_with("postgres://app:"), "{url}");
 
     // Another app of the space gets it too.
     server.causeway(&["apps:create", "stock", "--space", "alpha"]).ok();
