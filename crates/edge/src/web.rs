@@ -120,9 +120,7 @@ impl Web {
         let connected = timeout(self.limits.connect, self.stream(address, exits)).await;
         match connected {
             Err(_) => Err(Code::H19),
-            Ok(Ok(stream)) => {
-                Upstream::begin(stream, self.limits.head_bytes).await.map_err(|_| Code::H13)
-            }
+            Ok(Ok(stream)) => Ok(Upstream::new(stream, self.limits.head_bytes)),
             Ok(Err(error)) => Err(match error.kind() {
                 io::ErrorKind::TimedOut
                 | io::ErrorKind::HostUnreachable

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::code::Code;
 use super::entry::Entry;
 use super::upload::BodyError;
-use super::upstream::Upstream;
+use super::upstream::{Cut, Upstream};
 
 /// The body of a response.
 pub enum DownBody {
@@ -22,13 +21,49 @@ pub enum DownBody {
         /// Where they are noted.
         _entry: Option<Box<Entry>>,
     },
+    /// A dyno's, all of which is here.
+    Whole {
+        /// What is left of it.
+        data: Option<Bytes>,
+        /// Where it is noted.
+        entry: Box<Entry>,
+    },
     /// A dyno's.
     Stream(Box<Download>),
 }
 
+impl DownBody {
+    /// The body of a dyno's response. The connection is kept at its end. Nothing of it may move
+    /// for at most `idle`.
+    pub fn of_dyno(
+        mut upstream: Upstream,
+        worker: usize,
+        mut entry: Box<Entry>,
+        idle: Duration,
+    ) -> Self {
+        let Some(data) = upstream.whole() else {
+            let upstream = Some(upstream);
+            return Self::Stream(Box::new(Download { upstream, worker, entry, idle, moved: None }));
+        };
+        keep(upstream, worker, &mut entry);
+        // Nobody asks for an empty one.
+        entry.ended = data.is_empty();
+        Self::Whole { data: (!data.is_empty()).then_some(data), entry }
+    }
+}
+
+/// Keeps a connection for another request, if it can take one, and lets go of the dyno.
+fn keep(mut upstream: Upstream, worker: usize, entry: &mut Entry) {
+    if upstream.rests()
+        && let Some(dyno) = entry.dyno()
+    {
+        dyno.keep(worker, upstream);
+    }
+    entry.release();
+}
+
 /// A dyno's response, with the connection that it comes over.
 pub struct Download {
-    incoming: Incoming,
     /// Gone once it is kept for another request.
     upstream: Option<Upstream>,
     worker: usize,
@@ -38,33 +73,11 @@ pub struct Download {
 }
 
 impl Download {
-    /// A response's body. The connection is kept at its end.
-    pub fn new(
-        incoming: Incoming,
-        upstream: Upstream,
-        worker: usize,
-        entry: Box<Entry>,
-        idle: Duration,
-    ) -> Self {
-        Self { incoming, upstream: Some(upstream), worker, entry, idle, moved: None }
-    }
-
-    /// Ends it if there is nothing more to come.
-    pub fn end_if_whole(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.end();
-        }
-    }
-
     fn end(&mut self) {
         self.entry.ended = true;
-        if let Some(mut upstream) = self.upstream.take()
-            && upstream.rests()
-            && let Some(dyno) = self.entry.dyno()
-        {
-            dyno.keep(self.worker, upstream);
+        if let Some(upstream) = self.upstream.take() {
+            keep(upstream, self.worker, &mut self.entry);
         }
-        self.entry.release();
     }
 
     fn fail(&mut self, code: Code) {
@@ -83,30 +96,24 @@ impl Download {
         if let Some(failure) = self.failure() {
             return Poll::Ready(Some(Err(failure)));
         }
-        let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if polled.is_pending()
-            && let Some(upstream) = &mut self.upstream
-        {
-            upstream.drive(cx);
-            polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        }
-        match polled {
+        let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
+        match upstream.poll_body(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.entry.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.moved = None;
-                self.end_if_whole();
+                if upstream.payload().is_over() {
+                    self.end();
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(_))) => {
+            Poll::Ready(Some(Err(Cut))) => {
                 self.fail(Code::H18);
                 // What came before goes out first.
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
             Poll::Ready(None) => {
-                if !self.entry.ended {
-                    self.end();
-                }
+                self.end();
                 Poll::Ready(None)
             }
             Poll::Pending if self.is_late(cx) => {
@@ -117,10 +124,25 @@ impl Download {
         }
     }
 
-    /// Whether nothing came for too long.
+    fn is_over(&self) -> bool {
+        self.entry.code.is_none() && self.upstream.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.upstream {
+            Some(upstream) => {
+                upstream.payload().left().map_or_else(SizeHint::new, SizeHint::with_exact)
+            }
+            None => SizeHint::with_exact(0),
+        }
+    }
+
+    /// Whether nothing moved for too long, in either direction.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = *self.moved.get_or_insert_with(Instant::now) + self.idle;
-        self.upstream.as_mut().is_some_and(|upstream| upstream.is_late(cx, deadline))
+        let moved = *self.moved.get_or_insert_with(Instant::now);
+        let Some(upstream) = &mut self.upstream else { return false };
+        let moved = upstream.upload_moved().map_or(moved, |at| at.max(moved));
+        upstream.is_late(cx, moved + self.idle)
     }
 }
 
@@ -134,6 +156,11 @@ impl Body for DownBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Page { text, .. } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Whole { data, entry } => Poll::Ready(data.take().map(|data| {
+                entry.bytes = data.len() as u64;
+                entry.ended = true;
+                Ok(Frame::data(data))
+            })),
             Self::Stream(download) => download.poll(cx),
         }
     }
@@ -141,18 +168,19 @@ impl Body for DownBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Page { text, .. } => text.is_none(),
-            Self::Stream(download) => {
-                download.entry.code.is_none() && download.incoming.is_end_stream()
-            }
+            Self::Whole { data, .. } => data.is_none(),
+            Self::Stream(download) => download.is_over(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
+        let exact = |text: &Option<Bytes>| {
+            SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
+        };
         match self {
-            Self::Page { text, .. } => {
-                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
-            }
-            Self::Stream(download) => download.incoming.size_hint(),
+            Self::Page { text, .. } => exact(text),
+            Self::Whole { data, .. } => exact(data),
+            Self::Stream(download) => download.size_hint(),
         }
     }
 }

@@ -116,16 +116,20 @@ impl Dyno {
                 .is_some_and(|since| since.elapsed() < AVOIDED)
     }
 
-    /// A connection that a worker kept and that was used within some time.
-    pub fn take_kept(&self, worker: usize, within: Duration) -> Option<Upstream> {
+    /// A connection that a worker kept. `once` is for a request that must not be made twice.
+    pub fn take_kept(&self, worker: usize, within: Duration, once: bool) -> Option<Upstream> {
         let mut kept = self.kept.get(worker)?.lock();
-        // The last one that was kept is the least likely to be closed.
-        let last = kept.pop()?;
-        if last.idle_for() <= within {
-            return Some(last);
+        loop {
+            // The last one that was kept is the least likely to be closed.
+            let last = kept.pop()?;
+            if last.idle_for() > within {
+                kept.push(last);
+                return None;
+            }
+            if if once { last.is_surely_alive() } else { last.is_alive() } {
+                return Some(last);
+            }
         }
-        kept.push(last);
-        None
     }
 
     /// Keeps a connection for later.
@@ -141,7 +145,7 @@ impl Dyno {
     /// Closes the connections that were not used for some time, or that the dyno closed.
     pub fn sweep(&self, idle: Duration) {
         for kept in &self.kept {
-            kept.lock().retain_mut(|upstream| upstream.idle_for() < idle && upstream.is_alive());
+            kept.lock().retain(|upstream| upstream.idle_for() < idle && upstream.is_alive());
         }
     }
 

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::uri::{Authority, PathAndQuery};
-use http::{HeaderValue, Method, Uri, request};
+use http::Method;
 
 use super::code::Code;
 use super::dyno::{Dyno, Lease};
+use super::head::Written;
 use super::table::App;
 use crate::clock;
 use crate::digits::Digits;
@@ -24,14 +24,8 @@ pub struct Entry {
     pub app: Arc<App>,
     /// The request's method.
     pub method: Method,
-    /// Its path.
-    pub uri: Uri,
-    /// Its host.
-    pub host: Authority,
-    /// Its id.
-    pub id: Option<HeaderValue>,
-    /// For whom it was asked.
-    pub client: Option<HeaderValue>,
+    /// Its head, as a dyno gets it.
+    pub request: Written,
     /// Whether it came over TLS.
     pub secure: bool,
     /// Which dyno had it.
@@ -65,15 +59,12 @@ impl Drop for Entry {
 }
 
 impl Entry {
-    /// A request that came to an app. Its fields are those that the dyno gets, or none yet.
-    pub fn new(app: Arc<App>, secure: bool, parts: &request::Parts, host: Authority) -> Self {
+    /// A request that came to an app.
+    pub fn new(app: Arc<App>, secure: bool, method: Method, request: Written) -> Self {
         Self {
             app,
-            method: parts.method.clone(),
-            uri: parts.uri.clone(),
-            host,
-            id: None,
-            client: None,
+            method,
+            request,
             secure,
             lease: None,
             connect: None,
@@ -118,14 +109,13 @@ impl Entry {
         out.push_str(" method=");
         out.push_str(self.method.as_str());
         out.push_str(" path=\"");
-        let path = self.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        push_quoted(out, path, PATH_BYTES);
+        push_quoted(out, self.request.target(), PATH_BYTES);
         out.push_str("\" host=");
-        out.push_str(self.host.host());
+        out.push_str(self.request.host());
         out.push_str(" request_id=");
-        out.push_str(text(self.id.as_ref()));
+        out.push_str(self.request.id());
         out.push_str(" fwd=\"");
-        push_quoted(out, text(self.client.as_ref()), CLIENT_BYTES);
+        push_quoted(out, self.request.client(), CLIENT_BYTES);
         out.push_str("\" dyno=");
         out.push_str(self.dyno().map_or("", |dyno| &dyno.name));
         out.push_str(" connect=");
@@ -145,10 +135,6 @@ fn push_millis(out: &mut String, time: Option<Duration>) {
         out.push_str(Digits::of(time.as_millis() as u64, 1).as_str());
         out.push_str("ms");
     }
-}
-
-fn text(value: Option<&HeaderValue>) -> &str {
-    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// A client must not be able to write fields, or lines, of its own, nor so much that the log holds
@@ -177,8 +163,10 @@ fn push_escaped(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::head;
     use crate::web::log::Logs;
     use arc_swap::ArcSwap;
+    use http::HeaderValue;
     use tokio::sync::Notify;
 
     #[test]
@@ -198,23 +186,22 @@ mod tests {
             view: ArcSwap::default(),
             changed: Notify::new(),
         });
-        let entry = Entry {
-            app,
-            method: Method::GET,
-            uri: Uri::from_static("/a?b"),
-            host: Authority::from_static("demo.apps.localhost:4881"),
-            id: Some(HeaderValue::from_static("an-id")),
-            client: Some(HeaderValue::from_static("192.0.2.1, \"x\"")),
-            secure: false,
-            lease: None,
-            connect: None,
-            sent: None,
-            status: 503,
-            code: Some(Code::H14),
-            note: None,
-            bytes: 12,
-            ended: true,
+        let (parts, ()) = http::Request::get("/a?b")
+            .header("host", "demo.apps.localhost:4881")
+            .header("x-request-id", "an-id-of-the-clients")
+            .header("x-forwarded-for", "192.0.2.1")
+            .body(())
+            .unwrap()
+            .into_parts();
+        let marks = head::Marks {
+            client: HeaderValue::from_static("\"x\""),
+            proto: HeaderValue::from_static("http"),
+            port: HeaderValue::from_static("80"),
         };
+        let host = head::check(&parts).unwrap();
+        let written = head::to_dyno(&parts, host, &marks, None, head::Framing::Bodiless);
+        let mut entry = Entry::new(app, false, parts.method, written);
+        (entry.status, entry.code, entry.bytes, entry.ended) = (503, Some(Code::H14), 12, true);
         let mut line = String::new();
         entry.write(&mut line);
         let (time, rest) = line.split_once(' ').unwrap();
@@ -222,7 +209,7 @@ mod tests {
         assert_eq!(
             rest,
             "router: at=error code=H14 desc=\"No web processes running\" method=GET path=\"/a?b\" \
-             host=demo.apps.localhost request_id=an-id fwd=\"192.0.2.1, \\\"x\\\"\" dyno= connect= \
+             host=demo.apps.localhost request_id=an-id-of-the-clients fwd=\"192.0.2.1, \\\"x\\\"\" dyno= connect= \
              service= status=503 bytes=12 protocol=http"
         );
     }

@@ -2,28 +2,28 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri, Version, request};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use model::DynoId;
 use tokio::time::sleep_until;
 
-use super::body::{DownBody, Download};
+use super::body::DownBody;
 use super::code::Code;
 use super::dyno::Lease;
 use super::entry::Entry;
-use super::head::{self, Copied};
+use super::head::{self, Framing};
 use super::page;
 use super::table::{App, Choice, find};
-use super::upload::{Progress, UpBody, Upload};
-use super::upstream::{Lost, Upstream};
+use super::upload::{Progress, Upload};
+use super::upstream::{Answer, Lost, Upstream};
 use super::{Client, tunnel};
 
 /// As many dynos are tried for one request.
@@ -58,19 +58,18 @@ pub fn serve(
 struct Exchange {
     client: Arc<Client>,
     entry: Box<Entry>,
-    method: Method,
-    uri: Uri,
-    /// Its fields, unless a connection took them along.
-    headers: Option<HeaderMap>,
-    copied: Copied,
     upload: Option<Upload>,
+    /// How long that is, if the client said so.
+    length: Option<u64>,
+    /// The memory of the request's fields, for the answer's.
+    spare: HeaderMap,
     /// What the client's connection becomes if the dyno agrees.
     upgrade: Option<OnUpgrade>,
 }
 
 /// How one try ended.
 enum Tried {
-    Response(Response<Incoming>),
+    Answer(Answer),
     /// The connection was dead before anything of the request can have been looked at.
     Again,
     Failed(Code),
@@ -83,51 +82,53 @@ impl Exchange {
         request: Request<Incoming>,
     ) -> Result<Box<Self>, Box<Response<DownBody>>> {
         let (mut parts, body) = request.into_parts();
-        let authority = head::check(&parts).map_err(|why| Box::new(page::malformed(why)))?;
-        let host = authority.host();
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let app = find(client.scope.hosts(&client.web), host)
+        let upgrade = parts.extensions.remove::<OnUpgrade>();
+        let host = head::check(&parts).map_err(|why| Box::new(page::malformed(why)))?;
+        let name = host.name();
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let app = find(client.scope.hosts(&client.web), name)
             .ok_or_else(|| Box::new(page::unknown_host()))?;
+        let entry =
+            |app, written| Box::new(Entry::new(app, client.secure, parts.method.clone(), written));
         let trusted = !client.scope.is_public() || app.view.load().trusts(client.address);
         if !trusted {
-            let mut entry = Entry::new(app, client.secure, &parts, authority);
-            entry.client = Some(client.marks.client.clone());
-            entry.id = Some(head::new_id());
-            return Err(Box::new(page::forbidden(Box::new(entry))));
+            let written = head::turned_away(&parts, host, &client.marks);
+            return Err(Box::new(page::forbidden(entry(app, written))));
         }
-        let wanted = head::upgrade(&parts);
-        let upgrade = wanted.as_ref().and_then(|_| parts.extensions.remove::<OnUpgrade>());
-        let wanted = wanted.filter(|_| upgrade.is_some());
-        let empty = body.is_end_stream();
-        let sized = parts.headers.contains_key(header::CONTENT_LENGTH);
-        let id = head::to_dyno(&mut parts, &authority, &client.marks, wanted, !empty && !sized);
-        let copied = Copied::of(&mut parts);
-        let mut entry = Entry::new(app, client.secure, &parts, authority);
-        entry.id = Some(id);
-        entry.client = parts.headers.get(&head::FORWARDED_FOR).cloned();
-        let upload = (!empty).then(|| Upload::new(body, client.web.limits.replay_bytes));
-        let request::Parts { method, uri, headers, .. } = parts;
+        let wanted = upgrade.as_ref().and_then(|_| head::upgrade(&parts));
+        let length = head::length(&parts);
+        let framing = match (body.is_end_stream(), length) {
+            (true, _) => Framing::Bodiless,
+            (false, Some(_)) => Framing::Sized,
+            (false, None) => Framing::Chunked,
+        };
+        let written = head::to_dyno(&parts, host, &client.marks, wanted.as_ref(), framing);
+        let entry = entry(app, written);
+        let upload = (framing != Framing::Bodiless)
+            .then(|| Upload::new(body, client.web.limits.replay_bytes));
+        let mut spare = parts.headers;
+        spare.clear();
         Ok(Box::new(Self {
             client: Arc::clone(client),
-            entry: Box::new(entry),
-            method,
-            uri,
-            headers: Some(headers),
-            copied,
+            entry,
             upload,
-            upgrade,
+            length,
+            spare,
+            upgrade: upgrade.filter(|_| wanted.is_some()),
         }))
     }
 
     async fn run(mut self: Box<Self>) -> Response<DownBody> {
-        match self.answer().await {
-            Ok((response, upstream)) => self.respond(response, upstream),
-            Err(code) => page::failed(code, self.entry),
+        let answered = self.answer().await;
+        let Self { client, entry, upgrade, .. } = *self;
+        match answered {
+            Ok((answer, upstream)) => respond(&client, entry, upgrade, answer, upstream),
+            Err(code) => page::failed(code, entry),
         }
     }
 
     /// What one of the app's dynos says.
-    async fn answer(&mut self) -> Result<(Response<Incoming>, Upstream), Code> {
+    async fn answer(&mut self) -> Result<(Answer, Upstream), Code> {
         let mut tried = Vec::new();
         let mut last = None;
         let mut boot = None;
@@ -171,11 +172,11 @@ impl Exchange {
 
     /// Sends it to its dyno: over connections that were kept, and over a new one if those are
     /// dead.
-    async fn ask(&mut self) -> Result<(Response<Incoming>, Upstream), Code> {
+    async fn ask(&mut self) -> Result<(Answer, Upstream), Code> {
         while let Some(mut kept) = self.kept() {
             self.entry.connect = Some(Duration::ZERO);
             match self.over(&mut kept).await {
-                Tried::Response(response) => return Ok((response, kept)),
+                Tried::Answer(answer) => return Ok((answer, kept)),
                 Tried::Again => {}
                 Tried::Failed(code) => return Err(code),
             }
@@ -183,7 +184,7 @@ impl Exchange {
         // Rare, and bigger than all the rest of a request.
         let mut upstream = Box::pin(self.connect()).await?;
         match self.over(&mut upstream).await {
-            Tried::Response(response) => Ok((response, upstream)),
+            Tried::Answer(answer) => Ok((answer, upstream)),
             Tried::Again => Err(Code::H13),
             Tried::Failed(code) => Err(code),
         }
@@ -191,13 +192,13 @@ impl Exchange {
 
     /// Whether it may be made twice (RFC 9110 §9.2.2).
     fn is_idempotent(&self) -> bool {
-        self.method.is_idempotent()
+        self.entry.method.is_idempotent()
     }
 
     fn kept(&self) -> Option<Upstream> {
-        let limits = &self.client.web.limits;
-        let within = if self.is_idempotent() { limits.dyno_keep_alive } else { SURELY_OPEN };
-        self.entry.dyno()?.take_kept(self.client.worker, within)
+        let once = !self.is_idempotent();
+        let within = if once { SURELY_OPEN } else { self.client.web.limits.dyno_keep_alive };
+        self.entry.dyno()?.take_kept(self.client.worker, within, once)
     }
 
     async fn connect(&mut self) -> Result<Upstream, Code> {
@@ -213,37 +214,29 @@ impl Exchange {
     async fn over(&mut self, upstream: &mut Upstream) -> Tried {
         let began = Instant::now();
         self.entry.sent = Some(began);
-        let sent = pin!(upstream.send(self.request()));
-        match self.head(upstream, sent, began).await {
-            Ok(response) => Tried::Response(response),
+        let head = self.entry.request.block().clone();
+        let body = self.upload.clone().map(|upload| (upload, self.length));
+        upstream.ask(&self.entry.method, head, body, std::mem::take(&mut self.spare));
+        match self.head(upstream, began).await {
+            Ok(answer) => Tried::Answer(answer),
             Err(Failed::Late(code)) => Tried::Failed(code),
-            Err(Failed::Lost(lost)) => {
-                let Lost { error, request } = *lost;
-                self.headers = request.map(|request| request.into_parts().0.headers);
-                self.judge(&error, self.headers.is_some(), upstream.was_used())
-            }
+            Err(Failed::Lost(lost)) => self.judge(lost, upstream.was_used()),
         }
     }
 
-    fn request(&mut self) -> Request<UpBody> {
-        let body = self.upload.clone().map_or(UpBody::Empty, UpBody::Shared);
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.take().unwrap_or_else(|| self.copied.headers());
-        request
-    }
-
     /// What the loss of a connection means for the request.
-    fn judge(&self, error: &hyper::Error, unsent: bool, used: bool) -> Tried {
+    fn judge(&self, lost: Lost, used: bool) -> Tried {
         match self.upload.as_ref().map(|upload| upload.progress().0) {
             Some(Progress::Broken) => return Tried::Failed(Code::H27),
             Some(Progress::Malformed) => return Tried::Failed(Code::H26),
             Some(Progress::AwaitsClient | Progress::AwaitsDyno | Progress::Done) | None => {}
         }
-        if error.is_parse() {
-            return Tried::Failed(Code::H17);
-        }
+        let unsent = match lost {
+            Lost::NotHttp => return Tried::Failed(Code::H17),
+            // Its body is not as long as it said.
+            Lost::Upload => return Tried::Failed(Code::H26),
+            Lost::Closed { unsent } => unsent,
+        };
         let whole = self.upload.as_ref().is_none_or(Upload::rewind);
         if used && whole && (unsent || self.is_idempotent()) {
             return Tried::Again;
@@ -252,16 +245,10 @@ impl Exchange {
     }
 
     /// Moves the connection along until the dyno's head is there, or it is too late.
-    async fn head(
-        &self,
-        upstream: &mut Upstream,
-        mut sent: Pin<&mut impl Future<Output = Result<Response<Incoming>, Lost>>>,
-        began: Instant,
-    ) -> Result<Response<Incoming>, Failed> {
+    async fn head(&self, upstream: &mut Upstream, began: Instant) -> Result<Answer, Failed> {
         poll_fn(|cx| {
-            upstream.drive(cx);
-            if let Poll::Ready(answered) = sent.as_mut().poll(cx) {
-                return Poll::Ready(answered.map_err(|lost| Failed::Lost(Box::new(lost))));
+            if let Poll::Ready(answered) = upstream.poll_answer(cx) {
+                return Poll::Ready(answered.map_err(Failed::Lost));
             }
             let (deadline, code) = self.deadline(began);
             if upstream.is_late(cx, deadline) {
@@ -284,38 +271,37 @@ impl Exchange {
             )) => (since.max(began) + limits.first_byte, Code::H12),
         }
     }
+}
 
-    /// Makes a dyno's response one for the client.
-    fn respond(
-        mut self: Box<Self>,
-        mut response: Response<Incoming>,
-        upstream: Upstream,
-    ) -> Response<DownBody> {
-        self.entry.status = response.status().as_u16();
-        let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let hidden = response.headers().get(header::UPGRADE).is_some_and(head::names_http2);
-        head::to_client(response.headers_mut(), upgraded);
-        let Self { client, entry, upgrade, .. } = *self;
-        if upgraded {
-            return match upgrade {
-                Some(of_client) if !hidden => {
-                    tunnel::open(&client, response, upstream, of_client, entry)
-                }
-                // Nobody asked for it.
-                Some(_) | None => page::failed(Code::H17, entry),
-            };
+/// Makes a dyno's response one for the client, whose connection may become `upgrade`.
+fn respond(
+    client: &Arc<Client>,
+    mut entry: Box<Entry>,
+    upgrade: Option<OnUpgrade>,
+    answer: Answer,
+    upstream: Upstream,
+) -> Response<DownBody> {
+    let Answer { status, reason, mut headers } = answer;
+    entry.status = status.as_u16();
+    let upgraded = status == StatusCode::SWITCHING_PROTOCOLS;
+    let hidden = headers.get(header::UPGRADE).is_some_and(head::names_http2);
+    head::to_client(&mut headers, upgraded);
+    let body = match upgrade {
+        _ if !upgraded => DownBody::of_dyno(upstream, client.worker, entry, client.web.limits.idle),
+        Some(of_client) if !hidden => {
+            tunnel::open(client, upstream.into_raw(), of_client, entry);
+            DownBody::Page { text: None, _entry: None }
         }
-        let (mut parts, incoming) = response.into_parts();
-        let reason = parts.extensions.remove::<hyper::ext::ReasonPhrase>();
-        parts.extensions.clear();
-        if let Some(reason) = reason {
-            parts.extensions.insert(reason);
-        }
-        let idle = client.web.limits.idle;
-        let mut download = Download::new(incoming, upstream, client.worker, entry, idle);
-        download.end_if_whole();
-        Response::from_parts(parts, DownBody::Stream(Box::new(download)))
+        // Nobody asked for it.
+        Some(_) | None => return page::failed(Code::H17, entry),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
     }
+    response
 }
 
 /// Waits until a dyno that starts takes requests.
@@ -344,6 +330,6 @@ async fn wait(
 
 /// Why a dyno's head did not come.
 enum Failed {
-    Lost(Box<Lost>),
+    Lost(Lost),
     Late(Code),
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::{Authority, PathAndQuery, Uri};
+use http::uri::{PathAndQuery, Uri};
 use http::{Method, Version, request};
 
 use crate::clock;
@@ -36,8 +36,6 @@ static FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 static VIA: HeaderValue = HeaderValue::from_static("1.1 causeway-router");
 static VIA_2: HeaderValue = HeaderValue::from_static("2.0 causeway-router");
 static VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 causeway-router");
-static CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
-static TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 static UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 
 /// Names that apps trust and that a name with an underscore becomes the same as in many of them.
@@ -62,8 +60,8 @@ pub struct Marks {
     pub port: HeaderValue,
 }
 
-/// Refuses what could be understood in two ways. Gives the host, without a port.
-pub fn check(parts: &request::Parts) -> Result<Authority, Malformed> {
+/// Refuses what could be understood in two ways. Gives the host.
+pub fn check(parts: &request::Parts) -> Result<Host<'_>, Malformed> {
     let headers = &parts.headers;
     if parts.method == Method::CONNECT {
         return Err(Malformed::Method);
@@ -76,11 +74,10 @@ pub fn check(parts: &request::Parts) -> Result<Authority, Malformed> {
         }
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    if let Some(length) = lengths.next() {
-        let digits = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
-        if !digits || lengths.next().is_some() {
-            return Err(Malformed::Length);
-        }
+    if let Some(length) = lengths.next()
+        && (number(length).is_none() || lengths.next().is_some())
+    {
+        return Err(Malformed::Length);
     }
     if let Some(expectation) = headers.get(header::EXPECT)
         && !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
@@ -90,35 +87,66 @@ pub fn check(parts: &request::Parts) -> Result<Authority, Malformed> {
     host(parts)
 }
 
-fn host(parts: &request::Parts) -> Result<Authority, Malformed> {
+/// Digits, and nothing else.
+fn number(value: &HeaderValue) -> Option<u64> {
+    let digits = value.as_bytes().iter().all(u8::is_ascii_digit);
+    value.to_str().ok().filter(|_| digits)?.parse().ok()
+}
+
+/// The length of a request's body, if it says one.
+pub fn length(parts: &request::Parts) -> Option<u64> {
+    parts.headers.get(header::CONTENT_LENGTH).and_then(number)
+}
+
+/// Which host a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Host<'a> {
+    text: &'a str,
+    /// How much of it is the name.
+    name: usize,
+}
+
+impl<'a> Host<'a> {
+    /// A name or an address, and perhaps a port.
+    fn parse(text: &'a str) -> Option<Self> {
+        let end = match text.strip_prefix('[') {
+            Some(address) => address.find(']')? + 2,
+            None => text.find(':').unwrap_or(text.len()),
+        };
+        let (name, port) = text.split_at(end);
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+        let port = match port.strip_prefix(':') {
+            Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()),
+            None => port.is_empty(),
+        };
+        (port && !name.is_empty() && name.bytes().all(good)).then_some(Self { text, name: end })
+    }
+
+    /// Its name, without a port.
+    pub fn name(&self) -> &'a str {
+        self.text.get(..self.name).unwrap_or_default()
+    }
+}
+
+fn host(parts: &request::Parts) -> Result<Host<'_>, Malformed> {
     let mut named = parts.headers.get_all(header::HOST).iter();
     let header = named.next();
     if named.next().is_some() {
         return Err(Malformed::Host);
     }
-    let authority = match (parts.uri.authority(), header) {
-        (Some(authority), None) => authority.clone(),
-        (Some(authority), Some(header)) => {
+    let text = match (parts.uri.authority(), header) {
+        (Some(authority), header) => {
             // Whoever says two different things means to be misunderstood. A port that goes
             // without saying may be said once.
             let said =
                 |text: &[u8]| without_port(text, parts.uri.scheme_str()).to_ascii_lowercase();
-            if said(header.as_bytes()) != said(authority.as_str().as_bytes()) {
-                return Err(Malformed::Host);
-            }
-            authority.clone()
+            let same =
+                |it: &HeaderValue| said(it.as_bytes()) == said(authority.as_str().as_bytes());
+            header.is_none_or(same).then_some(authority.as_str())
         }
-        (None, Some(header)) => {
-            // `from_maybe_shared` takes nothing but the whole as an authority.
-            Authority::try_from(header.as_bytes()).map_err(|_| Malformed::Host)?
-        }
-        (None, None) => return Err(Malformed::Host),
+        (None, header) => header.and_then(|header| header.to_str().ok()),
     };
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    if !authority.as_str().bytes().all(good) || authority.host().is_empty() {
-        return Err(Malformed::Host);
-    }
-    Ok(authority)
+    text.and_then(Host::parse).ok_or(Malformed::Host)
 }
 
 /// A host without the port that its scheme has anyway.
@@ -181,6 +209,21 @@ fn hop_by_hop(headers: &HeaderMap) -> u8 {
     })
 }
 
+/// The fields that concern one connection alone because `Connection` says so.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|token| !["close", "keep-alive"].contains(token))
+        .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+        // A client must not be able to take away what the app relies on.
+        .filter(|name| !OURS.contains(&name.as_str()) && *name != header::HOST)
+        .collect()
+}
+
 /// Takes out what concerns one connection alone.
 fn strip(headers: &mut HeaderMap) {
     let found = hop_by_hop(headers);
@@ -188,18 +231,7 @@ fn strip(headers: &mut HeaderMap) {
         return;
     }
     if found & 1 != 0 {
-        let named: Vec<HeaderName> = headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .filter(|token| !["close", "keep-alive"].contains(token))
-            .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
-            // A client must not be able to take away what the app relies on.
-            .filter(|name| !OURS.contains(&name.as_str()) && *name != header::HOST)
-            .collect();
-        for name in named {
+        for name in named_by_connection(headers) {
             headers.remove(name);
         }
     }
@@ -210,63 +242,204 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a client's request one for a dyno, and gives its id. A body that tells no length is sent
-/// in chunks.
+/// How a request's body is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    Bodiless,
+    /// With the length that the client said.
+    Sized,
+    /// In chunks.
+    Chunked,
+}
+
+/// A request's head as it goes to a dyno, as often as need be, and what the log says of it.
+#[derive(Debug, Clone)]
+pub struct Written {
+    block: Bytes,
+    target: Span,
+    host: Span,
+    id: Span,
+    client: Span,
+}
+
+type Span = std::ops::Range<usize>;
+
+impl Written {
+    /// All of it.
+    pub fn block(&self) -> &Bytes {
+        &self.block
+    }
+
+    /// What is asked for: path and query.
+    pub fn target(&self) -> &str {
+        self.text(&self.target)
+    }
+
+    /// At which host, without a port.
+    pub fn host(&self) -> &str {
+        self.text(&self.host)
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> &str {
+        self.text(&self.id)
+    }
+
+    /// For whom it is asked.
+    pub fn client(&self) -> &str {
+        self.text(&self.client)
+    }
+
+    fn text(&self, span: &Span) -> &str {
+        self.block.get(span.clone()).and_then(|it| str::from_utf8(it).ok()).unwrap_or_default()
+    }
+}
+
+/// Writes down what the log says of a request that no dyno gets.
+pub fn turned_away(parts: &request::Parts, host: Host<'_>, marks: &Marks) -> Written {
+    let mut out = Vec::new();
+    let mut put = |text: &[u8]| put(&mut out, text);
+    let target = put(target(&parts.uri).as_bytes());
+    let host = put(host.name().as_bytes());
+    let id = put(&new_id());
+    let client = put(marks.client.as_bytes());
+    Written { block: out.into(), target, host, id, client }
+}
+
+/// Writes a client's request as a dyno gets it. It must have passed [`check`].
 pub fn to_dyno(
-    parts: &mut request::Parts,
-    authority: &Authority,
+    parts: &request::Parts,
+    host: Host<'_>,
     marks: &Marks,
-    upgrade: Option<HeaderValue>,
-    unsized_body: bool,
-) -> HeaderValue {
+    upgrade: Option<&HeaderValue>,
+    framing: Framing,
+) -> Written {
+    let headers = &parts.headers;
+    let mut out = Vec::with_capacity(1024);
+    put(&mut out, parts.method.as_str().as_bytes());
+    out.push(b' ');
+    let target = put(&mut out, target(&parts.uri).as_bytes());
+    put(&mut out, b" HTTP/1.1\r\nhost: ");
+    let said = put(&mut out, host.text.as_bytes());
+    let host = said.start..said.start + host.name;
+    put(&mut out, b"\r\n");
+    let named = named_by_connection(headers);
+    let http2 = parts.version == Version::HTTP_2;
+    for (name, value) in headers {
+        let goes = match name.as_str() {
+            "host"
+            | "connection"
+            | "transfer-encoding"
+            | "upgrade"
+            | "te"
+            | "expect"
+            | "via"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "keep-alive"
+            | "http2-settings"
+            | "x-request-id"
+            | "x-request-start"
+            | "x-forwarded-for"
+            | "x-forwarded-proto"
+            | "x-forwarded-port" => false,
+            "content-length" => framing != Framing::Chunked,
+            "cookie" => !http2,
+            text => !is_disguised(text) && !named.contains(name),
+        };
+        if goes {
+            field(&mut out, name, value.as_bytes());
+        }
+    }
+    if http2 {
+        // HTTP/2 may send each cookie in a field of its own; HTTP/1.1 may not.
+        joined(&mut out, headers, &header::COOKIE, b"; ", None);
+    }
+    if let Some(upgrade) = upgrade {
+        field(&mut out, &header::UPGRADE, upgrade.as_bytes());
+        field(&mut out, &header::CONNECTION, b"upgrade");
+    } else if takes_trailers(headers) {
+        field(&mut out, &header::TE, b"trailers");
+        field(&mut out, &header::CONNECTION, b"te");
+    }
+    match framing {
+        Framing::Chunked => _ = field(&mut out, &header::TRANSFER_ENCODING, b"chunked"),
+        Framing::Bodiless if is_for_a_body(parts) => {
+            field(&mut out, &header::CONTENT_LENGTH, b"0");
+        }
+        Framing::Bodiless | Framing::Sized => {}
+    }
+    let id = match known_id(headers) {
+        Some(id) => field(&mut out, &REQUEST_ID, id.as_bytes()),
+        None => field(&mut out, &REQUEST_ID, &new_id()),
+    };
+    field(&mut out, &REQUEST_START, millis(clock::since_epoch()).as_bytes());
+    let client = joined(&mut out, headers, &FORWARDED_FOR, b", ", Some(&marks.client));
+    field(&mut out, &FORWARDED_PROTO, marks.proto.as_bytes());
+    field(&mut out, &FORWARDED_PORT, marks.port.as_bytes());
     let via = match parts.version {
         Version::HTTP_2 => &VIA_2,
         Version::HTTP_10 => &VIA_1_0,
         _ => &VIA,
     };
-    let headers = &mut parts.headers;
-    let trailers = headers.get(header::TE).is_some_and(|te| {
+    joined(&mut out, headers, &header::VIA, b", ", Some(via));
+    put(&mut out, b"\r\n");
+    Written { block: out.into(), target, host, id, client }
+}
+
+fn put(out: &mut Vec<u8>, text: &[u8]) -> Span {
+    let start = out.len();
+    out.extend_from_slice(text);
+    start..out.len()
+}
+
+/// Writes a field, and says where its value is.
+fn field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) -> Span {
+    put(out, name.as_str().as_bytes());
+    put(out, b": ");
+    let span = put(out, value);
+    put(out, b"\r\n");
+    span
+}
+
+/// Writes all values of a field as one, and one more, unless there are none.
+fn joined(
+    out: &mut Vec<u8>,
+    headers: &HeaderMap,
+    name: &HeaderName,
+    between: &[u8],
+    last: Option<&HeaderValue>,
+) -> Span {
+    let mut values = headers.get_all(name).iter().chain(last).map(HeaderValue::as_bytes);
+    let Some(first) = values.next() else { return 0..0 };
+    put(out, name.as_str().as_bytes());
+    put(out, b": ");
+    let start = put(out, first).start;
+    for value in values {
+        put(out, between);
+        put(out, value);
+    }
+    let span = start..out.len();
+    put(out, b"\r\n");
+    span
+}
+
+fn target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", PathAndQuery::as_str)
+}
+
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers.get(header::TE).is_some_and(|te| {
         te.to_str().is_ok_and(|te| te.split(',').any(|t| t.trim().eq_ignore_ascii_case("trailers")))
-    });
-    strip(headers);
-    headers.remove(header::TE);
-    headers.remove(header::EXPECT);
-    drop_disguised(headers);
-    if trailers {
-        headers.insert(header::TE, TRAILERS.clone());
-        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
-    }
-    if let Some(upgrade) = upgrade {
-        headers.insert(header::UPGRADE, upgrade);
-        headers.insert(header::CONNECTION, UPGRADE.clone());
-    }
-    if unsized_body {
-        headers.insert(header::TRANSFER_ENCODING, CHUNKED.clone());
-    }
-    if parts.version == Version::HTTP_2 {
-        join_cookies(headers);
-    }
-    if parts.uri.authority().is_some() || !headers.contains_key(header::HOST) {
-        // An authority has no bytes that a header must not have.
-        if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
-            headers.insert(header::HOST, host);
-        }
-    }
-    let id = request_id(headers);
-    headers.insert(&REQUEST_ID, id.clone());
-    headers.insert(&REQUEST_START, decimal(clock::since_epoch()));
-    let forwarded = appended(headers, &FORWARDED_FOR, &marks.client);
-    headers.insert(&FORWARDED_FOR, forwarded);
-    headers.insert(&FORWARDED_PROTO, marks.proto.clone());
-    headers.insert(&FORWARDED_PORT, marks.port.clone());
-    let via = appended(headers, &header::VIA, via);
-    headers.insert(header::VIA, via);
-    parts.version = Version::HTTP_11;
-    if parts.uri.scheme().is_some() || parts.uri.authority().is_some() {
-        let path = parts.uri.path_and_query().cloned();
-        parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
-    }
-    id
+    })
+}
+
+/// Whether some servers want to hear that a request has no body (RFC 9110 §8.6).
+fn is_for_a_body(parts: &request::Parts) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method)
+        && !parts.headers.contains_key(header::CONTENT_LENGTH)
 }
 
 /// Takes out of what follows a body what does not belong there, or only the router may say.
@@ -292,31 +465,16 @@ pub fn to_client(headers: &mut HeaderMap, upgraded: bool) {
     headers.insert(header::VIA, via);
 }
 
-fn drop_disguised(headers: &mut HeaderMap) {
-    if !headers.keys().any(|name| name.as_str().contains('_')) {
-        return;
-    }
-    let disguised: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().contains('_'))
-        .filter(|name| OURS.contains(&name.as_str().replace('_', "-").as_str()))
-        .cloned()
-        .collect();
-    for name in disguised {
-        headers.remove(name);
-    }
+/// Whether a name becomes the same as one of ours in what apps make of it.
+fn is_disguised(name: &str) -> bool {
+    name.contains('_') && OURS.contains(&name.replace('_', "-").as_str())
 }
 
-/// HTTP/2 may send each cookie in a field of its own; HTTP/1.1 may not.
-fn join_cookies(headers: &mut HeaderMap) {
-    let mut cookies = headers.get_all(header::COOKIE).iter();
-    if cookies.next().is_none() || cookies.next().is_none() {
-        return;
-    }
-    let all: Vec<&[u8]> =
-        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
-        headers.insert(header::COOKIE, joined);
+fn drop_disguised(headers: &mut HeaderMap) {
+    let disguised: Vec<HeaderName> =
+        headers.keys().filter(|name| is_disguised(name.as_str())).cloned().collect();
+    for name in disguised {
+        headers.remove(name);
     }
 }
 
@@ -335,89 +493,27 @@ fn appended(headers: &HeaderMap, name: &HeaderName, last: &HeaderValue) -> Heade
 }
 
 /// The request's id if it came with one that Heroku would keep: 20 to 200 letters, digits and
-/// `+/=-`. Else a new one.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
-    if let Some(id) = headers.get(&REQUEST_ID) {
-        let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-".contains(byte);
-        if (20..=200).contains(&id.len()) && id.as_bytes().iter().all(good) {
-            return id.clone();
-        }
-    }
-    new_id()
+/// `+/=-`.
+fn known_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-".contains(byte);
+    headers
+        .get(&REQUEST_ID)
+        .filter(|id| (20..=200).contains(&id.len()) && id.as_bytes().iter().all(good))
 }
 
 /// A new id of a request.
-pub fn new_id() -> HeaderValue {
+fn new_id() -> Id {
     let bits = u128::from(clock::chance()) << 64 | u128::from(clock::chance());
     let id = uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid();
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-    let text: &str = id.hyphenated().encode_lower(&mut text);
-    HeaderValue::from_str(text).expect("an id has hexadecimal digits and hyphens")
+    id.hyphenated().encode_lower(&mut text);
+    text
 }
 
-/// Milliseconds.
-fn decimal(time: Duration) -> HeaderValue {
-    let digits = Digits::of(time.as_millis() as u64, 1);
-    HeaderValue::from_bytes(digits.as_bytes()).expect("digits are good in a header")
-}
+type Id = [u8; uuid::fmt::Hyphenated::LENGTH];
 
-/// A request's target and fields in one piece of memory of their own, so that the buffer that
-/// they were read into is free for the next read, and so that they can be sent again.
-#[derive(Debug)]
-pub struct Copied {
-    block: Bytes,
-    fields_at: usize,
-}
-
-impl Copied {
-    /// Copies them, and makes them parts of the copy.
-    pub fn of(parts: &mut request::Parts) -> Self {
-        let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        let fields = |headers: &HeaderMap| {
-            headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum::<usize>()
-        };
-        let mut block = Vec::with_capacity(path.len() + fields(&parts.headers));
-        block.extend_from_slice(path.as_bytes());
-        let fields_at = block.len();
-        for (name, value) in &parts.headers {
-            block.extend_from_slice(name.as_str().as_bytes());
-            block.push(b':');
-            block.extend_from_slice(value.as_bytes());
-            block.push(b'\n');
-        }
-        let copied = Self { block: block.into(), fields_at };
-        copied.replace(parts);
-        copied
-    }
-
-    fn replace(&self, parts: &mut request::Parts) {
-        if let Ok(path) = PathAndQuery::from_maybe_shared(self.block.slice(..self.fields_at)) {
-            parts.uri = Uri::from(path);
-        }
-        let mut at = self.fields_at;
-        for (name, value) in &mut parts.headers {
-            at += name.as_str().len() + 1;
-            let end = at + value.len();
-            if let Ok(copy) = HeaderValue::from_maybe_shared(self.block.slice(at..end)) {
-                *value = copy;
-            }
-            at = end + 1;
-        }
-    }
-
-    /// The fields once more.
-    pub fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for line in self.block[self.fields_at..].split(|byte| *byte == b'\n') {
-            let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-            let (name, value) = (&line[..colon], &line[colon + 1..]);
-            let value = HeaderValue::from_maybe_shared(self.block.slice_ref(value));
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
-                headers.append(name, value);
-            }
-        }
-        headers
-    }
+fn millis(time: Duration) -> Digits {
+    Digits::of(time.as_millis() as u64, 1)
 }
 
 #[cfg(test)]
@@ -474,13 +570,37 @@ mod tests {
         for (parts, why) in bad {
             assert_eq!(check(&parts), Err(why), "{parts:?}");
         }
-        let good = parts(|r| r.uri("/x").header("host", "A.example:4881"));
-        assert_eq!(check(&good).unwrap().host(), "A.example");
+        for (said, name) in [
+            ("A.example:4881", "A.example"),
+            ("a", "a"),
+            ("a:", "a"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+        ] {
+            let good = parts(|r| r.uri("/x").header("host", said));
+            assert_eq!(check(&good).unwrap().name(), name);
+        }
+    }
+
+    /// What a dyno gets: the first line, and the fields.
+    fn read(written: &Written) -> (String, HeaderMap) {
+        let text = str::from_utf8(written.block()).unwrap();
+        let (first, rest) = text.strip_suffix("\r\n\r\n").unwrap().split_once("\r\n").unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in rest.split("\r\n").map(|line| line.split_once(": ").unwrap()) {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.append(name, value.parse().unwrap());
+        }
+        (first.to_owned(), headers)
+    }
+
+    fn written(parts: &request::Parts, framing: Framing) -> Written {
+        to_dyno(parts, check(parts).unwrap(), &marks(), upgrade(parts).as_ref(), framing)
     }
 
     #[test]
     fn a_dyno_gets_no_fields_of_the_connection_and_true_ones_of_the_router() {
-        let mut parts = parts(|r| {
+        let parts = parts(|r| {
             r.uri("http://a.example/p?q")
                 .header("connection", "close, x-secret, x-forwarded-for, host")
                 .header("x-secret", "1")
@@ -494,42 +614,74 @@ mod tests {
                 .header("x-forwarded-for", "198.51.100.2")
                 .header("x-forwarded-proto", "https")
                 .header("x-request-id", "short")
+                .header("accept", "a")
+                .header("accept", "b")
         });
-        let authority = check(&parts).unwrap();
         assert_eq!(upgrade(&parts), None);
-        let id = to_dyno(&mut parts, &authority, &marks(), None, true);
-        let get = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
-        assert_eq!(parts.uri, "/p?q");
+        let written = written(&parts, Framing::Chunked);
+        let (first, headers) = read(&written);
+        let get = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+        assert_eq!(first, "GET /p?q HTTP/1.1");
         assert_eq!(get("host"), Some("a.example"));
         assert_eq!(get("x-forwarded-for"), Some("198.51.100.1, 198.51.100.2, 192.0.2.7"));
         assert_eq!(get("x-forwarded-proto"), Some("http"));
         assert_eq!(get("x-forwarded-port"), Some("80"));
         assert_eq!(get("via"), Some("1.1 causeway-router"));
         assert_eq!(get("x-request-id").map(str::len), Some(36));
-        assert_eq!(get("x-request-id"), id.to_str().ok());
+        assert_eq!(get("x-request-id"), Some(written.id()));
         assert_eq!(get("te"), Some("trailers"));
         assert_eq!(get("connection"), Some("te"));
         assert_eq!(get("transfer-encoding"), Some("chunked"));
         assert_eq!(get("a_b"), Some("stays"));
+        let accepted: Vec<_> = headers.get_all("accept").iter().collect();
+        assert_eq!(accepted, ["a", "b"]);
         for gone in ["x-secret", "keep-alive", "upgrade", "x_forwarded_for", "content_length"] {
             assert_eq!(get(gone), None, "{gone}");
         }
+        assert!(headers.keys().all(|name| {
+            let all = headers.get_all(name).iter().count();
+            name == "accept" || all == 1
+        }));
     }
 
     #[test]
-    fn a_copy_is_what_it_is_a_copy_of() {
-        let mut parts = parts(|r| {
+    fn what_the_log_says_is_what_the_dyno_gets() {
+        let parts = parts(|r| {
             r.uri("/p?q=:x")
                 .header("host", "a:80")
-                .header("cookie", "a=1")
-                .header("x-empty", "")
-                .header("cookie", "b=\u{e9}:")
+                .header("x-forwarded-for", "198.51.100.1")
+                .header("x-request-id", "01234567-89ab-cdef-0123")
+                .header("x-latin", HeaderValue::from_bytes(b"b=\xe9:").unwrap())
         });
-        let before = parts.headers.clone();
-        let copied = Copied::of(&mut parts);
-        assert_eq!(parts.headers, before);
-        assert_eq!(copied.headers(), before);
-        assert_eq!(parts.uri, "/p?q=:x");
+        let written = written(&parts, Framing::Sized);
+        assert_eq!(written.target(), "/p?q=:x");
+        assert_eq!(written.host(), "a");
+        assert_eq!(written.id(), "01234567-89ab-cdef-0123");
+        assert_eq!(written.client(), "198.51.100.1, 192.0.2.7");
+        assert!(written.block().windows(15).any(|it| it == b"x-latin: b=\xe9:\r\n"));
+        let turned_away = turned_away(&parts, check(&parts).unwrap(), &marks());
+        assert_eq!(turned_away.client(), "192.0.2.7");
+        assert_eq!((turned_away.target(), turned_away.host()), ("/p?q=:x", "a"));
+        assert_ne!(turned_away.id(), "01234567-89ab-cdef-0123");
+    }
+
+    #[test]
+    fn a_body_has_one_end() {
+        let length = |method, length: Option<&str>, framing| {
+            let mut parts = parts(|r| r.method(method).uri("/").header("host", "a"));
+            if let Some(length) = length {
+                parts.headers.insert("content-length", length.parse().unwrap());
+            }
+            let (_, headers) = read(&written(&parts, framing));
+            let get = |name| headers.get(name).map(|it| it.to_str().unwrap().to_owned());
+            (get("content-length"), get("transfer-encoding"))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(length("POST", Some("5"), Framing::Sized), (some("5"), None));
+        assert_eq!(length("POST", None, Framing::Chunked), (None, some("chunked")));
+        assert_eq!(length("POST", None, Framing::Bodiless), (some("0"), None));
+        assert_eq!(length("POST", Some("0"), Framing::Bodiless), (some("0"), None));
+        assert_eq!(length("GET", None, Framing::Bodiless), (None, None));
     }
 
     #[test]
@@ -541,25 +693,24 @@ mod tests {
             (&"a".repeat(200) as &str, true),
             (&"a".repeat(201) as &str, false),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.insert("x-request-id", HeaderValue::from_str(id).unwrap());
-            assert_eq!(request_id(&headers) == id, kept, "{id}");
+            let parts = parts(|r| r.uri("/").header("host", "a").header("x-request-id", id));
+            assert_eq!(written(&parts, Framing::Bodiless).id() == id, kept, "{id}");
         }
     }
 
     #[test]
     fn cookies_of_http_2_become_one_field() {
-        let mut parts = parts(|r| {
+        let parts = parts(|r| {
             r.version(Version::HTTP_2)
                 .uri("https://a.example/")
                 .header("cookie", "a=1")
                 .header("cookie", "b=2")
         });
-        let authority = check(&parts).unwrap();
-        to_dyno(&mut parts, &authority, &marks(), None, false);
-        assert_eq!(parts.headers.get("cookie").unwrap(), "a=1; b=2");
-        assert_eq!(parts.headers.get_all("cookie").iter().count(), 1);
-        assert_eq!(parts.headers.get("via").unwrap(), "2.0 causeway-router");
+        let (_, headers) = read(&written(&parts, Framing::Bodiless));
+        assert_eq!(headers.get("cookie").unwrap(), "a=1; b=2");
+        assert_eq!(headers.get_all("cookie").iter().count(), 1);
+        assert_eq!(headers.get("via").unwrap(), "2.0 causeway-router");
+        assert_eq!(headers.get("host").unwrap(), "a.example");
     }
 
     #[test]

@@ -7,18 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Response;
-use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Client;
-use super::body::DownBody;
 use super::code::Code;
 use super::entry::Entry;
-use super::upstream::Upstream;
+use super::upstream::Raw;
 
 const BUFFER: usize = 16 * 1024;
 
@@ -26,38 +23,22 @@ const BUFFER: usize = 16 * 1024;
 ///
 /// The request ended with that answer: what follows does not keep a dyno from being drained. The
 /// app hears of its end by its signal, and can tell its clients.
-pub fn open(
-    client: &Arc<Client>,
-    mut response: Response<Incoming>,
-    mut upstream: Upstream,
-    of_client: OnUpgrade,
-    mut entry: Box<Entry>,
-) -> Response<DownBody> {
-    let of_dyno = hyper::upgrade::on(&mut response);
+pub fn open(client: &Arc<Client>, dyno: Raw, of_client: OnUpgrade, mut entry: Box<Entry>) {
     let limits = client.web.limits.clone();
     let guard = client.web.under_way();
     tokio::spawn(async move {
-        let both = async {
-            let (dyno, (), client) = tokio::join!(of_dyno, upstream.finish(), of_client);
-            Some((client.ok()?, dyno.ok()?))
-        };
-        if let Ok(Some((client, dyno))) = timeout(limits.first_byte, both).await {
+        if let Ok(Ok(client)) = timeout(limits.first_byte, of_client).await {
             entry.release();
             run(client, dyno, limits.idle, &mut entry).await;
         }
         drop(guard);
     });
-    let (parts, _) = response.into_parts();
-    let mut out = Response::new(DownBody::Page { text: None, _entry: None });
-    *out.status_mut() = parts.status;
-    *out.headers_mut() = parts.headers;
-    out
 }
 
-async fn run(client: Upgraded, dyno: Upgraded, idle: Duration, entry: &mut Entry) {
+async fn run(client: Upgraded, dyno: Raw, idle: Duration, entry: &mut Entry) {
     let moved = Arc::new(Moved::default());
     let mut client = TokioIo::new(client);
-    let mut dyno = Counted { inner: TokioIo::new(dyno), moved: Arc::clone(&moved) };
+    let mut dyno = Counted { inner: dyno, moved: Arc::clone(&moved) };
     let copied = copy_bidirectional_with_sizes(&mut client, &mut dyno, BUFFER, BUFFER);
     tokio::select! {
         copied = copied => {

@@ -10,22 +10,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
 use super::head;
 
 /// What went wrong with a body.
 pub type BodyError = Box<dyn Error + Send + Sync>;
-
-/// The body of a request as the connection to a dyno reads it.
-#[derive(Debug)]
-pub enum UpBody {
-    /// There is none.
-    Empty,
-    /// One that other hands look at, too.
-    Shared(Upload),
-}
 
 /// A body of a request.
 #[derive(Debug, Clone)]
@@ -110,6 +101,11 @@ impl Upload {
         can
     }
 
+    /// What comes next of it.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.lock().poll(cx)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -181,50 +177,9 @@ impl State {
         }
     }
 
-    /// What is still to come, where that is known.
-    fn size_hint(&self) -> SizeHint {
-        let rest = self.incoming.size_hint();
-        let kept: u64 = self.kept.iter().skip(self.again).map(|chunk| chunk.len() as u64).sum();
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(kept));
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper.saturating_add(kept));
-        }
-        hint
-    }
-
     fn is_end_stream(&self) -> bool {
         self.again >= self.kept.len()
             && self.incoming.is_end_stream()
             && (self.trailers.is_none() || self.progress == Progress::Done)
-    }
-}
-
-impl Body for UpBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
-            Self::Shared(upload) => upload.lock().poll(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Shared(upload) => upload.lock().is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Shared(upload) => upload.lock().size_hint(),
-        }
     }
 }
