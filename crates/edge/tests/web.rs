@@ -7,6 +7,7 @@ mod web {
     pub mod bench;
     pub mod codes;
     pub mod control;
+    pub mod dynos;
     pub mod protocols;
     pub mod replacing;
     pub mod smuggling;
