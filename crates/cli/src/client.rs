@@ -1,5 +1,6 @@
 //! The way to a server: its address, who we are, and requests in JSON.
 
+mod lines;
 mod long;
 
 use std::io::Read;
@@ -22,6 +23,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use self::lines::{Lines, accepted};
 use crate::settings::{DEFAULT_LISTEN, default_data, variable};
 use crate::usage::usage;
 
@@ -403,20 +405,14 @@ impl Client {
             .with_context(|| format!("'{url}' is not an address"))?;
         self.runtime.block_on(async {
             let answer = self.http.request(request).await.map_err(|error| self.silent(&error))?;
-            let status = answer.status();
-            let mut body = answer.into_body();
-            if !status.is_success() {
-                let bytes = body.collect().await.context("the answer broke off")?.to_bytes();
-                return Err(refusal(status, &serde_json::from_slice(&bytes).unwrap_or_default()));
-            }
-            let mut text = Vec::new();
+            let mut body = accepted(answer).await?;
+            let mut lines = Lines::default();
             while let Some(frame) = body.frame().await {
                 let frame = frame.context("the stream broke off")?;
-                text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-                while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
-                    let line: Vec<u8> = text.drain(..=end).collect();
-                    let line = String::from_utf8_lossy(&line);
-                    let line = line.trim_end_matches(['\r', '\n']);
+                lines.add(frame.data_ref().map_or(&[][..], |data| data));
+                while let Some(line) = lines.next()? {
+                    let line = String::from_utf8_lossy(line);
+                    let line = line.trim_end_matches('\r');
                     let field = |name| {
                         let value: Option<&str> = line.strip_prefix(name);
                         value.map(|value| value.strip_prefix(' ').unwrap_or(value))

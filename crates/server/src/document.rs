@@ -14,19 +14,31 @@ const SEALED: &str = "_sealed";
 ///
 /// # Errors
 ///
-/// The cipher's.
+/// The cipher's, and [`store::Error::NoObject`].
 pub fn write(record: &Record, secret: &Secret) -> store::Result<String> {
     let key = record.key();
     let body = record.body();
-    let fields = key.kind().secrets();
-    if fields.is_empty() {
-        return Ok(body);
+    match key.kind().secrets() {
+        [] => Ok(body),
+        fields => seal(key.kind().name(), &key.to_string(), &body, fields, secret),
     }
-    let Ok(Value::Object(mut document)) = serde_json::from_str(&body) else { return Ok(body) };
+}
+
+/// A document with these fields sealed. One that has no fields is refused, as all of it may be
+/// secret.
+fn seal(
+    kind: &str,
+    id: &str,
+    body: &str,
+    fields: &[&str],
+    secret: &Secret,
+) -> store::Result<String> {
+    let Ok(Value::Object(mut document)) = serde_json::from_str(body) else {
+        return Err(store::Error::NoObject { kind: kind.to_owned(), id: id.to_owned() });
+    };
     for field in fields {
         let Some(plain) = document.remove(*field) else { continue };
-        let bound = binding(key.kind().name(), &key.to_string(), field);
-        let sealed = secret.seal(plain.to_string().as_bytes(), &bound)?;
+        let sealed = secret.seal(plain.to_string().as_bytes(), &binding(kind, id, field))?;
         document.insert(format!("{field}{SEALED}"), BASE64.encode(sealed).into());
     }
     Ok(Value::Object(document).to_string())
@@ -106,6 +118,18 @@ mod tests {
         assert!(read(&row(&other, body.clone()), secret).is_err());
         let data = DataDir::open(&dir.path().join("other")).unwrap();
         assert!(read(&row(&record, body), data.secret()).is_err());
+    }
+
+    #[test]
+    fn what_has_no_fields_is_refused_and_not_stored_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&dir.path().join("data")).unwrap();
+        for body in ["\"hunter2\"", "[{\"config\":\"hunter2\"}]", "null", "{\"config\":hunter2", ""]
+        {
+            let error = seal("release", "7", body, &["config"], data.secret()).unwrap_err();
+            assert!(matches!(error, store::Error::NoObject { .. }), "{body}: {error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -61,6 +61,14 @@ pub enum Error {
     /// A sealed value does not open: altered, sealed with another key, or for another use.
     #[error("a sealed value does not open: it was altered, or belongs elsewhere")]
     Unsealable,
+    /// A document has no fields, so that the secrets in it cannot be sealed one by one.
+    #[error("the secrets of {kind} {id} cannot be sealed: its document is no JSON object")]
+    NoObject {
+        /// The document's kind.
+        kind: String,
+        /// The document's id.
+        id: String,
+    },
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Random(#[source] getrandom::Error),

@@ -6,6 +6,7 @@ use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
 use serde_json::Value;
 
+use super::lines::{Lines, accepted};
 use super::{AGENT, Client, PATIENCE, refusal};
 
 impl Client {
@@ -34,23 +35,17 @@ impl Client {
         self.runtime.block_on(async {
             let answer = tokio::time::timeout(PATIENCE, self.http.request(request)).await;
             let answer = answer.map_err(|_| waited())?.map_err(|error| self.silent(&error))?;
-            let status = answer.status();
-            let mut body = answer.into_body();
-            if !status.is_success() {
-                let bytes = body.collect().await.context("the answer broke off")?.to_bytes();
-                return Err(refusal(status, &serde_json::from_slice(&bytes).unwrap_or_default()));
-            }
-            let mut text = Vec::new();
+            let mut body = accepted(answer).await?;
+            let mut lines = Lines::default();
             loop {
                 let frame = tokio::time::timeout(PATIENCE, body.frame()).await;
                 let Some(frame) = frame.map_err(|_| waited())? else {
                     bail!("{} ended before it was done", self.url);
                 };
                 let frame = frame.context("the answer broke off")?;
-                text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-                while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
-                    let line: Vec<u8> = text.drain(..=end).collect();
-                    let mut line: Value = serde_json::from_slice(&line).unwrap_or_default();
+                lines.add(frame.data_ref().map_or(&[][..], |data| data));
+                while let Some(line) = lines.next()? {
+                    let mut line: Value = serde_json::from_slice(line).unwrap_or_default();
                     if !line["done"].is_null() {
                         return Ok(line["done"].take());
                     }

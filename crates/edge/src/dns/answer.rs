@@ -64,8 +64,8 @@ pub fn answer(
     match known.find(&name) {
         Found::Elsewhere => return Answer::Elsewhere(Box::new(question)),
         found => {
-            let zone = known.zone_of(&name).unwrap_or(&name).to_owned();
-            fill(&mut reply, query, found, &zone, turn);
+            let zone = || known.zone_of(&name).unwrap_or(&name);
+            fill(&mut reply, query, found, zone, turn);
         }
     }
     Answer::Reply(encode(&reply, &question, transport))
@@ -144,7 +144,14 @@ fn reply_to(question: &Message, recursive: bool) -> Message {
     reply
 }
 
-fn fill(reply: &mut Message, query: &Query, found: Found, zone: &str, turn: usize) {
+/// Puts in what is known. `zone` finds the zone of the name, for what does not say it itself.
+fn fill<'a>(
+    reply: &mut Message,
+    query: &Query,
+    found: Found,
+    zone: impl FnOnce() -> &'a str,
+    turn: usize,
+) {
     let (name, kind) = (query.name(), query.query_type());
     let record = |data| Record::from_rdata(name.clone(), TTL, data);
     match found {
@@ -165,7 +172,7 @@ fn fill(reply: &mut Message, query: &Query, found: Found, zone: &str, turn: usiz
             }
         }
         Found::Addresses(_) | Found::Pointer(_) => {
-            reply.add_authorities(authority(zone));
+            reply.add_authorities(authority(zone()));
         }
         Found::Bare(zone) => {
             reply.add_authorities(authority(&zone));
