@@ -1,7 +1,8 @@
 //! Measures the edge's router against nginx as a reverse proxy: the same app, the same client, in
 //! turns, in one run. Needs `nginx` and `wrk`.
 //!
-//! `against_nginx edge <dir>` is the edge that it measures.
+//! `against_nginx "1 KiB, 32"` measures only what begins so. `against_nginx edge <dir>` is the edge
+//! that it measures.
 
 #![expect(clippy::print_stdout, reason = "its rows are what it is for")]
 
@@ -18,22 +19,21 @@ use model::{AppId, Cidr, DynoId, SpaceId};
 use uuid::Uuid;
 
 const HOST: &str = "demo.apps.localhost";
-const ROUNDS: usize = 5;
-const SECONDS: u32 = 4;
+const ROUNDS: usize = 15;
+const SECONDS: u32 = 2;
 /// That nginx may take to start.
 const START: Duration = Duration::from_secs(10);
 
 type Failed = Box<dyn Error>;
 
 fn main() -> Result<ExitCode, Failed> {
-    let mut args = std::env::args_os().skip(1);
-    if let (Some(word), Some(dir)) = (args.next(), args.next()) {
-        return Ok(if word == "edge" {
-            causeway_edge::process_main(Path::new(&dir))
-        } else {
-            ExitCode::FAILURE
-        });
-    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let only = match &args[..] {
+        [] => "",
+        [only] => only,
+        [word, dir] if word == "edge" => return Ok(causeway_edge::process_main(Path::new(dir))),
+        _ => return Ok(ExitCode::FAILURE),
+    };
     let dir = tempfile::tempdir()?;
     let (app, proxy, router) = (port()?, port()?, port()?);
     std::fs::create_dir_all(dir.path().join("app"))?;
@@ -46,15 +46,19 @@ fn main() -> Result<ExitCode, Failed> {
     let mut control = ensure(&std::env::current_exe()?, &config)?;
     control.sync(&intent(app))?;
     control.settle()?;
-    let measured = measure(proxy, router);
+    let measured = measure(proxy, router, only);
     control.stop()?;
     measured?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(proxy: u16, router: u16) -> Result<(), Failed> {
+fn measure(proxy: u16, router: u16, only: &str) -> Result<(), Failed> {
     for (path, what) in [("/small", "1 KiB"), ("/big", "256 KiB")] {
         for connections in [1, 32, 256] {
+            let title = format!("{what}, {connections} connections");
+            if !title.starts_with(only) {
+                continue;
+            }
             let mut theirs = Vec::new();
             let mut ours = Vec::new();
             for _ in 0..ROUNDS {
@@ -64,7 +68,6 @@ fn measure(proxy: u16, router: u16) -> Result<(), Failed> {
             let rate = spread(&theirs, &ours, |it| it.rate);
             let p99 = spread(&theirs, &ours, |it| it.p99_ms);
             let (theirs, ours) = (Figures::middle(&theirs), Figures::middle(&ours));
-            let title = format!("{what}, {connections} connections");
             row(&format!("{title}: nginx"), &theirs.to_string(), "");
             row(&format!("{title}: edge"), &ours.to_string(), "");
             row("  throughput ÷ nginx", &rate, "≥ 0.90");

@@ -1,6 +1,7 @@
 //! The routers' log: a line per request, in a file per app, within bounds, and never in the way
 //! of a request.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -83,14 +84,27 @@ struct Waiting {
 impl AppLog {
     /// Adds a line, which the closure writes without its end.
     pub fn add(self: &Arc<Self>, write: impl FnOnce(&mut String)) {
+        thread_local! {
+            static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+        }
+        // Written before the lock is taken: a thread that is put aside while it has the lock keeps
+        // all others waiting.
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            write(line);
+            line.push('\n');
+            self.push(line);
+        });
+    }
+
+    fn push(self: &Arc<Self>, line: &str) {
         let mut waiting = lock(&self.waiting);
         if waiting.text.len() > WAITING_BYTES {
             waiting.dropped += 1;
             return;
         }
         let before = waiting.text.len();
-        write(&mut waiting.text);
-        waiting.text.push('\n');
+        waiting.text.push_str(line);
         let after = waiting.text.len();
         drop(waiting);
         let full = before < HURRY_BYTES && after >= HURRY_BYTES;
