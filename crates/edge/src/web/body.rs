@@ -106,8 +106,11 @@ impl Download {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(Cut))) => {
-                self.fail(Code::H18);
+            Poll::Ready(Some(Err(cut))) => {
+                self.fail(match cut {
+                    Cut::Dyno => Code::H18,
+                    Cut::Client => Code::H27,
+                });
                 // What came before goes out first.
                 cx.waker().wake_by_ref();
                 Poll::Pending

@@ -80,9 +80,14 @@ pub enum Lost {
     Upload,
 }
 
-/// Why the rest of a response does not come.
+/// Who is to blame that the rest of a response does not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut;
+pub enum Cut {
+    /// The dyno broke off, or said what is no body.
+    Dyno,
+    /// The client broke its request off, and the dyno waits for more of it.
+    Client,
+}
 
 impl From<NotHttp> for Lost {
     fn from(_: NotHttp) -> Self {
@@ -92,7 +97,7 @@ impl From<NotHttp> for Lost {
 
 impl From<NotHttp> for Cut {
     fn from(_: NotHttp) -> Self {
-        Self
+        Self::Dyno
     }
 }
 
@@ -234,10 +239,10 @@ impl Upstream {
                 Step::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Step::Trailers(fields) => return Poll::Ready(Some(Ok(Frame::trailers(fields)))),
                 Step::Over => return Poll::Ready(None),
-                Step::Read if broken => return Poll::Ready(Some(Err(Cut))),
+                Step::Read if broken => return Poll::Ready(Some(Err(Cut::Client))),
                 Step::Read => match ready!(self.poll_fill(cx)) {
                     Ok(0) if self.payload == Payload::ToClose => return Poll::Ready(None),
-                    Ok(0) | Err(_) => return Poll::Ready(Some(Err(Cut))),
+                    Ok(0) | Err(_) => return Poll::Ready(Some(Err(Cut::Dyno))),
                     Ok(_) => {}
                 },
             }

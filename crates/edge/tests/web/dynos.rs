@@ -116,6 +116,28 @@ fn both_may_speak_at_once() {
 }
 
 #[test]
+fn a_request_that_breaks_while_it_is_answered_is_the_clients_fault() {
+    let mut bench = Bench::start();
+    let dyno = Dyno::with(|_, connection, _| {
+        if connection.head().is_some() {
+            connection.say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n");
+            // It answers the rest once it has the rest of the request.
+            let _ = std::io::copy(&mut connection.reader, &mut std::io::sink());
+        }
+    });
+    bench.backends(vec![up(1, dyno.address)]);
+    let mut client = Raw::to(bench.router());
+    client.say(format!(
+        "POST /broken HTTP/1.1\r\nhost: {HOST}\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"
+    ));
+    assert_eq!((client.head().status, client.chunk().unwrap()), (200, b"ok".to_vec()));
+    client.say("no chunk\r\n");
+    assert_eq!(client.chunk(), None, "the answer is not ended as if it were whole");
+    let line = bench.logged("/broken");
+    assert!(line.contains(" code=H27 ") && line.contains(" status=200 bytes=2 "), "{line}");
+}
+
+#[test]
 fn a_dyno_may_take_its_time_over_every_byte() {
     const ANSWER: &[u8] =
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </>\r\n\r\n\
