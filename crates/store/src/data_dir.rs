@@ -15,7 +15,7 @@ const DATABASE: &str = "causeway.db";
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    lock: Arc<File>,
+    lock: Arc<Lock>,
     secret: Secret,
 }
 
@@ -78,7 +78,7 @@ impl DataDir {
     }
 
     /// A share of the lock, for a store that may outlive this.
-    pub(crate) fn lock(&self) -> Arc<File> {
+    pub(crate) fn lock(&self) -> Arc<Lock> {
         Arc::clone(&self.lock)
     }
 }
@@ -88,7 +88,7 @@ impl DataDir {
 #[derive(Debug)]
 pub struct Restoring {
     path: PathBuf,
-    lock: Option<Arc<File>>,
+    lock: Option<Arc<Lock>>,
 }
 
 impl Restoring {
@@ -146,9 +146,21 @@ fn prepare(dir: &Path) -> Result<()> {
     durable::check_mode(dir, &metadata, 0o022, 0o700)
 }
 
+/// The lock on a data directory.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child that was begun and does not run its program yet has
+        // it open, too. If this fails, the kernel unlocks it when the last of them is gone.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Takes the lock, and says in its file who has it. The file stays: removing it would let two
 /// processes lock two files of the same name.
-fn lock(dir: &Path) -> Result<Arc<File>> {
+fn lock(dir: &Path) -> Result<Arc<Lock>> {
     let path = dir.join(LOCK);
     let mut file = OpenOptions::new()
         .read(true)
@@ -172,7 +184,7 @@ fn lock(dir: &Path) -> Result<Arc<File>> {
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(Error::file("write", &path))?;
-    Ok(Arc::new(file))
+    Ok(Arc::new(Lock(file)))
 }
 
 /// Reads the key; makes one only where there is no database that needs another.
@@ -211,6 +223,17 @@ mod tests {
 
     fn set_mode(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_child_that_is_about_to_begin_does_not_hold_the_lock() {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(scratch.path()).unwrap();
+        // What a child has between its beginning and its program's.
+        let _inherited = dir.lock().0.try_clone().unwrap();
+        assert!(matches!(DataDir::open(scratch.path()), Err(Error::InUse { .. })));
+        drop(dir);
+        DataDir::open(scratch.path()).unwrap();
     }
 
     #[test]

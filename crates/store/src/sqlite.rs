@@ -5,7 +5,6 @@ mod schema;
 mod tests;
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 
+use crate::data_dir::Lock;
 use crate::{
     AuditQuery, AuditRow, Batch, BoxError, Change, DataDir, Error, Progress, Result, Row, Secret,
     Store, Tail, durable,
@@ -52,7 +52,7 @@ pub struct Sqlite {
     path: PathBuf,
     secret: Secret,
     limits: Limits,
-    lock: Arc<File>,
+    lock: Arc<Lock>,
 }
 
 impl Sqlite {
