@@ -53,3 +53,19 @@ quietly() {
   rm -f "$log"
   return "$status"
 }
+
+# Runs tests, and fails if one below a directory wrote a snapshot that is new, or none used one that is
+# kept: with_snapshots 'crates/*/src' cargo nextest run …
+with_snapshots() {
+  local below=$1 used status=0 left
+  shift
+  used=$(mktemp)
+  INSTA_SNAPSHOT_REFERENCES_FILE=$used "$@" || status=$?
+  if ((status == 0)); then
+    # shellcheck disable=SC2086 # It is a pattern.
+    left=$(comm -13 <(sort -u "$used") <(find $below -name '*.snap' -printf "$root/%p\n" | sort))
+    [[ -z $left ]] || { printf 'No test uses these snapshots: delete them.\n%s\n' "$left" >&2; status=1; }
+  fi
+  rm -f "$used"
+  return "$status"
+}

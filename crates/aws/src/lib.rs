@@ -23,7 +23,11 @@
 //! assert_eq!(params.unused(), None);
 //! ```
 
+#![warn(unreachable_pub)]
+
 pub mod filter;
+#[cfg(test)]
+mod fuzz;
 pub mod paging;
 pub mod params;
 mod percent;

@@ -100,7 +100,7 @@ fn open(action: &str, token: &str) -> Result<String, ParamError> {
 
 fn check(action: &str, key: &[u8]) -> [u8; CHECK] {
     let digest = Sha256::new()
-        .chain_update(b"causeway page\0")
+        .chain_update(b"causeway page 2\0")
         .chain_update(action)
         .chain_update(b"\0")
         .chain_update(key)

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{percent, xml};
@@ -158,22 +157,6 @@ impl Params {
         self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| self.missing(name))
     }
 
-    /// The value of `name`, parsed.
-    pub fn parse_opt<T: FromStr<Err: fmt::Display>>(
-        &self,
-        name: &str,
-    ) -> Result<Option<T>, ParamError> {
-        self.get(name).map(|value| self.convert(name, value)).transpose()
-    }
-
-    /// The value of `name`, which must be there, parsed.
-    pub fn parse_required<T: FromStr<Err: fmt::Display>>(
-        &self,
-        name: &str,
-    ) -> Result<T, ParamError> {
-        self.convert(name, self.required(name)?)
-    }
-
     /// The value of `name`, `true` or `false` in any case.
     pub fn bool(&self, name: &str) -> Result<Option<bool>, ParamError> {
         let Some(value) = self.get(name) else { return Ok(None) };
@@ -211,14 +194,6 @@ impl Params {
         bare.into_iter().chain(node.into_iter().flat_map(Self::elements).filter_map(Self::read))
     }
 
-    /// The values of [`Params::list`], parsed.
-    pub fn parse_list<T: FromStr<Err: fmt::Display>>(
-        &self,
-        name: &str,
-    ) -> Result<Vec<T>, ParamError> {
-        self.list(name).map(|value| self.convert(name, value)).collect()
-    }
-
     /// The structures `name.1.*`, `name.2.*`, … in numeric order.
     pub fn structs(&self, name: &str) -> impl Iterator<Item = &Self> {
         self.node(name).into_iter().flat_map(Self::elements)
@@ -242,6 +217,15 @@ impl Params {
     /// An [`ParamError::Invalid`] for `name` inside this structure.
     pub fn invalid(&self, name: &str, value: &str, why: &str) -> ParamError {
         ParamError::invalid(self.full_name(name), value, why)
+    }
+
+    /// The parameters as one form, but for those whose full name is to be left out: the same bytes for the
+    /// same names and values, in whatever order and with whatever escapes they came. Every pair ends in
+    /// `&`. Does not count as reading. The form is stored in digests, so it must never change.
+    pub fn canonical(&self, leave_out: impl Fn(&str) -> bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write_canonical(&leave_out, &mut out);
+        out
     }
 
     /// The full name of the first parameter that has a value nobody asked for. The parameters of
@@ -279,12 +263,18 @@ impl Params {
         self.items.values().chain(members)
     }
 
-    fn convert<T: FromStr<Err: fmt::Display>>(
-        &self,
-        name: &str,
-        value: &str,
-    ) -> Result<T, ParamError> {
-        value.parse().map_err(|why: T::Err| self.invalid(name, value, &why.to_string()))
+    fn write_canonical(&self, leave_out: &dyn Fn(&str) -> bool, out: &mut Vec<u8>) {
+        if let Some(value) = &self.value
+            && !leave_out(&self.path)
+        {
+            percent::encode_into(out, self.path.as_bytes(), None);
+            out.push(b'=');
+            percent::encode_into(out, value.as_bytes(), None);
+            out.push(b'&');
+        }
+        for child in self.items.values().chain(self.names.values()) {
+            child.write_canonical(leave_out, out);
+        }
     }
 
     fn insert(&mut self, name: &str, value: String) -> Result<(), ParamError> {

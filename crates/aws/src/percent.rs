@@ -1,4 +1,6 @@
 //! Percent-encoding as SigV4 wants it, and the decoding that forms and signatures share.
+//!
+//! The crate `percent-encoding` takes a bad escape for text, which here is an error, and it does not know `+`.
 
 use std::borrow::Cow;
 

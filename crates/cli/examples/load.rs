@@ -1,4 +1,5 @@
-//! Measures a server from outside, as its clients meet it: `load api` and `load fabric`.
+//! Measures a server from outside, as its clients meet it: `load api`, `load fabric` and
+//! `load packets`.
 //!
 //! `$CAUSEWAY` names the binary; each run has a server and a directory of its own.
 
@@ -8,13 +9,16 @@ mod load {
     pub mod api;
     pub mod client;
     pub mod fabric;
+    pub mod packets;
+    pub mod sweeping;
 }
 
 fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("api") => load::api::run(),
         Some("fabric") => load::fabric::run(),
-        _ => anyhow::bail!("usage: load api | load fabric"),
+        Some("packets") => load::packets::run(),
+        _ => anyhow::bail!("usage: load api | load fabric | load packets"),
     }
 }
 

@@ -1,34 +1,31 @@
 //! `causeway demo`: the document's walkthrough, on a server of its own, with packets tried at
 //! each step (R6, R7, R9, R11–R18, R21).
 
-mod ask;
 mod child;
 mod clean;
-mod ec2;
-mod http;
+mod observer;
 mod packet;
-mod peer;
+mod peering;
 mod server;
 mod stop;
-mod story;
 mod tools;
 mod traffic;
+mod transcript;
 mod walk;
 
-use std::net::IpAddr;
 use std::process::ExitCode;
 
 use anyhow::bail;
 
-use crate::client::Connection;
+use crate::arguments::demo::DemoArgs;
 use crate::output::Out;
 use crate::settings::Fabric;
 
-use self::ask::Ask;
+use self::observer::Observer;
 use self::server::Server;
 use self::stop::Stop;
-use self::story::Story;
 use self::tools::Tools;
+use self::transcript::Transcript;
 use self::walk::Walk;
 
 /// What a shell shows of a program that Ctrl-C ended.
@@ -36,26 +33,14 @@ const INTERRUPTED: u8 = 130;
 /// Lines of the server's log that are shown where something went wrong.
 const LOG_LINES: usize = 30;
 
-/// What is to be shown, and where.
-pub struct Plan {
-    /// What carries packets, on a server of the demo's own.
-    pub fabric: Fabric,
-    /// Where that listens.
-    pub host: IpAddr,
-    /// Who is to own the space.
-    pub team: String,
-    /// The server that runs, if an address is named.
-    pub connection: Connection,
-}
-
 /// Walks through all of it. Nothing is left behind, however it ends.
 ///
 /// # Errors
 ///
 /// A server that does not start, and what cannot be cleaned up.
-pub fn run(plan: &Plan, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(plan: &DemoArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
     let stop = Stop::on_signals()?;
-    let mut story = Story::new(out);
+    let mut transcript = Transcript::new(out);
     let server = match &plan.connection.url {
         Some(url) => Server::attach(url, plan, &stop),
         None => start(plan, &stop),
@@ -63,33 +48,33 @@ pub fn run(plan: &Plan, out: &mut Out) -> anyhow::Result<ExitCode> {
     let mut server = match server {
         Ok(server) => server,
         Err(_) if stop.is_set() => {
-            let _ = story.line("Interrupted before anything was made.");
+            let _ = transcript.line("Interrupted before anything was made.");
             return Ok(ExitCode::from(INTERRUPTED));
         }
         Err(error) => return Err(error),
     };
-    let walked = walk(&mut story, &server, &stop);
+    let walked = walk(&mut transcript, &server, &stop);
     if let Err(error) = &walked {
         // A reader that went away hears nothing of it; what follows is done all the same.
-        let _ = lament(&mut story, error, &server, &stop);
+        let _ = report_failure(&mut transcript, error, &server, &stop);
     }
     let cleaned = server.finish();
     let _ = match (&cleaned, server.is_ours()) {
-        (Ok(()), true) => story.line("\nThe server is gone, and everything that it made."),
-        (Ok(()), false) => story.line("\nWhat the demo made there is gone."),
-        (Err(error), _) => story.line(format_args!("\nNot everything is gone: {error:#}")),
+        (Ok(()), true) => transcript.line("\nThe server is gone, and everything that it made."),
+        (Ok(()), false) => transcript.line("\nWhat the demo made there is gone."),
+        (Err(error), _) => transcript.line(format_args!("\nNot everything is gone: {error:#}")),
     };
     if stop.is_set() {
-        let _ = story.line(format_args!("Interrupted. Until then: {}", story.summary()));
+        let _ = transcript.line(format_args!("Interrupted. Until then: {}", transcript.summary()));
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    let _ = story.line(story.summary());
+    let _ = transcript.line(transcript.summary());
     cleaned?;
-    Ok(if walked.is_ok() && story.sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if walked.is_ok() && transcript.sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Starts a server that is the demo's own.
-fn start(plan: &Plan, stop: &Stop) -> anyhow::Result<Server> {
+fn start(plan: &DemoArgs, stop: &Stop) -> anyhow::Result<Server> {
     let fabric = plan.fabric;
     if fabric == Fabric::Linux && !nix::unistd::geteuid().is_root() {
         bail!(
@@ -100,36 +85,50 @@ fn start(plan: &Plan, stop: &Stop) -> anyhow::Result<Server> {
     Server::start(fabric, plan.host, stop)
 }
 
-fn walk(story: &mut Story<'_>, server: &Server, stop: &Stop) -> anyhow::Result<()> {
-    story.line("A walk through Private Space peering: a space, a VPC that is somebody else's,")?;
-    story.line("and what passes between them at each step.\n")?;
-    story.line(server.described())?;
+/// The steps of the walkthrough, in order.
+fn steps(mut walk: Walk<'_, '_>) -> anyhow::Result<()> {
+    let (space, customer) = walk.beside(|walk| walk.space(), |walk| walk.customer_vpc())?;
+    let network = walk.set_up(space, customer)?;
+    let pcx = walk.request(&network)?;
+    walk.accept(&network, &pcx)?;
+    walk.open_the_way(&network, &pcx)?;
+    walk.acls(&network)?;
+    walk.block_by_block(&network, &pcx)?;
+    walk.tear_down(&network, &pcx)?;
+    walk.leave(&network)
+}
+
+fn walk(transcript: &mut Transcript<'_>, server: &Server, stop: &Stop) -> anyhow::Result<()> {
+    transcript
+        .line("A walk through Private Space peering: a space, a VPC that is somebody else's,")?;
+    transcript.line("and what passes between them at each step.\n")?;
+    transcript.line(server.described())?;
     let tools = Tools::find(server, stop)?;
     for note in &tools.notes {
-        story.line(note)?;
+        transcript.line(note)?;
     }
-    if let Some(why) = server.moves_none() {
-        story.line(format_args!("packets none: {why}, so only `causeway why` is asked"))?;
+    if let Some(why) = server.why_no_packets() {
+        transcript.line(format_args!("packets none: {why}, so only `causeway why` is asked"))?;
     }
-    let walked = Walk::new(story, Ask { server, stop }, &tools).all();
+    let walked = steps(Walk::new(transcript, Observer { server, stop }, &tools));
     if server.is_ours() {
         return walked;
     }
     // What ends the demo must not end its cleaning up.
-    let cleaned = clean::up(server, &tools.ec2, &Stop::default());
+    let cleaned = clean::remove_all(server, &tools.ec2, &Stop::default());
     walked.and(cleaned)
 }
 
-fn lament(
-    story: &mut Story<'_>,
+fn report_failure(
+    transcript: &mut Transcript<'_>,
     error: &anyhow::Error,
     server: &Server,
     stop: &Stop,
 ) -> anyhow::Result<()> {
     if stop.is_set() {
-        return story.line("\nInterrupted. Cleaning up.");
+        return transcript.line("\nInterrupted. Cleaning up.");
     }
-    story.check(false, format_args!("the walk goes on: {error:#}"))?;
-    story.line("\nThe last that the server said:")?;
-    story.output(&server.log_tail(LOG_LINES))
+    transcript.check(false, format_args!("the walk goes on: {error:#}"))?;
+    transcript.line("\nThe last that the server said:")?;
+    transcript.output(&server.log_tail(LOG_LINES))
 }

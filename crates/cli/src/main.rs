@@ -1,9 +1,13 @@
-//! The `causeway` binary: `serve`, and a client command for everything.
+//! The `causeway` binary: the server, and client commands for everything that it does.
+
+#![warn(unreachable_pub)]
 
 mod arguments;
 mod client;
 mod commands;
 mod demo;
+mod failure;
+mod help;
 mod output;
 mod password;
 mod serve;
@@ -12,19 +16,11 @@ mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use crate::arguments::Cli;
 use crate::output::Out;
 
-/// Done.
-const DONE: u8 = 0;
-/// Refused or failed.
-const FAILED: u8 = 1;
-/// Wrong usage.
-const USAGE: u8 = 2;
-
-#[expect(clippy::print_stderr, reason = "the one place that says what went wrong")]
 fn main() -> ExitCode {
     // Inside a workload, and beside one, this program is another: no settings, no parser.
     let mut arguments = std::env::args_os().skip(1);
@@ -37,26 +33,21 @@ fn main() -> ExitCode {
             let directory = arguments.next().unwrap_or_default();
             return edge::process_main(std::path::Path::new(&directory));
         }
+        Some("warden") => return server::cleanup::warden::main(arguments),
         Some("init") => return fabric::runtime::init_main(arguments),
         Some(_) | None => {}
     }
-    let cli = match Cli::try_parse() {
+    let json = failure::wants_json();
+    let parsed = help::command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.use_stderr() { USAGE } else { DONE };
-            // Nothing is left to be done if even this cannot be printed.
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return failure::report_usage(&help::improved(error), json),
     };
     let mut out = Out::stdout();
     let outcome = commands::run(cli, &mut out);
     drop(out);
     match outcome {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("Error: {error:#}");
-            ExitCode::from(if usage::is_usage(&error) { USAGE } else { FAILED })
-        }
+        Err(error) => failure::report(&error, json),
     }
 }

@@ -1,16 +1,16 @@
-//! Passwords, typed or piped. They are never arguments: those are seen by everybody on a machine.
+//! Passwords, typed or piped. They are never arguments, as everybody on a machine can see those.
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
 use anyhow::{Context, bail};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
-/// The first line of standard input.
+/// Reads the password from the first line of standard input.
 ///
 /// # Errors
 ///
-/// Where there is none.
-pub fn from_stdin() -> anyhow::Result<String> {
+/// Standard input is empty or cannot be read.
+pub(crate) fn from_stdin() -> anyhow::Result<String> {
     line(&mut stdin().lock())
 }
 
@@ -22,13 +22,13 @@ fn line(input: &mut impl BufRead) -> anyhow::Result<String> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// Asks for one on the terminal, which does not show it. The question goes where errors go, as
-/// what is printed may be for a shell.
+/// Asks for a password on the terminal, which does not show it. The question goes to standard error, as
+/// standard output may be read by a shell.
 ///
 /// # Errors
 ///
-/// Where there is no terminal to ask on.
-pub fn ask(question: &str) -> anyhow::Result<String> {
+/// There is no terminal.
+pub(crate) fn ask(question: &str) -> anyhow::Result<String> {
     if !stdin().is_terminal() {
         bail!("there is no terminal to ask for a password on; pipe it in with --password-stdin");
     }
@@ -40,12 +40,12 @@ pub fn ask(question: &str) -> anyhow::Result<String> {
     typed
 }
 
-/// Asks for something that may be seen, such as whose password it is.
+/// Asks on the terminal for something that it may show, such as an email address.
 ///
 /// # Errors
 ///
-/// Where there is no terminal to ask on, or nothing was typed.
-pub fn ask_openly(question: &str) -> anyhow::Result<String> {
+/// There is no terminal, or nothing was typed.
+pub(crate) fn ask_openly(question: &str) -> anyhow::Result<String> {
     if !stdin().is_terminal() {
         bail!("there is no terminal to ask on; give the user's address: causeway login ADDRESS");
     }
@@ -58,12 +58,12 @@ pub fn ask_openly(question: &str) -> anyhow::Result<String> {
     }
 }
 
-/// Asks twice.
+/// Asks twice for a new password.
 ///
 /// # Errors
 ///
-/// As [`ask`], and where the two differ.
-pub fn ask_for_new() -> anyhow::Result<String> {
+/// There is no terminal, or the two passwords differ.
+pub(crate) fn ask_for_new() -> anyhow::Result<String> {
     let password = ask("New password")?;
     if ask("The same again")? != password {
         bail!("the two passwords differ; nothing was changed");
@@ -71,15 +71,16 @@ pub fn ask_for_new() -> anyhow::Result<String> {
     Ok(password)
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
+/// While this lives, the terminal does not show what is typed.
 struct Hidden(Termios);
 
 impl Hidden {
     fn new() -> anyhow::Result<Self> {
-        let before = tcgetattr(stdin()).context("the terminal says nothing of itself")?;
+        let before = tcgetattr(stdin()).context("the settings of the terminal cannot be read")?;
         let mut hidden = before.clone();
         hidden.local_flags.remove(LocalFlags::ECHO);
-        tcsetattr(stdin(), SetArg::TCSAFLUSH, &hidden).context("the terminal cannot be quiet")?;
+        tcsetattr(stdin(), SetArg::TCSAFLUSH, &hidden)
+            .context("the terminal cannot be kept from showing what is typed")?;
         Ok(Self(before))
     }
 }

@@ -1,8 +1,9 @@
-//! `causeway serve`.
+//! `causeway serve`: starts the server and stops it on a signal.
 
 use std::io::IsTerminal;
 
 use anyhow::Context;
+use server::cleanup::warden::Ephemeral;
 use server::{FirstStart, Server};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -16,9 +17,21 @@ use crate::settings::{ServeArgs, variable};
 ///
 /// # Errors
 ///
-/// Settings that do not fit, and what keeps a server from starting.
-pub fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
-    let config = args.config(&variable)?;
+/// Settings that are wrong, and whatever keeps the server from starting.
+pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
+    let mut config = args.config(&variable)?;
+    let made = match config.ephemeral {
+        Ephemeral::WorkloadsAndData => Some(
+            tempfile::Builder::new()
+                .prefix("causeway-")
+                .tempdir()
+                .context("no directory can be made for the data: name one with --data")?,
+        ),
+        Ephemeral::Nothing | Ephemeral::Workloads => None,
+    };
+    if let Some(made) = &made {
+        made.path().clone_into(&mut config.data);
+    }
     let filter = EnvFilter::try_from_env("CAUSEWAY_LOG").unwrap_or_else(|_| "info".into());
     let colours = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
     log(filter, colours, std::io::stderr).init();
@@ -26,7 +39,7 @@ pub fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the threads of the server cannot be started")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
         // Before anything is announced: whoever sees the address may already send a signal.
         let mut terminate = signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -52,15 +65,24 @@ pub fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         });
         server.run(stop).await?;
         Ok(())
-    })
+    });
+    // Nothing that is left to do there could be told to anybody, or be kept.
+    runtime.shutdown_background();
+    ended
 }
 
-/// The log, with colours where a terminal shows them: a file is to hold text.
+/// The log. It has colours on a terminal only, so that a file holds plain text.
 fn log<W>(filter: EnvFilter, colours: bool, to: W) -> impl SubscriberInitExt
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(to)
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(to)
+        // What cannot be written, as on a full disk, would be told to standard error, and whoever
+        // logged it would panic where that cannot be written to either.
+        .log_internal_errors(false)
 }
 
 fn signal(kind: tokio::signal::unix::SignalKind) -> anyhow::Result<tokio::signal::unix::Signal> {
@@ -77,11 +99,11 @@ fn greet(first: &FirstStart, data: &std::path::Path, out: &mut Out) {
     } else {
         format!("  a customer's account    {account} (customer), with an access key")
     });
-    out.line(format_args!("  a team                  {}", server::FIRST_TEAM));
-    out.line(format_args!("  its admin               {}, with a token", server::FIRST_USER));
+    out.line(format_args!("  a team                  {}", api::FIRST_TEAM));
+    out.line(format_args!("  its admin               {}, with a token", api::FIRST_USER));
     out.line(format_args!("To point the heroku and aws commands of a shell at it:"));
     out.line(format_args!("  eval \"$(causeway env --data {data})\""));
-    out.line(format_args!("Then try: heroku spaces:create my-space --team {}", server::FIRST_TEAM));
+    out.line(format_args!("Then try: heroku spaces:create my-space --team {}", api::FIRST_TEAM));
 }
 
 #[cfg(test)]
@@ -101,6 +123,25 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_in_nobodys_way() {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let said = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "serve::tests::logs_to_a_full_disk", "--ignored", "--nocapture"])
+            .stderr(full)
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(said.unwrap().success());
+    }
+
+    #[test]
+    #[ignore = "is run by another test, with a full disk as standard error"]
+    fn logs_to_a_full_disk() {
+        let log = log(EnvFilter::new("info"), false, std::io::stderr);
+        let _guard = log.set_default();
+        tracing::info!("it runs");
     }
 
     #[test]

@@ -1,48 +1,76 @@
 //! `serve`'s settings: a flag over the environment over the file over the default.
 
+mod defaults;
 mod edge;
+mod fabric;
+mod file;
+mod plans;
+mod values;
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use model::Region;
-use serde::Deserialize;
-use server::plans::Plans;
-use server::{Config, FabricKind};
+use model::{CodeRoom, Region};
+use server::apps::plans::Plans;
+use server::cleanup::warden::Ephemeral;
+use server::{Config, Database, FabricKind};
 
-pub use self::edge::EdgeArgs;
+pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
+use self::edge::EdgeArgs;
+pub(crate) use self::fabric::Fabric;
+use self::file::File;
+pub(crate) use self::values::variable;
+use self::values::{Variables, absolute, first, program, switch};
 use crate::usage::usage;
 
 /// What `serve` takes.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ServeArgs {
-    /// Directory that keeps everything; by default /var/lib/causeway for root [env: CAUSEWAY_DATA]
+pub(crate) struct ServeArgs {
+    /// Data directory; by default /var/lib/causeway for root, or else ~/.local/share/causeway
+    /// [env: CAUSEWAY_DATA]
     #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// Address to listen on; port 0 picks a free one; by default 127.0.0.1:4880
     /// [env: CAUSEWAY_LISTEN]
     #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
-    /// What carries packets: linux, or none for the APIs alone; by default linux
+    pub(crate) listen: Option<SocketAddr>,
+    /// What carries packets: the kernel of this machine, or nothing, for the APIs alone; by default
+    /// linux
     /// [env: CAUSEWAY_FABRIC]
     #[arg(long, value_enum)]
-    pub fabric: Option<Fabric>,
+    pub(crate) fabric: Option<Fabric>,
     /// Region of a new installation; by default us-east-1 [env: CAUSEWAY_REGION]
     #[arg(long)]
-    pub region: Option<String>,
-    /// Requests of the Platform API that each token has in an hour, 0 for no limit; by default 4500
+    pub(crate) region: Option<String>,
+    /// How many requests to the Platform API a user may make in an hour; 0 for no limit; by default
+    /// 4500
     /// [env: CAUSEWAY_RATE_LIMIT]
     #[arg(long, value_name = "REQUESTS")]
-    pub rate_limit: Option<u32>,
+    pub(crate) rate_limit: Option<u32>,
+
+    /// How many requests to the EC2 API an account may make in a second, on average, with bursts of
+    /// 20 times that; 0 for no limit; by default 100 [env: CAUSEWAY_EC2_RATE_LIMIT]
+    #[arg(long, value_name = "REQUESTS")]
+    pub(crate) ec2_rate_limit: Option<u32>,
+
+    /// How many GiB of disk the code of one app may take, that of old releases included; by default
+    /// 10
+    /// [env: CAUSEWAY_APP_CODE_LIMIT]
+    #[arg(long, value_name = "GIB")]
+    pub(crate) app_code_limit: Option<u32>,
+
+    /// How many GiB of disk the code of all apps of one team may take; by default 50
+    /// [env: CAUSEWAY_TEAM_CODE_LIMIT]
+    #[arg(long, value_name = "GIB")]
+    pub(crate) team_code_limit: Option<u32>,
     /// OCI runtime that runs dynos and instances; by default runc [env: CAUSEWAY_RUNTIME]
     #[arg(long, value_name = "PROGRAM")]
-    pub runtime: Option<PathBuf>,
-    /// TOML file with any of these settings, by their long names [env: CAUSEWAY_CONFIG]
+    pub(crate) runtime: Option<PathBuf>,
+    /// TOML file with any of these settings, under their long names [env: CAUSEWAY_CONFIG]
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Let `causeway clock:advance` move the clock [env: CAUSEWAY_TEST_CLOCK]
     #[arg(
         long,
@@ -52,8 +80,9 @@ pub struct ServeArgs {
         require_equals = true,
         default_missing_value = "true"
     )]
-    pub test_clock: Option<bool>,
-    /// Be a test double: any credentials, default VPCs, reset; loopback only
+    pub(crate) test_clock: Option<bool>,
+    /// Be a test double: take any credentials, have default VPCs and `causeway reset`, and listen on
+    /// loopback only
     /// [env: CAUSEWAY_EMULATOR]
     #[arg(
         long,
@@ -63,76 +92,33 @@ pub struct ServeArgs {
         require_equals = true,
         default_missing_value = "true"
     )]
-    pub emulator: Option<bool>,
-    /// TOML file with data services, in place of shipped ones of the same names and beside others
+    pub(crate) emulator: Option<bool>,
+    /// Leave nothing behind: when the server ends, in whatever way, remove all dynos, instances and
+    /// networks, and the data too if no data directory is named; by default on with --emulator
+    /// [env: CAUSEWAY_EPHEMERAL]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        value_parser = switch,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(crate) ephemeral: Option<bool>,
+    /// TOML file with plans of data services. They replace shipped plans of the same names
     /// [env: CAUSEWAY_PLANS]
     #[arg(long, value_name = "FILE")]
-    pub plans: Option<PathBuf>,
+    pub(crate) plans: Option<PathBuf>,
+    /// Start with a new database although files of an old one are there, if the old one is lost; the
+    /// files are set aside under lost/
+    #[arg(long, conflicts_with = "accept_database")]
+    pub(crate) new_database: bool,
+    /// Start with a database that is older than the last one or another one, and is at this revision;
+    /// files that it does not know are set aside under lost/
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) accept_database: Option<u64>,
     #[command(flatten)]
-    pub edge: EdgeArgs,
-}
-
-/// What carries packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fabric {
-    /// The kernel of this machine
-    Linux,
-    /// Nothing: the APIs alone
-    None,
-}
-
-/// The file's settings.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
-    data: Option<PathBuf>,
-    listen: Option<SocketAddr>,
-    fabric: Option<Fabric>,
-    region: Option<String>,
-    rate_limit: Option<u32>,
-    runtime: Option<PathBuf>,
-    test_clock: Option<bool>,
-    emulator: Option<bool>,
-    // Not flattened: that would let unknown keys through.
-    domain: Option<String>,
-    internal_domain: Option<String>,
-    router: Option<SocketAddr>,
-    router_tls: Option<SocketAddr>,
-    router_cert: Option<PathBuf>,
-    router_key: Option<PathBuf>,
-    dns: Option<SocketAddr>,
-    forward_dns: Option<String>,
-    plans: Option<PathBuf>,
-}
-
-/// What the file may have.
-const KEYS: [&str; 17] = [
-    "data",
-    "listen",
-    "fabric",
-    "region",
-    "rate-limit",
-    "runtime",
-    "test-clock",
-    "emulator",
-    "domain",
-    "internal-domain",
-    "router",
-    "router-tls",
-    "router-cert",
-    "router-key",
-    "dns",
-    "forward-dns",
-    "plans",
-];
-
-/// Where a variable's value comes from.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
-
-/// A variable of the environment. An empty one is none: a shell cannot always take one away.
-pub fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
+    pub(crate) edge: EdgeArgs,
 }
 
 impl ServeArgs {
@@ -142,10 +128,10 @@ impl ServeArgs {
     ///
     /// [`Usage`](crate::usage::Usage): a value or a file that cannot be read, an unknown key in
     /// it, an unknown region.
-    pub fn config(self, variables: Variables<'_>) -> anyhow::Result<Config> {
+    pub(crate) fn config(self, variables: Variables<'_>) -> anyhow::Result<Config> {
         let path = |name| variables(name).map(PathBuf::from);
         let file = match self.config.or_else(|| path("CAUSEWAY_CONFIG")) {
-            Some(path) => read(&path)?,
+            Some(path) => file::read(&path)?,
             None => File::default(),
         };
         let edge = EdgeArgs {
@@ -158,158 +144,99 @@ impl ServeArgs {
             dns: file.dns,
             forward_dns: file.forward_dns,
         };
-        let named = self.region.map_or_else(|| text(variables, "CAUSEWAY_REGION"), |r| Ok(Some(r)));
-        let region = match named?.or(file.region) {
-            Some(name) => match Region::find(&name) {
-                Some(region) => Some(region),
-                None => {
-                    return Err(usage(format!(
-                        "'{name}' is not a region; try us-east-1 or virginia"
-                    )));
-                }
-            },
-            None => None,
+        let region = first(self.region, variables, "CAUSEWAY_REGION", str::parse, file.region)?
+            .map(region)
+            .transpose()?;
+        let fabric = |text: &str| Fabric::from_str(text, true);
+        let fabric = first(self.fabric, variables, "CAUSEWAY_FABRIC", fabric, file.fabric)?;
+        let listen = first(self.listen, variables, "CAUSEWAY_LISTEN", str::parse, file.listen)?;
+        let limit = |flag: Option<u32>, name, file: Option<u32>, otherwise: u32| {
+            anyhow::Ok(first(flag, variables, name, str::parse, file)?.unwrap_or(otherwise))
         };
-        let parse_fabric = |text: &str| Fabric::from_str(text, true);
-        let fabric = match self.fabric {
-            Some(fabric) => Some(fabric),
-            None => parsed(variables, "CAUSEWAY_FABRIC", parse_fabric)?.or(file.fabric),
+        let room = |flag: Option<u32>, name, file: Option<u32>, otherwise: u64| {
+            let gibibytes = first(flag, variables, name, str::parse, file)?;
+            anyhow::Ok(gibibytes.map_or(otherwise, |count: u32| u64::from(count) << 30))
         };
-        let listen = match self.listen {
-            Some(listen) => Some(listen),
-            None => parsed(variables, "CAUSEWAY_LISTEN", str::parse)?.or(file.listen),
+        let on = |flag: Option<bool>, name, file: Option<bool>, otherwise: bool| {
+            anyhow::Ok(first(flag, variables, name, switch, file)?.unwrap_or(otherwise))
         };
-        let on = |flag: Option<bool>, name, file: Option<bool>| match flag {
-            Some(flag) => Ok(flag),
-            None => parsed(variables, name, switch).map(|set| set.or(file).unwrap_or(false)),
-        };
+        let emulator = on(self.emulator, "CAUSEWAY_EMULATOR", file.emulator, false)?;
+        let ephemeral = on(self.ephemeral, "CAUSEWAY_EPHEMERAL", file.ephemeral, emulator)?;
+        let CodeRoom { app, team } = CodeRoom::default();
+        let data = self.data.or_else(|| path("CAUSEWAY_DATA")).or(file.data);
         Ok(Config {
-            data: self
-                .data
-                .or_else(|| path("CAUSEWAY_DATA"))
-                .or(file.data)
-                .unwrap_or_else(default_data),
+            ephemeral: match (ephemeral, &data) {
+                (false, _) => Ephemeral::Nothing,
+                (true, Some(_)) => Ephemeral::Workloads,
+                (true, None) => Ephemeral::WorkloadsAndData,
+            },
+            data: absolute(&data.unwrap_or_else(default_data))?,
             listen: listen.unwrap_or(DEFAULT_LISTEN),
             fabric: match fabric.unwrap_or(Fabric::Linux) {
                 Fabric::Linux => FabricKind::Linux,
                 Fabric::None => FabricKind::None,
             },
             region,
-            rate_limit: match self.rate_limit {
-                Some(limit) => Some(limit),
-                None => parsed(variables, "CAUSEWAY_RATE_LIMIT", str::parse)?.or(file.rate_limit),
-            }
-            .unwrap_or(server::DEFAULT_PER_HOUR),
-            runtime: self
-                .runtime
-                .or_else(|| path("CAUSEWAY_RUNTIME"))
-                .or(file.runtime)
-                .unwrap_or_else(|| "runc".into()),
-            test_clock: on(self.test_clock, "CAUSEWAY_TEST_CLOCK", file.test_clock)?,
-            emulator: on(self.emulator, "CAUSEWAY_EMULATOR", file.emulator)?,
+            rate_limit: limit(
+                self.rate_limit,
+                "CAUSEWAY_RATE_LIMIT",
+                file.rate_limit,
+                server::DEFAULT_PER_HOUR,
+            )?,
+            ec2_rate_limit: limit(
+                self.ec2_rate_limit,
+                "CAUSEWAY_EC2_RATE_LIMIT",
+                file.ec2_rate_limit,
+                server::DEFAULT_PER_SECOND,
+            )?,
+            code_room: CodeRoom {
+                app: room(
+                    self.app_code_limit,
+                    "CAUSEWAY_APP_CODE_LIMIT",
+                    file.app_code_limit,
+                    app,
+                )?,
+                team: room(
+                    self.team_code_limit,
+                    "CAUSEWAY_TEAM_CODE_LIMIT",
+                    file.team_code_limit,
+                    team,
+                )?,
+            },
+            runtime: program(
+                self.runtime
+                    .or_else(|| path("CAUSEWAY_RUNTIME"))
+                    .or(file.runtime)
+                    .unwrap_or_else(|| "runc".into()),
+            )?,
+            test_clock: on(self.test_clock, "CAUSEWAY_TEST_CLOCK", file.test_clock, false)?,
+            emulator,
             edge: self.edge.or(EdgeArgs::of(variables)?).or(edge).config()?,
             plans: self
                 .plans
                 .or_else(|| path("CAUSEWAY_PLANS"))
                 .or(file.plans)
-                .map_or(Ok(Plans::default()), |path| plans(&path))?,
+                .map_or(Ok(Plans::default()), |path| plans::read(&path))?,
+            // Each is for one start, so neither the environment nor a file may say it.
+            database: match self.accept_database {
+                Some(revision) => Database::At(revision),
+                None if self.new_database => Database::New,
+                None => Database::Expected,
+            },
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
         })
     }
 }
 
-/// Reads yes or no, in the words that people use for them.
-fn switch(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err("say true or false (or 1, 0, yes, no, on, off)".to_owned()),
-    }
-}
-
-fn text(variables: Variables<'_>, name: &str) -> anyhow::Result<Option<String>> {
-    parsed(variables, name, |text| Ok::<_, String>(text.to_owned()))
-}
-
-fn parsed<T, E: std::fmt::Display>(
-    variables: Variables<'_>,
-    name: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> anyhow::Result<Option<T>> {
-    let Some(value) = variables(name) else { return Ok(None) };
-    let text = value.to_string_lossy();
-    parse(&text).map(Some).map_err(|error| usage(format!("{name}={text}: {error}")))
-}
-
-/// Where `serve` listens by default, and clients look.
-pub const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4880);
-
-/// Where everything is kept by default.
-pub fn default_data() -> PathBuf {
-    if nix::unistd::geteuid().is_root() {
-        return "/var/lib/causeway".into();
-    }
-    let share = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-    share.or_else(home).unwrap_or_else(|| ".".into()).join("causeway")
-}
-
-fn read(path: &Path) -> anyhow::Result<File> {
-    let wrong = |why: String| usage(format!("the settings file {} {why}", path.display()));
-    let text =
-        std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let table: toml::Table =
-        toml::from_str(&text).map_err(|error| wrong(format!("has a mistake: {error}")))?;
-    if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        let hint = match nearest(key) {
-            Some(meant) => format!("did you mean '{meant}'?"),
-            None => format!("it may have {}", KEYS.join(", ")),
-        };
-        return Err(wrong(format!("has the unknown key '{key}'; {hint}")));
-    }
-    toml::from_str(&text).map_err(|error| wrong(format!("has a mistake: {error}")))
-}
-
-/// The key that somebody meant who wrote another: the same in other letters, or with a slip or two.
-fn nearest(key: &str) -> Option<&'static str> {
-    let key = key.to_ascii_lowercase().replace('_', "-");
-    let distances = KEYS.map(|known| (distance(&key, known), known));
-    distances.into_iter().min().filter(|(slips, _)| *slips <= 2).map(|(_, known)| known)
-}
-
-/// How many letters must be put in, taken out or changed to make one word of another.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (n, letter) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], n + 1);
-        for (m, opposite) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *opposite);
-            diagonal = row[m + 1];
-            row[m + 1] = changed.min(row[m] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
-}
-
-/// The operator's data services: `[[plan]]` tables.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PlansFile {
-    #[serde(default)]
-    plan: Vec<model::Plan>,
-}
-
-fn plans(path: &Path) -> anyhow::Result<Plans> {
-    let about = || format!("the plans in {} cannot be taken", path.display());
-    let text = std::fs::read_to_string(path).with_context(about)?;
-    let file: PlansFile = toml::from_str(&text).with_context(about)?;
-    Plans::shipped().with(file.plan).with_context(about)
+/// A region by any of its names.
+fn region(name: String) -> anyhow::Result<Region> {
+    Region::find(&name)
+        .ok_or_else(|| usage(format!("'{name}' is not a region; try us-east-1 or virginia")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
     use std::io::Write;
 
     use super::*;
@@ -339,7 +266,9 @@ mod tests {
         assert_eq!(config.region.unwrap().name(), "ap-northeast-1");
         assert!(config.test_clock);
         assert_eq!(config.rate_limit, 9);
-        assert_eq!(ServeArgs::default().config(&none).unwrap().rate_limit, 4500);
+        let defaults = ServeArgs::default().config(&none).unwrap();
+        assert_eq!((defaults.rate_limit, defaults.ec2_rate_limit), (4500, 100));
+        assert_eq!(defaults.code_room, CodeRoom::default());
         assert_eq!(config.fabric, FabricKind::Linux);
         assert_eq!(ServeArgs::default().config(&none).unwrap().listen, DEFAULT_LISTEN);
         let set = |name: &str| {
@@ -360,6 +289,51 @@ mod tests {
         assert!(!config.test_clock && config.emulator, "either way");
         let off = ServeArgs { emulator: Some(false), ..with(&file) };
         assert!(!off.config(&set).unwrap().emulator, "a flag says no as well");
+    }
+
+    #[test]
+    fn relative_paths_are_those_of_the_directory_of_the_start_wherever_they_stand() {
+        let here = std::env::current_dir().unwrap();
+        let of = |args: ServeArgs, variables: Variables<'_>| {
+            let config = args.config(variables).unwrap();
+            (config.data, config.runtime)
+        };
+        let flags = ServeArgs {
+            data: Some("./data".into()),
+            runtime: Some("./runc".into()),
+            ..ServeArgs::default()
+        };
+        assert_eq!(of(flags, &none), (here.join("data"), here.join("runc")));
+        let set = |name: &str| match name {
+            "CAUSEWAY_DATA" => Some("data".into()),
+            "CAUSEWAY_RUNTIME" => Some("bin/runc".into()),
+            _ => None,
+        };
+        let expected = (here.join("data"), here.join("bin/runc"));
+        assert_eq!(of(ServeArgs::default(), &set), expected);
+        let file = file("data = \"data\"\nruntime = \"bin/runc\"\n");
+        assert_eq!(of(with(&file), &none), expected, "not those beside the file");
+        // A name alone is looked up on the path.
+        let named = ServeArgs { runtime: Some("crun".into()), ..ServeArgs::default() };
+        assert_eq!(of(named, &none).1, PathBuf::from("crun"));
+        assert_eq!(of(ServeArgs::default(), &none).1, PathBuf::from("runc"));
+        let whole = ServeArgs { runtime: Some("/opt/runc".into()), ..ServeArgs::default() };
+        assert_eq!(of(whole, &none).1, PathBuf::from("/opt/runc"));
+    }
+
+    #[test]
+    fn an_emulator_leaves_nothing_unless_it_is_told_to() {
+        let ephemeral = |args: ServeArgs| args.config(&none).unwrap().ephemeral;
+        let plain = ServeArgs::default();
+        assert_eq!(ephemeral(plain.clone()), Ephemeral::Nothing);
+        let emulator = ServeArgs { emulator: Some(true), ..plain.clone() };
+        assert_eq!(ephemeral(emulator.clone()), Ephemeral::WorkloadsAndData);
+        let named = ServeArgs { data: Some("./data".into()), ..emulator.clone() };
+        assert_eq!(ephemeral(named), Ephemeral::Workloads, "the data is somebody's");
+        let kept = ServeArgs { ephemeral: Some(false), ..emulator };
+        assert_eq!(ephemeral(kept), Ephemeral::Nothing);
+        let real = ServeArgs { ephemeral: Some(true), ..plain };
+        assert_eq!(ephemeral(real), Ephemeral::WorkloadsAndData);
     }
 
     #[test]
@@ -404,10 +378,35 @@ mod tests {
         let plans = with(text).unwrap();
         let kafka = plans.find("heroku-kafka").unwrap();
         assert_eq!((kafka.port, &*kafka.data), (9092, "/var/lib/kafka"));
-        assert_eq!(plans.all().len(), 3);
+        assert_eq!(plans.all().len(), Plans::shipped().all().len());
         let error = format!("{:#}", with(&text.replace("port", "prot")).unwrap_err());
         assert!(error.contains("prot"), "{error}");
         let error = format!("{:#}", with(&text.replace("9092", "0")).unwrap_err());
         assert!(error.contains("heroku-kafka:standard-0"), "{error}");
+        // What a service sees is at the same place for every server, wherever it is started.
+        for (from, to, path) in [
+            ("/usr/share/doc", "share/doc", "share/doc"),
+            ("mounts =", "image = \"./kafka\"\n            mounts =", "./kafka"),
+            ("/var/lib/kafka", "lib/kafka", "lib/kafka"),
+        ] {
+            let error = format!("{:#}", with(&text.replace(from, to)).unwrap_err());
+            assert!(error.contains(&format!("{path}, which is no absolute path")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_plan_without_a_command_changes_the_shipped_one() {
+        let with = |text: &str| {
+            let file = file(text);
+            let args = ServeArgs { plans: Some(file.path().to_owned()), ..ServeArgs::default() };
+            args.config(&none).map(|config| config.plans)
+        };
+        let text = "[[plan]]\nservice = \"heroku-redis\"\nplan = \"premium-0\"\nmemory = 7\n";
+        let plans = with(text).unwrap();
+        let shipped = Plans::shipped();
+        let (ours, shipped) = (plans.find("heroku-redis"), shipped.find("heroku-redis"));
+        assert_eq!(*ours.unwrap(), model::Plan { memory: Some(7), ..shipped.unwrap().clone() });
+        let error = format!("{:#}", with(&text.replace("redis", "mongo")).unwrap_err());
+        assert!(error.contains("`port`") || error.contains("`command`"), "{error}");
     }
 }

@@ -1,10 +1,10 @@
-//! What is wrong with how a command was called, which is another exit status than a refusal.
+//! Errors with an exit status of their own: wrong usage, and a missing verdict.
 
 use std::fmt;
 
-/// The command was called in a way that cannot be right.
+/// The error that a command was called in a way that cannot be right.
 #[derive(Debug)]
-pub struct Usage(String);
+pub(crate) struct Usage(String);
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,12 +14,29 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// An error for wrong usage.
-pub fn usage(text: impl Into<String>) -> anyhow::Error {
+/// Makes an error about wrong usage.
+pub(crate) fn usage(text: impl Into<String>) -> anyhow::Error {
     Usage(text.into()).into()
 }
 
+/// The error that `why` gives no verdict, so that its exit status is neither that for yes nor for no.
+#[derive(Debug)]
+pub(crate) struct NoVerdict;
+
+impl fmt::Display for NoVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no verdict")
+    }
+}
+
+impl std::error::Error for NoVerdict {}
+
 /// Whether an error is about how the command was called.
-pub fn is_usage(error: &anyhow::Error) -> bool {
+pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.is::<Usage>())
+}
+
+/// Whether an error is about a missing verdict.
+pub(crate) fn is_no_verdict(error: &anyhow::Error) -> bool {
+    error.is::<NoVerdict>()
 }

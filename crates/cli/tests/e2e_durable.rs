@@ -8,87 +8,9 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-
-use serde_json::json;
-use support::Server;
-
-/// Requests that make things, by the Platform API: each answer is a promise.
-fn make(url: String, token: String, first: usize, stop: &AtomicBool, kept: &Mutex<Vec<String>>) {
-    for n in (first..).step_by(4) {
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
-        let name = format!("space-{n}");
-        let second = n / 250;
-        let body = json!({
-            "name": name, "team": "team", "cidr": format!("10.{}.0.0/16", n % 250),
-            "data_cidr": format!("172.{}.0.0/16", 18 + second % 10),
-        });
-        match post(&url, &token, &body.to_string()) {
-            Some(201) => kept.lock().unwrap().push(name),
-            Some(other) => panic!("{name}: {other}"),
-            None => return,
-        }
-    }
-}
-
-/// One request over a socket of its own; the status, if an answer came whole.
-fn post(url: &str, token: &str, body: &str) -> Option<u16> {
-    use std::io::{Read, Write};
-    let address = url.strip_prefix("http://")?;
-    let mut stream = std::net::TcpStream::connect(address).ok()?;
-    write!(
-        stream,
-        "POST /spaces HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
-         accept: application/vnd.heroku+json; version=3\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    serde_json::from_str::<serde_json::Value>(body).ok()?;
-    head.split(' ').nth(1)?.parse().ok()
-}
-
-#[test]
-fn what_was_acknowledged_survives_kill_nine() {
-    let mut server = Server::none(&[]);
-    let kept = Arc::new(Mutex::new(Vec::new()));
-    let mut made = 0;
-    for round in 0..4_usize {
-        let token = server.env(&[]).into_iter().find(|(n, _)| n == "HEROKU_API_KEY").unwrap().1;
-        let stop = Arc::new(AtomicBool::new(false));
-        let makers: Vec<_> = (0..4)
-            .map(|n| {
-                let (url, token) = (server.url.clone(), token.clone());
-                let (stop, kept) = (Arc::clone(&stop), Arc::clone(&kept));
-                let first = 1000 * round + n;
-                std::thread::spawn(move || make(url, token, first, &stop, &kept))
-            })
-            .collect();
-        // A point that differs from round to round, in the middle of commits.
-        let enough = made + 20 + 17 * round;
-        while kept.lock().unwrap().len() < enough {
-            std::thread::yield_now();
-        }
-        server.kill();
-        stop.store(true, Ordering::Relaxed);
-        makers.into_iter().for_each(|maker| maker.join().unwrap());
-        server.restart();
-        let there = server.causeway(&["spaces", "--json"]).json();
-        let there: Vec<&str> =
-            there.as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
-        let kept = kept.lock().unwrap();
-        for name in kept.iter() {
-            assert!(there.contains(&name.as_str()), "{name} was acknowledged and is gone");
-        }
-        made = kept.len();
-    }
-}
+use serde_json::Value;
+use support::talk::{ECHO, Talk};
+use support::{Server, text};
 
 #[test]
 fn a_backup_of_a_running_server_starts_elsewhere() {
@@ -121,6 +43,37 @@ fn a_backup_of_a_running_server_starts_elsewhere() {
 }
 
 #[test]
+fn what_a_moved_clock_ended_stays_ended_over_restarts() {
+    let mut server = Server::none(&["--test-clock"]);
+    let info = support::space(&server, "blue", "shop");
+    let site = support::site(&server, "10.100.0.0/16", "10.100.1.0/24", "true");
+    let pcx = support::peer(&server, &site, &info);
+    let status = |server: &Server| {
+        let describe = ["ec2", "describe-vpc-peering-connections", "--vpc-peering-connection-ids"];
+        let found = server.aws(&[&describe[..], &[&pcx]].concat()).json();
+        let seen = text(&found["VpcPeeringConnections"][0]["Status"]["Code"]);
+        let shown = server.causeway(&["status", "--json"]).json();
+        assert_eq!(shown["peerings"][&seen], 1, "{shown}");
+        seen
+    };
+    assert_eq!(status(&server), "pending-acceptance");
+    server.causeway(&["clock:advance", "8d"]).ok();
+    assert_eq!(status(&server), "expired");
+    server.hang_up();
+    server.restart();
+    assert_eq!(status(&server), "expired");
+    server.kill_and_restart();
+    assert_eq!(status(&server), "expired");
+
+    // Without a clock that may be moved, too; it only goes no further.
+    server.kill();
+    let server = Server::on(server.data.path(), &["--fabric", "none"]);
+    assert_eq!(status(&server), "expired");
+    let refused = server.causeway(&["clock:advance", "1d"]).refused();
+    assert!(refused.contains("--test-clock"), "{refused}");
+}
+
+#[test]
 fn a_second_server_is_kept_from_the_same_directory() {
     let server = Server::none(&[]);
     let second = std::process::Command::new(env!("CARGO_BIN_EXE_causeway"))
@@ -133,40 +86,8 @@ fn a_second_server_is_kept_from_the_same_directory() {
     assert!(said.contains("in use by process"), "{said}");
 }
 
-/// Answers every byte; an instance's user data.
-const ECHO: &str = r#"#!/bin/sh
-exec python3 -c '
-import socket, threading
-def serve(c):
-    while True:
-        d = c.recv(64)
-        if not d: return
-        c.sendall(d)
-l = socket.create_server(("0.0.0.0", 8000))
-while True:
-    threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()
-'
-"#;
-
-/// Sends a byte and waits for its answer, again and again, until its input ends. A byte that is
-/// lost ends it with an error.
-const ASK: &str = r#"
-import select, socket, sys
-s = socket.create_connection((sys.argv[1], 8000), timeout=5)
-n = 0
-print("connected", flush=True)
-while not select.select([sys.stdin], [], [], 0.005)[0]:
-    s.sendall(b"x")
-    if s.recv(1) != b"x":
-        sys.exit("the connection ended")
-    n += 1
-print("answers", n, flush=True)
-"#;
-
 #[test]
 fn established_connections_outlive_the_server() {
-    use std::io::{BufRead, BufReader, Read};
-
     let mut server = Server::linux();
     server.causeway(&["spaces:create", "calm", "--team", "team"]).ok();
     server.until("the space is allocated", |server| {
@@ -183,29 +104,77 @@ fn established_connections_outlive_the_server() {
         server.connects(&dyno.target, &site.address, 8000)
     });
 
-    let mut client = std::process::Command::new(env!("CARGO_BIN_EXE_causeway"))
-        .args(["exec", &dyno.target, "--data"])
-        .arg(server.data.path())
-        .args(["--", "python3", "-c", ASK, &site.address])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(client.stdout.take().unwrap());
-    let mut line = String::new();
-    said.read_line(&mut line).unwrap();
-    assert_eq!(line, "connected\n");
+    let talk = Talk::start(&server, &dyno.target, &site.address);
     for _ in 0..3 {
         server.kill_and_restart();
         server.sweep();
     }
-    drop(client.stdin.take());
-    let mut rest = String::new();
-    said.read_to_string(&mut rest).unwrap();
-    assert!(client.wait().unwrap().success(), "{rest}");
-    let answers: u32 = rest.trim().strip_prefix("answers ").unwrap().parse().unwrap();
+    let answers = talk.end();
     assert!(answers > 20, "the connection was used all the while: {answers}");
     let status = server.causeway(&["status", "--json"]).json();
     assert_eq!(status["fabric"]["repairs"], 0, "nothing had to be repaired: {status}");
     assert_eq!(status["dynos"]["up"], 1);
+}
+
+/// Runs a command in the root namespace that damages something.
+fn damage(line: &str) {
+    let mut words = line.split(' ');
+    let ran = std::process::Command::new(words.next().unwrap()).args(words).output().unwrap();
+    assert!(ran.status.success(), "{line}: {ran:?}");
+}
+
+#[test]
+fn what_is_damaged_by_hand_is_repaired_without_a_sweep_and_told() {
+    let server = Server::linux();
+    let site = support::site(&server, "10.100.0.0/16", "10.100.1.0/24", ECHO);
+    let other = support::launch(&server, &site.subnet, "#!/bin/sh\nexec sleep 100000\n");
+    let asked = ["ec2", "describe-instances", "--instance-ids", &site.instance];
+    let found = server.aws(&asked).json();
+    let found = &found["Reservations"][0]["Instances"][0]["NetworkInterfaces"][0];
+    let eni = text(&found["NetworkInterfaceId"]);
+    let group = ["ec2", "authorize-security-group-ingress", "--group-id", &site.group];
+    let open = ["--protocol", "tcp", "--port", "8000", "--cidr", "0.0.0.0/0"];
+    server.aws(&[&group[..], &open].concat()).json();
+    server.until("the instance answers", |server| server.connects(&other.id, &site.address, 8000));
+    // Each process's start, as the kernel counts.
+    let started = || {
+        let look = ["--", "cut", "-d ", "-f22", "/proc/1/stat"];
+        server.causeway(&[&["exec", &site.instance][..], &look].concat()).ok()
+    };
+    let since = started();
+    assert_eq!(server.causeway(&["status", "--json"]).json()["fabric"]["repairs"], 0);
+    let fabric = || server.causeway(&["status", "--json"]).json()["fabric"].clone();
+    let repairs_of = |fabric: &Value, said: &str| {
+        let all = fabric["last_repairs"].as_array().unwrap();
+        all.iter().filter(|repair| repair.as_str().unwrap().contains(said)).count()
+    };
+    let vpc = &site.vpc;
+    for (line, said) in [
+        (format!("ip netns del cw-{eni}"), "its namespace had lost its name"),
+        (format!("umount -l /run/netns/cw-{vpc}"), "its router's namespace had lost its name"),
+        (format!("ip netns exec cw-{vpc} nft flush ruleset"), "the firewall was missing"),
+        (format!("ip -n cw-{vpc} rule del prio 1000"), "policy rule 1000 was missing"),
+        (format!("ip -n cw-{eni} link del eth0"), "link eth0 was missing"),
+    ] {
+        // A sweep that happens to come in between repairs it too, and says nothing of what the
+        // kernel told: then once more.
+        let told = (0..5).any(|_| {
+            let before = fabric();
+            damage(&line);
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            let after = loop {
+                let now = fabric();
+                if repairs_of(&now, said) > repairs_of(&before, said) {
+                    break now;
+                }
+                assert!(std::time::Instant::now() < deadline, "{line}: {now}");
+            };
+            assert!(after["repairs"].as_u64() > before["repairs"].as_u64(), "{line}");
+            after["last_sweep"] == before["last_sweep"]
+        });
+        assert!(told, "{line}: only sweeps find it");
+        assert!(server.log().contains(said), "{line}");
+        assert!(server.connects(&other.id, &site.address, 8000), "{line}");
+        assert_eq!(started(), since, "{line}: the process went on");
+    }
 }

@@ -46,7 +46,7 @@ fn a_copy_neither_takes_over_its_original_nor_is_taken_over() {
     let serve = ["serve", "--listen", "127.0.0.1:0", "--data"];
 
     ended(&causeway(&["restore", file, "--data", &same], &[]), 0, &[]);
-    let words = ["looked after by process", "stop that server", "restore --new-instance"];
+    let words = ["is managed by process", "stop that server", "restore --new-instance"];
     ended(&causeway(&[&serve[..], &[&same]].concat(), &[]), 1, &words);
     ended(&causeway(&["fabric:purge", "--confirm", "--data", &same], &[]), 1, &words);
     server.causeway(&["exec", &dyno, "--", "true"]).ok();
@@ -115,7 +115,7 @@ fn wrong_usage_is_told_from_refusals() {
         &["status"],
         &["accounts"],
     ] {
-        let words = ["is no installation of Causeway"];
+        let words = ["is not a data directory of Causeway"];
         ended(&causeway(&[arguments, &["--data", typo]].concat(), &[]), 2, &words);
         assert!(!Path::new(typo).exists(), "{arguments:?} made a directory");
     }
@@ -141,6 +141,35 @@ fn wrong_usage_is_told_from_refusals() {
     assert_eq!(server.causeway(&["clock:advance", "1d"]).code, Some(1));
     let status = server.causeway(&["status"]).ok();
     assert!(status.contains("Instances  0\n"), "{status}");
+}
+
+#[test]
+fn a_refusal_has_its_id_in_words_and_as_json() {
+    let server = Server::none(&[]);
+    let operator = [("CAUSEWAY_DATA", server.data.path().to_str().unwrap())];
+    let stranger = [("CAUSEWAY_URL", &*server.url), ("HEROKU_API_KEY", "wrong")];
+    for (variables, arguments, status, id) in [
+        (&operator[..], &["spaces:info", "nowhere"][..], 404, "not_found"),
+        (&operator, &["spaces:create", "No Name", "--team", "team"], 422, "invalid_params"),
+        (&operator, &["teams:create", "one", "--admin", "nobody@example.com"], 404, "not_found"),
+        (&stranger, &["spaces"], 401, "unauthorized"),
+    ] {
+        let run = |arguments: &[&str]| {
+            let refused = causeway(arguments, variables);
+            ended(&refused, 1, &[]);
+            assert!(refused.stdout.is_empty(), "{arguments:?}: {refused:?}");
+            String::from_utf8(refused.stderr).unwrap()
+        };
+        let words = run(arguments);
+        let message = words
+            .strip_prefix("Error: ")
+            .and_then(|rest| rest.strip_suffix(&format!("\nError ID: {id}\n")))
+            .unwrap_or_else(|| panic!("{arguments:?}: {words}"));
+        let json = run(&[arguments, &["--json"]].concat());
+        let error: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let expected = serde_json::json!({ "id": id, "message": message, "status": status });
+        assert_eq!(error, expected, "{arguments:?}");
+    }
 }
 
 #[test]
@@ -228,11 +257,140 @@ fn whoever_sees_an_end_may_ask_why() {
     let both = [user.clone(), account.clone()].concat();
     ended(&why(&both, &dyno, &site.instance), 0, &["gets through", &site.group]);
     // What is another's is not told from what is not there.
-    let none = ["there is no instance"];
+    let none = ["there is no instance", "named by its address", "vpc-…/10.0.0.5"];
     ended(&why(&user, &dyno, &site.instance), 2, &none);
     ended(&why(&user, &dyno, "i-00000000000000001"), 2, &none);
-    ended(&why(&account, &dyno, &site.instance), 2, &["there is no app 'shop'"]);
-    ended(&why(&with(&[]), &dyno, &at), 1, &["causeway env"]);
+    let none = ["there is no app 'shop'", "named by its address"];
+    ended(&why(&account, &dyno, &site.instance), 2, &none);
+    // Named so, it is found.
+    ended(&why(&user, &dyno, &site.address), 0, &["gets through"]);
+    // No verdict is neither yes nor no.
+    ended(&why(&with(&[]), &dyno, &at), 3, &["there is no verdict", "causeway env"]);
+    let wrong = [("CAUSEWAY_URL", &*server.url), ("HEROKU_API_KEY", "HRKU-nobody")];
+    ended(&causeway(&["why", &dyno, &at, "--port", "8000"], &wrong), 3, &["causeway env"]);
+    let nowhere = [("CAUSEWAY_URL", "http://127.0.0.1:9"), ("HEROKU_API_KEY", "HRKU-nobody")];
+    ended(&causeway(&["why", &dyno, &at, "--port", "8000"], &nowhere), 3, &["no verdict"]);
+    let asked = ["why", &dyno, &at, "--proto", "icmp", "--source-port", "53"];
+    ended(&causeway(&asked, &wrong), 2, &["icmp has no ports"]);
+}
+
+/// Types what `why` prints into the real clients, until it says that the flow passes; says how
+/// often it was asked, and all that was typed.
+fn mend(server: &Server, from: &str, to: &str, port: &str) -> (usize, Vec<String>) {
+    let mut typed = Vec::new();
+    for asked in 1..10 {
+        let why = server.causeway(&["why", from, to, "--port", port, "--json"]);
+        let verdict: serde_json::Value = serde_json::from_str(&why.out).unwrap();
+        assert_eq!(why.code, Some(if verdict["allowed"] == true { 0 } else { 1 }), "{why:?}");
+        if verdict["allowed"] == true {
+            return (asked, typed);
+        }
+        let commands: Vec<String> = verdict["hops"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|hop| hop["commands"].as_array().unwrap().iter().map(text))
+            .collect();
+        assert!(!commands.is_empty(), "nothing is left to type: {verdict:#}");
+        for line in commands {
+            let words = shlex::split(&line).unwrap();
+            let arguments: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+            match &*words[0] {
+                "aws" => drop(server.aws(&arguments).ok()),
+                "heroku" => drop(server.heroku(&arguments).ok()),
+                "causeway" => drop(server.causeway(&arguments).ok()),
+                other => panic!("{other} is no client"),
+            }
+            typed.push(line);
+        }
+    }
+    panic!("it never passes: {typed:#?}");
+}
+
+#[test]
+fn what_why_prints_is_typed_until_the_packet_passes() {
+    let server = Server::none(&[]);
+    support::space(&server, "blue", "shop");
+    server.causeway(&["spaces:limits:set", "blue", "--peerings", "1"]).ok();
+    let run = server.causeway(&["run", "--app", "shop", "--json", "--", "sleep 1"]).json();
+    let dyno = format!("shop/{}", text(&run["name"]));
+    let site = support::site(&server, "10.100.0.0/16", "10.100.1.0/24", "true");
+    let other = support::site(&server, "10.110.0.0/16", "10.110.1.0/24", "true");
+    let ec2 =
+        |line: &str| server.aws(&[&["ec2"][..], &line.split(' ').collect::<Vec<_>>()].concat());
+    let entry = |acl: &str, way: &str, number: u16, rest: &str| {
+        ec2(&format!(
+            "create-network-acl-entry --network-acl-id {acl} {way} --rule-number {number} {rest}"
+        ))
+        .ok();
+    };
+    let of_vpc =
+        |kind: &str, vpc: &str| ec2(&format!("{kind} --filters Name=vpc-id,Values={vpc}")).json();
+
+    // A denial with the first number of all, another one of most ephemeral ports, a group without
+    // a rule, and a route to an interface that vanished.
+    let acl = text(&of_vpc("describe-network-acls", &site.vpc)["NetworkAcls"][0]["NetworkAclId"]);
+    entry(&acl, "--ingress", 1, "--protocol -1 --cidr-block 10.0.0.0/8 --rule-action deny");
+    let ports = "--protocol tcp --port-range From=2048,To=65535 --cidr-block 0.0.0.0/0";
+    entry(&acl, "--egress", 50, &format!("{ports} --rule-action deny"));
+    let table = text(&of_vpc("describe-route-tables", &site.vpc)["RouteTables"][0]["RouteTableId"]);
+    let second = support::launch(&server, &site.subnet, "true");
+    ec2(&format!("create-route --route-table-id {table} --destination-cidr-block 10.0.0.0/16 --instance-id {}", second.id)).ok();
+    ec2(&format!("terminate-instances --instance-ids {}", second.id)).ok();
+    server.until("the interface is gone", |_| {
+        let tables = of_vpc("describe-route-tables", &site.vpc);
+        tables["RouteTables"][0]["Routes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|r| r["State"] == "blackhole")
+    });
+
+    let (asked, typed) = mend(&server, &dyno, &site.instance, "8000");
+    assert_eq!(asked, 3, "the peering first, then all the rest at once: {typed:#?}");
+    for part in [
+        "create-vpc-peering-connection",
+        "heroku spaces:peerings:accept",
+        "replace-network-acl-entry",
+        "authorize-security-group-ingress",
+        "--port-range From=2048,To=65535",
+        "replace-route",
+    ] {
+        assert!(typed.iter().any(|line| line.contains(part)), "{part}: {typed:#?}");
+    }
+    // The space is full by now, and the other VPC needs the way back only.
+    let (_, typed) = mend(&server, &other.instance, &dyno, "5000");
+    assert!(typed.iter().any(|line| line.starts_with("causeway spaces:limits:set")), "{typed:#?}");
+    let json = server.causeway(&["why", &dyno, &site.instance, "--port", "8000", "--json"]).json();
+    let hops = json["hops"].as_array().unwrap();
+    let acls: Vec<&serde_json::Value> =
+        hops.iter().filter(|hop| hop["network_acl_id"] == acl.as_str()).collect();
+    assert_eq!(acls.len(), 2, "{json:#}");
+    assert!(acls.iter().all(|hop| hop["rule_number"].as_u64().is_some()), "{acls:#?}");
+    assert!(hops.iter().any(|hop| hop["security_group_rule_id"].is_string()), "{json:#}");
+
+    // Some source ports only are told as such.
+    entry(&acl, "--egress", 10, &format!("{ports} --rule-action deny"));
+    let part = server.causeway(&["why", &dyno, &site.instance, "--port", "8000"]);
+    assert_eq!(part.code, Some(1));
+    assert!(part.out.contains("gets through from the source ports 1024-2047 ONLY"), "{part:?}");
+    let one = ["why", &dyno, &site.instance, "--port", "8000", "--source-port", "1024-2047"];
+    assert_eq!(server.causeway(&one).code, Some(0));
+
+    // Who accepts what is accepted is told so; the API does it again.
+    let accepted = typed_accept(&server);
+    for _ in 0..2 {
+        let again = server.causeway(&["spaces:peerings:accept", &accepted, "--space", "blue"]).ok();
+        assert!(again.contains("already") && again.contains("nothing was changed"), "{again}");
+        server.heroku(&["spaces:peerings:accept", &accepted, "--space", "blue"]).ok();
+    }
+}
+
+/// The id of a customer's peering of the space `blue`.
+fn typed_accept(server: &Server) -> String {
+    let list = server.causeway(&["spaces:peerings", "blue", "--json"]).json();
+    let ids = list.as_array().unwrap().iter().map(|peering| text(&peering["pcx_id"]));
+    ids.into_iter().find(|id| id.starts_with("pcx-")).unwrap()
 }
 
 #[test]
@@ -288,4 +446,31 @@ fn a_closed_terminal_ends_a_server_cleanly() {
     assert!(note.exists());
     assert!(server.hang_up().success(), "{}", server.log());
     assert!(!note.exists(), "it said goodbye");
+}
+
+#[test]
+fn other_services_are_refused_in_their_own_form() {
+    let server = Server::none(&[]);
+    // For some services this client has other addresses unless it is told.
+    let here = format!("--endpoint-url {}", server.url);
+    for (line, code) in [
+        ("s3 ls", "NotImplemented"),
+        ("s3api create-bucket --bucket apps", "NotImplemented"),
+        ("dynamodb list-tables", "UnknownOperationException"),
+        ("sqs list-queues HERE", "UnknownOperationException"),
+        ("lambda list-functions", "UnknownOperationException"),
+        ("cloudwatch list-metrics", ""),
+        ("cloudformation list-stacks", "InvalidAction"),
+        ("elbv2 describe-load-balancers", "InvalidAction"),
+        ("rds describe-db-instances HERE", "InvalidAction"),
+        ("route53 list-hosted-zones", "InvalidAction"),
+    ] {
+        let line = line.replace("HERE", &here);
+        let words: Vec<&str> = line.split(' ').collect();
+        let said = server.aws(&words).refused();
+        assert!(said.contains("Causeway has EC2, STS and IAM; it has no "), "{line}: {said}");
+        assert!(said.contains(&format!("({code}")), "{line}: {said}");
+    }
+    server.aws(&["sts", "get-caller-identity"]).ok();
+    server.aws(&["iam", "list-account-aliases"]).ok();
 }

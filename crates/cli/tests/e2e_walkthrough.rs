@@ -11,7 +11,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Ran, Server, dyno, peer, redact, site, text};
+use support::{Ran, Server, admit, dyno, peer, redact, site, text};
 
 const WEB: &str =
     "#!/bin/sh\ncd /tmp\npython3 -m http.server 8000 &\npython3 -m http.server 8001\n";
@@ -153,20 +153,7 @@ fn r6_to_r18_the_document_from_beginning_to_end() {
     server.sweep();
     assert!(!reaches(8000), "R16: without a rule");
     for block in ["10.0.144.0/20", "10.0.128.0/20"] {
-        server
-            .aws(&[
-                "ec2",
-                "authorize-security-group-ingress",
-                "--group-id",
-                &site.group,
-                "--protocol",
-                "tcp",
-                "--port",
-                "8000",
-                "--cidr",
-                block,
-            ])
-            .ok();
+        admit(&server, &site, block, 8000);
     }
     server.sweep();
     assert!(reaches(8000), "R12, R15, R16: everything is in place");

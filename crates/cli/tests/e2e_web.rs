@@ -301,19 +301,26 @@ fn certificate(dir: &std::path::Path, names: &str) -> (String, String) {
 #[test]
 fn a_real_client_over_tls_and_http_2_and_a_pattern_of_names() {
     let dir = tempfile::tempdir().unwrap();
-    let (key, chain) = certificate(dir.path(), "DNS:*.apps.localhost,DNS:*.example.com");
+    let (_, chain) = certificate(dir.path(), "DNS:*.apps.localhost,DNS:*.example.com");
     let (clear, secure) = (free_address(), free_address());
     let (clear_text, secure_text) = (clear.to_string(), secure.to_string());
-    let server = Server::linux_with(&[
-        "--router",
-        &clear_text,
-        "--router-tls",
-        &secure_text,
-        "--router-cert",
-        &chain,
-        "--router-key",
-        &key,
-    ]);
+    // The edge, which reads them, has another working directory than the server.
+    let server = Server::on(
+        dir.path(),
+        &[
+            "--fabric",
+            "linux",
+            "--test-clock",
+            "--router",
+            &clear_text,
+            "--router-tls",
+            &secure_text,
+            "--router-cert",
+            "chain.pem",
+            "--router-key",
+            "./key.pem",
+        ],
+    );
     space(&server, "shop-space", "shop");
     deploy(&server, "shop", PROCFILE);
     server.heroku(&["domains:add", "*.example.com", "--app", "shop"]).ok();

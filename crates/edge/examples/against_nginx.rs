@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use causeway_edge::{Config, Place, ensure};
+use causeway_edge::{Config, Location, ensure};
 use model::edge::{AppRoute, Backend, BackendState, EdgeIntent, RouterIntent};
 use model::{AppId, Cidr, DynoId, SpaceId};
 use uuid::Uuid;
@@ -42,7 +42,7 @@ fn main() -> Result<ExitCode, Failed> {
     let _proxy = nginx(dir.path(), "proxy", proxy, &proxy_config(proxy, app))?;
     let mut config = Config::new(dir.path().join("edge"));
     config.router = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, router)));
-    config.place = Place::Here { http: port()?, https: port()?, dns: port()? };
+    config.location = Location::Here { http: port()?, https: port()?, dns: port()? };
     let mut control = ensure(&std::env::current_exe()?, &config)?;
     control.sync(&intent(app))?;
     control.settle()?;

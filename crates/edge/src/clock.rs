@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::digits::Digits;
+use jiff::fmt::temporal::DateTimePrinter;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
-/// The time since 1970.
-pub fn since_epoch() -> Duration {
+/// The time since 1970-01-01 00:00 UTC.
+pub(crate) fn since_epoch() -> Duration {
     #[expect(
         clippy::disallowed_methods,
         reason = "the edge is a process of its own; here it looks"
@@ -16,7 +18,7 @@ pub fn since_epoch() -> Duration {
 }
 
 /// A number that nobody can foresee well: for spreading load and for ids, not for secrets.
-pub fn chance() -> u64 {
+pub(crate) fn chance() -> u64 {
     thread_local! {
         static STATE: Cell<u64> = const { Cell::new(0) };
     }
@@ -35,8 +37,8 @@ pub fn chance() -> u64 {
     })
 }
 
-/// A number that nobody can foresee at all.
-pub fn secret_u16() -> u16 {
+/// A number from the system's cryptographic source, for what a forger must not guess.
+pub(crate) fn secret_u16() -> u16 {
     let mut bytes = [0; 2];
     if getrandom::fill(&mut bytes).is_err() {
         bytes.copy_from_slice(&chance().to_le_bytes()[..2]);
@@ -53,38 +55,13 @@ fn seed() -> u64 {
     u64::from_le_bytes(bytes) | 1
 }
 
-/// Writes a time as RFC 3339 does, in UTC and with microseconds.
-pub fn write_rfc3339(out: &mut String, at: Duration) {
-    let seconds = at.as_secs();
-    let (year, month, day) = civil(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let micros = at.subsec_micros().into();
-    for (number, width, after) in [
-        (year, 4, "-"),
-        (month, 2, "-"),
-        (day, 2, "T"),
-        (hour, 2, ":"),
-        (minute, 2, ":"),
-        (second, 2, "."),
-        (micros, 6, "+00:00"),
-    ] {
-        out.push_str(Digits::of(number, width).as_str());
-        out.push_str(after);
-    }
-}
-
-/// The date of a day, counted from 1970: years are taken to begin in March, so that leap days
-/// come last.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+/// Writes a time since 1970 as RFC 3339 does, in UTC and with microseconds.
+pub(crate) fn write_rfc3339(out: &mut String, at: Duration) {
+    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+    // Times beyond the year 9999 cannot be written. To print into a string never fails.
+    let timestamp = SignedDuration::try_from(at).and_then(Timestamp::from_duration);
+    let _ =
+        PRINTER.print_timestamp_with_offset(&timestamp.unwrap_or(Timestamp::MAX), Offset::UTC, out);
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! What an edge is told when it starts, and never again.
+//! The configuration of an edge, which does not change while it runs.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,35 +8,39 @@ use model::edge::Domains;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// How many hexadecimal digits of a configuration's hash tell it from others.
+const FINGERPRINT_DIGITS: usize = 32;
+
 /// Where an edge lives, listens and forwards to. Another configuration needs another edge: see
 /// [`crate::ensure`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
-    /// Its directory: the control socket, the lock, the note of the process and the logs.
+    /// The edge's directory, with its control socket, lock, process mark and logs.
     pub dir: PathBuf,
-    /// Where the public router takes requests in the clear.
+    /// The address at which the public router takes requests without TLS.
     pub router: Option<SocketAddr>,
-    /// Where the public router takes requests over TLS; needs `tls`.
+    /// The address at which the public router takes requests over TLS. It needs `tls`.
     pub router_tls: Option<SocketAddr>,
-    /// The certificate chain and its key, as PEM files. With them the internal routers answer on
-    /// the TLS port, too.
+    /// The PEM files of the certificate chain and of its key. With them the internal routers listen
+    /// on the TLS port, too.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// Where names under the platform's domains are answered to everybody, over UDP and TCP.
+    /// The address at which everybody may look up names in the platform's domains, over UDP and
+    /// TCP.
     pub dns: Option<SocketAddr>,
     /// The platform's own domains, in lower case and without a trailing dot.
     pub domains: Domains,
-    /// The address that the hosts of public apps resolve to; the public router's own if not
-    /// given. Needed where that one listens on all addresses.
+    /// The address that the hosts of public apps resolve to. Without one it is the public router's
+    /// own, unless that listens on all addresses.
     pub public_address: Option<Ipv4Addr>,
-    /// What becomes of questions of VPCs that nobody here can answer.
+    /// Who is asked when a VPC's resolver does not know a name.
     pub forward: Forward,
-    /// Where sockets are made.
+    /// Where the sockets of VPCs and spaces are opened.
     #[serde(default)]
-    pub place: Place,
-    /// What the names of those network namespaces begin with.
+    pub location: Location,
+    /// The prefix of the names of the installation's network namespaces.
     #[serde(default = "usual_prefix")]
     pub prefix: String,
-    /// How long things may take.
+    /// The limits on time, size and rate.
     #[serde(default)]
     pub limits: Limits,
 }
@@ -47,7 +50,8 @@ fn usual_prefix() -> String {
 }
 
 impl Config {
-    /// One that listens nowhere in public, forwards nothing, and has the default domains.
+    /// A configuration that listens at no public address, forwards no questions and has the default
+    /// domains.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
@@ -58,13 +62,14 @@ impl Config {
             domains: Domains::default(),
             public_address: None,
             forward: Forward::None,
-            place: Place::default(),
+            location: Location::default(),
             prefix: usual_prefix(),
             limits: Limits::default(),
         }
     }
 
-    /// What tells two configurations apart.
+    /// A hash of everything that the configuration says, certificate files included, in hexadecimal
+    /// digits.
     pub fn fingerprint(&self) -> String {
         let text = serde_json::to_vec(self).expect("a configuration is plain data");
         let mut hash = Sha256::new();
@@ -75,13 +80,12 @@ impl Config {
                 hash.update(std::fs::read(path).unwrap_or_default());
             }
         }
-        hash.finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        let mut text = hex::encode(hash.finalize());
+        text.truncate(FINGERPRINT_DIGITS);
+        text
     }
 
-    /// What the hosts of public apps resolve to.
+    /// The address that the hosts of public apps resolve to, if there is one.
     pub fn public(&self) -> Option<Ipv4Addr> {
         let listens = self.router.or(self.router_tls).map(|address| address.ip());
         self.public_address.or(match listens {
@@ -100,11 +104,11 @@ pub(crate) fn socket(dir: &Path) -> PathBuf {
     dir.join("edge.sock")
 }
 
-/// What becomes of questions that nobody here can answer.
+/// Who is asked when a resolver does not know a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Forward {
-    /// They are refused.
+    /// Nobody: such questions are refused.
     None,
     /// The resolvers that `/etc/resolv.conf` names are asked.
     HostResolvers,
@@ -112,10 +116,10 @@ pub enum Forward {
     Servers(Vec<SocketAddr>),
 }
 
-/// Where the sockets of VPCs and spaces are made.
+/// Where the sockets of VPCs and spaces are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum Location {
     /// In the network namespaces of their VPC's router and their space's interfaces, on the ports
     /// that the world expects.
     #[default]
@@ -123,16 +127,16 @@ pub enum Place {
     /// In the process's own namespace and on these ports: for tests, and for a fabric that
     /// carries no packets.
     Here {
-        /// Instead of 80.
+        /// The port in place of 80.
         http: u16,
-        /// Instead of 443.
+        /// The port in place of 443.
         https: u16,
-        /// Instead of 53.
+        /// The port in place of 53.
         dns: u16,
     },
 }
 
-impl Place {
+impl Location {
     pub(crate) fn http(self) -> u16 {
         match self {
             Self::Namespaces => 80,
@@ -155,33 +159,37 @@ impl Place {
     }
 }
 
-/// How long and how big things may be. The defaults are Heroku's where it documents one.
+/// How long things may take and how big they may be. The defaults are Heroku's where it documents
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// For a connection to a dyno (H19).
+    /// How long it may take to open a connection to a dyno (H19).
     pub connect: Duration,
-    /// From the end of a request to the first byte of its response (H12).
+    /// How long a dyno may take from the end of a request to the first byte of its response (H12).
     pub first_byte: Duration,
-    /// Between two bytes after the first (H15, H28).
+    /// How long nothing may move of a body that was begun: of a response (H15) or of a request
+    /// (H28).
     pub idle: Duration,
-    /// That a request waits for a dyno that starts (H20).
+    /// How long a request waits for a starting dyno (H20).
     pub boot: Duration,
-    /// For the head of a request, and between two requests on a connection.
+    /// How long a client may take for the head of a request, and between two requests on a
+    /// connection.
     pub keep_alive: Duration,
-    /// That an unused connection to a dyno is kept.
+    /// How long an unused connection to a dyno is kept open.
     pub dyno_keep_alive: Duration,
-    /// From one try to reach a starting dyno to the next: at first, and at most.
+    /// The pause between two tries to reach a starting dyno: the first pause, and the longest.
     pub probe: (Duration, Duration),
-    /// That an edge which was replaced goes on with what is under way.
+    /// How long an edge goes on with requests in flight after a successor took over.
     pub linger: Duration,
-    /// The head of a request, in bytes.
+    /// The size of the head of a request or a response, in bytes.
     pub head_bytes: usize,
-    /// As much of a request's body is kept to be sent again to another connection, in bytes.
+    /// How many bytes of a request's body are kept, to be sent again over another connection.
     pub replay_bytes: usize,
-    /// DNS packets in a second from one address (`ec2.md` §1.8).
+    /// How many DNS packets from one address are answered in a second, as Amazon documents it for
+    /// its resolver.
     pub dns_rate: u32,
-    /// That a resolver beyond the host may take to answer.
+    /// How long a resolver beyond the host may take to answer.
     pub dns_forward: Duration,
 }
 

@@ -1,6 +1,12 @@
-//! How an edge is told what to answer, and how one edge takes over from another.
+//! The control socket: how a controller tells an edge what to serve, and how one edge takes over from
+//! another.
 
-pub mod client;
-pub mod handover;
-pub mod message;
-pub mod serve;
+pub(crate) mod client;
+#[cfg(test)]
+mod fuzz;
+mod handle;
+pub(crate) mod handover;
+mod lines;
+pub(crate) mod serve;
+
+pub(crate) use handle::Handle;

@@ -1,9 +1,11 @@
 //! Names: a resolver in every VPC, and the answers about the platform's domain to everybody.
 
-pub mod answer;
-pub mod forward;
-pub mod known;
-pub mod serve;
+pub(crate) mod answer;
+pub(crate) mod forward;
+#[cfg(test)]
+mod fuzz;
+pub(crate) mod known;
+pub(crate) mod serve;
 
 #[cfg(test)]
 mod tests;

@@ -2,28 +2,37 @@
 //! requests for apps, so that neither depends on the server being there.
 //!
 //! It holds a DNS resolver in every VPC, the router of public web requests, and one router inside
-//! each space. What they answer follows from a table ([`model::edge`]) that a controller tells
-//! over a Unix socket; without a controller the last table stays. It depends on the model alone.
+//! each space. What they answer follows from an intent ([`model::edge`]) that a controller sends
+//! over a Unix socket. Without a controller the edge goes on with the last intent.
 //!
 //! The controller calls [`ensure`], keeps the [`Control`] that it gives, and connects anew when
-//! that ends. A new build of the program, or another configuration, gets an edge of its own, which
+//! that fails. A new build of the program, or another configuration, gets an edge of its own, which
 //! takes over the sockets of the one before it: no connection is lost.
+
+#![warn(unreachable_pub)]
 
 mod clock;
 mod config;
 mod control;
 mod core;
-mod digits;
 mod dns;
+#[cfg(test)]
+mod fault;
 mod mark;
 mod process;
+mod protocol;
 mod run;
+mod shares;
 mod sockets;
+mod tasks;
+mod tls;
 mod web;
 
-pub use config::{Config, Forward, Limits, Place};
+pub use config::{Config, Forward, Limits, Location};
 pub use control::client::Control;
-pub use control::message::Hello;
-pub use process::{EnsureError, ensure, main, process_main};
+pub use process::{EDGE, EnsureError, ensure, process_main};
+pub use protocol::Hello;
 pub use run::Edge;
+pub use shares::{NoShare, Share, Shares};
+pub use tls::check_certificate;
 pub use web::log::{forget, tail};

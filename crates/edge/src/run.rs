@@ -1,4 +1,4 @@
-//! Puts an edge together, and takes it apart.
+//! Starts an edge in this process, and ends it.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -12,22 +12,23 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::config::Config;
 use crate::control::handover::{self, Inheritance};
-use crate::control::message::Hello;
-use crate::control::serve::{self, Desk};
-use crate::core::listening::{Attempts, Means};
+use crate::control::{Handle, serve};
+use crate::core::listening::{Attempts, Environment};
 use crate::core::watch::Names;
-use crate::core::{Core, Input, Shared, tls};
+use crate::core::{Core, Input, Shared};
 use crate::dns::forward::Forwarder;
 use crate::dns::known::Platform;
-use crate::mark::Mark;
-use crate::sockets::{Sockets, raise_file_limit};
+use crate::mark;
+use crate::protocol::Hello;
+use crate::sockets::Sockets;
+use crate::tls;
 use crate::web::Web;
-use crate::web::doors::Workers;
+use crate::web::connections::Workers;
 use crate::web::log::Logs;
 
-/// Threads for names, orders and new connections.
+/// The number of threads for names, orders and new connections.
 const CONTROL_THREADS: usize = 2;
-/// Orders that wait; a controller that sends more waits as well.
+/// The number of orders that wait for the core. A controller that sends more has to wait.
 const WAITING: usize = 64;
 
 /// An edge that runs in this process.
@@ -41,18 +42,23 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Starts one. If another one has the directory, this one takes over from it.
+    /// Starts an edge. If another one has the directory, this one takes over from it.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's error, if the directory, the certificate or the control socket cannot be used.
     pub fn start(config: Config) -> io::Result<Self> {
         make_dir(&config.dir)?;
-        raise_file_limit();
+        // Each VPC has four sockets.
+        os::open_files::raise_limit(1 << 20);
         let lock = File::create(config.dir.join("edge.lock"))?;
         let (lock, inheritance) = match lock.try_lock() {
             Ok(()) => (Some(lock), None),
             Err(TryLockError::WouldBlock) => match handover::ask(&config.socket()) {
                 Ok(inheritance) => (None, Some(inheritance)),
                 Err(error) => {
-                    tracing::warn!(%error, "the edge before this one gives nothing: it is ended");
-                    Mark::read(&config.dir)?.end()?;
+                    tracing::warn!(%error, "the previous edge hands nothing over; ending it");
+                    mark::end_noted(&config.dir)?;
                     lock.lock()?;
                     (Some(lock), None)
                 }
@@ -100,22 +106,18 @@ impl Edge {
         Ok(edge)
     }
 
-    /// Takes over from the edge before this one, and opens the control socket.
+    /// Takes over from the edge before this one, if there is one, and opens the control socket.
     fn open(&mut self, link: Option<std::os::unix::net::UnixStream>) -> io::Result<()> {
         let (Some(runtime), Some(shared)) = (&self.runtime, &self.shared) else { return Ok(()) };
         let dir = &shared.config.dir;
-        let names = Arc::clone(&shared.means.names);
-        runtime.spawn(async move {
-            if let Err(error) = names.watch().await {
-                tracing::warn!(%error, "cannot watch for network namespaces");
-            }
-        });
-        // The core answers once it began.
+        let names = Arc::clone(&shared.environment.names);
+        runtime.spawn(async move { names.keep_watching().await });
+        // The core answers after it has begun.
         let (answer, answered) = oneshot::channel();
         runtime.block_on(async {
             let _ = self.core.send(Input::WhoIsBusy(answer)).await;
             let _ = answered.await;
-            shared.means.attempts.all_made().await
+            shared.environment.attempts.all_made().await
         });
         if let Some(link) = link {
             runtime.block_on(Inheritance::accept(link, self.core.clone()))?;
@@ -123,8 +125,8 @@ impl Edge {
             lock.lock()?;
             self.lock = Some(lock);
         }
-        Mark::of_this_process()?.write(dir)?;
-        let desk = Desk {
+        mark::note_this_process(dir)?;
+        let handle = Handle {
             core: self.core.clone(),
             web: Arc::clone(&shared.web),
             replaced: Arc::clone(&self.replaced),
@@ -138,10 +140,10 @@ impl Edge {
         let mine = Arc::clone(&self.replaced);
         runtime.spawn(async move {
             tokio::select! {
-                () = serve::listen(listener, desk) => {}
+                () = serve::listen(listener, handle) => {}
                 () = mine.notified() => {}
             }
-            // Now the next one has the directory.
+            // From here on the successor has the directory.
             drop(lock);
             told.notify_one();
         });
@@ -149,8 +151,8 @@ impl Edge {
         Ok(())
     }
 
-    /// Waits until the edge is told to end, or until another one took over and nothing is under
-    /// way here any more.
+    /// Waits until the edge is told to end, or until a successor took over and no request is in flight
+    /// here any more.
     pub fn wait(mut self) {
         let (Some(runtime), Some(ended), Some(shared)) =
             (&self.runtime, self.ended.take(), &self.shared)
@@ -163,7 +165,7 @@ impl Edge {
                 _ = ended => {}
                 () = async {
                     self.replaced.notified().await;
-                    // Longer streams than this are cut.
+                    // Requests that take longer are cut.
                     let _ = tokio::time::timeout(linger, shared.web.until_closed()).await;
                 } => {}
                 () = terminated() => {}
@@ -171,7 +173,7 @@ impl Edge {
         });
     }
 
-    /// Waits until all that happened so far is in the routers' logs.
+    /// Waits until the lines of all requests so far are in the routers' logs.
     pub fn flush_logs(&self) {
         if let Some(shared) = &self.shared {
             shared.logs.flush();
@@ -181,7 +183,7 @@ impl Edge {
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        // Threads are waited for, so what they share goes after what they run.
+        // The tasks end before what they share is dropped, whose drop waits for other threads.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(std::time::Duration::from_secs(1));
         }
@@ -196,7 +198,7 @@ async fn terminated() {
             signals.recv().await;
         }
         Err(error) => {
-            tracing::warn!(%error, "cannot hear signals");
+            tracing::warn!(%error, "cannot receive signals");
             std::future::pending().await
         }
     }
@@ -210,7 +212,7 @@ fn share(config: Config) -> io::Result<Arc<Shared>> {
     let sockets = Sockets::start()?;
     let web = Arc::new(Web::new(config.limits.clone(), sockets.clone()));
     let workers = Arc::new(Workers::start(&web, worker_count())?);
-    let means = Means {
+    let environment = Environment {
         sockets,
         names: Arc::new(Names::default()),
         workers,
@@ -223,24 +225,24 @@ fn share(config: Config) -> io::Result<Arc<Shared>> {
         web: Arc::clone(&web),
     };
     let hello = Hello {
-        build: crate::mark::build(Path::new("/proc/self/exe"))?,
+        build: mark::build(Path::new("/proc/self/exe"))?,
         config: config.fingerprint(),
         pid: std::process::id(),
     };
     Ok(Arc::new(Shared {
         hello,
         web,
-        means: Arc::new(means),
+        environment: Arc::new(environment),
         platform: Arc::new(platform),
         forwarder: Forwarder::new(&config).map(Arc::new),
         logs: Logs::start(&config.dir)?,
-        tls: tls(&config)?,
+        tls: tls::configured(&config)?,
         config,
     }))
 }
 
-/// Makes an edge's directory, for nobody else to look into.
-pub fn make_dir(dir: &Path) -> io::Result<()> {
+/// Makes an edge's directory, readable by its owner alone.
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(dir) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -3,23 +3,29 @@
 //! Each worker thread has a runtime of its own. A connection stays with the worker that it was
 //! given to, and so do the connections to dynos that its requests use.
 
-pub mod alarm;
-pub mod body;
-pub mod client_io;
-pub mod code;
-pub mod doors;
-pub mod dyno;
-pub mod entry;
-pub mod exchange;
-pub mod head;
-pub mod log;
-pub mod page;
-pub mod pieces;
-pub mod probe;
-pub mod table;
-pub mod tunnel;
-pub mod upload;
-pub mod upstream;
+pub(crate) mod alarm;
+pub(crate) mod body;
+pub(crate) mod client_io;
+pub(crate) mod coalesced;
+pub(crate) mod code;
+pub(crate) mod connections;
+pub(crate) mod dyno;
+pub(crate) mod exchange;
+#[cfg(test)]
+mod fuzz;
+pub(crate) mod head;
+mod in_flight;
+#[cfg(test)]
+mod in_flight_model;
+pub(crate) mod log;
+pub(crate) mod page;
+pub(crate) mod probe;
+pub(crate) mod request_record;
+mod sync;
+pub(crate) mod table;
+pub(crate) mod tunnel;
+pub(crate) mod upload;
+pub(crate) mod upstream;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -35,16 +41,16 @@ use crate::clock;
 use crate::config::Limits;
 use crate::sockets::{Kind, Namespace, Sockets};
 use code::Code;
-use head::Marks;
+use head::ForwardedHeaders;
 use table::Hosts;
 use upstream::Upstream;
 
-/// What all requests share.
+/// The routers, as all requests share them.
 #[derive(Debug)]
-pub struct Web {
-    /// How long things may take.
+pub(crate) struct Web {
+    /// The limits on time and size.
     pub limits: Limits,
-    /// The public router's hosts.
+    /// The hosts of public apps.
     pub public: Hosts,
     sockets: Sockets,
     open: Arc<AtomicUsize>,
@@ -52,9 +58,9 @@ pub struct Web {
     leaving: watch::Sender<bool>,
 }
 
-/// Counts something that the process must not end before.
+/// Something in flight, before whose end the process must not end.
 #[derive(Debug)]
-pub struct UnderWay(Arc<AtomicUsize>, Arc<tokio::sync::Notify>);
+pub(crate) struct UnderWay(Arc<AtomicUsize>, Arc<tokio::sync::Notify>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
@@ -65,8 +71,8 @@ impl Drop for UnderWay {
 }
 
 impl Web {
-    /// With no hosts yet.
-    pub fn new(limits: Limits, sockets: Sockets) -> Self {
+    /// Routers without any hosts.
+    pub(crate) fn new(limits: Limits, sockets: Sockets) -> Self {
         Self {
             limits,
             public: Hosts::default(),
@@ -77,30 +83,30 @@ impl Web {
         }
     }
 
-    /// Counts a connection, or what became of one.
-    pub fn under_way(&self) -> UnderWay {
+    /// Counts a client's connection until the guard is dropped.
+    pub(crate) fn under_way(&self) -> UnderWay {
         self.open.fetch_add(1, Ordering::SeqCst);
         UnderWay(Arc::clone(&self.open), Arc::clone(&self.closed))
     }
 
-    /// Whether another edge took over, and clients are to connect anew.
-    pub fn is_leaving(&self) -> bool {
+    /// Whether a successor took over, so that clients are to connect anew.
+    pub(crate) fn is_leaving(&self) -> bool {
         *self.leaving.borrow()
     }
 
-    /// Says that another edge took over.
-    pub fn leave(&self) {
+    /// Tells connections that a successor took over.
+    pub(crate) fn leave(&self) {
         self.leaving.send_replace(true);
     }
 
-    /// Waits until another edge takes over.
-    pub async fn until_leaving(&self) {
-        // The sender is here.
+    /// Waits until a successor takes over.
+    pub(crate) async fn until_leaving(&self) {
+        // It fails only without a sender, which is `self.leaving`.
         let _ = self.leaving.subscribe().wait_for(|leaving| *leaving).await;
     }
 
-    /// Waits until no connection is left.
-    pub async fn until_closed(&self) {
+    /// Waits until no client's connection is left.
+    pub(crate) async fn until_closed(&self) {
         loop {
             let mut closed = std::pin::pin!(self.closed.notified());
             closed.as_mut().enable();
@@ -111,8 +117,8 @@ impl Web {
         }
     }
 
-    /// Connects to a dyno from its space.
-    pub async fn connect(
+    /// Connects to a dyno from one of these namespaces, which belong to the dyno's space.
+    pub(crate) async fn connect(
         &self,
         address: SocketAddr,
         exits: &[Namespace],
@@ -130,9 +136,13 @@ impl Web {
         }
     }
 
-    /// Opens a stream to an address from the first of some namespaces that is there, beginning
-    /// with any.
-    pub async fn stream(&self, address: SocketAddr, exits: &[Namespace]) -> io::Result<TcpStream> {
+    /// Opens a TCP connection to an address from the first of these namespaces that exists, beginning
+    /// with a random one.
+    pub(crate) async fn stream(
+        &self,
+        address: SocketAddr,
+        exits: &[Namespace],
+    ) -> io::Result<TcpStream> {
         let first = clock::chance() as u32 as usize % exits.len().max(1);
         let mut last = io::Error::other("the space has no interface for its router");
         for exit in exits.iter().cycle().skip(first).take(exits.len()) {
@@ -152,12 +162,12 @@ async fn connect(fd: OwnedFd, address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Which hosts a listener knows.
+/// The hosts that a listener serves.
 #[derive(Debug, Clone)]
-pub enum Scope {
-    /// The public ones.
+pub(crate) enum Scope {
+    /// The hosts of public apps.
     Public,
-    /// Those of a space's apps with internal routing.
+    /// The hosts of a space's internal apps.
     Space(Arc<Hosts>),
 }
 
@@ -177,13 +187,13 @@ impl Scope {
     }
 }
 
-/// A client's connection.
+/// A client's connection, as its requests share it.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     web: Arc<Web>,
     worker: usize,
     scope: Scope,
     address: IpAddr,
     secure: bool,
-    marks: Marks,
+    forwarded: ForwardedHeaders,
 }

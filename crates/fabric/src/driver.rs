@@ -1,53 +1,141 @@
-//! What every data plane does, and what it reports.
+//! What carries packets: the interface that every driver has, what it reports, and the driver that
+//! carries none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
 
 use model::intent::{Intent, IntentDelta};
-use model::{PcxId, VpcId};
+pub use model::protocol::Outcome;
+use model::{EniId, PcxId, VpcId};
+use os::netns::NetworkNamespace;
 
 /// Makes packets follow an intent.
 ///
 /// A driver keeps nothing that it cannot find again: a new one on the same machine adopts what
 /// the last one left, and traffic goes on meanwhile. Workloads are the runtime's, not a driver's.
 pub trait Driver: Send {
-    /// Its name, as `serve --fabric` takes it.
+    /// The driver's name, as `serve --fabric` takes it.
     fn name(&self) -> &'static str;
 
-    /// Makes the kernel match the whole intent: adopts what is right, repairs what drifted and
-    /// removes what no intent names.
-    fn sweep(&mut self, intent: &Intent) -> Report;
+    /// Has something called, on any thread, whenever something may have drifted: then
+    /// [`Driver::step`] has something to look at. For before the first sweep. The thread may have
+    /// descriptors of its own, so what is called must use none: no logging, and no waker that has one.
+    fn on_drift(&mut self, _alarm: Arc<dyn Fn() + Send + Sync>) {}
+
+    /// Begins to make the kernel match the whole intent: adopts what is right, repairs what
+    /// drifted and removes what no intent names. This takes note of all that is to be looked at;
+    /// [`Driver::step`] looks.
+    fn begin_sweep(&mut self, intent: Intent);
+
+    /// Begins to compare everything once more with what it must be after the last sweep and all
+    /// changes since; false where that is not known any more, so that a sweep must begin anew.
+    fn look_again(&mut self) -> bool;
+
+    /// Does a small part of what is to be looked at, some milliseconds of work, and reports what
+    /// came of it: first what may have drifted, then what a sweep has left; `None` where nothing is
+    /// left. Changes may be applied between two steps.
+    fn step(&mut self) -> Option<Report>;
 
     /// Applies a change to the intent of the last sweep; touches only the VPCs and peerings that
     /// are named, and the VPCs at the ends of those peerings.
     fn apply(&mut self, delta: &IntentDelta) -> Report;
 
-    /// Removes everything of this instance of Causeway, and says how many things that was.
+    /// Does a whole sweep at once: begins it and takes all of its steps.
+    fn sweep(&mut self, intent: &Intent) -> Report {
+        self.begin_sweep(intent.clone());
+        let mut report = Report::default();
+        while let Some(part) = self.step() {
+            report.add(part);
+        }
+        report
+    }
+
+    /// Removes everything of this instance of Causeway, and returns how many namespaces or other
+    /// things that was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], where something could not be removed; all of the rest was.
     fn purge(&mut self) -> Result<usize, Error>;
+}
+
+/// The network interfaces of this host: told by the driver that makes them to the runtime that
+/// starts workloads behind them.
+pub trait Interfaces: fmt::Debug + Send + Sync {
+    /// The network namespace of an interface, which a workload is to be started in; `None` as long
+    /// as there is none. It may be another one later, if the first had to be made anew.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error.
+    fn namespace(&self, interface: EniId) -> Result<Option<NetworkNamespace>, os::netns::Error>;
+}
+
+/// Sends packets from the network interfaces of this host, as what is behind them would: so that it can
+/// be seen what becomes of them.
+pub trait Dialer: fmt::Debug + Send + Sync {
+    /// Connects over TCP from an address of an interface, and waits for what comes of it, for as long as
+    /// `patience`. A connection that comes about is closed at once.
+    ///
+    /// # Errors
+    ///
+    /// The interface is not there, or no packet can be sent from it.
+    fn dial(
+        &self,
+        from: EniId,
+        source: Ipv4Addr,
+        to: SocketAddrV4,
+        patience: Duration,
+    ) -> Result<Dialled, Error>;
+}
+
+/// What came of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dialled {
+    /// The other end took it.
+    Answered,
+    /// The other end refused it: nobody listens on the port.
+    Refused,
+    /// Nothing came back.
+    Silent,
+    /// The packet could not leave, or a router said that it cannot arrive: the kernel's words.
+    Unreachable(String),
 }
 
 /// What a driver did and found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How each VPC fares that was looked at.
+    /// The outcome for each VPC that was looked at.
     pub vpcs: BTreeMap<VpcId, Outcome>,
-    /// How each peering fares that was looked at.
+    /// The outcome for each peering that was looked at.
     pub peerings: BTreeMap<PcxId, Outcome>,
-    /// What was removed because no intent names it.
+    /// The namespaces that were removed because no intent names them.
     pub removed: BTreeSet<String>,
-    /// What had drifted and was put right.
+    /// The drift that was repaired.
     pub repairs: Vec<Repair>,
-    /// What went wrong beside the outcomes.
+    /// Messages for people about what went wrong beside the outcomes.
     pub errors: Vec<String>,
 }
 
 impl Report {
-    /// Whether all went well and the kernel was found exactly as it must be.
-    pub fn is_quiet(&self) -> bool {
-        self.removed.is_empty()
-            && self.repairs.is_empty()
-            && self.errors.is_empty()
-            && !self.failed()
+    /// Adds what a later step found. A failure stays until the next sweep.
+    fn add(&mut self, later: Self) {
+        for (id, outcome) in later.vpcs {
+            if !matches!(self.vpcs.get(&id), Some(Outcome::Failed(_))) {
+                self.vpcs.insert(id, outcome);
+            }
+        }
+        for (id, outcome) in later.peerings {
+            if !matches!(self.peerings.get(&id), Some(Outcome::Failed(_))) {
+                self.peerings.insert(id, outcome);
+            }
+        }
+        self.removed.extend(later.removed);
+        self.repairs.extend(later.repairs);
+        self.errors.extend(later.errors);
     }
 
     /// Whether anything failed.
@@ -60,23 +148,12 @@ impl Report {
     }
 }
 
-/// How one thing fares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The data plane carries it. A peering is carried once a probe went both ways.
-    Carried,
-    /// The data plane has nothing of it.
-    Gone,
-    /// Neither, and why. The next sweep tries again.
-    Failed(String),
-}
-
-/// Something that had drifted and was put right.
+/// One piece of drift that was repaired.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Repair {
-    /// The VPC that it belongs to.
+    /// The VPC whose router or interface had drifted.
     pub vpc: VpcId,
-    /// What had drifted, for people.
+    /// The drift in words.
     pub what: String,
 }
 
@@ -90,30 +167,22 @@ impl fmt::Display for Repair {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A namespace could not be made, entered or removed.
-    #[error("network namespace {name}: {step}")]
-    Namespace {
-        /// Its name.
-        name: String,
-        /// What was tried.
-        step: &'static str,
-        /// What the kernel said.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Namespace(#[from] os::netns::Error),
     /// A namespace has our name for it and another owner.
     #[error("network namespace {name} belongs to {owner}")]
     Foreign {
-        /// Its name.
+        /// The namespace's name.
         name: String,
-        /// Whose it is.
+        /// The owner, in words.
         owner: String,
     },
     /// A request by netlink was refused.
     #[error("netlink: {step}")]
     Netlink {
-        /// What was asked for.
+        /// The request, in words.
         step: String,
-        /// What the kernel said.
+        /// The kernel's reason.
         #[source]
         source: std::io::Error,
     },
@@ -123,15 +192,18 @@ pub enum Error {
     /// A kernel setting could not be written.
     #[error("kernel setting {path}")]
     Setting {
-        /// Its file.
+        /// The setting's file below `/proc/sys`.
         path: String,
-        /// What the kernel said.
+        /// The kernel's reason.
         #[source]
         source: std::io::Error,
     },
     /// A peering's probe did not arrive.
     #[error("probe: {0}")]
     Probe(String),
+    /// No packet could be sent from an interface.
+    #[error("dial: {0}")]
+    Dial(String),
     /// A thread could not be started, or ended in a defect of this program.
     #[error("worker thread: {0}")]
     Thread(String),
@@ -140,55 +212,65 @@ pub enum Error {
     Several(Vec<String>),
 }
 
-impl Error {
-    /// The message with those of its sources, for reports.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
-    }
-}
-
-/// One look at whether a machine can carry packets.
+/// One check of whether a machine can carry packets or run workloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at.
+    /// The name of the check.
     pub name: &'static str,
-    /// Whether it is as it must be.
+    /// Whether the machine passed it.
     pub ok: bool,
-    /// Whether nothing works without it; or else only a limit is not enforced.
+    /// Whether nothing works on a machine that does not pass; otherwise only a limit is not enforced.
     pub needed: bool,
-    /// What was found.
+    /// The finding, in words.
     pub detail: String,
-    /// What to do about it; empty when `ok`.
+    /// What the operator can do about it; empty when `ok`.
     pub remedy: String,
 }
 
-/// The fabric that carries no packets: says at once that everything is as it must be.
+/// The driver that carries no packets, and reports at once that everything is carried.
 ///
 /// For machines without root, for trying the APIs, and for tests of everything above.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoFabric;
+#[derive(Debug, Clone, Default)]
+pub struct NoFabric {
+    /// What must be; nothing is known of it until a sweep begins.
+    told: Option<(BTreeSet<VpcId>, BTreeSet<PcxId>)>,
+    /// Whether that is to be reported.
+    to_report: bool,
+}
 
 impl Driver for NoFabric {
     fn name(&self) -> &'static str {
         "none"
     }
 
-    fn sweep(&mut self, intent: &Intent) -> Report {
-        Report {
-            vpcs: intent.vpcs.keys().map(|id| (*id, Outcome::Carried)).collect(),
-            peerings: intent.peerings.keys().map(|id| (*id, Outcome::Carried)).collect(),
-            ..Report::default()
+    fn begin_sweep(&mut self, intent: Intent) {
+        let vpcs = intent.vpcs.into_keys().collect();
+        self.told = Some((vpcs, intent.peerings.into_keys().collect()));
+        self.to_report = true;
+    }
+
+    fn look_again(&mut self) -> bool {
+        self.to_report = self.told.is_some();
+        self.to_report
+    }
+
+    fn step(&mut self) -> Option<Report> {
+        if !std::mem::take(&mut self.to_report) {
+            return None;
         }
+        let (vpcs, peerings) = self.told.as_ref()?;
+        Some(Report {
+            vpcs: vpcs.iter().map(|id| (*id, Outcome::Carried)).collect(),
+            peerings: peerings.iter().map(|id| (*id, Outcome::Carried)).collect(),
+            ..Report::default()
+        })
     }
 
     fn apply(&mut self, delta: &IntentDelta) -> Report {
+        if let Some((vpcs, peerings)) = &mut self.told {
+            tell(vpcs, &delta.vpcs);
+            tell(peerings, &delta.peerings);
+        }
         let outcome = |present: bool| if present { Outcome::Carried } else { Outcome::Gone };
         Report {
             vpcs: delta.vpcs.iter().map(|(id, new)| (*id, outcome(new.is_some()))).collect(),
@@ -206,6 +288,16 @@ impl Driver for NoFabric {
     }
 }
 
+/// Takes note of which parts a change makes and which it removes.
+fn tell<Id: Ord + Copy, Part>(told: &mut BTreeSet<Id>, changed: &BTreeMap<Id, Option<Part>>) {
+    for (id, part) in changed {
+        match part {
+            Some(_) => told.insert(*id),
+            None => told.remove(id),
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use model::intent::PeeringIntent;
@@ -218,17 +310,23 @@ mod tests {
         let pcx: PcxId = "pcx-00000000000000001".parse().unwrap();
         let link = PeeringIntent { requester: vpc, accepter: vpc, mtu: 9001 };
         let intent = Intent { peerings: [(pcx, link)].into(), ..Intent::default() };
-        assert_eq!(NoFabric.sweep(&intent).peerings, [(pcx, Outcome::Carried)].into());
+        let mut none = NoFabric::default();
+        assert!(!none.look_again(), "nothing is known before a sweep");
+        assert_eq!(none.sweep(&intent).peerings, [(pcx, Outcome::Carried)].into());
+        assert!(none.look_again());
+        assert_eq!(none.step().unwrap().peerings, [(pcx, Outcome::Carried)].into());
+        assert_eq!(none.step(), None);
 
         let delta = IntentDelta {
             vpcs: [(vpc, None)].into(),
             peerings: [(pcx, None)].into(),
             ..IntentDelta::default()
         };
-        let report = NoFabric.apply(&delta);
+        let report = NoFabric::default().apply(&delta);
         assert_eq!(report.vpcs, [(vpc, Outcome::Gone)].into());
         assert_eq!(report.peerings, [(pcx, Outcome::Gone)].into());
-        assert!(report.is_quiet());
+        let beside = (report.removed.len(), report.repairs.len(), report.failed());
+        assert_eq!(beside, (0, 0, false));
     }
 
     #[test]
@@ -238,7 +336,7 @@ mod tests {
             source: std::io::Error::from_raw_os_error(13),
         };
         assert_eq!(
-            error.chain(),
+            os::error_chain(&error),
             "kernel setting /proc/sys/net/ipv4/ip_forward: Permission denied (os error 13)"
         );
     }

@@ -1,5 +1,7 @@
 //! What carries packets: the Linux fabric, its workloads, and the fabric that carries none.
 
+#![warn(unreachable_pub)]
+
 pub mod driver;
 pub mod instance;
 pub mod linux;

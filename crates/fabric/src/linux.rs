@@ -2,27 +2,42 @@
 //! veth pair for each peering, nftables for what may pass.
 
 mod conntrack;
+mod dial;
 mod doctor;
+mod firewalls;
+mod message;
+mod monitor;
 mod names;
 mod namespace;
+mod netfilter;
 mod netlink;
 mod nft;
+mod pending;
 mod plan;
 mod probe;
 mod router;
 mod ruleset;
 mod state;
 mod sysctl;
+mod watch;
 mod worker;
 
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use model::EniId;
 use model::intent::{Intent, IntentDelta};
+use os::error_chain;
+use os::netns::NetworkNamespace;
 
 pub use self::doctor::doctor;
+use self::watch::Alarm;
 use self::worker::Worker;
-use crate::driver::{Driver, Error, Report};
+use crate::driver::{Dialer, Dialled, Driver, Error, Interfaces, Report};
 
 /// The driver of the Linux fabric.
 ///
@@ -32,6 +47,34 @@ use crate::driver::{Driver, Error, Report};
 pub struct Linux {
     instance: String,
     worker: Option<Thread>,
+    /// Told of drift; without it nothing is watched, and only sweeps find any.
+    alarm: Option<Alarm>,
+    /// Why the sweep that was asked for did not begin, for the next step to say.
+    broken: Option<Error>,
+}
+
+/// Finds the namespaces of interfaces by the names that the worker gives them.
+#[derive(Debug)]
+struct ByName {
+    instance: String,
+}
+
+impl Interfaces for ByName {
+    fn namespace(&self, interface: EniId) -> Result<Option<NetworkNamespace>, os::netns::Error> {
+        NetworkNamespace::open(&names::workload(&self.instance, interface))
+    }
+}
+
+impl Dialer for ByName {
+    fn dial(
+        &self,
+        from: EniId,
+        source: Ipv4Addr,
+        to: SocketAddrV4,
+        patience: Duration,
+    ) -> Result<Dialled, Error> {
+        dial::dial(&names::workload(&self.instance, from), source, to, patience)
+    }
 }
 
 struct Thread {
@@ -41,7 +84,9 @@ struct Thread {
 
 /// Work for the thread; it answers by the channel.
 enum Job {
-    Sweep(Box<Intent>, Sender<Report>),
+    BeginSweep(Box<Intent>, Sender<Result<(), Error>>),
+    LookAgain(Sender<bool>),
+    Step(Sender<Option<Report>>),
     Apply(Box<IntentDelta>, Sender<Report>),
     Purge(Sender<Result<usize, Error>>),
 }
@@ -50,7 +95,17 @@ impl Linux {
     /// Makes a driver for one instance of Causeway, named by a short text that no other instance
     /// on the machine has. Looks at nothing yet.
     pub fn new(instance: &str) -> Self {
-        Self { instance: instance.to_owned(), worker: None }
+        Self { instance: instance.to_owned(), worker: None, alarm: None, broken: None }
+    }
+
+    /// The interfaces that this driver makes, for the runtime that starts workloads behind them.
+    pub fn interfaces(&self) -> Arc<dyn Interfaces> {
+        Arc::new(ByName { instance: self.instance.clone() })
+    }
+
+    /// What sends packets from the interfaces that this driver makes.
+    pub fn dialer(&self) -> Arc<dyn Dialer> {
+        Arc::new(ByName { instance: self.instance.clone() })
     }
 
     /// Removes everything of an instance of Causeway, running or not.
@@ -58,12 +113,31 @@ impl Linux {
         Self::new(instance).purge()
     }
 
+    /// The namespaces of every instance of Causeway on this machine, running or not.
+    ///
+    /// # Errors
+    ///
+    /// What keeps them from being looked at.
+    pub fn namespaces() -> Result<BTreeMap<String, Vec<String>>, Error> {
+        namespace::on_own_thread(|| {
+            let mut by_instance: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for name in namespace::all()? {
+                if let Some(owner) = namespace::owner(&name)? {
+                    by_instance.entry(owner).or_default().push(name);
+                }
+            }
+            by_instance.values_mut().for_each(|names| names.sort());
+            Ok(by_instance)
+        })
+        .flatten()
+    }
+
     /// Gives the thread a job and awaits the answer. A thread that ended in a defect is replaced
     /// at the next call, and what it knew is found again by the next sweep.
     fn ask<T>(&mut self, job: impl FnOnce(Sender<T>) -> Job) -> Result<T, Error> {
         let thread = match self.worker.take() {
             Some(thread) => thread,
-            None => Thread::start(self.instance.clone())?,
+            None => Thread::start(self.instance.clone(), self.alarm.clone())?,
         };
         let (answer, answered) = channel();
         let sent = thread.jobs.send(job(answer));
@@ -81,10 +155,10 @@ impl Linux {
 }
 
 impl Thread {
-    fn start(instance: String) -> Result<Self, Error> {
+    fn start(instance: String, alarm: Option<Alarm>) -> Result<Self, Error> {
         let (jobs, queue) = channel();
         let work = move || {
-            let mut worker = Worker::new(instance);
+            let mut worker = Worker::new(instance, alarm);
             // Nothing that has a descriptor of the caller's may be used from here on: no logging.
             let alone = namespace::own_descriptors();
             for job in queue {
@@ -116,9 +190,25 @@ impl Driver for Linux {
         "linux"
     }
 
-    fn sweep(&mut self, intent: &Intent) -> Report {
-        let intent = Box::new(intent.clone());
-        self.ask(|answer| Job::Sweep(intent, answer)).unwrap_or_else(|error| broken(&error))
+    fn on_drift(&mut self, alarm: Alarm) {
+        self.alarm = Some(alarm);
+    }
+
+    fn begin_sweep(&mut self, intent: Intent) {
+        let begun = self.ask(|answer| Job::BeginSweep(Box::new(intent), answer));
+        self.broken = begun.flatten().err();
+    }
+
+    fn look_again(&mut self) -> bool {
+        // A thread that ended in a defect took with it what it knew.
+        self.ask(Job::LookAgain).unwrap_or(false)
+    }
+
+    fn step(&mut self) -> Option<Report> {
+        match self.broken.take() {
+            Some(error) => Some(broken(&error)),
+            None => self.ask(Job::Step).unwrap_or_else(|error| Some(broken(&error))),
+        }
     }
 
     fn apply(&mut self, delta: &IntentDelta) -> Report {
@@ -132,18 +222,26 @@ impl Driver for Linux {
 }
 
 fn broken(error: &Error) -> Report {
-    Report { errors: vec![error.chain()], ..Report::default() }
+    Report { errors: vec![error_chain(error)], ..Report::default() }
 }
 
 fn serve(worker: &mut Worker, job: Job, alone: &Result<(), Error>) {
+    let lame = || alone.as_ref().err().map(|error| Error::Thread(error_chain(error)));
     // Whoever does not wait for the answer does not miss it.
-    let _ = match (job, alone) {
-        (Job::Sweep(_, answer) | Job::Apply(_, answer), Err(error)) => {
-            answer.send(broken(error)).is_ok()
+    let _ = match job {
+        Job::BeginSweep(intent, answer) => {
+            let lame = lame();
+            if lame.is_none() {
+                worker.begin_sweep(*intent);
+            }
+            answer.send(lame.map_or(Ok(()), Err)).is_ok()
         }
-        (Job::Purge(answer), Err(error)) => answer.send(Err(Error::Thread(error.chain()))).is_ok(),
-        (Job::Sweep(intent, answer), Ok(())) => answer.send(worker.sweep(*intent)).is_ok(),
-        (Job::Apply(delta, answer), Ok(())) => answer.send(worker.apply(&delta)).is_ok(),
-        (Job::Purge(answer), Ok(())) => answer.send(worker.purge()).is_ok(),
+        Job::LookAgain(answer) => answer.send(worker.look_again()).is_ok(),
+        Job::Step(answer) => answer.send(worker.step()).is_ok(),
+        Job::Apply(delta, answer) => {
+            let report = lame().map_or_else(|| worker.apply(&delta), |error| broken(&error));
+            answer.send(report).is_ok()
+        }
+        Job::Purge(answer) => answer.send(lame().map_or_else(|| worker.purge(), Err)).is_ok(),
     };
 }

@@ -1,5 +1,5 @@
-//! Apps' code as it was uploaded: unpacked once, with nothing in it that could do harm, and never
-//! changed after. Workloads see it through a layer of their own.
+//! Slugs: the code of apps as it was uploaded. A slug is unpacked once, with nothing in it that could
+//! do harm, and never changed afterwards. Workloads see it through a layer of their own.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -9,114 +9,47 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::SlugId;
 
+mod error;
 mod extract;
+#[cfg(test)]
+mod fuzz;
+mod limits;
 mod links;
 mod pack;
 #[cfg(test)]
 mod tests;
+mod tree;
+
+pub use self::error::SlugError;
+use self::error::failed;
+use self::extract::make_dir;
+pub use self::limits::Limits;
 
 /// Bytes that a Procfile may have.
 const PROCFILE_BYTES: u64 = 64 << 10;
 
-/// How large an archive's content may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of all files together.
-    pub bytes: u64,
-    /// Files, directories and links.
-    pub files: u64,
-    /// Bytes of one path.
-    pub path_bytes: usize,
-    /// Bytes of all paths together, which are kept in memory.
-    pub name_bytes: usize,
-}
-
-impl Limits {
-    /// For what was unpacked once before.
-    pub const NONE: Self =
-        Self { bytes: u64::MAX, files: u64::MAX, path_bytes: usize::MAX, name_bytes: usize::MAX };
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { bytes: 1 << 30, files: 200_000, path_bytes: 1024, name_bytes: 64 << 20 }
-    }
-}
-
-/// What was unpacked.
+/// The content of a slug.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unpacked {
     /// Bytes of all files.
     pub bytes: u64,
-    /// Files and links.
+    /// Number of files and links.
     pub files: u64,
     /// The text of the file `Procfile`, if there is one.
     pub procfile: Option<String>,
 }
 
-/// Why an archive was not unpacked.
-#[derive(Debug, thiserror::Error)]
-pub enum SlugError {
-    /// It is something else.
-    #[error("this is not a tar archive, plain or compressed with gzip")]
-    NotAnArchive,
-    /// It holds nothing.
-    #[error("the archive is empty")]
-    Empty,
-    /// It ends early, or is damaged.
-    #[error("the archive cannot be read")]
-    Damaged(#[source] io::Error),
-    /// Its content is too large.
-    #[error("unpacked it has more than {0} bytes: leave out what the app does not need to run")]
-    TooLarge(u64),
-    /// It holds too many things.
-    #[error("it holds more than {0} files: leave out what the app does not need to run")]
-    TooMany(u64),
-    /// A name is too long.
-    #[error("a path in it has more than {0} bytes")]
-    PathTooLong(usize),
-    /// Something in it could reach beyond it.
-    #[error("{} {why}", path.display())]
-    Unsafe {
-        /// Its path in the archive.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// Its Procfile is too large, or not text.
-    #[error("its Procfile is not text of at most 64 KiB")]
-    Procfile,
-    /// A file could not be written here.
-    #[error("{step} {}", path.display())]
-    File {
-        /// What was tried.
-        step: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// What the kernel said.
-        #[source]
-        source: io::Error,
-    },
-}
+/// Bytes that an empty file takes of a disk, with its entry in a directory.
+const FILE_BYTES: u64 = 4096;
 
-impl SlugError {
-    /// Whether another archive would do, so that this is for whoever sent it to mend.
-    pub fn is_of_the_archive(&self) -> bool {
-        match self {
-            Self::NotAnArchive
-            | Self::Empty
-            | Self::Damaged(_)
-            | Self::TooLarge(_)
-            | Self::TooMany(_)
-            | Self::PathTooLong(_)
-            | Self::Unsafe { .. }
-            | Self::Procfile => true,
-            Self::File { .. } => false,
-        }
+impl Unpacked {
+    /// About how many bytes it takes of a disk; a million empty files take many, too.
+    pub fn on_disk(&self) -> u64 {
+        self.bytes.saturating_add(self.files.saturating_mul(FILE_BYTES))
     }
 }
 
-/// Where a slug's files are, below the directory of all slugs.
+/// The directory of a slug's files, below that of all slugs.
 pub fn path(slugs: &Path, id: SlugId) -> PathBuf {
     slugs.join(id.to_string())
 }
@@ -247,15 +180,4 @@ fn procfile(root: &Path) -> Result<Option<String>, SlugError> {
         .map_err(failed("read", &path))?;
     let text = String::from_utf8(text).ok().filter(|text| text.len() as u64 <= PROCFILE_BYTES);
     text.map(Some).ok_or(SlugError::Procfile)
-}
-
-/// Makes a directory that everybody may read.
-fn make_dir(path: &Path) -> Result<(), SlugError> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::create_dir(path).map_err(failed("make", path))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(failed("open", path))
-}
-
-fn failed<'a>(step: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> SlugError + 'a {
-    move |source| SlugError::File { step, path: path.to_owned(), source }
 }

@@ -8,8 +8,14 @@ mod lab;
 
 #[path = "netns_linux/change.rs"]
 mod change;
+#[path = "netns_linux/drift.rs"]
+mod drift;
 #[path = "netns_linux/flood.rs"]
 mod flood;
+#[path = "netns_linux/fragments.rs"]
+mod fragments;
+#[path = "netns_linux/members.rs"]
+mod members;
 #[path = "netns_linux/mtu.rs"]
 mod mtu;
 #[path = "netns_linux/packets.rs"]
@@ -18,7 +24,13 @@ mod packets;
 mod peering;
 #[path = "netns_linux/reach.rs"]
 mod reach;
+#[path = "netns_linux/refused.rs"]
+mod refused;
+#[path = "netns_linux/removed.rs"]
+mod removed;
 #[path = "netns_linux/resolver.rs"]
 mod resolver;
+#[path = "netns_linux/tracking.rs"]
+mod tracking;
 #[path = "netns_linux/world.rs"]
 mod world;

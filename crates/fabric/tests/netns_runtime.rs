@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "netns_runtime/attached.rs"]
+mod attached;
 #[path = "netns_runtime/bench.rs"]
 mod bench;
 #[path = "netns_runtime/isolation.rs"]
@@ -13,8 +15,12 @@ mod lab;
 mod limits;
 #[path = "netns_runtime/service.rs"]
 mod service;
+#[path = "netns_runtime/shutdown.rs"]
+mod shutdown;
 #[path = "netns_runtime/slug.rs"]
 mod slug;
+#[path = "netns_runtime/tables.rs"]
+mod tables;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -132,7 +138,8 @@ fn it_runs_on_without_the_runtime_and_is_adopted() {
     assert_eq!(bench.state(id), WorkloadState::Running { pid: Some(pid) });
     bench.sweep(id, wanted.clone());
     assert_eq!(bench.running(id), pid);
-    assert_eq!(bench.runtime.sweep(&[(id, wanted)].into()), []);
+    bench.sweep(id, wanted);
+    assert_eq!(bench.running(id), pid);
 
     // Nothing that the intent does not name stays.
     bench.runtime.sweep(&[].into());
@@ -195,7 +202,7 @@ fn a_killed_shim_leaves_nothing_and_the_next_sweep_starts_anew() {
     bench.apply(id, Some(wanted.clone()));
     let pid = bench.running(id);
     bench::kill(bench.shim(id));
-    assert_eq!(bench.ended(id), (None, None));
+    bench.interrupted(id);
     assert!(!bench::lives(pid));
     bench.sweep(id, wanted);
     assert_ne!(bench.running(id), pid);

@@ -15,10 +15,24 @@ pub struct Cidr {
 
 /// Text that is not an IPv4 block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not an IPv4 CIDR block such as 10.0.0.0/16")]
-pub struct MalformedCidr {
-    /// What was read.
-    pub text: String,
+pub enum MalformedCidr {
+    /// It is nothing like one.
+    #[error("'{0}' is not an IPv4 CIDR block such as 10.0.0.0/16")]
+    Nonsense(String),
+    /// It is an address with a prefix that does not reach to the address's last set bit.
+    #[error("'{text}' has host bits set behind its prefix; the block that it lies in is {block}")]
+    HostBits {
+        /// The text that was read.
+        text: String,
+        /// The block that has the address.
+        block: Cidr,
+    },
+    /// It is an address.
+    #[error("'{text}' is an address; the block of it alone is {text}/32")]
+    Address {
+        /// The text that was read.
+        text: Ipv4Addr,
+    },
 }
 
 impl Cidr {
@@ -60,7 +74,7 @@ impl Cidr {
         self.len
     }
 
-    /// How many addresses it has.
+    /// The number of addresses in the block.
     pub const fn size(self) -> u64 {
         1 << (32 - self.len)
     }
@@ -122,7 +136,10 @@ impl Cidr {
     /// Reads a block and says whether it had host bits, which are cut off as EC2 does
     /// (`ec2.md` §1.4).
     pub fn parse_lenient(text: &str) -> Result<Self, MalformedCidr> {
-        let malformed = || MalformedCidr { text: text.chars().take(64).collect() };
+        if let Ok(text) = text.parse() {
+            return Err(MalformedCidr::Address { text });
+        }
+        let malformed = || MalformedCidr::Nonsense(text.chars().take(64).collect());
         let (address, len) = text.split_once('/').ok_or_else(malformed)?;
         let address: Ipv4Addr = address.parse().map_err(|_| malformed())?;
         if len.is_empty() || len.len() > 2 || !len.bytes().all(|b| b.is_ascii_digit()) {
@@ -179,7 +196,7 @@ impl FromStr for Cidr {
     fn from_str(text: &str) -> Result<Self, MalformedCidr> {
         let block = Self::parse_lenient(text)?;
         if text.split('/').next().and_then(|a| a.parse().ok()) != Some(block.base()) {
-            return Err(MalformedCidr { text: text.to_owned() });
+            return Err(MalformedCidr::HostBits { text: text.to_owned(), block });
         }
         Ok(block)
     }
@@ -273,7 +290,17 @@ mod tests {
     #[test]
     fn host_bits_are_cut_only_when_asked() {
         assert_eq!(Cidr::parse_lenient("100.68.0.18/18").unwrap().to_string(), "100.68.0.0/18");
-        assert!("100.68.0.18/18".parse::<Cidr>().is_err());
+        let said = |text: &str| text.parse::<Cidr>().unwrap_err().to_string();
+        assert_eq!(
+            said("10.50.1.0/16"),
+            "'10.50.1.0/16' has host bits set behind its prefix; the block that it lies in is \
+             10.50.0.0/16"
+        );
+        assert_eq!(
+            said("10.0.0.7"),
+            "'10.0.0.7' is an address; the block of it alone is 10.0.0.7/32"
+        );
+        assert_eq!(said("::/0"), "'::/0' is not an IPv4 CIDR block such as 10.0.0.0/16");
         for bad in [
             "10.0.0.0",
             "10.0.0.0/33",

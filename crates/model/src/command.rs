@@ -13,9 +13,10 @@ pub use identity::*;
 pub use platform::*;
 pub use system::*;
 
+use crate::resource::{Role, Team, Vpc};
 use crate::{Key, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};
 
-/// Who asks. The server has checked that it is so.
+/// The sender of a command. The server has authenticated it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// An account in a region, by an access key.
@@ -27,10 +28,33 @@ pub enum Caller {
     },
     /// A user of the platform, by a token.
     User(UserId),
-    /// Who runs this installation.
+    /// The operator of this installation.
     Operator,
     /// Causeway itself: the fabric's observations and the passing of time.
     System,
+}
+
+impl Caller {
+    /// The role in a team: the operator is an admin of all. `None` for a stranger, for whom the team
+    /// and what belongs to it are not there.
+    pub fn role_in(self, team: &Team) -> Option<Role> {
+        match self {
+            Self::Operator | Self::System => Some(Role::Admin),
+            Self::User(user) => team.members.get(&user).copied(),
+            Self::Account { .. } => None,
+        }
+    }
+
+    /// Whether a VPC is the caller's to change: its owner's in its region, by a key that may change
+    /// something, and never the platform's (R4, R14).
+    pub fn may_change_vpc(self, vpc: &Vpc) -> bool {
+        match self {
+            Self::Account { scope, read_only } => {
+                scope.holds(vpc) && !read_only && vpc.role.is_none()
+            }
+            Self::User(_) | Self::Operator | Self::System => false,
+        }
+    }
 }
 
 impl fmt::Display for Caller {
@@ -44,16 +68,16 @@ impl fmt::Display for Caller {
     }
 }
 
-/// What is asked for.
+/// A request to change the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Accounts, keys, users, tokens, teams.
+    /// Commands about accounts, keys, users, tokens and teams.
     Identity(IdentityCommand),
-    /// The space's side.
+    /// Commands of the space's side.
     Platform(PlatformCommand),
-    /// The VPC's side.
+    /// Commands of the VPC's side.
     Ec2(Ec2Command),
-    /// What Causeway itself finds out.
+    /// Observations of Causeway itself.
     System(SystemCommand),
 }
 
@@ -73,37 +97,36 @@ wraps! {
 }
 
 impl Command {
-    /// Its name, as the audit shows it: `Ec2.CreateVpc`.
+    /// The command's name, as the audit shows it: `Ec2.CreateVpc`.
     pub fn name(&self) -> String {
-        let (half, debug) = match self {
-            Self::Identity(c) => ("Identity", format!("{c:?}")),
-            Self::Platform(c) => ("Platform", format!("{c:?}")),
-            Self::Ec2(c) => ("Ec2", format!("{c:?}")),
-            Self::System(c) => ("System", format!("{c:?}")),
+        let (half, name): (&str, &str) = match self {
+            Self::Identity(command) => ("Identity", command.into()),
+            Self::Platform(command) => ("Platform", command.into()),
+            Self::Ec2(command) => ("Ec2", command.into()),
+            Self::System(command) => ("System", command.into()),
         };
-        let end = debug.find(|c: char| !c.is_alphanumeric()).unwrap_or(debug.len());
-        format!("{half}.{}", &debug[..end])
+        format!("{half}.{name}")
     }
 }
 
-/// What came of a command.
+/// The result of a command that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// It is done; there is nothing to show.
+    /// The command changed what it names, and there is nothing else to tell.
     Done,
     /// These resources are what it is about; the first one is the main one.
     Resources(Vec<Key>),
     /// These rules of a group were added or removed.
     Rules {
-        /// The group.
+        /// The group's id.
         group: SecurityGroupId,
-        /// The rules.
+        /// The ids of the rules.
         rules: Vec<SecurityGroupRuleId>,
     },
 }
 
 impl Reply {
-    /// The main resource.
+    /// The resource that the command is mainly about.
     pub fn main(&self) -> Option<Key> {
         match self {
             Self::Resources(keys) => keys.first().copied(),
@@ -116,5 +139,30 @@ impl Reply {
 impl From<Key> for Reply {
     fn from(key: Key) -> Self {
         Self::Resources(vec![key])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PasswordHash, VpcId};
+
+    #[test]
+    fn names_are_those_of_the_variants() {
+        let vpc: VpcId = "vpc-0000000000000000a".parse().unwrap();
+        let hash = PasswordHash("$argon2id$…".to_owned());
+        let user = UserId::fresh(&mut crate::Sequence(0));
+        let commands: [(Command, &str); 4] = [
+            (Ec2Command::DeleteVpc { vpc }.into(), "Ec2.DeleteVpc"),
+            (
+                IdentityCommand::SetPassword { user, hash, end_tokens: true }.into(),
+                "Identity.SetPassword",
+            ),
+            (SystemCommand::Observe(Observation::default()).into(), "System.Observe"),
+            (SystemCommand::Tick.into(), "System.Tick"),
+        ];
+        for (command, name) in commands {
+            assert_eq!(command.name(), name);
+        }
     }
 }

@@ -7,6 +7,8 @@ mod acl;
 mod addon;
 mod allocate;
 mod app;
+mod code;
+mod domain;
 mod due;
 mod dyno;
 mod ec2;
@@ -15,7 +17,10 @@ mod identity;
 mod instance;
 mod lookup;
 mod peering;
+mod platform;
 mod release;
+mod release_queue;
+mod report;
 mod route;
 mod session;
 mod space;
@@ -29,20 +34,18 @@ mod tests_ec2;
 mod tests_platform;
 mod vpc;
 
-pub(crate) use due::Errand;
-
-use crate::command::{Caller, Command, PlatformCommand, Reply};
+use crate::command::{Caller, Command, Reply};
 use crate::resource::Settings;
 use crate::{Change, Code, IdSource, Key, Record, Refused, Scope, Timestamp, World};
 
-/// What a command led to.
+/// The result of a decision.
 #[derive(Debug, Clone)]
 pub struct Decided {
-    /// The world after it.
+    /// The world after the command.
     pub world: World,
-    /// How it differs, in order.
+    /// How that world differs from the one before, in order.
     pub changes: Vec<Change>,
-    /// What to tell the caller.
+    /// The answer for the caller.
     pub reply: Reply,
 }
 
@@ -103,37 +106,6 @@ impl Decision<'_> {
                 Code::UnauthorizedOperation,
                 "You are not authorized to perform this operation.",
             )),
-        }
-    }
-
-    fn platform(&mut self, command: &PlatformCommand) -> Outcome {
-        use PlatformCommand as C;
-        match command {
-            C::CreateSpace { .. }
-            | C::RenameSpace { .. }
-            | C::DeleteSpace { .. }
-            | C::SetPeeringLimit { .. }
-            | C::SetInboundRules { .. }
-            | C::SetSpaceAccess { .. }
-            | C::TransferSpace { .. }
-            | C::AcceptPeering { .. }
-            | C::DeletePeering { .. } => self.space_command(command),
-            C::CreateApp { .. }
-            | C::DeleteApp { .. }
-            | C::CreateSlug { .. }
-            | C::CreateRelease { .. }
-            | C::Rollback { .. }
-            | C::SetConfig { .. }
-            | C::Scale { .. }
-            | C::RestartDynos { .. }
-            | C::StartDyno { .. }
-            | C::StopDynos { .. }
-            | C::AddDomain { .. }
-            | C::RemoveDomain { .. }
-            | C::CreateAddon { .. }
-            | C::AttachAddon { .. }
-            | C::DetachAddon { .. }
-            | C::DeleteAddon { .. } => self.app_command(command),
         }
     }
 

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use crate::resource::App;
 use crate::{AppId, Cidr, DynoId, EniId, SpaceId, VpcId};
 
-/// Where every VPC's resolver answers beside its own address, as in EC2 (`ec2.md` §1.8).
+/// The address at which the resolver of every VPC answers, as in EC2, beside the one in the VPC's
+/// own block (`ec2.md` §1.8).
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
 
 /// The platform's own domains, under which apps have names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domains {
-    /// Of apps that the public router serves.
+    /// The domain of apps that the public router serves.
     pub public: String,
     /// Of apps with internal routing. It may be the same, but not where clients take the public
     /// one for their own machine, as most take `.localhost`.
@@ -38,11 +39,15 @@ impl Domains {
         format!("{}.{domain}", app.label)
     }
 
-    /// Whether a host's name, or a pattern of names, lies in one of them: it is no custom domain
-    /// then, whoever says so, for it may be another app's own name.
+    /// Whether a host's name, or a pattern of names, lies in one of them, or is a pattern that
+    /// stands for names in one of them: it is no custom domain then, whoever says so, for it may
+    /// be another app's own name.
     pub fn hold(&self, host: &str) -> bool {
-        let name = host.strip_prefix("*.").unwrap_or(host);
-        [&self.public, &self.internal].into_iter().any(|domain| is_in(name, domain))
+        let pattern = host.strip_prefix("*.");
+        let name = pattern.unwrap_or(host);
+        [&self.public, &self.internal].into_iter().any(|domain| {
+            is_in(name, domain) || pattern.is_some_and(|parent| is_in(domain, parent))
+        })
     }
 }
 
@@ -73,7 +78,7 @@ pub struct EdgeIntent {
     pub spaces: BTreeMap<SpaceId, RouterIntent>,
 }
 
-/// What changed of it: `None` means that it must go.
+/// What changed of an [`EdgeIntent`]: `None` means that it must go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EdgeDelta {
     /// Resolvers made, changed or removed.
@@ -85,7 +90,7 @@ pub struct EdgeDelta {
 /// The resolver of one VPC. It answers to the VPC's own interfaces alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResolverIntent {
-    /// Where it answers: the primary block's base + 2, and [`RESOLVER`].
+    /// The addresses at which it answers: the base of the primary block + 2, and [`RESOLVER`].
     pub addresses: Vec<Ipv4Addr>,
     /// What it alone knows: names under these that are not in `names` do not exist. In lower case,
     /// without a trailing dot.
@@ -93,27 +98,27 @@ pub struct ResolverIntent {
     /// The addresses of names, in lower case and without a trailing dot. A name that is looked up
     /// is any of those that [`known_as`] lists.
     pub names: BTreeMap<String, Vec<Ipv4Addr>>,
-    /// The names of addresses.
+    /// The name of each address, for reverse look-ups.
     pub pointers: BTreeMap<Ipv4Addr, String>,
 }
 
 /// The web side of one space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouterIntent {
-    /// The space's VPC.
+    /// The VPC of the space.
     pub vpc: VpcId,
     /// The interfaces on which the internal router answers, and from which dynos are reached.
     pub interfaces: BTreeMap<EniId, Ipv4Addr>,
-    /// Who may ask for the space's public apps: the trusted IP ranges.
+    /// The trusted IP ranges: the sources from which the space's public apps take requests.
     pub trusted: Vec<Cidr>,
-    /// The apps.
+    /// How requests for each app of the space are served.
     pub apps: BTreeMap<AppId, AppRoute>,
 }
 
 /// How requests for one app are served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppRoute {
-    /// Its name, for logs.
+    /// The app's name, for logs.
     pub name: String,
     /// Whether it is served by the internal router alone (R26), or by the public one alone (R19).
     pub internal: bool,
@@ -122,7 +127,7 @@ pub struct AppRoute {
     /// request names (its case, port and trailing dot do not matter) is for the app that has the
     /// first of those that [`known_as`] lists.
     pub hosts: BTreeSet<String>,
-    /// Its web dynos that run or are about to.
+    /// The app's web dynos that run or are about to.
     pub backends: Vec<Backend>,
     /// Whether its web dynos crashed, which is told apart from having none (H10, H14).
     pub crashed: bool,
@@ -131,19 +136,19 @@ pub struct AppRoute {
 /// A web dyno.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backend {
-    /// Which.
+    /// The dyno's id.
     pub dyno: DynoId,
-    /// Its name, for logs: `web.1`.
+    /// The dyno's name, for logs: `web.1`.
     pub name: String,
-    /// Its address in the space.
+    /// The dyno's address in the space.
     pub address: Ipv4Addr,
     /// The port that it was told to bind.
     pub port: u16,
-    /// How far it is.
+    /// The dyno's state.
     pub state: BackendState,
 }
 
-/// How far a web dyno is.
+/// The state of a web dyno, as far as the edge needs to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendState {
@@ -155,7 +160,7 @@ pub enum BackendState {
     Draining,
 }
 
-/// What the edge finds out.
+/// An observation of the edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeEvent {

@@ -29,9 +29,9 @@ impl IdSource for Sequence {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not a well-formed {kind} id")]
 pub struct MalformedId {
-    /// What was read.
+    /// The text that was read, cut to 64 characters.
     pub text: String,
-    /// Which kind was expected, by its prefix.
+    /// The kind of id that was expected, by its prefix.
     pub kind: &'static str,
 }
 
@@ -305,6 +305,10 @@ impl AccountId {
     pub const MIN: Self = Self(0);
     /// The largest.
     pub const MAX: Self = Self(999_999_999_999);
+
+    /// The account that an emulator takes where a request's access key names none: the one of AWS's
+    /// examples.
+    pub const EMULATED: Self = Self(123_456_789_012);
 
     /// Makes a new one; the first digit is never zero, as tools drop leading zeros.
     pub fn fresh(ids: &mut dyn IdSource) -> Self {

@@ -9,9 +9,10 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::mac::MacAddr;
 use crate::{
-    AclId, AddonId, Cidr, EniId, PcxId, RouteTableId, SecurityGroupId, SlugId, SubnetId, Traffic,
-    VpcId, WorkloadId,
+    AclId, AddonId, Cidr, EniId, PcxId, RouteTableId, SecurityGroupId, SlugId, Stdio, SubnetId,
+    Traffic, VpcId, WorkloadId,
 };
 
 /// Everything that the fabric must carry.
@@ -45,7 +46,7 @@ pub struct VpcIntent {
     /// Where its resolver answers to its own interfaces (`ec2.md` §1.8): no group, ACL or route
     /// stands in the way, and no peer gets there. Empty where the VPC has none.
     pub resolvers: Vec<Ipv4Addr>,
-    /// Its subnets.
+    /// The subnets of the VPC.
     pub subnets: BTreeMap<SubnetId, SubnetIntent>,
     /// Its route tables without the `local` routes. Longest prefix wins.
     pub route_tables: BTreeMap<RouteTableId, BTreeMap<Cidr, RouteTarget>>,
@@ -53,20 +54,43 @@ pub struct VpcIntent {
     pub interfaces: BTreeMap<EniId, InterfaceIntent>,
     /// The security groups that those interfaces are in.
     pub groups: BTreeMap<SecurityGroupId, GroupIntent>,
-    /// Addresses of the members of each group that a rule of `groups` names, in this VPC or, by an
-    /// active peering, in another.
-    pub members: BTreeMap<SecurityGroupId, BTreeSet<Ipv4Addr>>,
+    /// The members of each group that a rule of `groups` names, in this VPC or, by an active
+    /// peering, in another.
+    pub members: BTreeMap<SecurityGroupId, BTreeSet<Member>>,
     /// The network ACLs that any subnet uses and that restrict anything. A subnet whose ACL is
     /// not here passes all.
     pub acls: BTreeMap<AclId, AclIntent>,
     /// This VPC's ends of its peerings.
     pub peerings: BTreeMap<PcxId, PeeringEnd>,
+    /// Whether its own interfaces are told at once, by ICMP, that no route leads to where they
+    /// send. EC2 is silent, so only the platform's VPCs say it.
+    pub refuses_unrouted: bool,
+}
+
+/// A member of a group, as one router sees it. Two peers may have the same addresses, so an
+/// address alone does not say who somebody is; the way by which its packets come and go does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Member {
+    /// By what its packets come, and what is for it leaves.
+    pub via: Via,
+    /// The member's address.
+    pub address: Ipv4Addr,
+}
+
+/// By what a packet comes to a router, or leaves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// An interface of the VPC itself.
+    Interface(EniId),
+    /// A peering connection.
+    Peering(PcxId),
 }
 
 /// A subnet of a router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubnetIntent {
-    /// Its block.
+    /// The subnet's block.
     pub cidr: Cidr,
     /// The route table that what leaves its interfaces follows.
     pub route_table: RouteTableId,
@@ -78,7 +102,7 @@ pub struct SubnetIntent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RouteTarget {
-    /// Over a peering.
+    /// The VPC on the other side of a peering.
     Peering(PcxId),
     /// To an interface of the same VPC (a middlebox).
     Interface(EniId),
@@ -89,11 +113,11 @@ pub enum RouteTarget {
 /// An interface in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceIntent {
-    /// Its Ethernet address.
+    /// The interface's Ethernet address.
     pub mac: MacAddr,
     /// The subnet it is in.
     pub subnet: SubnetId,
-    /// Its addresses, primary first.
+    /// The interface's addresses, primary first.
     pub addresses: Vec<Ipv4Addr>,
     /// The groups it is in, sorted.
     pub groups: Vec<SecurityGroupId>,
@@ -102,11 +126,6 @@ pub struct InterfaceIntent {
     /// Bytes that a packet may have.
     pub mtu: u16,
 }
-
-/// An Ethernet address.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct MacAddr(pub [u8; 6]);
 
 /// A security group's rules as a router needs them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,9 +139,9 @@ pub struct GroupIntent {
 /// One rule of a security group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RuleIntent {
-    /// Which traffic.
+    /// The traffic that the rule matches.
     pub traffic: Traffic,
-    /// From or to whom.
+    /// The source of incoming traffic, or the destination of outgoing traffic.
     pub peer: RulePeer,
 }
 
@@ -132,7 +151,7 @@ pub struct RuleIntent {
 pub enum RulePeer {
     /// Any address of a block.
     Cidr(Cidr),
-    /// The members of a group: [`VpcIntent::members`].
+    /// The members of a group, each by its own way: [`VpcIntent::members`].
     Group(SecurityGroupId),
 }
 
@@ -150,9 +169,9 @@ pub struct AclIntent {
 pub struct AclEntryIntent {
     /// Whether it lets pass or drops.
     pub allow: bool,
-    /// Which traffic.
+    /// The traffic that the entry matches.
     pub traffic: Traffic,
-    /// The other side's block.
+    /// The block of the source of incoming traffic, or of the destination of outgoing traffic.
     pub cidr: Cidr,
 }
 
@@ -164,14 +183,17 @@ pub struct PeeringEnd {
     pub admits_to: Vec<Cidr>,
     /// Blocks that what arrives may come from; `None` is any, as EC2 has it between VPCs.
     pub admits_from: Option<Vec<Cidr>>,
+    /// The blocks of the VPC behind it. What comes from a block that only other peers have is
+    /// forged, and dropped.
+    pub behind: Vec<Cidr>,
 }
 
 /// The link between two routers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeeringIntent {
-    /// The requester's VPC.
+    /// The VPC of the side that asked.
     pub requester: VpcId,
-    /// The accepter's VPC.
+    /// The VPC of the side that was asked.
     pub accepter: VpcId,
     /// Bytes that a packet may have: 9001 within a region, 1500 between two (R5).
     pub mtu: u16,
@@ -184,7 +206,7 @@ pub struct WorkloadIntent {
     pub interface: EniId,
     /// The VPC that the interface is in.
     pub vpc: VpcId,
-    /// Its addresses, primary first.
+    /// The process's addresses, primary first.
     pub addresses: Vec<Ipv4Addr>,
     /// The name that it sees as its own.
     pub hostname: String,
@@ -193,7 +215,7 @@ pub struct WorkloadIntent {
     /// A script that is run first, as an instance's user data is; its end does not end the
     /// workload.
     pub user_data: Option<Vec<u8>>,
-    /// Environment variables.
+    /// The process's environment variables.
     pub environment: BTreeMap<String, String>,
     /// The slug whose files it finds in its home, and may change there for itself.
     #[serde(default)]
@@ -213,9 +235,15 @@ pub struct WorkloadIntent {
     /// Its share of the processors as a cgroup's weight, 1 to 10,000; `None` is the default (100).
     #[serde(default)]
     pub cpu_weight: Option<u16>,
+    /// Where its standard input and output lead.
+    #[serde(default)]
+    pub stdio: Stdio,
     /// How often it was tried before: what ended by itself runs again when this changes.
     #[serde(default)]
     pub attempt: u16,
+    /// Whether it is to end by itself, and something waits for that.
+    #[serde(default)]
+    pub once: bool,
     /// Whether it must run (`true`) or be stopped and kept (`false`).
     pub run: bool,
 }
@@ -223,42 +251,8 @@ pub struct WorkloadIntent {
 /// A directory that outlives the process that has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
-    /// Whose it is.
+    /// The data service whose disk it is.
     pub addon: AddonId,
     /// Where the process sees it.
     pub at: String,
-}
-
-impl std::fmt::Display for MacAddr {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
-
-impl std::fmt::Debug for MacAddr {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
-impl From<MacAddr> for String {
-    fn from(mac: MacAddr) -> Self {
-        mac.to_string()
-    }
-}
-
-impl TryFrom<String> for MacAddr {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let mut octets = [0; 6];
-        let mut parts = text.split(':');
-        for octet in &mut octets {
-            *octet = parts
-                .next()
-                .and_then(|part| u8::from_str_radix(part, 16).ok())
-                .ok_or_else(|| format!("'{text}' is not an Ethernet address"))?;
-        }
-        Ok(Self(octets))
-    }
 }

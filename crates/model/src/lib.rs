@@ -4,20 +4,31 @@
 //! No IO, no clock, no chance: `now` and new identifiers are arguments. Whatever is allowed or
 //! refused is decided here and nowhere else.
 
+#![warn(unreachable_pub)]
+
 mod cidr;
 mod command;
 mod decide;
 pub mod edge;
+pub mod fit;
 mod id;
 pub mod intent;
+mod key;
+mod kinds;
+mod mac;
+pub mod names;
+mod peer;
 mod plan;
 mod procfile;
+pub mod protocol;
 mod reach;
 mod record;
 mod refused;
 mod region;
 mod resource;
+mod scope;
 mod small_map;
+mod space_peerings;
 mod time;
 mod traffic;
 mod world;
@@ -26,14 +37,26 @@ pub use cidr::{Cidr, MalformedCidr, RFC1918};
 pub use command::*;
 pub use decide::Decided;
 pub use id::*;
-pub use plan::{dyno_host, edge_delta, plan, plan_delta, plan_edge, plan_vpc};
+pub use key::{Alias, BadRow, Key, Kind, Part, SettingsKey};
+pub(crate) use key::{Errand, reversed_labels};
+pub use peer::{
+    Obstacle, PeerAsk, PeerPlan, PeerSide, PeerStep, Reached, Rights, StepState, Trial, plan_peer,
+    plan_unpeer,
+};
+pub use plan::{
+    dyno_command, dyno_host, edge_delta, plan, plan_awaited_ends, plan_delta, plan_edge, plan_vpc,
+};
 pub use procfile::{MalformedProcfile, parse_procfile};
-pub use reach::{Endpoint, ExplanationCode, Flow, Hop, Leg, Ruling, Verdict, reach};
-pub use record::{Alias, BadRow, Key, Kind, Only, Part, Record};
+pub use reach::{
+    Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Ruling, SourcePorts, Verdict, explain,
+    reach,
+};
+pub use record::Record;
 pub use refused::{Code, PlatformError, Refused};
 pub use region::{Region, RegionFacts, UnknownRegion, Zone};
 pub use resource::*;
+pub use scope::Scope;
 pub use small_map::SmallMap;
-pub use time::{MalformedTimestamp, Timestamp};
+pub use time::{MalformedDuration, MalformedTimestamp, Timestamp, parse_duration};
 pub use traffic::{IpProtocol, Packet, PortRange, Traffic};
-pub use world::{Change, Scope, World};
+pub use world::{Change, World};

@@ -4,7 +4,7 @@
 
 mod delta;
 mod edge;
-pub(crate) mod names;
+mod shell;
 mod vpc;
 mod workload;
 
@@ -15,12 +15,15 @@ mod tests;
 
 pub use delta::{edge_delta, plan_delta};
 pub use edge::plan_edge;
+pub use shell::dyno_command;
 pub use vpc::plan_vpc;
 pub(crate) use vpc::{joins, members_seen, rule_peer};
 
-use crate::intent::Intent;
+use std::collections::BTreeMap;
+
+use crate::intent::{Intent, IntentDelta};
 use crate::resource::App;
-use crate::{Timestamp, World};
+use crate::{Timestamp, World, names};
 
 /// The name by which a dyno is found inside its space: `1.web.shop.app.localspace`.
 pub fn dyno_host(app: &App, process_type: &str, number: u16) -> String {
@@ -43,5 +46,20 @@ pub fn plan(world: &World, _now: Timestamp) -> Intent {
             .filter_map(|peering| Some((peering.id, vpc::plan_peering(world, peering)?)))
             .collect(),
         workloads: workloads.collect(),
+    }
+}
+
+/// Names what no plan has any more and the world nevertheless waits to hear of: that it is gone.
+/// Whoever is told of it again says so again.
+pub fn plan_awaited_ends(world: &World) -> IntentDelta {
+    let deleting = world.peerings().filter(|peering| {
+        peering.state == crate::PeeringState::Deleting
+            && vpc::plan_peering(world, peering).is_none()
+    });
+    let ended = world.awaited_ends().filter(|id| workload::plan_workload(world, *id).is_none());
+    IntentDelta {
+        vpcs: BTreeMap::new(),
+        peerings: deleting.map(|peering| (peering.id, None)).collect(),
+        workloads: ended.map(|id| (id, None)).collect(),
     }
 }

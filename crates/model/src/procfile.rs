@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 pub enum MalformedProcfile {
     /// A line that says nothing.
     #[error(
-        "line {line} of the Procfile is no process type: one is like `web: ./serve --port $PORT`"
+        "line {line} of the Procfile is not a process type such as `web: ./serve --port $PORT`"
     )]
     NoProcess {
-        /// Which.
+        /// The number of the line, from 1.
         line: usize,
     },
     /// Two lines about one process type, of which only one could be run.
-    #[error("line {line} of the Procfile says once more what `{name}` is: leave one of them out")]
+    #[error("line {line} of the Procfile defines `{name}` again: remove one of the two")]
     Twice {
-        /// The second.
+        /// The number of the second line, from 1.
         line: usize,
         /// The process type.
         name: String,
@@ -78,5 +78,26 @@ mod tests {
         assert_eq!(error, MalformedProcfile::Twice { line: 4, name: "web".to_owned() });
         assert!(error.to_string().contains("`web`"), "{error}");
         assert!(parse_procfile("web: a\nWeb: b").is_ok(), "what differs is for the rules");
+    }
+
+    #[test]
+    fn fuzz_procfile() {
+        fuzz::target("procfile", |input| {
+            let Ok(text) = str::from_utf8(input) else { return };
+            let lines = text.lines().count();
+            match parse_procfile(text) {
+                Ok(types) => {
+                    assert!(types.len() <= lines);
+                    let printed: String = types
+                        .iter()
+                        .map(|(name, command)| format!("{name}: {command}\n"))
+                        .collect();
+                    assert_eq!(parse_procfile(&printed), Ok(types));
+                }
+                Err(
+                    MalformedProcfile::NoProcess { line } | MalformedProcfile::Twice { line, .. },
+                ) => assert!((1..=lines).contains(&line)),
+            }
+        });
     }
 }

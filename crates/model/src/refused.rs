@@ -6,14 +6,14 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refused {
-    /// Which rule refused it.
+    /// The rule that refused the command.
     pub code: Code,
-    /// What a person can do with it.
+    /// The message for people, which says what to do next.
     pub message: String,
 }
 
 impl Refused {
-    /// Makes one.
+    /// A refusal with a message.
     pub fn new(code: Code, message: impl fmt::Display) -> Self {
         Self { code, message: message.to_string() }
     }
@@ -50,11 +50,11 @@ macro_rules! codes {
 pub enum PlatformError {
     /// The request makes no sense.
     Invalid,
-    /// Not allowed.
+    /// The caller may not do this.
     Forbidden,
-    /// Not there, or not to be seen.
+    /// There is no such resource, or the caller may not see it.
     NotFound,
-    /// Not now, or not twice.
+    /// The resource's state forbids this, or it exists already.
     Conflict,
     /// It is another than the request is about.
     Precondition,
@@ -97,7 +97,7 @@ impl Code {
 codes! {
     /// The caller may not do this (R4).
     UnauthorizedOperation => "UnauthorizedOperation", Forbidden;
-    /// Not for this caller, or not in this state.
+    /// The caller may not do this, or the resource's state forbids it.
     OperationNotPermitted => "OperationNotPermitted", Forbidden;
     /// A value is out of its range or does not fit.
     InvalidParameterValue => "InvalidParameterValue", Invalid;

@@ -16,7 +16,7 @@ pub struct RegionFacts {
     pub name: &'static str,
     /// The Platform API's name of the private region there, if it has one: `virginia`.
     pub platform: Option<&'static str>,
-    /// Where it is: `Virginia, United States`.
+    /// The place of the region: `Virginia, United States`.
     pub description: &'static str,
     /// The country, as the Platform API writes it.
     pub country: &'static str,
@@ -72,7 +72,7 @@ impl Region {
         (0..REGIONS.len()).map(|n| Self(n as u8))
     }
 
-    /// What is known of it.
+    /// The facts about the region.
     pub fn facts(self) -> &'static RegionFacts {
         &REGIONS[usize::from(self.0)]
     }

@@ -17,17 +17,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct SmallMap<K, V>(Box<[(K, V)]>);
 
 impl<K, V> SmallMap<K, V> {
-    /// One without entries; costs no allocation.
+    /// An empty map, which allocates nothing.
     pub fn new() -> Self {
         Self(Box::default())
     }
 
-    /// How many entries it has.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether it has none.
+    /// Whether the map is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -53,7 +53,7 @@ impl<K, V> SmallMap<K, V> {
     }
 
     /// The entry with the largest key.
-    pub fn last_key_value(&self) -> Option<(&K, &V)> {
+    pub(crate) fn last_key_value(&self) -> Option<(&K, &V)> {
         self.0.last().map(|(key, value)| (key, value))
     }
 

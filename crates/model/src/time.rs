@@ -1,4 +1,5 @@
-//! Points in time. The model has no clock: `now` is always an argument.
+//! Points in time, and lengths of time as people write them. The model has no clock: `now` is always an
+//! argument.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -15,14 +16,53 @@ pub struct Timestamp(i64);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not an RFC 3339 time such as 2026-01-31T12:00:00Z")]
 pub struct MalformedTimestamp {
-    /// What was read.
+    /// The text that was read.
     pub text: String,
 }
 
+/// Text that is not a length of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is not a duration such as 7d2h, 90m or 45s")]
+pub struct MalformedDuration {
+    /// The text that was read, at most 64 characters of it.
+    pub text: String,
+}
+
+/// Reads a length of time as people write it: whole numbers of days, hours, minutes and seconds, such as
+/// `7d2h`, `90m` or `45s`.
+///
+/// # Errors
+///
+/// The text is of another form, or longer than 2⁶⁴ seconds.
+pub fn parse_duration(text: &str) -> Result<Duration, MalformedDuration> {
+    let malformed = || MalformedDuration { text: text.chars().take(64).collect() };
+    let mut seconds: u64 = 0;
+    let mut rest = text;
+    while let Some(at) = rest.find(|letter: char| !letter.is_ascii_digit()) {
+        let (count, unit) = rest.split_at(at);
+        let of_unit = match unit.as_bytes().first() {
+            Some(b'd') => 86_400,
+            Some(b'h') => 3_600,
+            Some(b'm') => 60,
+            Some(b's') => 1,
+            _ => return Err(malformed()),
+        };
+        let count: u64 = count.parse().map_err(|_| malformed())?;
+        let more = count.checked_mul(of_unit).and_then(|more| seconds.checked_add(more));
+        seconds = more.ok_or_else(malformed)?;
+        rest = &unit[1..];
+    }
+    // A number without a unit is left, or there was nothing at all.
+    if text.is_empty() || !rest.is_empty() {
+        return Err(malformed());
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
 impl Timestamp {
-    /// The first one.
+    /// The first moment of the year 0.
     pub const MIN: Self = Self(-62_167_219_200_000);
-    /// The last one.
+    /// The last moment that a timestamp can be.
     pub const MAX: Self = Self(253_402_207_200_000);
 
     /// Makes one from milliseconds since the epoch; out of the years 0–9999 it is cut to them.
@@ -136,5 +176,27 @@ mod tests {
             let _ = t - Duration::MAX;
         }
         assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn durations_are_read() {
+        for (text, seconds) in [
+            ("7d2h", 7 * 86_400 + 2 * 3_600),
+            ("1h30m", 5_400),
+            ("90m", 5_400),
+            ("45s", 45),
+            ("0s", 0),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in
+            ["", "7", "d", "1x", "7d2", "-1d", " 1d", "1 d", "1é", "99999999999999999999d", "é"]
+        {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+        let most = format!("{}d", u64::MAX / 86_400);
+        assert!(parse_duration(&most).is_ok());
+        assert!(parse_duration(&format!("{most}1d")).is_err());
+        assert_eq!(parse_duration(&"7".repeat(100)).unwrap_err().text.len(), 64);
     }
 }

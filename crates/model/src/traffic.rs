@@ -40,9 +40,9 @@ impl fmt::Display for IpProtocol {
 /// An inclusive range of ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PortRange {
-    /// The first.
+    /// The first port.
     pub from: u16,
-    /// The last.
+    /// The last port, which belongs to the range.
     pub to: u16,
 }
 
@@ -78,7 +78,7 @@ pub enum Traffic {
     Udp(PortRange),
     /// ICMP of a type and code; `None` is any.
     Icmp {
-        /// The type.
+        /// The ICMP type; `None` for every type.
         kind: Option<u8>,
         /// The code; only meaningful with a type.
         code: Option<u8>,
@@ -140,19 +140,19 @@ impl fmt::Display for Traffic {
 /// One packet as rules see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Packet {
-    /// Where it comes from.
+    /// The source address.
     pub source: Ipv4Addr,
-    /// Where it goes.
+    /// The destination address.
     pub destination: Ipv4Addr,
-    /// Its protocol.
+    /// The packet's protocol.
     pub protocol: IpProtocol,
     /// TCP or UDP source port; 0 otherwise.
     pub source_port: u16,
     /// TCP or UDP destination port; 0 otherwise.
     pub destination_port: u16,
-    /// ICMP type; 0 otherwise.
+    /// The ICMP type; 0 for other protocols.
     pub icmp_type: u8,
-    /// ICMP code; 0 otherwise.
+    /// The ICMP code; 0 for other protocols.
     pub icmp_code: u8,
 }
 

@@ -8,15 +8,11 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
-use serde::{Deserialize, Serialize};
-
-use crate::decide::Errand;
 use crate::resource::*;
 use crate::{
-    AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, IgwId,
-    InstanceId, Key, Kind, Only, Part, PcxId, Record, Region, ReleaseId, RouteTableId,
-    SecurityGroupId, SlugId, SpaceId, SubnetId, TeamId, Timestamp, TokenId, UserId, VpcId,
-    WorkloadId,
+    AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, Errand,
+    IgwId, InstanceId, Key, Kind, Part, PcxId, Record, ReleaseId, RouteTableId, SecurityGroupId,
+    SettingsKey, SlugId, SpaceId, SubnetId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -24,12 +20,12 @@ use crate::{
 pub enum Change {
     /// This is the resource from now on.
     Put(Record),
-    /// It is no more.
+    /// The resource is deleted.
     Delete(Key),
 }
 
 impl Change {
-    /// Which resource it is about.
+    /// The key of the resource that changes.
     pub fn key(&self) -> Key {
         match self {
             Self::Put(record) => record.key(),
@@ -47,7 +43,7 @@ pub struct World {
     aliases: OrdMap<Alias, Key>,
     parts: OrdMap<Part, Key>,
     addresses: OrdMap<(VpcId, Ipv4Addr), EniId>,
-    /// What waits for its time.
+    /// When which resource is due for which errand.
     agenda: OrdSet<(Errand, Timestamp, Key)>,
 }
 
@@ -74,7 +70,7 @@ macro_rules! listers {
             })
         }
 
-        /// The same, only those that name another resource.
+        /// The resources of this kind that name another resource.
         pub fn $in(&self, named: Key) -> impl Iterator<Item = &Arc<$name>> + '_ {
             self.naming(named, Kind::$name).filter_map(|key| match self.records.get(&key) {
                 Some(Record::$name(resource)) => Some(resource),
@@ -175,9 +171,9 @@ impl World {
         dhcp_option_sets dhcp_option_sets_of => DhcpOptions;
     }
 
-    /// What the installation was set up with; nothing before its first start.
+    /// The settings of the installation; `None` before its first start.
     pub fn settings(&self) -> Option<&Arc<Settings>> {
-        match self.records.get(&Key::Settings(Only)) {
+        match self.records.get(&Key::Settings(SettingsKey)) {
             Some(Record::Settings(settings)) => Some(settings),
             _ => None,
         }
@@ -203,24 +199,42 @@ impl World {
         self.records.is_empty()
     }
 
-    /// What another name stands for.
+    /// The key of the resource that another name stands for.
     pub fn find(&self, alias: &Alias) -> Option<Key> {
         self.aliases.get(alias).copied()
     }
 
-    /// What a part belongs to.
+    /// The app that has a custom domain, or exactly this pattern.
+    pub(crate) fn app_at(&self, host: &str) -> Option<&Arc<App>> {
+        match self.find(&Alias::host(host))? {
+            Key::App(id) => self.app(id),
+            _ => None,
+        }
+    }
+
+    /// The apps that have names or patterns below a domain, once for each name.
+    pub(crate) fn apps_below(&self, domain: &str) -> impl Iterator<Item = &Arc<App>> {
+        let prefix: Arc<str> = format!("{}.", crate::reversed_labels(domain)).into();
+        let first = Alias::Host(Arc::clone(&prefix));
+        self.aliases.range(first..).map_while(move |(alias, key)| match (alias, key) {
+            (Alias::Host(host), Key::App(id)) if host.starts_with(&*prefix) => self.app(*id),
+            _ => None,
+        })
+    }
+
+    /// The key of the resource that a part belongs to.
     pub fn whole(&self, part: Part) -> Option<Key> {
         self.parts.get(&part).copied()
     }
 
-    /// Which resources of a kind name another one.
+    /// The resources of a kind that name another resource.
     pub fn naming(&self, named: Key, kind: Kind) -> impl Iterator<Item = Key> + '_ {
         let (min, max) = kind.range();
         self.mentions.range((named, min)..=(named, max)).map(|(_, who)| *who)
     }
 
-    /// Which interface has an address in a VPC.
-    pub fn eni_at(&self, vpc: VpcId, address: Ipv4Addr) -> Option<&Arc<Eni>> {
+    /// The interface that has an address in a VPC.
+    pub(crate) fn eni_at(&self, vpc: VpcId, address: Ipv4Addr) -> Option<&Arc<Eni>> {
         self.addresses.get(&(vpc, address)).and_then(|id| self.eni(*id))
     }
 
@@ -234,9 +248,9 @@ impl World {
         self.addresses.range((vpc, first)..=(vpc, last)).map(|((_, address), _)| *address)
     }
 
-    /// What waits for its time, by when that is.
+    /// The resources that wait for an errand, by the time at which they are due.
     pub(crate) fn waiting(&self, errand: Errand) -> impl Iterator<Item = (Timestamp, Key)> + '_ {
-        let from = (errand, Timestamp::MIN, Key::Settings(Only));
+        let from = (errand, Timestamp::MIN, Key::Settings(SettingsKey));
         let same = move |entry: &&(Errand, Timestamp, Key)| entry.0 == errand;
         self.agenda.range(from..).take_while(same).map(|(_, at, key)| (*at, *key))
     }
@@ -321,13 +335,6 @@ impl World {
         }
     }
 
-    /// The route table that a subnet follows.
-    pub fn route_table_of(&self, subnet: &Subnet) -> Option<&Arc<RouteTable>> {
-        let own = subnet.route_table.map(|own| own.route_table);
-        let id = own.or_else(|| self.vpc(subnet.vpc).map(|vpc| vpc.main_route_table))?;
-        self.route_table(id)
-    }
-
     /// The interface of a dyno or an instance.
     pub fn eni_of(&self, workload: WorkloadId) -> Option<&Arc<Eni>> {
         match workload {
@@ -338,32 +345,31 @@ impl World {
         }
     }
 
+    /// Whether the target of a route takes packets, so that the route is active and not a blackhole.
+    pub fn takes_packets(&self, table: &RouteTable, to: RouteTo) -> bool {
+        match to {
+            RouteTo::Peering(id) => {
+                self.peering(id).is_some_and(|pcx| pcx.carries() && pcx.side(table.vpc).is_some())
+            }
+            RouteTo::Interface(id) => self.eni(id).is_some_and(|eni| eni.attachment.is_some()),
+            RouteTo::Gateway(id) => self.gateway(id).is_some_and(|igw| igw.vpc == Some(table.vpc)),
+        }
+    }
+
     /// The account that a resource belongs to, for the store's rows.
     pub fn owner(&self, record: &Record) -> Option<AccountId> {
-        let of_vpc = |id: VpcId| self.vpc(id).map(|vpc| vpc.account);
-        match record {
-            Record::Account(r) => Some(r.id),
-            Record::AccessKey(r) => Some(r.account),
-            Record::Vpc(r) => Some(r.account),
-            Record::Subnet(r) => of_vpc(r.vpc),
-            Record::RouteTable(r) => of_vpc(r.vpc),
-            Record::SecurityGroup(r) => of_vpc(r.vpc),
-            Record::NetworkAcl(r) => of_vpc(r.vpc),
-            Record::Eni(r) => of_vpc(r.vpc),
-            Record::Instance(r) => Some(r.account),
-            Record::Peering(r) => Some(r.requester.account),
-            Record::InternetGateway(r) => Some(r.account),
-            Record::DhcpOptions(r) => Some(r.account),
-            Record::Settings(_)
-            | Record::User(_)
-            | Record::Token(_)
-            | Record::Team(_)
-            | Record::Space(_)
-            | Record::App(_)
-            | Record::Slug(_)
-            | Record::Release(_)
-            | Record::Dyno(_)
-            | Record::Addon(_) => None,
+        match record.owner() {
+            Owner::None | Owner::App(_) => None,
+            Owner::Account(id) => Some(id),
+            Owner::OfVpc(id) => self.vpc(id).map(|vpc| vpc.account),
+        }
+    }
+
+    /// The app that a resource is or belongs to.
+    pub fn app_of(&self, key: Key) -> Option<&Arc<App>> {
+        match self.get(key)?.owner() {
+            Owner::App(id) => self.app(id),
+            Owner::None | Owner::Account(_) | Owner::OfVpc(_) => None,
         }
     }
 
@@ -469,21 +475,5 @@ impl World {
         for block in blocks {
             assert!(vpc.blocks().any(|own| own.covers(block)), "{block} lies outside");
         }
-    }
-}
-
-/// The region that a VPC's resource is in, with its owner: what scopes every EC2 request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Scope {
-    /// The owner.
-    pub account: AccountId,
-    /// The region.
-    pub region: Region,
-}
-
-impl Scope {
-    /// Whether a VPC is inside.
-    pub fn holds(self, vpc: &Vpc) -> bool {
-        vpc.account == self.account && vpc.region == self.region
     }
 }

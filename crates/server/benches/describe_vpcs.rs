@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws::params::Params;
 use aws::xml::Service;
-use causeway_server::ec2::{Action, Request, find};
+use causeway_server::http::ec2::{Action, Request, find};
 use model::{Caller, Cidr, Command, Ec2Command, Scope, Sequence, Timestamp, World};
 
 const VPCS: u32 = 10_000;

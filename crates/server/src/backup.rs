@@ -1,10 +1,11 @@
-//! Backups: the ledger, apps' code and what data services hold, in one file, while all of it runs.
+//! Backups: the ledger, the code of apps and the data of data services in one file, made while
+//! everything runs.
 //!
-//! What belongs in a backup follows from the snapshot of the ledger that is in it. Code and data are
-//! read after the snapshot was taken, so they are at least as new: whatever was acknowledged before
-//! a backup began is in it.
+//! The snapshot of the ledger determines what belongs in a backup. Code and data are read after the
+//! snapshot was taken, so they are at least as new: everything that was acknowledged before the
+//! backup began is in it.
 
-pub mod archive;
+pub(crate) mod archive;
 mod make;
 mod restore;
 mod service;
@@ -16,34 +17,40 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::{Duration, Instant};
 
+use crate::config::disks_dir;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-pub use make::{BackupError, Wanted, make};
-pub use restore::{Restored, restore};
+pub(crate) use make::{BackupError, Sources, Wanted, make};
+pub use restore::Restored;
+pub(crate) use restore::restore;
 
-/// How often it is said how far a backup is.
+/// How often progress is reported.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Where a server finds what it backs up, and works on it.
+/// The directories that backups read and work in, and the locks that they take.
 #[derive(Debug, Default)]
-pub struct Place {
-    /// Data services' disks.
+pub struct Workspace {
+    /// The directory of data services' disks.
     disks: PathBuf,
-    /// For the database's snapshot, until it is in the backup.
+    /// The working directory for the snapshot of the database.
     scratch: PathBuf,
     one: Mutex<()>,
     code: RwLock<()>,
 }
 
-impl Place {
-    /// Those of a data directory.
-    pub fn at(data: &Path, disks: PathBuf) -> Self {
-        Self { disks, scratch: data.join("backup.partial"), ..Self::default() }
+impl Workspace {
+    /// The directories of a data directory.
+    pub fn at(data: &Path) -> Self {
+        Self { disks: disks_dir(data), scratch: data.join("backup.partial"), ..Self::default() }
     }
 
-    /// Removes what a backup has left that was under way when the server was killed.
+    /// Removes what an interrupted backup left in the working directory.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be removed.
     pub fn clean(&self) -> io::Result<()> {
         match std::fs::remove_dir_all(&self.scratch) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -51,17 +58,17 @@ impl Place {
         }
     }
 
-    /// Has apps' code stay where it is.
+    /// Keeps the code of apps from being removed while the guard is held.
     pub fn keep_code(&self) -> RwLockReadGuard<'_, ()> {
         self.code.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether apps' code must stay where it is, because a backup is reading it.
+    /// Whether code must not be removed now, because a backup is reading it.
     pub fn needs_code(&self) -> bool {
         matches!(self.code.try_write(), Err(TryLockError::WouldBlock))
     }
 
-    /// One backup at a time: two would only be slower.
+    /// Takes the lock that only one backup holds at a time.
     fn enter(&self) -> Option<MutexGuard<'_, ()>> {
         match self.one.try_lock() {
             Ok(guard) => Some(guard),
@@ -71,31 +78,31 @@ impl Place {
     }
 }
 
-/// Something that is not in a backup, though the ledger names it.
+/// Something that the ledger names and that is not in the backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// A data service's name, or `code of APP`.
     pub name: String,
-    /// Why it is not there.
+    /// The reason.
     pub reason: String,
 }
 
-/// How far a backup is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The progress of a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being read.
+    /// A description of what is being read.
     pub what: String,
-    /// Which part that is, counted from one.
+    /// The number of that part, from 1.
     pub part: usize,
-    /// How many parts there are, where that is known.
+    /// The number of parts; 0 while it is unknown.
     pub parts: usize,
-    /// Bytes read so far, of all parts.
+    /// Bytes read so far, over all parts.
     pub bytes: u64,
 }
 
-/// Who is told how far a backup is, and may end it by going away.
+/// Reports progress to a client, and finds out whether the client still wants the backup.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     tell: UnboundedSender<Progress>,
     closing: CancellationToken,
     progress: Progress,
@@ -103,8 +110,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Tells somebody, until the server stops.
-    pub fn new(tell: UnboundedSender<Progress>, closing: CancellationToken) -> Self {
+    /// Reports to a channel until its receiver is dropped or the server stops.
+    pub(crate) fn new(tell: UnboundedSender<Progress>, closing: CancellationToken) -> Self {
         let progress = Progress { what: String::new(), part: 0, parts: 0, bytes: 0 };
         Self { tell, closing, progress, told: Instant::now() }
     }
@@ -124,17 +131,11 @@ impl Watch {
 
     fn say(&mut self) {
         self.told = Instant::now();
-        // That nobody listens is noticed where it matters.
+        // A dropped receiver is noticed by `is_over`.
         let _ = self.tell.send(self.progress.clone());
     }
 
     fn is_over(&self) -> bool {
         self.closing.is_cancelled() || self.tell.is_closed()
     }
-}
-
-/// An error with all its reasons.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let reasons = std::iter::successors(error.source(), |reason| reason.source());
-    reasons.fold(error.to_string(), |text, reason| format!("{text}: {reason}"))
 }

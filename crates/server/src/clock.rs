@@ -1,68 +1,83 @@
-//! The one place that reads the clock and asks for chance.
+//! The only module that reads the clock and uses random numbers.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use model::{IdSource, Timestamp};
 
-/// Where `now` comes from.
+/// The source of `now`.
 #[derive(Debug)]
 pub struct Clock {
-    /// Milliseconds by which a test moved it, or the time itself where it stands still.
-    state: AtomicI64,
     kind: Kind,
+    /// How far it is ahead of its base, in milliseconds.
+    offset: AtomicI64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     System,
     Movable,
-    Still,
+    Still(Timestamp),
 }
 
 impl Clock {
-    /// The machine's.
+    /// The machine's clock.
     pub const fn system() -> Self {
-        Self { state: AtomicI64::new(0), kind: Kind::System }
+        Self::of(Kind::System)
     }
 
-    /// The machine's, which a test may move forward (`serve --test-clock`).
+    /// The machine's clock, which a test may move forward (`serve --test-clock`).
     pub const fn movable() -> Self {
-        Self { state: AtomicI64::new(0), kind: Kind::Movable }
+        Self::of(Kind::Movable)
     }
 
-    /// One that stands still until it is moved, for golden tests.
+    /// A clock that stands still until it is moved, for golden tests.
     pub const fn still(at: Timestamp) -> Self {
-        Self { state: AtomicI64::new(at.millis()), kind: Kind::Still }
+        Self::of(Kind::Still(at))
     }
 
-    /// The time.
+    const fn of(kind: Kind) -> Self {
+        Self { kind, offset: AtomicI64::new(0) }
+    }
+
+    /// The current time.
     pub fn now(&self) -> Timestamp {
-        let state = self.state.load(Ordering::Relaxed);
-        match self.kind {
-            Kind::System | Kind::Movable => Timestamp::from_millis(system_millis() + state),
-            Kind::Still => Timestamp::from_millis(state),
-        }
+        let offset = self.offset.load(Ordering::Relaxed);
+        Timestamp::from_millis(self.base().millis() + offset)
     }
 
-    /// The machine's own time, whatever a test made of the clock: what others signed with theirs
-    /// is as old as that says.
+    /// The machine's time without a test's offset. The age of a signature is measured by it,
+    /// because clients sign with the time of their own machine.
     pub fn wall(&self) -> Timestamp {
         match self.kind {
-            Kind::System | Kind::Movable => Timestamp::from_millis(system_millis()),
-            Kind::Still => self.now(),
+            Kind::System | Kind::Movable => self.base(),
+            Kind::Still(_) => self.now(),
         }
     }
 
-    /// Moves it forward; `false` where it is the machine's own.
-    pub fn advance(&self, span: Duration) -> bool {
-        if self.kind == Kind::System {
-            return false;
+    fn base(&self) -> Timestamp {
+        match self.kind {
+            Kind::System | Kind::Movable => Timestamp::from_millis(system_millis()),
+            Kind::Still(at) => at,
         }
-        // A century is enough for any test and keeps the sum far from overflow.
-        let span = span.min(Duration::from_secs(100 * 366 * 24 * 3600));
-        self.state.fetch_add(i64::try_from(span.as_millis()).unwrap_or(0), Ordering::Relaxed);
-        true
+    }
+
+    /// Whether a test may move it forward.
+    pub fn may_move(&self) -> bool {
+        self.kind != Kind::System
+    }
+
+    /// Sets the offset that the ledger has, unless it is ahead of that already. The machine's clock
+    /// gets the offset too, because the times in the ledger were made with it.
+    pub(crate) fn put_ahead(&self, offset: Duration) {
+        let millis = i64::try_from(offset.as_millis()).unwrap_or(i64::MAX / 2);
+        self.offset.fetch_max(millis, Ordering::Relaxed);
+    }
+
+    /// Moves it forward without the ledger.
+    #[cfg(test)]
+    pub(crate) fn advance(&self, span: Duration) {
+        self.offset.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::Relaxed);
     }
 }
 
@@ -73,9 +88,9 @@ fn system_millis() -> i64 {
         .map_or(0, |span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Chance from the operating system.
+/// Random numbers of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemIds;
+pub(crate) struct SystemIds;
 
 impl IdSource for SystemIds {
     fn next_bits(&mut self) -> u128 {
@@ -85,13 +100,13 @@ impl IdSource for SystemIds {
     }
 }
 
-/// A new secret in hexadecimal: 32 bytes of chance.
-pub fn fresh_secret(ids: &mut dyn IdSource) -> String {
+/// A new secret: 32 random bytes in hexadecimal.
+pub(crate) fn fresh_secret(ids: &mut dyn IdSource) -> String {
     format!("{:032x}{:032x}", ids.next_bits(), ids.next_bits())
 }
 
-/// A new password that can be typed: 25 letters and digits, of which none is taken for another.
-pub fn fresh_password(ids: &mut dyn IdSource) -> String {
+/// A new password of 25 letters and digits that are hard to mistake for one another.
+pub(crate) fn fresh_password(ids: &mut dyn IdSource) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let bits = ids.next_bits();
     (0..25).map(|n| char::from(LETTERS[(bits >> (5 * n)) as usize % 32])).collect()
@@ -102,16 +117,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_test_clock_moves() {
-        assert!(!Clock::system().advance(Duration::from_secs(1)));
+    fn only_a_test_clock_moves_and_none_goes_back() {
+        assert!(!Clock::system().may_move());
+        assert!(Clock::movable().may_move());
         let clock = Clock::still(Timestamp::from_millis(1000));
-        assert!(clock.advance(Duration::from_secs(2)));
-        assert_eq!(clock.now().millis(), 3000);
-        let movable = Clock::movable();
+        for (seconds, millis) in [(2, 3000), (1, 3000), (5, 6000)] {
+            clock.put_ahead(Duration::from_secs(seconds));
+            assert_eq!(clock.now().millis(), millis);
+        }
         let week = Duration::from_secs(7 * 24 * 3600);
-        assert!(movable.advance(week));
-        assert!(movable.now() >= movable.wall() + week / 2, "signatures do not age with it");
-        clock.advance(Duration::MAX);
-        assert!(clock.now() > Timestamp::from_millis(3000));
+        for clock in [Clock::movable(), Clock::system()] {
+            clock.put_ahead(week);
+            assert!(clock.now() >= clock.wall() + week / 2, "signatures do not age with it");
+        }
     }
 }

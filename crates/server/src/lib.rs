@@ -1,33 +1,26 @@
-//! The server: both APIs, the ledger, the reconcile loops.
+//! The server: both APIs, the ledger, and the loops that make things follow it.
 
-pub mod attempts;
-pub mod backup;
-pub mod clock;
-mod document;
-pub mod ec2;
-mod edge;
-mod follow;
-pub mod front;
-pub mod hosting;
+#![warn(unreachable_pub)]
+
+pub mod apps;
+mod backup;
+pub mod cleanup;
+mod clock;
+mod config;
+mod credentials;
+mod error;
 pub mod http;
-pub mod ledger;
-pub mod logs;
-mod near;
-pub mod operator;
-pub mod password;
-pub mod plans;
-pub mod platform;
-pub mod rate;
-pub mod reconcile;
-mod serve;
-pub mod setup;
-pub mod state;
-mod upkeep;
-mod workloads;
+mod ledger;
+mod loops;
+mod offline;
+mod party;
+mod reconcile;
+mod start;
 
 pub use backup::{Missing, Restored};
-pub use rate::DEFAULT_PER_HOUR;
-pub use serve::{Certificate, Config, EdgeConfig, FabricKind, ForwardDns, ServeError, Server};
-pub use setup::{FIRST_ACCOUNT, FIRST_TEAM, FIRST_USER, FirstStart};
-pub use state::operator_token;
-pub use upkeep::{RestoreError, purge, restore};
+pub use config::{Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns};
+pub use error::ServeError;
+pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};
+pub use offline::{RestoreError, purge, restore};
+pub use start::Server;
+pub use start::first::FirstStart;

@@ -73,6 +73,7 @@ fn batch(commits: u32, size: u32) -> Batch {
         ..AuditRow::default()
     });
     Batch {
+        id: expected_revision,
         expected_revision,
         revision: *revisions.end(),
         puts: puts.collect(),

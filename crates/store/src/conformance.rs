@@ -7,7 +7,8 @@ use std::thread;
 
 use proptest::prelude::*;
 
-use crate::{AuditQuery, AuditRow, Batch, Change, Error, Limits, Row, Store, Tail};
+use crate::sqlite::Limits;
+use crate::{AuditQuery, AuditRow, Batch, Change, Error, Row, Store, Tail};
 
 /// A database that is there as long as this is.
 pub(crate) trait Database: Sized {
@@ -37,10 +38,13 @@ macro_rules! conformance {
             put_replaces_and_delete_removes
             conflict_changes_nothing
             second_handle_catches_up_after_a_conflict
+            a_batch_is_known_by_its_id_also_after_others
+            a_batch_of_audit_rows_alone_is_known_by_them
             contradictory_batches_change_nothing
             audit_alone_keeps_the_revision
             tail_gives_each_key_once_in_its_last_state
             tail_refuses_what_it_cannot_know
+            deleted_rows_are_told_from_unknown_ones
             audit_query_filters_and_pages
             audit_keeps_the_newest
             meta_is_kept_outside_revisions
@@ -108,6 +112,8 @@ fn noted(at: i64, account: &str, outcome: &str) -> AuditRow {
         outcome: outcome.to_owned(),
         message: "said \"no\"".to_owned(),
         request_id: format!("request-{at}"),
+        team: format!("team-{account}"),
+        space: format!("space-{at}"),
     }
 }
 
@@ -170,7 +176,7 @@ pub(crate) fn put_replaces_and_delete_removes<D: Database>() {
         revision: 2,
         puts: vec![changed.clone()],
         deletes: vec![("vpc".into(), "b".into()), ("vpc".into(), "never was".into())],
-        audit: Vec::new(),
+        ..Batch::default()
     };
     store.commit(&batch).unwrap();
     assert_eq!(rows(&mut *store), (2, vec![changed]));
@@ -207,6 +213,39 @@ pub(crate) fn second_handle_catches_up_after_a_conflict<D: Database>() {
     assert_eq!(tail.changes, [Change::Put(row("vpc", "a", 1, "{}"))]);
     two.commit(&puts(tail.revision, &["b"])).unwrap();
     assert_eq!(one.tail(1).unwrap().changes, [Change::Put(row("vpc", "b", 2, "{}"))]);
+}
+
+pub(crate) fn a_batch_is_known_by_its_id_also_after_others<D: Database>() {
+    let (_database, mut store) = fresh::<D>();
+    let batch_of = |id, expected| Batch { id, ..puts(expected, &["a"]) };
+    let batch = batch_of(7, 0);
+    assert!(!store.has_committed(&batch).unwrap());
+    store.commit(&batch).unwrap();
+    assert!(store.has_committed(&batch).unwrap());
+    // Another writer's at the same place, with the same rows.
+    let other = batch_of(u64::MAX, 0);
+    assert!(!store.has_committed(&other).unwrap());
+    let mut two = store.handle().unwrap();
+    for revision in 1..64 {
+        two.commit(&batch_of(100 + revision, revision)).unwrap();
+        assert!(store.has_committed(&batch).unwrap(), "{revision} others came after it");
+        assert!(!store.has_committed(&other).unwrap());
+    }
+    two.commit(&batch_of(164, 64)).unwrap();
+    let error = store.has_committed(&batch).unwrap_err();
+    assert!(matches!(error, Error::Forgotten { since: 0, oldest: 1 }), "{error}");
+    assert!(store.has_committed(&batch_of(101, 1)).unwrap());
+}
+
+pub(crate) fn a_batch_of_audit_rows_alone_is_known_by_them<D: Database>() {
+    let (_database, mut store) = fresh::<D>();
+    let batch_of = |at| Batch { audit: vec![noted(at, "1", "DryRun")], ..Batch::default() };
+    store.commit(&batch_of(1)).unwrap();
+    assert!(store.has_committed(&batch_of(1)).unwrap());
+    assert!(!store.has_committed(&batch_of(2)).unwrap());
+    let other = Batch { audit: vec![noted(1, "1", "ok")], ..Batch::default() };
+    assert!(!store.has_committed(&other).unwrap());
+    assert!(!store.has_committed(&Batch::default()).unwrap());
 }
 
 pub(crate) fn contradictory_batches_change_nothing<D: Database>() {
@@ -288,6 +327,17 @@ pub(crate) fn tail_refuses_what_it_cannot_know<D: Database>() {
     assert!(matches!(error, Error::Conflict { expected: 6, found: 5 }), "{error}");
 }
 
+pub(crate) fn deleted_rows_are_told_from_unknown_ones<D: Database>() {
+    let (_database, mut store) = fresh::<D>();
+    store.commit(&puts(0, &["a", "b", "c"])).unwrap();
+    store.commit(&deletes(1, &["a", "b"])).unwrap();
+    store.commit(&puts(2, &["b"])).unwrap();
+    let deleted = |kind: &str, id: &str| store.was_deleted(kind, id).unwrap();
+    assert!(deleted("vpc", "a"));
+    assert!(!deleted("vpc", "b") && !deleted("vpc", "c"), "they are there");
+    assert!(!deleted("vpc", "never was") && !deleted("subnet", "a"));
+}
+
 pub(crate) fn audit_query_filters_and_pages<D: Database>() {
     let (_database, mut store) = fresh::<D>();
     let audit = (0..20)
@@ -312,6 +362,25 @@ pub(crate) fn audit_query_filters_and_pages<D: Database>() {
     let both = AuditQuery { actor: some("user-1"), resource: some("vpc-7"), ..all.clone() };
     assert!(times(&both).is_empty());
     assert!(times(&AuditQuery { action: some("DeleteVpc"), ..all.clone() }).is_empty());
+    for (pattern, matches) in [
+        ("CreateVpc", 20),
+        ("Create*", 20),
+        ("*Vpc", 20),
+        ("*", 20),
+        ("create*", 0),
+        ("CreateVp?", 0),
+        ("[C]reateVpc", 0),
+        ("Delete*", 0),
+    ] {
+        let query = AuditQuery { action: some(pattern), ..all.clone() };
+        assert_eq!(times(&query).len(), matches, "{pattern}");
+    }
+    let refused = AuditQuery { refused: true, ..all.clone() };
+    assert_eq!(times(&refused), (10..20).rev().collect::<Vec<_>>());
+    assert_eq!(times(&AuditQuery { team: some("team-2"), limit: 2, ..all.clone() }), [19, 17]);
+    assert_eq!(times(&AuditQuery { space: some("space-4"), ..all.clone() }), [4]);
+    let newer = AuditQuery { after: Some(last_number), limit: 3, ..all.clone() };
+    assert_eq!(times(&newer), [16, 17, 18], "oldest first, so that none is passed over");
     assert!(times(&AuditQuery { account: some("' OR true --"), ..all.clone() }).is_empty());
     assert!(times(&AuditQuery { limit: 0, ..all }).is_empty());
 }

@@ -1,14 +1,20 @@
+//! The directory of an installation: its lock, its key, and where its files are.
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Error, Result, Secret, Snapshot, durable};
+use crate::{Error, Result, Secret, durable, mark};
 
-const LOCK: &str = "lock";
-const SECRET: &str = "secret.key";
-const DATABASE: &str = "causeway.db";
+pub(crate) const LOCK: &str = "lock";
+pub(crate) const SECRET: &str = "secret.key";
+pub(crate) const DATABASE: &str = "causeway.db";
+/// A marker file: it is there from the first start until its results were shown to somebody.
+pub(crate) const FIRST_START: &str = "first-start";
+/// The directory of files that no record names.
+pub(crate) const LOST: &str = "lost";
 
 /// An installation's directory, locked: one process at a time has it open. The lock is held until
 /// this and every store opened in it are gone.
@@ -17,15 +23,52 @@ pub struct DataDir {
     path: PathBuf,
     lock: Arc<Lock>,
     secret: Secret,
+    accepted: Option<u64>,
 }
 
 impl DataDir {
     /// Opens the directory, or makes it, with a new key in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DatabaseMissing`] where there was a database and is none: whatever else is in the
+    /// directory would be taken for nobody's. [`Error::SecretMissing`], [`Error::InUse`],
+    /// [`Error::Permissions`], and what keeps the directory from being used.
     pub fn open(path: &Path) -> Result<Self> {
         prepare(path)?;
         let lock = lock(path)?;
+        Self::of_lock(path, lock)
+    }
+
+    /// The directory that a lock is held on.
+    pub(crate) fn of_lock(path: &Path, lock: Arc<Lock>) -> Result<Self> {
         let secret = open_secret(path)?;
-        Ok(Self { path: path.to_owned(), lock, secret })
+        Ok(Self { path: path.to_owned(), lock, secret, accepted: None })
+    }
+
+    /// Takes the database as it is, if it is at this revision, whatever was here before.
+    pub fn accept_database(&mut self, revision: u64) {
+        self.accepted = Some(revision);
+    }
+
+    /// The revision at which the database was accepted without a check against the mark.
+    pub(crate) fn accepted(&self) -> Option<u64> {
+        self.accepted
+    }
+
+    /// Whether the installation is being made: nothing is lost that is not here.
+    pub fn is_new(&self) -> bool {
+        is_new(&self.path)
+    }
+
+    /// Where what no record names is kept, until it is deleted by an order.
+    pub fn lost(path: &Path) -> PathBuf {
+        path.join(LOST)
+    }
+
+    /// The file that is there until somebody was told what the first start made.
+    pub fn first_start(path: &Path) -> PathBuf {
+        path.join(FIRST_START)
     }
 
     /// Opens the directory of an installation that is there; makes nothing.
@@ -39,13 +82,6 @@ impl DataDir {
     /// Whether a directory looks like one that [`Self::open`] made and a server used.
     pub fn is_installation(path: &Path) -> bool {
         path.join(SECRET).exists() && path.join(DATABASE).exists()
-    }
-
-    /// Makes a directory from a file that a backup wrote. `path` must be absent or empty.
-    pub fn restore(backup: &Path, path: &Path) -> Result<Self> {
-        Self::refuse_content(path)?;
-        let snapshot = Snapshot::open(backup)?;
-        Restoring::begin(path)?.finish(&snapshot)
     }
 
     /// Refuses a path where nothing can be restored to, as something is there.
@@ -62,6 +98,12 @@ impl DataDir {
         Secret::read(&path.join(SECRET))
     }
 
+    /// The process that has a directory open, without taking its lock; none that has ended.
+    pub fn holder(path: &Path) -> Option<u32> {
+        let pid: u32 = fs::read_to_string(path.join(LOCK)).ok()?.trim().parse().ok()?;
+        Path::new("/proc").join(pid.to_string()).exists().then_some(pid)
+    }
+
     /// The installation's key.
     pub fn secret(&self) -> &Secret {
         &self.secret
@@ -73,7 +115,7 @@ impl DataDir {
     }
 
     /// Where the database is.
-    pub fn database_path(&self) -> PathBuf {
+    pub(crate) fn database_path(&self) -> PathBuf {
         self.path.join(DATABASE)
     }
 
@@ -83,64 +125,8 @@ impl DataDir {
     }
 }
 
-/// A data directory that is being made from a backup. Unless it is finished, all that was put into
-/// it goes again.
-#[derive(Debug)]
-pub struct Restoring {
-    path: PathBuf,
-    lock: Option<Arc<Lock>>,
-}
-
-impl Restoring {
-    /// Makes the directory, which must be absent or empty, and locks it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotEmpty`], [`Error::InUse`], and what keeps it from being made.
-    pub fn begin(path: &Path) -> Result<Self> {
-        prepare(path)?;
-        let lock = lock(path)?;
-        refuse_content(path)?;
-        Ok(Self { path: path.to_owned(), lock: Some(lock) })
-    }
-
-    /// The directory, for what is to be in it beside the database and the key.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Writes the database and, last of all, the key: without that, a directory that was half
-    /// restored does not open.
-    ///
-    /// # Errors
-    ///
-    /// What keeps them from being written.
-    pub fn finish(mut self, snapshot: &Snapshot) -> Result<DataDir> {
-        snapshot.restore(&self.path.join(DATABASE))?;
-        durable::write_file(&self.path.join(SECRET), snapshot.secret().expose())?;
-        self.lock = None;
-        DataDir::open(&self.path)
-    }
-}
-
-impl Drop for Restoring {
-    fn drop(&mut self) {
-        if self.lock.is_none() {
-            return;
-        }
-        // The directory was empty, so all that is in it is ours. What cannot be removed is seen by
-        // the next try.
-        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if entry.file_name() != LOCK && fs::remove_file(&path).is_err() {
-                let _ = fs::remove_dir_all(&path);
-            }
-        }
-    }
-}
-
 /// Makes the directory, or refuses one where others can put another key in place.
-fn prepare(dir: &Path) -> Result<()> {
+pub(crate) fn prepare(dir: &Path) -> Result<()> {
     durable::create_dir(dir)?;
     let metadata = fs::metadata(dir).map_err(Error::file("look at", dir))?;
     durable::check_mode(dir, &metadata, 0o022, 0o700)
@@ -160,7 +146,7 @@ impl Drop for Lock {
 
 /// Takes the lock, and says in its file who has it. The file stays: removing it would let two
 /// processes lock two files of the same name.
-fn lock(dir: &Path) -> Result<Arc<Lock>> {
+pub(crate) fn lock(dir: &Path) -> Result<Arc<Lock>> {
     let path = dir.join(LOCK);
     let mut file = OpenOptions::new()
         .read(true)
@@ -180,29 +166,43 @@ fn lock(dir: &Path) -> Result<Arc<Lock>> {
         }
         Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
     }
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(Error::file("write", &path))?;
+    // Where the disk has no room for it, nobody is told who has it; it is held all the same.
+    let _ = file
+        .rewind()
+        .and_then(|()| writeln!(file, "{:<10}", std::process::id()))
+        .and_then(|()| file.set_len(11));
     Ok(Arc::new(Lock(file)))
+}
+
+/// Whether an installation begins here, and no database of it was seen yet.
+fn is_new(dir: &Path) -> bool {
+    dir.join(FIRST_START).exists() && !mark::exists(dir)
 }
 
 /// Reads the key; makes one only where there is no database that needs another.
 fn open_secret(dir: &Path) -> Result<Secret> {
     let path = dir.join(SECRET);
-    if path.try_exists().map_err(Error::file("look at", &path))? {
+    let has_key = path.try_exists().map_err(Error::file("look at", &path))?;
+    let database = dir.join(DATABASE);
+    let has_database = durable::has_content(&database)?;
+    if !has_database && (has_key || mark::exists(dir)) && !is_new(dir) {
+        return Err(Error::DatabaseMissing { path: database });
+    }
+    if has_key {
         return Secret::read(&path);
     }
-    if durable::has_content(&dir.join(DATABASE))? {
+    if has_database {
         return Err(Error::SecretMissing { path });
     }
+    // First of all: what has a key and not this has lost its database.
+    durable::write_file(&dir.join(FIRST_START), b"")?;
     let secret = Secret::generate()?;
     durable::write_file(&path, secret.expose())?;
     Ok(secret)
 }
 
 /// Refuses a directory with anything in it but a lock.
-fn refuse_content(dir: &Path) -> Result<()> {
+pub(crate) fn refuse_content(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(Error::file("list", dir))? {
         if entry.map_err(Error::file("list", dir))?.file_name() != LOCK {
             return Err(Error::NotEmpty { path: dir.to_owned() });
@@ -228,7 +228,9 @@ mod tests {
     #[test]
     fn a_child_that_is_about_to_begin_does_not_hold_the_lock() {
         let scratch = tempfile::tempdir().unwrap();
+        assert_eq!(DataDir::holder(scratch.path()), None);
         let dir = DataDir::open(scratch.path()).unwrap();
+        assert_eq!(DataDir::holder(scratch.path()), Some(std::process::id()));
         // What a child has between its beginning and its program's.
         let _inherited = dir.lock().0.try_clone().unwrap();
         assert!(matches!(DataDir::open(scratch.path()), Err(Error::InUse { .. })));
@@ -253,22 +255,6 @@ mod tests {
         assert_eq!(*DataDir::open(&path).unwrap().secret(), first);
         let other = DataDir::open(&scratch.path().join("c")).unwrap();
         assert_ne!(*other.secret(), first);
-    }
-
-    #[test]
-    fn half_a_restore_leaves_nothing() {
-        let scratch = tempfile::tempdir().unwrap();
-        let path = scratch.path().join("a/b");
-        let restoring = Restoring::begin(&path).unwrap();
-        assert!(matches!(Restoring::begin(&path).unwrap_err(), Error::InUse { .. }));
-        fs::create_dir_all(path.join("slugs/one")).unwrap();
-        fs::write(path.join(DATABASE), "half").unwrap();
-        drop(restoring);
-        DataDir::refuse_content(&path).unwrap();
-        fs::write(path.join("mine"), "").unwrap();
-        let refused = Restoring::begin(&path).unwrap_err();
-        assert!(matches!(refused, Error::NotEmpty { .. }), "{refused}");
-        assert!(path.join("mine").exists());
     }
 
     #[test]

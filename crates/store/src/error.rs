@@ -1,3 +1,5 @@
+//! What can go wrong between the ledger and the disk.
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +51,57 @@ pub enum Error {
         /// Where the key file should be.
         path: PathBuf,
     },
+    /// There is a key, or a mark of a database, but no database.
+    #[error(
+        "{} is missing or empty, though this directory had one: put it back together with its -wal \
+         file, or restore a file made by `causeway backup` into a new directory; to begin anew \
+         here, start once with --new-database, which sets aside what is left under lost/",
+        path.display()
+    )]
+    DatabaseMissing {
+        /// Where the database should be.
+        path: PathBuf,
+    },
+    /// The database is another one than the one that was here last, or has gone back.
+    #[error(
+        "{} is at revision {found}, but {}: put the right one back together with its -wal file, or \
+         restore a file made by `causeway backup` into a new directory; to go on with this one, \
+         start once with --accept-database {found}, which sets aside under lost/ what it does not \
+         know", path.display(),
+        if *same {
+            format!("it was at {seen} before, so this is an older copy")
+        } else {
+            format!("another one was here before, at {seen}")
+        }
+    )]
+    OtherDatabase {
+        /// The database.
+        path: PathBuf,
+        /// The revision of that database.
+        found: u64,
+        /// The highest revision that was seen here.
+        seen: u64,
+        /// Whether it is the same database, of an earlier time.
+        same: bool,
+    },
+    /// The file beside the database does not say what was seen of it.
+    #[error(
+        "{} cannot be read, so that nobody can tell whether the database beside it is the newest: \
+         if it is, remove that file and start again", path.display()
+    )]
+    MalformedMark {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A database is there that can be used, so nothing begins anew.
+    #[error(
+        "{} is there and sound: start without --new-database, or name another directory",
+        path.display()
+    )]
+    HasDatabase {
+        /// The database.
+        path: PathBuf,
+    },
     /// The key is another database's.
     #[error(
         "{} was written with another secret.key: put the right one back, or restore a file made \
@@ -75,25 +128,30 @@ pub enum Error {
     /// An operation on a file failed.
     #[error("cannot {doing} {}", path.display())]
     File {
-        /// What was tried.
+        /// The operation that was tried, as a verb.
         doing: &'static str,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// How it failed.
+        /// The cause.
         #[source]
         source: io::Error,
     },
     /// The file is no database of ours.
     #[error(
-        "{} is not a Causeway database: if it was one, restore a file made by `causeway backup`",
-        path.display()
+        "{} is not a Causeway database: if it was one, put it back, or restore a file made by \
+         `causeway backup` into a new directory; to begin anew here, start once with \
+         --new-database, which sets aside under lost/ what is there", path.display()
     )]
     NotADatabase {
         /// The file.
         path: PathBuf,
     },
     /// The database is damaged.
-    #[error("{} is damaged: restore a file made by `causeway backup`", path.display())]
+    #[error(
+        "{} is damaged: restore a file made by `causeway backup` into a new directory; to begin \
+         anew here, start once with --new-database, which sets aside under lost/ what is there",
+        path.display()
+    )]
     Corrupt {
         /// The database.
         path: PathBuf,
@@ -109,7 +167,7 @@ pub enum Error {
     NewerSchema {
         /// The database.
         path: PathBuf,
-        /// Its version.
+        /// The version of its schema.
         found: u32,
         /// The newest version known here.
         known: u32,
@@ -117,20 +175,20 @@ pub enum Error {
     /// The database refuses: no room, no permission, a lock held too long.
     #[error("cannot {doing} {}", path.display())]
     Database {
-        /// What was tried.
+        /// The operation that was tried, as a verb.
         doing: &'static str,
-        /// On which database.
+        /// The database.
         path: PathBuf,
-        /// How it failed.
+        /// The cause.
         #[source]
         source: BoxError,
     },
     /// The database is not at the revision that the caller stands on.
     #[error("decided on revision {expected}, but the database is at {found}")]
     Conflict {
-        /// The caller's revision.
+        /// The revision that the batch was decided on.
         expected: u64,
-        /// The database's.
+        /// The revision of the database.
         found: u64,
     },
     /// The batch contradicts itself.
@@ -143,14 +201,14 @@ pub enum Error {
         kind: String,
         /// The row's id.
         id: String,
-        /// Why not.
+        /// The caller's reason.
         #[source]
         source: BoxError,
     },
     /// Deletions that far back are no longer known.
     #[error("deletions are known since revision {oldest}, not since {since}")]
     Forgotten {
-        /// What was asked for.
+        /// The revision that was asked for.
         since: u64,
         /// The lowest revision that can be asked for.
         oldest: u64,
@@ -188,6 +246,28 @@ impl Error {
     /// Wraps a file's error with what was tried on it.
     pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { doing, path: path.to_owned(), source }
+    }
+
+    /// Whether the disk is full: what is there can be read, and nothing be added.
+    pub fn is_no_room(&self) -> bool {
+        match self {
+            Self::File { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Database { source, .. } => {
+                let code = source.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
+                // Where there is no room for an index of the log, that is an error of the file.
+                matches!(
+                    code,
+                    Some(
+                        rusqlite::ErrorCode::DiskFull
+                            | rusqlite::ErrorCode::SystemIoFailure
+                            | rusqlite::ErrorCode::CannotOpen
+                    )
+                )
+            }
+            _ => false,
+        }
     }
 
     /// Wraps the database's error, telling damage from the rest.

@@ -7,22 +7,29 @@
 //!
 //! [`DataDir`] is the directory on this host: the lock, the key and [`Sqlite`]'s file.
 
+#![warn(unreachable_pub)]
+
 mod data_dir;
 mod durable;
 mod error;
+mod mark;
+mod restore;
 mod secret;
 mod sqlite;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(any(test, feature = "test-support"))]
+pub mod faulty;
 
 use std::path::Path;
 
-pub use data_dir::{DataDir, Restoring};
+pub use data_dir::DataDir;
 pub use durable::NewFile;
 pub use error::{BoxError, Error, Result};
+pub use restore::Restoring;
 pub use secret::Secret;
-pub use sqlite::{Limits, Snapshot, Sqlite};
+pub use sqlite::{Snapshot, Sqlite};
 
 /// One handle on a database. A handle belongs to one thread at a time; [`Store::handle`] makes
 /// more, so that a backup or an audit query does not wait for the writer, nor the writer for it.
@@ -33,14 +40,21 @@ pub trait Store: Send {
 
     /// Makes the whole batch durable, or changes nothing.
     ///
-    /// [`Error::Conflict`] and [`Error::Batch`] certainly changed nothing. After any other error
-    /// the disk itself is in doubt and a crash may yet bring the batch back: do not go on from
-    /// the state in memory, load again.
+    /// [`Error::Conflict`] and [`Error::Batch`] certainly changed nothing. After any other error it is
+    /// unknown what the database holds: ask [`Store::has_committed`] before anybody is told.
     fn commit(&mut self, batch: &Batch) -> Result<()>;
+
+    /// Whether a batch took effect whose commit failed in a way that leaves this open, also if others
+    /// committed since. [`Error::Forgotten`] where those were too many to tell.
+    fn has_committed(&self, batch: &Batch) -> Result<bool>;
 
     /// What changed after the revision `since`. [`Error::Forgotten`] if deletions of that time are
     /// no longer known, [`Error::Conflict`] if the database is older than `since`: load again.
     fn tail(&self, since: u64) -> Result<Tail>;
+
+    /// Whether a row of this kind and id was deleted, as far as deletions are still known. Of what is
+    /// neither there nor deleted, the database knows nothing.
+    fn was_deleted(&self, kind: &str, id: &str) -> Result<bool>;
 
     /// The audit rows that match, newest first.
     fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>>;
@@ -65,7 +79,7 @@ pub trait Store: Send {
 pub struct Row {
     /// What it is, such as `vpc`; with `id`, the key.
     pub kind: String,
-    /// Which one.
+    /// The document's id, unique among those of its kind.
     pub id: String,
     /// Who owns it; empty if nobody does.
     pub account: String,
@@ -78,6 +92,8 @@ pub struct Row {
 /// What one transaction writes: the outcome of one command, or of several that arrived together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
+    /// A number at random, which no other batch has, whoever wrote that.
+    pub id: u64,
     /// The revision that the batch was decided on. The commit is refused if it is not the
     /// database's.
     pub expected_revision: u64,
@@ -137,11 +153,11 @@ pub struct AuditRow {
     pub at: i64,
     /// The revision that it made, or met if it was refused.
     pub revision: u64,
-    /// Who asked.
+    /// Who sent the command, such as `user/<id>`.
     pub actor: String,
     /// The account that they asked as.
     pub account: String,
-    /// What they asked for.
+    /// The command's name, such as `Ec2.CreateVpc`.
     pub action: String,
     /// The id that it was about.
     pub resource: String,
@@ -149,34 +165,46 @@ pub struct AuditRow {
     pub source: String,
     /// `ok`, or the refusal's code.
     pub outcome: String,
-    /// The refusal in words.
+    /// The refusal's message; empty where the command was accepted.
     pub message: String,
     /// The id that the caller was given for the request.
     pub request_id: String,
+    /// The id of the team that it was about, or whose resource it was about; empty if it was nobody's.
+    pub team: String,
+    /// The id of the space that it was about, or whose resource it was about.
+    pub space: String,
 }
 
 /// Which audit rows to return: those that match every field that is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditQuery {
-    /// Of this account.
+    /// The account that the rows must name.
     pub account: Option<String>,
-    /// By this actor.
+    /// The actor that the rows must name.
     pub actor: Option<String>,
-    /// Asking for this.
+    /// A pattern that the command's name must match; a star stands for any letters.
     pub action: Option<String>,
-    /// About this.
+    /// The id of the resource that the rows must be about.
     pub resource: Option<String>,
-    /// That ended so.
+    /// The outcome that the rows must have.
     pub outcome: Option<String>,
-    /// Of this request.
+    /// Whether only rows of refusals are wanted, whatever the refusal was.
+    pub refused: bool,
+    /// The id of the team that the rows must be about.
+    pub team: Option<String>,
+    /// The id of the space that the rows must be about.
+    pub space: Option<String>,
+    /// The id of the request that the rows must be of.
     pub request_id: Option<String>,
-    /// At this millisecond or later.
+    /// The time, in milliseconds since 1970, that the rows must not be older than.
     pub since: Option<i64>,
-    /// Before this millisecond.
+    /// The time, in milliseconds since 1970, that the rows must be older than.
     pub until: Option<i64>,
     /// With a lower number: the next page is before the last row of this one.
     pub before: Option<u64>,
-    /// How many at most.
+    /// With a higher number, oldest first: what was added since the last row of an earlier answer.
+    pub after: Option<u64>,
+    /// The number of rows to return at most.
     pub limit: u32,
 }
 
@@ -189,10 +217,14 @@ impl Default for AuditQuery {
             action: None,
             resource: None,
             outcome: None,
+            refused: false,
+            team: None,
+            space: None,
             request_id: None,
             since: None,
             until: None,
             before: None,
+            after: None,
             limit: 100,
         }
     }
@@ -201,8 +233,8 @@ impl Default for AuditQuery {
 /// How far a backup is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Pages written.
+    /// The number of pages written so far.
     pub done: u64,
-    /// Pages in all.
+    /// The number of pages to write in all.
     pub total: u64,
 }

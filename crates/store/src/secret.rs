@@ -1,3 +1,5 @@
+//! The secret key of an installation, which seals values and derives tokens.
+
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -31,7 +33,7 @@ enum Purpose {
 pub struct Secret([u8; LENGTH]);
 
 impl Secret {
-    /// A new one.
+    /// Makes a key from the system's random bytes.
     pub(crate) fn generate() -> Result<Self> {
         let mut bytes = [0; LENGTH];
         getrandom::fill(&mut bytes).map_err(Error::Random)?;
@@ -163,8 +165,7 @@ mod tests {
         // "sha256") in Python.
         let expected = "b3ab022804f1090a184547eb5e4c82ea7b0e68db6a4803dfeda3c75eb08e553b";
         let token = secret.derive("invitation", "team-1");
-        let hex: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, expected);
+        assert_eq!(hex::encode(token), expected);
         assert_ne!(secret.derive("invitationteam", "-1"), token);
         assert_ne!(secret.derive("", ""), secret.fingerprint());
         assert_ne!(Secret([7; LENGTH]).derive("invitation", "team-1"), token);

@@ -1,91 +1,106 @@
+//! The store in one SQLite file.
+
 mod audit;
 mod backup;
+mod connection;
+mod opening;
+mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_replaced;
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use connection::{configure, make_private, open_alone, open_connection};
+use opening::{look_alone, open_shared};
+use rows::{load, read_batches, read_changes, read_meta, read_revision, write_meta, write_rows};
 
 use crate::data_dir::Lock;
+use crate::mark::Mark;
 use crate::{
-    AuditQuery, AuditRow, Batch, BoxError, Change, DataDir, Error, Progress, Result, Row, Secret,
-    Store, Tail, durable,
+    AuditQuery, AuditRow, Batch, BoxError, DataDir, Error, Progress, Result, Row, Secret, Store,
+    Tail, durable,
 };
 
 pub use backup::Snapshot;
-
-/// How long to wait for another handle's commit.
-const BUSY: Duration = Duration::from_secs(10);
-
-/// How many pages of recent writes gather in the log before they are copied back: 16 MiB. Pages
-/// written again meanwhile are copied once; a start after a crash reads them all.
-const LOG_PAGES: i64 = 4_000;
-
-/// What the log of recent writes is cut to once a backup no longer holds it.
-const LOG_BYTES: i64 = 64 << 20;
-
-/// How much history is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Audit rows; at least one.
-    pub audit: u32,
-    /// Deletions that [`Store::tail`] still knows; at least one.
-    pub deletions: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { audit: 1_000_000, deletions: 100_000 }
-    }
-}
+pub(crate) use opening::is_sound;
+pub(crate) use rows::Limits;
 
 /// The store in one SQLite file.
+///
+/// Where the disk is full at the opening, the index of the log cannot be made that connections
+/// share, but one connection can read by itself. So the rows are loaded, and all else is refused
+/// until there is room: then the first call that finds it opens the database as usual.
 pub struct Sqlite {
-    connection: Connection,
+    connection: OnceCell<Connection>,
     path: PathBuf,
     secret: Secret,
     limits: Limits,
     lock: Arc<Lock>,
+    mark: Arc<Mark>,
 }
 
 impl Sqlite {
     /// Opens the directory's database, makes it, or brings it to the newest schema.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DatabaseMissing`] and [`Error::OtherDatabase`] where it is not what was here before.
     pub fn open(dir: &DataDir) -> Result<Self> {
         Self::with_limits(dir, Limits::default())
     }
 
     /// The same with another bound on the history.
-    pub fn with_limits(dir: &DataDir, limits: Limits) -> Result<Self> {
+    pub(crate) fn with_limits(dir: &DataDir, limits: Limits) -> Result<Self> {
         let path = dir.database_path();
         make_private(&path)?;
-        let mut connection = open_connection(&path)?;
-        schema::migrate(&mut connection, &path, schema::MIGRATIONS)?;
-        configure(&connection, &path)?;
-        check_fingerprint(&connection, &path, dir.secret())?;
+        let (connection, seen) = match open_shared(dir, &path) {
+            Err(error) if error.is_no_room() => {
+                // Whatever else is wrong is said by the first error.
+                let seen = look_alone(dir, &path)
+                    .map_err(|second| if second.is_no_room() { error } else { second })?;
+                (OnceCell::new(), seen)
+            }
+            opened => opened.map(|(connection, seen)| (OnceCell::from(connection), seen))?,
+        };
         durable::sync_parent(&path)?;
-        Ok(Self { connection, path, secret: dir.secret().clone(), limits, lock: dir.lock() })
+        let mark = Arc::new(Mark::open(dir.path(), &seen)?);
+        Ok(Self { connection, path, secret: dir.secret().clone(), limits, lock: dir.lock(), mark })
     }
 
     fn failed(&self, doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
         Error::database(doing, &self.path)
     }
 
+    fn connection(&self) -> Result<&Connection> {
+        if let Some(connection) = self.connection.get() {
+            return Ok(connection);
+        }
+        let connection = open_connection(&self.path)?;
+        configure(&connection, &self.path)?;
+        Ok(self.connection.get_or_init(|| connection))
+    }
+
     /// A transaction that sees one state of the database and holds no writer up.
     fn snapshot(&self) -> Result<Transaction<'_>> {
-        self.connection.unchecked_transaction().map_err(self.failed("read"))
+        self.connection()?.unchecked_transaction().map_err(self.failed("read"))
     }
 }
 
 impl Store for Sqlite {
     fn load(&mut self, each: &mut dyn FnMut(Row) -> Result<(), BoxError>) -> Result<u64> {
-        load(&*self.snapshot()?, &self.path, each)
+        match self.connection() {
+            Ok(_) => load(&*self.snapshot()?, &self.path, each),
+            Err(error) if error.is_no_room() => load(&open_alone(&self.path)?, &self.path, each),
+            Err(error) => Err(error),
+        }
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<()> {
@@ -93,17 +108,38 @@ impl Store for Sqlite {
         let limits = self.limits;
         let path = &self.path;
         let failed = || Error::database("write", path);
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failed())?;
+        let behavior = TransactionBehavior::Immediate;
+        let transaction =
+            Transaction::new_unchecked(self.connection()?, behavior).map_err(failed())?;
         let (found, _) = read_revision(&transaction).map_err(failed())?;
         if found != batch.expected_revision {
             return Err(Error::Conflict { expected: batch.expected_revision, found });
         }
         write_rows(&transaction, batch, limits).map_err(failed())?;
         audit::write(&transaction, &batch.audit, limits).map_err(failed())?;
-        transaction.commit().map_err(failed())
+        transaction.commit().map_err(failed())?;
+        if batch.revision > batch.expected_revision {
+            self.mark.raise(batch.revision);
+        }
+        Ok(())
+    }
+
+    fn has_committed(&self, batch: &Batch) -> Result<bool> {
+        let snapshot = self.snapshot()?;
+        if batch.revision == batch.expected_revision {
+            // It changed no rows, so it is known by what it noted.
+            let last = batch.audit.last();
+            let found = last.map_or(Ok(false), |row| audit::is_among_the_newest(&snapshot, row));
+            return found.map_err(self.failed("read"));
+        }
+        let known = read_batches(&snapshot).map_err(self.failed("read"))?;
+        if known.ids.contains(&batch.id) {
+            return Ok(true);
+        }
+        if batch.expected_revision < known.since {
+            return Err(Error::Forgotten { since: batch.expected_revision, oldest: known.since });
+        }
+        Ok(false)
     }
 
     fn tail(&self, since: u64) -> Result<Tail> {
@@ -123,26 +159,26 @@ impl Store for Sqlite {
         Ok(Tail { revision, changes })
     }
 
+    fn was_deleted(&self, kind: &str, id: &str) -> Result<bool> {
+        let snapshot = self.snapshot()?;
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table} WHERE kind = ?1 AND id = ?2");
+            snapshot.query_row(&sql, [kind, id], |row| row.get::<_, i64>(0))
+        };
+        let deleted = count("resource").and_then(|there| Ok(there == 0 && count("tombstone")? > 0));
+        deleted.map_err(self.failed("read"))
+    }
+
     fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>> {
-        audit::read(&self.connection, query).map_err(self.failed("read"))
+        audit::read(self.connection()?, query).map_err(self.failed("read"))
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>> {
-        self.connection
-            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
-            .optional()
-            .map_err(self.failed("read"))
+        read_meta(self.connection()?, key).map_err(self.failed("read"))
     }
 
     fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
-        self.connection
-            .execute(
-                "INSERT INTO meta (key, value) VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                [key, value],
-            )
-            .map_err(self.failed("write"))?;
-        Ok(())
+        write_meta(self.connection()?, key, value).map_err(self.failed("write"))
     }
 
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
@@ -151,100 +187,22 @@ impl Store for Sqlite {
     }
 
     fn handle(&self) -> Result<Box<dyn Store>> {
-        let connection = open_connection(&self.path)?;
-        configure(&connection, &self.path)?;
+        let connection = match self.connection.get() {
+            Some(_) => {
+                let connection = open_connection(&self.path)?;
+                configure(&connection, &self.path)?;
+                OnceCell::from(connection)
+            }
+            None => OnceCell::new(),
+        };
         Ok(Box::new(Self {
             connection,
             path: self.path.clone(),
             secret: self.secret.clone(),
             limits: self.limits,
             lock: Arc::clone(&self.lock),
+            mark: Arc::clone(&self.mark),
         }))
-    }
-}
-
-fn load(
-    connection: &Connection,
-    path: &Path,
-    each: &mut dyn FnMut(Row) -> Result<(), BoxError>,
-) -> Result<u64> {
-    let failed = || Error::database("read", path);
-    let (revision, _) = read_revision(connection).map_err(failed())?;
-    let mut select = connection
-        .prepare_cached("SELECT kind, id, account, revision, body FROM resource ORDER BY kind, id")
-        .map_err(failed())?;
-    let mut rows = select.query([]).map_err(failed())?;
-    while let Some(row) = rows.next().map_err(failed())? {
-        let row = read_row(row).map_err(failed())?;
-        let (kind, id) = (row.kind.clone(), row.id.clone());
-        each(row).map_err(|source| Error::Rejected { kind, id, source })?;
-    }
-    Ok(revision)
-}
-
-/// Makes the file if it is missing, and keeps others out of it and of those that SQLite puts
-/// beside it. New ones of those take the file's permissions.
-fn make_private(path: &Path) -> Result<()> {
-    for suffix in ["-wal", "-shm"] {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(suffix);
-        durable::make_private(Path::new(&beside))?;
-    }
-    if !durable::make_private(path)? {
-        durable::create_file(path).map_err(Error::file("create", path))?;
-    }
-    Ok(())
-}
-
-/// Opens a file that is there, and touches nothing in it.
-fn open_connection(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(path, flags).map_err(Error::database("open", path))?;
-    connection.busy_timeout(BUSY).map_err(Error::database("open", path))?;
-    connection.set_prepared_statement_cache_capacity(32);
-    Ok(connection)
-}
-
-fn configure(connection: &Connection, path: &Path) -> Result<()> {
-    let failed = || Error::database("open", path);
-    let mode: String = connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(failed())?;
-    if mode != "wal" {
-        let source = format!("the file system allows no write-ahead log, only {mode}").into();
-        return Err(Error::Database { doing: "open", path: path.to_owned(), source });
-    }
-    connection
-        .pragma_update(None, "synchronous", "FULL")
-        .and_then(|()| connection.pragma_update(None, "temp_store", "MEMORY"))
-        .and_then(|()| connection.pragma_update(None, "trusted_schema", false))
-        .and_then(|()| connection.pragma_update(None, "cell_size_check", true))
-        .map_err(failed())?;
-    connection
-        .pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES, |_| Ok(()))
-        .map_err(failed())?;
-    connection
-        .pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))
-        .map_err(failed())
-}
-
-/// Refuses a key that is not the one this database was first opened with.
-fn check_fingerprint(connection: &Connection, path: &Path, secret: &Secret) -> Result<()> {
-    let failed = || Error::database("open", path);
-    let stored: Option<Vec<u8>> = connection
-        .query_row("SELECT fingerprint FROM ledger", [], |row| row.get(0))
-        .map_err(failed())?;
-    let fingerprint = secret.fingerprint();
-    match stored {
-        Some(stored) if stored == fingerprint => Ok(()),
-        Some(_) => Err(Error::WrongSecret { path: path.to_owned() }),
-        None => {
-            connection
-                .execute("UPDATE ledger SET fingerprint = ?1", [fingerprint])
-                .map_err(failed())?;
-            Ok(())
-        }
     }
 }
 
@@ -273,110 +231,4 @@ fn check_batch(batch: &Batch) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn write_rows(
-    transaction: &Transaction<'_>,
-    batch: &Batch,
-    limits: Limits,
-) -> rusqlite::Result<()> {
-    if !batch.puts.is_empty() {
-        let mut put = transaction.prepare_cached(
-            "INSERT INTO resource (kind, id, account, revision, body) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (kind, id) DO UPDATE SET
-                 account = excluded.account, revision = excluded.revision, body = excluded.body",
-        )?;
-        for row in &batch.puts {
-            put.execute(params![row.kind, row.id, row.account, signed(row.revision), row.body])?;
-        }
-    }
-    if !batch.deletes.is_empty() {
-        delete_rows(transaction, batch, limits)?;
-    }
-    if batch.revision > batch.expected_revision {
-        transaction
-            .prepare_cached("UPDATE ledger SET revision = ?1")?
-            .execute([signed(batch.revision)])?;
-    }
-    Ok(())
-}
-
-fn delete_rows(
-    transaction: &Transaction<'_>,
-    batch: &Batch,
-    limits: Limits,
-) -> rusqlite::Result<()> {
-    let mut delete =
-        transaction.prepare_cached("DELETE FROM resource WHERE kind = ?1 AND id = ?2")?;
-    let mut remember = transaction
-        .prepare_cached("INSERT INTO tombstone (kind, id, revision) VALUES (?1, ?2, ?3)")?;
-    for (kind, id) in &batch.deletes {
-        if delete.execute([kind, id])? > 0 {
-            remember.execute(params![kind, id, signed(batch.revision)])?;
-        }
-    }
-    let newest: Option<i64> = transaction
-        .prepare_cached("SELECT max(number) FROM tombstone")?
-        .query_row([], |row| row.get(0))?;
-    let last_forgotten = newest.unwrap_or(0) - i64::from(limits.deletions.max(1));
-    if last_forgotten <= 0 {
-        return Ok(());
-    }
-    transaction
-        .prepare_cached(
-            "UPDATE ledger SET forgotten = max(
-                 forgotten,
-                 coalesce((SELECT max(revision) FROM tombstone WHERE number <= ?1), 0))",
-        )?
-        .execute([last_forgotten])?;
-    transaction
-        .prepare_cached("DELETE FROM tombstone WHERE number <= ?1")?
-        .execute([last_forgotten])?;
-    Ok(())
-}
-
-/// The last state of every key that changed. A row that was deleted and put again is only put.
-fn read_changes(snapshot: &Transaction<'_>, since: u64) -> rusqlite::Result<Vec<Change>> {
-    let mut select = snapshot.prepare_cached(
-        "SELECT kind, id, max(revision) FROM tombstone AS gone
-         WHERE revision > ?1 AND NOT EXISTS (
-             SELECT 1 FROM resource WHERE resource.kind = gone.kind AND resource.id = gone.id)
-         GROUP BY kind, id",
-    )?;
-    let deletes = select.query_map([signed(since)], |row| {
-        let revision = row.get::<_, i64>(2)?.cast_unsigned();
-        Ok(Change::Delete { kind: row.get(0)?, id: row.get(1)?, revision })
-    })?;
-    let mut changes = deletes.collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut select = snapshot.prepare_cached(
-        "SELECT kind, id, account, revision, body FROM resource
-         WHERE revision > ?1 ORDER BY revision, kind, id",
-    )?;
-    for put in select.query_map([signed(since)], |row| read_row(row).map(Change::Put))? {
-        changes.push(put?);
-    }
-    changes.sort_by_key(Change::revision);
-    Ok(changes)
-}
-
-/// The database's revision, and the one up to which deletions are forgotten.
-fn read_revision(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
-    connection.prepare_cached("SELECT revision, forgotten FROM ledger")?.query_row([], |row| {
-        Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
-    })
-}
-
-fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    Ok(Row {
-        kind: row.get(0)?,
-        id: row.get(1)?,
-        account: row.get(2)?,
-        revision: row.get::<_, i64>(3)?.cast_unsigned(),
-        body: row.get(4)?,
-    })
-}
-
-/// SQLite's integers are signed; those beyond them are beyond every stored number.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -56,11 +56,24 @@ fn typed_values_are_checked() {
         "Value (70000) for parameter N is invalid. Expecting an integer between 0 and 65535."
     );
     assert_eq!(params.integer("M", 0..=65535), Ok(Some(7)));
-    assert_eq!(params.parse_opt::<u8>("M"), Ok(Some(7)));
-    assert!(params.parse_opt::<u8>("X").is_err());
-    assert_eq!(params.parse_opt::<u8>("Absent"), Ok(None));
+    assert!(params.integer("X", 0..=99).is_err());
+    assert_eq!(params.integer("Absent", 0..=99), Ok(None));
     assert_eq!(params.required("E").unwrap_err().code(), "MissingParameter");
-    assert_eq!(params.parse_required::<u8>("E").unwrap_err().code(), "MissingParameter");
+}
+
+#[test]
+fn the_canonical_form_knows_names_and_values_alone() {
+    let canonical = |form: &str| {
+        let bytes = parse(form).canonical(|name| name == "ClientToken");
+        String::from_utf8(bytes).unwrap()
+    };
+    let form = "VpcId=vpc-1&Tag.10.Key=b&Tag.2.Key=a+c&ClientToken=once&Empty";
+    assert_eq!(canonical(form), "Empty=&Tag.2.Key=a%20c&Tag.10.Key=b&VpcId=vpc-1&");
+    let other = "Tag.2.Key=%61%20c&ClientToken=twice&Empty=&VpcId=vpc-1&Tag.10.Key=b";
+    assert_eq!(canonical(other), canonical(form));
+    // No value can be taken for another parameter.
+    assert_ne!(canonical("A=1%26B%3D2"), canonical("A=1&B=2"));
+    assert_eq!(canonical("ClientToken=once"), "");
 }
 
 #[test]

@@ -3,27 +3,18 @@
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{SigError, SignedRequest, UNSIGNED_PAYLOAD, hex};
+use super::key::hexadecimal;
+use super::{SigError, SignedRequest};
 use crate::percent;
 
-/// What stands for the body.
-pub(super) enum Payload {
-    /// Its hash.
-    Hash([u8; 64]),
-    /// Nothing: the client did not want to read it twice.
-    Unsigned,
-}
-
-impl Payload {
-    /// What `x-amz-content-sha256` says, if it is there, checked against the body.
-    pub(super) fn of(request: &SignedRequest<'_>) -> Result<Self, SigError> {
-        let body = hex(&request.body_sha256);
-        match header(request, "x-amz-content-sha256")? {
-            None => Ok(Self::Hash(body)),
-            Some(value) if value.trim_ascii() == UNSIGNED_PAYLOAD.as_bytes() => Ok(Self::Unsigned),
-            Some(value) if bool::from(value.trim_ascii().ct_eq(&body)) => Ok(Self::Hash(body)),
-            Some(_) => Err(SigError::BodyMismatch),
-        }
+/// The hash that stands for the body, in hexadecimal. Where `x-amz-content-sha256` is there, it must
+/// be the body's: `UNSIGNED-PAYLOAD` and the chunked forms are S3's, and here they would let a body
+/// be changed on the way that decides what is done.
+pub(super) fn payload_hash(request: &SignedRequest<'_>) -> Result<[u8; 64], SigError> {
+    let body = hexadecimal(&request.body_sha256);
+    match header(request, "x-amz-content-sha256")? {
+        Some(value) if !bool::from(value.trim_ascii().ct_eq(&body)) => Err(SigError::BodyMismatch),
+        Some(_) | None => Ok(body),
     }
 }
 
@@ -45,7 +36,7 @@ pub(super) fn header<'r>(
 pub(super) fn canonical_hash(
     request: &SignedRequest<'_>,
     signed: &str,
-    payload: Payload,
+    payload: [u8; 64],
 ) -> Result<[u8; 32], SigError> {
     let mut text = Vec::with_capacity(512);
     text.extend_from_slice(request.method.as_bytes());
@@ -60,10 +51,7 @@ pub(super) fn canonical_hash(
     text.push(b'\n');
     text.extend_from_slice(signed.as_bytes());
     text.push(b'\n');
-    match payload {
-        Payload::Hash(hash) => text.extend_from_slice(&hash),
-        Payload::Unsigned => text.extend_from_slice(UNSIGNED_PAYLOAD.as_bytes()),
-    }
+    text.extend_from_slice(&payload);
     Ok(Sha256::digest(&text).into())
 }
 

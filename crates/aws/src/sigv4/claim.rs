@@ -3,15 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::civil::DateTime;
-use jiff::fmt::rfc2822;
-use jiff::tz::TimeZone;
 use subtle::ConstantTimeEq;
 
-use super::canonical::{Payload, canonical_hash, header};
-use super::{
-    ALGORITHM, SigError, SignedRequest, SigningKey, TERMINATOR, format_stamp, hex, signature,
-};
+use super::canonical::{canonical_hash, header, payload_hash};
+use super::key::{ALGORITHM, TERMINATOR, hexadecimal, signature};
+use super::stamp::{format_stamp, rfc_millis, stamp_date, stamp_millis};
+use super::{SigError, SignedRequest, SigningKey};
 use crate::percent;
 
 /// How far the clocks of client and server may be apart.
@@ -65,9 +62,9 @@ impl<'r> Authorization<'r> {
 
     /// Computes the signature with the key of this claim, and compares in constant time.
     pub fn verify(&self, request: &SignedRequest<'_>, key: &SigningKey) -> Result<(), SigError> {
-        let canonical = canonical_hash(request, &self.signed_headers, Payload::of(request)?)?;
+        let canonical = canonical_hash(request, &self.signed_headers, payload_hash(request)?)?;
         let scope = [self.date(), self.region(), self.service()];
-        let expected = hex(&signature(key, &self.stamp, scope, canonical));
+        let expected = hexadecimal(&signature(key, &self.stamp, scope, canonical));
         if bool::from(expected.ct_eq(self.signature.as_bytes())) {
             Ok(())
         } else {
@@ -295,33 +292,6 @@ fn require<'n>(signed: &str, names: impl Iterator<Item = &'n str>) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn stamp_date(stamp: &str) -> Option<&str> {
-    stamp.get(..8)
-}
-
-/// `20260131T120000Z`, in milliseconds since the epoch.
-fn stamp_millis(stamp: &str) -> Option<i64> {
-    let bytes: &[u8; 16] = stamp.as_bytes().try_into().ok()?;
-    let digits = |from: usize, to: usize| {
-        bytes[from..to].iter().try_fold(0i16, |n, b| match b {
-            b'0'..=b'9' => Some(n * 10 + i16::from(b - b'0')),
-            _ => None,
-        })
-    };
-    let small = |from: usize| digits(from, from + 2).and_then(|n| i8::try_from(n).ok());
-    if bytes[8] != b'T' || bytes[15] != b'Z' {
-        return None;
-    }
-    let time =
-        DateTime::new(digits(0, 4)?, small(4)?, small(6)?, small(9)?, small(11)?, small(13)?, 0);
-    Some(TimeZone::UTC.to_timestamp(time.ok()?).ok()?.as_millisecond())
-}
-
-/// The form of the `Date` header.
-fn rfc_millis(date: &str) -> Option<i64> {
-    rfc2822::DateTimeParser::new().parse_timestamp(date).ok().map(|time| time.as_millisecond())
 }
 
 const fn incomplete(why: &'static str) -> SigError {

@@ -104,7 +104,7 @@ fn derives_the_documented_key() {
         "iam",
     );
     assert_eq!(
-        ascii(&hex(&key.0)),
+        ascii(&hexadecimal(key.expose())),
         "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
     );
     assert_eq!(format!("{key:?}"), "SigningKey(..)");
@@ -348,25 +348,25 @@ fn the_authorization_header_is_read_strictly() {
 
 #[test]
 fn the_content_hash_is_honoured() {
-    let hash = ascii(&hex(&sha256(post().body.as_bytes()))).to_owned();
+    let hash = ascii(&hexadecimal(&sha256(post().body.as_bytes()))).to_owned();
     let with = |value: &str| {
         let mut sent = post();
         sent.headers.push(("X-Amz-Content-Sha256".into(), value.into()));
         sent
     };
     assert_eq!(with(&hash).sign(None).verify(NOW), Ok(()));
-    let mut unsigned = with(UNSIGNED_PAYLOAD).sign(None);
-    unsigned.body.push('1');
-    assert_eq!(unsigned.verify(NOW), Ok(()));
     let mut changed = with(&hash).sign(None);
     changed.body.push('1');
     assert_eq!(changed.verify(NOW), Err(SigError::BodyMismatch));
-    let mut late = post().sign(None);
-    late.headers.push(("x-amz-content-sha256".into(), UNSIGNED_PAYLOAD.into()));
-    assert_eq!(late.verify(NOW), Err(SigError::Mismatch));
-    let mut chunked = with(UNSIGNED_PAYLOAD).sign(None);
-    *chunked.header("x-amz-content-sha256") = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD".into();
-    assert_eq!(chunked.verify(NOW).unwrap_err().code(), "SignatureDoesNotMatch");
+    // A body that no signature covers could be another one when it arrives.
+    for unsigned in ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", ""] {
+        let mut sent = with(&hash).sign(None);
+        *sent.header("x-amz-content-sha256") = unsigned.into();
+        assert_eq!(sent.verify(NOW), Err(SigError::BodyMismatch), "{unsigned}");
+        let mut late = post().sign(None);
+        late.headers.push(("x-amz-content-sha256".into(), unsigned.into()));
+        assert_eq!(late.verify(NOW).unwrap_err().code(), "SignatureDoesNotMatch", "{unsigned}");
+    }
 }
 
 #[test]

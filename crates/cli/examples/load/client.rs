@@ -11,9 +11,9 @@ use serde_json::Value;
 /// A server of its own.
 pub struct Server {
     child: Child,
-    /// Its data directory.
+    /// The data directory, removed with this.
     pub data: tempfile::TempDir,
-    /// Its address.
+    /// The host and port of both APIs.
     pub address: String,
     /// From its start to its first answer.
     pub first_answer: Duration,
@@ -169,6 +169,7 @@ fn spawn(data: &std::path::Path, fabric: &str) -> anyhow::Result<(Child, String,
     let started = Instant::now();
     let mut child = program()?
         .args(["serve", "--listen", "127.0.0.1:0", "--fabric", fabric])
+        .args(["--rate-limit", "0", "--ec2-rate-limit", "0"])
         .arg("--data")
         .arg(data)
         .stdout(Stdio::piped())

@@ -1,8 +1,7 @@
-//! The fabric's rows: two VPCs, peered, with stateful groups, against a bare veth pair in the same
-//! run.
+//! The fabric's rows: how soon a peering carries packets, among few VPCs and many.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,11 +12,17 @@ use super::client::{Connection, Server};
 use crate::row;
 
 /// A VPC with one instance.
-struct Site {
-    vpc: String,
-    table: String,
-    namespace: String,
-    address: Ipv4Addr,
+pub struct Site {
+    /// The VPC's id.
+    pub vpc: String,
+    /// Its route table.
+    pub table: String,
+    /// The instance's group.
+    pub group: String,
+    /// The instance's namespace.
+    pub namespace: String,
+    /// The instance's address.
+    pub address: Ipv4Addr,
 }
 
 /// Measures them.
@@ -30,39 +35,17 @@ pub fn run() -> anyhow::Result<()> {
         for round in 0..5_u8 {
             let net = 100 * n + round;
             let b = site(&server, &format!("10.{net}.0.0/16"), &format!("10.{net}.1.0/24"))?;
-            times.push(accept_to_first_packet(&server, &a, &b)?);
+            let pcx = request_peering(&server, &a, &b, "CreateRoute")?;
+            times.push(accept_to_first_packet(&server, &a, &b, &pcx)?);
         }
         times.sort_unstable();
         let median = times[times.len() / 2].as_secs_f64() * 1e3;
         row(&format!("accept → first packet, {vpcs} VPCs"), format!("{median:.1} ms"), "≤ 10 ms");
+        let net = 90 + n;
+        let b = site(&server, &format!("10.{net}.0.0/16"), &format!("10.{net}.1.0/24"))?;
+        super::sweeping::run(&server, &a, &b, vpcs)?;
     }
-    let b = site(&server, "10.99.0.0/16", "10.99.1.0/24")?;
-    accept_to_first_packet(&server, &a, &b)?;
-    let bare = Bare::new()?;
-    let through = |from: &str, to: &str, at: Ipv4Addr| throughput(from, to, at);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        theirs.push(through(Bare::A, Bare::B, Bare::ADDRESS)?);
-        ours.push(through(&a.namespace, &b.namespace, b.address)?);
-    }
-    let (ours, theirs) = (middle(&mut ours), middle(&mut theirs));
-    row("TCP through a peering", format!("{:.2} Gbit/s", ours / 1e9), "");
-    row("  ÷ a bare veth pair", format!("{:.2}", ours / theirs), "≥ 0.95");
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        theirs.push(round_trips(Bare::A, Bare::B, Bare::ADDRESS)?);
-        ours.push(round_trips(&a.namespace, &b.namespace, b.address)?);
-    }
-    let (ours, theirs) = (middle(&mut ours), middle(&mut theirs));
-    row("request-response through a peering", format!("{ours:.0}/s"), "");
-    row("  ÷ a bare veth pair", format!("{:.2}", ours / theirs), "≥ 0.8");
-    drop(bare);
     Ok(())
-}
-
-fn middle(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn text(value: &Value) -> String {
@@ -81,7 +64,8 @@ fn fill(server: &Server, wanted: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn site(server: &Server, cidr: &str, subnet: &str) -> anyhow::Result<Site> {
+/// Makes a VPC with one instance, which all of 10.0.0.0/8 may reach.
+pub fn site(server: &Server, cidr: &str, subnet: &str) -> anyhow::Result<Site> {
     let vpc = server.ec2(&format!("Action=CreateVpc&CidrBlock={cidr}"))?;
     let vpc = text(&vpc["vpc"]["vpcId"]);
     let made = server.ec2(&format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock={subnet}"))?;
@@ -104,25 +88,36 @@ fn site(server: &Server, cidr: &str, subnet: &str) -> anyhow::Result<Site> {
     Ok(Site {
         vpc,
         table: text(&tables["routeTableSet"][0]["routeTableId"]),
+        group,
         namespace: format!("cw-{eni}"),
         address: text(&instance["privateIpAddress"]).parse().context("no address")?,
     })
 }
 
-/// Everything but the acceptance is in place; from its request to the first packet that arrives.
-fn accept_to_first_packet(server: &Server, a: &Site, b: &Site) -> anyhow::Result<Duration> {
+/// Asks for a peering and routes both ways; `route` is the action that makes or replaces a route.
+pub fn request_peering(server: &Server, a: &Site, b: &Site, route: &str) -> anyhow::Result<String> {
     let made = server
         .ec2(&format!("Action=CreateVpcPeeringConnection&VpcId={}&PeerVpcId={}", a.vpc, b.vpc))?;
     let pcx = text(&made["vpcPeeringConnection"]["vpcPeeringConnectionId"]);
     for (from, to) in [(a, b), (b, a)] {
         let [x, y, ..] = to.address.octets();
         server.ec2(&format!(
-            "Action=CreateRoute&RouteTableId={}&DestinationCidrBlock={x}.{y}.0.0/16\
+            "Action={route}&RouteTableId={}&DestinationCidrBlock={x}.{y}.0.0/16\
              &VpcPeeringConnectionId={pcx}",
             from.table
         ))?;
     }
     server.causeway(&["fabric:sweep", "--json"])?;
+    Ok(pcx)
+}
+
+/// Everything but the acceptance is in place; from its request to the first packet that arrives.
+pub fn accept_to_first_packet(
+    server: &Server,
+    a: &Site,
+    b: &Site,
+    pcx: &str,
+) -> anyhow::Result<Duration> {
     let request = server
         .request(&format!("Action=AcceptVpcPeeringConnection&VpcPeeringConnectionId={pcx}"))?;
     let mut connection = Connection::open(&server.address)?;
@@ -158,107 +153,13 @@ fn accept_to_first_packet(server: &Server, a: &Site, b: &Site) -> anyhow::Result
 }
 
 /// Takes this thread into a namespace.
-fn enter(name: &str) -> anyhow::Result<()> {
-    let file = std::fs::File::open(format!("/run/netns/{name}"))
-        .with_context(|| format!("{name} is not there"))?;
-    nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET)?;
-    Ok(())
+pub fn enter(name: &str) -> anyhow::Result<()> {
+    let namespace = os::netns::NetworkNamespace::open(name)?;
+    Ok(namespace.with_context(|| format!("{name} is not there"))?.enter()?)
 }
 
-fn throughput(from: &str, to: &str, address: Ipv4Addr) -> anyhow::Result<f64> {
-    let mut server = Command::new("ip")
-        .args(["netns", "exec", to, "iperf3", "-s", "-1", "-p", "7001"])
-        .stdout(Stdio::null())
-        .spawn()?;
-    let mut tries = 0;
-    let report = loop {
-        let client = Command::new("ip")
-            .args(["netns", "exec", from, "iperf3", "-J", "-t", "3", "-p", "7001", "-c"])
-            .arg(address.to_string())
-            .output()?;
-        let report: Value = serde_json::from_slice(&client.stdout).unwrap_or(Value::Null);
-        if report["end"]["sum_received"]["bits_per_second"].is_number() || tries == 50 {
-            break report;
-        }
-        tries += 1;
-        std::thread::park_timeout(Duration::from_millis(20));
-    };
-    server.wait()?;
-    report["end"]["sum_received"]["bits_per_second"].as_f64().context("iperf3 says nothing")
-}
-
-/// One byte there and back, over TCP, one at a time.
-fn round_trips(from: &str, to: &str, address: Ipv4Addr) -> anyhow::Result<f64> {
-    use std::io::{Read, Write};
-    let (ready, is_ready) = std::sync::mpsc::channel();
-    std::thread::scope(|scope| {
-        let echo = scope.spawn(move || {
-            enter(to)?;
-            let listener = std::net::TcpListener::bind(("0.0.0.0", 7002))?;
-            ready.send(())?;
-            let (mut stream, _) = listener.accept()?;
-            stream.set_nodelay(true)?;
-            let mut byte = [0];
-            while stream.read(&mut byte)? == 1 {
-                stream.write_all(&byte)?;
-            }
-            anyhow::Ok(())
-        });
-        let asker = scope.spawn(move || {
-            enter(from)?;
-            is_ready.recv()?;
-            let mut stream = std::net::TcpStream::connect((address, 7002))?;
-            stream.set_nodelay(true)?;
-            let started = Instant::now();
-            let mut count = 0_u32;
-            let mut byte = [1];
-            while started.elapsed() < Duration::from_secs(2) {
-                stream.write_all(&byte)?;
-                stream.read_exact(&mut byte)?;
-                count += 1;
-            }
-            Ok(f64::from(count) / started.elapsed().as_secs_f64())
-        });
-        let rate = asker.join().unwrap_or_else(|_| anyhow::bail!("the asker broke off"));
-        echo.join().unwrap_or_else(|_| anyhow::bail!("the echo broke off"))?;
-        rate
-    })
-}
-
-/// Two namespaces with nothing but a veth pair between them.
-struct Bare;
-
-impl Bare {
-    const A: &str = "cwbench-a";
-    const B: &str = "cwbench-b";
-    const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 255, 2);
-
-    fn new() -> anyhow::Result<Self> {
-        let bare = Self;
-        for words in [
-            "netns add cwbench-a",
-            "netns add cwbench-b",
-            "-n cwbench-a link add v0 mtu 9001 type veth peer name v0 mtu 9001 netns cwbench-b",
-            "-n cwbench-a addr add 192.168.255.1/30 dev v0",
-            "-n cwbench-b addr add 192.168.255.2/30 dev v0",
-            "-n cwbench-a link set v0 up",
-            "-n cwbench-b link set v0 up",
-        ] {
-            ip(words)?;
-        }
-        Ok(bare)
-    }
-}
-
-impl Drop for Bare {
-    fn drop(&mut self) {
-        for name in [Self::A, Self::B] {
-            let _ = ip(&format!("netns del {name}"));
-        }
-    }
-}
-
-fn ip(words: &str) -> anyhow::Result<()> {
+/// Runs `ip`, with words that contain no space.
+pub fn ip(words: &str) -> anyhow::Result<()> {
     let status = Command::new("ip").args(words.split(' ')).status()?;
     ensure!(status.success(), "ip {words}");
     Ok(())

@@ -2,18 +2,18 @@
 
 use clap::Subcommand;
 
-use super::Common;
 use super::apps::App;
+use super::common::Common;
 
 /// Commands about data services.
 #[derive(Debug, Subcommand)]
-pub enum AddonCommand {
+pub(crate) enum AddonCommand {
     /// List data services
     #[command(after_help = "Examples:
   causeway addons
   causeway addons --app shop --json")]
     Addons {
-        /// Only this app's
+        /// Only data services of this app
         #[arg(long, short)]
         app: Option<String>,
         #[command(flatten)]
@@ -22,7 +22,7 @@ pub enum AddonCommand {
     /// List the kinds of data services
     #[command(name = "addons:services", after_help = "Examples:\n  causeway addons:services")]
     AddonsServices(Common),
-    /// List what data services there are to choose from
+    /// List the plans of data services
     #[command(
         name = "addons:plans",
         after_help = "Examples:
@@ -30,12 +30,12 @@ pub enum AddonCommand {
   causeway addons:plans heroku-postgresql"
     )]
     AddonsPlans {
-        /// Only of this service
+        /// Only plans of this service
         service: Option<String>,
         #[command(flatten)]
         common: Common,
     },
-    /// Make a data service for an app
+    /// Create a data service for an app
     #[command(
         name = "addons:create",
         after_help = "Examples:
@@ -43,19 +43,19 @@ pub enum AddonCommand {
   causeway addons:create heroku-redis:premium-0 --app shop --name shop-cache --wait"
     )]
     AddonsCreate {
-        /// What it is to be
+        /// Service, and its plan if it has several
         #[arg(value_name = "SERVICE[:PLAN]")]
         plan: String,
-        /// Its name; made up where none is given
+        /// Name of the data service; generated if it is not given
         #[arg(long)]
         name: Option<String>,
-        /// End once it runs
+        /// Wait until it runs
         #[arg(long)]
         wait: bool,
         #[command(flatten)]
         app: App,
     },
-    /// Give another app of the same space a data service's config vars
+    /// Attach a data service to another app of the same space, which gets its config vars
     #[command(
         name = "addons:attach",
         after_help = "Examples:
@@ -65,20 +65,20 @@ pub enum AddonCommand {
     AddonsAttach {
         /// The data service
         addon: String,
-        /// What its config vars begin with
+        /// Prefix of its config vars
         #[arg(long = "as", value_name = "NAME")]
         name: Option<String>,
         #[command(flatten)]
         app: App,
     },
-    /// Take them from it again; the data service stays
+    /// Detach a data service from an app; the data service stays
     #[command(
         name = "addons:detach",
         after_help = "Examples:
   causeway addons:detach SHOP_DB --app stock"
     )]
     AddonsDetach {
-        /// The attachment's name
+        /// Name of the attachment
         attachment: String,
         #[command(flatten)]
         app: App,
@@ -91,7 +91,7 @@ pub enum AddonCommand {
   causeway addons:info DATABASE --app shop"
     )]
     AddonsInfo(Addon),
-    /// Remove a data service and all that it holds
+    /// Destroy a data service and all its data
     #[command(
         name = "addons:destroy",
         after_help = "Examples:
@@ -99,7 +99,7 @@ pub enum AddonCommand {
   causeway addons:destroy DATABASE --app shop"
     )]
     AddonsDestroy {
-        /// The name of its app, instead of being asked for it
+        /// Name of its app, instead of being asked for it
         #[arg(long)]
         confirm: Option<String>,
         #[command(flatten)]
@@ -109,13 +109,13 @@ pub enum AddonCommand {
 
 /// Which data service.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Addon {
-    /// Its name; with --app also its service, or what its config vars begin with
+pub(crate) struct Addon {
+    /// Name of the data service; with --app also its service, or the prefix of its config vars
     #[arg(value_name = "ADDON")]
-    pub name: String,
-    /// An app that has it
+    pub(crate) name: String,
+    /// App that the data service is attached to
     #[arg(long, short)]
-    pub app: Option<String>,
+    pub(crate) app: Option<String>,
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
 }

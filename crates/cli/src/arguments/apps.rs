@@ -4,23 +4,23 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Common;
+use super::common::Common;
 
 /// Commands about apps.
 #[derive(Debug, Subcommand)]
-pub enum AppCommand {
+pub(crate) enum AppCommand {
     /// List apps
     #[command(after_help = "Examples:
   causeway apps
   causeway apps --space my-space --json")]
     Apps {
-        /// Only those in this space
+        /// Only apps in this space
         #[arg(long, short)]
         space: Option<String>,
         #[command(flatten)]
         common: Common,
     },
-    /// Make an app in a space
+    /// Create an app in a space
     #[command(
         name = "apps:create",
         after_help = "Examples:
@@ -28,12 +28,12 @@ pub enum AppCommand {
   causeway apps:create stock --space my-space --internal-routing"
     )]
     AppsCreate {
-        /// Its name; made up where none is given
+        /// Name of the app; generated if it is not given
         name: Option<String>,
-        /// The space that it runs in
+        /// Space that the app runs in
         #[arg(long, short)]
         space: String,
-        /// Serve it inside the space and its peered VPCs only
+        /// Serve the app only inside the space and its peered VPCs
         #[arg(long)]
         internal_routing: bool,
         #[command(flatten)]
@@ -47,7 +47,7 @@ pub enum AppCommand {
   causeway apps:info --app shop --json"
     )]
     AppsInfo(NamedApp),
-    /// Remove an app, its dynos and its data services
+    /// Destroy an app, its dynos and its data services
     #[command(
         name = "apps:destroy",
         after_help = "Examples:
@@ -55,7 +55,7 @@ pub enum AppCommand {
   causeway apps:destroy --app shop --confirm shop"
     )]
     AppsDestroy {
-        /// The app's name again, instead of being asked for it
+        /// Name of the app again, instead of being asked for it
         #[arg(long)]
         confirm: Option<String>,
         #[command(flatten)]
@@ -68,31 +68,31 @@ pub enum AppCommand {
   causeway deploy --app shop build.tar.gz --no-wait
   causeway deploy --app shop . --process web='python3 -m http.server $PORT'
 
-What processes there are is in the file Procfile, with lines such as `web: ./serve`. Of a directory
-everything is uploaded but .git and what its file .slugignore names, which is written as a
-.gitignore is. Nothing is built: upload what can run on the server's machine.")]
+The file Procfile names the process types, with lines such as `web: ./serve`. Of a directory,
+everything is uploaded but .git and what its file .slugignore excludes, which has the syntax of a
+.gitignore. Nothing is built: upload what can run on the server's machine.")]
     Deploy {
         /// A directory, or a tar archive, plain or compressed with gzip
         #[arg(value_name = "DIR|TARBALL")]
         from: PathBuf,
-        /// A process type and its command, in addition to the Procfile's
+        /// A process type and its command, in addition to those of the Procfile
         #[arg(long, value_name = "TYPE=COMMAND", value_parser = process)]
         process: Vec<(String, String)>,
-        /// Which commit it is; by default what git says of the directory
+        /// Commit that the code is of; by default the directory's current commit in git
         #[arg(long)]
         commit: Option<String>,
-        /// End once it is released
+        /// Return once the code is released, without waiting for its dynos
         #[arg(long)]
         no_wait: bool,
         #[command(flatten)]
         app: App,
     },
-    /// List an app's uploads, newest first
+    /// List the slugs of an app: its uploaded code, newest first
     #[command(after_help = "Examples:
   causeway slugs --app shop
   causeway slugs --app shop --all --json")]
     Slugs {
-        /// Those too that were announced and did not come
+        /// List also slugs whose code was never uploaded
         #[arg(long)]
         all: bool,
         #[command(flatten)]
@@ -103,35 +103,48 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
   causeway releases --app shop
   causeway releases --app shop --num 50 --json")]
     Releases {
-        /// How many
+        /// How many releases
         #[arg(long, short, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1000))]
         num: u16,
         #[command(flatten)]
         app: App,
     },
-    /// Show a release: what it changed, and the config vars that it has
+    /// Show a release: what it changed, and its config vars
     #[command(
         name = "releases:info",
         after_help = "Examples:
-  causeway releases:info --app shop         the current one
+  causeway releases:info --app shop         the last one
   causeway releases:info v12 --app shop
   causeway releases:info v12 --app shop --shell"
     )]
     ReleasesInfo {
-        /// The release; the current one by default
+        /// The release; the last one by default
         release: Option<String>,
-        /// Print its config vars as a shell takes them
+        /// Print only its config vars, in the syntax of a shell
         #[arg(long, short, conflicts_with = "json")]
         shell: bool,
         #[command(flatten)]
         app: App,
     },
-    /// Go back to an old release's code and configuration
+    /// Print the output of a release command, until it has ended
+    #[command(
+        name = "releases:output",
+        after_help = "Examples:
+  causeway releases:output --app shop         of the last release
+  causeway releases:output v12 --app shop"
+    )]
+    ReleasesOutput {
+        /// The release; the last one by default
+        release: Option<String>,
+        #[command(flatten)]
+        app: App,
+    },
+    /// Go back to the code and the config vars of an earlier release
     #[command(after_help = "Examples:
   causeway rollback --app shop          the release before the current one
   causeway rollback --app shop v12")]
     Rollback {
-        /// The release
+        /// The release, such as v12; by default the one before the current one
         release: Option<String>,
         #[command(flatten)]
         app: App,
@@ -143,13 +156,13 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
   causeway config --app shop --shell > shop.env
   causeway config --app shop --json")]
     Config {
-        /// Print them as a shell takes them
+        /// Print them in the syntax of a shell
         #[arg(long, short, conflicts_with = "json")]
         shell: bool,
         #[command(flatten)]
         app: App,
     },
-    /// Print some config vars
+    /// Print the values of some config vars
     #[command(
         name = "config:get",
         after_help = "Examples:
@@ -158,10 +171,10 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
   causeway config:get KEY OTHER --app shop --json"
     )]
     ConfigGet {
-        /// Their names
+        /// Names of the config vars
         #[arg(required = true, value_name = "KEY")]
         names: Vec<String>,
-        /// Print them as a shell takes them
+        /// Print them in the syntax of a shell
         #[arg(long, short, conflicts_with = "json")]
         shell: bool,
         #[command(flatten)]
@@ -175,39 +188,40 @@ everything is uploaded but .git and what its file .slugignore names, which is wr
   causeway config:edit KEY --app shop          one of them
   EDITOR='code --wait' causeway config:edit --app shop --yes
 
-All of them are lines such as KEY=value or KEY='with spaces'. What is missing after that is removed."
+Each config var is a line such as KEY=value or KEY='with spaces'. A config var whose line you delete
+is removed."
     )]
     ConfigEdit {
-        /// Only this one
+        /// Edit only this config var
         #[arg(value_name = "KEY")]
         name: Option<String>,
-        /// Do not ask before they are changed
+        /// Do not ask for confirmation
         #[arg(long, short)]
         yes: bool,
         #[command(flatten)]
         app: App,
     },
-    /// Set config vars; dynos are replaced by new ones
+    /// Set config vars; the app's dynos are restarted
     #[command(
         name = "config:set",
         after_help = "Examples:
   causeway config:set --app shop KEY=value OTHER='with spaces'"
     )]
     ConfigSet {
-        /// Names and values
+        /// Names and values of the config vars
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = assignment)]
         variables: Vec<(String, String)>,
         #[command(flatten)]
         app: App,
     },
-    /// Remove config vars; dynos are replaced by new ones
+    /// Remove config vars; the app's dynos are restarted
     #[command(
         name = "config:unset",
         after_help = "Examples:
   causeway config:unset --app shop KEY OTHER"
     )]
     ConfigUnset {
-        /// Their names
+        /// Names of the config vars
         #[arg(required = true, value_name = "KEY")]
         names: Vec<String>,
         #[command(flatten)]
@@ -217,7 +231,7 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
     /// List an app's dynos
     #[command(after_help = "Examples:\n  causeway ps --app shop")]
     Ps(App),
-    /// Say how many dynos there are to be, and of which size; or show it
+    /// Set how many dynos run and of which size, or show it
     #[command(
         name = "ps:scale",
         after_help = "Examples:
@@ -226,13 +240,13 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
   causeway ps:scale --app shop web+1 worker-1"
     )]
     PsScale {
-        /// What changes
+        /// Number and size of the dynos of a process type
         #[arg(value_name = "TYPE=N[:SIZE]")]
         changes: Vec<String>,
         #[command(flatten)]
         app: App,
     },
-    /// Replace dynos by new ones
+    /// Restart dynos: each is replaced by a new one
     #[command(
         name = "ps:restart",
         after_help = "Examples:
@@ -241,12 +255,12 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
   causeway ps:restart --app shop worker.1"
     )]
     PsRestart {
-        /// A dyno or a process type; by default all of the formation
+        /// A dyno or a process type; by default all dynos of the formation
         dyno: Option<String>,
         #[command(flatten)]
         app: App,
     },
-    /// Stop a dyno; those of the formation are started anew
+    /// Stop dynos; those of the formation are replaced by new ones
     #[command(
         name = "ps:stop",
         after_help = "Examples:
@@ -259,7 +273,7 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
         #[command(flatten)]
         app: App,
     },
-    /// Start a dyno that runs a command; what it writes goes to the app's log
+    /// Run a command in a one-off dyno; its output goes to the app's log
     #[command(
         visible_alias = "run:detached",
         after_help = "Examples:
@@ -269,13 +283,13 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
   causeway run:detached --app shop --env 'DEPTH=3;DRY=1' -- ./crawl"
     )]
     Run {
-        /// Its size; by default Private-S
+        /// Size of the dyno; by default Private-S
         #[arg(long, short)]
         size: Option<String>,
-        /// Further environment variables of it
+        /// Additional environment variables
         #[arg(long, short, value_name = "KEY=VALUE[;…]")]
         env: Option<String>,
-        /// Go on with what it writes
+        /// Print the output until the command ends
         #[arg(long, short)]
         tail: bool,
         /// The command
@@ -285,10 +299,10 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
         app: App,
     },
 
-    /// List the names under which an app is served
+    /// List the domains of an app
     #[command(after_help = "Examples:\n  causeway domains --app shop")]
     Domains(App),
-    /// Serve an app under a further name
+    /// Add a custom domain to an app
     #[command(
         name = "domains:add",
         after_help = "Examples:
@@ -296,19 +310,20 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
   causeway domains:add '*.example.com' --app shop"
     )]
     DomainsAdd {
-        /// The name
+        /// The domain, such as www.example.com or *.example.com
         hostname: String,
         #[command(flatten)]
         app: App,
     },
-    /// Show a name under which an app is served
+    /// Show a domain of an app
     #[command(
         name = "domains:info",
         after_help = "Examples:
   causeway domains:info www.example.com --app shop"
     )]
     DomainsInfo(Domain),
-    /// Tie a certificate to a name, which this server refuses: it has one for all names
+    /// Give a domain its own certificate. This server refuses that, as one certificate serves all
+    /// domains
     #[command(
         name = "domains:update",
         after_help = "Examples:
@@ -316,13 +331,13 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
   causeway serve --router-tls ADDR --router-cert FILE --router-key FILE     what there is instead"
     )]
     DomainsUpdate {
-        /// The certificate
+        /// Name of the certificate
         #[arg(long)]
         cert: String,
         #[command(flatten)]
         domain: Domain,
     },
-    /// Wait until a name, or every name of an app, is served
+    /// Wait until a domain, or every domain of an app, is served
     #[command(
         name = "domains:wait",
         after_help = "Examples:
@@ -330,19 +345,19 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
   causeway domains:wait --app shop"
     )]
     DomainsWait {
-        /// The name; by default all of them
+        /// The domain; by default all domains of the app
         hostname: Option<String>,
         #[command(flatten)]
         app: App,
     },
-    /// Serve an app no more under a name
+    /// Remove a domain from an app
     #[command(
         name = "domains:remove",
         after_help = "Examples:
   causeway domains:remove www.example.com --app shop"
     )]
     DomainsRemove(Domain),
-    /// Serve an app no more under any name but its own
+    /// Remove all custom domains from an app
     #[command(
         name = "domains:clear",
         after_help = "Examples:\n  causeway domains:clear --app shop"
@@ -350,18 +365,18 @@ All of them are lines such as KEY=value or KEY='with spaces'. What is missing af
     DomainsClear(App),
 }
 
-/// A name of an app.
+/// A domain of an app.
 #[derive(Debug, Clone, Args)]
-pub struct Domain {
-    /// The name
-    pub hostname: String,
+pub(crate) struct Domain {
+    /// The domain
+    pub(crate) hostname: String,
     #[command(flatten)]
-    pub app: App,
+    pub(crate) app: App,
 }
 
 /// Which app, given either way, as the `heroku` command takes it.
 #[derive(Debug, Clone, Args)]
-pub struct NamedApp {
+pub(crate) struct NamedApp {
     /// The app
     #[arg(id = "named", value_name = "APP", required_unless_present = "app")]
     named: Option<String>,
@@ -380,12 +395,12 @@ impl From<NamedApp> for App {
 
 /// Which app.
 #[derive(Debug, Clone, Args)]
-pub struct App {
+pub(crate) struct App {
     /// The app
     #[arg(id = "app", long = "app", short = 'a', value_name = "APP")]
-    pub name: String,
+    pub(crate) name: String,
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
 }
 
 /// Reads `KEY=VALUE`.

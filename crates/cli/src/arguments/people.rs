@@ -1,12 +1,12 @@
-//! Commands about people: who belongs to a team, and who gets at a space.
+//! Commands about people: who belongs to a team, and who has access to what.
 
 use clap::Subcommand;
 
-use super::{Common, Space};
+use super::common::{Common, Space};
 
-/// Commands about people and what they get at.
+/// Commands about people and what they have access to.
 #[derive(Debug, Subcommand)]
-pub enum People {
+pub(crate) enum People {
     /// List a team's members
     #[command(after_help = "Examples:
   causeway members web
@@ -18,7 +18,7 @@ pub enum People {
         /// The team
         #[arg(long, short, conflicts_with = "name")]
         team: Option<String>,
-        /// Only those who are this
+        /// Only members with this role
         #[arg(long, short, value_parser = ["admin", "member"])]
         role: Option<String>,
         #[command(flatten)]
@@ -31,21 +31,21 @@ pub enum People {
   causeway members:add ada@example.com --role member --team web"
     )]
     MembersAdd(Member),
-    /// Change what a user may do in a team
+    /// Change the role of a member of a team
     #[command(
         name = "members:set",
         after_help = "Examples:
   causeway members:set ada@example.com --role admin --team web"
     )]
     MembersSet(Member),
-    /// Remove a user from a team
+    /// Remove a member from a team
     #[command(
         name = "members:remove",
         after_help = "Examples:
   causeway members:remove ada@example.com --team web"
     )]
     MembersRemove {
-        /// The user's address
+        /// Email address of the user
         email: String,
         /// The team
         #[arg(long, short)]
@@ -53,7 +53,7 @@ pub enum People {
         #[command(flatten)]
         common: Common,
     },
-    /// List who gets at an app
+    /// List who has access to an app
     #[command(after_help = "Examples:\n  causeway access --app shop")]
     Access {
         /// The app
@@ -62,14 +62,14 @@ pub enum People {
         #[command(flatten)]
         common: Common,
     },
-    /// List who may do what in a space
+    /// List the members of a space and their permissions
     #[command(
         name = "spaces:members",
         after_help = "Examples:
   causeway spaces:members my-space"
     )]
     SpacesMembers(Space),
-    /// Say whether a member may make apps in a space
+    /// Set whether a member may create apps in a space
     #[command(
         name = "spaces:members:set",
         after_help = "Examples:
@@ -77,18 +77,18 @@ pub enum People {
   causeway spaces:members:set ada@example.com --space my-space --create-apps yes"
     )]
     SpacesMembersSet {
-        /// The user's address
+        /// Email address of the user
         email: String,
         /// The space
         #[arg(long, short)]
         space: String,
-        /// Whether the user may make apps in it
+        /// Whether the member may create apps in the space
         #[arg(long, value_parser = ["yes", "no"])]
         create_apps: String,
         #[command(flatten)]
         common: Common,
     },
-    /// Give a space, with its apps, to another team
+    /// Transfer a space and its apps to another team
     #[command(
         name = "spaces:transfer",
         after_help = "Examples:
@@ -98,13 +98,13 @@ pub enum People {
         /// The space
         #[arg(long, short)]
         space: String,
-        /// The team that takes it
+        /// Team that takes it over
         #[arg(long, short)]
         team: String,
         #[command(flatten)]
         common: Common,
     },
-    /// List the ranges that web requests for a space's apps may come from
+    /// List the IP ranges from which a space accepts web requests
     #[command(
         name = "trusted-ips",
         alias = "spaces:trusted-ips",
@@ -113,7 +113,7 @@ pub enum People {
   causeway trusted-ips my-space --json"
     )]
     TrustedIps(Space),
-    /// Add a trusted range
+    /// Add an IP range from which a space accepts web requests
     #[command(
         name = "trusted-ips:add",
         alias = "spaces:trusted-ips:add",
@@ -121,7 +121,7 @@ pub enum People {
   causeway trusted-ips:add 192.0.2.0/24 --space my-space"
     )]
     TrustedIpsAdd(TrustedRange),
-    /// Remove a trusted range; a space without any takes no web requests
+    /// Remove such an IP range; a space without any accepts no web requests
     #[command(
         name = "trusted-ips:remove",
         alias = "spaces:trusted-ips:remove",
@@ -135,7 +135,7 @@ pub enum People {
     /// List the dynos of all apps in a space
     #[command(name = "spaces:ps", after_help = "Examples:\n  causeway spaces:ps my-space")]
     SpacesPs(Space),
-    /// Show the apps of a space, with their domains and where their dynos are
+    /// Show the apps of a space with their domains and the addresses of their dynos
     #[command(
         name = "spaces:topology",
         after_help = "Examples:
@@ -144,30 +144,30 @@ pub enum People {
     SpacesTopology(Space),
 }
 
-/// A user's place in a team.
+/// A user's membership of a team.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Member {
-    /// The user's address
-    pub email: String,
-    /// What the user may do: an admin changes spaces and members
+pub(crate) struct Member {
+    /// Email address of the user
+    pub(crate) email: String,
+    /// Role of the user: an admin may change spaces and members
     #[arg(long, short, value_parser = ["admin", "member"])]
-    pub role: String,
+    pub(crate) role: String,
     /// The team
     #[arg(long, short)]
-    pub team: String,
+    pub(crate) team: String,
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
 }
 
-/// A range of a space.
+/// An IP range from which a space accepts web requests.
 #[derive(Debug, Clone, clap::Args)]
-pub struct TrustedRange {
-    /// The range, as a block: 192.0.2.0/24
+pub(crate) struct TrustedRange {
+    /// The IP range as a CIDR block, such as 192.0.2.0/24
     #[arg(value_name = "CIDR")]
-    pub source: String,
+    pub(crate) source: String,
     /// The space
     #[arg(long, short)]
-    pub space: String,
+    pub(crate) space: String,
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
 }

@@ -1,43 +1,43 @@
-//! Commands about who we are to a server.
+//! Logging in and out, and a user's own tokens.
 
 use clap::Subcommand;
 
-use super::Common;
+use super::common::Common;
 
 /// Signing in and out, and tokens.
 #[derive(Debug, Subcommand)]
-pub enum Session {
-    /// Make a token by a password, and print how a shell takes it over
+pub(crate) enum Session {
+    /// Log in with a password, and print the command that sets the token in a shell
     #[command(after_help = "Examples:
   eval \"$(causeway login)\"
   eval \"$(causeway login ada@example.com)\"
   eval \"$(causeway login ada@example.com --expires-in 3600)\"
   pass show ada | causeway login ada@example.com --password-stdin")]
     Login {
-        /// The address of the user; asked for where it is not given
+        /// Email address of the user; asked for if it is not given
         email: Option<String>,
-        /// Ask for what is not given, which is done anyhow: for who is used to `heroku login -i`
+        /// Ask for what is not given. This is the default; the flag is there as `heroku login` has it
         #[arg(long, short)]
         interactive: bool,
         /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,
-        /// Seconds after which the token ends
+        /// Seconds after which the token expires
         #[arg(long, short, value_name = "SECONDS", default_value_t = 30 * 24 * 3600)]
         expires_in: u64,
         #[command(flatten)]
         common: Common,
     },
-    /// End the token that is in use
+    /// Log out: revoke the token that is in use
     #[command(after_help = "Examples:\n  causeway logout && unset HEROKU_API_KEY")]
     Logout(Common),
-    /// Say who we are to the server
+    /// Show as which user you are logged in
     #[command(alias = "auth:whoami", after_help = "Examples:\n  causeway whoami")]
     Whoami(Common),
-    /// List our tokens
+    /// List your tokens
     #[command(after_help = "Examples:\n  causeway authorizations")]
     Authorizations(Common),
-    /// Make a token; it is shown once
+    /// Create a token; it is shown once
     #[command(
         name = "authorizations:create",
         after_help = "Examples:
@@ -45,13 +45,13 @@ pub enum Session {
   causeway authorizations:create --description CI --expires-in 3600 --short"
     )]
     AuthorizationsCreate {
-        /// What it is for
+        /// What the token is for
         #[arg(long, short, default_value = "")]
         description: String,
-        /// Seconds after which it ends; without end by default
+        /// Seconds after which the token expires; by default it does not expire
         #[arg(long, short, value_name = "SECONDS")]
         expires_in: Option<u64>,
-        /// Print the token alone
+        /// Print only the token
         #[arg(long, short = 'S')]
         short: bool,
         #[command(flatten)]
@@ -64,27 +64,27 @@ pub enum Session {
   causeway authorizations:info 01234567-89ab-cdef-0123-456789abcdef"
     )]
     AuthorizationsInfo(Authorization),
-    /// Say what a token is for
+    /// Change the description of a token
     #[command(
         name = "authorizations:update",
         after_help = "Examples:
   causeway authorizations:update 01234567-89ab-cdef-0123-456789abcdef --description desk"
     )]
     AuthorizationsUpdate {
-        /// What it is for
+        /// What the token is for
         #[arg(long, short)]
         description: String,
         #[command(flatten)]
         authorization: Authorization,
     },
-    /// Give a token another secret; the old one ends at once
+    /// Replace the secret of a token; the old secret is void at once
     #[command(
         name = "authorizations:rotate",
         after_help = "Examples:
   causeway authorizations:rotate 01234567-89ab-cdef-0123-456789abcdef"
     )]
     AuthorizationsRotate(Authorization),
-    /// End a token
+    /// Revoke a token
     #[command(
         name = "authorizations:revoke",
         after_help = "Examples:
@@ -95,9 +95,9 @@ pub enum Session {
 
 /// A token.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Authorization {
-    /// Its id, as `authorizations` lists it
-    pub id: String,
+pub(crate) struct Authorization {
+    /// Id of the token, as `causeway authorizations` lists it
+    pub(crate) id: String,
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
 }

@@ -1,35 +1,19 @@
 //! Answers that are read line by line, while they come.
 
-use anyhow::{Context, bail};
-use http_body_util::BodyExt;
-use hyper::Response;
-use hyper::body::Incoming;
+use anyhow::bail;
 
-use super::refusal;
-
-/// How long a line may be, in bytes. A line of a log has some ten thousand; what a backup holds is
-/// told in one, with an entry for each piece of code and each database. What never ends a line would
-/// fill the memory.
+/// The greatest length of a line in bytes, so that a line without an end does not fill the memory. Lines
+/// of logs have some ten thousand bytes; the report of a backup is a single line with an entry for each
+/// slug and each data service.
 const MOST_BYTES: usize = 16 << 20;
 
-/// The body of an answer, or what the server refused.
-pub(super) async fn accepted(answer: Response<Incoming>) -> anyhow::Result<Incoming> {
-    let status = answer.status();
-    let body = answer.into_body();
-    if status.is_success() {
-        return Ok(body);
-    }
-    let bytes = body.collect().await.context("the answer broke off")?.to_bytes();
-    Err(refusal(status, &serde_json::from_slice(&bytes).unwrap_or_default()))
-}
-
-/// Cuts a body into lines. What comes after the last line's end is none.
+/// Cuts a body into lines. Text after the end of the last line is not a line.
 #[derive(Default)]
 pub(super) struct Lines {
     text: Vec<u8>,
-    /// Where the line begins that is next.
+    /// The offset at which the next line begins.
     begin: usize,
-    /// Up to where its end was looked for.
+    /// The offset up to which the end of that line was looked for.
     looked: usize,
 }
 
@@ -42,11 +26,11 @@ impl Lines {
         self.text.extend_from_slice(part);
     }
 
-    /// The next line, without its end, if it is there as a whole.
+    /// The next line without its end, if all of it has come.
     ///
     /// # Errors
     ///
-    /// It is too long.
+    /// The line is too long.
     pub(super) fn next(&mut self) -> anyhow::Result<Option<&[u8]>> {
         let rest = &self.text[self.looked..];
         let end = rest.iter().position(|byte| *byte == b'\n').map(|at| self.looked + at);

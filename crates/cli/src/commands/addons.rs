@@ -5,22 +5,22 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::apps::{print_fields, say, table};
-use super::{confirm, rows, show};
+use super::confirm::confirm;
+use super::print::{print_fields, rows, say, show, table};
 use crate::arguments::addons::{Addon, AddonCommand};
 use crate::arguments::apps::App;
-use crate::client::{As, Client, part};
+use crate::client::{As, Client, segment};
 use crate::output::Out;
 
 /// How long a data service may take to run.
 const PATIENCE: Duration = Duration::from_secs(120);
 const EVERY: Duration = Duration::from_millis(250);
 
-pub fn run(command: AddonCommand, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn run(command: AddonCommand, out: &mut Out) -> anyhow::Result<()> {
     match command {
         AddonCommand::Addons { app, common } => {
             let path =
-                app.map_or("/addons".to_owned(), |app| format!("/apps/{}/addons", part(&app)));
+                app.map_or("/addons".to_owned(), |app| format!("/apps/{}/addons", segment(&app)));
             let list = common.connection.client(As::User)?.get(&path)?;
             let names = ["Name", "App", "Plan", "State", "Config Vars"];
             let fields = ["name", "app.name", "plan.name", "state", "config_vars"];
@@ -63,7 +63,7 @@ pub fn run(command: AddonCommand, out: &mut Out) -> anyhow::Result<()> {
         }
         AddonCommand::AddonsDetach { attachment, app } => {
             let client = app.client()?;
-            let path = app.path(&format!("/addon-attachments/{}", part(&attachment)));
+            let path = app.path(&format!("/addon-attachments/{}", segment(&attachment)));
             let found = client.get(&path)?;
             let gone = client.delete(&format!("/addon-attachments/{}", show(&found["id"])))?;
             let text = format!(
@@ -82,13 +82,13 @@ pub fn run(command: AddonCommand, out: &mut Out) -> anyhow::Result<()> {
             let (name, app) = (show(&found["name"]), show(&found["app"]["name"]));
             if let Some(named) = addon.app.as_ref().filter(|named| **named != app) {
                 bail!(
-                    "{name} is of {app}, not of {named}: take it from {named} with `causeway \
+                    "{name} belongs to {app}, not to {named}: detach it from {named} with `causeway \
                      addons:detach`"
                 );
             }
             let warning = format!("This command will destroy {name} of {app}, and all its data");
             confirm(&warning, &app, given.as_deref(), out)?;
-            let path = format!("/apps/{}/addons/{}", part(&app), part(&name));
+            let path = format!("/apps/{}/addons/{}", segment(&app), segment(&name));
             let gone = client.delete(&path)?;
             say(&addon.common, out, &gone, &format!("Destroying {name} of {app}"));
             Ok(())
@@ -96,10 +96,10 @@ pub fn run(command: AddonCommand, out: &mut Out) -> anyhow::Result<()> {
     }
 }
 
-/// A data service by its name, or by what an app knows it as.
+/// Finds a data service by its name, or by the name that it has for an app.
 fn find(client: &Client, addon: &Addon) -> anyhow::Result<Value> {
     let Some(app) = &addon.app else {
-        return client.get(&format!("/addons/{}", part(&addon.name)));
+        return client.get(&format!("/addons/{}", segment(&addon.name)));
     };
     let body = json!({ "addon": addon.name, "app": app });
     let found = client.post("/actions/addons/resolve", &body)?;
@@ -107,7 +107,7 @@ fn find(client: &Client, addon: &Addon) -> anyhow::Result<Value> {
         Some([one]) => Ok(one.clone()),
         _ => {
             let names = rows(&found, &["name"]).concat().join(", ");
-            bail!("{app} has several that are called so: {names}. Name one of them")
+            bail!("several add-ons of {app} match: {names}. Name one of them")
         }
     }
 }
@@ -146,7 +146,7 @@ fn plans(client: &Client, service: Option<&str>) -> anyhow::Result<Value> {
     };
     let mut all = Vec::new();
     for service in services {
-        let plans = client.get(&format!("/addon-services/{}/plans", part(&service)))?;
+        let plans = client.get(&format!("/addon-services/{}/plans", segment(&service)))?;
         all.extend(plans.as_array().into_iter().flatten().cloned());
     }
     Ok(all.into())
@@ -173,7 +173,7 @@ fn create(
                 bail!("{name} was made, but does not run after {PATIENCE:?}");
             }
             client.pause(EVERY);
-            made = client.get(&format!("/addons/{}", part(&name)))?;
+            made = client.get(&format!("/addons/{}", segment(&name)))?;
         }
     }
     let text = format!(

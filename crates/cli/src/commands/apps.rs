@@ -3,13 +3,15 @@
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{config, confirm, deploy, domains, dynos, rows, show, sort};
+use super::confirm::confirm;
+use super::print::{dyno_order, print_fields, print_members, rows, say, show, sort, table};
+use super::{config, deploy, domains, dynos, release};
 use crate::arguments::Common;
 use crate::arguments::apps::{App, AppCommand};
-use crate::client::{As, Client, part};
+use crate::client::{As, Client, segment};
 use crate::output::Out;
 
-pub fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
     match command {
         AppCommand::Apps { space, common } => list(space.as_deref(), &common, out),
         AppCommand::AppsCreate { name, space, internal_routing, common } => {
@@ -47,6 +49,9 @@ pub fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
         AppCommand::ReleasesInfo { release, shell, app } => {
             release_info(release.as_deref(), shell, &app, out)
         }
+        AppCommand::ReleasesOutput { release: named, app } => {
+            release::output(named.as_deref(), &app, out)
+        }
         AppCommand::Config { shell, app } => config::list(shell, &app, out),
         AppCommand::ConfigGet { names, shell, app } => config::get(&names, shell, &app, out),
         AppCommand::ConfigEdit { name, yes, app } => config::edit(name.as_deref(), yes, &app, out),
@@ -78,13 +83,13 @@ pub fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
 }
 
 impl App {
-    /// A path below it.
-    pub fn path(&self, rest: &str) -> String {
-        format!("/apps/{}{rest}", part(&self.name))
+    /// A path below the app's own.
+    pub(crate) fn path(&self, rest: &str) -> String {
+        format!("/apps/{}{rest}", segment(&self.name))
     }
 
-    /// A connection as whom its command is given.
-    pub fn client(&self) -> anyhow::Result<Client> {
+    /// A client that asks as the user.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
         self.common.connection.client(As::User)
     }
 }
@@ -128,12 +133,12 @@ fn info(app: &App, out: &mut Out) -> anyhow::Result<()> {
         out.json(&found);
         return Ok(());
     }
-    let mut dynos = client.get(&app.path("/dynos"))?;
-    sort(&mut dynos, "name");
+    let dynos = client.get(&app.path("/dynos"))?;
     let addons = client.get(&app.path("/addons"))?;
     out.line(format_args!("=== {}", show(&found["name"])));
-    let dynos =
-        rows(&dynos, &["name", "state"]).iter().map(|row| row.join(" ")).collect::<Vec<_>>();
+    let mut dynos = rows(&dynos, &["name", "state"]);
+    dynos.sort_by_cached_key(|row| dyno_order(&row[0]));
+    let dynos: Vec<String> = dynos.iter().map(|row| row.join(" ")).collect();
     let addons = rows(&addons, &["name"]).concat();
     for (name, value) in [
         ("ID", show(&found["id"])),
@@ -161,12 +166,16 @@ fn releases(num: u16, app: &App, out: &mut Out) -> anyhow::Result<()> {
         out.json(&list);
         return Ok(());
     }
-    let mut rows = rows(&list, &["version", "description", "user.email", "created_at"]);
+    let fields = ["version", "status", "description", "user.email", "created_at", "current"];
+    let mut rows = rows(&list, &fields);
     for row in &mut rows {
         row[0] = format!("v{}", row[0]);
+        if row.pop().is_some_and(|current| current == "true") {
+            row[1] = "current".to_owned();
+        }
     }
     out.line(format_args!("=== {} Releases", app.name));
-    out.table(&["Version", "Description", "By", "Created At"], &rows);
+    out.table(&["Version", "Status", "Description", "By", "Created At"], &rows);
     Ok(())
 }
 
@@ -178,12 +187,7 @@ fn release_info(
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let client = app.client()?;
-    let found = match release {
-        Some(release) => client.get(&app.path(&format!("/releases/{}", part(release))))?,
-        None => {
-            client.get_range(&app.path("/releases"), "version ..; max=1,order=desc")?[0].clone()
-        }
-    };
+    let found = release::find(&client, release, app)?;
     let path = app.path(&format!("/releases/{}/config-vars", found["version"]));
     let config = client.get(&path)?;
     if app.common.json {
@@ -194,10 +198,12 @@ fn release_info(
         config::print_for_shell(&config, out);
         return Ok(());
     }
+    let status = format!("{}: {}", show(&found["status"]), show(&found["status_message"]));
     let yes = if found["eligible_for_rollback"] == true { "yes" } else { "no" };
     out.line(format_args!("=== Release v{} of {}", found["version"], app.name));
     let fields = [
         ("Change", show(&found["description"])),
+        ("Status", status.trim_end_matches(": ").to_owned()),
         ("By", show(&found["user"]["email"])),
         ("Created at", show(&found["created_at"])),
         ("Add-ons", show(&found["addon_plan_names"])),
@@ -207,7 +213,7 @@ fn release_info(
     print_fields(&app.common, out, &found, &fields);
     out.line("");
     out.line(format_args!("=== v{} Config Vars", found["version"]));
-    print_pairs(&config, out);
+    print_members(&config, out);
     Ok(())
 }
 
@@ -219,8 +225,15 @@ fn roll_back(release: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<
     };
     let body = json!({ "release": release });
     let made = client.post(&app.path("/releases"), &body)?;
-    let text = format!("Rolling back {} to {release}... done, v{}", app.name, made["version"]);
-    say(&app.common, out, &made, &text);
+    let quiet = app.common.json;
+    let done = release::follow(&client, app, made, |bytes| {
+        if !quiet {
+            out.text(String::from_utf8_lossy(bytes));
+            out.flush();
+        }
+    })?;
+    let text = format!("Rolling back {} to {release}... done, v{}", app.name, done["version"]);
+    say(&app.common, out, &done, &text);
     Ok(())
 }
 
@@ -233,32 +246,4 @@ fn previous(client: &Client, app: &App) -> anyhow::Result<String> {
         format!("{} has no earlier release with code; `causeway releases` lists all", app.name)
     })?;
     Ok(format!("v{}", found["version"]))
-}
-
-/// Names and values, one under the other.
-pub fn print_pairs(object: &Value, out: &mut Out) {
-    let pairs = || object.as_object().into_iter().flatten();
-    let width = pairs().map(|(name, _)| name.chars().count() + 1).max().unwrap_or(0);
-    for (name, value) in pairs() {
-        out.line(format_args!("{:<width$} {}", format!("{name}:"), show(value)));
-    }
-}
-
-/// What something is, a line for each of its sides.
-pub fn print_fields(common: &Common, out: &mut Out, body: &Value, fields: &[(&str, String)]) {
-    if common.json {
-        return out.json(body);
-    }
-    let width = fields.iter().map(|(name, _)| name.len() + 2).max().unwrap_or(0);
-    for (name, value) in fields {
-        out.line(format!("{:<width$}{value}", format!("{name}:")).trim_end());
-    }
-}
-
-pub fn say(common: &Common, out: &mut Out, body: &Value, text: &str) {
-    if common.json { out.json(body) } else { out.line(text) }
-}
-
-pub fn table(common: &Common, out: &mut Out, list: &Value, names: &[&str], fields: &[&str]) {
-    if common.json { out.json(list) } else { out.table(names, &rows(list, fields)) }
 }

@@ -5,15 +5,19 @@ use std::path::Path;
 
 use anyhow::Context;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::show;
+use super::print::count;
 use crate::arguments::Common;
 use crate::client::As;
 use crate::output::Out;
 
-/// Has a backup written, and says how far it is and what is in it.
-pub fn write(
+/// `backup`: has a backup written, and says how far it is and what is in it.
+///
+/// # Errors
+///
+/// What the server refused or failed at.
+pub(super) fn write(
     file: &Path,
     skip_unavailable: bool,
     common: &Common,
@@ -21,47 +25,43 @@ pub fn write(
 ) -> anyhow::Result<()> {
     let path = std::path::absolute(file).context("the file has no name")?;
     let client = common.connection.client(As::Operator)?;
-    let asked = json!({ "path": path, "skip_unavailable": skip_unavailable });
+    let request = api::BackupRequest { path, skip_unavailable };
     let bar = bar(common, "{spinner} {msg}");
-    let written = client.post_long("/_causeway/backup", &asked, |progress| {
-        let bytes = HumanBytes(progress["bytes"].as_u64().unwrap_or(0));
-        let (part, parts) = (&progress["part"], &progress["parts"]);
-        let of = if parts == 0 { String::new() } else { format!("/{parts}") };
-        bar.set_message(format!("{part}{of} {}, {bytes} read", show(&progress["what"])));
+    let written = client.backup(&request, |progress| {
+        let api::BackupProgress { what, part, parts, bytes } = progress;
+        let of = if *parts == 0 { String::new() } else { format!("/{parts}") };
+        bar.set_message(format!("{part}{of} {what}, {} read", HumanBytes(*bytes)));
         bar.tick();
     });
     bar.finish_and_clear();
     let written = written?;
-    let missing = written["missing"].as_array().map_or(&[][..], Vec::as_slice);
-    let missing: Vec<_> =
-        missing.iter().map(|it| (show(&it["name"]), show(&it["reason"]))).collect();
-    warn(&missing);
+    warn(written.missing.iter().map(|it| (&*it.name, &*it.reason)));
     if common.json {
         out.json(&written);
         return Ok(());
     }
-    out.line(format_args!("Wrote {}, {}:", path.display(), size(&written["bytes"])));
-    let ledger = size(&written["database_bytes"]);
-    out.line(format_args!("  the ledger at revision {}, {ledger}", written["revision"]));
-    let slugs = written["slugs"].as_array().map_or(&[][..], Vec::as_slice);
-    let total: u64 = slugs.iter().filter_map(|slug| slug["bytes"].as_u64()).sum();
-    if !slugs.is_empty() {
-        out.line(format_args!("  {}, {}", count(slugs.len(), "slug"), HumanBytes(total)));
+    let path = request.path.display();
+    out.line(format_args!("Wrote {path}, {}:", HumanBytes(written.bytes)));
+    let ledger = HumanBytes(written.database_bytes.unwrap_or(0));
+    out.line(format_args!("  the ledger at revision {}, {ledger}", written.revision));
+    let total: u64 = written.slugs.iter().filter_map(|slug| slug.bytes).sum();
+    if !written.slugs.is_empty() {
+        out.line(format_args!("  {}, {}", count(written.slugs.len(), "slug"), HumanBytes(total)));
     }
-    for service in written["services"].as_array().into_iter().flatten() {
-        let (name, plan) = (show(&service["name"]), show(&service["plan"]));
-        let size = match service["bytes"].is_null() {
-            true => "no data yet".to_owned(),
-            false => size(&service["bytes"]),
-        };
+    for api::SavedService { name, plan, bytes, .. } in &written.services {
+        let size = bytes.map_or("no data yet".to_owned(), |bytes| HumanBytes(bytes).to_string());
         out.line(format_args!("  {name} ({plan}), {size}"));
     }
     out.line("It holds secrets: keep it as safe as the data directory.");
     Ok(())
 }
 
-/// Makes a data directory from a backup, and says what is in it.
-pub fn restore(
+/// `restore`: makes a data directory from a backup, and says what is in it.
+///
+/// # Errors
+///
+/// A file that is no whole backup, and a data directory that is there already.
+pub(super) fn restore(
     file: &Path,
     new_instance: bool,
     common: &Common,
@@ -75,9 +75,7 @@ pub fn restore(
     });
     bar.finish_and_clear();
     let restored = restored?;
-    let missing: Vec<_> =
-        restored.missing.iter().map(|it| (it.name.clone(), it.reason.clone())).collect();
-    warn(&missing);
+    warn(restored.missing.iter().map(|it| (&*it.name, &*it.reason)));
     let at = data.display();
     if common.json {
         out.json(&json!({
@@ -106,7 +104,7 @@ pub fn restore(
 
 /// Says what is not in a backup, beside the output: it must not be overlooked.
 #[expect(clippy::print_stderr, reason = "a warning belongs beside the output")]
-fn warn(missing: &[(String, String)]) {
+fn warn<'m>(missing: impl Iterator<Item = (&'m str, &'m str)>) {
     for (name, reason) in missing {
         eprintln!("Warning: {name} is NOT in the backup: {reason}");
     }
@@ -119,12 +117,4 @@ fn bar(common: &Common, style: &str) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(style).expect("the template is well-formed");
     ProgressBar::with_draw_target(None, target).with_style(style)
-}
-
-fn size(bytes: &Value) -> String {
-    HumanBytes(bytes.as_u64().unwrap_or(0)).to_string()
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

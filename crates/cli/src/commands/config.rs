@@ -7,13 +7,13 @@ use anyhow::{Context, bail, ensure};
 use hyper::Method;
 use serde_json::{Map, Value};
 
-use super::apps::{print_pairs, say};
-use super::{quote, show};
+use super::print::{print_members, quote, say, show};
+use super::release;
 use crate::arguments::apps::App;
 use crate::client::Client;
 use crate::output::Out;
 
-pub fn list(shell: bool, app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn list(shell: bool, app: &App, out: &mut Out) -> anyhow::Result<()> {
     let config = app.client()?.get(&app.path("/config-vars"))?;
     if app.common.json {
         out.json(&config);
@@ -21,13 +21,13 @@ pub fn list(shell: bool, app: &App, out: &mut Out) -> anyhow::Result<()> {
         print_for_shell(&config, out);
     } else {
         out.line(format_args!("=== {} Config Vars", app.name));
-        print_pairs(&config, out);
+        print_members(&config, out);
     }
     Ok(())
 }
 
 /// Prints assignments that a shell can read back.
-pub fn print_for_shell(config: &Value, out: &mut Out) {
+pub(crate) fn print_for_shell(config: &Value, out: &mut Out) {
     out.text(for_shell(config));
 }
 
@@ -36,7 +36,7 @@ fn for_shell(config: &Value) -> String {
     pairs.map(|(name, value)| format!("{name}={}\n", quote(&show(value)))).collect()
 }
 
-pub fn get(names: &[String], shell: bool, app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn get(names: &[String], shell: bool, app: &App, out: &mut Out) -> anyhow::Result<()> {
     let config = app.client()?.get(&app.path("/config-vars"))?;
     let missing: Vec<_> =
         names.iter().filter(|name| config.get(*name).is_none()).map(String::as_str).collect();
@@ -50,14 +50,14 @@ pub fn get(names: &[String], shell: bool, app: &App, out: &mut Out) -> anyhow::R
         names.iter().map(|name| (name.clone(), config[name].clone())).collect();
     match (app.common.json, shell, names) {
         (true, _, [name]) => out.json(&chosen[name]),
-        (true, ..) => out.json(&chosen.into()),
+        (true, ..) => out.json(&chosen),
         (false, true, _) => print_for_shell(&chosen.into(), out),
         (false, false, _) => names.iter().for_each(|name| out.line(show(&chosen[name]))),
     }
     Ok(())
 }
 
-pub fn set(
+pub(crate) fn set(
     verb: &str,
     names: &[String],
     changes: &Value,
@@ -66,20 +66,25 @@ pub fn set(
 ) -> anyhow::Result<()> {
     let client = app.client()?;
     let config = client.patch(&app.path("/config-vars"), changes)?;
-    let last = last_version(&client, app)?;
-    let text = format!("{verb} {} of {}... done, v{last}", names.join(", "), app.name);
+    let what = format!("{verb} {} of {}", names.join(", "), app.name);
+    let text = done(&what, &client, app)?;
     say(&app.common, out, &config, &text);
     Ok(())
 }
 
-fn last_version(client: &Client, app: &App) -> anyhow::Result<Value> {
-    let last = client.get_range(&app.path("/releases"), "version ..; max=1,order=desc")?;
-    Ok(last[0]["version"].clone())
+/// What to say of the release that a change has made.
+fn done(what: &str, client: &Client, app: &App) -> anyhow::Result<String> {
+    let last = release::find(client, None, app)?;
+    let text = format!("{what}... done, v{}", last["version"]);
+    Ok(match release::is_pending(&last) {
+        true => format!("{text}\n{}", release::waits(&last, app)),
+        false => text,
+    })
 }
 
 /// Has a person edit all variables, or one, and makes them what was saved, if nobody else changed
 /// them meanwhile.
-pub fn edit(name: Option<&str>, yes: bool, app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn edit(name: Option<&str>, yes: bool, app: &App, out: &mut Out) -> anyhow::Result<()> {
     let client = app.client()?;
     let path = app.path("/config-vars");
     let read = client.send(Method::GET, &path, None)?;
@@ -109,8 +114,8 @@ pub fn edit(name: Option<&str>, yes: bool, app: &App, out: &mut Out) -> anyhow::
     }
     let changes = Value::Object(changes);
     let config = client.send_if(Method::PATCH, &path, Some(&changes), read.tag.as_deref())?.body;
-    let last = last_version(&client, app)?;
-    let text = format!("Changing {} of {}... done, v{last}", names.join(", "), app.name);
+    let what = format!("Changing {} of {}", names.join(", "), app.name);
+    let text = done(&what, &client, app)?;
     say(&app.common, out, &config, &text);
     Ok(())
 }
@@ -133,7 +138,7 @@ fn ask(changes: &Map<String, Value>, before: &Map<String, Value>, app: &App) -> 
         };
         eprintln!("{verb} {name}");
     }
-    eprint!("Do that to {}? (y/N) ", app.name);
+    eprint!("Make these changes to {}? (y/N) ", app.name);
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     ensure!(

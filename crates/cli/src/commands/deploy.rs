@@ -13,8 +13,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::apps::say;
-use super::{rows, show};
+use super::print::{rows, say, show};
+use super::release;
 use crate::arguments::apps::App;
 use crate::client::{Client, Upload};
 use crate::output::Out;
@@ -23,26 +23,24 @@ use crate::output::Out;
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(3600);
 /// How long dynos may take to come up: a web dyno has a minute to bind its port.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often the dynos are looked at meanwhile.
+/// How long to wait between two looks at the dynos.
 const EVERY: Duration = Duration::from_millis(250);
-/// What a directory says must not be uploaded.
+/// The name of the file that says what must not be uploaded.
 const IGNORE: &str = ".slugignore";
-/// The process type that Heroku runs before each release.
-const RELEASE: &str = "release";
 
 /// What is to be deployed.
-pub struct Deployment {
+pub(crate) struct Deployment {
     /// The directory or archive.
-    pub from: PathBuf,
+    pub(crate) from: PathBuf,
     /// Process types in addition to the Procfile's.
-    pub process: Vec<(String, String)>,
-    /// Which commit it is.
-    pub commit: Option<String>,
+    pub(crate) process: Vec<(String, String)>,
+    /// The commit that the code is of.
+    pub(crate) commit: Option<String>,
     /// Whether to wait until it runs.
-    pub wait: bool,
+    pub(crate) wait: bool,
 }
 
-pub fn run(deployment: &Deployment, app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn run(deployment: &Deployment, app: &App, out: &mut Out) -> anyhow::Result<()> {
     let client = app.client()?;
     // Before anything is packed: whoever misspells a name is to hear it at once.
     client.get(&app.path(""))?;
@@ -58,7 +56,9 @@ pub fn run(deployment: &Deployment, app: &App, out: &mut Out) -> anyhow::Result<
         body["commit"] = commit.into();
     }
     let slug = client.post(&app.path("/slugs"), &body)?;
-    let url = slug["blob"]["url"].as_str().context("the server does not say where code goes")?;
+    let url = slug["blob"]["url"]
+        .as_str()
+        .context("the server gives no address to upload the code to")?;
     let size = code.size;
     let bar = steps.bar("Uploading", Some(size));
     let sent = bar.clone();
@@ -73,15 +73,17 @@ pub fn run(deployment: &Deployment, app: &App, out: &mut Out) -> anyhow::Result<
          or give --process TYPE=COMMAND",
         deployment.from.display()
     );
-    if types.is_some_and(|types| types.contains_key(RELEASE)) {
-        steps.say(format_args!(
-            "Warning: the process type `{RELEASE}` is one as others are here: nothing runs it \
-             before a release. To run its command: causeway run --app {} -- COMMAND",
-            app.name
-        ));
+    let mut release = client.post(&app.path("/releases"), &json!({ "slug": slug["id"] }))?;
+    let version = release["version"].clone();
+    if release::is_pending(&release) {
+        if !deployment.wait {
+            let text = release::waits(&release, app);
+            say(&app.common, out, &release, &text);
+            return Ok(());
+        }
+        steps.say(format_args!("Running the release command of v{version}"));
+        release = release::follow(&client, app, release, |output| steps.show(output))?;
     }
-    let release = client.post(&app.path("/releases"), &json!({ "slug": slug["id"] }))?;
-    let version = &release["version"];
     steps.say(format_args!("Released v{version}"));
     let wanted = wanted(&client, app)?;
     if deployment.wait && !wanted.is_empty() {
@@ -111,7 +113,8 @@ fn wanted(client: &Client, app: &App) -> anyhow::Result<Vec<String>> {
     Ok(names.collect())
 }
 
-/// Says how far it is: by a bar on a terminal, by lines elsewhere, by nothing to programs.
+/// Shows how far the deployment is: by a bar on a terminal, by lines elsewhere, and not at all with
+/// `--json`.
 struct Steps {
     quiet: bool,
 }
@@ -121,6 +124,14 @@ impl Steps {
     fn say(&self, text: impl std::fmt::Display) {
         if !self.quiet {
             eprintln!("{text}");
+        }
+    }
+
+    /// Shows the output of a command on standard error.
+    fn show(&self, output: &[u8]) {
+        if !self.quiet {
+            // Where nobody reads it, the command goes on all the same.
+            let _ = io::stderr().write_all(output);
         }
     }
 
@@ -158,7 +169,7 @@ fn pack(from: &Path, steps: &Steps) -> anyhow::Result<Code> {
         .with_context(|| format!("{} cannot be read", from.display()))?;
     file.rewind()?;
     ensure!(size > 0, "{} is empty", from.display());
-    Ok(Code { file, size, checksum: server::state::hex(&hash.0.finalize()) })
+    Ok(Code { file, size, checksum: hex::encode(hash.0.finalize()) })
 }
 
 struct Hashing(Sha256);
@@ -174,7 +185,7 @@ impl Write for Hashing {
     }
 }
 
-/// Packs a directory, without `.git` and what its `.slugignore` names, into a file of no name.
+/// Packs a directory, without `.git` and what its `.slugignore` names, into a file without a name.
 fn pack_directory(from: &Path, steps: &Steps) -> anyhow::Result<File> {
     let bar = steps.bar("Packing", None);
     let mut tar = tar::Builder::new(GzEncoder::new(tempfile::tempfile()?, Compression::default()));
@@ -336,7 +347,7 @@ mod tests {
         fs::write(&path, "whatever").unwrap();
         let code = pack(&path, &QUIET).unwrap();
         assert_eq!(code.size, 8);
-        assert_eq!(code.checksum, server::state::hex(&Sha256::digest("whatever")));
+        assert_eq!(code.checksum, hex::encode(Sha256::digest("whatever")));
         fs::write(&path, "").unwrap();
         for path in [path, dir.path().join("nothing"), {
             let empty = dir.path().join("empty");

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::apps::{print_fields, say, table};
-use super::show;
+use super::print::{print_fields, say, show, table};
 use crate::arguments::apps::{App, Domain};
-use crate::client::{Client, part};
+use crate::client::{Client, segment};
 use crate::output::Out;
 
 /// How long a name may take to be served.
@@ -17,18 +16,18 @@ const EVERY: Duration = Duration::from_secs(1);
 
 impl Domain {
     fn path(&self) -> String {
-        self.app.path(&format!("/domains/{}", part(&self.hostname)))
+        self.app.path(&format!("/domains/{}", segment(&self.hostname)))
     }
 }
 
-pub fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
     let list = app.client()?.get(&app.path("/domains"))?;
     let fields = ["hostname", "kind", "cname"];
     table(&app.common, out, &list, &["Domain Name", "Kind", "DNS Target"], &fields);
     Ok(())
 }
 
-pub fn add(hostname: &str, app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn add(hostname: &str, app: &App, out: &mut Out) -> anyhow::Result<()> {
     let body = json!({ "hostname": hostname });
     let added = app.client()?.post(&app.path("/domains"), &body)?;
     let text = format!(
@@ -41,7 +40,7 @@ pub fn add(hostname: &str, app: &App, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn info(domain: &Domain, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn info(domain: &Domain, out: &mut Out) -> anyhow::Result<()> {
     let found = domain.app.client()?.get(&domain.path())?;
     let fields = [
         ("Domain Name", show(&found["hostname"])),
@@ -56,7 +55,7 @@ pub fn info(domain: &Domain, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn update(cert: &str, domain: &Domain, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn update(cert: &str, domain: &Domain, out: &mut Out) -> anyhow::Result<()> {
     let body = json!({ "sni_endpoint": cert });
     let updated = domain.app.client()?.patch(&domain.path(), &body)?;
     let text = format!("{} has the certificate {cert}", domain.hostname);
@@ -65,10 +64,10 @@ pub fn update(cert: &str, domain: &Domain, out: &mut Out) -> anyhow::Result<()> 
 }
 
 /// Waits for what a server has still to do, which ours never has.
-pub fn wait(hostname: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn wait(hostname: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<()> {
     let client = app.client()?;
     let path = match hostname {
-        Some(hostname) => app.path(&format!("/domains/{}", part(hostname))),
+        Some(hostname) => app.path(&format!("/domains/{}", segment(hostname))),
         None => app.path("/domains"),
     };
     let deadline = Instant::now() + PATIENCE;
@@ -92,20 +91,20 @@ pub fn wait(hostname: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<
     }
 }
 
-pub fn remove(domain: &Domain, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn remove(domain: &Domain, out: &mut Out) -> anyhow::Result<()> {
     let gone = domain.app.client()?.delete(&domain.path())?;
     let text = format!("Removing {} from {}", domain.hostname, domain.app.name);
     say(&domain.app.common, out, &gone, &text);
     Ok(())
 }
 
-pub fn clear(app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn clear(app: &App, out: &mut Out) -> anyhow::Result<()> {
     let client: Client = app.client()?;
     let list = client.get(&app.path("/domains"))?;
     let custom = list.as_array().into_iter().flatten().filter(|name| name["kind"] == "custom");
     let mut gone = Vec::new();
     for domain in custom {
-        let name = part(&show(&domain["hostname"]));
+        let name = segment(&show(&domain["hostname"]));
         gone.push(client.delete(&app.path(&format!("/domains/{name}")))?);
     }
     let names = gone.iter().map(|domain| show(&domain["hostname"])).collect::<Vec<_>>();

@@ -3,14 +3,14 @@
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::apps::{say, table};
-use super::{rows, show, sort};
+use super::logs;
+use super::print::{dyno_order, rows, say, show, sort, table};
 use crate::arguments::apps::App;
-use crate::client::part;
+use crate::client::segment;
 use crate::output::Out;
 use crate::usage::usage;
 
-pub fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
     let list = app.client()?.get(&app.path("/dynos"))?;
     if app.common.json {
         out.json(&list);
@@ -18,7 +18,7 @@ pub fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
     }
     let fields = ["name", "state", "size", "release.version", "command", "updated_at"];
     let mut rows = rows(&list, &fields);
-    rows.sort_by_cached_key(|row| (place(&row[0]), row[3].parse::<u64>().ok()));
+    rows.sort_by_cached_key(|row| (dyno_order(&row[0]), row[3].parse::<u64>().ok()));
     for row in &mut rows {
         row[3] = format!("v{}", row[3]);
     }
@@ -26,13 +26,7 @@ pub fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What dynos are sorted by: their type, and then their number.
-pub fn place(name: &str) -> (String, u64) {
-    let (process, number) = name.rsplit_once('.').unwrap_or((name, ""));
-    (process.to_owned(), number.parse().unwrap_or(0))
-}
-
-pub fn scale(changes: &[String], app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn scale(changes: &[String], app: &App, out: &mut Out) -> anyhow::Result<()> {
     let client = app.client()?;
     if changes.is_empty() {
         let mut list = client.get(&app.path("/formation"))?;
@@ -75,7 +69,7 @@ fn update(text: &str) -> anyhow::Result<Value> {
     Ok(update)
 }
 
-pub fn restart(which: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn restart(which: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<()> {
     let path = match which {
         None => "/dynos".to_owned(),
         Some(dyno) => below(dyno),
@@ -86,7 +80,7 @@ pub fn restart(which: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<
     Ok(())
 }
 
-pub fn stop(which: &str, app: &App, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn stop(which: &str, app: &App, out: &mut Out) -> anyhow::Result<()> {
     let path = app.path(&format!("{}/actions/stop", below(which)));
     let done = app.client()?.post(&path, &json!({}))?;
     say(&app.common, out, &done, &format!("Stopping {which} of {}", app.name));
@@ -96,23 +90,23 @@ pub fn stop(which: &str, app: &App, out: &mut Out) -> anyhow::Result<()> {
 /// The path of a dyno, which has a dot in its name, or of a process type, which has none.
 fn below(which: &str) -> String {
     let kind = if which.contains('.') { "dynos" } else { "formations" };
-    format!("/{kind}/{}", part(which))
+    format!("/{kind}/{}", segment(which))
 }
 
 /// A command to run by itself.
-pub struct OneOff {
+pub(crate) struct OneOff {
     /// The size of its dyno.
-    pub size: Option<String>,
+    pub(crate) size: Option<String>,
     /// Further variables: `A=1;B=2`.
-    pub env: Option<String>,
+    pub(crate) env: Option<String>,
     /// Whether to go on with what it writes.
-    pub tail: bool,
+    pub(crate) tail: bool,
     /// The words of the command.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
 }
 
-pub fn start(run: &OneOff, app: &App, out: &mut Out) -> anyhow::Result<()> {
-    let command = run.command.join(" ");
+pub(crate) fn start(run: &OneOff, app: &App, out: &mut Out) -> anyhow::Result<()> {
+    let command = command_line(&run.command);
     let mut body = json!({ "command": command, "attach": false });
     if let Some(size) = &run.size {
         body["size"] = size.as_str().into();
@@ -134,9 +128,25 @@ pub fn start(run: &OneOff, app: &App, out: &mut Out) -> anyhow::Result<()> {
     if run.tail {
         out.flush();
         let wanted = json!({ "tail": true, "dyno": name, "source": "app" });
-        return super::operate::app_logs(app_name, &wanted, &app.common, out);
+        return logs::of_app(app_name, &wanted, &app.common, out);
     }
     Ok(())
+}
+
+/// One word is a command line as it is. Of several those are quoted that would fall apart, as the
+/// `heroku` command does it; variables are left to the dyno.
+fn command_line(words: &[String]) -> String {
+    let quoted = |word: &String| {
+        let whole = |c: char| !c.is_whitespace() && c != '"' && c != '\'';
+        match !word.is_empty() && word.chars().all(whole) {
+            true => word.clone(),
+            false => format!("\"{}\"", word.replace('\\', r"\\").replace('"', r#"\""#)),
+        }
+    };
+    match words {
+        [line] => line.clone(),
+        words => words.iter().map(quoted).collect::<Vec<_>>().join(" "),
+    }
 }
 
 /// Reads `A=1;B=2`.
@@ -169,19 +179,23 @@ mod tests {
     }
 
     #[test]
+    fn words_of_a_command_stay_whole() {
+        let line = |words: &[&str]| {
+            command_line(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(line(&["echo a; ls"]), "echo a; ls");
+        assert_eq!(line(&["rake", "db:migrate"]), "rake db:migrate");
+        assert_eq!(line(&["say", "a  b", "it's", "", "$PORT"]), r#"say "a  b" "it's" "" $PORT"#);
+        assert_eq!(line(&["say", r#"\ ""#]), r#"say "\\ \"""#);
+    }
+
+    #[test]
     fn variables_of_one_dyno_are_read() {
         let read = variables("A=1;B=x=y; C=").unwrap();
         assert_eq!(read, json!({ "A": "1", "B": "x=y", "C": "" }));
         for wrong in ["A", "=1", "A=1;B"] {
             assert!(crate::usage::is_usage(&variables(wrong).unwrap_err()), "{wrong}");
         }
-    }
-
-    #[test]
-    fn dynos_are_sorted_by_type_and_number() {
-        let mut names = ["worker.1", "web.10", "run.1234", "web.9"];
-        names.sort_by_cached_key(|name| place(name));
-        assert_eq!(names, ["run.1234", "web.9", "web.10", "worker.1"]);
     }
 
     #[test]

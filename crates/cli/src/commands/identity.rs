@@ -1,77 +1,82 @@
-//! Accounts, keys, users, tokens, teams, and the variables for the real clients.
+//! Accounts, keys, users, tokens and teams.
 
-use anyhow::bail;
 use hyper::Method;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::{quote, rows, show};
-use crate::arguments::{Command, Common};
-use crate::client::{As, DATA_HOSTS, host_of, part};
+use super::print::say;
+use crate::arguments::Common;
+use crate::arguments::identity::{Identity, Membership};
+use crate::client::{As, segment};
 use crate::output::Out;
 use crate::password;
 use crate::usage::usage;
 
-pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
+/// Does what a command about accounts, keys, users, tokens or teams says.
+///
+/// # Errors
+///
+/// What the server refused, and a password that cannot be read.
+pub(super) fn run(command: Identity, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        Command::Env { account, user, common } => env(account, user, &common, out),
-        Command::Accounts(common) => table(
-            &common,
-            out,
-            "/_causeway/accounts",
-            &["ID", "Name", "Platform", "Created"],
-            &["id", "name", "platform", "created"],
-        ),
-        Command::AccountsCreate { name, common } => {
-            let made = post(&common, "/_causeway/accounts", &json!({ "name": name }))?;
-            let id = show(&made["id"]);
-            say(
-                &common,
-                out,
-                &made,
-                &format!(
-                    "Made account {id} ({name}).\nNext: causeway keys:create --account {name}"
-                ),
-            );
+        Identity::Accounts(common) => {
+            let names = ["ID", "Name", "Platform", "Created"];
+            list(&common, out, "/_causeway/accounts", &names, |account: &api::Account| {
+                let api::Account { id, name, platform, created } = account;
+                vec![id.to_string(), name.clone(), platform.to_string(), created.to_string()]
+            })
+        }
+        Identity::AccountsCreate { name, common } => {
+            let made: api::AccountCreated =
+                post(&common, "/_causeway/accounts", &api::CreateAccount { name })?;
+            let api::AccountCreated { id, name } = &made;
+            let text =
+                format!("Made account {id} ({name}).\nNext: causeway keys:create --account {name}");
+            say(&common, out, &made, &text);
             Ok(())
         }
-        Command::Keys(common) => table(
-            &common,
-            out,
-            "/_causeway/keys",
-            &["Access key", "Account", "Access", "Created"],
-            &["access_key_id", "account", "access", "created"],
-        ),
-        Command::KeysCreate { account, read_only, common } => {
-            let body = json!({ "account": account, "read_only": read_only });
-            let made = post(&common, "/_causeway/keys", &body)?;
+        Identity::Keys(common) => {
+            let names = ["Access key", "Account", "Access", "Created"];
+            list(&common, out, "/_causeway/keys", &names, |key: &api::AccessKey| {
+                let access = match key.access {
+                    model::Access::Full => "full",
+                    model::Access::ReadOnly => "read_only",
+                };
+                let (id, account) = (key.access_key_id.to_string(), key.account.to_string());
+                vec![id, account, access.to_owned(), key.created.to_string()]
+            })
+        }
+        Identity::KeysCreate { account, read_only, common } => {
+            let request = api::CreateAccessKey { account, read_only };
+            let made = post(&common, "/_causeway/keys", &request)?;
             print_key(&common, out, &made);
             Ok(())
         }
-        Command::KeysRotate { key, common } => {
-            let path = format!("/_causeway/keys/{}/rotate", part(&key));
-            let made = post(&common, &path, &json!({}))?;
+        Identity::KeysRotate { key, common } => {
+            let path = format!("/_causeway/keys/{}/rotate", segment(&key));
+            let made = post(&common, &path, &api::Empty {})?;
             print_key(&common, out, &made);
             Ok(())
         }
-        Command::Users(common) => table(
-            &common,
-            out,
-            "/_causeway/users",
-            &["Email", "ID", "Created"],
-            &["email", "id", "created"],
-        ),
-        Command::UsersCreate { email, password_stdin, common } => {
+        Identity::Users(common) => {
+            let names = ["Email", "ID", "Created"];
+            list(&common, out, "/_causeway/users", &names, |user: &api::User| {
+                vec![user.email.clone(), user.id.to_string(), user.created.to_string()]
+            })
+        }
+        Identity::UsersCreate { email, password_stdin, common } => {
             let password = if password_stdin { Some(password::from_stdin()?) } else { None };
-            let body = json!({ "email": email, "password": password });
-            let made = post(&common, "/_causeway/users", &body)?;
             let next = match password {
                 Some(_) => "heroku login -i".to_owned(),
                 None => format!("causeway tokens:create --user {email}"),
             };
-            say(&common, out, &made, &format!("Made user {email}.\nNext: {next}"));
+            let text = format!("Made user {email}.\nNext: {next}");
+            let request = api::CreateUser { email, password };
+            let made: api::UserCreated = post(&common, "/_causeway/users", &request)?;
+            say(&common, out, &made, &text);
             Ok(())
         }
-        Command::UsersPassword { email, password_stdin, generate, end_tokens, common } => {
+        Identity::UsersPassword { email, password_stdin, generate, end_tokens, common } => {
             let password = match (generate, password_stdin) {
                 (true, _) => None,
                 (false, true) => Some(password::from_stdin()?),
@@ -79,69 +84,31 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
             };
             set_password(&email, password, end_tokens, &common, out)
         }
-        Command::TokensCreate { user, description, expires_in, common } => {
-            let body =
-                json!({ "user": user, "description": description, "expires_in": expires_in });
-            let made = post(&common, "/_causeway/tokens", &body)?;
-            say(
-                &common,
-                out,
-                &made,
-                &format!(
-                    "export HEROKU_API_KEY={}\n# This token is shown once; only its hash is kept.",
-                    show(&made["token"])
-                ),
+        Identity::TokensCreate { user, description, expires_in, common } => {
+            let request = api::CreateToken { user, description, expires_in };
+            let made: api::TokenCreated = post(&common, "/_causeway/tokens", &request)?;
+            let text = format!(
+                "export HEROKU_API_KEY={}\n# This token is shown once; only its hash is kept.",
+                made.token
             );
+            say(&common, out, &made, &text);
             Ok(())
         }
-        Command::Teams(common) => {
-            let teams = common.connection.client(As::Operator)?.get("/_causeway/teams")?;
-            if common.json {
-                out.json(&teams);
-                return Ok(());
-            }
-            let rows: Vec<Vec<String>> = teams
-                .as_array()
-                .into_iter()
-                .flatten()
-                .flat_map(|team| {
-                    rows(&team["members"], &["email", "role"])
-                        .into_iter()
-                        .map(|member| [vec![show(&team["name"])], member].concat())
-                })
-                .collect();
-            out.table(&["Team", "Member", "Role"], &rows);
-            Ok(())
-        }
-        Command::TeamsCreate { name, admin, common } => {
-            let body = json!({ "name": name, "admin": admin });
-            let made = post(&common, "/_causeway/teams", &body)?;
-            say(
-                &common,
-                out,
-                &made,
-                &format!(
-                    "Made team {name}, with {admin} as its admin.\n\
+        Identity::Teams(common) => teams(&common, out),
+        Identity::TeamsCreate { name, admin, common } => {
+            let text = format!(
+                "Made team {name}, with {admin} as its admin.\n\
                  Next: causeway spaces:create NAME --team {name}"
-                ),
             );
+            let request = api::CreateTeam { name, admin };
+            let made: api::TeamCreated = post(&common, "/_causeway/teams", &request)?;
+            say(&common, out, &made, &text);
             Ok(())
         }
-        Command::TeamsMembersSet { names, team, role, common } => {
+        Identity::TeamsMembersSet { names, team, role, common } => {
             let (team, user) = team_and_user(names, team)?;
-            let wanted = (role != "none").then_some(&role);
-            let client = common.connection.client(As::Operator)?;
-            let path = format!("/_causeway/teams/{}/members", part(&team));
-            let body = json!({ "user": user, "role": wanted });
-            let set = client.send(Method::PUT, &path, Some(&body))?.body;
-            let text = match wanted {
-                Some(role) => format!("{user} is {role} of {team}"),
-                None => format!("{user} does not belong to {team} any more"),
-            };
-            say(&common, out, &set, &text);
-            Ok(())
+            set_member(&team, user, role, &common, out)
         }
-        _ => bail!("this command is not about identities"),
     }
 }
 
@@ -157,6 +124,25 @@ fn team_and_user(names: Vec<String>, team: Option<String>) -> anyhow::Result<(St
     }
 }
 
+fn set_member(
+    team: &str,
+    user: String,
+    role: Membership,
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let text = match role.role() {
+        Some(role) => format!("{user} is {} of {team}", role.name()),
+        None => format!("{user} no longer belongs to {team}"),
+    };
+    let client = common.connection.client(As::Operator)?;
+    let path = format!("/_causeway/teams/{}/members", segment(team));
+    let request = api::SetMember { user, role: role.role() };
+    let set: api::MemberSet = client.write(&Method::PUT, &path, &request)?;
+    say(common, out, &set, &text);
+    Ok(())
+}
+
 fn set_password(
     email: &str,
     password: Option<String>,
@@ -165,14 +151,14 @@ fn set_password(
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let client = common.connection.client(As::Operator)?;
-    let path = format!("/_causeway/users/{}/password", part(email));
+    let path = format!("/_causeway/users/{}/password", segment(email));
     let generate = password.is_none();
-    let body = json!({ "password": password, "generate": generate, "end_tokens": end_tokens });
-    let set = client.send(Method::PUT, &path, Some(&body))?.body;
+    let request = api::SetPassword { password, generate, end_tokens };
+    let set: api::PasswordSet = client.write(&Method::PUT, &path, &request)?;
     let ended = if end_tokens { ", and ended all tokens of the user" } else { "" };
-    let text = match set["password"].as_str() {
-        Some(made_up) => format!(
-            "{made_up}\n# This is the password of {email} now{ended}. It is shown once; only a \
+    let text = match &set.password {
+        Some(generated) => format!(
+            "{generated}\n# This is the password of {email} now{ended}. It is shown once; only a \
              hash of it is kept."
         ),
         None => format!("Set the password of {email}{ended}.\nNext: heroku login -i"),
@@ -181,78 +167,53 @@ fn set_password(
     Ok(())
 }
 
-fn post(common: &Common, path: &str, body: &Value) -> anyhow::Result<Value> {
-    common.connection.client(As::Operator)?.post(path, body)
+fn teams(common: &Common, out: &mut Out) -> anyhow::Result<()> {
+    let client = common.connection.client(As::Operator)?;
+    let teams: Vec<api::Team> = client.read("/_causeway/teams")?;
+    if common.json {
+        out.json(&teams);
+        return Ok(());
+    }
+    let members = teams.iter().flat_map(|team| team.members.iter().map(move |it| (team, it)));
+    let rows: Vec<Vec<String>> = members
+        .map(|(team, it)| vec![team.name.clone(), it.email.clone(), it.role.name().to_owned()])
+        .collect();
+    out.table(&["Team", "Member", "Role"], &rows);
+    Ok(())
 }
 
-fn table(
+fn post<T: DeserializeOwned>(
+    common: &Common,
+    path: &str,
+    request: &impl Serialize,
+) -> anyhow::Result<T> {
+    common.connection.client(As::Operator)?.write(&Method::POST, path, request)
+}
+
+/// Prints all that an endpoint lists.
+fn list<T: DeserializeOwned + Serialize>(
     common: &Common,
     out: &mut Out,
     path: &str,
     names: &[&str],
-    fields: &[&str],
+    row: impl Fn(&T) -> Vec<String>,
 ) -> anyhow::Result<()> {
-    let list = common.connection.client(As::Operator)?.get(path)?;
+    let list: Vec<T> = common.connection.client(As::Operator)?.read(path)?;
     if common.json {
         out.json(&list);
     } else {
-        out.table(names, &rows(&list, fields));
+        out.table(names, &list.iter().map(row).collect::<Vec<_>>());
     }
     Ok(())
 }
 
-fn say(common: &Common, out: &mut Out, body: &Value, text: &str) {
-    if common.json { out.json(body) } else { out.line(text) }
-}
-
-fn print_key(common: &Common, out: &mut Out, made: &Value) {
-    say(
-        common,
-        out,
-        made,
-        &format!(
-            "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n\
+fn print_key(common: &Common, out: &mut Out, made: &api::NewAccessKey) {
+    let text = format!(
+        "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n\
          # The secret is shown once; what is kept of it is encrypted.",
-            show(&made["access_key_id"]),
-            show(&made["secret_access_key"]),
-        ),
+        made.access_key_id, made.secret_access_key,
     );
-}
-
-fn env(
-    account: Option<String>,
-    user: Option<String>,
-    common: &Common,
-    out: &mut Out,
-) -> anyhow::Result<()> {
-    let client = common.connection.client(As::Operator)?;
-    let found = client.post("/_causeway/env", &json!({ "account": account, "user": user }))?;
-    let url = client.url();
-    let mut variables = vec![
-        ("AWS_ENDPOINT_URL", url.to_owned()),
-        ("AWS_ACCESS_KEY_ID", show(&found["access_key_id"])),
-        ("AWS_SECRET_ACCESS_KEY", show(&found["secret_access_key"])),
-        ("AWS_DEFAULT_REGION", show(&found["region"])),
-        // The heroku command takes an address without a scheme for an https one, and any host
-        // but this machine for a mistake (heroku.md §2.1).
-        ("HEROKU_HOST", url.to_owned()),
-        ("HEROKU_API_KEY", show(&found["token"])),
-        ("HEROKU_PARTICLEBOARD_URL", url.to_owned()),
-        ("DISABLE_TELEMETRY", "true".to_owned()),
-        ("NO_PROXY", "localhost,127.0.0.1".to_owned()),
-        ("CAUSEWAY_URL", url.to_owned()),
-    ];
-    variables.extend(DATA_HOSTS.map(|name| (name, host_of(url))));
-    if common.json {
-        let map: serde_json::Map<String, Value> =
-            variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        out.json(&map.into());
-        return Ok(());
-    }
-    for (name, value) in variables {
-        out.line(format_args!("export {name}={}", quote(&value)));
-    }
-    Ok(())
+    say(common, out, made, &text);
 }
 
 #[cfg(test)]

@@ -4,14 +4,13 @@ use anyhow::bail;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::dynos::place;
-use super::{rows, show};
+use super::print::{dyno_order, rows, say, show};
 use crate::arguments::people::{Member, People, TrustedRange};
 use crate::arguments::{Common, Space};
-use crate::client::{As, part};
+use crate::client::{As, segment};
 use crate::output::Out;
 
-pub fn run(command: People, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn run(command: People, out: &mut Out) -> anyhow::Result<()> {
     match command {
         People::Members { name, team, role, common } => {
             let team = name.or(team).unwrap_or_default();
@@ -20,13 +19,13 @@ pub fn run(command: People, out: &mut Out) -> anyhow::Result<()> {
         People::MembersAdd(member) => set_member(&member, Method::PUT, out),
         People::MembersSet(member) => set_member(&member, Method::PATCH, out),
         People::MembersRemove { email, team, common } => {
-            let path = format!("/teams/{}/members/{}", part(&team), part(&email));
+            let path = format!("/teams/{}/members/{}", segment(&team), segment(&email));
             let gone = common.connection.client(As::User)?.delete(&path)?;
             say(&common, out, &gone, &format!("Removed {email} from {team}"));
             Ok(())
         }
         People::Access { app, common } => {
-            let path = format!("/apps/{}/collaborators", part(&app));
+            let path = format!("/apps/{}/collaborators", segment(&app));
             let fields = ["user.email", "role", "permissions"];
             table(&common, out, &path, &["Email", "Role", "Permissions"], &fields)
         }
@@ -37,7 +36,7 @@ pub fn run(command: People, out: &mut Out) -> anyhow::Result<()> {
         People::SpacesMembersSet { email, space, create_apps, common } => {
             let yes = create_apps == "yes";
             let permissions = if yes { json!([{ "name": "create_apps" }]) } else { json!([]) };
-            let path = of_space(&space, &format!("members/{}", part(&email)));
+            let path = of_space(&space, &format!("members/{}", segment(&email)));
             let client = common.connection.client(As::User)?;
             let body = json!({ "permissions": permissions });
             let set = client.send(Method::PATCH, &path, Some(&body))?.body;
@@ -68,11 +67,7 @@ pub fn run(command: People, out: &mut Out) -> anyhow::Result<()> {
 }
 
 fn of_space(space: &str, rest: &str) -> String {
-    format!("/spaces/{}/{rest}", part(space))
-}
-
-fn say(common: &Common, out: &mut Out, body: &Value, text: &str) {
-    if common.json { out.json(body) } else { out.line(text) }
+    format!("/spaces/{}/{rest}", segment(space))
 }
 
 fn table(
@@ -98,7 +93,7 @@ fn table(
 }
 
 fn members(team: &str, role: Option<&str>, common: &Common, out: &mut Out) -> anyhow::Result<()> {
-    let path = format!("/teams/{}/members", part(team));
+    let path = format!("/teams/{}/members", segment(team));
     let list = common.connection.client(As::User)?.get(&path)?;
     let wanted = |member: &&Value| role.is_none_or(|role| member["role"] == role);
     let list: Value = list.as_array().into_iter().flatten().filter(wanted).cloned().collect();
@@ -113,7 +108,7 @@ fn members(team: &str, role: Option<&str>, common: &Common, out: &mut Out) -> an
 fn set_member(member: &Member, method: Method, out: &mut Out) -> anyhow::Result<()> {
     let Member { email, role, team, common } = member;
     let client = common.connection.client(As::User)?;
-    let path = format!("/teams/{}/members", part(team));
+    let path = format!("/teams/{}/members", segment(team));
     let body = json!({ "email": email, "role": role });
     let set = client.send(method, &path, Some(&body))?.body;
     say(common, out, &set, &format!("{email} is {role} of {team}"));
@@ -210,11 +205,12 @@ fn dynos(space: &Space, out: &mut Out) -> anyhow::Result<()> {
                 .map(move |row| [vec![name.clone()], row].concat())
         })
         .collect();
-    rows.sort_by_cached_key(|row| (row[0].clone(), place(&row[1])));
+    rows.sort_by_cached_key(|row| (row[0].clone(), dyno_order(&row[1])));
     out.table(&["App", "Dyno", "Size", "State", "Since", "Command"], &rows);
     Ok(())
 }
 
+/// Prints the apps of a space in the order of their names.
 fn topology(space: &Space, out: &mut Out) -> anyhow::Result<()> {
     let client = space.common.connection.client(As::User)?;
     let topology = client.get(&of_space(space.name(), "topology"))?;
@@ -224,29 +220,50 @@ fn topology(space: &Space, out: &mut Out) -> anyhow::Result<()> {
     }
     let mut apps = Vec::new();
     for app in topology["apps"].as_array().into_iter().flatten() {
-        let info = client.get(&format!("/apps/{}", part(&show(&app["id"]))))?;
+        let info = client.get(&format!("/apps/{}", segment(&show(&app["id"]))))?;
         apps.push((show(&info["name"]), app));
     }
     apps.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (name, app) in apps {
         out.line(format_args!("=== {name}"));
         out.line(format_args!("Domains: {}", show(&app["domains"])));
-        for formation in app["formation"].as_array().into_iter().flatten() {
-            let mut dynos = formation["dynos"].clone();
-            if let Value::Array(dynos) = &mut dynos {
-                dynos.sort_by_key(|dyno| dyno["number"].as_u64());
-            }
-            for dyno in dynos.as_array().into_iter().flatten() {
-                out.line(format_args!(
-                    "  {}.{} - {} - {}",
-                    show(&formation["process_type"]),
-                    dyno["number"],
-                    show(&dyno["private_ip"]),
-                    show(&dyno["hostname"])
-                ));
-            }
+        for dyno in dynos_of(app) {
+            out.line(format_args!("  {dyno}"));
         }
         out.line("");
     }
     Ok(())
+}
+
+/// The dynos of an app in a topology, each with its address and host name, in the order of their
+/// numbers.
+fn dynos_of(app: &Value) -> Vec<String> {
+    let mut dynos = Vec::new();
+    for formation in app["formation"].as_array().into_iter().flatten() {
+        let process = show(&formation["process_type"]);
+        for dyno in formation["dynos"].as_array().into_iter().flatten() {
+            let name = format!("{process}.{}", show(&dyno["number"]));
+            let (address, host) = (show(&dyno["private_ip"]), show(&dyno["hostname"]));
+            dynos.push((dyno_order(&name), format!("{name} - {address} - {host}")));
+        }
+    }
+    dynos.sort();
+    dynos.into_iter().map(|(_, line)| line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dynos_of_a_topology_are_in_the_order_of_their_numbers() {
+        let dyno = |number: u64| json!({ "number": number, "private_ip": "10.0.128.4", "hostname": format!("{number}.x") });
+        let app = json!({ "formation": [
+            { "process_type": "worker", "dynos": [dyno(1)] },
+            { "process_type": "web", "dynos": [dyno(10), dyno(2), dyno(1)] },
+        ] });
+        let names: Vec<String> =
+            dynos_of(&app).iter().map(|line| line[..line.find(' ').unwrap()].to_owned()).collect();
+        assert_eq!(names, ["web.1", "web.2", "web.10", "worker.1"]);
+    }
 }

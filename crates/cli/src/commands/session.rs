@@ -4,16 +4,16 @@ use anyhow::bail;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{rows, show};
+use super::print::{rows, say, show};
 use crate::arguments::Common;
 use crate::arguments::session::{Authorization, Session};
-use crate::client::{As, Client, part};
+use crate::client::{As, Client, segment};
 use crate::output::Out;
 use crate::password;
 
 const PATH: &str = "/oauth/authorizations";
 
-pub fn run(command: Session, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn run(command: Session, out: &mut Out) -> anyhow::Result<()> {
     match command {
         Session::Login { email, interactive: _, password_stdin, expires_in, common } => {
             let email = match email {
@@ -68,11 +68,7 @@ pub fn run(command: Session, out: &mut Out) -> anyhow::Result<()> {
 }
 
 fn path(token: &Authorization) -> String {
-    format!("{PATH}/{}", part(&token.id))
-}
-
-fn say(common: &Common, out: &mut Out, body: &Value, text: &str) {
-    if common.json { out.json(body) } else { out.line(text) }
+    format!("{PATH}/{}", segment(&token.id))
 }
 
 fn login(
@@ -104,11 +100,11 @@ fn logout(common: &Common, out: &mut Out) -> anyhow::Result<()> {
         .find(|token| !token["access_token"]["token"].is_null());
     let Some(own) = own else {
         bail!(
-            "you are not logged in by a token of a user; who reads the data directory is the \
-             operator as long as that is so"
+            "you are not logged in with a user's token; as long as you can read the data directory, \
+             you are the operator"
         )
     };
-    let gone = client.delete(&format!("{PATH}/{}", part(&show(&own["id"]))))?;
+    let gone = client.delete(&format!("{PATH}/{}", segment(&show(&own["id"]))))?;
     say(common, out, &gone, "Logged out. Next: unset HEROKU_API_KEY");
     Ok(())
 }

@@ -2,19 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{confirm, rows, show};
-use crate::arguments::{Command, Common, Space};
-use crate::client::{As, Client, part};
+use super::confirm::confirm;
+use super::peering_check::print_reasons;
+use super::print::{quote, rows, say, show};
+use crate::arguments::spaces::SpaceCommand;
+use crate::arguments::{Common, Space};
+use crate::client::{As, Client, segment};
 use crate::output::Out;
 
-pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
+pub(super) fn run(command: SpaceCommand, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        Command::Spaces(common) => list(&common, out),
-        Command::SpacesCreate { name, team, region, cidr, data_cidr, common } => {
+        SpaceCommand::Spaces(common) => list(&common, out),
+        SpaceCommand::SpacesCreate { name, team, region, cidr, data_cidr, common } => {
             let body = json!({
                 "name": name, "team": team, "region": region, "cidr": cidr, "data_cidr": data_cidr,
             });
@@ -30,66 +33,80 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
             print_space(&space, &common, out);
             Ok(())
         }
-        Command::SpacesInfo(space) => {
+        SpaceCommand::SpacesInfo(space) => {
             let client = space.common.connection.client(As::User)?;
-            let found = client.get(&format!("/spaces/{}", part(space.name())))?;
+            let found = client.get(&format!("/spaces/{}", segment(space.name())))?;
             print_whole_space(&client, found, &space.common, out)
         }
-        Command::SpacesWait { interval, timeout, space } => {
+        SpaceCommand::SpacesWait { interval, timeout, space } => {
             let span = Duration::from_secs;
             wait(&space, span(interval), span(timeout), out)
         }
-        Command::Regions(common) => regions(&common, out),
-        Command::SpacesRename { to, space } => {
+        SpaceCommand::Regions(common) => regions(&common, out),
+        SpaceCommand::SpacesRename { to, space } => {
             let client = space.common.connection.client(As::User)?;
-            let path = format!("/spaces/{}", part(space.name()));
+            let path = format!("/spaces/{}", segment(space.name()));
             let renamed = client.send(Method::PATCH, &path, Some(&json!({ "name": to })))?.body;
             say(&space.common, out, &renamed, &format!("Renamed {} to {to}", space.name()));
             Ok(())
         }
-        Command::SpacesDestroy { confirm: given, space } => {
+        SpaceCommand::SpacesDestroy { confirm: given, space } => {
             let client = space.common.connection.client(As::User)?;
             // Nobody is asked about what is not there.
-            client.get(&format!("/spaces/{}", part(space.name())))?;
+            client.get(&format!("/spaces/{}", segment(space.name())))?;
             let warning = format!("This command will destroy the space {}", space.name());
             confirm(&warning, space.name(), given.as_deref(), out)?;
-            let gone = client.delete(&format!("/spaces/{}", part(space.name())))?;
+            let gone = client.delete(&format!("/spaces/{}", segment(space.name())))?;
             say(&space.common, out, &gone, &format!("Destroying space {}", space.name()));
             Ok(())
         }
-        Command::SpacesLimitsSet { peerings, space } => {
+        SpaceCommand::SpacesLimitsSet { peerings, space } => {
             let client = space.common.connection.client(As::Operator)?;
-            let path = format!("/_causeway/spaces/{}/limits", part(space.name()));
-            let body = json!({ "peerings": peerings });
-            let set = client.send(Method::PUT, &path, Some(&body))?.body;
+            let path = format!("/_causeway/spaces/{}/limits", segment(space.name()));
+            let request = api::SetPeeringLimit { peerings };
+            let set: api::PeeringLimit = client.write(&Method::PUT, &path, &request)?;
             let vpcs = if peerings == 1 { "VPC" } else { "VPCs" };
             let text = format!("{} may be peered with {peerings} {vpcs}", space.name());
             say(&space.common, out, &set, &text);
             Ok(())
         }
-        Command::SpacesPeeringInfo(space) => {
+        SpaceCommand::SpacesPeeringInfo(space) => {
             let client = space.common.connection.client(As::User)?;
-            let info = client.get(&format!("/spaces/{}/peering-info", part(space.name())))?;
+            let info = client.get(&format!("/spaces/{}/peering-info", segment(space.name())))?;
             print_peering_info(space.name(), &info, &space.common, out);
             Ok(())
         }
-        Command::SpacesPeerings(space) => {
+        SpaceCommand::SpacesPeerings(space) => {
             let client = space.common.connection.client(As::User)?;
-            let list = client.get(&format!("/spaces/{}/peerings", part(space.name())))?;
-            print_peerings(space.name(), &list, &space.common, out);
-            Ok(())
+            let list = client.get(&format!("/spaces/{}/peerings", segment(space.name())))?;
+            print_peerings(space.name(), &list, &space.common, out)
         }
-        Command::SpacesPeeringsAccept(peering) => {
+        SpaceCommand::SpacesPeeringsAccept(peering) => {
             let client = peering.common.connection.client(As::User)?;
-            let path = format!("/spaces/{}/peerings", part(&peering.space));
+            let path = format!("/spaces/{}/peerings", segment(&peering.space));
+            // The API accepts again what is accepted, as clients repeat themselves after an answer
+            // that was lost; a person who does so is mistaken about something.
+            let found = client.get(&format!("{path}/{}", segment(&peering.pcx)))?;
+            let already = match found["status"].as_str() {
+                Some("active") => Some("is active already"),
+                Some("provisioning") => Some("is accepted already, and being configured"),
+                Some(_) | None => None,
+            };
+            if let Some(already) = already {
+                let text =
+                    format!("Peering connection {} {already}; nothing was changed", peering.pcx);
+                say(&peering.common, out, &found, &text);
+                return Ok(());
+            }
             let accepted = client.post(&path, &json!({ "pcx_id": peering.pcx }))?;
             let text = format!("Accepting and configuring peering connection {}", peering.pcx);
             say(&peering.common, out, &accepted, &text);
             Ok(())
         }
-        Command::SpacesPeeringsDestroy { peering, confirm: given } => {
+        SpaceCommand::SpacesPeeringsDestroy { peering, confirm: given } => {
             let client = peering.common.connection.client(As::User)?;
-            let path = format!("/spaces/{}/peerings/{}", part(&peering.space), part(&peering.pcx));
+            let path =
+                format!("/spaces/{}/peerings/{}", segment(&peering.space), segment(&peering.pcx));
             client.get(&path)?;
             let warning = format!(
                 "This command will attempt to destroy the peering connection {}",
@@ -101,12 +118,7 @@ pub fn run(command: Command, out: &mut Out) -> anyhow::Result<()> {
             say(&peering.common, out, &gone, &text);
             Ok(())
         }
-        _ => bail!("this command is not about spaces"),
     }
-}
-
-fn say(common: &Common, out: &mut Out, body: &Value, text: &str) {
-    if common.json { out.json(body) } else { out.line(text) }
 }
 
 fn list(common: &Common, out: &mut Out) -> anyhow::Result<()> {
@@ -138,10 +150,10 @@ fn regions(common: &Common, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the fabric carries a space.
+/// Waits until the fabric carries a space, and shows the space.
 fn wait(space: &Space, interval: Duration, timeout: Duration, out: &mut Out) -> anyhow::Result<()> {
     let client = space.common.connection.client(As::User)?;
-    let path = format!("/spaces/{}", part(space.name()));
+    let path = format!("/spaces/{}", segment(space.name()));
     let deadline = Instant::now().checked_add(timeout);
     loop {
         let found = client.get(&path)?;
@@ -155,7 +167,7 @@ fn wait(space: &Space, interval: Duration, timeout: Duration, out: &mut Out) -> 
     }
 }
 
-/// A space with what it is seen as from outside, once it is.
+/// Prints a space with its outbound addresses, which are known once it is allocated.
 fn print_whole_space(
     client: &Client,
     mut space: Value,
@@ -163,7 +175,7 @@ fn print_whole_space(
     out: &mut Out,
 ) -> anyhow::Result<()> {
     if space["state"] != "allocating" {
-        let path = format!("/spaces/{}/nat", part(&show(&space["id"])));
+        let path = format!("/spaces/{}/nat", segment(&show(&space["id"])));
         space["outbound_ips"] = client.get(&path)?;
     }
     print_space(&space, common, out);
@@ -211,9 +223,10 @@ fn print_peering_info(name: &str, info: &Value, common: &Common, out: &mut Out) 
     }
 }
 
-fn print_peerings(name: &str, list: &Value, common: &Common, out: &mut Out) {
+fn print_peerings(name: &str, list: &Value, common: &Common, out: &mut Out) -> anyhow::Result<()> {
     if common.json {
-        return out.json(list);
+        out.json(list);
+        return Ok(());
     }
     let fields = [
         "pcx_id",
@@ -240,4 +253,24 @@ fn print_peerings(name: &str, list: &Value, common: &Common, out: &mut Out) {
         ],
         &rows(list, &fields),
     );
+    list.as_array().into_iter().flatten().try_for_each(|row| print_fit(name, row, out))
+}
+
+/// Says of a request whether it can be accepted (R8).
+fn print_fit(space: &str, row: &Value, out: &mut Out) -> anyhow::Result<()> {
+    let Some(fits) = row["fits"].as_bool() else { return Ok(()) };
+    let pcx = show(&row["pcx_id"]);
+    out.line("");
+    if fits {
+        out.line(format_args!(
+            "{pcx} can be accepted: causeway spaces:peerings:accept {pcx} --space {}",
+            quote(space)
+        ));
+        return Ok(());
+    }
+    out.line(format_args!("{pcx} cannot be accepted:"));
+    let reasons: Vec<api::PeeringReason> = serde_json::from_value(row["reasons"].clone())
+        .context("the server gives reasons that this version does not know")?;
+    print_reasons(&reasons, "  ", out);
+    Ok(())
 }

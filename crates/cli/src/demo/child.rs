@@ -16,15 +16,15 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a command that was told to end may take to do so.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What a command left.
+/// How a command ended, and what it printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
-    /// Whether it exited with 0.
-    pub ok: bool,
-    /// What it printed.
-    pub stdout: String,
-    /// What it printed beside.
-    pub stderr: String,
+pub(crate) struct Finished {
+    /// Whether its exit status is 0.
+    pub(crate) ok: bool,
+    /// What it printed to standard output.
+    pub(crate) stdout: String,
+    /// What it printed to standard error.
+    pub(crate) stderr: String,
 }
 
 impl From<Output> for Finished {
@@ -42,7 +42,7 @@ impl From<Output> for Finished {
 /// # Errors
 ///
 /// A program that cannot be started, one that takes longer than `limit`, and `stop`.
-pub fn run(mut command: Command, limit: Duration, stop: &Stop) -> anyhow::Result<Finished> {
+pub(crate) fn run(mut command: Command, limit: Duration, stop: &Stop) -> anyhow::Result<Finished> {
     stop.check()?;
     let name = command.get_program().to_string_lossy().into_owned();
     let child = command
@@ -71,7 +71,7 @@ pub fn run(mut command: Command, limit: Duration, stop: &Stop) -> anyhow::Result
 }
 
 /// The process group of a child that was started as its leader.
-pub fn group_of(child: &Child) -> anyhow::Result<i32> {
+pub(crate) fn group_of(child: &Child) -> anyhow::Result<i32> {
     i32::try_from(child.id()).context("a process has a strange id")
 }
 

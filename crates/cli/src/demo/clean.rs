@@ -1,20 +1,17 @@
-//! Removing what the demo made on a server that is not its own, however far it came.
+//! Removing what the demo created on a server that is not its own, however far it came.
 
 use anyhow::bail;
 use serde_json::Value;
 
-use super::ask::Ask;
-use super::ec2::Ec2;
+use super::observer::Observer;
 use super::server::Server;
 use super::stop::Stop;
+use crate::client::Ec2;
 
-/// Removes all that is still there. Goes on where one thing cannot be removed.
-///
-/// # Errors
-///
-/// What is left, and why.
-pub fn up(server: &Server, ec2: &Ec2, stop: &Stop) -> anyhow::Result<()> {
-    let made = server.made();
+/// Removes all that is still there, and goes on if something cannot be removed. The error names all
+/// that is left, and why.
+pub(crate) fn remove_all(server: &Server, ec2: &Ec2, stop: &Stop) -> anyhow::Result<()> {
+    let made = server.created();
     let mut left = Vec::new();
     let mut own = |words: &[&str]| match server.run_own(words, stop) {
         Ok(done) if done.ok => {}
@@ -57,7 +54,7 @@ fn empty(vpc: &str, server: &Server, ec2: &Ec2, stop: &Stop) -> anyhow::Result<(
         let mut words = vec!["ec2", "terminate-instances", "--instance-ids"];
         words.extend(instances.iter().map(String::as_str));
         ec2.call(&words)?;
-        let ask = Ask { server, stop };
+        let ask = Observer { server, stop };
         ask.until("the instances' end", || Ok(running()?.is_empty().then_some(())))?;
     }
     // In an order in which nothing needs what went before it.

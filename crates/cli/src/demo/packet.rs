@@ -1,11 +1,12 @@
-//! A packet that is tried, and what became of it.
+//! A packet that is sent, and what became of it.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// Connects to an address and a port, asks what a browser asks, and prints one line.
-pub const PROBE: &str = "\
+/// A program that connects to an address and a port, sends an HTTP request, and prints the result in
+/// one line.
+pub(crate) const PROBE: &str = "\
 import socket, sys
 s = socket.socket()
 s.settimeout(0.7)
@@ -19,64 +20,64 @@ except OSError as error:
     print('closed', error)
 ";
 
-/// Prints the address that a place sends from.
-pub const ADDRESS: &str = "\
+/// A program that prints the address from which a dyno or an instance sends.
+pub(crate) const ADDRESS: &str = "\
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.connect(('10.255.255.254', 9))
 print(s.getsockname()[0])
 ";
 
-/// A try: from a dyno or an instance to a port of another.
+/// A packet from a dyno or an instance to a port of another, and what must become of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packet {
-    /// Where it is sent from.
-    pub from: String,
-    /// Where it goes, as `why` takes it.
-    pub to: String,
-    /// The address of that.
-    pub address: String,
-    /// Its port.
-    pub port: u16,
-    /// What must become of it.
-    pub expected: Expected,
+pub(crate) struct Packet {
+    /// The dyno or instance that sends it.
+    pub(crate) from: String,
+    /// The dyno or instance that it goes to, as `why` takes it.
+    pub(crate) to: String,
+    /// The address of the receiver.
+    pub(crate) address: String,
+    /// The destination port.
+    pub(crate) port: u16,
+    /// What must become of the packet.
+    pub(crate) expected: Expected,
 }
 
 /// What must become of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    /// It is answered.
+pub(crate) enum Expected {
+    /// The packet is answered.
     Passes,
-    /// It gets nowhere.
+    /// The packet is dropped on its way.
     Blocked,
 }
 
-/// What became of it.
+/// What became of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
-    /// A web server answered.
+pub(crate) enum Outcome {
+    /// A web server answered, with this first line.
     Answered(String),
-    /// It arrived where nobody listens; that is through, too.
+    /// The packet arrived, and nobody listens on the port.
     Refused,
     /// Nothing came back.
     Nothing,
-    /// It could not be tried.
+    /// The packet could not be sent, for this reason.
     Untried(String),
 }
 
 impl Packet {
-    /// The same, where it must get through.
-    pub fn passes(&self) -> Self {
+    /// The same packet, which must pass.
+    pub(crate) fn passes(&self) -> Self {
         Self { expected: Expected::Passes, ..self.clone() }
     }
 
-    /// The same, where it must not.
-    pub fn blocked(&self) -> Self {
+    /// The same packet, which must be blocked.
+    pub(crate) fn blocked(&self) -> Self {
         Self { expected: Expected::Blocked, ..self.clone() }
     }
 
-    /// The same, to another port.
-    pub fn on(&self, port: u16) -> Self {
+    /// The same packet to another port.
+    pub(crate) fn on(&self, port: u16) -> Self {
         Self { port, ..self.clone() }
     }
 }
@@ -87,9 +88,9 @@ impl fmt::Display for Packet {
     }
 }
 
-impl Seen {
-    /// Reads what the probe printed.
-    pub fn read(stdout: &str, stderr: &str) -> Self {
+impl Outcome {
+    /// Reads what [`PROBE`] printed.
+    pub(crate) fn read(stdout: &str, stderr: &str) -> Self {
         let line = stdout.trim();
         match line.split_once(' ').unwrap_or((line, "")) {
             ("open", answer) => Self::Answered(answer.to_owned()),
@@ -102,16 +103,16 @@ impl Seen {
         }
     }
 
-    /// Whether that is what must become of it.
-    pub fn is(&self, expected: Expected) -> bool {
+    /// Whether this is what must become of the packet.
+    pub(crate) fn is(&self, expected: Expected) -> bool {
         match expected {
             Expected::Passes => matches!(self, Self::Answered(answer) if answer.contains("200")),
             Expected::Blocked => matches!(self, Self::Nothing),
         }
     }
 
-    /// In words, beside what was expected.
-    pub fn told(&self, expected: Expected) -> String {
+    /// The outcome in words, with what was expected.
+    pub(crate) fn in_words(&self, expected: Expected) -> String {
         let must = match (expected, self.is(expected)) {
             (_, true) => "as it must",
             (Expected::Passes, false) => "it must pass",
@@ -129,17 +130,17 @@ impl Seen {
 
 /// What `why` says of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explained {
-    /// Whether it expects the same, and says why.
-    pub agrees: bool,
-    /// What decides.
-    pub text: String,
-    /// What to type so that the packet passes.
-    pub remedy: Option<String>,
+pub(crate) struct Explained {
+    /// Whether `why` says what is expected, and gives a reason.
+    pub(crate) agrees: bool,
+    /// The verdict in words, with what decides.
+    pub(crate) text: String,
+    /// What to type so that the packet passes, if there is such a command.
+    pub(crate) remedy: Option<String>,
 }
 
-/// Reads what `why` says of a packet.
-pub fn explained(verdict: &Value, expected: Expected) -> Explained {
+/// Reads the verdict of `why` about a packet.
+pub(crate) fn explained(verdict: &Value, expected: Expected) -> Explained {
     let said = |agrees, text| Explained { agrees, text, remedy: None };
     let Some(allowed) = verdict["allowed"].as_bool() else {
         return said(false, format!("no verdict: {verdict}"));
@@ -165,25 +166,25 @@ mod tests {
 
     #[test]
     fn a_probe_is_read() {
-        let answered = Seen::read("open HTTP/1.0 200 OK\n", "");
+        let answered = Outcome::read("open HTTP/1.0 200 OK\n", "");
         assert!(answered.is(Expected::Passes) && !answered.is(Expected::Blocked));
-        assert_eq!(answered.told(Expected::Passes), "passes: HTTP/1.0 200 OK (as it must)");
-        let nothing = Seen::read("closed timed out\n", "");
+        assert_eq!(answered.in_words(Expected::Passes), "passes: HTTP/1.0 200 OK (as it must)");
+        let nothing = Outcome::read("closed timed out\n", "");
         assert!(nothing.is(Expected::Blocked) && !nothing.is(Expected::Passes));
-        assert_eq!(nothing.told(Expected::Blocked), "blocked (as it must be)");
-        assert_eq!(nothing.told(Expected::Passes), "blocked (it must pass)");
+        assert_eq!(nothing.in_words(Expected::Blocked), "blocked (as it must be)");
+        assert_eq!(nothing.in_words(Expected::Passes), "blocked (it must pass)");
     }
 
     #[test]
     fn a_refused_connection_got_through() {
-        let refused = Seen::read("refused\n", "");
+        let refused = Outcome::read("refused\n", "");
         assert!(!refused.is(Expected::Blocked) && !refused.is(Expected::Passes));
     }
 
     #[test]
     fn a_probe_that_did_not_run_is_neither() {
-        let untried = Seen::read("", "Traceback\nError: no python3\n");
-        assert_eq!(untried, Seen::Untried("Error: no python3".to_owned()));
+        let untried = Outcome::read("", "Traceback\nError: no python3\n");
+        assert_eq!(untried, Outcome::Untried("Error: no python3".to_owned()));
         assert!(!untried.is(Expected::Blocked) && !untried.is(Expected::Passes));
     }
 

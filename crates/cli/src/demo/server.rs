@@ -1,4 +1,4 @@
-//! The demo's own server, in a temporary directory, and its end.
+//! The server that the demo works on: its own in a temporary directory, or one that runs already.
 
 use std::fs::{self, File};
 use std::net::{IpAddr, SocketAddr};
@@ -14,51 +14,52 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::Plan;
 use super::child::{self, Finished};
-use super::http::Http;
 use super::stop::Stop;
+use crate::arguments::demo::DemoArgs;
+use crate::client::Http;
+use crate::client::noted;
 use crate::settings::Fabric;
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);
-/// How long it may take to end.
+/// How long a server may take to end.
 const END: Duration = Duration::from_secs(15);
 /// How long one of our own commands may take.
-pub const OWN: Duration = Duration::from_secs(30);
+pub(crate) const OWN: Duration = Duration::from_secs(30);
 
-/// A server that is ours alone, or one that runs and is lent to us.
-pub struct Server {
+/// The server that the demo works on.
+pub(crate) struct Server {
     exe: PathBuf,
     directory: PathBuf,
     fabric: Fabric,
     child: Option<Child>,
-    lent: Option<Lent>,
+    attached: Option<Attached>,
     team: String,
-    made: Mutex<Made>,
-    /// Where it listens.
-    pub url: String,
+    created: Mutex<Created>,
+    /// The server's address.
+    pub(crate) url: String,
     finished: bool,
 }
 
-/// How to use a server that is not ours.
-struct Lent {
+/// How to use a server that runs already.
+struct Attached {
     /// Its data directory, which makes us its operator; without it we are who the variables say.
     data: Option<PathBuf>,
 }
 
-/// What must go again on a server that is not ours.
+/// What the demo has created and must remove again on a server that runs already.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Made {
-    /// The space, once it was made.
-    pub space: Option<String>,
-    /// The app.
-    pub app: Option<String>,
-    /// VPCs.
-    pub vpcs: Vec<String>,
+pub(crate) struct Created {
+    /// The name of the space.
+    pub(crate) space: Option<String>,
+    /// The name of the app.
+    pub(crate) app: Option<String>,
+    /// The ids of VPCs.
+    pub(crate) vpcs: Vec<String>,
 }
 
-impl Made {
+impl Created {
     fn note_heroku(&mut self, words: &[&str]) {
         match *words {
             ["spaces:create", name, ..] => self.space = Some(name.to_owned()),
@@ -69,10 +70,10 @@ impl Made {
         }
     }
 
-    fn note_aws(&mut self, words: &[&str], said: &str) {
+    fn note_aws(&mut self, words: &[&str], output: &str) {
         match *words {
             ["ec2", "create-vpc", ..] => {
-                let id = said.find("vpc-").map(|at| &said[at..]).unwrap_or_default();
+                let id = output.find("vpc-").map(|at| &output[at..]).unwrap_or_default();
                 let end = id.find(|c: char| !c.is_alphanumeric() && c != '-').unwrap_or(id.len());
                 self.vpcs.push(id[..end].to_owned());
             }
@@ -83,16 +84,12 @@ impl Made {
 }
 
 impl Server {
-    /// Uses one that runs.
-    ///
-    /// # Errors
-    ///
-    /// A server that does not answer.
-    pub fn attach(url: &str, plan: &Plan, stop: &Stop) -> anyhow::Result<Self> {
+    /// Uses a server that runs already. It is an error if it does not answer.
+    pub(crate) fn attach(url: &str, plan: &DemoArgs, stop: &Stop) -> anyhow::Result<Self> {
         let url = url.trim_end_matches('/').to_owned();
         let data = plan.connection.named_data();
         let mut server = Self::prepare(Fabric::None, plan.team.clone())?;
-        server.lent = Some(Lent { data: data.clone() });
+        server.attached = Some(Attached { data: data.clone() });
         server.url = url;
         let answer = Http::new()?.send("GET", &format!("{}/healthz", server.url), &[], "");
         if !matches!(answer, Ok((200, _))) {
@@ -120,9 +117,9 @@ impl Server {
             directory,
             fabric,
             child: None,
-            lent: None,
+            attached: None,
             team,
-            made: Mutex::default(),
+            created: Mutex::default(),
             url: String::new(),
             finished: false,
         };
@@ -130,35 +127,35 @@ impl Server {
         Ok(server)
     }
 
-    /// Whether it goes with the demo.
-    pub fn is_ours(&self) -> bool {
-        self.lent.is_none()
+    /// Whether the server is the demo's own and ends with it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.attached.is_none()
     }
 
-    /// Who is to own the space.
-    pub fn team(&self) -> &str {
+    /// The team that is to own the space.
+    pub(crate) fn team(&self) -> &str {
         &self.team
     }
 
-    /// Why no packet can be tried, if none can.
-    pub fn moves_none(&self) -> Option<&'static str> {
-        match (&self.lent, self.fabric) {
+    /// Why no packet can be sent, if none can.
+    pub(crate) fn why_no_packets(&self) -> Option<&'static str> {
+        match (&self.attached, self.fabric) {
             (_, Fabric::Linux) => None,
-            (Some(Lent { data: None }), Fabric::None) => {
+            (Some(Attached { data: None }), Fabric::None) => {
                 Some("without --data of a server on this host nobody gets into a dyno")
             }
-            (Some(_) | None, Fabric::None) => Some("--fabric none moves none"),
+            (Some(_) | None, Fabric::None) => Some("--fabric none carries no packets"),
         }
     }
 
-    /// Whether the variables of the environment say who we are there.
-    pub fn by_variables(&self) -> bool {
-        matches!(self.lent, Some(Lent { data: None }))
+    /// Whether the demo acts on the server as the user of the environment's variables.
+    pub(crate) fn by_variables(&self) -> bool {
+        matches!(self.attached, Some(Attached { data: None }))
     }
 
-    /// The line that introduces it.
-    pub fn described(&self) -> String {
-        match self.lent {
+    /// The line that introduces the server.
+    pub(crate) fn described(&self) -> String {
+        match self.attached {
             None => {
                 format!("server  {} (process {}), in a temporary directory", self.url, self.pid())
             }
@@ -166,28 +163,24 @@ impl Server {
         }
     }
 
-    /// Notes what a `heroku` command made or removed.
-    pub fn note_heroku(&self, words: &[&str]) {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).note_heroku(words);
+    /// Notes what a `heroku` command has created or removed.
+    pub(crate) fn note_heroku(&self, words: &[&str]) {
+        self.created.lock().unwrap_or_else(PoisonError::into_inner).note_heroku(words);
     }
 
-    /// Notes what an `aws` command made or removed.
-    pub fn note_aws(&self, words: &[&str], said: &str) {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).note_aws(words, said);
+    /// Notes what an `aws` command has created or removed.
+    pub(crate) fn note_aws(&self, words: &[&str], output: &str) {
+        self.created.lock().unwrap_or_else(PoisonError::into_inner).note_aws(words, output);
     }
 
-    /// What was made and is still there.
-    pub fn made(&self) -> Made {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What was created and is still there.
+    pub(crate) fn created(&self) -> Created {
+        self.created.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Starts one and waits until it answers.
-    ///
-    /// # Errors
-    ///
-    /// What keeps it from starting, with the end of its log.
-    pub fn start(fabric: Fabric, host: IpAddr, stop: &Stop) -> anyhow::Result<Self> {
-        let mut server = Self::prepare(fabric, server::FIRST_TEAM.to_owned())?;
+    /// Starts a server and waits until it answers. An error quotes the end of its log.
+    pub(crate) fn start(fabric: Fabric, host: IpAddr, stop: &Stop) -> anyhow::Result<Self> {
+        let mut server = Self::prepare(fabric, api::FIRST_TEAM.to_owned())?;
         server.launch(host)?;
         server.await_answer(stop).with_context(|| {
             format!("the server of the demo did not start. It said:\n{}", server.log_tail(20))
@@ -240,23 +233,21 @@ impl Server {
     }
 
     fn noted(&self) -> Option<String> {
-        let note = fs::read_to_string(self.data().join("serve.json")).ok()?;
-        let note: Value = serde_json::from_str(&note).ok()?;
-        note["url"].as_str().map(|url| url.trim_end_matches('/').to_owned())
+        Some(noted(&self.data())?.url.trim_end_matches('/').to_owned())
     }
 
-    /// Where it keeps everything.
-    pub fn data(&self) -> PathBuf {
+    /// The server's data directory.
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.join("data")
     }
 
-    /// A home for the clients, so that nothing of the user's is read or changed.
-    pub fn home(&self) -> PathBuf {
+    /// A home directory for the clients, so that nothing of the user's is read or changed.
+    pub(crate) fn home(&self) -> PathBuf {
         self.directory.join("home")
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
+    /// The id of the server's process; 0 for a server that runs already.
+    pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().map_or(0, Child::id)
     }
 
@@ -264,15 +255,15 @@ impl Server {
         self.directory.join("server.log")
     }
 
-    /// The last lines of its log.
-    pub fn log_tail(&self, lines: usize) -> String {
+    /// The last lines of the server's log.
+    pub(crate) fn log_tail(&self, lines: usize) -> String {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         let all: Vec<&str> = log.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
     }
 
     /// One of our own commands, pointed at this server.
-    pub fn own(&self, words: &[&str]) -> Command {
+    pub(crate) fn own(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.exe);
         let given = std::env::vars_os().map(|(name, _)| name);
         for name in given.filter(|name| name.to_string_lossy().starts_with("CAUSEWAY_")) {
@@ -280,9 +271,9 @@ impl Server {
                 command.env_remove(name);
             }
         }
-        match &self.lent {
+        match &self.attached {
             None => command.env_remove("HEROKU_API_KEY").env("CAUSEWAY_DATA", self.data()),
-            Some(Lent { data }) => {
+            Some(Attached { data }) => {
                 command.env("CAUSEWAY_URL", &self.url);
                 match data {
                     Some(data) => command.env_remove("HEROKU_API_KEY").env("CAUSEWAY_DATA", data),
@@ -295,11 +286,7 @@ impl Server {
     }
 
     /// Runs one of our own commands to its end.
-    ///
-    /// # Errors
-    ///
-    /// As [`child::run`].
-    pub fn run_own(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Finished> {
+    pub(crate) fn run_own(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Finished> {
         child::run(self.own(words), OWN, stop)
     }
 
@@ -308,7 +295,7 @@ impl Server {
     /// # Errors
     ///
     /// Where it prints none: what it says instead.
-    pub fn ask(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Value> {
+    pub(crate) fn ask(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Value> {
         let done = self.run_own(words, stop)?;
         serde_json::from_str(&done.stdout).with_context(|| {
             format!("causeway {}: {}{}", words.join(" "), done.stdout, done.stderr.trim())
@@ -320,7 +307,7 @@ impl Server {
     /// # Errors
     ///
     /// What is left behind, and where.
-    pub fn finish(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn finish(&mut self) -> anyhow::Result<()> {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(());
         }
@@ -384,7 +371,7 @@ mod tests {
 
     #[test]
     fn what_was_made_is_noted_until_it_is_gone() {
-        let mut made = Made::default();
+        let mut made = Created::default();
         made.note_heroku(&["spaces:create", "demo-space", "--team", "team"]);
         made.note_heroku(&["apps:create", "shop", "--space", "demo-space"]);
         made.note_aws(&["ec2", "create-vpc"], "vpc-0123456789abcdef0\n");
@@ -392,7 +379,7 @@ mod tests {
         assert_eq!(made.vpcs, ["vpc-0123456789abcdef0", "vpc-1"]);
         made.note_aws(&["ec2", "delete-vpc", "--vpc-id", "vpc-1"], "");
         made.note_heroku(&["apps:destroy", "--app", "shop"]);
-        let left = Made {
+        let left = Created {
             space: Some("demo-space".to_owned()),
             app: None,
             vpcs: vec!["vpc-0123456789abcdef0".to_owned()],

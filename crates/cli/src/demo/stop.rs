@@ -1,4 +1,4 @@
-//! An end from outside: signals, and waiting that ends with them.
+//! Ending the demo early: signals, and waiting that ends with them.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,9 +9,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whether to go on, and the process groups that must not outlive the answer "no".
+/// Whether the demo is to end, and the process groups that then end with it.
 #[derive(Clone, Default)]
-pub struct Stop(Arc<Shared>);
+pub(crate) struct Stop(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -26,12 +26,8 @@ struct State {
 }
 
 impl Stop {
-    /// One that SIGINT, SIGTERM and SIGHUP set, from now on and as often as they come.
-    ///
-    /// # Errors
-    ///
-    /// Where signals cannot be received.
-    pub fn on_signals() -> anyhow::Result<Self> {
+    /// Makes one that SIGINT, SIGTERM and SIGHUP set, from now on and as often as they come.
+    pub(crate) fn on_signals() -> anyhow::Result<Self> {
         let stop = Self::default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -60,8 +56,8 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Says no: waits end, and so do the processes of the groups.
-    pub fn set(&self) {
+    /// Ends all waiting, and the processes of the groups.
+    pub(crate) fn set(&self) {
         let mut state = self.lock();
         state.stopped = true;
         for group in &state.groups {
@@ -72,28 +68,20 @@ impl Stop {
     }
 
     /// Whether it was set.
-    pub fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.lock().stopped
     }
 
-    /// Goes on, or ends with an error.
-    ///
-    /// # Errors
-    ///
-    /// Where it was set.
-    pub fn check(&self) -> anyhow::Result<()> {
+    /// Returns an error if it was set.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.is_set() {
             bail!("interrupted");
         }
         Ok(())
     }
 
-    /// Lets time pass between two looks at what others do.
-    ///
-    /// # Errors
-    ///
-    /// Where it was set, at once.
-    pub fn pause(&self, span: Duration) -> anyhow::Result<()> {
+    /// Waits between two looks at what others do. If it is set, this returns an error at once.
+    pub(crate) fn pause(&self, span: Duration) -> anyhow::Result<()> {
         let state = self.lock();
         let waited = self.0.changed.wait_timeout_while(state, span, |state| !state.stopped);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
@@ -101,7 +89,7 @@ impl Stop {
     }
 
     /// Adds a process group that is to end with us.
-    pub fn adopt(&self, group: i32) {
+    pub(crate) fn adopt(&self, group: i32) {
         let mut state = self.lock();
         state.groups.insert(group);
         if state.stopped {
@@ -110,7 +98,7 @@ impl Stop {
     }
 
     /// Forgets a process group.
-    pub fn release(&self, group: i32) {
+    pub(crate) fn release(&self, group: i32) {
         self.lock().groups.remove(&group);
     }
 

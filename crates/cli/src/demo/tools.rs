@@ -10,15 +10,14 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
 use super::child::{self, Finished};
-use super::ec2::Ec2;
 use super::server::Server;
 use super::stop::Stop;
-use crate::client::{DATA_HOSTS, host_of};
+use crate::client::{DATA_HOSTS, Ec2, host_of};
 
 /// How long a real command may take; they start slowly on a small machine.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// What would lead the real commands elsewhere, or through somebody else's settings.
-const ASTRAY: [&str; 16] = [
+/// Variables that would point the real commands elsewhere, or at somebody else's settings.
+const MISLEADING: [&str; 16] = [
     "ALL_PROXY",
     "AWS_CA_BUNDLE",
     "AWS_DEFAULT_PROFILE",
@@ -37,16 +36,16 @@ const ASTRAY: [&str; 16] = [
     "https_proxy",
 ];
 
-/// The commands that the demo types.
-pub struct Tools {
+/// The commands that the demo runs and shows.
+pub(crate) struct Tools {
     heroku: Option<PathBuf>,
     aws: Option<PathBuf>,
     variables: Vec<(String, String)>,
     home: PathBuf,
-    /// The small client: it waits, and stands in for a missing `aws`.
-    pub ec2: Ec2,
-    /// What is told about them, one line each.
-    pub notes: Vec<String>,
+    /// The small client of the EC2 API, which is used while waiting, and in place of a missing `aws`.
+    pub(crate) ec2: Ec2,
+    /// What is printed about the commands, a line for each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// The variables of the environment, as they must be for the server.
@@ -77,7 +76,7 @@ impl Tools {
     /// # Errors
     ///
     /// A named command that is not there; a server that does not say its variables.
-    pub fn find(server: &Server, stop: &Stop) -> anyhow::Result<Self> {
+    pub(crate) fn find(server: &Server, stop: &Stop) -> anyhow::Result<Self> {
         let env = if server.by_variables() {
             given(server)?
         } else {
@@ -90,7 +89,7 @@ impl Tools {
             aws: named("aws", "CAUSEWAY_AWS")?,
             variables: variables(map),
             home,
-            ec2: Ec2::new(map)?,
+            ec2: Ec2::of_variables(map)?,
             notes: Vec::new(),
         };
         let (heroku, aws) = std::thread::scope(|scope| {
@@ -118,26 +117,18 @@ impl Tools {
     }
 
     /// Whether the command line of Heroku is the real one.
-    pub fn real_heroku(&self) -> bool {
+    pub(crate) fn real_heroku(&self) -> bool {
         self.heroku.is_some()
     }
 
     /// Runs `heroku` with these words.
-    ///
-    /// # Errors
-    ///
-    /// As [`child::run`]; where it is not there.
-    pub fn heroku(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Finished> {
+    pub(crate) fn heroku(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Finished> {
         let program = self.heroku.as_deref().context("there is no heroku command")?;
         self.run(program, words, stop)
     }
 
     /// Runs `aws` with these words, or does what it would do.
-    ///
-    /// # Errors
-    ///
-    /// As [`child::run`].
-    pub fn aws(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Finished> {
+    pub(crate) fn aws(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Finished> {
         if let Some(program) = &self.aws {
             return self.run(program, words, stop);
         }
@@ -159,7 +150,7 @@ impl Tools {
 
     fn run(&self, program: &Path, words: &[&str], stop: &Stop) -> anyhow::Result<Finished> {
         let mut command = Command::new(program);
-        for name in ASTRAY {
+        for name in MISLEADING {
             command.env_remove(name);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -175,7 +166,7 @@ impl Tools {
     }
 }
 
-/// What the real commands are told.
+/// The variables that the real commands get.
 fn variables(env: &Map<String, Value>) -> Vec<(String, String)> {
     let given =
         env.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
@@ -201,7 +192,7 @@ fn named(name: &str, variable: &str) -> anyhow::Result<Option<PathBuf>> {
         Some(value) => {
             let path = PathBuf::from(value);
             if !runs(&path) {
-                bail!("{variable} says {}, which is no program", path.display());
+                bail!("{variable} is {}, which is not a program", path.display());
             }
             Ok(Some(std::path::absolute(&path).unwrap_or(path)))
         }
@@ -219,7 +210,7 @@ fn runs(path: &Path) -> bool {
 }
 
 /// The words of our own command that stands in for one of `heroku`'s.
-pub fn own_words<'w>(words: &[&'w str]) -> Vec<&'w str> {
+pub(crate) fn own_words<'w>(words: &[&'w str]) -> Vec<&'w str> {
     match words {
         ["run:detached", rest @ ..] => [&["run"], rest].concat(),
         ["spaces:wait", space, ..] => vec!["spaces:info", space],

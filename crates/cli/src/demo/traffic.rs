@@ -1,26 +1,26 @@
-//! What opens the way, what closes it, and the end.
+//! Routes, security groups and network ACLs, which open and close the way, and the end of the peering.
 
 use super::packet::Packet;
-use super::peer::{APP, Place, SPACE, SPACE_BLOCK, SPACE_BLOCKS};
+use super::peering::{APP, Network, SPACE, SPACE_BLOCK, SPACE_BLOCKS};
 use super::walk::Walk;
 
 impl Walk<'_, '_> {
-    /// Routes and groups (R15 option 1, R16, R21).
-    pub fn open_the_way(&mut self, place: &Place, pcx: &str) -> anyhow::Result<()> {
-        self.story.part("Routes, option 1: one for the space's whole block")?;
-        let table = self.table(place)?;
+    /// Opens the way with one route and with rules of a security group (R15 option 1, R16, R21).
+    pub(crate) fn open_the_way(&mut self, network: &Network, pcx: &str) -> anyhow::Result<()> {
+        self.transcript.part("Routes, option 1: one for the space's whole block")?;
+        let table = self.table(network)?;
         self.aws(&route("create-route", &table, SPACE_BLOCK, Some(pcx)))?;
-        self.story.line("\nThe instance's security group admits nobody yet:")?;
-        self.packets(&[place.there.blocked(), place.back.passes()])?;
+        self.transcript.line("\nThe instance's security group admits nobody yet:")?;
+        self.packets(&[network.to_instance.blocked(), network.to_dyno.passes()])?;
 
-        self.story.part("Security group: port 8000 for the dynos")?;
+        self.transcript.part("Security group: port 8000 for the dynos")?;
         let [first, second, ..] = SPACE_BLOCKS;
         let rule = |block| {
             vec![
                 "ec2",
                 "authorize-security-group-ingress",
                 "--group-id",
-                &place.group,
+                &network.group,
                 "--protocol",
                 "tcp",
                 "--port",
@@ -30,14 +30,18 @@ impl Walk<'_, '_> {
             ]
         };
         self.aws_together(&[rule(second), rule(first)])?;
-        self.story.line("\nThat port, and no other; and the other way as before:")?;
-        self.packets(&[place.there.passes(), place.there.on(8001).blocked(), place.back.passes()])
+        self.transcript.line("\nThat port, and no other; and the other way as before:")?;
+        self.packets(&[
+            network.to_instance.passes(),
+            network.to_instance.on(8001).blocked(),
+            network.to_dyno.passes(),
+        ])
     }
 
-    /// Network ACLs (R17).
-    pub fn acls(&mut self, place: &Place) -> anyhow::Result<()> {
-        self.story.part("Network ACL: a rule that denies, and its end")?;
-        let of_vpc = format!("Name=vpc-id,Values={}", place.vpc);
+    /// Closes and opens the way with an entry of a network ACL (R17).
+    pub(crate) fn acls(&mut self, network: &Network) -> anyhow::Result<()> {
+        self.transcript.part("Network ACL: a rule that denies, and its end")?;
+        let of_vpc = format!("Name=vpc-id,Values={}", network.vpc);
         let acl = self.aws_word(
             &["ec2", "describe-network-acls", "--filters", &of_vpc],
             "NetworkAcls[0].NetworkAclId",
@@ -54,30 +58,30 @@ impl Walk<'_, '_> {
             "deny",
         ];
         self.aws(&[&["ec2", "create-network-acl-entry"], &entry[..], &deny[..]].concat())?;
-        self.packets(&[place.there.blocked(), place.back.passes()])?;
+        self.packets(&[network.to_instance.blocked(), network.to_dyno.passes()])?;
         self.aws(&[&["ec2", "delete-network-acl-entry"], &entry[..]].concat())?;
-        self.packets(&[place.there.passes()])
+        self.packets(&[network.to_instance.passes()])
     }
 
-    /// Routes for each block (R15 option 2, R7).
-    pub fn block_by_block(&mut self, place: &Place, pcx: &str) -> anyhow::Result<()> {
-        self.story.part("Routes, option 2: one for each of the Space CIDRs")?;
-        let table = self.table_id(place)?;
+    /// Opens the way with a route for each block of the space (R15 option 2, R7).
+    pub(crate) fn block_by_block(&mut self, network: &Network, pcx: &str) -> anyhow::Result<()> {
+        self.transcript.part("Routes, option 2: one for each of the Space CIDRs")?;
+        let table = self.table_id(network)?;
         self.aws(&route("delete-route", &table, SPACE_BLOCK, None))?;
-        self.packets(&[place.there.blocked(), place.back.blocked()])?;
+        self.packets(&[network.to_instance.blocked(), network.to_dyno.blocked()])?;
         let routes = SPACE_BLOCKS.map(|block| route("create-route", &table, block, Some(pcx)));
         self.aws_together(&routes)?;
-        self.packets(&[place.there.passes(), place.back.passes()])
+        self.packets(&[network.to_instance.passes(), network.to_dyno.passes()])
     }
 
-    /// The end of the peering (R18).
-    pub fn tear_down(&mut self, place: &Place, pcx: &str) -> anyhow::Result<()> {
-        self.story.part("The end of the peering")?;
-        let said =
+    /// Tears down the peering (R18).
+    pub(crate) fn tear_down(&mut self, network: &Network, pcx: &str) -> anyhow::Result<()> {
+        self.transcript.part("The end of the peering")?;
+        let output =
             self.heroku(&["spaces:peerings:destroy", pcx, "--space", SPACE, "--confirm", pcx])?;
         let words = format!("Tearing down peering connection {pcx}");
-        self.story.check(said.contains(&words), "it says what it does")?;
-        self.ask.until("the end of the peering", || {
+        self.transcript.check(output.contains(&words), "it says what it does")?;
+        self.observer.until("the end of the peering", || {
             let found = self.ec2(&[
                 "ec2",
                 "describe-vpc-peering-connections",
@@ -88,9 +92,9 @@ impl Walk<'_, '_> {
             Ok((status == "deleted").then_some(()))
         })?;
         let closed: Vec<Packet> =
-            [&place.there, &place.back].into_iter().map(Packet::blocked).collect();
+            [&network.to_instance, &network.to_dyno].into_iter().map(Packet::blocked).collect();
         self.packets(&closed)?;
-        let of_vpc = format!("Name=vpc-id,Values={}", place.vpc);
+        let of_vpc = format!("Name=vpc-id,Values={}", network.vpc);
         let routes = self.aws(&[
             "ec2",
             "describe-route-tables",
@@ -105,64 +109,65 @@ impl Walk<'_, '_> {
             .filter(|route| route["VpcPeeringConnectionId"] == pcx)
             .filter(|route| route["State"] == "blackhole")
             .count();
-        self.story.check(dark == SPACE_BLOCKS.len(), "its routes stay, as blackholes")
+        self.transcript.check(dark == SPACE_BLOCKS.len(), "its routes stay, as blackholes")
     }
 
-    /// Takes everything away again.
-    pub fn leave(&mut self, place: &Place) -> anyhow::Result<()> {
-        self.story.part("Everything goes")?;
+    /// Removes everything again.
+    pub(crate) fn leave(&mut self, network: &Network) -> anyhow::Result<()> {
+        self.transcript.part("Everything goes")?;
         self.beside(
-            |walk| walk.aws(&["ec2", "terminate-instances", "--instance-ids", &place.instance]),
+            |walk| walk.aws(&["ec2", "terminate-instances", "--instance-ids", &network.instance]),
             |walk| walk.heroku(&["apps:destroy", "--app", APP, "--confirm", APP]),
         )?;
-        self.ask.until("the instance's end", || {
-            let instance = &place.instance;
+        self.observer.until("the instance's end", || {
+            let instance = &network.instance;
             let found = self.ec2(&["ec2", "describe-instances", "--instance-ids", instance])?;
             let state = &found["Reservations"][0]["Instances"][0]["State"]["Name"];
             Ok((state == "terminated").then_some(()))
         })?;
         self.beside(
             |walk| {
-                walk.aws(&["ec2", "delete-subnet", "--subnet-id", &place.subnet])?;
-                walk.aws(&["ec2", "delete-vpc", "--vpc-id", &place.vpc])
+                walk.aws(&["ec2", "delete-subnet", "--subnet-id", &network.subnet])?;
+                walk.aws(&["ec2", "delete-vpc", "--vpc-id", &network.vpc])
             },
             |walk| walk.heroku(&["spaces:destroy", "--space", SPACE, "--confirm", SPACE]),
         )?;
-        self.ask.until("the end of the space", || {
-            let spaces = self.ask.own(&["spaces"])?;
+        self.observer.until("the end of the space", || {
+            let spaces = self.observer.own(&["spaces"])?;
             let mut names = spaces.as_array().into_iter().flatten().map(|space| &space["name"]);
             Ok((!names.any(|name| name == SPACE)).then_some(()))
         })?;
-        if !self.ask.server.is_ours() {
-            let found = self.ec2(&["ec2", "describe-vpcs", "--vpc-ids", &place.vpc]);
+        if !self.observer.server.is_ours() {
+            let found = self.ec2(&["ec2", "describe-vpcs", "--vpc-ids", &network.vpc]);
             let gone = found.is_err_and(|error| error.to_string().contains("NotFound"));
-            self.story.line("")?;
-            return self.story.check(gone, "the VPC is gone, and the space");
+            self.transcript.line("")?;
+            return self.transcript.check(gone, "the VPC is gone, and the space");
         }
-        let status = self.ask.own(&["status"])?;
+        let status = self.observer.own(&["status"])?;
         let no_dyno = status["dynos"].as_object().is_some_and(serde_json::Map::is_empty);
         let none = status["vpcs"] == 0 && no_dyno;
-        self.story.line("")?;
-        self.story.check(none, "no VPC and no dyno is left")?;
+        self.transcript.line("")?;
+        self.transcript.check(none, "no VPC and no dyno is left")?;
         if self.moves_packets() {
             let healthy = status["fabric"]["healthy"] == true;
-            self.story.check(healthy, "the fabric is as it should be")?;
+            self.transcript.check(healthy, "the fabric is as it should be")?;
         }
         Ok(())
     }
 
-    /// The VPC's route table, shown (R15).
-    fn table(&mut self, place: &Place) -> anyhow::Result<String> {
-        let of_vpc = format!("Name=vpc-id,Values={}", place.vpc);
+    /// The id of the VPC's route table, with the command that finds it (R15).
+    fn table(&mut self, network: &Network) -> anyhow::Result<String> {
+        let of_vpc = format!("Name=vpc-id,Values={}", network.vpc);
         let describe = ["ec2", "describe-route-tables", "--filters", &of_vpc];
         self.aws_word(&describe, "RouteTables[0].RouteTableId")
     }
 
-    fn table_id(&self, place: &Place) -> anyhow::Result<String> {
-        let of_vpc = format!("Name=vpc-id,Values={}", place.vpc);
+    fn table_id(&self, network: &Network) -> anyhow::Result<String> {
+        let of_vpc = format!("Name=vpc-id,Values={}", network.vpc);
         let tables = self.ec2(&["ec2", "describe-route-tables", "--filters", &of_vpc])?;
         let id = tables["RouteTables"][0]["RouteTableId"].as_str();
-        id.map(ToOwned::to_owned).ok_or_else(|| anyhow::anyhow!("{} has no route table", place.vpc))
+        id.map(ToOwned::to_owned)
+            .ok_or_else(|| anyhow::anyhow!("{} has no route table", network.vpc))
     }
 }
 

@@ -1,90 +1,69 @@
-//! The walk, and its means: to type a command, to try a packet.
+//! The walkthrough, and what each of its steps is made of: commands and packets.
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::ask::Ask;
 use super::child::Finished;
+use super::observer::Observer;
 use super::packet::{Packet, explained};
-use super::story::{Story, typed};
 use super::tools::{Tools, own_words};
+use super::transcript::{Transcript, typed};
 
-/// The walk.
-pub struct Walk<'a, 'o> {
-    /// Who tells it.
-    pub story: &'a mut Story<'o>,
-    /// What it asks without showing it.
-    pub ask: Ask<'a>,
+/// The walkthrough.
+pub(crate) struct Walk<'a, 'o> {
+    /// What is printed of it.
+    pub(crate) transcript: &'a mut Transcript<'o>,
+    /// What looks at the server without showing it.
+    pub(crate) observer: Observer<'a>,
     tools: &'a Tools,
 }
 
 impl<'a, 'o> Walk<'a, 'o> {
-    /// Sets out.
-    pub fn new(story: &'a mut Story<'o>, ask: Ask<'a>, tools: &'a Tools) -> Self {
-        Self { story, ask, tools }
+    /// Makes a walkthrough that has not begun.
+    pub(crate) fn new(
+        transcript: &'a mut Transcript<'o>,
+        observer: Observer<'a>,
+        tools: &'a Tools,
+    ) -> Self {
+        Self { transcript, observer, tools }
     }
 
-    /// Walks all the way.
-    ///
-    /// # Errors
-    ///
-    /// The first step that cannot be taken.
-    pub fn all(mut self) -> anyhow::Result<()> {
-        let (space, land) = self.beside(|walk| walk.space(), |walk| walk.land())?;
-        let place = self.places(space, land)?;
-        let pcx = self.request(&place)?;
-        self.accept(&place, &pcx)?;
-        self.open_the_way(&place, &pcx)?;
-        self.acls(&place)?;
-        self.block_by_block(&place, &pcx)?;
-        self.tear_down(&place, &pcx)?;
-        self.leave(&place)
-    }
-
-    /// Does two things at once that do not need each other, and tells the second after the first:
-    /// the commands start slowly.
-    ///
-    /// # Errors
-    ///
-    /// What either meets.
-    pub fn beside<A, B: Send>(
+    /// Does two things at once that do not need each other, as the commands start slowly. The second is
+    /// shown after the first.
+    pub(crate) fn beside<A, B: Send>(
         &mut self,
         first: impl FnOnce(&mut Self) -> anyhow::Result<A>,
         second: impl FnOnce(&mut Walk<'_, '_>) -> anyhow::Result<B> + Send,
     ) -> anyhow::Result<(A, B)> {
-        let (ask, tools) = (self.ask, self.tools);
+        let (observer, tools) = (self.observer, self.tools);
         std::thread::scope(|scope| {
             let other = scope.spawn(move || {
-                let mut story = Story::aside();
-                let done = second(&mut Walk { story: &mut story, ask, tools });
-                (done, story.kept())
+                let mut transcript = Transcript::recording();
+                let done = second(&mut Walk { transcript: &mut transcript, observer, tools });
+                (done, transcript.recorded())
             });
             let first = first(self);
-            let (second, kept) = match other.join() {
+            let (second, recorded) = match other.join() {
                 Ok(done) => done,
                 Err(panic) => std::panic::resume_unwind(panic),
             };
-            self.story.tell(kept)?;
+            self.transcript.append(recorded)?;
             Ok((first?, second?))
         })
     }
 
     /// The region that the clients are in.
-    pub fn region(&self) -> String {
+    pub(crate) fn region(&self) -> String {
         self.tools.ec2.region().to_owned()
     }
 
     /// Whether packets can be tried.
-    pub fn moves_packets(&self) -> bool {
-        self.ask.server.moves_none().is_none()
+    pub(crate) fn moves_packets(&self) -> bool {
+        self.observer.server.why_no_packets().is_none()
     }
 
-    /// Types a `heroku` command; gives all that it printed.
-    ///
-    /// # Errors
-    ///
-    /// Where it fails.
-    pub fn heroku(&mut self, words: &[&str]) -> anyhow::Result<String> {
+    /// Runs and shows a `heroku` command that has to succeed; returns all that it printed.
+    pub(crate) fn heroku(&mut self, words: &[&str]) -> anyhow::Result<String> {
         let done = self.type_heroku(words)?;
         if !done.ok {
             bail!("`heroku {}` failed", typed(words));
@@ -92,50 +71,38 @@ impl<'a, 'o> Walk<'a, 'o> {
         Ok(format!("{}{}", done.stderr, done.stdout))
     }
 
-    /// Types a `heroku` command that has to be refused.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be run.
-    pub fn heroku_refused(&mut self, words: &[&str], what: &str) -> anyhow::Result<()> {
+    /// Runs and shows a `heroku` command that has to be refused.
+    pub(crate) fn heroku_refused(&mut self, words: &[&str], what: &str) -> anyhow::Result<()> {
         let done = self.type_heroku(words)?;
-        self.story.check(!done.ok, what)
+        self.transcript.check(!done.ok, what)
     }
 
     fn type_heroku(&mut self, words: &[&str]) -> anyhow::Result<Finished> {
         let done = if self.tools.real_heroku() {
-            self.story.command(&[&["heroku"], words].concat())?;
-            self.tools.heroku(words, self.ask.stop)?
+            self.transcript.command(&[&["heroku"], words].concat())?;
+            self.tools.heroku(words, self.observer.stop)?
         } else {
             let words = own_words(words);
-            self.story.command(&[&["causeway"], words.as_slice()].concat())?;
-            self.ask.server.run_own(&words, self.ask.stop)?
+            self.transcript.command(&[&["causeway"], words.as_slice()].concat())?;
+            self.observer.server.run_own(&words, self.observer.stop)?
         };
-        // That one says what it does beside, and what came of it after.
-        self.story.output(&done.stderr)?;
-        self.story.output(&done.stdout)?;
+        // The heroku command prints what it does to standard error, and the result to standard output.
+        self.transcript.output(&done.stderr)?;
+        self.transcript.output(&done.stdout)?;
         if done.ok {
-            self.ask.server.note_heroku(words);
+            self.observer.server.note_heroku(words);
         }
         Ok(done)
     }
 
-    /// Types an `aws` command; gives what it answered, as JSON where it is that.
-    ///
-    /// # Errors
-    ///
-    /// Where it fails.
-    pub fn aws(&mut self, words: &[&str]) -> anyhow::Result<Value> {
+    /// Runs and shows an `aws` command that has to succeed; returns the answer, as JSON if it is JSON.
+    pub(crate) fn aws(&mut self, words: &[&str]) -> anyhow::Result<Value> {
         let mut answers = self.aws_together(&[words.to_vec()])?;
         Ok(answers.pop().unwrap_or(Value::Null))
     }
 
-    /// Types an `aws` command that answers with one word.
-    ///
-    /// # Errors
-    ///
-    /// Where it fails, or answers with something else.
-    pub fn aws_word(&mut self, words: &[&str], query: &str) -> anyhow::Result<String> {
+    /// Runs and shows an `aws` command that has to answer with one word.
+    pub(crate) fn aws_word(&mut self, words: &[&str], query: &str) -> anyhow::Result<String> {
         let words = [words, &["--query", query, "--output", "text"]].concat();
         let answer = self.aws(&words)?;
         let word = answer.as_str().filter(|word| !word.is_empty() && *word != "None");
@@ -143,23 +110,20 @@ impl<'a, 'o> Walk<'a, 'o> {
             .with_context(|| format!("`aws {}` gives no {query}", typed(&words)))
     }
 
-    /// Types `aws` commands of which none needs another's answer.
-    ///
-    /// # Errors
-    ///
-    /// The first that fails.
-    pub fn aws_together(&mut self, commands: &[Vec<&str>]) -> anyhow::Result<Vec<Value>> {
-        let (tools, stop) = (self.tools, self.ask.stop);
+    /// Runs `aws` commands at once of which none needs another's answer, and shows them in order. All
+    /// of them have to succeed.
+    pub(crate) fn aws_together(&mut self, commands: &[Vec<&str>]) -> anyhow::Result<Vec<Value>> {
+        let (tools, stop) = (self.tools, self.observer.stop);
         let all = together(commands, |words| tools.aws(words, stop));
         let mut answers = Vec::new();
         for (words, done) in commands.iter().zip(all) {
             let done = done?;
             if done.ok {
-                self.ask.server.note_aws(words, &done.stdout);
+                self.observer.server.note_aws(words, &done.stdout);
             }
-            self.story.command(&[&["aws"], words.as_slice()].concat())?;
-            self.story.output(&done.stdout)?;
-            self.story.output(&done.stderr)?;
+            self.transcript.command(&[&["aws"], words.as_slice()].concat())?;
+            self.transcript.output(&done.stdout)?;
+            self.transcript.output(&done.stderr)?;
             if !done.ok {
                 bail!("`aws {}` failed", typed(words));
             }
@@ -170,46 +134,38 @@ impl<'a, 'o> Walk<'a, 'o> {
     }
 
     /// Asks the EC2 API without showing it.
-    ///
-    /// # Errors
-    ///
-    /// A refusal.
-    pub fn ec2(&self, words: &[&str]) -> anyhow::Result<Value> {
+    pub(crate) fn ec2(&self, words: &[&str]) -> anyhow::Result<Value> {
         self.tools.ec2.call(words)
     }
 
-    /// Asks `why` about packets, then tries them: both must be as expected.
-    ///
-    /// # Errors
-    ///
-    /// Where one cannot be asked about or tried.
-    pub fn packets(&mut self, packets: &[Packet]) -> anyhow::Result<()> {
-        let ask = self.ask;
-        self.story.line("")?;
-        let verdicts = together(packets, |packet| ask.why(packet));
+    /// Asks `why` about packets, then sends them: both must be as expected.
+    pub(crate) fn packets(&mut self, packets: &[Packet]) -> anyhow::Result<()> {
+        let observer = self.observer;
+        self.transcript.line("")?;
+        let verdicts = together(packets, |packet| observer.why(packet));
         for (packet, verdict) in packets.iter().zip(verdicts) {
             let said = explained(&verdict?, packet.expected);
-            let mark = self.story.count(said.agrees);
-            self.story.line(format_args!("  why     {packet}  {}  {mark}", said.text))?;
+            let mark = self.transcript.count(said.agrees);
+            self.transcript.line(format_args!("  why     {packet}  {}  {mark}", said.text))?;
             if let Some(remedy) = said.remedy {
-                self.story.line(format_args!("            to let it pass: {remedy}"))?;
+                self.transcript.line(format_args!("            to let it pass: {remedy}"))?;
             }
         }
         if !self.moves_packets() {
             return Ok(());
         }
-        let seen = together(packets, |packet| ask.try_packet(packet));
+        let seen = together(packets, |packet| observer.try_packet(packet));
         for (packet, seen) in packets.iter().zip(seen) {
             let seen = seen?;
-            let mark = self.story.count(seen.is(packet.expected));
-            let text = seen.told(packet.expected);
-            self.story.line(format_args!("  packet  {packet}  {text}  {mark}"))?;
+            let mark = self.transcript.count(seen.is(packet.expected));
+            let text = seen.in_words(packet.expected);
+            self.transcript.line(format_args!("  packet  {packet}  {text}  {mark}"))?;
         }
         Ok(())
     }
 }
 
-/// Does something with each, all at once.
+/// Does something with each item, all at once.
 fn together<T: Sync, R: Send>(
     items: &[T],
     each: impl Fn(&T) -> anyhow::Result<R> + Sync,

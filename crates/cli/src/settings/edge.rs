@@ -6,50 +6,51 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use model::edge::Domains;
-use server::hosting::Web;
+use server::apps::web::Web;
 use server::{Certificate, EdgeConfig, ForwardDns};
 
-use super::{Variables, parsed, text};
+use super::values::{Variables, absolute, parsed, text};
 
 /// The port of names.
 const DNS_PORT: u16 = 53;
 
 /// What `serve` takes about names and web requests.
 #[derive(Debug, Clone, Default, Args)]
-pub struct EdgeArgs {
-    /// Domain under which apps have names; by default apps.localhost
+pub(crate) struct EdgeArgs {
+    /// Domain of which apps' names are subdomains; by default apps.localhost
     /// [env: CAUSEWAY_DOMAIN]
     #[arg(long, value_name = "NAME")]
-    pub domain: Option<String>,
+    pub(crate) domain: Option<String>,
     /// Domain of apps with internal routing; by default apps.internal
     /// [env: CAUSEWAY_INTERNAL_DOMAIN]
     #[arg(long, value_name = "NAME")]
-    pub internal_domain: Option<String>,
-    /// Address where the public router takes HTTP, such as 127.0.0.1:4881; by default none
+    pub(crate) internal_domain: Option<String>,
+    /// Address where the public router accepts HTTP, such as 127.0.0.1:4881; by default there is no
+    /// public router
     /// [env: CAUSEWAY_ROUTER]
     #[arg(long, value_name = "ADDRESS")]
-    pub router: Option<SocketAddr>,
-    /// Address where it takes HTTPS; needs --router-cert and --router-key
+    pub(crate) router: Option<SocketAddr>,
+    /// Address where the public router accepts HTTPS; needs --router-cert and --router-key
     /// [env: CAUSEWAY_ROUTER_TLS]
     #[arg(long, value_name = "ADDRESS")]
-    pub router_tls: Option<SocketAddr>,
-    /// Its certificate chain, in PEM
+    pub(crate) router_tls: Option<SocketAddr>,
+    /// File with the certificate chain of the public router, in PEM
     /// [env: CAUSEWAY_ROUTER_CERT]
     #[arg(long, value_name = "FILE")]
-    pub router_cert: Option<PathBuf>,
-    /// Its key, in PEM
+    pub(crate) router_cert: Option<PathBuf>,
+    /// File with the private key of the public router, in PEM
     /// [env: CAUSEWAY_ROUTER_KEY]
     #[arg(long, value_name = "FILE")]
-    pub router_key: Option<PathBuf>,
-    /// Address where the public names of apps are answered; by default none
+    pub(crate) router_key: Option<PathBuf>,
+    /// Address where a DNS server answers for the public names of apps; by default there is none
     /// [env: CAUSEWAY_DNS]
     #[arg(long, value_name = "ADDRESS")]
-    pub dns: Option<SocketAddr>,
-    /// Who answers other names inside VPCs: none, host for whom this machine asks, or addresses;
-    /// by default none
+    pub(crate) dns: Option<SocketAddr>,
+    /// DNS servers that resolve all other names inside VPCs: none, host for those of this machine, or
+    /// addresses; by default none
     /// [env: CAUSEWAY_FORWARD_DNS]
     #[arg(long, value_name = "none|host|ADDRESS[,ADDRESS]")]
-    pub forward_dns: Option<String>,
+    pub(crate) forward_dns: Option<String>,
 }
 
 impl EdgeArgs {
@@ -58,7 +59,7 @@ impl EdgeArgs {
     /// # Errors
     ///
     /// An address that is none.
-    pub fn of(variables: Variables<'_>) -> anyhow::Result<Self> {
+    pub(crate) fn of(variables: Variables<'_>) -> anyhow::Result<Self> {
         let path = |name| variables(name).map(PathBuf::from);
         Ok(Self {
             domain: text(variables, "CAUSEWAY_DOMAIN")?,
@@ -73,7 +74,7 @@ impl EdgeArgs {
     }
 
     /// These, and what they leave open from others.
-    pub fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         Self {
             domain: self.domain.or(other.domain),
             internal_domain: self.internal_domain.or(other.internal_domain),
@@ -91,8 +92,8 @@ impl EdgeArgs {
     /// # Errors
     ///
     /// A domain that is none, TLS without a certificate or the other way round, files that are not
-    /// there, addresses that are none.
-    pub fn config(self) -> anyhow::Result<EdgeConfig> {
+    /// there or hold no certificate and its key, addresses that are none.
+    pub(crate) fn config(self) -> anyhow::Result<EdgeConfig> {
         let default = Domains::default();
         let domains = Domains {
             public: self.domain.map_or(Ok(default.public), |name| domain("--domain", &name))?,
@@ -106,14 +107,18 @@ impl EdgeArgs {
         let certificate = match (self.router_tls, self.router_cert, self.router_key) {
             (None, None, None) => None,
             (Some(_), Some(chain), Some(key)) => {
+                // The edge reads them too, from a working directory of its own.
+                let (chain, key) = (absolute(&chain)?, absolute(&key)?);
                 for file in [&chain, &key] {
                     let about = std::fs::metadata(file)
                         .with_context(|| format!("{} cannot be read", file.display()))?;
                     ensure!(about.is_file(), "{} is not a file", file.display());
                 }
+                ::edge::check_certificate(&chain, &key)
+                    .context("the router's certificate cannot be used")?;
                 Some(Certificate { chain, key })
             }
-            _ => bail!("--router-tls, --router-cert and --router-key are only of use together"),
+            _ => bail!("--router-tls, --router-cert and --router-key must be given together"),
         };
         let forward_dns = self.forward_dns.map_or(Ok(ForwardDns::None), |text| forward(&text))?;
         Ok(EdgeConfig {
@@ -130,15 +135,8 @@ fn domain(flag: &str, name: &str) -> anyhow::Result<String> {
     /// What a label before it may need: an app's name, a hyphen, twelve digits and a dot.
     const MOST: usize = 253 - 64;
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(plain)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
     ensure!(
-        name.len() <= MOST && name.split('.').all(label),
+        name.len() <= MOST && model::names::is_domain(&name),
         "'{name}' is not a domain for {flag}; one is like apps.example.com"
     );
     Ok(name)
@@ -188,6 +186,14 @@ mod tests {
             a.router_key = Some("/nonexistent/key.pem".into());
         });
         assert!(format!("{:#}", error.unwrap_err()).contains("/nonexistent/chain.pem"));
+        let none = tempfile::NamedTempFile::new().unwrap();
+        let error = with(|a| {
+            a.router_tls = address;
+            a.router_cert = Some(none.path().to_owned());
+            a.router_key = Some(none.path().to_owned());
+        });
+        let error = format!("{:#}", error.unwrap_err());
+        assert!(error.contains("cannot be used"), "{error}");
         assert!(
             with(|a| {
                 a.router = address;

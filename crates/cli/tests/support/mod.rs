@@ -1,11 +1,18 @@
 //! A real server for tests, with the real clients and real packets. Whatever it made goes when it
 //! is dropped.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses a part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::allow_attributes,
+    reason = "each test binary uses a part of this"
+)]
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![allow(clippy::print_stderr, reason = "a test says what went wrong while it cleans up")]
 
 pub mod capture;
+pub mod peering;
+pub mod talk;
 pub mod terminal;
 pub mod web;
 
@@ -17,6 +24,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use peering::{admit, join, join_vpcs, open, peer, peered_site, route};
+
 /// A server of its own, in a temporary directory.
 pub struct Server {
     child: Child,
@@ -26,6 +35,7 @@ pub struct Server {
     pub said: String,
     variables: Vec<(String, String)>,
     arguments: Vec<String>,
+    program: PathBuf,
 }
 
 /// Where a server keeps everything.
@@ -85,11 +95,27 @@ impl Server {
     }
 
     fn with(data: Data, arguments: &[&str]) -> Self {
+        Self::of(env!("CARGO_BIN_EXE_causeway").into(), data, arguments)
+    }
+
+    /// Starts one of another program, that carries packets.
+    pub fn linux_of(program: PathBuf, arguments: &[&str]) -> Self {
+        let arguments = [&["--fabric", "linux", "--test-clock"], arguments].concat();
+        Self::of(program, Data::Ours(tempfile::tempdir().unwrap()), &arguments)
+    }
+
+    fn of(program: PathBuf, data: Data, arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        let (child, said, url) = spawn(data.path(), &arguments);
-        let mut server = Self { child, data, url, said, variables: Vec::new(), arguments };
+        let (child, said, url) = spawn(&program, data.path(), &arguments);
+        let mut server = Self { child, data, url, said, variables: Vec::new(), arguments, program };
         server.variables = server.env(&[]);
         server
+    }
+
+    /// Starts it again on the same data, from another program from now on.
+    pub fn restart_as(&mut self, program: PathBuf) {
+        self.program = program;
+        self.restart();
     }
 
     /// Kills it as a power cut would, and starts it again on the same data.
@@ -111,14 +137,63 @@ impl Server {
         self.child.wait().unwrap()
     }
 
+    /// Tells it to stop, as a service manager does; how it ended.
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// Starts it again on the same data, and kills it after a while, whether it listens by then or not.
+    pub fn kill_while_it_starts(&mut self, after: Duration) {
+        let _ = std::fs::remove_file(self.data.path().join("serve.json"));
+        self.child = start(&self.program, self.data.path(), &self.arguments);
+        let begun = Instant::now();
+        while begun.elapsed() < after {
+            std::thread::yield_now();
+        }
+        self.kill();
+    }
+
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
         let _ = std::fs::remove_file(self.data.path().join("serve.json"));
-        let (child, said, url) = spawn(self.data.path(), &self.arguments);
+        self.start_again();
+    }
+
+    /// The same, with the note that the one before has left of where it was.
+    pub fn start_again(&mut self) {
+        let (child, said, url) = spawn(&self.program, self.data.path(), &self.arguments);
         self.child = child;
         self.said = said;
         self.url = url;
         self.variables = self.env(&[]);
+    }
+
+    /// Starts it again on the same data, this once with further arguments.
+    pub fn restart_with(&mut self, arguments: &[&str]) {
+        let before = self.arguments.clone();
+        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self.restart();
+        self.arguments = before;
+    }
+
+    /// Starts it again on a database that is older than the last one: it refuses to start, and names
+    /// the revision with which it is told to go on.
+    pub fn restart_with_older_database(&mut self) {
+        let said = self.try_start(&[]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let (_, revision) = said.err.split_once("--accept-database ").unwrap();
+        let revision: String = revision.chars().take_while(char::is_ascii_digit).collect();
+        self.restart_with(&["--accept-database", &revision]);
+    }
+
+    /// Starts another one on the same data, which is to be refused.
+    pub fn try_start(&self, arguments: &[&str]) -> Ran {
+        let mut command = causeway();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.data.path());
+        command.args(&self.arguments).args(arguments);
+        run(command)
     }
 
     /// The process, for its memory.
@@ -140,6 +215,13 @@ impl Server {
     /// Our own command, as the operator.
     pub fn causeway(&self, arguments: &[&str]) -> Ran {
         run(self.command(arguments))
+    }
+
+    /// Our own command with the variables of somebody, and nothing else that says who it is.
+    pub fn causeway_as(&self, variables: &[(String, String)], arguments: &[&str]) -> Ran {
+        let mut command = causeway();
+        command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+        run(command)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -193,11 +275,30 @@ impl Server {
         self.heroku_as(&self.variables, arguments)
     }
 
+    /// The real `heroku` command, in a directory.
+    pub fn heroku_in(&self, directory: &Path, arguments: &[&str]) -> Ran {
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        command.args(arguments).current_dir(directory);
+        self.real(command, &self.variables)
+    }
+
     /// The real `heroku` command as somebody else.
     pub fn heroku_as(&self, variables: &[(String, String)], arguments: &[&str]) -> Ran {
         let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
         command.args(arguments);
         self.real(command, variables)
+    }
+
+    /// The real `heroku` command, with something to read.
+    pub fn heroku_reading(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        command.args(arguments);
+        self.at_home(&mut command, &self.variables);
+        let file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut &file, input.as_bytes()).unwrap();
+        std::io::Seek::rewind(&mut &file).unwrap();
+        command.stdin(file);
+        ran(command)
     }
 
     fn real(&self, mut command: Command, variables: &[(String, String)]) -> Ran {
@@ -215,6 +316,15 @@ impl Server {
         command.args(arguments);
         self.at_home(&mut command, variables);
         terminal::Terminal::start(command)
+    }
+
+    /// The real `heroku` command, on a terminal of some width and height.
+    pub fn heroku_on(&self, size: (u16, u16), arguments: &[&str]) -> terminal::Terminal {
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        command.args(arguments);
+        self.at_home(&mut command, &self.variables);
+        command.env_remove("COLUMNS");
+        terminal::Terminal::sized(command, size.0, size.1)
     }
 
     /// Our own command, on a terminal.
@@ -297,7 +407,8 @@ impl Drop for Server {
     }
 }
 
-fn spawn(data: &Path, arguments: &[String]) -> (Child, String, String) {
+/// Starts a server, which says on its standard output once it listens.
+fn start(program: &Path, data: &Path, arguments: &[String]) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -305,16 +416,22 @@ fn spawn(data: &Path, arguments: &[String]) -> (Child, String, String) {
         .unwrap();
     // A test that wants the same address again says which.
     let chosen = arguments.iter().any(|argument| argument == "--listen");
-    let mut child = causeway()
+    alone(Command::new(program))
         .arg("serve")
         .arg("--data")
         .arg(data)
         .args(if chosen { &[][..] } else { &["--listen", "127.0.0.1:0"] })
         .args(arguments)
+        .current_dir(data)
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Starts a server, and waits until it listens: the process, what it said before, and where it is.
+fn spawn(program: &Path, data: &Path, arguments: &[String]) -> (Child, String, String) {
+    let mut child = start(program, data, arguments);
     // It says where it listens, and that it does.
     let mut output = child.stdout.take().unwrap();
     let mut said = Vec::new();
@@ -506,88 +623,4 @@ pub fn space(server: &Server, name: &str, app: &str) -> Value {
     });
     server.heroku(&["apps:create", app, "--space", name]).ok();
     server.causeway(&["spaces:peering:info", name, "--json"]).json()
-}
-
-/// Peers a VPC with a space, and waits until that carries packets; its id.
-pub fn join(server: &Server, site: &Site, space: &str, info: &Value) -> String {
-    let pcx = peer(server, site, info);
-    server.heroku(&["spaces:peerings:accept", &pcx, "--space", space]).ok();
-    until_active(server, &pcx);
-    pcx
-}
-
-/// Peers two VPCs of one account, and waits until that carries packets; its id.
-pub fn join_vpcs(server: &Server, one: &Site, other: &Site) -> String {
-    let ask = ["ec2", "create-vpc-peering-connection", "--vpc-id", &one.vpc];
-    let made = server.aws(&[&ask[..], &["--peer-vpc-id", &other.vpc]].concat()).json();
-    let pcx = text(&made["VpcPeeringConnection"]["VpcPeeringConnectionId"]);
-    let accept = ["ec2", "accept-vpc-peering-connection", "--vpc-peering-connection-id", &pcx];
-    server.aws(&accept).ok();
-    until_active(server, &pcx);
-    pcx
-}
-
-fn until_active(server: &Server, pcx: &str) {
-    server.until("the peering is active", |server| {
-        let one = ["--vpc-peering-connection-ids", pcx];
-        let asked = [&["ec2", "describe-vpc-peering-connections"][..], &one].concat();
-        server.aws(&asked).json()["VpcPeeringConnections"][0]["Status"]["Code"] == "active"
-    });
-}
-
-/// Asks a space for a peering; its id.
-pub fn peer(server: &Server, site: &Site, info: &Value) -> String {
-    let made = server
-        .aws(&[
-            "ec2",
-            "create-vpc-peering-connection",
-            "--vpc-id",
-            &site.vpc,
-            "--peer-vpc-id",
-            &text(&info["vpc_id"]),
-            "--peer-owner-id",
-            &text(&info["aws_account_id"]),
-        ])
-        .json();
-    text(&made["VpcPeeringConnection"]["VpcPeeringConnectionId"])
-}
-
-/// Sets the VPC's side: a route, and a rule for one port.
-pub fn open(server: &Server, site: &Site, pcx: &str, block: &str, port: u16) {
-    route(server, site, block, pcx);
-    admit(server, site, block, port);
-}
-
-/// Sends what a VPC has for a block over a peering.
-pub fn route(server: &Server, site: &Site, block: &str, pcx: &str) {
-    server
-        .aws(&[
-            "ec2",
-            "create-route",
-            "--route-table-id",
-            &site.table,
-            "--destination-cidr-block",
-            block,
-            "--vpc-peering-connection-id",
-            pcx,
-        ])
-        .ok();
-}
-
-/// Lets a block reach a port of what is in a VPC's default group.
-pub fn admit(server: &Server, site: &Site, block: &str, port: u16) {
-    server
-        .aws(&[
-            "ec2",
-            "authorize-security-group-ingress",
-            "--group-id",
-            &site.group,
-            "--protocol",
-            "tcp",
-            "--port",
-            &port.to_string(),
-            "--cidr",
-            block,
-        ])
-        .ok();
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,10 +20,18 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts one.
-    pub fn start(mut command: Command) -> Self {
-        let pty = nix::pty::openpty(None, None).unwrap();
+    pub fn start(command: Command) -> Self {
+        Self::sized(command, 80, 24)
+    }
+
+    /// Starts one on a terminal of some width and height.
+    pub fn sized(mut command: Command, columns: u16, rows: u16) -> Self {
+        let size = nix::pty::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = nix::pty::openpty(&size, None).unwrap();
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
         command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm");
+        // What it starts itself ends with it.
+        command.process_group(0);
         let child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         Self { child, master: File::from(pty.master), shown: String::new() }
     }
@@ -41,6 +50,12 @@ impl Terminal {
         self.shown.clear();
         self.master.write_all(line.as_bytes()).unwrap();
         self.master.write_all(b"\r").unwrap();
+    }
+
+    /// Types something as it is, such as a control character.
+    pub fn type_bytes(&mut self, bytes: &[u8]) {
+        self.shown.clear();
+        self.master.write_all(bytes).unwrap();
     }
 
     /// Waits for its end: its status, and what it showed since the last line was typed.
@@ -69,7 +84,10 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let group = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
     }
 }

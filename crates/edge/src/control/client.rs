@@ -1,4 +1,4 @@
-//! The controller's end of the control socket, for a thread that may block.
+//! The controller's end of the control socket. Its calls block.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use model::edge::{EdgeDelta, EdgeEvent, EdgeIntent};
 
-use super::message::{Hello, Order, Report};
 use crate::config::socket;
+use crate::protocol::{Hello, Order, Report};
 
-/// How long an edge may take to say who it is.
+/// How long an edge may take to answer a connection.
 const GREETING: Duration = Duration::from_secs(5);
-/// How long it may take to do what it was told.
+/// How long an edge may take to do what it was told.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Tells an edge what to answer. Whoever has the newest one is the controller; older ones are not
-/// heard any more. The edge goes on with its last table when its controller goes away.
+/// A connection to an edge as its controller. The newest connection is the controller's; orders over
+/// older ones are ignored. When the controller goes away, the edge goes on with its last intent.
 #[derive(Debug)]
 pub struct Control {
     stream: UnixStream,
@@ -31,6 +31,10 @@ pub struct Control {
 
 impl Control {
     /// Becomes the controller of the edge in a directory.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's error, if no edge listens there or it does not answer in time.
     pub fn connect(dir: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(socket(dir))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -63,19 +67,22 @@ impl Control {
         &self.peer
     }
 
-    /// Tells everything.
+    /// Sends the whole intent, in place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's error, if the edge is gone. The same is true of all other calls.
     pub fn sync(&mut self, intent: &EdgeIntent) -> io::Result<()> {
         self.say(&Order::Sync(intent.clone()))
     }
 
-    /// Tells what changed.
+    /// Sends what changed of the intent.
     pub fn change(&mut self, delta: &EdgeDelta) -> io::Result<()> {
         self.say(&Order::Change(delta.clone()))
     }
 
-    /// Waits until everything that was told is done, each socket made or at least tried. Gives
-    /// the number of sockets that are still missing, because their namespace is; the edge goes on
-    /// trying.
+    /// Waits until the edge has done everything that it was told. Gives the number of sockets that
+    /// could not be opened because their namespace does not exist; the edge goes on trying.
     pub fn settle(&mut self) -> io::Result<usize> {
         self.pinged += 1;
         self.say(&Order::Ping(self.pinged))?;
@@ -90,8 +97,8 @@ impl Control {
         }
     }
 
-    /// The next thing that the edge found out; `None` if nothing came in time. An error means
-    /// that the edge, or another controller, closed the connection: connect anew.
+    /// The next event, or `None` if none came in time. An error means that the edge closed the
+    /// connection, and that the controller has to connect anew.
     pub fn next_event(&mut self, within: Duration) -> io::Result<Option<EdgeEvent>> {
         if let Some(event) = self.events.pop_front() {
             return Ok(Some(event));
@@ -106,13 +113,13 @@ impl Control {
         }
     }
 
-    /// Whether something was read that was not asked for yet: then [`Self::next_event`] does not
-    /// wait, and the descriptor need not be readable.
+    /// Whether events were read that [`Self::next_event`] has not given yet. It gives them even if
+    /// the descriptor is not readable.
     pub fn has_more(&self) -> bool {
         !self.events.is_empty() || self.reader.buffer().contains(&b'\n')
     }
 
-    /// Ends the edge at once, and waits until it is gone.
+    /// Ends the edge at once, and waits until it closes the connection.
     pub fn stop(mut self) -> io::Result<()> {
         self.say(&Order::Stop)?;
         let deadline = Instant::now() + PATIENCE;
@@ -132,11 +139,11 @@ impl Control {
         self.stream.write_all(&line)
     }
 
-    /// The next report; `None` if none came in time.
+    /// The next report, or `None` if none came in time.
     fn report(&mut self, deadline: Instant) -> io::Result<Option<Report>> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            // Nothing is waited for if there is no time left, but what is there is read.
+            // Even without any time left, a report that came already is read.
             self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
             match self.reader.read_until(b'\n', &mut self.line) {
                 Ok(_) if self.line.last() == Some(&b'\n') => {
@@ -163,7 +170,7 @@ impl Control {
 }
 
 impl AsFd for Control {
-    /// For waiting until the edge says something.
+    /// The descriptor that is readable when the edge says something.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }

@@ -1,6 +1,6 @@
-//! One edge takes over from another: it is given the table and the very sockets, so that no
-//! connection that waits in one of them is lost. The other goes on with what is under way, and
-//! says to which dynos that is.
+//! How one edge takes over from another. The successor gets the intent and the open sockets
+//! themselves, so that no connection that waits in one of them is lost. The predecessor goes on with
+//! its requests in flight, and says to which dynos they are.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, IoSlice, IoSliceMut, Read, Write};
@@ -16,31 +16,31 @@ use tokio::sync::mpsc::{Sender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::interval;
 
-use super::message::{Order, Report};
-use super::serve::{Desk, Lines, line};
-use crate::core::listening::Spot;
+use super::handle::Handle;
+use super::lines::{Lines, line};
 use crate::core::{Input, Inventory};
+use crate::protocol::{Order, Report, SocketId};
 
-/// So many sockets go with one message; the kernel takes 253.
+/// The number of sockets that go with one message. The kernel takes at most 253.
 const AT_ONCE: usize = 128;
-/// How long an edge may take for one step.
+/// How long the other edge may take for one step.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is looked at which dynos are busy.
+/// The pause between two looks at the requests in flight.
 const LOOK: Duration = Duration::from_millis(20);
-/// Room for the names of so many sockets.
+/// The size of the buffer for the names of the sockets in one message, in bytes.
 const NAMES_BYTES: usize = 64 * 1024;
 
-/// What an edge took over.
-pub struct Inheritance {
-    /// The table.
+/// What a successor got from the edge before it.
+pub(crate) struct Inheritance {
+    /// The whole intent.
     pub intent: EdgeIntent,
-    /// The sockets.
-    pub sockets: BTreeMap<Spot, OwnedFd>,
+    /// The open sockets.
+    pub sockets: BTreeMap<SocketId, OwnedFd>,
     stream: UnixStream,
 }
 
-/// Asks the edge that listens on a control socket for everything.
-pub fn ask(socket: &Path) -> io::Result<Inheritance> {
+/// Asks the edge that listens on a control socket for its intent and its sockets.
+pub(crate) fn ask(socket: &Path) -> io::Result<Inheritance> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -61,19 +61,19 @@ pub fn ask(socket: &Path) -> io::Result<Inheritance> {
 }
 
 impl Inheritance {
-    /// Says that everything is served here now. What the other edge tells from then on goes to
-    /// the core.
-    pub async fn accept(stream: UnixStream, core: Sender<Input>) -> io::Result<()> {
+    /// Tells the predecessor that everything is served here now. What it reports from then on goes
+    /// to the core.
+    pub(crate) async fn accept(stream: UnixStream, core: Sender<Input>) -> io::Result<()> {
         stream.set_nonblocking(true)?;
         let (read, mut write) = tokio::net::UnixStream::from_std(stream)?.into_split();
         let (orders, mut passed) = unbounded_channel::<(u64, Order)>();
-        // The core lives as long as this edge does.
-        let _ = core.send(Input::Elder(orders)).await;
+        // The core runs as long as this edge does.
+        let _ = core.send(Input::Predecessor(orders)).await;
         use tokio::io::AsyncWriteExt;
         write.write_all(&line(&Order::Taken)?).await?;
         tokio::spawn(async move {
             while let Some((number, order)) = passed.recv().await {
-                let Ok(line) = line(&Order::Heir(number, Box::new(order))) else { continue };
+                let Ok(line) = line(&Order::Successor(number, Box::new(order))) else { continue };
                 if write.write_all(&line).await.is_err() {
                     return;
                 }
@@ -84,35 +84,35 @@ impl Inheritance {
             let mut lines = tokio::io::BufReader::new(read).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Ok(Report::Busy(done, dynos)) = serde_json::from_str(&line) {
-                    let _ = core.send(Input::ElderBusy(Some((done, dynos)))).await;
+                    let _ = core.send(Input::PredecessorBusy(Some((done, dynos)))).await;
                 }
             }
-            let _ = core.send(Input::ElderBusy(None)).await;
+            let _ = core.send(Input::PredecessorBusy(None)).await;
         });
         Ok(())
     }
 
     /// Takes the parts apart.
-    pub fn into_parts(self) -> (EdgeIntent, BTreeMap<Spot, OwnedFd>, UnixStream) {
+    pub(crate) fn into_parts(self) -> (EdgeIntent, BTreeMap<SocketId, OwnedFd>, UnixStream) {
         (self.intent, self.sockets, self.stream)
     }
 }
 
-/// Gives everything to another edge, and then says what is still under way here.
-pub async fn give(stream: tokio::net::UnixStream, desk: Desk) -> io::Result<()> {
+/// Gives the intent and the sockets to a successor, and then reports the requests in flight.
+pub(crate) async fn give(stream: tokio::net::UnixStream, handle: Handle) -> io::Result<()> {
     let (answer, answered) = oneshot::channel();
     let gone = || io::Error::other("the edge ends");
-    desk.core.send(Input::Inventory(answer)).await.map_err(|_| gone())?;
+    handle.core.send(Input::Inventory(answer)).await.map_err(|_| gone())?;
     let inventory = answered.await.map_err(|_| gone())?;
     let stream = stream.into_std()?;
     let stream = tokio::task::spawn_blocking(move || give_all(stream, &inventory))
         .await
         .map_err(io::Error::other)??;
-    desk.core.send(Input::Replaced).await.map_err(|_| gone())?;
-    desk.replaced.notify_one();
+    handle.core.send(Input::Replaced).await.map_err(|_| gone())?;
+    handle.replaced.notify_one();
     stream.set_nonblocking(true)?;
     let (read, write) = tokio::net::UnixStream::from_std(stream)?.into_split();
-    report(read, write, desk).await
+    report(read, write, handle).await
 }
 
 fn give_all(mut stream: UnixStream, inventory: &Inventory) -> io::Result<UnixStream> {
@@ -128,7 +128,7 @@ fn give_all(mut stream: UnixStream, inventory: &Inventory) -> io::Result<UnixStr
                 let (some, others) = rest.split_at(rest.len().min(AT_ONCE));
                 rest = others;
                 ended = some.is_empty();
-                let names = some.iter().map(|(spot, _)| *spot).collect();
+                let names = some.iter().map(|(id, _)| *id).collect();
                 let fds: Vec<RawFd> =
                     some.iter().map(|(_, socket)| socket.as_fd().as_raw_fd()).collect();
                 send(&stream, &line(&Report::Sockets(names))?, &fds)?;
@@ -139,11 +139,12 @@ fn give_all(mut stream: UnixStream, inventory: &Inventory) -> io::Result<UnixStr
     }
 }
 
-/// Tells what is under way, and hears what the other edge hears, until nothing is left.
+/// Reports the dynos to which requests are in flight, and takes the orders that the successor gets,
+/// until no request is left.
 async fn report(
     read: tokio::net::unix::OwnedReadHalf,
     mut write: tokio::net::unix::OwnedWriteHalf,
-    desk: Desk,
+    handle: Handle,
 ) -> io::Result<()> {
     use tokio::io::AsyncWriteExt;
     let mut lines = Lines::new(read);
@@ -152,24 +153,24 @@ async fn report(
     let mut told: Option<(u64, Vec<DynoId>)> = None;
     loop {
         tokio::select! {
-            () = desk.web.until_closed() => {
+            () = handle.web.until_closed() => {
                 write.write_all(&line(&Report::Busy(done, Vec::new()))?).await?;
                 return Ok(());
             }
             order = lines.next() => match order? {
-                Some(Order::Heir(number, order)) => {
-                    // The core takes it before it is asked who is busy.
-                    let _ = desk.core.send(Input::FromHeir(*order)).await;
+                Some(Order::Successor(number, order)) => {
+                    // The core takes this order before the question below.
+                    let _ = handle.core.send(Input::FromSuccessor(*order)).await;
                     done = number;
                 }
                 Some(_) => {}
-                // The other one is gone; whoever replaces it asks nobody here.
+                // The successor is gone. Whatever replaces it does not ask this edge.
                 None => return Ok(()),
             },
             _ = looks.tick() => {}
         }
         let (answer, answered) = oneshot::channel();
-        let _ = desk.core.send(Input::WhoIsBusy(answer)).await;
+        let _ = handle.core.send(Input::WhoIsBusy(answer)).await;
         if let Ok(Some(busy)) = answered.await {
             let now = Some((done, busy));
             if now != told {
@@ -187,12 +188,12 @@ fn send(stream: &UnixStream, line: &[u8], fds: &[RawFd]) -> io::Result<()> {
     let rights = if fds.is_empty() { &[][..] } else { &rights[..] };
     let parts = [IoSlice::new(line)];
     let sent = sendmsg::<()>(stream.as_raw_fd(), &parts, rights, MsgFlags::MSG_NOSIGNAL, None)?;
-    // The rights went with the first bytes.
+    // The descriptors went with the first bytes.
     let mut stream = stream;
     stream.write_all(line.get(sent..).unwrap_or_default())
 }
 
-fn receive(stream: &UnixStream) -> io::Result<Vec<(Spot, OwnedFd)>> {
+fn receive(stream: &UnixStream) -> io::Result<Vec<(SocketId, OwnedFd)>> {
     let mut buffer = vec![0; NAMES_BYTES];
     let mut space = nix::cmsg_space!([RawFd; 253]);
     let mut fds = Vec::new();
@@ -230,9 +231,9 @@ fn receive(stream: &UnixStream) -> io::Result<Vec<(Spot, OwnedFd)>> {
     }
 }
 
-/// A line, and nothing beyond it: what follows may have sockets with it.
+/// Reads one line and nothing beyond it, for the next message may carry sockets.
 fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
-    // The other side sends nothing more before it is answered.
+    // The other edge sends nothing more before it gets an answer.
     let mut line = Vec::new();
     let mut reader = BufReader::with_capacity(NAMES_BYTES, stream);
     reader.read_until(b'\n', &mut line)?;

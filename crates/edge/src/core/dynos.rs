@@ -1,4 +1,4 @@
-//! The dynos that an edge knows, and what it has to tell of them.
+//! The dynos that an edge knows, and what its controller is to hear of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,15 +9,17 @@ use model::edge::{Backend, BackendState, EdgeEvent};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::control::message::Order;
+use crate::protocol::Order;
 use crate::sockets::Namespace;
+use crate::tasks::spawn_confined;
 use crate::web::Web;
 use crate::web::dyno::Dyno;
 use crate::web::probe::until_bound;
 
-/// How often unused connections to dynos are looked at.
-pub const SWEEP: Duration = Duration::from_secs(1);
+/// The pause between two sweeps of unused connections.
+pub(super) const SWEEP: Duration = Duration::from_secs(1);
 
+/// A dyno, and what the controller heard of it.
 struct Known {
     dyno: Arc<Dyno>,
     probe: Option<AbortOnDropHandle<()>>,
@@ -25,42 +27,43 @@ struct Known {
     told_drained: bool,
 }
 
-/// The edge before this one, which still serves what was under way.
-struct Elder {
+/// The edge before this one, which still has requests in flight.
+struct Predecessor {
     orders: UnboundedSender<(u64, Order)>,
-    /// The last order that it was passed.
+    /// The number of the last order that it was sent.
     passed: u64,
-    /// The last order that it said it had done; before it says so, nothing is known.
+    /// The number of the last order that it has done, once it said so.
     done: Option<u64>,
+    /// The dynos to which it has requests in flight.
     busy: BTreeSet<DynoId>,
 }
 
-impl Elder {
-    /// Whether it has no request to a dyno, and will begin none.
+impl Predecessor {
+    /// Whether it has no request in flight to a dyno, and will begin none.
     fn is_done_with(&self, dyno: DynoId) -> bool {
         self.done == Some(self.passed) && !self.busy.contains(&dyno)
     }
 }
 
-/// All dynos.
-pub struct Dynos {
+/// All dynos that an edge knows.
+pub(super) struct Dynos {
     web: Arc<Web>,
     events: UnboundedSender<EdgeEvent>,
     workers: usize,
     known: BTreeMap<DynoId, Known>,
-    elder: Option<Elder>,
-    /// Whether something may have to be told.
+    predecessor: Option<Predecessor>,
+    /// Whether the controller may have to hear something.
     news: bool,
 }
 
 impl Dynos {
-    /// None yet.
-    pub fn new(web: Arc<Web>, events: UnboundedSender<EdgeEvent>, workers: usize) -> Self {
-        Self { web, events, workers, known: BTreeMap::new(), elder: None, news: false }
+    /// No dynos. Each keeps unused connections for so many workers.
+    pub(super) fn new(web: Arc<Web>, events: UnboundedSender<EdgeEvent>, workers: usize) -> Self {
+        Self { web, events, workers, known: BTreeMap::new(), predecessor: None, news: false }
     }
 
-    /// Notes what was told of a dyno, and gives it.
-    pub fn set(&mut self, backend: &Backend, exits: &Arc<[Namespace]>) -> Arc<Dyno> {
+    /// Sets the state of a dyno, and probes it while it starts.
+    pub(super) fn set(&mut self, backend: &Backend, exits: &Arc<[Namespace]>) -> Arc<Dyno> {
         let address = at(backend);
         let moved = |known: &Known| known.dyno.address != address;
         if self.known.get(&backend.dyno).is_some_and(moved) {
@@ -73,20 +76,18 @@ impl Dynos {
             told_drained: false,
         });
         if known.dyno.state() != BackendState::Starting && backend.state == BackendState::Starting {
-            // It was started anew.
+            // The dyno was restarted.
             known.dyno.set_bound(false);
-            known.told_bound = false;
         }
-        if backend.state != BackendState::Draining {
-            known.told_drained = false;
-        }
+        // A controller that says so again has not heard how it ended.
+        (known.told_bound, known.told_drained) = (false, false);
         known.dyno.set_state(backend.state);
         match backend.state {
             BackendState::Starting if !known.dyno.is_bound() => {
                 if known.probe.is_none() {
                     let (web, dyno) = (Arc::clone(&self.web), Arc::clone(&known.dyno));
                     let (exits, events) = (Arc::clone(exits), self.events.clone());
-                    known.probe = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+                    known.probe = Some(AbortOnDropHandle::new(spawn_confined(async move {
                         let id = dyno.id;
                         until_bound(web, dyno, exits).await;
                         // Nobody listens once the edge ends.
@@ -104,34 +105,34 @@ impl Dynos {
         Arc::clone(&known.dyno)
     }
 
-    /// Forgets one. Requests that are under way to it go on.
-    pub fn remove(&mut self, dyno: DynoId) {
+    /// Forgets a dyno. Requests in flight to it go on.
+    pub(super) fn remove(&mut self, dyno: DynoId) {
         if let Some(known) = self.known.remove(&dyno) {
-            // Nobody is to begin another, who may have looked it up before.
+            // A request that looked the dyno up before must not begin now.
             known.dyno.set_state(BackendState::Draining);
         }
     }
 
-    /// Hears that something happened to a dyno.
-    pub fn hear(&mut self, event: EdgeEvent) {
+    /// Notes that something happened to a dyno.
+    pub(super) fn hear(&mut self, event: EdgeEvent) {
         let (EdgeEvent::Bound(dyno) | EdgeEvent::Drained(dyno)) = event;
         self.news |= self.known.contains_key(&dyno);
     }
 
-    /// Everything is to be told again: the controller is a new one.
-    pub fn forget_told(&mut self) {
+    /// Makes [`Self::tell`] tell everything again, to a new controller.
+    pub(super) fn forget_told(&mut self) {
         for known in self.known.values_mut() {
             (known.told_bound, known.told_drained) = (false, false);
         }
         self.news = true;
     }
 
-    /// Tells what was not told yet; false if nobody listens.
-    pub fn tell(&mut self, tell: impl Fn(EdgeEvent) -> bool) -> bool {
+    /// Tells what the controller has not heard yet; false if nobody listens.
+    pub(super) fn tell(&mut self, tell: impl Fn(EdgeEvent) -> bool) -> bool {
         if !std::mem::take(&mut self.news) {
             return true;
         }
-        let elder = self.elder.as_ref();
+        let predecessor = self.predecessor.as_ref();
         for (id, known) in &mut self.known {
             let dyno = &known.dyno;
             let event = match dyno.state() {
@@ -141,8 +142,8 @@ impl Dynos {
                 }
                 BackendState::Draining
                     if !known.told_drained
-                        && dyno.under_way() == 0
-                        && elder.is_none_or(|elder| elder.is_done_with(*id)) =>
+                        && dyno.is_drained()
+                        && predecessor.is_none_or(|predecessor| predecessor.is_done_with(*id)) =>
                 {
                     known.told_drained = true;
                     EdgeEvent::Drained(*id)
@@ -156,50 +157,52 @@ impl Dynos {
         true
     }
 
-    /// Closes connections that nobody used for a while.
-    pub fn sweep(&self) {
+    /// Closes connections that were not used for a while.
+    pub(super) fn sweep(&self) {
         for known in self.known.values() {
             known.dyno.sweep(self.web.limits.dyno_keep_alive);
         }
     }
 
-    /// To which requests are under way here and in the edges before this one; `None` while that
-    /// is not known.
-    pub fn busy(&self) -> Option<Vec<DynoId>> {
-        let here = self.known.values().filter(|known| known.dyno.under_way() > 0);
+    /// The dynos to which requests are in flight, here and in the edges before this one. `None`
+    /// while that is not known.
+    pub(super) fn busy(&self) -> Option<Vec<DynoId>> {
+        let here = self.known.values().filter(|known| known.dyno.requests() > 0);
         let mut busy: BTreeSet<DynoId> = here.map(|known| known.dyno.id).collect();
-        if let Some(elder) = &self.elder {
-            if elder.done != Some(elder.passed) {
+        if let Some(predecessor) = &self.predecessor {
+            if predecessor.done != Some(predecessor.passed) {
                 return None;
             }
-            busy.extend(&elder.busy);
+            busy.extend(&predecessor.busy);
         }
         Some(busy.into_iter().collect())
     }
 
-    /// There is an edge that is still busy with what it began.
-    pub fn set_elder(&mut self, orders: UnboundedSender<(u64, Order)>) {
-        self.elder = Some(Elder { orders, passed: 0, done: None, busy: BTreeSet::new() });
+    /// This edge took over from another, which gets these orders.
+    pub(super) fn set_predecessor(&mut self, orders: UnboundedSender<(u64, Order)>) {
+        self.predecessor =
+            Some(Predecessor { orders, passed: 0, done: None, busy: BTreeSet::new() });
     }
 
-    /// Passes on to it what it has to know, too.
-    pub fn pass_on(&mut self, order: Order) {
-        if let Some(elder) = &mut self.elder {
-            elder.passed += 1;
-            if elder.orders.send((elder.passed, order)).is_err() {
-                self.elder = None;
+    /// Sends an order on to the edge before this one, if there is one.
+    pub(super) fn pass_on(&mut self, order: Order) {
+        if let Some(predecessor) = &mut self.predecessor {
+            predecessor.passed += 1;
+            if predecessor.orders.send((predecessor.passed, order)).is_err() {
+                self.predecessor = None;
             }
         }
     }
 
-    /// Hears how it is doing.
-    pub fn hear_elder(&mut self, busy: Option<(u64, Vec<DynoId>)>) {
-        match (busy, &mut self.elder) {
-            (Some((done, busy)), Some(elder)) => {
-                elder.done = Some(done);
-                elder.busy = busy.into_iter().collect();
+    /// Notes the last order that the edge before this one has done, and the dynos to which it has
+    /// requests in flight; or that it is gone.
+    pub(super) fn hear_predecessor(&mut self, busy: Option<(u64, Vec<DynoId>)>) {
+        match (busy, &mut self.predecessor) {
+            (Some((done, busy)), Some(predecessor)) => {
+                predecessor.done = Some(done);
+                predecessor.busy = busy.into_iter().collect();
             }
-            (Some(_) | None, _) => self.elder = None,
+            (Some(_) | None, _) => self.predecessor = None,
         }
         self.news = true;
     }

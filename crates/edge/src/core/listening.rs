@@ -1,15 +1,13 @@
-//! A socket that is kept open as long as it is wanted: made as soon as its namespace is there,
-//! closed when that goes, made anew when it comes back.
+//! A socket that is kept open as long as it is wanted: it is opened as soon as its namespace exists,
+//! closed when the namespace goes, and opened anew when that comes back.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use model::{EniId, SpaceId, VpcId};
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,50 +15,28 @@ use tokio_util::task::AbortOnDropHandle;
 use super::watch::Names;
 use crate::dns::serve::{Resolver, datagrams, streams};
 use crate::sockets::{Kind, Namespace, Sockets};
-use crate::web::doors::{Door, Workers};
+use crate::web::connections::{Endpoint, Workers};
 
-/// From one try to the next, at first and at most.
+/// The pause between two tries to open a socket: the first pause, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// Which socket: what an edge calls it that hands it over to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spot {
-    /// The public router in the clear.
-    PublicHttp,
-    /// The public router over TLS.
-    PublicHttps,
-    /// Public names, in packets.
-    PublicDatagrams,
-    /// Public names, over streams.
-    PublicStreams,
-    /// A space's router on one of its interfaces, in the clear.
-    SpaceHttp(SpaceId, EniId),
-    /// The same over TLS.
-    SpaceHttps(SpaceId, EniId),
-    /// A VPC's resolver at one of its addresses, in packets.
-    VpcDatagrams(VpcId, Ipv4Addr),
-    /// The same over streams.
-    VpcStreams(VpcId, Ipv4Addr),
-}
-
-/// Who takes what comes to a socket.
+/// What serves the connections or packets that come to a socket.
 #[derive(Clone)]
-pub enum Taker {
-    /// A router.
-    Web(Door),
-    /// A resolver, packet by packet.
+pub(crate) enum Acceptor {
+    /// A router, over TCP.
+    Web(Endpoint),
+    /// A resolver, over UDP.
     Datagrams(Arc<Resolver>),
-    /// A resolver, over streams.
+    /// A resolver, over TCP.
     Streams(Arc<Resolver>),
 }
 
-/// A socket that is open.
+/// An open socket.
 #[derive(Debug, Clone)]
-pub enum Socket {
-    /// For streams.
+pub(crate) enum Socket {
+    /// A TCP socket that listens.
     Listener(Arc<TcpListener>),
-    /// For packets.
+    /// A UDP socket.
     Datagrams(Arc<UdpSocket>),
 }
 
@@ -73,19 +49,19 @@ impl AsFd for Socket {
     }
 }
 
-/// Counts sockets that were not tried yet or are about to be closed, and those that could not be
-/// made.
+/// Counts the sockets that were not tried yet or are about to be closed, and those that could not
+/// be opened.
 #[derive(Debug, Default)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     waiting: AtomicUsize,
     unbound: AtomicUsize,
     none: Notify,
 }
 
 impl Attempts {
-    /// Waits until every socket was tried, and every one that is not wanted any more is closed.
-    /// Says how many are still missing.
-    pub async fn all_made(&self) -> usize {
+    /// Waits until every wanted socket was tried and every other one is closed. Gives the number of
+    /// sockets that could not be opened yet.
+    pub(crate) async fn all_made(&self) -> usize {
         loop {
             let mut none = std::pin::pin!(self.none.notified());
             none.as_mut().enable();
@@ -112,7 +88,7 @@ impl Attempts {
 
 struct Attempt {
     attempts: Arc<Attempts>,
-    /// Whether somebody counts on it being closed.
+    /// Whether [`Attempts`] counts the socket as one that is about to be closed.
     closing: Arc<AtomicBool>,
     tried: bool,
     bound: bool,
@@ -135,7 +111,7 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        // What is not wanted any more is not missing.
+        // A socket that is not wanted any more is not missing.
         self.tried(true);
         if self.closing.load(Ordering::SeqCst) {
             self.attempts.end_one();
@@ -143,23 +119,23 @@ impl Drop for Attempt {
     }
 }
 
-/// What all sockets need.
-pub struct Means {
-    /// Makes them.
+/// What all listening sockets need.
+pub(crate) struct Environment {
+    /// Opens them.
     pub sockets: Sockets,
-    /// Says when namespaces change.
+    /// Notifies of namespaces that come and go.
     pub names: Arc<Names>,
-    /// Serves the connections.
+    /// The threads that serve connections of routers.
     pub workers: Arc<Workers>,
-    /// Counts tries.
+    /// Counts what is not done yet.
     pub attempts: Arc<Attempts>,
-    /// Whether we were told what to answer. Before that nothing is taken from a socket: what comes
-    /// waits there, rather than hear that what it asks for does not exist.
+    /// Whether the edge has an intent. Before that nothing is taken from a socket: whoever comes
+    /// waits there, and does not hear that what they ask for does not exist.
     pub told: watch::Sender<bool>,
 }
 
-/// A socket that is wanted. Dropping it closes it.
-pub struct Listening {
+/// A socket that is wanted. It is closed when this is dropped.
+pub(crate) struct Listening {
     open: Arc<Mutex<Option<Socket>>>,
     attempts: Arc<Attempts>,
     closing: Arc<AtomicBool>,
@@ -176,54 +152,57 @@ impl Drop for Listening {
 }
 
 impl Listening {
-    /// Wants one. `adopted` is one that is there already.
-    pub fn start(
-        means: &Arc<Means>,
+    /// Opens a socket, or goes on with one that is open already.
+    pub(crate) fn start(
+        environment: &Arc<Environment>,
         namespace: Namespace,
         address: SocketAddr,
-        taker: Taker,
+        acceptor: Acceptor,
         adopted: Option<OwnedFd>,
     ) -> Self {
         let open = Arc::new(Mutex::default());
-        let attempt = means.attempts.begin();
+        let attempt = environment.attempts.begin();
         let closing = Arc::clone(&attempt.closing);
-        let keeper = Keeper {
+        let task = ListenTask {
             attempt,
-            means: Arc::clone(means),
+            environment: Arc::clone(environment),
             namespace,
             address,
-            taker,
+            acceptor,
             open: Arc::clone(&open),
         };
-        let attempts = Arc::clone(&means.attempts);
+        let attempts = Arc::clone(&environment.attempts);
         Self {
             open,
             attempts,
             closing,
-            _task: AbortOnDropHandle::new(tokio::spawn(keeper.run(adopted))),
+            _task: AbortOnDropHandle::new(tokio::spawn(task.run(adopted))),
         }
     }
 
-    /// The socket, while there is one.
-    pub fn socket(&self) -> Option<Socket> {
+    /// The socket, if it is open.
+    pub(crate) fn socket(&self) -> Option<Socket> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-struct Keeper {
-    means: Arc<Means>,
+/// The task that keeps a socket open and serves it.
+struct ListenTask {
+    environment: Arc<Environment>,
     namespace: Namespace,
     address: SocketAddr,
-    taker: Taker,
+    acceptor: Acceptor,
     open: Arc<Mutex<Option<Socket>>>,
     attempt: Attempt,
 }
 
-impl Keeper {
+impl ListenTask {
     async fn run(mut self, mut adopted: Option<OwnedFd>) {
-        let changes = self.means.names.of(&self.namespace);
+        let changes = self.environment.names.of(&self.namespace);
         let mut pause = RETRY.0;
         let mut told = false;
+        #[cfg(test)]
+        crate::fault::at("listener", b"");
         loop {
             let identity = self.namespace.identity();
             match self.open(adopted.take()).await {
@@ -241,10 +220,10 @@ impl Keeper {
                             changed.await;
                         }
                     };
-                    let mut orders = self.means.told.subscribe();
+                    let mut orders = self.environment.told.subscribe();
                     let serving = async {
                         orders.wait_for(|told| *told).await.map_err(io::Error::other)?;
-                        serve(&self.means.workers, socket, self.taker.clone()).await
+                        serve(&self.environment.workers, socket, self.acceptor.clone()).await
                     };
                     tokio::select! {
                         ended = serving => {
@@ -272,13 +251,13 @@ impl Keeper {
     }
 
     async fn open(&self, adopted: Option<OwnedFd>) -> io::Result<Socket> {
-        let (datagrams, kind) = match &self.taker {
-            Taker::Datagrams(_) => (true, Kind::Datagrams(self.address)),
-            Taker::Web(_) | Taker::Streams(_) => (false, Kind::Listener(self.address)),
+        let (datagrams, kind) = match &self.acceptor {
+            Acceptor::Datagrams(_) => (true, Kind::Datagrams(self.address)),
+            Acceptor::Web(_) | Acceptor::Streams(_) => (false, Kind::Listener(self.address)),
         };
         let fd = match adopted {
             Some(fd) => fd,
-            None => self.means.sockets.make(&self.namespace, kind).await?,
+            None => self.environment.sockets.make(&self.namespace, kind).await?,
         };
         Ok(if datagrams {
             Socket::Datagrams(Arc::new(fd.into()))
@@ -292,15 +271,19 @@ impl Keeper {
     }
 }
 
-async fn serve(workers: &Workers, socket: Socket, taker: Taker) -> io::Result<()> {
-    match (socket, taker) {
-        (Socket::Listener(listener), Taker::Web(door)) => workers.accept(listener, door).await,
-        (Socket::Listener(listener), Taker::Streams(resolver)) => streams(listener, resolver).await,
-        (Socket::Datagrams(socket), Taker::Datagrams(resolver)) => {
+async fn serve(workers: &Workers, socket: Socket, acceptor: Acceptor) -> io::Result<()> {
+    match (socket, acceptor) {
+        (Socket::Listener(listener), Acceptor::Web(endpoint)) => {
+            workers.accept(listener, endpoint).await
+        }
+        (Socket::Listener(listener), Acceptor::Streams(resolver)) => {
+            streams(listener, resolver).await
+        }
+        (Socket::Datagrams(socket), Acceptor::Datagrams(resolver)) => {
             datagrams(socket, resolver).await
         }
-        (Socket::Listener(_), Taker::Datagrams(_))
-        | (Socket::Datagrams(_), Taker::Web(_) | Taker::Streams(_)) => {
+        (Socket::Listener(_), Acceptor::Datagrams(_))
+        | (Socket::Datagrams(_), Acceptor::Web(_) | Acceptor::Streams(_)) => {
             Err(io::Error::other("the socket is of another kind"))
         }
     }

@@ -1,7 +1,7 @@
 //! The routers of spaces.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -9,47 +9,66 @@ use model::edge::{AppRoute, BackendState, RouterIntent};
 use model::{AppId, DynoId, EniId, SpaceId};
 use tokio::sync::Notify;
 
-use super::listening::{Listening, Spot, Taker};
-use super::{Core, at};
+use super::dynos::Dynos;
+use super::listeners::Listeners;
+use super::listening::{Acceptor, Listening};
+use super::shared::Shared;
+use crate::protocol::SocketId;
 use crate::sockets::Namespace;
 use crate::web::Scope;
-use crate::web::doors::Door;
+use crate::web::connections::Endpoint;
 use crate::web::table::{App, Hosts, View, change};
+
+/// The routers of all spaces.
+pub(crate) struct Spaces {
+    shared: Arc<Shared>,
+    spaces: BTreeMap<SpaceId, Space>,
+}
 
 /// A space's router.
 #[derive(Default)]
-pub struct Space {
+struct Space {
     hosts: Arc<Hosts>,
     apps: BTreeMap<AppId, Arc<App>>,
-    listening: BTreeMap<(EniId, Ipv4Addr), Vec<(Spot, Listening)>>,
+    listening: BTreeMap<(EniId, Ipv4Addr), Vec<(SocketId, Listening)>>,
 }
 
-impl Space {
-    /// Looks at each of its sockets.
-    pub fn each(&self, look: &mut impl FnMut(Spot, &Listening)) {
-        for (spot, listening) in self.listening.values().flatten() {
-            look(*spot, listening);
+impl Spaces {
+    /// No routers.
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, spaces: BTreeMap::new() }
+    }
+
+    /// Calls a closure with each socket that is wanted.
+    pub(crate) fn each(&self, look: &mut impl FnMut(SocketId, &Listening)) {
+        let spaces = self.spaces.values();
+        for (id, listening) in spaces.flat_map(|space| space.listening.values()).flatten() {
+            look(*id, listening);
         }
     }
 
-    /// Closes its sockets.
-    pub fn close(&mut self) {
-        self.listening.clear();
+    /// Closes all sockets.
+    pub(crate) fn close(&mut self) {
+        for space in self.spaces.values_mut() {
+            space.listening.clear();
+        }
     }
-}
 
-impl Core {
-    pub(super) fn set_space(&mut self, id: SpaceId, intent: Option<RouterIntent>) {
-        let before = self.intent.spaces.remove(&id);
+    /// Makes a space's router what the intent says, or ends it if there is no intent. `before` is
+    /// the intent until now.
+    pub(crate) fn set(
+        &mut self,
+        id: SpaceId,
+        before: Option<&RouterIntent>,
+        after: Option<&RouterIntent>,
+        dynos: &mut Dynos,
+        listeners: &mut Listeners,
+    ) {
+        let shared = &self.shared;
         let mut space = self.spaces.remove(&id).unwrap_or_default();
-        let after = intent.as_ref();
-        let dynos = |intent: &RouterIntent| -> BTreeSet<DynoId> {
-            intent.apps.values().flat_map(|app| &app.backends).map(|it| it.dyno).collect()
-        };
-        let left = after.map(dynos).unwrap_or_default();
         // The state of each dyno comes first: what a request looks up never says more than it.
         if let Some(intent) = after {
-            self.set_apps(&mut space, intent);
+            space.set_apps(intent, shared, dynos);
         }
         for app in gone(&space, after) {
             if let Some(app) = space.apps.remove(&app) {
@@ -57,8 +76,8 @@ impl Core {
             }
         }
         for internal in [false, true] {
-            let (old, new) = (hosts(before.as_ref(), internal), hosts(after, internal));
-            let table: &Hosts = if internal { &space.hosts } else { &self.shared.web.public };
+            let (old, new) = (hosts(before, internal), hosts(after, internal));
+            let table: &Hosts = if internal { &space.hosts } else { &shared.web.public };
             let lost: Vec<String> =
                 old.keys().filter(|host| !new.contains_key(*host)).cloned().collect();
             let apps: HashMap<String, Arc<App>> = new
@@ -67,19 +86,21 @@ impl Core {
                 .collect();
             change(table, &lost, &apps);
         }
-        for dyno in before.as_ref().map(dynos).unwrap_or_default().difference(&left) {
-            self.dynos.remove(*dyno);
+        let left = after.map(dynos_of).unwrap_or_default();
+        for dyno in before.map(dynos_of).unwrap_or_default().difference(&left) {
+            dynos.remove(*dyno);
         }
-        if let Some(intent) = intent {
-            self.set_doors(id, &mut space, &intent);
+        if let Some(intent) = after {
+            space.listen(id, intent, shared, listeners);
             self.spaces.insert(id, space);
-            self.intent.spaces.insert(id, intent);
         }
     }
+}
 
-    fn set_apps(&mut self, space: &mut Space, intent: &RouterIntent) {
+impl Space {
+    fn set_apps(&mut self, intent: &RouterIntent, shared: &Shared, dynos: &mut Dynos) {
         let exits: Arc<[Namespace]> =
-            intent.interfaces.keys().map(|eni| self.interface(*eni)).collect();
+            intent.interfaces.keys().map(|eni| shared.interface(*eni)).collect();
         let trusted: Arc<[model::Cidr]> = intent.trusted.clone().into();
         for (id, route) in &intent.apps {
             let mut view = View {
@@ -89,16 +110,16 @@ impl Core {
                 ..View::default()
             };
             for backend in &route.backends {
-                let dyno = self.dynos.set(backend, &exits);
+                let dyno = dynos.set(backend, &exits);
                 match backend.state {
                     BackendState::Starting => view.starting.push(dyno),
                     BackendState::Up => view.up.push(dyno),
                     BackendState::Draining => {}
                 }
             }
-            let app = space.apps.entry(*id).or_insert_with(|| {
+            let app = self.apps.entry(*id).or_insert_with(|| {
                 Arc::new(App {
-                    log: self.shared.logs.of(*id),
+                    log: shared.logs.of(*id),
                     view: ArcSwap::default(),
                     changed: Notify::new(),
                 })
@@ -107,31 +128,41 @@ impl Core {
         }
     }
 
-    fn set_doors(&mut self, id: SpaceId, space: &mut Space, intent: &RouterIntent) {
-        let kept = |eni: &EniId, address: &Ipv4Addr| intent.interfaces.get(eni) == Some(address);
-        space.listening.retain(|(eni, address), _| kept(eni, address));
-        if self.replaced {
-            return;
-        }
-        let place = self.shared.config.place;
+    fn listen(
+        &mut self,
+        id: SpaceId,
+        intent: &RouterIntent,
+        shared: &Shared,
+        listeners: &mut Listeners,
+    ) {
+        let stays = |eni: &EniId, address: &Ipv4Addr| intent.interfaces.get(eni) == Some(address);
+        self.listening.retain(|(eni, address), _| stays(eni, address));
+        let location = shared.config.location;
         for (eni, address) in &intent.interfaces {
-            if space.listening.contains_key(&(*eni, *address)) {
+            if self.listening.contains_key(&(*eni, *address)) {
                 continue;
             }
-            let mut doors = vec![(Spot::SpaceHttp(id, *eni), place.http(), None)];
-            if let Some(tls) = &self.shared.tls {
-                doors.push((Spot::SpaceHttps(id, *eni), place.https(), Some(tls.clone())));
+            let mut sockets = vec![(SocketId::SpaceHttp(id, *eni), location.http(), None)];
+            if let Some(tls) = &shared.tls {
+                let tls = Some(tls.clone());
+                sockets.push((SocketId::SpaceHttps(id, *eni), location.https(), tls));
             }
-            let mut listening = Vec::new();
-            for (spot, port, tls) in doors {
-                let scope = Scope::Space(Arc::clone(&space.hosts));
-                let taker = Taker::Web(Door { scope, port, tls });
-                let namespace = self.interface(*eni);
-                listening.push((spot, self.listen(spot, namespace, at(*address, port), taker)));
-            }
-            space.listening.insert((*eni, *address), listening);
+            let listening = sockets.into_iter().filter_map(|(socket, port, tls)| {
+                let scope = Scope::Space(Arc::clone(&self.hosts));
+                let acceptor = Acceptor::Web(Endpoint { scope, port, tls });
+                let address = SocketAddr::new(IpAddr::V4(*address), port);
+                let namespace = shared.interface(*eni);
+                Some((socket, listeners.listen(socket, namespace, address, acceptor)?))
+            });
+            let listening = listening.collect();
+            self.listening.insert((*eni, *address), listening);
         }
     }
+}
+
+/// The dynos of all apps of a space.
+fn dynos_of(intent: &RouterIntent) -> BTreeSet<DynoId> {
+    intent.apps.values().flat_map(|app| &app.backends).map(|backend| backend.dyno).collect()
 }
 
 fn show(app: &App, view: View) {

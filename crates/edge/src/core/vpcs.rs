@@ -1,79 +1,96 @@
 //! The resolvers of VPCs.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::collections::btree_map::Entry;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use model::VpcId;
 use model::edge::ResolverIntent;
 
-use super::listening::{Listening, Spot, Taker};
-use super::{Core, at};
+use super::listeners::Listeners;
+use super::listening::{Acceptor, Listening};
+use super::shared::Shared;
 use crate::dns::known::{Knowledge, Zones};
 use crate::dns::serve::Resolver;
+use crate::protocol::SocketId;
 
-/// A VPC's resolver.
-pub struct Vpc {
-    resolver: Arc<Resolver>,
-    listening: BTreeMap<Ipv4Addr, [(Spot, Listening); 2]>,
+/// The resolvers of all VPCs.
+pub(crate) struct Vpcs {
+    shared: Arc<Shared>,
+    vpcs: BTreeMap<VpcId, Vpc>,
 }
 
-impl Vpc {
-    /// Looks at each of its sockets.
-    pub fn each(&self, look: &mut impl FnMut(Spot, &Listening)) {
-        for (spot, listening) in self.listening.values().flatten() {
-            look(*spot, listening);
+/// A VPC's resolver.
+struct Vpc {
+    resolver: Arc<Resolver>,
+    listening: BTreeMap<Ipv4Addr, Vec<(SocketId, Listening)>>,
+}
+
+impl Vpcs {
+    /// No resolvers.
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, vpcs: BTreeMap::new() }
+    }
+
+    /// Calls a closure with each socket that is wanted.
+    pub(crate) fn each(&self, look: &mut impl FnMut(SocketId, &Listening)) {
+        for (id, listening) in self.vpcs.values().flat_map(|vpc| vpc.listening.values()).flatten() {
+            look(*id, listening);
         }
     }
 
-    /// Closes its sockets.
-    pub fn close(&mut self) {
-        self.listening.clear();
+    /// Closes all sockets.
+    pub(crate) fn close(&mut self) {
+        for vpc in self.vpcs.values_mut() {
+            vpc.listening.clear();
+        }
     }
-}
 
-impl Core {
-    pub(super) fn set_vpc(&mut self, id: VpcId, intent: Option<ResolverIntent>) {
+    /// Makes a VPC's resolver what the intent says, or ends it if there is no intent.
+    pub(crate) fn set(
+        &mut self,
+        id: VpcId,
+        intent: Option<&ResolverIntent>,
+        listeners: &mut Listeners,
+    ) {
         let Some(intent) = intent else {
             self.vpcs.remove(&id);
-            self.intent.vpcs.remove(&id);
             return;
         };
-        let platform = Arc::clone(&self.shared.platform);
+        let shared = &self.shared;
+        let platform = Arc::clone(&shared.platform);
         let known = Knowledge::Vpc(platform, Box::new(Zones::new(intent.clone())));
-        let mut vpc = match self.vpcs.remove(&id) {
-            Some(vpc) => {
-                vpc.resolver.known.store(Arc::new(known));
-                vpc
+        let vpc = match self.vpcs.entry(id) {
+            Entry::Occupied(vpc) => {
+                vpc.get().resolver.known.store(Arc::new(known));
+                vpc.into_mut()
             }
-            None => {
-                let rate = self.shared.config.limits.dns_rate;
-                let resolver = Resolver::new(known, self.shared.forwarder.clone(), rate);
-                Vpc { resolver: Arc::new(resolver), listening: BTreeMap::new() }
+            Entry::Vacant(vpc) => {
+                let rate = shared.config.limits.dns_rate;
+                let resolver = Arc::new(Resolver::new(known, shared.forwarder.clone(), rate));
+                vpc.insert(Vpc { resolver, listening: BTreeMap::new() })
             }
         };
         vpc.listening.retain(|address, _| intent.addresses.contains(address));
         for address in &intent.addresses {
-            if !self.replaced && !vpc.listening.contains_key(address) {
-                let sockets = self.resolve_at(id, *address, &vpc.resolver);
-                vpc.listening.insert(*address, sockets);
+            if vpc.listening.contains_key(address) {
+                continue;
             }
+            let socket = SocketAddr::new(IpAddr::V4(*address), shared.config.location.dns());
+            let acceptors = [
+                (
+                    SocketId::VpcDatagrams(id, *address),
+                    Acceptor::Datagrams(Arc::clone(&vpc.resolver)),
+                ),
+                (SocketId::VpcStreams(id, *address), Acceptor::Streams(Arc::clone(&vpc.resolver))),
+            ];
+            let listening = acceptors.into_iter().filter_map(|(id_of_socket, acceptor)| {
+                let namespace = shared.router_of(id);
+                let listening = listeners.listen(id_of_socket, namespace, socket, acceptor)?;
+                Some((id_of_socket, listening))
+            });
+            vpc.listening.insert(*address, listening.collect());
         }
-        self.vpcs.insert(id, vpc);
-        self.intent.vpcs.insert(id, intent);
-    }
-
-    fn resolve_at(
-        &mut self,
-        id: VpcId,
-        address: Ipv4Addr,
-        resolver: &Arc<Resolver>,
-    ) -> [(Spot, Listening); 2] {
-        let socket = at(address, self.shared.config.place.dns());
-        let takers = [
-            (Spot::VpcDatagrams(id, address), Taker::Datagrams(Arc::clone(resolver))),
-            (Spot::VpcStreams(id, address), Taker::Streams(Arc::clone(resolver))),
-        ];
-        takers.map(|(spot, taker)| (spot, self.listen(spot, self.router_of(id), socket, taker)))
     }
 }

@@ -1,18 +1,27 @@
-//! Notices namespaces that come and go.
+//! Notices network namespaces that come and go.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use os::netns::DIR;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
-use crate::sockets::{DIR, Namespace, readable};
+use crate::sockets::{Namespace, Steady, readable};
 
-/// What the kernel tells changes of the directory through.
-pub struct Watch(Inotify);
+/// The pause between two looks at namespaces of which the kernel does not tell.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The kernel's notifications of changes in the directory of namespaces.
+struct Watch(Inotify);
+
+impl Steady for Watch {}
 
 impl AsRawFd for Watch {
     fn as_raw_fd(&self) -> RawFd {
@@ -28,11 +37,11 @@ impl AsFd for Watch {
 
 /// Wakes whoever waits for a change of a namespace's name.
 #[derive(Debug, Default)]
-pub struct Names(Mutex<HashMap<Arc<str>, Arc<Notify>>>);
+pub(crate) struct Names(Mutex<HashMap<Arc<str>, Arc<Notify>>>);
 
 impl Names {
-    /// What is notified when a name is given or taken away.
-    pub fn of(&self, namespace: &Namespace) -> Arc<Notify> {
+    /// Notified when the name of a namespace is given or taken away.
+    pub(crate) fn of(&self, namespace: &Namespace) -> Arc<Notify> {
         match namespace {
             Namespace::Own => Arc::default(),
             Namespace::Named(name) => {
@@ -60,14 +69,31 @@ impl Names {
         });
     }
 
-    /// Watches the directory of names, for ever.
-    pub async fn watch(&self) -> io::Result<()> {
+    /// Watches the directory of namespaces, for ever. Where the kernel cannot tell of it, everybody who
+    /// waits is woken from time to time instead.
+    pub(crate) async fn keep_watching(&self) {
+        let mut told = false;
+        loop {
+            #[cfg(test)]
+            crate::fault::at("names", b"");
+            let Err(error) = self.watch().await;
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(%error, "cannot watch for network namespaces, and looks itself");
+            }
+            self.wake_all();
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn watch(&self) -> io::Result<Infallible> {
         fs::create_dir_all(DIR)?;
         let flags = InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK;
         let inotify = Inotify::init(flags)?;
         let wanted =
             AddWatchFlags::IN_CREATE | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_TO;
         inotify.add_watch(DIR, wanted)?;
+        // What changed while nobody watched.
+        self.wake_all();
         let inotify = readable(Watch(inotify))?;
         loop {
             let mut ready = inotify.readable().await?;

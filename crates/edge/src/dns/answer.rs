@@ -1,4 +1,4 @@
-//! From a packet to its answer: pure, so that any packet can be tried.
+//! The answer to a DNS packet: a pure function, so that any packet can be tried.
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, PTR, SOA};
@@ -6,40 +6,40 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 use super::known::{Found, Knowledge};
 
-/// How long an answer may be kept, in seconds: dynos come and go.
-pub const TTL: u32 = 5;
-/// What a client without EDNS takes over UDP, in bytes.
+/// How long an answer may be cached, in seconds. It is short, for dynos come and go.
+pub(crate) const TTL: u32 = 5;
+/// The size of a UDP packet that a client without EDNS takes, in bytes.
 const PLAIN_BYTES: u16 = 512;
-/// What is sent over UDP at most, in bytes: it fits every path.
+/// The size of the largest UDP packet that is sent, in bytes. It fits every path.
 const MOST_BYTES: u16 = hickory_proto::op::DEFAULT_MAX_PAYLOAD_LEN;
-/// Addresses in one answer.
+/// The most addresses in one answer.
 const ADDRESSES: usize = 1000;
 const HEADER_BYTES: usize = 12;
-/// Marks an answer in the third byte of a packet.
+/// The bit in the third byte of a packet that tells an answer from a question.
 const IS_ANSWER: u8 = 0x80;
 
-/// How a question came.
+/// The transport over which a question came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// In one packet.
+pub(crate) enum Transport {
+    /// UDP: the question is one packet.
     Udp,
-    /// Over a stream.
+    /// TCP.
     Tcp,
 }
 
-/// What becomes of a packet.
+/// What is to be done about a packet.
 #[derive(Debug)]
-pub enum Answer {
-    /// This goes back.
+pub(crate) enum Answer {
+    /// This packet is sent back.
     Reply(Vec<u8>),
-    /// Nobody here knows.
+    /// The name is not known here; another resolver may be asked.
     Elsewhere(Box<Message>),
-    /// It is no question.
+    /// Nothing: the packet is no question.
     Nothing,
 }
 
-/// Answers a packet. `turn` rotates the addresses of a name that has several.
-pub fn answer(
+/// Answers a packet. `turn` rotates the addresses of a name that has several of them.
+pub(crate) fn answer(
     packet: &[u8],
     known: &Knowledge,
     transport: Transport,
@@ -71,8 +71,8 @@ pub fn answer(
     Answer::Reply(encode(&reply, &question, transport))
 }
 
-/// An answer that holds an error alone.
-pub fn refuse(
+/// An answer that holds nothing but an error.
+pub(crate) fn refuse(
     question: &Message,
     code: ResponseCode,
     transport: Transport,
@@ -84,15 +84,15 @@ pub fn refuse(
     Answer::Reply(encode(&reply, question, transport))
 }
 
-/// An answer that tells the client to ask again over a stream.
-pub fn truncated(question: &Message, recursive: bool) -> Vec<u8> {
+/// An answer that tells the client to ask again over TCP.
+pub(crate) fn truncated(question: &Message, recursive: bool) -> Vec<u8> {
     let mut reply = reply_to(question, recursive);
     reply.metadata.truncation = true;
     reply.to_vec().unwrap_or_default()
 }
 
-/// What a client takes over UDP, in bytes.
-pub fn bound(question: &Message) -> usize {
+/// The size of a UDP packet that a client takes, in bytes.
+pub(crate) fn bound(question: &Message) -> usize {
     let asked = question.edns.as_ref().map_or(PLAIN_BYTES, Edns::max_payload);
     usize::from(asked.clamp(PLAIN_BYTES, MOST_BYTES))
 }
@@ -119,7 +119,7 @@ fn unfit(question: &Message) -> Option<ResponseCode> {
         return Some(ResponseCode::Refused);
     }
     match query.query_type() {
-        // Whole zones are given to nobody.
+        // Nobody gets whole zones.
         RecordType::AXFR | RecordType::IXFR => Some(ResponseCode::Refused),
         RecordType::OPT => Some(ResponseCode::FormErr),
         _ => None,
@@ -144,7 +144,7 @@ fn reply_to(question: &Message, recursive: bool) -> Message {
     reply
 }
 
-/// Puts in what is known. `zone` finds the zone of the name, for what does not say it itself.
+/// Fills an answer with what is known. `zone` gives the name's zone where `found` does not.
 fn fill<'a>(
     reply: &mut Message,
     query: &Query,
@@ -191,7 +191,7 @@ fn absolute(text: &str) -> Option<Name> {
     Some(name)
 }
 
-/// Who says that there is nothing, and for how long.
+/// The record that says in whose name nothing was found, and how long that may be cached.
 fn authority(zone: &str) -> Option<Record> {
     let zone = absolute(zone)?;
     let master = zone.prepend_label("ns").unwrap_or_else(|_| zone.clone());

@@ -1,4 +1,4 @@
-//! Asks the resolvers of the host what nobody here knows.
+//! Asks resolvers beyond the host for names that are not known here.
 
 use std::fs;
 use std::io;
@@ -8,30 +8,31 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::answer::Transport;
 use crate::clock;
 use crate::config::{Config, Forward};
+use crate::shares::Shares;
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-/// How long what that file says is believed.
+/// How long the content of that file is used before it is read again.
 const BELIEVED: Duration = Duration::from_secs(5);
-/// Questions that are under way at once.
+/// The most questions in flight at once.
 const AT_ONCE: usize = 1024;
-/// Answers are as big as a packet can be.
+/// The size of the largest answer, in bytes: as big as a packet can be.
 const PACKET_BYTES: usize = 65_535;
 const HEADER_BYTES: usize = 12;
 
-/// Asks others.
+/// Asks other resolvers.
 #[derive(Debug)]
-pub struct Forwarder {
+pub(crate) struct Forwarder {
     servers: Servers,
-    /// Where we answer ourselves: asking there would go round in circles.
+    /// The addresses at which this edge answers. To ask there would go round in circles.
     ours: Vec<SocketAddr>,
     patience: Duration,
-    at_once: Semaphore,
+    /// The slots for questions in flight, which the resolvers of all VPCs share.
+    at_once: Shares<u64>,
 }
 
 #[derive(Debug)]
@@ -41,8 +42,8 @@ enum Servers {
 }
 
 impl Forwarder {
-    /// As configured; `None` if nothing is forwarded.
-    pub fn new(config: &Config) -> Option<Self> {
+    /// The forwarder that the configuration says; `None` if no questions are forwarded.
+    pub(crate) fn new(config: &Config) -> Option<Self> {
         let servers = match &config.forward {
             Forward::None => return None,
             Forward::HostResolvers => Servers::Host(Mutex::default()),
@@ -52,14 +53,19 @@ impl Forwarder {
             servers,
             ours: config.dns.into_iter().collect(),
             patience: config.limits.dns_forward,
-            at_once: Semaphore::new(AT_ONCE),
+            at_once: Shares::new(AT_ONCE),
         })
     }
 
-    /// Asks one server after the other. `None` if none of them answers.
-    pub async fn ask(&self, packet: &[u8], transport: Transport) -> Option<Vec<u8>> {
-        // Whoever asks too much waits no longer than for an answer.
-        let permit = timeout(self.patience, self.at_once.acquire()).await.ok()?.ok()?;
+    /// Asks one server after the other, for the resolver with this number. `None` if no server answers,
+    /// or as long as the resolver has its share of questions in flight.
+    pub(crate) async fn ask(
+        &self,
+        resolver: u64,
+        packet: &[u8],
+        transport: Transport,
+    ) -> Option<Vec<u8>> {
+        let share = self.at_once.take([resolver]).ok()?;
         let mut answer = None;
         for server in self.servers() {
             let asked = async {
@@ -73,7 +79,7 @@ impl Forwarder {
                 break;
             }
         }
-        drop(permit);
+        drop(share);
         answer
     }
 
@@ -98,7 +104,7 @@ impl Forwarder {
     }
 }
 
-/// Whether what is sent to an address comes to a listener.
+/// Whether a packet to an address reaches a listener.
 fn is_same(listener: SocketAddr, address: SocketAddr) -> bool {
     let everywhere = listener.ip().is_unspecified() && address.ip().is_loopback();
     listener.port() == address.port() && (everywhere || listener.ip() == address.ip())
@@ -150,8 +156,8 @@ async fn over_tcp(server: SocketAddr, packet: &[u8]) -> io::Result<Vec<u8>> {
     Ok(with_id(&answer, id(packet)))
 }
 
-/// A packet with its length before it, as streams carry it.
-pub fn framed(packet: &[u8]) -> Vec<u8> {
+/// A packet with its length before it, as TCP carries it.
+pub(crate) fn framed(packet: &[u8]) -> Vec<u8> {
     let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
     let mut framed = Vec::with_capacity(packet.len() + 2);
     framed.extend_from_slice(&length.to_be_bytes());
@@ -168,14 +174,14 @@ fn id(packet: &[u8]) -> u16 {
 
 fn with_id(packet: &[u8], id: u16) -> Vec<u8> {
     let mut changed = packet.to_vec();
-    if let Some(place) = changed.get_mut(..2) {
-        place.copy_from_slice(&id.to_be_bytes());
+    if let Some(start) = changed.get_mut(..2) {
+        start.copy_from_slice(&id.to_be_bytes());
     }
     changed
 }
 
 /// Whether a packet answers a question: the same id, and the same question if it repeats it.
-fn fits(sent: &[u8], received: &[u8]) -> bool {
+pub(super) fn fits(sent: &[u8], received: &[u8]) -> bool {
     let is_answer = received.get(2).is_some_and(|flags| flags & 0x80 != 0);
     if received.len() < HEADER_BYTES || !is_answer || id(sent) != id(received) {
         return false;
@@ -206,6 +212,8 @@ fn question_bytes(body: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -214,6 +222,25 @@ mod tests {
         let expected: Vec<SocketAddr> =
             vec!["192.0.2.1:53".parse().unwrap(), "[::1]:53".parse().unwrap()];
         assert_eq!(name_servers(text), expected);
+    }
+
+    #[tokio::test]
+    async fn one_resolver_leaves_room_for_the_questions_of_others() {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut config = Config::new(PathBuf::from("/nonexistent"));
+        config.forward = Forward::Servers(vec![silent.local_addr().unwrap()]);
+        let forwarder = Forwarder::new(&config).unwrap();
+        let packet = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01";
+        let held: Vec<_> =
+            std::iter::from_fn(|| forwarder.at_once.take([1]).ok()).take(AT_ONCE).collect();
+        assert!(held.len() < AT_ONCE);
+        // Its next question is refused at once, another's goes out.
+        assert_eq!(forwarder.ask(1, packet, Transport::Udp).await, None);
+        let mut heard = [0; 64];
+        tokio::select! {
+            answer = forwarder.ask(2, packet, Transport::Udp) => panic!("{answer:?}"),
+            length = silent.recv(&mut heard) => assert_eq!(length.unwrap(), packet.len()),
+        }
     }
 
     #[test]

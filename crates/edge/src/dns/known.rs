@@ -1,4 +1,4 @@
-//! What a resolver knows, apart from any wire.
+//! The names that a resolver knows, apart from how they are asked for.
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
@@ -6,48 +6,47 @@ use std::sync::Arc;
 
 use model::Cidr;
 use model::edge::{Domains, ResolverIntent, is_in, known_as};
+use model::names::{DYNO_ZONE, REVERSE_ZONE};
 
 use crate::web::Web;
 use crate::web::table::find;
 
-/// Under which dynos have their names. Nobody else knows such names, so they are never asked.
-const LOCALSPACE: &str = "localspace";
-/// Everybody's own machine (RFC 6761), so nobody else is asked either.
+/// The name of everybody's own machine (RFC 6761). No other resolver is asked for it, either.
 const LOCALHOST: &str = "localhost";
-const REVERSE: &str = "in-addr.arpa";
-/// Whose reverse names mean nothing outside (RFC 6303), beside the private ranges.
+/// The blocks whose reverse names mean nothing outside (RFC 6303), beside the private ranges.
 const UNROUTED: [Cidr; 3] =
     [Cidr::new(100, 64, 0, 0, 10), Cidr::new(127, 0, 0, 0, 8), Cidr::new(169, 254, 0, 0, 16)];
 
 /// What is known about a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// It has these addresses.
+pub(crate) enum Found {
+    /// The name has these addresses.
     Addresses(Vec<Ipv4Addr>),
-    /// It stands for an address that has this name.
+    /// The name is that of an address in the reverse tree, and points to this name.
     Pointer(String),
-    /// There is such a name, but nothing at it. With the zone that says so.
+    /// The name exists but has no addresses, as this zone says.
     Bare(String),
-    /// There is no such name. With the zone that says so.
+    /// The name does not exist, as this zone says.
     Missing(String),
-    /// Others may know it.
+    /// The name is not known here. Other resolvers may know it.
     Elsewhere,
 }
 
-/// What the platform's domains hold.
+/// The names in the platform's domains.
 #[derive(Debug)]
-pub struct Platform {
-    /// The domains. What the internal one holds is known to VPCs alone, each to its own.
+pub(crate) struct Platform {
+    /// The domains. The names in the internal one are known to VPCs alone, each of which knows its
+    /// own.
     pub domains: Domains,
-    /// Where the public router is.
+    /// The public router's address, if it has one.
     pub address: Option<Ipv4Addr>,
-    /// Knows the hosts of public apps.
+    /// The routers, which know the hosts of public apps.
     pub web: Arc<Web>,
 }
 
 impl Platform {
-    /// What a VPC knows of it. A router that answers its own machine alone is no place to send
-    /// anybody to: the same address is the asker's own.
+    /// What a VPC knows of a name. If the router listens on a loopback address, the name has no address
+    /// for the VPC: the same address would be the asker's own.
     fn find_inside(&self, name: &str) -> Found {
         match self.find(name) {
             Found::Addresses(at) if at.iter().all(Ipv4Addr::is_loopback) => {
@@ -64,7 +63,7 @@ impl Platform {
         zones.max_by_key(|zone| zone.len()).map(String::as_str)
     }
 
-    /// What everybody knows about a name in the domains.
+    /// What everybody knows of a name in the domains.
     fn find(&self, name: &str) -> Found {
         let Some(zone) = self.zone_of(name) else { return Found::Elsewhere };
         let zone = zone.to_owned();
@@ -79,27 +78,27 @@ impl Platform {
     }
 }
 
-/// Somebody who knows names.
+/// The names that one resolver knows.
 #[derive(Debug)]
-pub enum Knowledge {
-    /// What everybody may know.
+pub(crate) enum Knowledge {
+    /// What everybody may know: the names of public apps.
     Public(Arc<Platform>),
-    /// What a VPC knows.
+    /// What a VPC knows besides.
     Vpc(Arc<Platform>, Box<Zones>),
 }
 
 /// The names of a VPC.
 #[derive(Debug)]
-pub struct Zones {
+pub(crate) struct Zones {
     intent: ResolverIntent,
-    /// Names that are there because others end in them.
+    /// Names that exist because longer names end in them.
     between: HashSet<String>,
 }
 
 impl Zones {
-    /// From what was told.
-    pub fn new(mut intent: ResolverIntent) -> Self {
-        intent.zones.extend([LOCALSPACE, LOCALHOST].map(str::to_owned));
+    /// The names of an intent, and those that every VPC has.
+    pub(crate) fn new(mut intent: ResolverIntent) -> Self {
+        intent.zones.extend([DYNO_ZONE, LOCALHOST].map(str::to_owned));
         intent.names.insert(LOCALHOST.to_owned(), vec![Ipv4Addr::LOCALHOST]);
         let mut between: HashSet<String> = intent.zones.iter().cloned().collect();
         for name in intent.names.keys() {
@@ -126,9 +125,9 @@ impl Zones {
         if let Some(pointer) = pointer {
             return Found::Pointer(pointer.clone());
         }
-        // Nobody outside knows whose these are, nor is to be told that somebody asks.
-        if reverse_block(name).is_some_and(is_private) {
-            return Found::Missing(REVERSE.to_owned());
+        // No resolver outside knows private addresses, or is to be told who asks for them.
+        if reverse_block(name).is_some_and(|(block, _)| is_private(block)) {
+            return Found::Missing(REVERSE_ZONE.to_owned());
         }
         Found::Elsewhere
     }
@@ -144,8 +143,8 @@ impl Zones {
 
 impl Knowledge {
     /// The zone that a name is in, as far as it is in one that is known.
-    pub fn zone_of(&self, name: &str) -> Option<&str> {
-        let reverse = is_in(name, REVERSE).then_some(REVERSE);
+    pub(crate) fn zone_of(&self, name: &str) -> Option<&str> {
+        let reverse = is_in(name, REVERSE_ZONE).then_some(REVERSE_ZONE);
         match self {
             Self::Public(platform) => platform.zone_of(name),
             Self::Vpc(platform, zones) => {
@@ -155,13 +154,11 @@ impl Knowledge {
         .or(reverse)
     }
 
-    /// What is known about a name, in lower case and without a trailing dot.
-    pub fn find(&self, name: &str) -> Found {
+    /// What is known of a name in lower case and without a trailing dot.
+    pub(crate) fn find(&self, name: &str) -> Found {
         match self {
             Self::Public(platform) => match platform.find(name) {
-                Found::Elsewhere if is_in(name, LOCALSPACE) => {
-                    Found::Missing(LOCALSPACE.to_owned())
-                }
+                Found::Elsewhere if is_in(name, DYNO_ZONE) => Found::Missing(DYNO_ZONE.to_owned()),
                 found => found,
             },
             // A public app's host is one in every VPC, even if a zone of the VPC holds the
@@ -191,25 +188,32 @@ fn zone_of<'a>(intent: &'a ResolverIntent, name: &str) -> Option<&'a str> {
 
 /// The address that a name of the reverse tree stands for.
 fn reversed(name: &str) -> Option<Ipv4Addr> {
-    reverse_block(name).filter(|block| block.prefix_len() == 32).map(Cidr::base)
+    reverse_block(name)
+        .filter(|(block, exact)| *exact && block.prefix_len() == 32)
+        .map(|it| it.0.base())
 }
 
-/// The addresses that a name of the reverse tree stands for: `2.10.in-addr.arpa` is 10.2.0.0/16.
-fn reverse_block(name: &str) -> Option<Cidr> {
-    let labels = name.strip_suffix(REVERSE)?.strip_suffix('.')?;
+/// The smallest block whose part of the reverse tree a name is in, and whether it stands for just that:
+/// `2.10.in-addr.arpa` stands for 10.2.0.0/16, and `_udp.2.10.in-addr.arpa` is below it.
+fn reverse_block(name: &str) -> Option<(Cidr, bool)> {
+    let labels = name.strip_suffix(REVERSE_ZONE)?.strip_suffix('.')?;
+    let octet = |label: &str| {
+        let plain = label.bytes().all(|byte| byte.is_ascii_digit());
+        let canonical = label == "0" || !label.starts_with('0');
+        label.parse::<u8>().ok().filter(|_| plain && canonical)
+    };
     let mut octets = [0; 4];
     let mut known = 0;
-    for label in labels.rsplit('.') {
-        let plain = label == "0" || !label.starts_with('0');
-        *octets.get_mut(known)? = label.parse().ok().filter(|_| plain)?;
+    for (place, value) in octets.iter_mut().zip(labels.rsplit('.').map_while(octet)) {
+        *place = value;
         known += 1;
     }
     let [a, b, c, d] = octets;
-    let length = u8::try_from(known * 8).ok()?;
-    Some(Cidr::new(a, b, c, d, length))
+    let block = Cidr::new(a, b, c, d, 8 * known);
+    Some((block, labels.split('.').count() == usize::from(known)))
 }
 
-/// Whether a block means nothing outside.
+/// Whether the addresses of a block mean nothing outside.
 fn is_private(block: Cidr) -> bool {
     block.rfc1918().is_some() || UNROUTED.iter().any(|range| range.covers(block))
 }
@@ -244,8 +248,17 @@ mod tests {
             ("5.64.100.in-addr.arpa", true),
             ("1.0.0.127.in-addr.arpa", true),
             ("8.8.8.8.in-addr.arpa", false),
+            // Names of services, and what stands for no address, are below a block all the same.
+            ("b._dns-sd._udp.0.2.10.in-addr.arpa", true),
+            ("256.0.10.in-addr.arpa", true),
+            ("9.4.3.2.10.in-addr.arpa", true),
+            ("+1.10.in-addr.arpa", true),
+            ("_udp.8.8.in-addr.arpa", false),
+            ("10.8.in-addr.arpa", false),
+            ("010.in-addr.arpa", false),
         ] {
-            assert_eq!(reverse_block(name).is_some_and(is_private), private, "{name}");
+            let found = reverse_block(name).is_some_and(|(block, _)| is_private(block));
+            assert_eq!(found, private, "{name}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Takes questions from sockets and sends answers.
+//! Takes DNS questions from sockets and sends the answers.
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use hickory_proto::op::{Message, ResponseCode};
 use nix::libc::{in_addr, in_pktinfo};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+use os::panics::confine;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -21,33 +22,37 @@ use super::answer::{Answer, Transport, answer, bound, refuse, truncated};
 use super::forward::{Forwarder, framed};
 use super::known::Knowledge;
 use crate::sockets::readable;
+use crate::tasks::spawn_confined;
 
-/// Longer questions are none.
+/// The size of the longest question, in bytes.
 const QUESTION_BYTES: usize = 4096;
-/// Packets that are looked at before others have their turn.
+/// The number of packets that one socket's task handles before other tasks have their turn.
 const AT_ONCE: usize = 32;
-/// Streams at once to one address of a resolver.
+/// The most TCP connections at once to one address of a resolver.
 const STREAMS: usize = 256;
-/// How long a stream may say nothing.
+/// How long a TCP connection may be idle.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The pause after the process ran out of files.
 const SHORT_OF: Duration = Duration::from_millis(50);
-/// Addresses that are counted; beyond that many at once, new ones are not heard.
+/// The most addresses whose packets are counted at once. Packets from others are dropped.
 const SOURCES: usize = 65_536;
+/// The time over which the packets from an address are counted.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Somebody who answers questions.
+/// A resolver: what answers questions.
 #[derive(Debug)]
-pub struct Resolver {
-    /// What it knows.
+pub(crate) struct Resolver {
+    /// The names that it knows.
     pub known: ArcSwap<Knowledge>,
     forwarder: Option<Arc<Forwarder>>,
+    /// Tells the resolver from others that share the forwarder.
+    number: u64,
     rate: u32,
     heard: Mutex<Heard>,
     turn: AtomicUsize,
 }
 
-/// Who asked how often in this second.
+/// The number of packets from each address in this second.
 #[derive(Debug)]
 struct Heard {
     since: Instant,
@@ -55,18 +60,21 @@ struct Heard {
 }
 
 impl Resolver {
-    /// One that asks others what it does not know itself, if it may.
-    pub fn new(known: Knowledge, forwarder: Option<Arc<Forwarder>>, rate: u32) -> Self {
+    /// A resolver that asks the forwarder, if there is one, for names that it does not know. It answers
+    /// `rate` packets in a second from one address.
+    pub(crate) fn new(known: Knowledge, forwarder: Option<Arc<Forwarder>>, rate: u32) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             known: ArcSwap::from_pointee(known),
             forwarder,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             rate,
             heard: Mutex::new(Heard { since: Instant::now(), packets: HashMap::new() }),
             turn: AtomicUsize::new(0),
         }
     }
 
-    /// Whether a packet from an address is heard.
+    /// Counts a packet from an address; false if the address has sent too many in this second.
     fn hears(&self, from: IpAddr) -> bool {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.since.elapsed() >= SECOND {
@@ -82,6 +90,8 @@ impl Resolver {
     }
 
     fn answer(&self, packet: &[u8], transport: Transport) -> Answer {
+        #[cfg(test)]
+        crate::fault::at("question", packet.get(..2).unwrap_or_default());
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let recursive = self.forwarder.is_some();
         match answer(packet, &self.known.load(), transport, recursive, turn) {
@@ -92,10 +102,10 @@ impl Resolver {
         }
     }
 
-    /// Asks others.
+    /// Asks the resolvers beyond the host.
     async fn elsewhere(&self, packet: &[u8], question: &Message, transport: Transport) -> Vec<u8> {
         let asked = match &self.forwarder {
-            Some(forwarder) => forwarder.ask(packet, transport).await,
+            Some(forwarder) => forwarder.ask(self.number, packet, transport).await,
             None => None,
         };
         match (asked, transport) {
@@ -111,8 +121,8 @@ impl Resolver {
     }
 }
 
-/// Answers the packets that come to a socket, for ever.
-pub async fn datagrams(socket: Arc<UdpSocket>, resolver: Arc<Resolver>) -> io::Result<()> {
+/// Answers the packets that come to a UDP socket. It ends only with an error.
+pub(crate) async fn datagrams(socket: Arc<UdpSocket>, resolver: Arc<Resolver>) -> io::Result<()> {
     let source = match socket.local_addr()?.ip() {
         IpAddr::V4(address) if !address.is_unspecified() => Some(address),
         IpAddr::V4(_) | IpAddr::V6(_) => None,
@@ -135,8 +145,8 @@ pub async fn datagrams(socket: Arc<UdpSocket>, resolver: Arc<Resolver>) -> io::R
     }
 }
 
-/// Answers one packet; false if there is none. The buffer is not kept while nothing comes: there
-/// are many sockets.
+/// Answers one packet; false if there is none. There are many sockets, so the buffer is not kept
+/// while no packet comes.
 fn take_one(socket: &Arc<UdpSocket>, source: Option<Ipv4Addr>, resolver: &Arc<Resolver>) -> bool {
     let mut buffer = [0; QUESTION_BYTES];
     let (length, from) = match socket.recv_from(&mut buffer) {
@@ -147,13 +157,15 @@ fn take_one(socket: &Arc<UdpSocket>, source: Option<Ipv4Addr>, resolver: &Arc<Re
     if !resolver.hears(from.ip()) {
         return true;
     }
-    match resolver.answer(packet, Transport::Udp) {
+    // A packet that is our undoing is one without an answer.
+    let answer = confine(|| resolver.answer(packet, Transport::Udp));
+    match answer.unwrap_or(Answer::Nothing) {
         Answer::Nothing => {}
         Answer::Reply(reply) => send(socket, source, &reply, from),
         Answer::Elsewhere(question) => {
             let (socket, resolver) = (Arc::clone(socket), Arc::clone(resolver));
             let packet = packet.to_vec();
-            tokio::spawn(async move {
+            spawn_confined(async move {
                 let reply = resolver.elsewhere(&packet, &question, Transport::Udp).await;
                 send(&socket, source, &reply, from);
             });
@@ -162,8 +174,8 @@ fn take_one(socket: &Arc<UdpSocket>, source: Option<Ipv4Addr>, resolver: &Arc<Re
     true
 }
 
-/// Sends an answer from the address that was asked. The kernel would not: a socket that was bound
-/// before its namespace had any address has no source of its own.
+/// Sends an answer from the address that was asked. The kernel would not do so by itself, for a socket
+/// that was bound before its namespace had any address has no source address of its own.
 fn send(socket: &UdpSocket, source: Option<Ipv4Addr>, reply: &[u8], to: SocketAddr) {
     let from = source.map(|source| in_pktinfo {
         ipi_ifindex: 0,
@@ -173,16 +185,16 @@ fn send(socket: &UdpSocket, source: Option<Ipv4Addr>, reply: &[u8], to: SocketAd
     let control: Vec<ControlMessage<'_>> =
         from.iter().map(ControlMessage::Ipv4PacketInfo).collect();
     let (parts, to) = ([IoSlice::new(reply)], SockaddrStorage::from(to));
-    // An answer that does not fit into the socket is asked for again.
+    // If the socket's buffer is full the answer is lost, and the client asks again.
     let _ = sendmsg(socket.as_raw_fd(), &parts, &control, MsgFlags::MSG_DONTWAIT, Some(&to));
 }
 
-/// Answers what comes over the streams of a listener, for ever.
-pub async fn streams(listener: Arc<TcpListener>, resolver: Arc<Resolver>) -> io::Result<()> {
+/// Answers what comes over the TCP connections of a listener. It ends only with an error.
+pub(crate) async fn streams(listener: Arc<TcpListener>, resolver: Arc<Resolver>) -> io::Result<()> {
     let listener = readable(listener)?;
-    let places = Arc::new(Semaphore::new(STREAMS));
+    let permits = Arc::new(Semaphore::new(STREAMS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return Ok(()) };
         let accepted = listener.async_io(Interest::READABLE, |listener| listener.accept()).await;
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
@@ -193,10 +205,10 @@ pub async fn streams(listener: Arc<TcpListener>, resolver: Arc<Resolver>) -> io:
             }
         };
         let resolver = Arc::clone(&resolver);
-        tokio::spawn(async move {
-            // A stream that breaks off is its client's affair.
+        spawn_confined(async move {
+            // A connection that breaks off concerns its client alone.
             let _ = converse(stream, from, &resolver).await;
-            drop(place);
+            drop(permit);
         });
     }
 }

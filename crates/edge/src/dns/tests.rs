@@ -39,7 +39,7 @@ fn platform() -> Arc<Platform> {
     Arc::new(Platform { domains, address: Some(ROUTER), web: Arc::new(web) })
 }
 
-fn vpc() -> Knowledge {
+pub(super) fn vpc() -> Knowledge {
     let many = (1..=200).map(|last| Ipv4Addr::new(10, 0, 144, last)).collect();
     let names = [
         ("web.demo.app.localspace", vec![ip(1), ip(2), ip(3)]),

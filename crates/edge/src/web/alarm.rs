@@ -12,11 +12,11 @@ use tokio::time::{Sleep, sleep_until};
 /// it fires: to set a timer anew costs more than all else that a deadline needs, and wakes the
 /// runtime.
 #[derive(Debug, Default)]
-pub struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// Whether the deadline is over.
-    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+    /// Ready once the deadline is over.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let deadline = deadline.into();
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() > deadline {
@@ -34,7 +34,7 @@ impl Alarm {
 
 /// The timer of one connection of HTTP/1, on which no two deadlines are waited for at once.
 #[derive(Debug, Clone, Default)]
-pub struct ConnectionTimer(Arc<Mutex<Alarm>>);
+pub(crate) struct ConnectionTimer(Arc<Mutex<Alarm>>);
 
 struct Deadline {
     at: Instant,

@@ -1,4 +1,4 @@
-//! The body of a response on its way to the client.
+//! The body of a response, on its way to the client.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,88 +8,94 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::code::Code;
-use super::entry::Entry;
+use super::request_record::RequestRecord;
 use super::upload::BodyError;
 use super::upstream::{Cut, Upstream};
 
 /// The body of a response.
-pub enum DownBody {
-    /// The router's own words.
+pub(crate) enum DownBody {
+    /// A page of the router's own.
     Page {
-        /// What is left of them.
+        /// The text, until it is sent.
         text: Option<Bytes>,
-        /// Where they are noted.
-        _entry: Option<Box<Entry>>,
+        /// Written to the log when this is dropped.
+        _record: Option<Box<RequestRecord>>,
     },
-    /// A dyno's, all of which is here.
+    /// A dyno's body that was read as a whole.
     Whole {
-        /// What is left of it.
+        /// The body, until it is sent.
         data: Option<Bytes>,
-        /// Where it is noted.
-        entry: Box<Entry>,
+        /// Written to the log when this is dropped.
+        record: Box<RequestRecord>,
     },
-    /// A dyno's.
+    /// A dyno's body that is still being read.
     Stream(Box<Download>),
 }
 
 impl DownBody {
-    /// The body of a dyno's response. The connection is kept at its end. Nothing of it may move
-    /// for at most `idle`.
-    pub fn of_dyno(
+    /// The body of a dyno's response. At its end the connection is kept for other requests. It fails if
+    /// nothing moves for longer than `idle`.
+    pub(crate) fn of_dyno(
         mut upstream: Upstream,
         worker: usize,
-        mut entry: Box<Entry>,
+        mut record: Box<RequestRecord>,
         idle: Duration,
     ) -> Self {
         let Some(data) = upstream.whole() else {
             let upstream = Some(upstream);
-            return Self::Stream(Box::new(Download { upstream, worker, entry, idle, moved: None }));
+            return Self::Stream(Box::new(Download {
+                upstream,
+                worker,
+                record,
+                idle,
+                moved: None,
+            }));
         };
-        keep(upstream, worker, &mut entry);
-        // Nobody asks for an empty one.
-        entry.ended = data.is_empty();
-        Self::Whole { data: (!data.is_empty()).then_some(data), entry }
+        keep(upstream, worker, &mut record);
+        // hyper does not poll a body that is empty.
+        record.ended = data.is_empty();
+        Self::Whole { data: (!data.is_empty()).then_some(data), record }
     }
 }
 
-/// Keeps a connection for another request, if it can take one, and lets go of the dyno.
-fn keep(mut upstream: Upstream, worker: usize, entry: &mut Entry) {
+/// Keeps a connection for another request, if it can take one, and ends the request to the dyno.
+fn keep(mut upstream: Upstream, worker: usize, record: &mut RequestRecord) {
     if upstream.rests()
-        && let Some(dyno) = entry.dyno()
+        && let Some(dyno) = record.dyno()
     {
         dyno.keep(worker, upstream);
     }
-    entry.release();
+    record.release();
 }
 
 /// A dyno's response, with the connection that it comes over.
-pub struct Download {
-    /// Gone once it is kept for another request.
+pub(crate) struct Download {
+    /// `None` once the connection is kept for another request.
     upstream: Option<Upstream>,
     worker: usize,
-    entry: Box<Entry>,
+    record: Box<RequestRecord>,
     idle: Duration,
     moved: Option<Instant>,
 }
 
 impl Download {
     fn end(&mut self) {
-        self.entry.ended = true;
+        self.record.ended = true;
         if let Some(upstream) = self.upstream.take() {
-            keep(upstream, self.worker, &mut self.entry);
+            keep(upstream, self.worker, &mut self.record);
         }
     }
 
     fn fail(&mut self, code: Code) {
-        self.entry.ended = true;
-        self.entry.code = Some(code);
+        self.record.ended = true;
+        self.record.code = Some(code);
         self.upstream = None;
-        self.entry.release();
+        self.record.release();
     }
 
-    /// Once it failed it never looks as if it were whole.
+    /// The error of a body that failed: it never looks as if it were whole.
     fn failure(&self) -> Option<BodyError> {
-        self.entry.code.map(|code| code.description().into())
+        self.record.code.map(|code| code.description().into())
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -99,7 +105,7 @@ impl Download {
         let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
         match upstream.poll_body(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                self.entry.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.moved = None;
                 if upstream.payload().is_over() {
                     self.end();
@@ -128,7 +134,7 @@ impl Download {
     }
 
     fn is_over(&self) -> bool {
-        self.entry.code.is_none() && self.upstream.is_none()
+        self.record.code.is_none() && self.upstream.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -140,7 +146,7 @@ impl Download {
         }
     }
 
-    /// Whether nothing moved for too long, in either direction.
+    /// Whether nothing of the request or the response moved for too long.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let moved = *self.moved.get_or_insert_with(Instant::now);
         let Some(upstream) = &mut self.upstream else { return false };
@@ -159,9 +165,9 @@ impl Body for DownBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Page { text, .. } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Self::Whole { data, entry } => Poll::Ready(data.take().map(|data| {
-                entry.bytes = data.len() as u64;
-                entry.ended = true;
+            Self::Whole { data, record } => Poll::Ready(data.take().map(|data| {
+                record.bytes = data.len() as u64;
+                record.ended = true;
                 Ok(Frame::data(data))
             })),
             Self::Stream(download) => download.poll(cx),

@@ -1,4 +1,4 @@
-//! A client's connection, with a bound on how long the client may let us wait until it takes more.
+//! A client's connection, with a limit on how long a write may wait for the client.
 
 use std::io;
 use std::pin::Pin;
@@ -9,19 +9,19 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
-use super::pieces::Pieces;
+use super::coalesced::CoalescedWrites;
 
-/// Ends writes that a client does not take in time.
-pub struct ClientIo<S> {
-    inner: Pieces<S>,
+/// A stream whose writes fail if the client does not take them in time.
+pub(crate) struct ClientIo<S> {
+    inner: CoalescedWrites<S>,
     patience: Duration,
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> ClientIo<S> {
-    /// Around a stream.
-    pub fn new(stream: S, patience: Duration) -> Self {
-        Self { inner: Pieces::new(stream), patience, stuck: None }
+    /// Wraps a stream. A write may wait for as long as `patience`.
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+        Self { inner: CoalescedWrites::new(stream), patience, stuck: None }
     }
 
     fn watch<T>(

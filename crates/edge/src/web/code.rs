@@ -1,11 +1,11 @@
-//! Why a request failed, in Heroku's codes.
+//! Why a request failed: Heroku's error codes.
 
 use http::StatusCode;
 
-/// Heroku's codes of errors of its router, as far as they apply here; [`Code::description`] says
-/// what each means.
+/// An error code of Heroku's router, as far as they apply here. [`Code::description`] says what each
+/// means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+pub(crate) enum Code {
     H10,
     H12,
     H13,
@@ -22,8 +22,8 @@ pub enum Code {
 }
 
 impl Code {
-    /// As it is written.
-    pub const fn name(self) -> &'static str {
+    /// The code's name.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::H10 => "H10",
             Self::H12 => "H12",
@@ -41,8 +41,8 @@ impl Code {
         }
     }
 
-    /// What Heroku's logs call it.
-    pub const fn description(self) -> &'static str {
+    /// The words that Heroku's logs have for it.
+    pub(crate) const fn description(self) -> &'static str {
         match self {
             Self::H10 => "App crashed",
             Self::H12 => "Request timeout",
@@ -60,13 +60,13 @@ impl Code {
         }
     }
 
-    /// Whether what the client sent, or did not send, is the reason.
-    pub const fn is_of_the_client(self) -> bool {
+    /// Whether the client is the cause: what it sent, or did not send.
+    pub(crate) const fn is_of_the_client(self) -> bool {
         matches!(self, Self::H26 | Self::H27 | Self::H28)
     }
 
-    /// Whether it is the app's fault; `at=` in the log.
-    pub const fn level(self) -> &'static str {
+    /// The level in the log: an error unless the client is the cause.
+    pub(crate) const fn level(self) -> &'static str {
         match self {
             Self::H27 | Self::H28 => "warning",
             Self::H10
@@ -83,11 +83,11 @@ impl Code {
         }
     }
 
-    /// The status that the client gets, if it still can get one, and that the log shows.
-    pub const fn status(self) -> StatusCode {
+    /// The status that the client gets, if it still can get one.
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::H26 => StatusCode::BAD_REQUEST,
-            // Nobody is there to read it; the log shows 499.
+            // The client is hardly there to read it. The log shows 499.
             Self::H27 | Self::H28 => StatusCode::REQUEST_TIMEOUT,
             Self::H10
             | Self::H12
@@ -103,7 +103,7 @@ impl Code {
     }
 
     /// The status that the log shows.
-    pub fn logged(self) -> u16 {
+    pub(crate) fn logged(self) -> u16 {
         match self {
             Self::H27 | Self::H28 => 499,
             Self::H10

@@ -1,4 +1,5 @@
-//! One request: from the client's head to the dyno's, with every way in which that can fail.
+//! One request: from the client's head to the head of the dyno's response, with every way in which that
+//! can fail.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -18,25 +19,28 @@ use tokio::time::sleep_until;
 use super::body::DownBody;
 use super::code::Code;
 use super::dyno::Lease;
-use super::entry::Entry;
 use super::head::{self, Framing};
 use super::page;
+use super::request_record::RequestRecord;
 use super::table::{App, Choice, find};
 use super::upload::{Progress, Upload};
 use super::upstream::{Answer, Lost, Upstream};
 use super::{Client, tunnel};
 
-/// As many dynos are tried for one request.
+/// The number of dynos that are tried for one request.
 const TRIES: usize = 5;
-/// A request that must not be made twice takes no connection that the dyno may be about to close.
+/// How long ago a connection was used that a request may take which must not be made twice: the dyno
+/// might be about to close an older one.
 const SURELY_OPEN: Duration = Duration::from_secs(1);
 
-/// Serves a request. What there is to know of its head is taken from it at once, before the
-/// connection that it came over reads on.
-pub fn serve(
+/// Serves a request. Its head is copied before this returns, so that the client's connection can use
+/// the memory of the head to read on.
+pub(crate) fn serve(
     client: &Arc<Client>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<DownBody>, Infallible>> + use<> {
+    #[cfg(test)]
+    crate::fault::at("request", request.uri().path().as_bytes());
     let client = Arc::clone(client);
     let http2 = request.version() == Version::HTTP_2;
     let begun = Exchange::begin(&client, request);
@@ -53,30 +57,30 @@ pub fn serve(
     }
 }
 
-/// A request on its way. It is kept in a box, for hyper writes over all of a future's memory
-/// with every request.
+/// A request on its way. It is boxed, for hyper writes over all memory of the future of a request with
+/// the next one.
 struct Exchange {
     client: Arc<Client>,
-    entry: Box<Entry>,
+    record: Box<RequestRecord>,
     upload: Option<Upload>,
-    /// How long that is, if the client said so.
+    /// The length of the upload in bytes, if the client said it.
     length: Option<u64>,
     /// The memory of the request's fields, for the answer's.
     spare: HeaderMap,
-    /// What the client's connection becomes if the dyno agrees.
+    /// The client's connection, as it becomes if the dyno agrees to another protocol.
     upgrade: Option<OnUpgrade>,
 }
 
-/// How one try ended.
-enum Tried {
+/// The outcome of a request over one connection.
+enum Attempt {
     Answer(Answer),
-    /// The connection was dead before anything of the request can have been looked at.
+    /// The connection was closed before the dyno can have seen anything of the request.
     Again,
     Failed(Code),
 }
 
 impl Exchange {
-    /// Begins one, unless the router answers itself.
+    /// Begins a request, unless the router answers it itself.
     fn begin(
         client: &Arc<Client>,
         request: Request<Incoming>,
@@ -88,12 +92,13 @@ impl Exchange {
         let name = name.strip_suffix('.').unwrap_or(name);
         let app = find(client.scope.hosts(&client.web), name)
             .ok_or_else(|| Box::new(page::unknown_host()))?;
-        let entry =
-            |app, written| Box::new(Entry::new(app, client.secure, parts.method.clone(), written));
+        let record = |app, written| {
+            Box::new(RequestRecord::new(app, client.secure, parts.method.clone(), written))
+        };
         let trusted = !client.scope.is_public() || app.view.load().trusts(client.address);
         if !trusted {
-            let written = head::turned_away(&parts, host, &client.marks);
-            return Err(Box::new(page::forbidden(entry(app, written))));
+            let written = head::turned_away(&parts, host, &client.forwarded);
+            return Err(Box::new(page::forbidden(record(app, written))));
         }
         let wanted = upgrade.as_ref().and_then(|_| head::upgrade(&parts));
         let length = head::length(&parts);
@@ -102,15 +107,15 @@ impl Exchange {
             (false, Some(_)) => Framing::Sized,
             (false, None) => Framing::Chunked,
         };
-        let written = head::to_dyno(&parts, host, &client.marks, wanted.as_ref(), framing);
-        let entry = entry(app, written);
+        let written = head::to_dyno(&parts, host, &client.forwarded, wanted.as_ref(), framing);
+        let record = record(app, written);
         let upload = (framing != Framing::Bodiless)
             .then(|| Upload::new(body, client.web.limits.replay_bytes));
         let mut spare = parts.headers;
         spare.clear();
         Ok(Box::new(Self {
             client: Arc::clone(client),
-            entry,
+            record,
             upload,
             length,
             spare,
@@ -120,24 +125,24 @@ impl Exchange {
 
     async fn run(mut self: Box<Self>) -> Response<DownBody> {
         let answered = self.answer().await;
-        let Self { client, entry, upgrade, .. } = *self;
+        let Self { client, record, upgrade, .. } = *self;
         match answered {
-            Ok((answer, upstream)) => respond(&client, entry, upgrade, answer, upstream),
-            Err(code) => page::failed(code, entry),
+            Ok((answer, upstream)) => respond(&client, record, upgrade, answer, upstream),
+            Err(code) => page::failed(code, record),
         }
     }
 
-    /// What one of the app's dynos says.
+    /// The response of one of the app's dynos.
     async fn answer(&mut self) -> Result<(Answer, Upstream), Code> {
         let mut tried = Vec::new();
         let mut last = None;
         let mut boot = None;
         loop {
-            self.entry.lease = Some(self.choose(&tried, last, &mut boot).await?);
+            self.record.lease = Some(self.choose(&tried, last, &mut boot).await?);
             match self.ask().await {
                 Err(code @ (Code::H19 | Code::H21)) => {
-                    self.entry.release();
-                    tried.extend(self.entry.dyno().map(|dyno| dyno.id));
+                    self.record.release();
+                    tried.extend(self.record.dyno().map(|dyno| dyno.id));
                     last = Some(code);
                 }
                 answered => return answered,
@@ -145,14 +150,14 @@ impl Exchange {
         }
     }
 
-    /// A dyno that was not tried. `last` is why the last one failed.
+    /// Chooses a dyno that was not tried. `last` is why the last one failed.
     async fn choose(
         &self,
         tried: &[DynoId],
         last: Option<Code>,
         boot: &mut Option<Instant>,
     ) -> Result<Lease, Code> {
-        let app = &self.entry.app;
+        let app = &self.record.app;
         match last {
             Some(code) if tried.len() >= TRIES => return Err(code),
             Some(_) | None => {}
@@ -170,81 +175,81 @@ impl Exchange {
         }
     }
 
-    /// Sends it to its dyno: over connections that were kept, and over a new one if those are
-    /// dead.
+    /// Sends the request to its dyno: over unused connections, and over a new one if those are closed.
     async fn ask(&mut self) -> Result<(Answer, Upstream), Code> {
-        while let Some(mut kept) = self.kept() {
-            self.entry.connect = Some(Duration::ZERO);
-            match self.over(&mut kept).await {
-                Tried::Answer(answer) => return Ok((answer, kept)),
-                Tried::Again => {}
-                Tried::Failed(code) => return Err(code),
+        while let Some(mut idle) = self.idle_connection() {
+            self.record.connect = Some(Duration::ZERO);
+            match self.over(&mut idle).await {
+                Attempt::Answer(answer) => return Ok((answer, idle)),
+                Attempt::Again => {}
+                Attempt::Failed(code) => return Err(code),
             }
         }
-        // Rare, and bigger than all the rest of a request.
+        // This is rare, and its future is bigger than all the rest of a request.
         let mut upstream = Box::pin(self.connect()).await?;
         match self.over(&mut upstream).await {
-            Tried::Answer(answer) => Ok((answer, upstream)),
-            Tried::Again => Err(Code::H13),
-            Tried::Failed(code) => Err(code),
+            Attempt::Answer(answer) => Ok((answer, upstream)),
+            Attempt::Again => Err(Code::H13),
+            Attempt::Failed(code) => Err(code),
         }
     }
 
-    /// Whether it may be made twice (RFC 9110 §9.2.2).
+    /// Whether the request may be made twice (RFC 9110 §9.2.2).
     fn is_idempotent(&self) -> bool {
-        self.entry.method.is_idempotent()
+        self.record.method.is_idempotent()
     }
 
-    fn kept(&self) -> Option<Upstream> {
+    fn idle_connection(&self) -> Option<Upstream> {
         let once = !self.is_idempotent();
         let within = if once { SURELY_OPEN } else { self.client.web.limits.dyno_keep_alive };
-        self.entry.dyno()?.take_kept(self.client.worker, within, once)
+        self.record.dyno()?.take_idle(self.client.worker, within, once)
     }
 
     async fn connect(&mut self) -> Result<Upstream, Code> {
-        let dyno = self.entry.dyno().ok_or(Code::H14)?;
-        let exits = Arc::clone(&self.entry.app.view.load().exits);
+        let dyno = self.record.dyno().ok_or(Code::H14)?;
+        let exits = Arc::clone(&self.record.app.view.load().exits);
         let began = Instant::now();
         let connected = self.client.web.connect(dyno.address, &exits).await;
         dyno.note(connected.is_err());
-        self.entry.connect = Some(began.elapsed());
+        self.record.connect = Some(began.elapsed());
         connected
     }
 
-    async fn over(&mut self, upstream: &mut Upstream) -> Tried {
+    async fn over(&mut self, upstream: &mut Upstream) -> Attempt {
         let began = Instant::now();
-        self.entry.sent = Some(began);
-        let head = self.entry.request.block().clone();
+        self.record.sent = Some(began);
+        let head = self.record.request.block().clone();
         let body = self.upload.clone().map(|upload| (upload, self.length));
-        upstream.ask(&self.entry.method, head, body, std::mem::take(&mut self.spare));
+        upstream.ask(&self.record.method, head, body, std::mem::take(&mut self.spare));
         match self.head(upstream, began).await {
-            Ok(answer) => Tried::Answer(answer),
-            Err(Failed::Late(code)) => Tried::Failed(code),
+            Ok(answer) => Attempt::Answer(answer),
+            Err(Failed::Late(code)) => Attempt::Failed(code),
             Err(Failed::Lost(lost)) => self.judge(lost, upstream.was_used()),
         }
     }
 
-    /// What the loss of a connection means for the request.
-    fn judge(&self, lost: Lost, used: bool) -> Tried {
+    /// Decides what becomes of a request that got no response over a connection. `used` says whether
+    /// the connection had carried another request before.
+    fn judge(&self, lost: Lost, used: bool) -> Attempt {
         match self.upload.as_ref().map(|upload| upload.progress().0) {
-            Some(Progress::Broken) => return Tried::Failed(Code::H27),
-            Some(Progress::Malformed) => return Tried::Failed(Code::H26),
+            Some(Progress::Broken) => return Attempt::Failed(Code::H27),
+            Some(Progress::Malformed) => return Attempt::Failed(Code::H26),
             Some(Progress::AwaitsClient | Progress::AwaitsDyno | Progress::Done) | None => {}
         }
         let unsent = match lost {
-            Lost::NotHttp => return Tried::Failed(Code::H17),
-            // Its body is not as long as it said.
-            Lost::Upload => return Tried::Failed(Code::H26),
+            Lost::NotHttp => return Attempt::Failed(Code::H17),
+            // The request's body is not as long as its head says.
+            Lost::Upload => return Attempt::Failed(Code::H26),
             Lost::Closed { unsent } => unsent,
         };
         let whole = self.upload.as_ref().is_none_or(Upload::rewind);
         if used && whole && (unsent || self.is_idempotent()) {
-            return Tried::Again;
+            return Attempt::Again;
         }
-        Tried::Failed(Code::H13)
+        Attempt::Failed(Code::H13)
     }
 
-    /// Moves the connection along until the dyno's head is there, or it is too late.
+    /// Moves the connection along until the head of the response is there or a deadline is over.
     async fn head(&self, upstream: &mut Upstream, began: Instant) -> Result<Answer, Failed> {
         poll_fn(|cx| {
             if let Poll::Ready(answered) = upstream.poll_answer(cx) {
@@ -259,7 +264,7 @@ impl Exchange {
         .await
     }
 
-    /// Until when the dyno, or the client, may let us wait, and what it is if that is over.
+    /// The deadline for the dyno, or for the client, and the code if it is over.
     fn deadline(&self, began: Instant) -> (Instant, Code) {
         let limits = &self.client.web.limits;
         match self.upload.as_ref().map(Upload::progress) {
@@ -273,27 +278,30 @@ impl Exchange {
     }
 }
 
-/// Makes a dyno's response one for the client, whose connection may become `upgrade`.
+/// Makes a dyno's response one for the client. `upgrade` is the client's connection, if it asked for
+/// another protocol.
 fn respond(
     client: &Arc<Client>,
-    mut entry: Box<Entry>,
+    mut record: Box<RequestRecord>,
     upgrade: Option<OnUpgrade>,
     answer: Answer,
     upstream: Upstream,
 ) -> Response<DownBody> {
     let Answer { status, reason, mut headers } = answer;
-    entry.status = status.as_u16();
+    record.status = status.as_u16();
     let upgraded = status == StatusCode::SWITCHING_PROTOCOLS;
     let hidden = headers.get(header::UPGRADE).is_some_and(head::names_http2);
     head::to_client(&mut headers, upgraded);
     let body = match upgrade {
-        _ if !upgraded => DownBody::of_dyno(upstream, client.worker, entry, client.web.limits.idle),
-        Some(of_client) if !hidden => {
-            tunnel::open(client, upstream.into_raw(), of_client, entry);
-            DownBody::Page { text: None, _entry: None }
+        _ if !upgraded => {
+            DownBody::of_dyno(upstream, client.worker, record, client.web.limits.idle)
         }
-        // Nobody asked for it.
-        Some(_) | None => return page::failed(Code::H17, entry),
+        Some(of_client) if !hidden => {
+            tunnel::open(client, upstream.into_raw(), of_client, record);
+            DownBody::Page { text: None, _record: None }
+        }
+        // The client asked for no other protocol, or for HTTP/2.
+        Some(_) | None => return page::failed(Code::H17, record),
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -304,7 +312,7 @@ fn respond(
     response
 }
 
-/// Waits until a dyno that starts takes requests.
+/// Waits until a starting dyno takes requests.
 async fn wait(
     app: &App,
     tried: &[DynoId],
@@ -312,7 +320,7 @@ async fn wait(
     boot: Instant,
 ) -> Result<Lease, Code> {
     loop {
-        // Listened to before it is looked at, so that no change is missed.
+        // It listens before it looks, so that it misses no change.
         let mut changed = pin!(app.changed.notified());
         changed.as_mut().enable();
         let choice = app.view.load().choose(tried);
@@ -328,7 +336,7 @@ async fn wait(
     }
 }
 
-/// Why a dyno's head did not come.
+/// Why the head of a response did not come.
 enum Failed {
     Lost(Lost),
     Late(Code),

@@ -1,75 +1,52 @@
-//! The routers' log: a line per request, in a file per app, within bounds, and never in the way
-//! of a request.
+//! The routers' log: one line for each request, in bounded files for each app. No request waits for
+//! it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use model::AppId;
+use os::bounded_log::BoundedLog;
 
-/// Of each of an app's two files.
+/// The size of each of the two files of an app's log, in bytes.
 const FILE_BYTES: u64 = 1 << 20;
-/// What waits to be written, per app. More is dropped, and counted.
+/// The most bytes of an app's lines that wait to be written. Further lines are dropped and counted.
 const WAITING_BYTES: usize = 256 * 1024;
-/// With so many, they are written at once.
+/// With this many bytes waiting, the lines are written without further delay.
 const HURRY_BYTES: usize = WAITING_BYTES / 4;
 /// How long lines are gathered before they are written.
 const LINGER: Duration = Duration::from_millis(100);
 
 /// The last lines of an app's router log, oldest first. `dir` is the edge's directory.
 pub fn tail(dir: &Path, app: AppId, lines: usize) -> io::Result<Vec<String>> {
-    let current = current_file(&logs(dir), app);
-    let mut text = String::new();
-    for path in [older(&current), current] {
-        match File::open(path) {
-            // What another edge writes at this moment may come in halves.
-            Ok(file) => {
-                let mut bytes = Vec::new();
-                file.take(2 * FILE_BYTES).read_to_end(&mut bytes)?;
-                text.push_str(&String::from_utf8_lossy(&bytes));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
+    // Half of a line may be read that another edge is writing at this moment.
+    let bytes = file_of(&logs(dir), app).read()?;
+    let text = String::from_utf8_lossy(&bytes);
     let all: Vec<&str> = text.lines().collect();
     let from = all.len().saturating_sub(lines);
     Ok(all[from..].iter().map(|line| (*line).to_owned()).collect())
 }
 
-/// Removes an app's router log.
+/// Removes an app's router log. `dir` is the edge's directory.
 pub fn forget(dir: &Path, app: AppId) -> io::Result<()> {
-    let current = current_file(&logs(dir), app);
-    for path in [older(&current), current] {
-        match fs::remove_file(path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    file_of(&logs(dir), app).remove()
 }
 
 fn logs(dir: &Path) -> PathBuf {
     dir.join("logs")
 }
 
-fn current_file(logs: &Path, app: AppId) -> PathBuf {
-    logs.join(format!("{app}.log"))
-}
-
-fn older(current: &Path) -> PathBuf {
-    current.with_extension("log.1")
+fn file_of(logs: &Path, app: AppId) -> BoundedLog {
+    BoundedLog::new(logs.join(format!("{app}.log")), FILE_BYTES)
 }
 
 /// One app's log.
 #[derive(Debug)]
-pub struct AppLog {
+pub(crate) struct AppLog {
     app: AppId,
     waiting: Mutex<Waiting>,
     shared: Arc<Shared>,
@@ -83,12 +60,12 @@ struct Waiting {
 
 impl AppLog {
     /// Adds a line, which the closure writes without its end.
-    pub fn add(self: &Arc<Self>, write: impl FnOnce(&mut String)) {
+    pub(crate) fn add(self: &Arc<Self>, write: impl FnOnce(&mut String)) {
         thread_local! {
             static LINE: RefCell<String> = const { RefCell::new(String::new()) };
         }
-        // Written before the lock is taken: a thread that is put aside while it has the lock keeps
-        // all others waiting.
+        // The line is written before the lock is taken: a thread that the kernel preempts while it has
+        // the lock keeps all others waiting.
         LINE.with_borrow_mut(|line| {
             line.clear();
             write(line);
@@ -129,20 +106,21 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Those that have something to be written.
+    /// The logs with lines that wait.
     written: Vec<Arc<AppLog>>,
-    /// Whether one of them has much to be written.
+    /// Whether an app has many lines to be written.
     hurry: bool,
-    /// Whether the thread is to end.
+    /// Whether the thread has to end.
     closed: bool,
-    /// How many callers wait for all of it to be in the files.
+    /// The number of calls of [`Logs::flush`].
     flushes: u64,
+    /// The number of those calls that are answered.
     done: u64,
 }
 
 /// All apps' logs, and the thread that writes them.
 #[derive(Debug)]
-pub struct Logs {
+pub(crate) struct Logs {
     shared: Arc<Shared>,
     apps: Mutex<BTreeMap<AppId, Weak<AppLog>>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -150,7 +128,7 @@ pub struct Logs {
 
 impl Logs {
     /// Starts the thread. `dir` is the edge's directory.
-    pub fn start(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn start(dir: &Path) -> io::Result<Self> {
         let dir = logs(dir);
         fs::create_dir_all(&dir)?;
         let shared = Arc::new(Shared::default());
@@ -161,8 +139,8 @@ impl Logs {
         Ok(Self { shared, apps: Mutex::default(), thread: Some(thread) })
     }
 
-    /// An app's.
-    pub fn of(&self, app: AppId) -> Arc<AppLog> {
+    /// The log of an app.
+    pub(crate) fn of(&self, app: AppId) -> Arc<AppLog> {
         let mut apps = lock(&self.apps);
         if let Some(log) = apps.get(&app).and_then(Weak::upgrade) {
             return log;
@@ -175,7 +153,7 @@ impl Logs {
     }
 
     /// Waits until all lines are in their files.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let mut state = lock(&self.shared.state);
         state.flushes += 1;
         let mine = state.flushes;
@@ -191,7 +169,7 @@ impl Drop for Logs {
         lock(&self.shared.state).closed = true;
         self.shared.wake.notify_one();
         if let Some(thread) = self.thread.take() {
-            // It only writes; whatever it ended with, there is nothing left to do.
+            // However the thread ended, there is nothing left to do.
             let _ = thread.join();
         }
     }
@@ -204,7 +182,7 @@ fn write_all(dir: &Path, shared: &Shared) {
             state = shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if !state.closed && state.flushes == state.done {
-            // What comes within a moment is written at once.
+            // Lines that come within a moment are written together.
             let waits =
                 |state: &mut State| !state.closed && !state.hurry && state.flushes == state.done;
             let waited = shared.wake.wait_timeout_while(state, LINGER, waits);
@@ -216,8 +194,10 @@ fn write_all(dir: &Path, shared: &Shared) {
         let closed = state.closed;
         drop(state);
         for log in written {
+            #[cfg(test)]
+            crate::fault::at("edge-log", b"");
             let waiting = std::mem::take(&mut *lock(&log.waiting));
-            if let Err(error) = append(&current_file(dir, log.app), waiting) {
+            if let Err(error) = append(&file_of(dir, log.app), waiting) {
                 tracing::warn!(app = %log.app, %error, "cannot write an app's router log");
             }
         }
@@ -230,18 +210,12 @@ fn write_all(dir: &Path, shared: &Shared) {
     }
 }
 
-fn append(path: &Path, mut waiting: Waiting) -> io::Result<()> {
+fn append(file: &BoundedLog, mut waiting: Waiting) -> io::Result<()> {
     if waiting.dropped > 0 {
         use std::fmt::Write as _;
         let _ = writeln!(waiting.text, "{} lines were dropped: too many at once", waiting.dropped);
     }
-    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    let size = file.seek(SeekFrom::End(0))?;
-    if size > 0 && size + waiting.text.len() as u64 > FILE_BYTES {
-        fs::rename(path, older(path))?;
-        file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    }
-    file.write_all(waiting.text.as_bytes())
+    file.append(waiting.text.as_bytes())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,4 +1,4 @@
-//! What the router says itself.
+//! The router's own pages.
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -6,13 +6,13 @@ use http::{Response, StatusCode};
 
 use super::body::DownBody;
 use super::code::Code;
-use super::entry::Entry;
 use super::head::{ERROR, Malformed};
+use super::request_record::RequestRecord;
 
 /// A page about a request that failed.
-pub fn failed(code: Code, mut entry: Box<Entry>) -> Response<DownBody> {
-    entry.code = Some(code);
-    entry.status = code.logged();
+pub(crate) fn failed(code: Code, mut record: Box<RequestRecord>) -> Response<DownBody> {
+    record.code = Some(code);
+    record.status = code.logged();
     let (what, name) = (code.description(), code.name());
     let text = match code.is_of_the_client() {
         true => format!("{what} ({name}).\n\nThe request did not arrive whole, or is none.\n"),
@@ -21,7 +21,7 @@ pub fn failed(code: Code, mut entry: Box<Entry>) -> Response<DownBody> {
              finds why in the app's log.\n"
         ),
     };
-    let mut response = page(code.status(), text, Some(entry));
+    let mut response = page(code.status(), text, Some(record));
     let headers = response.headers_mut();
     headers.insert(&ERROR, HeaderValue::from_static(name));
     if code.is_of_the_client() {
@@ -31,21 +31,21 @@ pub fn failed(code: Code, mut entry: Box<Entry>) -> Response<DownBody> {
     response
 }
 
-/// A page for who is not within the trusted ranges.
-pub fn forbidden(mut entry: Box<Entry>) -> Response<DownBody> {
-    entry.status = StatusCode::FORBIDDEN.as_u16();
-    entry.note = Some("Not in the trusted IP ranges");
+/// A page for a client that is not in the trusted ranges.
+pub(crate) fn forbidden(mut record: Box<RequestRecord>) -> Response<DownBody> {
+    record.status = StatusCode::FORBIDDEN.as_u16();
+    record.note = Some("Not in the trusted IP ranges");
     let text = "Your address is not in the space's trusted IP ranges.\n";
-    page(StatusCode::FORBIDDEN, text, Some(entry))
+    page(StatusCode::FORBIDDEN, text, Some(record))
 }
 
-/// A page about a host that is no app here.
-pub fn unknown_host() -> Response<DownBody> {
+/// A page about a host that belongs to no app.
+pub(crate) fn unknown_host() -> Response<DownBody> {
     page(StatusCode::NOT_FOUND, "There is no app at this host.\n", None)
 }
 
-/// A page about a request that is none.
-pub fn malformed(why: Malformed) -> Response<DownBody> {
+/// A page about a request that is malformed.
+pub(crate) fn malformed(why: Malformed) -> Response<DownBody> {
     let (status, text) = match why {
         Malformed::Host => (StatusCode::BAD_REQUEST, "The request names no host, or several.\n"),
         Malformed::Length => {
@@ -67,15 +67,15 @@ pub fn malformed(why: Malformed) -> Response<DownBody> {
 fn page(
     status: StatusCode,
     text: impl Into<Bytes>,
-    entry: Option<Box<Entry>>,
+    record: Option<Box<RequestRecord>>,
 ) -> Response<DownBody> {
     let text = text.into();
-    let entry = entry.map(|mut entry| {
-        entry.bytes = text.len() as u64;
-        entry.ended = true;
-        entry
+    let record = record.map(|mut record| {
+        record.bytes = text.len() as u64;
+        record.ended = true;
+        record
     });
-    let mut response = Response::new(DownBody::Page { text: Some(text), _entry: entry });
+    let mut response = Response::new(DownBody::Page { text: Some(text), _record: record });
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");

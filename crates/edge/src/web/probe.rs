@@ -1,4 +1,4 @@
-//! Finds out when a dyno that starts takes connections.
+//! Finds out when a starting dyno takes connections.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use super::Web;
 use super::dyno::Dyno;
 use crate::sockets::Namespace;
 
-/// Tries until the dyno takes a connection. The pause between two tries grows.
-pub async fn until_bound(web: Arc<Web>, dyno: Arc<Dyno>, exits: Arc<[Namespace]>) {
+/// Connects to a dyno again and again, at growing intervals, until it takes a connection.
+pub(crate) async fn until_bound(web: Arc<Web>, dyno: Arc<Dyno>, exits: Arc<[Namespace]>) {
     let (mut pause, longest) = web.limits.probe;
     loop {
         let tried = timeout(web.limits.connect, web.stream(dyno.address, &exits)).await;

@@ -1,4 +1,4 @@
-//! Which app a host is, and which dynos an app has: what every request looks up.
+//! What every request looks up: the app of a host, and the dynos of an app.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,70 +10,71 @@ use model::{Cidr, DynoId};
 use tokio::sync::Notify;
 
 use super::dyno::{Dyno, Lease};
+use super::in_flight::begin_at_least;
 use super::log::AppLog;
 use crate::clock;
 use crate::sockets::Namespace;
 
-/// Hosts in lower case, and the apps that they are.
-pub type Hosts = ArcSwap<imbl::HashMap<Box<str>, Arc<App>>>;
+/// Hosts in lower case, and the apps that they belong to.
+pub(crate) type Hosts = ArcSwap<imbl::HashMap<Box<str>, Arc<App>>>;
 
-/// An app. It stays the same one from table to table.
+/// An app. The same value stands for it as long as the intent has it.
 #[derive(Debug)]
-pub struct App {
-    /// Its log.
+pub(crate) struct App {
+    /// The app's router log.
     pub log: Arc<AppLog>,
-    /// How its requests are served now.
+    /// How the app's requests are served now.
     pub view: ArcSwap<View>,
-    /// Wakes the requests that wait for a change of it.
+    /// Wakes the requests that wait for a change of `view`.
     pub changed: Notify,
 }
 
-/// How an app's requests are served. By default there is nobody to serve them.
+/// How an app's requests are served. By default there is no dyno to serve them.
 #[derive(Debug, Default)]
-pub struct View {
-    /// Who may ask for it in public.
+pub(crate) struct View {
+    /// The clients that may use the app over the public router.
     pub trusted: Arc<[Cidr]>,
-    /// From where its dynos are reached.
+    /// The namespaces from which the app's dynos are reached.
     pub exits: Arc<[Namespace]>,
-    /// Whether its web dynos crashed.
+    /// Whether the app's web dynos crashed.
     pub crashed: bool,
-    /// Those that take requests.
+    /// The dynos that take requests.
     pub up: Vec<Arc<Dyno>>,
-    /// Those that start.
+    /// The dynos that start.
     pub starting: Vec<Arc<Dyno>>,
 }
 
-/// What became of the choice of a dyno.
+/// The outcome of a choice of a dyno.
 #[derive(Debug)]
-pub enum Choice {
-    /// This one.
+pub(crate) enum Choice {
+    /// The request has this dyno.
     Dyno(Lease),
-    /// None yet, but one may come.
+    /// No dyno takes requests, but one starts.
     Wait,
-    /// None, and the app's web dynos crashed.
+    /// No dyno takes requests, for the app's web dynos crashed.
     Crashed,
-    /// None.
+    /// The app has no web dynos.
     Nothing,
 }
 
 impl View {
-    /// Whether somebody may ask for the app in public.
-    pub fn trusts(&self, client: IpAddr) -> bool {
+    /// Whether a client may use the app over the public router.
+    pub(crate) fn trusts(&self, client: IpAddr) -> bool {
         self.trusted.iter().any(|cidr| match client.to_canonical() {
             IpAddr::V4(address) => cidr.contains(address),
-            // Ranges are of IPv4; who admits all of it admits everybody.
+            // The ranges are of IPv4. An app that admits all of it admits everybody.
             IpAddr::V6(address) => address.is_loopback() || cidr.prefix_len() == 0,
         })
     }
 
     /// Chooses one of the dynos that were not tried: of two at random, the one with fewer
     /// requests under way.
-    pub fn choose(&self, tried: &[DynoId]) -> Choice {
+    pub(crate) fn choose(&self, tried: &[DynoId]) -> Choice {
         if let Some(lease) = self.of_two(tried).or_else(|| self.any(tried)) {
             return Choice::Dyno(lease);
         }
         let untried = |dyno: &&Arc<Dyno>| !tried.contains(&dyno.id);
-        // Who tells us that it is up may be away; that it answers is enough then.
+        // The controller that would say that a dyno is up may be away. That it listens is enough then.
         let bound = self.starting.iter().filter(untried).filter(|dyno| dyno.is_bound());
         if let Some(lease) = bound.into_iter().find_map(Lease::begin) {
             return Choice::Dyno(lease);
@@ -95,7 +96,7 @@ impl View {
         let chance = clock::chance();
         let one = self.up.get(chance as u32 as usize % count)?;
         let other = self.up.get((chance >> 32) as usize % count)?;
-        let fewer = if other.under_way() < one.under_way() { other } else { one };
+        let fewer = if other.requests() < one.requests() { other } else { one };
         if tried.contains(&fewer.id) || fewer.is_avoided() {
             return None;
         }
@@ -103,15 +104,14 @@ impl View {
     }
 
     fn any(&self, tried: &[DynoId]) -> Option<Lease> {
-        let mut untried: Vec<_> = self.up.iter().filter(|dyno| !tried.contains(&dyno.id)).collect();
-        untried.sort_by_key(|dyno| (dyno.is_avoided(), dyno.under_way()));
-        untried.into_iter().find_map(Lease::begin)
+        let untried = self.up.iter().filter(|dyno| !tried.contains(&dyno.id));
+        begin_at_least(untried, |dyno| (dyno.is_avoided(), dyno.requests()), Lease::begin)
     }
 }
 
-/// An app by a host, which may be in upper case: the one that has it as its own, or else the
-/// nearest pattern that stands for it.
-pub fn find(hosts: &Hosts, host: &str) -> Option<Arc<App>> {
+/// The app of a host, which may be in upper case: the app that has the host itself, or else the one with
+/// the most specific pattern that matches it.
+pub(crate) fn find(hosts: &Hosts, host: &str) -> Option<Arc<App>> {
     let table = hosts.load();
     let known = |host: &str| known_as(host).find_map(|name| table.get(name.as_ref()).cloned());
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -120,8 +120,8 @@ pub fn find(hosts: &Hosts, host: &str) -> Option<Arc<App>> {
     known(host)
 }
 
-/// Puts apps under hosts, and takes hosts away, in one step.
-pub fn change(hosts: &Hosts, gone: &[String], come: &HashMap<String, Arc<App>>) {
+/// Removes hosts and adds others, in one step.
+pub(crate) fn change(hosts: &Hosts, gone: &[String], come: &HashMap<String, Arc<App>>) {
     let mut table = imbl::HashMap::clone(&hosts.load());
     for host in gone {
         table.remove(host.as_str());

@@ -1,4 +1,4 @@
-//! What an HTTP connection may become: a WebSocket, or another protocol that both ends agreed on.
+//! Connections that became a WebSocket, or something else that both ends agreed on.
 
 use std::io;
 use std::pin::Pin;
@@ -14,45 +14,52 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Client;
 use super::code::Code;
-use super::entry::Entry;
+use super::request_record::RequestRecord;
 use super::upstream::Raw;
+use crate::tasks::spawn_confined;
 
+/// The size of the buffer for each direction, in bytes.
 const BUFFER: usize = 16 * 1024;
 
-/// Lets client and dyno speak to each other once the client has the dyno's answer.
+/// Connects a client to a dyno once the client has the head of the dyno's response.
 ///
-/// The request ended with that answer: what follows does not keep a dyno from being drained. The
-/// app hears of its end by its signal, and can tell its clients.
-pub fn open(client: &Arc<Client>, dyno: Raw, of_client: OnUpgrade, mut entry: Box<Entry>) {
+/// The request ends with that response: what follows does not keep a dyno from being drained. The app
+/// gets a signal before its end, and can tell its clients.
+pub(crate) fn open(
+    client: &Arc<Client>,
+    dyno: Raw,
+    of_client: OnUpgrade,
+    mut record: Box<RequestRecord>,
+) {
     let limits = client.web.limits.clone();
     let guard = client.web.under_way();
-    tokio::spawn(async move {
+    spawn_confined(async move {
         if let Ok(Ok(client)) = timeout(limits.first_byte, of_client).await {
-            entry.release();
-            run(client, dyno, limits.idle, &mut entry).await;
+            record.release();
+            run(client, dyno, limits.idle, &mut record).await;
         }
         drop(guard);
     });
 }
 
-async fn run(client: Upgraded, dyno: Raw, idle: Duration, entry: &mut Entry) {
+async fn run(client: Upgraded, dyno: Raw, idle: Duration, record: &mut RequestRecord) {
     let moved = Arc::new(Moved::default());
     let mut client = TokioIo::new(client);
     let mut dyno = Counted { inner: dyno, moved: Arc::clone(&moved) };
     let copied = copy_bidirectional_with_sizes(&mut client, &mut dyno, BUFFER, BUFFER);
     tokio::select! {
         copied = copied => {
-            entry.bytes = copied.map_or(0, |(_, down)| down);
+            record.bytes = copied.map_or(0, |(_, down)| down);
         }
-        () = until_idle(&moved, idle) => entry.code = Some(Code::H15),
+        () = until_idle(&moved, idle) => record.code = Some(Code::H15),
     }
-    if entry.bytes == 0 {
-        entry.bytes = moved.bytes.load(Ordering::Relaxed);
+    if record.bytes == 0 {
+        record.bytes = moved.bytes.load(Ordering::Relaxed);
     }
-    entry.ended = true;
+    record.ended = true;
 }
 
-/// Waits until nothing has moved for so long.
+/// Waits until nothing has moved for as long as `idle`.
 async fn until_idle(moved: &Moved, idle: Duration) {
     loop {
         let end = moved.last() + idle;
@@ -63,11 +70,11 @@ async fn until_idle(moved: &Moved, idle: Duration) {
     }
 }
 
-/// How much has moved, and when the last of it did.
+/// The number of bytes that moved, and when the last of them did.
 struct Moved {
     bytes: AtomicU64,
     begun: Instant,
-    /// Milliseconds since then.
+    /// When something moved last, in milliseconds since `begun`.
     last: AtomicU64,
 }
 
@@ -90,7 +97,7 @@ impl Moved {
     }
 }
 
-/// Counts what moves.
+/// A stream that counts what moves over it.
 struct Counted<T> {
     inner: T,
     moved: Arc<Moved>,

@@ -1,5 +1,5 @@
-//! The body of a request on its way to a dyno. The first of it is kept, so that it can be sent
-//! again if the connection turns out to be dead.
+//! The body of a request, on its way to a dyno. Its first bytes are kept, so that it can be sent again
+//! if the connection turns out to be closed.
 
 use std::error::Error;
 use std::io;
@@ -16,50 +16,50 @@ use hyper::body::Incoming;
 use super::head;
 
 /// What went wrong with a body.
-pub type BodyError = Box<dyn Error + Send + Sync>;
+pub(crate) type BodyError = Box<dyn Error + Send + Sync>;
 
-/// A body of a request.
+/// The body of a request. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Upload(Arc<Mutex<State>>);
+pub(crate) struct Upload(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     incoming: Incoming,
-    /// What was read of it, until it was too much.
+    /// All that was read of the body, as long as that is not more than `bound` bytes.
     kept: Vec<Bytes>,
     kept_bytes: usize,
     bound: usize,
     whole: bool,
     trailers: Option<HeaderMap>,
-    /// How much of what is kept goes out again before the rest does.
+    /// The number of pieces in `kept` that went out over the present connection.
     again: usize,
     progress: Progress,
     moved: Instant,
 }
 
-/// How far a body is.
+/// How far a body has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// The client is to send more.
+pub(crate) enum Progress {
+    /// The client has to send more.
     AwaitsClient,
-    /// The dyno is to take more.
+    /// The dyno has to take more.
     AwaitsDyno,
-    /// All of it went out.
+    /// All of the body went out.
     Done,
-    /// The client broke it off.
+    /// The client stopped sending before the end.
     Broken,
-    /// What the client sent is no body.
+    /// The client sent what is not a body.
     Malformed,
 }
 
 impl Progress {
-    /// Whether no more of it will come.
+    /// Whether the body will never be whole.
     fn failed(self) -> bool {
         matches!(self, Self::Broken | Self::Malformed)
     }
 }
 
-/// What an error of a client's body means: one that came from what was read, or from the end.
+/// Tells a body that is malformed from one that ended too early.
 fn failure(error: &hyper::Error) -> Progress {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     match source.map(io::Error::kind) {
@@ -69,8 +69,8 @@ fn failure(error: &hyper::Error) -> Progress {
 }
 
 impl Upload {
-    /// A body of which so many bytes are kept.
-    pub fn new(incoming: Incoming, bound: usize) -> Self {
+    /// A body of which up to `bound` bytes are kept.
+    pub(crate) fn new(incoming: Incoming, bound: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             incoming,
             kept: Vec::new(),
@@ -84,14 +84,14 @@ impl Upload {
         })))
     }
 
-    /// How far it is, and since when.
-    pub fn progress(&self) -> (Progress, Instant) {
+    /// How far the body has gone, and when the last of it moved.
+    pub(crate) fn progress(&self) -> (Progress, Instant) {
         let state = self.lock();
         (state.progress, state.moved)
     }
 
-    /// Makes it begin anew for another connection; false if too much of it is gone.
-    pub fn rewind(&self) -> bool {
+    /// Begins anew, for another connection; false if too much of the body is gone.
+    pub(crate) fn rewind(&self) -> bool {
         let mut state = self.lock();
         let can = state.whole && !state.progress.failed();
         if can {
@@ -101,8 +101,11 @@ impl Upload {
         can
     }
 
-    /// What comes next of it.
-    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    /// The next piece of the body.
+    pub(crate) fn poll(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.lock().poll(cx)
     }
 

@@ -1,13 +1,19 @@
-//! A connection to a dyno, on which the router is the client of HTTP/1.1 (RFC 9112). Heads are
-//! parsed by `httparse`; what goes over the wire besides, and when, is ours.
+//! A connection to a dyno, on which the router is the client of HTTP/1.1 (RFC 9112).
 //!
-//! It has no task of its own: whoever uses it moves it along, so that a request costs no hand-over
-//! from task to task, and a dead one is noticed when it is taken up. One that rests holds no
-//! memory but its own: what is read goes through memory that a thread's connections share, and
-//! which therefore is in the processor's caches.
+//! What the bytes of a response mean is decided by [`response`], apart from any socket: it is compared
+//! with hyper's client and tried with foreign bytes. [`sending`] writes the body of a request.
+//!
+//! A connection has no task of its own: whoever uses it moves it along, so that a request costs no
+//! hand-over from task to task, and a closed one is noticed when it is taken up. An unused connection
+//! has no buffer: what is read goes through memory that a thread's connections share, and which
+//! therefore is in the processor's caches.
 
 mod answer;
+#[cfg(test)]
+mod differential;
+mod not_http;
 mod payload;
+mod response;
 mod sending;
 
 use std::cell::RefCell;
@@ -25,18 +31,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
-pub use answer::Answer;
-pub use payload::Payload;
+pub(crate) use answer::Answer;
+pub(crate) use payload::Payload;
 
 use super::alarm::Alarm;
 use super::upload::Upload;
-use answer::{NotHttp, Parsed};
+use not_http::NotHttp;
 use payload::Step;
+use response::ResponseReader;
 use sending::{Sending, Unsent};
 
-/// What is read at once, as long as it is not known to be more.
+/// The most bytes that are read at once, unless more are known to come.
 const SHARED: usize = 16 * 1024;
-/// What is read at once of a long body.
+/// The most bytes that are read at once of a long body.
 const BULK: usize = 64 * 1024;
 
 thread_local! {
@@ -45,47 +52,38 @@ thread_local! {
 
 /// A connection to a dyno.
 #[derive(Debug)]
-pub struct Upstream {
+pub(crate) struct Upstream {
     stream: TcpStream,
-    /// What was read and not yet looked at, or is not whole yet.
-    unread: Bytes,
-    /// How much of it is known not to have the end of a head.
-    looked: usize,
-    /// Whether the last read found as much as it had room for.
+    response: ResponseReader,
+    /// Whether the last read filled the buffer.
     bulk: bool,
-    method: Method,
-    /// The memory of a map of fields, for the next answer.
-    spare: HeaderMap,
+    /// The request, until all of it is sent.
     sending: Option<Sending>,
-    /// What is to come of the response.
-    payload: Payload,
-    keeps: bool,
-    head_bytes: usize,
     alarm: Alarm,
     used: bool,
     since: Instant,
 }
 
-/// Why no response came.
+/// Why a request got no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lost {
+pub(crate) enum Lost {
     /// The dyno closed the connection.
     Closed {
         /// Nothing of the request was sent.
         unsent: bool,
     },
-    /// What came is no response.
+    /// The dyno sent what is not a response.
     NotHttp,
-    /// The client broke its request off.
+    /// The body of the request is broken.
     Upload,
 }
 
-/// Who is to blame that the rest of a response does not come.
+/// Who is the cause that the rest of a response does not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// The dyno broke off, or said what is no body.
+pub(crate) enum Cut {
+    /// The dyno closed the connection, or sent what is not a body.
     Dyno,
-    /// The client broke its request off, and the dyno waits for more of it.
+    /// The body of the request is broken, and the dyno waits for more of it.
     Client,
 }
 
@@ -102,76 +100,69 @@ impl From<NotHttp> for Cut {
 }
 
 impl Upstream {
-    /// Speaks HTTP on a stream, with heads of at most so many bytes.
-    pub fn new(stream: TcpStream, head_bytes: usize) -> Self {
+    /// A new connection. The head of a response has at most so many bytes.
+    pub(crate) fn new(stream: TcpStream, head_bytes: usize) -> Self {
         Self {
             stream,
-            unread: Bytes::new(),
-            looked: 0,
+            response: ResponseReader::new(head_bytes),
             bulk: false,
-            method: Method::GET,
-            spare: HeaderMap::new(),
             sending: None,
-            payload: Payload::Length(0),
-            keeps: false,
-            head_bytes,
             alarm: Alarm::default(),
             used: false,
             since: Instant::now(),
         }
     }
 
-    /// Whether a request went over it before.
-    pub fn was_used(&self) -> bool {
+    /// Whether a request went over the connection before.
+    pub(crate) fn was_used(&self) -> bool {
         self.used
     }
 
-    /// Since when no request goes over it.
-    pub fn idle_for(&self) -> Duration {
+    /// How long the connection has been unused.
+    pub(crate) fn idle_for(&self) -> Duration {
         self.since.elapsed()
     }
 
-    /// Whether whoever waits for it waited until a deadline.
-    pub fn is_late(&mut self, cx: &mut Context<'_>, deadline: Instant) -> bool {
+    /// Whether a deadline is over, for whoever waits for the connection.
+    pub(crate) fn is_late(&mut self, cx: &mut Context<'_>, deadline: Instant) -> bool {
         self.alarm.poll(cx, deadline).is_ready()
     }
 
-    /// Whether the dyno has neither closed it nor said anything unasked, as far as this thread has
-    /// heard.
-    pub fn is_alive(&self) -> bool {
+    /// Whether the dyno has neither closed the connection nor sent anything unasked, as far as this
+    /// thread's runtime knows.
+    pub(crate) fn is_alive(&self) -> bool {
         would_block(&self.stream.try_read(&mut [0]))
     }
 
-    /// The same, and the kernel is asked.
-    pub fn is_surely_alive(&self) -> bool {
+    /// Like [`Self::is_alive`], but asks the kernel.
+    pub(crate) fn is_surely_alive(&self) -> bool {
         let peeked =
             recv(self.stream.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
         would_block(&peeked.map_err(io::Error::from))
     }
 
-    /// Begins a request with this head and body. [`Self::poll_answer`] sends it. `spare` is a map
-    /// of which the memory is used for the answer.
-    pub fn ask(
+    /// Begins a request with this head and body, and the body's length if it is known. The request is
+    /// sent by [`Self::poll_answer`]. The memory of `spare` is used for the fields of the response.
+    pub(crate) fn ask(
         &mut self,
         method: &Method,
         head: Bytes,
         body: Option<(Upload, Option<u64>)>,
         spare: HeaderMap,
     ) {
-        self.method = method.clone();
+        self.response.expect(method, spare);
         self.sending = Some(Sending::new(head, body));
-        self.spare = spare;
     }
 
-    /// The head of the response.
-    pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
+    /// Sends the request, and gives the head of the response.
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
         match self.send(cx) {
             Some(Unsent::Client) => return Poll::Ready(Err(Lost::Upload)),
-            // It may have said why.
+            // The dyno may have answered before it closed the connection.
             Some(Unsent::Dyno) | None => {}
         }
         loop {
-            if let Some(answer) = self.parse()? {
+            if let Some(answer) = self.response.answer()? {
                 return Poll::Ready(Ok(answer));
             }
             match ready!(self.poll_fill(cx)) {
@@ -184,7 +175,7 @@ impl Upstream {
         }
     }
 
-    /// Sends what is left of the request.
+    /// Sends what can be sent of the request.
     fn send(&mut self, cx: &mut Context<'_>) -> Option<Unsent> {
         let polled = self.sending.as_mut()?.poll(Pin::new(&mut self.stream), cx);
         match polled {
@@ -197,51 +188,26 @@ impl Upstream {
         }
     }
 
-    fn parse(&mut self) -> Result<Option<Answer>, NotHttp> {
-        while !self.unread.is_empty() && has_end(&self.unread, self.looked) {
-            match answer::parse(&self.unread, &self.method, std::mem::take(&mut self.spare))? {
-                Parsed::Partial => break,
-                Parsed::Interim(bytes) => {
-                    let _ = self.unread.split_to(bytes);
-                    self.looked = 0;
-                }
-                Parsed::Head { bytes, .. } if bytes > self.head_bytes => return Err(NotHttp),
-                Parsed::Head { bytes, answer, payload, keeps } => {
-                    let _ = self.unread.split_to(bytes);
-                    self.looked = 0;
-                    (self.payload, self.keeps) = (payload, keeps);
-                    return Ok(Some(answer));
-                }
-            }
-        }
-        self.looked = self.unread.len();
-        if self.looked > self.head_bytes { Err(NotHttp) } else { Ok(None) }
+    /// The whole body of the response, if it was read already and is one piece. It may be empty.
+    pub(crate) fn whole(&mut self) -> Option<Bytes> {
+        self.response.whole()
     }
 
-    /// All of the response's body, if it was read and can be given in one piece: no bytes for one
-    /// that is empty.
-    pub fn whole(&mut self) -> Option<Bytes> {
-        match self.payload {
-            Payload::Length(length) if length <= self.unread.len() as u64 => {
-                self.payload = Payload::Length(0);
-                Some(self.unread.split_to(length as usize))
-            }
-            Payload::Length(_) | Payload::Chunked(_) | Payload::ToClose => None,
-        }
-    }
-
-    /// What comes next of the response's body. Sends what is left of the request, too.
-    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        // What the dyno does not take it does not need for its answer.
+    /// The next piece of the response's body. Sends what is left of the request, too.
+    pub(crate) fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        // A dyno that takes no more of the request needs no more of it to answer.
         let broken = matches!(self.send(cx), Some(Unsent::Client));
         loop {
-            match self.payload.next(&mut self.unread, self.head_bytes).map_err(Cut::from)? {
+            match self.response.body().map_err(Cut::from)? {
                 Step::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Step::Trailers(fields) => return Poll::Ready(Some(Ok(Frame::trailers(fields)))),
                 Step::Over => return Poll::Ready(None),
                 Step::Read if broken => return Poll::Ready(Some(Err(Cut::Client))),
                 Step::Read => match ready!(self.poll_fill(cx)) {
-                    Ok(0) if self.payload == Payload::ToClose => return Poll::Ready(None),
+                    Ok(0) if self.payload() == Payload::ToClose => return Poll::Ready(None),
                     Ok(0) | Err(_) => return Poll::Ready(Some(Err(Cut::Dyno))),
                     Ok(_) => {}
                 },
@@ -249,24 +215,21 @@ impl Upstream {
         }
     }
 
-    /// How the rest of the response's body ends.
-    pub fn payload(&self) -> Payload {
-        self.payload
+    /// What is to come of the response's body.
+    pub(crate) fn payload(&self) -> Payload {
+        self.response.payload()
     }
 
-    /// When the last of the request's body moved, if not all of it went out.
-    pub fn upload_moved(&self) -> Option<Instant> {
+    /// When the last of the request's body moved, if not all of it is sent.
+    pub(crate) fn upload_moved(&self) -> Option<Instant> {
         self.sending.as_ref().and_then(Sending::moved)
     }
 
-    /// Whether it is done with a request and can take another.
-    pub fn rests(&mut self) -> bool {
-        let rests = self.keeps
-            && self.sending.is_none()
-            && self.payload.is_over()
-            && self.unread.is_empty();
+    /// Whether the connection is done with a request and can take another. If so, it counts as unused
+    /// from now on.
+    pub(crate) fn rests(&mut self) -> bool {
+        let rests = self.sending.is_none() && self.response.ends_at_rest();
         if rests {
-            self.unread = Bytes::new();
             self.bulk = false;
             self.used = true;
             self.since = Instant::now();
@@ -274,18 +237,19 @@ impl Upstream {
         rests
     }
 
-    /// Reads more, and says how much that was.
+    /// Reads more of the response, and gives the number of bytes.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let left = self.payload.left().map_or(0, |left| usize::try_from(left).unwrap_or(BULK));
-        let more = left.saturating_sub(self.unread.len());
-        if !self.unread.is_empty() || self.bulk || more > SHARED {
-            // Memory is made ready only for what is there.
+        let left = self.payload().left().map_or(0, |left| usize::try_from(left).unwrap_or(BULK));
+        let unread = &mut self.response.unread;
+        let more = left.saturating_sub(unread.len());
+        if !unread.is_empty() || self.bulk || more > SHARED {
+            // No memory is allocated before there is something to read.
             ready!(self.stream.poll_read_ready(cx))?;
-            let mut buffer = BytesMut::from(std::mem::take(&mut self.unread));
+            let mut buffer = BytesMut::from(std::mem::take(unread));
             let room = if self.bulk || more > SHARED { BULK } else { SHARED };
             buffer.reserve(room);
             let polled = poll_read_buf(Pin::new(&mut self.stream), cx, &mut buffer);
-            self.unread = buffer.freeze();
+            *unread = buffer.freeze();
             let count = ready!(polled)?;
             self.bulk = count >= SHARED;
             return Poll::Ready(Ok(count));
@@ -293,25 +257,16 @@ impl Upstream {
         SHARED_BUFFER.with_borrow_mut(|shared| {
             let mut buffer = ReadBuf::new(shared);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-            self.unread = Bytes::copy_from_slice(buffer.filled());
+            *unread = Bytes::copy_from_slice(buffer.filled());
             self.bulk = buffer.remaining() == 0;
-            Poll::Ready(Ok(self.unread.len()))
+            Poll::Ready(Ok(unread.len()))
         })
     }
 
-    /// What it becomes when both ends agreed to speak something else.
-    pub fn into_raw(self) -> Raw {
-        Raw { stream: self.stream, unread: self.unread }
+    /// The connection as it is once both ends agreed to switch to another protocol.
+    pub(crate) fn into_raw(self) -> Raw {
+        Raw { stream: self.stream, unread: self.response.unread }
     }
-}
-
-/// Whether the end of a head may be in what was read, of which so much was looked at before.
-fn has_end(unread: &[u8], looked: usize) -> bool {
-    // Most heads come as a whole, and then the parser is as fast.
-    looked == 0
-        || unread[looked.saturating_sub(3)..]
-            .windows(2)
-            .any(|pair| pair == b"\n\n" || pair == b"\n\r")
 }
 
 fn would_block(read: &io::Result<usize>) -> bool {
@@ -320,9 +275,9 @@ fn would_block(read: &io::Result<usize>) -> bool {
 
 /// A connection that does not speak HTTP any more.
 #[derive(Debug)]
-pub struct Raw {
+pub(crate) struct Raw {
     stream: TcpStream,
-    /// What came right behind the head.
+    /// The bytes that came right after the head of the response.
     unread: Bytes,
 }
 

@@ -1,12 +1,11 @@
 //! Two namespaces with a link between them: a VPC's router, and what an interface leads into.
 
-use std::fs::File;
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use model::{EniId, VpcId};
-use nix::sched::{CloneFlags, setns};
+use os::netns::NetworkNamespace;
 
 /// The router's address.
 pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 1);
@@ -94,10 +93,10 @@ fn ip(command: &str) {
 }
 
 fn inside<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> T {
-    let namespace = File::open(format!("/run/netns/{name}")).unwrap();
+    let namespace = NetworkNamespace::open(name).unwrap().expect("it was made");
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || {
-            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            namespace.enter().unwrap();
             work()
         });
         thread.join().unwrap()

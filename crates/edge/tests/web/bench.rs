@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use causeway_edge::{Config, Control, Edge, Limits, Place};
+use causeway_edge::{Config, Control, Edge, Limits, Location};
 use model::edge::{
     AppRoute, Backend, BackendState, EdgeDelta, EdgeEvent, EdgeIntent, RouterIntent,
 };
@@ -81,7 +81,8 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::new(dir.path().join("edge"));
         config.router = Some(SocketAddr::from((LOCAL, free_port())));
-        config.place = Place::Here { http: free_port(), https: free_port(), dns: free_port() };
+        config.location =
+            Location::Here { http: free_port(), https: free_port(), dns: free_port() };
         config.limits = limits();
         change(&mut config);
         let edge = Edge::start(config.clone()).unwrap();
@@ -116,7 +117,7 @@ impl Bench {
     }
 
     pub fn internal(&self) -> SocketAddr {
-        let Place::Here { http, .. } = self.config.place else { panic!("in namespaces") };
+        let Location::Here { http, .. } = self.config.location else { panic!("in namespaces") };
         SocketAddr::from((LOCAL, http))
     }
 

@@ -157,7 +157,8 @@ fn a_process_of_its_own_is_found_and_replaced() {
     // No namespace holds this interface, so only the public router is there.
     router.interfaces.clear();
     intent.spaces.insert(space(), router);
-    config.place = causeway_edge::Place::Here { http: super::bench::free_port(), https: 1, dns: 1 };
+    config.location =
+        causeway_edge::Location::Here { http: super::bench::free_port(), https: 1, dns: 1 };
     let mut first = ensure(&program(), &config).unwrap();
     intent
         .spaces
@@ -195,7 +196,8 @@ fn a_process_of_its_own_is_found_and_replaced() {
 fn an_edge_whose_directory_was_removed_gives_way() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = causeway_edge::Config::new(dir.path().join("edge"));
-    config.place = causeway_edge::Place::Here { http: super::bench::free_port(), https: 1, dns: 1 };
+    config.location =
+        causeway_edge::Location::Here { http: super::bench::free_port(), https: 1, dns: 1 };
     let mut first = ensure(&program(), &config).unwrap();
     std::fs::remove_dir_all(&config.dir).unwrap();
     let mut second = ensure(&program(), &config).unwrap();
@@ -203,6 +205,31 @@ fn an_edge_whose_directory_was_removed_gives_way() {
     first.settle().unwrap_err();
     second.settle().unwrap();
     second.stop().unwrap();
+}
+
+#[test]
+fn a_process_that_only_looks_like_a_lost_edge_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = causeway_edge::Config::new(dir.path().join("edge"));
+    config.location =
+        causeway_edge::Location::Here { http: super::bench::free_port(), https: 1, dns: 1 };
+    // Another program with the same words, and even with the same mark.
+    let place = dir.path().join("place");
+    std::fs::create_dir(&place).unwrap();
+    std::fs::write(place.join("edge"), "read line\n").unwrap();
+    let mut other = std::process::Command::new("sh")
+        .args([std::ffi::OsStr::new("edge"), config.dir.as_os_str()])
+        .current_dir(&place)
+        .env("CAUSEWAY_EDGE_STAYS", "1")
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut edge = ensure(&program(), &config).unwrap();
+    edge.settle().unwrap();
+    assert!(other.try_wait().unwrap().is_none(), "it goes on");
+    drop(other.stdin.take());
+    assert!(other.wait().is_ok_and(|status| !status.success()), "its input ended");
+    edge.stop().unwrap();
 }
 
 #[test]

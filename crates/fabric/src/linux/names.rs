@@ -1,40 +1,40 @@
-//! What things of the fabric are called, so that people find them with `ip` and `nft`.
+//! The names of the fabric's namespaces and links, so that people find them with `ip` and `nft`.
 
 use model::{EniId, PcxId, VpcId};
 
-pub use crate::instance::NAMESPACE_PREFIX as PREFIX;
+pub(super) use crate::instance::NAMESPACE_PREFIX as PREFIX;
 use crate::instance::namespace_prefix;
 
-/// The interface that a workload sees.
-pub const WORKLOAD_LINK: &str = "eth0";
+/// The link that a workload sees.
+pub(super) const WORKLOAD_LINK: &str = "eth0";
 /// The link that every namespace is born with.
-pub const LOOPBACK: &str = "lo";
+pub(super) const LOOPBACK: &str = "lo";
 
 /// An interface's name has 15 characters, an id 17 digits: the last 14 are enough.
 const LINK_BITS: u128 = (1 << 56) - 1;
 
 /// The namespace that is a VPC's router.
-pub fn router(instance: &str, vpc: VpcId) -> String {
+pub(super) fn router(instance: &str, vpc: VpcId) -> String {
     format!("{}{vpc}", namespace_prefix(instance))
 }
 
 /// The namespace that a workload lives in.
-pub fn workload(instance: &str, eni: EniId) -> String {
+pub(super) fn workload(instance: &str, eni: EniId) -> String {
     format!("{}{eni}", namespace_prefix(instance))
 }
 
 /// The router's end of an interface.
-pub fn eni_link(eni: EniId) -> String {
+pub(super) fn eni_link(eni: EniId) -> String {
     format!("e{:014x}", eni.bits() & LINK_BITS)
 }
 
 /// Both ends of a peering.
-pub fn peer_link(pcx: PcxId) -> String {
+pub(super) fn peer_link(pcx: PcxId) -> String {
     format!("p{:014x}", pcx.bits() & LINK_BITS)
 }
 
 /// Whether a link in a router is one that the fabric makes.
-pub fn is_ours(link: &str) -> bool {
+pub(super) fn is_ours(link: &str) -> bool {
     link.len() == 15
         && link.starts_with(['e', 'p'])
         && link.bytes().skip(1).all(|b| b.is_ascii_hexdigit())

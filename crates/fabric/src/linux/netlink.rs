@@ -13,45 +13,46 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
+use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 
-use super::namespace;
+use super::message::messages;
 use crate::driver::Error;
 
-/// The kernel answers within microseconds; longer means that it never will.
+/// Seconds to wait for an answer. The kernel takes microseconds; longer means that it never will.
 const TIMEOUT_SECONDS: i64 = 5;
-/// Answers to more requests at once might not fit the socket's receive buffer.
+/// Requests that are sent at once: answers to more might not fit the socket's receive buffer.
 const BATCH: usize = 64;
-/// A dump that meets a change is repeated; a table that never rests is given up.
+/// How often a table is read that changes meanwhile, before it is given up.
 const DUMP_ATTEMPTS: usize = 8;
 
-/// One thing asked of the kernel.
-pub struct Request {
-    /// The message.
+/// A request to the kernel that it acknowledges.
+pub(super) struct Request {
+    /// The message that is sent.
     pub message: RouteNetlinkMessage,
     /// Flags beyond request and acknowledgement.
     pub flags: u16,
-    /// The refusal that means that it is so already.
+    /// The refusal that means that the request is fulfilled already.
     pub ignore: Option<Errno>,
-    /// What it is, for errors.
+    /// The request in words, for errors.
     pub what: String,
 }
 
 /// One end of a veth pair that is to be made.
-pub struct VethEnd<'a> {
-    /// Its name.
+pub(super) struct VethEnd<'a> {
+    /// The link's name.
     pub name: &'a str,
-    /// Its Ethernet address.
+    /// The Ethernet address.
     pub mac: MacAddr,
-    /// Its MTU.
+    /// Bytes that a packet on it may have.
     pub mtu: u16,
 }
 
-/// A socket to the routing half of the kernel.
-pub struct Netlink {
+/// A route netlink socket.
+pub(super) struct Netlink {
     socket: Socket,
     sequence: u32,
     indexes: BTreeMap<String, u32>,
@@ -59,7 +60,7 @@ pub struct Netlink {
 
 impl Netlink {
     /// Opens a socket in the namespace of the calling thread.
-    pub fn open() -> Result<Self, Error> {
+    pub(super) fn open() -> Result<Self, Error> {
         let open = || -> io::Result<Socket> {
             let mut socket = Socket::new(NETLINK_ROUTE)?;
             socket.bind_auto()?;
@@ -73,7 +74,7 @@ impl Netlink {
     }
 
     /// Sends requests and awaits all answers; all are tried, the errors are collected.
-    pub fn batch(&mut self, requests: Vec<Request>) -> Result<(), Error> {
+    pub(super) fn batch(&mut self, requests: Vec<Request>) -> Result<(), Error> {
         let mut errors = Vec::new();
         for chunk in requests.chunks(BATCH) {
             self.send_chunk(chunk, &mut errors)?;
@@ -81,7 +82,7 @@ impl Netlink {
         match errors.len() {
             0 => Ok(()),
             1 => Err(errors.remove(0)),
-            _ => Err(Error::Several(errors.iter().map(Error::chain).collect())),
+            _ => Err(Error::Several(errors.iter().map(|error| os::error_chain(error)).collect())),
         }
     }
 
@@ -109,8 +110,11 @@ impl Netlink {
         Ok(())
     }
 
-    /// Asks for a whole table.
-    pub fn dump(&mut self, ask: &RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Error> {
+    /// Reads a whole table.
+    pub(super) fn dump(
+        &mut self,
+        ask: &RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, Error> {
         for _ in 0..DUMP_ATTEMPTS {
             if let Some(found) = self.dump_once(ask)? {
                 return Ok(found);
@@ -149,9 +153,24 @@ impl Netlink {
     }
 
     /// Looks at one link; `None` if there is none of the name.
-    pub fn link(&mut self, name: &str) -> Result<Option<LinkMessage>, Error> {
+    pub(super) fn link(&mut self, name: &str) -> Result<Option<LinkMessage>, Error> {
+        let what = format!("look at link {name}");
+        match self.get(RouteNetlinkMessage::GetLink(named(name)), Some(Errno::ENODEV), &what)? {
+            Some(RouteNetlinkMessage::NewLink(link)) => Ok(Some(link)),
+            Some(_) => Err(refused(&what, Errno::EPROTO.into())),
+            None => Ok(None),
+        }
+    }
+
+    /// Asks for one thing; `None` where the kernel's refusal is the one that means that there is
+    /// none.
+    fn get(
+        &mut self,
+        ask: RouteNetlinkMessage,
+        absent: Option<Errno>,
+        what: &str,
+    ) -> Result<Option<RouteNetlinkMessage>, Error> {
         let mut bytes = Vec::new();
-        let ask = RouteNetlinkMessage::GetLink(named(name));
         self.append(&mut bytes, ask, NLM_F_REQUEST);
         self.send(&bytes)?;
         loop {
@@ -160,13 +179,13 @@ impl Netlink {
                     continue;
                 }
                 match message.payload {
-                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
-                        return Ok(Some(link));
-                    }
+                    NetlinkPayload::InnerMessage(answer) => return Ok(Some(answer)),
                     NetlinkPayload::Error(error) => {
-                        let absent = error.raw_code().wrapping_neg() == Errno::ENODEV as i32;
-                        let what = || refused(&format!("look at link {name}"), error.to_io());
-                        return if absent { Ok(None) } else { Err(what()) };
+                        let errno = Errno::from_raw(error.raw_code().wrapping_neg());
+                        return match absent {
+                            Some(absent) if absent == errno => Ok(None),
+                            Some(_) | None => Err(refused(what, error.to_io())),
+                        };
                     }
                     _ => {}
                 }
@@ -175,7 +194,7 @@ impl Netlink {
     }
 
     /// The index of a link, remembered until [`Netlink::forget`].
-    pub fn index(&mut self, name: &str) -> Result<u32, Error> {
+    pub(super) fn index(&mut self, name: &str) -> Result<u32, Error> {
         if let Some(index) = self.indexes.get(name) {
             return Ok(*index);
         }
@@ -186,14 +205,29 @@ impl Netlink {
         Ok(link.header.index)
     }
 
+    /// A link's index and that of its other end; `None` where there is no such link.
+    pub(super) fn pair(&mut self, name: &str) -> Result<Option<(u32, Option<u32>)>, Error> {
+        let Some(link) = self.link(name)? else { return Ok(None) };
+        let other = link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Link(index) => Some(*index),
+            _ => None,
+        });
+        Ok(Some((link.header.index, other)))
+    }
+
+    /// Forgets the indexes of all links: others may have made and removed some.
+    pub(super) fn forget_all(&mut self) {
+        self.indexes.clear();
+    }
+
     /// Forgets the index of a link that was made or removed.
-    pub fn forget(&mut self, name: &str) {
+    pub(super) fn forget(&mut self, name: &str) {
         self.indexes.remove(name);
     }
 
     /// Makes a veth pair, one end here and up, the other in another namespace and still down (the
     /// kernel refuses to open the first of two ends); neither ever appears anywhere else.
-    pub fn add_veth(
+    pub(super) fn add_veth(
         &mut self,
         here: &VethEnd<'_>,
         there: &VethEnd<'_>,
@@ -218,7 +252,7 @@ impl Netlink {
     }
 
     /// Removes a link, and with it the other end; one that is gone already is fine.
-    pub fn delete_link(&mut self, name: &str) -> Result<(), Error> {
+    pub(super) fn delete_link(&mut self, name: &str) -> Result<(), Error> {
         self.forget(name);
         self.batch(vec![Request {
             message: RouteNetlinkMessage::DelLink(named(name)),
@@ -229,7 +263,7 @@ impl Netlink {
     }
 
     /// Names a link for people.
-    pub fn set_alias(&mut self, name: &str, alias: &str) -> Result<(), Error> {
+    pub(super) fn set_alias(&mut self, name: &str, alias: &str) -> Result<(), Error> {
         let mut link = named(name);
         link.attributes.push(LinkAttribute::IfAlias(alias.to_owned()));
         self.batch(vec![Request {
@@ -240,11 +274,42 @@ impl Netlink {
         }])
     }
 
-    /// The instance of Causeway that this namespace belongs to.
-    pub fn owner(&mut self) -> Result<Option<String>, Error> {
-        let link = self.link("lo")?;
-        Ok(link.iter().flat_map(|link| &link.attributes).find_map(|attribute| match attribute {
-            LinkAttribute::IfAlias(alias) => namespace::owner_of(alias),
+    /// Gives another namespace a number in this one, unless it has one; returns the one that it has.
+    pub(super) fn number_namespace(
+        &mut self,
+        namespace: BorrowedFd<'_>,
+        number: i32,
+    ) -> Result<i32, Error> {
+        let fd = NsidAttribute::Fd(namespace.as_raw_fd().unsigned_abs());
+        let mut message = NsidMessage::default();
+        message.attributes = vec![fd.clone(), NsidAttribute::Id(number)];
+        self.batch(vec![Request {
+            message: RouteNetlinkMessage::NewNsId(message),
+            flags: 0,
+            ignore: Some(Errno::EEXIST),
+            what: format!("number a namespace {number}"),
+        }])?;
+        let mut ask = NsidMessage::default();
+        ask.attributes = vec![fd];
+        let what = "ask a namespace's number";
+        let answer = self.get(RouteNetlinkMessage::GetNsId(ask), None, what)?;
+        let attributes = match answer {
+            Some(RouteNetlinkMessage::NewNsId(answer)) => answer.attributes,
+            Some(_) | None => return Err(refused(what, Errno::EPROTO.into())),
+        };
+        let number = attributes.iter().find_map(|attribute| match attribute {
+            NsidAttribute::Id(number) if *number >= 0 => Some(*number),
+            _ => None,
+        });
+        number.ok_or_else(|| refused("number a namespace", Errno::EEXIST.into()))
+    }
+
+    /// A link's name for people; `None` where there is no such link, or it has none.
+    pub(super) fn alias(&mut self, name: &str) -> Result<Option<String>, Error> {
+        let link = self.link(name)?;
+        let attributes = link.into_iter().flat_map(|link| link.attributes);
+        Ok(attributes.into_iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfAlias(alias) => Some(alias),
             _ => None,
         }))
     }
@@ -267,24 +332,16 @@ impl Netlink {
 
     fn receive(&self) -> Result<Vec<NetlinkMessage<RouteNetlinkMessage>>, Error> {
         let (bytes, _) = self.socket.recv_from_full().map_err(|e| refused("receive", e))?;
-        let mut messages = Vec::new();
-        let mut rest = bytes.as_slice();
-        while rest.len() >= 16 {
-            let length = u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
-            if length < 16 || length > rest.len() {
-                break;
-            }
-            let message = NetlinkMessage::deserialize(&rest[..length])
-                .map_err(|e| refused("understand the kernel", io::Error::other(e.to_string())))?;
-            messages.push(message);
-            rest = &rest[length.next_multiple_of(4).min(rest.len())..];
-        }
-        Ok(messages)
+        let understood = messages(&bytes).map(|message| {
+            NetlinkMessage::deserialize(message.whole)
+                .map_err(|e| refused("understand the kernel", io::Error::other(e.to_string())))
+        });
+        understood.collect()
     }
 }
 
 /// Makes a netlink socket give up instead of waiting for ever.
-pub fn set_timeout(socket: &Socket) -> io::Result<()> {
+pub(super) fn set_timeout(socket: &Socket) -> io::Result<()> {
     #[expect(unsafe_code, reason = "the socket type does not lend its descriptor safely")]
     // SAFETY: the descriptor is the socket's own, which is borrowed and open for as long.
     let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
@@ -292,8 +349,8 @@ pub fn set_timeout(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// An error that names what was asked for.
-pub fn refused(step: &str, source: io::Error) -> Error {
+/// The kernel's refusal, with the request in words.
+pub(super) fn refused(step: &str, source: io::Error) -> Error {
     Error::Netlink { step: step.to_owned(), source }
 }
 

@@ -32,14 +32,14 @@ struct Api {
 }
 
 /// A context of libnftables, which stays in the namespace it was made in.
-pub struct Nft {
+pub(super) struct Nft {
     context: NonNull<c_void>,
     api: &'static Api,
 }
 
 impl Nft {
     /// Makes a context in the namespace of the calling thread.
-    pub fn open() -> Result<Self, Error> {
+    pub(super) fn open() -> Result<Self, Error> {
         let api = api()?;
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let context = NonNull::new((api.new)(0))
@@ -53,7 +53,7 @@ impl Nft {
     }
 
     /// Runs commands as one transaction and returns what they print.
-    pub fn run(&mut self, commands: &str) -> Result<String, Error> {
+    pub(super) fn run(&mut self, commands: &str) -> Result<String, Error> {
         let text = CString::new(commands)
             .map_err(|_| Error::Nftables("a command has a zero byte".into()))?;
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

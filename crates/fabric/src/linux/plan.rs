@@ -4,24 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use model::intent::{
-    AclEntryIntent, GroupIntent, InterfaceIntent, MacAddr, RouteTarget, RuleIntent, RulePeer,
-    VpcIntent,
+    AclEntryIntent, GroupIntent, InterfaceIntent, MacAddr, Member, PeeringEnd, RouteTarget,
+    RuleIntent, RulePeer, Via, VpcIntent,
 };
-use model::{Cidr, EniId, PcxId, RouteTableId, SubnetId, Traffic, VpcId};
+use model::{AclId, Cidr, EniId, PcxId, RouteTableId, SubnetId, Traffic, VpcId};
 use model::{IpProtocol, PortRange};
 
 use super::names;
-use super::ruleset::{Chain, Ruleset, Set};
-use super::state::{Hop, Link, Rule, State, TABLE_MAIN};
+use super::ruleset::{Chain, Ruleset, Set, Stage};
+use super::state::{Action, FwMark, Hop, Link, Rule, State, TABLE_LOCAL, TABLE_MAIN};
 
 /// The gateway that every workload and every router sees behind every link.
-pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
-/// What is never routed.
+pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
+/// The link-local block, which is never routed.
 const LINK_LOCAL: Cidr = Cidr::new(169, 254, 0, 0, 16);
 
 /// The Ethernet address of a router's end of an interface.
-pub const ROUTER_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x01]);
-/// Those of the two ends of a peering: the requester's, the accepter's.
+pub(super) const ROUTER_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x01]);
+/// The Ethernet addresses of the two ends of a peering's link: the requester's, the accepter's.
 const PEERING_MACS: [MacAddr; 2] =
     [MacAddr([0x02, 0, 0, 0, 0, 0x02]), MacAddr([0x02, 0, 0, 0, 0, 0x03])];
 
@@ -30,25 +30,42 @@ const PEERING_MACS: [MacAddr; 2] =
 const PRIORITY_OWN: u32 = 40;
 const PRIORITY_OWN_BACK: u32 = 50;
 const PRIORITY_OWN_END: u32 = 60;
-// What lies inside the VPC comes before any route table, except the routes to middleboxes that
-// are narrower than the VPC. What came by a peering has a mark that no route table has: it sees
-// the local addresses and then the end.
+// Only what the VPC's own interfaces send is for the router itself.
+const PRIORITY_ROUTER: u32 = 90;
+// What lies inside the VPC comes before any route table, except the routes that are narrower than
+// the VPC: to middleboxes, or to nowhere. They are there twice, so that the loss of a table or of a
+// rule does not open what they close. What came by a peering has a mark that no route table has: it
+// sees the local addresses and then the end.
 const PRIORITY_INSIDE: u32 = 100;
+const PRIORITY_INSIDE_AGAIN: u32 = 110;
 const PRIORITY_LOCAL: u32 = 200;
+// For the same reason, so are routes that lie inside a wider one of their table.
+const PRIORITY_NESTED: u32 = 290;
 const PRIORITY_TABLES: u32 = 300;
+const PRIORITY_REFUSE: u32 = 900;
 const PRIORITY_END: u32 = 1000;
 
-/// Kernel tables of routes that lead out of the VPC, and of those narrower than its blocks.
+/// Kernel tables of routes that lead out of the VPC, which are also the marks of what comes from
+/// its interfaces.
 const TABLES_OUTSIDE: u32 = 0x4000_0000;
+/// Kernel tables of those among them that lie inside others.
+const TABLES_NESTED: u32 = 0x6000_0000;
+/// Kernel tables of routes that are narrower than the VPC's blocks, twice.
 const TABLES_INSIDE: u32 = 0x8000_0000;
-/// Kernel tables of the way back by a peering, for what the router itself sends.
+const TABLES_INSIDE_AGAIN: u32 = 0xa000_0000;
+/// Kernel tables of the way back by a peering, for what the router itself sends, which are also
+/// the marks of what comes by it.
 const TABLES_BACK: u32 = 0xc000_0000;
-const TABLE_BITS: u32 = 0x3fff_ffff;
+const TABLE_BITS: u32 = 0x1fff_ffff;
+/// The marks of what comes from the VPC's interfaces.
+const FROM_INSIDE: FwMark = FwMark { value: TABLES_OUTSIDE, mask: TABLES_BACK };
+/// All marks that the firewall gives. A packet without one did not meet it, and is dropped.
+const CHECKED: FwMark = FwMark { value: TABLES_OUTSIDE, mask: TABLES_OUTSIDE };
 
-/// All that decides what one router looks like.
+/// Everything that a router's state and firewall follow from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Router {
-    /// The VPC.
+pub(super) struct Router {
+    /// The VPC that it is the router of.
     pub vpc: VpcIntent,
     /// The peerings that have a link.
     pub links: BTreeMap<PcxId, LinkEnd>,
@@ -56,25 +73,25 @@ pub struct Router {
 
 /// A router's end of a peering's link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinkEnd {
-    /// Bytes that a packet may have.
+pub(super) struct LinkEnd {
+    /// Bytes that a packet on the link may have.
     pub mtu: u16,
-    /// Whether it is the requester's.
+    /// Whether it is the requester's end.
     pub requester: bool,
-    /// The VPC behind it.
+    /// The VPC at the other end.
     pub other: VpcId,
 }
 
 impl LinkEnd {
-    /// The Ethernet addresses: of this end, of the other.
-    pub fn macs(&self) -> (MacAddr, MacAddr) {
+    /// The Ethernet addresses of this end and of the other.
+    pub(super) fn macs(&self) -> (MacAddr, MacAddr) {
         let [requester, accepter] = PEERING_MACS;
         if self.requester { (requester, accepter) } else { (accepter, requester) }
     }
 }
 
-/// What a workload's namespace must look like.
-pub fn workload(interface: &InterfaceIntent) -> State {
+/// The state that a workload's namespace must have.
+pub(super) fn workload(interface: &InterfaceIntent) -> State {
     let eth0 = || names::WORKLOAD_LINK.to_owned();
     let link = Link { mac: interface.mac, mtu: interface.mtu.into(), up: true };
     State {
@@ -92,8 +109,8 @@ fn loopback() -> (String, Link) {
 }
 
 impl Router {
-    /// What the router's links, routes and neighbours must be.
-    pub fn state(&self) -> State {
+    /// The links, addresses, routes, rules and neighbours that the router must have.
+    pub(super) fn state(&self) -> State {
         let mut state = State::default();
         // Without a table of local addresses the kernel takes every gateway for a broadcast.
         state.links.extend([loopback()]);
@@ -112,10 +129,26 @@ impl Router {
                 state.routes.insert(key, Hop::Link(name.clone()));
             }
         }
-        let rule = |priority, mark, table| Rule { priority, own: false, mark, table };
-        let own = |priority, mark, table| Rule { priority, own: true, mark, table };
-        state.rules.insert(own(PRIORITY_OWN, None, Some(TABLE_MAIN)));
-        state.rules.insert(own(PRIORITY_OWN_END, None, None));
+        self.add_policy_routes(&mut state);
+        state
+    }
+
+    /// The links of peerings, the route tables, and which packets see which of them. The rules that
+    /// a namespace is born with, by which every packet sees all that is local, are not among them.
+    fn add_policy_routes(&self, state: &mut State) {
+        let rule = |priority, mark, action| Rule { priority, own: false, mark, action };
+        let own = |priority, mark, action| Rule { priority, own: true, mark, action };
+        let table = Action::Table;
+        state.rules.extend([
+            own(PRIORITY_OWN, None, table(TABLE_MAIN)),
+            own(PRIORITY_OWN_END, None, Action::Blackhole),
+            rule(PRIORITY_ROUTER, Some(FROM_INSIDE), table(TABLE_LOCAL)),
+            rule(PRIORITY_LOCAL, Some(CHECKED), table(TABLE_MAIN)),
+            rule(PRIORITY_END, None, Action::Blackhole),
+        ]);
+        if self.vpc.refuses_unrouted {
+            state.rules.insert(rule(PRIORITY_REFUSE, Some(FROM_INSIDE), Action::Refuse));
+        }
         let marks = self.peering_marks();
         for (pcx, end) in &self.links {
             let name = names::peer_link(*pcx);
@@ -123,42 +156,51 @@ impl Router {
             state.links.insert(name.clone(), Link { mac, mtu: end.mtu.into(), up: true });
             state.neighbours.insert((name.clone(), GATEWAY), other);
             if let Some(mark) = marks.get(pcx) {
-                state.rules.insert(own(PRIORITY_OWN_BACK, Some(*mark), Some(*mark)));
+                let way_back = own(PRIORITY_OWN_BACK, Some(FwMark::exactly(*mark)), table(*mark));
+                state.rules.insert(way_back);
                 state.routes.insert((*mark, Cidr::ANY), Hop::Via(GATEWAY, name));
             }
         }
-        state.rules.insert(rule(PRIORITY_LOCAL, None, Some(TABLE_MAIN)));
-        state.rules.insert(rule(PRIORITY_END, None, None));
         for (id, number) in self.table_numbers() {
-            let (inside, outside) = (TABLES_INSIDE | number, TABLES_OUTSIDE | number);
-            state.rules.insert(rule(PRIORITY_TABLES, Some(outside), Some(outside)));
+            let outside = TABLES_OUTSIDE | number;
+            let mark = Some(FwMark::exactly(outside));
+            state.rules.insert(rule(PRIORITY_TABLES, mark, table(outside)));
             let Some(routes) = self.vpc.route_tables.get(&id) else { continue };
             for (cidr, target) in routes {
-                let narrower = self.vpc.cidrs.iter().any(|b| b.covers(*cidr) && b != cidr);
-                let table = if narrower { inside } else { outside };
-                self.add_route(&mut state, table, *cidr, *target);
-                if narrower {
-                    state.rules.insert(rule(PRIORITY_INSIDE, Some(outside), Some(inside)));
+                let inside = |wider: &Cidr| wider.covers(*cidr) && wider != cidr;
+                let places: &[_] = if self.vpc.cidrs.iter().any(inside) {
+                    &[
+                        (PRIORITY_INSIDE, TABLES_INSIDE),
+                        (PRIORITY_INSIDE_AGAIN, TABLES_INSIDE_AGAIN),
+                    ]
+                } else if routes.keys().any(inside) {
+                    &[(PRIORITY_NESTED, TABLES_NESTED), (PRIORITY_TABLES, TABLES_OUTSIDE)]
+                } else {
+                    &[(PRIORITY_TABLES, TABLES_OUTSIDE)]
+                };
+                for (priority, tables) in places {
+                    self.add_route(state, tables | number, *cidr, *target);
+                    state.rules.insert(rule(*priority, mark, table(tables | number)));
                 }
             }
         }
-        state
     }
 
     fn add_route(&self, state: &mut State, table: u32, cidr: Cidr, target: RouteTarget) {
+        let nowhere = if self.vpc.refuses_unrouted { Hop::Refuse } else { Hop::Blackhole };
         let hop = match target {
-            RouteTarget::Blackhole => Hop::Blackhole,
+            RouteTarget::Blackhole => nowhere,
             RouteTarget::Peering(pcx) if self.links.contains_key(&pcx) => {
                 Hop::Via(GATEWAY, names::peer_link(pcx))
             }
-            RouteTarget::Peering(_) => Hop::Blackhole,
+            RouteTarget::Peering(_) => nowhere,
             RouteTarget::Interface(eni) => self.hop_to(state, table, cidr, eni),
         };
         // A /32 to an interface's own address, made below, is narrower than any route.
         state.routes.entry((table, cidr)).or_insert(hop);
     }
 
-    /// The way to a middlebox. One that checks destinations gets only what is for itself.
+    /// The next hop to a middlebox. One that checks destinations gets only what is for itself.
     fn hop_to(&self, state: &mut State, table: u32, cidr: Cidr, eni: EniId) -> Hop {
         let Some(interface) = self.vpc.interfaces.get(&eni) else { return Hop::Blackhole };
         let Some(first) = interface.addresses.first() else { return Hop::Blackhole };
@@ -172,7 +214,7 @@ impl Router {
         Hop::Blackhole
     }
 
-    /// A number below 2^30 for each route table, which depends on the set of tables alone.
+    /// A number below 2^29 for each route table, which depends on the set of tables alone.
     fn table_numbers(&self) -> BTreeMap<RouteTableId, u32> {
         let named = self.vpc.subnets.values().map(|subnet| subnet.route_table);
         let all: BTreeSet<_> = self.vpc.route_tables.keys().copied().chain(named).collect();
@@ -180,13 +222,13 @@ impl Router {
     }
 
     /// The mark of what came by each peering, which is also the table of the way back.
-    fn peering_marks(&self) -> BTreeMap<PcxId, u32> {
+    pub(super) fn peering_marks(&self) -> BTreeMap<PcxId, u32> {
         let numbers = numbered(self.links.keys().map(|id| (*id, id.bits())));
         numbers.into_iter().map(|(id, number)| (id, TABLES_BACK | number)).collect()
     }
 
-    /// What the router's firewall must be.
-    pub fn ruleset(&self) -> Ruleset {
+    /// The ruleset that the router's firewall must have.
+    pub(super) fn ruleset(&self) -> Ruleset {
         let mut rules = base_ruleset();
         for resolver in &self.vpc.resolvers {
             element(&mut rules, "resolvers", resolver.to_string());
@@ -208,45 +250,71 @@ impl Router {
             let links = members.map(|(eni, _)| quoted(&names::eni_link(*eni))).collect();
             let set = Set { keyword: "set", kind: "ifname", elements: links };
             rules.sets.insert(links_of(*id), set);
-            let acl = subnet.acl.filter(|acl| self.vpc.acls.contains_key(acl));
-            for (direction, other) in [("out", "oifname"), ("in", "iifname")] {
-                let guard =
-                    acl.map_or("accept".to_owned(), |acl| format!("goto acl_{direction}_{acl}"));
-                let within = format!("{other} @{} accept", links_of(*id));
-                chain(rules, format!("{direction}_{id}"), vec![within, guard]);
+            let acl = self.guard_of(*id);
+            for (direction, other, stage) in
+                [("out", "oifname", Stage::LEAVES_SUBNET), ("in", "iifname", Stage::ENTERS_SUBNET)]
+            {
+                // The set and the chains are there without an ACL, too. A packet's look-ups may find
+                // an ACL that was just added while its rules are still those from before: then these
+                // must say that there is none.
+                let passes = format!("{} return", stage.enter());
+                let lines = match acl {
+                    Some(acl) => vec![
+                        format!("{other} @{} {passes}", links_of(*id)),
+                        format!("goto acl_{direction}_{acl}"),
+                    ],
+                    None => vec![passes],
+                };
+                chain(rules, format!("{direction}_{id}"), lines);
             }
         }
+    }
+
+    /// The ACL of a subnet, if it has one.
+    fn guard_of(&self, subnet: SubnetId) -> Option<AclId> {
+        let acl = self.vpc.subnets.get(&subnet)?.acl;
+        acl.filter(|acl| self.vpc.acls.contains_key(acl))
     }
 
     fn add_interfaces(&self, rules: &mut Ruleset) {
         for (eni, interface) in &self.vpc.interfaces {
             let link = quoted(&names::eni_link(*eni));
-            let origin = from_subnet(interface.subnet);
             // An interface in an unknown subnet would refer to chains that are not there.
             if !self.vpc.subnets.contains_key(&interface.subnet) {
                 continue;
             }
-            if interface.source_dest_check {
-                for address in &interface.addresses {
-                    element(rules, "sources", format!("{link} . {address} : goto {origin}"));
-                }
-            } else {
-                element(rules, "any_source", format!("{link} : goto {origin}"));
-            }
+            chain(rules, format!("from_{eni}"), closed(self.sources(interface)));
+            element(rules, "origins", format!("{link} : goto from_{eni}"));
             element(rules, "interfaces", link.clone());
             let subnet = interface.subnet;
-            element(rules, "acl_out", format!("{link} : goto out_{subnet}"));
-            element(rules, "acl_in", format!("{link} : goto in_{subnet}"));
+            if self.guard_of(subnet).is_some() {
+                element(rules, "acl_out", format!("{link} : jump out_{subnet}"));
+                element(rules, "acl_in", format!("{link} : jump in_{subnet}"));
+            } else {
+                add_unguarded(rules, &link);
+            }
             for direction in ["out", "in"] {
                 element(
                     rules,
                     &format!("group_{direction}"),
-                    format!("{link} : goto {direction}_{eni}"),
+                    format!("{link} : jump {direction}_{eni}"),
                 );
                 let jumps = interface.groups.iter().map(|g| format!("jump {direction}_{g}"));
                 chain(rules, format!("{direction}_{eni}"), jumps.collect());
             }
         }
+    }
+
+    /// The rules for what an interface sends, by its source, as far as they let anything in.
+    fn sources(&self, interface: &InterfaceIntent) -> Vec<String> {
+        let origin = from_subnet(interface.subnet);
+        if !interface.source_dest_check {
+            let resolvers: Vec<Cidr> = self.vpc.resolvers.iter().copied().map(Cidr::host).collect();
+            return [never_from(&resolvers), vec![format!("goto {origin}")]].concat();
+        }
+        let own: Vec<Cidr> = interface.addresses.iter().copied().map(Cidr::host).collect();
+        let known = (!own.is_empty()).then(|| format!("ip saddr {} goto {origin}", list(&own)));
+        known.into_iter().collect()
     }
 
     fn add_groups(&self, rules: &mut Ruleset) {
@@ -255,16 +323,21 @@ impl Router {
         let nothing = GroupIntent::default();
         for id in all {
             let group = self.vpc.groups.get(&id).unwrap_or(&nothing);
-            let list = |set: &BTreeSet<RuleIntent>, field| {
-                set.iter().map(|r| group_rule(r, field)).collect()
+            let list = |set: &BTreeSet<RuleIntent>, link, field, stage| {
+                set.iter().map(|r| group_rule(r, link, field, stage)).collect()
             };
-            chain(rules, format!("out_{id}"), list(&group.egress, "daddr"));
-            chain(rules, format!("in_{id}"), list(&group.ingress, "saddr"));
+            let leaves = list(&group.egress, "oifname", "daddr", Stage::LEAVES_GROUP);
+            chain(rules, format!("out_{id}"), leaves);
+            let enters = list(&group.ingress, "iifname", "saddr", Stage::ENTERS_GROUP);
+            chain(rules, format!("in_{id}"), enters);
             for rule in group.egress.iter().chain(&group.ingress) {
                 if let RulePeer::Group(peer) = rule.peer {
                     let members = self.vpc.members.get(&peer).into_iter().flatten();
-                    let elements = members.map(Ipv4Addr::to_string).collect();
-                    let set = Set { keyword: "set", kind: "ipv4_addr", elements };
+                    let set = Set {
+                        keyword: "set",
+                        kind: "ifname . ipv4_addr",
+                        elements: members.map(member).collect(),
+                    };
                     rules.sets.insert(format!("members_{peer}"), set);
                 }
             }
@@ -273,42 +346,65 @@ impl Router {
 
     fn add_acls(&self, rules: &mut Ruleset) {
         for (id, acl) in &self.vpc.acls {
-            let list = |entries: &[AclEntryIntent], field| {
-                entries.iter().map(|e| acl_rule(e, field)).collect()
+            let list = |entries: &[AclEntryIntent], field, stage| {
+                entries.iter().flat_map(|e| acl_rules(e, field, stage)).collect()
             };
-            chain(rules, format!("acl_out_{id}"), list(&acl.egress, "daddr"));
-            chain(rules, format!("acl_in_{id}"), list(&acl.ingress, "saddr"));
+            let leaves = list(&acl.egress, "daddr", Stage::LEAVES_SUBNET);
+            chain(rules, format!("acl_out_{id}"), leaves);
+            let enters = list(&acl.ingress, "saddr", Stage::ENTERS_SUBNET);
+            chain(rules, format!("acl_in_{id}"), enters);
         }
     }
 
     fn add_peerings(&self, rules: &mut Ruleset) {
+        let behind = self.vpc.peerings.values().flat_map(|end| end.behind.iter().copied());
+        let behind: Vec<Cidr> = behind.collect();
+        chain(rules, PEERS_BLOCKS.to_owned(), never_from(&behind));
         for (pcx, mark) in self.peering_marks() {
             let link = quoted(&names::peer_link(pcx));
-            element(rules, "any_source", format!("{link} : goto from_{pcx}"));
-            for map in ["group_out", "group_in", "acl_out", "acl_in"] {
-                element(rules, map, format!("{link} : accept"));
-            }
-            let mut admission = Vec::new();
-            if let Some(end) = self.vpc.peerings.get(&pcx).filter(|end| !end.admits_to.is_empty()) {
-                // Nobody outside has an address of ours; a middlebox over there might pretend.
-                admission.extend(self.vpc.cidrs.iter().map(|own| format!("ip saddr {own} drop")));
-                let to = format!("ip daddr {} meta mark set {mark} accept", list(&end.admits_to));
-                match &end.admits_from {
-                    None => admission.push(to),
-                    Some(from) if from.is_empty() => {}
-                    Some(from) => {
-                        // A router over there has no address; connection tracking knows what the
-                        // error is about, or drops it.
-                        admission.push(format!("{TOO_LARGE} {to}"));
-                        admission.push(format!("ip saddr {} {to}", list(from)));
-                    }
-                }
-            }
-            admission.push("drop".to_owned());
-            chain(rules, format!("from_{pcx}"), admission);
+            element(rules, "origins", format!("{link} : goto from_{pcx}"));
+            element(rules, "peering_marks", format!("{link} : {mark}"));
+            element(rules, "crossings", format!("{mark} . {link}"));
+            // A peering has neither groups nor an ACL: those of the other VPC are over there.
+            element(rules, "group_out", format!("{link} : jump {LEAVES_PEER}"));
+            element(rules, "group_in", format!("{link} : jump {ENTERS_PEER}"));
+            add_unguarded(rules, &link);
+            let admission = self.vpc.peerings.get(&pcx).map(|end| self.admission(end, mark));
+            chain(rules, format!("from_{pcx}"), closed(admission.unwrap_or_default()));
         }
     }
+
+    /// The rules for what comes by a peering, as far as they let anything in.
+    fn admission(&self, end: &PeeringEnd, mark: u32) -> Vec<String> {
+        if end.admits_to.is_empty() {
+            return Vec::new();
+        }
+        // Nobody outside has an address of ours, of our resolvers' or of another peer's; a middlebox over
+        // there might pretend.
+        let resolvers = self.vpc.resolvers.iter().copied().map(Cidr::host);
+        let own: Vec<Cidr> = self.vpc.cidrs.iter().copied().chain(resolvers).collect();
+        let mut admission = never_from(&own);
+        if !end.behind.is_empty() {
+            let others = format!("ip saddr != {} jump {PEERS_BLOCKS}", list(&end.behind));
+            admission.extend([others.clone(), others]);
+        }
+        let to = format!("ip daddr {} meta mark set {mark} accept", list(&end.admits_to));
+        match &end.admits_from {
+            None => admission.push(to),
+            Some(from) if from.is_empty() => {}
+            Some(from) => {
+                // A router over there has no address; connection tracking knows what the error is
+                // about, or drops it.
+                admission.push(format!("{TOO_LARGE} {to}"));
+                admission.push(format!("ip saddr {} {to}", list(from)));
+            }
+        }
+        admission
+    }
 }
+
+/// The chain that drops what comes from the block of any peer.
+const PEERS_BLOCKS: &str = "peers_blocks";
 
 /// All that reaches a router itself: what the VPC's own interfaces ask its resolver. What comes by
 /// a peering does not, although the resolver's address is in a block that the peering admits.
@@ -323,16 +419,24 @@ const TOO_LARGE: &str = "icmp type 3 icmp code 4";
 const ANSWERS: &str = "oifname @interfaces ip saddr @resolvers meta l4proto { tcp, udp } \
                        th sport 53 ct state established ct direction reply accept";
 
-/// Chains that are called by the kernel, and the maps by which they find the others.
+/// The chains through which what comes or goes by a peering passes where other links have groups.
+const LEAVES_PEER: &str = "leaves_peer";
+const ENTERS_PEER: &str = "enters_peer";
+
+/// Chains that are called by the kernel, the chains between them, and the maps by which they find
+/// the rest.
 ///
-/// A packet passes only if every base chain of its hook accepts it.
+/// A forwarded packet goes through `forward` from stage to stage, and a look-up that misses or a
+/// stage that was not reached is a drop. A packet of a known connection skips the groups. That
+/// and the source check are all that most packets meet, so both are kept short: a few look-ups.
 fn base_ruleset() -> Ruleset {
     let mut rules = Ruleset::default();
     let sets = [
         ("set", "interfaces", "ifname"),
         ("set", "resolvers", "ipv4_addr"),
-        ("map", "any_source", "ifname : verdict"),
-        ("map", "sources", "ifname . ipv4_addr : verdict"),
+        ("set", "crossings", "mark . ifname"),
+        ("map", "peering_marks", "ifname : mark"),
+        ("map", "origins", "ifname : verdict"),
         ("map", "group_out", "ifname : verdict"),
         ("map", "acl_out", "ifname : verdict"),
         ("map", "acl_in", "ifname : verdict"),
@@ -342,41 +446,89 @@ fn base_ruleset() -> Ruleset {
         let set = Set { keyword, kind, elements: BTreeSet::new() };
         rules.sets.insert(name.to_owned(), set);
     }
-    // Before connection tracking, so that a forged packet touches no connection.
-    let source = [
-        "meta nfproto != ipv4 drop",
-        "ip saddr @resolvers drop",
-        "iifname vmap @any_source",
-        "iifname . ip saddr vmap @sources",
-    ];
-    // An error is related to its packet even where that was not let through, and so not confirmed.
-    let too_large = format!("{TOO_LARGE} ct state related ct status confirmed accept");
-    let known = ["ct state established,related accept", "ct state != new drop"];
-    let chains: [(&str, &str, Vec<&str>); 7] = [
-        ("source_check", "prerouting priority -300", source.to_vec()),
-        ("to_router", "input priority 0", vec![QUESTIONS]),
-        ("from_router", "output priority 0", vec![ERRORS, &too_large, ANSWERS]),
-        (
-            "egress_groups",
-            "forward priority 10",
-            [&known[..], &["iifname vmap @group_out"]].concat(),
-        ),
-        ("egress_acl", "forward priority 20", vec!["iifname vmap @acl_out"]),
-        ("ingress_acl", "forward priority 30", vec!["oifname vmap @acl_in"]),
-        (
-            "ingress_groups",
-            "forward priority 40",
-            [&known[..], &["oifname vmap @group_in"]].concat(),
-        ),
-    ];
-    for (name, hook, lines) in chains {
-        let lines = lines.into_iter().map(str::to_owned).collect();
-        rules.chains.insert(name.to_owned(), Chain { hook: Some(hook), rules: lines });
-    }
+    add_base_chains(&mut rules);
+    add_stages(&mut rules);
     rules
 }
 
-/// A number below 2^30 for each id, which depends on the set of ids alone.
+fn add_base_chains(rules: &mut Ruleset) {
+    // Before connection tracking, so that a forged packet touches no connection, and before what
+    // puts fragments together for it, so that a forged fragment completes nobody's datagram.
+    let source = ["meta nfproto != ipv4 drop", "iifname vmap @origins"];
+    // An error is related to its packet even where that was not let through, and so not confirmed.
+    let too_large = format!("{TOO_LARGE} ct state related ct status confirmed accept");
+    let forward = [
+        "ct state established,related jump known",
+        // What is invalid or untracked is in none of these states, and so leaves no group.
+        "ct state new,established,related iifname vmap @group_out",
+        &Stage::LEAVES_GROUP.leads_to("receive"),
+    ];
+    // The firewall's second table lets pass only what bears the mark of one of these ends.
+    let [router, own] = [Stage::INTO_ROUTER, Stage::FROM_ROUTER].map(Stage::enter);
+    let chains: [(&str, &str, &[&str]); 4] = [
+        ("source_check", "prerouting priority -450", &source),
+        ("to_router", "input priority 0", &[&router, QUESTIONS]),
+        ("from_router", "output priority 0", &[&own, ERRORS, &too_large, ANSWERS]),
+        ("forward", "forward priority 10", &forward),
+    ];
+    for (name, hook, lines) in chains {
+        // The last rule does what the policy does, which somebody might change.
+        let lines = closed(lines.iter().copied().map(str::to_owned).collect());
+        rules.chains.insert(name.to_owned(), Chain { hook: Some(hook), rules: lines });
+    }
+}
+
+/// The chains that a forwarded packet goes through after it was found to be of a known connection
+/// or was let through by the groups.
+fn add_stages(rules: &mut Ruleset) {
+    // A connection over a peering bears the peering's mark. What comes or goes by another one is
+    // not of it, though it has the same addresses, and is judged by the rules alone.
+    let known = [
+        "ct mark 0 iifname @interfaces oifname @interfaces goto guard_out",
+        "ct mark . iifname @crossings goto guard_out",
+        "ct mark . oifname @crossings goto guard_out",
+        "iifname @interfaces oifname @interfaces goto guard_out",
+    ];
+    let receive = ["oifname vmap @group_in", &Stage::ENTERS_GROUP.leads_to("guard_out"), "drop"];
+    let guard_out = ["iifname vmap @acl_out", &Stage::LEAVES_SUBNET.leads_to("guard_in"), "drop"];
+    let guard_in = ["oifname vmap @acl_in", &Stage::ENTERS_SUBNET.leads_to("passed"), "drop"];
+    let accept = format!("{} accept", Stage::PASSED.enter());
+    let passed = [
+        "ct mark 0 ct mark set iifname map @peering_marks",
+        "ct mark 0 ct mark set oifname map @peering_marks",
+        &accept,
+    ];
+    let (leaves, enters) = (Stage::LEAVES_GROUP.enter(), Stage::ENTERS_GROUP.enter());
+    let chains: [(&str, &[&str]); 7] = [
+        ("known", &known),
+        ("receive", &receive),
+        ("guard_out", &guard_out),
+        ("guard_in", &guard_in),
+        ("passed", &passed),
+        (LEAVES_PEER, &[&leaves]),
+        (ENTERS_PEER, &[&enters]),
+    ];
+    for (name, lines) in chains {
+        chain(rules, name.to_owned(), lines.iter().copied().map(str::to_owned).collect());
+    }
+}
+
+/// Rules that drop what comes from some blocks: two alike, since the loss of one would open.
+fn never_from(blocks: &[Cidr]) -> Vec<String> {
+    if blocks.is_empty() {
+        return Vec::new();
+    }
+    let drop = format!("ip saddr {} drop", list(blocks));
+    vec![drop.clone(), drop]
+}
+
+/// Rules after which everything else is dropped.
+fn closed(mut rules: Vec<String>) -> Vec<String> {
+    rules.push("drop".to_owned());
+    rules
+}
+
+/// A number below 2^29 for each id, which depends on the set of ids alone.
 fn numbered<Id: Ord>(ids: impl Iterator<Item = (Id, u128)>) -> BTreeMap<Id, u32> {
     let mut taken = BTreeSet::new();
     ids.map(|(id, bits)| {
@@ -395,6 +547,14 @@ fn chain(rules: &mut Ruleset, name: String, lines: Vec<String>) {
 
 fn element(rules: &mut Ruleset, map: &str, element: String) {
     rules.sets.get_mut(map).expect("the base ruleset has the map").elements.insert(element);
+}
+
+/// Lets a link that has no ACL skip the ACLs. Every link has one element in each map, whatever its
+/// ACL: the kernel may change to a new ruleset between two look-ups of one packet, so a link that
+/// moved from one set to another might be found in neither.
+fn add_unguarded(rules: &mut Ruleset, link: &str) {
+    element(rules, "acl_out", format!("{link} : goto guard_in"));
+    element(rules, "acl_in", format!("{link} : goto passed"));
 }
 
 fn from_subnet(id: SubnetId) -> String {
@@ -421,17 +581,28 @@ fn list(cidrs: &[Cidr]) -> String {
     format!("{{ {} }}", blocks.join(", "))
 }
 
-fn group_rule(rule: &RuleIntent, field: &str) -> String {
-    let peer = match rule.peer {
-        RulePeer::Cidr(cidr) => block(cidr, field),
-        RulePeer::Group(group) => format!("ip {field} @members_{group} "),
+/// A member by the link that leads to it, and its address.
+fn member(member: &Member) -> String {
+    let link = match member.via {
+        Via::Interface(eni) => names::eni_link(eni),
+        Via::Peering(pcx) => names::peer_link(pcx),
     };
-    format!("{peer}{}accept", traffic(rule.traffic))
+    format!("{} . {}", quoted(&link), member.address)
 }
 
-fn acl_rule(entry: &AclEntryIntent, field: &str) -> String {
-    let verdict = if entry.allow { "accept" } else { "drop" };
-    format!("{}{}{verdict}", block(entry.cidr, field), traffic(entry.traffic))
+fn group_rule(rule: &RuleIntent, link: &str, field: &str, stage: Stage) -> String {
+    let peer = match rule.peer {
+        RulePeer::Cidr(cidr) => block(cidr, field),
+        RulePeer::Group(group) => format!("{link} . ip {field} @members_{group} "),
+    };
+    format!("{peer}{}{} return", traffic(rule.traffic), stage.enter())
+}
+
+/// An entry as rules. One that denies is there twice: its loss would let pass what a later one allows.
+fn acl_rules(entry: &AclEntryIntent, field: &str, stage: Stage) -> Vec<String> {
+    let verdict = if entry.allow { format!("{} return", stage.enter()) } else { "drop".to_owned() };
+    let rule = format!("{}{}{verdict}", block(entry.cidr, field), traffic(entry.traffic));
+    if entry.allow { vec![rule] } else { vec![rule.clone(), rule] }
 }
 
 fn block(cidr: Cidr, field: &str) -> String {
@@ -455,5 +626,39 @@ fn traffic(traffic: Traffic) -> String {
             kind + &code
         }
         Traffic::Protocol(number) => protocol(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys of a map's elements.
+    fn keys<'a>(rules: &'a Ruleset, map: &str) -> Vec<&'a str> {
+        let key = |element: &'a String| element.split_once(" : ").unwrap().0;
+        rules.sets[map].elements.iter().map(key).collect()
+    }
+
+    /// The rules that a packet meets are those of the ruleset that it came upon, but its look-ups find
+    /// what the next one has as soon as that is there. So both must have the same chains and keys.
+    #[test]
+    fn an_acl_that_comes_or_goes_changes_verdicts_and_no_keys() {
+        let text = include_str!("doctor/sample.json");
+        let guarded: VpcIntent = serde_json::from_str(text).unwrap();
+        assert!(guarded.subnets.values().any(|subnet| subnet.acl.is_some()));
+        let mut open = guarded.clone();
+        open.subnets.values_mut().for_each(|subnet| subnet.acl = None);
+        let pcx = "pcx-00000000000000001".parse().unwrap();
+        let other = "vpc-00000000000000002".parse().unwrap();
+        let links = || [(pcx, LinkEnd { mtu: 1500, requester: true, other })].into();
+        let [guarded, open] = [guarded, open].map(|vpc| Router { vpc, links: links() }.ruleset());
+        assert_ne!(guarded, open);
+        for map in ["acl_out", "acl_in", "group_out", "group_in", "origins"] {
+            assert_eq!(keys(&guarded, map), keys(&open, map), "{map}");
+            assert_eq!(keys(&open, map).len(), 2, "an interface and a peering: {map}");
+        }
+        let sets = |rules: &Ruleset| rules.sets.keys().cloned().collect::<Vec<_>>();
+        let chains = |rules: &Ruleset| rules.chains.keys().cloned().collect::<Vec<_>>();
+        assert_eq!((sets(&guarded), chains(&guarded)), (sets(&open), chains(&open)));
     }
 }

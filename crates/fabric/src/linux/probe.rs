@@ -16,21 +16,22 @@ use crate::driver::Error;
 
 /// The EtherType for local experiments.
 const ETHER_TYPE: u16 = 0x88b5;
-/// A frame over a veth pair takes microseconds, but that both ends are up is noticed by a worker of
-/// the kernel's, which a busy machine makes wait.
+/// How long a frame may take. Over a veth pair it takes microseconds; but that both ends are up is
+/// noticed by a worker of the kernel's, which a busy machine makes wait.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// A link that was just made drops frames until the kernel has noticed that both ends are up.
+/// Milliseconds after which a frame is sent again: a link that was just made drops frames until the
+/// kernel has noticed that both ends are up.
 const REPEAT_MILLIS: u8 = 1;
 
 /// One end of a link that is probed.
-pub struct Prober {
+pub(super) struct Prober {
     socket: OwnedFd,
     index: u32,
 }
 
 impl Prober {
     /// Opens an end in the calling thread's namespace.
-    pub fn open(index: u32) -> Result<Self, Error> {
+    pub(super) fn open(index: u32) -> Result<Self, Error> {
         let open = || -> io::Result<OwnedFd> {
             let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
             #[expect(unsafe_code, reason = "no safe wrapper knows this protocol number")]
@@ -55,7 +56,7 @@ impl Prober {
     }
 
     /// Sends a frame from here and waits until the other end has it.
-    pub fn reach(&self, other: &Self, mac: MacAddr, payload: &[u8]) -> Result<(), Error> {
+    pub(super) fn reach(&self, other: &Self, mac: MacAddr, payload: &[u8]) -> Result<(), Error> {
         let attempt = || -> io::Result<bool> {
             let deadline = Instant::now() + TIMEOUT;
             while Instant::now() < deadline {
@@ -106,21 +107,21 @@ impl Prober {
     }
 }
 
-/// Closes probes' sockets elsewhere: the kernel takes some 15 ms for each, to be sure that no
-/// packet is under way to it.
-pub struct Closer {
+/// Closes probes' sockets on threads of its own: the kernel takes some 15 ms for each, to be sure that
+/// no packet is under way to it.
+pub(super) struct Closer {
     queue: Option<SyncSender<Prober>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Closer {
-    /// As many closings at once share one wait of the kernel's.
+    /// Number of threads: sockets that are closed at the same time share one wait of the kernel's.
     const THREADS: usize = 4;
-    /// Sockets that wait for it; more would add up to too many descriptors.
+    /// Number of sockets that may wait to be closed; more would add up to too many descriptors.
     const WAITING: usize = 128;
 
     /// Starts the threads, which share the descriptors of the calling thread.
-    pub fn start() -> Result<Self, Error> {
+    pub(super) fn start() -> Result<Self, Error> {
         let (queue, waiting) = sync_channel(Self::WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
         let mut threads = Vec::new();
@@ -137,8 +138,8 @@ impl Closer {
         Ok(Self { queue: Some(queue), threads })
     }
 
-    /// Closes an end, soon.
-    pub fn close(&self, prober: Prober) {
+    /// Has an end closed, soon.
+    pub(super) fn close(&self, prober: Prober) {
         if let Some(queue) = &self.queue {
             // Were the threads gone, the socket would come back and be closed here.
             drop(queue.send(prober));

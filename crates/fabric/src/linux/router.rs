@@ -1,53 +1,80 @@
-//! One VPC's router, open: what it is and what it must become.
+//! A change of one VPC's router: from what it is to what it must become.
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 use model::intent::InterfaceIntent;
-use model::{Cidr, EniId};
+use model::{Cidr, EniId, VpcId};
+use os::netns::NetworkNamespace;
 
-use super::namespace::Namespace;
+use super::firewalls::{Compared, Firewalls};
+use super::namespace;
 use super::netlink::{Netlink, VethEnd};
 use super::nft::Nft;
 use super::plan::{self, ROUTER_MAC, Router};
 use super::ruleset::{Listing, Ruleset, TABLE};
 use super::state::{Link, Observed, State, removal_of_stranger};
+use super::watch::{Role, Watch};
 use super::{conntrack, names, sysctl};
 use crate::driver::Error;
 
-/// Sockets that stay in a router's namespace.
-pub struct Handle {
-    /// The namespace.
-    pub namespace: Namespace,
-    /// Links, routes, rules, neighbours.
+/// A router's namespace, with sockets in it that stay open.
+pub(super) struct Handle {
+    /// The namespace itself.
+    pub namespace: NetworkNamespace,
+    /// The socket for links, routes, rules and neighbours.
     pub netlink: Netlink,
-    /// The firewall.
+    /// The context for its firewall.
     pub nft: Nft,
-    /// When it was last used, as the driver counts.
+    /// The driver's count of uses when it was last used.
     pub used: u64,
 }
 
-/// What a router is before a change.
-pub enum Base {
+/// What is known of a router before a change.
+pub(super) enum Base {
     /// The namespace was just made.
     New,
-    /// As the driver left it.
+    /// It is as the driver left it.
     Known(Router),
-    /// As it was found.
+    /// It is as it was found in the kernel.
     Found(Observed),
 }
 
+/// What is looked at besides a router itself, where the router is not known.
+pub(super) enum Look {
+    /// All interfaces.
+    Everything,
+    /// Nothing: its interfaces are looked at by later steps.
+    Router,
+    /// These interfaces, even if they are known.
+    Interfaces(BTreeSet<EniId>),
+}
+
+/// The circumstances in which interfaces are made or looked at.
+pub(super) struct Site<'a> {
+    /// The instance of Causeway.
+    pub instance: &'a str,
+    /// The VPC that they are in.
+    pub vpc: VpcId,
+    /// Which of them are looked at.
+    pub look: &'a Look,
+    /// The watch over their namespaces, if there is one.
+    pub watch: Option<&'a mut Watch>,
+}
+
 /// A change of a router under way.
-pub struct Work {
+pub(super) struct Work {
     want: Router,
     goal: State,
     base: Base,
     state: State,
-    /// What had drifted.
+    /// The drift that was found, in words.
     pub repairs: Vec<String>,
     /// Addresses and blocks whose connections are to be forgotten.
     stale: Vec<Cidr>,
-    /// Where a link was found that nothing is known of: the only blocks whose connections stay.
+    /// Blocks of VPCs that are peers no more.
+    lost: Vec<Cidr>,
+    /// The only blocks whose connections stay; set where a link was found of which nothing is known.
     keep: Option<Vec<Cidr>>,
     /// Links that were made or are changed.
     fresh: BTreeSet<String>,
@@ -55,8 +82,8 @@ pub struct Work {
 
 impl Handle {
     /// Opens a router or makes it; says whether it was made.
-    pub fn open(name: &str, instance: &str) -> Result<(Self, bool), Error> {
-        let (namespace, made) = Namespace::adopt_or_create(name, instance)?;
+    pub(super) fn open(name: &str, instance: &str) -> Result<(Self, bool), Error> {
+        let (namespace, made) = namespace::adopt_or_create(name, instance)?;
         namespace.enter()?;
         let handle = Self { namespace, netlink: Netlink::open()?, nft: Nft::open()?, used: 0 };
         Ok((handle, made))
@@ -64,8 +91,8 @@ impl Handle {
 }
 
 impl Work {
-    /// Starts a change. What is found in the kernel is read at once.
-    pub fn begin(
+    /// Starts a change; reads what is in the kernel, unless the router is known.
+    pub(super) fn begin(
         handle: &mut Handle,
         want: Router,
         known: Option<Router>,
@@ -78,11 +105,23 @@ impl Work {
             _ if made => Base::New,
             _ => Base::Found(find(&mut handle.netlink, &goal, &mut repairs)?),
         };
-        let state = match &base {
-            Base::New => State::default(),
+        let mut state = match &base {
+            Base::New => State::born(),
             Base::Known(router) => router.state(),
             Base::Found(observed) => observed.state.clone(),
         };
+        // Of what others made, nothing passes through it: no map names it and no route leads there.
+        state.links.retain(|name, _| names::is_ours(name) || name == names::LOOPBACK);
+        if let Base::Found(_) = base {
+            repairs.extend(state.differences(&goal));
+        }
+        if !matches!(base, Base::Known(_)) {
+            handle.namespace.enter()?;
+            let changed = sysctl::router()?;
+            if matches!(base, Base::Found(_)) {
+                repairs.extend(changed.iter().map(|s| format!("setting {s} was changed")));
+            }
+        }
         let mut work = Self {
             want,
             goal,
@@ -90,29 +129,34 @@ impl Work {
             state,
             repairs,
             stale: Vec::new(),
+            lost: Vec::new(),
             keep: None,
             fresh: BTreeSet::new(),
         };
-        // Of what others made, nothing passes through it: no map names it and no route leads there.
-        work.state.links.retain(|name, _| names::is_ours(name) || name == names::LOOPBACK);
-        let goals = work.goal.links.iter();
-        let fresh = goals.filter(|(name, link)| work.state.links.get(*name) != Some(*link));
-        work.fresh = fresh.map(|(name, _)| name.clone()).collect();
-        if let Base::Found(_) = work.base {
-            work.repairs.extend(work.state.differences(&work.goal));
-        }
-        if !matches!(work.base, Base::Known(_)) {
-            handle.namespace.enter()?;
-            let changed = sysctl::router()?;
-            if matches!(work.base, Base::Found(_)) {
-                work.repairs.extend(changed.iter().map(|s| format!("setting {s} was changed")));
-            }
-        }
+        work.note_fresh();
         Ok(work)
     }
 
+    fn note_fresh(&mut self) {
+        let goals = self.goal.links.iter();
+        let fresh = goals.filter(|(name, link)| self.state.links.get(*name) != Some(*link));
+        self.fresh = fresh.map(|(name, _)| name.clone()).collect();
+    }
+
+    /// Whether what the driver knows of the router was taken for granted.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self.base, Base::Known(_))
+    }
+
+    /// Leaves out of the goal what later steps make: the rest can do without it.
+    pub(super) fn narrow(&mut self, want: Router) {
+        self.goal = want.state();
+        self.want = want;
+        self.note_fresh();
+    }
+
     /// Removes links that must go, and remembers whose connections go with them.
-    pub fn remove_links(&mut self, handle: &mut Handle) -> Result<(), Error> {
+    pub(super) fn remove_links(&mut self, handle: &mut Handle) -> Result<(), Error> {
         let gone: Vec<String> = self
             .state
             .links
@@ -137,14 +181,15 @@ impl Work {
         self.stale.extend(hosts.map(Cidr::host));
     }
 
-    /// Marks connections with a block as gone: that of a VPC which is a peer no more.
-    pub fn forget_block(&mut self, cidr: Cidr) {
-        self.stale.push(cidr);
+    /// Marks connections with a block as gone, that of a VPC which is a peer no more, unless they
+    /// are over another peering.
+    pub(super) fn forget_block(&mut self, cidr: Cidr) {
+        self.lost.push(cidr);
     }
 
     /// Marks all connections with other blocks than these as gone, if a peering's link is there
     /// of which nothing is known.
-    pub fn forget_beyond(&mut self, peers: Vec<Cidr>) {
+    pub(super) fn forget_beyond(&mut self, peers: Vec<Cidr>) {
         let strange = |name: &String| name.starts_with('p') && !self.goal.links.contains_key(name);
         if matches!(self.base, Base::Found(_)) && self.state.links.keys().any(strange) {
             self.keep = Some(self.want.vpc.cidrs.iter().copied().chain(peers).collect());
@@ -152,27 +197,19 @@ impl Work {
     }
 
     /// The blocks that were or might be behind peerings which are no more.
-    pub fn lost_peers(&self) -> Vec<model::VpcId> {
+    pub(super) fn lost_peers(&self) -> Vec<VpcId> {
         let Base::Known(old) = &self.base else { return Vec::new() };
         let gone = old.links.iter().filter(|(pcx, _)| !self.want.links.contains_key(*pcx));
         gone.map(|(_, end)| end.other).collect()
     }
 
     /// Whether a link is there, as far as one end can tell.
-    pub fn has_link(&self, name: &str) -> bool {
+    pub(super) fn has_link(&self, name: &str) -> bool {
         self.state.links.contains_key(name)
     }
 
-    /// A link's index and that of its other end, if this was read from the kernel.
-    pub fn pair(&self, name: &str) -> Option<(u32, Option<u32>)> {
-        match &self.base {
-            Base::Found(observed) => observed.pairs.get(name).copied(),
-            Base::New | Base::Known(_) => None,
-        }
-    }
-
     /// Takes note of a link that was just made, up or still down.
-    pub fn link_made(&mut self, name: &str, up: bool) {
+    pub(super) fn link_made(&mut self, name: &str, up: bool) {
         self.fresh.insert(name.to_owned());
         self.state.forget_link(name);
         if let Some(link) = self.goal.links.get(name) {
@@ -181,30 +218,36 @@ impl Work {
     }
 
     /// Whether a link was made or is changed, so that what was proved of it is no more.
-    pub fn is_fresh(&self, name: &str) -> bool {
+    pub(super) fn is_fresh(&self, name: &str) -> bool {
         self.fresh.contains(name)
     }
 
-    /// What a link must be.
-    pub fn goal_link(&self, name: &str) -> Option<Link> {
+    /// The state that a link must have.
+    pub(super) fn goal_link(&self, name: &str) -> Option<Link> {
         self.goal.links.get(name).copied()
     }
 
     /// The router that it must become.
-    pub fn want(&self) -> &Router {
+    pub(super) fn want(&self) -> &Router {
         &self.want
     }
 
-    /// Makes the workloads' namespaces and links what they must be.
-    pub fn settle_interfaces(&mut self, handle: &mut Handle, instance: &str) -> Result<(), Error> {
+    /// Makes the workloads' namespaces and links what they must be: those that differ from what
+    /// is known of them, and those that are to be looked at.
+    pub(super) fn settle_interfaces(
+        &mut self,
+        handle: &mut Handle,
+        site: &mut Site<'_>,
+    ) -> Result<(), Error> {
+        let look = site.look;
         let all: Vec<_> = self.want.vpc.interfaces.iter().map(|(k, v)| (*k, v.clone())).collect();
         for (eni, interface) in all {
-            let before = match &self.base {
-                Base::Known(old) => old.vpc.interfaces.get(&eni),
-                Base::New | Base::Found(_) => None,
+            let changed = match &self.base {
+                Base::Known(old) => old.vpc.interfaces.get(&eni) != Some(&interface),
+                Base::New | Base::Found(_) => matches!(look, Look::Everything),
             };
-            if before != Some(&interface) {
-                self.settle_interface(handle, instance, eni, &interface)?;
+            if changed || matches!(look, Look::Interfaces(some) if some.contains(&eni)) {
+                self.settle_interface(handle, site, eni, &interface)?;
             }
         }
         Ok(())
@@ -213,12 +256,20 @@ impl Work {
     fn settle_interface(
         &mut self,
         handle: &mut Handle,
-        instance: &str,
+        site: &mut Site<'_>,
         eni: EniId,
         interface: &InterfaceIntent,
     ) -> Result<(), Error> {
-        let (namespace, made) =
-            Namespace::adopt_or_create(&names::workload(instance, eni), instance)?;
+        let name = names::workload(site.instance, eni);
+        if let Some(watch) = &site.watch
+            && watch.restore(&name)?
+        {
+            self.repairs.push(format!("{eni}: its namespace had lost its name"));
+        }
+        let (namespace, made) = namespace::adopt_or_create(&name, site.instance)?;
+        if let Some(watch) = &mut site.watch {
+            watch.add(&namespace, Role::Interface(site.vpc, eni));
+        }
         namespace.enter()?;
         let mut netlink = Netlink::open()?;
         let changed = sysctl::workload()?;
@@ -226,17 +277,22 @@ impl Work {
         let goal = plan::workload(interface);
         let mut state = observed.state;
         state.keep_known(&goal);
-        let found = matches!(self.base, Base::Found(_)) && !made;
+        let looked_at =
+            matches!(self.base, Base::Found(_)) || matches!(site.look, Look::Interfaces(_));
+        let found = looked_at && !made;
+        if made && matches!(&self.base, Base::Known(old) if old.vpc.interfaces.contains_key(&eni)) {
+            self.repairs.push(format!("{eni}: its namespace was missing"));
+        }
         if found {
             let drift = state.differences(&goal).into_iter();
             self.repairs.extend(drift.map(|what| format!("{eni}: {what}")));
             self.repairs.extend(changed.iter().map(|s| format!("{eni}: setting {s} was changed")));
         }
         let link = names::eni_link(eni);
+        let here = handle.netlink.pair(&link)?;
         let there = observed.pairs.get(names::WORKLOAD_LINK).copied();
-        let whole = self.has_link(&link) && there.is_some() && joined(self.pair(&link), there);
-        if !whole {
-            if found && self.has_link(&link) && there.is_some() {
+        if !(self.has_link(&link) && joined(here, there)) {
+            if found && here.is_some() && there.is_some() {
                 self.repairs.push(format!("{eni}: its link led elsewhere"));
             }
             handle.netlink.delete_link(&link)?;
@@ -244,7 +300,7 @@ impl Work {
             let here = VethEnd { name: &link, mac: ROUTER_MAC, mtu: interface.mtu };
             let there =
                 VethEnd { name: names::WORKLOAD_LINK, mac: interface.mac, mtu: interface.mtu };
-            handle.netlink.add_veth(&here, &there, namespace.file().as_fd())?;
+            handle.netlink.add_veth(&here, &there, namespace.as_fd())?;
             self.link_made(&link, true);
             state.forget_link(names::WORKLOAD_LINK);
         }
@@ -255,12 +311,13 @@ impl Work {
         netlink.batch(removals)
     }
 
-    /// Takes away, changes the firewall, then adds: no moment allows what neither the old nor the
-    /// new intent allows.
-    pub fn settle_router(
+    /// Removes routes and rules, changes the firewall, and then adds: at no moment may pass what
+    /// neither the old nor the new intent lets pass.
+    pub(super) fn settle_router(
         &mut self,
         handle: &mut Handle,
-        scratch: &mut Option<Nft>,
+        vpc: VpcId,
+        firewalls: &mut Firewalls,
     ) -> Result<(), Error> {
         let mut removals = self.state.removals(&self.goal, &mut handle.netlink)?;
         if let Base::Found(observed) = &mut self.base {
@@ -270,13 +327,18 @@ impl Work {
             }
         }
         handle.netlink.batch(removals)?;
-        self.settle_firewall(handle, scratch)?;
-        if !self.stale.is_empty() || self.keep.is_some() {
+        self.settle_firewall(handle, vpc, firewalls)?;
+        if !self.stale.is_empty() || !self.lost.is_empty() || self.keep.is_some() {
             handle.namespace.enter()?;
             let within = |cidrs: &[Cidr], end| cidrs.iter().any(|cidr| cidr.contains(end));
-            conntrack::forget(|end| {
+            let alive: BTreeSet<u32> = self.want.peering_marks().into_values().collect();
+            conntrack::forget(|end, mark| {
+                let over_another = alive.contains(&mark);
+                // What is not inside the VPC, and not over a peering that is there.
+                let over_none = mark != 0 && !over_another;
                 within(&self.stale, end)
-                    || self.keep.as_ref().is_some_and(|keep| !within(keep, end))
+                    || within(&self.lost, end) && !over_another
+                    || self.keep.as_ref().is_some_and(|keep| over_none || !within(keep, end))
             })?;
         }
         let additions = self.state.additions(&self.goal, &mut handle.netlink)?;
@@ -286,11 +348,15 @@ impl Work {
     fn settle_firewall(
         &mut self,
         handle: &mut Handle,
-        scratch: &mut Option<Nft>,
+        vpc: VpcId,
+        firewalls: &mut Firewalls,
     ) -> Result<(), Error> {
         let rules = self.want.ruleset();
         match &self.base {
-            Base::New => handle.nft.run(&rules.create()).map(drop),
+            Base::New => {
+                firewalls.note(vpc, None);
+                handle.nft.run(&rules.create()).map(drop)
+            }
             Base::Known(old) => {
                 let commands = rules.update(&old.ruleset());
                 if commands.is_empty() {
@@ -299,31 +365,39 @@ impl Work {
                 handle.nft.run(&commands).map(drop)
             }
             Base::Found(_) => {
+                handle.namespace.enter()?;
+                // What changes while it is listed is of a later generation.
+                let before = Compared::now(&handle.namespace, &rules);
+                if firewalls.is_unchanged(vpc, before) {
+                    return Ok(());
+                }
                 let found = Listing::parse(&handle.nft.run("list ruleset")?);
-                self.repair_firewall(handle, scratch, &rules, &found)
+                let right = !self.repair_firewall(handle, firewalls, &rules, &found)?;
+                firewalls.note(vpc, before.filter(|_| right));
+                Ok(())
             }
         }
     }
 
+    /// Makes a firewall what it must be, and says whether it was otherwise.
     fn repair_firewall(
         &mut self,
         handle: &mut Handle,
-        scratch: &mut Option<Nft>,
+        firewalls: &mut Firewalls,
         rules: &Ruleset,
         found: &Listing,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         for table in &found.strangers {
             self.repairs.push(format!("firewall table {table} was not ours"));
             handle.nft.run(&format!("delete table {table}"))?;
         }
         if !found.present {
             self.repairs.push("the firewall was missing".into());
-            return handle.nft.run(&rules.create()).map(drop);
+            return handle.nft.run(&rules.create()).map(|_| true);
         }
-        let wanted = render(scratch, rules)?;
-        let (broken, surplus) = found.difference(&wanted);
+        let (broken, surplus) = found.difference(&firewalls.render(rules)?);
         if broken.is_empty() && surplus.is_empty() {
-            return Ok(());
+            return Ok(!found.strangers.is_empty());
         }
         self.repairs.extend(broken.iter().map(|name| format!("firewall {name} was changed")));
         let strange =
@@ -334,11 +408,15 @@ impl Work {
             let anew = format!("delete table {TABLE}\n{}", rules.create());
             handle.nft.run(&anew)?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Sees whether the kernel has what leads to a peering: its routes and its admission.
-    pub fn observe_peering(&self, handle: &mut Handle, pcx: model::PcxId) -> Result<(), Error> {
+    /// Checks that the kernel has what leads to a peering: its routes and its admission.
+    pub(super) fn observe_peering(
+        &self,
+        handle: &mut Handle,
+        pcx: model::PcxId,
+    ) -> Result<(), Error> {
         let link = names::peer_link(pcx);
         let want: BTreeSet<_> = self
             .goal
@@ -354,8 +432,9 @@ impl Work {
         handle.nft.run(&format!("list chain {TABLE} from_{pcx}")).map(drop)
     }
 
-    /// Ends the change: what the driver knows from now on.
-    pub fn finish(self) -> (Router, Vec<String>) {
+    /// Ends the change. Returns what the driver knows of the router from now on, and the drift that was
+    /// repaired.
+    pub(super) fn finish(self) -> (Router, Vec<String>) {
         (self.want, self.repairs)
     }
 }
@@ -363,6 +442,7 @@ impl Work {
 /// Reads what is there, without addresses that are not ours: the last one of a link takes the
 /// link's routes with it, so they go before anything else is looked at.
 fn find(netlink: &mut Netlink, goal: &State, repairs: &mut Vec<String>) -> Result<Observed, Error> {
+    netlink.forget_all();
     let mut found = Observed::read(netlink)?;
     let foreign = found.take_foreign_addresses(goal, netlink)?;
     if foreign.is_empty() {
@@ -373,28 +453,13 @@ fn find(netlink: &mut Netlink, goal: &State, repairs: &mut Vec<String>) -> Resul
     Observed::read(netlink)
 }
 
-/// Whether two ends, as far as they were read, are each other's.
-pub fn joined(a: Option<(u32, Option<u32>)>, b: Option<(u32, Option<u32>)>) -> bool {
+/// Whether two ends of a link exist and belong to each other. Each is given by its index and that of
+/// its other end.
+pub(super) fn joined(a: Option<(u32, Option<u32>)>, b: Option<(u32, Option<u32>)>) -> bool {
     match (a, b) {
         (Some((index_a, pair_a)), Some((index_b, pair_b))) => {
             pair_a == Some(index_b) && pair_b == Some(index_a)
         }
-        (None, _) | (_, None) => true,
+        (None, _) | (_, None) => false,
     }
-}
-
-/// What the kernel would list had it this ruleset: asked of the kernel, in a namespace of nobody.
-fn render(scratch: &mut Option<Nft>, rules: &Ruleset) -> Result<Listing, Error> {
-    let nft = match scratch {
-        Some(nft) => nft,
-        None => {
-            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).map_err(|e| {
-                let name = "(scratch)".to_owned();
-                Error::Namespace { name, step: "make", source: e.into() }
-            })?;
-            scratch.insert(Nft::open()?)
-        }
-    };
-    nft.run(&format!("flush ruleset\n{}", rules.create()))?;
-    Ok(Listing::parse(&nft.run("list ruleset")?))
 }

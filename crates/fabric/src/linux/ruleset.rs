@@ -7,12 +7,69 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// The one table of a router.
-pub const TABLE: &str = "inet causeway";
+/// The table that decides.
+pub(super) const TABLE: &str = "inet causeway";
+/// The table that lets pass what went through the other to one of its ends, and so keeps closed
+/// what the loss of a chain of the other would open.
+const GATE: &str = "inet causeway_gate";
 
-/// Everything in the table.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ruleset {
+/// How far a packet got, as its mark says once its way is found. Until then its mark says where it
+/// came from, and is a number far above these.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stage(u32);
+
+impl Stage {
+    /// A group of the sender lets the packet out.
+    pub(super) const LEAVES_GROUP: Self = Self(1);
+    /// A group of the receiver lets it in.
+    pub(super) const ENTERS_GROUP: Self = Self(2);
+    /// The ACL of the sender's subnet lets it out.
+    pub(super) const LEAVES_SUBNET: Self = Self(3);
+    /// The ACL of the receiver's subnet lets it in.
+    pub(super) const ENTERS_SUBNET: Self = Self(4);
+    /// All of these let it pass.
+    pub(super) const PASSED: Self = Self(5);
+    /// It is for the router itself, and the chain for that looks at it.
+    pub(super) const INTO_ROUTER: Self = Self(6);
+    /// The router itself sends it, and the chain for that looks at it.
+    pub(super) const FROM_ROUTER: Self = Self(7);
+
+    /// What takes note in a packet that it got here.
+    pub(super) fn enter(self) -> String {
+        format!("meta mark set {}", self.0)
+    }
+
+    /// The rule that lets go on to a chain what got here, and nothing else. Whatever is behind it drops: so
+    /// the loss of this rule, or of the one that marks, closes.
+    pub(super) fn leads_to(self, chain: &str) -> String {
+        format!("meta mark {} goto {chain}", self.0)
+    }
+}
+
+/// The commands that make the gate, whatever there is of it.
+fn gate() -> String {
+    let mut out = format!("add table {GATE}\ndelete table {GATE}\nadd table {GATE}\n");
+    let chains: [(&str, &str, &[Stage]); 2] = [
+        ("into", "input priority 10", &[Stage::INTO_ROUTER]),
+        // What is forwarded comes first, as there is most of it.
+        ("out", "postrouting priority 10", &[Stage::PASSED, Stage::FROM_ROUTER]),
+    ];
+    for (name, hook, stages) in chains {
+        line(
+            &mut out,
+            format_args!("add chain {GATE} {name} {{ type filter hook {hook}; policy drop; }}"),
+        );
+        for Stage(number) in stages {
+            line(&mut out, format_args!("add rule {GATE} {name} meta mark {number} accept"));
+        }
+        line(&mut out, format_args!("add rule {GATE} {name} drop"));
+    }
+    out
+}
+
+/// The content of the table that decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Ruleset {
     /// Sets and verdict maps, by name.
     pub sets: BTreeMap<String, Set>,
     /// Chains, by name.
@@ -20,20 +77,20 @@ pub struct Ruleset {
 }
 
 /// A set or a verdict map.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Set {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Set {
     /// `set` or `map`.
     pub keyword: &'static str,
-    /// What its elements are.
+    /// The types of its elements, as nftables names them.
     pub kind: &'static str,
     /// The elements as nftables reads them.
     pub elements: BTreeSet<String>,
 }
 
-/// A chain.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Chain {
-    /// Where the kernel calls a base chain; `None` for all others.
+/// A chain of rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Chain {
+    /// The hook at which the kernel calls a base chain; `None` for all others.
     pub hook: Option<&'static str>,
     /// The rules, in order.
     pub rules: Vec<String>,
@@ -41,22 +98,23 @@ pub struct Chain {
 
 impl Ruleset {
     /// The commands that make it where there is nothing.
-    pub fn create(&self) -> String {
+    pub(super) fn create(&self) -> String {
         let mut out = format!("add table {TABLE}\n");
         self.change_from(&Self::default(), &mut out);
+        out.push_str(&gate());
         out
     }
 
     /// The commands that lead from another ruleset to this one, one transaction; empty if the two
     /// are equal.
-    pub fn update(&self, old: &Self) -> String {
+    pub(super) fn update(&self, old: &Self) -> String {
         let mut out = String::new();
         self.change_from(old, &mut out);
         out
     }
 
     /// The commands that fill chains and sets anew and remove others, whatever they hold now.
-    pub fn repair(
+    pub(super) fn repair(
         &self,
         broken: &BTreeSet<String>,
         surplus: &BTreeSet<(String, String)>,
@@ -82,6 +140,9 @@ impl Ruleset {
         }
         for (keyword, name) in surplus {
             line(&mut out, format_args!("delete {keyword} {TABLE} {name}"));
+        }
+        if broken.contains(GATE) {
+            out.push_str(&gate());
         }
         out
     }
@@ -170,9 +231,11 @@ fn elements<'a>(
 
 /// What a listing of a namespace's rulesets says, in pieces that can be compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// Whether our table is there.
+pub(super) struct Listing {
+    /// Whether the table that decides is there.
     pub present: bool,
+    /// What the gate holds.
+    gate: String,
     /// Other tables, as `delete table` takes them.
     pub strangers: BTreeSet<String>,
     /// Each set, map and chain of our table: its text by (keyword, name).
@@ -181,18 +244,20 @@ pub struct Listing {
 
 impl Listing {
     /// Reads what `list ruleset` prints.
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut listing = Self::default();
-        let mut ours = false;
+        let (mut ours, mut gate) = (false, false);
         let mut block: Option<((String, String), String)> = None;
         for line in text.lines() {
             if let Some(table) = line.strip_prefix("table ") {
                 let table = table.trim_end_matches([' ', '{']);
-                ours = table == TABLE;
+                (ours, gate) = (table == TABLE, table == GATE);
                 listing.present |= ours;
-                if !ours {
+                if !ours && !gate {
                     listing.strangers.insert(table.to_owned());
                 }
+            } else if gate {
+                listing.gate.push_str(line);
             } else if !ours {
             } else if line == "\t}" {
                 listing.blocks.extend(block.take());
@@ -209,10 +274,17 @@ impl Listing {
     }
 
     /// The names of what must be filled anew, and what must go, for this to be as `wanted`.
-    pub fn difference(&self, wanted: &Self) -> (BTreeSet<String>, BTreeSet<(String, String)>) {
+    pub(super) fn difference(
+        &self,
+        wanted: &Self,
+    ) -> (BTreeSet<String>, BTreeSet<(String, String)>) {
         let broken = wanted.blocks.iter().filter(|(key, body)| self.blocks.get(*key) != Some(body));
         let surplus = self.blocks.keys().filter(|key| !wanted.blocks.contains_key(*key));
-        (broken.map(|((_, name), _)| name.clone()).collect(), surplus.cloned().collect())
+        let gate = (self.gate != wanted.gate).then(|| GATE.to_owned());
+        (
+            broken.map(|((_, name), _)| name.clone()).chain(gate).collect(),
+            surplus.cloned().collect(),
+        )
     }
 }
 

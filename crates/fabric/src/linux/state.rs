@@ -23,14 +23,16 @@ use super::names::LOOPBACK;
 use super::netlink::{Netlink, Request};
 use crate::driver::Error;
 
-/// The kernel's table of what is local, which is the kernel's business.
-const TABLE_LOCAL: u32 = 255;
+/// The kernel's table of local addresses, which the kernel keeps itself.
+pub(super) const TABLE_LOCAL: u32 = 255;
 /// The kernel's main table.
-pub const TABLE_MAIN: u32 = 254;
+pub(super) const TABLE_MAIN: u32 = 254;
+/// The kernel's default table, which is looked at last.
+const TABLE_DEFAULT: u32 = 253;
 
-/// How a namespace is set up, as far as the fabric cares.
+/// The state of a namespace, as far as the fabric sets it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct State {
+pub(super) struct State {
     /// The veth ends, by name, and `lo` where it must be up.
     pub links: BTreeMap<String, Link>,
     /// Addresses, all of them /32, with their link.
@@ -43,57 +45,101 @@ pub struct State {
     pub neighbours: BTreeMap<(String, Ipv4Addr), MacAddr>,
 }
 
-/// A link.
+/// A network link's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
-    /// Its Ethernet address.
+pub(super) struct Link {
+    /// The Ethernet address.
     pub mac: MacAddr,
-    /// Bytes that a packet may have.
+    /// Bytes that a packet on it may have.
     pub mtu: u32,
     /// Whether it is up.
     pub up: bool,
 }
 
-/// Where a route leads.
+/// The next hop of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hop {
-    /// Nowhere.
+pub(super) enum Hop {
+    /// None: the packet is dropped silently.
     Blackhole,
-    /// To what is on a link.
+    /// None: the packet is dropped, and its sender gets an ICMP error.
+    Refuse,
+    /// The destination itself, on a link.
     Link(String),
-    /// To a gateway on a link.
+    /// A gateway on a link.
     Via(Ipv4Addr, String),
 }
 
-/// A policy rule: which packets look where. No table is the end: a drop.
+/// A policy rule of the kernel's routing (`ip rule`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rule {
-    /// Its place.
+pub(super) struct Rule {
+    /// Its position: rules of lower numbers are asked first.
     pub priority: u32,
-    /// Whether it is for what the namespace itself sends alone.
+    /// Whether it is only for packets that the namespace itself sends.
     pub own: bool,
-    /// The mark of the packets that it is for; `None` is all.
-    pub mark: Option<u32>,
-    /// The table.
-    pub table: Option<u32>,
+    /// The marks of the packets that it is for; `None` for all packets.
+    pub mark: Option<FwMark>,
+    /// What is done with those packets.
+    pub action: Action,
 }
 
-/// What is there.
+/// A condition on a packet's firewall mark: its bits in `mask` are those of `value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FwMark {
+    /// The bits that the mark must have.
+    pub value: u32,
+    /// The bits that are compared.
+    pub mask: u32,
+}
+
+impl FwMark {
+    /// The condition that only one mark meets.
+    pub(super) const fn exactly(value: u32) -> Self {
+        Self { value, mask: u32::MAX }
+    }
+}
+
+/// The action of a policy rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Action {
+    /// Looks for a route in a table, and goes on to the next rule if there is none.
+    Table(u32),
+    /// Drops the packet silently.
+    Blackhole,
+    /// Drops the packet, and sends its sender an ICMP error.
+    Refuse,
+}
+
+impl Rule {
+    /// The rules that the kernel makes in every new namespace.
+    const BORN: [Self; 3] = [
+        Self::for_all(0, TABLE_LOCAL),
+        Self::for_all(32766, TABLE_MAIN),
+        Self::for_all(32767, TABLE_DEFAULT),
+    ];
+
+    const fn for_all(priority: u32, table: u32) -> Self {
+        Self { priority, own: false, mark: None, action: Action::Table(table) }
+    }
+}
+
+/// What was found in a namespace.
 #[derive(Debug, Default)]
-pub struct Observed {
-    /// What the fabric understands.
+pub(super) struct Observed {
+    /// The part of it that the fabric could have made.
     pub state: State,
     /// Each link's index and that of its other end.
     pub pairs: BTreeMap<String, (u32, Option<u32>)>,
     /// Routes and rules that the fabric never makes.
     pub strangers: Vec<RouteNetlinkMessage>,
-    /// Addresses of a kind that the fabric never makes, with what people call them.
+    /// Addresses of a kind that the fabric never makes, with their names for people.
     foreign_addresses: Vec<(String, AddressMessage)>,
+    /// Addresses that the kernel has in its table of local addresses.
+    local: BTreeSet<Ipv4Addr>,
 }
 
 impl Observed {
     /// Reads everything in the namespace of the socket.
-    pub fn read(netlink: &mut Netlink) -> Result<Self, Error> {
+    pub(super) fn read(netlink: &mut Netlink) -> Result<Self, Error> {
         let mut observed = Self::default();
         let mut names = BTreeMap::new();
         for message in netlink.dump(&RouteNetlinkMessage::GetLink(LinkMessage::default()))? {
@@ -132,9 +178,9 @@ impl Observed {
         Ok(observed)
     }
 
-    /// The requests that remove addresses which a goal does not have, each with what people call
-    /// it.
-    pub fn take_foreign_addresses(
+    /// The requests that remove addresses which a goal does not have, or which the kernel does not
+    /// take for its own any more, each with what people call it.
+    pub(super) fn take_foreign_addresses(
         &mut self,
         goal: &State,
         netlink: &mut Netlink,
@@ -142,6 +188,11 @@ impl Observed {
         let mut foreign = std::mem::take(&mut self.foreign_addresses);
         for key in self.state.addresses.difference(&goal.addresses) {
             foreign.push((format!("address {} on {}", key.1, key.0), address(key, netlink)?));
+        }
+        let deaf = self.state.addresses.intersection(&goal.addresses);
+        for key in deaf.filter(|(_, address)| !self.local.contains(address)) {
+            let named = format!("address {} on {} without its route", key.1, key.0);
+            foreign.push((named, address(key, netlink)?));
         }
         let removal = |(named, message): (String, AddressMessage)| {
             let ignore = Some(Errno::EADDRNOTAVAIL);
@@ -215,48 +266,51 @@ impl Observed {
             }
         }
         if table == TABLE_LOCAL {
+            if message.header.kind == RouteType::Local {
+                self.local.insert(destination);
+            }
             return;
         }
         let hop = match (message.header.kind, via, link) {
             (RouteType::BlackHole, None, None) => Some(Hop::Blackhole),
+            (RouteType::Prohibit, None, None) => Some(Hop::Refuse),
             (RouteType::Unicast, None, Some(link)) => Some(Hop::Link(link)),
             (RouteType::Unicast, Some(gateway), Some(link)) => Some(Hop::Via(gateway, link)),
             _ => None,
         };
-        match hop.filter(|_| plain) {
+        let key = (table, Cidr::around(destination, message.header.destination_prefix_length));
+        // The kernel takes a second route to the same block, which is never ours.
+        match hop.filter(|_| plain && !self.state.routes.contains_key(&key)) {
             Some(hop) => {
-                let block = Cidr::around(destination, message.header.destination_prefix_length);
-                self.state.routes.insert((table, block), hop);
+                self.state.routes.insert(key, hop);
             }
             None => self.strangers.push(RouteNetlinkMessage::DelRoute(message)),
         }
     }
 
     fn add_rule(&mut self, message: RuleMessage) {
-        let table = Some(message.header.table.into());
-        let mut rule = Rule { priority: 0, own: false, mark: None, table };
+        let action = Action::Table(message.header.table.into());
+        let mut rule = Rule { priority: 0, own: false, mark: None, action };
+        let (mut value, mut mask) = (0, 0);
         let mut plain = true;
         for attribute in &message.attributes {
             match attribute {
                 RuleAttribute::Priority(number) => rule.priority = *number,
-                RuleAttribute::FwMark(mark) => rule.mark = Some(*mark),
+                RuleAttribute::FwMark(bits) => value = *bits,
+                RuleAttribute::FwMask(bits) => mask = *bits,
                 // What a namespace sends comes in by its loopback, as the kernel sees it.
                 RuleAttribute::Iifname(name) if name == LOOPBACK => rule.own = true,
-                RuleAttribute::FwMask(mask) => plain &= *mask == u32::MAX,
-                RuleAttribute::Table(table) => rule.table = Some(*table),
+                RuleAttribute::Table(table) => rule.action = Action::Table(*table),
                 RuleAttribute::SuppressPrefixLen(len) => plain &= *len == u32::MAX,
                 RuleAttribute::Protocol(_) => {}
                 _ => plain = false,
             }
         }
-        // The kernel's own three, which every namespace is born with.
-        let for_all = rule.mark.is_none() && !rule.own;
-        if matches!(rule.priority, 0 | 32766 | 32767) && for_all && plain {
-            return;
-        }
+        rule.mark = (mask != 0).then_some(FwMark { value, mask });
         match message.header.action {
             RuleAction::ToTable => {}
-            RuleAction::Blackhole => rule.table = None,
+            RuleAction::Blackhole => rule.action = Action::Blackhole,
+            RuleAction::Prohibit => rule.action = Action::Refuse,
             _ => plain = false,
         }
         plain &= message.header.src_len == 0 && message.header.dst_len == 0;
@@ -290,19 +344,24 @@ impl Observed {
 }
 
 impl State {
+    /// The state of a namespace that was just made.
+    pub(super) fn born() -> Self {
+        Self { rules: Rule::BORN.into(), ..Self::default() }
+    }
+
     /// Forgets a link that is gone, and what the kernel removes with it.
-    pub fn forget_link(&mut self, name: &str) {
+    pub(super) fn forget_link(&mut self, name: &str) {
         self.links.remove(name);
         self.addresses.retain(|(link, _)| link != name);
         self.neighbours.retain(|(link, _), _| link != name);
         self.routes.retain(|_, hop| match hop {
-            Hop::Blackhole => true,
+            Hop::Blackhole | Hop::Refuse => true,
             Hop::Link(link) | Hop::Via(_, link) => link != name,
         });
     }
 
     /// Drops what a workload may have beside what is wanted: all but the addresses of our links.
-    pub fn keep_known(&mut self, wanted: &Self) {
+    pub(super) fn keep_known(&mut self, wanted: &Self) {
         self.links.retain(|name, _| wanted.links.contains_key(name));
         self.addresses.retain(|(link, _)| link != LOOPBACK && wanted.links.contains_key(link));
         self.routes.retain(|key, _| wanted.routes.contains_key(key));
@@ -310,8 +369,8 @@ impl State {
         self.neighbours.retain(|key, _| wanted.neighbours.contains_key(key));
     }
 
-    /// What differs in another state, for people.
-    pub fn differences(&self, wanted: &Self) -> Vec<String> {
+    /// The differences from another state, in words.
+    pub(super) fn differences(&self, wanted: &Self) -> Vec<String> {
         let mut found = Vec::new();
         let mut say = |kind: &str, name: String, had: bool, wants: bool| {
             let how = match (had, wants) {
@@ -352,10 +411,18 @@ impl State {
     }
 
     /// The requests that take away what another state does not have. Links go by themselves.
-    pub fn removals(&self, wanted: &Self, netlink: &mut Netlink) -> Result<Vec<Request>, Error> {
+    pub(super) fn removals(
+        &self,
+        wanted: &Self,
+        netlink: &mut Netlink,
+    ) -> Result<Vec<Request>, Error> {
         let mut out = Vec::new();
         for (key, hop) in self.routes.iter().filter(|(key, _)| !wanted.routes.contains_key(*key)) {
-            let message = RouteNetlinkMessage::DelRoute(route(key, hop, netlink)?);
+            let mut message = route(key, hop, netlink)?;
+            // Whoever made it, and for whichever scope: the kernel compares these where they are set.
+            message.header.protocol = RouteProtocol::Unspec;
+            message.header.scope = RouteScope::NoWhere;
+            let message = RouteNetlinkMessage::DelRoute(message);
             out.push(request(message, 0, Some(Errno::ESRCH), format!("delete route {}", key.1)));
         }
         for item in self.rules.difference(&wanted.rules) {
@@ -375,7 +442,11 @@ impl State {
     }
 
     /// The requests that add or change what another state wants otherwise. The links exist.
-    pub fn additions(&self, wanted: &Self, netlink: &mut Netlink) -> Result<Vec<Request>, Error> {
+    pub(super) fn additions(
+        &self,
+        wanted: &Self,
+        netlink: &mut Netlink,
+    ) -> Result<Vec<Request>, Error> {
         const PUT: u16 = NLM_F_CREATE | NLM_F_REPLACE;
         let mut out = Vec::new();
         for (name, link) in &wanted.links {
@@ -419,7 +490,10 @@ impl State {
 }
 
 /// The table and destination of each route that leads over a link.
-pub fn routes_over(netlink: &mut Netlink, link: &str) -> Result<BTreeSet<(u32, Cidr)>, Error> {
+pub(super) fn routes_over(
+    netlink: &mut Netlink,
+    link: &str,
+) -> Result<BTreeSet<(u32, Cidr)>, Error> {
     let mut ask = RouteMessage::default();
     ask.header.address_family = AddressFamily::Inet;
     let index = netlink.index(link)?;
@@ -435,7 +509,7 @@ pub fn routes_over(netlink: &mut Netlink, link: &str) -> Result<BTreeSet<(u32, C
 }
 
 /// A request that removes what the fabric never makes.
-pub fn removal_of_stranger(message: RouteNetlinkMessage) -> Request {
+pub(super) fn removal_of_stranger(message: RouteNetlinkMessage) -> Request {
     request(message, 0, Some(Errno::ESRCH), "delete what is not ours".into())
 }
 
@@ -512,6 +586,7 @@ fn route(key: &(u32, Cidr), hop: &Hop, netlink: &mut Netlink) -> Result<RouteMes
     }
     match hop {
         Hop::Blackhole => message.header.kind = RouteType::BlackHole,
+        Hop::Refuse => message.header.kind = RouteType::Prohibit,
         Hop::Link(link) => {
             message.header.scope = RouteScope::Link;
             message.attributes.push(RouteAttribute::Oif(netlink.index(link)?));
@@ -532,16 +607,17 @@ fn rule(rule: &Rule) -> RuleMessage {
     if rule.own {
         message.attributes.push(RuleAttribute::Iifname(LOOPBACK.to_owned()));
     }
-    if let Some(mark) = rule.mark {
-        message.attributes.push(RuleAttribute::FwMark(mark));
-        message.attributes.push(RuleAttribute::FwMask(u32::MAX));
+    if let Some(FwMark { value, mask }) = rule.mark {
+        message.attributes.push(RuleAttribute::FwMark(value));
+        message.attributes.push(RuleAttribute::FwMask(mask));
     }
-    match rule.table {
-        Some(table) => {
+    match rule.action {
+        Action::Table(table) => {
             message.header.action = RuleAction::ToTable;
             message.attributes.push(RuleAttribute::Table(table));
         }
-        None => message.header.action = RuleAction::Blackhole,
+        Action::Blackhole => message.header.action = RuleAction::Blackhole,
+        Action::Refuse => message.header.action = RuleAction::Prohibit,
     }
     message
 }

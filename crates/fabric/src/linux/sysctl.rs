@@ -1,9 +1,17 @@
 //! Kernel settings of a namespace.
 
-use std::fs;
-use std::io;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::File;
+use std::io::{self, Write};
+
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 
 use crate::driver::Error;
+
+/// The directory of all settings of the network.
+const DIRECTORY: &str = "/proc/sys/net";
 
 const ROUTER: &[(&str, &str)] = &[
     ("ipv4/conf/all/rp_filter", "0"),
@@ -16,6 +24,11 @@ const ROUTER: &[(&str, &str)] = &[
     ("ipv4/conf/default/accept_source_route", "0"),
     ("ipv6/conf/all/disable_ipv6", "1"),
     ("ipv6/conf/default/disable_ipv6", "1"),
+    // The firewall has checked each packet's source. Otherwise the kernel looks up the way back to it
+    // for each packet, because there are policy rules.
+    ("ipv4/conf/all/accept_local", "1"),
+    // Hardly any packet is for a socket of the router's own.
+    ("ipv4/ip_early_demux", "0"),
     // An error goes back the way that the mark of the packet it is about says.
     ("ipv4/fwmark_reflect", "1"),
     // Last: writing it resets others.
@@ -35,7 +48,7 @@ const WORKLOAD: &[(&str, &str)] = &[
 ];
 
 /// Makes the calling thread's namespace a router; returns the settings that were otherwise.
-pub fn router() -> Result<Vec<&'static str>, Error> {
+pub(super) fn router() -> Result<Vec<&'static str>, Error> {
     // Forwarding last resets redirects to those of a router, so all are looked at again.
     let changed = settle(ROUTER)?;
     if !changed.is_empty() {
@@ -45,27 +58,41 @@ pub fn router() -> Result<Vec<&'static str>, Error> {
 }
 
 /// Makes the calling thread's namespace a workload's; returns the settings that were otherwise.
-pub fn workload() -> Result<Vec<&'static str>, Error> {
+pub(super) fn workload() -> Result<Vec<&'static str>, Error> {
     settle(WORKLOAD)
 }
 
 fn settle(settings: &'static [(&'static str, &'static str)]) -> Result<Vec<&'static str>, Error> {
     let mut changed = Vec::new();
+    let mut families: BTreeMap<&str, Option<File>> = BTreeMap::new();
     for (name, value) in settings {
-        let path = format!("/proc/sys/net/{name}");
-        let failed = |source| Error::Setting { path: path.clone(), source };
-        let found = match fs::read_to_string(&path) {
-            Ok(found) => found,
-            // A kernel without IPv6 has nothing to switch off.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && name.starts_with("ipv6") => {
-                continue;
-            }
-            Err(error) => return Err(failed(error)),
+        let failed = |source| Error::Setting { path: format!("{DIRECTORY}/{name}"), source };
+        let Some((family, rest)) = name.split_once('/') else { continue };
+        let directory = match families.entry(family) {
+            Entry::Occupied(opened) => opened.into_mut(),
+            Entry::Vacant(first) => first.insert(open_family(family).map_err(failed)?),
         };
-        if found.trim() != *value {
-            fs::write(&path, value).map_err(failed)?;
+        let Some(directory) = directory else { continue };
+        let open = |flags| openat(&*directory, rest, flags | OFlag::O_CLOEXEC, Mode::empty());
+        let read = || io::read_to_string(File::from(open(OFlag::O_RDONLY)?));
+        if read().map_err(failed)?.trim() != *value {
+            let write = || File::from(open(OFlag::O_WRONLY)?).write_all(value.as_bytes());
+            write().map_err(failed)?;
             changed.push(*name);
         }
     }
     Ok(changed)
+}
+
+/// Opens the directory of a family's settings; `None` where the kernel has no IPv6, and so nothing
+/// of it to switch off.
+///
+/// The kernel finds it among the directories of all namespaces, one after the other, but what is in
+/// it at once. So it is looked for once, and not for each setting.
+fn open_family(family: &str) -> io::Result<Option<File>> {
+    match File::open(format!("{DIRECTORY}/{family}")) {
+        Ok(directory) => Ok(Some(directory)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && family == "ipv6" => Ok(None),
+        Err(error) => Err(error),
+    }
 }

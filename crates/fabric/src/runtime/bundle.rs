@@ -1,124 +1,65 @@
-//! What a workload's container is made of: its root directory, and the OCI runtime's orders.
+//! The bundle of a workload's container: its root directory, and its configuration for the OCI
+//! runtime.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
-use std::net::Ipv4Addr;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
+use model::edge::RESOLVER;
 use model::intent::WorkloadIntent;
-use model::{AddonId, WorkloadId};
+use model::{Stdio, WorkloadId};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use os::netns::{self, NetworkNamespace};
 use serde_json::{Value, json};
 
-use super::files::{Files, at, remove_dir, write_record};
-use super::layers::{self, Image, Layers};
+use super::error::at;
+use super::files::{Files, remove_dir, write_record};
+use super::layers;
+use super::layout::{INIT, LIBRARIES, STATUS, USER_DATA};
 use super::libraries::Libraries;
+use super::machine::Machine;
+use super::user::user_of;
 use super::{Error, restore, seccomp};
-use crate::slug;
 
-/// Where the first process finds its own program.
-pub(super) const INIT: &str = "/.causeway/init";
-/// Where that finds what it is linked with, if its root is an image of other files.
-const LIBRARIES: &str = "/.causeway/lib";
-/// Where it finds the script to run first.
-pub(super) const USER_DATA: &str = "/.causeway/user-data";
-/// Where it says which signal ended the command.
-pub(super) const STATUS: &str = "/.causeway/status";
-
-/// Users of workloads: above the host's own and those it gives to people, below those that
-/// systemd gives to containers.
-const FIRST_USER: u32 = 100_000;
-const USERS: u64 = 400_000;
 /// Processes and threads that a workload may have, unless the runtime is told otherwise.
 pub(super) const TASKS: u64 = 4096;
 const OPEN_FILES: u64 = 65_536;
-/// What they have without asking for more.
+/// How many files they may have open without asking for more.
 const OPEN_FILES_FIRST: u64 = 10_000;
-/// What version 1 of control groups gives to a group that says nothing, and version 2.
+/// Pseudo terminals that a workload may have open: the kernel has a few thousand for all.
+const TERMINALS: &str = "max=32";
+/// Bytes that a workload may keep from being swapped out, unless its group has less.
+const LOCKED_MEMORY: u64 = 64 << 20;
+/// Signals and timers that may be pending in a workload, as the kernel keeps a record of each.
+const PENDING_SIGNALS: u64 = 32_768;
+/// Bytes of message queues. It is the kernel's own default: how the server was started must not
+/// matter.
+const MESSAGE_QUEUES: u64 = 819_200;
+/// The CPU weight of a group without one of its own, in versions 1 and 2 of control groups.
 const DEFAULT_SHARES: u64 = 1024;
 const DEFAULT_WEIGHT: u64 = 100;
-/// Of two things to kill for memory, the kernel is to take a workload.
+/// Added to a workload's badness: where memory runs out, the kernel is to kill a workload and not the
+/// server.
 const OOM_SCORE: i32 = 500;
 /// Files of the host's `/etc` that a workload may see: all public, none secret.
 const SHARED_ETC: [&str; 5] =
     ["/etc/alternatives", "/etc/ld.so.cache", "/etc/protocols", "/etc/services", "/etc/ssl/certs"];
-/// What is mounted over, with the rights that the mount takes from it.
+/// The directories that something is mounted over, with the modes that the mounts take from them.
 const MOUNT_POINTS: [(&str, u32); 5] =
     [("proc", 0o755), ("sys", 0o755), ("dev", 0o755), ("tmp", 0o1777), ("run", 0o1777)];
 
-/// What all bundles of one runtime have in common.
-#[derive(Debug, Clone)]
-pub(super) struct Machine {
-    /// Our own program, which becomes the first process.
-    pub(super) self_exe: PathBuf,
-    /// Whose workloads these are.
-    pub(super) instance: String,
-    /// Resolvers that workloads ask.
-    pub(super) nameservers: Vec<Ipv4Addr>,
-    /// Control group controllers that this machine has.
-    pub(super) controllers: Vec<String>,
-    /// Whether all controllers are in one hierarchy (version 2 of control groups).
-    pub(super) one_hierarchy: bool,
-    /// Processes and threads that a workload may have.
-    pub(super) tasks: u64,
-    /// Where slugs are unpacked, each in a directory by its id.
-    pub(super) slugs: Option<PathBuf>,
-    /// Where data services keep their data, each in a directory by its id.
-    pub(super) disks: Option<PathBuf>,
-}
-
-impl Machine {
-    /// What a workload's home is made of, if it has a slug.
-    pub(super) fn layers(
-        &self,
-        id: WorkloadId,
-        intent: &WorkloadIntent,
-    ) -> Result<Option<Layers>, Error> {
-        let Some(slug) = intent.slug else { return Ok(None) };
-        let here = self.slugs.as_ref().map(|slugs| slug::path(slugs, slug));
-        match here.filter(|path| path.is_dir()) {
-            Some(slug) => Ok(Some(Layers { slug, user: user_of(id) })),
-            None => Err(Error::Refused(format!("the files of slug {slug} are not here"))),
-        }
-    }
-
-    /// What a workload's root is made of, if it has an image.
-    pub(super) fn image(
-        &self,
-        id: WorkloadId,
-        intent: &WorkloadIntent,
-    ) -> Result<Option<Image>, Error> {
-        let Some(image) = &intent.image else { return Ok(None) };
-        let files = PathBuf::from(image);
-        match files.is_dir() {
-            true => Ok(Some(Image { files, user: user_of(id) })),
-            false => Err(Error::Refused(format!("the image {image} is no directory here"))),
-        }
-    }
-
-    /// Where a data service keeps its data.
-    pub(super) fn disk(&self, id: AddonId) -> Result<PathBuf, Error> {
-        match &self.disks {
-            Some(disks) => Ok(disks.join(id.to_string())),
-            None => Err(Error::Refused("there is no directory for disks".to_owned())),
-        }
-    }
-}
-
-/// Writes all that a workload needs to be started.
+/// Writes all files that a workload needs to be started.
 pub(super) fn write(
     machine: &Machine,
     files: &Files,
     id: WorkloadId,
     intent: &WorkloadIntent,
 ) -> Result<(), Error> {
-    let network = network_path(&machine.instance, intent);
-    if !network.exists() {
-        return Err(Error::NoNetwork(intent.interface));
-    }
+    let network = machine.interfaces.namespace(intent.interface)?;
+    let network = network.ok_or(Error::NoNetwork(intent.interface))?;
     let user = user_of(id);
     make_dir(&files.root, 0o700)?;
     remove_dir(&files.bundle()).map_err(at("remove", &files.bundle()))?;
@@ -148,45 +89,27 @@ pub(super) fn write(
         None => Libraries::default(),
     };
     let root = Root { path: files.rootfs(), id, user, libraries };
-    let shared = root.write(machine, intent)?;
-    let config = config(machine, files, &root, intent, &shared)?;
+    let shared = root.write(intent)?;
+    let config = config(machine, files, &root, intent, &shared, &network)?;
     write_record(&files.config(), &config).map_err(at("write", &files.config()))?;
     write_record(&files.intent(), intent).map_err(at("write", &files.intent()))
 }
 
-/// The host's names that a workload has change while it runs.
+/// Writes the workload's `/etc/hosts` anew while it runs.
 pub(super) fn write_hosts(files: &Files, intent: &WorkloadIntent) -> Result<(), Error> {
     let path = files.rootfs().join("etc/hosts");
     write_file(&path, hosts(intent).as_bytes(), 0o644)
 }
 
-/// The namespace of the workload's interface, which the data plane makes.
-pub(super) fn network_path(instance: &str, intent: &WorkloadIntent) -> PathBuf {
-    let prefix = crate::instance::namespace_prefix(instance);
-    Path::new("/run/netns").join(format!("{prefix}{}", intent.interface))
-}
-
-/// Whether a process is in the namespace that its interface has now. Where the data plane had to
-/// make the interface anew, what still runs in the old one reaches nobody.
-pub(super) fn is_in_network(instance: &str, pid: u32, intent: &WorkloadIntent) -> bool {
-    let now = fs::metadata(network_path(instance, intent));
-    let its = fs::metadata(format!("/proc/{pid}/ns/net"));
-    match (now, its) {
-        (Ok(now), Ok(its)) => (now.dev(), now.ino()) == (its.dev(), its.ino()),
+/// Whether a process is in the namespace that its interface has now. Where the network had to make
+/// the interface anew, what still runs in the old one reaches nobody.
+pub(super) fn is_in_network(machine: &Machine, pid: u32, intent: &WorkloadIntent) -> bool {
+    let now = machine.interfaces.namespace(intent.interface);
+    match (now, netns::identity_of_process(pid)) {
+        (Ok(Some(now)), Some(its)) => now.identity().is_ok_and(|now| now == its),
         // Nothing to move to, or about to end by itself.
-        (Err(_), _) | (_, Err(_)) => true,
+        (Ok(None) | Err(_), _) | (_, None) => true,
     }
-}
-
-/// A user of its own, the same at every start so that its files stay its own.
-pub(super) fn user_of(id: WorkloadId) -> u32 {
-    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let hash = id
-        .to_string()
-        .bytes()
-        .fold(BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-    FIRST_USER + u32::try_from(hash % USERS).expect("the remainder is small")
 }
 
 /// A root directory in the making.
@@ -198,8 +121,8 @@ struct Root {
 }
 
 impl Root {
-    /// Makes it, and says which of the host's paths are mounted into it.
-    fn write(&self, machine: &Machine, intent: &WorkloadIntent) -> Result<Vec<String>, Error> {
+    /// Makes it, and returns the host's paths that are mounted into it.
+    fn write(&self, intent: &WorkloadIntent) -> Result<Vec<String>, Error> {
         make_dir(&self.path, 0o755)?;
         for (name, mode) in MOUNT_POINTS {
             make_dir(&self.path.join(name), mode)?;
@@ -218,7 +141,7 @@ impl Root {
         for (name, _) in &self.libraries.files {
             write_file(&self.here(Path::new(LIBRARIES)).join(name), b"", 0o644)?;
         }
-        self.write_etc(machine, intent)?;
+        self.write_etc(intent)?;
         let mut shared = match intent.image {
             Some(_) => Vec::new(),
             None => self.share_programs()?,
@@ -229,12 +152,12 @@ impl Root {
         Ok(shared)
     }
 
-    /// Where something is in it that the workload knows by an absolute path.
+    /// The host's path of what the workload knows by an absolute path.
     fn here(&self, path: &Path) -> PathBuf {
         self.path.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// Makes the place where a path of the host's is mounted.
+    /// Makes the directory or file that a path of the host's is mounted on.
     fn share(&self, path: &Path, shared: &mut Vec<String>) -> Result<(), Error> {
         let here = self.here(path);
         if path.is_dir() {
@@ -252,7 +175,7 @@ impl Root {
         Ok(())
     }
 
-    /// The host's own programs, and what these need.
+    /// Shares the host's own programs, and the files that these need.
     fn share_programs(&self) -> Result<Vec<String>, Error> {
         make_dir(&self.path.join("usr"), 0o755)?;
         let mut shared = vec!["/usr".to_owned()];
@@ -272,10 +195,8 @@ impl Root {
         Ok(shared)
     }
 
-    fn write_etc(&self, machine: &Machine, intent: &WorkloadIntent) -> Result<(), Error> {
+    fn write_etc(&self, intent: &WorkloadIntent) -> Result<(), Error> {
         let (name, user, home) = (self.user_name(), self.user, self.home());
-        let resolvers: String =
-            machine.nameservers.iter().map(|server| format!("nameserver {server}\n")).collect();
         let files = [
             (
                 "passwd",
@@ -288,7 +209,7 @@ impl Root {
             ("group", format!("root:x:0:\n{name}:x:{user}:\nnogroup:x:65534:\n")),
             ("hosts", hosts(intent)),
             ("hostname", format!("{}\n", intent.hostname)),
-            ("resolv.conf", resolvers),
+            ("resolv.conf", format!("nameserver {RESOLVER}\n")),
             ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned()),
         ];
         make_dir(&self.path.join("etc"), 0o755)?;
@@ -306,7 +227,8 @@ impl Root {
         }
     }
 
-    /// How the first process is started: where the root is an image's, with what it needs.
+    /// The command of the first process. Where the root is an image's, it is started by its own
+    /// loader with its own libraries, which the image may lack.
     fn init(&self) -> Vec<String> {
         let loader = self.libraries.loader.as_ref().map(|name| format!("{LIBRARIES}/{name}"));
         let loaded = loader
@@ -348,13 +270,14 @@ fn hosts(intent: &WorkloadIntent) -> String {
     text
 }
 
-/// The OCI runtime's orders.
+/// The container's configuration for the OCI runtime (`config.json`).
 fn config(
     machine: &Machine,
     files: &Files,
     root: &Root,
     intent: &WorkloadIntent,
     shared: &[String],
+    network: &NetworkNamespace,
 ) -> Result<Value, Error> {
     let mut args = root.init();
     if intent.user_data.is_some() {
@@ -365,11 +288,18 @@ fn config(
     {
         args.extend(["--restore".to_owned(), disk.at.clone()]);
     }
+    if !intent.stdio.is_log() {
+        args.push("--attached".to_owned());
+    }
     args.push("--".to_owned());
     args.extend(intent.command.iter().cloned());
     let path = match intent.image {
         Some(_) => layers::base(&files.root),
         None => root.path.clone(),
+    };
+    let (terminal, console_size) = match intent.stdio {
+        Stdio::Log | Stdio::Pipes => (false, Value::Null),
+        Stdio::Terminal { columns, rows } => (true, json!({ "width": columns, "height": rows })),
     };
     Ok(json!({
         "ociVersion": "1.0.2",
@@ -377,7 +307,8 @@ fn config(
         "root": { "path": path, "readonly": true },
         "mounts": mounts(machine, files, root, intent, shared)?,
         "process": {
-            "terminal": false,
+            "terminal": terminal,
+            "consoleSize": console_size,
             "user": { "uid": root.user, "gid": root.user, "umask": 0o022 },
             "args": args,
             "env": root.environment(intent),
@@ -391,10 +322,13 @@ fn config(
                 { "type": "RLIMIT_CORE", "soft": 0, "hard": 0 },
                 rlimit("RLIMIT_NOFILE", Resource::RLIMIT_NOFILE, OPEN_FILES_FIRST, OPEN_FILES),
                 rlimit("RLIMIT_NPROC", Resource::RLIMIT_NPROC, machine.tasks, machine.tasks),
+                most("RLIMIT_MEMLOCK", Resource::RLIMIT_MEMLOCK, LOCKED_MEMORY),
+                most("RLIMIT_SIGPENDING", Resource::RLIMIT_SIGPENDING, PENDING_SIGNALS),
+                most("RLIMIT_MSGQUEUE", Resource::RLIMIT_MSGQUEUE, MESSAGE_QUEUES),
             ],
         },
         "linux": {
-            "namespaces": namespaces(&machine.instance, intent),
+            "namespaces": namespaces(network),
             "cgroupsPath": Path::new("/").join(group(machine, root.id)),
             "resources": resources(machine, intent),
             "seccomp": seccomp::profile(),
@@ -441,7 +375,8 @@ fn mounts(
     };
     // A device or a program that gains rights has no business in memory file systems.
     // What is in them counts as the workload's memory.
-    let scratch = |size| ["nosuid", "nodev", "mode=1777", size];
+    // A file of no bytes takes memory too, which not every machine counts.
+    let scratch = |size, files| ["nosuid", "nodev", "mode=1777", size, files];
     let mut mounts = vec![
         fresh("proc", "/proc", &["nosuid", "noexec", "nodev"]),
         fresh("sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
@@ -449,12 +384,16 @@ fn mounts(
         fresh(
             "devpts",
             "/dev/pts",
-            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", TERMINALS],
         ),
-        fresh("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=64m"]),
+        fresh(
+            "tmpfs",
+            "/dev/shm",
+            &["nosuid", "noexec", "nodev", "mode=1777", "size=64m", "nr_inodes=16k"],
+        ),
         fresh("mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
-        fresh("tmpfs", "/tmp", &scratch("size=1g")),
-        fresh("tmpfs", "/run", &scratch("size=64m")),
+        fresh("tmpfs", "/tmp", &scratch("size=1g", "nr_inodes=256k")),
+        fresh("tmpfs", "/run", &scratch("size=64m", "nr_inodes=16k")),
         writable(&home, root.home()),
         read_only(&machine.self_exe, INIT),
         read_only(&files.status(), STATUS),
@@ -476,21 +415,26 @@ fn mounts(
     Ok(mounts)
 }
 
-fn namespaces(instance: &str, intent: &WorkloadIntent) -> Vec<Value> {
+fn namespaces(network: &NetworkNamespace) -> Vec<Value> {
     let mut list: Vec<_> =
         ["pid", "mount", "uts", "ipc"].iter().map(|kind| json!({ "type": kind })).collect();
-    list.push(json!({ "type": "network", "path": network_path(instance, intent) }));
+    list.push(json!({ "type": "network", "path": network.path() }));
     if Path::new("/proc/self/ns/cgroup").exists() {
         list.push(json!({ "type": "cgroup" }));
     }
     list
 }
 
-/// A limit, within what this process has itself: where the machine is a container, the OCI
-/// runtime may not exceed that.
+/// A limit, cut to what this process has itself: where the machine is a container, the OCI runtime
+/// may not exceed that.
 fn rlimit(name: &str, resource: Resource, soft: u64, hard: u64) -> Value {
     let own = getrlimit(resource).map_or(hard, |(_, own)| own);
     json!({ "type": name, "soft": soft.min(own), "hard": hard.min(own) })
+}
+
+/// A limit whose soft and hard values are the same.
+fn most(name: &str, resource: Resource, limit: u64) -> Value {
+    rlimit(name, resource, limit, limit)
 }
 
 fn resources(machine: &Machine, intent: &WorkloadIntent) -> Value {

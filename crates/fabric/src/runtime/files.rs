@@ -1,7 +1,7 @@
-//! Where a workload's things are, and the records that its shim leaves for the daemon.
+//! The files of a workload's directory, and the records that its shim leaves there for the daemon.
 //!
 //! Records are replaced by rename, so a reader never sees half of one. They are not synced to the
-//! disk: what a power cut could lose, it has ended anyway.
+//! disk: a power cut that loses one has ended the workload, too.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -9,25 +9,27 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use model::Timestamp;
 use model::intent::WorkloadIntent;
+use model::{Stdio, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::layers::{Image, Layers};
 
-/// What a shim is told.
+/// The daemon's order to a shim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ShimOrder {
-    /// The OCI runtime.
+    /// The OCI runtime's program.
     pub(super) runtime: PathBuf,
-    /// The OCI runtime's own state.
+    /// The directory of the OCI runtime's own state.
     pub(super) runc_root: PathBuf,
-    /// The container's name there.
+    /// The container's name in the OCI runtime.
     pub(super) container: String,
     /// The pipe that wakes the daemon.
     pub(super) events: PathBuf,
+    /// Milliseconds that the workload has to end by itself where the host ends it.
+    #[serde(default = "usual_grace")]
+    pub(super) grace: u64,
     /// The container's control group, in every hierarchy.
     #[serde(default)]
     pub(super) group: PathBuf,
@@ -37,20 +39,40 @@ pub(super) struct ShimOrder {
     /// What its root is made of, if that is not the host's own programs.
     #[serde(default)]
     pub(super) image: Option<Image>,
+    /// How its standard input and output are connected.
+    #[serde(default)]
+    pub(super) stdio: Stdio,
 }
 
-/// How a workload ended.
+/// The grace of orders that an earlier version wrote.
+fn usual_grace() -> u64 {
+    30_000
+}
+
+/// The record of how a workload ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ExitRecord {
     pub(super) code: Option<i32>,
     pub(super) signal: Option<i32>,
-    /// Whether a process of it was killed for memory.
+    /// Whether the kernel killed a process of it for memory.
     #[serde(default)]
     pub(super) out_of_memory: bool,
-    /// Whether the daemon had asked for it.
+    /// Whether the daemon had asked for the end.
     pub(super) asked: bool,
-    /// Why it never started.
+    /// Whether the host ended it, or whoever works there, as every shutdown does.
+    #[serde(default)]
+    pub(super) interrupted: bool,
+    /// Why it never started; `None` if it did.
     pub(super) failed: Option<String>,
+}
+
+impl ExitRecord {
+    /// Whether it ended unasked and for no reason of its own: the host ended it, or its shim was
+    /// killed before it could say how, as in a power cut.
+    pub(super) fn was_interrupted(&self) -> bool {
+        let nothing_said = self.code.is_none() && self.signal.is_none() && self.failed.is_none();
+        !self.asked && (self.interrupted || nothing_said)
+    }
 }
 
 /// One workload's directory.
@@ -64,7 +86,7 @@ impl Files {
         Self { root: root.into() }
     }
 
-    /// What exists only while it runs.
+    /// The directory of what exists only while the workload runs.
     pub(super) fn bundle(&self) -> PathBuf {
         self.root.join("bundle")
     }
@@ -86,7 +108,7 @@ impl Files {
         self.bundle().join("order.json")
     }
 
-    /// What it was started with.
+    /// The intent that it was started with.
     pub(super) fn intent(&self) -> PathBuf {
         self.bundle().join("intent.json")
     }
@@ -105,14 +127,25 @@ impl Files {
         self.bundle().join("status")
     }
 
-    /// The container's first process, as the OCI runtime writes it before the start is over.
+    /// The pid of the container's first process, which the OCI runtime writes before the start is
+    /// over.
     pub(super) fn pid(&self) -> PathBuf {
         self.bundle().join("pid")
     }
 
-    /// The same, as the shim writes it once the workload runs.
+    /// The same pid, which the shim writes once the workload runs.
     pub(super) fn running(&self) -> PathBuf {
         self.bundle().join("running")
+    }
+
+    /// The socket by which the OCI runtime hands the workload's terminal to the shim.
+    pub(super) fn console(&self) -> PathBuf {
+        self.bundle().join("console")
+    }
+
+    /// The socket by which the shim gives the workload's standard input and output away.
+    pub(super) fn attach_socket(&self) -> PathBuf {
+        self.bundle().join("door")
     }
 
     pub(super) fn runc_log(&self) -> PathBuf {
@@ -136,21 +169,17 @@ impl Files {
         self.root.join("log")
     }
 
-    pub(super) fn old_log(&self) -> PathBuf {
-        self.root.join("log.1")
-    }
-
     /// The pid of the container's first process, once it runs.
     pub(super) fn running_pid(&self) -> Option<u32> {
         read_pid(&self.running())
     }
 
-    /// What it was started with, while it runs.
+    /// The intent that it was started with, while it runs.
     pub(super) fn started_with(&self) -> Option<WorkloadIntent> {
         read_record(&self.intent()).ok().flatten()
     }
 
-    /// How and when it ended; a record that cannot be read says nothing.
+    /// How and when it ended; `None` where there is no record, or none that can be read.
     pub(super) fn ended(&self) -> Option<(ExitRecord, Timestamp)> {
         let record = read_record(&self.exit()).ok()??;
         let modified = fs::metadata(self.exit()).and_then(|data| data.modified()).ok()?;
@@ -197,7 +226,7 @@ pub(super) fn read_pid(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// Removes a file or does nothing.
+/// Removes a file; that there is none is fine.
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -205,17 +234,12 @@ pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a directory that holds nothing of a workload's own making, or does nothing.
+/// Removes a directory that holds nothing of a workload's own making; that there is none is fine.
 pub(super) fn remove_dir(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Names the step and the file of an error.
-pub(super) fn at<'a>(step: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
-    move |source| Error::File { step, path: path.to_owned(), source }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! The first process of a workload: runs its script and its command, buries what it inherits, and
-//! hands signals on.
+//! The first process of a workload: runs its script and its command, reaps the processes that it
+//! inherits, and forwards signals.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use nix::fcntl::OFlag;
@@ -14,13 +13,21 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::bundle::{STATUS, USER_DATA};
+use super::layout::{STATUS, USER_DATA};
 use super::restore::Restore;
+use super::spawn::{spawn, spawn_in_foreground};
 
 const CANNOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 const SIGNALLED: u8 = 128;
-/// Handed on to everything in the workload.
+/// The signal by which the shim says that a client is attached.
+pub(super) const ATTACHED: Signal = Signal::SIGUSR2;
+/// The line that the first process writes when somebody outside the workload told it to end: its
+/// shim, or whoever shuts the host down.
+pub(super) const TOLD_FROM_OUTSIDE: &str = "told";
+/// The number that the kernel gives for a sender outside the workload's process namespace.
+const OUTSIDE: u32 = 0;
+/// Signals that are forwarded to every process of the workload.
 const FORWARDED: [Signal; 6] = [
     Signal::SIGTERM,
     Signal::SIGINT,
@@ -30,18 +37,20 @@ const FORWARDED: [Signal; 6] = [
     Signal::SIGUSR2,
 ];
 
-/// The hidden subcommand `init [--user-data] [--restore DISK] -- [COMMAND…]`: what comes after `init`.
+/// The hidden subcommand `init [--user-data] [--restore DISK] [--attached] -- [COMMAND…]`: what comes
+/// after `init`.
 ///
 /// The script runs first, and how it ends is nobody's concern; then the command, whose end is
 /// the workload's. Without a command the workload stays until it is told to end. Where a data
 /// service's disk is to be restored, that comes before all else, and its failure is the workload's
-/// end.
+/// end. Where a client is to be attached, the command waits for it.
 pub fn init_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args = args.into_iter().peekable();
     let script = args.next_if(|arg| arg == "--user-data").is_some();
     let restore = args.next_if(|arg| arg == "--restore").and_then(|_| args.next());
+    let attached = args.next_if(|arg| arg == "--attached").is_some();
     args.next_if(|arg| arg == "--");
-    match Init::new(args.collect()).and_then(|init| init.run(script, restore)) {
+    match Init::new(args.collect()).and_then(|init| init.run(script, restore, attached)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             complain(&format!("the first process failed: {error}"));
@@ -70,7 +79,7 @@ impl Init {
         let signals = SignalFd::new(&mask)?;
         let mut status =
             OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(STATUS).ok();
-        tell(&mut status, "ready");
+        write_status(&mut status, "ready");
         Ok(Self {
             command,
             signals,
@@ -83,7 +92,10 @@ impl Init {
         })
     }
 
-    fn run(mut self, script: bool, restore: Option<OsString>) -> io::Result<u8> {
+    fn run(mut self, script: bool, restore: Option<OsString>, attached: bool) -> io::Result<u8> {
+        if attached && let Some(code) = self.await_client()? {
+            return Ok(code);
+        }
         if let Some(disk) = restore {
             complain("the disk is being restored from a backup");
             self.restore = Some(Restore::start(disk.into())?);
@@ -101,10 +113,28 @@ impl Init {
             let Some(info) = self.signals.read_signal()? else { continue };
             let signal = i32::try_from(info.ssi_signo).ok().and_then(|n| n.try_into().ok());
             if let Some(signal) = signal.filter(|signal| *signal != Signal::SIGCHLD) {
-                self.hand_on(signal);
+                if signal == Signal::SIGTERM && info.ssi_pid == OUTSIDE {
+                    write_status(&mut self.status, TOLD_FROM_OUTSIDE);
+                }
+                self.forward(signal);
             }
-            if let Some(code) = self.bury()? {
+            if let Some(code) = self.reap()? {
                 return Ok(code);
+            }
+        }
+    }
+
+    /// Waits for the client that is to be attached, or says the code to end with if it is told to.
+    fn await_client(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            let Some(info) = self.signals.read_signal()? else { continue };
+            match i32::try_from(info.ssi_signo).ok().and_then(|n| n.try_into().ok()) {
+                Some(ATTACHED) => return Ok(None),
+                Some(signal @ (Signal::SIGTERM | Signal::SIGHUP)) => {
+                    write_status(&mut self.status, &format!("signal {}", signal as i32));
+                    return Ok(Some(SIGNALLED.saturating_add(signal as u8)));
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -112,7 +142,14 @@ impl Init {
     /// Starts the command, or says the code to end with if it cannot be.
     fn start_command(&mut self) -> Option<u8> {
         let (program, args) = self.command.split_first()?;
-        match spawn(Command::new(program).args(args)) {
+        let mut command = Command::new(program);
+        command.args(args);
+        // A client is attached: what is typed there, such as Ctrl-C, is for the command.
+        let started = match io::stdin().is_terminal() {
+            true => spawn_in_foreground(&mut command),
+            false => spawn(&mut command),
+        };
+        match started {
             Ok(pid) => {
                 self.main = Some(pid);
                 None
@@ -127,7 +164,7 @@ impl Init {
         }
     }
 
-    fn hand_on(&mut self, signal: Signal) {
+    fn forward(&mut self, signal: Signal) {
         self.ending |= signal == Signal::SIGTERM;
         // To every process but this one; that there is none is no error.
         let _ = kill(Pid::from_raw(-1), signal);
@@ -136,7 +173,7 @@ impl Init {
     /// Waits for all that ended, and says the code to end with if it is time. The command's end is
     /// the workload's; but where all were told to end, the last of them is waited for: a shell
     /// that started the command ends at once, and its child is the one that has work to finish.
-    fn bury(&mut self) -> io::Result<Option<u8>> {
+    fn reap(&mut self) -> io::Result<Option<u8>> {
         loop {
             let status = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) => return Ok(None),
@@ -185,7 +222,7 @@ impl Init {
         match status {
             WaitStatus::Exited(_, code) => u8::try_from(code & 0xff).unwrap_or(CANNOT_RUN),
             WaitStatus::Signaled(_, signal, _) => {
-                tell(&mut self.status, &format!("signal {}", signal as i32));
+                write_status(&mut self.status, &format!("signal {}", signal as i32));
                 SIGNALLED.saturating_add(signal as u8)
             }
             _ => CANNOT_RUN,
@@ -206,25 +243,14 @@ fn spawn_script() -> Option<Pid> {
     spawn(&mut command).inspect_err(|error| complain(&format!("user data: {error}"))).ok()
 }
 
-pub(super) fn spawn(command: &mut Command) -> io::Result<Pid> {
-    #[expect(unsafe_code, reason = "the signal mask is inherited and only the child may clear it")]
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setting the signal
-    // mask from a value on the stack is one, and it neither allocates nor takes a lock.
-    unsafe {
-        command.pre_exec(|| Ok(SigSet::empty().thread_set_mask()?));
-    }
-    let child = command.spawn()?;
-    Ok(Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?))
-}
-
-fn tell(status: &mut Option<File>, line: &str) {
+fn write_status(status: &mut Option<File>, line: &str) {
     if let Some(pipe) = status {
         // Nobody listens where the shim was killed; the workload runs on without it.
         let _ = pipe.write_all(format!("{line}\n").as_bytes());
     }
 }
 
-/// Says what went wrong where the workload's own output goes.
+/// Writes what went wrong to the workload's own standard error.
 fn complain(what: &str) {
     let _ = writeln!(io::stderr(), "causeway: {what}");
 }

@@ -1,5 +1,5 @@
-//! A slug as a workload's own home: the slug's files below, the workload's changes above, in a
-//! file system of their own, so that they have a limit.
+//! The layers of a workload's home: the slug's files below, the workload's changes above. The changes
+//! are in a file system of their own, so that they have a limit.
 //!
 //! The layers are put together in a mount namespace of the shim's, so they are gone with it, and
 //! nothing of them appears on the host. The files below are the host's root's; seen through an
@@ -20,34 +20,36 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use serde::{Deserialize, Serialize};
 
-/// Names in a workload's directory: relative ones have no character that a mount's options would
-/// take for something else.
+// Names in a workload's directory. They are given to mounts as relative paths: unlike the whole path,
+// these have no character that a mount's options would take for something else.
+
+/// The slug's files, and then the layers together.
 const BELOW: &str = "app";
 const SPACE: &str = "space";
 const ABOVE: &str = "space/home";
 const WORK: &str = "space/work";
 const BASE: &str = "base";
 const ROOT: &str = "rootfs";
-/// The file that holds the changes' file system.
+/// The file that holds the file system of the changes.
 const IMAGE: &str = "space.img";
 /// Bytes that a workload's changes may have. The file grows with them.
 const SPACE_BYTES: u64 = 2 << 30;
 
-/// What a home is made of.
+/// The parts of a home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Layers {
-    /// The slug's files.
+    /// The directory of the slug's files.
     pub(super) slug: PathBuf,
-    /// Whose the home is.
+    /// The user whose home it is.
     pub(super) user: u32,
 }
 
-/// What a root is made of: an image below, and what the workload has instead of the image's.
+/// The image of a root. What a workload has in place of the image's files is laid over it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Image {
-    /// The image's files.
+    /// The directory of the image's files.
     pub(super) files: PathBuf,
-    /// To whom they seem to belong, as far as they are root's.
+    /// The user to whom the files of the host's root seem to belong.
     pub(super) user: u32,
 }
 
@@ -60,17 +62,17 @@ struct MountAttr {
     userns_fd: u64,
 }
 
-/// Where a home of layers is, in the directory of its workload and in the shim's namespace.
+/// The path of a home of layers, in its workload's directory and in the shim's mount namespace.
 pub(super) fn merged(root: &Path) -> PathBuf {
     root.join(BELOW)
 }
 
-/// Where a root with an image is, in the same way.
+/// The path of a root with an image, likewise.
 pub(super) fn base(root: &Path) -> PathBuf {
     root.join(BASE)
 }
 
-/// Where the changes are on the host: the directory, and the file that is mounted there.
+/// The paths of the changes on the host: the directory, and the file that is mounted there.
 pub(super) fn changes(root: &Path) -> [PathBuf; 2] {
     [root.join(SPACE), root.join(IMAGE)]
 }
@@ -88,7 +90,7 @@ impl Image {
     pub(super) fn mount(&self, root: &Path) -> io::Result<()> {
         let base = base(root);
         if mount_mapped(&self.files, &base, self.user).is_err() {
-            // Some file systems cannot: the image's files are the host's root's then.
+            // Some file systems cannot be mapped: then the image's files belong to the host's root.
             let flags = MsFlags::MS_BIND | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
             mount(Some(&self.files), &base, None::<&str>, flags, None::<&str>)?;
         }
@@ -100,7 +102,7 @@ impl Layers {
     /// Puts a home together in the calling thread's mount namespace. Where the kernel or the file
     /// system has no layers, the slug is copied.
     pub(super) fn mount(&self, root: &Path) -> io::Result<()> {
-        // Where the machine has no loop devices, as in some containers, there is no limit.
+        // Where the machine has no loop devices, as in some containers, the changes have no limit.
         let _ = bound(root);
         let above = root.join(ABOVE);
         for dir in [&above, &root.join(WORK)] {
@@ -138,7 +140,7 @@ impl Layers {
     }
 }
 
-/// Whether this machine has what layers need.
+/// Tries whether this machine has what layers need.
 pub(super) fn probe_layers() -> io::Result<()> {
     in_a_directory_of_nobody("layers", |root| {
         fs::create_dir(root.join(ABOVE))?;
@@ -147,7 +149,7 @@ pub(super) fn probe_layers() -> io::Result<()> {
     })
 }
 
-/// Whether this machine has what a limit of changes needs.
+/// Tries whether this machine has what a limit of changes needs.
 pub(super) fn probe_space() -> io::Result<()> {
     in_a_directory_of_nobody("space", bound)
 }
@@ -168,11 +170,11 @@ fn in_a_directory_of_nobody(
 }
 
 /// Mounts a new file system of limited size where the changes will be. It is made anew at every
-/// start, so it needs no journal; its loop device goes when the last that sees it does.
+/// start, so it needs no journal. Its loop device goes with the last mount namespace that sees it.
 fn bound(root: &Path) -> io::Result<()> {
     let [space, image] = changes(root);
     fs::File::create_new(&image)?.set_len(SPACE_BYTES)?;
-    // One entry for each 8 KiB, so that a slug fits that has as many files as it may.
+    // One inode for each 8 KiB: a slug fits that has as many files as it may.
     let plain = ["-q", "-F", "-m", "0", "-i", "8192", "-O", "^has_journal"];
     let lazy = ["-E", "lazy_itable_init=1,nodiscard"];
     run(Command::new("mkfs.ext4").args(plain).args(lazy).arg(&image))?;
@@ -180,7 +182,7 @@ fn bound(root: &Path) -> io::Result<()> {
     run(Command::new("mount").args(["-t", "ext4", "-o", options]).arg(&image).arg(space))
 }
 
-/// Mounts a directory elsewhere, read-only; what is root's seems to be a user's.
+/// Mounts a directory elsewhere, read-only. Root's files seem to be the user's there.
 fn mount_mapped(from: &Path, to: &Path, user: u32) -> io::Result<()> {
     let mapping = mapping(user)?;
     let from = CString::new(from.as_os_str().as_bytes())?;
@@ -227,8 +229,8 @@ fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// A user namespace in which the host's root is another user, for a mount to refer to; a process
-/// must be in it while it is made.
+/// A user namespace in which the host's root is another user, for a mount to refer to. A process
+/// must be in it while it is made, which is a `cat` that waits for input.
 fn mapping(user: u32) -> io::Result<OwnedFd> {
     let mut command = Command::new("cat");
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -244,13 +246,13 @@ fn mapping(user: u32) -> io::Result<OwnedFd> {
     let opened = fs::write(process.join("uid_map"), &line)
         .and_then(|()| fs::write(process.join("gid_map"), &line))
         .and_then(|()| fs::File::open(process.join("ns/user")));
-    // Without its input it ends.
+    // `cat` ends with its input.
     drop(child.stdin.take());
     child.wait()?;
     opened.map(OwnedFd::from)
 }
 
-/// Mounts layers over one of them; all have names in the workload's directory.
+/// Mounts layers over one of them; all are given by their names in the workload's directory.
 fn overlay(root: &Path, over: &str, options: &str) -> io::Result<()> {
     let before = std::env::current_dir()?;
     std::env::set_current_dir(root)?;

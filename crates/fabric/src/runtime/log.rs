@@ -1,23 +1,22 @@
 //! A workload's log: its last lines, each with the time when it began.
 //!
-//! There are two files, of which the older one is replaced as a whole when the newer one is full.
-//! Every line in them begins with its time in 13 digits and a space, which is not the workload's
-//! to write: whatever it writes comes after.
+//! Every line in its files begins with its time in 13 digits and a space, which is not the
+//! workload's to write: whatever it writes comes after.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::io::{self, Write};
 
 use model::Timestamp;
+use os::bounded_log::{BoundedLog, Position, Writer};
 
 use super::files::Files;
 
-/// Bytes that one generation may have; two are kept.
-const GENERATION_BYTES: u64 = 1 << 20;
+/// Bytes that each of a log's two files may have.
+const FILE_BYTES: u64 = 1 << 20;
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 64 << 10;
+/// Digits of a line's time, in milliseconds since 1970.
 const STAMP_DIGITS: usize = 13;
+/// The digits and a space.
 const STAMP_BYTES: usize = STAMP_DIGITS + 1;
 
 /// A line, without its end.
@@ -29,45 +28,32 @@ pub struct LogLine {
     pub text: Vec<u8>,
 }
 
-/// Where in a log to go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogPlace {
-    /// The file, by its inode: it keeps that when it becomes the older one.
-    pub generation: u64,
-    /// Bytes from its beginning.
-    pub offset: u64,
-}
-
 /// A part of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogPart {
-    /// What is there, oldest first.
+    /// What was written, oldest first.
     pub lines: Vec<LogLine>,
     /// Where the next part begins; `None` where there is no log yet.
-    pub next: Option<LogPlace>,
+    pub next: Option<Position>,
 }
 
-/// A log that keeps its last lines.
+/// Writes a workload's log.
 #[derive(Debug)]
-pub(super) struct BoundedLog {
-    files: Files,
-    file: File,
-    len: u64,
+pub(super) struct WorkloadLog {
+    writer: Writer,
     /// Whether what comes next begins a line.
     at_start: bool,
 }
 
-impl BoundedLog {
+impl WorkloadLog {
     /// Opens it. What a workload wrote before ends there, as far as lines go.
     pub(super) fn open(files: &Files) -> io::Result<Self> {
-        let (mut file, mut len) = open_generation(files)?;
-        if !ends_a_line(&files.log(), len)? {
-            file.write_all(b"\n")?;
-            len += 1;
-        }
-        Ok(Self { files: files.clone(), file, len, at_start: true })
+        let mut writer = bounded(files).open()?;
+        writer.end_line()?;
+        Ok(Self { writer, at_start: true })
     }
 
+    /// Adds what a workload wrote at a time.
     pub(super) fn append(&mut self, bytes: &[u8], at: Timestamp) -> io::Result<()> {
         let stamp = format!("{:0STAMP_DIGITS$} ", at.millis().max(0));
         let mut stamped = Vec::with_capacity(bytes.len() + STAMP_BYTES);
@@ -78,47 +64,18 @@ impl BoundedLog {
             stamped.extend_from_slice(line);
             self.at_start = line.ends_with(b"\n");
             if stamped.len() >= WRITE_BYTES {
-                self.write(&stamped)?;
+                self.writer.write_all(&stamped)?;
                 stamped.clear();
             }
         }
-        self.write(&stamped)
+        self.writer.write_all(&stamped)
     }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.len + bytes.len() as u64 > GENERATION_BYTES {
-            fs::rename(self.files.log(), self.files.old_log())?;
-            (self.file, self.len) = open_generation(&self.files)?;
-        }
-        self.file.write_all(bytes)?;
-        self.len += bytes.len() as u64;
-        Ok(())
-    }
-}
-
-fn open_generation(files: &Files) -> io::Result<(File, u64)> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(files.log())?;
-    let len = file.metadata()?.len();
-    Ok((file, len))
-}
-
-fn ends_a_line(path: &Path, len: u64) -> io::Result<bool> {
-    if len == 0 {
-        return Ok(true);
-    }
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(len - 1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last == *b"\n")
 }
 
 impl Files {
     /// The last bytes of what the workload wrote.
     pub(super) fn tail(&self, bytes: usize) -> io::Result<Vec<u8>> {
-        let [old, new] = self.generations()?;
-        let mut whole = read_from(old, 0)?;
-        whole.extend(read_from(new, 0)?);
+        let whole = bounded(self).read()?;
         let mut text = Vec::with_capacity(whole.len());
         for line in whole.split_inclusive(|byte| *byte == b'\n') {
             text.extend_from_slice(split_stamp(line).1);
@@ -126,61 +83,18 @@ impl Files {
         Ok(text.split_off(text.len().saturating_sub(bytes)))
     }
 
-    /// What was written from some place on; from the beginning where that is lost or not given. A
-    /// last line that has not ended is left for later, unless `whole` asks for it.
-    pub(super) fn read_log(&self, from: Option<LogPlace>, whole: bool) -> io::Result<LogPart> {
-        let [old, new] = self.generations()?;
-        let about = |file: &Option<File>| file.as_ref().map(File::metadata).transpose();
-        let (about_old, about_new) = (about(&old)?, about(&new)?);
-        // A file that is shorter than it was is another one, which got the number of one that went.
-        let is = |about: &Option<Metadata>| {
-            let about = about.as_ref()?;
-            from.filter(|from| from.generation == about.ino() && from.offset <= about.len())
-        };
-        let [old_inode, new_inode] =
-            [&about_old, &about_new].map(|about| about.as_ref().map(Metadata::ino));
-        let (old_from, new_from) = match (is(&about_new), is(&about_old)) {
-            (Some(place), _) => (None, place.offset),
-            (None, Some(place)) => (Some(place.offset), 0),
-            (None, None) => (Some(0), 0),
-        };
-        let mut bytes = match old_from {
-            Some(offset) => read_from(old, offset)?,
-            None => Vec::new(),
-        };
-        let of_old = bytes.len();
-        bytes.extend(read_from(new, new_from)?);
-        let ended = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let taken = if whole { bytes.len() } else { ended };
-        let place = |taken: usize| match (taken.checked_sub(of_old), old_inode, new_inode) {
-            (Some(more), _, Some(generation)) => {
-                Some(LogPlace { generation, offset: new_from + more as u64 })
-            }
-            (_, Some(generation), _) => {
-                let offset = old_from.unwrap_or(0) + taken as u64;
-                Some(LogPlace { generation, offset })
-            }
-            (_, None, _) => None,
-        };
-        Ok(LogPart { lines: lines(&bytes[..taken]), next: place(taken) })
+    /// What was written after a position; all that is kept where that is lost or not given. A last
+    /// line that has not ended is left for later, unless `whole` asks for it.
+    pub(super) fn read_log(&self, from: Option<Position>, whole: bool) -> io::Result<LogPart> {
+        let part = bounded(self).read_after(from)?;
+        let ended = part.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let taken = if whole { part.bytes.len() } else { ended };
+        Ok(LogPart { lines: lines(&part.bytes[..taken]), next: part.position(taken) })
     }
+}
 
-    /// Both files, the older one first.
-    fn generations(&self) -> io::Result<[Option<File>; 2]> {
-        // The shim may rename the newer one between the two calls; then both are one file.
-        for _ in 0..3 {
-            let new = open_if_there(&self.log())?;
-            let old = open_if_there(&self.old_log())?;
-            let inode = |file: &Option<File>| file.as_ref().map(|f| f.metadata().map(|m| m.ino()));
-            if let (Some(new), Some(old)) = (inode(&new), inode(&old))
-                && new? == old?
-            {
-                continue;
-            }
-            return Ok([old, new]);
-        }
-        Err(io::Error::other("the log is renamed faster than it can be read"))
-    }
+fn bounded(files: &Files) -> BoundedLog {
+    BoundedLog::new(files.log(), FILE_BYTES)
 }
 
 fn lines(bytes: &[u8]) -> Vec<LogLine> {
@@ -211,24 +125,10 @@ fn split_stamp(line: &[u8]) -> (Option<Timestamp>, &[u8]) {
     }
 }
 
-fn open_if_there(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn read_from(file: Option<File>, offset: u64) -> io::Result<Vec<u8>> {
-    let Some(mut file) = file else { return Ok(Vec::new()) };
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.take(2 * GENERATION_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const fn at(second: i64) -> Timestamp {
@@ -246,7 +146,7 @@ mod tests {
         let files = Files::at(dir.path());
         assert_eq!(files.tail(10).unwrap(), b"");
 
-        let mut log = BoundedLog::open(&files).unwrap();
+        let mut log = WorkloadLog::open(&files).unwrap();
         let line = [[b'x'; 1000].as_slice(), b"\n"].concat();
         for _ in 0..5000 {
             log.append(&line, at(1)).unwrap();
@@ -258,12 +158,12 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().metadata().unwrap().len())
             .sum();
-        assert!(size <= 2 * GENERATION_BYTES, "{size}");
+        assert!(size <= 2 * FILE_BYTES, "{size}");
         assert_eq!(files.tail(7).unwrap(), b"the end");
         assert!(files.tail(usize::MAX).unwrap().iter().all(|byte| !byte.is_ascii_digit()));
 
         // What a next process writes is on lines of its own.
-        BoundedLog::open(&files).unwrap().append(b"!", at(3)).unwrap();
+        WorkloadLog::open(&files).unwrap().append(b"!", at(3)).unwrap();
         assert_eq!(files.tail(9).unwrap(), b"the end\n!");
     }
 
@@ -271,7 +171,7 @@ mod tests {
     fn a_tail_spans_both_generations() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::at(dir.path());
-        fs::write(files.old_log(), "0000000001000 first ").unwrap();
+        fs::write(dir.path().join("log.1"), "0000000001000 first ").unwrap();
         fs::write(files.log(), "second").unwrap();
         assert_eq!(files.tail(9).unwrap(), b"st second");
         assert_eq!(files.tail(0).unwrap(), b"");
@@ -284,7 +184,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::at(dir.path());
         assert_eq!(files.read_log(None, true).unwrap(), LogPart::default());
-        let mut log = BoundedLog::open(&files).unwrap();
+        let mut log = WorkloadLog::open(&files).unwrap();
         log.append(b"one\r\ntw", at(1)).unwrap();
         let first = files.read_log(None, false).unwrap();
         assert_eq!(texts(&first), ["one"]);
@@ -302,7 +202,7 @@ mod tests {
     fn no_line_is_lost_or_read_twice_while_files_change_places() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::at(dir.path());
-        let mut log = BoundedLog::open(&files).unwrap();
+        let mut log = WorkloadLog::open(&files).unwrap();
         let mut place = None;
         let mut seen = Vec::new();
         let padding = "x".repeat(10_000);

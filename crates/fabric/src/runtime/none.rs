@@ -1,36 +1,50 @@
 //! The runtime that runs nothing, for the fabric that carries nothing.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::intent::WorkloadIntent;
-use model::{AddonId, WorkloadId};
+use model::{AddonId, Timestamp, WorkloadId};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use os::Waker;
 
-use super::{Error, ExecCommand, LogPart, LogPlace, Runtime, Waker, WorkloadEvent, WorkloadState};
+use super::{
+    Error, ExecCommand, Inside, LogPart, LogPosition, Runtime, SessionCommand, WorkloadEvent,
+    WorkloadState,
+};
 
-/// Says of every workload at once that it runs, and runs none.
+/// Says of every workload at once that it runs, and runs none; of what is to end by itself, that it
+/// has ended well.
 #[derive(Debug)]
 pub struct NoRuntime {
     states: BTreeMap<WorkloadId, WorkloadState>,
+    /// What is to be said of all of them, if anything is.
+    to_report: Option<Vec<WorkloadEvent>>,
     waker: Waker,
-    woken: UnixStream,
 }
 
 impl NoRuntime {
     /// Makes one that knows no workload.
     pub fn new() -> io::Result<Self> {
-        let (waker, woken) = Waker::pair()?;
-        Ok(Self { states: BTreeMap::new(), waker, woken })
+        Ok(Self { states: BTreeMap::new(), to_report: None, waker: Waker::new()? })
     }
 
-    fn set(&mut self, id: WorkloadId, run: bool) -> Option<WorkloadEvent> {
-        let state = if run { WorkloadState::Running { pid: None } } else { WorkloadState::Stopped };
-        let before = self.states.insert(id, state.clone());
-        (before.as_ref() != Some(&state)).then_some(WorkloadEvent { id, state })
+    fn set(&mut self, id: WorkloadId, intent: &WorkloadIntent) -> WorkloadEvent {
+        let state = match (intent.run, intent.once) {
+            (false, _) => WorkloadState::Stopped,
+            (true, false) => WorkloadState::Running { pid: None },
+            (true, true) => WorkloadState::Exited {
+                code: Some(0),
+                signal: None,
+                out_of_memory: false,
+                at: Timestamp::from_millis(0),
+            },
+        };
+        self.states.insert(id, state.clone());
+        WorkloadEvent { id, state }
     }
 
     fn forget(&mut self, id: WorkloadId) -> WorkloadEvent {
@@ -44,12 +58,24 @@ impl Runtime for NoRuntime {
         "none"
     }
 
-    fn sweep(&mut self, workloads: &BTreeMap<WorkloadId, WorkloadIntent>) -> Vec<WorkloadEvent> {
+    fn begin_sweep(&mut self, workloads: BTreeMap<WorkloadId, WorkloadIntent>) {
         let gone: Vec<_> =
             self.states.keys().filter(|id| !workloads.contains_key(id)).copied().collect();
         let mut events: Vec<_> = gone.into_iter().map(|id| self.forget(id)).collect();
-        events.extend(workloads.iter().filter_map(|(id, intent)| self.set(*id, intent.run)));
-        events
+        events.extend(workloads.iter().map(|(id, intent)| self.set(*id, intent)));
+        self.to_report = Some(events);
+    }
+
+    fn look_again(&mut self) {
+        let event = |(id, state): (&WorkloadId, &WorkloadState)| WorkloadEvent {
+            id: *id,
+            state: state.clone(),
+        };
+        self.to_report = Some(self.states.iter().map(event).collect());
+    }
+
+    fn step(&mut self) -> Option<Vec<WorkloadEvent>> {
+        self.to_report.take()
     }
 
     fn apply(
@@ -58,9 +84,9 @@ impl Runtime for NoRuntime {
     ) -> Vec<WorkloadEvent> {
         delta
             .iter()
-            .filter_map(|(id, intent)| match intent {
-                Some(intent) => self.set(*id, intent.run),
-                None => Some(self.forget(*id)),
+            .map(|(id, intent)| match intent {
+                Some(intent) => self.set(*id, intent),
+                None => self.forget(*id),
             })
             .collect()
     }
@@ -71,11 +97,10 @@ impl Runtime for NoRuntime {
 
     fn wait(&mut self, timeout: Duration) -> Vec<WorkloadEvent> {
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [PollFd::new(self.waker.as_fd(), PollFlags::POLLIN)];
         // An interrupted wait is a wait that ended early, which callers allow for.
         let _ = poll(&mut fds, timeout);
-        let mut sink = [0; 64];
-        while matches!((&self.woken).read(&mut sink), Ok(read) if read > 0) {}
+        self.waker.reset();
         Vec::new()
     }
 
@@ -97,7 +122,7 @@ impl Runtime for NoRuntime {
     fn read_log(
         &self,
         id: &WorkloadId,
-        _from: Option<LogPlace>,
+        _from: Option<LogPosition>,
         _whole: bool,
     ) -> io::Result<LogPart> {
         match self.states.contains_key(id) {
@@ -115,6 +140,14 @@ impl Runtime for NoRuntime {
         Err(Error::NotRunning(*id))
     }
 
+    fn session_command(&self, id: &WorkloadId, _: &Inside) -> Result<SessionCommand, Error> {
+        Err(Error::NotRunning(*id))
+    }
+
+    fn attach_socket(&self, id: &WorkloadId) -> Result<PathBuf, Error> {
+        Err(Error::NotRunning(*id))
+    }
+
     fn remove_disk(&mut self, _id: AddonId) -> Result<(), Error> {
         Ok(())
     }
@@ -129,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_running_at_once_and_wakes() {
+    fn says_running_at_once_and_again_and_wakes() {
         let mut none = NoRuntime::new().unwrap();
         let id: WorkloadId = "i-00000000000000001".parse().unwrap();
         let intent = WorkloadIntent {
@@ -146,16 +179,31 @@ mod tests {
             mounts: Vec::new(),
             memory_limit: None,
             cpu_weight: None,
+            stdio: model::Stdio::Log,
             attempt: 0,
+            once: false,
             run: true,
         };
         let running = WorkloadState::Running { pid: None };
+        let said = [WorkloadEvent { id, state: running }];
+        assert_eq!(none.sweep(&[(id, intent.clone())].into()), said);
         assert_eq!(
             none.sweep(&[(id, intent.clone())].into()),
-            [WorkloadEvent { id, state: running }]
+            said,
+            "who missed it hears it again"
         );
-        assert_eq!(none.sweep(&[(id, intent)].into()), []);
         assert_eq!(none.log(&id, 10).unwrap(), b"");
+
+        let (second, once) =
+            ("i-00000000000000002".parse().unwrap(), WorkloadIntent { once: true, ..intent });
+        let events = none.apply(&[(second, Some(once))].into());
+        assert!(
+            matches!(
+                &events[..],
+                [WorkloadEvent { state: WorkloadState::Exited { code: Some(0), .. }, .. }]
+            ),
+            "{events:?}"
+        );
 
         let waker = none.waker();
         waker.wake();

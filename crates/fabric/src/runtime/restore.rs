@@ -14,9 +14,9 @@ use model::{AddonId, WorkloadId};
 use nix::unistd::{Pid, geteuid};
 
 use super::Error;
-use super::bundle::user_of;
-use super::files::at;
-use super::init::spawn;
+use super::error::at;
+use super::spawn::spawn;
+use super::user::user_of;
 
 /// What waits on a disk to be restored.
 const WAITING: &str = ".causeway-restore";

@@ -1,14 +1,13 @@
 //! Workloads in containers of an OCI runtime, each with a shim beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::intent::WorkloadIntent;
@@ -18,24 +17,29 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::mkfifo;
+use os::process::Process;
+use os::{Waker, error_chain};
 
-use super::bundle::{self, Machine};
-use super::files::{ExitRecord, Files, at, write_record};
-use super::process::ProcessMark;
-use super::{Error, ExecCommand, LogPart, LogPlace, Runtime, Waker, WorkloadEvent, WorkloadState};
+use super::error::at;
+use super::files::{ExitRecord, Files, write_record};
+use super::machine::Machine;
+use super::{
+    Error, ExecCommand, Inside, LogPart, LogPosition, Runtime, SessionCommand, WorkloadEvent,
+    WorkloadState, bundle, cgroup,
+};
+use crate::driver::Interfaces;
 
-pub(super) mod cgroup;
 pub(super) mod doctor;
+mod exec;
 mod purge;
 mod remove;
 mod start;
 
-const GRACE: Duration = Duration::from_secs(30);
-/// Every VPC's own resolver answers here, as in EC2.
-const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
-/// Removed workloads whose files are being deleted.
+/// How many workloads a step of a sweep looks at. A start takes some milliseconds.
+const SWEPT_AT_ONCE: usize = 4;
+/// The name of the directory of removed workloads whose files are being deleted.
 const GONE_DIR: &str = ".gone";
-/// The pipe by which shims wake the daemon.
+/// The name of the pipe by which shims wake the daemon.
 const EVENTS: &str = ".events";
 
 /// Runs workloads with `runc`, or what has the same commands.
@@ -47,25 +51,36 @@ pub struct Runc {
     machine: Machine,
     grace: Duration,
     waker: Waker,
-    woken: UnixStream,
     events: File,
     workloads: BTreeMap<WorkloadId, Workload>,
+    /// What a sweep has left to look at, if one is under way.
+    unswept: Option<Unswept>,
     removals: Vec<Child>,
     removed: u64,
+    /// The workloads that no record names, and the directory that they are moved to.
+    lost: (PathBuf, BTreeSet<WorkloadId>),
+}
+
+/// What a sweep has left to look at.
+#[derive(Debug)]
+struct Unswept {
+    /// Whether containers are to be looked for that nobody knows.
+    containers: bool,
+    workloads: BTreeSet<WorkloadId>,
 }
 
 #[derive(Debug, Default)]
 struct Workload {
     wanted: Wanted,
     shim: Option<Shim>,
-    /// Why the last start did not come as far as a shim.
+    /// The reason why the last start did not come as far as a shim.
     failed: Option<String>,
     reported: Option<WorkloadState>,
 }
 
 #[derive(Debug, Default, Clone)]
 enum Wanted {
-    /// No intent was heard of yet: leave it as it is.
+    /// No sweep named it or left it out yet, so it stays as it is.
     #[default]
     Unknown,
     Nothing,
@@ -75,14 +90,13 @@ enum Wanted {
 /// A shim that lives.
 #[derive(Debug)]
 struct Shim {
-    mark: ProcessMark,
-    /// Becomes readable at its end.
-    process: OwnedFd,
+    /// The shim's process.
+    process: Process,
     started_with: Option<WorkloadIntent>,
     stopping: bool,
 }
 
-/// Why a workload is looked at.
+/// The occasion on which a workload is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     Swept,
@@ -91,7 +105,7 @@ enum Cause {
 }
 
 impl Workload {
-    /// Whether it has a shim that was not yet heard to run it.
+    /// Whether it has a shim that has not yet reported it running.
     fn is_starting(&self) -> bool {
         self.shim.is_some() && !matches!(self.reported, Some(WorkloadState::Running { .. }))
     }
@@ -100,12 +114,13 @@ impl Workload {
 impl Runc {
     /// Takes over what an earlier one left in `dir`. `self_exe` is our own program, which knows
     /// the subcommands `shim` and `init`; `instance` sets what is ours apart from what another
-    /// Causeway on this machine has.
+    /// Causeway on this machine has; `interfaces` are what workloads are started behind.
     pub fn new(
         dir: impl Into<PathBuf>,
         runtime: impl Into<PathBuf>,
         self_exe: impl Into<PathBuf>,
         instance: &str,
+        interfaces: Arc<dyn Interfaces>,
     ) -> Result<Self, Error> {
         if !crate::instance::is_name(instance) {
             return Err(Error::Refused(format!("'{instance}' cannot name an instance")));
@@ -117,12 +132,12 @@ impl Runc {
             private_dir(path).map_err(at("make", path))?;
         }
         let dir = fs::canonicalize(&dir).map_err(at("resolve", &dir))?;
-        let (waker, woken) =
-            Waker::pair().map_err(|source| Error::Program { program: "waker".into(), source })?;
+        let waker =
+            Waker::new().map_err(|source| Error::Program { program: "waker".into(), source })?;
         let machine = Machine {
             self_exe: self_exe.into(),
             instance: instance.to_owned(),
-            nameservers: vec![RESOLVER],
+            interfaces,
             controllers: cgroup::controllers(),
             one_hierarchy: cgroup::is_one_hierarchy(),
             tasks: bundle::TASKS,
@@ -135,27 +150,23 @@ impl Runc {
             runtime: runtime.into(),
             run_dir,
             machine,
-            grace: GRACE,
+            grace: super::GRACE,
             waker,
-            woken,
             events,
             workloads: BTreeMap::new(),
+            unswept: None,
             removals: Vec::new(),
             removed: 0,
+            lost: Default::default(),
         };
         runc.adopt()?;
         Ok(runc)
     }
 
-    /// Sets how long a workload has to end by itself once it was asked to (30 s by default).
+    /// Sets how long a workload has to end by itself once it was asked to ([`super::GRACE`] by
+    /// default).
     pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
-        self
-    }
-
-    /// Sets the resolvers that workloads ask (169.254.169.253 by default).
-    pub fn with_nameservers(mut self, nameservers: Vec<Ipv4Addr>) -> Self {
-        self.machine.nameservers = nameservers;
         self
     }
 
@@ -176,6 +187,13 @@ impl Runc {
     pub fn with_disks(mut self, disks: impl Into<PathBuf>) -> Self {
         self.machine.disks = Some(disks.into());
         self.delete_removed();
+        self
+    }
+
+    /// Sets of which workloads nobody knows whether they are wanted: once they have ended, they are
+    /// moved to a directory instead of being removed.
+    pub fn with_lost(mut self, dir: impl Into<PathBuf>, ids: BTreeSet<WorkloadId>) -> Self {
+        self.lost = (dir.into(), ids);
         self
     }
 
@@ -204,7 +222,7 @@ impl Runc {
         }
     }
 
-    /// Takes the next step from what is to what is wanted.
+    /// Moves a workload one step from its present state to the wanted one.
     fn settle(&mut self, id: WorkloadId, cause: Cause) {
         let Some(workload) = self.workloads.get(&id) else { return };
         match (&workload.wanted, &workload.shim) {
@@ -212,8 +230,8 @@ impl Runc {
             (Wanted::Intent(intent), Some(shim)) if intent.run && !shim.stopping => {
                 let same = shim.started_with.as_ref().is_none_or(|with| same_process(with, intent));
                 let pid = self.files(&id).running_pid();
-                let instance = &self.machine.instance;
-                let connected = pid.is_none_or(|pid| bundle::is_in_network(instance, pid, intent));
+                let machine = &self.machine;
+                let connected = pid.is_none_or(|pid| bundle::is_in_network(machine, pid, intent));
                 let intent = intent.clone();
                 if same && connected {
                     self.rename(&id, *intent);
@@ -240,14 +258,16 @@ impl Runc {
         let ended = self.files(id).ended().map(|(record, _)| record);
         match (cause, ended) {
             (Cause::Named, _) | (Cause::Swept | Cause::Ended, None) => true,
+            // What was interrupted may be about to be so once more: a shutdown ends one after the
+            // other. It is started again by a retry.
             (Cause::Ended, Some(record)) => record.asked,
             (Cause::Swept, Some(record)) => {
-                record.asked || (record.code.is_none() && record.signal.is_none())
+                record.asked || record.was_interrupted() || record.failed.is_some()
             }
         }
     }
 
-    /// Hands on what may change while it runs.
+    /// Applies what may change while it runs: its addresses.
     fn rename(&mut self, id: &WorkloadId, intent: WorkloadIntent) {
         let files = self.files(id);
         let Some(shim) = self.workloads.get_mut(id).and_then(|w| w.shim.as_mut()) else { return };
@@ -260,7 +280,7 @@ impl Runc {
         match written {
             Ok(()) => shim.started_with = Some(intent),
             Err(error) => {
-                tracing::warn!(workload = %id, error = error.chain(), "addresses stay as they were");
+                tracing::warn!(workload = %id, error = error_chain(&error), "addresses stay as they were");
             }
         }
     }
@@ -297,6 +317,7 @@ impl Runc {
             return WorkloadState::Gone;
         }
         match files.ended() {
+            Some((record, _)) if record.was_interrupted() => WorkloadState::Interrupted,
             Some((ExitRecord { failed: Some(why), .. }, _)) => WorkloadState::Failed(why),
             Some((ExitRecord { code, signal, out_of_memory, .. }, at)) => {
                 WorkloadState::Exited { code, signal, out_of_memory, at }
@@ -305,7 +326,7 @@ impl Runc {
         }
     }
 
-    /// Says how a workload fares if that is news, and forgets it if nothing of it is left.
+    /// Reports a workload's state if that is news, and forgets it if nothing of it is left.
     fn report(&mut self, id: WorkloadId, events: &mut Vec<WorkloadEvent>) {
         let Some(workload) = self.workloads.get(&id) else { return };
         let state = self.state_of(&id, workload);
@@ -320,7 +341,7 @@ impl Runc {
         events.push(WorkloadEvent { id, state });
     }
 
-    /// Says how a workload ended, also where it is about to be removed or started anew.
+    /// Reports how a workload ended, also where it is about to be removed or started anew.
     fn report_end(&mut self, id: WorkloadId, events: &mut Vec<WorkloadEvent>) {
         let Some(workload) = self.workloads.get_mut(&id) else { return };
         let wanted = std::mem::take(&mut workload.wanted);
@@ -335,7 +356,33 @@ impl Runc {
         self.report(id, out);
     }
 
-    /// Waits on every shim, and says which ended.
+    /// As [`Self::settle_and_report`], but reports the state even if it is not news: whoever missed it
+    /// gets it again. A start that failed is reported once for each try.
+    fn settle_and_repeat(&mut self, id: WorkloadId, cause: Cause, out: &mut Vec<WorkloadEvent>) {
+        if self.is_interrupted(&id) {
+            // Before it is started again, after which nobody could tell.
+            self.report_end(id, out);
+        }
+        self.settle(id, cause);
+        if let Some(workload) = self.workloads.get_mut(&id)
+            && !matches!(workload.reported, Some(WorkloadState::Failed(_)))
+        {
+            workload.reported = None;
+        }
+        self.report(id, out);
+    }
+
+    /// Whether a sweep is under way that has not come to this one yet.
+    fn is_unswept(&self, id: &WorkloadId) -> bool {
+        self.unswept.as_ref().is_some_and(|unswept| unswept.workloads.contains(id))
+    }
+
+    fn is_interrupted(&self, id: &WorkloadId) -> bool {
+        let workload = self.workloads.get(id);
+        workload.is_some_and(|workload| self.state_of(id, workload) == WorkloadState::Interrupted)
+    }
+
+    /// Waits on every shim, and returns those that ended.
     fn poll(&self, timeout: Duration) -> Vec<WorkloadId> {
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         let shims: Vec<_> = self
@@ -343,7 +390,7 @@ impl Runc {
             .iter()
             .filter_map(|(id, workload)| Some((*id, workload.shim.as_ref()?)))
             .collect();
-        let own = [self.woken.as_fd(), self.events.as_fd()];
+        let own = [self.waker.as_fd(), self.events.as_fd()];
         let watched = shims.iter().map(|(_, shim)| shim.process.as_fd());
         let mut fds: Vec<_> =
             own.into_iter().chain(watched).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
@@ -353,8 +400,8 @@ impl Runc {
         shims.iter().zip(ended).filter(|(_, ended)| *ended).map(|((id, _), _)| *id).collect()
     }
 
-    /// Lets go of a shim that ended.
-    fn bury(&mut self, id: &WorkloadId) {
+    /// Releases a shim that ended, and reaps it if it is this process's child.
+    fn release(&mut self, id: &WorkloadId) {
         let Some(shim) = self.workloads.get_mut(id).and_then(|w| w.shim.take()) else { return };
         // It is our child only where we are the first process of the machine, or of a container.
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
@@ -362,8 +409,8 @@ impl Runc {
     }
 
     fn drain(&mut self) {
+        self.waker.reset();
         let mut sink = [0; 1024];
-        while matches!((&self.woken).read(&mut sink), Ok(1..)) {}
         while matches!(self.events.read(&mut sink), Ok(1..)) {}
         self.removals.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
@@ -374,23 +421,40 @@ impl Runtime for Runc {
         "runc"
     }
 
-    fn sweep(&mut self, workloads: &BTreeMap<WorkloadId, WorkloadIntent>) -> Vec<WorkloadEvent> {
-        self.remove_lost_containers();
-        let mut events = self.wait(Duration::ZERO);
+    fn begin_sweep(&mut self, workloads: BTreeMap<WorkloadId, WorkloadIntent>) {
         for (id, workload) in &mut self.workloads {
             if !workloads.contains_key(id) {
                 workload.wanted = Wanted::Nothing;
             }
         }
         for (id, intent) in workloads {
-            self.workloads.entry(*id).or_default().wanted =
-                Wanted::Intent(Box::new(intent.clone()));
+            self.workloads.entry(id).or_default().wanted = Wanted::Intent(Box::new(intent));
         }
-        let all: Vec<_> = self.workloads.keys().copied().collect();
-        for id in all {
-            self.settle_and_report(id, Cause::Swept, &mut events);
+        self.look_again();
+    }
+
+    fn look_again(&mut self) {
+        let workloads = self.workloads.keys().copied().collect();
+        self.unswept = Some(Unswept { containers: true, workloads });
+    }
+
+    fn step(&mut self) -> Option<Vec<WorkloadEvent>> {
+        let unswept = self.unswept.as_mut()?;
+        if std::mem::take(&mut unswept.containers) {
+            self.remove_lost_containers();
+            return Some(self.wait(Duration::ZERO));
         }
-        events
+        let some: Vec<_> = unswept.workloads.iter().take(SWEPT_AT_ONCE).copied().collect();
+        unswept.workloads.retain(|id| !some.contains(id));
+        if some.is_empty() {
+            self.unswept = None;
+            return None;
+        }
+        let mut events = Vec::new();
+        for id in some {
+            self.settle_and_repeat(id, Cause::Swept, &mut events);
+        }
+        Some(events)
     }
 
     fn apply(
@@ -404,18 +468,20 @@ impl Runtime for Runc {
                 None => Wanted::Nothing,
             };
             self.workloads.entry(*id).or_default().wanted = wanted;
-            self.settle_and_report(*id, Cause::Named, &mut events);
+            self.settle_and_repeat(*id, Cause::Named, &mut events);
         }
         events
     }
 
     fn retry(&mut self) -> Vec<WorkloadEvent> {
-        let failed = |(id, workload): (&WorkloadId, &Workload)| {
+        let waits = |(id, workload): (&WorkloadId, &Workload)| {
             let wanted = matches!(&workload.wanted, Wanted::Intent(intent) if intent.run);
             let state = self.state_of(id, workload);
-            (wanted && matches!(state, WorkloadState::Failed(_))).then_some(*id)
+            let waits = matches!(state, WorkloadState::Failed(_) | WorkloadState::Interrupted);
+            // What a sweep has yet to come to is reported there, before it is started again.
+            (wanted && waits && !self.is_unswept(id)).then_some(*id)
         };
-        let ids: Vec<_> = self.workloads.iter().filter_map(failed).collect();
+        let ids: Vec<_> = self.workloads.iter().filter_map(waits).collect();
         let mut events = Vec::new();
         for id in ids {
             if let Some(workload) = self.workloads.get_mut(&id) {
@@ -431,7 +497,7 @@ impl Runtime for Runc {
         self.drain();
         let mut events = Vec::new();
         for id in ended {
-            self.bury(&id);
+            self.release(&id);
             self.note_if_vanished(&id);
             self.report_end(id, &mut events);
             self.settle_and_report(id, Cause::Ended, &mut events);
@@ -466,7 +532,7 @@ impl Runtime for Runc {
     fn read_log(
         &self,
         id: &WorkloadId,
-        from: Option<LogPlace>,
+        from: Option<LogPosition>,
         whole: bool,
     ) -> io::Result<LogPart> {
         match self.workloads.contains_key(id) {
@@ -481,10 +547,7 @@ impl Runtime for Runc {
         argv: &[String],
         tty: bool,
     ) -> Result<ExecCommand, Error> {
-        let runs = self.workloads.get(id).is_some_and(|workload| workload.shim.is_some());
-        if !runs || self.files(id).running_pid().is_none() {
-            return Err(Error::NotRunning(*id));
-        }
+        self.running(id)?;
         let mut args = vec!["--root".to_owned(), self.runc_root().display().to_string()];
         args.push("exec".to_owned());
         if tty {
@@ -496,6 +559,14 @@ impl Runtime for Runc {
         args.extend(["/bin/sh", "-c", "exec \"$@\"", "causeway"].map(str::to_owned));
         args.extend(argv.iter().cloned());
         Ok(ExecCommand { program: self.runtime.clone(), args })
+    }
+
+    fn session_command(&self, id: &WorkloadId, inside: &Inside) -> Result<SessionCommand, Error> {
+        Self::session_command(self, id, inside)
+    }
+
+    fn attach_socket(&self, id: &WorkloadId) -> Result<PathBuf, Error> {
+        Ok(self.running(id)?.attach_socket())
     }
 
     fn remove_disk(&mut self, id: AddonId) -> Result<(), Error> {
@@ -524,7 +595,9 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         mounts,
         memory_limit,
         cpu_weight,
+        stdio,
         attempt: _,
+        once: _,
         run: _,
     } = with;
     *interface == wanted.interface
@@ -539,6 +612,7 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         && *mounts == wanted.mounts
         && *memory_limit == wanted.memory_limit
         && *cpu_weight == wanted.cpu_weight
+        && *stdio == wanted.stdio
 }
 
 fn private_dir(path: &Path) -> io::Result<()> {

@@ -1,14 +1,16 @@
 //! The small process beside each workload: it outlives the daemon, keeps the workload's log, and
 //! writes down how it ended.
 //!
-//! The program starts itself a second time and ends, so that the one that stays is nobody's
-//! child and leaves no zombie to a daemon that is gone. What stays holds a lock: there are never
-//! two for one workload.
+//! Where the host ends it, or whoever works there, it ends its workload in good order and notes that
+//! the workload did not end by itself: whoever starts next starts it again, as after a power cut.
+//!
+//! It holds a lock: there are never two for one workload.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, PipeReader, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,86 +22,88 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, dup2_stdout, setsid};
+use nix::unistd::Pid;
+use os::detached::{Detached, Ready};
+use os::process::{Process, ProcessMark};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::cgroup::killed_for_memory;
 use super::files::{
     ExitRecord, Files, ShimOrder, read_pid, read_record, remove_dir, remove_file, replace,
     timestamp, write_record,
 };
+use super::init::{ATTACHED, TOLD_FROM_OUTSIDE};
 use super::layers::enter_own_namespace;
-use super::log::BoundedLog;
-use super::process::{ProcessMark, pidfd_open};
-use super::runc::cgroup::killed_for_memory;
+use super::log::WorkloadLog;
+use super::stdio::{Offered, Prepared};
 
-/// Tells the second start from the first.
-const STAYS: &str = "CAUSEWAY_SHIM_STAYS";
-/// What the shim says to the daemon once it holds the workload.
-pub(super) const READY: &str = "ready";
-/// What it says if another one does.
-pub(super) const BUSY: &str = "busy";
-/// Exit codes above this one mean that a signal ended the command.
+/// The shim as a process that stays: `program shim DIR`, of a workload's directory.
+pub const SHIM: Detached = Detached {
+    subcommand: "shim",
+    variable: "CAUSEWAY_SHIM_STAYS",
+    // It only reads and writes a few small files until it is ready.
+    patience: Duration::from_secs(60),
+};
+/// An exit code above this one means that a signal ended the command, whose number is the rest.
 const SIGNALLED: i32 = 128;
-/// The first process says a line at its start and one at its end. Whoever says much more than
-/// that is not it, and is not listened to: the pipe is within the workload's reach.
+/// Bytes that are read from the status pipe. The first process writes a line at its start and one at
+/// its end; whoever writes much more is not it, as the pipe is within the workload's reach.
 const STATUS_BYTES: usize = 4096;
 
-/// The hidden subcommand `shim <dir>`: runs one workload to its end.
+/// The hidden subcommand `shim DIR`: runs one workload to its end.
 pub fn shim_main(dir: &Path) -> ExitCode {
-    let result =
-        if std::env::var_os(STAYS).is_none() { start_again(dir) } else { stay(&Files::at(dir)) };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The daemon reads it, if the shim has not let go of it yet.
-            let _ = writeln!(io::stdout(), "{error}");
-            ExitCode::FAILURE
-        }
-    }
+    SHIM.run(dir, |ready| stay(&Files::at(dir), ready))
 }
 
-fn start_again(dir: &Path) -> io::Result<()> {
-    setsid()?;
-    Command::new(std::env::current_exe()?)
-        .arg("shim")
-        .arg(dir)
-        .env(STAYS, "1")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    Ok(())
-}
-
-fn stay(files: &Files) -> io::Result<()> {
+fn stay(files: &Files, ready: Ready) -> io::Result<()> {
     let lock = File::create(files.lock())?;
     match lock.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(io::Error::other(BUSY)),
+        Err(TryLockError::WouldBlock) => {
+            return Err(io::Error::other("another shim holds the workload"));
+        }
         Err(TryLockError::Error(error)) => return Err(error),
     }
     set_child_subreaper(true)?;
+    let signals = signal_pipe()?;
     remove_file(&files.exit())?;
-    write_record(&files.shim(), &ProcessMark::of(std::process::id())?)?;
+    write_record(&files.shim(), &ProcessMark::of_this_process()?)?;
     let order: ShimOrder = read_record(&files.order())?
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no order"))?;
     let mut shim = Shim {
-        log: BoundedLog::open(files)?,
+        log: WorkloadLog::open(files)?,
         control: open_pipe(&files.control())?,
         status: open_pipe(&files.status())?,
         order,
         files,
+        signals,
         asked: false,
-        heard: Vec::new(),
-        patience: STATUS_BYTES,
+        interrupted: false,
+        term_sent: false,
+        status_text: Vec::new(),
+        status_budget: STATUS_BYTES,
     };
-    writeln!(io::stdout(), "{READY}")?;
-    dup2_stdout(File::create("/dev/null")?)?;
+    ready.tell()?;
 
     let record = shim.run();
     write_record(&files.exit(), &record)?;
     shim.remove_container();
+    if shim.is_ended_by_a_signal_to_all(&record) {
+        write_record(&files.exit(), &ExitRecord { interrupted: true, ..record })?;
+    }
     // It holds the environment, where secrets are.
     remove_dir(&files.bundle())
+}
+
+/// A pipe to which each signal that tells this process to end writes a byte. Processes that it starts
+/// are not concerned: a handler does not outlive the start of another program.
+fn signal_pipe() -> io::Result<UnixStream> {
+    let (reader, writer) = UnixStream::pair()?;
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+    }
+    reader.set_nonblocking(true)?;
+    Ok(reader)
 }
 
 /// Both ends are held, so that neither a reader nor a writer ever waits for the other.
@@ -110,26 +114,34 @@ fn open_pipe(path: &Path) -> io::Result<File> {
 struct Shim<'a> {
     files: &'a Files,
     order: ShimOrder,
-    log: BoundedLog,
+    log: WorkloadLog,
     control: File,
     status: File,
-    /// Whether the daemon asked for an end.
+    /// Becomes readable when a signal tells the shim itself to end.
+    signals: UnixStream,
+    /// Whether the daemon asked for the workload's end.
     asked: bool,
-    /// What the first process said last.
-    heard: Vec<u8>,
-    /// How much more of it is listened to.
-    patience: usize,
+    /// Whether a signal told the shim to end.
+    interrupted: bool,
+    /// Whether the first process was sent SIGTERM or SIGKILL.
+    term_sent: bool,
+    /// The last bytes that the first process wrote to the status pipe.
+    status_text: Vec<u8>,
+    /// How many more bytes are read from that pipe.
+    status_budget: usize,
 }
 
-/// What is watched while the workload runs.
+/// The workload while it runs.
 struct Watched {
     pid: Pid,
-    process: OwnedFd,
+    process: Process,
     output: Option<PipeReader>,
-    /// When to kill.
+    /// The ends that a client is to take, as long as none has.
+    offered: Option<Offered>,
+    /// Whether a client has taken them and the first process does not know it yet.
+    taken: bool,
+    /// The time at which the workload is killed.
     deadline: Option<Instant>,
-    /// Whether the request to end went out.
-    told: bool,
 }
 
 impl Shim<'_> {
@@ -137,14 +149,43 @@ impl Shim<'_> {
         let started = self.start();
         self.wake_daemon();
         let ended = started.and_then(|watched| self.watch(watched));
-        let asked = self.asked;
+        // The OCI runtime may have been told to end at the same time, and failed.
+        self.note_signals();
+        let (asked, interrupted) = (self.asked, self.interrupted);
         match ended {
-            Ok(record) => {
+            Ok((record, killed)) => {
                 let out_of_memory = self.note_kills();
-                ExitRecord { asked, out_of_memory, ..record }
+                // Nobody inside can kill the first process, or make it hear from outside.
+                let from_outside = killed || (!self.term_sent && self.was_told_from_outside());
+                let interrupted = interrupted || (from_outside && !out_of_memory);
+                ExitRecord { asked, interrupted, out_of_memory, ..record }
             }
-            Err(why) => ExitRecord { asked, failed: Some(why), ..ExitRecord::default() },
+            Err(why) => {
+                ExitRecord { asked, interrupted, failed: Some(why), ..ExitRecord::default() }
+            }
         }
+    }
+
+    /// Notes whether the shim was told to end.
+    fn note_signals(&mut self) {
+        let mut signals = [0; 64];
+        while matches!(self.signals.read(&mut signals), Ok(1..)) {
+            self.interrupted = true;
+        }
+    }
+
+    fn was_told_from_outside(&self) -> bool {
+        String::from_utf8_lossy(&self.status_text).lines().any(|line| line == TOLD_FROM_OUTSIDE)
+    }
+
+    /// Whether the command ended by one of the signals that the shim has heard only since: where all
+    /// processes are told to end at once, nobody knows which of them is the first.
+    fn is_ended_by_a_signal_to_all(&mut self, record: &ExitRecord) -> bool {
+        self.note_signals();
+        let signals = [SIGTERM, SIGINT, SIGHUP];
+        let by_signal = record.signal.is_some_and(|signal| signals.contains(&signal))
+            || record.code.is_some_and(|code| signals.contains(&(code - SIGNALLED)));
+        self.interrupted && by_signal && !record.asked
     }
 
     /// Says in the log that the kernel killed processes for memory, if it did.
@@ -160,48 +201,53 @@ impl Shim<'_> {
     }
 
     fn start(&mut self) -> Result<Watched, String> {
-        let told = |step: &'static str| move |error: io::Error| format!("{step}: {error}");
-        // What a start that was cut off left behind.
+        let failed = |step: &'static str| move |error: io::Error| format!("{step}: {error}");
+        // A start that was cut off may have left a container behind.
         if self.order.runc_root.join(&self.order.container).exists() {
             self.remove_container();
         }
         if self.order.layers.is_some() || self.order.image.is_some() {
-            enter_own_namespace().map_err(told("leave the host's mounts"))?;
+            enter_own_namespace().map_err(failed("leave the host's mounts"))?;
         }
         if let Some(image) = &self.order.image {
-            image.mount(&self.files.root).map_err(told("put the image in place"))?;
+            image.mount(&self.files.root).map_err(failed("put the image in place"))?;
         }
         if let Some(layers) = &self.order.layers {
-            layers.mount(&self.files.root).map_err(told("put the slug in place"))?;
+            layers.mount(&self.files.root).map_err(failed("put the slug in place"))?;
         }
-        let (output, input) = io::pipe().map_err(told("pipe"))?;
-        nonblocking(&output).map_err(told("pipe"))?;
-        let status = self
-            .runc(&["--log-format", "json", "--log"])
-            .arg(self.files.runc_log())
+        let mut runc = self.runc(&["--log-format", "json", "--log"]);
+        runc.arg(self.files.runc_log())
             .args(["run", "--detach", "--pid-file"])
             .arg(self.files.pid())
             .arg("--bundle")
-            .arg(self.files.bundle())
-            .arg(&self.order.container)
-            .stdin(Stdio::null())
-            .stdout(input.try_clone().map_err(told("pipe"))?)
-            .stderr(input)
-            .status()
-            .map_err(told("run the OCI runtime"))?;
+            .arg(self.files.bundle());
+        let prepared = Prepared::new(self.order.stdio, self.files, &mut runc)
+            .map_err(failed("prepare its input and output"))?;
+        let status =
+            runc.arg(&self.order.container).status().map_err(failed("run the OCI runtime"))?;
+        // The command holds the workload's own ends of its input and output.
+        drop(runc);
         if !status.success() {
             return Err(self.runc_error().unwrap_or_else(|| format!("OCI runtime: {status}")));
         }
         let pid = read_pid(&self.files.pid()).ok_or("the OCI runtime named no process")?;
-        let process = pidfd_open(pid).map_err(told("open the process"))?;
-        replace(&self.files.running(), pid.to_string().as_bytes()).map_err(told("write"))?;
+        let process = Process::open(pid)
+            .and_then(|process| process.ok_or_else(|| io::ErrorKind::NotFound.into()))
+            .map_err(failed("open the process"))?;
+        let (output, offered) =
+            prepared.started(self.files).map_err(failed("take its input and output"))?;
+        if let Some(output) = &output {
+            nonblocking(output).map_err(failed("pipe"))?;
+        }
+        // From now on it can be asked for.
+        replace(&self.files.running(), pid.to_string().as_bytes()).map_err(failed("write"))?;
         let pid = Pid::from_raw(i32::try_from(pid).map_err(|error| error.to_string())?);
-        Ok(Watched { pid, process, output: Some(output), deadline: None, told: false })
+        Ok(Watched { pid, process, output, offered, taken: false, deadline: None })
     }
 
     fn runc(&self, options: &[&str]) -> Command {
         let mut command = Command::new(&self.order.runtime);
-        command.arg("--root").arg(&self.order.runc_root).args(options).env_remove(STAYS);
+        command.arg("--root").arg(&self.order.runc_root).args(options).env_remove(SHIM.variable);
         command
     }
 
@@ -234,32 +280,39 @@ impl Shim<'_> {
         }
     }
 
-    fn watch(&mut self, mut watched: Watched) -> Result<ExitRecord, String> {
+    /// Waits for the end, and says how it came and whether somebody killed the first process.
+    fn watch(&mut self, mut watched: Watched) -> Result<(ExitRecord, bool), String> {
         while !self.wait(&mut watched).map_err(|error| format!("watch: {error}"))? {}
         if let Some(output) = &mut watched.output {
             copy_output(output, &mut self.log);
         }
-        self.listen();
-        self.bury(watched.pid).map_err(|errno| format!("wait for the process: {errno}"))
+        self.read_status();
+        self.reap(watched.pid).map_err(|errno| format!("wait for the process: {errno}"))
     }
 
     /// Waits for one thing to happen and says whether it was the end.
     fn wait(&mut self, watched: &mut Watched) -> io::Result<bool> {
-        let timeout = watched.deadline.map_or(PollTimeout::NONE, |deadline| {
+        let given_up = watched.offered.as_ref().map(Offered::until);
+        let next = watched.deadline.into_iter().chain(given_up).min();
+        let timeout = next.map_or(PollTimeout::NONE, |deadline| {
             // Rounded up, so that the deadline has passed when the time is over.
             let left = deadline.saturating_duration_since(Instant::now());
             PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         });
-        let listening = match self.patience {
+        let status = match self.status_budget {
             0 => PollFlags::empty(),
             _ => PollFlags::POLLIN,
         };
         let mut fds = vec![
             PollFd::new(watched.process.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.status.as_fd(), listening),
+            PollFd::new(self.status.as_fd(), status),
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
         ];
-        fds.extend(watched.output.iter().map(|o| PollFd::new(o.as_fd(), PollFlags::POLLIN)));
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        // A workload has one of the two.
+        fds.extend(watched.output.iter().map(|output| readable(output.as_fd())));
+        fds.extend(watched.offered.iter().map(|offered| readable(offered.socket())));
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
@@ -269,68 +322,92 @@ impl Shim<'_> {
             return Ok(true);
         }
         if happened[2] {
-            self.listen();
+            self.read_status();
         }
         if happened[1] {
-            self.obey(watched);
+            self.read_orders(watched);
         }
-        if happened.get(3) == Some(&true)
+        if happened[3] {
+            self.note_signals();
+            self.end_within(watched, Duration::from_millis(self.order.grace));
+        }
+        if happened.get(4) == Some(&true) && watched.offered.as_ref().is_some_and(Offered::give) {
+            watched.offered = None;
+            watched.taken = true;
+        }
+        // Sent before the first process listens, it would be lost.
+        if watched.taken && !self.status_text.is_empty() {
+            watched.taken = false;
+            let _ = kill(watched.pid, ATTACHED);
+        }
+        if watched.offered.as_ref().is_some_and(|offered| Instant::now() >= offered.until()) {
+            // Nobody came. A terminal hangs up by this alone; what has pipes is told so.
+            watched.offered = None;
+            let _ = kill(watched.pid, Signal::SIGHUP);
+        }
+        if happened.get(4) == Some(&true)
             && watched.output.as_mut().is_some_and(|output| copy_output(output, &mut self.log))
         {
             watched.output = None;
         }
-        self.press(watched);
+        self.send_due_signals(watched);
         Ok(false)
     }
 
-    /// Reads what the first process says of itself. It is the workload's: nothing but its own
-    /// end depends on it.
-    fn listen(&mut self) {
+    /// Reads the first process's lines about itself. The workload can write such lines, too: nothing
+    /// but its own end depends on them.
+    fn read_status(&mut self) {
         const ENOUGH: usize = 64;
         let mut chunk = [0; ENOUGH];
-        while self.patience > 0
+        while self.status_budget > 0
             && let Ok(read @ 1..) = self.status.read(&mut chunk)
         {
-            self.patience = self.patience.saturating_sub(read);
-            self.heard.extend_from_slice(&chunk[..read]);
-            let surplus = self.heard.len().saturating_sub(ENOUGH);
-            self.heard.drain(..surplus);
+            self.status_budget = self.status_budget.saturating_sub(read);
+            self.status_text.extend_from_slice(&chunk[..read]);
+            let surplus = self.status_text.len().saturating_sub(ENOUGH);
+            self.status_text.drain(..surplus);
         }
     }
 
     /// Reads `stop <milliseconds>` lines; the shortest grace counts.
-    fn obey(&mut self, watched: &mut Watched) {
+    fn read_orders(&mut self, watched: &mut Watched) {
         let mut orders = [0; 256];
         let Ok(read) = self.control.read(&mut orders) else { return };
         let orders = String::from_utf8_lossy(&orders[..read]);
         for grace in orders.lines().filter_map(|line| line.strip_prefix("stop ")?.parse().ok()) {
             self.asked = true;
-            let deadline = Instant::now() + Duration::from_millis(grace);
-            watched.deadline =
-                Some(watched.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+            self.end_within(watched, Duration::from_millis(grace));
         }
     }
 
+    fn end_within(&self, watched: &mut Watched, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        watched.deadline = Some(watched.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+    }
+
     /// Sends the signals that are due.
-    fn press(&self, watched: &mut Watched) {
+    fn send_due_signals(&mut self, watched: &mut Watched) {
         let Some(deadline) = watched.deadline else { return };
         // The process is a child that was not waited for: its number is nobody else's.
         if Instant::now() >= deadline {
             let _ = kill(watched.pid, Signal::SIGKILL);
             watched.deadline = None;
-        } else if !watched.told && !self.heard.is_empty() {
+            self.term_sent = true;
+        } else if !self.term_sent && !self.status_text.is_empty() {
             // Sent before the first process listens, it would be lost: the kernel spares it.
             let _ = kill(watched.pid, Signal::SIGTERM);
-            watched.told = true;
+            self.term_sent = true;
         }
     }
 
-    /// Waits for all that ended and says how the first process did.
-    fn bury(&self, pid: Pid) -> nix::Result<ExitRecord> {
+    /// Waits for all that ended, and says how the first process did and whether somebody killed it.
+    fn reap(&self, pid: Pid) -> nix::Result<(ExitRecord, bool)> {
         let status = waitpid(pid, None)?;
+        let killed =
+            matches!(status, WaitStatus::Signaled(_, Signal::SIGKILL, _)) && !self.term_sent;
         while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|s| s != WaitStatus::StillAlive) {
         }
-        Ok(match status {
+        let record = match status {
             WaitStatus::Exited(_, code) => match self.reported_signal(code) {
                 Some(signal) => ExitRecord { signal: Some(signal), ..ExitRecord::default() },
                 None => ExitRecord { code: Some(code), ..ExitRecord::default() },
@@ -339,20 +416,21 @@ impl Shim<'_> {
                 ExitRecord { signal: Some(signal as i32), ..ExitRecord::default() }
             }
             _ => ExitRecord::default(),
-        })
+        };
+        Ok((record, killed))
     }
 
     /// The signal that ended the command, if the first process said so and its own exit code
     /// says the same.
     fn reported_signal(&self, code: i32) -> Option<i32> {
-        let heard = String::from_utf8_lossy(&self.heard);
-        let signal: i32 = heard.lines().last()?.strip_prefix("signal ")?.parse().ok()?;
+        let text = String::from_utf8_lossy(&self.status_text);
+        let signal: i32 = text.lines().last()?.strip_prefix("signal ")?.parse().ok()?;
         (code == SIGNALLED + signal).then_some(signal)
     }
 }
 
 /// Copies what is there, and says whether it was the last.
-fn copy_output(output: &mut PipeReader, log: &mut BoundedLog) -> bool {
+fn copy_output(output: &mut PipeReader, log: &mut WorkloadLog) -> bool {
     let mut chunk = [0; 1 << 16];
     // A few at a time: a workload that writes without end must not keep an order from being read.
     for _ in 0..16 {

@@ -1,47 +1,37 @@
-//! Writes what an archive holds, entry by entry.
+//! Writes the content of an archive to a directory, entry by entry.
 //!
 //! Links are made last: until then there are none, so no path leads anywhere but where it says.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
+use super::error::{SlugError, failed};
+use super::limits::Limits;
 use super::links::check_links;
-use super::{Limits, SlugError, failed, make_dir};
+use super::tree::{Node, Tree, refuse};
 
-/// Bytes that file systems give to one name.
+/// Bytes that a file's name may have in Linux's file systems.
 const NAME_MAX: usize = 255;
-/// How a gzip file begins.
+/// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes of headers that one entry may cost beside its content.
 const ENTRY_BYTES: u64 = 4096;
 /// Bytes that the records before an entry may have.
 const RECORD_BYTES: u64 = 64 << 10;
-/// The one top-level directory that is taken for the root.
+/// The name of the top-level directory that is taken for the root, if it is the only one.
 pub(super) const WRAPPER: &str = "app";
 
-/// What is in an archive, by path.
-pub(super) type Tree = BTreeMap<PathBuf, Node>;
-
-/// Something in an archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
-    Dir,
-    File,
-    Link(PathBuf),
-}
-
-/// Writes an archive's content below a directory, and says where its root is.
+/// Writes an archive's content below a directory, and returns its root there.
 pub(super) fn extract(
     archive: impl Read,
     top: &Path,
@@ -54,7 +44,7 @@ pub(super) fn extract(
     let mut archive = Archive::new(&mut plain);
     let mut extraction =
         Extraction { top, limits, tree: Tree::new(), bytes: 0, count: 0, name_bytes: 0 };
-    // Read to its end, so that what checks the whole is seen too.
+    // The archive is read to its end, where gzip has the checksum of the whole.
     let run = extraction
         .run(&mut archive)
         .and_then(|()| io::copy(&mut plain, &mut io::sink()).map_err(SlugError::Damaged).map(drop));
@@ -71,12 +61,74 @@ fn decompressed<'a>(mut archive: impl Read + 'a) -> Result<Box<dyn Read + 'a>, S
     archive.by_ref().take(2).read_to_end(&mut start).map_err(SlugError::Damaged)?;
     let whole = io::Cursor::new(start.clone()).chain(archive);
     Ok(match start == GZIP {
-        true => Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, whole))),
+        true => Box::new(Decompressor::new(BufReader::with_capacity(1 << 16, whole))),
         false => Box::new(BufReader::with_capacity(1 << 16, whole)),
     })
 }
 
-/// Ends with an error once too much has come out of it.
+/// Bytes that a decoder may take beyond those that come out of it. Besides, it may take one for each
+/// [`WASTE_PART`] that come out. Nothing that is compressed honestly needs as much.
+const WASTE_BYTES: u64 = 1 << 20;
+const WASTE_PART: u64 = 64;
+
+/// Decompresses an archive, and fails where too little comes out: gzip members and blocks in which
+/// there is nothing cost processor time, and millions of them fit into an upload.
+struct Decompressor<R> {
+    decoder: MultiGzDecoder<Counted<R>>,
+    taken: Rc<Cell<u64>>,
+    room: Rc<Cell<u64>>,
+}
+
+impl<R: BufRead> Decompressor<R> {
+    fn new(inner: R) -> Self {
+        let (taken, room) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(WASTE_BYTES)));
+        let counted = Counted { inner, taken: Rc::clone(&taken), room: Rc::clone(&room) };
+        Self { decoder: MultiGzDecoder::new(counted), taken, room }
+    }
+}
+
+impl<R: BufRead> Read for Decompressor<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.decoder.read(buffer)?;
+        let wasted = self.taken.take().saturating_sub(read as u64);
+        let room = self.room.get().saturating_sub(wasted);
+        self.room.set(room + read as u64 / WASTE_PART);
+        Ok(read)
+    }
+}
+
+/// The input of a decoder, which fails once too much was taken since something came out.
+struct Counted<R> {
+    inner: R,
+    taken: Rc<Cell<u64>>,
+    room: Rc<Cell<u64>>,
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let read = available.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&available[..read]);
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.taken.get() > self.room.get() {
+            return Err(io::Error::other("too much of the archive holds nothing"));
+        }
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.taken.set(self.taken.get() + count as u64);
+        self.inner.consume(count);
+    }
+}
+
+/// Fails once more bytes were read than there is room for.
 struct Metered<R> {
     inner: R,
     room: u64,
@@ -97,9 +149,9 @@ impl<R: Read> Read for Metered<R> {
     }
 }
 
-/// What records before an entry say of it.
+/// What pax and GNU records say of the entry that they stand before, in place of its header.
 #[derive(Debug, Default)]
-struct Told {
+struct Extensions {
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
@@ -117,7 +169,7 @@ struct Extraction<'a> {
 impl Extraction<'_> {
     fn run<R: Read>(&mut self, archive: &mut Archive<R>) -> Result<(), SlugError> {
         let entries = archive.entries().map_err(SlugError::Damaged)?.raw(true);
-        let mut told = Told::default();
+        let mut extensions = Extensions::default();
         for entry in entries {
             let mut entry = match entry {
                 Ok(entry) => entry,
@@ -126,15 +178,15 @@ impl Extraction<'_> {
             };
             self.count_one()?;
             match entry.header().entry_type() {
-                EntryType::GNULongName => told.path = Some(self.record(&mut entry)?),
-                EntryType::GNULongLink => told.link = Some(self.record(&mut entry)?),
+                EntryType::GNULongName => extensions.path = Some(self.record(&mut entry)?),
+                EntryType::GNULongLink => extensions.link = Some(self.record(&mut entry)?),
                 EntryType::XHeader => {
                     let record = self.record(&mut entry)?;
-                    told.read(&record)?;
+                    extensions.read(&record)?;
                 }
-                // It says nothing of paths that could be believed.
+                // A global header cannot be believed where it names paths, and says nothing else of use.
                 EntryType::XGlobalHeader => {}
-                _ => self.add(&mut entry, std::mem::take(&mut told))?,
+                _ => self.add(&mut entry, std::mem::take(&mut extensions))?,
             }
         }
         Ok(())
@@ -160,16 +212,21 @@ impl Extraction<'_> {
         Ok(record)
     }
 
-    fn add<R: Read>(&mut self, entry: &mut Entry<'_, R>, told: Told) -> Result<(), SlugError> {
-        let name = told.path.unwrap_or_else(|| entry.path_bytes().into_owned());
+    fn add<R: Read>(
+        &mut self,
+        entry: &mut Entry<'_, R>,
+        extensions: Extensions,
+    ) -> Result<(), SlugError> {
+        let name = extensions.path.unwrap_or_else(|| entry.path_bytes().into_owned());
         let path = self.clean(&name)?;
-        if told.size.is_some_and(|size| size != entry.size()) {
+        if extensions.size.is_some_and(|size| size != entry.size()) {
             return Err(refuse(&path, "has two sizes"));
         }
-        let link = || told.link.or_else(|| entry.link_name_bytes().map(|name| name.into_owned()));
+        let link =
+            || extensions.link.or_else(|| entry.link_name_bytes().map(|name| name.into_owned()));
         match entry.header().entry_type() {
             EntryType::Directory => self.add_dir(&path),
-            // Archives of the oldest kind know directories by their names alone.
+            // The oldest archives mark directories by nothing but their names.
             EntryType::Regular if name.ends_with(b"/") => self.add_dir(&path),
             EntryType::Regular | EntryType::Continuous => self.add_file(&path, entry),
             EntryType::Link => {
@@ -188,7 +245,7 @@ impl Extraction<'_> {
         }
     }
 
-    /// A path below the root, without anything that is not a name.
+    /// A name in the archive as a path below the root; refuses one that could lead elsewhere.
     fn clean(&mut self, name: &[u8]) -> Result<PathBuf, SlugError> {
         if name.len() > self.limits.path_bytes {
             return Err(SlugError::PathTooLong(self.limits.path_bytes));
@@ -254,9 +311,9 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// Makes room for something that is not a directory: what comes later in an archive replaces
-    /// what came before.
-    fn place(&mut self, path: &Path) -> Result<PathBuf, SlugError> {
+    /// Makes room for a file or link, and returns its path here: what comes later in an archive
+    /// replaces what came before.
+    fn make_room(&mut self, path: &Path) -> Result<PathBuf, SlugError> {
         let here = self.top.join(path);
         if path.as_os_str().is_empty() {
             return Err(refuse(Path::new("."), "is not a directory"));
@@ -279,11 +336,11 @@ impl Extraction<'_> {
         if self.bytes > self.limits.bytes {
             return Err(SlugError::TooLarge(self.limits.bytes));
         }
-        let here = self.place(path)?;
+        let here = self.make_room(path)?;
         let runs = entry.header().mode().map_err(SlugError::Damaged)? & 0o111 != 0;
         let mode = if runs { 0o755 } else { 0o644 };
         let modified = entry.header().mtime().map_err(SlugError::Damaged)?;
-        // Later than any file, and what every file system can hold.
+        // The bound is later than any honest file, and all file systems can hold it.
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(modified.min(u32::MAX.into()));
         let mut file = OpenOptions::new()
             .write(true)
@@ -306,7 +363,7 @@ impl Extraction<'_> {
         if path == target {
             return Ok(());
         }
-        let here = self.place(path)?;
+        let here = self.make_room(path)?;
         fs::hard_link(self.top.join(target), &here).map_err(failed("link", &here))?;
         self.tree.insert(path.to_owned(), Node::File);
         Ok(())
@@ -319,14 +376,14 @@ impl Extraction<'_> {
         if target.len() > self.limits.path_bytes {
             return Err(SlugError::PathTooLong(self.limits.path_bytes));
         }
-        self.place(path)?;
+        self.make_room(path)?;
         self.name_bytes += target.len();
         let target = PathBuf::from(OsStr::from_bytes(target));
         self.tree.insert(path.to_owned(), Node::Link(target));
         Ok(())
     }
 
-    /// Makes the links, if none of them leads out.
+    /// Makes the links, if none of them leads out, and returns the root.
     fn finish(mut self) -> Result<PathBuf, SlugError> {
         if self.tree.is_empty() {
             return Err(SlugError::Empty);
@@ -357,13 +414,13 @@ impl Extraction<'_> {
     }
 }
 
-/// A path as seen from the wrapping directory, which has none.
+/// A path as seen from the wrapping directory; `None` for that directory itself.
 fn inner(path: &Path) -> Option<PathBuf> {
     let rest = path.strip_prefix(WRAPPER).ok()?;
     (!rest.as_os_str().is_empty()).then(|| rest.to_owned())
 }
 
-impl Told {
+impl Extensions {
     fn read(&mut self, record: &[u8]) -> Result<(), SlugError> {
         for extension in PaxExtensions::new(record) {
             let extension = extension.map_err(SlugError::Damaged)?;
@@ -382,7 +439,7 @@ impl Told {
     }
 }
 
-/// Copies, and tells what cannot be read from what cannot be written.
+/// Copies to a file. An error tells whether the archive could not be read or the file written.
 fn copy(from: &mut impl Read, to: &mut impl io::Write, path: &Path) -> Result<(), SlugError> {
     let mut buffer = [0; 1 << 14];
     loop {
@@ -394,7 +451,8 @@ fn copy(from: &mut impl Read, to: &mut impl io::Write, path: &Path) -> Result<()
     }
 }
 
-/// Says what is wrong with a path.
-pub(super) fn refuse(path: &Path, why: &'static str) -> SlugError {
-    SlugError::Unsafe { path: path.to_owned(), why }
+/// Makes a directory that everybody may read.
+pub(super) fn make_dir(path: &Path) -> Result<(), SlugError> {
+    fs::create_dir(path).map_err(failed("make", path))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(failed("open", path))
 }

@@ -1,18 +1,19 @@
-//! Whether an archive's links stay inside it.
+//! Checks that an archive's symbolic links stay inside it.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use super::SlugError;
-use super::extract::{Node, Tree, refuse};
+use super::error::SlugError;
+use super::tree::{Node, Tree, refuse};
 
-/// Where a workload sees its slug.
+/// The directory in which a workload sees its slug.
 const HOME: &str = "/app";
-/// What else of a workload's files a link may lead to: the machine's programs, read-only.
+/// Other directories that a link may lead to: a workload sees the machine's programs there, and may
+/// only read them.
 const SYSTEM: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
-/// Links that follow each other, as the kernel counts.
+/// Links that may be followed one after the other, as in the kernel.
 const HOPS: usize = 40;
-/// Names that are looked at for all links together: a few for each link that there may be.
+/// Path components that may be looked at for all links together: a few for each link.
 const STEPS: usize = 4_000_000;
 
 /// Refuses links that lead out of an archive, or round in circles. One that leads to what is not
@@ -68,7 +69,7 @@ fn follow(tree: &Tree, from: &Path, target: &Path, steps: &mut usize) -> Result<
     Ok(())
 }
 
-/// A part of a path that is still ahead; the next one is last in its list.
+/// A component of a path that is still to be followed; the next one is last in its list.
 enum Part {
     Root,
     Up,
@@ -88,7 +89,7 @@ fn expand(target: &Path, ahead: &mut Vec<Part>) {
     ahead.extend(parts.into_iter().rev());
 }
 
-/// How many parts are left once those of an absolute directory are taken off, if it is first.
+/// If the components begin with an absolute directory: how many are left behind it.
 fn below(ahead: &[Part], dir: &str) -> Option<usize> {
     let mut left = ahead.len();
     for name in dir.split('/').skip(1) {

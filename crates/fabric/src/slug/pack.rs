@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
 
+use super::error::{SlugError, failed};
 use super::extract::WRAPPER;
-use super::{SlugError, failed};
 
 /// Writes a tar archive of what is in a directory, with a top-level directory that unpacking takes
 /// off again: a slug may have one of the same name itself.

@@ -312,6 +312,32 @@ fn bombs_do_not_go_off() {
     assert!(refused(&gzip(&long)).contains("more than 100 bytes"));
 }
 
+/// A million of these take a second to pass over, and an upload holds 25 of them.
+#[test]
+fn an_archive_full_of_nothing_is_given_up() {
+    let archive = gzip(&Pack::default().file("a", &"text\n".repeat(9999)).end());
+    let empty = gzip(b"");
+    // A deflate stream of empty blocks in one member: each ends at a whole byte and holds nothing.
+    let mut blocks = empty[..10].to_vec();
+    blocks.extend([0, 0, 0, 0xff, 0xff].repeat(500_000));
+    let few = [empty.repeat(1000), archive.clone(), empty.repeat(1000)].concat();
+    assert_eq!(Place::new().unpack(&few).unwrap().files, 1, "some do no harm");
+    for wasteful in [
+        [empty.repeat(200_000), archive.clone()].concat(),
+        [archive.clone(), empty.repeat(200_000)].concat(),
+        [archive, blocks].concat(),
+    ] {
+        let error = Place::new().unpack(&wasteful).unwrap_err();
+        assert!(error.is_of_the_archive(), "{error}");
+        let reasons = std::iter::successors(std::error::Error::source(&error), |e| e.source());
+        let said: String = reasons.map(|reason| reason.to_string()).collect();
+        assert!(
+            said.contains("holds nothing") || matches!(error, SlugError::NotAnArchive),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn many_tangled_links_are_soon_looked_through() {
     // Each leads over forty others, and each of those over a long way.

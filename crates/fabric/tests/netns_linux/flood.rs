@@ -97,6 +97,35 @@ fn lab_table(turn: u32) -> RouteTableId {
 }
 
 #[test]
+fn an_acl_that_comes_and_goes_loses_nothing_that_it_allows() {
+    let (mut lab, _, a, b) = Lab::peered();
+    let entry = AclEntryIntent { allow: true, traffic: Traffic::All, cidr: Cidr::ANY };
+    let rules = AclIntent { ingress: vec![entry], egress: vec![entry] };
+    for number in [1, 2] {
+        let acl = lab.id(number);
+        lab.at(number).acls.insert(acl, rules.clone());
+    }
+    lab.sweep();
+    let (good, allowed) = (udp(a, 0), udp(b, 7000));
+    let (stop, lost) = (AtomicBool::new(false), AtomicU64::new(0));
+    let sent = std::thread::scope(|scope| {
+        let asker = ask(scope, (&good, &allowed, "10.2.0.4"), &stop, &lost);
+        for turn in 0..400_u32 {
+            lab.change(|lab| {
+                for number in [1, 2] {
+                    let (acl, subnet): (AclId, SubnetId) = (lab.id(number), lab.id(number));
+                    lab.at(number).subnets.get_mut(&subnet).unwrap().acl =
+                        turn.is_multiple_of(2).then_some(acl);
+                }
+            });
+        }
+        stop.store(true, Ordering::Relaxed);
+        asker.join().unwrap()
+    });
+    assert_eq!(lost.load(Ordering::Relaxed), 0, "of {sent}");
+}
+
+#[test]
 fn routes_and_peerings_are_replaced_without_a_gap() {
     let (mut lab, pcx, a, b) = Lab::peered();
     lab.vpc(3, "10.3.0.0/16");

@@ -11,6 +11,7 @@ use causeway_fabric::driver::{Driver, Outcome, Report};
 use causeway_fabric::linux::Linux;
 use model::intent::*;
 use model::*;
+use os::netns::NetworkNamespace;
 
 /// Long enough for a packet on this machine, short enough to wait for one that never comes.
 pub const SHORT: Duration = Duration::from_millis(250);
@@ -40,6 +41,16 @@ pub fn tcp(port: u16) -> Traffic {
 
 pub fn rule(traffic: Traffic, block: &str) -> RuleIntent {
     RuleIntent { traffic, peer: RulePeer::Cidr(cidr(block)) }
+}
+
+/// A member of a group that is an interface of the VPC itself.
+pub fn member(eni: EniId, address: &str) -> Member {
+    Member { via: Via::Interface(eni), address: ip(address) }
+}
+
+/// A member of a group that is seen over a peering.
+pub fn member_over(pcx: PcxId, address: &str) -> Member {
+    Member { via: Via::Peering(pcx), address: ip(address) }
 }
 
 pub fn open_group() -> GroupIntent {
@@ -77,6 +88,7 @@ impl Lab {
             members: BTreeMap::new(),
             acls: BTreeMap::new(),
             peerings: BTreeMap::new(),
+            refuses_unrouted: false,
         };
         self.intent.vpcs.insert(id, vpc);
         id
@@ -124,9 +136,11 @@ impl Lab {
         let id = self.id(number);
         let link = PeeringIntent { requester: self.id(a), accepter: self.id(b), mtu: 9001 };
         self.intent.peerings.insert(id, link);
-        for end in [a, b] {
+        for (end, other) in [(a, b), (b, a)] {
             let admits_to = vec![self.at(end).cidrs[0]];
-            self.at(end).peerings.insert(id, PeeringEnd { admits_to, admits_from: None });
+            let behind = self.at(other).cidrs.clone();
+            let planned = PeeringEnd { admits_to, admits_from: None, behind };
+            self.at(end).peerings.insert(id, planned);
         }
         id
     }
@@ -195,6 +209,11 @@ impl Drop for Lab {
     }
 }
 
+/// Whether all went well and the kernel was found exactly as it must be.
+pub fn is_quiet(report: &Report) -> bool {
+    report.removed.is_empty() && report.repairs.is_empty() && !report.failed()
+}
+
 fn changed<K: Ord + Copy, V: PartialEq + Clone>(
     old: &BTreeMap<K, V>,
     new: &BTreeMap<K, V>,
@@ -214,10 +233,10 @@ pub fn delta(old: &Intent, new: &Intent) -> IntentDelta {
 
 /// Runs a closure on a thread in a namespace.
 pub fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
-    let file = std::fs::File::open(format!("/run/netns/{namespace}")).unwrap();
+    let namespace = NetworkNamespace::open(namespace).unwrap().expect("it was made");
     std::thread::scope(|scope| {
         let enter = move || {
-            nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            namespace.enter().unwrap();
             work()
         };
         scope.spawn(enter).join().unwrap()

@@ -152,5 +152,5 @@ fn routers_say_nothing_else_to_a_peer() {
 }
 
 fn pcx_bits(pcx: PcxId) -> u32 {
-    pcx.bits() as u32 & 0x3fff_ffff
+    pcx.bits() as u32 & 0x1fff_ffff
 }

@@ -32,7 +32,7 @@ fn interfaces_of_a_vpc_reach_each_other_and_nothing_of_the_host() {
 
 #[test]
 fn groups_admit_what_they_name_and_remember_connections() {
-    let (mut lab, a, b, _) = one_vpc();
+    let (mut lab, a, b, c) = one_vpc();
     let own = lab.id(1);
     let web = lab.id(50);
     let group = GroupIntent {
@@ -50,11 +50,11 @@ fn groups_admit_what_they_name_and_remember_connections() {
     let members = RuleIntent { traffic: tcp(9000), peer: RulePeer::Group(own) };
     lab.change(|lab| {
         lab.at(1).groups.get_mut(&web).unwrap().ingress = [members].into();
-        lab.at(1).members.insert(own, [ip("10.1.1.4")].into());
+        lab.at(1).members.insert(own, [member(c, "10.1.1.4")].into());
     });
     assert!(!reaches(a, b, "10.1.0.5", 9000));
     lab.change(|lab| {
-        lab.at(1).members.get_mut(&own).unwrap().insert(ip("10.1.0.4"));
+        lab.at(1).members.get_mut(&own).unwrap().insert(member(a, "10.1.0.4"));
     });
     assert!(reaches(a, b, "10.1.0.5", 9000));
     assert!(!reaches(a, b, "10.1.0.5", 8000));

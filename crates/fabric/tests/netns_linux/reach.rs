@@ -19,6 +19,8 @@ use crate::world::Maker;
 const WEB: u16 = 80;
 const OTHER: u16 = 8000;
 const DATAGRAMS: u16 = 9000;
+/// The source ports that Linux chooses from; what passes from some of them only is not tried.
+const KERNEL_PORTS: PortRange = PortRange { from: 32_768, to: 60_999 };
 /// For what must arrive; none of it takes a thousandth of that.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For what must not: packets take microseconds.
@@ -102,6 +104,8 @@ fn trials(maker: &Maker, ends: &[End]) -> Vec<(usize, Trial)> {
             let kinds = &kinds[..if twins.count() == 1 { 4 } else { 3 }];
             for (protocol, port) in kinds {
                 let flow = Flow::new(source.place, target.place, *protocol, *port);
+                let ports = if protocol.has_ports() { KERNEL_PORTS } else { flow.source_ports };
+                let flow = Flow { source_ports: ports, ..flow };
                 let verdict = maker.verdict(&flow);
                 let trial = Trial { flow, to, verdict, arrived: false, answered: false };
                 all.push((from, trial));
@@ -225,7 +229,13 @@ fn handle(role: &mut Role, all: &mut [(usize, Trial)]) -> Option<Role> {
         }
         Role::Stream(stream, trial) => match stream.read(&mut buffer) {
             Ok(1) => Some((*trial, buffer[0] as usize)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            // A refusal that came during the call that it is about is an error of a later one.
+            Err(error)
+                if error.kind() == ErrorKind::WouldBlock
+                    && matches!(stream.take_error(), Ok(None)) =>
+            {
+                return None;
+            }
             Ok(_) | Err(_) => None,
         },
         Role::Datagram(socket, trial) => match socket.recv(&mut buffer) {

@@ -209,6 +209,23 @@ fn a_peer_asks_its_own_resolver_only() {
 }
 
 #[test]
+fn nobody_sends_in_the_name_of_a_resolver() {
+    let (mut lab, _, a, b) = Lab::peered();
+    let neighbour = lab.eni(1, 1, 3, "10.1.0.5");
+    lab.at(1).interfaces.get_mut(&a).unwrap().source_dest_check = false;
+    lab.sweep();
+    let ends = [(udp(neighbour, 5353), "10.1.0.5"), (udp(b, 5353), "10.2.0.4")];
+    for (source, arrives) in [(OWN, false), (SAME, false), ("192.0.2.1", true)] {
+        run(&at(a), &format!("ip addr add {source}/32 dev lo"));
+        let forged = inside(&at(a), || UdpSocket::bind((ip(source), 53)).unwrap());
+        for (end, address) in &ends {
+            let seen = datagram(&forged, end, address);
+            assert_eq!(seen.is_some(), arrives, "{source} to {address}");
+        }
+    }
+}
+
+#[test]
 fn a_forged_source_asks_nothing() {
     let (mut lab, _, a, _) = Lab::peered();
     lab.sweep();

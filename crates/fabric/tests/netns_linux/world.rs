@@ -27,7 +27,7 @@ impl Dice {
 /// Blocks of customers' VPCs; one is there twice, and so are its addresses.
 const BLOCKS: [&str; 4] = ["10.2.0.0/16", "172.16.0.0/16", "10.2.0.0/16", "192.168.0.0/16"];
 /// Interfaces of customers' in one world.
-const INSTANCES: usize = 6;
+const INSTANCES: usize = 7;
 
 pub struct Maker {
     pub world: World,
@@ -112,6 +112,9 @@ impl Maker {
             self.make_peering();
         }
         self.open_ways();
+        if self.dice.luck(70) {
+            self.join_twins();
+        }
         for _ in 0..8 {
             self.mutate();
         }
@@ -138,13 +141,15 @@ impl Maker {
                 command: "sleep 60".to_owned(),
                 size: None,
                 environment: BTreeMap::new(),
+                stdio: Stdio::Log,
             };
             self.run(admin, start);
         }
     }
 
     fn make_vpc(&mut self, block: &str) {
-        let Some(owner) = self.dice.pick(&self.customers) else { return };
+        let near = if self.dice.luck(60) { 2 } else { 3 };
+        let Some(owner) = self.dice.pick(&self.customers[..near]) else { return };
         let create = Ec2Command::CreateVpc { cidr: cidr(block), tags: Tags::default() };
         let Some(Key::Vpc(vpc)) = self.run(owner, create) else { return };
         self.vpcs.push((vpc, owner));
@@ -220,6 +225,11 @@ impl Maker {
         others.extend(space);
         others.extend(space);
         let Some(peer_vpc) = self.dice.pick(&others) else { return };
+        self.join(vpc, owner, peer_vpc);
+    }
+
+    fn join(&mut self, vpc: VpcId, owner: Caller, peer_vpc: VpcId) {
+        let space = self.space.and_then(|id| self.world.space(id)).map(|space| space.vpc);
         let Some(peer) = self.world.vpc(peer_vpc) else { return };
         let create = Ec2Command::CreatePeering {
             vpc,
@@ -275,6 +285,55 @@ impl Maker {
             if self.dice.luck(75) {
                 let rule = self.rule(Traffic::All, RulePeerSpec::Cidr(Cidr::ANY));
                 self.authorize(group, vpc, Direction::Ingress, rule);
+            }
+        }
+    }
+
+    /// One VPC is peered with two that have the same block, routes to one or to the other, and
+    /// has rules that name the groups of both and let in nobody else.
+    fn join_twins(&mut self) {
+        let primary = |id: VpcId| self.world.vpc(id).map(|vpc| vpc.primary());
+        let block = Some(cidr(BLOCKS[0]));
+        let (twins, others): (Vec<_>, Vec<_>) =
+            self.vpcs.clone().into_iter().partition(|(id, _)| primary(*id) == block);
+        let Some((hub, _)) = self.dice.pick(&others) else { return };
+        let table = self.world.vpc(hub).unwrap().main_route_table;
+        for (twin, twins_owner) in &twins {
+            self.join(*twin, *twins_owner, hub);
+            let live = self.world.peerings_of(Key::Vpc(hub)).find(|peering| {
+                peering.carries() && peering.other_side(hub).is_some_and(|side| side.vpc == *twin)
+            });
+            let Some(pcx) = live.map(|peering| peering.id) else { continue };
+            let (there, here) = (self.world.vpc(*twin), self.world.vpc(hub));
+            let back = (there.unwrap().main_route_table, here.unwrap().primary());
+            self.route(back.0, back.1, RouteTo::Peering(pcx), *twin);
+            let (whole, one) = (cidr(BLOCKS[0]), cidr("10.2.0.4/32"));
+            let to = if self.dice.luck(50) { whole } else { one };
+            self.route(table, to, RouteTo::Peering(pcx), hub);
+        }
+        let twins: Vec<VpcId> = twins.into_iter().map(|(id, _)| id).collect();
+        for direction in [Direction::Ingress, Direction::Egress] {
+            if self.dice.luck(70) {
+                self.name_groups(hub, &twins, direction);
+            }
+        }
+    }
+
+    /// Lets the groups of a VPC know the groups of others and nothing else.
+    fn name_groups(&mut self, vpc: VpcId, others: &[VpcId], direction: Direction) {
+        let owner = self.owner(vpc);
+        for (group, _) in self.groups.clone().into_iter().filter(|(_, of)| *of == vpc) {
+            let all: Vec<_> = self.world.group(group).into_iter().flat_map(|g| &g.rules).collect();
+            let old = all.iter().filter(|(_, rule)| rule.direction == direction);
+            let (rules, ids) = (Vec::new(), old.map(|(id, _)| **id).collect());
+            self.run(owner, Ec2Command::RevokeSecurityGroup { group, direction, rules, ids });
+            for (named, of) in self.groups.clone() {
+                if others.contains(&of) && self.dice.luck(60) {
+                    let account = self.world.vpc(of).map(|vpc| vpc.account);
+                    let traffic = self.traffic();
+                    let rule = self.rule(traffic, RulePeerSpec::Group(named, account));
+                    self.authorize(group, vpc, direction, rule);
+                }
             }
         }
     }

@@ -5,13 +5,16 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use causeway_fabric::driver::Interfaces;
 use causeway_fabric::runtime::{Runc, Runtime, WorkloadState};
 use causeway_fabric::slug;
 use model::intent::WorkloadIntent;
 use model::{AddonId, EniId, SlugId, WorkloadId};
+use os::netns::{self, NetworkNamespace};
 
 /// Nothing here takes so long, unless it never ends.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,6 +31,7 @@ pub struct Bench {
     grace: Duration,
     last_ends: BTreeMap<WorkloadId, (Option<i32>, Option<i32>)>,
     gone: Vec<WorkloadId>,
+    interrupted: Vec<WorkloadId>,
 }
 
 impl Bench {
@@ -44,7 +48,7 @@ impl Bench {
         for eni in &enis {
             add_network(&format!("cw-{eni}"));
         }
-        let netns_path = Path::new("/run/netns").join(format!("cw-{}", enis[0]));
+        let netns_path = netns::path(&format!("cw-{}", enis[0]));
         let root = tempfile::tempdir().unwrap();
         let instance = format!("test-{number:x}");
         let runtime = runc(root.path(), &instance, grace);
@@ -57,6 +61,7 @@ impl Bench {
             grace,
             last_ends: BTreeMap::new(),
             gone: Vec::new(),
+            interrupted: Vec::new(),
         }
     }
 
@@ -113,6 +118,8 @@ impl Bench {
     }
 
     pub fn apply(&mut self, id: WorkloadId, intent: Option<WorkloadIntent>) {
+        // Sweeps say again what was heard before.
+        self.last_ends.remove(&id);
         let events = self.runtime.apply(&[(id, intent)].into());
         self.note(events);
     }
@@ -152,6 +159,21 @@ impl Bench {
         });
     }
 
+    /// Waits until it is said that the host ended it.
+    pub fn interrupted(&mut self, id: WorkloadId) {
+        self.wait_until(id, |bench| {
+            let place = bench.interrupted.iter().position(|other| *other == id)?;
+            bench.interrupted.remove(place);
+            Some(())
+        });
+    }
+
+    /// Starts again what was interrupted, as the server does after a pause.
+    pub fn retry(&mut self) {
+        let events = self.runtime.retry();
+        self.note(events);
+    }
+
     fn wait_until<T>(&mut self, id: WorkloadId, mut ask: impl FnMut(&mut Self) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -174,6 +196,7 @@ impl Bench {
                     self.last_ends.insert(event.id, (code, signal));
                 }
                 WorkloadState::Gone => self.gone.push(event.id),
+                WorkloadState::Interrupted => self.interrupted.push(event.id),
                 WorkloadState::Stopped
                 | WorkloadState::Starting
                 | WorkloadState::Running { .. }
@@ -197,7 +220,7 @@ impl Bench {
     pub fn exec_until(&self, id: WorkloadId, question: &str) {
         let deadline = Instant::now() + PATIENCE;
         while self.exec(id, &["sh", "-c", question], "").0 != Some(0) {
-            assert!(Instant::now() < deadline, "never: {question}");
+            assert!(Instant::now() < deadline, "never: {question}\n{}", self.log(id));
         }
     }
 
@@ -281,8 +304,10 @@ pub fn intent(bench: &Bench, command: &[&str]) -> WorkloadIntent {
         image: None,
         mounts: Vec::new(),
         memory_limit: None,
+        stdio: model::Stdio::Log,
         cpu_weight: None,
         attempt: 0,
+        once: false,
         run: true,
     }
 }
@@ -301,12 +326,30 @@ pub fn kill(pid: u32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
 }
 
+/// Sends a signal to some processes, in this order; what one of them hears may end the next.
+pub fn signal(name: &str, pids: &[u32]) {
+    let pids = pids.iter().map(ToString::to_string);
+    let said = Command::new("kill").arg(name).args(pids).output().unwrap();
+    let error = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(error.lines().all(|line| line.ends_with("No such process")), "{error}");
+}
+
 /// Waits for a process that is nobody's child here.
 pub fn wait_for_end(pid: u32) {
     let status = Command::new("timeout")
         .args(["15", "tail", "-s", "0.01", "-f", "/dev/null", "--pid", &pid.to_string()])
         .status();
     assert!(status.unwrap().success());
+}
+
+/// The namespaces that the bench makes in place of a driver.
+#[derive(Debug)]
+struct Networks;
+
+impl Interfaces for Networks {
+    fn namespace(&self, eni: EniId) -> Result<Option<NetworkNamespace>, netns::Error> {
+        NetworkNamespace::open(&format!("cw-{eni}"))
+    }
 }
 
 fn runc(root: &Path, instance: &str, grace: Duration) -> Runc {
@@ -318,7 +361,7 @@ fn runc(root: &Path, instance: &str, grace: Duration) -> Runc {
         "{} is missing: cargo build -p causeway-fabric --example workload_shim",
         shim.display()
     );
-    Runc::new(root.join("workloads"), "runc", shim, instance)
+    Runc::new(root.join("workloads"), "runc", shim, instance, Arc::new(Networks))
         .unwrap()
         .with_grace(grace)
         .with_task_limit(TASKS)

@@ -11,7 +11,7 @@ use flate2::read::GzEncoder;
 use model::AddonId;
 use model::intent::Disk;
 
-use crate::bench::{Bench, intent, shell};
+use crate::bench::{self, Bench, intent, shell};
 
 fn disk_of(addon: AddonId) -> Disk {
     Disk { addon, at: "/data".to_owned() }
@@ -61,7 +61,7 @@ fn a_disk_outlives_its_service() {
 }
 
 /// A root file system with some of the host's programs and what these need.
-fn make_image(root: &Path, programs: &[&str]) {
+pub fn make_image(root: &Path, programs: &[&str]) {
     let copy = |path: &str| {
         let to = root.join(&path[1..]);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -155,6 +155,33 @@ fn a_disk_is_restored_before_the_first_start_and_not_again() {
     bench.apply(id, Some(wanted));
     assert_eq!(bench.ended(id), (Some(0), None));
     assert!(bench.log(id).ends_with("kept\none\ntwo\nmore\nkept\n"), "{}", bench.log(id));
+}
+
+#[test]
+fn a_restore_that_the_host_interrupts_begins_anew() {
+    let mut bench = Bench::new(1);
+    let (id, addon) = (bench.service(1), bench.addon(1));
+    let disks = bench.root().join("services");
+    let command = "cat > /data/rows; while ! test -e /data/go; do sleep 0.05; done";
+    let backup = GzEncoder::new(&b"rows"[..], Compression::fast());
+    await_restore(&disks, addon, command, backup).unwrap();
+    let mut wanted = shell(&bench, "cat /data/rows; exec sleep 1000");
+    wanted.disk = Some(disk_of(addon));
+    bench.apply(id, Some(wanted));
+    for n in 1..=2 {
+        let init = bench.running(id);
+        bench.exec_until(id, "test -s /data/rows");
+        bench::signal("-TERM", &[if n == 1 { bench.shim(id) } else { init }]);
+        bench.interrupted(id);
+        bench.retry();
+    }
+    bench.running(id);
+    bench.exec_until(id, "test -s /data/rows");
+    fs::write(disks.join(addon.to_string()).join("go"), "").unwrap();
+    bench.exec_until(id, "pgrep -xf 'sleep 1000'");
+    let log = bench.log(id);
+    assert_eq!(log.matches("is being restored").count(), 3, "{log}");
+    assert!(log.ends_with("the disk is restored\nrows"), "{log}");
 }
 
 #[test]

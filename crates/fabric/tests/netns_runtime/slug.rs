@@ -10,6 +10,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::bench::{Bench, intent, shell};
+use crate::service::make_image;
 
 /// Every file below a directory, with what says that nobody touched it.
 fn print_of(dir: &Path) -> BTreeMap<String, (u32, u32, i64, Vec<u8>)> {
@@ -75,6 +76,68 @@ fn changes_its_home_and_not_the_slug(bench: &mut Bench) {
     assert_eq!(bench.ended(first), (Some(0), None), "{}", bench.log(first));
     assert_eq!(print_of(&slugs), before);
     assert!(!mounts().contains(&bench.root().display().to_string()), "nothing on the host");
+}
+
+/// What an app brings along to prepare its environment, in the order that must not matter.
+const PROFILES: [(&str, &str); 5] = [
+    (".profile.d/b.sh", "export SEEN=\"$SEEN b\"\nset -- clobbered\nfalse\n"),
+    (".profile.d/a.sh", "export SEEN=\"a by $DYNO in $(pwd)\"\n"),
+    (".profile.d/c.txt", "export SEEN=never\n"),
+    (".profile", "export SEEN=\"$SEEN profile\"\nlocal=kept-out\n"),
+    ("say", "printf '<%s>' \"$@\"; echo\n"),
+];
+
+#[test]
+fn commands_run_under_bash_after_what_the_app_prepares() {
+    let mut bench = Bench::new(1);
+    let slug = bench.slug(1, &PROFILES);
+    let id = bench.dyno(1);
+    let line = "sh say \"a  b\" 'it'\\''s' \"$DYNO\" '$DYNO' $((1+2)) {x,y}; \
+                echo \"$SEEN\" \"$local\" ${BASH_VERSION:+bash}; [[ a == a ]] && exit 3";
+    let mut wanted = shell(&bench, "");
+    wanted.slug = Some(slug);
+    wanted.environment = BTreeMap::from([("DYNO".to_owned(), "run.1".to_owned())]);
+    wanted.command = model::dyno_command(line);
+    bench.apply(id, Some(wanted));
+    assert_eq!(bench.ended(id), (Some(3), None), "{}", bench.log(id));
+    let said = "<a  b><it's><run.1><$DYNO><3><x><y>\na by run.1 in /app b profile  bash\n";
+    assert_eq!(bench.log(id), said);
+}
+
+#[test]
+fn a_command_gets_signals_itself_and_has_time_to_end() {
+    let mut bench = Bench::new(2);
+    let slug = bench.slug(1, &PROFILES);
+    // A program alone, and one that a shell has started and waits for.
+    let program = "perl -e '$SIG{TERM} = sub { sleep 1; print \"finished\\n\"; exit 4 }; \
+                   open F, \">armed\"; close F; sleep 1000'";
+    for (n, line) in [(1, program.to_owned()), (2, format!("true; {program}; echo never"))] {
+        let id = bench.dyno(n);
+        let mut wanted = shell(&bench, "");
+        wanted.slug = Some(slug);
+        wanted.command = model::dyno_command(&line);
+        bench.apply(id, Some(wanted.clone()));
+        bench.running(id);
+        bench.exec_until(id, "test -e armed");
+        wanted.run = false;
+        bench.apply(id, Some(wanted));
+        assert_eq!(bench.ended(id), (Some(4), None), "{line}");
+        assert_eq!(bench.log(id), "finished\n", "{line}");
+    }
+}
+
+#[test]
+fn where_there_is_no_bash_commands_run_under_sh() {
+    let mut bench = Bench::new(1);
+    let id = bench.service(1);
+    let image = bench.root().join("image");
+    make_image(&image, &["/bin/sh"]);
+    let mut wanted = shell(&bench, "");
+    wanted.image = Some(image.display().to_string());
+    wanted.command = model::dyno_command("echo \"under ${BASH_VERSION:-$0}\"; exit 3");
+    bench.apply(id, Some(wanted));
+    assert_eq!(bench.ended(id), (Some(3), None), "{}", bench.log(id));
+    assert_eq!(bench.log(id), "under sh\n");
 }
 
 fn mounts() -> String {

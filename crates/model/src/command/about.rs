@@ -2,7 +2,7 @@
 //! name nothing themselves.
 
 use super::{Command, DynoSelection, Ec2Command, IdentityCommand, PlatformCommand, SystemCommand};
-use crate::{Key, Only, TaggedResource};
+use crate::{Key, SettingsKey};
 
 impl Command {
     /// The resource that it names and is about; `None` where it makes one, or names none.
@@ -30,7 +30,7 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         }
         C::SetMember { team, .. } => Some(Key::Team(*team)),
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
-        C::SetInstance { .. } => Some(Key::Settings(Only)),
+        C::SetInstance { .. } | C::AdvanceClock { .. } => Some(Key::Settings(SettingsKey)),
         C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {
             None
         }
@@ -51,7 +51,8 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
         C::AcceptPeering { peering, .. } | C::DeletePeering { peering, .. } => {
             Key::Peering(*peering)
         }
-        C::RestartDynos { which: DynoSelection::One(id), .. }
+        C::RunInside { dyno: id, .. }
+        | C::RestartDynos { which: DynoSelection::One(id), .. }
         | C::StopDynos { which: DynoSelection::One(id), .. } => Key::Dyno(*id),
         C::DeleteApp { app }
         | C::CreateSlug { app, .. }
@@ -107,10 +108,7 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::DeletePeering { peering }
         | C::ModifyPeeringOptions { peering, .. } => Some(Key::Peering(*peering)),
         C::CreateTags { resources, .. } | C::DeleteTags { resources, .. } => {
-            resources.iter().find_map(|tagged| match tagged {
-                TaggedResource::Resource(key) => Some(*key),
-                TaggedResource::GroupRule(_) => None,
-            })
+            resources.iter().find_map(|tagged| tagged.key())
         }
     }
 }

@@ -4,265 +4,266 @@ use std::net::Ipv4Addr;
 
 use crate::resource::{AclEntry, ClientToken, Direction, GroupPeer, RouteTo, Tags};
 use crate::{
-    AccountId, AclAssociationId, AclId, Cidr, InstanceId, Key, PcxId, Region,
-    RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Traffic,
-    VpcCidrAssociationId, VpcId, Zone,
+    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EniId, IgwId, InstanceId, Key, PcxId,
+    Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+    Traffic, VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum Ec2Command {
     /// `CreateVpc`.
     CreateVpc {
         /// The primary block.
         cidr: Cidr,
-        /// Tags for it.
+        /// Tags for the VPC.
         tags: Tags,
     },
     /// `DeleteVpc`.
     DeleteVpc {
-        /// Which.
+        /// The VPC to delete.
         vpc: VpcId,
     },
     /// `ModifyVpcAttribute`; one attribute at a time, as EC2 has it.
     ModifyVpcAttribute {
-        /// Which.
+        /// The VPC to modify.
         vpc: VpcId,
-        /// What becomes of it.
+        /// The attribute and its new value.
         attribute: VpcAttribute,
     },
     /// `AssociateVpcCidrBlock`.
     AssociateVpcCidrBlock {
-        /// Which VPC.
+        /// The VPC to add a block to.
         vpc: VpcId,
-        /// The block.
+        /// The block to add.
         cidr: Cidr,
     },
     /// `DisassociateVpcCidrBlock`.
     DisassociateVpcCidrBlock {
-        /// The block's association.
+        /// The association of the block to remove.
         association: VpcCidrAssociationId,
     },
     /// `CreateSubnet`.
     CreateSubnet {
-        /// In which VPC.
+        /// The VPC to make the subnet in.
         vpc: VpcId,
-        /// Its block.
+        /// The subnet's block.
         cidr: Cidr,
-        /// Where; the region's first zone by default.
+        /// The availability zone; the region's first one by default.
         zone: Option<Zone>,
-        /// Tags for it.
+        /// Tags for the subnet.
         tags: Tags,
     },
     /// `DeleteSubnet`.
     DeleteSubnet {
-        /// Which.
+        /// The subnet to delete.
         subnet: SubnetId,
     },
     /// `CreateRouteTable`.
     CreateRouteTable {
-        /// In which VPC.
+        /// The VPC to make the route table in.
         vpc: VpcId,
-        /// The request's token.
+        /// The token by which the client may repeat the request.
         client_token: Option<ClientToken>,
-        /// Tags for it.
+        /// Tags for the route table.
         tags: Tags,
     },
     /// `DeleteRouteTable`.
     DeleteRouteTable {
-        /// Which.
+        /// The route table to delete.
         route_table: RouteTableId,
     },
     /// `AssociateRouteTable`.
     AssociateRouteTable {
-        /// Which table.
+        /// The route table that the subnet is to follow.
         route_table: RouteTableId,
-        /// With which subnet.
+        /// The subnet.
         subnet: SubnetId,
     },
     /// `DisassociateRouteTable`.
     DisassociateRouteTable {
-        /// The association.
+        /// The association to end; the subnet then follows the VPC's main table.
         association: RouteTableAssociationId,
     },
     /// `ReplaceRouteTableAssociation`, of a subnet or of the VPC's main table.
     ReplaceRouteTableAssociation {
-        /// The association.
+        /// The association to replace.
         association: RouteTableAssociationId,
-        /// The new table.
+        /// The route table to follow instead.
         route_table: RouteTableId,
     },
     /// `CreateRoute`.
     CreateRoute {
-        /// In which table.
+        /// The route table to add the route to.
         route_table: RouteTableId,
-        /// Where to.
+        /// The route's destination.
         destination: Cidr,
-        /// By what.
+        /// What the route leads to.
         target: RouteTo,
     },
     /// `ReplaceRoute`.
     ReplaceRoute {
-        /// In which table.
+        /// The route table that holds the route.
         route_table: RouteTableId,
-        /// Where to.
+        /// The route's destination.
         destination: Cidr,
-        /// By what from now on.
+        /// What the route leads to from now on.
         target: RouteTo,
     },
     /// `DeleteRoute`.
     DeleteRoute {
-        /// In which table.
+        /// The route table that holds the route.
         route_table: RouteTableId,
-        /// Which.
+        /// The route's destination.
         destination: Cidr,
     },
     /// `CreateSecurityGroup`.
     CreateSecurityGroup {
-        /// In which VPC.
+        /// The VPC to make the group in.
         vpc: VpcId,
-        /// Its name.
+        /// The group's name, unique in the VPC.
         name: String,
-        /// What it is for.
+        /// What the group is for, in words.
         description: String,
-        /// Tags for it.
+        /// Tags for the group.
         tags: Tags,
     },
     /// `DeleteSecurityGroup`.
     DeleteSecurityGroup {
-        /// Which.
+        /// The security group to delete.
         group: SecurityGroupId,
     },
     /// `AuthorizeSecurityGroupIngress` and `…Egress`.
     AuthorizeSecurityGroup {
-        /// Which group.
+        /// The group to add rules to.
         group: SecurityGroupId,
-        /// Which way.
+        /// The direction of the traffic that the rules allow.
         direction: Direction,
-        /// The rules.
+        /// The rules to add.
         rules: Vec<RuleSpec>,
-        /// Tags for each of them.
+        /// Tags for each of the rules.
         tags: Tags,
     },
     /// `RevokeSecurityGroupIngress` and `…Egress`.
     RevokeSecurityGroup {
-        /// Which group.
+        /// The group to remove rules from.
         group: SecurityGroupId,
-        /// Which way.
+        /// The direction of the traffic that the rules allow.
         direction: Direction,
-        /// Rules by what they say.
+        /// Rules to remove, by what they allow.
         rules: Vec<RuleSpec>,
-        /// Rules by id.
+        /// Rules to remove, by id.
         ids: Vec<SecurityGroupRuleId>,
     },
     /// `CreateNetworkAcl`.
     CreateNetworkAcl {
-        /// In which VPC.
+        /// The VPC to make the network ACL in.
         vpc: VpcId,
-        /// The request's token.
+        /// The token by which the client may repeat the request.
         client_token: Option<ClientToken>,
-        /// Tags for it.
+        /// Tags for the network ACL.
         tags: Tags,
     },
     /// `DeleteNetworkAcl`.
     DeleteNetworkAcl {
-        /// Which.
+        /// The network ACL to delete.
         acl: AclId,
     },
     /// `CreateNetworkAclEntry`.
     CreateNetworkAclEntry {
-        /// In which ACL.
+        /// The network ACL to add the entry to.
         acl: AclId,
-        /// Which way.
+        /// The direction of the packets that the entry is for.
         direction: Direction,
-        /// Its number.
+        /// The entry's number: entries are tried from the lowest on.
         number: u16,
-        /// What it says.
+        /// The entry.
         entry: AclEntry,
     },
     /// `ReplaceNetworkAclEntry`.
     ReplaceNetworkAclEntry {
-        /// In which ACL.
+        /// The network ACL that holds the entry.
         acl: AclId,
-        /// Which way.
+        /// The direction of the packets that the entry is for.
         direction: Direction,
-        /// Its number.
+        /// The entry's number.
         number: u16,
-        /// What it says from now on.
+        /// The entry that takes its place.
         entry: AclEntry,
     },
     /// `DeleteNetworkAclEntry`.
     DeleteNetworkAclEntry {
-        /// In which ACL.
+        /// The network ACL that holds the entry.
         acl: AclId,
-        /// Which way.
+        /// The direction of the packets that the entry is for.
         direction: Direction,
-        /// Its number.
+        /// The entry's number.
         number: u16,
     },
     /// `ReplaceNetworkAclAssociation`.
     ReplaceNetworkAclAssociation {
-        /// The association.
+        /// The association of a subnet to replace.
         association: AclAssociationId,
-        /// The new ACL.
+        /// The network ACL to guard the subnet instead.
         acl: AclId,
     },
     /// `RunInstances`.
     RunInstances(RunInstances),
     /// `TerminateInstances`.
     TerminateInstances {
-        /// Which.
+        /// The instances to terminate.
         instances: Vec<InstanceId>,
     },
     /// `CreateVpcPeeringConnection`.
     CreatePeering {
         /// The requester's VPC.
         vpc: VpcId,
-        /// The VPC that is asked.
+        /// The accepter's VPC.
         peer_vpc: VpcId,
-        /// Its owner; the requester by default.
+        /// The account that owns the accepter's VPC; the requester by default.
         peer_owner: Option<AccountId>,
-        /// Its region; the requester's by default.
+        /// The region of the accepter's VPC; the requester's by default.
         peer_region: Option<Region>,
-        /// The requester's tags.
+        /// Tags for the requester's side.
         tags: Tags,
     },
     /// `AcceptVpcPeeringConnection`.
     AcceptPeering {
-        /// Which.
+        /// The peering to accept.
         peering: PcxId,
     },
     /// `RejectVpcPeeringConnection`.
     RejectPeering {
-        /// Which.
+        /// The peering to reject.
         peering: PcxId,
     },
     /// `DeleteVpcPeeringConnection`.
     DeletePeering {
-        /// Which.
+        /// The peering to delete.
         peering: PcxId,
     },
     /// `ModifyVpcPeeringConnectionOptions`.
     ModifyPeeringOptions {
-        /// Which.
+        /// The peering to modify.
         peering: PcxId,
         /// The requester's new setting of AllowDnsResolutionFromRemoteVpc.
         requester_dns: Option<bool>,
-        /// The accepter's.
+        /// The accepter's new setting of it.
         accepter_dns: Option<bool>,
     },
     /// `CreateTags`.
     CreateTags {
-        /// On what.
+        /// The resources to tag.
         resources: Vec<TaggedResource>,
-        /// Which.
+        /// The tags to set.
         tags: Tags,
     },
     /// `DeleteTags`.
     DeleteTags {
-        /// From what.
+        /// The resources to take tags from.
         resources: Vec<TaggedResource>,
-        /// Keys; with a value only where it is that. Empty removes all.
+        /// Keys of the tags to remove; where a value is given, only the tag with that value. None
+        /// at all remove every tag.
         tags: Vec<(String, Option<String>)>,
     },
 }
@@ -270,10 +271,47 @@ pub enum Ec2Command {
 /// What can carry tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaggedResource {
-    /// A resource.
-    Resource(Key),
+    /// A DHCP option set.
+    DhcpOptions(DhcpOptionsId),
+    /// A network interface.
+    Eni(EniId),
     /// A rule of a security group.
     GroupRule(SecurityGroupRuleId),
+    /// An instance.
+    Instance(InstanceId),
+    /// An internet gateway.
+    InternetGateway(IgwId),
+    /// A network ACL.
+    NetworkAcl(AclId),
+    /// A peering connection, of which either side has tags of its own.
+    Peering(PcxId),
+    /// A route table.
+    RouteTable(RouteTableId),
+    /// A security group.
+    SecurityGroup(SecurityGroupId),
+    /// A subnet.
+    Subnet(SubnetId),
+    /// A VPC.
+    Vpc(VpcId),
+}
+
+impl TaggedResource {
+    /// The key of the resource; a rule is a part of a group and has none.
+    pub(super) const fn key(self) -> Option<Key> {
+        Some(match self {
+            Self::DhcpOptions(id) => Key::DhcpOptions(id),
+            Self::Eni(id) => Key::Eni(id),
+            Self::GroupRule(_) => return None,
+            Self::Instance(id) => Key::Instance(id),
+            Self::InternetGateway(id) => Key::InternetGateway(id),
+            Self::NetworkAcl(id) => Key::NetworkAcl(id),
+            Self::Peering(id) => Key::Peering(id),
+            Self::RouteTable(id) => Key::RouteTable(id),
+            Self::SecurityGroup(id) => Key::SecurityGroup(id),
+            Self::Subnet(id) => Key::Subnet(id),
+            Self::Vpc(id) => Key::Vpc(id),
+        })
+    }
 }
 
 /// An attribute of a VPC.
@@ -290,11 +328,11 @@ pub enum VpcAttribute {
 /// One rule of a security group as a request has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSpec {
-    /// Which traffic.
+    /// The traffic that the rule matches.
     pub traffic: Traffic,
-    /// From or to whom.
+    /// The source of incoming traffic, or the destination of outgoing traffic.
     pub peer: RulePeerSpec,
-    /// What it is for.
+    /// What the rule is for, in words.
     pub description: Option<String>,
 }
 
@@ -321,27 +359,27 @@ impl From<GroupPeer> for RulePeerSpec {
 /// `RunInstances`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunInstances {
-    /// In which subnet; the default VPC's first one by default.
+    /// The subnet to start them in; the default VPC's first one by default.
     pub subnet: Option<SubnetId>,
-    /// From what: `ami-…`.
+    /// The id or name of the image.
     pub image: String,
-    /// Which size; `t3.micro` by default.
+    /// The instance type; `t3.micro` by default.
     pub instance_type: Option<String>,
-    /// How many at least.
+    /// The smallest acceptable number of instances.
     pub min_count: u16,
-    /// How many at most.
+    /// The number of instances to start if there is room.
     pub max_count: u16,
-    /// Which groups, by id; the VPC's default group by default.
+    /// The ids of their security groups; the VPC's default group by default.
     pub groups: Vec<SecurityGroupId>,
-    /// Which groups, by name.
+    /// The names of more of their security groups.
     pub group_names: Vec<String>,
-    /// Which address, for a single instance.
+    /// The private address, for a single instance.
     pub address: Option<Ipv4Addr>,
-    /// Kept for clients that read it back.
+    /// The name of a key pair; kept for clients that read it back.
     pub key_name: Option<String>,
-    /// The script, in base64.
+    /// The script that they start with, in base64.
     pub user_data: Option<String>,
-    /// The request's token.
+    /// The token by which the client may repeat the request.
     pub client_token: Option<ClientToken>,
     /// Tags for the instances.
     pub instance_tags: Tags,

@@ -8,95 +8,101 @@ use crate::{AccessKeyId, AccountId, Region, TeamId, TokenId, UserId};
 /// A token to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// For whom.
+    /// The user that the token speaks for.
     pub user: UserId,
     /// SHA-256 of its secret, in hexadecimal. The same one again is the same token.
     pub hash: String,
-    /// What it is for.
+    /// What the token is for, in words.
     pub description: String,
-    /// How long it lives; without end if nothing is said.
+    /// How long the token is valid; `None` for ever.
     pub lives: Option<Duration>,
 }
 
 /// Accounts, keys, users, tokens, teams. Secrets are made by the server: the model sees only what
 /// is stored of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum IdentityCommand {
-    /// The first start: settings and the platform's account.
+    /// Sets the installation up at its first start: its settings and the platform's account.
     SetUp {
-        /// The default region.
+        /// The region where a space is made when none is asked for.
         region: Region,
-        /// Whether this is a test double.
+        /// Whether the installation is a test double.
         emulator: bool,
         /// The installation's short name.
         instance: String,
     },
-    /// Another short name, for a copy that runs beside its original.
+    /// Renames the installation, for a copy that runs beside its original.
     SetInstance {
         /// The installation's short name.
         instance: String,
     },
-    /// A new account.
+    /// Moves the clock further ahead of the machine's. Whether there is a clock that may be moved
+    /// is the server's to decide.
+    AdvanceClock {
+        /// How far to move it, in seconds.
+        seconds: u64,
+    },
+    /// Creates an account.
     CreateAccount {
-        /// Its name.
+        /// The account's name.
         name: String,
     },
-    /// A new access key.
+    /// Creates an access key.
     CreateAccessKey {
-        /// Its public half.
+        /// The key's public half.
         id: AccessKeyId,
-        /// For whom.
+        /// The account that the key is for.
         account: AccountId,
-        /// Its secret half, sealed.
+        /// The key's secret half, sealed.
         sealed_secret: String,
-        /// What it may do.
+        /// What requests with the key may do.
         access: Access,
     },
     /// Removes an access key.
     DeleteAccessKey {
-        /// Which.
+        /// The key to remove.
         id: AccessKeyId,
     },
-    /// A new user.
+    /// Creates a user.
     CreateUser {
-        /// The address.
+        /// The user's e-mail address.
         email: String,
     },
-    /// Another password.
+    /// Sets a user's password.
     SetPassword {
-        /// Whose.
+        /// The user whose password it is.
         user: UserId,
-        /// What is stored of it.
+        /// The hash of the new password.
         hash: PasswordHash,
-        /// Whether all tokens of the user end with this.
+        /// Whether to end all of the user's tokens as well.
         end_tokens: bool,
     },
-    /// A new token.
+    /// Creates a token.
     CreateToken(NewToken),
     /// Says what a token is for.
     DescribeToken {
-        /// Which.
+        /// The token.
         id: TokenId,
-        /// What for.
+        /// What the token is for, in words.
         description: String,
     },
     /// Gives a token another secret.
     ReplaceToken {
-        /// Which.
+        /// The token.
         id: TokenId,
         /// SHA-256 of the new secret, in hexadecimal.
         hash: String,
     },
     /// Ends a token.
     DeleteToken {
-        /// Which.
+        /// The token to end.
         id: TokenId,
     },
-    /// A new team.
+    /// Creates a team.
     CreateTeam {
-        /// Its name.
+        /// The team's name.
         name: String,
-        /// Its first admin.
+        /// The team's first admin.
         admin: UserId,
     },
     /// Adds a member, or changes what a member may do.
@@ -108,11 +114,12 @@ pub enum IdentityCommand {
         /// The role; `None` removes the member.
         role: Option<Role>,
     },
-    /// In emulator mode: an account that was just heard of, with its default VPC in the region.
+    /// Makes an account that a client of an emulator named for the first time, with its default VPC
+    /// in the region.
     EnsureAccount {
-        /// Its id, as the client chose it.
+        /// The account's id, as the client chose it.
         id: AccountId,
-        /// Where it asks.
+        /// The region that the client asks in.
         region: Region,
     },
 }

@@ -2,74 +2,74 @@
 
 use std::collections::BTreeMap;
 
-use crate::resource::{InboundRule, Plan};
+use crate::resource::{InboundRule, Plan, Stdio};
 use crate::{
     AddonId, AppId, Cidr, DomainId, DynoId, PcxId, Region, ReleaseId, SlugId, SpaceId, TeamId,
     UserId,
 };
 
 /// What users of the platform ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum PlatformCommand {
-    /// A new space.
+    /// Creates a space.
     CreateSpace {
-        /// Its name.
+        /// The space's name.
         name: String,
-        /// Its owner.
+        /// The team that is to own the space.
         team: TeamId,
-        /// Where; the installation's region by default.
+        /// The region; the installation's by default.
         region: Option<Region>,
-        /// Its block; 10.0.0.0/16 by default.
+        /// The block of the space's VPC; 10.0.0.0/16 by default.
         cidr: Option<Cidr>,
         /// The block of its data services; 10.1.0.0/16 by default, or the next free one where
         /// that overlaps the space's own.
         data_cidr: Option<Cidr>,
     },
-    /// Another name.
+    /// Renames a space.
     RenameSpace {
-        /// Which.
+        /// The space to rename.
         space: SpaceId,
         /// The new name.
         name: String,
     },
     /// Removes a space.
     DeleteSpace {
-        /// Which.
+        /// The space to delete.
         space: SpaceId,
     },
     /// The operator's answer to a support ticket (R24).
     SetPeeringLimit {
-        /// Which space.
+        /// The space.
         space: SpaceId,
-        /// How many.
+        /// How many peerings the space may have.
         limit: u16,
     },
     /// Says from where web requests may come.
     SetInboundRules {
-        /// Which space.
+        /// The space.
         space: SpaceId,
-        /// All of them, in their order; the ones before are gone.
+        /// All rules, in their order; they take the place of the ones before.
         rules: Vec<InboundRule>,
     },
     /// Says whether a member of the team may make apps in a space.
     SetSpaceAccess {
-        /// Which space.
+        /// The space.
         space: SpaceId,
-        /// Who.
+        /// The member of the team.
         user: UserId,
-        /// Whether.
+        /// Whether the member may make apps in the space.
         create_apps: bool,
     },
     /// Gives a space, with the apps in it, to another team.
     TransferSpace {
-        /// Which.
+        /// The space to transfer.
         space: SpaceId,
-        /// To whom.
+        /// The team that is to own the space.
         team: TeamId,
     },
     /// Accepts a request and configures the space's side (R12).
     AcceptPeering {
-        /// The space.
+        /// The space that is asked.
         space: SpaceId,
         /// The request.
         peering: PcxId,
@@ -78,135 +78,150 @@ pub enum PlatformCommand {
     DeletePeering {
         /// The space.
         space: SpaceId,
-        /// Which.
+        /// The peering to delete.
         peering: PcxId,
     },
-    /// A new app in a space.
+    /// Creates an app in a space.
     CreateApp {
-        /// Its name; made up where none is given.
+        /// The app's name; one is made up where none is given.
         name: Option<String>,
-        /// The space.
+        /// The space to make the app in.
         space: SpaceId,
-        /// Whether it is served inside only (R26).
+        /// Whether the app is served inside the space only (R26).
         internal_routing: bool,
     },
     /// Removes an app, its dynos and its data services.
     DeleteApp {
-        /// Which.
+        /// The app to delete.
         app: AppId,
     },
     /// Announces code that is about to be uploaded.
     CreateSlug {
-        /// Of which app.
+        /// The app that the code is of.
         app: AppId,
-        /// The command of each process type; what the code itself says comes on top.
+        /// The command of each process type; what the code's own Procfile says comes on top.
         process_types: BTreeMap<String, String>,
-        /// Which commit it is of.
+        /// The commit that the code is of.
         commit: Option<String>,
-        /// SHA-256 of it, in hexadecimal.
+        /// The SHA-256 of the upload, in hexadecimal.
         checksum: Option<String>,
     },
     /// Makes a slug the code of a new release.
     CreateRelease {
-        /// Of which app.
+        /// The app to release.
         app: AppId,
-        /// The code.
+        /// The code to release.
         slug: SlugId,
-        /// What it changes; `Deploy <commit>` by default.
+        /// What the release changes, in words; `Deploy <commit>` by default.
         description: Option<String>,
     },
     /// Makes an old release's code and configuration those of a new one.
     Rollback {
-        /// Of which app.
+        /// The app to roll back.
         app: AppId,
-        /// The old release.
+        /// The release to go back to.
         release: ReleaseId,
     },
     /// Changes config vars, by a new release.
     SetConfig {
-        /// Of which app.
+        /// The app whose config vars change.
         app: AppId,
-        /// Their new values; `None` removes one.
+        /// The new values, by name; `None` removes a config var.
         changes: BTreeMap<String, Option<String>>,
     },
     /// Says how many dynos are wanted.
     Scale {
-        /// Of which app.
+        /// The app to scale.
         app: AppId,
-        /// What changes.
+        /// What changes of its formation.
         updates: Vec<FormationUpdate>,
     },
     /// Replaces dynos by new ones; one-off dynos are stopped.
     RestartDynos {
-        /// Of which app.
+        /// The app whose dynos restart.
         app: AppId,
-        /// Which of them.
+        /// The dynos to restart.
         which: DynoSelection,
     },
     /// Starts a one-off dyno.
     StartDyno {
-        /// Of which app.
+        /// The app to run a dyno of.
         app: AppId,
-        /// What to run, for a shell.
+        /// The command to run, for a shell.
         command: String,
-        /// The size; `Private-S` by default.
+        /// The dyno's size; `Private-S` by default.
         size: Option<String>,
         /// Environment variables of this dyno alone.
+        environment: BTreeMap<String, String>,
+        /// Where the dyno's standard input and output lead.
+        stdio: Stdio,
+    },
+    /// Runs a command inside a dyno that is up. The world stays as it is: this says whether the caller
+    /// may, and leaves a row in the audit.
+    RunInside {
+        /// The app that the dyno is of.
+        app: AppId,
+        /// The dyno to run the command in.
+        dyno: DynoId,
+        /// The command to run, for a shell.
+        command: String,
+        /// Environment variables of this command alone.
         environment: BTreeMap<String, String>,
     },
     /// Stops dynos; those of the formation are started anew.
     StopDynos {
-        /// Of which app.
+        /// The app whose dynos stop.
         app: AppId,
-        /// Which of them.
+        /// The dynos to stop.
         which: DynoSelection,
     },
-    /// Serves an app under a further name.
+    /// Serves an app under one more name.
     AddDomain {
-        /// Of which app.
+        /// The app to serve.
         app: AppId,
-        /// The name.
+        /// The name, or a pattern such as `*.example.com`.
         hostname: String,
     },
-    /// Serves it no more under that name.
+    /// Stops serving an app under a name.
     RemoveDomain {
-        /// Of which app.
+        /// The app.
         app: AppId,
-        /// The name's id.
+        /// The domain's id.
         domain: DomainId,
     },
-    /// A new data service for an app.
+    /// Creates a data service for an app.
     CreateAddon {
-        /// For which app.
+        /// The app that gets the service.
         app: AppId,
-        /// What it is to be.
+        /// The plan of the service.
         plan: Box<Plan>,
-        /// Its name; made up where none is given.
+        /// The add-on's name; one is made up where none is given.
         name: Option<String>,
-        /// What opens it.
+        /// The service's password.
         password: String,
     },
     /// Gives another app of the space, or the same one once more, a data service's variables.
     AttachAddon {
-        /// Which service.
+        /// The add-on to attach.
         addon: AddonId,
-        /// To which app.
+        /// The app to attach it to.
         app: AppId,
-        /// What its variables begin with; as the plan has it where none is given and that is free.
+        /// What its variables begin with; by default as the plan has it, if the app has nothing of
+        /// that name.
         name: Option<String>,
     },
-    /// Takes them from an app again.
+    /// Takes an attached data service's variables from an app.
     DetachAddon {
-        /// Which service.
+        /// The add-on to detach.
         addon: AddonId,
-        /// From which app.
+        /// The app to detach it from.
         app: AppId,
         /// The attachment's name.
         name: String,
     },
     /// Removes a data service and all that it holds.
     DeleteAddon {
-        /// Which.
+        /// The add-on to delete.
         addon: AddonId,
     },
 }
@@ -216,18 +231,18 @@ pub enum PlatformCommand {
 pub struct FormationUpdate {
     /// The process type.
     pub process_type: String,
-    /// How many dynos; as many as before where nothing is said.
+    /// The number of dynos; `None` leaves it.
     pub quantity: Option<Quantity>,
-    /// Of which size; the same as before where nothing is said.
+    /// The size of each dyno; `None` leaves it.
     pub size: Option<String>,
 }
 
 /// How many dynos are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
-    /// So many.
+    /// This number of dynos.
     To(u16),
-    /// So many more, or fewer.
+    /// This number of dynos more, or fewer if it is negative.
     By(i32),
 }
 
@@ -246,10 +261,10 @@ impl std::str::FromStr for Quantity {
 /// Some dynos of an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DynoSelection {
-    /// All of them.
+    /// All dynos.
     All,
-    /// Those of a process type.
+    /// The dynos of a process type.
     Type(String),
-    /// One.
+    /// One dyno.
     One(DynoId),
 }

@@ -6,27 +6,54 @@ use crate::edge::EdgeEvent;
 use crate::resource::Exit;
 use crate::{PcxId, SlugId, VpcId, WorkloadId};
 
-/// What Causeway itself finds out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Commands of Causeway itself.
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum SystemCommand {
-    /// What the fabric was seen to carry.
+    /// What was seen of the fabric, the processes and the edge.
     Observe(Observation),
     /// Time has passed: what nobody sees any more is forgotten, what waited is done.
     Tick,
     /// A slug's code was uploaded and can be run.
     StoreSlug {
-        /// Which.
+        /// The slug whose code it is.
         slug: SlugId,
-        /// Bytes that were uploaded.
-        size: u64,
-        /// Process types that the code itself names (its Procfile).
-        process_types: BTreeMap<String, String>,
+        /// What is known of the code.
+        stored: StoredCode,
     },
     /// Everything goes (the emulator's reset), but settings and identities.
     Reset,
 }
 
-/// What the fabric was seen to carry.
+/// Code that was uploaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredCode {
+    /// The size of the upload, in bytes.
+    pub size: u64,
+    /// The size of the code on disk, unpacked, in bytes.
+    pub unpacked: u64,
+    /// The process types of its Procfile, with their commands.
+    pub process_types: BTreeMap<String, String>,
+    /// How many bytes of code may be kept.
+    pub room: CodeRoom,
+}
+
+/// How many bytes of code are kept, unpacked. Where that is not enough, code that was never released
+/// and old releases go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeRoom {
+    /// Bytes for one app.
+    pub app: u64,
+    /// Bytes for all apps of one team.
+    pub team: u64,
+}
+
+impl Default for CodeRoom {
+    fn default() -> Self {
+        Self { app: 10 << 30, team: 50 << 30 }
+    }
+}
+
+/// What was seen of the fabric, the processes and the edge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
     /// VPCs whose routers are in place.
@@ -35,7 +62,7 @@ pub struct Observation {
     pub carried: BTreeSet<PcxId>,
     /// Peerings of which nothing is left.
     pub gone: BTreeSet<PcxId>,
-    /// What processes do.
+    /// The state of each process.
     pub workloads: BTreeMap<WorkloadId, WorkloadReport>,
     /// What the edge found out about web dynos.
     pub edge: Vec<EdgeEvent>,
@@ -48,6 +75,8 @@ pub enum WorkloadReport {
     Running,
     /// It has ended.
     Ended(Exit),
-    /// Nothing is left of it.
+    /// The host ended it, or whoever works there, as a shutdown does: it is started again.
+    Interrupted,
+    /// The process and everything of it are gone.
     Gone,
 }

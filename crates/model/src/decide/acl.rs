@@ -43,6 +43,7 @@ impl Decision<'_> {
             egress: SmallMap::new(),
             client_token: client_token.map(|token| token.of(scope)),
             tags: tags.clone(),
+            created: self.now,
         });
         Ok(Key::NetworkAcl(id).into())
     }

@@ -4,25 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::app::{check_command, check_environment};
-use super::dyno::{STABLE, pause_after};
+use super::report::service_step;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, WorkloadReport};
-use crate::resource::{Addon, AddonAttachment, AddonState, App, Plan, Role};
-use crate::{AddonId, AppId, Code, Key, Refused, Timestamp, WorkloadId};
+use crate::resource::{Addon, AddonAttachment, AddonState, App, Plan, Role, STABLE};
+use crate::{AddonId, AppId, Code, Key, Refused, WorkloadId};
 
-/// What one app has attached.
+/// The most add-ons that one app may have attached.
 const MAX_ADDONS: usize = 20;
-/// So long that a plan's words still fit behind it.
+/// The most characters of an attachment's name, so that the words of a plan's variables fit behind
+/// it.
 const MAX_ATTACHMENT_NAME: usize = 64;
 const UNSEEN: &str = "Couldn't find that add-on.";
-
-/// When a service that ended is tried again.
-pub(super) fn deadline(addon: &Addon) -> Option<Timestamp> {
-    match addon.state {
-        AddonState::Crashed => Some(addon.updated + pause_after(addon.crashes)),
-        AddonState::Provisioning | AddonState::Provisioned => None,
-    }
-}
 
 impl Decision<'_> {
     pub(super) fn create_addon(
@@ -75,8 +68,7 @@ impl Decision<'_> {
             created: self.now,
             updated: self.now,
         });
-        let slug = self.world.release(app.release).and_then(|release| release.slug);
-        self.release(changed, slug, description)?;
+        self.release(changed, None, description)?;
         Ok(Key::Addon(id).into())
     }
 
@@ -125,12 +117,11 @@ impl Decision<'_> {
         let mut changed = App::clone(&app);
         changed.config.retain(|name, _| !variables.contains(name));
         let description = format!("Detach {} (@ref:{})", variables.join(", "), addon.name);
-        let slug = self.world.release(app.release).and_then(|release| release.slug);
-        self.release(changed, slug, description)?;
+        self.release(changed, None, description)?;
         Ok(())
     }
 
-    /// An app goes that has a service of another one.
+    /// Detaches a service from an app that is being deleted and that the service does not belong to.
     pub(super) fn forget_attachments(&mut self, addon: &Addon, app: AppId) {
         let mut changed = addon.clone();
         changed.attachments.retain(|attachment| attachment.app != app);
@@ -138,6 +129,7 @@ impl Decision<'_> {
     }
 
     fn check_room(&self, app: &App) -> Result<(), Refused> {
+        self.check_queue(app)?;
         let of_app = self.world.addons_of(Key::App(app.id));
         if of_app.flat_map(|addon| addon.attachments_to(app.id)).count() < MAX_ADDONS {
             return Ok(());
@@ -178,8 +170,7 @@ impl Decision<'_> {
         let attachment = AddonAttachment { app: app.id, name, variables, created: self.now };
         attached.attachments.push(attachment);
         self.put(Addon { updated: self.now, ..attached });
-        let slug = self.world.release(app.release).and_then(|release| release.slug);
-        self.release(changed, slug, description)?;
+        self.release(changed, None, description)?;
         Ok(Key::Addon(id).into())
     }
 
@@ -312,22 +303,12 @@ impl Decision<'_> {
         }
     }
 
-    /// Takes in what a service's process does. It is to run for ever: every end is a crash.
+    /// Takes in a report about the process of a service.
     pub(super) fn observe_service(&mut self, id: AddonId, report: &WorkloadReport) {
-        use {AddonState as S, WorkloadReport as R};
         let Some(addon) = self.world.addon(id).cloned() else { return };
-        let state = match (addon.state, report) {
-            (S::Provisioning, R::Running) => S::Provisioned,
-            (S::Provisioning | S::Provisioned, R::Ended(_)) | (S::Provisioned, R::Gone) => {
-                S::Crashed
-            }
-            // Nothing is there yet, or nothing is new.
-            (S::Provisioning, R::Gone)
-            | (S::Provisioned, R::Running)
-            | (S::Crashed, R::Running | R::Ended(_) | R::Gone) => return,
-        };
-        let ran = addon.state == S::Provisioned && self.now >= addon.updated + STABLE;
-        let crashes = if state == S::Crashed && ran { 0 } else { addon.crashes };
+        let Some(state) = service_step(&addon, report) else { return };
+        let ran = addon.state == AddonState::Provisioned && self.now >= addon.updated + STABLE;
+        let crashes = if state == AddonState::Crashed && ran { 0 } else { addon.crashes };
         self.put(Addon { state, crashes, updated: self.now, ..Addon::clone(&addon) });
     }
 

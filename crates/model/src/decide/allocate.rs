@@ -12,13 +12,14 @@ use crate::{
     SecurityGroupId, SecurityGroupRuleId, SmallMap, SpaceId, TeamId, Traffic, WorkloadId,
 };
 
-/// Which of a /16's /20s a space uses: two for dynos, two for the internal router (R7).
+/// The /20s that a space uses of its /16, by number: two for dynos, two for the internal router
+/// (R7).
 const SUBNETS: [u32; 4] = [8, 9, 0, 1];
 const SUBNET_LEN: u8 = 20;
 /// The block of every default VPC.
 const DEFAULT_VPC: Cidr = Cidr::new(172, 31, 0, 0, 16);
 
-/// What a new space is to be.
+/// The parameters of a new space.
 pub(super) struct NewSpace<'a> {
     pub(super) name: &'a str,
     pub(super) team: TeamId,
@@ -123,6 +124,7 @@ impl Decision<'_> {
             description: "dynos of the space".to_owned(),
             rules,
             tags: Tags::new(),
+            created: self.now,
         });
         id
     }
@@ -148,6 +150,7 @@ impl Decision<'_> {
             description: "web router of the space".to_owned(),
             rules,
             tags: Tags::new(),
+            created: self.now,
         });
         let what = "web router of the space";
         let make = |decision: &mut Self, subnet: &Subnet| {
@@ -240,13 +243,7 @@ impl Decision<'_> {
 }
 
 fn ingress_from(cidr: Cidr) -> GroupRule {
-    GroupRule {
-        direction: Direction::Ingress,
-        traffic: Traffic::All,
-        peer: GroupPeer::Cidr(cidr),
-        description: None,
-        tags: Tags::new(),
-    }
+    super::group::rule(Direction::Ingress, GroupPeer::Cidr(cidr))
 }
 
 fn check_region(region: Region) -> Result<(), Refused> {

@@ -4,46 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Decision, Outcome, refuse};
-use crate::command::{Caller, PlatformCommand, Reply};
-use crate::resource::{App, Domain, Release, Role};
-use crate::{AppId, Code, DomainId, Key, Refused, ReleaseId, SpaceId, TeamId, UserId};
+use crate::command::{Caller, Reply};
+use crate::resource::{App, Release, ReleaseStatus, Role};
+use crate::{AppId, Code, Key, Refused, ReleaseId, SpaceId, TeamId, UserId};
 
-/// Custom domains of one app.
-const MAX_DOMAINS: usize = 1000;
 const MAX_COMMAND: usize = 4096;
 const MAX_VARIABLE_NAME: usize = 128;
 /// Together with their names; what a kernel lets a program start with is far more.
 const MAX_ENVIRONMENT: usize = 32 * 1024;
 
 impl Decision<'_> {
-    pub(super) fn app_command(&mut self, command: &PlatformCommand) -> Outcome {
-        use PlatformCommand as C;
-        match command {
-            C::CreateApp { name, space, internal_routing } => {
-                self.create_app(name.as_deref(), *space, *internal_routing)
-            }
-            C::DeleteApp { app } => self.delete_app(*app),
-            C::AddDomain { app, hostname } => self.add_domain(*app, hostname),
-            C::RemoveDomain { app, domain } => self.remove_domain(*app, *domain),
-            C::CreateSlug { .. }
-            | C::CreateRelease { .. }
-            | C::Rollback { .. }
-            | C::SetConfig { .. } => self.release_command(command),
-            C::Scale { .. }
-            | C::RestartDynos { .. }
-            | C::StartDyno { .. }
-            | C::StopDynos { .. } => self.dyno_command(command),
-            C::CreateAddon { app, plan, name, password } => {
-                self.create_addon(*app, plan, name.as_deref(), password)
-            }
-            C::AttachAddon { addon, app, name } => self.attach_addon(*addon, *app, name.as_deref()),
-            C::DetachAddon { addon, app, name } => self.detach_addon(*addon, *app, name),
-            C::DeleteAddon { addon } => self.delete_addon(*addon),
-            _ => refuse(Code::OperationNotPermitted, "this is not about apps"),
-        }
-    }
-
-    fn create_app(&mut self, name: Option<&str>, space: SpaceId, internal: bool) -> Outcome {
+    pub(super) fn create_app(
+        &mut self,
+        name: Option<&str>,
+        space: SpaceId,
+        internal: bool,
+    ) -> Outcome {
         let space = self.space_for_new_app(space)?;
         let owner = self.owner_of_new_app(space.team)?;
         let name = match name {
@@ -58,10 +34,14 @@ impl Decision<'_> {
             app: id,
             version: 1,
             slug: None,
+            inherits_code: false,
             config: BTreeMap::new(),
             description: "Initial release".to_owned(),
             user: self.acting_user(),
+            status: ReleaseStatus::Succeeded,
+            command: None,
             created: self.now,
+            settled: None,
         });
         self.put(App {
             id,
@@ -81,7 +61,8 @@ impl Decision<'_> {
         Ok(Key::App(id).into())
     }
 
-    /// Who makes it; what the operator makes is an admin's of the team.
+    /// The owner of a new app: the user who makes it, or an admin of the team where the operator
+    /// makes it.
     fn owner_of_new_app(&self, team: TeamId) -> Result<UserId, Refused> {
         if let Caller::User(user) = self.caller {
             return Ok(user);
@@ -132,10 +113,10 @@ impl Decision<'_> {
                 return Ok(name);
             }
         }
-        refuse(Code::Conflict, "No name was free that could be made up; please choose one.")
+        refuse(Code::Conflict, "No generated name was free; please choose one.")
     }
 
-    fn delete_app(&mut self, id: AppId) -> Outcome {
+    pub(super) fn delete_app(&mut self, id: AppId) -> Outcome {
         let (app, role) = self.seen_app(id)?;
         if role != Role::Admin && self.caller != Caller::User(app.owner) {
             return refuse(
@@ -189,59 +170,6 @@ impl Decision<'_> {
         }
     }
 
-    fn add_domain(&mut self, app: AppId, hostname: &str) -> Outcome {
-        let (app, _) = self.seen_app(app)?;
-        let hostname = check_hostname(hostname)?;
-        self.check_pattern_of_others(&app, &hostname)?;
-        if self.world.find(&crate::Alias::Host(hostname.as_str().into())).is_some() {
-            return refuse(
-                Code::InvalidParameterValue,
-                format!("{hostname} is currently in use by another app, or by this one."),
-            );
-        }
-        if app.domains.len() >= MAX_DOMAINS {
-            return refuse(
-                Code::LimitExceeded,
-                format!("The app {} has {MAX_DOMAINS} custom domains already.", app.name),
-            );
-        }
-        let mut app = App::clone(&app);
-        let domain = Domain { id: DomainId::fresh(self.ids), created: self.now };
-        app.domains.insert(hostname, domain);
-        self.put(App { updated: self.now, ..app.clone() });
-        Ok(Key::App(app.id).into())
-    }
-
-    /// What a pattern of another team's stands for is not to be taken out of it. Nor may anybody
-    /// else have the same name, which is checked apart.
-    fn check_pattern_of_others(&self, app: &App, hostname: &str) -> Result<(), Refused> {
-        for pattern in crate::edge::known_as(hostname).skip(1) {
-            let holder = match self.world.find(&crate::Alias::Host(pattern.as_ref().into())) {
-                Some(Key::App(id)) => self.world.app(id),
-                _ => None,
-            };
-            if holder.is_some_and(|holder| holder.team != app.team) {
-                return refuse(
-                    Code::InvalidParameterValue,
-                    format!("{hostname} is currently in use by another app, as {pattern}."),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn remove_domain(&mut self, app: AppId, id: DomainId) -> Outcome {
-        let (app, _) = self.seen_app(app)?;
-        let mut app = App::clone(&app);
-        let before = app.domains.len();
-        app.domains.retain(|_, domain| domain.id != id);
-        if app.domains.len() == before {
-            return refuse(Code::NotFound, "Couldn't find that domain name.");
-        }
-        self.put(App { updated: self.now, ..app.clone() });
-        Ok(Key::App(app.id).into())
-    }
-
     /// An app that the caller sees, and what the caller is in its team.
     pub(super) fn seen_app(&self, id: AppId) -> Result<(Arc<App>, Role), Refused> {
         const UNSEEN: &str = "Couldn't find that app.";
@@ -260,45 +188,6 @@ pub(super) fn check_command(command: &str) -> Result<(), Refused> {
         );
     }
     Ok(())
-}
-
-/// A host's name in lower case: labels of letters, digits and hyphens, at least two of them, as
-/// one below a top-level domain has.
-fn check_hostname(text: &str) -> Result<String, Refused> {
-    let name = text.trim_end_matches('.').to_ascii_lowercase();
-    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(plain)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let labels = name.strip_prefix("*.").unwrap_or(&name);
-    let address = labels.rsplit('.').next().is_some_and(|l| l.bytes().all(|c| c.is_ascii_digit()));
-    if crate::plan::names::is_reserved(labels) {
-        return refuse(
-            Code::InvalidParameterValue,
-            format!("'{text}' lies in a domain that the platform itself keeps."),
-        );
-    }
-    if name.len() <= 253 && labels.contains('.') && labels.split('.').all(label) && !address {
-        return Ok(name);
-    }
-    if !text.is_ascii() {
-        return refuse(
-            Code::InvalidParameterValue,
-            format!(
-                "'{text}' has letters that DNS does not know; give the name in punycode, as in \
-                 xn--mnchen-3ya.de for m\u{fc}nchen.de."
-            ),
-        );
-    }
-    refuse(
-        Code::InvalidParameterValue,
-        format!(
-            "'{text}' is not a valid domain name; one is like www.example.com or *.example.com."
-        ),
-    )
 }
 
 pub(super) fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), Refused> {

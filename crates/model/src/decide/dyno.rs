@@ -6,44 +6,40 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::app::{check_command, check_environment};
+use super::report::{DynoStep, dyno_step};
 use super::{Decision, Outcome, refuse};
-use crate::command::{
-    DynoSelection, FormationUpdate, PlatformCommand, Quantity, Reply, WorkloadReport,
-};
+use crate::command::{DynoSelection, FormationUpdate, Quantity, Reply, WorkloadReport};
 use crate::edge::EdgeEvent;
-use crate::resource::{App, Dyno, DynoSize, DynoState, Eni, Exit, Formation, Space, SpaceState};
+use crate::resource::{
+    App, Dyno, DynoSize, DynoState, Eni, Exit, Formation, STABLE, Space, SpaceState, Stdio,
+};
 use crate::{
-    AppId, Code, DynoId, Key, Refused, SecurityGroupId, Subnet, Tags, Timestamp, WorkloadId,
+    AppId, Code, DynoId, Key, Refused, ReleaseId, SecurityGroupId, Subnet, Tags, WorkloadId,
 };
 
-/// The process type of one-off dynos.
-pub(super) const ONE_OFF: &str = "run";
-/// One-off dynos are numbered with four digits.
+/// Dynos without a slot are numbered with four digits.
 const RUN_NUMBERS: std::ops::Range<u32> = 1000..10_000;
 /// Dynos of one process type.
 const MAX_QUANTITY: u16 = 100;
-/// How long a web dyno may take to bind its port (R10 of Heroku's error codes).
-const BOOT_TIME: Duration = Duration::from_secs(60);
-/// How long requests under way may hold up the end of a web dyno.
-const DRAIN_TIME: Duration = Duration::from_secs(30);
-/// What lived as long is no part of a series of crashes.
-pub(super) const STABLE: Duration = Duration::from_secs(600);
-/// The pause after the first crash, which doubles with each further one, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// How long to wait after a crash that came after as many others.
-pub(super) fn pause_after(crashes: u16) -> Duration {
-    const MAX_DOUBLINGS: u32 = 16;
-    let doubled = FIRST_PAUSE.saturating_mul(1 << u32::from(crashes).min(MAX_DOUBLINGS));
-    doubled.min(LONGEST_PAUSE)
+/// A dyno without a slot in the formation, to be started.
+pub(super) struct Single<'a> {
+    /// The process type, which is the first part of its name.
+    pub(super) process_type: &'a str,
+    /// The release that it runs.
+    pub(super) release: ReleaseId,
+    /// The command to run, for a shell.
+    pub(super) line: &'a str,
+    /// The size of the dyno.
+    pub(super) size: DynoSize,
+    /// Where the process's standard input and output lead.
+    pub(super) stdio: Stdio,
 }
 
-/// A place in the formation, to be filled.
-struct Place<'a> {
+/// A slot in the formation, to be filled.
+struct Slot<'a> {
     process_type: &'a str,
     number: u16,
     size: DynoSize,
@@ -51,37 +47,8 @@ struct Place<'a> {
     crashes: u16,
 }
 
-/// When time alone will change a dyno.
-pub(super) fn deadline(dyno: &Dyno) -> Option<Timestamp> {
-    match dyno.state {
-        DynoState::Booting => Some(dyno.updated + BOOT_TIME),
-        DynoState::Draining => Some(dyno.updated + DRAIN_TIME),
-        DynoState::Crashed if dyno.number.is_some() && !dyno.superseded => {
-            Some(dyno.updated + pause_after(dyno.crashes))
-        }
-        DynoState::Crashed
-        | DynoState::Starting
-        | DynoState::Up
-        | DynoState::Stopping
-        | DynoState::Down => None,
-    }
-}
-
 impl Decision<'_> {
-    pub(super) fn dyno_command(&mut self, command: &PlatformCommand) -> Outcome {
-        use PlatformCommand as C;
-        match command {
-            C::Scale { app, updates } => self.scale(*app, updates),
-            C::RestartDynos { app, which } => self.restart_dynos(*app, which),
-            C::StartDyno { app, command, size, environment } => {
-                self.start_dyno(*app, command, size.as_deref(), environment)
-            }
-            C::StopDynos { app, which } => self.stop_dynos(*app, which),
-            _ => refuse(Code::OperationNotPermitted, "this is not about dynos"),
-        }
-    }
-
-    fn scale(&mut self, app: AppId, updates: &[FormationUpdate]) -> Outcome {
+    pub(super) fn scale(&mut self, app: AppId, updates: &[FormationUpdate]) -> Outcome {
         let (app, _) = self.seen_app(app)?;
         self.allocated_space(&app)?;
         let mut app = App::clone(&app);
@@ -100,6 +67,15 @@ impl Decision<'_> {
             }
             let before = app.formation.get(name);
             let quantity = quantity(before.map_or(0, |f| f.quantity), update.quantity)?;
+            if name == Dyno::RELEASE && quantity > 0 {
+                return refuse(
+                    Code::InvalidParameterValue,
+                    format!(
+                        "The process type {name} runs once before each release and cannot be \
+                         scaled; only its size can be set: `ps:type {name}=Private-M`."
+                    ),
+                );
+            }
             let size = match update.size.as_deref() {
                 Some(size) => check_size(size)?,
                 None => before.map_or(DynoSize::S, |f| f.size),
@@ -132,31 +108,31 @@ impl Decision<'_> {
             return Ok(());
         }
         let types = self.process_types(&app);
-        let mut places = BTreeMap::new();
-        for (process_type, command) in &types {
+        let mut slots = BTreeMap::new();
+        for (process_type, command) in types.iter().filter(|(name, _)| *name != Dyno::RELEASE) {
             let Some(formation) = app.formation.get(process_type) else { continue };
             for number in 1..=formation.quantity {
                 let name = format!("{process_type}.{number}");
                 let size = formation.size;
-                places.insert(name, Place { process_type, number, size, command, crashes: 0 });
+                slots.insert(name, Slot { process_type, number, size, command, crashes: 0 });
             }
         }
         for dyno in self.holders(id) {
-            match places.get(&dyno.name) {
-                Some(place) if dyno.release == app.release && dyno.size == place.size => {
-                    places.remove(&dyno.name);
+            match slots.get(&dyno.name) {
+                Some(slot) if dyno.release == app.release && dyno.size == slot.size => {
+                    slots.remove(&dyno.name);
                 }
                 Some(_) | None => self.supersede(&dyno),
             }
         }
-        for place in places.values() {
-            self.fill(&app, &space, place)?;
+        for slot in slots.values() {
+            self.fill(&app, &space, slot)?;
         }
         self.retire_superseded(id);
         Ok(())
     }
 
-    /// The dynos that have a place in an app's formation.
+    /// The dynos that have a slot in an app's formation.
     fn holders(&self, app: AppId) -> Vec<Arc<Dyno>> {
         let dynos = self.world.dynos_in(Key::App(app));
         dynos.filter(|dyno| dyno.number.is_some() && !dyno.superseded).cloned().collect()
@@ -166,8 +142,8 @@ impl Decision<'_> {
         self.put(Dyno { superseded: true, ..dyno.clone() });
     }
 
-    fn fill(&mut self, app: &App, space: &Space, place: &Place<'_>) -> Result<(), Refused> {
-        let name = format!("{}.{}", place.process_type, place.number);
+    fn fill(&mut self, app: &App, space: &Space, slot: &Slot<'_>) -> Result<(), Refused> {
+        let name = format!("{}.{}", slot.process_type, slot.number);
         let id = DynoId::fresh(self.ids);
         let eni = self.dyno_eni(space, id, &format!("{name} of {}", app.name))?;
         self.put(Dyno {
@@ -175,24 +151,25 @@ impl Decision<'_> {
             app: app.id,
             space: space.id,
             name,
-            process_type: place.process_type.to_owned(),
-            number: Some(place.number),
+            process_type: slot.process_type.to_owned(),
+            number: Some(slot.number),
             release: app.release,
-            command: place.command.to_owned(),
-            size: place.size,
+            command: slot.command.to_owned(),
+            size: slot.size,
             environment: BTreeMap::new(),
+            stdio: Stdio::Log,
             state: DynoState::Starting,
             exit: None,
             eni: eni.id,
             superseded: false,
-            crashes: place.crashes,
+            crashes: slot.crashes,
             created: self.now,
             updated: self.now,
         });
         Ok(())
     }
 
-    /// Ends dynos that lost their place, but none that is up before its successor is.
+    /// Ends dynos that lost their slot, but none that is up before its successor is.
     fn retire_superseded(&mut self, app: AppId) {
         let needed = |dyno: &Dyno| {
             let holder = self.world.dyno_named(app, &dyno.name);
@@ -219,7 +196,7 @@ impl Decision<'_> {
         self.put(Dyno { state, updated: self.now, ..dyno.clone() });
     }
 
-    fn restart_dynos(&mut self, app: AppId, which: &DynoSelection) -> Outcome {
+    pub(super) fn restart_dynos(&mut self, app: AppId, which: &DynoSelection) -> Outcome {
         let (app, _) = self.seen_app(app)?;
         let space = self.allocated_space(&app)?;
         for dyno in self.selected(&app, which)? {
@@ -247,10 +224,10 @@ impl Decision<'_> {
         let number = dyno.number.unwrap_or(1);
         self.supersede(dyno);
         let process_type = &dyno.process_type;
-        self.fill(app, space, &Place { process_type, number, size, command, crashes })
+        self.fill(app, space, &Slot { process_type, number, size, command, crashes })
     }
 
-    fn stop_dynos(&mut self, app: AppId, which: &DynoSelection) -> Outcome {
+    pub(super) fn stop_dynos(&mut self, app: AppId, which: &DynoSelection) -> Outcome {
         let (app, _) = self.seen_app(app)?;
         let space = self.allocated_space(&app)?;
         let mut selected = self.selected(&app, which)?;
@@ -266,10 +243,10 @@ impl Decision<'_> {
         Ok(about(&app, which))
     }
 
-    /// Those that run on in the places of some dynos until these are up.
+    /// The dynos that run on in the slots of others until those are up.
     fn predecessors(&self, app: &App, of: &[Arc<Dyno>]) -> Vec<Arc<Dyno>> {
-        let places = of.iter().filter(|dyno| dyno.number.is_some() && !dyno.superseded);
-        places.filter_map(|dyno| self.world.predecessor(app.id, &dyno.name).cloned()).collect()
+        let slots = of.iter().filter(|dyno| dyno.number.is_some() && !dyno.superseded);
+        slots.filter_map(|dyno| self.world.predecessor(app.id, &dyno.name).cloned()).collect()
     }
 
     fn stop(&mut self, dyno: &Dyno) {
@@ -279,15 +256,15 @@ impl Decision<'_> {
         }
     }
 
-    /// The dynos of a selection that have not ended, or crashed and wait; those without a place
+    /// The dynos of a selection that have not ended, or crashed and wait; those without a slot
     /// only if they are named.
     fn selected(&self, app: &App, which: &DynoSelection) -> Result<Vec<Arc<Dyno>>, Refused> {
         let unseen = || Refused::new(Code::NotFound, "Couldn't find that process.");
-        let has_place = |dyno: &Dyno| dyno.number.is_some() && !dyno.superseded;
-        let live = |dyno: &Dyno| !dyno.state.ended() || has_place(dyno);
+        let has_slot = |dyno: &Dyno| dyno.number.is_some() && !dyno.superseded;
+        let live = |dyno: &Dyno| !dyno.state.ended() || has_slot(dyno);
         let of_app = || self.world.dynos_in(Key::App(app.id)).filter(|dyno| live(dyno));
         match which {
-            DynoSelection::All => Ok(of_app().filter(|dyno| has_place(dyno)).cloned().collect()),
+            DynoSelection::All => Ok(of_app().filter(|dyno| has_slot(dyno)).cloned().collect()),
             DynoSelection::Type(name) => {
                 let found: Vec<_> = of_app()
                     .filter(|dyno| dyno.process_type == *name && !dyno.superseded)
@@ -302,32 +279,48 @@ impl Decision<'_> {
         }
     }
 
-    fn start_dyno(
+    pub(super) fn start_dyno(
         &mut self,
         app: AppId,
         command: &str,
         size: Option<&str>,
         environment: &BTreeMap<String, String>,
+        stdio: Stdio,
     ) -> Outcome {
         let (app, _) = self.seen_app(app)?;
         let space = self.allocated_space(&app)?;
         check_command(command)?;
         let size = size.map_or(Ok(DynoSize::S), check_size)?;
         check_environment(environment)?;
-        let name = self.run_name(&app)?;
+        let (process_type, release) = (Dyno::ONE_OFF, app.release);
+        let single = Single { process_type, release, line: command, size, stdio };
+        let id = self.start_single(&app, &space, single, environment.clone())?;
+        Ok(Key::Dyno(id).into())
+    }
+
+    /// Starts a dyno without a slot in the formation.
+    pub(super) fn start_single(
+        &mut self,
+        app: &App,
+        space: &Space,
+        single: Single<'_>,
+        environment: BTreeMap<String, String>,
+    ) -> Result<DynoId, Refused> {
+        let name = self.single_name(app, single.process_type)?;
         let id = DynoId::fresh(self.ids);
-        let eni = self.dyno_eni(&space, id, &format!("{} of {}", name, app.name))?;
+        let eni = self.dyno_eni(space, id, &format!("{} of {}", name, app.name))?;
         self.put(Dyno {
             id,
             app: app.id,
             space: space.id,
             name,
-            process_type: ONE_OFF.to_owned(),
+            process_type: single.process_type.to_owned(),
             number: None,
-            release: app.release,
-            command: command.to_owned(),
-            size,
-            environment: environment.clone(),
+            release: single.release,
+            command: single.line.to_owned(),
+            size: single.size,
+            environment,
+            stdio: single.stdio,
             state: DynoState::Starting,
             exit: None,
             eni: eni.id,
@@ -336,7 +329,39 @@ impl Decision<'_> {
             created: self.now,
             updated: self.now,
         });
-        Ok(Key::Dyno(id).into())
+        Ok(id)
+    }
+
+    /// Says whether a command may run inside a dyno, and changes nothing.
+    pub(super) fn run_inside(
+        &mut self,
+        app: AppId,
+        dyno: DynoId,
+        command: &str,
+        environment: &BTreeMap<String, String>,
+    ) -> Outcome {
+        let (app, _) = self.seen_app(app)?;
+        check_command(command)?;
+        check_environment(environment)?;
+        let unseen = || Refused::new(Code::NotFound, "Couldn't find that process.");
+        let dyno = self.world.dyno(dyno).filter(|dyno| dyno.app == app.id).ok_or_else(unseen)?;
+        match dyno.state {
+            DynoState::Booting | DynoState::Up | DynoState::Draining => {
+                Ok(Key::Dyno(dyno.id).into())
+            }
+            DynoState::Starting | DynoState::Stopping | DynoState::Down | DynoState::Crashed => {
+                refuse(
+                    Code::Conflict,
+                    format!(
+                        "The dyno {} is {}, so no command can run inside it. `ps --app {}` lists those \
+                     that are up.",
+                        dyno.name,
+                        dyno.state.name(),
+                        app.name
+                    ),
+                )
+            }
+        }
     }
 
     pub(super) fn allocated_space(&self, app: &App) -> Result<Arc<Space>, Refused> {
@@ -386,13 +411,13 @@ impl Decision<'_> {
         self.make_eni(subnet, workload, vec![group], None, what, Tags::new())
     }
 
-    fn run_name(&mut self, app: &App) -> Result<String, Refused> {
+    fn single_name(&mut self, app: &App, process_type: &str) -> Result<String, Refused> {
         let span = u128::from(RUN_NUMBERS.end - RUN_NUMBERS.start);
         let offset = (self.ids.next_bits() % span) as u32;
         let (before, from) = (RUN_NUMBERS.start..RUN_NUMBERS.start + offset, offset);
         (RUN_NUMBERS.start + from..RUN_NUMBERS.end)
             .chain(before)
-            .map(|number| format!("{ONE_OFF}.{number}"))
+            .map(|number| format!("{process_type}.{number}"))
             .find(|name| self.world.dyno_named(app.id, name).is_none())
             .ok_or_else(|| {
                 let message = format!("The app {} has too many one-off dynos.", app.name);
@@ -402,37 +427,18 @@ impl Decision<'_> {
 
     /// Takes in what a dyno's process does.
     pub(super) fn observe_dyno(&mut self, id: DynoId, report: &WorkloadReport) {
-        use {DynoState as S, WorkloadReport as R};
         let Some(dyno) = self.world.dyno(id).cloned() else { return };
-        // What has a place in the formation is to run for ever: every end is a crash.
-        let fine = |exit: &Exit| dyno.number.is_none() && exit.success();
-        let (state, exit) = match (dyno.state, report) {
-            (S::Starting, R::Running) if dyno.is_web() => (S::Booting, None),
-            (S::Starting, R::Running) => (S::Up, None),
-            (S::Starting | S::Booting | S::Up, R::Ended(exit)) if fine(exit) => {
-                (S::Down, Some(exit.clone()))
-            }
-            (S::Starting | S::Booting | S::Up, R::Ended(exit)) => (S::Crashed, Some(exit.clone())),
-            (S::Booting | S::Up, R::Gone) => (S::Crashed, Some(super::system::lost())),
-            (S::Draining | S::Stopping, R::Ended(exit)) => (S::Down, Some(exit.clone())),
-            (S::Draining | S::Stopping, R::Gone) => (S::Down, None),
-            // It was given up before it ended.
-            (S::Down | S::Crashed, R::Ended(_) | R::Gone) => {
-                self.release_eni(dyno.eni);
-                return;
-            }
-            // Nothing is there yet, or nothing is new.
-            (S::Starting, R::Gone)
-            | (S::Booting | S::Up | S::Draining | S::Stopping | S::Down | S::Crashed, R::Running) =>
-            {
-                return;
-            }
+        let (state, exit) = match dyno_step(&dyno, report) {
+            None => return,
+            Some(DynoStep::Release) => return self.release_eni(dyno.eni),
+            Some(DynoStep::Enter(state, exit)) => (state, exit),
         };
-        self.enter(&dyno, state, exit);
+        self.enter(&dyno, state, exit.clone());
         if state.ended() {
             self.release_eni(dyno.eni);
+            self.release_command_ended(&dyno, exit.as_ref());
         }
-        if state == S::Down && dyno.number.is_some() && !dyno.superseded {
+        if state == DynoState::Down && dyno.number.is_some() && !dyno.superseded {
             self.start_after(id);
         }
     }
@@ -477,7 +483,7 @@ impl Decision<'_> {
     pub(super) fn dyno_is_due(&mut self, dyno: &Dyno) {
         match dyno.state {
             DynoState::Booting => {
-                let seconds = BOOT_TIME.as_secs();
+                let seconds = Dyno::BOOT_TIME.as_secs();
                 let why = format!(
                     "R10 (Boot timeout) -> Web process failed to bind to $PORT within {seconds} \
                      seconds of launch"
@@ -486,7 +492,9 @@ impl Decision<'_> {
             }
             DynoState::Draining => self.enter(dyno, DynoState::Stopping, None),
             DynoState::Crashed => self.try_again(dyno),
-            DynoState::Starting | DynoState::Up | DynoState::Stopping | DynoState::Down => {}
+            // Only release commands have a time by which they must have ended.
+            DynoState::Starting | DynoState::Up => self.stop(dyno),
+            DynoState::Stopping | DynoState::Down => {}
         }
     }
 
@@ -510,14 +518,7 @@ impl Decision<'_> {
         let app = self.world.app(dyno.app).cloned();
         let space = self.world.space(dyno.space).cloned();
         let (Some(app), Some(space)) = (app, space) else { return true };
-        let before = self.world.clone();
-        let kept = self.changes.len();
-        if self.replace(&app, &space, dyno, crashes).is_ok() {
-            return true;
-        }
-        self.world = before;
-        self.changes.truncate(kept);
-        false
+        self.whole(|decision| decision.replace(&app, &space, dyno, crashes)).is_ok()
     }
 
     /// Has every app of a space start, now that the space is there.
@@ -526,11 +527,12 @@ impl Decision<'_> {
         for app in apps {
             // A refusal is for want of addresses; a new space has them all.
             let _ = self.settle_formation(app);
+            self.go_on(app, None);
         }
     }
 }
 
-/// What a request about some dynos was about.
+/// The reply to a request about some dynos.
 fn about(app: &App, which: &DynoSelection) -> Reply {
     match which {
         DynoSelection::One(id) => Key::Dyno(*id).into(),

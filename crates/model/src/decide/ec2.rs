@@ -71,11 +71,17 @@ impl Decision<'_> {
             }
             C::RunInstances(run) => self.run_instances(scope, run),
             C::TerminateInstances { instances } => self.terminate_instances(scope, instances),
-            C::CreatePeering { .. }
-            | C::AcceptPeering { .. }
-            | C::RejectPeering { .. }
-            | C::DeletePeering { .. }
-            | C::ModifyPeeringOptions { .. } => self.peering_command(scope, command),
+            C::CreatePeering { vpc, peer_vpc, peer_owner, peer_region, tags } => {
+                let owner = peer_owner.unwrap_or(scope.account);
+                let region = peer_region.unwrap_or(scope.region);
+                self.request_peering(scope, *vpc, *peer_vpc, (owner, region), tags)
+            }
+            C::AcceptPeering { peering } => self.accept_peering(scope, *peering),
+            C::RejectPeering { peering } => self.reject_peering(scope, *peering),
+            C::DeletePeering { peering } => self.delete_peering(scope, *peering),
+            C::ModifyPeeringOptions { peering, requester_dns, accepter_dns } => {
+                self.modify_peering(scope, *peering, *requester_dns, *accepter_dns)
+            }
             C::CreateTags { resources, tags } => self.create_tags(scope, resources, tags),
             C::DeleteTags { resources, tags } => self.delete_tags(scope, resources, tags),
         }

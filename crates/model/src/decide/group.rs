@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::lookup::{absent, missing};
+use super::lookup::{absent, missing, no_such_rule};
 use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, RulePeerSpec, RuleSpec};
 use crate::resource::*;
 use crate::{
     AccountId, Alias, Cidr, Code, Key, Kind, PortRange, PrefixedId, Refused, Scope,
-    SecurityGroupId, SecurityGroupRuleId, SmallMap, Traffic, VpcId,
+    SecurityGroupId, SecurityGroupRuleId, SmallMap, Timestamp, Traffic, VpcId,
 };
 
 /// EC2's quota of rules per group and direction.
 const MAX_RULES: usize = 60;
-/// How long names and descriptions may be.
+/// The most characters of names and descriptions.
 const MAX_TEXT: usize = 255;
-/// What EC2 allows in names and descriptions besides letters and digits.
+/// The characters that EC2 allows in names and descriptions besides letters and digits.
 const SPECIAL: &str = " ._-:/()#,@[]+=&;{}!$*";
 
 impl Decision<'_> {
@@ -60,7 +60,8 @@ impl Decision<'_> {
         let rules: SmallMap<_, _> =
             rules.into_iter().map(|rule| (SecurityGroupRuleId::fresh(self.ids), rule)).collect();
         let (name, description) = (name.into(), description.to_owned());
-        let group = SecurityGroup { id, vpc, name, description, rules, tags };
+        let created = self.now;
+        let group = SecurityGroup { id, vpc, name, description, rules, tags, created };
         self.put(group.clone());
         group
     }
@@ -121,6 +122,7 @@ impl Decision<'_> {
                 peer: self.peer(group.vpc, &spec.peer)?,
                 description: spec.description.clone().filter(|text| !text.is_empty()),
                 tags: tags.clone(),
+                created: self.now,
             };
             added.push(rule);
         }
@@ -358,9 +360,12 @@ pub(super) fn egress_to_anywhere() -> GroupRule {
 
 /// A rule for every kind of traffic.
 pub(super) fn rule(direction: Direction, peer: GroupPeer) -> GroupRule {
-    GroupRule { direction, traffic: Traffic::All, peer, description: None, tags: Tags::new() }
-}
-
-pub(super) fn no_such_rule(id: SecurityGroupRuleId) -> Refused {
-    absent(Code::GroupRuleNotFound, "security group rule ID", id)
+    GroupRule {
+        direction,
+        traffic: Traffic::All,
+        peer,
+        description: None,
+        tags: Tags::new(),
+        created: Timestamp::default(),
+    }
 }

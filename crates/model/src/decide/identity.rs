@@ -4,10 +4,13 @@ use super::space::is_slug;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, IdentityCommand, Reply};
 use crate::resource::{Access, AccessKey, Account, Role, Settings, Team, User};
-use crate::{AccessKeyId, AccountId, Code, Key, Only, Refused, Region, TeamId, UserId};
+use crate::{AccessKeyId, AccountId, Code, Key, Refused, Region, SettingsKey, TeamId, UserId};
 
 /// The name of the account that owns the spaces' VPCs.
 const PLATFORM: &str = "platform";
+/// How many seconds the clock may be ahead of the machine's at most: a hundred years, which is enough
+/// for any test and keeps all sums of times far from overflow.
+const MAX_CLOCK_OFFSET: u64 = 100 * 366 * 24 * 3600;
 
 impl Decision<'_> {
     pub(super) fn identity(&mut self, command: &IdentityCommand) -> Outcome {
@@ -27,6 +30,10 @@ impl Decision<'_> {
             C::SetInstance { instance } => {
                 self.operator_only()?;
                 self.set_instance(instance)
+            }
+            C::AdvanceClock { seconds } => {
+                self.operator_only()?;
+                self.advance_clock(*seconds)
             }
             C::CreateAccount { name } => {
                 self.operator_only()?;
@@ -76,15 +83,31 @@ impl Decision<'_> {
             emulator,
             instance: instance.to_owned(),
             created: self.now,
+            clock_offset: 0,
         });
-        Ok(Reply::Resources(vec![Key::Settings(Only), Key::Account(account)]))
+        Ok(Reply::Resources(vec![Key::Settings(SettingsKey), Key::Account(account)]))
     }
 
     fn set_instance(&mut self, instance: &str) -> Outcome {
         check_instance(instance)?;
         let settings = Settings::clone(&*self.settings()?);
         self.put(Settings { instance: instance.to_owned(), ..settings });
-        Ok(Key::Settings(Only).into())
+        Ok(Key::Settings(SettingsKey).into())
+    }
+
+    fn advance_clock(&mut self, seconds: u64) -> Outcome {
+        let settings = Settings::clone(&*self.settings()?);
+        let clock_offset = settings.clock_offset.saturating_add(seconds);
+        if clock_offset > MAX_CLOCK_OFFSET {
+            return refuse(
+                Code::InvalidParameterValue,
+                "The clock can be moved ahead by a hundred years in all, and not further.",
+            );
+        }
+        if clock_offset != settings.clock_offset {
+            self.put(Settings { clock_offset, ..settings });
+        }
+        Ok(Key::Settings(SettingsKey).into())
     }
 
     fn create_account(&mut self, name: &str) -> Outcome {
@@ -187,7 +210,10 @@ impl Decision<'_> {
         if !after.members.values().any(|role| *role == Role::Admin) {
             return refuse(
                 Code::Conflict,
-                format!("The team {} would have no admin any more.", before.name),
+                format!(
+                    "The team {} would be left without an admin; make another member one first.",
+                    before.name
+                ),
             );
         }
         if after.members != before.members {

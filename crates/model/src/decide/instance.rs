@@ -3,6 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+
 use super::lookup::missing;
 use super::subnet::full;
 use super::{Decision, Outcome, refuse};
@@ -13,11 +17,11 @@ use crate::{
     WorkloadId,
 };
 
-/// How many instances one request may ask for.
+/// The most instances that one request may ask for.
 const MAX_COUNT: u16 = 100;
 /// EC2's quota of groups per interface.
 const MAX_GROUPS: usize = 5;
-/// How long user data may be, decoded.
+/// The most bytes of user data, decoded.
 const MAX_USER_DATA: usize = 16 * 1024;
 const DEFAULT_TYPE: &str = "t3.micro";
 
@@ -141,7 +145,8 @@ impl Decision<'_> {
         Ok(groups.into_iter().collect())
     }
 
-    /// As many as the subnet has addresses for, if these are enough.
+    /// The number of instances to start: as many as the subnet has addresses for, if these are
+    /// enough.
     fn count_for(&self, subnet: &Subnet, run: &RunInstances) -> Result<u16, Refused> {
         if run.address.is_some() {
             return Ok(1);
@@ -223,14 +228,18 @@ fn is_type(text: &str) -> bool {
         && text.split_once('.').is_some_and(|(family, size)| word(family) && word(size))
 }
 
+/// Base64 in which only what is left of the last bits does not matter.
+const STRICT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
 /// Whether text is base64 of at most as much as user data may be.
 fn check_user_data(text: &str) -> Result<(), Refused> {
-    let digits = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
-    let is_digit = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
-    if !text.len().is_multiple_of(4) || !digits.bytes().all(is_digit) {
+    let Ok(decoded) = STRICT.decode(text) else {
         return refuse(Code::UserDataMalformed, "Invalid BASE64 encoding of user data");
-    }
-    if digits.len() * 3 / 4 > MAX_USER_DATA {
+    };
+    if decoded.len() > MAX_USER_DATA {
         return refuse(
             Code::UserDataMalformed,
             format_args!("User data is limited to {MAX_USER_DATA} bytes"),

@@ -9,10 +9,10 @@ use super::{Decision, refuse};
 use crate::resource::*;
 use crate::{
     AclId, Alias, Code, EniId, IgwId, InstanceId, Key, Kind, PcxId, Record, Refused, RouteTableId,
-    Scope, SecurityGroupId, SubnetId, VpcId,
+    Scope, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
 };
 
-/// What lies in a VPC.
+/// A resource that lies in a VPC.
 pub(super) trait InVpc {
     fn vpc(&self) -> VpcId;
 }
@@ -32,6 +32,11 @@ in_vpc!(Subnet, RouteTable, SecurityGroup, NetworkAcl, Eni);
 /// A refusal for an id that means nothing to the caller.
 pub(super) fn absent(code: Code, what: &str, id: impl std::fmt::Display) -> Refused {
     Refused::new(code, format_args!("The {what} '{id}' does not exist"))
+}
+
+/// A refusal for a rule that is in no group of the caller.
+pub(super) fn no_such_rule(id: SecurityGroupRuleId) -> Refused {
+    absent(Code::GroupRuleNotFound, "security group rule ID", id)
 }
 
 macro_rules! own {
@@ -101,7 +106,7 @@ impl Decision<'_> {
         }
     }
 
-    /// The same for what lies in a VPC.
+    /// A resource that lies in a VPC which the caller may change.
     pub(super) fn in_editable<T: InVpc>(&self, scope: Scope, inside: T) -> Result<T, Refused> {
         self.editable_vpc(scope, inside.vpc()).map(|_| inside)
     }
@@ -110,7 +115,7 @@ impl Decision<'_> {
         self.world.vpc(vpc).is_some_and(|vpc| scope.holds(vpc))
     }
 
-    /// What an earlier request with the same token made, if there was one.
+    /// The resource that an earlier request with the same client token made, if there was one.
     pub(super) fn repeated(
         &self,
         scope: Scope,
@@ -120,7 +125,12 @@ impl Decision<'_> {
         let Some(token) = token else { return Ok(None) };
         let alias = Alias::Request(scope, kind, token.token.as_str().into());
         let Some(key) = self.world.find(&alias) else { return Ok(None) };
-        if self.world.get(key).and_then(client_token).is_some_and(|t| t.digest == token.digest) {
+        if self
+            .world
+            .get(key)
+            .and_then(Record::client_token)
+            .is_some_and(|first| first.is_repeated_by(token))
+        {
             return Ok(Some(key));
         }
         refuse(
@@ -133,37 +143,15 @@ impl Decision<'_> {
     }
 }
 
-fn client_token(record: &Record) -> Option<&ClientToken> {
-    match record {
-        Record::RouteTable(r) => r.client_token.as_ref(),
-        Record::NetworkAcl(r) => r.client_token.as_ref(),
-        Record::Instance(r) => r.client_token.as_ref(),
-        Record::Settings(_)
-        | Record::Account(_)
-        | Record::AccessKey(_)
-        | Record::User(_)
-        | Record::Token(_)
-        | Record::Team(_)
-        | Record::Space(_)
-        | Record::App(_)
-        | Record::Slug(_)
-        | Record::Release(_)
-        | Record::Dyno(_)
-        | Record::Addon(_)
-        | Record::Vpc(_)
-        | Record::Subnet(_)
-        | Record::SecurityGroup(_)
-        | Record::Eni(_)
-        | Record::Peering(_)
-        | Record::InternetGateway(_)
-        | Record::DhcpOptions(_) => None,
-    }
-}
-
 /// A refusal for a parameter that is not there.
 pub(super) fn missing<T>(parameter: &str) -> Result<T, Refused> {
     refuse(
         Code::MissingParameter,
         format_args!("The request must contain the parameter {parameter}"),
     )
+}
+
+/// Whether a text is a SHA-256 in hexadecimal.
+pub(super) fn is_sha256(text: &str) -> bool {
+    hex::decode_to_slice(text, &mut [0; 32]).is_ok()
 }

@@ -4,46 +4,19 @@ use std::sync::Arc;
 
 use super::tag::check_tags;
 use super::{Decision, Outcome, refuse};
-use crate::command::{Ec2Command, Reply};
+use crate::command::Reply;
+use crate::fit::{Fit, Side};
 use crate::resource::{
     IllegalTransition, PEERING_EXPIRY, Peering, PeeringEvent, PeeringKind, PeeringSide,
-    PeeringState, PeeringStatus, RouteTable, RouteTo, Vpc, VpcRole,
+    PeeringState, PeeringStatus, RouteTable, RouteTo, Vpc,
 };
 use crate::{AccountId, Cidr, Code, Key, PcxId, PrefixedId, Refused, Region, Scope, Tags, VpcId};
 
-/// How many requests of an account may wait at a time.
+/// The most requests of an account that may wait at a time.
 const OUTSTANDING_LIMIT: usize = 25;
-/// How many peerings a customer's VPC may have; a space has a limit of its own (R24).
-const ACTIVE_LIMIT: usize = 50;
 
 impl Decision<'_> {
-    pub(super) fn peering_command(&mut self, scope: Scope, command: &Ec2Command) -> Outcome {
-        use Ec2Command as C;
-        match command {
-            C::CreatePeering { vpc, peer_vpc, peer_owner, peer_region, tags } => {
-                let owner = peer_owner.unwrap_or(scope.account);
-                let region = peer_region.unwrap_or(scope.region);
-                self.request_peering(scope, *vpc, *peer_vpc, (owner, region), tags)
-            }
-            C::AcceptPeering { peering } => {
-                let peering = self.answerable(scope, *peering, "accept", "accepted")?;
-                self.accept(&peering)?;
-                Ok(Key::Peering(peering.id).into())
-            }
-            C::RejectPeering { peering } => {
-                let peering = self.answerable(scope, *peering, "reject", "accepted or rejected")?;
-                self.step(&peering, PeeringEvent::Reject, Some(scope.account))?;
-                Ok(Reply::Done)
-            }
-            C::DeletePeering { peering } => self.delete_peering(scope, *peering),
-            C::ModifyPeeringOptions { peering, requester_dns, accepter_dns } => {
-                self.modify_peering(scope, *peering, *requester_dns, *accepter_dns)
-            }
-            _ => refuse(Code::OperationNotPermitted, "this is not about peering"),
-        }
-    }
-
-    fn request_peering(
+    pub(super) fn request_peering(
         &mut self,
         scope: Scope,
         vpc: VpcId,
@@ -61,7 +34,9 @@ impl Decision<'_> {
         if own.role.is_some() {
             return refuse(
                 Code::OperationNotPermitted,
-                format!("{vpc} belongs to the platform: a peering with it is asked for by others"),
+                format!(
+                    "{vpc} belongs to the platform, which requests no peerings: request it from the other VPC"
+                ),
             );
         }
         check_tags(tags)?;
@@ -70,9 +45,10 @@ impl Decision<'_> {
         }
         self.check_outstanding(scope.account)?;
         // Why it fails is not said: whether the other VPC exists is its owner's business.
-        let accepter = self.world.vpc(peer).filter(|v| {
-            let there = v.account == owner && v.region == region;
-            there && !matches!(v.role, Some(VpcRole::Data(_))) && overlap(&own, v).is_none()
+        let accepter = self.world.vpc(peer).filter(|there| {
+            let side = |vpc| Side::of(&self.world, vpc);
+            let named = there.account == owner && there.region == region;
+            named && !Fit::of(side(&own), side(there)).fails_request()
         });
         let state = match accepter {
             Some(_) => PeeringState::PendingAcceptance,
@@ -143,6 +119,18 @@ impl Decision<'_> {
         Ok(())
     }
 
+    pub(super) fn accept_peering(&mut self, scope: Scope, id: PcxId) -> Outcome {
+        let peering = self.answerable(scope, id, "accept", "accepted")?;
+        self.accept(&peering)?;
+        Ok(Key::Peering(peering.id).into())
+    }
+
+    pub(super) fn reject_peering(&mut self, scope: Scope, id: PcxId) -> Outcome {
+        let peering = self.answerable(scope, id, "reject", "accepted or rejected")?;
+        self.step(&peering, PeeringEvent::Reject, Some(scope.account))?;
+        Ok(Reply::Done)
+    }
+
     /// A peering that the caller sees, unless it is the platform's own: that one nobody may touch
     /// (R14).
     fn touchable_peering(&self, scope: Scope, id: PcxId) -> Result<Arc<Peering>, Refused> {
@@ -185,7 +173,7 @@ impl Decision<'_> {
         Ok(peering)
     }
 
-    fn delete_peering(&mut self, scope: Scope, id: PcxId) -> Outcome {
+    pub(super) fn delete_peering(&mut self, scope: Scope, id: PcxId) -> Outcome {
         let peering = self.touchable_peering(scope, id)?;
         let pending = peering.status(self.now) == PeeringStatus::PendingAcceptance;
         if pending && peering.requester.account != scope.account {
@@ -202,7 +190,7 @@ impl Decision<'_> {
         Ok(Reply::Done)
     }
 
-    fn modify_peering(
+    pub(super) fn modify_peering(
         &mut self,
         scope: Scope,
         id: PcxId,
@@ -270,7 +258,7 @@ impl Decision<'_> {
     }
 }
 
-/// What both APIs share.
+/// The steps of the life cycle that both APIs share.
 impl Decision<'_> {
     /// Takes a step of the life cycle. Where the fabric is not to carry it any more, the
     /// platform's own routes to it go; customers' stay, as blackholes.
@@ -296,27 +284,16 @@ impl Decision<'_> {
     pub(super) fn accept(&mut self, peering: &Peering) -> Result<(), Refused> {
         let state =
             peering.next(PeeringEvent::Accept, self.now).map_err(|e| illegal(peering.id, e))?;
+        let fit = Fit::of_peering(&self.world, peering);
         let vpc = |side: &PeeringSide| self.world.vpc(side.vpc).cloned();
         let sides = vpc(&peering.requester).zip(vpc(&peering.accepter));
-        let Some((requester, accepter)) = sides.filter(|(r, a)| overlap(r, a).is_none()) else {
+        let Some((requester, accepter)) = sides.filter(|_| !fit.fails_request()) else {
             return self.step(peering, PeeringEvent::Overlap, None);
         };
-        self.check_reverse(peering)?;
-        self.check_active(&requester)?;
-        self.check_active(&accepter)?;
-        let space = match accepter.role {
-            None => None,
-            Some(VpcRole::Space(id)) => self.world.space(id).cloned(),
-            Some(VpcRole::Data(_)) => {
-                return refuse(
-                    Code::OperationNotPermitted,
-                    format!("{} belongs to the platform and cannot be peered with", accepter.id),
-                );
-            }
-        };
-        if let Some(space) = &space {
-            self.check_space_accept(space, &requester)?;
+        if let Some(refused) = fit.refusal() {
+            return Err(refused);
         }
+        let space = self.world.space_of_vpc(&accepter).cloned();
         let side = |side: &PeeringSide, vpc: &Vpc| PeeringSide {
             cidrs: vpc.blocks().collect(),
             ..side.clone()
@@ -330,32 +307,6 @@ impl Decision<'_> {
         });
         if let Some(space) = space {
             self.put_platform_route(space.vpc, requester.primary(), peering.id);
-        }
-        Ok(())
-    }
-
-    /// Two peerings between the same two VPCs would be two ways between them.
-    fn check_reverse(&self, peering: &Peering) -> Result<(), Refused> {
-        let (from, to) = (peering.requester.vpc, peering.accepter.vpc);
-        let between = |p: &&Arc<Peering>| {
-            p.id != peering.id && p.carries() && p.other_side(from).is_some_and(|s| s.vpc == to)
-        };
-        match self.world.peerings_of(Key::Vpc(from)).find(between) {
-            None => Ok(()),
-            Some(live) => refuse(
-                Code::PeeringExists,
-                format!("The vpc peering connection identified by {} already exists.", live.id),
-            ),
-        }
-    }
-
-    fn check_active(&self, vpc: &Vpc) -> Result<(), Refused> {
-        let active = || self.world.peerings_of(Key::Vpc(vpc.id)).filter(|p| p.carries()).count();
-        if vpc.role.is_none() && active() >= ACTIVE_LIMIT {
-            return refuse(
-                Code::PeeringActiveLimit,
-                format!("{} has {ACTIVE_LIMIT} active peerings; it can have no more.", vpc.id),
-            );
         }
         Ok(())
     }
@@ -399,11 +350,6 @@ impl Decision<'_> {
             self.put(table);
         }
     }
-}
-
-/// The first two blocks of two VPCs that have an address in common.
-pub(super) fn overlap(a: &Vpc, b: &Vpc) -> Option<(Cidr, Cidr)> {
-    a.blocks().flat_map(|x| b.blocks().map(move |y| (x, y))).find(|(x, y)| x.overlaps(*y))
 }
 
 fn side_of(vpc: &Vpc) -> PeeringSide {

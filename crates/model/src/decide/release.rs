@@ -3,36 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::app::{check_command, check_environment};
-use super::dyno::ONE_OFF;
+use super::lookup::is_sha256;
 use super::{Decision, Outcome, refuse};
-use crate::command::{PlatformCommand, Reply};
-use crate::plan::names::process_label;
-use crate::resource::{App, DynoSize, Formation, Release, Slug};
+use crate::command::{Reply, StoredCode};
+use crate::names::process_label;
+use crate::resource::{App, Dyno, DynoSize, Formation, Release, ReleaseStatus, Slug};
 use crate::{AppId, Code, Key, Refused, ReleaseId, SlugId};
 
 /// Releases of one app that are kept; of those before, what still runs is kept too.
 const KEPT_RELEASES: usize = 100;
 const MAX_PROCESS_TYPES: usize = 50;
 const MAX_DESCRIPTION: usize = 255;
-const SHA256_DIGITS: usize = 64;
 
 impl Decision<'_> {
-    pub(super) fn release_command(&mut self, command: &PlatformCommand) -> Outcome {
-        use PlatformCommand as C;
-        match command {
-            C::CreateSlug { app, process_types, commit, checksum } => {
-                self.create_slug(*app, process_types, commit.as_deref(), checksum.as_deref())
-            }
-            C::CreateRelease { app, slug, description } => {
-                self.deploy(*app, *slug, description.as_deref())
-            }
-            C::Rollback { app, release } => self.roll_back(*app, *release),
-            C::SetConfig { app, changes } => self.set_config(*app, changes),
-            _ => refuse(Code::OperationNotPermitted, "this is not about releases"),
-        }
-    }
-
-    fn create_slug(
+    pub(super) fn create_slug(
         &mut self,
         app: AppId,
         process_types: &BTreeMap<String, String>,
@@ -42,6 +26,7 @@ impl Decision<'_> {
         let (app, _) = self.seen_app(app)?;
         check_process_types(process_types)?;
         let checksum = checksum.map(check_checksum).transpose()?;
+        self.forget_unreleased(app.id);
         let id = SlugId::fresh(self.ids);
         self.put(Slug {
             id,
@@ -50,6 +35,7 @@ impl Decision<'_> {
             commit: commit.map(one_line),
             checksum,
             size: None,
+            unpacked: None,
             released: false,
             created: self.now,
             updated: self.now,
@@ -59,26 +45,30 @@ impl Decision<'_> {
 
     /// A slug's code is there. What its maker said of process types comes before what the code
     /// itself says.
-    pub(super) fn store_slug(
-        &mut self,
-        id: SlugId,
-        size: u64,
-        from_code: &BTreeMap<String, String>,
-    ) -> Outcome {
+    pub(super) fn store_slug(&mut self, id: SlugId, stored: &StoredCode) -> Outcome {
         let unknown = || Refused::new(Code::NotFound, "Couldn't find that slug.");
         let slug = self.world.slug(id).cloned().ok_or_else(unknown)?;
         if slug.size.is_some() {
             return refuse(Code::Conflict, "The slug's code was uploaded already.");
         }
-        let mut process_types = from_code.clone();
+        self.make_code_room(&slug, stored.unpacked, stored.room)?;
+        let mut process_types = stored.process_types.clone();
         process_types.extend(slug.process_types.clone());
         check_process_types(&process_types)?;
-        self.put(Slug { process_types, size: Some(size), updated: self.now, ..Slug::clone(&slug) });
+        let (size, unpacked) = (Some(stored.size), Some(stored.unpacked));
+        let slug = Slug::clone(&slug);
+        self.put(Slug { process_types, size, unpacked, updated: self.now, ..slug });
         Ok(Key::Slug(id).into())
     }
 
-    fn deploy(&mut self, app: AppId, slug: SlugId, description: Option<&str>) -> Outcome {
+    pub(super) fn deploy(
+        &mut self,
+        app: AppId,
+        slug: SlugId,
+        description: Option<&str>,
+    ) -> Outcome {
         let (app, _) = self.seen_app(app)?;
+        self.check_queue(&app)?;
         let found = self.world.slug(slug).filter(|slug| slug.app == app.id).cloned();
         let slug = found.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that slug."))?;
         if slug.size.is_none() {
@@ -107,8 +97,9 @@ impl Decision<'_> {
         self.release(app, Some(slug.id), description)
     }
 
-    fn roll_back(&mut self, app: AppId, release: ReleaseId) -> Outcome {
+    pub(super) fn roll_back(&mut self, app: AppId, release: ReleaseId) -> Outcome {
         let (app, _) = self.seen_app(app)?;
+        self.check_queue(&app)?;
         let found = self.world.release(release).filter(|release| release.app == app.id).cloned();
         let old =
             found.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that release."))?;
@@ -116,6 +107,16 @@ impl Decision<'_> {
             return refuse(
                 Code::InvalidParameterValue,
                 format!("The release v{} has no code to roll back to.", old.version),
+            );
+        }
+        if old.status != ReleaseStatus::Succeeded {
+            return refuse(
+                Code::InvalidParameterValue,
+                format!(
+                    "The release v{} is {}: only one that succeeded can be rolled back to.",
+                    old.version,
+                    old.status.name()
+                ),
             );
         }
         // What an add-on says follows the add-on, which a rollback neither makes nor removes.
@@ -136,7 +137,11 @@ impl Decision<'_> {
         attachments.flat_map(|(_, variables)| variables.iter().cloned()).collect()
     }
 
-    fn set_config(&mut self, app: AppId, changes: &BTreeMap<String, Option<String>>) -> Outcome {
+    pub(super) fn set_config(
+        &mut self,
+        app: AppId,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Outcome {
         let (app, _) = self.seen_app(app)?;
         let mut config = app.config.clone();
         let (mut set, mut removed) = (Vec::new(), Vec::new());
@@ -153,6 +158,7 @@ impl Decision<'_> {
         if set.is_empty() && removed.is_empty() {
             return Ok(Key::App(app.id).into());
         }
+        self.check_queue(&app)?;
         let attached = self.attached_variables(app.id);
         if let Some(name) = set.iter().chain(&removed).find(|name| attached.contains(**name)) {
             return refuse(
@@ -169,43 +175,58 @@ impl Decision<'_> {
         };
         let parts = [part("Set", &set), part("Remove", &removed)];
         let description = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
-        let slug = self.world.release(app.release).and_then(|release| release.slug);
-        self.release(App { config, ..App::clone(&app) }, slug, description)
+        self.release(App { config, ..App::clone(&app) }, None, description)
     }
 
-    /// Makes a release of an app as it is from now on, and has its dynos follow.
+    /// Makes a release of an app as it is from now on, with some code or with that of the release
+    /// before it, and has its dynos follow: at once, or when its turn has come and its release
+    /// command has ended well.
     pub(super) fn release(
         &mut self,
         app: App,
         slug: Option<SlugId>,
         description: String,
     ) -> Outcome {
-        let last = self.world.releases_of(Key::App(app.id)).map(|release| release.version).max();
+        let last = self.world.releases_of(Key::App(app.id)).max_by_key(|release| release.version);
+        let version = last.map_or(0, |release| release.version) + 1;
+        let (inherits_code, slug) = (slug.is_none(), slug.or_else(|| self.latest_code(&app)));
+        let at_once = self.pending_release(app.id).is_none() && self.release_line(slug).is_none();
         let id = ReleaseId::fresh(self.ids);
         self.put(Release {
             id,
             app: app.id,
-            version: last.unwrap_or(0) + 1,
+            version,
             slug,
+            inherits_code,
             config: app.config.clone(),
             description: one_line(&description),
             user: self.acting_user(),
+            status: if at_once { ReleaseStatus::Succeeded } else { ReleaseStatus::Pending },
+            command: None,
             created: self.now,
+            settled: None,
         });
         let app_id = app.id;
-        self.put(App { release: id, updated: self.now, ..app });
+        let release = if at_once { id } else { app.release };
+        self.put(App { release, updated: self.now, ..app });
         self.forget_releases(app_id);
-        self.settle_formation(app_id)?;
+        match at_once {
+            true => self.settle_formation(app_id)?,
+            false => self.take_turns(app_id, None, &mut None)?,
+        }
         Ok(Reply::Resources(vec![Key::Release(id), Key::App(app_id)]))
     }
 
-    /// Forgets the oldest releases, but none that a dyno runs, and code that only they had.
+    /// Forgets the oldest releases, but none that a dyno runs, that waits or that is current, and
+    /// code that only they had.
     fn forget_releases(&mut self, app: AppId) {
         let running = self.world.dynos_in(Key::App(app)).filter(|dyno| !dyno.state.ended());
-        let runs: BTreeSet<_> = running.map(|dyno| dyno.release).collect();
+        let mut needed: BTreeSet<_> = running.map(|dyno| dyno.release).collect();
+        needed.extend(self.world.app(app).map(|app| app.release));
         let mut all: Vec<_> = self.world.releases_of(Key::App(app)).cloned().collect();
+        needed.extend(all.iter().filter(|r| r.status == ReleaseStatus::Pending).map(|r| r.id));
         all.sort_unstable_by_key(|release| std::cmp::Reverse(release.version));
-        for release in all.iter().skip(KEPT_RELEASES).filter(|r| !runs.contains(&r.id)) {
+        for release in all.iter().skip(KEPT_RELEASES).filter(|r| !needed.contains(&r.id)) {
             self.delete(Key::Release(release.id));
             if let Some(slug) = release.slug.map(Key::Slug)
                 && self.world.releases_of(slug).next().is_none()
@@ -216,7 +237,7 @@ impl Decision<'_> {
     }
 }
 
-/// What people write for people: one line, and not too long.
+/// Cuts a description to one line of a bounded length.
 fn one_line(text: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().take(MAX_DESCRIPTION).map(plain).collect()
@@ -238,13 +259,14 @@ fn check_process_types(types: &BTreeMap<String, String>) -> Result<(), Refused> 
             && name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && name.ends_with(|c: char| c.is_ascii_alphanumeric());
         let label = process_label(name);
-        if !well_formed || label == ONE_OFF {
+        if !well_formed || label == Dyno::ONE_OFF {
             return refuse(
                 Code::InvalidParameterValue,
                 format!(
                     "'{name}' cannot name a process type: that takes 1 to 63 letters, digits, \
                      hyphens and underscores, begins and ends with a letter or digit, and is not \
-                     '{ONE_OFF}'."
+                     '{}'.",
+                    Dyno::ONE_OFF
                 ),
             );
         }
@@ -266,11 +288,11 @@ fn check_process_types(types: &BTreeMap<String, String>) -> Result<(), Refused> 
 fn check_checksum(text: &str) -> Result<String, Refused> {
     let digits = text.split_once(':').map_or(text, |(_, digits)| digits);
     let known = text.split_once(':').is_none_or(|(kind, _)| kind.eq_ignore_ascii_case("sha256"));
-    if known && digits.len() == SHA256_DIGITS && digits.bytes().all(|c| c.is_ascii_hexdigit()) {
+    if known && is_sha256(digits) {
         return Ok(digits.to_ascii_lowercase());
     }
     refuse(
         Code::InvalidParameterValue,
-        format!("'{text}' is not a checksum: it must be SHA256: and {SHA256_DIGITS} digits."),
+        format!("'{text}' is not a checksum: it must be SHA256: and 64 digits."),
     )
 }

@@ -17,7 +17,7 @@ const MAX_ROUTES: usize = 500;
 /// EC2 keeps this for its own services, in every VPC.
 const SERVICES: Cidr = Cidr::new(169, 254, 168, 0, 22);
 
-/// What a route table's association is of.
+/// The other end of a route table's association.
 enum Associated {
     /// A subnet with a table of its own.
     Subnet(Arc<Subnet>),
@@ -51,6 +51,7 @@ impl Decision<'_> {
             routes: SmallMap::new(),
             client_token: client_token.map(|token| token.of(scope)),
             tags: tags.clone(),
+            created: self.now,
         });
         Ok(Key::RouteTable(id).into())
     }
@@ -174,7 +175,7 @@ impl Decision<'_> {
         self.check_target(scope, &table, target)?;
         self.check_destination(&table, destination, target)?;
         match table.routes.get(&destination) {
-            // The same route again is no other route.
+            // Asking for a route that is there already changes nothing.
             Some(old) if *old == target => return Ok(Reply::Done),
             Some(_) => return Err(route_exists(destination)),
             None => {}

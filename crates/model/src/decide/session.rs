@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::identity::{is_plain, not_found};
+use super::lookup::is_sha256;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, NewToken, Reply};
 use crate::resource::{PasswordHash, Token, User};
 use crate::{Alias, Code, Key, Refused, Timestamp, TokenId, UserId};
 
-/// How many tokens a user may have; more are a mistake of some script.
+/// The most tokens that a user may have; more are a mistake of some script.
 const MOST_TOKENS: usize = 500;
 /// The longest time that a token is given to live, if it ends at all.
 const LONGEST_LIFE: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
@@ -43,7 +44,7 @@ impl Decision<'_> {
         if let Some(Key::Token(id)) = self.world.find(&Alias::Token(new.hash.as_str().into())) {
             return match self.world.token(id) {
                 Some(token) if token.user == new.user => Ok(Key::Token(id).into()),
-                _ => refuse(Code::Conflict, "This token is somebody else's."),
+                _ => refuse(Code::Conflict, "This token belongs to another user."),
             };
         }
         let expires = new.lives.map(|lives| self.expiry(lives)).transpose()?;
@@ -96,7 +97,7 @@ impl Decision<'_> {
         let token = self.own_token(id)?;
         check_hash(hash)?;
         if self.world.find(&Alias::Token(hash.into())).is_some() {
-            return refuse(Code::Conflict, "There is such a token already.");
+            return refuse(Code::Conflict, "Another token has this secret already.");
         }
         self.put(Token { hash: hash.to_owned(), updated: Some(self.now), ..token });
         Ok(Key::Token(id).into())
@@ -123,8 +124,8 @@ impl Decision<'_> {
 }
 
 fn check_hash(hash: &str) -> Result<(), Refused> {
-    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if hash.len() == 64 && hash.bytes().all(hex) {
+    // Who asks with a token is found by its hash, so there is one way to write that.
+    if is_sha256(hash) && !hash.contains(|c: char| c.is_ascii_uppercase()) {
         return Ok(());
     }
     refuse(Code::InvalidParameterValue, "A token is known by its SHA-256 in 64 hexadecimal digits.")

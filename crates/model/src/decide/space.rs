@@ -1,40 +1,17 @@
-//! Rules of spaces: who may change them, what blocks they have, and which VPCs may be peered with
-//! them.
+//! Rules of spaces: who may change them and answer requests for peerings with them.
 
 use std::sync::Arc;
 
-use super::allocate::NewSpace;
 use super::{Decision, Outcome, refuse};
-use crate::command::{Caller, PlatformCommand};
-use crate::resource::{Peering, PeeringEvent, PeeringKind, PeeringStatus, Role, Space, Vpc};
-use crate::{Cidr, Code, Key, PcxId, Refused, SpaceId, TeamId};
+use crate::command::Caller;
+use crate::resource::{Peering, PeeringEvent, PeeringKind, PeeringStatus, Role, Space};
+use crate::{Code, Key, PcxId, Refused, SpaceId, TeamId};
 
 /// As many peerings as AWS lets one VPC have; the operator can raise a space's limit up to here.
 const MAX_PEERING_LIMIT: u16 = 125;
 
 impl Decision<'_> {
-    pub(super) fn space_command(&mut self, command: &PlatformCommand) -> Outcome {
-        use PlatformCommand as C;
-        match command {
-            C::CreateSpace { name, team, region, cidr, data_cidr } => {
-                let (team, region, cidr, data_cidr) = (*team, *region, *cidr, *data_cidr);
-                self.create_space(&NewSpace { name, team, region, cidr, data_cidr })
-            }
-            C::DeleteSpace { space } => self.delete_space(*space),
-            C::RenameSpace { space, name } => self.rename_space(*space, name),
-            C::SetPeeringLimit { space, limit } => self.set_peering_limit(*space, *limit),
-            C::SetInboundRules { space, rules } => self.set_inbound_rules(*space, rules),
-            C::SetSpaceAccess { space, user, create_apps } => {
-                self.set_space_access(*space, *user, *create_apps)
-            }
-            C::TransferSpace { space, team } => self.transfer_space(*space, *team),
-            C::AcceptPeering { space, peering } => self.accept_for_space(*space, *peering),
-            C::DeletePeering { space, peering } => self.delete_for_space(*space, *peering),
-            _ => refuse(Code::OperationNotPermitted, "this is not about spaces"),
-        }
-    }
-
-    fn rename_space(&mut self, id: SpaceId, name: &str) -> Outcome {
+    pub(super) fn rename_space(&mut self, id: SpaceId, name: &str) -> Outcome {
         let space = self.space_to_change(id)?;
         if space.name != name {
             self.check_space_name(name)?;
@@ -43,7 +20,7 @@ impl Decision<'_> {
         Ok(Key::Space(id).into())
     }
 
-    fn set_peering_limit(&mut self, id: SpaceId, limit: u16) -> Outcome {
+    pub(super) fn set_peering_limit(&mut self, id: SpaceId, limit: u16) -> Outcome {
         let (space, _) = self.seen_space(id)?;
         if !self.is_operator() {
             return refuse(
@@ -67,7 +44,7 @@ impl Decision<'_> {
         Ok(Key::Space(id).into())
     }
 
-    fn accept_for_space(&mut self, space: SpaceId, id: PcxId) -> Outcome {
+    pub(super) fn accept_for_space(&mut self, space: SpaceId, id: PcxId) -> Outcome {
         let space = self.space_to_change(space)?;
         let peering = self.peering_of_space(&space, id)?;
         match peering.status(self.now) {
@@ -84,7 +61,7 @@ impl Decision<'_> {
         Ok(Key::Peering(id).into())
     }
 
-    fn delete_for_space(&mut self, space: SpaceId, id: PcxId) -> Outcome {
+    pub(super) fn delete_for_space(&mut self, space: SpaceId, id: PcxId) -> Outcome {
         let space = self.space_to_change(space)?;
         let peering = self.peering_of_space(&space, id)?;
         match peering.status(self.now) {
@@ -121,72 +98,6 @@ impl Decision<'_> {
             .filter(|p| p.visible_to(account, space.region, self.now))
             .cloned()
             .ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that peering connection."))
-    }
-
-    /// What the platform demands of a VPC beyond EC2's rules (R2, R3, R24).
-    pub(super) fn check_space_accept(&self, space: &Space, peer: &Vpc) -> Result<(), Refused> {
-        let primary = peer.primary();
-        if primary.rfc1918().is_none() {
-            return refuse(
-                Code::InvalidParameterValue,
-                format!(
-                    "The block {primary} of {} lies outside 10.0.0.0/8, 172.16.0.0/12 and \
-                     192.168.0.0/16; a VPC that is peered with a space must have its primary \
-                     block inside one of them.",
-                    peer.id
-                ),
-            );
-        }
-        self.check_blocks_free(space, peer)?;
-        self.check_peering_limit(space)
-    }
-
-    fn check_blocks_free(&self, space: &Space, peer: &Vpc) -> Result<(), Refused> {
-        let mut taken = vec![
-            (
-                space.data_cidr,
-                format!("the block of the data services of the space {}", space.name),
-            ),
-            (Space::RESERVED, "which is reserved".to_owned()),
-        ];
-        for other in self.customer_peerings(space) {
-            if let Some(side) = other.other_side(space.vpc) {
-                let whose = format!("a block of {}, peered as {}", side.vpc, other.id);
-                taken.extend(side.cidrs.iter().map(|cidr| (*cidr, whose.clone())));
-            }
-        }
-        let clash = |block: Cidr| taken.iter().find(|(other, _)| other.overlaps(block));
-        match peer.blocks().find_map(|block| clash(block).map(|clash| (block, clash))) {
-            None => Ok(()),
-            Some((block, (other, whose))) => refuse(
-                Code::InvalidParameterValue,
-                format!("The block {block} of {} overlaps {other}, {whose}.", peer.id),
-            ),
-        }
-    }
-
-    fn check_peering_limit(&self, space: &Space) -> Result<(), Refused> {
-        let limit = space.peering_limit;
-        if self.customer_peerings(space).count() < usize::from(limit) {
-            return Ok(());
-        }
-        refuse(
-            Code::LimitExceeded,
-            format!(
-                "The space {name} is peered with {limit} VPCs already, which is its limit. Open a \
-                 support ticket; the operator raises it with `causeway spaces:limits:set --space \
-                 {name} --peerings {next}`.",
-                name = space.name,
-                next = limit.saturating_add(1)
-            ),
-        )
-    }
-
-    /// The customers' peerings that a space has at present.
-    fn customer_peerings(&self, space: &Space) -> impl Iterator<Item = &Arc<Peering>> + '_ {
-        self.world
-            .peerings_of(Key::Vpc(space.vpc))
-            .filter(|p| p.kind == PeeringKind::Customer && p.carries())
     }
 
     /// A name that a new space may have.
@@ -230,11 +141,7 @@ impl Decision<'_> {
     /// what it asked for is not there for it.
     pub(super) fn role_in(&self, team: TeamId, unseen: &str) -> Result<Role, Refused> {
         self.check_platform_caller()?;
-        let role = self.world.team(team).and_then(|team| match self.caller {
-            Caller::Operator | Caller::System => Some(Role::Admin),
-            Caller::User(user) => team.members.get(&user).copied(),
-            Caller::Account { .. } => None,
-        });
+        let role = self.world.team(team).and_then(|team| self.caller.role_in(team));
         role.ok_or_else(|| Refused::new(Code::NotFound, unseen))
     }
 
@@ -250,8 +157,8 @@ impl Decision<'_> {
     /// A space that the caller may change.
     pub(super) fn space_to_change(&self, id: SpaceId) -> Result<Arc<Space>, Refused> {
         match self.seen_space(id)? {
-            (space, Role::Admin) => Ok(space),
-            (space, Role::Member) => refuse(
+            (space, role) if role.may_change_spaces() => Ok(space),
+            (space, _) => refuse(
                 Code::UnauthorizedOperation,
                 format!(
                     "You do not have access to change the space {}; only admins of the team can \

@@ -79,7 +79,7 @@ impl Decision<'_> {
         Ok(Key::Space(id).into())
     }
 
-    /// What was said of somebody in a team's spaces ends with the membership.
+    /// Forgets in which of a team's spaces a former member could not make apps.
     pub(super) fn forget_space_access(&mut self, team: TeamId, user: UserId) {
         let said: Vec<Arc<Space>> = self
             .world

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use super::vpc::BLOCK_SIZES;
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::intent::MacAddr;
@@ -30,7 +29,7 @@ impl Decision<'_> {
         if zone.region() != scope.region {
             return refuse(Code::InvalidParameterValue, elsewhere(scope, zone));
         }
-        if !BLOCK_SIZES.contains(&cidr.prefix_len()) || !vpc.blocks().any(|b| b.covers(cidr)) {
+        if !Vpc::BLOCK_SIZES.contains(&cidr.prefix_len()) || !vpc.blocks().any(|b| b.covers(cidr)) {
             return refuse(Code::SubnetRange, format_args!("The CIDR '{cidr}' is invalid."));
         }
         if self.world.subnets_in(Key::Vpc(vpc.id)).any(|other| other.cidr.overlaps(cidr)) {
@@ -70,6 +69,7 @@ impl Decision<'_> {
             default_for_zone,
             map_public_ip: default_for_zone,
             tags,
+            created: self.now,
         };
         self.put(subnet.clone());
         subnet

@@ -1,11 +1,12 @@
 //! Rules of what Causeway itself finds out: the fabric's observations and the passing of time.
 
+use super::report::instance_step;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, Observation, Reply, SystemCommand, WorkloadReport};
 use crate::resource::{
-    Eni, Exit, Instance, InstanceState, PeeringEvent, PeeringState, Space, SpaceState,
+    Eni, Instance, InstanceState, PeeringEvent, PeeringState, Space, SpaceState,
 };
-use crate::{Code, EniId, InstanceId, Key, Kind, Refused, WorkloadId};
+use crate::{Code, EniId, InstanceId, Key, Refused, WorkloadId};
 
 impl Decision<'_> {
     pub(super) fn system(&mut self, command: &SystemCommand) -> Outcome {
@@ -18,9 +19,9 @@ impl Decision<'_> {
                 self.system_only()?;
                 self.tick();
             }
-            SystemCommand::StoreSlug { slug, size, process_types } => {
+            SystemCommand::StoreSlug { slug, stored } => {
                 self.system_only()?;
-                return self.store_slug(*slug, *size, process_types);
+                return self.store_slug(*slug, stored);
             }
             SystemCommand::Reset => self.reset()?,
         }
@@ -83,28 +84,16 @@ impl Decision<'_> {
     }
 
     fn observe_instance(&mut self, id: InstanceId, report: &WorkloadReport) {
-        use {InstanceState as S, WorkloadReport as R};
         let Some(instance) = self.world.instance(id).cloned() else { return };
-        let old = || instance.exit.clone();
-        let (state, exit) = match (instance.state, report) {
-            (S::Pending, R::Running) => (S::Running, old()),
-            (S::Pending | S::Running, R::Ended(exit)) => (S::ShuttingDown, Some(exit.clone())),
-            (S::Running, R::Gone) => (S::Terminated, Some(lost())),
-            (S::ShuttingDown, R::Gone) => (S::Terminated, old()),
-            // Nothing is there yet, or nothing is new.
-            (S::Pending, R::Gone)
-            | (S::Running, R::Running)
-            | (S::ShuttingDown, R::Running | R::Ended(_))
-            | (S::Terminated, R::Running | R::Ended(_) | R::Gone) => return,
-        };
+        let Some((state, exit)) = instance_step(&instance, report) else { return };
         let eni = instance.eni;
         self.put(Instance { state, exit, since: self.now, ..Instance::clone(&instance) });
-        if state == S::Terminated {
+        if state == InstanceState::Terminated {
             self.release_eni(eni);
         }
     }
 
-    /// What becomes of an interface whose workload has ended.
+    /// Removes an interface whose workload has ended, or detaches it.
     pub(super) fn release_eni(&mut self, id: EniId) {
         let Some(eni) = self.world.eni(id).cloned() else { return };
         if eni.attachment.as_ref().is_none_or(|a| a.delete_on_termination) {
@@ -126,42 +115,10 @@ impl Decision<'_> {
             return refuse(Code::OperationNotPermitted, "Only an emulator can be reset.");
         }
         let keys = self.world.records().map(crate::Record::key);
-        let keys: Vec<_> = keys.filter(|key| !is_identity(key.kind())).collect();
+        let keys: Vec<_> = keys.filter(|key| !key.kind().survives_reset()).collect();
         for key in keys {
             self.delete(key);
         }
         Ok(())
-    }
-}
-
-/// Where a process was, and is not any more, nobody knows how it ended.
-pub(super) fn lost() -> Exit {
-    Exit::Failed("its process is gone".to_owned())
-}
-
-fn is_identity(kind: Kind) -> bool {
-    match kind {
-        Kind::Settings
-        | Kind::Account
-        | Kind::AccessKey
-        | Kind::User
-        | Kind::Token
-        | Kind::Team => true,
-        Kind::Space
-        | Kind::App
-        | Kind::Slug
-        | Kind::Release
-        | Kind::Dyno
-        | Kind::Addon
-        | Kind::Vpc
-        | Kind::Subnet
-        | Kind::RouteTable
-        | Kind::SecurityGroup
-        | Kind::NetworkAcl
-        | Kind::Eni
-        | Kind::Instance
-        | Kind::Peering
-        | Kind::InternetGateway
-        | Kind::DhcpOptions => false,
     }
 }

@@ -1,6 +1,6 @@
 //! Rules of tags.
 
-use super::lookup::missing;
+use super::lookup::{missing, no_such_rule};
 use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, TaggedResource};
 use crate::resource::*;
@@ -11,7 +11,7 @@ const MAX_KEY: usize = 127;
 const MAX_VALUE: usize = 256;
 const RESERVED: &str = "aws:";
 
-/// How a resource's tags change.
+/// A change of a resource's tags.
 type Edit<'a> = &'a dyn Fn(&mut Tags) -> Result<(), Refused>;
 
 impl Decision<'_> {
@@ -55,14 +55,7 @@ impl Decision<'_> {
             return missing("resourceIdSet");
         }
         for resource in resources {
-            let new = match *resource {
-                TaggedResource::Resource(Key::Peering(id)) => {
-                    self.retag_peering(scope, id, edit)?
-                }
-                TaggedResource::Resource(key) => self.retag_resource(scope, key, edit)?,
-                TaggedResource::GroupRule(id) => self.retag_rule(scope, id, edit)?,
-            };
-            if let Some(new) = new {
+            if let Some(new) = self.retagged(scope, *resource, edit)? {
                 self.put(new);
             }
         }
@@ -70,12 +63,13 @@ impl Decision<'_> {
     }
 
     /// The resource as it becomes, if that is another than it was.
-    fn retag_resource(
+    fn retagged(
         &self,
         scope: Scope,
-        key: Key,
+        resource: TaggedResource,
         edit: Edit<'_>,
     ) -> Result<Option<Record>, Refused> {
+        use TaggedResource as T;
         macro_rules! edited {
             ($found:expr) => {{
                 let found = $found;
@@ -84,41 +78,32 @@ impl Decision<'_> {
                 Ok((resource != *found).then(|| resource.into()))
             }};
         }
-        match key {
-            Key::Vpc(id) => edited!(self.editable_vpc(scope, id)?),
-            Key::Subnet(id) => edited!(self.in_editable(scope, self.own_subnet(scope, id)?)?),
-            Key::RouteTable(id) => {
-                edited!(self.in_editable(scope, self.own_route_table(scope, id)?)?)
-            }
-            Key::SecurityGroup(id) => edited!(self.in_editable(scope, self.own_group(scope, id)?)?),
-            Key::NetworkAcl(id) => edited!(self.in_editable(scope, self.own_acl(scope, id)?)?),
-            Key::Eni(id) => edited!(self.in_editable(scope, self.own_eni(scope, id)?)?),
-            Key::Instance(id) => edited!(self.own_instance(scope, id)?),
-            Key::InternetGateway(id) => edited!(self.own_gateway(scope, id)?),
-            Key::DhcpOptions(id) => {
+        match resource {
+            T::DhcpOptions(id) => {
                 let mine =
                     |set: &DhcpOptions| set.account == scope.account && set.region == scope.region;
                 let found = self.world.dhcp_options(id).filter(|set| mine(set)).cloned();
-                edited!(found.ok_or_else(|| unknown(key))?)
+                edited!(found.ok_or_else(|| {
+                    Refused::new(Code::InvalidId, format_args!("The ID '{id}' is not valid"))
+                })?)
             }
-            Key::Peering(_)
-            | Key::Settings(_)
-            | Key::Account(_)
-            | Key::AccessKey(_)
-            | Key::User(_)
-            | Key::Token(_)
-            | Key::Team(_)
-            | Key::Space(_)
-            | Key::App(_)
-            | Key::Slug(_)
-            | Key::Release(_)
-            | Key::Dyno(_)
-            | Key::Addon(_) => Err(unknown(key)),
+            T::Eni(id) => edited!(self.in_editable(scope, self.own_eni(scope, id)?)?),
+            T::GroupRule(id) => self.retagged_rule(scope, id, edit),
+            T::Instance(id) => edited!(self.own_instance(scope, id)?),
+            T::InternetGateway(id) => edited!(self.own_gateway(scope, id)?),
+            T::NetworkAcl(id) => edited!(self.in_editable(scope, self.own_acl(scope, id)?)?),
+            T::Peering(id) => self.retagged_peering(scope, id, edit),
+            T::RouteTable(id) => {
+                edited!(self.in_editable(scope, self.own_route_table(scope, id)?)?)
+            }
+            T::SecurityGroup(id) => edited!(self.in_editable(scope, self.own_group(scope, id)?)?),
+            T::Subnet(id) => edited!(self.in_editable(scope, self.own_subnet(scope, id)?)?),
+            T::Vpc(id) => edited!(self.editable_vpc(scope, id)?),
         }
     }
 
     /// A peering's tags belong to one side; where both are the caller's, they are the same.
-    fn retag_peering(
+    fn retagged_peering(
         &self,
         scope: Scope,
         id: PcxId,
@@ -134,13 +119,13 @@ impl Decision<'_> {
         Ok((pcx != *old).then(|| pcx.into()))
     }
 
-    fn retag_rule(
+    fn retagged_rule(
         &self,
         scope: Scope,
         id: SecurityGroupRuleId,
         edit: Edit<'_>,
     ) -> Result<Option<Record>, Refused> {
-        let absent = || super::group::no_such_rule(id);
+        let absent = || no_such_rule(id);
         let Some(Key::SecurityGroup(group)) = self.world.whole(Part::GroupRule(id)) else {
             return Err(absent());
         };
@@ -190,8 +175,4 @@ fn reserved(key: &str) -> Refused {
         Code::InvalidParameterValue,
         format_args!("Tag keys starting with '{RESERVED}' are reserved for internal use: '{key}'"),
     )
-}
-
-fn unknown(key: Key) -> Refused {
-    Refused::new(Code::InvalidId, format_args!("The ID '{key}' is not valid"))
 }

@@ -2,7 +2,9 @@
 
 mod addon;
 mod app;
+mod code;
 mod domain;
+mod fit;
 mod fixture;
 mod handover;
 mod identity;
@@ -10,6 +12,7 @@ mod life_cycle;
 mod peering;
 mod random;
 mod release;
+mod release_queue;
 mod shop;
 mod space;
 mod space_access;

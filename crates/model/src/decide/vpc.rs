@@ -8,21 +8,9 @@ use crate::resource::*;
 use crate::{
     AccountId, AclId, Cidr, Code, DhcpOptionsId, Key, Kind, Part, PrefixedId, Refused,
     RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SmallMap,
-    Traffic, VpcCidrAssociationId, VpcId,
+    Traffic, VpcCidrAssociationId, VpcId, names,
 };
 
-/// How large a block of a VPC or of a subnet may be, as prefix lengths.
-pub(super) const BLOCK_SIZES: std::ops::RangeInclusive<u8> = 16..=28;
-/// EC2's quota of blocks per VPC.
-const MAX_BLOCKS: usize = 5;
-/// Not for any host: "this network", loopback, link-local, multicast, and what is reserved.
-const UNUSABLE: [Cidr; 5] = [
-    Cidr::new(0, 0, 0, 0, 8),
-    Cidr::new(127, 0, 0, 0, 8),
-    Cidr::new(169, 254, 0, 0, 16),
-    Cidr::new(224, 0, 0, 0, 4),
-    Cidr::new(240, 0, 0, 0, 4),
-];
 /// EC2 keeps this for its own services.
 const SERVICES: Cidr = Cidr::new(198, 19, 0, 0, 16);
 
@@ -61,6 +49,7 @@ impl Decision<'_> {
             default_group: SecurityGroupId::fresh(self.ids),
             role,
             tags,
+            created: self.now,
         };
         self.put(vpc.clone());
         self.put(RouteTable {
@@ -69,6 +58,7 @@ impl Decision<'_> {
             routes: SmallMap::new(),
             client_token: None,
             tags: Tags::new(),
+            created: self.now,
         });
         self.put(default_acl(&vpc));
         let group = self.default_group(&vpc);
@@ -85,10 +75,7 @@ impl Decision<'_> {
         if let Some(set) = known {
             return set.id;
         }
-        let domain = match scope.region.name() {
-            "us-east-1" => "ec2.internal".to_owned(),
-            region => format!("{region}.compute.internal"),
-        };
+        let domain = names::private_zone(scope.region);
         let id = DhcpOptionsId::fresh(self.ids);
         self.put(DhcpOptions {
             id,
@@ -116,6 +103,7 @@ impl Decision<'_> {
             description: "default VPC security group".to_owned(),
             rules: SmallMap::from(rules),
             tags: Tags::new(),
+            created: self.now,
         }
     }
 
@@ -199,11 +187,12 @@ impl Decision<'_> {
     pub(super) fn associate_cidr(&mut self, scope: Scope, id: VpcId, cidr: Cidr) -> Outcome {
         let mut vpc = Vpc::clone(&*self.editable_vpc(scope, id)?);
         check_block(cidr)?;
-        if vpc.cidrs.len() >= MAX_BLOCKS {
+        if vpc.cidrs.len() >= Vpc::MAX_BLOCKS {
             return refuse(
                 Code::VpcCidrLimit,
                 format_args!(
-                    "This network '{id}' has met its maximum number of allowed CIDRs: {MAX_BLOCKS}"
+                    "This network '{id}' has met its maximum number of allowed CIDRs: {}",
+                    Vpc::MAX_BLOCKS
                 ),
             );
         }
@@ -371,15 +360,16 @@ fn default_acl(vpc: &Vpc) -> NetworkAcl {
         egress: entries,
         client_token: None,
         tags: Tags::new(),
+        created: vpc.created,
     }
 }
 
 /// Whether a block can be a VPC's at all.
 pub(super) fn check_block(cidr: Cidr) -> Result<(), Refused> {
-    if !BLOCK_SIZES.contains(&cidr.prefix_len()) {
+    if !Vpc::BLOCK_SIZES.contains(&cidr.prefix_len()) {
         return refuse(Code::VpcRange, format_args!("The CIDR '{cidr}' is invalid."));
     }
-    match UNUSABLE.into_iter().find(|unusable| unusable.overlaps(cidr)) {
+    match Vpc::UNUSABLE.into_iter().find(|unusable| unusable.overlaps(cidr)) {
         Some(unusable) => refuse(
             Code::InvalidParameterValue,
             format_args!("The CIDR '{cidr}' is reserved: it lies in {unusable}"),

@@ -10,10 +10,14 @@ use super::vpc::{joins, plan_peering, plan_vpc};
 use super::workload::plan_workload;
 use crate::edge::{Domains, EdgeDelta};
 use crate::intent::IntentDelta;
-use crate::resource::{Eni, Peering};
-use crate::{Change, Key, PcxId, Record, SecurityGroupId, Timestamp, VpcId, WorkloadId, World};
+use crate::resource::{DynoState, Eni, Peering};
+use crate::{Change, Key, PcxId, SecurityGroupId, Timestamp, VpcId, WorkloadId, World};
 
 /// Says how the plan of `after` differs from the plan of `before`, given what changed between.
+///
+/// Of what changed it also names what the world waits to hear of, though its plan be the same: where
+/// several changes are followed as one, what was asked for in between may have been taken back, and
+/// yet its end must be reported.
 pub fn plan_delta(
     before: &World,
     after: &World,
@@ -30,9 +34,13 @@ pub fn plan_delta(
     let vpc = |world: &World, id| world.vpc(id).map(|vpc| plan_vpc(world, vpc));
     let peering = |world: &World, id| plan_peering(world, world.peering(id)?);
     IntentDelta {
-        vpcs: differing(touched.vpcs, before, after, vpc),
-        peerings: differing(touched.peerings, before, after, peering),
-        workloads: differing(touched.workloads, before, after, plan_workload),
+        vpcs: differing(touched.vpcs, before, after, vpc, |id| after.awaits_router(id)),
+        peerings: differing(touched.peerings, before, after, peering, |id| {
+            after.peering(id).is_some_and(|peering| peering.state.is_transient())
+        }),
+        workloads: differing(touched.workloads, before, after, plan_workload, |id| {
+            after.awaits_end(id)
+        }),
     }
 }
 
@@ -61,12 +69,16 @@ pub fn edge_delta(
             touched.vpcs.extend(edge::peers_of(world, id));
         }
     }
+    let resolver = |world: &World, id| edge::plan_resolver(world, world.vpc(id)?, domains);
+    let router = |world: &World, id| edge::plan_router(world, world.space(id)?, domains);
     EdgeDelta {
-        vpcs: differing(touched.vpcs, before, after, |world, id| {
-            edge::plan_resolver(world, world.vpc(id)?, domains)
-        }),
-        spaces: differing(spaces, before, after, |world, id| {
-            edge::plan_router(world, world.space(id)?, domains)
+        vpcs: differing(touched.vpcs, before, after, resolver, |_| false),
+        // Of a dyno that starts or drains, the edge is to say when it does so no more.
+        spaces: differing(spaces, before, after, router, |id| {
+            after.dynos_in(Key::Space(id)).any(|dyno| {
+                use DynoState as S;
+                dyno.is_web() && matches!(dyno.state, S::Starting | S::Booting | S::Draining)
+            })
         }),
     }
 }
@@ -76,11 +88,12 @@ fn differing<Id: Ord + Copy, Plan: PartialEq>(
     before: &World,
     after: &World,
     plan: impl Fn(&World, Id) -> Option<Plan>,
+    awaited: impl Fn(Id) -> bool,
 ) -> BTreeMap<Id, Option<Plan>> {
     ids.into_iter()
         .filter_map(|id| {
             let (old, new) = (plan(before, id), plan(after, id));
-            (old != new).then_some((id, new))
+            (old != new || awaited(id)).then_some((id, new))
         })
         .collect()
 }
@@ -94,69 +107,52 @@ struct Touched {
 }
 
 impl Touched {
-    /// Adds what depends on a resource as it is in one of the two worlds.
+    /// Adds what depends on a resource as it is in one of the two worlds: by what the resource says,
+    /// and by what names it, whether it is there or not.
     fn add(&mut self, world: &World, key: Key) {
-        self.add_naming(world, key);
-        match world.get(key) {
-            Some(Record::Space(r)) => self.vpcs.extend([r.vpc, r.data_vpc]),
-            Some(Record::Subnet(r)) => self.vpcs.extend([r.vpc]),
-            Some(Record::RouteTable(r)) => self.vpcs.extend([r.vpc]),
-            Some(Record::NetworkAcl(r)) => self.vpcs.extend([r.vpc]),
-            Some(Record::Eni(r)) => self.add_eni(world, r),
-            Some(Record::Peering(r)) => self.add_peering(r),
-            Some(
-                Record::Settings(_)
-                | Record::Account(_)
-                | Record::AccessKey(_)
-                | Record::User(_)
-                | Record::Token(_)
-                | Record::Team(_)
-                | Record::App(_)
-                | Record::Slug(_)
-                | Record::Release(_)
-                | Record::Dyno(_)
-                | Record::Addon(_)
-                | Record::Vpc(_)
-                | Record::SecurityGroup(_)
-                | Record::Instance(_)
-                | Record::InternetGateway(_)
-                | Record::DhcpOptions(_),
-            )
-            | None => {}
-        }
-    }
-
-    /// Adds what names the resource, whether it is there or not.
-    fn add_naming(&mut self, world: &World, key: Key) {
         match key {
-            Key::App(_) | Key::Release(_) | Key::Space(_) => {
-                self.workloads.extend(world.dynos_in(key).map(|dyno| WorkloadId::Dyno(dyno.id)));
+            Key::App(_) | Key::Release(_) => self.add_dynos(world, key),
+            Key::Slug(_) => {
+                let releases = world.releases_of(key).map(|release| Key::Release(release.id));
+                releases.for_each(|release| self.add_dynos(world, release));
+            }
+            Key::Space(id) => {
+                self.add_dynos(world, key);
+                self.vpcs.extend(world.space(id).into_iter().flat_map(|r| [r.vpc, r.data_vpc]));
             }
             Key::Dyno(id) => self.workloads.extend([WorkloadId::Dyno(id)]),
             Key::Addon(id) => self.workloads.extend([WorkloadId::Service(id)]),
             Key::Instance(id) => self.workloads.extend([WorkloadId::Instance(id)]),
             Key::Vpc(id) => self.add_vpc(world, id),
+            Key::Subnet(id) => self.vpcs.extend(world.subnet(id).map(|subnet| subnet.vpc)),
+            Key::RouteTable(id) => self.vpcs.extend(world.route_table(id).map(|table| table.vpc)),
             Key::SecurityGroup(id) => self.add_group(world, id),
-            Key::NetworkAcl(_) => {
+            Key::NetworkAcl(id) => {
                 self.vpcs.extend(world.subnets_in(key).map(|subnet| subnet.vpc));
+                self.vpcs.extend(world.acl(id).map(|acl| acl.vpc));
             }
-            Key::Eni(_) => {
+            Key::Eni(id) => {
                 self.vpcs.extend(world.route_tables_in(key).map(|table| table.vpc));
+                world.eni(id).into_iter().for_each(|eni| self.add_eni(world, eni));
             }
             // A route over a peering is alive in the VPCs that it joins, which the record names.
-            Key::Peering(id) => self.peerings.extend([id]),
+            Key::Peering(id) => {
+                self.peerings.extend([id]);
+                world.peering(id).into_iter().for_each(|peering| self.add_peering(peering));
+            }
             Key::Settings(_)
             | Key::Account(_)
             | Key::AccessKey(_)
             | Key::User(_)
             | Key::Token(_)
             | Key::Team(_)
-            | Key::Slug(_)
-            | Key::Subnet(_)
-            | Key::RouteTable(_)
             | Key::InternetGateway(_)
             | Key::DhcpOptions(_) => {}
         }
+    }
+
+    fn add_dynos(&mut self, world: &World, named: Key) {
+        self.workloads.extend(world.dynos_in(named).map(|dyno| WorkloadId::Dyno(dyno.id)));
     }
 
     /// A VPC, what is joined with it, and the processes inside.

@@ -86,7 +86,7 @@ pub(super) fn plan_resolver(world: &World, own: &Vpc, domains: &Domains) -> Opti
 fn add_instances(world: &World, of: &Vpc, plan: &mut ResolverIntent) {
     for eni in world.enis_in(Key::Vpc(of.id)).filter(|eni| eni.attachment.is_some()) {
         for address in &eni.addresses {
-            let name = names::private(*address, of.region);
+            let name = names::private_name(*address, of.region);
             plan.pointers.entry(*address).or_insert_with(|| name.clone());
             plan.names.entry(name).or_default().push(*address);
         }

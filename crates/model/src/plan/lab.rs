@@ -6,19 +6,19 @@ use crate::intent::{Intent, IntentDelta, MacAddr};
 use crate::*;
 
 /// An id by number.
-pub fn id<T: PrefixedId>(n: u128) -> T {
+pub(crate) fn id<T: PrefixedId>(n: u128) -> T {
     format!("{}-{n:017x}", T::PREFIX).parse().unwrap()
 }
 
-pub fn cidr(text: &str) -> Cidr {
+pub(crate) fn cidr(text: &str) -> Cidr {
     text.parse().unwrap()
 }
 
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(1_000_000)
 }
 
-pub fn account(n: u8) -> AccountId {
+pub(crate) fn account(n: u8) -> AccountId {
     format!("{n:012}").parse().unwrap()
 }
 
@@ -26,20 +26,20 @@ fn uuid(n: u128) -> uuid::Uuid {
     uuid::Uuid::from_u128(n)
 }
 
-pub fn dyno_id(n: u128) -> DynoId {
+pub(crate) fn dyno_id(n: u128) -> DynoId {
     DynoId(uuid(n))
 }
 
-pub fn app_id(n: u128) -> AppId {
+pub(crate) fn app_id(n: u128) -> AppId {
     AppId(uuid(n))
 }
 
-pub fn space_id(n: u128) -> SpaceId {
+pub(crate) fn space_id(n: u128) -> SpaceId {
     SpaceId(uuid(n))
 }
 
 /// A VPC with the main table, the ACL and the group of the same number.
-pub fn vpc(n: u128, role: Option<VpcRole>, cidrs: &[&str]) -> Vpc {
+pub(crate) fn vpc(n: u128, role: Option<VpcRole>, cidrs: &[&str]) -> Vpc {
     Vpc {
         id: id(n),
         account: account(1),
@@ -59,12 +59,13 @@ pub fn vpc(n: u128, role: Option<VpcRole>, cidrs: &[&str]) -> Vpc {
         default_acl: id(n),
         default_group: id(n),
         role,
+        created: now(),
         tags: Tags::new(),
     }
 }
 
 /// A subnet of the main table, with the ACL that has the VPC's number.
-pub fn subnet(n: u128, vpc: u128, block: &str) -> Subnet {
+pub(crate) fn subnet(n: u128, vpc: u128, block: &str) -> Subnet {
     Subnet {
         id: id(n),
         vpc: id(vpc),
@@ -75,31 +76,33 @@ pub fn subnet(n: u128, vpc: u128, block: &str) -> Subnet {
         acl_association: id(n),
         default_for_zone: false,
         map_public_ip: false,
+        created: now(),
         tags: Tags::new(),
     }
 }
 
-pub fn table(n: u128, vpc: u128, routes: &[(&str, RouteTo)]) -> RouteTable {
+pub(crate) fn table(n: u128, vpc: u128, routes: &[(&str, RouteTo)]) -> RouteTable {
     RouteTable {
         id: id(n),
         vpc: id(vpc),
         routes: routes.iter().map(|(text, to)| (cidr(text), *to)).collect(),
         client_token: None,
+        created: now(),
         tags: Tags::new(),
     }
 }
 
-pub fn rule(direction: Direction, traffic: Traffic, peer: GroupPeer) -> GroupRule {
-    GroupRule { direction, traffic, peer, description: None, tags: Tags::new() }
+pub(crate) fn rule(direction: Direction, traffic: Traffic, peer: GroupPeer) -> GroupRule {
+    GroupRule { direction, traffic, peer, description: None, tags: Tags::new(), created: now() }
 }
 
 /// Any traffic, from or to a block.
-pub fn open(direction: Direction, block: &str) -> GroupRule {
+pub(crate) fn open(direction: Direction, block: &str) -> GroupRule {
     rule(direction, Traffic::All, GroupPeer::Cidr(cidr(block)))
 }
 
 /// A group; its rules are numbered from 16 times its number.
-pub fn group(n: u128, vpc: u128, rules: Vec<GroupRule>) -> SecurityGroup {
+pub(crate) fn group(n: u128, vpc: u128, rules: Vec<GroupRule>) -> SecurityGroup {
     let numbered = rules.into_iter().enumerate().map(|(i, rule)| (id(n * 16 + i as u128), rule));
     SecurityGroup {
         id: id(n),
@@ -107,15 +110,16 @@ pub fn group(n: u128, vpc: u128, rules: Vec<GroupRule>) -> SecurityGroup {
         name: format!("group-{n}").into(),
         description: String::new(),
         rules: numbered.collect(),
+        created: now(),
         tags: Tags::new(),
     }
 }
 
-pub fn entry(allow: bool, traffic: Traffic, block: &str) -> AclEntry {
+pub(crate) fn entry(allow: bool, traffic: Traffic, block: &str) -> AclEntry {
     AclEntry { allow, traffic, cidr: cidr(block) }
 }
 
-pub fn acl(
+pub(crate) fn acl(
     n: u128,
     vpc: u128,
     ingress: &[(u16, AclEntry)],
@@ -128,12 +132,19 @@ pub fn acl(
         ingress: ingress.iter().copied().collect(),
         egress: egress.iter().copied().collect(),
         client_token: None,
+        created: now(),
         tags: Tags::new(),
     }
 }
 
 /// An interface in the group of its VPC's number, attached if there is a workload.
-pub fn eni(n: u128, vpc: u128, subnet: u128, address: &str, used: Option<WorkloadId>) -> Eni {
+pub(crate) fn eni(
+    n: u128,
+    vpc: u128,
+    subnet: u128,
+    address: &str,
+    used: Option<WorkloadId>,
+) -> Eni {
     Eni {
         id: id(n),
         vpc: id(vpc),
@@ -156,7 +167,7 @@ pub fn eni(n: u128, vpc: u128, subnet: u128, address: &str, used: Option<Workloa
     }
 }
 
-pub fn instance(n: u128, of: &Eni, state: InstanceState) -> Instance {
+pub(crate) fn instance(n: u128, of: &Eni, state: InstanceState) -> Instance {
     Instance {
         id: id(n),
         reservation: id(n),
@@ -179,7 +190,7 @@ pub fn instance(n: u128, of: &Eni, state: InstanceState) -> Instance {
     }
 }
 
-pub fn app(n: u128, space: u128, config: &[(&str, &str)]) -> App {
+pub(crate) fn app(n: u128, space: u128, config: &[(&str, &str)]) -> App {
     App {
         id: app_id(n),
         name: format!("app-{n}"),
@@ -198,20 +209,24 @@ pub fn app(n: u128, space: u128, config: &[(&str, &str)]) -> App {
 }
 
 /// The release of the same number as its app.
-pub fn release(n: u128, config: &[(&str, &str)]) -> Release {
+pub(crate) fn release(n: u128, config: &[(&str, &str)]) -> Release {
     Release {
         id: ReleaseId(uuid(n)),
         app: app_id(n),
         version: 1,
         slug: None,
+        inherits_code: false,
         config: app(n, 1, config).config,
         description: String::new(),
         user: None,
+        status: ReleaseStatus::Succeeded,
+        command: None,
         created: now(),
+        settled: None,
     }
 }
 
-pub fn dyno(n: u128, app: u128, eni: u128, state: DynoState) -> Dyno {
+pub(crate) fn dyno(n: u128, app: u128, eni: u128, state: DynoState) -> Dyno {
     Dyno {
         id: dyno_id(n),
         app: app_id(app),
@@ -223,6 +238,7 @@ pub fn dyno(n: u128, app: u128, eni: u128, state: DynoState) -> Dyno {
         command: "echo hello".to_owned(),
         size: DynoSize::S,
         environment: BTreeMap::new(),
+        stdio: Stdio::Log,
         state,
         exit: None,
         eni: id(eni),
@@ -233,7 +249,30 @@ pub fn dyno(n: u128, app: u128, eni: u128, state: DynoState) -> Dyno {
     }
 }
 
-pub fn space(n: u128, vpc: u128, data_vpc: u128, block: &str, data_block: &str) -> Space {
+/// An installation whose spaces are owned by the account that owns everything here.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        platform_account: account(1),
+        region: Region::DEFAULT,
+        emulator: false,
+        instance: "t1".to_owned(),
+        created: now(),
+        clock_offset: 0,
+    }
+}
+
+/// A team without members.
+pub(crate) fn team(n: u128) -> Team {
+    Team {
+        id: TeamId(uuid(n)),
+        name: format!("team-{n}"),
+        members: BTreeMap::new(),
+        created: now(),
+        updated: now(),
+    }
+}
+
+pub(crate) fn space(n: u128, vpc: u128, data_vpc: u128, block: &str, data_block: &str) -> Space {
     Space {
         id: space_id(n),
         name: format!("space-{n}"),
@@ -257,7 +296,7 @@ pub fn space(n: u128, vpc: u128, data_vpc: u128, block: &str, data_block: &str) 
     }
 }
 
-pub fn peering(n: u128, requester: u128, accepter: u128, state: PeeringState) -> Peering {
+pub(crate) fn peering(n: u128, requester: u128, accepter: u128, state: PeeringState) -> Peering {
     let side = |vpc| PeeringSide {
         account: account(1),
         region: Region::DEFAULT,
@@ -279,12 +318,12 @@ pub fn peering(n: u128, requester: u128, accepter: u128, state: PeeringState) ->
 }
 
 /// Puts a record into a world.
-pub fn put(world: &mut World, record: impl Into<Record>) {
+pub(crate) fn put(world: &mut World, record: impl Into<Record>) {
     world.apply(&Change::Put(record.into()));
 }
 
 /// A VPC of a /16 `block` with one subnet of its first /24, an open main table, ACL and group.
-pub fn put_vpc(world: &mut World, n: u128, role: Option<VpcRole>, blocks: &[&str]) {
+pub(crate) fn put_vpc(world: &mut World, n: u128, role: Option<VpcRole>, blocks: &[&str]) {
     put(world, vpc(n, role, blocks));
     put(world, table(n, n, &[]));
     let all = [(100, entry(true, Traffic::All, "0.0.0.0/0"))];
@@ -296,14 +335,14 @@ pub fn put_vpc(world: &mut World, n: u128, role: Option<VpcRole>, blocks: &[&str
 }
 
 /// An instance with an interface of the same number, in the subnet of the VPC's number.
-pub fn put_instance(world: &mut World, n: u128, vpc: u128, subnet: u128, address: &str) {
+pub(crate) fn put_instance(world: &mut World, n: u128, vpc: u128, subnet: u128, address: &str) {
     let eni = eni(n, vpc, subnet, address, Some(WorkloadId::Instance(id(n))));
     put(world, instance(n, &eni, InstanceState::Running));
     put(world, eni);
 }
 
 /// Any record out of small pools, so that records name each other, and what is not there.
-pub fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
+pub(crate) fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
     let of = |byte: u8| u128::from(byte % 5);
     let (n, vpc_n) = (of(n), of(a));
     let (direction, traffic) = match c % 3 {
@@ -374,21 +413,25 @@ pub fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
     }
 }
 
-/// Puts a delta into an intent, and checks that each part of it says something new.
-pub fn apply_delta(intent: &mut Intent, delta: IntentDelta) {
+/// Puts a delta into an intent, and checks that each part of it says something new, or is of what
+/// the world after it waits to hear of.
+pub(crate) fn apply_delta(intent: &mut Intent, delta: IntentDelta, after: &World) {
     fn each<Id: Ord + Copy + std::fmt::Debug, Plan: PartialEq>(
         all: &mut BTreeMap<Id, Plan>,
         changed: BTreeMap<Id, Option<Plan>>,
+        awaited: impl Fn(Id) -> bool,
     ) {
         for (id, plan) in changed {
-            assert!(all.get(&id) != plan.as_ref(), "{id:?} is as it was");
+            assert!(all.get(&id) != plan.as_ref() || awaited(id), "{id:?} is as it was");
             match plan {
                 Some(plan) => drop(all.insert(id, plan)),
                 None => drop(all.remove(&id)),
             }
         }
     }
-    each(&mut intent.vpcs, delta.vpcs);
-    each(&mut intent.peerings, delta.peerings);
-    each(&mut intent.workloads, delta.workloads);
+    each(&mut intent.vpcs, delta.vpcs, |id| after.awaits_router(id));
+    each(&mut intent.peerings, delta.peerings, |id| {
+        after.peering(id).is_some_and(|peering| peering.state.is_transient())
+    });
+    each(&mut intent.workloads, delta.workloads, |id| after.awaits_end(id));
 }

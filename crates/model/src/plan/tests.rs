@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::lab::*;
 use super::*;
-use crate::intent::{IntentDelta, PeeringEnd, RouteTarget};
+use crate::intent::{IntentDelta, PeeringEnd, RouteTarget, Via};
 use crate::*;
 
 fn space_role() -> Option<VpcRole> {
@@ -30,22 +30,32 @@ fn router(world: &World, n: u128) -> intent::VpcIntent {
     plan_vpc(world, world.vpc(id(n)).unwrap())
 }
 
-fn end(to: &[&str], from: Option<&[&str]>) -> PeeringEnd {
+fn end(to: &[&str], from: Option<&[&str]>, behind: &[&str]) -> PeeringEnd {
     let blocks = |texts: &[&str]| texts.iter().map(|text| cidr(text)).collect();
-    PeeringEnd { admits_to: blocks(to), admits_from: from.map(blocks) }
+    PeeringEnd { admits_to: blocks(to), admits_from: from.map(blocks), behind: blocks(behind) }
 }
 
 #[test]
 fn peerings_admit_what_each_pair_of_roles_may() {
     let world = four_vpcs();
     let ends = |n| router(&world, n).peerings;
-    assert_eq!(ends(1)[&id(13)], end(&["10.0.0.0/16"], Some(&["10.3.0.0/16"])), "R20");
-    assert_eq!(ends(3)[&id(13)], end(&["10.3.0.0/16"], None), "R20");
-    assert_eq!(ends(1)[&id(12)], end(&["10.0.0.0/16"], Some(&["10.1.0.0/16"])));
-    let dynos = ["10.0.128.0/20", "10.0.144.0/20"];
-    assert_eq!(ends(2)[&id(12)], end(&["10.1.0.0/16"], Some(&dynos)), "R22");
-    assert_eq!(ends(3)[&id(34)], end(&["10.3.0.0/16", "100.64.0.0/16"], None));
+    let (space, data, dynos) = ("10.0.0.0/16", "10.1.0.0/16", ["10.0.128.0/20", "10.0.144.0/20"]);
+    let (three, four) = (["10.3.0.0/16", "100.64.0.0/16"], ["10.4.0.0/16", "100.65.0.0/16"]);
+    assert_eq!(ends(1)[&id(13)], end(&[space], Some(&["10.3.0.0/16"]), &three), "R20");
+    assert_eq!(ends(3)[&id(13)], end(&["10.3.0.0/16"], None, &[space]), "R20");
+    assert_eq!(ends(1)[&id(12)], end(&[space], Some(&[data]), &[data]));
+    assert_eq!(ends(2)[&id(12)], end(&[data], Some(&dynos), &[space]), "R22");
+    assert_eq!(ends(3)[&id(34)], end(&three, None, &four));
     assert_eq!(plan(&world, now()).peerings.len(), 3);
+}
+
+#[test]
+fn spaces_are_told_of_what_no_route_leads_to_and_customers_are_not() {
+    let world = four_vpcs();
+    let told = [1, 2, 3, 4].map(|n| router(&world, n).refuses_unrouted);
+    assert_eq!(told, [true, true, false, false], "a space, its data VPC, two customers' VPCs");
+    let all = plan(&world, now()).vpcs;
+    assert_eq!([1, 2, 3, 4].map(|n| all[&id(n)].refuses_unrouted), told);
 }
 
 #[test]
@@ -92,19 +102,25 @@ fn a_rule_sees_members_across_a_live_peering_of_the_region() {
         rule(Direction::Ingress, Traffic::All, peer)
     };
     put(&mut world, group(3, 3, vec![of(3, 3), of(4, 4), of(1, 1), of(77, 4)]));
-    let seen = |world: &World, n: u128| -> Vec<String> {
-        router(world, 3).members[&id(n)].iter().map(ToString::to_string).collect()
+    let seen = |world: &World, n: u128| -> Vec<(Via, String)> {
+        let members = &router(world, 3).members[&id(n)];
+        members.iter().map(|member| (member.via, member.address.to_string())).collect()
     };
-    assert_eq!(seen(&world, 3), ["10.3.0.4"]);
-    assert_eq!(seen(&world, 4), ["10.4.0.4"]);
-    assert_eq!(seen(&world, 77), [""; 0], "a group that is gone");
+    assert_eq!(seen(&world, 3), [(Via::Interface(id(31)), "10.3.0.4".to_owned())]);
+    assert_eq!(seen(&world, 4), [(Via::Peering(id(34)), "10.4.0.4".to_owned())]);
+    assert_eq!(seen(&world, 77), [], "a group that is gone");
+    let mut two = (**world.eni(id(31)).unwrap()).clone();
+    two.addresses.push("10.3.0.9".parse().unwrap());
+    put(&mut world, two);
+    let own = seen(&world, 3);
+    assert_eq!(own[1], (Via::Interface(id(31)), "10.3.0.9".to_owned()), "every address counts");
     let mut abroad = peering(34, 3, 4, PeeringState::Active);
     abroad.accepter.region = Region::find("eu-west-1").unwrap();
     put(&mut world, abroad.clone());
-    assert_eq!(seen(&world, 4), [""; 0], "R5");
+    assert_eq!(seen(&world, 4), [], "R5");
     assert_eq!(plan(&world, now()).peerings[&id(34)].mtu, 1500, "R5");
     put(&mut world, peering(34, 3, 4, PeeringState::Deleted));
-    assert_eq!(seen(&world, 4), [""; 0], "stale");
+    assert_eq!(seen(&world, 4), [], "stale");
 }
 
 #[test]
@@ -140,7 +156,7 @@ fn processes_follow_their_state_and_their_interface() {
     let planned =
         |world: &World| plan(world, now()).workloads.remove(&WorkloadId::Dyno(dyno_id(7)));
     let intent = planned(&world).unwrap();
-    assert_eq!(intent.command, ["/bin/sh", "-c", "echo hello"]);
+    assert_eq!(intent.command, dyno_command("echo hello"));
     assert_eq!(intent.hostname, dyno_id(7).to_string());
     let environment: Vec<_> = intent.environment.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(
@@ -148,8 +164,15 @@ fn processes_follow_their_state_and_their_interface() {
         [
             "COLOUR=red",
             "DYNO=run.7",
+            "HEROKU_APP_ID=00000000-0000-0000-0000-000000000005",
+            "HEROKU_APP_NAME=app-5",
             "HEROKU_DNS_APP_NAME=app-5.app.localspace",
+            "HEROKU_DYNO_ID=00000000-0000-0000-0000-000000000007",
             "HEROKU_PRIVATE_IP=10.0.0.4",
+            "HEROKU_RELEASE_CREATED_AT=1970-01-01T00:16:40Z",
+            "HEROKU_RELEASE_VERSION=v1",
+            "HEROKU_SLUG_COMMIT=",
+            "HEROKU_SLUG_DESCRIPTION=",
             "HOME=/app",
             "KEY=dyno",
             "PORT=10007"
@@ -230,7 +253,7 @@ proptest! {
         let mut intent = plan(&world, now());
         for changes in steps {
             let (delta, after) = delta(&world, &changes);
-            apply_delta(&mut intent, delta);
+            apply_delta(&mut intent, delta, &after);
             prop_assert_eq!(&intent, &plan(&after, now()));
             world = after;
         }

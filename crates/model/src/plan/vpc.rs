@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::intent::{
-    AclEntryIntent, AclIntent, GroupIntent, InterfaceIntent, PeeringEnd, PeeringIntent,
-    RouteTarget, RuleIntent, RulePeer, SubnetIntent, VpcIntent,
+    AclEntryIntent, AclIntent, GroupIntent, InterfaceIntent, Member, PeeringEnd, PeeringIntent,
+    RouteTarget, RuleIntent, RulePeer, SubnetIntent, Via, VpcIntent,
 };
 use crate::resource::{
     Direction, Eni, GroupPeer, NetworkAcl, Peering, RouteTo, SecurityGroup, Subnet, Vpc, VpcRole,
@@ -55,6 +55,7 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
             .peerings_of(key)
             .filter_map(|peering| Some((peering.id, plan_end(world, vpc, peering)?)))
             .collect(),
+        refuses_unrouted: vpc.role.is_some(),
     }
 }
 
@@ -133,25 +134,37 @@ pub(crate) fn rule_peer(peer: GroupPeer) -> RulePeer {
     }
 }
 
-/// The addresses of a group's members as a rule in a VPC sees them; `None` where such a rule is
-/// stale: the group is gone, or no peering within the region leads to it (`ec2.md` §1.6).
+/// A group's members as a rule in a VPC sees them; `None` where such a rule is stale: the group is
+/// gone, or no peering within the region leads to it (`ec2.md` §1.6).
 pub(crate) fn members_seen(
     world: &World,
     vpc: &Vpc,
     id: SecurityGroupId,
-) -> Option<BTreeSet<Ipv4Addr>> {
+) -> Option<BTreeSet<Member>> {
     let group = world.group(id)?;
-    let seen = group.vpc == vpc.id
-        || world.peerings_of(Key::Vpc(vpc.id)).any(|peering| {
+    let own = group.vpc == vpc.id;
+    let peerings: Vec<Via> = world
+        .peerings_of(Key::Vpc(vpc.id))
+        .filter(|peering| {
             joins(world, peering)
                 && peering.requester.region == peering.accepter.region
                 && peering.other_side(vpc.id).is_some_and(|side| side.vpc == group.vpc)
-        });
+        })
+        .map(|peering| Via::Peering(peering.id))
+        .collect();
+    if !own && peerings.is_empty() {
+        return None;
+    }
     let members = world
         .enis_in(Key::SecurityGroup(id))
         .filter(|eni| eni.vpc == group.vpc && eni.attachment.is_some())
-        .flat_map(|eni| eni.addresses.iter().copied());
-    seen.then(|| members.collect())
+        .flat_map(|eni| {
+            let ways = if own { vec![Via::Interface(eni.id)] } else { peerings.clone() };
+            ways.into_iter().flat_map(|via| {
+                eni.addresses.iter().map(move |address| Member { via, address: *address })
+            })
+        });
+    Some(members.collect())
 }
 
 /// Where a route leads as things are.
@@ -189,7 +202,8 @@ pub(super) fn plan_peering(world: &World, peering: &Peering) -> Option<PeeringIn
 fn plan_end(world: &World, vpc: &Vpc, peering: &Peering) -> Option<PeeringEnd> {
     let other = world.vpc(peering.other_side(vpc.id)?.vpc).filter(|_| joins(world, peering))?;
     let all = || vpc.blocks().collect();
-    let end = |admits_to, admits_from| Some(PeeringEnd { admits_to, admits_from });
+    let behind: Vec<Cidr> = other.blocks().collect();
+    let end = |admits_to, admits_from| Some(PeeringEnd { admits_to, admits_from, behind });
     match (vpc.role, other.role) {
         (None, None) => end(all(), None),
         // A space reaches, and is reached from, the primary block alone (R20).

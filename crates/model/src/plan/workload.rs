@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::names;
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::{names, shell};
 use crate::intent::{Disk, WorkloadIntent};
-use crate::resource::{Addon, AddonState, Dyno, Eni, Instance};
+use crate::resource::{Addon, AddonState, Dyno, Eni, Instance, Release, Slug, Stdio};
 use crate::{EniId, WorkloadId, World};
 
 /// Says how a process must run; `None` where it must not be there at all.
@@ -26,16 +30,22 @@ pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, Workl
     if eni.is_none() && !dyno.state.ended() {
         return None;
     }
-    let release = world.release(dyno.release);
+    let release = world.release(dyno.release).map(|release| &**release);
+    let slug = release.and_then(|release| world.slug(release.slug?)).map(|slug| &**slug);
     let mut environment = release.map(|release| release.config.clone()).unwrap_or_default();
     environment.extend(dyno.environment.clone());
     environment.extend(own_variables(world, dyno, eni));
+    environment.extend(release.into_iter().flat_map(|release| metadata(release, slug)));
+    let command = match slug {
+        Some(slug) if dyno.is_one_off() => shell::one_off(&dyno.command, &slug.process_types),
+        Some(_) | None => dyno.command.as_str().into(),
+    };
     let intent = WorkloadIntent {
         interface: dyno.eni,
         vpc: world.space(dyno.space)?.vpc,
         addresses: eni.map(|eni| eni.addresses.clone()).unwrap_or_default(),
         hostname: dyno.id.to_string(),
-        command: ["/bin/sh", "-c", &dyno.command].map(str::to_owned).to_vec(),
+        command: shell::dyno_command(&command),
         user_data: None,
         environment,
         slug: release.and_then(|release| release.slug),
@@ -44,13 +54,15 @@ pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, Workl
         mounts: Vec::new(),
         memory_limit: Some(dyno.size.memory()),
         cpu_weight: Some(dyno.size.cpu_weight()),
+        stdio: dyno.stdio,
         attempt: 0,
+        once: dyno.is_release_command(),
         run: dyno.state.wants_to_run(),
     };
     Some((id, intent))
 }
 
-/// What every dyno is told of itself (`heroku.md` §4).
+/// What every dyno is told of itself (`heroku.md` §4), whatever its app's config vars say.
 fn own_variables(world: &World, dyno: &Dyno, eni: Option<&Arc<Eni>>) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
         ("DYNO", dyno.name.clone()),
@@ -60,7 +72,10 @@ fn own_variables(world: &World, dyno: &Dyno, eni: Option<&Arc<Eni>>) -> BTreeMap
     if let Some(eni) = eni {
         variables.insert("HEROKU_PRIVATE_IP", eni.primary().to_string());
     }
+    variables.insert("HEROKU_DYNO_ID", dyno.id.to_string());
     if let Some(app) = world.app(dyno.app) {
+        variables.insert("HEROKU_APP_ID", app.id.to_string());
+        variables.insert("HEROKU_APP_NAME", app.name.clone());
         variables.insert("HEROKU_DNS_APP_NAME", names::app(app));
         if let Some(number) = dyno.number {
             let process = names::process(app, &dyno.process_type);
@@ -69,6 +84,18 @@ fn own_variables(world: &World, dyno: &Dyno, eni: Option<&Arc<Eni>>) -> BTreeMap
         }
     }
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What a dyno is told of its release, in the forms of Heroku's dyno metadata.
+fn metadata(release: &Release, slug: Option<&Slug>) -> [(String, String); 4] {
+    let commit = slug.and_then(|slug| slug.commit.clone()).unwrap_or_default();
+    [
+        ("HEROKU_RELEASE_CREATED_AT", release.created.to_seconds_string()),
+        ("HEROKU_RELEASE_VERSION", format!("v{}", release.version)),
+        ("HEROKU_SLUG_COMMIT", commit),
+        ("HEROKU_SLUG_DESCRIPTION", release.description.clone()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
 }
 
 pub(super) fn plan_service(world: &World, addon: &Addon) -> Option<(WorkloadId, WorkloadIntent)> {
@@ -92,7 +119,9 @@ pub(super) fn plan_service(world: &World, addon: &Addon) -> Option<(WorkloadId, 
         mounts: addon.plan.mounts.clone(),
         memory_limit: addon.plan.memory,
         cpu_weight: None,
+        stdio: Stdio::Log,
         attempt: addon.attempt,
+        once: false,
         run: addon.state != AddonState::Crashed,
     };
     Some((id, intent))
@@ -123,7 +152,9 @@ pub(super) fn plan_instance(
         mounts: Vec::new(),
         memory_limit: None,
         cpu_weight: None,
+        stdio: Stdio::Log,
         attempt: 0,
+        once: false,
         run: true,
     };
     Some((id, intent))
@@ -137,36 +168,19 @@ fn interface(world: &World, workload: WorkloadId, id: EniId) -> Option<&Arc<Eni>
     Some(eni)
 }
 
-/// Decodes base64 as clients write it: lines and missing padding do not matter. Nothing comes of
-/// text that is not base64.
+/// Base64 as clients write it: missing padding and what is left of the last bits do not matter.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Decodes a script as a client encoded it, whatever lines it is broken into. Nothing comes of text
+/// that is not base64.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| {
-        Some(match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        })
-    };
     let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let end = text.iter().position(|byte| *byte == b'=').unwrap_or(text.len());
-    let (digits, padding) = text.split_at(end);
-    if padding.len() > 2 || padding.iter().any(|byte| *byte != b'=') || digits.len() % 4 == 1 {
-        return None;
-    }
-    let (mut bits, mut held, mut bytes) = (0u32, 0u32, Vec::with_capacity(digits.len() * 3 / 4));
-    for byte in digits {
-        bits = bits << 6 | u32::from(digit(*byte)?);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-            bits &= (1 << held) - 1;
-        }
-    }
-    Some(bytes)
+    LENIENT.decode(text).ok()
 }
 
 #[cfg(test)]

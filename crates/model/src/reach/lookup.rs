@@ -2,36 +2,37 @@
 
 use std::net::Ipv4Addr;
 
+use super::ports::Ports;
 use crate::intent::{
-    AclEntryIntent, AclIntent, InterfaceIntent, RouteTarget, RuleIntent, RulePeer, VpcIntent,
+    AclEntryIntent, AclIntent, InterfaceIntent, RouteTarget, RuleIntent, RulePeer, Via, VpcIntent,
 };
-use crate::{Cidr, Direction, EniId, Packet, RouteTableId, SecurityGroupId};
+use crate::{Cidr, Direction, EniId, Packet, PortRange, RouteTableId, SecurityGroupId, Traffic};
 
-/// What is never routed.
+/// The link-local block, which is never routed.
 const LINK_LOCAL: Cidr = Cidr::new(169, 254, 0, 0, 16);
 
-/// Where a packet goes from its subnet.
+/// The way that a packet takes from its subnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(super) enum Way {
     /// To an interface of the VPC, by the `local` route.
     Local(EniId),
     /// Nowhere: the address is the VPC's, and no interface has it.
     Nobody,
-    /// By a route.
+    /// By a route of the table, with its target.
     Route(Cidr, RouteTarget),
     /// Nowhere: no route fits.
     None,
 }
 
 /// The interface that has an address.
-pub fn holder(vpc: &VpcIntent, address: Ipv4Addr) -> Option<EniId> {
+pub(super) fn holder(vpc: &VpcIntent, address: Ipv4Addr) -> Option<EniId> {
     let has = |interface: &InterfaceIntent| interface.addresses.contains(&address);
     vpc.interfaces.iter().find(|(_, interface)| has(interface)).map(|(id, _)| *id)
 }
 
 /// The way to an address by a route table: what is narrower than the VPC's blocks, then what lies
 /// inside of them, then the rest; the longest prefix wins.
-pub fn way(vpc: &VpcIntent, table: RouteTableId, to: Ipv4Addr) -> Way {
+pub(super) fn way(vpc: &VpcIntent, table: RouteTableId, to: Ipv4Addr) -> Way {
     if let Some((cidr, target)) = best(vpc, table, to, true) {
         return Way::Route(cidr, target);
     }
@@ -70,19 +71,37 @@ fn best(
         .or_else(|| fitting().max_by_key(|(cidr, _)| cidr.prefix_len()))
 }
 
-/// The first rule of an interface's groups that allows a packet.
-pub fn group_rule(
+impl Way {
+    /// The link by which the packet leaves the router; `None` if it does not leave.
+    pub(super) fn via(self) -> Option<Via> {
+        match self {
+            Self::Local(eni) | Self::Route(_, RouteTarget::Interface(eni)) => {
+                Some(Via::Interface(eni))
+            }
+            Self::Route(_, RouteTarget::Peering(pcx)) => Some(Via::Peering(pcx)),
+            Self::Route(_, RouteTarget::Blackhole) | Self::Nobody | Self::None => None,
+        }
+    }
+}
+
+/// The first rule of an interface's groups that allows a packet, which comes from the other side,
+/// or leaves for it, by `via`. A packet with no way out is judged by its address alone: it is the
+/// route that stops it.
+pub(super) fn group_rule(
     vpc: &VpcIntent,
     interface: &InterfaceIntent,
     direction: Direction,
     packet: &Packet,
+    via: Option<Via>,
 ) -> Option<(SecurityGroupId, RuleIntent)> {
     let other = other_side(direction, packet);
     let fits = |rule: &&RuleIntent| {
         rule.traffic.matches(packet)
             && match rule.peer {
                 RulePeer::Cidr(cidr) => cidr.contains(other),
-                RulePeer::Group(id) => vpc.members.get(&id).is_some_and(|m| m.contains(&other)),
+                RulePeer::Group(id) => vpc.members.get(&id).into_iter().flatten().any(|member| {
+                    member.address == other && via.is_none_or(|via| via == member.via)
+                }),
             }
     };
     interface.groups.iter().find_map(|id| {
@@ -95,26 +114,60 @@ pub fn group_rule(
     })
 }
 
-/// The first entry of an ACL that a packet matches, with its place in the list.
-pub fn acl_entry(
+/// What an ACL does with packets to some of their destination ports.
+#[derive(Debug, Clone)]
+pub(super) struct AclPart {
+    /// The source ports of the packets.
+    pub ports: Ports,
+    /// The entry that decides, with its place in the list; none is the denial at the end.
+    pub entry: Option<(usize, AclEntryIntent)>,
+}
+
+impl AclPart {
+    /// Whether such packets pass.
+    pub(super) fn allows(&self) -> bool {
+        self.entry.is_some_and(|(_, entry)| entry.allow)
+    }
+}
+
+/// Divides packets that differ in nothing but their destination port by the entries of an ACL that
+/// decide on them, in the entries' order. Ports matter only to protocols that have them.
+pub(super) fn acl_parts(
     acl: &AclIntent,
     direction: Direction,
     packet: &Packet,
-) -> Option<(usize, AclEntryIntent)> {
+    ports: &Ports,
+) -> Vec<AclPart> {
     let entries = match direction {
         Direction::Ingress => &acl.ingress,
         Direction::Egress => &acl.egress,
     };
     let other = other_side(direction, packet);
-    entries
-        .iter()
-        .copied()
-        .enumerate()
-        .find(|(_, entry)| entry.cidr.contains(other) && entry.traffic.matches(packet))
+    let mut rest = ports.clone();
+    let mut parts = Vec::new();
+    for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.cidr.contains(other)) {
+        let range = match entry.traffic {
+            Traffic::Tcp(range) | Traffic::Udp(range) => range,
+            Traffic::All | Traffic::Icmp { .. } | Traffic::Protocol(_) => PortRange::ALL,
+        };
+        // Of its traffic but for the port, which is the one thing that differs.
+        if !entry.traffic.matches(&Packet { destination_port: range.from, ..*packet }) {
+            continue;
+        }
+        let (ports, outside) = rest.split(range);
+        rest = outside;
+        if !ports.is_empty() {
+            parts.push(AclPart { ports, entry: Some((at, *entry)) });
+        }
+    }
+    if !rest.is_empty() {
+        parts.push(AclPart { ports: rest, entry: None });
+    }
+    parts
 }
 
 /// The address that rules of a direction are about.
-pub fn other_side(direction: Direction, packet: &Packet) -> Ipv4Addr {
+pub(super) fn other_side(direction: Direction, packet: &Packet) -> Ipv4Addr {
     match direction {
         Direction::Ingress => packet.source,
         Direction::Egress => packet.destination,

@@ -1,180 +1,252 @@
-//! What to type so that a packet passes. Only the owner of a customer's VPC can change its rules;
-//! a space's own are the platform's, so there is nothing to type for them.
+//! What may make a packet pass. Only the owner of a customer's VPC can change its rules; a space's
+//! own are the platform's, so there is nothing to type for them.
+//!
+//! Nothing here looks at quotas, duplicates or what comes first: each candidate is tried in order
+//! on a copy of the world, and the first one that is accepted and helps is the remedy.
+
+use std::sync::Arc;
 
 use super::Endpoint;
+use super::act::{self, Act, in_vpc};
+use crate::command::{Ec2Command, RulePeerSpec, RuleSpec};
+use crate::intent::{InterfaceIntent, RouteTarget, VpcIntent};
 use crate::plan::joins;
-use crate::resource::{AclEntry, NetworkAcl, Peering, PeeringStatus, Vpc};
+use crate::resource::{
+    AclEntry, Direction, NetworkAcl, Peering, PeeringKind, PeeringStatus, RouteTo, Vpc, VpcRole,
+};
 use crate::{
-    Cidr, Direction, EniId, IpProtocol, Key, Packet, PortRange, Region, RouteTableId,
-    SecurityGroupId, SmallMap, Timestamp, VpcId, World,
+    Cidr, IpProtocol, Key, Packet, PcxId, PortRange, RouteTableId, SecurityGroupId, Tags,
+    Timestamp, Traffic, VpcId, World,
 };
 
-/// What to do so that a packet passes.
-pub struct Remedy {
-    /// What to type, or to do.
-    pub words: String,
-    /// In whose VPC that changes something.
+/// Advice against an obstacle.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Advice {
+    /// Commands, the best first.
+    pub candidates: Vec<Candidate>,
+    /// Advice in words, for where no command helps.
+    pub words: Option<Words>,
+}
+
+/// Commands that may help, all of them together.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    /// The acts, in order.
+    pub acts: Vec<Act>,
+    /// The VPC in which that changes something.
     pub within: VpcId,
 }
 
-/// A packet that shall pass.
-pub struct Wanted<'a> {
-    /// The packet.
-    pub packet: &'a Packet,
-    /// Which way it goes, as seen from what stops it.
-    pub direction: Direction,
-    /// The other end.
-    pub other: Endpoint,
-    /// The destination ports that shall pass with it.
-    pub ports: PortRange,
+/// Advice that is not a command.
+#[derive(Debug, Clone)]
+pub(super) struct Words {
+    /// The advice itself.
+    pub text: String,
+    /// The VPC in which that changes something.
+    pub within: VpcId,
 }
 
-/// Where clients look unless they are told otherwise.
-fn usual_region(world: &World) -> Region {
-    world.settings().map_or(Region::DEFAULT, |settings| settings.region)
-}
+impl Advice {
+    fn only(words: Option<Words>) -> Self {
+        Self { candidates: Vec::new(), words }
+    }
 
-fn aws(world: &World, region: Region, command: &str) -> String {
-    if region == usual_region(world) {
-        format!("aws ec2 {command}")
-    } else {
-        format!("aws ec2 {command} --region {region}")
+    fn push(&mut self, within: VpcId, acts: Vec<Option<Act>>) {
+        if let Some(acts) = acts.into_iter().collect() {
+            self.candidates.push(Candidate { acts, within });
+        }
+    }
+
+    fn or_words(self, words: Option<Words>) -> Self {
+        Self { words: self.words.or(words), ..self }
     }
 }
 
-/// The same in a VPC, if it is a customer's.
-fn aws_in(world: &World, vpc: &Vpc, command: &str) -> Option<Remedy> {
-    vpc.role.is_none().then(|| Remedy { words: aws(world, vpc.region, command), within: vpc.id })
+/// A packet that shall pass.
+pub(super) struct Wanted<'a> {
+    /// The packet that must pass.
+    pub packet: &'a Packet,
+    /// The direction of the packet, as seen from the component that stops it.
+    pub direction: Direction,
+    /// The other end of the packet's way.
+    pub other: Endpoint,
+    /// The destination ports that shall pass.
+    pub ports: PortRange,
+}
+
+impl Wanted<'_> {
+    fn traffic(&self) -> Traffic {
+        match self.packet.protocol {
+            IpProtocol::TCP => Traffic::Tcp(self.ports),
+            IpProtocol::UDP => Traffic::Udp(self.ports),
+            IpProtocol::ICMP => Traffic::Icmp { kind: Some(self.packet.icmp_type), code: None },
+            other => Traffic::Protocol(other),
+        }
+    }
+
+    /// Blocks that stand for the other end: the space's for a dyno, whose address changes, else the
+    /// address. The one that holds the address comes first.
+    fn blocks(&self, world: &World) -> Vec<Cidr> {
+        let Endpoint { vpc, address } = self.other;
+        let space = world.vpc(vpc).and_then(|vpc| world.space_of_vpc(vpc));
+        let mut blocks = space.map(|space| space.dyno_cidrs().to_vec()).unwrap_or_default();
+        if !blocks.iter().any(|block| block.contains(address)) {
+            return vec![Cidr::host(address)];
+        }
+        blocks.sort_by_key(|block| !block.contains(address));
+        blocks
+    }
 }
 
 /// Asks for an address that something has.
-pub fn use_an_address(world: &World, vpc: VpcId) -> Option<Remedy> {
-    let vpc = world.vpc(vpc)?;
-    let list = match world.space_of_vpc(vpc) {
-        Some(space) => format!("heroku spaces:topology {}", space.name),
-        None => aws(
-            world,
-            vpc.region,
-            &format!("describe-network-interfaces --filters Name=vpc-id,Values={}", vpc.id),
-        ),
-    };
-    let words = format!("send it to an address that something has; `{list}` lists them");
-    Some(Remedy { words, within: vpc.id })
+pub(super) fn use_an_address(world: &World, vpc: VpcId) -> Advice {
+    Advice::only(world.vpc(vpc).map(|vpc| {
+        let list = match world.space_of_vpc(vpc) {
+            Some(space) => format!("heroku spaces:topology {}", space.name),
+            None => act::aws(
+                world,
+                vpc.region,
+                &format!("describe-network-interfaces --filters Name=vpc-id,Values={}", vpc.id),
+            ),
+        };
+        let text = format!("send it to an address that something has; `{list}` lists them");
+        Words { text, within: vpc.id }
+    }))
 }
 
 /// A secondary block is never reached from a space (R20).
-pub fn move_to_primary(world: &World, vpc: VpcId) -> Option<Remedy> {
-    let vpc = world.vpc(vpc)?;
-    let words = format!(
-        "put it into a subnet of the primary block {} of {}, or a proxy for it",
-        vpc.primary(),
-        vpc.id
-    );
-    Some(Remedy { words, within: vpc.id })
+pub(super) fn move_to_primary(world: &World, vpc: VpcId) -> Advice {
+    Advice::only(world.vpc(vpc).map(|vpc| {
+        let text = format!(
+            "put it into a subnet of the primary block {} of {}, or a proxy for it",
+            vpc.primary(),
+            vpc.id
+        );
+        Words { text, within: vpc.id }
+    }))
 }
 
-/// Where no single command makes a way: what would.
-pub fn no_way(world: &World, vpc: &Vpc, to: Endpoint) -> Option<Remedy> {
+/// Advice in words, for where no command makes a way.
+fn no_way(world: &World, vpc: &Vpc, table: RouteTableId, to: Endpoint) -> Option<Words> {
     let far = world.vpc(to.vpc)?;
-    let words = if far.id == vpc.id {
+    let joined = || between(world, vpc.id, far.id).any(|peering| joins(world, peering));
+    let text = if far.id == vpc.id {
         format!(
             "no VPC that is peered with {} has {}: name the one that is meant as vpc-…/{}",
             vpc.id, to.address, to.address
         )
-    } else if matches!(far.role, Some(crate::VpcRole::Data(_))) {
+    } else if matches!(far.role, Some(VpcRole::Data(_))) {
         "data services are reached from their own space only: send it through a dyno".to_owned()
-    } else {
+    } else if !joined() {
         format!(
             "{} and {} cannot be joined: send it through a proxy in a VPC that is peered with both",
             vpc.id, far.id
         )
+    } else if vpc.role.is_none() {
+        format!("{table} has as many routes as it may have: delete one, and ask again")
+    } else {
+        return None;
     };
-    Some(Remedy { words, within: vpc.id })
+    Some(Words { text, within: vpc.id })
 }
 
-/// Blocks that stand for an end: the space's for a dyno, whose address changes, else its address.
-fn blocks_of(world: &World, end: Endpoint) -> Vec<Cidr> {
-    let space = world.vpc(end.vpc).and_then(|vpc| world.space_of_vpc(vpc));
-    space
-        .map(|space| space.dyno_cidrs().to_vec())
-        .filter(|blocks| blocks.iter().any(|block| block.contains(end.address)))
-        .unwrap_or_else(|| vec![Cidr::host(end.address)])
-}
-
-/// Allows a packet from or to an end in a group.
-pub fn allow_in_group(
+/// Allows a packet from or to an end in one of an interface's groups.
+pub(super) fn allow_in_groups(
     world: &World,
     vpc: &Vpc,
-    group: SecurityGroupId,
+    groups: &[SecurityGroupId],
     wanted: &Wanted<'_>,
-) -> Option<Remedy> {
-    let Wanted { packet, ports, .. } = wanted;
-    let way = match wanted.direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    };
-    let ports = match packet.protocol {
-        IpProtocol::TCP | IpProtocol::UDP => {
-            format!(",FromPort={},ToPort={}", ports.from, ports.to)
+) -> Advice {
+    let mut advice = Advice::default();
+    let direction = wanted.direction;
+    let blocks = wanted.blocks(world);
+    for group in groups.iter().filter_map(|id| world.group(*id)) {
+        let there = |block: Cidr| {
+            group.rules.values().any(|rule| {
+                (rule.direction, rule.traffic) == (direction, wanted.traffic())
+                    && rule.peer == crate::GroupPeer::Cidr(block)
+            })
+        };
+        let missing: Vec<Cidr> = blocks.iter().copied().filter(|block| !there(*block)).collect();
+        for some in [&missing[..], &missing[..missing.len().min(1)]] {
+            let rule = |block: &Cidr| RuleSpec {
+                traffic: wanted.traffic(),
+                peer: RulePeerSpec::Cidr(*block),
+                description: None,
+            };
+            let rules = some.iter().map(rule).collect();
+            let authorize = Ec2Command::AuthorizeSecurityGroup {
+                group: group.id,
+                direction,
+                rules,
+                tags: Tags::new(),
+            };
+            advice.push(vpc.id, vec![in_vpc(vpc, authorize)]);
         }
-        IpProtocol::ICMP => format!(",FromPort={},ToPort=-1", packet.icmp_type),
-        IpProtocol(_) => String::new(),
-    };
-    let ranges: Vec<String> =
-        blocks_of(world, wanted.other).iter().map(|block| format!("{{CidrIp={block}}}")).collect();
-    let command = format!(
-        "authorize-security-group-{way} --group-id {group} --ip-permissions \
-         'IpProtocol={}{ports},IpRanges=[{}]'",
-        packet.protocol,
-        ranges.join(","),
-    );
-    aws_in(world, vpc, &command)
+    }
+    let words = (vpc.role.is_none() && !groups.is_empty()).then(|| Words {
+        text: format!(
+            "the groups have as many {} rules as they may have: revoke one, and ask again",
+            super::words::direction(direction)
+        ),
+        within: vpc.id,
+    });
+    advice.or_words(words)
 }
 
-/// Allows a packet from or to an end in an ACL, before the entry that denies it.
-pub fn allow_in_acl(
+/// Allows a packet from or to an end in an ACL, before the first entry that denies it.
+pub(super) fn allow_in_acl(
     world: &World,
     vpc: &Vpc,
     acl: &NetworkAcl,
     denied_by: Option<u16>,
     wanted: &Wanted<'_>,
-) -> Option<Remedy> {
-    let Wanted { packet, direction, ports, .. } = *wanted;
-    let flag = match direction {
-        Direction::Ingress => "--ingress",
-        Direction::Egress => "--egress",
+) -> Advice {
+    let mut advice = Advice::default();
+    let (direction, entries) = (wanted.direction, acl.entries(wanted.direction));
+    let allow = |cidr| AclEntry { allow: true, traffic: wanted.traffic(), cidr };
+    let create = |number, entry| {
+        in_vpc(vpc, Ec2Command::CreateNetworkAclEntry { acl: acl.id, direction, number, entry })
     };
-    let what = match packet.protocol {
-        IpProtocol::TCP | IpProtocol::UDP => {
-            format!(" --port-range From={},To={}", ports.from, ports.to)
+    let replace = |number, entry| {
+        in_vpc(vpc, Ec2Command::ReplaceNetworkAclEntry { acl: acl.id, direction, number, entry })
+    };
+    let blocks = wanted.blocks(world);
+    for some in [&blocks[..], &blocks[..1]] {
+        if let Some(numbers) = free_numbers(acl, direction, denied_by, some.len()) {
+            let new = numbers.into_iter().zip(some);
+            advice.push(vpc.id, new.map(|(number, cidr)| create(number, allow(*cidr))).collect());
         }
-        IpProtocol::ICMP => format!(" --icmp-type-code Code=-1,Type={}", packet.icmp_type),
-        IpProtocol(_) => String::new(),
-    };
-    let blocks = blocks_of(world, wanted.other);
-    let numbers = free_numbers(acl.entries(direction), denied_by, blocks.len())?;
-    let commands: Option<Vec<Remedy>> = numbers
-        .iter()
-        .zip(&blocks)
-        .map(|(number, block)| {
-            let command = format!(
-                "create-network-acl-entry --network-acl-id {} {flag} --rule-number {number} \
-                 --protocol {}{what} --cidr-block {block} --rule-action allow",
-                acl.id, packet.protocol,
-            );
-            aws_in(world, vpc, &command)
-        })
-        .collect();
-    let words: Vec<String> = commands?.into_iter().map(|command| command.words).collect();
-    Some(Remedy { words: words.join(" && "), within: vpc.id })
+    }
+    // Where nothing can go before it, the denial makes room: it moves behind, if there is room.
+    if let Some(number) = denied_by
+        && let Some(denial) = entries.get(&number)
+    {
+        if number < NetworkAcl::LAST_ENTRY {
+            let moved = create(number + 1, *denial);
+            advice.push(vpc.id, vec![moved, replace(number, allow(blocks[0]))]);
+        }
+        advice.push(vpc.id, vec![replace(number, allow(blocks[0]))]);
+    }
+    let words = vpc.role.is_none().then(|| Words {
+        text: format!(
+            "{} has as many {} entries as it may have: delete one, and ask again",
+            acl.id,
+            super::words::direction(direction)
+        ),
+        within: vpc.id,
+    });
+    advice.or_words(words)
 }
 
 /// Numbers that no entry has and that come before one; or after all, in steps of ten.
 fn free_numbers(
-    entries: &SmallMap<u16, AclEntry>,
+    acl: &NetworkAcl,
+    direction: Direction,
     before: Option<u16>,
     count: usize,
 ) -> Option<Vec<u16>> {
+    let entries = acl.entries(direction);
     let last = entries.last_key_value().map_or(90, |(number, _)| *number);
     let free = |number: &u16| !entries.contains_key(number);
     let end = before.unwrap_or(NetworkAcl::LAST_ENTRY + 1);
@@ -191,82 +263,102 @@ fn free_numbers(
     (found.len() == count).then_some(found)
 }
 
-/// Lets an interface send and receive what is not its own.
-pub fn uncheck(world: &World, vpc: &Vpc, eni: EniId) -> Option<Remedy> {
-    let command = format!(
-        "modify-network-interface-attribute --network-interface-id {eni} --no-source-dest-check"
-    );
-    aws_in(world, vpc, &command)
+fn between(world: &World, one: VpcId, other: VpcId) -> impl Iterator<Item = &Arc<Peering>> {
+    let all = world.peerings_of(Key::Vpc(one));
+    all.filter(move |peering| peering.other_side(one).is_some_and(|side| side.vpc == other))
 }
 
-/// Makes a way from a route table to an end in another VPC: a route, or first a peering. `dead` is
-/// the route that fits and leads nowhere.
-pub fn make_way(
+/// Makes a way from an interface's route table to an end: over a peering that is there, or that is
+/// first to be asked for or accepted; or without the route that leads away from it.
+pub(super) fn make_way(
     world: &World,
-    vpc: &Vpc,
-    table: RouteTableId,
-    dead: Option<Cidr>,
+    (vpc, intent): (&Vpc, &VpcIntent),
+    from: &InterfaceIntent,
     to: Endpoint,
     now: Timestamp,
-) -> Option<Remedy> {
-    let far = world.vpc(to.vpc).filter(|far| far.id != vpc.id)?;
-    let between = || {
-        let all = world.peerings_of(Key::Vpc(vpc.id));
-        all.filter(|peering| peering.other_side(vpc.id).is_some_and(|side| side.vpc == far.id))
-    };
-    if let Some(live) = between().find(|peering| joins(world, peering)) {
-        let block = far.blocks().find(|block| block.contains(to.address))?;
-        // A narrower route that is dead would still come first.
-        let (verb, destination) = match dead {
-            Some(dead) if block.covers(dead) => ("replace-route", dead),
-            Some(_) | None => ("create-route", block),
-        };
-        let command = format!(
-            "{verb} --route-table-id {table} --destination-cidr-block {destination} \
-             --vpc-peering-connection-id {}",
-            live.id
-        );
-        return aws_in(world, vpc, &command);
+) -> Advice {
+    let mut advice = Advice::default();
+    let Some(subnet) = intent.subnets.get(&from.subnet) else { return advice };
+    let table = subnet.route_table;
+    let winner = intent.route_tables.get(&table).into_iter().flatten();
+    let winner = winner
+        .filter(|(cidr, _)| cidr.contains(to.address))
+        .max_by_key(|(cidr, _)| cidr.prefix_len())
+        .map(|(cidr, target)| (*cidr, *target));
+    if to.vpc == vpc.id {
+        if let Some((destination, _)) = winner.filter(|_| vpc.contains(to.address)) {
+            let delete = Ec2Command::DeleteRoute { route_table: table, destination };
+            advice.push(vpc.id, vec![in_vpc(vpc, delete)]);
+        }
+        return advice.or_words(no_way(world, vpc, table, to));
     }
-    let pending = |p: &&std::sync::Arc<Peering>| p.status(now) == PeeringStatus::PendingAcceptance;
-    match between().find(pending) {
-        Some(pending) => accept(world, pending),
-        None => request(world, vpc, far),
+    let Some(far) = world.vpc(to.vpc) else { return advice };
+    let waits = |p: &&Arc<Peering>| p.status(now) == PeeringStatus::PendingAcceptance;
+    if let Some(live) = between(world, vpc.id, far.id).find(|peering| joins(world, peering)) {
+        route_over(&mut advice, world, (vpc, table), winner, (far, to), live.id);
+    } else if let Some(waiting) = between(world, vpc.id, far.id).find(waits) {
+        accept(&mut advice, world, waiting);
+    } else {
+        request(&mut advice, vpc, far);
+    }
+    advice.or_words(no_way(world, vpc, table, to))
+}
+
+/// Routes over a peering to what has an address: the widest that comes first.
+fn route_over(
+    advice: &mut Advice,
+    world: &World,
+    (vpc, route_table): (&Vpc, RouteTableId),
+    winner: Option<(Cidr, RouteTarget)>,
+    (far, to): (&Vpc, Endpoint),
+    pcx: PcxId,
+) {
+    let Some(block) = far.blocks().find(|block| block.contains(to.address)) else { return };
+    let target = RouteTo::Peering(pcx);
+    let host = Cidr::host(to.address);
+    // A narrower route that is dead would still come first.
+    if let Some((destination, how)) = winner
+        && block.covers(destination)
+        && (how == RouteTarget::Blackhole || destination == host)
+    {
+        let replace = Ec2Command::ReplaceRoute { route_table, destination, target };
+        advice.push(vpc.id, vec![in_vpc(vpc, replace)]);
+    }
+    let dynos = world.space_of_vpc(far).map(|space| space.dyno_cidrs().to_vec());
+    let dynos = dynos.into_iter().flatten().find(|block| block.contains(to.address));
+    for destination in [Some(block), dynos, Some(host)].into_iter().flatten() {
+        let create = Ec2Command::CreateRoute { route_table, destination, target };
+        advice.push(vpc.id, vec![in_vpc(vpc, create)]);
     }
 }
 
 /// Accepts a request.
-fn accept(world: &World, peering: &Peering) -> Option<Remedy> {
-    let accepter = world.vpc(peering.accepter.vpc)?;
-    match world.space_of_vpc(accepter) {
-        Some(space) => {
-            let words =
-                format!("heroku spaces:peerings:accept {} --space {}", peering.id, space.name);
-            Some(Remedy { words, within: accepter.id })
-        }
-        None => {
-            let command =
-                format!("accept-vpc-peering-connection --vpc-peering-connection-id {}", peering.id);
-            aws_in(world, accepter, &command)
-        }
+fn accept(advice: &mut Advice, world: &World, peering: &Peering) {
+    let Some(accepter) = world.vpc(peering.accepter.vpc) else { return };
+    let Some(space) = world.space_of_vpc(accepter) else {
+        let command = Ec2Command::AcceptPeering { peering: peering.id };
+        return advice.push(accepter.id, vec![in_vpc(accepter, command)]);
+    };
+    let accept = Act::Accept { space: space.id, peering: peering.id };
+    advice.push(accepter.id, vec![Some(accept.clone())]);
+    let customers = world
+        .peerings_of(Key::Vpc(space.vpc))
+        .filter(|p| p.kind == PeeringKind::Customer && p.carries());
+    if let Ok(peerings) = u16::try_from(customers.count() + 1) {
+        let more = Act::Limit { space: space.id, peerings };
+        advice.push(accepter.id, vec![Some(more), Some(accept)]);
     }
 }
 
 /// Asks for a peering between two VPCs, from a customer's.
-fn request(world: &World, one: &Vpc, other: &Vpc) -> Option<Remedy> {
+fn request(advice: &mut Advice, one: &Vpc, other: &Vpc) {
     let (asks, answers) = if one.role.is_none() { (one, other) } else { (other, one) };
-    // Spaces are not joined with each other, and nobody is joined with data services.
-    if matches!(answers.role, Some(crate::VpcRole::Data(_))) {
-        return None;
-    }
-    let region = if asks.region == answers.region {
-        String::new()
-    } else {
-        format!(" --peer-region {}", answers.region)
+    let ask = Ec2Command::CreatePeering {
+        vpc: asks.id,
+        peer_vpc: answers.id,
+        peer_owner: Some(answers.account),
+        peer_region: (asks.region != answers.region).then_some(answers.region),
+        tags: Tags::new(),
     };
-    let command = format!(
-        "create-vpc-peering-connection --vpc-id {} --peer-vpc-id {} --peer-owner-id {}{region}",
-        asks.id, answers.id, answers.account,
-    );
-    aws_in(world, asks, &command)
+    advice.push(asks.id, vec![in_vpc(asks, ask)]);
 }

@@ -6,7 +6,7 @@ use super::lookup::{self, Way};
 use super::{Endpoint, Flow};
 use crate::intent::RouteTarget;
 use crate::plan::{joins, plan_vpc};
-use crate::{EniId, InstanceId, IpProtocol, Key, VpcId, WorkloadId, World};
+use crate::{EniId, InstanceId, IpProtocol, Key, PortRange, VpcId, WorkloadId, World};
 
 /// What an end may be, for whoever wrote something else.
 const FORMS: &str = "an end is APP/DYNO, i-…, eni-…, vpc-…/ADDRESS or an address";
@@ -103,7 +103,8 @@ impl Endpoint {
 
 impl Flow {
     /// Reads a flow: its ends as [`Endpoint::resolve`] does, the second one as seen from the
-    /// first; `tcp`, `udp`, `icmp` or a protocol's number; and a port where the protocol has one.
+    /// first; `tcp`, `udp`, `icmp` or a protocol's number; and a port where the protocol has one,
+    /// with the source ports that are asked about, all ephemeral ones unless they are given.
     ///
     /// # Errors
     ///
@@ -114,6 +115,7 @@ impl Flow {
         to: &str,
         protocol: &str,
         port: Option<u16>,
+        source_ports: Option<&str>,
     ) -> Result<Self, String> {
         let from = Endpoint::resolve(world, from, None)?;
         let to = Endpoint::resolve(world, to, Some(from))?;
@@ -126,10 +128,32 @@ impl Flow {
                 format!("'{shown}' is no protocol: tcp, udp, icmp or a number")
             })?,
         };
-        match port {
-            None if protocol.has_ports() => Err(format!("say which {protocol} port")),
+        let mut flow = match port {
+            None if protocol.has_ports() => return Err(format!("say which {protocol} port")),
+            Some(_) if !protocol.has_ports() => {
+                return Err(format!("protocol {protocol} has no ports"));
+            }
+            port => Self::new(from, to, protocol, port.unwrap_or(0)),
+        };
+        match source_ports {
             Some(_) if !protocol.has_ports() => Err(format!("protocol {protocol} has no ports")),
-            port => Ok(Self::new(from, to, protocol, port.unwrap_or(0))),
+            Some(text) => {
+                flow.source_ports = read_ports(text)?;
+                Ok(flow)
+            }
+            None => Ok(flow),
+        }
+    }
+}
+
+/// Reads a port, or two of them as `32768-60999`.
+fn read_ports(text: &str) -> Result<PortRange, String> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    match (from.parse(), to.parse()) {
+        (Ok(from), Ok(to)) if from <= to => Ok(PortRange { from, to }),
+        _ => {
+            let shown: String = text.chars().take(64).collect();
+            Err(format!("'{shown}' is no range of source ports such as 32768-60999"))
         }
     }
 }

@@ -2,14 +2,16 @@ use super::*;
 use crate::plan::lab::*;
 use crate::*;
 
-const HTTP: Traffic = Traffic::Tcp(PortRange { from: 8000, to: 8000 });
-const ALL: &str = "0.0.0.0/0";
+pub(super) const HTTP: Traffic = Traffic::Tcp(PortRange { from: 8000, to: 8000 });
+pub(super) const ALL: &str = "0.0.0.0/0";
 
 /// A space (VPC 1, its data VPC 2) with a dyno at 10.0.128.4, peered with a customer's VPC 3. That
 /// has the instance 31 at 10.3.0.4 (subnet 3), 32 at 10.3.1.4 (subnet 5) and 33 at 100.64.0.4 (a
 /// secondary block, subnet 6); and VPC 4 with the instance 41 at 10.4.0.4, which is peered with 3.
-fn shop() -> World {
+pub(super) fn shop() -> World {
     let mut world = World::default();
+    put(&mut world, settings());
+    put(&mut world, team(1));
     put_vpc(&mut world, 1, Some(VpcRole::Space(space_id(1))), &["10.0.0.0/16"]);
     put_vpc(&mut world, 2, Some(VpcRole::Data(space_id(1))), &["10.1.0.0/16"]);
     put_vpc(&mut world, 3, None, &["10.3.0.0/16", "100.64.0.0/16"]);
@@ -37,39 +39,58 @@ fn shop() -> World {
     world
 }
 
-fn at(vpc: u128, address: &str) -> Endpoint {
+pub(super) fn at(vpc: u128, address: &str) -> Endpoint {
     Endpoint { vpc: id(vpc), address: address.parse().unwrap() }
 }
 
-fn dyno_end() -> Endpoint {
+pub(super) fn dyno_end() -> Endpoint {
     at(1, "10.0.128.4")
 }
 
-fn shop_end() -> Endpoint {
+pub(super) fn shop_end() -> Endpoint {
     at(3, "10.3.0.4")
 }
 
-fn http(world: &World, from: Endpoint, to: Endpoint) -> Verdict {
-    let verdict = reach(world, &Flow::new(from, to, IpProtocol::TCP, 8000), now());
-    let blocked = verdict.hops.iter().filter(|hop| hop.decision == Ruling::Blocked).count();
-    assert_eq!(blocked, usize::from(!verdict.allowed), "only the last hop stops a packet");
-    assert_eq!(verdict.blocked().is_none(), verdict.allowed);
+pub(super) fn http(world: &World, from: Endpoint, to: Endpoint) -> Verdict {
+    told(world, &Flow::new(from, to, IpProtocol::TCP, 8000))
+}
+
+/// Everything about a flow, after a look at what must hold of every verdict.
+#[track_caller]
+pub(super) fn told(world: &World, flow: &Flow) -> Verdict {
+    let verdict = explain(world, flow, now());
+    let plain = reach(world, flow, now());
+    assert_eq!((plain.allowed, &plain.source_ports), (verdict.allowed, &verdict.source_ports));
+    assert_eq!(obstacles(&verdict).next().is_none(), verdict.allowed);
+    let bare = |hop: &Hop| Hop { remedy: None, commands: vec![], remedy_in: None, ..hop.clone() };
+    let met = plain.hops.iter().position(|hop| hop.decision != Ruling::Passed);
+    let met = met.map_or(plain.hops.len(), |at| at + 1);
+    let same: Vec<Hop> = verdict.hops.iter().take(met).map(bare).collect();
+    assert_eq!(same, plain.hops[..met], "what is explained is what happens");
+    if let Some(ports) = &plain.source_ports {
+        assert_eq!(ports.passing == [ports.asked], plain.allowed);
+    }
     verdict
+}
+
+/// Everything that is in the way of a flow or of a part of it, in order.
+pub(super) fn obstacles(verdict: &Verdict) -> impl Iterator<Item = &Hop> {
+    verdict.hops.iter().filter(|hop| hop.decision != Ruling::Passed)
 }
 
 /// What stopped a flow: leg, code, place, and what helps.
 #[track_caller]
-fn stopped(verdict: &Verdict) -> (Leg, Option<ExplanationCode>, &str, Option<&str>) {
+pub(super) fn stopped(verdict: &Verdict) -> (Leg, Option<ExplanationCode>, &str, Option<&str>) {
     let hop = verdict.blocked().expect("the flow passes");
     (hop.leg, hop.code, &hop.where_, hop.remedy.as_deref())
 }
 
 /// An id as text.
-fn text<T: PrefixedId>(n: u128) -> String {
+pub(super) fn text<T: PrefixedId>(n: u128) -> String {
     id::<T>(n).to_string()
 }
 
-fn set_routes(world: &mut World, n: u128, routes: &[(&str, RouteTo)]) {
+pub(super) fn set_routes(world: &mut World, n: u128, routes: &[(&str, RouteTo)]) {
     put(world, table(n, n, routes));
 }
 
@@ -165,13 +186,13 @@ fn a_request_that_waits_is_to_be_accepted() {
         text::<PcxId>(34)
     );
     assert_eq!(stopped(&verdict).3, Some(&*command));
-    let late = reach(
+    let late = explain(
         &world,
         &Flow::new(shop_end(), dyno_end(), IpProtocol::TCP, 80),
         now() + PEERING_EXPIRY,
     );
     let hop = late.blocked().unwrap();
-    assert!(hop.because.ends_with("is expired"), "R27");
+    assert!(hop.because.contains("is expired; no peering joins"), "R27");
     assert!(hop.remedy.as_ref().unwrap().contains("create-vpc-peering-connection"), "R27");
 }
 
@@ -292,9 +313,13 @@ fn acls_remember_nothing() {
     let (all, to_dynos) = (entry(true, Traffic::All, ALL), entry(true, HTTP, "10.0.0.0/16"));
     put(&mut world, acl(3, 3, &[(100, all)], &[(100, to_dynos)]));
     let verdict = http(&world, dyno_end(), shop_end());
-    let (leg, code, _, remedy) = stopped(&verdict);
-    assert_eq!((leg, code), (Leg::Answer, Some(ExplanationCode::SubnetAclRestriction)), "R17");
-    let remedy = remedy.unwrap();
+    // From port 8000 alone a client gets its answers.
+    let passing = verdict.source_ports.clone().unwrap().passing;
+    assert_eq!(passing, [PortRange { from: 8000, to: 8000 }]);
+    let hop = obstacles(&verdict).next().unwrap();
+    let code = Some(ExplanationCode::SubnetAclRestriction);
+    assert_eq!((hop.leg, hop.code), (Leg::Answer, code), "R17");
+    let remedy = hop.remedy.clone().unwrap();
     assert!(
         remedy
             .contains("--egress --rule-number 110 --protocol tcp --port-range From=1024,To=65535")
@@ -364,14 +389,9 @@ fn middleboxes_take_foreign_packets_only_unchecked() {
     set_routes(&mut world, 3, &[("192.0.2.0/24", RouteTo::Interface(id(32)))]);
     let outside = at(3, "192.0.2.1");
     let verdict = http(&world, shop_end(), outside);
-    let command = format!(
-        "aws ec2 modify-network-interface-attribute --network-interface-id {} \
-         --no-source-dest-check",
-        text::<EniId>(32)
-    );
     let (_, code, _, remedy) = stopped(&verdict);
     assert_eq!(code, Some(ExplanationCode::EniSourceDestCheckRestriction));
-    assert_eq!(remedy, Some(&*command));
+    assert!(remedy.unwrap().contains("vpc-…/192.0.2.1"), "{remedy:?}");
     let mut middlebox = Eni::clone(world.eni(id(32)).unwrap());
     middlebox.source_dest_check = false;
     put(&mut world, middlebox);
@@ -379,7 +399,11 @@ fn middleboxes_take_foreign_packets_only_unchecked() {
     // Narrower than the VPC: what is for 33 goes to 32 first.
     set_routes(&mut world, 3, &[("100.64.0.0/24", RouteTo::Interface(id(32)))]);
     let verdict = http(&world, shop_end(), at(3, "100.64.0.4"));
-    assert_eq!(stopped(&verdict), (Leg::Forward, None, &*text::<EniId>(32), None));
+    let command = format!(
+        "aws ec2 delete-route --route-table-id {} --destination-cidr-block 100.64.0.0/24",
+        text::<RouteTableId>(3)
+    );
+    assert_eq!(stopped(&verdict), (Leg::Forward, None, &*text::<EniId>(32), Some(&*command)));
 }
 
 #[test]
@@ -420,7 +444,7 @@ fn pings_and_other_regions_have_commands_too() {
     put(&mut world, moved);
     put(&mut world, group(3, 3, vec![open(Direction::Egress, ALL)]));
     let ping = Flow::new(at(4, "10.4.0.4"), shop_end(), IpProtocol::ICMP, 0);
-    let verdict = reach(&world, &ping, now());
+    let verdict = told(&world, &ping);
     let command = format!(
         "aws ec2 authorize-security-group-ingress --group-id {} --ip-permissions \
          'IpProtocol=icmp,FromPort=8,ToPort=-1,IpRanges=[{{CidrIp=10.4.0.4/32}}]' \
@@ -476,10 +500,20 @@ fn an_address_is_of_the_vpc_that_the_route_leads_to() {
 fn flows_are_read_as_people_write_them() {
     let world = shop();
     let flow = |protocol, port| {
-        Flow::resolve(&world, "app-1/run.1", "10.3.0.4", protocol, port).map(|f| f.packet())
+        Flow::resolve(&world, "app-1/run.1", "10.3.0.4", protocol, port, None).map(|f| f.packet())
     };
+    let from = |protocol, port, ports| {
+        let flow = Flow::resolve(&world, "app-1/run.1", "10.3.0.4", protocol, port, Some(ports));
+        flow.map(|flow| (flow.source_ports.from, flow.source_ports.to))
+    };
+    assert_eq!(from("tcp", Some(80), "32768-60999"), Ok((32_768, 60_999)));
+    assert_eq!(from("udp", Some(80), "53"), Ok((53, 53)));
+    for wrong in ["", "-", "1-", "2-1", "1-65536", "a", "1-2-3"] {
+        assert!(from("tcp", Some(80), wrong).unwrap_err().contains("32768-60999"), "{wrong}");
+    }
+    assert!(from("icmp", None, "53").unwrap_err().contains("has no ports"));
     let packet = flow("tcp", Some(8000)).unwrap();
-    assert_eq!((packet.source_port, packet.destination_port), (49152, 8000));
+    assert_eq!((packet.source_port, packet.destination_port), (1024, 8000));
     assert_eq!(flow("icmp", None).unwrap().icmp_type, 8);
     assert_eq!(flow("47", None).unwrap().protocol, IpProtocol(47));
     assert!(flow("tcp", None).is_err() && flow("icmp", Some(1)).is_err());
@@ -497,7 +531,7 @@ proptest::proptest! {
         let [a, b, c, d] = ends.map(|byte| byte % 5);
         let (from, to) = (format!("10.{a}.0.{}", b + 4), format!("10.{c}.0.{}", d + 4));
         http(&world, at(a.into(), &from), at(c.into(), &to));
-        let _ = Flow::resolve(&world, &text::<EniId>(b.into()), &to, "icmp", None);
+        let _ = Flow::resolve(&world, &text::<EniId>(b.into()), &to, "icmp", None, None);
     }
 }
 
@@ -508,11 +542,23 @@ fn a_verdict_is_read_as_json() {
     let verdict = http(&world, shop_end(), dyno_end());
     let json = serde_json::to_value(&verdict).unwrap();
     assert_eq!(json["allowed"], false);
-    let last = json["hops"].as_array().unwrap().last().unwrap();
+    let hops = json["hops"].as_array().unwrap();
+    let last = hops.iter().find(|hop| hop["decision"] != "passed").unwrap();
     assert_eq!(last["leg"], "forward");
     assert_eq!(last["decision"], "blocked");
     assert_eq!(last["code"], "NO_ROUTE_TO_DESTINATION");
     assert!(last["where"].as_str().unwrap().starts_with("rtb-"));
+    assert_eq!(last["route_table_id"], text::<RouteTableId>(3));
+    assert_eq!(
+        (&last["subnet_id"], &last["vpc_id"]),
+        (&text::<SubnetId>(3).into(), &text_of_vpc(3).into())
+    );
+    assert_eq!(last["commands"][0], last["remedy"]);
+    assert_eq!(json["source_ports"]["asked"], serde_json::json!({ "from": 1024, "to": 65535 }));
+    assert_eq!(json["source_ports"]["passing"], serde_json::json!([]));
+    assert_eq!(hops[0]["security_group_rule_id"], text::<SecurityGroupRuleId>(49));
+    assert_eq!(hops[0]["network_interface_id"], text::<EniId>(31));
+    assert_eq!(hops[1]["network_acl_id"], text::<AclId>(3));
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Journey {
         let Decided { world, changes, reply } = decided;
         let mut intent = plan(&self.world, now());
         let delta = plan_delta(&self.world, &world, &changes, now());
-        apply_delta(&mut intent, delta);
+        apply_delta(&mut intent, delta, &world);
         assert_eq!(intent, plan(&world, now()));
         self.world = world;
         reply.main()
@@ -63,6 +63,7 @@ impl Journey {
             command: "sleep 60".to_owned(),
             size: None,
             environment: Default::default(),
+            stdio: Default::default(),
         };
         let Some(Key::Dyno(dyno)) = self.run(admin, start) else { panic!() };
         let dyno = format!("web/{}", self.world.dyno(dyno).unwrap().name);
@@ -101,7 +102,7 @@ impl Journey {
     /// What stops a flow to port 8000, as code and remedy.
     #[track_caller]
     fn stopped(&self, from: Endpoint, to: Endpoint) -> (ExplanationCode, String) {
-        let verdict = reach(&self.world, &Flow::new(from, to, IpProtocol::TCP, 8000), now());
+        let verdict = explain(&self.world, &Flow::new(from, to, IpProtocol::TCP, 8000), now());
         let hop = verdict.blocked().expect("it passes");
         (hop.code.unwrap(), hop.remedy.clone().unwrap())
     }

@@ -1,24 +1,69 @@
 //! The walk of a packet and of its answer.
 
+mod guards;
+
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::lookup::{self, Way};
-use super::remedy::{self, Remedy, Wanted};
-use super::{Endpoint, ExplanationCode as Code, Flow, Hop, Leg, Ruling, Verdict};
-use crate::intent::{InterfaceIntent, PeeringEnd, RouteTarget, RuleIntent, VpcIntent};
-use crate::plan::{members_seen, plan_vpc, rule_peer};
-use crate::resource::{Direction, GroupPeer, GroupRule, RouteTo, Vpc};
-use crate::{
-    Cidr, EniId, IpProtocol, Packet, PcxId, PortRange, RouteTableId, SecurityGroupId,
-    SecurityGroupRuleId, SubnetId, Timestamp, VpcId, World,
+use super::ports::Ports;
+use super::remedy::{self, Advice};
+use super::{
+    Component, Endpoint, ExplanationCode as Code, Flow, Hop, Leg, Ruling, SourcePorts, Verdict,
+    words,
 };
+use crate::intent::{InterfaceIntent, PeeringEnd, RouteTarget, Via, VpcIntent};
+use crate::plan::plan_vpc;
+use crate::resource::{Direction, RouteTo, Vpc};
+use crate::{Cidr, EniId, Packet, PcxId, RouteTableId, SubnetId, Timestamp, VpcId, World};
 
-pub fn run(world: &World, flow: &Flow, now: Timestamp) -> Verdict {
-    let mut walk = Walk { world, flow, now, leg: Leg::Forward, at: None, hops: Vec::new() };
-    let allowed = walk.there_and_back().is_ok();
-    Verdict { allowed, hops: walk.hops }
+/// Walks a flow up to what stops it.
+pub(super) fn run(world: &World, flow: &Flow, now: Timestamp) -> Walked {
+    let ports = Ports::of(flow.source_ports);
+    let mut walk = Walk { world, flow, now, leg: Leg::Forward, at: None, ports, steps: Vec::new() };
+    let arrives = walk.there_and_back().is_ok();
+    let passing = if arrives { walk.ports } else { Ports::default() };
+    Walked { flow: *flow, passing, steps: walk.steps }
+}
+
+/// A walk that is over.
+#[derive(Debug, Clone)]
+pub(super) struct Walked {
+    flow: Flow,
+    /// The source ports from which the flow passes.
+    passing: Ports,
+    /// What the packet met, in order.
+    pub steps: Vec<Step>,
+}
+
+/// A hop, and what may help where it stops the flow.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    /// The hop, without a remedy.
+    pub hop: Hop,
+    /// What may become its remedy.
+    pub advice: Advice,
+}
+
+impl Walked {
+    /// The first step that stops the flow or a part of it.
+    pub(super) fn obstacle(&self) -> Option<usize> {
+        self.steps.iter().position(|step| step.hop.decision != Ruling::Passed)
+    }
+
+    /// The verdict, without remedies.
+    pub(super) fn verdict(self) -> Verdict {
+        let asked = self.flow.source_ports;
+        let allowed = self.passing == Ports::of(asked);
+        let passing = self.passing.ranges().to_vec();
+        let ports = self.flow.protocol.has_ports();
+        Verdict {
+            allowed: allowed && !self.passing.is_empty(),
+            source_ports: ports.then_some(SourcePorts { asked, passing }),
+            hops: self.steps.into_iter().map(|step| step.hop).collect(),
+        }
+    }
 }
 
 /// The packet was dropped; the last hop says why.
@@ -36,9 +81,16 @@ struct At {
     eni: EniId,
 }
 
-/// Where a packet that left an interface is going.
+/// The next hop of a packet that left an interface.
 enum Next {
     Interface(EniId),
+    Peering(PcxId),
+}
+
+/// The sender that hands a packet to an interface.
+#[derive(Clone, Copy)]
+enum From<'a> {
+    Interface(&'a At),
     Peering(PcxId),
 }
 
@@ -46,11 +98,11 @@ enum Next {
 struct Stop {
     code: Option<Code>,
     because: String,
-    remedy: Option<Remedy>,
+    advice: Advice,
 }
 
 fn stop(code: Code, because: impl Into<String>) -> Stop {
-    Stop { code: Some(code), because: because.into(), remedy: None }
+    Stop { code: Some(code), because: because.into(), advice: Advice::default() }
 }
 
 struct Walk<'a> {
@@ -60,7 +112,9 @@ struct Walk<'a> {
     leg: Leg,
     /// The VPC that the packet is in; none on a peering.
     at: Option<VpcId>,
-    hops: Vec<Hop>,
+    /// The source ports of what is still on its way. They are what answers are sent to.
+    ports: Ports,
+    steps: Vec<Step>,
 }
 
 impl Walk<'_> {
@@ -68,7 +122,8 @@ impl Walk<'_> {
         let Flow { from, to, .. } = *self.flow;
         let start = self.start(from)?;
         if from.vpc == to.vpc && start.interface().addresses.contains(&to.address) {
-            self.pass(start.eni, format!("{} is its own address", to.address));
+            let because = format!("{} is its own address", to.address);
+            self.pass(Component::interface(start.eni), because);
             return Ok(());
         }
         let packet = self.flow.packet();
@@ -85,7 +140,7 @@ impl Walk<'_> {
             Some(eni) => Ok(At { site, eni }),
             None => {
                 let stop = self.nobody_has(Code::EniAddressRestriction, from.vpc, from.address);
-                self.block(from.vpc, stop)
+                self.block(Component::vpc(from.vpc), stop)
             }
         }
     }
@@ -96,47 +151,57 @@ impl Walk<'_> {
                 let intent = plan_vpc(self.world, vpc);
                 Ok(Rc::new(Site { vpc: Arc::clone(vpc), intent }))
             }
-            None => self.block(id, stop(Code::BadState, format!("{id} does not exist"))),
+            None => {
+                let gone = stop(Code::BadState, format!("{id} does not exist"));
+                self.block(Component::vpc(id), gone)
+            }
         }
     }
 
-    /// From an interface to the one that the packet is for.
+    /// Takes the packet from an interface to the one that it is for.
     fn travel(&mut self, at: &At, packet: &Packet) -> Result<At, Dropped> {
         let (site, interface) = (&at.site, at.interface());
         self.at = Some(site.vpc.id);
         let Some(subnet) = site.intent.subnets.get(&interface.subnet) else {
-            let because = format!("its subnet {} does not exist", interface.subnet);
-            return self.block(at.eni, stop(Code::BadState, because));
+            return self.no_subnet(at);
         };
         if interface.source_dest_check && !interface.addresses.contains(&packet.source) {
             let because = format!("{} is not an address of {}", packet.source, at.eni);
-            let remedy = remedy::uncheck(self.world, &site.vpc, at.eni);
-            let code = Some(Code::EniSourceDestCheckRestriction);
-            return self.block(at.eni, Stop { code, because, remedy });
+            let stop = stop(Code::EniSourceDestCheckRestriction, because);
+            return self.block(Component::interface(at.eni), stop);
         }
-        self.groups(at, Direction::Egress, packet)?;
         let way = lookup::way(&site.intent, subnet.route_table, packet.destination);
+        self.groups(at, Direction::Egress, packet, way.via())?;
         if !stays_inside(&site.intent, interface.subnet, way, packet.destination) {
             self.acl(site, interface.subnet, Direction::Egress, packet)?;
         }
-        match self.route(site, (interface.subnet, subnet.route_table), way, packet)? {
+        match self.route(at, subnet.route_table, way, packet)? {
             Next::Interface(eni) => {
                 let to = At { site: Rc::clone(site), eni };
-                self.deliver(to, Some(interface.subnet), packet)
+                self.deliver(to, From::Interface(at), packet)
             }
-            Next::Peering(pcx) => self.peer(site, pcx, packet),
+            Next::Peering(pcx) => self.peer(at, pcx, packet),
         }
     }
 
-    /// What the route table says.
+    fn no_subnet<T>(&mut self, at: &At) -> Result<T, Dropped> {
+        let because = format!("its subnet {} does not exist", at.interface().subnet);
+        self.block(Component::interface(at.eni), stop(Code::BadState, because))
+    }
+
+    /// Looks the packet's destination up in the route table.
     fn route(
         &mut self,
-        site: &Site,
-        (subnet, table): (SubnetId, RouteTableId),
+        from: &At,
+        table: RouteTableId,
         way: Way,
         packet: &Packet,
     ) -> Result<Next, Dropped> {
-        let place = format!("{table} of {subnet}");
+        let site = &from.site;
+        let mut component = Component::table(table, from.interface().subnet);
+        if let Way::Route(cidr, _) = way {
+            component.destination_cidr_block = Some(cidr);
+        }
         let to = packet.destination;
         let result = match way {
             Way::Local(_) | Way::Nobody if self.goal().vpc != site.vpc.id => {
@@ -151,18 +216,28 @@ impl Walk<'_> {
                 Ok((Next::Peering(pcx), format!("{cidr} leads to {pcx}")))
             }
             Way::Route(cidr, RouteTarget::Interface(eni)) => self
-                .middlebox(site, eni, to)
+                .middlebox(from, eni, to)
                 .map(|eni| (Next::Interface(eni), format!("{cidr} leads to {eni}"))),
-            Way::Route(cidr, RouteTarget::Blackhole) => Err(self.blackhole(site, table, cidr)),
-            Way::None => Err(self.no_route(site, table, to)),
+            Way::Route(cidr, RouteTarget::Blackhole) => Err(self.blackhole(from, table, cidr)),
+            Way::None => Err(self.no_route(from, to)),
         };
         match result {
             Ok((next, because)) => {
-                self.pass(place, because);
+                self.pass(component, because);
                 Ok(next)
             }
-            Err(stop) => self.block(place, self.no_way_back(stop)),
+            Err(stop) => self.block(component, self.no_way_back(stop)),
         }
+    }
+
+    /// What would make a way to where the packet must arrive; also says what there is to say of
+    /// the peerings with that VPC.
+    fn detour(&self, from: &At, code: Code, because: &str) -> Stop {
+        let (site, goal) = (&from.site, self.goal());
+        let unjoined = words::unjoined(self.world, site.vpc.id, goal.vpc, because, self.now);
+        let within = (&*site.vpc, &site.intent);
+        let advice = remedy::make_way(self.world, within, from.interface(), goal, self.now);
+        Stop { code: Some(code), because: format!("{because}{unjoined}"), advice }
     }
 
     fn overlap(&self, site: &Site, to: Ipv4Addr) -> Stop {
@@ -175,8 +250,8 @@ impl Walk<'_> {
     }
 
     /// Whether an interface takes what a route sends to it.
-    fn middlebox(&self, site: &Site, eni: EniId, to: Ipv4Addr) -> Result<EniId, Stop> {
-        let checks = site.intent.interfaces.get(&eni).is_none_or(|interface| {
+    fn middlebox(&self, from: &At, eni: EniId, to: Ipv4Addr) -> Result<EniId, Stop> {
+        let checks = from.site.intent.interfaces.get(&eni).is_none_or(|interface| {
             interface.source_dest_check && !interface.addresses.contains(&to)
         });
         if !checks {
@@ -184,11 +259,11 @@ impl Walk<'_> {
         }
         let because =
             format!("the route leads to {eni}, which takes only what is for its own addresses");
-        let remedy = remedy::uncheck(self.world, &site.vpc, eni);
-        Err(Stop { code: Some(Code::EniSourceDestCheckRestriction), because, remedy })
+        Err(self.detour(from, Code::EniSourceDestCheckRestriction, &because))
     }
 
-    fn blackhole(&self, site: &Site, table: RouteTableId, cidr: Cidr) -> Stop {
+    fn blackhole(&self, from: &At, table: RouteTableId, cidr: Cidr) -> Stop {
+        let site = &from.site;
         let to = self.world.route_table(table).and_then(|table| table.routes.get(&cidr));
         let (code, what) = match to {
             Some(RouteTo::Peering(pcx)) => match self.world.peering(*pcx) {
@@ -210,13 +285,11 @@ impl Walk<'_> {
             }
             None => (Code::BadStateRoute, "it leads nowhere".to_owned()),
         };
-        let remedy =
-            remedy::make_way(self.world, &site.vpc, table, Some(cidr), self.goal(), self.now);
-        Stop { code: Some(code), because: format!("{cidr} is a blackhole: {what}"), remedy }
+        self.detour(from, code, &format!("{cidr} is a blackhole: {what}"))
     }
 
-    fn no_route(&self, site: &Site, table: RouteTableId, to: Ipv4Addr) -> Stop {
-        let goal = self.goal();
+    fn no_route(&self, from: &At, to: Ipv4Addr) -> Stop {
+        let (site, goal) = (&from.site, self.goal());
         let secondary = self
             .world
             .vpc(goal.vpc)
@@ -226,63 +299,74 @@ impl Walk<'_> {
                 "no route leads to {to}: a space reaches only the primary block of {}",
                 goal.vpc
             );
-            let remedy = remedy::move_to_primary(self.world, goal.vpc);
-            return Stop { code: Some(Code::NoRouteToDestination), because, remedy };
+            let advice = remedy::move_to_primary(self.world, goal.vpc);
+            return Stop { code: Some(Code::NoRouteToDestination), because, advice };
         }
-        let remedy = remedy::make_way(self.world, &site.vpc, table, None, goal, self.now)
-            .or_else(|| remedy::no_way(self.world, &site.vpc, goal));
-        let because = format!("no route leads to {to}");
-        Stop { code: Some(Code::NoRouteToDestination), because, remedy }
+        self.detour(from, Code::NoRouteToDestination, &format!("no route leads to {to}"))
     }
 
-    /// Over a peering.
-    fn peer(&mut self, from: &Site, pcx: PcxId, packet: &Packet) -> Result<At, Dropped> {
+    /// Sends the packet over a peering.
+    fn peer(&mut self, near: &At, pcx: PcxId, packet: &Packet) -> Result<At, Dropped> {
         self.at = None;
+        let from = &near.site;
         let peering = self.world.peering(pcx);
         let Some(side) = peering.and_then(|peering| peering.other_side(from.vpc.id)) else {
-            return self.block(pcx, stop(Code::BadState, "it is gone"));
+            return self.block(Component::peering(pcx), stop(Code::BadState, "it is gone"));
         };
         let site = self.site(side.vpc)?;
         let Some(end) = site.intent.peerings.get(&pcx) else {
-            return self.block(pcx, stop(Code::BadState, "it is not carried"));
+            return self.block(Component::peering(pcx), stop(Code::BadState, "it is not carried"));
         };
-        if let Err(stop) = admits(&site, end, from, packet) {
-            return self.block(pcx, self.no_way_back(stop));
-        }
-        self.pass(pcx, format!("it is carried, and {} takes the packet", site.vpc.id));
-        self.at = Some(site.vpc.id);
-        let goal = self.goal().vpc;
-        match lookup::holder(&site.intent, packet.destination) {
-            Some(_) if goal != site.vpc.id => {
-                let because = format!(
-                    "{} is an address of {} here, not of {goal}",
-                    packet.destination, site.vpc.id
-                );
-                let remedy = remedy::no_way(self.world, &from.vpc, self.goal());
-                let code = Some(Code::NoPossibleDestination);
-                self.at = None;
-                self.block(pcx, self.no_way_back(Stop { code, because, remedy }))
+        let (goal, to) = (self.goal().vpc, packet.destination);
+        let admitted = admits(&site, end, from, packet).map_err(|stop| {
+            // To the wrong VPC: what helps is another way, not another address.
+            if goal == site.vpc.id { stop } else { self.astray(near, stop) }
+        });
+        let admitted = admitted.and_then(|()| {
+            if goal == site.vpc.id {
+                return Ok(());
             }
-            Some(eni) => self.deliver(At { site, eni }, None, packet),
+            let because = format!("{to} is an address of {} here, not of {goal}", site.vpc.id);
+            Err(self.detour(near, Code::NoPossibleDestination, &because))
+        });
+        if let Err(stop) = admitted {
+            return self.block(Component::peering(pcx), self.no_way_back(stop));
+        }
+        self.pass(
+            Component::peering(pcx),
+            format!("it is carried, and {} takes the packet", site.vpc.id),
+        );
+        self.toward(site.vpc.id);
+        self.at = Some(site.vpc.id);
+        match lookup::holder(&site.intent, to) {
+            Some(eni) => self.deliver(At { site, eni }, From::Peering(pcx), packet),
             None => {
-                let (vpc, to) = (site.vpc.id, packet.destination);
-                let stop = self.nobody_has(Code::NoPossibleDestination, vpc, to);
-                self.block(vpc, stop)
+                let stop = self.nobody_has(Code::NoPossibleDestination, site.vpc.id, to);
+                self.block(Component::vpc(site.vpc.id), stop)
             }
         }
     }
 
-    /// Into the interface, if the packet is for it.
-    fn deliver(&mut self, at: At, from: Option<SubnetId>, packet: &Packet) -> Result<At, Dropped> {
+    /// The stop for a packet whose route leads over a peering to another VPC than its destination's.
+    fn astray(&self, near: &At, stop: Stop) -> Stop {
+        let code = stop.code.unwrap_or(Code::NoPossibleDestination);
+        self.detour(near, code, &stop.because)
+    }
+
+    /// Delivers the packet to the interface, if it is addressed to it.
+    fn deliver(&mut self, at: At, from: From<'_>, packet: &Packet) -> Result<At, Dropped> {
         let subnet = at.interface().subnet;
         if !at.site.intent.subnets.contains_key(&subnet) {
-            let because = format!("its subnet {subnet} does not exist");
-            return self.block(at.eni, stop(Code::BadState, because));
+            return self.no_subnet(&at);
         }
-        if from != Some(subnet) {
+        let (sender, via) = match from {
+            From::Interface(sender) => (Some(sender), Via::Interface(sender.eni)),
+            From::Peering(pcx) => (None, Via::Peering(pcx)),
+        };
+        if sender.is_none_or(|sender| sender.interface().subnet != subnet) {
             self.acl(&at.site, subnet, Direction::Ingress, packet)?;
         }
-        self.groups(&at, Direction::Ingress, packet)?;
+        self.groups(&at, Direction::Ingress, packet, Some(via))?;
         let (goal, eni) = (self.goal(), at.eni);
         let inside = goal.vpc == at.site.vpc.id;
         let because = match lookup::holder(&at.site.intent, goal.address) {
@@ -295,128 +379,18 @@ impl Walk<'_> {
                      does is up to what runs there",
                     goal.address, goal.vpc
                 );
-                return self.block(eni, Stop { code: None, because, remedy: None });
+                let way =
+                    sender.map(|from| self.detour(from, Code::NoPossibleDestination, &because));
+                let advice = way.map(|stop| stop.advice).unwrap_or_default();
+                let stop = Stop { code: None, because, advice };
+                return self.block(Component::interface(eni), stop);
             }
         };
-        self.pass(eni, because);
+        self.pass(Component::interface(eni), because);
         Ok(at)
     }
 
-    /// The security groups of an interface. Answers pass by them: they remember the packet.
-    fn groups(&mut self, at: &At, way: Direction, packet: &Packet) -> Result<(), Dropped> {
-        if self.leg == Leg::Answer {
-            return Ok(());
-        }
-        let (vpc, interface) = (&at.site.vpc, at.interface());
-        let names: Vec<String> = interface.groups.iter().map(ToString::to_string).collect();
-        let place = format!("{} of {}", names.join(", "), at.eni);
-        if let Some((group, rule)) = lookup::group_rule(&at.site.intent, interface, way, packet) {
-            let named = self.rules(group, way).find(|(_, r)| {
-                (RuleIntent { traffic: r.traffic, peer: rule_peer(r.peer) }) == rule
-            });
-            if let Some((id, rule)) = named {
-                self.pass(place, format!("{id} of {group} allows {}", rule_words(rule)));
-                return Ok(());
-            }
-        }
-        let all = || {
-            let groups = interface.groups.iter();
-            groups.flat_map(|group| self.rules(*group, way).map(move |rule| (*group, rule)))
-        };
-        let stale = all().find_map(|(_, (id, rule))| match rule.peer {
-            GroupPeer::Group { group, .. } if rule.traffic.matches(packet) => {
-                members_seen(self.world, vpc, group).is_none().then_some((id, group))
-            }
-            GroupPeer::Group { .. } | GroupPeer::Cidr(_) => None,
-        });
-        let direction = direction_words(way);
-        let (code, because) = match stale {
-            Some((id, group)) => (
-                Code::UnknownPeeredSgs,
-                format!("{id} names {group}, whose members cannot be seen from {}", vpc.id),
-            ),
-            None if all().next().is_none() => {
-                (Code::SgHasNoRules, format!("there is no {direction} rule"))
-            }
-            None => (
-                Code::EniSgRulesMismatch,
-                format!("no {direction} rule allows {}", packet_words(way, packet)),
-            ),
-        };
-        let remedy = interface.groups.first().and_then(|group| {
-            remedy::allow_in_group(self.world, vpc, *group, &self.wanted(way, packet))
-        });
-        self.block(place, Stop { code: Some(code), because, remedy })
-    }
-
-    fn rules(
-        &self,
-        group: SecurityGroupId,
-        way: Direction,
-    ) -> impl Iterator<Item = (SecurityGroupRuleId, &GroupRule)> {
-        let rules = self.world.group(group).into_iter().flat_map(|group| &group.rules);
-        rules.filter(move |(_, rule)| rule.direction == way).map(|(id, rule)| (*id, rule))
-    }
-
-    /// The network ACL of a subnet, for what crosses its boundary.
-    fn acl(
-        &mut self,
-        site: &Site,
-        subnet: SubnetId,
-        way: Direction,
-        packet: &Packet,
-    ) -> Result<(), Dropped> {
-        let guard = site.intent.subnets.get(&subnet).and_then(|subnet| subnet.acl);
-        let Some((id, intent)) = guard.and_then(|id| Some((id, site.intent.acls.get(&id)?))) else {
-            let used = self.world.subnet(subnet).map(|subnet| format!("{} of ", subnet.acl));
-            let place = format!("{}{subnet}", used.unwrap_or_default());
-            self.pass(place, "everything may pass".to_owned());
-            return Ok(());
-        };
-        let place = format!("{id} of {subnet}");
-        let acl = self.world.acl(id);
-        let direction = direction_words(way);
-        let found = lookup::acl_entry(intent, way, packet);
-        let number = found.and_then(|(at, _)| acl?.entries(way).keys().nth(at).copied());
-        let named = match (number, found) {
-            (Some(number), Some((_, entry))) => {
-                let verb = if entry.allow { "allows" } else { "denies" };
-                let side = side_words(way);
-                format!("{direction} entry {number} {verb} {} {side} {}", entry.traffic, entry.cidr)
-            }
-            _ => format!("no {direction} entry is for {}", packet_words(way, packet)),
-        };
-        if found.is_some_and(|(_, entry)| entry.allow) {
-            self.pass(place, named);
-            return Ok(());
-        }
-        let because = match self.leg {
-            Leg::Forward => named,
-            Leg::Answer => format!("the answer is stopped, and ACLs remember nothing: {named}"),
-        };
-        let remedy = acl.and_then(|acl| {
-            let wanted = self.wanted(way, packet);
-            remedy::allow_in_acl(self.world, &site.vpc, acl, number, &wanted)
-        });
-        self.block(place, Stop { code: Some(Code::SubnetAclRestriction), because, remedy })
-    }
-
-    /// What the rules would have to let pass.
-    fn wanted<'p>(&self, direction: Direction, packet: &'p Packet) -> Wanted<'p> {
-        const EPHEMERAL: PortRange = PortRange { from: 1024, to: u16::MAX };
-        let port = packet.destination_port;
-        let ports = match self.leg {
-            Leg::Answer if EPHEMERAL.contains(port) => EPHEMERAL,
-            Leg::Answer | Leg::Forward => PortRange { from: port, to: port },
-        };
-        let other = match (self.leg, direction) {
-            (Leg::Forward, Direction::Egress) | (Leg::Answer, Direction::Ingress) => self.flow.to,
-            (Leg::Forward, Direction::Ingress) | (Leg::Answer, Direction::Egress) => self.flow.from,
-        };
-        Wanted { packet, direction, other, ports }
-    }
-
-    /// Where the packet under way must arrive.
+    /// The end at which the packet must arrive.
     fn goal(&self) -> Endpoint {
         match self.leg {
             Leg::Forward => self.flow.to,
@@ -439,35 +413,42 @@ impl Walk<'_> {
             Some(eni) => format!("{} has {address}, but nothing uses it", eni.id),
             None => format!("no interface of {vpc} has {address}"),
         };
-        Stop { code: Some(code), because, remedy: remedy::use_an_address(self.world, vpc) }
+        Stop { code: Some(code), because, advice: remedy::use_an_address(self.world, vpc) }
     }
 
-    fn pass(&mut self, place: impl ToString, because: String) {
-        self.hops.push(Hop {
-            leg: self.leg,
-            where_: place.to_string(),
-            decision: Ruling::Passed,
-            code: None,
-            because,
-            remedy: None,
-            vpc: self.at,
-            remedy_in: None,
-        });
+    fn pass(&mut self, component: Component, because: String) {
+        let stop = Stop { code: None, because, advice: Advice::default() };
+        self.push(component, Ruling::Passed, stop);
     }
 
-    fn block<T>(&mut self, place: impl ToString, stop: Stop) -> Result<T, Dropped> {
-        let (remedy, remedy_in) = stop.remedy.map(|r| (r.words, r.within)).unzip();
-        self.hops.push(Hop {
+    fn block<T>(&mut self, component: Component, stop: Stop) -> Result<T, Dropped> {
+        self.push(component, Ruling::Blocked, stop);
+        Err(Dropped)
+    }
+
+    fn push(&mut self, component: Component, decision: Ruling, stop: Stop) {
+        let hop = Hop {
             leg: self.leg,
-            where_: place.to_string(),
-            decision: Ruling::Blocked,
+            presumed: false,
+            where_: component.to_string(),
+            component: Component { vpc_id: self.at.or(component.vpc_id), ..component },
+            decision,
             code: stop.code,
             because: stop.because,
-            remedy,
+            remedy: None,
+            commands: Vec::new(),
             vpc: self.at,
-            remedy_in,
-        });
-        Err(Dropped)
+            toward: None,
+            remedy_in: None,
+        };
+        self.steps.push(Step { hop, advice: stop.advice });
+    }
+
+    /// Notes where the packet on a peering, which is the last step, goes to.
+    fn toward(&mut self, vpc: VpcId) {
+        if let Some(step) = self.steps.last_mut() {
+            step.hop.toward = Some(vpc);
+        }
     }
 }
 
@@ -497,6 +478,12 @@ fn admits(site: &Site, end: &PeeringEnd, from: &Site, packet: &Packet) -> Result
     let blocked = |because| Err(stop(Code::PcxRequiresAddressInVpcCidr, because));
     if inside(&site.intent.cidrs, source) {
         return blocked(format!("{source} is an address of {} itself", vpc.id));
+    }
+    if !inside(&end.behind, source)
+        && let Some((other, _)) =
+            site.intent.peerings.iter().find(|(_, other)| inside(&other.behind, source))
+    {
+        return blocked(format!("{source} is an address of the VPC behind {other}"));
     }
     if !inside(&end.admits_to, destination) {
         return blocked(match secondary(vpc, destination) {
@@ -533,37 +520,4 @@ fn admits(site: &Site, end: &PeeringEnd, from: &Site, packet: &Packet) -> Result
 /// The block other than the primary that an address lies in.
 fn secondary(vpc: &Vpc, address: Ipv4Addr) -> Option<Cidr> {
     vpc.blocks().skip(1).find(|block| block.contains(address))
-}
-
-fn direction_words(way: Direction) -> &'static str {
-    match way {
-        Direction::Ingress => "inbound",
-        Direction::Egress => "outbound",
-    }
-}
-
-fn side_words(way: Direction) -> &'static str {
-    match way {
-        Direction::Ingress => "from",
-        Direction::Egress => "to",
-    }
-}
-
-fn rule_words(rule: &GroupRule) -> String {
-    let side = side_words(rule.direction);
-    match rule.peer {
-        GroupPeer::Cidr(cidr) => format!("{} {side} {cidr}", rule.traffic),
-        GroupPeer::Group { group, .. } => format!("{} {side} members of {group}", rule.traffic),
-    }
-}
-
-fn packet_words(way: Direction, packet: &Packet) -> String {
-    let what = match packet.protocol {
-        IpProtocol::TCP | IpProtocol::UDP => {
-            format!("{} {}", packet.protocol, packet.destination_port)
-        }
-        IpProtocol::ICMP => format!("icmp type {}", packet.icmp_type),
-        IpProtocol(number) => format!("protocol {number}"),
-    };
-    format!("{what} {} {}", side_words(way), lookup::other_side(way, packet))
 }

@@ -3,11 +3,11 @@
 /// An image: what an instance finds around itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image {
-    /// Its id.
+    /// The image's id.
     pub id: &'static str,
     /// Its name, which `RunInstances` takes as well.
     pub name: &'static str,
-    /// What it is.
+    /// What the image holds, for people.
     pub description: &'static str,
 }
 

@@ -6,102 +6,110 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Cidr, PcxId, Region, Tags, Timestamp, VpcId};
+use super::{Owner, Resource, Tags};
+use crate::{AccountId, Cidr, Errand, Key, PcxId, Region, Timestamp, VpcId};
 
 /// A peering connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peering {
-    /// Its id.
+    /// The peering connection's id.
     pub id: PcxId,
-    /// The side that asked.
+    /// The side that requested the peering.
     pub requester: PeeringSide,
     /// The side that was asked. Its VPC may not exist: that is not revealed.
     pub accepter: PeeringSide,
-    /// Who may touch it.
+    /// Whose the peering is, and so who may change it.
     pub kind: PeeringKind,
-    /// How far it is; see [`Peering::status`] for what is seen.
+    /// The stored state; [`Peering::status`] says what is seen of it.
     pub state: PeeringState,
-    /// When it came into that state.
+    /// When the peering came into that state.
     pub since: Timestamp,
-    /// Who brought it there, where it matters (deleted, rejected).
+    /// The account that brought it into that state, if it was deleted or rejected.
     pub by: Option<AccountId>,
-    /// When the request lapses.
+    /// When the request expires unless it is accepted.
     pub expires: Timestamp,
 }
 
 /// One side of a peering connection. Tags and options belong to one side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeeringSide {
-    /// The owner of the VPC.
+    /// The account that owns the VPC.
     pub account: AccountId,
-    /// Where the VPC is.
+    /// The region that the VPC is in.
     pub region: Region,
-    /// The VPC.
+    /// The VPC's id.
     pub vpc: VpcId,
     /// The VPC's blocks as they were last known, primary first; none where it does not exist.
     pub cidrs: Vec<Cidr>,
     /// Whether names of this side's instances resolve to private addresses for the other.
     pub dns_resolution: bool,
-    /// The owner's tags.
+    /// The tags that the owner put on the VPC.
     pub tags: Tags,
 }
 
-/// Who a peering connection belongs to.
+/// The owner of a peering connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeeringKind {
-    /// Two owners of VPCs.
+    /// A peering that a customer asked for.
     Customer,
-    /// The platform (R14).
+    /// The platform's own peering of a space with its data VPC (R14).
     HerokuManaged,
-    /// The platform, for a Postgres service (R14).
+    /// The platform's own peering for a Postgres service (R14).
     HerokuPostgresql,
 }
 
-/// A stored state.
+/// A state of a peering connection as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeeringState {
-    /// Waits for the accepter.
+    /// The accepter has not answered yet.
     PendingAcceptance,
     /// Accepted; the fabric does not carry it on both ends yet.
     Provisioning,
-    /// Carried.
+    /// The fabric carries it on both ends.
     Active,
-    /// Told to go; the fabric may still carry it.
+    /// Being deleted; the fabric may still carry it.
     Deleting,
-    /// Gone.
+    /// Deleted; the fabric carries nothing of it.
     Deleted,
-    /// Refused by the accepter.
+    /// The accepter rejected it.
     Rejected,
-    /// Could never be.
+    /// The VPCs cannot be peered: an id is wrong, or blocks overlap.
     Failed,
 }
 
-/// What is seen of a state.
+impl PeeringState {
+    /// Whether it lasts only until the fabric is seen to have followed.
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Provisioning | Self::Deleting)
+    }
+}
+
+/// A state of a peering connection as its owners see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeeringStatus {
     /// The answer to the request says this; nothing else does.
     InitiatingRequest,
-    /// Waits for the accepter.
+    /// The accepter has not answered yet.
     PendingAcceptance,
-    /// Accepted.
+    /// Accepted; the fabric does not carry it on both ends yet.
     Provisioning,
-    /// Carried.
+    /// The fabric carries it on both ends.
     Active,
-    /// Told to go.
+    /// Being deleted; the fabric may still carry it.
     Deleting,
-    /// Gone.
+    /// Deleted; the fabric carries nothing of it.
     Deleted,
-    /// Refused.
+    /// The accepter rejected it.
     Rejected,
-    /// Could never be.
+    /// The VPCs cannot be peered: an id is wrong, or blocks overlap.
     Failed,
     /// Nobody accepted it in time (R27).
     Expired,
 }
 
-/// What happens to a peering connection.
+/// An event in the life of a peering connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeeringEvent {
     /// The accepter accepts.
@@ -121,19 +129,19 @@ pub enum PeeringEvent {
 /// A step that the life cycle does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IllegalTransition {
-    /// What it was.
+    /// The status that the peering has.
     pub from: PeeringStatus,
-    /// What it would have become.
+    /// The status that the event would lead to.
     pub to: PeeringStatus,
 }
 
-/// How long a request waits (R27).
+/// How long a request waits for its answer before it expires (R27).
 pub const PEERING_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 const TWO_HOURS: Duration = Duration::from_secs(2 * 3600);
 const TWO_DAYS: Duration = Duration::from_secs(48 * 3600);
 
 impl PeeringStatus {
-    /// Its code in EC2 and in the Platform API.
+    /// The name of the status in EC2 and in the Platform API.
     pub const fn code(self) -> &'static str {
         match self {
             Self::InitiatingRequest => "initiating-request",
@@ -169,7 +177,12 @@ impl PeeringEvent {
 }
 
 impl Peering {
-    /// What is seen of it: the stored state, and what time made of it.
+    /// When the peering was asked for.
+    pub fn created(&self) -> Timestamp {
+        self.expires - PEERING_EXPIRY
+    }
+
+    /// The status that its owners see: the stored state, unless the request has expired.
     pub fn status(&self, now: Timestamp) -> PeeringStatus {
         match self.state {
             PeeringState::PendingAcceptance if now >= self.expires => PeeringStatus::Expired,
@@ -183,7 +196,7 @@ impl Peering {
         }
     }
 
-    /// When it came into the status that is seen.
+    /// When it came into the status that its owners see.
     fn status_since(&self, now: Timestamp) -> Timestamp {
         match self.status(now) {
             PeeringStatus::Expired => self.expires,
@@ -219,7 +232,7 @@ impl Peering {
     }
 
     /// Until when an account still sees it; `None` as long as it has not ended (`ec2.md` §1.1).
-    pub fn visible_until(&self, account: AccountId, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn visible_until(&self, account: AccountId, now: Timestamp) -> Option<Timestamp> {
         let since = self.status_since(now);
         let (asked, was_asked) =
             (self.requester.account == account, self.accepter.account == account);
@@ -246,13 +259,6 @@ impl Peering {
         let is_side = |side: &PeeringSide| side.account == account && side.region == region;
         (is_side(&self.requester) || is_side(&self.accepter))
             && self.visible_until(account, now).is_none_or(|end| now < end)
-    }
-
-    /// Whether nobody sees it any more.
-    pub fn forgotten(&self, now: Timestamp) -> bool {
-        [self.requester.account, self.accepter.account]
-            .into_iter()
-            .all(|account| self.visible_until(account, now).is_some_and(|end| now >= end))
     }
 
     /// The side of a VPC; a peering joins two different ones.
@@ -293,5 +299,30 @@ impl Peering {
     /// Bytes that a packet over it may have (R5, `ec2.md` §1.5).
     pub fn mtu(&self) -> u16 {
         if self.requester.region == self.accepter.region { 9001 } else { 1500 }
+    }
+}
+
+impl Resource for Peering {
+    fn key(&self) -> Key {
+        Key::Peering(self.id)
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Account(self.requester.account)
+    }
+
+    fn mentions(&self, each: &mut dyn FnMut(Key)) {
+        each(Key::Vpc(self.requester.vpc));
+        each(Key::Vpc(self.accepter.vpc));
+        each(Key::Account(self.requester.account));
+        each(Key::Account(self.accepter.account));
+    }
+
+    /// When neither side sees it any longer, if nothing else happens to it. A request that nobody
+    /// accepts expires.
+    fn due(&self) -> Option<(Errand, Timestamp)> {
+        let sides = [self.requester.account, self.accepter.account];
+        let [one, other] = sides.map(|account| self.visible_until(account, Timestamp::MAX));
+        Some((Errand::Forget, one?.max(other?)))
     }
 }

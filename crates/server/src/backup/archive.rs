@@ -1,12 +1,12 @@
-//! The file that a backup is: a tar archive that any `tar` reads, and that no byte of can change
-//! without being noticed.
+//! The file format of backups: a tar archive that every `tar` can read, in which a change of any
+//! byte is noticed.
 //!
-//! First comes `causeway-backup.json`, which says in which format the rest is; then the database,
-//! apps' code and services' data, each compressed with gzip; then `manifest.json`, which has the
-//! size and SHA-256 of every file before it; then `manifest.sha256`. Headers have one form, so that
-//! they are checked by being made again.
+//! The first file, `causeway-backup.json`, has the format's version. Then follow the database, the
+//! code of apps and the data of services, each compressed with gzip; then `manifest.json` with the
+//! size and SHA-256 of every file before it; and last `manifest.sha256`. Tar headers have one form,
+//! so they are verified by being made again.
 
-mod read;
+pub(super) mod read;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -18,31 +18,30 @@ use sha2::{Digest, Sha256};
 use store::NewFile;
 use tar::{EntryType, Header};
 
-pub use self::read::{Archive, FormatError};
+pub(crate) use self::read::Archive;
 use super::Missing;
-use crate::state::hex;
 
-/// The format that is written, and the newest that is read.
-pub const FORMAT: u32 = 1;
+/// The version of the format that is written, and the newest that can be read.
+pub(crate) const FORMAT: u32 = 1;
 
 const BLOCK: u64 = 512;
-/// How a tar archive ends.
+/// The size of the zero blocks at the end of a tar archive, in bytes.
 const END: u64 = 2 * BLOCK;
-/// Bytes of what is read into memory: the first file and the last two.
+/// The most bytes of a file that is read into memory: the first one and the last two.
 const MOST_TEXT: u64 = 64 << 20;
 
 /// A file in a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// What says in which format the rest is.
+pub(crate) enum Part {
+    /// The version of the format.
     Head,
     /// The ledger's database.
     Database,
     /// An app's code.
     Slug(SlugId),
-    /// What a data service's backup command wrote.
+    /// The output of a data service's backup command.
     Service(AddonId),
-    /// What says what is in it.
+    /// The list of all files before it.
     Manifest,
     /// The manifest's checksum.
     Sum,
@@ -60,8 +59,7 @@ impl Part {
         }
     }
 
-    /// The part that has exactly this name: nothing else is taken from a backup, and no path is
-    /// ever made of a name in it.
+    /// The part with exactly this name. A name in a backup is never used as a path.
     fn named(name: &str) -> Option<Self> {
         let inner = |start, end| name.strip_prefix(start)?.strip_suffix(end);
         let slug = || inner("slugs/", ".tar.gz")?.parse().ok().map(Self::Slug);
@@ -89,21 +87,21 @@ impl Part {
     }
 }
 
-/// The first file.
+/// The content of the first file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
     format: u32,
     made_by: String,
 }
 
-/// What is in a backup.
+/// The content of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// The version of Causeway that made it.
+pub(crate) struct Manifest {
+    /// The version of Causeway that made the backup.
     pub made_by: String,
-    /// When that began.
+    /// The time when it was begun.
     pub created: Timestamp,
-    /// The instance that it is of.
+    /// The name of the instance.
     pub instance: String,
     /// The revision of the ledger.
     pub revision: u64,
@@ -113,25 +111,25 @@ pub struct Manifest {
     pub slugs: Vec<Code>,
     /// Data services.
     pub services: Vec<Service>,
-    /// What the ledger names and is not there.
+    /// What the ledger names and the backup does not contain.
     pub missing: Vec<Missing>,
 }
 
 /// A file in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Its name.
+pub(crate) struct Entry {
+    /// The name of the file in the archive.
     pub name: String,
-    /// Its size.
+    /// The size of the file in the archive, in bytes.
     pub bytes: u64,
-    /// Its checksum.
+    /// Its SHA-256, in hexadecimal.
     pub sha256: String,
 }
 
 /// An app's code in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Code {
-    /// The slug.
+pub(crate) struct Code {
+    /// The id of the slug.
     pub id: SlugId,
     /// The app.
     pub app: String,
@@ -139,29 +137,29 @@ pub struct Code {
 
 /// A data service in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Service {
-    /// The add-on.
+pub(crate) struct Service {
+    /// The id of the add-on.
     pub id: AddonId,
-    /// Its name.
+    /// The name of the add-on.
     pub name: String,
-    /// Its plan.
+    /// The plan of the add-on, as `service:plan`.
     pub plan: String,
-    /// The app that it is of.
+    /// The name of the app that owns it.
     pub app: String,
-    /// What restores its data; nothing where it had none yet.
+    /// The command that restores its data; `None` if it had no data yet.
     pub restore: Option<String>,
 }
 
 impl Manifest {
-    /// The size of a part.
-    pub fn bytes(&self, part: Part) -> Option<u64> {
+    /// The size of a part, compressed; `None` if the backup does not contain it.
+    pub(crate) fn bytes(&self, part: Part) -> Option<u64> {
         let name = part.name();
         self.files.iter().find(|file| file.name == name).map(|file| file.bytes)
     }
 }
 
-/// A backup in the making.
-pub struct Writer {
+/// Writes a backup.
+pub(crate) struct Writer {
     to: NewFile,
     file: BufWriter<File>,
     at: u64,
@@ -170,20 +168,20 @@ pub struct Writer {
 
 /// Why a part was not written.
 #[derive(Debug)]
-pub enum PartError<E> {
-    /// What was to be in it could not be had; the backup is as it was before.
+pub(crate) enum PartError<E> {
+    /// The content could not be read. The backup is as it was before.
     Source(E),
     /// The backup could not be written.
     Target(io::Error),
 }
 
 impl Writer {
-    /// Begins one that is to have this name in the end.
+    /// Begins a backup, which gets this name when it is complete.
     ///
     /// # Errors
     ///
-    /// Something that has that name; a file that cannot be made.
-    pub fn begin(to: &Path) -> Result<Self, BeginError> {
+    /// A file of that name exists, or none can be created.
+    pub(crate) fn begin(to: &Path) -> Result<Self, BeginError> {
         let to = NewFile::create(to).map_err(BeginError::Make)?;
         let file = File::options().write(true).open(to.unfinished()).map_err(BeginError::Open)?;
         let file = BufWriter::with_capacity(1 << 17, file);
@@ -195,12 +193,13 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Adds a part: whatever `fill` writes.
+    /// Adds a part with the content that `fill` writes.
     ///
     /// # Errors
     ///
-    /// [`PartError`] tells what `fill` could not do from what cannot be written here.
-    pub fn part<E>(
+    /// [`PartError::Source`] if `fill` fails, [`PartError::Target`] if the backup cannot be
+    /// written.
+    pub(crate) fn part<E>(
         &mut self,
         part: Part,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
@@ -219,7 +218,7 @@ impl Writer {
             return Err(PartError::Source(error));
         }
         self.finish(part, start, bytes).map_err(PartError::Target)?;
-        let sha256 = hex(&hash.finalize());
+        let sha256 = hex::encode(hash.finalize());
         self.files.push(Entry { name: part.name(), bytes, sha256 });
         Ok(())
     }
@@ -231,7 +230,7 @@ impl Writer {
         }
     }
 
-    /// What a part's header says is known only now.
+    /// The header contains the size, which is known only now.
     fn finish(&mut self, part: Part, start: u64, bytes: u64) -> io::Result<()> {
         let padded = bytes.next_multiple_of(BLOCK);
         let padding = usize::try_from(padded - bytes).unwrap_or_default();
@@ -248,12 +247,13 @@ impl Writer {
         self.file.get_ref().set_len(start)
     }
 
-    /// Ends it with what is in it, and gives it its name once it is durable; its size.
+    /// Writes the manifest, makes the file durable, and gives it its name. Returns its size in
+    /// bytes.
     ///
     /// # Errors
     ///
-    /// What keeps it from being written, or named.
-    pub fn publish(mut self, manifest: &mut Manifest) -> Result<u64, BeginError> {
+    /// The file cannot be written or renamed.
+    pub(crate) fn publish(mut self, manifest: &mut Manifest) -> Result<u64, BeginError> {
         manifest.files = std::mem::take(&mut self.files);
         let text = serde_json::to_vec_pretty(manifest).map_err(io::Error::from);
         let text = text.map_err(BeginError::Open)?;
@@ -268,23 +268,23 @@ impl Writer {
     }
 }
 
-/// In the form that `sha256sum --check` reads.
+/// The checksum in the form that `sha256sum --check` reads.
 fn sum_line(manifest: &[u8]) -> String {
-    format!("{}  {}\n", hex(&Sha256::digest(manifest)), Part::Manifest.name())
+    format!("{}  {}\n", hex::encode(Sha256::digest(manifest)), Part::Manifest.name())
 }
 
-/// Why a backup cannot be begun or ended.
+/// An error while a backup is begun or completed.
 #[derive(Debug, thiserror::Error)]
-pub enum BeginError {
-    /// Its name.
+pub(crate) enum BeginError {
+    /// The file cannot be created or renamed.
     #[error(transparent)]
     Make(store::Error),
-    /// Its content.
+    /// The file cannot be written.
     #[error(transparent)]
     Open(io::Error),
 }
 
-/// Counts and hashes what is written, and remembers what went wrong below.
+/// Counts and hashes what is written, and keeps the error of the writer below.
 struct Content<'a> {
     to: &'a mut BufWriter<File>,
     bytes: u64,

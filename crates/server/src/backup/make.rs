@@ -1,61 +1,80 @@
-//! Makes a backup.
+//! Writes a backup.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use fabric::slug;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use model::{Addon, Change, Key, Slug, WorkloadId, World};
-use serde_json::{Value, json};
-use store::Snapshot;
+use model::{Addon, Change, Key, Slug, Timestamp, WorkloadId, World};
+use os::error_chain;
+use store::{Snapshot, Store};
 
 use super::archive::{BeginError, Code, Manifest, Part, PartError, Service, Writer};
 use super::service::{self, Failed};
-use super::{Missing, Place, Watch, chain};
-use crate::document;
-use crate::state::State;
+use super::{Missing, Watch, Workspace};
+use crate::apps::console::Console;
+use crate::apps::plans::Plans;
+use crate::ledger::document;
 
-/// What is asked for.
+/// The options of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// The file to write; it must not exist yet.
+pub(crate) struct Wanted {
+    /// The file to write. It must not exist.
     pub path: PathBuf,
-    /// Whether to leave out what cannot be had now, instead of giving up.
+    /// Leaves out what cannot be read now, instead of failing.
     pub skip_unavailable: bool,
 }
 
-/// Why there is no backup.
+/// What a backup reads.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// Its directories and locks.
+    pub workspace: &'a Workspace,
+    /// The ledger.
+    pub store: &'a Mutex<Box<dyn Store>>,
+    /// The time that the backup is dated with.
+    pub created: Timestamp,
+    /// The directory of all slugs.
+    pub slugs: &'a Path,
+    /// The plans that are on offer now.
+    pub plans: &'a Plans,
+    /// Runs the backup commands of data services.
+    pub console: &'a dyn Console,
+}
+
+/// An error that ends a backup.
 #[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    /// Another one is under way.
+pub(crate) enum BackupError {
+    /// Another backup is being written.
     #[error("another backup is being written: wait for its end")]
     Busy,
-    /// The client went away, or the server stops.
-    #[error("nobody waited for it any more")]
+    /// The client has gone, or the server stops.
+    #[error("the client that asked for it is gone, or the server stops")]
     Cancelled,
-    /// Something that the ledger names cannot be had.
+    /// Something that the ledger names cannot be read.
     #[error("{}", unavailable(.0))]
     Unavailable(Vec<Missing>),
-    /// The ledger, or the file itself.
+    /// The ledger cannot be read, or the file cannot be created.
     #[error(transparent)]
     Store(store::Error),
-    /// A file.
+    /// A file operation failed.
     #[error("{step} {}", .path.display())]
     File {
-        /// What was tried.
+        /// The operation.
         step: &'static str,
         /// Which file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
 }
 
-/// Says what to do about each of them.
+/// A message that says how to mend each of them.
 fn unavailable(missing: &[Missing]) -> String {
     let each = missing.iter().map(|Missing { name, reason }| format!("{name}: {reason}"));
     let each: Vec<String> = each.collect();
@@ -66,34 +85,36 @@ fn unavailable(missing: &[Missing]) -> String {
     )
 }
 
-/// Writes a backup while everything runs, and says what is in it. Until it is whole and durable,
-/// nothing has its name.
+/// Writes a backup while everything runs, and returns a report of its content. The file gets its
+/// name only when it is complete and durable.
 ///
 /// # Errors
 ///
-/// [`BackupError`]; then no file is left.
-pub fn make(state: &State, wanted: &Wanted, watch: &mut Watch) -> Result<Value, BackupError> {
-    let place = &*state.hosting.backups;
-    let _one = place.enter().ok_or(BackupError::Busy)?;
-    let _code = place.keep_code();
+/// [`BackupError`]. No file is left then.
+pub(crate) fn make(
+    from: Sources<'_>,
+    wanted: &Wanted,
+    watch: &mut Watch,
+) -> Result<api::Backup, BackupError> {
+    let workspace = from.workspace;
+    let _one = workspace.enter().ok_or(BackupError::Busy)?;
+    let _code = workspace.keep_code();
     let mut writer = Writer::begin(&wanted.path).map_err(|error| begun(error, &wanted.path))?;
-    let created = state.clock.now();
-    let scratch = Scratch::make(place)?;
+    let scratch = Scratch::make(workspace)?;
     watch.begin("the ledger".to_owned());
     let database = scratch.0.join("causeway.db");
-    state
-        .store
+    from.store
         .lock()
         .expect("no holder panics")
         .backup(&database, &mut |_| {})
         .map_err(BackupError::Store)?;
     let (world, revision) = world_of(&database)?;
-    let content = Content::of(state, place, &world);
+    let content = Content::of(from, &world);
     if !wanted.skip_unavailable && !content.missing.is_empty() {
         return Err(BackupError::Unavailable(content.missing));
     }
     watch.progress.parts = 1 + content.slugs.len() + content.services.len();
-    let mut job = Job { state, wanted, writer: &mut writer, watch, missing: content.missing };
+    let mut job = Job { from, wanted, writer: &mut writer, watch, missing: content.missing };
     job.database(&database)?;
     drop(scratch);
     let slugs = job.slugs(&world, &content.slugs)?;
@@ -102,7 +123,7 @@ pub fn make(state: &State, wanted: &Wanted, watch: &mut Watch) -> Result<Value, 
     let settings = world.settings();
     let mut manifest = Manifest {
         made_by: env!("CARGO_PKG_VERSION").to_owned(),
-        created,
+        created: from.created,
         instance: settings.map(|settings| settings.instance.clone()).unwrap_or_default(),
         revision,
         files: Vec::new(),
@@ -130,28 +151,39 @@ fn written(path: &Path) -> impl FnOnce(io::Error) -> BackupError + '_ {
     move |source| BackupError::File { step: "cannot write", path: path.to_owned(), source }
 }
 
-/// What is in a backup, for who asked for it.
-fn report(path: &Path, bytes: u64, manifest: &Manifest) -> Value {
+/// The report for the client.
+fn report(path: &Path, bytes: u64, manifest: &Manifest) -> api::Backup {
     let size = |part| manifest.bytes(part);
-    let slugs = manifest
-        .slugs
-        .iter()
-        .map(|code| json!({ "id": code.id, "app": code.app, "bytes": size(Part::Slug(code.id)) }));
-    let services = manifest.services.iter().map(|service| {
-        json!({
-            "id": service.id, "name": service.name, "plan": service.plan, "app": service.app,
-            "bytes": size(Part::Service(service.id)),
-        })
+    let slugs = manifest.slugs.iter().map(|code| api::SavedSlug {
+        id: code.id,
+        app: code.app.clone(),
+        bytes: size(Part::Slug(code.id)),
     });
-    json!({
-        "path": path, "bytes": bytes, "created": manifest.created, "instance": manifest.instance,
-        "revision": manifest.revision, "database_bytes": size(Part::Database),
-        "slugs": slugs.collect::<Vec<_>>(), "services": services.collect::<Vec<_>>(),
-        "missing": manifest.missing,
-    })
+    let services = manifest.services.iter().map(|service| api::SavedService {
+        id: service.id,
+        name: service.name.clone(),
+        plan: service.plan.clone(),
+        app: service.app.clone(),
+        bytes: size(Part::Service(service.id)),
+    });
+    let missing = manifest
+        .missing
+        .iter()
+        .map(|missing| api::Missing { name: missing.name.clone(), reason: missing.reason.clone() });
+    api::Backup {
+        path: path.to_owned(),
+        bytes,
+        created: manifest.created,
+        instance: manifest.instance.clone(),
+        revision: manifest.revision,
+        database_bytes: size(Part::Database),
+        slugs: slugs.collect(),
+        services: services.collect(),
+        missing: missing.collect(),
+    }
 }
 
-/// What a snapshot of the ledger holds, and its revision.
+/// The world in a snapshot of the ledger, and its revision.
 pub(super) fn world_of(database: &Path) -> Result<(World, u64), BackupError> {
     let snapshot = Snapshot::open(database).map_err(BackupError::Store)?;
     let mut world = World::default();
@@ -164,13 +196,13 @@ pub(super) fn world_of(database: &Path) -> Result<(World, u64), BackupError> {
     Ok((world, revision))
 }
 
-/// A directory that goes with this.
+/// A directory that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn make(place: &Place) -> Result<Self, BackupError> {
-        let path = place.scratch.clone();
-        let made = place.clean().and_then(|()| DirBuilder::new().mode(0o700).create(&path));
+    fn make(workspace: &Workspace) -> Result<Self, BackupError> {
+        let path = workspace.scratch.clone();
+        let made = workspace.clean().and_then(|()| DirBuilder::new().mode(0o700).create(&path));
         made.map_err(|source| BackupError::File {
             step: "cannot make",
             path: path.clone(),
@@ -182,16 +214,15 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by the next one.
+        // If this fails, the next backup removes it.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// What is to be in a backup beside the ledger.
+/// What belongs in a backup beside the ledger.
 struct Content<'a> {
     slugs: Vec<&'a Slug>,
-    /// Each with the command that writes its data, and the one that reads it; nothing where there
-    /// is no data yet.
+    /// Each service with its backup and restore commands; `None` if it has no data yet.
     services: Vec<(&'a Addon, Option<Commands>)>,
     missing: Vec<Missing>,
 }
@@ -202,11 +233,11 @@ struct Commands {
 }
 
 impl<'a> Content<'a> {
-    /// Looks for all that a world names, so that nothing long is begun in vain.
-    fn of(state: &State, place: &Place, world: &'a World) -> Self {
+    /// Looks for everything that a world names, before anything long is begun.
+    fn of(from: Sources<'_>, world: &'a World) -> Self {
         let mut content = Self { slugs: Vec::new(), services: Vec::new(), missing: Vec::new() };
         for slug in world.slugs().filter(|slug| slug.size.is_some()) {
-            if slug::path(&state.hosting.slugs, slug.id).is_dir() {
+            if slug::path(from.slugs, slug.id).is_dir() {
                 content.slugs.push(slug);
             } else {
                 let reason = "its files are not here: deploy the app again".to_owned();
@@ -214,7 +245,7 @@ impl<'a> Content<'a> {
             }
         }
         for addon in world.addons() {
-            match commands(state, place, addon) {
+            match commands(from, addon) {
                 Ok(commands) => content.services.push((addon, commands)),
                 Err(reason) => content.missing.push(Missing { name: addon.name.clone(), reason }),
             }
@@ -234,21 +265,22 @@ fn code_of(world: &World, slug: &Slug) -> String {
     format!("the code of {}{version}", app_of(world, slug.app))
 }
 
-/// How a service is backed up, or why it cannot be now.
-fn commands(state: &State, place: &Place, addon: &Addon) -> Result<Option<Commands>, String> {
-    // A plan of the same name that is offered now may say more than the add-on's copy of it did.
-    let offered = state.hosting.plans.find(&addon.plan.name()).ok();
+/// The commands that back a service up and restore it, or the reason why that is not possible now.
+fn commands(from: Sources<'_>, addon: &Addon) -> Result<Option<Commands>, String> {
+    // The add-on has a copy of its plan as it was. A plan of that name that is on offer now may
+    // have the commands that the copy lacks.
+    let offered = from.plans.find(&addon.plan.name()).ok();
     let both = [Some(&addon.plan), offered].into_iter().flatten();
     let found = both.filter_map(|plan| plan.backup.as_ref().zip(plan.restore.as_ref())).next();
     let backup = found.and_then(|(backup, _)| {
         let shell = ["/bin/sh", "-c", backup].map(str::to_owned);
-        state.console.exec(WorkloadId::Service(addon.id), &shell, false)
+        from.console.exec(WorkloadId::Service(addon.id), &shell, false)
     });
     if let (Some(backup), Some((_, restore))) = (backup, found) {
         return Ok(Some(Commands { backup, restore: restore.clone() }));
     }
-    // One that has not begun to keep anything loses nothing.
-    let disk = place.disks.join(addon.id.to_string());
+    // A service with an empty disk has nothing to lose.
+    let disk = from.workspace.disks.join(addon.id.to_string());
     if fs::read_dir(&disk).map_or(true, |mut entries| entries.next().is_none()) {
         return Ok(None);
     }
@@ -264,7 +296,7 @@ fn commands(state: &State, place: &Place, addon: &Addon) -> Result<Option<Comman
 
 /// A backup under way.
 struct Job<'a> {
-    state: &'a State,
+    from: Sources<'a>,
     wanted: &'a Wanted,
     writer: &'a mut Writer,
     watch: &'a mut Watch,
@@ -292,14 +324,14 @@ impl Job<'_> {
         for slug in slugs {
             let name = code_of(world, slug);
             self.begin(&name)?;
-            let (from, watch) = (&self.state.hosting.slugs, &mut *self.watch);
+            let (from, watch) = (self.from.slugs, &mut *self.watch);
             let added = self.writer.part(Part::Slug(slug.id), |to| {
                 compressed(to, |to| {
                     slug::pack(from, slug.id, Counted { to, watch }).map_err(io::Error::other)
                 })
             });
             let added = added.map_err(|error| match error {
-                PartError::Source(error) => PartError::Source(chain(&error)),
+                PartError::Source(error) => PartError::Source(error_chain(&error)),
                 PartError::Target(error) => PartError::Target(error),
             });
             if self.settle(name, added)? {
@@ -342,7 +374,7 @@ impl Job<'_> {
         let added = self.writer.part(Part::Service(addon.id), |to| {
             let mut gzip = GzEncoder::new(to, Compression::fast());
             service::run(argv, &mut gzip, watch)?;
-            gzip.finish().map(drop).map_err(|error| Failed::Command(chain(&error)))
+            gzip.finish().map(drop).map_err(|error| Failed::Command(error_chain(&error)))
         });
         match added {
             Ok(()) => Ok(Ok(())),
@@ -360,7 +392,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Whether a part is in the backup; an error unless it may be left out.
+    /// Whether a part was added. A part that failed is an error, unless it may be left out.
     fn settle(
         &mut self,
         name: String,
@@ -388,7 +420,7 @@ fn compressed(
     gzip.finish().map(drop)
 }
 
-/// Counts what is read.
+/// A reader that reports progress.
 struct Watched<'a> {
     file: &'a mut File,
     watch: &'a mut Watch,
@@ -402,7 +434,7 @@ impl Read for Watched<'_> {
     }
 }
 
-/// Counts what is written.
+/// A writer that reports progress.
 struct Counted<'a, W> {
     to: W,
     watch: &'a mut Watch,

@@ -13,35 +13,35 @@ use store::{BoxError, DataDir, Restoring, Snapshot};
 use super::Missing;
 use super::archive::{Archive, Part};
 use super::make::world_of;
-use crate::workloads::disks;
+use crate::config::disks_dir;
 
-/// What was restored.
+/// The report of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
-    /// The instance's new name, where it was given one.
+    /// The new name of the instance, if it was given one.
     pub instance: Option<String>,
     /// The ledger's revision.
     pub revision: u64,
-    /// When the backup was begun; unknown of one that holds the database alone.
+    /// The time of the backup; `None` for an old one that holds only the database.
     pub created: Option<Timestamp>,
-    /// How many slugs there are.
+    /// The number of slugs.
     pub slugs: usize,
-    /// The data services that find their data again when they start.
+    /// The names of the data services that are restored when they start.
     pub services: Vec<String>,
-    /// What the ledger names and the backup does not hold.
+    /// What the ledger names and the backup does not contain.
     pub missing: Vec<Missing>,
-    /// The backup's size.
+    /// The size of the backup in bytes.
     pub bytes: u64,
 }
 
-/// Makes a data directory from a backup. Nothing is made before all of the backup was found to be
-/// as it was written; where something goes wrong later, nothing of it is left. `progress` is told
-/// how many bytes of how many were read: all of it once to check it, and once more.
+/// Makes a data directory from a backup. The whole backup is verified before anything is made, and
+/// if something fails later, nothing is left. `progress` is called with the bytes read so far and
+/// their total; the backup is read twice.
 ///
 /// # Errors
 ///
-/// What is wrong with the backup, or with the directory.
-pub fn restore(
+/// The backup is not valid, or the directory cannot be made.
+pub(crate) fn restore(
     backup: &Path,
     data: &Path,
     progress: &mut dyn FnMut(u64, u64),
@@ -63,20 +63,20 @@ pub fn restore(
     let database = restoring.path().join("causeway.db.restoring");
     let mut unpacked = MultiGzDecoder::new(read(Part::Database)?);
     io::copy(&mut unpacked, &mut private(&database)?)?;
-    // First of all, as it is the one thing that cannot be done without.
+    // The database comes first, because nothing is of use without it.
     let snapshot = Snapshot::open(&database)?;
     let slugs = restoring.path().join("slugs");
     for code in &manifest.slugs {
         let mut part = read(Part::Slug(code.id))?;
         slug::unpack(&mut part, &slug::path(&slugs, code.id), Limits::NONE)?;
-        // To the end, where its checksum is.
+        // The checksum is at the end.
         io::copy(&mut part, &mut io::sink())?;
     }
     let mut services = Vec::new();
     for service in &manifest.services {
         let Some(command) = &service.restore else { continue };
         let part = read(Part::Service(service.id))?;
-        await_restore(&disks(restoring.path()), service.id, command, part)?;
+        await_restore(&disks_dir(restoring.path()), service.id, command, part)?;
         services.push(service.name.clone());
     }
     nix::unistd::syncfs(File::open(restoring.path())?)?;
@@ -95,7 +95,7 @@ pub fn restore(
     Ok((dir, restored))
 }
 
-/// Whether a backup is of the time when it held the database alone.
+/// Whether a backup has the old form, which is only the database.
 fn is_database(backup: &Path) -> io::Result<bool> {
     let mut start = [0; Snapshot::MAGIC.len()];
     let named = |error: io::Error| {

@@ -1,4 +1,4 @@
-//! Has a data service write its data, beside the process that serves it.
+//! Runs the backup command of a data service, beside the service itself.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -10,25 +10,25 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Watch;
 
-/// How long a backup command may write nothing.
+/// How long a backup command may be silent.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Milliseconds between two looks at whether anybody still wants the backup.
+/// How often it is checked whether the client is still there, in milliseconds.
 const GLANCE: u16 = 500;
-/// How long the last words of a command that failed are waited for.
+/// How long to wait for the error output of a command that failed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Bytes of a command's last words that are kept.
+/// How much of the error output is kept, in bytes.
 const WORDS: usize = 1000;
 
-/// Why there is nothing of a service.
+/// A service that was not backed up.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// What went wrong, in words.
+    /// The command failed, with a message.
     Command(String),
-    /// Nobody waits for it any more.
+    /// The client has gone.
     Cancelled,
 }
 
-/// Runs a command, and hands on what it writes. What it says beside that is told where it fails.
+/// Runs a command and copies its output. Its error output becomes part of the message if it fails.
 pub(super) fn run(argv: &[String], out: &mut dyn Write, watch: &mut Watch) -> Result<(), Failed> {
     let failed = |what: &str, error: io::Error| Failed::Command(format!("{what}: {error}"));
     let Some((program, arguments)) = argv.split_first() else {
@@ -49,7 +49,7 @@ pub(super) fn run(argv: &[String], out: &mut dyn Write, watch: &mut Watch) -> Re
         None => Ok(()),
     };
     if let Err(error) = copied {
-        // What it still writes goes nowhere, which ends what this does not.
+        // Descendants that survive this end when their output goes nowhere.
         let _ = child.kill();
         let _ = child.wait();
         return Err(error);
@@ -58,7 +58,8 @@ pub(super) fn run(argv: &[String], out: &mut dyn Write, watch: &mut Watch) -> Re
     match status.success() {
         true => Ok(()),
         false => {
-            // What it has left behind may hold the other end, and is not waited for.
+            // A process that the command left behind may keep the pipe open, so the wait is
+            // bounded.
             let words = words.recv_timeout(LAST_WORDS).unwrap_or_default();
             let colon = if words.is_empty() { "" } else { ": " };
             Err(Failed::Command(format!("its backup command failed ({status}){colon}{words}")))
@@ -66,7 +67,7 @@ pub(super) fn run(argv: &[String], out: &mut dyn Write, watch: &mut Watch) -> Re
     }
 }
 
-/// Copies until the end, as long as something comes and somebody wants it.
+/// Copies to the end, unless the command is silent for too long or the client goes.
 fn copy(mut from: ChildStdout, out: &mut dyn Write, watch: &mut Watch) -> Result<(), Failed> {
     let broken = |error: io::Error| Failed::Command(format!("its data cannot be copied: {error}"));
     let mut buffer = vec![0; 1 << 16];
@@ -76,7 +77,7 @@ fn copy(mut from: ChildStdout, out: &mut dyn Write, watch: &mut Watch) -> Result
             return Err(Failed::Cancelled);
         }
         let mut ready = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
-        // An interrupted wait is a wait that ended early.
+        // An interrupted wait is treated as one that ended early.
         if !matches!(poll(&mut ready, PollTimeout::from(GLANCE)), Ok(1..)) {
             if heard.elapsed() >= PATIENCE {
                 let minutes = PATIENCE.as_secs() / 60;
@@ -95,7 +96,7 @@ fn copy(mut from: ChildStdout, out: &mut dyn Write, watch: &mut Watch) -> Result
     }
 }
 
-/// The end of what a command said, without anything that a terminal would obey.
+/// The end of a command's error output, without control characters.
 fn last_words(mut from: impl Read) -> String {
     let mut end = Vec::new();
     let mut buffer = [0; 4096];

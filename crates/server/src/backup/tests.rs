@@ -1,4 +1,4 @@
-//! Backups of a small installation, and what is done to them on their way.
+//! Backups of a small installation, and backups that were damaged.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -6,18 +6,19 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use super::archive::{Archive, FormatError, Manifest, Part, PartError, Writer};
+use super::archive::read::FormatError;
+use super::archive::{Archive, Manifest, Part, PartError, Writer};
 use super::{BackupError, Progress, Wanted, Watch, make, restore};
-use crate::platform::tests::fixture::{Fixture, SLUG};
+use crate::http::platform::tests::fixture::{Fixture, SLUG};
 
 const SERVICE: &str = "00000000-0000-0000-0000-0000000000ad";
 
-/// An installation with an app's code and a data service's disk, and where backups of it go.
+/// An installation with the code of an app and the disk of a data service, and a directory for
+/// backups.
 struct Bench {
     server: Fixture,
     place: TempDir,
@@ -41,10 +42,10 @@ impl Bench {
         self.place.path().join("a.backup")
     }
 
-    fn make(&self, skip_unavailable: bool) -> Result<Value, BackupError> {
+    fn make(&self, skip_unavailable: bool) -> Result<api::Backup, BackupError> {
         let (mut watch, _heard) = watch();
         let wanted = Wanted { path: self.file(), skip_unavailable };
-        let made = make(&self.server.state, &wanted, &mut watch);
+        let made = make(self.server.state.backup_sources(), &wanted, &mut watch);
         let names: Vec<_> =
             fs::read_dir(self.place.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names.len(), usize::from(made.is_ok()), "{names:?}");
@@ -52,7 +53,7 @@ impl Bench {
         made
     }
 
-    /// What of all this cannot be had, as an error says it.
+    /// The error message about what cannot be read.
     fn unavailable(&self) -> String {
         match self.make(false) {
             Err(error @ BackupError::Unavailable(_)) => error.to_string(),
@@ -75,11 +76,11 @@ fn what_is_backed_up_is_restored() {
     let bench = Bench::new();
     let report = bench.make(false).unwrap();
     assert_eq!(fs::metadata(bench.file()).unwrap().mode() & 0o777, 0o600);
-    assert_eq!(report["bytes"], fs::metadata(bench.file()).unwrap().len());
-    assert_eq!(report["revision"], 1);
-    assert_eq!(report["slugs"][0]["id"], SLUG);
-    assert_eq!(report["services"][0]["name"], "redis-flat-00001");
-    assert_eq!(report["missing"], serde_json::json!([]));
+    assert_eq!(report.bytes, fs::metadata(bench.file()).unwrap().len());
+    assert_eq!(report.revision, 1);
+    assert_eq!(report.slugs[0].id.to_string(), SLUG);
+    assert_eq!(report.services[0].name, "redis-flat-00001");
+    assert_eq!(report.missing, []);
     let again = bench.make_again();
     assert!(matches!(again, BackupError::Store(store::Error::Exists { .. })), "{again}");
 
@@ -110,7 +111,7 @@ fn what_is_backed_up_is_restored() {
         .collect();
     names.retain(|name| !name.starts_with("causeway.db-"));
     names.sort();
-    assert_eq!(names, ["causeway.db", "lock", "secret.key", "services", "slugs"]);
+    assert_eq!(names, ["causeway.db", "lock", "revision", "secret.key", "services", "slugs"]);
     let refused = restore(&bench.file(), &data, &mut |_, _| {}).unwrap_err();
     assert!(refused.to_string().contains("is not empty"), "{refused}");
 }
@@ -119,7 +120,7 @@ impl Bench {
     fn make_again(&self) -> BackupError {
         let (mut watch, _heard) = watch();
         let wanted = Wanted { path: self.file(), skip_unavailable: false };
-        make(&self.server.state, &wanted, &mut watch).unwrap_err()
+        make(self.server.state.backup_sources(), &wanted, &mut watch).unwrap_err()
     }
 }
 
@@ -140,8 +141,8 @@ fn what_cannot_be_had_is_told_and_left_out_only_if_that_is_meant() {
     let said = bench.unavailable();
     assert!(said.contains("the code of shop") && said.contains("deploy"), "{said}");
     let report = bench.make(true).unwrap();
-    assert_eq!(report["missing"].as_array().unwrap().len(), 2, "{report}");
-    assert_eq!(report["services"], serde_json::json!([]));
+    assert_eq!(report.missing.len(), 2, "{report:?}");
+    assert_eq!(report.services, []);
     let data = bench.place.path().join("data");
     let (_, restored) = restore(&bench.file(), &data, &mut |_, _| {}).unwrap();
     assert_eq!(restored.missing.len(), 2);
@@ -154,7 +155,7 @@ fn a_service_without_data_needs_no_backup() {
     bench.server.script.runs(&[]);
     fs::remove_dir_all(bench.server.data().join("services")).unwrap();
     let report = bench.make(false).unwrap();
-    assert_eq!(report["services"][0]["bytes"], Value::Null, "{report}");
+    assert_eq!(report.services[0].bytes, None, "{report:?}");
     let (_, restored) =
         restore(&bench.file(), &bench.place.path().join("data"), &mut |_, _| {}).unwrap();
     assert!(restored.services.is_empty() && restored.missing.is_empty());
@@ -167,10 +168,10 @@ fn it_ends_when_nobody_wants_it_and_there_is_one_at_a_time() {
     drop(heard);
     let mut watch = Watch::new(tell, CancellationToken::new());
     let wanted = Wanted { path: bench.file(), skip_unavailable: true };
-    let ended = make(&bench.server.state, &wanted, &mut watch).unwrap_err();
+    let ended = make(bench.server.state.backup_sources(), &wanted, &mut watch).unwrap_err();
     assert!(matches!(ended, BackupError::Cancelled), "{ended}");
     assert!(!bench.file().exists());
-    let place = &bench.server.state.hosting.backups;
+    let place = &bench.server.state.backups;
     assert!(!place.needs_code());
     {
         let _busy = place.enter().unwrap();
@@ -193,7 +194,7 @@ fn a_database_alone_is_restored_too() {
     assert_eq!(names, ["the code of apps", "redis-flat-00001"]);
 }
 
-/// A small backup of nothing real.
+/// A small backup with made-up parts.
 fn small(place: &Path, parts: &[(Part, &[u8])]) -> PathBuf {
     let path = place.join(format!("small-{}", parts.len()));
     let mut writer = Writer::begin(&path).unwrap();
@@ -278,7 +279,7 @@ fn a_newer_format_is_told_from_damage() {
     assert!(said.contains("format 2") && said.contains("version 9.9.9 or a later one"), "{said}");
 }
 
-/// Gives a file in a backup another name, with a header that is in order.
+/// Renames a file in a backup, with a valid header.
 fn renamed(path: &Path, from: &str, to: &str) {
     let mut bytes = fs::read(path).unwrap();
     let at =
@@ -315,7 +316,7 @@ fn no_name_in_it_leads_anywhere() {
         assert!(matches!(refused, FormatError::Damaged { .. }), "{name}: {refused}");
         fs::remove_file(path).unwrap();
     }
-    // The manifest must say what it is of.
+    // The manifest must describe the part.
     let path = small(place.path(), &[(Part::Database, b"rows"), (slug, b"code")]);
     let said = open(&path).err().unwrap().to_string();
     assert!(said.contains("names other files than there are"), "{said}");
@@ -343,7 +344,7 @@ fn a_part_that_fails_leaves_no_trace() {
     assert_eq!(rows, "rows");
     assert!(archive.read(slug).is_err());
 
-    // What changes after it was checked is noticed as well.
+    // A change after the verification is noticed as well.
     let bytes = fs::read(&path).unwrap();
     let at = bytes.windows(4).position(|four| four == b"rows").unwrap();
     File::options().write(true).open(&path).unwrap().write_all_at(b"R", at as u64).unwrap();
@@ -351,7 +352,7 @@ fn a_part_that_fails_leaves_no_trace() {
     assert!(read.unwrap_err().to_string().contains("changed"));
 }
 
-/// Who has nothing but the usual tools gets at everything in it.
+/// The usual tools read everything in a backup.
 #[test]
 fn other_tools_read_it() {
     let bench = Bench::new();

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params, params_from_iter};
 
-use super::{Limits, signed};
+use super::rows::{Limits, signed};
 use crate::{AuditQuery, AuditRow};
 
 /// Appends the rows and drops as many of the oldest as are too many.
@@ -17,8 +17,8 @@ pub(super) fn write(
     }
     let mut insert = transaction.prepare_cached(
         "INSERT INTO audit (at, revision, actor, account, action, resource, source, outcome,
-             message, request_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             message, request_id, team, space)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     for row in rows {
         insert.execute(params![
@@ -32,6 +32,8 @@ pub(super) fn write(
             row.outcome,
             row.message,
             row.request_id,
+            row.team,
+            row.space,
         ])?;
     }
     let last_dropped = transaction.last_insert_rowid() - i64::from(limits.audit.max(1));
@@ -43,24 +45,49 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The rows that match, newest first.
+/// How many of the newest rows are looked through for those of a batch.
+const SEARCHED: i64 = 10_000;
+
+/// Whether a row like this one, but for its number, is among the newest rows.
+pub(super) fn is_among_the_newest(
+    connection: &Connection,
+    row: &AuditRow,
+) -> rusqlite::Result<bool> {
+    let mut select = connection.prepare(
+        "SELECT number, at, revision, actor, account, action, resource, source, outcome,
+             message, request_id, team, space
+         FROM audit WHERE number > (SELECT max(number) FROM audit) - ?1
+             AND at = ?2 AND request_id = ?3",
+    )?;
+    let mut alike = select.query_map(params![SEARCHED, row.at, row.request_id], read_row)?;
+    alike.try_fold(false, |found, other| {
+        Ok(found || AuditRow { number: row.number, ..other? } == *row)
+    })
+}
+
+/// The rows that match, newest first; those after a number oldest first.
 pub(super) fn read(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<AuditRow>> {
-    let AuditQuery { account, actor, action, resource, outcome, request_id, .. } = query;
+    let AuditQuery { account, actor, resource, outcome, request_id, team, space, .. } = query;
     let text = |value: &Option<String>| value.clone().map(Value::Text);
+    let action = query.action.as_deref().map(|pattern| Value::Text(glob(pattern)));
     let conditions = [
         ("account = ?", text(account)),
         ("actor = ?", text(actor)),
-        ("action = ?", text(action)),
+        ("action GLOB ?", action),
         ("resource = ?", text(resource)),
         ("outcome = ?", text(outcome)),
+        ("outcome <> ?", query.refused.then(|| Value::Text("ok".to_owned()))),
         ("request_id = ?", text(request_id)),
+        ("team = ?", text(team)),
+        ("space = ?", text(space)),
         ("at >= ?", query.since.map(Value::Integer)),
         ("at < ?", query.until.map(Value::Integer)),
+        ("number > ?", query.after.map(|number| Value::Integer(signed(number)))),
         ("number < ?", query.before.map(|number| Value::Integer(signed(number)))),
     ];
     // Only what is asked for goes into the text, so that the number bounds what is read.
     let mut sql = "SELECT number, at, revision, actor, account, action, resource, source, outcome,
-                       message, request_id
+                       message, request_id, team, space
                    FROM audit WHERE true"
         .to_owned();
     let mut values = Vec::new();
@@ -71,10 +98,23 @@ pub(super) fn read(connection: &Connection, query: &AuditQuery) -> rusqlite::Res
             values.push(value);
         }
     }
-    sql.push_str(" ORDER BY number DESC LIMIT ?");
+    sql.push_str(if query.after.is_some() { " ORDER BY number" } else { " ORDER BY number DESC" });
+    sql.push_str(" LIMIT ?");
     values.push(Value::Integer(query.limit.into()));
     let mut select = connection.prepare(&sql)?;
     select.query_map(params_from_iter(values), read_row)?.collect()
+}
+
+/// A pattern of SQLite's, in which only the star is special, as it is in ours.
+fn glob(pattern: &str) -> String {
+    let mut glob = String::with_capacity(pattern.len());
+    for letter in pattern.chars() {
+        match letter {
+            '?' | '[' => glob.extend(['[', letter, ']']),
+            letter => glob.push(letter),
+        }
+    }
+    glob
 }
 
 fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditRow> {
@@ -90,5 +130,7 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditRow> {
         outcome: row.get(8)?,
         message: row.get(9)?,
         request_id: row.get(10)?,
+        team: row.get(11)?,
+        space: row.get(12)?,
     })
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, ffi};
 
-use super::{load, make_private, open_connection, schema};
+use super::connection::{MAGIC, make_private, open_connection};
+use super::rows::load;
+use super::schema;
 use crate::{BoxError, Error, NewFile, Progress, Result, Row, Secret, durable};
 
 /// How many pages are copied between two reports of progress: 1 MiB.
@@ -42,7 +44,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// How such a file begins.
-    pub const MAGIC: &[u8] = b"SQLite format 3\0";
+    pub const MAGIC: &[u8] = MAGIC;
 
     /// Opens it, and refuses one that is damaged or newer than this program.
     ///

@@ -10,7 +10,11 @@ use crate::{Error, Result};
 const APPLICATION_ID: i64 = 0x4357_4159;
 
 /// The schema's versions, each made from the one before. One that was released never changes.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/001-resources.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001-resources.sql"),
+    include_str!("migrations/002-audit-places.sql"),
+    include_str!("migrations/003-batches.sql"),
+];
 
 /// The file's schema version; 0 for an empty one. Refuses other programs' and newer ones.
 pub(super) fn version(connection: &Connection, path: &Path, known: usize) -> Result<usize> {

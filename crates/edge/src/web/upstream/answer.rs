@@ -1,4 +1,4 @@
-//! The head of a dyno's response, and how its body ends (RFC 9112 §6.3).
+//! The head of a dyno's response, and where its body ends (RFC 9112 §6.3).
 
 use std::mem::MaybeUninit;
 
@@ -7,38 +7,34 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use hyper::ext::ReasonPhrase;
 
+use super::not_http::{FIELDS, NotHttp};
 use super::payload::Payload;
-
-/// As many fields a head may have.
-pub(super) const FIELDS: usize = 100;
+use crate::web::head::number;
 
 /// The head of a response.
 #[derive(Debug)]
-pub struct Answer {
-    /// Its status.
+pub(crate) struct Answer {
+    /// The status.
     pub status: StatusCode,
-    /// The dyno's own words for it, if they are not the usual ones.
+    /// The dyno's own words for the status, if they are not the usual ones.
     pub reason: Option<ReasonPhrase>,
-    /// Its fields, as the dyno said them.
+    /// The fields, as the dyno sent them.
     pub headers: HeaderMap,
 }
 
-/// What was read is no response, or one of which the end is not certain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotHttp;
-
-/// What there is at the beginning of what was read.
+/// What the bytes begin with.
 #[derive(Debug)]
 pub(super) enum Parsed {
-    /// Not all of a head.
+    /// A head that is not whole yet.
     Partial,
-    /// So many bytes that only say that a response will come.
+    /// An interim response of so many bytes (RFC 9110 §15.2), which only says that another one follows.
     Interim(usize),
-    /// A head of so many bytes, what follows it, and whether the connection may be used again.
+    /// The head of a response, the number of its bytes, what follows it, and whether the dyno will take
+    /// another request afterwards.
     Head { bytes: usize, answer: Answer, payload: Payload, keeps: bool },
 }
 
-/// Reads the head of the response to a request with this method. `headers` is a map to use.
+/// Reads the head of the response to a request with this method, and puts its fields into an empty map.
 pub(super) fn parse(
     block: &Bytes,
     method: &Method,
@@ -85,7 +81,7 @@ pub(super) fn parse(
     Ok(Parsed::Head { bytes, answer: Answer { status, reason, headers }, payload, keeps })
 }
 
-/// What the fields say of the end of a body, and of the connection's.
+/// What the fields say about the end of the body and of the connection.
 #[derive(Default)]
 struct End {
     length: Option<u64>,
@@ -94,10 +90,10 @@ struct End {
 }
 
 impl End {
-    /// Notes a field; false if it was said before.
+    /// Notes a field; false if it only repeats another one.
     fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<bool, NotHttp> {
         if *name == header::CONTENT_LENGTH {
-            let length = length(value)?;
+            let length = number(value).ok_or(NotHttp)?;
             let before = self.length.replace(length);
             if before.is_some_and(|before| before != length) {
                 return Err(NotHttp);
@@ -105,7 +101,7 @@ impl End {
             return Ok(before.is_none());
         }
         if *name == header::TRANSFER_ENCODING {
-            // What else it was put into would be lost on the way.
+            // The router would remove the names of further codings, which the client then could not undo.
             if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
                 return Err(NotHttp);
             }
@@ -121,14 +117,6 @@ impl End {
         }
         Ok(true)
     }
-}
-
-/// A length: digits, and nothing else.
-fn length(value: &[u8]) -> Result<u64, NotHttp> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(NotHttp);
-    }
-    str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(NotHttp)
 }
 
 #[cfg(test)]

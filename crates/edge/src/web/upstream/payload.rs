@@ -1,65 +1,65 @@
-//! The body of a dyno's response, taken out of what was read of the connection.
+//! The body of a dyno's response, as it is taken out of the bytes that were read.
 
 use bytes::{Buf, Bytes};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::answer::{FIELDS, NotHttp};
+use super::not_http::{FIELDS, NotHttp};
 
-/// As long may the line be that says how long a chunk is.
+/// The longest line with the size of a chunk, in bytes.
 const LINE: usize = 4096;
 
-/// How a body ends, and how much of it is to come.
+/// What is to come of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Payload {
-    /// After so many bytes more.
+pub(crate) enum Payload {
+    /// So many more bytes.
     Length(u64),
-    /// With a chunk that is empty.
+    /// Chunks, up to an empty one.
     Chunked(Chunk),
-    /// With the connection.
+    /// Everything until the connection is closed.
     ToClose,
 }
 
-/// What comes next of a body in chunks.
+/// What is to come next of a body in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chunk {
-    /// The length of one.
+pub(crate) enum Chunk {
+    /// The line with the size of a chunk.
     Size,
-    /// So many bytes more of one.
+    /// So many more bytes of a chunk.
     Data(u64),
-    /// What parts it from the next.
+    /// The line end after a chunk.
     End,
-    /// The fields after the last.
+    /// The fields after the last chunk.
     Trailers,
-    /// Nothing.
+    /// Nothing: the body is over.
     Over,
 }
 
 /// A step of reading a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Some of it, never empty.
+    /// Some bytes of the body, at least one.
     Data(Bytes),
-    /// The fields at its end.
+    /// The fields after the last chunk.
     Trailers(HeaderMap),
-    /// There is no more of it.
+    /// The body is over.
     Over,
-    /// What was read holds no more of it.
+    /// More has to be read first.
     Read,
 }
 
 impl Payload {
-    /// One in chunks.
-    pub const fn chunked() -> Self {
+    /// All of a body in chunks.
+    pub(crate) const fn chunked() -> Self {
         Self::Chunked(Chunk::Size)
     }
 
-    /// Whether all of it was taken.
-    pub fn is_over(self) -> bool {
+    /// Whether the body is over.
+    pub(crate) fn is_over(self) -> bool {
         self == Self::Length(0) || self == Self::Chunked(Chunk::Over)
     }
 
-    /// How much of it is to come, where that is known.
-    pub fn left(self) -> Option<u64> {
+    /// How many bytes of the body are to come, if that is known.
+    pub(crate) fn left(self) -> Option<u64> {
         match self {
             Self::Length(left) => Some(left),
             Self::Chunked(Chunk::Over) => Some(0),
@@ -67,7 +67,7 @@ impl Payload {
         }
     }
 
-    /// Takes what comes next out of what was read. `most` bounds the fields at the end.
+    /// Takes the next piece of the body out of the unread bytes. `most` is the most bytes of trailers.
     pub(super) fn next(&mut self, unread: &mut Bytes, most: usize) -> Result<Step, NotHttp> {
         match self {
             Self::Length(0) => Ok(Step::Over),
@@ -117,35 +117,52 @@ impl Chunk {
     }
 }
 
-/// At most so many bytes.
+/// Takes what there is of the next `left` bytes.
 fn take(left: &mut u64, unread: &mut Bytes) -> Option<Bytes> {
     let count = usize::try_from(*left).unwrap_or(usize::MAX).min(unread.len());
     *left -= count as u64;
     (count > 0).then(|| unread.split_to(count))
 }
 
-/// The length of a chunk, once its line is there.
+/// Takes the size of a chunk, once its line is whole.
 fn size(unread: &mut Bytes) -> Result<Option<u64>, NotHttp> {
-    // The parser would take a line without digits for the last one.
+    // The parser would read a line without digits as a size of 0.
     if unread.first().is_some_and(|first| !first.is_ascii_hexdigit()) {
         return Err(NotHttp);
     }
     match httparse::parse_chunk_size(&unread[..unread.len().min(LINE)]) {
         Ok(httparse::Status::Complete((bytes, size))) => {
+            // The parser takes an extension to end with CR LF alone, others with LF, too.
+            if has_bare_line_end(&unread[..bytes]) {
+                return Err(NotHttp);
+            }
             unread.advance(bytes);
             Ok(Some(size))
         }
+        // A line end in a line that goes on stands alone.
+        Ok(httparse::Status::Partial) if unread.contains(&b'\n') => Err(NotHttp),
         Ok(httparse::Status::Partial) if unread.len() < LINE => Ok(None),
         Ok(httparse::Status::Partial) | Err(_) => Err(NotHttp),
     }
 }
 
-/// The fields after the last chunk, once they are all there.
+/// Whether CR or LF stands alone in lines that end with both.
+fn has_bare_line_end(lines: &[u8]) -> bool {
+    lines.split(|byte| *byte == b'\n').rev().skip(1).any(|line| {
+        let ended = line.strip_suffix(b"\r");
+        ended.is_none_or(|line| line.contains(&b'\r'))
+    })
+}
+
+/// Takes the fields after the last chunk, once they are whole.
 fn trailers(unread: &mut Bytes, most: usize) -> Result<Option<HeaderMap>, NotHttp> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let shown = &unread[..unread.len().min(most)];
     match httparse::parse_headers(shown, &mut fields) {
         Ok(httparse::Status::Complete((bytes, fields))) => {
+            if has_bare_line_end(&unread[..bytes]) {
+                return Err(NotHttp);
+            }
             let mut trailers = HeaderMap::new();
             for field in fields {
                 let name = HeaderName::from_bytes(field.name.as_bytes());
@@ -220,8 +237,13 @@ mod tests {
             b" 1\r\na\r\n",
             b"1\na\r\n",
             b"1 2\r\na\r\n",
+            b"1;x\ny\r\na\r\n",
+            b"1;x\ry\r\na\r\n",
+            b"0\r\nx: y\n\r\n",
+            b"0\r\nx: y\r\n\n",
             b"1\r\nabc\r\n",
             b"1\r\na\n0\r\n\r\n",
+            b"1;x\nx",
             b"11111111111111111\r\na\r\n",
             b"0\r\nno field\r\n\r\n",
             &long[..],

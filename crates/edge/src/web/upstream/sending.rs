@@ -1,4 +1,4 @@
-//! A request on its way to a dyno.
+//! A request that is being sent to a dyno.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,33 +11,33 @@ use tokio::io::AsyncWrite;
 
 use crate::web::upload::Upload;
 
-/// Up to so many bytes of a body are put together with what goes out before them.
+/// Pieces of a body up to this many bytes are copied behind what is sent before them.
 const SMALL: usize = 2048;
-/// So many are put together before they go out.
+/// With this many bytes put together, they are sent.
 const GATHERED: usize = 8192;
 
-/// A request of which not all went out.
+/// A request of which not all is sent.
 #[derive(Debug, Default)]
-pub struct Sending {
-    /// What goes out first: heads, lengths of chunks, short pieces of bodies.
+pub(super) struct Sending {
+    /// What is sent next: the head, sizes of chunks, short pieces of the body.
     small: Vec<u8>,
-    /// How much of that is gone.
+    /// The number of bytes of `small` that are sent.
     gone: usize,
-    /// What goes out then.
+    /// What is sent after that.
     large: Bytes,
-    /// Whether a chunk is to be ended after that.
+    /// Whether a chunk ends with `large`.
     in_chunk: bool,
     upload: Option<Upload>,
-    /// What is left of a body of this length; in chunks if there is none.
+    /// The number of bytes of the body that are to come. Without it the body is sent in chunks.
     left: Option<u64>,
     begun: bool,
-    /// The client's body is broken, and stays so.
+    /// Whether the body failed, which it does for good.
     broken: bool,
 }
 
-/// Why not all of a request went out.
+/// Why not all of a request can be sent.
 #[derive(Debug)]
-pub enum Unsent {
+pub(super) enum Unsent {
     /// The dyno takes no more.
     Dyno,
     /// The client's body is broken.
@@ -45,8 +45,8 @@ pub enum Unsent {
 }
 
 impl Sending {
-    /// Begins to send a head, and a body of a length, or in chunks.
-    pub fn new(head: Bytes, body: Option<(Upload, Option<u64>)>) -> Self {
+    /// A request with this head and body. The body is sent in chunks if its length is not known.
+    pub(super) fn new(head: Bytes, body: Option<(Upload, Option<u64>)>) -> Self {
         let (upload, left) = match body {
             Some((upload, length)) => (Some(upload), length),
             None => (None, Some(0)),
@@ -58,18 +58,18 @@ impl Sending {
         Self { small, large, upload, left, ..Self::default() }
     }
 
-    /// Whether the dyno's end took any of it.
-    pub fn is_begun(&self) -> bool {
+    /// Whether any of the request is sent.
+    pub(super) fn is_begun(&self) -> bool {
         self.begun
     }
 
-    /// When the last of its body moved, if there is more of it.
-    pub fn moved(&self) -> Option<Instant> {
+    /// When the last of the body moved, if not all of it was taken.
+    pub(super) fn moved(&self) -> Option<Instant> {
         self.upload.as_ref().map(|upload| upload.progress().1)
     }
 
-    /// Sends on, until all of it went out.
-    pub fn poll(
+    /// Sends what can be sent. Ready once all of the request is sent.
+    pub(super) fn poll(
         &mut self,
         mut stream: Pin<&mut impl AsyncWrite>,
         cx: &mut Context<'_>,
@@ -121,7 +121,7 @@ impl Sending {
         }
     }
 
-    /// Takes what there is of the body, and says whether there will be more.
+    /// Takes what there is of the body; true if more has to be waited for.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<bool, Unsent> {
         if self.in_chunk && self.large.is_empty() {
             self.small.extend_from_slice(b"\r\n");
@@ -152,7 +152,7 @@ impl Sending {
         let chunked = match &mut self.left {
             None => true,
             Some(left) => {
-                // More than was announced would be the next request.
+                // The dyno would take what goes beyond the announced length for the next request.
                 *left = left.checked_sub(data.len() as u64).ok_or(Unsent::Client)?;
                 false
             }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::super::cgroup;
 use super::super::layers;
-use super::cgroup;
 use crate::driver::Check;
 
 /// Looks at the OCI runtime and at the control groups.

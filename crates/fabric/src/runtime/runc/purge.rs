@@ -5,11 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use super::super::Error;
-use super::{EVENTS, GONE_DIR, Runc, cgroup};
+use super::super::{Error, cgroup};
+use super::{EVENTS, GONE_DIR, Runc};
 
 /// A killed workload is gone in a moment; a shim that takes longer is killed as well.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -52,15 +49,13 @@ impl Runc {
                 break;
             }
             for id in self.poll(left) {
-                self.bury(&id);
+                self.release(&id);
             }
             self.drain();
         }
         for shim in self.workloads.values_mut().filter_map(|workload| workload.shim.take()) {
-            // Its descriptor says that it lives, so the number is its own.
-            if let (Ok(Some(_)), Ok(pid)) = (shim.mark.open(), i32::try_from(shim.mark.pid)) {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
+            // One that has ended meanwhile needs no signal.
+            let _ = shim.process.kill();
         }
     }
 }

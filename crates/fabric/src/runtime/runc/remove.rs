@@ -7,9 +7,11 @@ use std::process::{Command, Stdio};
 
 use model::intent::WorkloadIntent;
 use model::{AddonId, WorkloadId};
+use os::error_chain;
 
 use super::super::Error;
-use super::super::files::at;
+use super::super::error::at;
+use super::super::free_name;
 use super::super::layers;
 use super::{GONE_DIR, Runc, Wanted, private_dir};
 
@@ -18,11 +20,37 @@ impl Runc {
     pub(super) fn forget(&mut self, id: &WorkloadId) {
         let root = self.files(id).root;
         self.remove_container(&id.to_string());
-        let gone = self.dir.join(GONE_DIR);
-        let removed = self.put_aside(&root, &gone);
-        self.delete_removed();
+        let removed = if self.lost.1.contains(id) {
+            self.set_aside(id, &root)
+        } else {
+            let gone = self.dir.join(GONE_DIR);
+            let removed = self.put_aside(&root, &gone);
+            self.delete_removed();
+            removed
+        };
         if let Some(workload) = self.workloads.get_mut(id) {
-            workload.failed = removed.err().map(|error| error.chain());
+            workload.failed = removed.err().map(|error| error_chain(&error));
+        }
+    }
+
+    /// Keeps what is left of a workload of which nobody knows whether it is wanted.
+    fn set_aside(&self, id: &WorkloadId, root: &Path) -> Result<(), Error> {
+        let dir = &self.lost.0;
+        private_dir(dir).map_err(at("make", dir))?;
+        let to = free_name(dir, &id.to_string());
+        match fs::rename(root, &to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(at("set aside", root)(error))
+            }
+            Err(_) => Ok(()),
+            Ok(()) => {
+                tracing::warn!(
+                    workload = %id,
+                    "set aside under {}: no record names it; `causeway lost` lists such things",
+                    to.display()
+                );
+                Ok(())
+            }
         }
     }
 

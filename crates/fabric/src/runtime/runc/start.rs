@@ -1,17 +1,19 @@
 //! Starting workloads, and finding again what was started.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read};
-use std::process::{Command, Stdio};
+use std::io;
 
 use model::WorkloadId;
 use model::intent::WorkloadIntent;
+use os::detached::StartError;
+use os::error_chain;
+use os::process::ProcessMark;
 
 use super::super::Error;
 use super::super::bundle;
-use super::super::files::{self, ExitRecord, Files, ShimOrder, at, write_record};
-use super::super::process::ProcessMark;
-use super::super::shim::READY;
+use super::super::error::at;
+use super::super::files::{self, ExitRecord, Files, ShimOrder, write_record};
+use super::super::shim::SHIM;
 use super::{EVENTS, Runc, Shim, Workload};
 
 impl Runc {
@@ -23,7 +25,7 @@ impl Runc {
             let mut workload = Workload::default();
             match find_shim(&self.files(&id)) {
                 Ok(shim) => workload.shim = shim,
-                Err(error) => workload.failed = Some(error.chain()),
+                Err(error) => workload.failed = Some(error_chain(&error)),
             }
             if workload.shim.is_none() {
                 self.note_if_vanished(&id);
@@ -71,7 +73,7 @@ impl Runc {
                     self.note_if_vanished(&id);
                 }
             }
-            Err(error) => workload.failed = Some(error.chain()),
+            Err(error) => workload.failed = Some(error_chain(&error)),
         }
     }
 
@@ -96,9 +98,11 @@ impl Runc {
             runc_root: self.runc_root(),
             container: id.to_string(),
             events: self.dir.join(EVENTS),
+            grace: u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX),
             group: bundle::group(&self.machine, id),
             layers,
             image: self.machine.image(id, intent)?,
+            stdio: intent.stdio,
         };
         write_record(&files.order(), &order).map_err(at("write", &files.order()))?;
         self.start_shim(&files)?;
@@ -106,28 +110,13 @@ impl Runc {
     }
 
     fn start_shim(&self, files: &Files) -> Result<(), Error> {
-        let failed = |source| Error::Program {
-            program: self.machine.self_exe.display().to_string(),
-            source,
-        };
-        let mut child = Command::new(&self.machine.self_exe)
-            .arg("shim")
-            .arg(&files.root)
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
-        let mut said = String::new();
-        let read = child.stdout.take().map(|mut stdout| stdout.read_to_string(&mut said));
-        child.wait().map_err(failed)?;
-        read.transpose().map_err(failed)?;
-        match said.trim() {
-            READY => Ok(()),
-            "" => Err(Error::Refused("the shim ended without a word".to_owned())),
-            other => Err(Error::Refused(format!("shim: {other}"))),
-        }
+        let program = &self.machine.self_exe;
+        SHIM.start(program, &files.root).map_err(|error| match error {
+            StartError::Program { program, source } => {
+                Error::Program { program: program.display().to_string(), source }
+            }
+            reason => Error::Refused(format!("shim: {reason}")),
+        })
     }
 }
 
@@ -137,7 +126,7 @@ fn find_shim(files: &Files) -> Result<Option<Shim>, Error> {
     let Some(mark) = record.map_err(at("read", &files.shim()))? else { return Ok(None) };
     let process = mark.open().map_err(at("find the process of", &files.shim()))?;
     let started_with = files.started_with();
-    Ok(process.map(|process| Shim { mark, process, started_with, stopping: false }))
+    Ok(process.map(|process| Shim { process, started_with, stopping: false }))
 }
 
 /// Whether a shim holds the workload.

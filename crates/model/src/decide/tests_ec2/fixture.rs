@@ -4,44 +4,44 @@ use crate::command::*;
 use crate::resource::*;
 use crate::*;
 
-pub const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 
 /// A world, and what its identifiers come from.
-pub struct Fixture {
+pub(super) struct Fixture {
     pub world: World,
     pub ids: Sequence,
     pub now: Timestamp,
 }
 
-pub fn account(text: &str) -> AccountId {
+pub(super) fn account(text: &str) -> AccountId {
     text.parse().unwrap()
 }
 
 /// The account that most tests act as.
-pub fn ours() -> Scope {
+pub(super) fn ours() -> Scope {
     Scope { account: account("111111111111"), region: Region::DEFAULT }
 }
 
 /// Somebody else in the same region.
-pub fn theirs() -> Scope {
+pub(super) fn theirs() -> Scope {
     Scope { account: account("222222222222"), ..ours() }
 }
 
 /// The same account somewhere else.
-pub fn elsewhere() -> Scope {
+pub(super) fn elsewhere() -> Scope {
     Scope { region: Region::find("eu-west-1").unwrap(), ..ours() }
 }
 
-pub fn cidr(text: &str) -> Cidr {
+pub(super) fn cidr(text: &str) -> Cidr {
     text.parse().unwrap()
 }
 
-pub fn tags(pairs: &[(&str, &str)]) -> Tags {
+pub(super) fn tags(pairs: &[(&str, &str)]) -> Tags {
     pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 impl Fixture {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut world = World::default();
         for (id, name) in [("111111111111", "ours"), ("222222222222", "theirs")] {
             let account = Account { id: account(id), name: name.to_owned(), created: NOW };
@@ -51,12 +51,12 @@ impl Fixture {
     }
 
     /// Acts as an account.
-    pub fn try_as(&mut self, scope: Scope, command: Ec2Command) -> Result<Reply, Refused> {
+    pub(super) fn try_as(&mut self, scope: Scope, command: Ec2Command) -> Result<Reply, Refused> {
         self.decide(Caller::Account { scope, read_only: false }, command.into())
     }
 
     /// Acts, and checks what holds after any command.
-    pub fn decide(&mut self, caller: Caller, command: Command) -> Result<Reply, Refused> {
+    pub(super) fn decide(&mut self, caller: Caller, command: Command) -> Result<Reply, Refused> {
         let before = self.world.clone();
         let outcome = self.world.decide(caller, &command, self.now, &mut self.ids);
         assert_eq!(self.world, before, "a decision works on a copy");
@@ -69,15 +69,15 @@ impl Fixture {
         Ok(decided.reply)
     }
 
-    pub fn run_as(&mut self, scope: Scope, command: Ec2Command) -> Reply {
+    pub(super) fn run_as(&mut self, scope: Scope, command: Ec2Command) -> Reply {
         self.try_as(scope, command).unwrap_or_else(|refused| panic!("{refused:?}"))
     }
 
-    pub fn run(&mut self, command: Ec2Command) -> Reply {
+    pub(super) fn run(&mut self, command: Ec2Command) -> Reply {
         self.run_as(ours(), command)
     }
 
-    pub fn refused_as(&mut self, scope: Scope, command: Ec2Command) -> (Code, String) {
+    pub(super) fn refused_as(&mut self, scope: Scope, command: Ec2Command) -> (Code, String) {
         match self.try_as(scope, command) {
             Err(refused) => (refused.code, refused.message),
             Ok(reply) => panic!("not refused: {reply:?}"),
@@ -85,16 +85,16 @@ impl Fixture {
     }
 
     /// Which rule refuses what our account asks for.
-    pub fn refused(&mut self, command: Ec2Command) -> Code {
+    pub(super) fn refused(&mut self, command: Ec2Command) -> Code {
         self.refused_as(ours(), command).0
     }
 
     /// Puts what other rules would have made.
-    pub fn put(&mut self, record: impl Into<Record>) {
+    pub(super) fn put(&mut self, record: impl Into<Record>) {
         self.world.apply(&Change::Put(record.into()));
     }
 
-    pub fn vpc_as(&mut self, scope: Scope, block: &str) -> VpcId {
+    pub(super) fn vpc_as(&mut self, scope: Scope, block: &str) -> VpcId {
         let create = Ec2Command::CreateVpc { cidr: cidr(block), tags: Tags::new() };
         match self.run_as(scope, create).main() {
             Some(Key::Vpc(id)) => id,
@@ -102,15 +102,15 @@ impl Fixture {
         }
     }
 
-    pub fn vpc(&mut self, block: &str) -> VpcId {
+    pub(super) fn vpc(&mut self, block: &str) -> VpcId {
         self.vpc_as(ours(), block)
     }
 
-    pub fn get_vpc(&self, id: VpcId) -> Vpc {
+    pub(super) fn get_vpc(&self, id: VpcId) -> Vpc {
         Vpc::clone(self.world.vpc(id).unwrap())
     }
 
-    pub fn subnet_as(&mut self, scope: Scope, vpc: VpcId, block: &str) -> SubnetId {
+    pub(super) fn subnet_as(&mut self, scope: Scope, vpc: VpcId, block: &str) -> SubnetId {
         let create =
             Ec2Command::CreateSubnet { vpc, cidr: cidr(block), zone: None, tags: Tags::new() };
         match self.run_as(scope, create).main() {
@@ -119,12 +119,17 @@ impl Fixture {
         }
     }
 
-    pub fn subnet(&mut self, vpc: VpcId, block: &str) -> SubnetId {
+    pub(super) fn subnet(&mut self, vpc: VpcId, block: &str) -> SubnetId {
         self.subnet_as(ours(), vpc, block)
     }
 
     /// A peering between two VPCs, as the rules of peerings would have made it.
-    pub fn peering(&mut self, requester: VpcId, accepter: VpcId, state: PeeringState) -> PcxId {
+    pub(super) fn peering(
+        &mut self,
+        requester: VpcId,
+        accepter: VpcId,
+        state: PeeringState,
+    ) -> PcxId {
         let side = |vpc: Vpc| PeeringSide {
             account: vpc.account,
             region: vpc.region,
@@ -149,13 +154,13 @@ impl Fixture {
     }
 
     /// Makes a VPC one of the platform's.
-    pub fn give_role(&mut self, id: VpcId) {
+    pub(super) fn give_role(&mut self, id: VpcId) {
         let space = SpaceId::fresh(&mut self.ids);
         let vpc = Vpc { role: Some(VpcRole::Space(space)), ..self.get_vpc(id) };
         self.put(vpc);
     }
 
-    pub fn group(&mut self, vpc: VpcId, name: &str) -> SecurityGroupId {
+    pub(super) fn group(&mut self, vpc: VpcId, name: &str) -> SecurityGroupId {
         let (name, description) = (name.to_owned(), "a group".to_owned());
         let create = Ec2Command::CreateSecurityGroup { vpc, name, description, tags: Tags::new() };
         match self.run(create).main() {
@@ -164,7 +169,7 @@ impl Fixture {
         }
     }
 
-    pub fn route_table(&mut self, vpc: VpcId) -> RouteTableId {
+    pub(super) fn route_table(&mut self, vpc: VpcId) -> RouteTableId {
         let create = Ec2Command::CreateRouteTable { vpc, client_token: None, tags: Tags::new() };
         match self.run(create).main() {
             Some(Key::RouteTable(id)) => id,
@@ -173,7 +178,7 @@ impl Fixture {
     }
 
     /// One instance in a subnet.
-    pub fn instance(&mut self, subnet: SubnetId) -> InstanceId {
+    pub(super) fn instance(&mut self, subnet: SubnetId) -> InstanceId {
         match self.run(Ec2Command::RunInstances(run_in(subnet))).main() {
             Some(Key::Instance(id)) => id,
             other => panic!("{other:?}"),
@@ -181,14 +186,14 @@ impl Fixture {
     }
 
     /// The interface of one instance in a subnet.
-    pub fn eni(&mut self, subnet: SubnetId) -> EniId {
+    pub(super) fn eni(&mut self, subnet: SubnetId) -> EniId {
         let id = self.instance(subnet);
         self.world.instance(id).unwrap().eni
     }
 }
 
 /// A request for one instance in a subnet.
-pub fn run_in(subnet: SubnetId) -> RunInstances {
+pub(super) fn run_in(subnet: SubnetId) -> RunInstances {
     RunInstances {
         subnet: Some(subnet),
         image: "host".to_owned(),
@@ -206,6 +211,24 @@ pub fn run_in(subnet: SubnetId) -> RunInstances {
     }
 }
 
-pub fn token(token: &str, digest: &str) -> Option<ClientToken> {
+pub(super) fn token(token: &str, digest: &str) -> Option<ClientToken> {
     Some(ClientToken { token: token.to_owned(), digest: digest.to_owned(), scope: None })
+}
+
+/// What a request on a resource's tags names; `None` where it can have none.
+pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
+    use TaggedResource as T;
+    Some(match key {
+        Key::DhcpOptions(id) => T::DhcpOptions(id),
+        Key::Eni(id) => T::Eni(id),
+        Key::Instance(id) => T::Instance(id),
+        Key::InternetGateway(id) => T::InternetGateway(id),
+        Key::NetworkAcl(id) => T::NetworkAcl(id),
+        Key::Peering(id) => T::Peering(id),
+        Key::RouteTable(id) => T::RouteTable(id),
+        Key::SecurityGroup(id) => T::SecurityGroup(id),
+        Key::Subnet(id) => T::Subnet(id),
+        Key::Vpc(id) => T::Vpc(id),
+        _ => return None,
+    })
 }

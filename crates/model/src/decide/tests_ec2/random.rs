@@ -160,9 +160,9 @@ impl Player<'_> {
     }
 
     fn tagged(&self, die: usize) -> Vec<TaggedResource> {
-        let any = self.pick(die, self.world.records().map(Record::key));
+        let any = self.pick(die, self.world.records().filter_map(|record| tagged(record.key())));
         let rule = self.rule_id(die).map(TaggedResource::GroupRule);
-        any.map(TaggedResource::Resource).into_iter().chain(rule).collect()
+        any.into_iter().chain(rule).collect()
     }
 
     fn run(&self) -> RunInstances {
@@ -336,7 +336,8 @@ fn check_invariants(world: &World) {
     }
     for subnet in world.subnets() {
         assert!(world.acl(subnet.acl).is_some_and(|acl| acl.vpc == subnet.vpc));
-        assert!(world.route_table_of(subnet).is_some_and(|table| table.vpc == subnet.vpc));
+        let own = subnet.route_table.map(|own| world.route_table(own.route_table).unwrap());
+        assert!(own.is_none_or(|table| table.vpc == subnet.vpc));
     }
     for table in world.route_tables() {
         let vpc = world.vpc(table.vpc).unwrap();

@@ -4,7 +4,7 @@ use crate::resource::*;
 use crate::*;
 
 fn on(key: Key) -> Vec<TaggedResource> {
-    vec![TaggedResource::Resource(key)]
+    vec![tagged(key).unwrap()]
 }
 
 fn create(key: Key, pairs: &[(&str, &str)]) -> C {
@@ -49,9 +49,10 @@ fn every_kind_of_resource_has_tags() {
         assert_eq!(code.platform(), PlatformError::NotFound, "{key:?}: {message}");
         f.run(delete(key, &[]));
     }
-    let account = Key::Account(now.account);
-    let (code, message) = f.refused_as(ours(), create(account, &[("Name", "x")]));
-    assert_eq!((code, message), (Code::InvalidId, format!("The ID '{account}' is not valid")));
+    let options = create(Key::DhcpOptions(now.dhcp_options), &[("Name", "x")]);
+    let (code, message) = f.refused_as(theirs(), options);
+    let expected = format!("The ID '{}' is not valid", now.dhcp_options);
+    assert_eq!((code, message), (Code::InvalidId, expected));
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn all_resources_are_tagged_or_none() {
     let vpc = f.vpc("10.2.0.0/16");
     let unknown = VpcId::fresh(&mut Sequence(1 << 60));
     let both = C::CreateTags {
-        resources: [vpc, unknown].map(|id| TaggedResource::Resource(Key::Vpc(id))).to_vec(),
+        resources: [vpc, unknown].map(TaggedResource::Vpc).to_vec(),
         tags: tags(&[("Name", "x")]),
     };
     assert_eq!(f.refused(both), Code::VpcNotFound);

@@ -19,6 +19,7 @@ fn start(app: AppId) -> C {
         command: "sleep 60".to_owned(),
         size: None,
         environment: BTreeMap::default(),
+        stdio: Stdio::Log,
     }
 }
 
@@ -129,6 +130,7 @@ fn what_a_dyno_runs_is_checked() {
         command: command.to_owned(),
         size: size.map(str::to_owned),
         environment: [(name.to_owned(), value.to_owned())].into(),
+        stdio: Stdio::Log,
     };
     let (long, huge) = ("x".repeat(4097), "x".repeat(40_000));
     for command in [
@@ -148,6 +150,38 @@ fn what_a_dyno_runs_is_checked() {
     let command = with("ls", Some("private-l-ram"), "_A1", "b");
     let Some(Key::Dyno(id)) = town.bench.ok(admin, command).main() else { panic!() };
     assert_eq!(town.bench.world.dyno(id).unwrap().size, DynoSize::LRam);
+}
+
+#[test]
+fn a_command_runs_inside_a_dyno_that_is_up_and_leaves_the_world_as_it_is() {
+    let mut town = Town::allocated();
+    let shop = app(&mut town, "shop");
+    let id = dyno(&mut town, shop);
+    let admin = town.admin();
+    let inside = |dyno, command: &str| C::RunInside {
+        app: shop,
+        dyno,
+        command: command.to_owned(),
+        environment: BTreeMap::new(),
+    };
+    let early = town.bench.refused(admin, inside(id, "bash"));
+    assert_eq!(early.code, Code::Conflict);
+    assert!(early.message.contains("is starting"), "{early}");
+    let workloads = [(WorkloadId::Dyno(id), WorkloadReport::Running)].into();
+    let seen = Observation { workloads, ..Observation::default() };
+    town.bench.ok(Caller::System, SystemCommand::Observe(seen));
+    let before = town.bench.world.clone();
+    assert_eq!(town.bench.ok(admin, inside(id, "bash")).main(), Some(Key::Dyno(id)));
+    assert!(before.records().eq(town.bench.world.records()));
+    assert_eq!(town.bench.refused(admin, inside(id, " ")).code, Code::InvalidParameterValue);
+    let other = app(&mut town, "other");
+    let mut elsewhere = inside(id, "bash");
+    if let C::RunInside { app, .. } = &mut elsewhere {
+        *app = other;
+    }
+    assert_eq!(town.bench.refused(admin, elsewhere).code, Code::NotFound);
+    town.bench.ok(admin, stop(shop, id));
+    assert_eq!(town.bench.refused(admin, inside(id, "bash")).code, Code::Conflict);
 }
 
 #[test]

@@ -65,6 +65,53 @@ fn what_a_pattern_stands_for_is_its_teams() {
 }
 
 #[test]
+fn a_pattern_takes_no_names_of_another_team() {
+    let mut shop = Shop::new();
+    let (eve, theirs) = rival(&mut shop);
+    for (own, pattern) in [
+        ("www.victim.example", "*.victim.example"),
+        ("a.b.deep.example", "*.deep.example"),
+        ("*.api.wide.example", "*.wide.example"),
+        ("apex.example", "*.apex.example"),
+        ("www.below.example", "*.www.below.example"),
+    ] {
+        shop.ok(add(shop.app, own));
+        let refused = shop.town.bench.refused(eve, add(theirs, pattern));
+        assert_eq!(refused.code, Code::InvalidParameterValue, "{pattern}");
+        assert!(refused.message.contains("an app of another team"), "{refused}");
+        assert!(!refused.message.replace(pattern, "").contains(own), "{refused}");
+        // The same team may have both.
+        shop.ok(add(shop.app, pattern));
+    }
+    // Neither a neighbour of the name nor a domain that only ends alike is below it.
+    shop.ok(add(shop.app, "www.near.example"));
+    for pattern in ["*.other.near.example", "*.ear.example", "*.near.example.org"] {
+        shop.town.bench.ok(eve, add(theirs, pattern));
+    }
+    // Once the name is given up, it holds nothing any more.
+    let app = shop.app;
+    let domain = shop.app().domains["www.near.example"].id;
+    shop.ok(C::RemoveDomain { app, domain });
+    shop.town.bench.ok(eve, add(theirs, "*.www.near.example"));
+    shop.town.bench.ok(eve, add(theirs, "*.near.example"));
+}
+
+#[test]
+fn a_pattern_stands_for_names_of_one_owner() {
+    let mut shop = Shop::new();
+    let top = shop.refused(add(shop.app, "*.com"));
+    assert_eq!(top.code, Code::InvalidParameterValue, "{top}");
+    for pattern in ["*.co.uk", "*.github.io", "*.herokuapp.com", "*.kobe.jp"] {
+        let refused = shop.refused(add(shop.app, pattern));
+        assert_eq!(refused.code, Code::InvalidParameterValue, "{pattern}");
+        assert!(refused.message.contains("anybody may register"), "{refused}");
+    }
+    for name in ["*.example.co.uk", "*.me.github.io", "*.corp.local", "shop.co.uk"] {
+        shop.ok(add(shop.app, name));
+    }
+}
+
+#[test]
 fn names_that_the_platform_gives_out_are_nobodys_custom_domain() {
     let mut shop = Shop::new();
     let (eve, theirs) = rival(&mut shop);
@@ -77,6 +124,13 @@ fn names_that_the_platform_gives_out_are_nobodys_custom_domain() {
     let own = domains.host(&shop.app());
     shop.town.bench.ok(eve, add(theirs, &own));
     shop.town.bench.ok(eve, add(theirs, "*.apps.localhost"));
+    assert!(
+        Domains { public: "apps.acme.example".to_owned(), ..domains.clone() }
+            .hold("*.acme.example")
+    );
+    assert!(
+        !Domains { public: "apps.acme.example".to_owned(), ..domains.clone() }.hold("acme.example")
+    );
     shop.town.bench.ok(eve, add(theirs, "myapps.localhost.example"));
     let space = shop.town.bench.world.app(theirs).unwrap().space;
     let mut vpcs = Observation::default();

@@ -111,6 +111,7 @@ impl Bench {
             default_group: SecurityGroupId::fresh(ids),
             role: None,
             tags: Tags::default(),
+            created: Timestamp::default(),
         };
         let table = RouteTable {
             id: table,
@@ -118,6 +119,7 @@ impl Bench {
             routes: Default::default(),
             client_token: None,
             tags: Tags::default(),
+            created: Timestamp::default(),
         };
         self.world.apply(&Change::Put(vpc.into()));
         self.world.apply(&Change::Put(table.into()));
@@ -199,14 +201,19 @@ impl Town {
     /// The same, with the space carried by the fabric.
     pub(super) fn allocated() -> Self {
         let mut town = Self::new();
-        let space = town.space();
+        town.allocate();
+        town
+    }
+
+    /// Has the fabric carry the space.
+    pub(super) fn allocate(&mut self) {
+        let space = self.space();
         let observation = Observation {
             vpcs: [space.vpc, space.data_vpc].into(),
             carried: [space.data_peering].into(),
             ..Observation::default()
         };
-        town.bench.ok(Caller::System, SystemCommand::Observe(observation));
-        town
+        self.bench.ok(Caller::System, SystemCommand::Observe(observation));
     }
 
     pub(super) fn admin(&self) -> Caller {
@@ -234,4 +241,9 @@ impl Town {
         let platform = Scope { account: self.bench.platform(), region: space.region };
         self.bench.request(from, (platform, space.vpc))
     }
+}
+
+/// Whether nobody sees a peering any more.
+pub(super) fn is_forgotten(peering: &Peering, now: Timestamp) -> bool {
+    peering.due().is_some_and(|(errand, at)| errand == Errand::Forget && at <= now)
 }

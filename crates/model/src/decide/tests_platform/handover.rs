@@ -124,6 +124,7 @@ fn where_addresses_are_short_what_has_ended_gives_its_own() {
             command: "sleep".to_owned(),
             size: None,
             environment: BTreeMap::new(),
+            stdio: Stdio::Log,
         });
     };
     (0..11).for_each(|_| run(&mut shop));

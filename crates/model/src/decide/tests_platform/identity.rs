@@ -45,6 +45,7 @@ fn r4_only_the_operator_makes_identities() {
     let id = AccessKeyId::MIN;
     let commands = [
         C::SetUp { region: Region::DEFAULT, emulator: true, instance: "t2".to_owned() },
+        C::AdvanceClock { seconds: 1 },
         C::CreateAccount { name: "acme".to_owned() },
         C::CreateAccessKey {
             id,
@@ -65,6 +66,32 @@ fn r4_only_the_operator_makes_identities() {
             assert_eq!(refused.code, Code::UnauthorizedOperation, "{command:?}");
         }
     }
+}
+
+#[test]
+fn the_clock_s_offset_adds_up_and_has_an_end() {
+    let century = 100 * 366 * 24 * 3600;
+    let mut bench = Bench::set_up(false);
+    let offset = |bench: &Bench| bench.world.settings().unwrap().clock_offset;
+    for (seconds, sum) in [(0, 0), (60, 60), (40, 100), (century - 100, century)] {
+        bench.run(Caller::Operator, C::AdvanceClock { seconds }).unwrap();
+        assert_eq!(offset(&bench), sum);
+    }
+    for seconds in [1, u64::MAX] {
+        let refused = bench.refused(Caller::Operator, C::AdvanceClock { seconds });
+        assert_eq!(refused.code, Code::InvalidParameterValue);
+        assert_eq!(offset(&bench), century);
+    }
+}
+
+#[test]
+fn settings_of_before_there_was_an_offset_are_read() {
+    let bench = Bench::set_up(false);
+    let settings = &**bench.world.settings().unwrap();
+    let mut document = serde_json::to_value(settings).unwrap();
+    document.as_object_mut().unwrap().remove("clock_offset").unwrap();
+    let read: Settings = serde_json::from_value(document).unwrap();
+    assert_eq!(read, *settings);
 }
 
 #[test]

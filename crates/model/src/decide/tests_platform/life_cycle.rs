@@ -94,7 +94,7 @@ proptest! {
             let outcome = bench.run(caller, command);
             prop_assert_eq!(outcome.is_ok(), permitted(event, status), "{:?} {:?}", event, status);
             let Some(after) = bench.world.peering(peering) else {
-                prop_assert!(matches!(event, Event::Tick) && before.forgotten(bench.now));
+                prop_assert!(matches!(event, Event::Tick) && is_forgotten(&before, bench.now));
                 return Ok(());
             };
             let now = after.status(bench.now);

@@ -276,7 +276,7 @@ fn r27_a_request_that_nobody_accepts_expires() {
     }
     bench.pass(2 * DAY);
     assert_eq!(bench.refused(key(a.0), delete(pcx)).code, Code::PeeringNotFound);
-    assert!(bench.peering(pcx).forgotten(bench.now));
+    assert!(is_forgotten(&bench.peering(pcx), bench.now));
 }
 
 #[test]

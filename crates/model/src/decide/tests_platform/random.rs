@@ -214,8 +214,8 @@ fn deploy(town: &mut Town) {
     let process_types = types.map(|(name, command)| (name.to_owned(), command.to_owned())).into();
     let create = C::CreateSlug { app, process_types, commit: None, checksum: None };
     let Some(Key::Slug(slug)) = town.bench.ok(admin, create).main() else { panic!("no slug") };
-    let store = SystemCommand::StoreSlug { slug, size: 1, process_types: BTreeMap::new() };
-    town.bench.ok(Caller::System, store);
+    let stored = StoredCode { size: 1, unpacked: 1, ..StoredCode::default() };
+    town.bench.ok(Caller::System, SystemCommand::StoreSlug { slug, stored });
     town.bench.ok(admin, C::CreateRelease { app, slug, description: None });
 }
 
@@ -223,6 +223,7 @@ fn deploy(town: &mut Town) {
 fn well(world: &World) -> Observation {
     let dyno = |dyno: &Dyno| match dyno.state {
         DynoState::Starting => Some(WorkloadReport::Running),
+        DynoState::Up if dyno.is_release_command() => Some(WorkloadReport::Ended(Exit::Code(0))),
         DynoState::Stopping => Some(WorkloadReport::Ended(Exit::Signal(15))),
         DynoState::Booting
         | DynoState::Up
@@ -282,12 +283,12 @@ impl Player<'_> {
     }
 
     fn process_type(&self, die: usize) -> String {
-        const TYPES: [&str; 6] = ["web", "web", "web", "worker", "worker", "run"];
-        TYPES[usize::from(self.die(die) % 6)].to_owned()
+        const TYPES: [&str; 8] = ["web", "web", "web", "web", "worker", "worker", "run", "release"];
+        TYPES[usize::from(self.die(die) % 8)].to_owned()
     }
 
     fn process_types(&self, die: usize) -> BTreeMap<String, String> {
-        const TYPES: [&str; 4] = ["web", "worker", "Odd_one", "run"];
+        const TYPES: [&str; 5] = ["web", "worker", "Odd_one", "run", "release"];
         // Mostly what can be deployed.
         let n = if self.die(die) > 16 { self.die(die) & !8 } else { self.die(die) };
         let chosen = TYPES.iter().enumerate().filter(|(at, _)| n & (1 << at) != 0);
@@ -393,7 +394,8 @@ impl Player<'_> {
             27..=40 => C::Scale { app: self.app(), updates: self.updates() }.into(),
             41..=44 => C::RestartDynos { app: self.app(), which: self.selection() }.into(),
             45..=47 => C::StopDynos { app: self.app(), which: self.selection() }.into(),
-            48..=50 => self.start_dyno().into(),
+            48..=49 => self.start_dyno().into(),
+            50 => self.run_inside().into(),
             51..=54 => C::AddDomain { app: self.app(), hostname: self.hostname() }.into(),
             55 => self.remove_domain().into(),
             56..=58 => self.create_addon().into(),
@@ -441,10 +443,15 @@ impl Player<'_> {
     }
 
     fn store_slug(&self) -> SystemCommand {
-        let (size, process_types) = (self.die(4).into(), self.process_types(4));
+        // Code of every size may have every process type.
+        let (size, process_types) = ((self.die(5) % 16).into(), self.process_types(4));
+        let unpacked = size;
+        // So little that room has to be made.
+        let room = CodeRoom { app: 12, team: 20 };
         let slugs = self.world().slugs().filter(|slug| slug.size.is_none());
         let slug = self.pick(3, slugs.map(|slug| slug.id)).unwrap_or_else(|| self.slug());
-        SystemCommand::StoreSlug { slug, size, process_types }
+        let stored = StoredCode { size, unpacked, process_types, room };
+        SystemCommand::StoreSlug { slug, stored }
     }
 
     fn create_release(&self) -> C {
@@ -462,7 +469,18 @@ impl Player<'_> {
     fn start_dyno(&self) -> C {
         let command = ["bash", "", "rake"][usize::from(self.die(3) % 3)].to_owned();
         let environment = BTreeMap::from([("N".to_owned(), self.die(3).to_string())]);
-        C::StartDyno { app: self.app(), command, size: self.size(4), environment }
+        let stdio = match self.die(5) % 3 {
+            0 => Stdio::Log,
+            1 => Stdio::Pipes,
+            _ => Stdio::Terminal { columns: 80, rows: 24 },
+        };
+        C::StartDyno { app: self.app(), command, size: self.size(4), environment, stdio }
+    }
+
+    fn run_inside(&self) -> C {
+        let dyno = self.pick(3, self.world().dynos().map(|dyno| (dyno.app, dyno.id)));
+        let (app, dyno) = dyno.unwrap_or((AppId::MIN, DynoId::MIN));
+        C::RunInside { app, dyno, command: "bash".to_owned(), environment: BTreeMap::new() }
     }
 
     fn remove_domain(&self) -> C {
@@ -552,10 +570,14 @@ fn random_play_reaches_what_it_is_to_test() {
 
     let mut runner = TestRunner::deterministic();
     let (mut granted, mut states) = (BTreeMap::new(), std::collections::BTreeSet::new());
-    for _ in 0..4 {
+    let mut commands = std::collections::BTreeSet::new();
+    for _ in 0..6 {
         let mut game = Game::new(true);
         for _ in 0..200 {
             game.play(any::<Dice>().new_tree(&mut runner).unwrap().current());
+            let releases = game.town.bench.world.releases();
+            let with_command = releases.filter(|release| release.command.is_some());
+            commands.extend(with_command.map(|release| (release.id, release.status.name())));
             states.extend(
                 game.town
                     .bench
@@ -572,6 +594,11 @@ fn random_play_reaches_what_it_is_to_test() {
         let count = granted.get(&format!("Platform.{name}")).copied().unwrap_or(0);
         assert!(count >= 5, "{name}: {granted:?}");
     }
+    let count = |status: &str| commands.iter().filter(|(_, at)| *at == status).count();
+    assert!(
+        ["pending", "succeeded", "failed"].map(count).into_iter().all(|n| n >= 2),
+        "{commands:?}"
+    );
     // All seven, and those that another one follows may be up, draining, stopping and ended.
     assert!(states.len() >= 11, "{states:?}");
 }

@@ -27,8 +27,9 @@ fn the_first_deployment_runs_one_web_dyno() {
     let slug = shop.announced(&[("web", "serve")]);
     let release = C::CreateRelease { app: shop.app, slug, description: None };
     assert_eq!(shop.refused(release.clone()).code, Code::InvalidParameterValue, "not uploaded");
-    let procfile = types(&[("web", "from the code"), ("worker", "work")]);
-    let store = SystemCommand::StoreSlug { slug, size: 10, process_types: procfile };
+    let process_types = types(&[("web", "from the code"), ("worker", "work")]);
+    let stored = StoredCode { size: 10, process_types, ..StoredCode::default() };
+    let store = SystemCommand::StoreSlug { slug, stored };
     shop.town.bench.ok(Caller::System, store.clone());
     assert_eq!(shop.town.bench.refused(Caller::System, store).code, Code::Conflict, "only once");
     shop.ok(release);
@@ -248,6 +249,7 @@ fn dynos_find_their_release_their_names_and_their_port() {
     let mut shop = Shop::deployed();
     shop.set("DYNO", Some("mine"));
     shop.set("KEY", Some("value"));
+    shop.set("HEROKU_APP_NAME", Some("mine"));
     let dyno = shop.holder("web.1");
     let intent = plan(&shop.town.bench.world, shop.town.bench.now);
     let workload = &intent.workloads[&WorkloadId::Dyno(dyno.id)];
@@ -257,9 +259,82 @@ fn dynos_find_their_release_their_names_and_their_port() {
     assert_eq!(get("HEROKU_DNS_DYNO_NAME"), "1.web.shop.app.localspace");
     assert_eq!(get("HEROKU_DNS_APP_NAME"), "shop.app.localspace");
     assert_eq!(get("PORT"), dyno.port().to_string());
+    assert_eq!(get("HEROKU_APP_ID"), shop.app.to_string());
+    assert_eq!(get("HEROKU_APP_NAME"), "shop", "the platform's, not the app's own variable");
+    assert_eq!(get("HEROKU_DYNO_ID"), dyno.id.to_string());
+    assert_eq!(get("HEROKU_RELEASE_VERSION"), "v5");
+    assert_eq!(get("HEROKU_RELEASE_CREATED_AT"), shop.release().created.to_seconds_string());
+    assert_eq!(get("HEROKU_SLUG_COMMIT"), "0123456789abcdef");
+    assert_eq!(get("HEROKU_SLUG_DESCRIPTION"), "Set HEROKU_APP_NAME config vars");
     assert!((1024..65535).contains(&dyno.port()));
     assert_eq!(workload.slug, shop.release().slug);
     assert_eq!(workload.memory_limit, Some(1 << 30));
+}
+
+#[test]
+fn one_offs_and_release_commands_find_what_web_dynos_find() {
+    let mut shop = Shop::deployed();
+    shop.set("HEROKU_APP_ID", Some("mine"));
+    shop.set("HEROKU_DYNO_ID", Some("mine"));
+    let current = shop.release();
+    let start = C::StartDyno {
+        app: shop.app,
+        command: "env".to_owned(),
+        size: None,
+        environment: [("HEROKU_RELEASE_VERSION", "HEROKU_APP_NAME")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        stdio: Stdio::Log,
+    };
+    let Some(Key::Dyno(one_off)) = shop.ok(start).main() else { panic!("no dyno") };
+    let made = shop.ok(C::CreateSlug {
+        app: shop.app,
+        process_types: types(&[("release", "migrate")]),
+        commit: Some("fedcba9876543210".to_owned()),
+        checksum: None,
+    });
+    let Some(Key::Slug(slug)) = made.main() else { panic!("no slug") };
+    shop.town.bench.ok(Caller::System, stored(slug, 10, CodeRoom::default()));
+    let description = Some("Deploy fedcba98".to_owned());
+    let made = shop.ok(C::CreateRelease { app: shop.app, slug, description });
+    let Some(Key::Release(next)) = made.main() else { panic!("no release") };
+    let next = Release::clone(shop.town.bench.world.release(next).unwrap());
+    let commits = ["0123456789abcdef", "fedcba9876543210"];
+    let intent = plan(&shop.town.bench.world, shop.town.bench.now);
+    for (dyno, release, commit) in [
+        (shop.holder("web.1").id, &current, commits[0]),
+        (one_off, &current, commits[0]),
+        (next.command.unwrap(), &next, commits[1]),
+    ] {
+        let environment = &intent.workloads[&WorkloadId::Dyno(dyno)].environment;
+        for (name, value) in [
+            ("HEROKU_APP_ID", shop.app.to_string()),
+            ("HEROKU_APP_NAME", "shop".to_owned()),
+            ("HEROKU_DYNO_ID", dyno.to_string()),
+            ("HEROKU_RELEASE_CREATED_AT", release.created.to_seconds_string()),
+            ("HEROKU_RELEASE_VERSION", format!("v{}", release.version)),
+            ("HEROKU_SLUG_COMMIT", commit.to_owned()),
+            ("HEROKU_SLUG_DESCRIPTION", release.description.clone()),
+        ] {
+            assert_eq!(environment.get(name), Some(&value), "{name} of {}", environment["DYNO"]);
+        }
+    }
+    assert_eq!((current.version + 1, next.description.as_str()), (next.version, "Deploy fedcba98"));
+}
+
+#[test]
+fn a_one_off_may_name_a_process_type() {
+    let mut shop = Shop::deployed();
+    for (line, runs) in [("work hard", "work hard"), ("worker 'a b' $X", "work 'a b' $X")] {
+        let command = line.to_owned();
+        let (size, environment) = (None, BTreeMap::new());
+        let stdio = Stdio::Log;
+        let start = C::StartDyno { app: shop.app, command, size, environment, stdio };
+        let Some(Key::Dyno(id)) = shop.ok(start).main() else { panic!("no dyno") };
+        assert_eq!(shop.dyno(id).command, line, "it is shown as it was asked for");
+        let intent = plan(&shop.town.bench.world, shop.town.bench.now);
+        assert_eq!(intent.workloads[&WorkloadId::Dyno(id)].command, dyno_command(runs));
+    }
 }
 
 #[test]

@@ -49,9 +49,7 @@ impl Shop {
     /// Code that was uploaded.
     pub(super) fn slug(&mut self, process_types: &[(&str, &str)]) -> SlugId {
         let slug = self.announced(process_types);
-        let process_types = BTreeMap::new();
-        let store = SystemCommand::StoreSlug { slug, size: 10, process_types };
-        self.town.bench.ok(Caller::System, store);
+        self.town.bench.ok(Caller::System, stored(slug, 10, CodeRoom::default()));
         slug
     }
 
@@ -131,6 +129,12 @@ impl Shop {
 }
 
 /// What one instance is asked for.
+/// Code that takes so many bytes was uploaded.
+pub(super) fn stored(slug: SlugId, unpacked: u64, room: CodeRoom) -> SystemCommand {
+    let stored = StoredCode { size: 10, unpacked, room, ..StoredCode::default() };
+    SystemCommand::StoreSlug { slug, stored }
+}
+
 pub(super) fn run(subnet: SubnetId) -> RunInstances {
     RunInstances {
         subnet: Some(subnet),

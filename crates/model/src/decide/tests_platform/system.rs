@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::fixture::*;
+use super::shop::{MINUTE, Shop, plan_of};
+use crate::edge::EdgeEvent;
 use crate::*;
 
 fn observe(bench: &mut Bench, seen: &Observation) -> usize {
@@ -28,6 +30,7 @@ fn dyno(town: &mut Town) -> DynoId {
         command: "sleep 60".to_owned(),
         size: None,
         environment: BTreeMap::default(),
+        stdio: Stdio::Log,
     };
     let Some(Key::Dyno(id)) = town.bench.ok(admin, start).main() else { panic!() };
     id
@@ -157,7 +160,7 @@ fn what_is_not_known_is_not_minded() {
             (WorkloadId::Instance(InstanceId::fresh(ids)), WorkloadReport::Gone),
         ]
         .into(),
-        edge: vec![edge::EdgeEvent::Bound(DynoId::fresh(ids))],
+        edge: vec![EdgeEvent::Bound(DynoId::fresh(ids))],
     };
     assert_eq!(observe(&mut town.bench, &seen), 0);
 }
@@ -214,6 +217,137 @@ fn instances_run_end_and_are_gone() {
         let last = reports.last().unwrap().clone();
         assert_eq!(observe(&mut bench, &report(workload, last)), 0);
     }
+}
+
+/// An app with a dyno of each kind, each of which is up: a web dyno and a worker that crashed once
+/// before, a one-off, and a release command.
+fn dynos_of_each_kind() -> Shop {
+    let mut shop = Shop::deployed();
+    shop.scale("worker", Quantity::To(1));
+    for id in ["web.1", "worker.1"].map(|name| shop.holder(name).id) {
+        shop.observe(id, WorkloadReport::Ended(Exit::Code(1)));
+    }
+    shop.town.bench.pass(MINUTE);
+    shop.tick();
+    let start = PlatformCommand::StartDyno {
+        app: shop.app,
+        command: "sleep 60".to_owned(),
+        size: None,
+        environment: BTreeMap::default(),
+        stdio: Stdio::Log,
+    };
+    shop.ok(start);
+    let slug = shop.slug(&[("web", "serve"), ("worker", "work"), ("release", "migrate")]);
+    shop.ok(PlatformCommand::CreateRelease { app: shop.app, slug, description: None });
+    shop.start_all();
+    shop
+}
+
+#[test]
+fn a_dyno_that_the_host_ended_is_started_again_and_has_not_crashed() {
+    let mut shop = dynos_of_each_kind();
+    let up: Vec<_> = shop.dynos().into_iter().filter(|d| d.state == DynoState::Up).collect();
+    let of = |process_type: &str| up.iter().find(|d| d.process_type == process_type).unwrap();
+    let crashes = ["web", "worker", "run", "release"].map(|kind| of(kind).crashes);
+    assert_eq!((up.len(), crashes), (4, [1, 1, 0, 0]));
+    for before in &up {
+        shop.town.bench.pass(MINUTE);
+        let interrupted = report(WorkloadId::Dyno(before.id), WorkloadReport::Interrupted);
+        assert_eq!(observe(&mut shop.town.bench, &interrupted), 1, "the dyno and nothing else");
+        let starting =
+            Dyno { state: DynoState::Starting, updated: shop.town.bench.now, ..before.clone() };
+        assert_eq!(shop.dyno(before.id), starting, "its interface, its count of crashes, no exit");
+        assert_eq!(observe(&mut shop.town.bench, &interrupted), 0, "it waits to be started");
+        let intent = plan(&shop.town.bench.world, shop.town.bench.now);
+        assert!(intent.workloads[&WorkloadId::Dyno(before.id)].run, "{}", before.name);
+        shop.start_all();
+        let again = Dyno { updated: shop.town.bench.now, ..before.clone() };
+        assert_eq!(shop.dyno(before.id), again);
+    }
+    let release = shop.town.bench.world.release(of("release").release).unwrap();
+    assert_eq!(release.status, ReleaseStatus::Pending, "its command has not failed");
+}
+
+#[test]
+fn a_web_dyno_that_the_host_ended_has_its_whole_time_to_boot_again() {
+    let mut shop = Shop::deployed();
+    let id = shop.holder("web.1").id;
+    shop.observe(id, WorkloadReport::Running);
+    shop.town.bench.pass(MINUTE - std::time::Duration::from_secs(1));
+    shop.observe(id, WorkloadReport::Interrupted);
+    assert_eq!(shop.dyno(id).state, DynoState::Starting);
+    shop.observe(id, WorkloadReport::Running);
+    shop.town.bench.pass(MINUTE - std::time::Duration::from_secs(1));
+    shop.tick();
+    assert_eq!(shop.dyno(id).state, DynoState::Booting);
+}
+
+#[test]
+fn a_dyno_that_was_to_end_is_down_once_the_host_ended_it() {
+    let mut shop = dynos_of_each_kind();
+    let which = DynoSelection::Type("run".to_owned());
+    shop.ok(PlatformCommand::StopDynos { app: shop.app, which });
+    let run = shop.dynos().into_iter().find(|dyno| dyno.process_type == "run").unwrap();
+    assert_eq!(run.state, DynoState::Stopping);
+    shop.observe(run.id, WorkloadReport::Interrupted);
+    let down = shop.dyno(run.id);
+    assert_eq!((down.state, down.exit), (DynoState::Down, None));
+    assert!(shop.town.bench.world.eni(run.eni).is_none());
+}
+
+#[test]
+fn an_instance_that_the_host_ended_stays_the_same_instance() {
+    use {InstanceState as S, WorkloadReport as R};
+    for (reports, state) in [
+        (vec![], S::Pending),
+        (vec![R::Running], S::Running),
+        (vec![R::Running, R::Ended(Exit::Code(1))], S::ShuttingDown),
+    ] {
+        let mut bench = Bench::set_up(true);
+        let id = instance(&mut bench);
+        let workload = WorkloadId::Instance(id);
+        for each in reports {
+            observe(&mut bench, &report(workload, each));
+        }
+        assert_eq!(bench.world.instance(id).unwrap().state, state);
+        bench.pass(MINUTE);
+        assert_eq!(observe(&mut bench, &report(workload, R::Interrupted)), 0, "{state:?}");
+        let planned = plan(&bench.world, bench.now).workloads.contains_key(&workload);
+        assert_eq!(planned, state != S::ShuttingDown, "{state:?}");
+    }
+}
+
+#[test]
+fn a_service_that_the_host_ended_is_started_again_and_has_not_crashed() {
+    let mut shop = Shop::deployed();
+    let create = PlatformCommand::CreateAddon {
+        app: shop.app,
+        plan: plan_of("heroku-redis").into(),
+        name: None,
+        password: "x".to_owned(),
+    };
+    let Some(Key::Addon(id)) = shop.ok(create).main() else { panic!("no add-on") };
+    let of = |shop: &Shop| Addon::clone(shop.town.bench.world.addon(id).unwrap());
+    let workload = WorkloadId::Service(id);
+    let tell = |shop: &mut Shop, what: WorkloadReport| {
+        shop.town.bench.pass(MINUTE);
+        observe(&mut shop.town.bench, &report(workload, what))
+    };
+    tell(&mut shop, WorkloadReport::Running);
+    tell(&mut shop, WorkloadReport::Ended(Exit::Code(1)));
+    shop.town.bench.pass(MINUTE);
+    shop.tick();
+    tell(&mut shop, WorkloadReport::Running);
+    let before = of(&shop);
+    assert_eq!((before.state, before.crashes, before.attempt), (AddonState::Provisioned, 1, 1));
+
+    assert_eq!(tell(&mut shop, WorkloadReport::Interrupted), 1, "the service and nothing else");
+    let now = shop.town.bench.now;
+    let state = AddonState::Provisioning;
+    assert_eq!(of(&shop), Addon { state, updated: now, ..before.clone() });
+    assert_eq!(tell(&mut shop, WorkloadReport::Interrupted), 0, "it waits to be started");
+    tell(&mut shop, WorkloadReport::Running);
+    assert_eq!(of(&shop), Addon { updated: shop.town.bench.now, ..before });
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Reads a backup: every byte of it once, to find it whole, and then what is wanted of it.
+//! Reads a backup: once as a whole to verify it, and then the parts that are needed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,15 +10,14 @@ use sha2::{Digest, Sha256};
 use tar::Header;
 
 use super::{BLOCK, END, Entry, FORMAT, Head, MOST_TEXT, Manifest, Part, sum_line};
-use crate::state::hex;
 
-/// Why a file is no backup that can be restored.
+/// A file that is not a backup, or one that cannot be restored.
 #[derive(Debug, thiserror::Error)]
-pub enum FormatError {
-    /// It is something else.
+pub(crate) enum FormatError {
+    /// The file is something else.
     #[error("{} was not made by `causeway backup`", .0.display())]
     NotABackup(PathBuf),
-    /// A later Causeway made it.
+    /// It was made by a later version of Causeway.
     #[error(
         "{} has format {format}, and this version of Causeway reads up to {FORMAT}: restore it with \
          version {made_by} or a later one", .path.display()
@@ -26,12 +25,12 @@ pub enum FormatError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// The version of its format.
         format: u32,
-        /// Who made it.
+        /// The version of Causeway that made it.
         made_by: String,
     },
-    /// It ends too early.
+    /// It is incomplete.
     #[error(
         "{} is cut short: it ends after {bytes} bytes, before all of it is there; copy it again from \
          where it was made, or restore another backup", .path.display()
@@ -39,10 +38,10 @@ pub enum FormatError {
     Truncated {
         /// The file.
         path: PathBuf,
-        /// Its size.
+        /// Its size in bytes.
         bytes: u64,
     },
-    /// It is not as it was written.
+    /// Its content was changed.
     #[error(
         "{} is damaged: {what}; copy it again from where it was made, or restore another backup",
         .path.display()
@@ -58,37 +57,40 @@ pub enum FormatError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
 }
 
-/// A backup, found whole.
-pub struct Archive {
+/// A backup that was verified.
+pub(crate) struct Archive {
     path: PathBuf,
     file: File,
     bytes: u64,
     manifest: Manifest,
-    index: BTreeMap<Part, Place>,
+    index: BTreeMap<Part, Extent>,
 }
 
-/// Where a part is.
+/// The position of a part in the file.
 #[derive(Debug, Clone)]
-struct Place {
+struct Extent {
     at: u64,
     bytes: u64,
     sha256: String,
 }
 
 impl Archive {
-    /// Reads all of a backup, and refuses one in which any byte is not as it was written.
-    /// `progress` is told how many bytes of how many were read.
+    /// Reads and verifies a whole backup.
+    /// `progress` is called with the bytes read so far and their total.
     ///
     /// # Errors
     ///
-    /// [`FormatError`].
-    pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, FormatError> {
+    /// [`FormatError`], if any byte is not as it was written.
+    pub(crate) fn open(
+        path: &Path,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, FormatError> {
         let unreadable = |source| FormatError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(unreadable)?;
         let about = file.metadata().map_err(unreadable)?;
@@ -102,21 +104,21 @@ impl Archive {
     }
 
     /// What is in it.
-    pub fn manifest(&self) -> &Manifest {
+    pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Its size.
-    pub fn bytes(&self) -> u64 {
+    /// Its size in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Reads a part once more. Its end is an error if it is not what was checked.
+    /// Reads a part again. Reading it to its end fails if it has changed since it was verified.
     ///
     /// # Errors
     ///
-    /// A part that is not there.
-    pub fn read(&self, part: Part) -> Result<impl Read, FormatError> {
+    /// The backup does not contain the part.
+    pub(crate) fn read(&self, part: Part) -> Result<impl Read, FormatError> {
         let place = self.index.get(&part).cloned().ok_or_else(|| FormatError::Damaged {
             path: self.path.clone(),
             what: format!("{} is not in it", part.name()),
@@ -153,7 +155,7 @@ impl Read for Section<'_> {
         self.hash.update(&buffer[..read]);
         self.at += read as u64;
         self.left -= read as u64;
-        if self.left == 0 && hex(&self.hash.clone().finalize()) != self.sha256 {
+        if self.left == 0 && hex::encode(self.hash.clone().finalize()) != self.sha256 {
             return Err(io::Error::other("the backup changed while it was read"));
         }
         Ok(read)
@@ -169,7 +171,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn run(&mut self) -> Result<(Manifest, BTreeMap<Part, Place>), FormatError> {
+    fn run(&mut self) -> Result<(Manifest, BTreeMap<Part, Extent>), FormatError> {
         let mut index = BTreeMap::new();
         let mut files = Vec::new();
         self.head(&mut index, &mut files)?;
@@ -186,14 +188,14 @@ impl Check<'_> {
             let at = self.at;
             let (_, sha256) = self.content(part, size, false)?;
             files.push(Entry { name: part.name(), bytes: size, sha256: sha256.clone() });
-            index.insert(part, Place { at, bytes: size, sha256 });
+            index.insert(part, Extent { at, bytes: size, sha256 });
         }
     }
 
-    /// The first file: who cannot read the format is to hear that, and nothing of damage.
+    /// Reads the first file. An unknown format is reported as that, and not as damage.
     fn head(
         &mut self,
-        index: &mut BTreeMap<Part, Place>,
+        index: &mut BTreeMap<Part, Extent>,
         files: &mut Vec<Entry>,
     ) -> Result<(), FormatError> {
         let stranger = || FormatError::NotABackup(self.path.to_owned());
@@ -216,7 +218,7 @@ impl Check<'_> {
             return Err(self.damaged(Part::Head, "is not as it was written"));
         }
         files.push(Entry { name, bytes: size, sha256: sha256.clone() });
-        index.insert(Part::Head, Place { at: BLOCK, bytes: size, sha256 });
+        index.insert(Part::Head, Extent { at: BLOCK, bytes: size, sha256 });
         Ok(())
     }
 
@@ -234,7 +236,7 @@ impl Check<'_> {
         })
     }
 
-    /// Reads a part's content and what fills up its last block; keeps it only if asked to.
+    /// Reads the content of a part and the padding after it. Returns the content if `keep` is set.
     fn content(
         &mut self,
         part: Part,
@@ -244,7 +246,7 @@ impl Check<'_> {
         if keep && size > MOST_TEXT {
             return Err(self.damaged(part, "is too large"));
         }
-        // Before anything is read: a size beyond the end may be any.
+        // Checked first, because a damaged header may contain any size.
         if size.checked_next_multiple_of(BLOCK).is_none_or(|size| size > self.bytes - self.at) {
             return Err(self.truncated());
         }
@@ -267,14 +269,14 @@ impl Check<'_> {
         if padding.iter().any(|byte| *byte != 0) {
             return Err(self.damaged(part, "is followed by something"));
         }
-        Ok((kept, hex(&hash.finalize())))
+        Ok((kept, hex::encode(hash.finalize())))
     }
 
-    /// The last two files, and that nothing comes after.
+    /// Reads the last two files, and checks that nothing follows.
     fn manifest(
         &mut self,
         size: u64,
-        index: &BTreeMap<Part, Place>,
+        index: &BTreeMap<Part, Extent>,
         files: Vec<Entry>,
     ) -> Result<Manifest, FormatError> {
         let (text, _) = self.content(Part::Manifest, size, true)?;

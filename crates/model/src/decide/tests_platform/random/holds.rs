@@ -16,6 +16,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 pub(super) fn after_step(before: &World, after: &World, now: Timestamp, command: &Command) {
     after.check();
     nothing_dangles(after);
+    check_owners(after);
     after.apps().for_each(|app| check_app(after, app));
     after.dynos().for_each(|dyno| check_dyno(after, dyno));
     after.addons().for_each(|addon| check_addon(after, addon));
@@ -48,13 +49,27 @@ fn nothing_dangles(world: &World) {
     }
 }
 
+/// What is of an app is found to be, and nothing else.
+fn check_owners(world: &World) {
+    for record in world.records() {
+        let expected = match record {
+            Record::App(r) => Some(r.id),
+            Record::Slug(r) => Some(r.app),
+            Record::Release(r) => Some(r.app),
+            Record::Dyno(r) => Some(r.app),
+            Record::Addon(r) => Some(r.app),
+            _ => None,
+        };
+        assert_eq!(world.app_of(record.key()).map(|app| app.id), expected, "{:?}", record.key());
+        assert!(expected.is_none() || world.owner(record).is_none(), "{:?}", record.key());
+    }
+}
+
 fn check_app(world: &World, app: &App) {
     let release = world.release(app.release).expect("an app has its release");
     assert_eq!(release.app, app.id);
-    assert_eq!(release.config, app.config, "what its dynos get is what is shown");
     assert!(release.slug.is_none_or(|slug| world.slug(slug).is_some()));
-    let last = world.releases_of(Key::App(app.id)).map(|release| release.version).max();
-    assert_eq!(last, Some(release.version), "the current release is the last one");
+    check_releases(world, app, release);
     let size: usize = app.config.iter().map(|(name, value)| name.len() + value.len()).sum();
     assert!(size <= 32 * 1024, "{size}");
     assert!(app.formation.values().all(|formation| formation.quantity <= 100));
@@ -73,6 +88,32 @@ fn check_app(world: &World, app: &App) {
         }
     }
     assert!(release.description.chars().count() <= 255);
+}
+
+/// Releases become current in the order of their numbers, one release command at a time.
+fn check_releases(world: &World, app: &App, current: &Release) {
+    let mut all: Vec<_> = world.releases_of(Key::App(app.id)).collect();
+    all.sort_by_key(|release| release.version);
+    let last = all.last().expect("an app has a release");
+    assert_eq!(last.config, app.config, "what is shown is what the last release has");
+    let with = |status: &'static str| {
+        let named = move |release: &&&std::sync::Arc<Release>| release.status.name() == status;
+        all.iter().filter(named).map(|release| release.version)
+    };
+    assert_eq!(with("succeeded").max(), Some(current.version), "the last that succeeded");
+    assert!(with("pending").all(|version| version > current.version), "it was overtaken");
+    let dynos = world.dynos_in(Key::App(app.id));
+    let running: Vec<_> =
+        dynos.filter(|dyno| dyno.is_release_command() && !dyno.state.ended()).collect();
+    let turn = all.iter().find(|release| release.status == ReleaseStatus::Pending);
+    let space = world.space(app.space).expect("an app has its space");
+    match turn {
+        Some(turn) if space.state == SpaceState::Allocated => {
+            assert_eq!(running.len(), 1, "v{} waits for nothing", turn.version);
+            assert_eq!((Some(running[0].id), running[0].release), (turn.command, turn.id));
+        }
+        Some(_) | None => assert!(running.is_empty(), "{running:?} runs for nobody"),
+    }
 }
 
 fn check_dyno(world: &World, dyno: &Dyno) {
@@ -128,7 +169,7 @@ fn check_formation(world: &World, app: &App) {
     let slug = release.slug.and_then(|slug| world.slug(slug));
     let types = slug.map(|slug| slug.process_types.clone()).unwrap_or_default();
     let mut places = BTreeMap::new();
-    for (name, command) in &types {
+    for (name, command) in types.iter().filter(|(name, _)| *name != Dyno::RELEASE) {
         let formation = app.formation.get(name).expect("what was deployed has a formation");
         for number in 1..=formation.quantity {
             places.insert(format!("{name}.{number}"), (command.clone(), formation.size));
@@ -148,20 +189,26 @@ fn check_formation(world: &World, app: &App) {
 
 /// What waits for time is what the next deadline is of.
 fn check_deadlines(world: &World, now: Timestamp) {
+    const RELEASE_COMMAND: Duration = Duration::from_secs(3600);
     let waits = |dyno: &Dyno| match dyno.state {
         DynoState::Booting | DynoState::Draining => true,
         DynoState::Crashed => dyno.number.is_some() && !dyno.superseded,
         DynoState::Starting | DynoState::Up | DynoState::Stopping | DynoState::Down => false,
     };
+    let commands = world.dynos().filter(|dyno| dyno.is_release_command());
+    let commands =
+        commands.filter(|dyno| matches!(dyno.state, DynoState::Starting | DynoState::Up));
+    let ends = commands.map(|dyno| dyno.created + RELEASE_COMMAND).min();
     let dynos = world.dynos().filter(|dyno| waits(dyno)).map(|dyno| dyno.updated);
     let addons = world.addons().filter(|addon| addon.state == AddonState::Crashed);
     let first = dynos.chain(addons.map(|addon| addon.updated)).min();
     match (first, world.next_deadline()) {
-        (None, None) => {}
-        (Some(first), Some(due)) => {
+        (None, due) => assert_eq!(due, ends),
+        (Some(first), Some(due)) if Some(due) != ends => {
             assert!(due > first && due <= first + LONGEST, "{first} {due}");
-            assert!(due <= now + LONGEST);
+            assert!(due <= now + LONGEST && ends.is_none_or(|ends| due < ends));
         }
+        (Some(first), Some(due)) => assert!(due <= first + LONGEST, "{first} {due}"),
         other => panic!("{other:?}"),
     }
 }
@@ -190,12 +237,19 @@ fn check_handover(before: &World, after: &World, command: &Command) {
             Some(DynoState::Up) => {}
             Some(DynoState::Draining | DynoState::Stopping) if has_place => {
                 let holder = after.dyno_named(old.app, &old.name);
-                let ready = holder.is_none_or(|holder| holder.state == DynoState::Up);
+                // What came up at the same time may have lost its place again, to a new release.
+                let ready = holder.is_none_or(|holder| holder.state == DynoState::Up)
+                    || after.predecessor(old.app, &old.name).is_some_and(|dyno| dyno.id != old.id);
                 assert!(ready, "{} ends too soon by {command:?}", old.name);
             }
             Some(DynoState::Stopping) => {
                 let restart = matches!(command, Command::Platform(C::RestartDynos { .. }));
-                assert!(restart, "{} is stopped by {command:?}", old.name);
+                let time = matches!(command, Command::System(SystemCommand::Tick));
+                assert!(
+                    restart || time && old.is_release_command(),
+                    "{} is stopped by {command:?}",
+                    old.name
+                );
             }
             Some(DynoState::Crashed | DynoState::Down) => {
                 let seen = matches!(command, Command::System(SystemCommand::Observe(_)));
@@ -215,7 +269,7 @@ pub(super) fn follows(
     (before, after, now): (&World, &World, Timestamp),
     changes: &[Change],
 ) {
-    apply_delta(told, plan_delta(before, after, changes, now));
+    apply_delta(told, plan_delta(before, after, changes, now), after);
     assert_eq!(*told, plan(after, now));
     let delta = edge_delta(before, after, changes, &domains());
     for (id, plan) in delta.vpcs {
@@ -257,6 +311,7 @@ pub(super) fn reply_names(command: &Command, reply: &Reply, before: &World, afte
         (C::AttachAddon { addon, .. } | C::DetachAddon { addon, .. }, Some(key)) => {
             assert_eq!(key, Key::Addon(*addon));
         }
+        (C::RunInside { dyno, .. }, Some(key)) => assert_eq!(key, Key::Dyno(*dyno)),
         (C::SetConfig { .. }, Some(Key::Release(_))) => {}
         (
             C::SetConfig { app, .. }

@@ -1,0 +1,125 @@
+//! The installation as a whole: how it fares, its limits and its clock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use model::{AccountId, Cidr, Region, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// `GET /_causeway/status`: what there is, and how the fabric fares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The time by the server's clock, which a test may have moved.
+    pub time: Timestamp,
+    /// The short random name that marks what the installation made on its machine.
+    pub instance: String,
+    /// The region where a space is made when none is asked for.
+    pub region: Region,
+    /// The account that owns the spaces' VPCs.
+    pub platform_account: AccountId,
+    /// Whether the server is a test double that takes any credentials.
+    pub emulator: bool,
+    /// How many accounts there are.
+    pub accounts: usize,
+    /// All spaces, oldest first.
+    pub spaces: Vec<SpaceSummary>,
+    /// How many VPCs there are, those of spaces among them.
+    pub vpcs: usize,
+    /// How many peerings there are, by the code of their status.
+    pub peerings: BTreeMap<String, usize>,
+    /// How many instances there are, by state.
+    pub instances: BTreeMap<String, usize>,
+    /// How many dynos there are, by state. Dynos that have ended are not counted.
+    pub dynos: BTreeMap<String, usize>,
+    /// How the fabric fares.
+    pub fabric: Fabric,
+    /// What was set aside at a start.
+    pub lost: Vec<SetAside>,
+}
+
+/// A space, in a few words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceSummary {
+    /// The space's name.
+    pub name: String,
+    /// The space's state in the Platform API, such as `allocated`.
+    pub state: String,
+    /// The region that the space is in.
+    pub region: Region,
+    /// The block of the space's VPC.
+    pub cidr: Cidr,
+}
+
+/// How the fabric fares. Also the answer to `POST /_causeway/sweep`, which compares the fabric with
+/// what it must be, repairs it, and takes an empty body.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fabric {
+    /// What carries packets: `linux`, or `none`.
+    pub driver: String,
+    /// Whether everything is as it must be.
+    pub healthy: bool,
+    /// When the fabric was last looked at or changed; absent (`null`) until the first time.
+    pub last_run: Option<Timestamp>,
+    /// When all of the fabric was last compared with what it must be; absent (`null`) until the
+    /// first time.
+    pub last_sweep: Option<Timestamp>,
+    /// How often the fabric was looked at or changed since the server started.
+    pub runs: u64,
+    /// How often drift was repaired since the server started.
+    pub repairs: u64,
+    /// The last repairs in words, newest last.
+    pub last_repairs: Vec<String>,
+    /// What is wrong with the networks now, by what it concerns.
+    pub problems: BTreeMap<String, String>,
+    /// The dynos, instances and data services that could not be started yet, each with the reason.
+    pub failing: BTreeMap<String, String>,
+}
+
+/// Something in the data directory that no record names, and that a start moved to `lost/`.
+/// `GET /_causeway/lost` answers with all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// The name by which it is deleted: the directory that it was in, and its name there.
+    pub id: String,
+    /// Where it is now, on the server's machine.
+    pub path: PathBuf,
+    /// When it was set aside.
+    pub since: Timestamp,
+}
+
+/// The answer to `DELETE /_causeway/lost/ID`, which deletes for good what was set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    /// The id of what was deleted.
+    pub id: String,
+}
+
+/// `PUT /_causeway/spaces/SPACE/limits`: sets how many VPCs may be peered with a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetPeeringLimit {
+    /// How many VPCs may be peered with the space.
+    pub peerings: u16,
+}
+
+/// The answer to [`SetPeeringLimit`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeeringLimit {
+    /// The space, as the request named it.
+    pub space: String,
+    /// How many VPCs may be peered with the space.
+    pub peerings: u16,
+}
+
+/// `POST /_causeway/clock`: moves the clock of a server that was started with `--test-clock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdvanceClock {
+    /// By how many seconds.
+    pub advance_seconds: u64,
+}
+
+/// The answer to [`AdvanceClock`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockAdvanced {
+    /// The time by the moved clock.
+    pub now: Timestamp,
+}

@@ -1,0 +1,117 @@
+//! `doctor`: what this machine lacks for the Linux fabric and for data services.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use server::apps::plans::Program;
+
+use crate::arguments::Common;
+use crate::output::Out;
+
+/// One thing that was looked at, as `doctor --json` prints it.
+#[derive(Serialize)]
+struct Finding {
+    name: String,
+    ok: bool,
+    detail: String,
+    /// What to do about it, where it is not as it should be.
+    remedy: String,
+    /// `false` for what the fabric does without: only such data services cannot run then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needed: Option<bool>,
+}
+
+impl Finding {
+    fn is_needed(&self) -> bool {
+        self.needed.unwrap_or(true)
+    }
+
+    fn mark(&self) -> char {
+        match (self.ok, self.is_needed()) {
+            (true, _) => '✓',
+            (false, true) => '✗',
+            (false, false) => '–',
+        }
+    }
+}
+
+/// Looks at this machine, and says what was found.
+pub(super) fn run(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let mut checks = fabric::linux::doctor();
+    checks.extend(fabric::runtime::doctor(Path::new("runc")));
+    let sound = checks.iter().all(|check| check.ok);
+    let fabric = checks.into_iter().map(|check| Finding {
+        name: check.name.to_owned(),
+        ok: check.ok,
+        detail: check.detail,
+        remedy: check.remedy,
+        needed: None,
+    });
+    let programs = server::apps::plans::programs(Path::new("/"));
+    let findings: Vec<Finding> = fabric.chain(programs.iter().map(data_service)).collect();
+    if common.json {
+        out.json(&findings);
+        return Ok(exit(sound));
+    }
+    for finding in &findings {
+        out.line(format_args!("{} {}: {}", finding.mark(), finding.name, finding.detail));
+        if !finding.ok {
+            out.line(format_args!("    {}", finding.remedy));
+        }
+    }
+    out.line(if sound {
+        "This machine can carry the Linux fabric."
+    } else {
+        "This machine cannot carry the Linux fabric yet; `--fabric none` works without."
+    });
+    Ok(exit(sound))
+}
+
+fn exit(sound: bool) -> ExitCode {
+    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether a shipped data service can run, and what to do about it.
+fn data_service(program: &Program) -> Finding {
+    let (detail, remedy) = match &program.found {
+        Some(path) => (format!("{} is there", path.display()), String::new()),
+        None => (
+            "its program is missing, so such add-ons cannot run".to_owned(),
+            program.install.clone(),
+        ),
+    };
+    Finding {
+        name: program.plan.clone(),
+        ok: program.found.is_some(),
+        detail,
+        remedy,
+        needed: Some(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use server::apps::plans::{Plans, missing, programs};
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_as_it_is_refused() {
+        let machine = tempfile::tempdir().unwrap();
+        let findings: Vec<Finding> = programs(machine.path()).iter().map(data_service).collect();
+        assert_eq!(findings.len(), 3);
+        for finding in &findings {
+            assert_eq!((finding.ok, finding.mark(), finding.is_needed()), (false, '–', false));
+            let plans = Plans::shipped();
+            let refusal = missing(plans.find(&finding.name).unwrap(), machine.path()).unwrap();
+            assert!(!finding.remedy.is_empty() && refusal.contains(&finding.remedy), "{refusal}");
+        }
+        let redis = machine.path().join("usr/bin/redis-server");
+        std::fs::create_dir_all(redis.parent().unwrap()).unwrap();
+        std::fs::write(&redis, "").unwrap();
+        let found = programs(machine.path()).iter().map(data_service).find(|it| it.ok).unwrap();
+        assert_eq!((&*found.name, found.mark()), ("heroku-redis:premium-0", '✓'));
+        assert_eq!(found.detail, format!("{} is there", redis.display()));
+    }
+}

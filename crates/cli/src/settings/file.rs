@@ -1,0 +1,90 @@
+//! The settings file of `serve`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::fabric::Fabric;
+use crate::usage::usage;
+
+/// The settings in the file, all of them optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct File {
+    pub(super) data: Option<PathBuf>,
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) fabric: Option<Fabric>,
+    pub(super) region: Option<String>,
+    pub(super) rate_limit: Option<u32>,
+    pub(super) ec2_rate_limit: Option<u32>,
+    pub(super) app_code_limit: Option<u32>,
+    pub(super) team_code_limit: Option<u32>,
+    pub(super) runtime: Option<PathBuf>,
+    pub(super) test_clock: Option<bool>,
+    pub(super) emulator: Option<bool>,
+    pub(super) ephemeral: Option<bool>,
+    // Not flattened: that would let unknown keys through.
+    pub(super) domain: Option<String>,
+    pub(super) internal_domain: Option<String>,
+    pub(super) router: Option<SocketAddr>,
+    pub(super) router_tls: Option<SocketAddr>,
+    pub(super) router_cert: Option<PathBuf>,
+    pub(super) router_key: Option<PathBuf>,
+    pub(super) dns: Option<SocketAddr>,
+    pub(super) forward_dns: Option<String>,
+    pub(super) plans: Option<PathBuf>,
+}
+
+/// The keys that the file may have.
+const KEYS: [&str; 21] = [
+    "data",
+    "listen",
+    "fabric",
+    "region",
+    "rate-limit",
+    "ec2-rate-limit",
+    "app-code-limit",
+    "team-code-limit",
+    "runtime",
+    "test-clock",
+    "emulator",
+    "ephemeral",
+    "domain",
+    "internal-domain",
+    "router",
+    "router-tls",
+    "router-cert",
+    "router-key",
+    "dns",
+    "forward-dns",
+    "plans",
+];
+
+/// Reads the file.
+///
+/// # Errors
+///
+/// [`Usage`](crate::usage::Usage): the file cannot be read, has a mistake, or has an unknown key.
+pub(super) fn read(path: &Path) -> anyhow::Result<File> {
+    let wrong = |why: String| usage(format!("the settings file {} {why}", path.display()));
+    let text =
+        std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|error| wrong(format!("has a mistake: {error}")))?;
+    if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        let hint = match nearest(key) {
+            Some(meant) => format!("did you mean '{meant}'?"),
+            None => format!("it may have {}", KEYS.join(", ")),
+        };
+        return Err(wrong(format!("has the unknown key '{key}'; {hint}")));
+    }
+    toml::from_str(&text).map_err(|error| wrong(format!("has a mistake: {error}")))
+}
+
+/// The key that was probably meant: the same in other letters, or with up to two letters that differ.
+fn nearest(key: &str) -> Option<&'static str> {
+    let key = key.to_ascii_lowercase().replace('_', "-");
+    let distances = KEYS.map(|known| (strsim::osa_distance(&key, known), known));
+    distances.into_iter().min().filter(|(slips, _)| *slips <= 2).map(|(_, known)| known)
+}

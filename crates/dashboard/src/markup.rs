@@ -1,0 +1,264 @@
+//! Pieces of HTML that are safe to put into a page as they are.
+
+use std::fmt::{self, Display, Write};
+
+use askama::filters::HtmlSafe;
+
+use crate::texts::Texts;
+
+/// HTML: whatever came from outside is escaped in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Markup(String);
+
+impl HtmlSafe for Markup {}
+
+impl Display for Markup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A sign of a state: its shape says it, its colour comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// Active, passes.
+    Ok,
+    /// Waits for somebody.
+    Wait,
+    /// In motion.
+    Move,
+    /// Needs care soon.
+    Warn,
+    /// Stopped, failed.
+    Bad,
+    /// Ended, not reached.
+    None,
+    /// The platform's.
+    Lock,
+}
+
+impl Sign {
+    const fn symbol(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Wait => "wait",
+            Self::Move => "move",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+            Self::None => "none",
+            Self::Lock => "lock",
+        }
+    }
+
+    /// The class that colours it.
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Wait | Self::Move | Self::Warn => "wait",
+            Self::Bad => "bad",
+            Self::None => "idle",
+            Self::Lock => "soft",
+        }
+    }
+
+    /// The sign alone, in its colour.
+    pub(crate) fn icon(self) -> Markup {
+        Markup(format!(
+            r##"<svg class="i {}" aria-hidden="true"><use href="#{}"/></svg>"##,
+            self.class(),
+            self.symbol()
+        ))
+    }
+
+    /// The sign with its word.
+    pub(crate) fn with(self, word: impl Into<Markup>) -> Markup {
+        Markup(format!(
+            r##"<span class="st {}"><svg class="i" aria-hidden="true"><use href="#{}"/></svg>{}</span>"##,
+            self.class(),
+            self.symbol(),
+            word.into()
+        ))
+    }
+
+    /// A line below something that says why.
+    pub(crate) fn why(self, text: &Markup) -> Markup {
+        Markup(format!(
+            r##"<span class="sub why {}"><svg class="i" aria-hidden="true"><use href="#{}"/></svg><span>{text}</span></span>"##,
+            self.class(),
+            self.symbol(),
+        ))
+    }
+}
+
+/// An icon that is no state.
+pub(crate) fn icon(symbol: &'static str) -> Markup {
+    Markup(format!(r##"<svg class="i soft" aria-hidden="true"><use href="#{symbol}"/></svg>"##))
+}
+
+impl From<&str> for Markup {
+    /// Text, which is escaped.
+    fn from(text: &str) -> Self {
+        let mut escaped = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c {
+                '&' => escaped.push_str("&amp;"),
+                '<' => escaped.push_str("&lt;"),
+                '>' => escaped.push_str("&gt;"),
+                '"' => escaped.push_str("&quot;"),
+                '\'' => escaped.push_str("&#39;"),
+                c => escaped.push(c),
+            }
+        }
+        Self(escaped)
+    }
+}
+
+impl From<String> for Markup {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+/// Text from something that can be shown.
+pub(crate) fn text(shown: impl Display) -> Markup {
+    shown.to_string().into()
+}
+
+/// An id, a block, an address or a command.
+pub(crate) fn mono(shown: impl Display) -> Markup {
+    Markup(format!(r#"<span class="m">{}</span>"#, text(shown)))
+}
+
+/// A name that stands out.
+pub(crate) fn strong(shown: impl Display) -> Markup {
+    Markup(format!("<b>{}</b>", text(shown)))
+}
+
+/// An id or a block that stands out.
+pub(crate) fn strong_mono(shown: impl Display) -> Markup {
+    Markup(format!(r#"<b class="m">{}</b>"#, text(shown)))
+}
+
+/// Words of a rule, which are in English whatever the page's language is.
+pub(crate) fn in_english(t: &Texts, words: &str) -> Markup {
+    match t.lang {
+        "en" => words.into(),
+        _ => Markup(format!(r#"<span lang="en">{}</span>"#, Markup::from(words))),
+    }
+}
+
+/// Several pieces, with commas between them.
+pub(crate) fn listed(pieces: impl IntoIterator<Item = Markup>) -> Markup {
+    let mut list = String::new();
+    for (n, piece) in pieces.into_iter().enumerate() {
+        let _ = write!(list, "{}{piece}", if n == 0 { "" } else { ", " });
+    }
+    Markup(list)
+}
+
+/// A `time` element. `sign` is shown before it.
+pub(crate) fn time(datetime: &str, title: &str, shown: &str, sign: Option<Sign>) -> Markup {
+    let (class, before) = match sign {
+        Some(sign) => (
+            format!("st {}", sign.class()),
+            format!(
+                r##"<svg class="i" aria-hidden="true"><use href="#{}"/></svg>"##,
+                sign.symbol()
+            ),
+        ),
+        None => ("nw".to_owned(), String::new()),
+    };
+    Markup(format!(
+        r#"<time datetime="{}" title="{}" class="{class}">{before}{}</time>"#,
+        Markup::from(datetime),
+        Markup::from(title),
+        Markup::from(shown)
+    ))
+}
+
+/// Fills the places of a text. A place that nothing is given for stays empty.
+pub(crate) fn fill(text: &str, pieces: &[(&str, Markup)]) -> Markup {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once('{') {
+        let _ = write!(filled, "{}", Markup::from(before));
+        let Some((name, after)) = from.split_once('}') else {
+            rest = from;
+            break;
+        };
+        let piece = pieces.iter().find(|(place, _)| *place == name);
+        debug_assert!(piece.is_some(), "nothing fills {{{name}}} of '{text}'");
+        if let Some((_, piece)) = piece {
+            filled.push_str(&piece.0);
+        }
+        rest = after;
+    }
+    let _ = write!(filled, "{}", Markup::from(rest));
+    Markup(filled)
+}
+
+/// A button that copies a value, for browsers with a script.
+pub(crate) fn copy_button(t: &Texts, what: &str, value: &str) -> Markup {
+    let label = fill(t.copy, &[("what", what.into())]);
+    Markup(format!(
+        r##"<button type="button" class="c" hidden data-copy="{}" aria-label="{label}" title="{label}"><svg class="i" aria-hidden="true"><use href="#copy"/></svg></button>"##,
+        Markup::from(value)
+    ))
+}
+
+/// A button that copies everything of a list.
+pub(crate) fn copy_all_button(t: &Texts, value: &str) -> Markup {
+    Markup(format!(
+        r##"<button type="button" class="b s q" hidden data-copy="{}"><svg class="i" aria-hidden="true"><use href="#copy"/></svg>{}</button>"##,
+        Markup::from(value),
+        Markup::from(t.copy_all)
+    ))
+}
+
+/// A command that breaks only between its arguments, with a button that copies the exact line.
+pub(crate) fn command(t: &Texts, arguments: &[&str]) -> Markup {
+    let mut shown = String::new();
+    for (n, argument) in arguments.iter().enumerate() {
+        let space = if n == 0 { "" } else { " " };
+        let _ = write!(shown, "{space}<span>{}</span>", Markup::from(*argument));
+    }
+    let label = Markup::from(t.copy_command);
+    let line = Markup::from(arguments.join(" "));
+    Markup(format!(
+        r##"<div class="cmd"><pre>{shown}</pre><button type="button" class="c" hidden data-copy="{line}" aria-label="{label}" title="{label}"><svg class="i" aria-hidden="true"><use href="#copy"/></svg></button></div>"##,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_outside_is_escaped() {
+        let hostile = r#"<script>alert("1")</script>'&"#;
+        let shown = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#39;&amp;";
+        assert_eq!(Markup::from(hostile).to_string(), shown);
+        let t = crate::Language::English.texts();
+        for piece in [
+            text(hostile),
+            mono(hostile),
+            strong(hostile),
+            strong_mono(hostile),
+            copy_button(t, hostile, hostile),
+            command(t, &[hostile, hostile]),
+            time(hostile, hostile, hostile, None),
+            fill("{a}", &[("a", hostile.into())]),
+        ] {
+            let piece = piece.to_string();
+            assert!(!piece.contains("<script"), "{piece}");
+            assert!(piece.contains(shown), "{piece}");
+        }
+    }
+
+    #[test]
+    fn places_are_filled_and_the_rest_is_text() {
+        let filled = fill("a < {b}, {c}", &[("b", mono("x")), ("c", "y>".into())]);
+        assert_eq!(filled.to_string(), r#"a &lt; <span class="m">x</span>, y&gt;"#);
+        assert_eq!(fill("open {place", &[]).to_string(), "open place");
+    }
+}

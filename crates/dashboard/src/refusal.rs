@@ -1,0 +1,34 @@
+//! Why something was not done, in the words of a page.
+
+use model::{Code, Refused};
+
+use crate::context::Context;
+use crate::markup::{Markup, fill, in_english};
+
+/// Why something that was asked for on a page was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A rule refused it.
+    Rule(Refused),
+    /// What was typed is not the id of the peering.
+    TypedWrong,
+    /// The ledger could not do it; in its words.
+    Ledger(String),
+}
+
+impl Refusal {
+    pub(crate) fn sentence(&self, of: &Context<'_>) -> Markup {
+        let t = of.texts();
+        let quoted = |words: &str| fill(t.refused, &[("why", in_english(t, words))]);
+        match self {
+            Self::TypedWrong => t.typed_wrong.into(),
+            Self::Ledger(words) => quoted(words),
+            Self::Rule(refused) => match refused.code {
+                Code::PreconditionFailed => t.changed_meanwhile.into(),
+                Code::UnauthorizedOperation => t.no_right.into(),
+                Code::NotFound => t.gone.into(),
+                _ => quoted(&refused.message),
+            },
+        }
+    }
+}

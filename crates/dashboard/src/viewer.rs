@@ -1,0 +1,96 @@
+//! Who looks at a page, and what they see.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use model::{AccountId, Caller, Key, Role, Scope, Space, Tags, UserId, Vpc, VpcId, World};
+
+/// Who looks at a page. One session may speak for a user and for an account, as one person may have
+/// both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Viewer {
+    /// Whether it is the operator, who sees everything.
+    pub operator: bool,
+    /// The user, who sees the spaces of their teams.
+    pub user: Option<UserId>,
+    /// The account, which sees its VPCs.
+    pub account: Option<AccountId>,
+    /// Whether the account's key may change nothing (R4).
+    pub read_only: bool,
+}
+
+impl Viewer {
+    /// As whom they act on the platform's side; `None` for an account alone.
+    pub fn platform_caller(self) -> Option<Caller> {
+        if self.operator { Some(Caller::Operator) } else { self.user.map(Caller::User) }
+    }
+
+    /// As whom they act on the side of a VPC; `None` for a user alone, and for the operator.
+    pub fn account_caller(self, region: model::Region) -> Option<Caller> {
+        let account = self.account?;
+        Some(Caller::Account { scope: Scope { account, region }, read_only: self.read_only })
+    }
+
+    /// What they are in the team of a space; `None` where the space is not there for them.
+    pub fn role_in(self, world: &World, space: &Space) -> Option<Role> {
+        self.platform_caller()?.role_in(world.team(space.team)?)
+    }
+
+    /// Whether they may change a space.
+    pub(crate) fn may_change(self, world: &World, space: &Space) -> bool {
+        self.role_in(world, space).is_some_and(Role::may_change_spaces)
+    }
+
+    /// A space that they see, by its name.
+    pub fn space<'w>(self, world: &'w World, name: &str) -> Option<&'w Arc<Space>> {
+        world.space_named(name).filter(|space| self.role_in(world, space).is_some())
+    }
+
+    /// The spaces that they see, by name.
+    pub(crate) fn spaces(self, world: &World) -> Vec<&Arc<Space>> {
+        let mut spaces: Vec<_> = match self.platform_caller() {
+            Some(Caller::User(user)) => {
+                let teams = world.teams_of(Key::User(user));
+                teams.flat_map(|team| world.spaces_of(Key::Team(team.id))).collect()
+            }
+            Some(_) => world.spaces().collect(),
+            None => Vec::new(),
+        };
+        spaces.retain(|space| self.role_in(world, space).is_some());
+        spaces.sort_by(|a, b| a.name.cmp(&b.name));
+        spaces
+    }
+
+    /// A customer's VPC that they see.
+    pub fn vpc(self, world: &World, id: VpcId) -> Option<&Arc<Vpc>> {
+        let seen = |vpc: &Vpc| self.operator || self.account == Some(vpc.account);
+        world.vpc(id).filter(|vpc| vpc.role.is_none() && seen(vpc))
+    }
+
+    /// Whether they may ask for a peering of a VPC.
+    pub fn may_ask(self, vpc: &Vpc) -> bool {
+        self.account_caller(vpc.region).is_some_and(|caller| caller.may_change_vpc(vpc))
+    }
+
+    /// The customers' VPCs that they see, by name.
+    pub(crate) fn vpcs(self, world: &World) -> Vec<&Arc<Vpc>> {
+        let mut vpcs: Vec<_> = match self.account {
+            Some(account) => world.vpcs_of(Key::Account(account)).collect(),
+            None if self.operator => world.vpcs().collect(),
+            None => Vec::new(),
+        };
+        vpcs.retain(|vpc| vpc.role.is_none());
+        vpcs.sort_by_cached_key(|vpc| (vpc_name(vpc), vpc.id));
+        vpcs
+    }
+}
+
+/// The name that a VPC's owner gave it, or its id.
+pub(crate) fn vpc_name(vpc: &Vpc) -> String {
+    name_in(&vpc.tags, vpc.id)
+}
+
+/// The name that somebody gave something of theirs, or its id.
+pub(crate) fn name_in(tags: &Tags, id: impl Display) -> String {
+    tags.get("Name").filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| id.to_string())
+}

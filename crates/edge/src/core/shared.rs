@@ -1,0 +1,53 @@
+//! What everything in an edge shares, and never changes.
+
+use std::sync::Arc;
+
+use model::{EniId, VpcId};
+use tokio_rustls::TlsAcceptor;
+
+use super::listening::Environment;
+use crate::config::{Config, Location};
+use crate::dns::forward::Forwarder;
+use crate::dns::known::Platform;
+use crate::protocol::Hello;
+use crate::sockets::Namespace;
+use crate::web::Web;
+use crate::web::log::Logs;
+
+/// What everything in an edge shares.
+pub(crate) struct Shared {
+    /// The configuration.
+    pub(crate) config: Config,
+    /// Who this edge is, for its controller.
+    pub(crate) hello: Hello,
+    /// The routers.
+    pub(crate) web: Arc<Web>,
+    /// What listening sockets need.
+    pub(crate) environment: Arc<Environment>,
+    /// The names in the platform's domains.
+    pub(crate) platform: Arc<Platform>,
+    /// Asks resolvers beyond the host, unless the configuration says to ask none.
+    pub(crate) forwarder: Option<Arc<Forwarder>>,
+    /// The routers' logs.
+    pub(crate) logs: Logs,
+    /// Makes connections to the routers secure, if there is a certificate.
+    pub(crate) tls: Option<TlsAcceptor>,
+}
+
+impl Shared {
+    /// The namespace of a VPC's router.
+    pub(crate) fn router_of(&self, vpc: VpcId) -> Namespace {
+        match self.config.location {
+            Location::Namespaces => Namespace::router(&self.config.prefix, vpc),
+            Location::Here { .. } => Namespace::Own,
+        }
+    }
+
+    /// The namespace that a network interface leads into.
+    pub(crate) fn interface(&self, eni: EniId) -> Namespace {
+        match self.config.location {
+            Location::Namespaces => Namespace::interface(&self.config.prefix, eni),
+            Location::Here { .. } => Namespace::Own,
+        }
+    }
+}

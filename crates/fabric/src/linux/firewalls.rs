@@ -1,0 +1,76 @@
+//! What a sweep remembers of routers' firewalls, so that it compares only those that changed.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use model::VpcId;
+use os::netns::{Identity, NetworkNamespace};
+
+use super::nft::Nft;
+use super::ruleset::{Listing, Ruleset};
+use super::{namespace, netfilter};
+use crate::driver::Error;
+
+/// The firewalls that were found to be what they must be. To list one and to compare it takes some
+/// milliseconds, to see that nobody changed it since takes none.
+#[derive(Default)]
+pub(super) struct Firewalls {
+    compared: BTreeMap<VpcId, Compared>,
+    /// The firewall of a namespace without links, to ask the kernel how it lists a ruleset.
+    scratch: Option<Nft>,
+}
+
+/// A firewall as it was compared: which one it was, and with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Compared {
+    namespace: Identity,
+    generation: u32,
+    /// A hash of the ruleset that it must be.
+    wanted: u64,
+}
+
+impl Compared {
+    /// How a firewall is now, in the calling thread's namespace; `None` where the kernel does not
+    /// say, so that it is compared.
+    pub(super) fn now(namespace: &NetworkNamespace, wanted: &Ruleset) -> Option<Self> {
+        let generation = netfilter::generation().ok()?;
+        let mut hash = DefaultHasher::new();
+        wanted.hash(&mut hash);
+        Some(Self { namespace: namespace.identity().ok()?, generation, wanted: hash.finish() })
+    }
+}
+
+impl Firewalls {
+    /// Whether a router's firewall was found to be right, and neither it nor what it must be changed
+    /// since.
+    pub(super) fn is_unchanged(&self, vpc: VpcId, now: Option<Compared>) -> bool {
+        now.is_some() && self.compared.get(&vpc).copied() == now
+    }
+
+    /// Takes note that a firewall is right, as it was before it was listed.
+    pub(super) fn note(&mut self, vpc: VpcId, before: Option<Compared>) {
+        match before {
+            Some(before) => drop(self.compared.insert(vpc, before)),
+            None => drop(self.compared.remove(&vpc)),
+        }
+    }
+
+    /// Forgets all routers but these.
+    pub(super) fn retain(&mut self, keep: impl Fn(&VpcId) -> bool) {
+        self.compared.retain(|vpc, _| keep(vpc));
+    }
+
+    /// How the kernel would list a ruleset: asked of the kernel itself, in a namespace without links.
+    /// Leaves the thread in another namespace.
+    pub(super) fn render(&mut self, rules: &Ruleset) -> Result<Listing, Error> {
+        let nft = match &mut self.scratch {
+            Some(nft) => nft,
+            None => {
+                namespace::enter_new("(scratch)")?;
+                self.scratch.insert(Nft::open()?)
+            }
+        };
+        nft.run(&format!("flush ruleset\n{}", rules.create()))?;
+        Ok(Listing::parse(&nft.run("list ruleset")?))
+    }
+}

@@ -1,0 +1,108 @@
+//! What the documents name is in the tree: the tests that prove what docs/security.md promises, and files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::CRATES;
+
+/// The workspace's folder.
+fn workspace() -> PathBuf {
+    Path::new(CRATES).join("..")
+}
+
+/// What stands between backquotes in a text, outside blocks of code.
+fn code_spans(text: &str) -> Vec<String> {
+    let mut in_block = false;
+    let mut prose = String::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_block = !in_block;
+        } else if !in_block {
+            prose.push_str(line);
+            prose.push('\n');
+        }
+    }
+    prose.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The crate and the path of a proof such as `server: http::refusals`.
+fn proof(span: &str) -> Option<(&str, &str)> {
+    let (name, path) = span.split_once(": ")?;
+    let is_name = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    (is_name(name) && path.split("::").all(is_name)).then_some((name, path))
+}
+
+/// Whether a file or a folder holds a test.
+fn holds_test(path: &Path) -> bool {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).unwrap();
+        return entries.into_iter().any(|entry| holds_test(&entry.unwrap().path()));
+    }
+    let text = fs::read_to_string(path).unwrap_or_default();
+    path.extension().is_some_and(|extension| extension == "rs")
+        && ["#[test]", "#[tokio::test"].iter().any(|attribute| text.contains(attribute))
+}
+
+/// Whether a path of modules leads to tests: in a module of the crate or in one of its test programs.
+fn leads_to_tests(name: &str, path: &str) -> bool {
+    let folder = Path::new(CRATES).join(if name == "causeway" { "cli" } else { name });
+    let below = path.replace("::", "/");
+    ["src", "tests"].iter().any(|root| {
+        let module = folder.join(root).join(&below);
+        let file = module.with_extension("rs");
+        file.is_file() && (holds_test(&file) || module.is_dir() && holds_test(&module))
+    })
+}
+
+#[test]
+fn every_proof_of_a_promise_leads_to_tests() {
+    let text = fs::read_to_string(workspace().join("docs/security.md")).unwrap();
+    let spans = code_spans(&text);
+    let proofs: Vec<_> = spans.iter().filter_map(|span| proof(span)).collect();
+    assert!(proofs.len() > 50, "the proofs are not found: {proofs:?}");
+    let dead = proofs.iter().filter(|(name, path)| !leads_to_tests(name, path));
+    let dead: Vec<String> = dead.map(|(name, path)| format!("{name}: {path}")).collect();
+    assert!(dead.is_empty(), "docs/security.md names no tests with: {}", dead.join(", "));
+}
+
+#[test]
+fn every_promise_has_a_proof() {
+    let text = fs::read_to_string(workspace().join("docs/security.md")).unwrap();
+    let mut proved = false;
+    for line in text.lines() {
+        let Some(row) = line.strip_prefix("| ").and_then(|line| line.strip_suffix('|')) else {
+            proved &= line.starts_with('|');
+            continue;
+        };
+        let last = row.rsplit('|').next().unwrap_or_default().trim();
+        assert!(!proved || !last.is_empty(), "no proof: {line}");
+        proved |= last == "proof";
+    }
+}
+
+#[test]
+fn every_path_in_the_documents_is_there() {
+    let documents =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/api.md", "docs/security.md"];
+    let mut found = 0;
+    for document in documents {
+        let text = fs::read_to_string(workspace().join(document)).unwrap();
+        for span in code_spans(&text) {
+            let Some(path) = span.split_whitespace().next() else { continue };
+            let folders = ["crates/", "scripts/", "docs/", "tests/"];
+            if !folders.iter().any(|folder| path.starts_with(folder)) {
+                continue;
+            }
+            // What the reader fills in, as `NAME` or `<name>`, and what comes after it, is not looked up.
+            let fixed = path.split('/').take_while(|part| {
+                !part.contains('<') && !part.starts_with(|letter: char| letter.is_ascii_uppercase())
+            });
+            let fixed: PathBuf = fixed.collect();
+            assert!(workspace().join(&fixed).exists(), "{document} names {path}");
+            found += 1;
+        }
+    }
+    assert!(found > 20, "{found} paths");
+}

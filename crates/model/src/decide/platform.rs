@@ -1,0 +1,56 @@
+//! Which rule decides on which command of the space's side.
+
+use super::allocate::NewSpace;
+use super::{Decision, Outcome};
+use crate::command::PlatformCommand;
+
+impl Decision<'_> {
+    pub(super) fn platform(&mut self, command: &PlatformCommand) -> Outcome {
+        use PlatformCommand as C;
+        match command {
+            C::CreateSpace { name, team, region, cidr, data_cidr } => {
+                let (team, region, cidr, data_cidr) = (*team, *region, *cidr, *data_cidr);
+                self.create_space(&NewSpace { name, team, region, cidr, data_cidr })
+            }
+            C::DeleteSpace { space } => self.delete_space(*space),
+            C::RenameSpace { space, name } => self.rename_space(*space, name),
+            C::SetPeeringLimit { space, limit } => self.set_peering_limit(*space, *limit),
+            C::SetInboundRules { space, rules } => self.set_inbound_rules(*space, rules),
+            C::SetSpaceAccess { space, user, create_apps } => {
+                self.set_space_access(*space, *user, *create_apps)
+            }
+            C::TransferSpace { space, team } => self.transfer_space(*space, *team),
+            C::AcceptPeering { space, peering } => self.accept_for_space(*space, *peering),
+            C::DeletePeering { space, peering } => self.delete_for_space(*space, *peering),
+            C::CreateApp { name, space, internal_routing } => {
+                self.create_app(name.as_deref(), *space, *internal_routing)
+            }
+            C::DeleteApp { app } => self.delete_app(*app),
+            C::AddDomain { app, hostname } => self.add_domain(*app, hostname),
+            C::RemoveDomain { app, domain } => self.remove_domain(*app, *domain),
+            C::CreateSlug { app, process_types, commit, checksum } => {
+                self.create_slug(*app, process_types, commit.as_deref(), checksum.as_deref())
+            }
+            C::CreateRelease { app, slug, description } => {
+                self.deploy(*app, *slug, description.as_deref())
+            }
+            C::Rollback { app, release } => self.roll_back(*app, *release),
+            C::SetConfig { app, changes } => self.set_config(*app, changes),
+            C::Scale { app, updates } => self.scale(*app, updates),
+            C::RestartDynos { app, which } => self.restart_dynos(*app, which),
+            C::StartDyno { app, command, size, environment, stdio } => {
+                self.start_dyno(*app, command, size.as_deref(), environment, *stdio)
+            }
+            C::RunInside { app, dyno, command, environment } => {
+                self.run_inside(*app, *dyno, command, environment)
+            }
+            C::StopDynos { app, which } => self.stop_dynos(*app, which),
+            C::CreateAddon { app, plan, name, password } => {
+                self.create_addon(*app, plan, name.as_deref(), password)
+            }
+            C::AttachAddon { addon, app, name } => self.attach_addon(*addon, *app, name.as_deref()),
+            C::DetachAddon { addon, app, name } => self.detach_addon(*addon, *app, name),
+            C::DeleteAddon { addon } => self.delete_addon(*addon),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The table of all kinds of resources: what is generated for each kind starts from here.
+
+/// Hands the table to another macro. A row has the type of the resource, the type of its id, and the
+/// name of the kind in the store.
+macro_rules! with_kinds {
+    ($then:ident) => {
+        $then! {
+            /// The settings of the installation.
+            Settings SettingsKey = "settings";
+            /// An owner of VPCs.
+            Account AccountId = "account";
+            /// An access key.
+            AccessKey AccessKeyId = "access-key";
+            /// A person.
+            User UserId = "user";
+            /// An API token.
+            Token TokenId = "token";
+            /// A team.
+            Team TeamId = "team";
+            /// A Private Space.
+            Space SpaceId = "space";
+            /// An app.
+            App AppId = "app";
+            /// An app's code.
+            Slug SlugId = "slug";
+            /// A release of an app.
+            Release ReleaseId = "release";
+            /// A dyno.
+            Dyno DynoId = "dyno";
+            /// A data service.
+            Addon AddonId = "addon";
+            /// A VPC.
+            Vpc VpcId = "vpc";
+            /// A subnet.
+            Subnet SubnetId = "subnet";
+            /// A route table.
+            RouteTable RouteTableId = "route-table";
+            /// A security group.
+            SecurityGroup SecurityGroupId = "security-group";
+            /// A network ACL.
+            NetworkAcl AclId = "network-acl";
+            /// A network interface.
+            Eni EniId = "network-interface";
+            /// An instance.
+            Instance InstanceId = "instance";
+            /// A peering connection.
+            Peering PcxId = "vpc-peering-connection";
+            /// An internet gateway.
+            InternetGateway IgwId = "internet-gateway";
+            /// A DHCP option set.
+            DhcpOptions DhcpOptionsId = "dhcp-options";
+        }
+    };
+}
+
+pub(crate) use with_kinds;

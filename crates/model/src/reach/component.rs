@@ -1,0 +1,94 @@
+//! What decides on a packet.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{
+    AclId, Cidr, EniId, PcxId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
+};
+
+/// A component of the network that decides on a packet. The fields have the names of EC2's answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Component {
+    /// The VPC; `None` for a peering, which lies between two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpc_id: Option<VpcId>,
+    /// The subnet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet_id: Option<SubnetId>,
+    /// The interface.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_interface_id: Option<EniId>,
+    /// The interface's security groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub security_group_ids: Vec<SecurityGroupId>,
+    /// The rule of a security group that decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_group_rule_id: Option<SecurityGroupRuleId>,
+    /// The network ACL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_acl_id: Option<AclId>,
+    /// The first of the network ACL's entries that decides; 32767 is the denial at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_number: Option<u16>,
+    /// The route table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_table_id: Option<RouteTableId>,
+    /// The destination of the route that decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination_cidr_block: Option<Cidr>,
+    /// The peering.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpc_peering_connection_id: Option<PcxId>,
+}
+
+impl Component {
+    pub(super) fn vpc(vpc: VpcId) -> Self {
+        Self { vpc_id: Some(vpc), ..Self::default() }
+    }
+
+    pub(super) fn interface(eni: EniId) -> Self {
+        Self { network_interface_id: Some(eni), ..Self::default() }
+    }
+
+    pub(super) fn groups(groups: &[SecurityGroupId], eni: EniId) -> Self {
+        Self { security_group_ids: groups.to_vec(), ..Self::interface(eni) }
+    }
+
+    pub(super) fn acl(acl: Option<AclId>, subnet: SubnetId) -> Self {
+        Self { network_acl_id: acl, subnet_id: Some(subnet), ..Self::default() }
+    }
+
+    pub(super) fn table(table: RouteTableId, subnet: SubnetId) -> Self {
+        Self { route_table_id: Some(table), subnet_id: Some(subnet), ..Self::default() }
+    }
+
+    pub(super) fn peering(pcx: PcxId) -> Self {
+        Self { vpc_peering_connection_id: Some(pcx), ..Self::default() }
+    }
+}
+
+impl fmt::Display for Component {
+    /// Writes what decides, and what it is of: `rtb-… of subnet-…`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn text(id: Option<impl fmt::Display>) -> Option<String> {
+            id.map(|id| id.to_string())
+        }
+        let groups: Vec<String> = self.security_group_ids.iter().map(ToString::to_string).collect();
+        let guard = (!groups.is_empty()).then(|| groups.join(", "));
+        let parts = [
+            guard,
+            text(self.network_acl_id),
+            text(self.route_table_id),
+            text(self.vpc_peering_connection_id),
+            text(self.network_interface_id),
+            text(self.subnet_id),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() {
+            return text(self.vpc_id).unwrap_or_default().fmt(f);
+        }
+        f.write_str(&parts.join(" of "))
+    }
+}

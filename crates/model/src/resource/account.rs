@@ -1,0 +1,35 @@
+//! Accounts: owners of VPCs.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Owner, Resource};
+use crate::{AccountId, Alias, Key, Timestamp};
+
+/// An owner of VPCs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The account's id: 12 digits.
+    pub id: AccountId,
+    /// The account's name, unique in the installation.
+    pub name: String,
+    /// When the account was created.
+    pub created: Timestamp,
+}
+
+impl Resource for Account {
+    const SURVIVES_RESET: bool = true;
+
+    fn key(&self) -> Key {
+        Key::Account(self.id)
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Account(self.id)
+    }
+
+    fn mentions(&self, _: &mut dyn FnMut(Key)) {}
+
+    fn aliases(&self, each: &mut dyn FnMut(Alias)) {
+        each(Alias::Account(self.name.as_str().into()));
+    }
+}

@@ -1,0 +1,84 @@
+//! Network interfaces.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Owner, Resource, Tags};
+use crate::mac::MacAddr;
+use crate::{EniAttachmentId, EniId, Key, SecurityGroupId, SubnetId, Timestamp, VpcId, WorkloadId};
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Eni {
+    /// The interface's id.
+    pub id: EniId,
+    /// The VPC that the interface belongs to.
+    pub vpc: VpcId,
+    /// The subnet that the interface is in.
+    pub subnet: SubnetId,
+    /// The interface's Ethernet address.
+    pub mac: MacAddr,
+    /// The interface's addresses, primary first; never empty.
+    pub addresses: Vec<Ipv4Addr>,
+    /// The security groups that the interface is in.
+    pub groups: Vec<SecurityGroupId>,
+    /// Whether it may only send from and receive for its own addresses.
+    pub source_dest_check: bool,
+    /// What the interface is for, in words.
+    pub description: String,
+    /// The process that uses the interface; `None` where nothing does.
+    pub attachment: Option<Attachment>,
+    /// Whether the platform made it, so that its owner may not remove it.
+    pub requester_managed: bool,
+    /// When the interface was created.
+    pub created: Timestamp,
+    /// The tags that the owner put on the interface.
+    pub tags: Tags,
+}
+
+/// The use of an interface by a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The attachment's id.
+    pub id: EniAttachmentId,
+    /// The process that uses the interface.
+    pub workload: WorkloadId,
+    /// The number of the interface among those of the process, from 0.
+    pub device_index: u8,
+    /// Whether the interface goes with the workload.
+    pub delete_on_termination: bool,
+    /// When the process got the interface.
+    pub attached: Timestamp,
+}
+
+impl Eni {
+    /// Its primary address.
+    pub fn primary(&self) -> Ipv4Addr {
+        *self.addresses.first().expect("an interface is made with an address")
+    }
+}
+
+impl Resource for Eni {
+    fn key(&self) -> Key {
+        Key::Eni(self.id)
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::OfVpc(self.vpc)
+    }
+
+    fn mentions(&self, each: &mut dyn FnMut(Key)) {
+        each(Key::Vpc(self.vpc));
+        each(Key::Subnet(self.subnet));
+        self.groups.iter().for_each(|group| each(Key::SecurityGroup(*group)));
+        if let Some(attachment) = &self.attachment {
+            each(match attachment.workload {
+                WorkloadId::Dyno(id) => Key::Dyno(id),
+                WorkloadId::Instance(id) => Key::Instance(id),
+                WorkloadId::Router(id) => Key::Space(id),
+                WorkloadId::Service(id) => Key::Addon(id),
+            });
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What the whole installation was set up with.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Owner, Resource};
+use crate::{AccountId, Key, Region, SettingsKey, Timestamp};
+
+/// The settings of the installation. There is one such record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The account that owns the spaces' VPCs.
+    pub platform_account: AccountId,
+    /// The region where a space is made when none is asked for.
+    pub region: Region,
+    /// Whether this is a test double: any credentials, default VPCs in every region.
+    pub emulator: bool,
+    /// A short random name that marks what this installation made outside its database.
+    pub instance: String,
+    /// When the installation was set up.
+    pub created: Timestamp,
+    /// How many seconds a test moved the clock ahead of the machine's. Times in the ledger were made
+    /// under it, so it holds at every start.
+    #[serde(default)]
+    pub clock_offset: u64,
+}
+
+impl Resource for Settings {
+    const SURVIVES_RESET: bool = true;
+
+    fn key(&self) -> Key {
+        Key::Settings(SettingsKey)
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::None
+    }
+
+    fn mentions(&self, _: &mut dyn FnMut(Key)) {}
+}

@@ -1,0 +1,71 @@
+//! Teams: owners of spaces and apps.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Owner, Resource};
+use crate::{Alias, Key, TeamId, Timestamp, UserId};
+
+/// An owner of spaces and apps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    /// The team's id.
+    pub id: TeamId,
+    /// The team's name, unique in the installation.
+    pub name: String,
+    /// The members of the team, with their roles.
+    pub members: BTreeMap<UserId, Role>,
+    /// When the team was created.
+    pub created: Timestamp,
+    /// When the team was last changed.
+    pub updated: Timestamp,
+}
+
+/// What a member of a team may do (`heroku.md` §4, Roles).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// May see spaces and work with apps.
+    Member,
+    /// May change spaces as well.
+    Admin,
+}
+
+impl Role {
+    /// Its name in the Platform API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Whether it may change the team's spaces, and answer requests for peerings with them.
+    pub const fn may_change_spaces(self) -> bool {
+        match self {
+            Self::Member => false,
+            Self::Admin => true,
+        }
+    }
+}
+
+impl Resource for Team {
+    const SURVIVES_RESET: bool = true;
+
+    fn key(&self) -> Key {
+        Key::Team(self.id)
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::None
+    }
+
+    fn mentions(&self, each: &mut dyn FnMut(Key)) {
+        self.members.keys().for_each(|user| each(Key::User(*user)));
+    }
+
+    fn aliases(&self, each: &mut dyn FnMut(Alias)) {
+        each(Alias::Team(self.name.as_str().into()));
+    }
+}

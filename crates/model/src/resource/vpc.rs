@@ -1,0 +1,127 @@
+//! VPCs.
+
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Owner, Resource, Tags};
+use crate::{
+    AccountId, AclId, Cidr, DhcpOptionsId, Key, Part, Region, RouteTableAssociationId,
+    RouteTableId, Scope, SecurityGroupId, SpaceId, Timestamp, VpcCidrAssociationId, VpcId,
+};
+
+/// A VPC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vpc {
+    /// The VPC's id.
+    pub id: VpcId,
+    /// The account that owns the VPC.
+    pub account: AccountId,
+    /// The region that the VPC is in.
+    pub region: Region,
+    /// The VPC's blocks, primary first; never empty.
+    pub cidrs: Vec<VpcCidr>,
+    /// Whether the resolver at the base address + 2 answers.
+    pub dns_support: bool,
+    /// Whether instances have public names.
+    pub dns_hostnames: bool,
+    /// Whether usage metrics are on; kept for clients that read it back.
+    pub usage_metrics: bool,
+    /// Whether it is the region's default VPC of its account.
+    pub is_default: bool,
+    /// The VPC's DHCP option set.
+    pub dhcp_options: DhcpOptionsId,
+    /// The route table of subnets that have none of their own.
+    pub main_route_table: RouteTableId,
+    /// The association of the main route table with the VPC.
+    pub main_association: RouteTableAssociationId,
+    /// The network ACL of new subnets.
+    pub default_acl: AclId,
+    /// The group of interfaces that name none.
+    pub default_group: SecurityGroupId,
+    /// The VPC's role in a space; `None` for a customer's VPC.
+    pub role: Option<VpcRole>,
+    /// The tags that the owner put on the VPC.
+    pub tags: Tags,
+    /// When the VPC was created; zero in records of older versions.
+    #[serde(default)]
+    pub created: Timestamp,
+}
+
+/// One block of a VPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpcCidr {
+    /// The id of the block's association with the VPC.
+    pub id: VpcCidrAssociationId,
+    /// The block of addresses.
+    pub cidr: Cidr,
+}
+
+/// The role of a platform's VPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VpcRole {
+    /// The VPC of a space's dyno and router subnets.
+    Space(SpaceId),
+    /// The VPC of a space's data services.
+    Data(SpaceId),
+}
+
+impl Vpc {
+    /// The prefix lengths that blocks of VPCs and subnets may have.
+    pub(crate) const BLOCK_SIZES: RangeInclusive<u8> = 16..=28;
+    /// EC2's quota of blocks per VPC.
+    pub(crate) const MAX_BLOCKS: usize = 5;
+    /// Blocks that no host may have addresses of: "this network", loopback, link-local, multicast,
+    /// and the reserved one.
+    pub(crate) const UNUSABLE: [Cidr; 5] = [
+        Cidr::new(0, 0, 0, 0, 8),
+        Cidr::new(127, 0, 0, 0, 8),
+        Cidr::new(169, 254, 0, 0, 16),
+        Cidr::new(224, 0, 0, 0, 4),
+        Cidr::new(240, 0, 0, 0, 4),
+    ];
+
+    /// Its primary block.
+    pub fn primary(&self) -> Cidr {
+        self.cidrs.first().expect("a VPC is made with a block, and the primary cannot go").cidr
+    }
+
+    /// All of its blocks, primary first.
+    pub fn blocks(&self) -> impl Iterator<Item = Cidr> + '_ {
+        self.cidrs.iter().map(|c| c.cidr)
+    }
+
+    /// Whether an address lies in one of its blocks.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        self.blocks().any(|block| block.contains(address))
+    }
+}
+
+impl Scope {
+    /// Whether a VPC is inside.
+    pub fn holds(self, vpc: &Vpc) -> bool {
+        vpc.account == self.account && vpc.region == self.region
+    }
+}
+
+impl Resource for Vpc {
+    fn key(&self) -> Key {
+        Key::Vpc(self.id)
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Account(self.account)
+    }
+
+    fn mentions(&self, each: &mut dyn FnMut(Key)) {
+        each(Key::Account(self.account));
+        each(Key::DhcpOptions(self.dhcp_options));
+    }
+
+    fn parts(&self, each: &mut dyn FnMut(Part)) {
+        self.cidrs.iter().for_each(|cidr| each(Part::VpcCidr(cidr.id)));
+        each(Part::RouteTableAssociation(self.main_association));
+    }
+}

@@ -1,0 +1,130 @@
+//! The configuration of a server.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use model::{CodeRoom, Region};
+
+use crate::apps::plans::Plans;
+use crate::apps::web::Web;
+use crate::cleanup::warden::Ephemeral;
+
+/// The configuration of a server.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The address of both APIs.
+    pub listen: SocketAddr,
+    /// The implementation of networks and workloads.
+    pub fabric: FabricKind,
+    /// The region of a new installation; `None` for the default one.
+    pub region: Option<Region>,
+    /// Allows `causeway clock:advance`.
+    pub test_clock: bool,
+    /// Accepts any credentials, for tests.
+    pub emulator: bool,
+    /// Requests per hour of each user to the Platform API; 0 for no limit.
+    pub rate_limit: u32,
+    /// Requests per second of each account to EC2's API; 0 for no limit.
+    pub ec2_rate_limit: u32,
+    /// How much code of apps is kept.
+    pub code_room: CodeRoom,
+    /// The OCI runtime program.
+    pub runtime: PathBuf,
+    /// The path of this program, which also runs as shim, init and edge.
+    pub self_exe: PathBuf,
+    /// The configuration of the edge.
+    pub edge: EdgeConfig,
+    /// The plans of data services on offer.
+    pub plans: Plans,
+    /// Which database the start accepts.
+    pub database: Database,
+    /// What is removed when the server ends.
+    pub ephemeral: Ephemeral,
+}
+
+/// Which database a start accepts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Database {
+    /// The one that was used last, at the revision that was seen last or a later one.
+    #[default]
+    Expected,
+    /// The one that is there if it is at this revision, even if another one was used last.
+    At(u64),
+    /// A new one in place of one that is lost.
+    New,
+}
+
+/// The configuration of the edge, which answers DNS queries and web requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EdgeConfig {
+    /// The domains of apps, and the addresses of the public router.
+    pub web: Web,
+    /// The certificate of the public router. It is required if the router has an address for TLS.
+    pub certificate: Option<Certificate>,
+    /// The address of the public DNS server; `None` for no such server.
+    pub dns: Option<SocketAddr>,
+    /// Who answers queries for names that Causeway does not know.
+    pub forward_dns: ForwardDns,
+}
+
+/// The files of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The certificate chain, in PEM.
+    pub chain: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
+}
+
+/// Who answers queries for names that Causeway does not know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ForwardDns {
+    /// Nobody. Such names do not exist.
+    #[default]
+    None,
+    /// The name servers of this machine.
+    Host,
+    /// The given name servers.
+    To(Vec<SocketAddr>),
+}
+
+/// The implementation of networks and workloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FabricKind {
+    /// This machine's kernel and an OCI runtime.
+    Linux,
+    /// None: the APIs work, but no packets are carried and no processes run.
+    None,
+}
+
+/// The edge's directory in a data directory.
+pub(crate) fn edge_dir(data: &Path) -> PathBuf {
+    data.join("edge")
+}
+
+/// The directory of data services' disks in a data directory.
+pub(crate) fn disks_dir(data: &Path) -> PathBuf {
+    data.join("services")
+}
+
+impl EdgeConfig {
+    /// The configuration in the form that the edge takes.
+    pub(crate) fn of(&self, data: &Path, instance: &str) -> ::edge::Config {
+        let dir = std::path::absolute(edge_dir(data)).unwrap_or_else(|_| edge_dir(data));
+        let mut config = ::edge::Config::new(dir);
+        config.prefix = fabric::instance::namespace_prefix(instance);
+        config.domains = self.web.domains.clone();
+        config.router = self.web.router;
+        config.router_tls = self.web.router_tls;
+        config.tls = self.certificate.clone().map(|c| (c.chain, c.key));
+        config.dns = self.dns;
+        config.forward = match &self.forward_dns {
+            ForwardDns::None => ::edge::Forward::None,
+            ForwardDns::Host => ::edge::Forward::HostResolvers,
+            ForwardDns::To(servers) => ::edge::Forward::Servers(servers.clone()),
+        };
+        config
+    }
+}

@@ -1,0 +1,84 @@
+//! Errors that keep a server from starting or end it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::ledger::LedgerError;
+
+/// Errors that keep a server from starting or end it.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data directory or its database cannot be used.
+    #[error("the data directory {} cannot be used", .path.display())]
+    Data {
+        /// The path or address.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: store::Error,
+    },
+    /// The first start failed.
+    #[error("the installation cannot be set up")]
+    SetUp(#[source] SetupError),
+    /// The data directory was made with or without `--emulator`, and this start is not.
+    #[error(
+        "the data directory was made {}; start with the same, or with another --data",
+        if *.was { "with --emulator" } else { "without --emulator" }
+    )]
+    OtherMode {
+        /// Whether the data directory was made with `--emulator`.
+        was: bool,
+    },
+    /// An emulator accepts any credentials, so it must not be reachable from other machines.
+    #[error("--emulator accepts any credentials, so it listens on loopback only, not on {0}")]
+    EmulatorInPublic(SocketAddr),
+    /// The address cannot be bound.
+    #[error("cannot listen on {address}; is something else there? Try --listen 127.0.0.1:0")]
+    Listen {
+        /// The path or address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The machine lacks what the Linux fabric needs.
+    #[error(
+        "the Linux fabric cannot start: {0}; `causeway doctor` says more, and --fabric none works without"
+    )]
+    Fabric(String),
+    /// Another server of the same instance runs on this machine.
+    #[error("{0}")]
+    Instance(#[source] fabric::instance::HoldError),
+    /// The file that tells client commands the server's address cannot be written.
+    #[error("{} cannot be written", .path.display())]
+    Note {
+        /// The path or address.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The HTTP server.
+    #[error("serving failed")]
+    Http(#[source] std::io::Error),
+}
+
+/// Why an installation could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The ledger refused or failed.
+    #[error("the first start could not make {what}")]
+    Ledger {
+        /// What was to be made.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: LedgerError,
+    },
+    /// The database holds nothing, and this is no first start.
+    #[error(transparent)]
+    Lost(store::Error),
+    /// A secret could not be sealed.
+    #[error("an access key's secret could not be sealed")]
+    Seal(#[source] store::Error),
+}

@@ -1,0 +1,105 @@
+//! The dashboard, under `/dashboard`: pages for people, in a browser.
+//!
+//! `causeway-dashboard` makes the pages. Here is what they need of a server: sessions, forms that become
+//! the commands of the APIs, and events that tell of changes.
+
+mod answer;
+mod change;
+mod cookies;
+mod events;
+mod form;
+mod guard;
+mod place;
+mod preferences;
+mod session;
+mod shared;
+mod sign_in;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::extract::{Request, State as Shared};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use dashboard::{Asset, EVENTS_PATH, PREFERENCES_PATH, Problem, SIGN_IN_PATH, SIGN_OUT_PATH, Told};
+
+use self::form::Form;
+use self::place::Place;
+pub(crate) use self::shared::Dashboard;
+use self::visit::Visit;
+
+/// The routes.
+pub(crate) fn router(dashboard: Dashboard) -> Router {
+    Router::new()
+        .route("/dashboard", any(serve))
+        .route("/dashboard/", any(serve))
+        .route("/dashboard/{*page}", any(serve))
+        .with_state(dashboard)
+}
+
+async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+    let visit = Visit::of(&dashboard, &parts);
+    let request_id = visit.origin.request_id.clone();
+    let mut answer = match Asset::find(path).filter(|_| reads) {
+        Some(asset) => answer::asset(asset),
+        None => match dashboard.rates.take(visit.party(), visit.now) {
+            Err(_) => answer::problem(&visit.context(), &Problem::TooFast),
+            Ok(_) if reads => get(visit, path, &Form::of_query(parts.uri.query()), &parts.uri),
+            Ok(_) if parts.method == Method::POST => match Form::read(&parts.headers, body).await {
+                Some(form) => post(visit, &parts.headers, path, &form).await,
+                None => answer::problem(&visit.context(), &Problem::BadRequest),
+            },
+            Ok(_) => {
+                let allow = (header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+                (StatusCode::METHOD_NOT_ALLOWED, [allow]).into_response()
+            }
+        },
+    };
+    if answer.status().is_server_error() {
+        let status = answer.status();
+        tracing::warn!(request_id, %status, "a request of the dashboard failed");
+    }
+    answer::complete(answer.headers_mut(), &request_id);
+    answer
+}
+
+fn get(visit: Visit, path: &str, query: &Form, uri: &http::Uri) -> Response {
+    match path {
+        SIGN_IN_PATH => return sign_in::show(&visit, query),
+        EVENTS_PATH => return events::open(visit, query),
+        _ => {}
+    }
+    if visit.session.is_none() {
+        return sign_in::lead(&visit);
+    }
+    let of = visit.context();
+    let told = uri.query().and_then(Told::read);
+    match Place::of(path).and_then(|place| place.render(&of, told)) {
+        Some(html) => answer::page(StatusCode::OK, html),
+        None => answer::problem(&of, &Problem::NotFound),
+    }
+}
+
+async fn post(visit: Visit, headers: &http::HeaderMap, path: &str, form: &Form) -> Response {
+    let place = Place::of(path);
+    // Whose session has ended is told so, rather than that the form is not theirs.
+    if visit.session.is_none() && (place.is_some() || path == SIGN_OUT_PATH) {
+        return sign_in::over(&visit);
+    }
+    if let Some(refused) = guard::refuse_foreign(&visit, headers, form) {
+        return refused;
+    }
+    match (path, place) {
+        (SIGN_IN_PATH, _) => sign_in::sign_in(visit, form).await,
+        (SIGN_OUT_PATH, _) => sign_in::sign_out(&visit),
+        (PREFERENCES_PATH, _) => preferences::choose(&visit, form),
+        (_, Some(place)) => change::change(visit, place, form).await,
+        (_, None) => answer::problem(&visit.context(), &Problem::NotFound),
+    }
+}

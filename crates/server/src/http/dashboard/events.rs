@@ -1,0 +1,133 @@
+//! Events that tell a page that it has changed.
+//!
+//! The page itself is made anew when the world has changed, and is compared: so a viewer hears of what
+//! they see, and of nobody else's changes. A stream ends with its session.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use dashboard::Context;
+use edge::Share;
+use futures_util::stream;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::form::Form;
+use super::place::Place;
+use super::visit::Visit;
+use crate::party::Party;
+
+/// How often a page is looked at without a change of the world, as time changes it too; and how often
+/// something is sent, to find out whether the client is still there.
+const SILENCE: Duration = Duration::from_secs(15);
+/// How soon after a look a page is looked at again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long a client waits before it comes again, in milliseconds.
+const RETRY: &str = "retry: 3000\n\n";
+
+/// Opens the stream of a page.
+pub(super) fn open(visit: Visit, query: &Form) -> Response {
+    let path = query.get("page").unwrap_or_default().to_owned();
+    let (Some(place), true) = (Place::of(&path), visit.session.is_some()) else {
+        let found = visit.session.is_none();
+        let status = if found { StatusCode::UNAUTHORIZED } else { StatusCode::NOT_FOUND };
+        return status.into_response();
+    };
+    let Ok(share) = visit.dashboard.live.take([visit.party()]) else {
+        return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "30")]).into_response();
+    };
+    let changed = visit.dashboard.state.ledger.watch();
+    let ended = visit.dashboard.ended.watch();
+    let mut watched = Watched {
+        visit,
+        path,
+        place,
+        changed,
+        ended,
+        seen: None,
+        looked: None,
+        over: false,
+        _share: share,
+    };
+    watched.seen = watched.look();
+    let events = stream::unfold(watched, Watched::next);
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        // A proxy is to pass each event on at once.
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, Body::from_stream(events)).into_response()
+}
+
+/// A page that is watched.
+struct Watched {
+    visit: Visit,
+    path: String,
+    place: Place,
+    changed: watch::Receiver<u64>,
+    ended: watch::Receiver<()>,
+    /// The hash of the page as the client was last told of it.
+    seen: Option<[u8; 32]>,
+    /// When it was looked at; nothing before the first event.
+    looked: Option<Instant>,
+    over: bool,
+    _share: Share<Party>,
+}
+
+impl Watched {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if self.over {
+            return None;
+        }
+        if self.looked.is_none() {
+            self.looked = Some(Instant::now());
+            return Some((Ok(Bytes::from_static(RETRY.as_bytes())), self));
+        }
+        let closing = self.visit.dashboard.state.closing.clone();
+        tokio::select! {
+            () = closing.cancelled() => return None,
+            changed = self.changed.changed() => {
+                changed.ok()?;
+                if let Some(looked) = self.looked {
+                    tokio::select! {
+                        () = closing.cancelled() => return None,
+                        () = tokio::time::sleep_until(looked + PAUSE) => {}
+                    }
+                }
+            }
+            ended = self.ended.changed() => ended.ok()?,
+            () = tokio::time::sleep(SILENCE) => {}
+        }
+        self.changed.mark_unchanged();
+        self.looked = Some(Instant::now());
+        let Some(now) = self.look() else {
+            self.over = true;
+            return Some((Ok(Bytes::from_static(b"event: ended\ndata:\n\n")), self));
+        };
+        if self.seen.replace(now) == Some(now) {
+            return Some((Ok(Bytes::from_static(b":\n\n")), self));
+        }
+        Some((Ok(Bytes::from_static(b"event: changed\ndata:\n\n")), self))
+    }
+
+    /// The hash of the page as it is; `None` once the session has ended.
+    fn look(&self) -> Option<[u8; 32]> {
+        let visit = &self.visit;
+        let session = visit.session.as_ref()?;
+        let (world, now) = (visit.dashboard.state.world(), visit.dashboard.state.clock.now());
+        if visit.dashboard.ended.has(&session.id) {
+            return None;
+        }
+        let viewer = session.viewer(&world, now)?;
+        let of = Context { world: &world, viewer, now, path: &self.path, ..visit.context() };
+        // What is gone looks like nothing, and coming back is a change.
+        let page = self.place.render(&of, None).and_then(Result::ok).unwrap_or_default();
+        Some(Sha256::digest(page.as_bytes()).into())
+    }
+}

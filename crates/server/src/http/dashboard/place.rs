@@ -1,0 +1,117 @@
+//! The pages by their addresses.
+
+use std::sync::Arc;
+
+use dashboard::{Context, Told, Typed, Viewer};
+use model::{PcxId, Peering, Space, Timestamp, VpcId, World};
+
+/// A page that somebody who is signed in may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Home,
+    Network { space: String },
+    Review { space: String, peering: PcxId },
+    Destroy { space: String, peering: PcxId },
+    Vpc { vpc: VpcId },
+    Ask { vpc: VpcId },
+}
+
+impl Place {
+    /// Reads an address.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix(dashboard::HOME_PATH)?;
+        let parts: Vec<&str> = rest.split('/').skip(1).collect();
+        match *parts.as_slice() {
+            [] | [""] if rest.is_empty() || rest == "/" => Some(Self::Home),
+            ["spaces", space, "network"] => Some(Self::Network { space: space.to_owned() }),
+            ["spaces", space, "peerings", peering] => {
+                Some(Self::Review { space: space.to_owned(), peering: peering.parse().ok()? })
+            }
+            ["spaces", space, "peerings", peering, "destroy"] => {
+                Some(Self::Destroy { space: space.to_owned(), peering: peering.parse().ok()? })
+            }
+            ["vpcs", vpc] => Some(Self::Vpc { vpc: vpc.parse().ok()? }),
+            ["vpcs", vpc, "ask"] => Some(Self::Ask { vpc: vpc.parse().ok()? }),
+            _ => None,
+        }
+    }
+
+    /// The page; `None` if what it is about is not there for the viewer.
+    pub(super) fn render(&self, of: &Context<'_>, told: Option<Told>) -> Option<Page> {
+        let (world, viewer, now) = (of.world, of.viewer, of.now);
+        match self {
+            Self::Home => Some(dashboard::home(of)),
+            Self::Network { space } => {
+                let space = viewer.space(world, space)?;
+                Some(dashboard::network(of, space, told))
+            }
+            Self::Review { space, peering } => {
+                let (space, peering) = find(world, viewer, space, *peering, now)?;
+                Some(dashboard::review(of, space, peering, None))
+            }
+            Self::Destroy { space, peering } => {
+                let (space, peering) = find(world, viewer, space, *peering, now)?;
+                Some(dashboard::destroy(of, space, peering, None, ""))
+            }
+            Self::Vpc { vpc } => Some(dashboard::vpc(of, viewer.vpc(world, *vpc)?, told)),
+            Self::Ask { vpc } => {
+                let vpc = viewer.vpc(world, *vpc).filter(|vpc| viewer.may_ask(vpc))?;
+                Some(dashboard::ask(of, vpc, Typed::default(), false, None))
+            }
+        }
+    }
+}
+
+type Page = Result<String, dashboard::RenderError>;
+
+/// A customer's peering of a space, as far as the viewer sees both.
+pub(super) fn find<'w>(
+    world: &'w World,
+    viewer: Viewer,
+    space: &str,
+    peering: PcxId,
+    now: Timestamp,
+) -> Option<(&'w Arc<Space>, &'w Arc<Peering>)> {
+    let space = viewer.space(world, space)?;
+    let mut seen = world.space_peerings(space, now).into_iter();
+    let peering = seen.find(|seen| seen.id == peering && seen.is_customers())?;
+    Some((space, peering))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_or_lead_nowhere() {
+        let id = "pcx-00000000000000001";
+        let peering: PcxId = id.parse().unwrap();
+        let space = || "a".to_owned();
+        let vpc: VpcId = "vpc-00000000000000001".parse().unwrap();
+        for (path, place) in [
+            ("/dashboard", Some(Place::Home)),
+            ("/dashboard/", Some(Place::Home)),
+            ("/dashboard/spaces/a/network", Some(Place::Network { space: space() })),
+            (
+                "/dashboard/spaces/a/peerings/pcx-00000000000000001",
+                Some(Place::Review { space: space(), peering }),
+            ),
+            (
+                "/dashboard/spaces/a/peerings/pcx-00000000000000001/destroy",
+                Some(Place::Destroy { space: space(), peering }),
+            ),
+            ("/dashboard/vpcs/vpc-00000000000000001", Some(Place::Vpc { vpc })),
+            ("/dashboard/vpcs/vpc-00000000000000001/ask", Some(Place::Ask { vpc })),
+            ("/dashboard/vpcs/******", None),
+            ("/dashboardx", None),
+            ("/dashboard//", None),
+            ("/dashboard/spaces", None),
+            ("/dashboard/spaces/a/network/", None),
+            ("/dashboard/spaces/a/peerings/******", None),
+            ("/dashboard/../secret", None),
+            ("", None),
+        ] {
+            assert_eq!(Place::of(path), place, "{path}");
+        }
+    }
+}

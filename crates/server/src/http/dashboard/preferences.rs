@@ -1,0 +1,28 @@
+//! The language and the theme, which a browser keeps.
+
+use axum::response::Response;
+use dashboard::{Language, Theme};
+
+use super::answer::{see_other, with_cookie};
+use super::cookies::Cookie;
+use super::form::Form;
+use super::visit::Visit;
+
+/// Keeps what was chosen, and goes back to the page.
+pub(super) fn choose(visit: &Visit, form: &Form) -> Response {
+    let back = form.get("back").unwrap_or_default();
+    // The page where one signs in has the same form.
+    let back = if back == dashboard::SIGN_IN_PATH { back } else { dashboard::way_back(back) };
+    let mut answer = see_other(back);
+    if let Some(language) = form.get("language").and_then(Language::find) {
+        answer = with_cookie(answer, Cookie::Language.set(language.code(), visit.secure));
+    }
+    match form.get("theme") {
+        Some("system") => with_cookie(answer, Cookie::Theme.clear(visit.secure)),
+        Some(name) => match Theme::find(name) {
+            Some(theme) => with_cookie(answer, Cookie::Theme.set(theme.name(), visit.secure)),
+            None => answer,
+        },
+        None => answer,
+    }
+}

@@ -1,0 +1,90 @@
+//! Events that tell a page that it has changed.
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use model::{Caller, IdentityCommand, Key};
+
+use super::browser::{Browser, hidden, joined, request, user};
+use crate::http::platform::tests::fixture::{ALICE, BOB};
+
+const NETWORK: &str = "/dashboard/events?page=/dashboard/spaces/alpha/network";
+
+/// The next piece of a stream; nothing at its end.
+async fn next(body: &mut Body) -> Option<String> {
+    let frame = body.frame().await?.unwrap();
+    Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_hears_of_what_changes_on_it_and_of_nothing_else() {
+    let (server, _) = joined().await;
+    let alice = Browser::signed_in(&server, ALICE).await;
+    let answer = alice.open(NETWORK).await;
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let mut events = answer.into_body();
+    assert_eq!(next(&mut events).await.unwrap(), "retry: 3000\n\n");
+    request(&server, "10.101.0.0/16").await;
+    assert_eq!(next(&mut events).await.unwrap(), "event: changed\ndata:\n\n");
+    // A user that nobody here sees.
+    let email = "new@example.com".to_owned();
+    server.command(Caller::Operator, IdentityCommand::CreateUser { email }).await;
+    assert_eq!(next(&mut events).await.unwrap(), ":\n\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_its_session() {
+    let (server, _) = joined().await;
+    let ended = "event: ended\ndata:\n\n";
+    // The token is revoked.
+    let bob = Browser::signed_in(&server, BOB).await;
+    let mut events = bob.open(NETWORK).await.into_body();
+    next(&mut events).await.unwrap();
+    let token = server.state.world().tokens_of(Key::User(user(&server, "bob"))).next().unwrap().id;
+    server.command(Caller::Operator, IdentityCommand::DeleteToken { id: token }).await;
+    assert_eq!(next(&mut events).await.as_deref(), Some(ended));
+    assert_eq!(next(&mut events).await, None);
+    // Somebody signs out.
+    let mut alice = Browser::signed_in(&server, ALICE).await;
+    let mut events = alice.open(NETWORK).await.into_body();
+    next(&mut events).await.unwrap();
+    let form = hidden(&alice.get("/dashboard").await.text, "form").unwrap();
+    alice.post("/dashboard/sign-out", &[("form", &form)]).await;
+    assert_eq!(next(&mut events).await.as_deref(), Some(ended));
+    assert_eq!(next(&mut events).await, None);
+    // The server stops.
+    let alice = Browser::signed_in(&server, ALICE).await;
+    let mut events = alice.open(NETWORK).await.into_body();
+    next(&mut events).await.unwrap();
+    server.state.closing.cancel();
+    assert_eq!(next(&mut events).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_all_places_of_live_pages() {
+    let (server, _) = joined().await;
+    let (alice, bob) =
+        (Browser::signed_in(&server, ALICE).await, Browser::signed_in(&server, BOB).await);
+    let mut held = Vec::new();
+    loop {
+        let answer = alice.open(NETWORK).await;
+        if answer.status() == 429 {
+            break;
+        }
+        held.push(answer);
+    }
+    assert_eq!(held.len(), 128, "half of them");
+    assert_eq!(bob.open(NETWORK).await.status(), 200);
+    drop(held);
+    assert_eq!(alice.open(NETWORK).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_events_of_pages_alone() {
+    let (server, _) = joined().await;
+    let mut alice = Browser::signed_in(&server, ALICE).await;
+    for page in ["", "/dashboard/sign-in", "/", "/healthz", "/dashboard/events"] {
+        let path = format!("/dashboard/events?page={page}");
+        assert_eq!(alice.get(&path).await.status, 404, "{page}");
+    }
+}

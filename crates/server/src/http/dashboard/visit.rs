@@ -1,0 +1,157 @@
+//! A request of the dashboard: from whom, in which language, and by which session.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use dashboard::{Context, Language, Theme, Viewer};
+use model::{IdSource, Timestamp, World};
+use store::AuditRow;
+use subtle::ConstantTimeEq;
+
+use super::cookies::Cookie;
+use super::session::Session;
+use super::shared::Dashboard;
+use crate::clock::SystemIds;
+use crate::http::refusals::Refusal;
+use crate::http::state::Origin;
+use crate::party::{Party, network};
+
+/// A request of the dashboard.
+pub(super) struct Visit {
+    pub(super) dashboard: Dashboard,
+    /// The world of the last commit.
+    pub(super) world: Arc<World>,
+    pub(super) now: Timestamp,
+    pub(super) origin: Origin,
+    /// The path of the page, which forms come back to.
+    pub(super) path: String,
+    pub(super) language: Language,
+    pub(super) theme: Option<Theme>,
+    /// Whether the browser came by TLS, which a proxy says.
+    pub(super) secure: bool,
+    /// Who is signed in.
+    pub(super) session: Option<Session>,
+    pub(super) viewer: Viewer,
+    /// Whether a session came that has ended.
+    pub(super) is_over: bool,
+    /// The id of who is not signed in; nothing where it must be given one first.
+    pub(super) visitor: String,
+    /// Whether the browser has that id already.
+    pub(super) is_known_visitor: bool,
+    pub(super) form_token: String,
+}
+
+impl Visit {
+    pub(super) fn of(dashboard: &Dashboard, parts: &Parts) -> Self {
+        let headers = &parts.headers;
+        let state = &dashboard.state;
+        let (world, now) = (state.world(), state.clock.now());
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let sealed = Cookie::Session.of(headers);
+        let session = sealed
+            .and_then(|sealed| Session::open(&state.secret, sealed))
+            .filter(|session| !dashboard.ended.has(&session.id));
+        let viewer = session.as_ref().and_then(|session| session.viewer(&world, now));
+        let session = session.filter(|_| viewer.is_some());
+        let visitor = Cookie::Visitor.of(headers).filter(|id| is_id(id));
+        let is_known_visitor = visitor.is_some();
+        let visitor = visitor.map_or_else(fresh_id, str::to_owned);
+        let of_form = session.as_ref().map_or(&visitor, |session| &session.id);
+        let form_token = hex::encode(&state.secret.derive("dashboard-form", of_form)[..16]);
+        let chosen = Cookie::Language.of(headers).and_then(Language::find);
+        let accepted = || {
+            let accepted = headers.get(header::ACCEPT_LANGUAGE);
+            Language::preferred(accepted.and_then(|a| a.to_str().ok()).unwrap_or_default())
+        };
+        let path = parts.uri.path();
+        Self {
+            dashboard: dashboard.clone(),
+            world,
+            now,
+            origin: Origin { address, request_id: fresh_id() },
+            path: path.strip_suffix('/').unwrap_or(path).to_owned(),
+            language: chosen.unwrap_or_else(accepted),
+            theme: Cookie::Theme.of(headers).and_then(Theme::find),
+            secure: is_secure(headers),
+            is_over: sealed.is_some() && session.is_none(),
+            session,
+            viewer: viewer.unwrap_or_default(),
+            visitor,
+            is_known_visitor,
+            form_token,
+        }
+    }
+
+    /// What its pages are made from.
+    pub(super) fn context(&self) -> Context<'_> {
+        Context {
+            world: &self.world,
+            viewer: self.viewer,
+            language: self.language,
+            theme: self.theme,
+            now: self.now,
+            form_token: &self.form_token,
+            path: &self.path,
+        }
+    }
+
+    /// The same request on the world of the last commit, for what is shown after a change.
+    pub(super) fn renewed(mut self) -> Self {
+        self.world = self.dashboard.state.world();
+        self.now = self.dashboard.state.clock.now();
+        self
+    }
+
+    /// Whether a form is one of this session's, or of this visitor's.
+    pub(super) fn is_own_form(&self, token: Option<&str>) -> bool {
+        let token = token.unwrap_or_default().as_bytes();
+        bool::from(self.form_token.as_bytes().ct_eq(token))
+    }
+
+    /// For whom limited resources are counted.
+    pub(super) fn party(&self) -> Party {
+        match self.viewer {
+            Viewer { operator: true, .. } => Party::Operator,
+            Viewer { user: Some(user), .. } => Party::User(user),
+            Viewer { account: Some(account), .. } => Party::Account(account),
+            Viewer { .. } => Party::Network(self.origin.address.map(network)),
+        }
+    }
+
+    /// Has the audit know of a request that was refused before it became a command.
+    pub(super) fn note_refused(&self, action: &str, resource: &str, outcome: &str, message: &str) {
+        let user = self.viewer.platform_caller().map(|caller| caller.to_string());
+        let account = self.viewer.account.map(|account| format!("account/{account}"));
+        let row = AuditRow {
+            actor: user.or(account).unwrap_or_else(|| "nobody".to_owned()),
+            account: self.viewer.account.map(|id| id.to_string()).unwrap_or_default(),
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            outcome: outcome.to_owned(),
+            message: message.to_owned(),
+            request_id: self.origin.request_id.clone(),
+            ..AuditRow::default()
+        };
+        let source: Option<IpAddr> = self.origin.address;
+        self.dashboard.state.refused(Refusal { source, row });
+    }
+}
+
+/// A fresh id of 128 bits.
+pub(super) fn fresh_id() -> String {
+    format!("{:032x}", SystemIds.next_bits())
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|c| c.is_ascii_hexdigit())
+}
+
+/// Whether a proxy says that the browser speaks TLS with it. A browser that does not cannot claim it
+/// for somebody else.
+fn is_secure(headers: &HeaderMap) -> bool {
+    let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
+}

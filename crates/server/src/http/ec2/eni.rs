@@ -1,0 +1,158 @@
+//! Network interfaces.
+
+use aws::xml::Xml;
+use model::names::private_name;
+use model::{
+    Attachment, Eni, EniId, InstanceId, Key, Region, SecurityGroupId, Tags, Timestamp, WorkloadId,
+    World,
+};
+
+use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
+use super::input;
+
+impl Described for Eni {
+    type Id = EniId;
+    const SET: &'static str = "networkInterfaceSet";
+    const PARAM: &'static str = "NetworkInterfaceId";
+    const MALFORMED: &'static str = <EniId as input::Named>::MALFORMED;
+    const NOT_FOUND: (&'static str, &'static str) =
+        ("InvalidNetworkInterfaceID.NotFound", "networkInterface ID");
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("association.allocation-id", nothing),
+        ("association.association-id", nothing),
+        ("association.ip-owner-id", nothing),
+        ("association.public-ip", nothing),
+        ("association.public-dns-name", nothing),
+        ("addresses.association.owner-id", nothing),
+        ("addresses.association.public-ip", nothing),
+        ("addresses.primary", |_, eni| many((0..eni.addresses.len()).map(|n| n == 0))),
+        ("addresses.private-ip-address", |_, eni| many(&eni.addresses)),
+        ("attachment.attach-time", |_, eni| many(eni.attachment.as_ref().map(|a| a.attached))),
+        ("attachment.attachment-id", |_, eni| many(eni.attachment.as_ref().map(|a| a.id))),
+        ("attachment.delete-on-termination", |_, eni| {
+            many(eni.attachment.as_ref().map(|a| a.delete_on_termination))
+        }),
+        ("attachment.device-index", |_, eni| many(eni.attachment.as_ref().map(|a| a.device_index))),
+        ("attachment.instance-id", |_, eni| many(eni.attachment.as_ref().and_then(instance))),
+        ("attachment.instance-owner-id", |view, eni| {
+            many(eni.attachment.as_ref().map(|_| view.scope.account))
+        }),
+        ("attachment.status", |_, eni| many(eni.attachment.as_ref().map(|_| "attached"))),
+        ("availability-zone", |view, eni| {
+            many(view.world.subnet(eni.subnet).map(|subnet| subnet.zone))
+        }),
+        ("availability-zone-id", |view, eni| {
+            many(view.world.subnet(eni.subnet).map(|subnet| subnet.zone.zone_id()))
+        }),
+        ("description", |_, eni| one(&eni.description)),
+        ("group-id", |_, eni| many(&eni.groups)),
+        ("group-name", |view, eni| {
+            many(eni.groups.iter().filter_map(|id| view.world.group(*id)).map(|g| &g.name))
+        }),
+        ("ipv6-addresses.ipv6-address", nothing),
+        ("interface-type", |_, _| one("interface")),
+        ("mac-address", |_, eni| one(eni.mac)),
+        ("network-interface-id", |_, eni| one(eni.id)),
+        ("operator.managed", |_, _| one(false)),
+        ("operator.principal", nothing),
+        ("owner-id", |view, _| one(view.scope.account)),
+        ("private-dns-name", |view, eni| one(private_name(eni.primary(), view.scope.region))),
+        ("private-ip-address", |_, eni| many(&eni.addresses)),
+        ("requester-id", nothing),
+        ("requester-managed", |_, eni| one(eni.requester_managed)),
+        ("source-dest-check", |_, eni| one(eni.source_dest_check)),
+        ("status", |_, eni| one(status(eni))),
+        ("subnet-id", |_, eni| one(eni.subnet)),
+        ("vpc-id", |_, eni| one(eni.vpc)),
+    ];
+
+    fn id(&self) -> EniId {
+        self.id
+    }
+
+    fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    fn tags<'v>(&'v self, _: &View<'v>) -> Option<&'v Tags> {
+        Some(&self.tags)
+    }
+
+    fn write(&self, view: &View<'_>, x: &mut Xml) {
+        x.el("networkInterfaceId", self.id);
+        x.el("subnetId", self.subnet);
+        x.el("vpcId", self.vpc);
+        if let Some(subnet) = view.world.subnet(self.subnet) {
+            x.el("availabilityZone", subnet.zone);
+        }
+        x.el("description", &self.description);
+        x.el("ownerId", view.scope.account);
+        x.el("requesterManaged", self.requester_managed);
+        x.el("interfaceType", "interface");
+        x.el("status", status(self));
+        x.el("macAddress", self.mac);
+        x.el("privateIpAddress", self.primary());
+        x.el("privateDnsName", private_name(self.primary(), view.scope.region));
+        x.el("sourceDestCheck", self.source_dest_check);
+        write_groups(&self.groups, view.world, x);
+        if let Some(attachment) = &self.attachment {
+            x.nest("attachment", |x| {
+                write_attachment(attachment, x);
+                x.opt("instanceId", instance(attachment));
+                x.el("instanceOwnerId", view.scope.account);
+            });
+        }
+        write_addresses(self, view.scope.region, x);
+        x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
+        write_tags(x, Some(&self.tags));
+    }
+}
+
+impl Stored for Eni {
+    fn get<'w>(view: &View<'w>, id: EniId) -> Option<&'w Self> {
+        view.world.eni(id).map(|eni| &**eni).filter(|eni| view.vpc(eni.vpc).is_some())
+    }
+
+    fn all<'w>(view: &View<'w>) -> Vec<&'w Self> {
+        let inside = |id| view.world.enis_in(Key::Vpc(id)).map(|eni| &**eni);
+        view.vpcs().flat_map(|vpc| inside(vpc.id)).collect()
+    }
+}
+
+fn status(eni: &Eni) -> &'static str {
+    if eni.attachment.is_some() { "in-use" } else { "available" }
+}
+
+fn instance(attachment: &Attachment) -> Option<InstanceId> {
+    match attachment.workload {
+        WorkloadId::Instance(id) => Some(id),
+        WorkloadId::Dyno(_) | WorkloadId::Service(_) | WorkloadId::Router(_) => None,
+    }
+}
+
+/// Writes the elements of an attachment that interfaces and instances share.
+pub(super) fn write_attachment(attachment: &Attachment, x: &mut Xml) {
+    x.el("attachmentId", attachment.id);
+    x.el("deviceIndex", attachment.device_index);
+    x.el("networkCardIndex", 0);
+    x.el("status", "attached");
+    x.el("attachTime", attachment.attached);
+    x.el("deleteOnTermination", attachment.delete_on_termination);
+}
+
+/// Writes groups with their ids and names.
+pub(super) fn write_groups(groups: &[SecurityGroupId], world: &World, x: &mut Xml) {
+    x.items("groupSet", groups, |x, id| {
+        x.el("groupId", id);
+        x.opt("groupName", world.group(*id).map(|group| &*group.name));
+    });
+}
+
+/// Writes the addresses of an interface.
+pub(super) fn write_addresses(eni: &Eni, region: Region, x: &mut Xml) {
+    x.items("privateIpAddressesSet", eni.addresses.iter().enumerate(), |x, (n, address)| {
+        x.el("privateIpAddress", address);
+        x.el("privateDnsName", private_name(*address, region));
+        x.el("primary", n == 0);
+    });
+}

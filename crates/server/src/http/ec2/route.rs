@@ -1,0 +1,234 @@
+//! How route tables are shown: the `local` routes first, then all others, active or blackholed.
+
+use aws::xml::Xml;
+use model::{
+    Cidr, EniId, InstanceId, Key, Reply, RouteTable, RouteTableAssociationId, RouteTableId,
+    RouteTo, SubnetId, Tags, Timestamp, Vpc, WorkloadId, World,
+};
+
+use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
+use super::input;
+use super::request::Request;
+
+impl Described for RouteTable {
+    type Id = RouteTableId;
+    const SET: &'static str = "routeTableSet";
+    const PARAM: &'static str = "RouteTableId";
+    const MALFORMED: &'static str = <RouteTableId as input::Named>::MALFORMED;
+    const NOT_FOUND: (&'static str, &'static str) =
+        ("InvalidRouteTableID.NotFound", "routeTable ID");
+    const PAGE: std::ops::RangeInclusive<u16> = 5..=100;
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("association.gateway-id", nothing),
+        ("association.route-table-association-id", |view, table| {
+            many(associations(view.world, table).iter().map(|a| a.id))
+        }),
+        ("association.route-table-id", |view, table| {
+            many(associations(view.world, table).first().map(|_| table.id))
+        }),
+        ("association.subnet-id", |view, table| {
+            many(associations(view.world, table).iter().filter_map(|a| a.subnet))
+        }),
+        ("association.main", |view, table| {
+            many(associations(view.world, table).iter().map(|a| a.subnet.is_none()))
+        }),
+        ("owner-id", |view, _| one(view.scope.account)),
+        ("route-table-id", |_, table| one(table.id)),
+        ("route.destination-cidr-block", |view, table| {
+            many(routes(view.world, table).iter().map(|route| route.destination))
+        }),
+        ("route.destination-ipv6-cidr-block", nothing),
+        ("route.destination-prefix-list-id", nothing),
+        ("route.egress-only-internet-gateway-id", nothing),
+        ("route.gateway-id", |view, table| {
+            many(routes(view.world, table).iter().filter_map(Route::gateway))
+        }),
+        ("route.instance-id", |view, table| {
+            many(routes(view.world, table).iter().filter_map(|route| route.instance))
+        }),
+        ("route.nat-gateway-id", nothing),
+        ("route.transit-gateway-id", nothing),
+        ("route.origin", |view, table| many(routes(view.world, table).iter().map(Route::origin))),
+        ("route.state", |view, table| many(routes(view.world, table).iter().map(Route::state))),
+        ("route.vpc-peering-connection-id", |_, table| {
+            many(table.routes.values().filter_map(|to| match to {
+                RouteTo::Peering(id) => Some(id),
+                RouteTo::Interface(_) | RouteTo::Gateway(_) => None,
+            }))
+        }),
+        ("vpc-id", |_, table| one(table.vpc)),
+    ];
+
+    fn id(&self) -> RouteTableId {
+        self.id
+    }
+
+    fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    fn tags<'v>(&'v self, _: &View<'v>) -> Option<&'v Tags> {
+        Some(&self.tags)
+    }
+
+    fn write(&self, view: &View<'_>, x: &mut Xml) {
+        x.el("routeTableId", self.id);
+        x.el("vpcId", self.vpc);
+        x.el("ownerId", view.scope.account);
+        x.items("associationSet", associations(view.world, self), |x, association| {
+            x.el("routeTableAssociationId", association.id);
+            x.el("routeTableId", self.id);
+            x.opt("subnetId", association.subnet);
+            x.el("main", association.subnet.is_none());
+            x.nest("associationState", |x| x.el("state", "associated"));
+        });
+        x.items("routeSet", routes(view.world, self), |x, route| {
+            route.write(view.scope.account, x);
+        });
+        x.items("propagatingVgwSet", [(); 0], |_, ()| {});
+        write_tags(x, Some(&self.tags));
+    }
+}
+
+impl Stored for RouteTable {
+    fn get<'w>(view: &View<'w>, id: RouteTableId) -> Option<&'w Self> {
+        view.world.route_table(id).map(|t| &**t).filter(|t| view.vpc(t.vpc).is_some())
+    }
+
+    fn all<'w>(view: &View<'w>) -> Vec<&'w Self> {
+        let inside = |id| view.world.route_tables_in(Key::Vpc(id)).map(|table| &**table);
+        view.vpcs().flat_map(|vpc| inside(vpc.id)).collect()
+    }
+}
+
+/// An association of a table with a subnet, or as the main table of its VPC.
+struct Association {
+    id: RouteTableAssociationId,
+    subnet: Option<SubnetId>,
+}
+
+fn associations(world: &World, table: &RouteTable) -> Vec<Association> {
+    let main = world
+        .vpc(table.vpc)
+        .filter(|vpc| vpc.main_route_table == table.id)
+        .map(|vpc| Association { id: vpc.main_association, subnet: None });
+    let subnets = world.subnets_in(Key::RouteTable(table.id)).filter_map(|subnet| {
+        let own = subnet.route_table.filter(|own| own.route_table == table.id)?;
+        Some(Association { id: own.id, subnet: Some(subnet.id) })
+    });
+    main.into_iter().chain(subnets).collect()
+}
+
+/// A route of the answer.
+struct Route {
+    destination: Cidr,
+    /// `None` is `local`.
+    to: Option<RouteTo>,
+    alive: bool,
+    instance: Option<InstanceId>,
+}
+
+impl Route {
+    fn state(&self) -> &'static str {
+        if self.alive { "active" } else { "blackhole" }
+    }
+
+    fn origin(&self) -> &'static str {
+        if self.to.is_some() { "CreateRoute" } else { "CreateRouteTable" }
+    }
+
+    fn gateway(&self) -> Option<String> {
+        match self.to {
+            None => Some("local".to_owned()),
+            Some(RouteTo::Gateway(id)) => Some(id.to_string()),
+            Some(RouteTo::Peering(_) | RouteTo::Interface(_)) => None,
+        }
+    }
+
+    fn write(&self, owner: model::AccountId, x: &mut Xml) {
+        x.el("destinationCidrBlock", self.destination);
+        x.opt("gatewayId", self.gateway());
+        match self.to {
+            Some(RouteTo::Peering(id)) => x.el("vpcPeeringConnectionId", id),
+            Some(RouteTo::Interface(id)) => {
+                x.el("networkInterfaceId", id);
+                if let Some(instance) = self.instance {
+                    x.el("instanceId", instance);
+                    x.el("instanceOwnerId", owner);
+                }
+            }
+            Some(RouteTo::Gateway(_)) | None => {}
+        }
+        x.el("state", self.state());
+        x.el("origin", self.origin());
+    }
+}
+
+/// The routes of a table, with those of the VPC's own blocks first.
+fn routes(world: &World, table: &RouteTable) -> Vec<Route> {
+    let blocks = world.vpc(table.vpc).into_iter().flat_map(|vpc| Vpc::blocks(vpc));
+    let local =
+        blocks.map(|destination| Route { destination, to: None, alive: true, instance: None });
+    let made = table.routes.iter().map(|(destination, to)| Route {
+        destination: *destination,
+        to: Some(*to),
+        alive: world.takes_packets(table, *to),
+        instance: match to {
+            RouteTo::Interface(id) => instance_of(world, *id),
+            RouteTo::Peering(_) | RouteTo::Gateway(_) => None,
+        },
+    });
+    local.chain(made).collect()
+}
+
+fn instance_of(world: &World, id: EniId) -> Option<InstanceId> {
+    match world.eni(id)?.attachment.as_ref()?.workload {
+        WorkloadId::Instance(id) => Some(id),
+        WorkloadId::Dyno(_) | WorkloadId::Service(_) | WorkloadId::Router(_) => None,
+    }
+}
+
+/// The answer to `CreateRouteTable`.
+pub(super) fn table_created(
+    _: &World,
+    after: &World,
+    reply: &Reply,
+    request: &Request<'_>,
+) -> String {
+    let view = View::new(after, request);
+    request.respond(|x| {
+        if let Some(Key::RouteTable(id)) = reply.main()
+            && let Some(table) = after.route_table(id)
+        {
+            x.nest("routeTable", |x| table.write(&view, x));
+            x.opt("clientToken", table.client_token.as_ref().map(|t| t.token.as_str()));
+        }
+    })
+}
+
+/// The answer to `AssociateRouteTable`.
+pub(super) fn associated(_: &World, after: &World, reply: &Reply, request: &Request<'_>) -> String {
+    answer_association("associationId", after, reply, request)
+}
+
+/// The answer to `ReplaceRouteTableAssociation`.
+pub(super) fn replaced(_: &World, after: &World, reply: &Reply, request: &Request<'_>) -> String {
+    answer_association("newAssociationId", after, reply, request)
+}
+
+fn answer_association(
+    element: &str,
+    after: &World,
+    reply: &Reply,
+    request: &Request<'_>,
+) -> String {
+    let id = match reply.main() {
+        Some(Key::Subnet(id)) => after.subnet(id).and_then(|s| s.route_table).map(|own| own.id),
+        Some(Key::Vpc(id)) => after.vpc(id).map(|vpc| vpc.main_association),
+        _ => None,
+    };
+    request.respond(|x| {
+        x.opt(element, id);
+        x.nest("associationState", |x| x.el("state", "associated"));
+    })
+}

@@ -1,0 +1,13 @@
+//! Every action, in process, over worlds made by the actions themselves.
+
+mod actions;
+mod filters;
+mod fuzz;
+mod input;
+mod order;
+mod peer;
+mod peering;
+mod remedies;
+mod stage;
+mod table;
+mod visibility;

@@ -1,0 +1,324 @@
+//! The answers of all actions.
+
+use super::stage::{Stage, US, alice, bob, scope};
+
+fn transcript(name: &str, stage: &Stage) {
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, stage.transcript());
+    });
+}
+
+#[test]
+fn vpcs() {
+    let mut stage = Stage::new();
+    let mut show = |form: &str| stage.show(alice(), form);
+    show(
+        "Action=CreateVpc&CidrBlock=10.100.0.0/16&InstanceTenancy=default\
+         &TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=Name\
+         &TagSpecification.1.Tag.1.Value=a+%3Cb%3E+%26+c",
+    );
+    let id = stage.world.vpcs().next().unwrap().id.to_string();
+    let mut show = |form: &str| stage.show(alice(), &form.replace("VPC", &id));
+    show("Action=AssociateVpcCidrBlock&VpcId=VPC&CidrBlock=10.101.0.0/16");
+    show("Action=DescribeVpcs&VpcId.1=VPC");
+    show("Action=ModifyVpcAttribute&VpcId=VPC&EnableDnsHostnames.Value=true");
+    show("Action=DescribeVpcAttribute&VpcId=VPC&Attribute=enableDnsHostnames");
+    show("Action=DescribeVpcAttribute&VpcId=VPC&Attribute=enableDnsSupport");
+    show("Action=DescribeVpcAttribute&VpcId=VPC&Attribute=enableNetworkAddressUsageMetrics");
+    let second = stage.world.vpcs().next().unwrap().cidrs[1].id;
+    stage.show(alice(), &format!("Action=DisassociateVpcCidrBlock&AssociationId={second}"));
+    stage.show(alice(), "Action=DescribeDhcpOptions");
+    stage.show(bob(), "Action=DescribeVpcs");
+    stage.show(scope("111111111111", "eu-west-1"), &format!("Action=DescribeVpcs&VpcId.1={id}"));
+    stage.show(alice(), &format!("Action=DeleteVpc&VpcId={id}"));
+    stage.show(alice(), "Action=DescribeVpcs");
+    transcript("vpcs", &stage);
+}
+
+#[test]
+fn subnets() {
+    let mut stage = Stage::new();
+    let vpc = stage.get(alice(), "Action=CreateVpc&CidrBlock=10.100.0.0/16", "/vpc/vpcId");
+    stage.show(
+        alice(),
+        &format!(
+            "Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.100.1.7/24&AvailabilityZone=us-east-1b"
+        ),
+    );
+    stage.show(
+        alice(),
+        &format!("Action=DescribeSubnets&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}"),
+    );
+    let subnet = stage.world.subnets().next().unwrap().id;
+    stage.show(alice(), &format!("Action=DeleteSubnet&SubnetId={subnet}"));
+    transcript("subnets", &stage);
+}
+
+#[test]
+fn route_tables() {
+    let mut stage = Stage::new();
+    let (mine, subnet) = stage.vpc(alice(), "10.100.0.0/16");
+    let (theirs, _) = stage.vpc(bob(), "10.0.0.0/16");
+    let pcx = stage.ask((alice(), &mine), (bob(), &theirs));
+    stage.show(
+        alice(),
+        &format!("Action=CreateRouteTable&VpcId={mine}&ClientToken=once&TagSpecification.1.ResourceType=route-table&TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=own"),
+    );
+    let again = format!("Action=CreateRouteTable&VpcId={mine}&ClientToken=once");
+    assert_eq!(stage.call(alice(), &again).unwrap_err().code, "IdempotentParameterMismatch");
+    let table = stage.world.route_tables().find(|t| !t.tags.is_empty()).unwrap().id;
+    let main = stage.world.vpc(mine.parse().unwrap()).unwrap().main_route_table;
+    stage.show(
+        alice(),
+        &format!("Action=AssociateRouteTable&RouteTableId={table}&SubnetId={subnet}"),
+    );
+    stage.show(
+        alice(),
+        &format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=10.0.0.0/16&VpcPeeringConnectionId={pcx}"),
+    );
+    let described = format!("Action=DescribeRouteTables&RouteTableId.1={table}");
+    let state = "/routeTableSet/0/routeSet/1/state";
+    assert_eq!(stage.get(alice(), &described, state), "blackhole");
+    stage.accept(bob(), &pcx);
+    stage.show(alice(), &described);
+    stage.show(
+        alice(),
+        "Action=DescribeRouteTables&Filter.1.Name=association.main&Filter.1.Value.1=true",
+    );
+    stage.show(
+        alice(),
+        &format!("Action=ReplaceRoute&RouteTableId={table}&DestinationCidrBlock=10.0.0.0/16&VpcPeeringConnectionId={pcx}"),
+    );
+    let own = stage.world.subnet(subnet.parse().unwrap()).unwrap().route_table.unwrap().id;
+    stage.show(
+        alice(),
+        &format!("Action=ReplaceRouteTableAssociation&AssociationId={own}&RouteTableId={main}"),
+    );
+    let own = stage.world.subnet(subnet.parse().unwrap()).unwrap().route_table.unwrap().id;
+    stage.show(alice(), &format!("Action=DisassociateRouteTable&AssociationId={own}"));
+    let of_vpc = stage.world.vpc(mine.parse().unwrap()).unwrap().main_association;
+    stage.show(
+        alice(),
+        &format!("Action=ReplaceRouteTableAssociation&AssociationId={of_vpc}&RouteTableId={table}"),
+    );
+    stage.show(
+        alice(),
+        &format!("Action=DeleteRoute&RouteTableId={table}&DestinationCidrBlock=10.0.0.0/16"),
+    );
+    stage.show(alice(), &format!("Action=DeleteRouteTable&RouteTableId={main}"));
+    transcript("route_tables", &stage);
+}
+
+#[test]
+fn security_groups() {
+    let mut stage = Stage::new();
+    let (mine, _) = stage.vpc(alice(), "10.100.0.0/16");
+    let (theirs, _) = stage.vpc(bob(), "10.0.0.0/16");
+    let pcx = stage.ask((alice(), &mine), (bob(), &theirs));
+    stage.accept(bob(), &pcx);
+    stage.show(
+        alice(),
+        &format!(
+            "Action=CreateSecurityGroup&GroupName=web&GroupDescription=for+the+web&VpcId={mine}"
+        ),
+    );
+    let group = stage.world.groups().find(|g| &*g.name == "web").unwrap().id;
+    let other = stage.world.vpc(theirs.parse().unwrap()).unwrap().default_group;
+    let rules = format!(
+        "GroupId={group}&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=8000\
+         &IpPermissions.1.ToPort=8000&IpPermissions.1.IpRanges.1.CidrIp=10.0.144.0/20\
+         &IpPermissions.1.IpRanges.1.Description=dynos&IpPermissions.1.IpRanges.2.CidrIp=10.0.128.0/20\
+         &IpPermissions.2.IpProtocol=icmp&IpPermissions.2.FromPort=8&IpPermissions.2.ToPort=-1\
+         &IpPermissions.2.Groups.1.GroupId={other}&IpPermissions.2.Groups.1.UserId=222222222222\
+         &IpPermissions.3.IpProtocol=-1&IpPermissions.3.Groups.1.GroupId={group}"
+    );
+    stage.show(alice(), &format!("Action=AuthorizeSecurityGroupIngress&{rules}"));
+    stage.show(alice(), &format!("Action=DescribeSecurityGroups&GroupId.1={group}"));
+    stage.show(
+        alice(),
+        &format!(
+            "Action=DescribeSecurityGroupRules&Filter.1.Name=group-id&Filter.1.Value.1={group}"
+        ),
+    );
+    stage.show(
+        alice(),
+        &format!("Action=AuthorizeSecurityGroupEgress&GroupId={group}&IpPermissions.1.IpProtocol=udp&IpPermissions.1.FromPort=53&IpPermissions.1.ToPort=53&IpPermissions.1.IpRanges.1.CidrIp=10.9.8.7/16"),
+    );
+    let terraform = "IpPermissions.1.IpProtocol=-1&IpPermissions.1.FromPort=0&IpPermissions.1.ToPort=0&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0";
+    stage.show(alice(), &format!("Action=RevokeSecurityGroupEgress&GroupId={group}&{terraform}"));
+    stage.show(alice(), &format!("Action=RevokeSecurityGroupIngress&{rules}"));
+    stage.show(
+        alice(),
+        &format!("Action=AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=tcp&FromPort=22&ToPort=22&CidrIp=0.0.0.0/0"),
+    );
+    let rule = *stage.world.group(group).unwrap().rules.keys().next_back().unwrap();
+    stage.show(
+        alice(),
+        &format!("Action=RevokeSecurityGroupIngress&GroupId={group}&SecurityGroupRuleId.1={rule}"),
+    );
+    stage.show(alice(), &format!("Action=DeleteSecurityGroup&GroupId={group}"));
+    transcript("security_groups", &stage);
+}
+
+#[test]
+fn network_acls() {
+    let mut stage = Stage::new();
+    let (vpc, subnet) = stage.vpc(alice(), "10.100.0.0/16");
+    stage.show(
+        alice(),
+        &format!("Action=DescribeNetworkAcls&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}"),
+    );
+    stage.show(alice(), &format!("Action=CreateNetworkAcl&VpcId={vpc}&ClientToken=t1"));
+    let acl = stage.world.acls().find(|acl| !acl.is_default).unwrap().id;
+    for entry in [
+        "RuleNumber=100&Protocol=6&RuleAction=allow&Egress=false&CidrBlock=10.0.0.0/16&PortRange.From=8000&PortRange.To=8001",
+        "RuleNumber=110&Protocol=1&RuleAction=deny&Egress=true&CidrBlock=0.0.0.0/0&Icmp.Type=-1&Icmp.Code=-1",
+        "RuleNumber=120&Protocol=-1&RuleAction=allow&Egress=true&CidrBlock=0.0.0.0/0",
+    ] {
+        stage.show(alice(), &format!("Action=CreateNetworkAclEntry&NetworkAclId={acl}&{entry}"));
+    }
+    stage.show(
+        alice(),
+        &format!("Action=ReplaceNetworkAclEntry&NetworkAclId={acl}&RuleNumber=100&Protocol=udp&RuleAction=allow&Egress=false&CidrBlock=10.0.0.0/16&PortRange.From=53&PortRange.To=53"),
+    );
+    let association = stage.world.subnet(subnet.parse().unwrap()).unwrap().acl_association;
+    stage.show(
+        alice(),
+        &format!(
+            "Action=ReplaceNetworkAclAssociation&AssociationId={association}&NetworkAclId={acl}"
+        ),
+    );
+    stage.show(alice(), &format!("Action=DescribeNetworkAcls&NetworkAclId.1={acl}"));
+    stage.show(
+        alice(),
+        &format!("Action=DeleteNetworkAclEntry&NetworkAclId={acl}&RuleNumber=110&Egress=true"),
+    );
+    stage.show(alice(), &format!("Action=DeleteNetworkAcl&NetworkAclId={acl}"));
+    stage.call(alice(), &format!("Action=DeleteSubnet&SubnetId={subnet}")).unwrap();
+    stage.show(alice(), &format!("Action=DeleteNetworkAcl&NetworkAclId={acl}"));
+    transcript("network_acls", &stage);
+}
+
+#[test]
+fn instances() {
+    let mut stage = Stage::new();
+    let (_, subnet) = stage.vpc(alice(), "10.100.0.0/16");
+    let run = format!(
+        "Action=RunInstances&ImageId=ami-00000000000000001&MinCount=1&MaxCount=2&SubnetId={subnet}\
+         &KeyName=key&UserData=IyEvYmluL3NoCg%3D%3D&ClientToken=t2\
+         &TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=Name\
+         &TagSpecification.1.Tag.1.Value=web&TagSpecification.2.ResourceType=network-interface\
+         &TagSpecification.2.Tag.1.Key=Of&TagSpecification.2.Tag.1.Value=web"
+    );
+    stage.show(alice(), &run);
+    let count = stage.world.instances().count();
+    stage.call(alice(), &run).unwrap();
+    assert_eq!(stage.world.instances().count(), count, "the same token is the same request");
+    let [first, second] = [0, 1].map(|n| stage.world.instances().nth(n).unwrap().id);
+    stage.observe(model::Observation {
+        workloads: [(model::WorkloadId::Instance(first), model::WorkloadReport::Running)].into(),
+        ..Default::default()
+    });
+    stage.show(alice(), &format!("Action=DescribeInstances&InstanceId.1={first}"));
+    stage.show(alice(), "Action=DescribeNetworkInterfaces");
+    stage.show(alice(), &format!("Action=GetConsoleOutput&InstanceId={first}"));
+    stage.show(
+        alice(),
+        &format!("Action=TerminateInstances&InstanceId.1={second}&InstanceId.2={first}"),
+    );
+    let ended = model::WorkloadReport::Ended(model::Exit::Code(0));
+    for report in [ended, model::WorkloadReport::Gone] {
+        stage.observe(model::Observation {
+            workloads: [(model::WorkloadId::Instance(first), report)].into(),
+            ..Default::default()
+        });
+    }
+    stage.show(
+        alice(),
+        "Action=DescribeInstances&Filter.1.Name=instance-state-name&Filter.1.Value.1=terminated",
+    );
+    transcript("instances", &stage);
+}
+
+#[test]
+fn what_clients_send_with_an_instance_is_read() {
+    let mut stage = Stage::new();
+    let (vpc, subnet) = stage.vpc(alice(), "10.100.0.0/16");
+    let group = stage.world.vpc(vpc.parse().unwrap()).unwrap().default_group;
+    let form = format!(
+        "Action=RunInstances&ImageId=ami-00000000000000001&MinCount=1&MaxCount=1\
+         &Monitoring.Enabled=false&MetadataOptions.HttpTokens=required\
+         &NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}\
+         &NetworkInterface.1.SecurityGroupId.1={group}\
+         &NetworkInterface.1.AssociatePublicIpAddress=false\
+         &NetworkInterface.1.PrivateIpAddresses.1.Primary=true\
+         &NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress=10.100.1.9\
+         &TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=a\
+         &TagSpecification.1.Tag.1.Value=b"
+    );
+    let address = "/instancesSet/0/privateIpAddress";
+    assert_eq!(stage.get(alice(), &form, address), "10.100.1.9");
+}
+
+#[test]
+fn tags() {
+    let mut stage = Stage::new();
+    let (vpc, subnet) = stage.vpc(alice(), "10.100.0.0/16");
+    stage.show(
+        alice(),
+        &format!("Action=CreateTags&ResourceId.1={vpc}&ResourceId.2={subnet}&Tag.1.Key=Name&Tag.1.Value=x&Tag.2.Key=Stage&Tag.2.Value="),
+    );
+    stage.show(alice(), "Action=DescribeTags");
+    stage.show(alice(), "Action=DescribeTags&Filter.1.Name=resource-type&Filter.1.Value.1=subnet&Filter.2.Name=key&Filter.2.Value.1=N*");
+    assert_eq!(
+        stage.get(
+            alice(),
+            "Action=DescribeTags&Filter.1.Name=tag:Name&Filter.1.Value.1=x",
+            "/tagSet/1/value"
+        ),
+        "x"
+    );
+    stage.show(alice(), &format!("Action=DeleteTags&ResourceId.1={vpc}&Tag.1.Key=Name"));
+    stage.show(bob(), "Action=DescribeTags");
+    transcript("tags", &stage);
+}
+
+#[test]
+fn what_there_is_to_choose_from() {
+    let mut stage = Stage::new();
+    let ensure = model::IdentityCommand::SetUp {
+        region: US.parse().unwrap(),
+        emulator: true,
+        instance: "test".into(),
+    };
+    let mut empty = Stage::new();
+    empty.world = model::World::default();
+    empty.decide(model::Caller::System, ensure);
+    let zone =
+        model::IdentityCommand::EnsureAccount { id: alice().account, region: alice().region };
+    empty.decide(model::Caller::System, zone);
+    for form in [
+        "Action=DescribeInternetGateways",
+        "Action=DescribeDhcpOptions",
+        "Action=DescribeAccountAttributes",
+        "Action=DescribeImages&Owner.1=amazon",
+        "Action=GetCallerIdentity",
+        "Action=GetUser",
+        "Action=ListAccountAliases",
+        "Action=DescribeSecurityGroups&GroupName.1=default",
+    ] {
+        empty.show(alice(), form);
+    }
+    for form in [
+        "Action=DescribeRegions&RegionName.1=us-east-1",
+        "Action=DescribeAvailabilityZones&Filter.1.Name=zone-name&Filter.1.Value.1=us-east-1a",
+        "Action=DescribeInstanceTypes&InstanceType.1=t3.micro",
+    ] {
+        empty.show(alice(), form);
+    }
+    transcript("catalog", &empty);
+    assert_eq!(
+        stage.call(alice(), "Action=DescribeInternetGateways").unwrap().matches("<item>").count(),
+        0
+    );
+}

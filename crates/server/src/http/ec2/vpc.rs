@@ -1,0 +1,239 @@
+//! VPCs and their blocks.
+
+use aws::xml::Xml;
+use model::{
+    Cidr, Ec2Command, Key, Reply, Tags, Timestamp, Vpc, VpcAttribute, VpcCidr,
+    VpcCidrAssociationId, VpcId, World,
+};
+
+use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
+use super::input::{self, cidr, id, not_offered};
+use super::request::{Ec2Error, Request};
+
+/// Parameters that ask for IPv6, or for a block of an address manager.
+const OTHER_BLOCKS: [&str; 8] = [
+    "Ipv6CidrBlock",
+    "Ipv6Pool",
+    "Ipv6IpamPoolId",
+    "Ipv6NetmaskLength",
+    "Ipv6CidrBlockNetworkBorderGroup",
+    "Ipv4IpamPoolId",
+    "Ipv4NetmaskLength",
+    "Ipv6Native",
+];
+const IPV4_ONLY: &str = "only IPv4 blocks that the request names are offered.";
+/// Makes the new value of an attribute.
+type Change = fn(bool) -> VpcAttribute;
+
+const ATTRIBUTES: [(&str, Change); 3] = [
+    ("EnableDnsSupport", VpcAttribute::DnsSupport),
+    ("EnableDnsHostnames", VpcAttribute::DnsHostnames),
+    ("EnableNetworkAddressUsageMetrics", VpcAttribute::UsageMetrics),
+];
+
+impl Described for Vpc {
+    type Id = VpcId;
+    const SET: &'static str = "vpcSet";
+    const PARAM: &'static str = "VpcId";
+    const MALFORMED: &'static str = <VpcId as input::Named>::MALFORMED;
+    const NOT_FOUND: (&'static str, &'static str) = ("InvalidVpcID.NotFound", "vpc ID");
+    const FILTERS: &'static [Filter<Self>] = &[
+        ("cidr", |_, vpc| one(vpc.primary())),
+        ("cidr-block", |_, vpc| one(vpc.primary())),
+        ("cidr-block-association.cidr-block", |_, vpc| many(vpc.blocks())),
+        ("cidr-block-association.association-id", |_, vpc| many(vpc.cidrs.iter().map(|c| c.id))),
+        ("cidr-block-association.state", |_, _| one("associated")),
+        ("dhcp-options-id", |_, vpc| one(vpc.dhcp_options)),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", nothing),
+        ("ipv6-cidr-block-association.ipv6-pool", nothing),
+        ("ipv6-cidr-block-association.association-id", nothing),
+        ("ipv6-cidr-block-association.state", nothing),
+        ("is-default", |_, vpc| one(vpc.is_default)),
+        ("isDefault", |_, vpc| one(vpc.is_default)),
+        ("owner-id", |_, vpc| one(vpc.account)),
+        ("state", |_, _| one("available")),
+        ("vpc-id", |_, vpc| one(vpc.id)),
+    ];
+
+    fn id(&self) -> VpcId {
+        self.id
+    }
+
+    fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    fn tags<'v>(&'v self, _: &View<'v>) -> Option<&'v Tags> {
+        Some(&self.tags)
+    }
+
+    fn write(&self, _: &View<'_>, x: &mut Xml) {
+        write_vpc(self, "available", x);
+    }
+}
+
+impl Stored for Vpc {
+    fn get<'w>(view: &View<'w>, id: VpcId) -> Option<&'w Self> {
+        view.vpc(id).map(|vpc| &**vpc)
+    }
+
+    fn all<'w>(view: &View<'w>) -> Vec<&'w Self> {
+        view.vpcs().collect()
+    }
+}
+
+fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
+    x.el("vpcId", vpc.id);
+    x.el("ownerId", vpc.account);
+    x.el("state", state);
+    x.el("cidrBlock", vpc.primary());
+    x.items("cidrBlockAssociationSet", &vpc.cidrs, |x, block| {
+        write_block(*block, "associated", x);
+    });
+    x.el("dhcpOptionsId", vpc.dhcp_options);
+    x.el("instanceTenancy", "default");
+    x.el("isDefault", vpc.is_default);
+    write_tags(x, Some(&vpc.tags));
+}
+
+fn write_block(block: VpcCidr, state: &str, x: &mut Xml) {
+    x.el("associationId", block.id);
+    x.el("cidrBlock", block.cidr);
+    x.nest("cidrBlockState", |x| x.el("state", state));
+}
+
+/// `CreateVpc`.
+pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    block_of_request(request)?;
+    // Other tenancies are about hardware, which Causeway does not manage.
+    if let Some(tenancy) = params.get("InstanceTenancy").filter(|t| *t != "default") {
+        let why = "Only the tenancy 'default' is offered.";
+        return Err(params.invalid("InstanceTenancy", tenancy, why).into());
+    }
+    let tags = input::tag_specifications(params, "vpc", &[])?;
+    Ok(Ec2Command::CreateVpc { cidr: cidr(params, "CidrBlock")?, tags })
+}
+
+/// The CIDR block that a request names. IPv6 is refused.
+fn block_of_request(request: &Request<'_>) -> Result<Cidr, Ec2Error> {
+    let params = request.params;
+    not_offered(params, &OTHER_BLOCKS, IPV4_ONLY)?;
+    if params.bool("AmazonProvidedIpv6CidrBlock")? == Some(true) {
+        return not_offered(params, &["AmazonProvidedIpv6CidrBlock"], IPV4_ONLY)
+            .and_then(|()| cidr(params, "CidrBlock"));
+    }
+    cidr(params, "CidrBlock")
+}
+
+/// The answer to `CreateVpc`.
+pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request<'_>) -> String {
+    request.respond(|x| {
+        if let Some(Key::Vpc(id)) = reply.main()
+            && let Some(vpc) = after.vpc(id)
+        {
+            x.nest("vpc", |x| write_vpc(vpc, "pending", x));
+        }
+    })
+}
+
+/// `DeleteVpc`.
+pub(super) fn delete(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    Ok(Ec2Command::DeleteVpc { vpc: id(request.params, "VpcId")? })
+}
+
+/// `ModifyVpcAttribute`.
+pub(super) fn modify_attribute(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    let vpc = id(params, "VpcId")?;
+    let mut given = Vec::new();
+    for (name, make) in ATTRIBUTES {
+        given.extend(params.bool(&format!("{name}.Value"))?.map(make));
+    }
+    match *given.as_slice() {
+        [attribute] => Ok(Ec2Command::ModifyVpcAttribute { vpc, attribute }),
+        [] => Err(input::missing_one_of(
+            "EnableDnsSupport, EnableDnsHostnames or EnableNetworkAddressUsageMetrics",
+        )),
+        [..] => Err(Ec2Error::new(
+            "InvalidParameterCombination",
+            "Fields for multiple attribute types specified; one can be changed at a time",
+        )),
+    }
+}
+
+/// `DescribeVpcAttribute`.
+pub(super) fn describe_attribute(world: &World, request: &Request<'_>) -> Result<String, Ec2Error> {
+    let view = View::new(world, request);
+    let id: VpcId = id(request.params, "VpcId")?;
+    let vpc = view.vpc(id).ok_or_else(|| super::describe::not_found::<Vpc>(id))?;
+    let name = request.params.required("Attribute")?;
+    let (element, value) = match name {
+        "enableDnsSupport" => ("enableDnsSupport", vpc.dns_support),
+        "enableDnsHostnames" => ("enableDnsHostnames", vpc.dns_hostnames),
+        "enableNetworkAddressUsageMetrics" => {
+            ("enableNetworkAddressUsageMetrics", vpc.usage_metrics)
+        }
+        _ => {
+            let why = "Expecting enableDnsSupport, enableDnsHostnames or \
+                       enableNetworkAddressUsageMetrics.";
+            return Err(request.params.invalid("Attribute", name, why).into());
+        }
+    };
+    Ok(request.respond(|x| {
+        x.el("vpcId", vpc.id);
+        x.nest(element, |x| x.el("value", value));
+    }))
+}
+
+/// `AssociateVpcCidrBlock`.
+pub(super) fn associate_cidr(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let cidr = block_of_request(request)?;
+    Ok(Ec2Command::AssociateVpcCidrBlock { vpc: id(request.params, "VpcId")?, cidr })
+}
+
+/// The answer to `AssociateVpcCidrBlock`.
+pub(super) fn cidr_associated(
+    _: &World,
+    after: &World,
+    reply: &Reply,
+    request: &Request<'_>,
+) -> String {
+    let vpc = match reply.main() {
+        Some(Key::Vpc(id)) => after.vpc(id),
+        _ => None,
+    };
+    request.respond(|x| {
+        let Some(vpc) = vpc else { return };
+        x.el("vpcId", vpc.id);
+        if let Some(block) = vpc.cidrs.last() {
+            x.nest("cidrBlockAssociation", |x| write_block(*block, "associating", x));
+        }
+    })
+}
+
+/// `DisassociateVpcCidrBlock`.
+pub(super) fn disassociate_cidr(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    Ok(Ec2Command::DisassociateVpcCidrBlock { association: id(request.params, "AssociationId")? })
+}
+
+/// The answer to `DisassociateVpcCidrBlock`.
+pub(super) fn cidr_disassociated(
+    before: &World,
+    _: &World,
+    _: &Reply,
+    request: &Request<'_>,
+) -> String {
+    let association: Option<VpcCidrAssociationId> =
+        request.params.get("AssociationId").and_then(|text| text.parse().ok());
+    let found = association.and_then(|id| {
+        let Key::Vpc(vpc) = before.whole(model::Part::VpcCidr(id))? else { return None };
+        let vpc = before.vpc(vpc)?;
+        vpc.cidrs.iter().find(|block| block.id == id).map(|block| (vpc.id, *block))
+    });
+    request.respond(|x| {
+        let Some((vpc, block)) = found else { return };
+        x.el("vpcId", vpc);
+        x.nest("cidrBlockAssociation", |x| write_block(block, "disassociating", x));
+    })
+}

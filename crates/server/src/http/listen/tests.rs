@@ -1,0 +1,321 @@
+//! Clients that keep a server waiting, and those that do not.
+
+use std::sync::Mutex;
+
+use axum::routing::{get, post};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+const SHORT: Limits = Limits {
+    headers: Duration::from_millis(50),
+    idle: Duration::from_millis(200),
+    body: Duration::from_millis(100),
+    body_rate: 1024,
+    unread: Duration::from_millis(500),
+    stop: Duration::from_millis(500),
+};
+
+/// Limits that no test runs into, for what is not about them.
+const LONG: Limits = Limits {
+    headers: Duration::from_secs(300),
+    idle: Duration::from_secs(300),
+    body: Duration::from_secs(300),
+    body_rate: 1024,
+    unread: Duration::from_secs(300),
+    stop: Duration::from_secs(300),
+};
+
+struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    served: JoinHandle<io::Result<()>>,
+    /// Lets `/wait` answer.
+    go: Arc<Notify>,
+    /// Told when `/wait` was asked.
+    asked: Arc<Notify>,
+    /// Told when an answer of `/endless` was given up.
+    given_up: Arc<Notify>,
+}
+
+/// Tells when it is dropped.
+struct Telling(Arc<Notify>);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+async fn server(limits: Limits) -> Server {
+    let (go, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (wait_go, wait_asked) = (Arc::clone(&go), Arc::clone(&asked));
+    let given_up = Arc::new(Notify::new());
+    let endless_given_up = Arc::clone(&given_up);
+    let router = Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route(
+            "/wait",
+            get(|| async move {
+                wait_asked.notify_one();
+                wait_go.notified().await;
+                "at last"
+            }),
+        )
+        .route(
+            "/endless",
+            get(move || async move {
+                let telling = Telling(endless_given_up);
+                let chunks = futures_util::stream::repeat_with(move || {
+                    let _ = &telling;
+                    Ok::<_, io::Error>(Bytes::from_static(&[0; 16 << 10]))
+                });
+                axum::body::Body::from_stream(chunks)
+            }),
+        )
+        .route(
+            "/echo",
+            post(|ConnectInfo(peer): ConnectInfo<SocketAddr>, body: axum::body::Body| async move {
+                assert!(peer.ip().is_loopback());
+                match body.collect().await {
+                    Ok(body) => (hyper::StatusCode::OK, body.to_bytes()),
+                    Err(error) if is_late(&error) => {
+                        (hyper::StatusCode::REQUEST_TIMEOUT, Bytes::from_static(b"late"))
+                    }
+                    Err(_) => (hyper::StatusCode::BAD_REQUEST, Bytes::from_static(b"short")),
+                }
+            }),
+        );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let served = tokio::spawn(serve(listener, router, Some(tls_handler()), limits, stop.clone()));
+    Server { address, stop, served, go, asked, given_up }
+}
+
+/// Says hello to whoever begins with TLS.
+fn tls_handler() -> TlsHandler {
+    Arc::new(|mut stream, _| {
+        Box::pin(async move {
+            let mut seen = [0; 3];
+            // Who does not go on is sent away by whoever serves it.
+            if stream.read_exact(&mut seen).await.is_ok() {
+                stream.write_all(&[&seen[..], b" goes here"].concat()).await.unwrap();
+            }
+        })
+    })
+}
+
+#[tokio::test]
+async fn a_connection_that_begins_with_tls_is_another_s() {
+    let server = server(LONG).await;
+    assert_eq!(send(&server, b"\x16\x03\x01").await, "\u{16}\u{3}\u{1} goes here");
+    let answer = send(&server, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.contains("200 OK") && answer.ends_with("hello"), "{answer}");
+    // Who has said nothing yet does not hold up the end.
+    let silent = TcpStream::connect(server.address).await.unwrap();
+    server.stop.cancel();
+    server.served.await.unwrap().unwrap();
+    drop(silent);
+}
+
+/// Sends something, and reads until the server closes.
+async fn send(server: &Server, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is an end too.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn who_sends_half_a_request_or_nothing_is_sent_away() {
+    let server = server(SHORT).await;
+    for half in [
+        "",
+        "G",
+        "GET / HTT",
+        "GET / HTTP/1.1\r\nhost: x\r\nx-long: ",
+        "PRI * HTT",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "\u{16}\u{3}\u{1}",
+    ] {
+        let answer = send(&server, half.as_bytes()).await;
+        assert!(!answer.contains("200"), "{half:?}: {answer}");
+    }
+    // After a whole one too.
+    let answer = send(&server, b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET /").await;
+    assert_eq!(answer.matches("200 OK").count(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn who_drips_a_request_is_sent_away() {
+    let server = server(SHORT).await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    let drip = tokio::spawn(async move {
+        writer.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        let mut pause = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            pause.tick().await;
+            if writer.write_all(b"a").await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut answer = Vec::new();
+    let _ = reader.read_to_end(&mut answer).await;
+    drip.await.unwrap();
+    assert!(!String::from_utf8_lossy(&answer).contains("200"));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let server = server(SHORT).await;
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\n";
+    for rest in ["content-length: 10\r\n\r\nabc", "transfer-encoding: chunked\r\n\r\n5\r\nab"] {
+        let answer = send(&server, format!("{head}{rest}").as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{rest:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_its_time_is_waited_for() {
+    let server = server(SHORT).await;
+    let waiting = async {
+        let request = b"GET /wait HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        send(&server, request).await
+    };
+    let idle = async {
+        server.asked.notified().await;
+        // Two whole idle times, as the server itself keeps them.
+        for _ in 0..2 {
+            assert_eq!(send(&server, b"").await, "");
+        }
+        server.go.notify_one();
+    };
+    let (answer, ()) = tokio::join!(waiting, idle);
+    assert!(answer.ends_with("at last"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_given_up() {
+    let server = server(SHORT).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    server.given_up.notified().await;
+    drop(stream);
+    // So is one that stops in the middle; one that goes on taking is not.
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut taken = vec![0; 32 << 20];
+    stream.read_exact(&mut taken).await.unwrap();
+    server.given_up.notified().await;
+}
+
+#[tokio::test]
+async fn a_connection_takes_many_requests() {
+    let server = server(LONG).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    for body in ["one", "three"] {
+        let length = body.len();
+        let request = format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with(body) {
+            let mut bytes = [0; 1024];
+            let n = stream.read(&mut bytes).await.unwrap();
+            assert_ne!(n, 0, "{answer}");
+            answer.push_str(std::str::from_utf8(&bytes[..n]).unwrap());
+        }
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn both_versions_are_spoken() {
+    let server = server(LONG).await;
+    for two in [false, true] {
+        let client: Client<_, Full<Bytes>> =
+            Client::builder(TokioExecutor::new()).http2_only(two).build_http();
+        for _ in 0..3 {
+            let url = format!("http://{}/", server.address);
+            let answer = client.get(url.parse().unwrap()).await.unwrap();
+            let expected = if two { hyper::Version::HTTP_2 } else { hyper::Version::HTTP_11 };
+            assert_eq!(answer.version(), expected);
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_done_before_a_stop() {
+    let server = server(LONG).await;
+    let done = Mutex::new(false);
+    let waiting = async {
+        let answer = send(&server, b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        *done.lock().unwrap() = true;
+        answer
+    };
+    let stopping = async {
+        server.asked.notified().await;
+        server.stop.cancel();
+        assert!(!*done.lock().unwrap());
+        server.go.notify_one();
+    };
+    let (answer, ()) = tokio::join!(waiting, stopping);
+    assert!(answer.ends_with("at last"), "{answer}");
+    server.served.await.unwrap().unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let server = server(Limits { stop: Duration::from_millis(50), ..LONG }).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    server.asked.notified().await;
+    server.stop.cancel();
+    server.served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn clients_that_are_waited_for_do_not_hold_up_a_stop() {
+    // Their limits are far away, and none of them closes.
+    let server = server(LONG).await;
+    let whole = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let settings = "\0\0\0\u{4}\0\0\0\0\0";
+    let mut open = Vec::new();
+    for said in [
+        "",
+        whole,
+        "GET / HTTP/1.1\r\nhost: x\r\nx-half: ",
+        &format!("{whole}GET /"),
+        "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc",
+        &format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{settings}"),
+        // Whoever asks that much and reads nothing takes no more answers at some time.
+        &whole.repeat(100_000),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        // What does not fit is of no use here.
+        let mut rest = said.as_bytes();
+        while let Ok(Ok(sent @ 1..)) =
+            tokio::time::timeout(Duration::from_millis(200), stream.write(rest)).await
+        {
+            rest = &rest[sent..];
+        }
+        open.push(stream);
+    }
+    server.stop.cancel();
+    server.served.await.unwrap().unwrap();
+    // Whoever sent a part of a body is told why it was not enough.
+    let mut answer = String::new();
+    open[4].read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}

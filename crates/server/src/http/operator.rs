@@ -1,0 +1,125 @@
+//! Endpoints of who runs the installation, under `/_causeway/`. The token follows from the data
+//! directory's key, so whoever reads that directory may use them. `causeway-api` has the types of
+//! their requests and answers.
+
+mod answer;
+mod audit;
+mod backup;
+mod context;
+mod environment;
+mod identity;
+mod input;
+mod installation;
+mod peer;
+mod peering_check;
+mod probe;
+mod viewer;
+mod why;
+mod workload;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, State as Shared};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use model::Caller;
+
+use self::answer::Problem;
+pub(crate) use self::context::Operator;
+use self::context::{PEER, REQUEST_ID};
+use crate::clock::{SystemIds, fresh_secret};
+
+/// Where the id of a request begins in a fresh secret: half of that is enough.
+const REQUEST_ID_BYTES: usize = 32;
+
+/// The routes.
+pub(crate) fn router(operator: Operator) -> Router {
+    let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
+    Router::new()
+        .route("/_causeway/status", get(installation::status))
+        .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
+        .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
+        .route("/_causeway/keys/{id}/rotate", post(identity::rotate_key))
+        .route("/_causeway/users", get(identity::users).post(identity::create_user))
+        .route("/_causeway/users/{email}/password", put(identity::set_password))
+        .route("/_causeway/tokens", post(identity::create_token))
+        .route("/_causeway/teams", get(identity::teams).post(identity::create_team))
+        .route("/_causeway/teams/{team}/members", put(identity::set_member))
+        .route("/_causeway/env", post(environment::env))
+        .route("/_causeway/spaces/{space}/limits", put(installation::set_limits))
+        .route("/_causeway/workloads/{*target}", get(workload::workload))
+        .route("/_causeway/logs/{*target}", get(workload::logs))
+        .route("/_causeway/audit", get(audit::audit))
+        .route("/_causeway/backup", post(backup::backup))
+        .route("/_causeway/clock", post(installation::clock))
+        .route("/_causeway/reset", post(installation::reset))
+        .route("/_causeway/sweep", post(installation::sweep))
+        .route("/_causeway/lost", get(installation::lost))
+        .route("/_causeway/lost/{*id}", delete(installation::delete_lost))
+        .method_not_allowed_fallback(no_method)
+        .layer(admit)
+        // They look by themselves at who asks: not only the operator may.
+        .merge(
+            Router::new()
+                .route("/_causeway/why", get(why::why))
+                .route("/_causeway/peering-check", get(peering_check::check))
+                .route("/_causeway/peer-plan", get(peer::plan))
+                .route("/_causeway/probe", post(probe::probe))
+                .method_not_allowed_fallback(no_method),
+        )
+        // What is public, for clients on other machines.
+        .merge(Router::new().route("/_causeway/ca.pem", get(environment::authorities)))
+        .with_state(operator)
+}
+
+/// Lets only the operator through; in emulator mode, which listens on loopback alone, anybody.
+async fn admit(
+    Shared(operator): Shared<Operator>,
+    headers: HeaderMap,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let token = headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    let now = operator.state.clock.now();
+    let bearer = token.and_then(|token| operator.state.authenticate(token.trim(), now));
+    let is_operator = bearer.as_ref().is_some_and(|bearer| bearer.caller == Caller::Operator);
+    if is_operator || operator.state.emulator {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let id = fresh_secret(&mut SystemIds).split_off(REQUEST_ID_BYTES);
+        let work = PEER.scope(peer, REQUEST_ID.scope(id.clone(), next.run(request)));
+        let mut answer = work.await;
+        let status = answer.status();
+        if status.is_server_error() {
+            tracing::warn!(request_id = id, %status, "an operator's request failed");
+        }
+        if let Ok(id) = http::HeaderValue::from_str(&id) {
+            answer.headers_mut().insert("request-id", id);
+        }
+        return answer;
+    }
+    let problem = Problem(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "This is for the operator alone. On the server's host, give --data DIR (or CAUSEWAY_DATA) \
+         so that the operator's token can be read from there."
+            .to_owned(),
+    );
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let caller = bearer.map(|bearer| bearer.caller);
+    audit::note_stranger(&operator.state, caller, peer, request.method(), &problem);
+    problem.into_response()
+}
+
+async fn no_method() -> Problem {
+    let message =
+        "This endpoint does not take that method. The `Allow` header names those it takes.";
+    Problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message.to_owned())
+}

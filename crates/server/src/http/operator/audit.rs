@@ -1,0 +1,206 @@
+//! The audit: who asked for what, when, from where, and what came of it.
+
+use std::net::IpAddr;
+
+use axum::extract::State as Shared;
+use axum::http::{Method, StatusCode};
+use model::{AccountId, Caller, Timestamp, World};
+use store::{AuditQuery, AuditRow, Store};
+
+use super::answer::{Answer, Problem, Reply, internal, missing};
+use super::context::Operator;
+use super::input::Asked;
+use crate::http::refusals::Refusal;
+use crate::http::state::State;
+
+/// Rows in one answer where nothing is said, and at most.
+const FEW: u32 = 100;
+const MOST: u32 = 1000;
+
+/// The rows that match, newest last. Where there are older ones, `before` is what to ask with for
+/// those.
+pub(super) async fn audit(
+    Shared(operator): Shared<Operator>,
+    Asked(wanted): Asked<api::AuditQuery>,
+) -> Answer<api::AuditPage> {
+    let query = operator.query(wanted)?;
+    let state = &operator.state;
+    let store = state.store.lock().expect("no holder panics").handle().map_err(internal)?;
+    let (asked, ledger) = (query.clone(), state.ledger.clone());
+    // A handle of its own, on a thread that may wait: all of the audit may have to be read. Refusals are
+    // recorded after they were answered, and who was told of one must find it.
+    let rows = tokio::task::spawn_blocking(move || {
+        ledger.wait_for_notes_blocking();
+        read(&*store, &asked)
+    });
+    let rows = rows.await;
+    let mut rows = rows.map_err(internal)?.map_err(internal)?;
+    if query.after.is_none() {
+        rows.reverse();
+    }
+    let full = u32::try_from(rows.len()).is_ok_and(|count| count == query.limit);
+    let before = rows.first().filter(|_| full && query.after.is_none()).map(|row| row.number);
+    let world = state.world();
+    let rows = rows.into_iter().map(|row| view(&world, row)).collect();
+    Ok(Reply(api::AuditPage { rows, before }))
+}
+
+fn read(store: &dyn Store, query: &AuditQuery) -> store::Result<Vec<AuditRow>> {
+    store.audit(query)
+}
+
+impl Operator {
+    fn query(&self, wanted: api::AuditQuery) -> Result<AuditQuery, Problem> {
+        let now = self.state.clock.now();
+        let time = |text: Option<String>| text.map(|text| time(&text, now)).transpose();
+        let world = self.state.world();
+        let space = match &wanted.space {
+            Some(name) => Some(match world.space_named(name) {
+                Some(space) => space.id.to_string(),
+                // One that is gone, by its id.
+                None => id(name, "space")?,
+            }),
+            None => None,
+        };
+        let team = match &wanted.team {
+            Some(name) => Some(self.team(name)?.to_string()),
+            None => None,
+        };
+        let account = match &wanted.account {
+            Some(name) => Some(self.account(name)?.to_string()),
+            None => None,
+        };
+        let refused = wanted.outcome.as_deref() == Some("refused");
+        Ok(AuditQuery {
+            account,
+            actor: wanted.who.map(|who| self.actor(&who)).transpose()?,
+            action: wanted.action,
+            outcome: wanted.outcome.filter(|_| !refused),
+            refused,
+            team,
+            space,
+            since: time(wanted.since)?,
+            until: time(wanted.until)?,
+            before: wanted.before,
+            after: wanted.after,
+            limit: wanted.limit.unwrap_or(FEW).clamp(1, MOST),
+            ..AuditQuery::default()
+        })
+    }
+
+    /// Who acted, as the audit has it: by an address, by an account, or by what they are.
+    fn actor(&self, who: &str) -> Result<String, Problem> {
+        match who {
+            "operator" | "system" | "nobody" => Ok(who.to_owned()),
+            email if email.contains('@') => Ok(Caller::User(self.user(email)?).to_string()),
+            account => Ok(format!("account/{}", self.account(account)?)),
+        }
+    }
+}
+
+fn id(text: &str, what: &str) -> Result<String, Problem> {
+    let id: Option<uuid::Uuid> = text.parse().ok();
+    id.map(|id| id.to_string()).ok_or_else(|| {
+        missing(format!("There is no {what} '{text}'; one that is gone is found by its id."))
+    })
+}
+
+/// A time, or how long ago it was, in milliseconds since 1970.
+fn time(text: &str, now: Timestamp) -> Result<i64, Problem> {
+    let at = text.parse::<Timestamp>().ok().map(Timestamp::millis);
+    let ago =
+        || model::parse_duration(text).ok().and_then(|ago| i64::try_from(ago.as_millis()).ok());
+    at.or_else(|| ago().map(|ago| now.millis().saturating_sub(ago))).ok_or_else(|| {
+        let text: String = text.chars().take(64).collect();
+        let message = format!(
+            "'{text}' is not a time: use 2026-01-31T12:00:00Z, or how long ago, such as 90m, 6h or 7d2h."
+        );
+        Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message)
+    })
+}
+
+fn view(world: &World, row: AuditRow) -> api::AuditRow {
+    api::AuditRow {
+        number: row.number,
+        time: Timestamp::from_millis(row.at),
+        who: who(world, &row.actor),
+        what: name(world, &row.resource),
+        actor: row.actor,
+        account: row.account,
+        action: row.action,
+        resource: row.resource,
+        team: row.team,
+        space: row.space,
+        source: row.source,
+        outcome: row.outcome,
+        message: row.message,
+        request_id: row.request_id,
+        revision: row.revision,
+    }
+}
+
+/// Who acted, by the name that people know.
+fn who(world: &World, actor: &str) -> String {
+    let named = match actor.split_once('/') {
+        Some(("user", id)) => {
+            id.parse().ok().and_then(|id| world.user(id)).map(|user| user.email.clone())
+        }
+        Some(("account", id)) => {
+            let id: Option<AccountId> = id.parse().ok();
+            id.and_then(|id| world.account(id)).map(|account| account.name.clone())
+        }
+        Some(_) | None => None,
+    };
+    named.unwrap_or_else(|| actor.to_owned())
+}
+
+/// What it was about, by its name where it has one and is still there.
+fn name(world: &World, resource: &str) -> String {
+    let space = || Some(world.space(resource.parse().ok()?)?.name.clone());
+    let app = || Some(world.app(resource.parse().ok()?)?.name.clone());
+    let team = || Some(world.team(resource.parse().ok()?)?.name.clone());
+    let user = || Some(world.user(resource.parse().ok()?)?.email.clone());
+    let addon = || Some(world.addon(resource.parse().ok()?)?.name.clone());
+    let dyno = || {
+        let dyno = world.dyno(resource.parse().ok()?)?;
+        Some(format!("{}/{}", world.app(dyno.app)?.name, dyno.name))
+    };
+    let named = space().or_else(app).or_else(team).or_else(user).or_else(addon).or_else(dyno);
+    named.unwrap_or_else(|| resource.to_owned())
+}
+
+/// Has the audit know of somebody who is not the operator.
+pub(super) fn note_stranger(
+    state: &State,
+    caller: Option<Caller>,
+    source: Option<IpAddr>,
+    method: &Method,
+    problem: &Problem,
+) {
+    let Problem(_, outcome, message) = problem;
+    let row = AuditRow {
+        actor: caller.map_or("nobody".to_owned(), |caller| caller.to_string()),
+        action: format!("{} /_causeway", if *method == Method::GET { "GET" } else { "POST" }),
+        outcome: (*outcome).to_owned(),
+        message: message.clone(),
+        ..AuditRow::default()
+    };
+    state.refused(Refusal { source, row });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        let now: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
+        let read = |text: &str| time(text, now).ok().map(Timestamp::from_millis);
+        assert_eq!(read("2026-01-30T00:00:00Z"), "2026-01-30T00:00:00Z".parse().ok());
+        assert_eq!(read("90m"), "2026-01-31T10:30:00Z".parse().ok());
+        assert_eq!(read("7d2h"), "2026-01-24T10:00:00Z".parse().ok());
+        for wrong in ["", "m", "7", "7w", "-1d", "é", "99999999999999999999d", "yesterday"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

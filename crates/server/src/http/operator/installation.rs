@@ -1,0 +1,116 @@
+//! The installation as a whole: its status, limits and clock, and what a start has set aside.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use model::{IdentityCommand, PlatformCommand, SystemCommand};
+
+use super::answer::{Answer, Problem, Reply, internal, missing};
+use super::context::{Operator, oldest_first};
+use super::input::{Fields, Segment};
+use crate::cleanup::lost::Lost;
+
+pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::Status> {
+    let world = operator.state.world();
+    let now = operator.state.clock.now();
+    let settings = operator.state.settings();
+    let spaces =
+        oldest_first(world.spaces(), |s| (s.created, s.id)).map(|space| api::SpaceSummary {
+            name: space.name.clone(),
+            state: space.state.name().to_owned(),
+            region: space.region,
+            cidr: space.cidr,
+        });
+    Ok(Reply(api::Status {
+        time: now,
+        instance: settings.instance.clone(),
+        region: settings.region,
+        platform_account: settings.platform_account,
+        emulator: settings.emulator,
+        accounts: world.accounts().count(),
+        spaces: spaces.collect(),
+        vpcs: world.vpcs().count(),
+        peerings: counted(world.peerings().map(|p| p.status(now).code())),
+        instances: counted(world.instances().map(|i| i.state.name())),
+        dynos: counted(world.dynos().filter(|d| d.is_live()).map(|d| d.state.name())),
+        fabric: operator.state.health.get(),
+        lost: set_aside(&operator.lost),
+    }))
+}
+
+pub(super) async fn lost(Shared(operator): Shared<Operator>) -> Answer<Vec<api::SetAside>> {
+    Ok(Reply(set_aside(&operator.lost)))
+}
+
+pub(super) fn set_aside(lost: &Lost) -> Vec<api::SetAside> {
+    let entries = lost.list().into_iter();
+    entries
+        .map(|entry| api::SetAside { id: entry.id, path: entry.path, since: entry.since })
+        .collect()
+}
+
+pub(super) async fn delete_lost(
+    Shared(operator): Shared<Operator>,
+    Segment(id): Segment,
+) -> Answer<api::Deleted> {
+    let (lost, named) = (operator.lost.clone(), id.clone());
+    let deleted = tokio::task::spawn_blocking(move || lost.delete(&named)).await;
+    match deleted.map_err(internal)?.map_err(internal)? {
+        true => {
+            tracing::info!(id, "deleted what was set aside, by the operator's order");
+            Ok(Reply(api::Deleted { id }))
+        }
+        false => Err(missing(format!("Nothing is set aside as '{id}'; `causeway lost` lists it."))),
+    }
+}
+
+/// How many there are of each state: what ended is kept for a while, and runs no more.
+pub(super) fn counted(states: impl Iterator<Item = &'static str>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for state in states {
+        *counts.entry(state.to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+pub(super) async fn set_limits(
+    Shared(operator): Shared<Operator>,
+    Segment(name): Segment,
+    Fields(body): Fields<api::SetPeeringLimit>,
+) -> Answer<api::PeeringLimit> {
+    let space = operator.state.world().space_named(&name).map(|s| s.id).ok_or_else(|| {
+        missing(format!("There is no space '{name}'; `causeway spaces` lists them."))
+    })?;
+    operator.run(PlatformCommand::SetPeeringLimit { space, limit: body.peerings }).await?;
+    Ok(Reply(api::PeeringLimit { space: name, peerings: body.peerings }))
+}
+
+pub(super) async fn clock(
+    Shared(operator): Shared<Operator>,
+    Fields(body): Fields<api::AdvanceClock>,
+) -> Answer<api::ClockAdvanced> {
+    if !operator.state.clock.may_move() {
+        let message = "The clock is the machine's own; start the server with --test-clock.";
+        return Err(Problem(StatusCode::CONFLICT, "conflict", message.to_owned()));
+    }
+    operator.run(IdentityCommand::AdvanceClock { seconds: body.advance_seconds }).await?;
+    operator.planner.sweep().await;
+    Ok(Reply(api::ClockAdvanced { now: operator.state.clock.now() }))
+}
+
+pub(super) async fn reset(Shared(operator): Shared<Operator>) -> Answer<api::Empty> {
+    if !operator.state.emulator {
+        let message = "Only a server that was started with --emulator can be emptied.".to_owned();
+        return Err(Problem(StatusCode::CONFLICT, "conflict", message));
+    }
+    operator.run(SystemCommand::Reset).await?;
+    operator.state.default_vpcs_made.lock().expect("no holder panics").clear();
+    operator.planner.sweep().await;
+    Ok(Reply(api::Empty {}))
+}
+
+pub(super) async fn sweep(Shared(operator): Shared<Operator>) -> Answer<api::Fabric> {
+    let fabric = operator.planner.sweep().await.ok_or_else(|| internal("the loop has ended"))?;
+    Ok(Reply(fabric))
+}

@@ -1,0 +1,235 @@
+//! The Platform API: the space's side, as the Heroku CLI and Terraform speak it (`heroku.md`).
+//!
+//! Every route is a line of `routes::ROUTES`, with the team, space or app that the caller must
+//! belong to. A request is authenticated and scoped. Then it is either answered from the world of
+//! the last commit, or turned into a command for the ledger and answered from the result.
+
+mod absent;
+mod addon;
+mod app;
+mod attachment;
+mod blob;
+mod body;
+mod call;
+mod domain;
+mod dyno;
+mod failure;
+mod formation;
+mod headers;
+mod host;
+mod identity;
+mod inbound;
+mod log;
+mod member;
+mod page;
+mod peering;
+mod peering_check;
+mod precondition;
+mod release;
+mod release_output;
+mod respond;
+mod route;
+mod routes;
+mod session;
+mod sign_in;
+mod size;
+mod slug;
+mod space;
+mod space_access;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{ConnectInfo, RawPathParams, Request};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use axum::routing::on;
+use model::{Caller, Command, Timestamp};
+
+use self::body::Body;
+use self::call::{Call, Outcome};
+use self::failure::Failure;
+use self::headers::RequestIds;
+use self::respond::{note_stranger, respond};
+use self::route::{Method, Route, Scope, Work};
+use self::routes::{RATE_LIMITS, ROUTES};
+use crate::clock::SystemIds;
+use crate::credentials::{fresh_token, token_hash};
+use crate::http::state::{Bearer, Origin, State};
+use crate::ledger::{Committed, OnlyIf};
+
+/// The router of the Platform API, with JSON answers for unknown paths and methods.
+///
+/// It has a fallback, so routers that it is merged with must have none. The audit keeps the
+/// client's address if it is known as [`ConnectInfo`].
+pub(crate) fn router(state: Arc<State>) -> Router {
+    let mut router = blob::router(Arc::clone(&state))
+        .merge(log::router(Arc::clone(&state)))
+        .merge(release_output::router(Arc::clone(&state)))
+        .merge(absent::buildpack_registry());
+    for route in ROUTES {
+        let state = Arc::clone(&state);
+        let serve = move |params: Result<RawPathParams, RawPathParamsRejection>,
+                          request: Request| {
+            serve(state, route, params, request)
+        };
+        router = router.route(route.path, on(route.method.filter(), serve));
+    }
+    router
+        .method_not_allowed_fallback(|request: Request| refuse(request, Failure::no_method()))
+        .fallback(|request: Request| refuse(request, Failure::no_endpoint()))
+}
+
+fn refuse(request: Request, failure: Failure) -> std::future::Ready<Response> {
+    let ids = RequestIds::new(&mut SystemIds, request.headers());
+    std::future::ready(respond(Err(failure), None, &HeaderMap::new(), &ids, None))
+}
+
+/// Answers one request.
+async fn serve(
+    state: Arc<State>,
+    route: &'static Route,
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+) -> Response {
+    let ids = RequestIds::new(&mut SystemIds, request.headers());
+    let (parts, body) = request.into_parts();
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let origin = Origin { address, request_id: ids.own.clone() };
+    let authority = parts.uri.authority().map(Authority::as_str);
+    let base = headers::base(&parts.headers, authority);
+    let now = state.clock.now();
+    let known = sign_in::identify(&state, route, &parts.headers, &origin, now).await;
+    let caller = known.as_ref().ok().map(|bearer| bearer.caller);
+    let auditing = Arc::clone(&state);
+    let (outcome, remaining) = match known {
+        Ok(bearer) => {
+            let (counted, remaining) = count(&state, route, &bearer, now);
+            let uri = parts.uri.clone();
+            let received = Received { params, uri, body, headers: &parts.headers, base };
+            let outcome = match counted {
+                Ok(()) => answer(state, route, bearer, received, &origin).await,
+                Err(failure) => Err(failure),
+            };
+            (outcome, Some(remaining))
+        }
+        Err(failure) => (Err(failure), None),
+    };
+    if let Err(failure) = &outcome {
+        let action = format!("{} {}", route.method.name(), route.path);
+        note_stranger(&auditing, failure, caller, action, &origin);
+    }
+    respond(outcome, Some(route.method), &parts.headers, &ids, remaining)
+}
+
+/// Counts a request towards the user's rate limit, which all of the user's tokens share. Returns
+/// how many requests are left. The operator has no limit.
+fn count(
+    state: &State,
+    route: &Route,
+    bearer: &Bearer,
+    now: Timestamp,
+) -> (Result<(), Failure>, u32) {
+    let Caller::User(user) = bearer.caller else { return (Ok(()), state.rates.unlimited()) };
+    if route.path == RATE_LIMITS {
+        return (Ok(()), state.rates.remaining(user, now));
+    }
+    match state.rates.take(user, now) {
+        Ok(remaining) => (Ok(()), remaining),
+        Err(wait) => {
+            let milliseconds = wait.as_millis();
+            let message = format!(
+                "Your account reached the API rate limit. The next request is taken in \
+                 {milliseconds} ms; `GET {RATE_LIMITS}` says how many are left."
+            );
+            (Err(Failure::too_many(message, wait)), 0)
+        }
+    }
+}
+
+/// The parts of a request that was received.
+struct Received<'a> {
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    uri: Uri,
+    body: axum::body::Body,
+    headers: &'a HeaderMap,
+    base: String,
+}
+
+async fn answer(
+    state: Arc<State>,
+    route: &'static Route,
+    bearer: Bearer,
+    received: Received<'_>,
+    origin: &Origin,
+) -> Outcome {
+    headers::check_accept(received.headers)?;
+    let params = received
+        .params
+        .map_err(|_| Failure::bad_request("The path is not UTF-8."))?
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let body =
+        if route.method.has_body() { Body::read(received.body).await? } else { Body::default() };
+    let (world, now) = (state.world(), state.clock.now());
+    let Bearer { caller, token } = bearer;
+    let Received { uri, base, .. } = received;
+    let call = Call { state, world, caller, token, now, params, uri, body, base };
+    let only_if = match route.method {
+        Method::Get => None,
+        Method::Post | Method::Put | Method::Patch | Method::Delete => {
+            precondition::of(route, &call, received.headers)
+        }
+    };
+    let submit = Submit { call: &call, origin, only_if };
+    match &route.scope {
+        Scope::User(work) | Scope::SignIn(work) => submit.run(work, &()).await,
+        Scope::Token(work) => submit.run(work, &session::find(&call)?).await,
+        Scope::Team(work) => submit.run(work, &call.team(call.param("team"))?).await,
+        Scope::Space(work) => submit.run(work, &call.space(call.param("space"))?).await,
+        Scope::App(work) => submit.run(work, &call.app(call.param("app"))?).await,
+        Scope::Addon(work) => submit.run(work, &call.addon(call.param("addon"))?).await,
+        Scope::Attachment(work) => submit.run(work, &attachment::find(&call)?).await,
+    }
+}
+
+/// What a command is submitted to the ledger with.
+struct Submit<'a> {
+    call: &'a Call,
+    origin: &'a Origin,
+    only_if: Option<OnlyIf>,
+}
+
+impl Submit<'_> {
+    async fn run<S>(self, work: &Work<S>, subject: &S) -> Outcome {
+        let call = self.call;
+        match work {
+            Work::Read(read) => read(call, subject),
+            Work::Write(parse, show) => {
+                let committed = self.submit(parse(call, subject)?).await?;
+                show(call, subject, &committed)
+            }
+            Work::People(parse, show) => {
+                let committed = self.submit(parse(call, subject)?).await?;
+                show(call, subject, &committed)
+            }
+            Work::Issue(parse, show) => {
+                let secret = fresh_token(&mut SystemIds);
+                let committed = self.submit(parse(call, subject, token_hash(&secret))?).await?;
+                show(call, subject, &committed, &secret)
+            }
+        }
+    }
+
+    async fn submit(self, command: impl Into<Command>) -> Result<Committed, Failure> {
+        let Self { call, origin, only_if } = self;
+        Ok(call.state.submit_if(call.caller, command, origin, only_if).await?)
+    }
+}

@@ -1,0 +1,95 @@
+//! The definition of a route: its method, its path, its scope, and the functions that carry it out.
+//!
+//! The scope says what the caller must belong to. It is checked before the route's own functions
+//! run, which take the team, space or app as a parameter, so that the check cannot be forgotten.
+
+use std::sync::Arc;
+
+use axum::routing::MethodFilter;
+use model::{Addon, App, IdentityCommand, PlatformCommand, Space, Team, Token};
+
+use super::attachment::Attachment;
+use super::call::{Call, Outcome};
+use super::failure::Failure;
+use crate::ledger::Committed;
+
+/// A route.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) scope: Scope,
+}
+
+/// The methods of this API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// What the caller must belong to, with the functions that carry the route out.
+pub(super) enum Scope {
+    /// Any authenticated caller.
+    User(Work<()>),
+    /// Any caller, who may also authenticate by a password to get a token.
+    SignIn(Work<()>),
+    /// The caller's own token in the path.
+    Token(Work<Arc<Token>>),
+    /// The team in the path.
+    Team(Work<Arc<Team>>),
+    /// The team of the space in the path.
+    Space(Work<Arc<Space>>),
+    /// The team of the app in the path.
+    App(Work<Arc<App>>),
+    /// The team of the app that the add-on in the path is of.
+    Addon(Work<Arc<Addon>>),
+    /// The teams of both apps of the attachment in the path.
+    Attachment(Work<Attachment>),
+}
+
+/// The functions that carry a route out.
+pub(super) enum Work<S> {
+    /// Reads the world.
+    Read(fn(&Call, &S) -> Outcome),
+    /// Submits a command about users, teams and tokens, and shows the result.
+    People(fn(&Call, &S) -> Result<IdentityCommand, Failure>, fn(&Call, &S, &Committed) -> Outcome),
+    /// Makes a secret, submits a command that stores its hash, and shows the secret once.
+    Issue(
+        fn(&Call, &S, String) -> Result<IdentityCommand, Failure>,
+        fn(&Call, &S, &Committed, &str) -> Outcome,
+    ),
+    /// Submits a command, and shows the result.
+    Write(fn(&Call, &S) -> Result<PlatformCommand, Failure>, fn(&Call, &S, &Committed) -> Outcome),
+}
+
+impl Method {
+    /// The router's filter for the method.
+    pub(super) const fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Patch => MethodFilter::PATCH,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+
+    /// The method's name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Whether requests have a body.
+    pub(super) const fn has_body(self) -> bool {
+        matches!(self, Self::Post | Self::Put | Self::Patch)
+    }
+}

@@ -1,0 +1,17 @@
+//! The whole router, in process, over a real store.
+
+mod absent;
+mod addons;
+mod apps;
+mod authorization;
+mod bad_input;
+pub(crate) mod fixture;
+pub(crate) mod fuzz;
+mod golden;
+mod logs;
+mod peering_check;
+mod people;
+mod release_output;
+mod session;
+mod transport;
+mod writes;

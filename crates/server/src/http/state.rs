@@ -1,0 +1,322 @@
+//! The state that all requests share.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use aws::sigv4::SigningKey;
+use edge::Shares;
+use fabric::driver::Dialer;
+use model::{
+    AccessKeyId, AccountId, Caller, CodeRoom, Command, Region, Scope, Settings, Timestamp, UserId,
+    World,
+};
+use store::{Secret, Store};
+use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
+
+use crate::apps::console::Console;
+use crate::apps::logs::Logs;
+use crate::apps::plans::Plans;
+use crate::apps::rendezvous::Rendezvous;
+use crate::apps::router_log::{NoRouterLog, RouterLog};
+use crate::apps::slugs::Slugs;
+use crate::apps::web::Web;
+use crate::backup::{Sources, Workspace};
+use crate::clock::Clock;
+use crate::credentials::{OwnToken, find_token, open_access_key, operator_token};
+use crate::http::passwords::Passwords;
+use crate::http::rate_limits::RateLimits;
+use crate::http::refusals::{Refusal, Refusals};
+use crate::http::sign_in_limits::SignInLimits;
+use crate::ledger::{self, Committed, Ledger, LedgerError, OnlyIf, Request};
+use crate::party::Party;
+use crate::reconcile::Health;
+
+/// The most concurrent log readers. For each, the logs of an app's dynos are read four times a
+/// second.
+const MOST_LOG_READERS: usize = 64;
+
+/// The most packets that are being tried at a time. Each takes a thread for some seconds at most.
+const MOST_DIALS: usize = 32;
+
+/// The state that all requests share.
+pub struct State {
+    /// The handle of the ledger.
+    pub ledger: Ledger,
+    /// The server's clock.
+    pub clock: Arc<Clock>,
+    /// The key that encrypts secrets and derives tokens.
+    pub secret: Secret,
+    /// Whether the server is an emulator, which accepts any credentials.
+    pub emulator: bool,
+    /// The health of the fabric.
+    pub health: Arc<Health>,
+    /// Access to running workloads.
+    pub console: Arc<dyn Console>,
+    /// A second handle of the store for backups and audit queries, so that they do not delay the
+    /// writer.
+    pub store: std::sync::Mutex<Box<dyn Store>>,
+    /// In emulator mode: the accounts and regions whose default VPC exists.
+    pub default_vpcs_made: std::sync::Mutex<HashSet<Scope>>,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// Limits failed attempts to sign in.
+    pub sign_in_limits: SignInLimits,
+    /// The rate limit of each user at the Platform API.
+    pub rates: RateLimits<UserId>,
+    /// The rate limit of each account at EC2's API.
+    pub account_rates: RateLimits<AccountId>,
+    /// Counts refused requests for the audit.
+    pub refusals: Refusals,
+    /// The directory of slugs.
+    pub slugs: Slugs,
+    /// The names and ports under which apps are served.
+    pub web: Web,
+    /// The data services on offer.
+    pub plans: Plans,
+    /// The root directory of the machine that data services run on, which must have their programs.
+    /// `None` if none run.
+    pub programs: Option<PathBuf>,
+    /// The platform's own log lines.
+    pub logs: Arc<Logs>,
+    /// The shares of concurrent log readers.
+    pub log_readers: Shares<Party>,
+    /// The request log of apps.
+    pub router_log: Arc<dyn RouterLog>,
+    /// Sessions of clients that are attached to dynos.
+    pub rendezvous: Arc<Rendezvous>,
+    /// The directories and locks of backups.
+    pub backups: Arc<Workspace>,
+    /// Sends packets from interfaces of this machine; `None` where no packets are carried.
+    pub dialer: Option<Arc<dyn Dialer>>,
+    /// The shares of packets that are being tried.
+    pub dials: Shares<Party>,
+    /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
+    pub closing: CancellationToken,
+    signing_keys: SigningKeys,
+    /// The shares of commands that wait for the writer.
+    pub(crate) commands: Shares<Party>,
+}
+
+impl State {
+    /// The state of an installation in a data directory.
+    pub fn new(
+        data: &Path,
+        ledger: Ledger,
+        clock: Arc<Clock>,
+        secret: Secret,
+        health: Arc<Health>,
+        console: Arc<dyn Console>,
+        store: Box<dyn Store>,
+    ) -> Self {
+        let emulator = ledger.world().settings().is_some_and(|s| s.emulator);
+        let store = std::sync::Mutex::new(store);
+        let default_vpcs_made = std::sync::Mutex::default();
+        let signing_keys = SigningKeys::default();
+        Self {
+            ledger,
+            clock,
+            secret,
+            emulator,
+            health,
+            console,
+            store,
+            default_vpcs_made,
+            passwords: Passwords::default(),
+            sign_in_limits: SignInLimits::default(),
+            rates: RateLimits::per_hour(0),
+            account_rates: RateLimits::per_second(0),
+            refusals: Refusals::default(),
+            slugs: Slugs::at(data.join("slugs"), CodeRoom::default()),
+            web: Web::default(),
+            plans: Plans::default(),
+            programs: None,
+            logs: Arc::default(),
+            log_readers: Shares::new(MOST_LOG_READERS),
+            router_log: Arc::new(NoRouterLog),
+            rendezvous: Arc::default(),
+            backups: Arc::new(Workspace::at(data)),
+            dialer: None,
+            dials: Shares::new(MOST_DIALS),
+            closing: CancellationToken::new(),
+            signing_keys,
+            commands: Shares::new(ledger::QUEUE),
+        }
+    }
+
+    /// Sets the rate limits of users, per hour, and of accounts, per second; 0 for no limit. An
+    /// emulator has none.
+    #[must_use]
+    pub fn with_rate_limits(self, per_hour: u32, per_second: u32) -> Self {
+        let of = |limit| if self.emulator { 0 } else { limit };
+        Self {
+            rates: RateLimits::per_hour(of(per_hour)),
+            account_rates: RateLimits::per_second(of(per_second)),
+            ..self
+        }
+    }
+
+    /// The sources of a backup.
+    pub fn backup_sources(&self) -> Sources<'_> {
+        Sources {
+            workspace: &self.backups,
+            store: &self.store,
+            created: self.clock.now(),
+            slugs: &self.slugs.directory,
+            plans: &self.plans,
+            console: &*self.console,
+        }
+    }
+
+    /// The world as of the last commit.
+    pub fn world(&self) -> Arc<World> {
+        self.ledger.world()
+    }
+
+    /// The settings of the installation.
+    pub fn settings(&self) -> Arc<Settings> {
+        let world = self.world();
+        Arc::clone(world.settings().expect("a server serves only after it was set up"))
+    }
+
+    /// Submits a command to the ledger.
+    ///
+    /// # Errors
+    ///
+    /// The command is refused, or the ledger fails.
+    pub async fn submit(
+        &self,
+        caller: Caller,
+        command: impl Into<Command>,
+        origin: &Origin,
+    ) -> Result<Committed, LedgerError> {
+        self.submit_if(caller, command, origin, None).await
+    }
+
+    /// Submits a command that is refused unless a condition holds for the world that it is decided
+    /// on.
+    ///
+    /// # Errors
+    ///
+    /// The command is refused, or the ledger fails.
+    pub async fn submit_if(
+        &self,
+        caller: Caller,
+        command: impl Into<Command>,
+        origin: &Origin,
+        only_if: Option<OnlyIf>,
+    ) -> Result<Committed, LedgerError> {
+        // The operator is not limited.
+        let _share = match Party::of(caller) {
+            Party::Operator => None,
+            party => Some(self.commands.take([party]).map_err(|_| LedgerError::Busy)?),
+        };
+        let request = Request {
+            caller,
+            command: command.into(),
+            source: origin.address,
+            request_id: origin.request_id.clone(),
+            only_if,
+        };
+        self.ledger.submit(request).await
+    }
+
+    /// Records a request in the audit that was refused before it became a command.
+    pub fn refused(&self, refusal: Refusal) {
+        let row = self.refusals.count(refusal, self.clock.now());
+        // If the ledger's queue is full, the row is dropped.
+        let _ = self.ledger.note(row.into_iter().collect());
+    }
+
+    /// Records refused requests that were counted long enough, or all of them if `all` is set.
+    pub fn note_refusals(&self, all: bool) {
+        let _ = self.ledger.note(self.refusals.counted(self.clock.now(), all));
+    }
+
+    /// The caller that a bearer token belongs to, if the token is valid.
+    pub fn authenticate(&self, token: &str, now: Timestamp) -> Option<Bearer> {
+        let operator = operator_token(&self.secret);
+        if bool::from(operator.as_bytes().ct_eq(token.as_bytes())) {
+            return Some(Bearer { caller: Caller::Operator, token: None });
+        }
+        let world = self.world();
+        let found = find_token(&world, token).filter(|found| found.is_live(now))?;
+        let own = OwnToken { id: found.id, secret: token.to_owned() };
+        Some(Bearer { caller: Caller::User(found.user), token: Some(own) })
+    }
+
+    /// In emulator mode: the first user, who any unknown token belongs to.
+    pub fn anybody(&self) -> Option<Bearer> {
+        let first = || self.world().users().next().map(|user| Caller::User(user.id));
+        self.emulator.then(first)?.map(|caller| Bearer { caller, token: None })
+    }
+
+    /// The signing key of an access key for a day, region and service.
+    pub fn signing_key(
+        &self,
+        id: AccessKeyId,
+        date: &str,
+        region: &str,
+        service: &str,
+    ) -> Option<SigningKey> {
+        self.signing_keys.get(&self.world(), &self.secret, id, date, region, service)
+    }
+
+    /// The region of requests that name none.
+    pub fn region(&self) -> Region {
+        self.settings().region
+    }
+}
+
+/// The sender of a request.
+#[derive(Clone)]
+pub struct Bearer {
+    /// The user or the operator.
+    pub caller: Caller,
+    /// The token, if it is a user's.
+    pub token: Option<OwnToken>,
+}
+
+/// The origin of a request, for the audit.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// The client's address.
+    pub address: Option<std::net::IpAddr>,
+    /// The request id that the client is told.
+    pub request_id: String,
+}
+
+/// A cache of derived signing keys, which saves four HMACs a request. It is cleared when it is
+/// full.
+#[derive(Default)]
+struct SigningKeys(RwLock<HashMap<(AccessKeyId, String), SigningKey>>);
+
+impl SigningKeys {
+    const MOST: usize = 4096;
+
+    fn get(
+        &self,
+        world: &World,
+        secret: &Secret,
+        id: AccessKeyId,
+        date: &str,
+        region: &str,
+        service: &str,
+    ) -> Option<SigningKey> {
+        // The world is asked first, because a removed key must not sign any more.
+        let key = world.access_key(id)?;
+        let at = (id, format!("{date}/{region}/{service}"));
+        if let Some(found) = self.0.read().expect("no holder panics").get(&at) {
+            return Some(found.clone());
+        }
+        let plain = open_access_key(secret, id, &key.sealed_secret)?;
+        let derived = SigningKey::derive(&plain, date, region, service);
+        let mut keys = self.0.write().expect("no holder panics");
+        if keys.len() >= Self::MOST {
+            keys.clear();
+        }
+        keys.insert(at, derived.clone());
+        Some(derived)
+    }
+}

@@ -1,0 +1,571 @@
+//! The ledger's writer: it decides on commands, has the store keep what they change, publishes the world
+//! that comes of it, and answers.
+//!
+//! What was decided stands only once it was committed. If another writer was faster, what it committed is
+//! read and everything is decided anew, refusals too. If a commit fails and leaves open whether it took
+//! effect, the store is asked before anybody is answered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use model::{Caller, Change, Code, IdSource, Key, Record, Refused, World};
+use store::{AuditRow, Batch, Row, Secret, Store};
+use tokio::sync::{oneshot, watch};
+
+use super::request::{Committed, LedgerError, Request};
+use super::{audit_scope, document};
+use crate::clock::Clock;
+use crate::loops::{Pulse, Supervisor};
+use os::error_chain;
+
+/// Commands that share one commit at most: bounds the latency of the first of them.
+const MAX_BATCH: usize = 512;
+
+/// How often in a row a commit may be called a conflict though the store has nothing new. Real conflicts
+/// are without a bound: with each of them somebody else's commit took effect.
+const MOST_EMPTY_CONFLICTS: u32 = 3;
+
+/// What a commit changed, for those who follow.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The world before it.
+    pub before: Arc<World>,
+    /// The world after it.
+    pub after: Arc<World>,
+    /// The difference.
+    pub changes: Vec<Change>,
+    /// The store's revision of the world after it.
+    pub revision: u64,
+}
+
+/// What the writer works with.
+pub struct Parts {
+    /// The store that keeps the world.
+    pub store: Box<dyn Store>,
+    /// The key that seals secrets in the store.
+    pub secret: Secret,
+    /// The source of new ids.
+    pub ids: Box<dyn IdSource + Send>,
+    /// The clock.
+    pub clock: Arc<Clock>,
+    /// Called with each commit, in order. Must not block.
+    pub follow: Box<dyn FnMut(Step) + Send>,
+    /// The supervisor of the writer's thread.
+    pub supervisor: Supervisor,
+}
+
+/// A message to the writer.
+pub(super) enum Item {
+    /// A command, which is answered.
+    Command(Box<Queued>),
+    /// Rows for the audit alone.
+    Note(Vec<AuditRow>),
+    /// Is answered once everything that was queued before it was handled.
+    Barrier(oneshot::Sender<()>),
+    /// A request to show that it is not stuck.
+    Wake,
+    /// The writer is to end.
+    Stop,
+}
+
+/// A command with the way back to its caller.
+pub(super) struct Queued {
+    pub(super) request: Request,
+    pub(super) answer: Answer,
+}
+
+/// What a caller is told of its command.
+pub(super) type Outcome = Result<Committed, LedgerError>;
+
+/// The way back to a caller. Where the writer panics, the caller is told that the outcome is unknown, not
+/// that the server is stopping and nothing was done.
+pub(super) struct Answer(Option<oneshot::Sender<Outcome>>);
+
+impl Answer {
+    /// Makes an answer, and the receiver that gets it.
+    pub(super) fn new() -> (Self, oneshot::Receiver<Outcome>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Some(sender)), receiver)
+    }
+
+    fn send(mut self, outcome: Outcome) {
+        // A caller that went away needs no answer.
+        let _ = self.0.take().map(|sender| sender.send(outcome));
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.0.take().map(|sender| sender.send(Err(LedgerError::Unknown)));
+        }
+    }
+}
+
+/// Reads the whole world from a store, with its revision.
+///
+/// # Errors
+///
+/// The store's, and rows that cannot be read.
+pub(crate) fn load(store: &mut dyn Store, secret: &Secret) -> store::Result<(World, u64)> {
+    let mut world = World::default();
+    let revision = store.load(&mut |row| {
+        world.apply(&Change::Put(document::read(&row, secret)?));
+        Ok(())
+    })?;
+    Ok((world, revision))
+}
+
+/// The writer: the only one that changes the world.
+pub(super) struct Writer {
+    parts: Parts,
+    /// The world as it is published.
+    world: Arc<ArcSwap<World>>,
+    /// The revision of that world, for others to read.
+    published: watch::Sender<u64>,
+    revision: u64,
+    /// The id of the next batch.
+    next_batch: u64,
+    /// The store may have more than the world, or could not be asked: read what is new before going on.
+    behind: bool,
+}
+
+/// Some commands, decided in turn, each on the world that the one before left.
+struct Decided {
+    /// The world after all of them.
+    world: Arc<World>,
+    changes: Vec<Change>,
+    audit: Vec<AuditRow>,
+    /// What becomes of each command if this is committed.
+    results: Vec<Result<Committed, Refused>>,
+}
+
+/// What became of a commit.
+enum Commit {
+    /// It is durable.
+    Done,
+    /// Another writer was faster, and nothing was changed.
+    Conflict,
+    /// It is not in effect, or nobody can say; this is for the callers.
+    Failed(LedgerError),
+}
+
+impl Writer {
+    /// Loads the world.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`], and where the system gives no random bytes.
+    pub(super) fn new(mut parts: Parts) -> store::Result<Self> {
+        let (world, revision) = load(&mut *parts.store, &parts.secret)?;
+        set_clock(&parts.clock, &world);
+        Ok(Self {
+            parts,
+            world: Arc::new(ArcSwap::from_pointee(world)),
+            published: watch::Sender::new(revision),
+            revision,
+            // Counted from a start at random, so that no two writers have one in common.
+            next_batch: getrandom::u64().map_err(store::Error::Random)?,
+            behind: false,
+        })
+    }
+
+    /// The world as it is published, and the revisions of those that are.
+    pub(super) fn published(&self) -> (Arc<ArcSwap<World>>, watch::Receiver<u64>) {
+        (Arc::clone(&self.world), self.published.subscribe())
+    }
+
+    /// Takes what is queued, turn by turn, until it is told to stop.
+    pub(super) fn run(&mut self, queue: &Receiver<Item>, pulse: &Pulse) {
+        loop {
+            pulse.idle();
+            let Ok(first) = queue.recv() else { return };
+            let (mut entries, mut notes, mut barriers) = (Vec::new(), Vec::new(), Vec::new());
+            let items = std::iter::once(first).chain(queue.try_iter().take(MAX_BATCH - 1));
+            let mut stopping = false;
+            for item in items {
+                match item {
+                    Item::Command(entry) => entries.push(*entry),
+                    Item::Note(rows) => notes.extend(rows),
+                    Item::Barrier(passed) => barriers.push(passed),
+                    Item::Wake => {}
+                    Item::Stop => {
+                        stopping = true;
+                        break;
+                    }
+                }
+            }
+            self.turn(entries, notes, pulse);
+            for passed in barriers {
+                // Whoever asked may have gone away.
+                let _ = passed.send(());
+            }
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    /// Decides on some commands in turn, commits them together, publishes, answers.
+    fn turn(&mut self, entries: Vec<Queued>, mut notes: Vec<AuditRow>, pulse: &Pulse) {
+        pulse.turn();
+        if self.behind
+            && let Err(error) = self.catch_up()
+        {
+            tracing::error!(error = error_chain(&error), "the store cannot be read");
+            return answer_all(entries, &LedgerError::from(&error));
+        }
+        let noted = notes.len();
+        let mut empty_conflicts = 0;
+        loop {
+            let mut decided = self.decide(&entries, notes);
+            let failed = match self.commit(&mut decided) {
+                Commit::Done => return self.publish_and_answer(entries, decided),
+                Commit::Failed(error) => error,
+                Commit::Conflict => {
+                    let revision = self.revision;
+                    let caught_up = self.catch_up();
+                    empty_conflicts =
+                        if self.revision > revision { 0 } else { empty_conflicts + 1 };
+                    match caught_up {
+                        Ok(()) if empty_conflicts <= MOST_EMPTY_CONFLICTS => {
+                            notes = std::mem::take(&mut decided.audit);
+                            notes.truncate(noted);
+                            pulse.turn();
+                            continue;
+                        }
+                        Ok(()) => {
+                            tracing::error!(
+                                revision,
+                                "the store reports a revision whose changes it does not have"
+                            );
+                            LedgerError::Store
+                        }
+                        Err(error) => {
+                            tracing::error!(
+                                error = error_chain(&error),
+                                "the store cannot be read"
+                            );
+                            LedgerError::from(&error)
+                        }
+                    }
+                }
+            };
+            return self.answer_failed(entries, decided, &failed);
+        }
+    }
+
+    /// Decides on commands, each on the world that the one before left.
+    fn decide(&mut self, entries: &[Queued], notes: Vec<AuditRow>) -> Decided {
+        let mut decided = Decided {
+            world: self.world.load_full(),
+            changes: Vec::new(),
+            audit: notes,
+            results: Vec::with_capacity(entries.len()),
+        };
+        for Queued { request, .. } in entries {
+            let (at, outcome) = self.decide_one(&decided.world, request);
+            let quiet = request.caller == Caller::System
+                && outcome.as_ref().is_ok_and(|outcome| outcome.changes.is_empty());
+            if !quiet {
+                decided.audit.push(self.audit_row(&decided.world, request, at, &outcome));
+            }
+            decided.results.push(outcome.map(|outcome| {
+                let after = Arc::new(outcome.world);
+                let before = std::mem::replace(&mut decided.world, Arc::clone(&after));
+                decided.changes.extend(outcome.changes);
+                Committed { before, after, reply: outcome.reply }
+            }));
+        }
+        decided
+    }
+
+    /// Decides on one command, and says at which millisecond.
+    fn decide_one(
+        &mut self,
+        world: &Arc<World>,
+        request: &Request,
+    ) -> (i64, Result<model::Decided, Refused>) {
+        let now = self.parts.clock.now();
+        let outcome = match &request.only_if {
+            Some(only_if) if !only_if.holds(world) => Err(changed_meanwhile()),
+            _ => world.decide(request.caller, &request.command, now, &mut *self.parts.ids),
+        };
+        (now.millis(), outcome)
+    }
+
+    /// Publishes what was committed, and only then answers.
+    fn publish_and_answer(&mut self, entries: Vec<Queued>, decided: Decided) {
+        let Decided { world, changes, results, .. } = decided;
+        if !changes.is_empty() {
+            self.publish(world, changes, self.revision);
+        }
+        for (Queued { answer, .. }, result) in entries.into_iter().zip(results) {
+            answer.send(result.map_err(LedgerError::Refused));
+        }
+    }
+
+    /// Answers commands whose batch was not committed. A refusal stands only if the world refuses the
+    /// command that there is: it may have been refused for what is not in effect.
+    fn answer_failed(&mut self, entries: Vec<Queued>, decided: Decided, error: &LedgerError) {
+        let world = self.world.load_full();
+        let same_world = Arc::ptr_eq(&world, &decided.world);
+        for (Queued { request, answer }, result) in entries.into_iter().zip(decided.results) {
+            let refused = match result {
+                Ok(_) => None,
+                Err(refused) if same_world => Some(refused),
+                Err(_) => self.decide_one(&world, &request).1.err(),
+            };
+            answer.send(Err(refused.map_or_else(|| error.clone(), LedgerError::Refused)));
+        }
+    }
+
+    fn audit_row(
+        &self,
+        before: &World,
+        request: &Request,
+        at: i64,
+        outcome: &Result<model::Decided, Refused>,
+    ) -> AuditRow {
+        let (made, verdict, message) = match outcome {
+            Ok(decided) => (decided.reply.main(), "ok".to_owned(), String::new()),
+            Err(refused) => (None, refused.code.ec2().to_owned(), refused.message.clone()),
+        };
+        let resource = made.or_else(|| request.command.about());
+        let after = outcome.as_ref().map_or(before, |decided| &decided.world);
+        let place = resource.map(|key| {
+            let place = audit_scope::of(after, key);
+            if place == audit_scope::AuditScope::default() {
+                audit_scope::of(before, key)
+            } else {
+                place
+            }
+        });
+        let (team, space) = place.unwrap_or_default().texts();
+        let account = match request.caller {
+            Caller::Account { scope, .. } => scope.account.to_string(),
+            Caller::User(_) | Caller::Operator | Caller::System => String::new(),
+        };
+        AuditRow {
+            at,
+            revision: self.revision + 1,
+            actor: request.caller.to_string(),
+            account,
+            action: request.command.name(),
+            resource: resource.map(|key| key.to_string()).unwrap_or_default(),
+            source: request.source.map(|ip| ip.to_string()).unwrap_or_default(),
+            outcome: verdict,
+            message,
+            request_id: request.request_id.clone(),
+            team,
+            space,
+            ..AuditRow::default()
+        }
+    }
+
+    /// Has the store keep what was decided. Leaves the audit's rows where they were.
+    fn commit(&mut self, decided: &mut Decided) -> Commit {
+        if decided.changes.is_empty() && decided.audit.is_empty() {
+            return Commit::Done;
+        }
+        let mut batch = match self.batch(decided) {
+            Ok(batch) => batch,
+            Err(error) => {
+                tracing::error!(error = error_chain(&error), "a change cannot be written down");
+                return Commit::Failed(LedgerError::from(&error));
+            }
+        };
+        let outcome = match self.parts.store.commit(&batch) {
+            Ok(()) => Commit::Done,
+            Err(store::Error::Conflict { .. }) => Commit::Conflict,
+            Err(error) => self.after_failure(&batch, &error),
+        };
+        if matches!(outcome, Commit::Done) {
+            self.revision = batch.revision;
+        }
+        decided.audit = std::mem::take(&mut batch.audit);
+        outcome
+    }
+
+    /// What became of a commit that failed.
+    fn after_failure(&mut self, batch: &Batch, error: &store::Error) -> Commit {
+        let (why, revision) = (error_chain(error), batch.revision);
+        if matches!(error, store::Error::Batch(_)) {
+            tracing::error!(error = why, revision, "a commit was refused");
+            return Commit::Failed(LedgerError::Store);
+        }
+        match self.parts.store.has_committed(batch) {
+            Ok(true) => {
+                tracing::warn!(error = why, revision, "a commit failed, and took effect");
+                Commit::Done
+            }
+            Ok(false) => {
+                tracing::error!(error = why, revision, "a commit failed, and changed nothing");
+                Commit::Failed(LedgerError::from(error))
+            }
+            Err(asking) => {
+                let asking = error_chain(&asking);
+                tracing::error!(
+                    error = why,
+                    asking,
+                    revision,
+                    "a commit failed, and the store cannot say whether it took effect"
+                );
+                self.behind = true;
+                Commit::Failed(LedgerError::Unknown)
+            }
+        }
+    }
+
+    fn batch(&mut self, decided: &mut Decided) -> store::Result<Batch> {
+        let changes = &decided.changes;
+        let revision = if changes.is_empty() { self.revision } else { self.revision + 1 };
+        let (id, expected_revision) = (self.next_batch, self.revision);
+        self.next_batch = id.wrapping_add(1);
+        let mut batch = Batch { id, expected_revision, revision, ..Batch::default() };
+        add_rows(&mut batch, &decided.world, changes, &self.parts.secret)?;
+        batch.audit = std::mem::take(&mut decided.audit);
+        for row in &mut batch.audit {
+            row.revision = row.revision.min(revision);
+        }
+        Ok(batch)
+    }
+
+    /// Takes in what others committed, and what this writer committed without being told.
+    fn catch_up(&mut self) -> store::Result<()> {
+        // Whatever fails here, what the store has is not known.
+        self.behind = true;
+        let before = self.world.load_full();
+        let (after, changes, revision) = match self.parts.store.tail(self.revision) {
+            Ok(tail) => {
+                let mut changes = read_changes(&tail.changes, &self.parts.secret)?;
+                // What came and went meanwhile was never here.
+                changes.retain(|change| match change {
+                    Change::Put(_) => true,
+                    Change::Delete(key) => before.get(*key).is_some(),
+                });
+                (followed(&before, &changes), changes, tail.revision)
+            }
+            Err(store::Error::Forgotten { .. }) => {
+                let (world, revision) = load(&mut *self.parts.store, &self.parts.secret)?;
+                if revision < self.revision {
+                    // Whoever follows would take all that is missing there for deleted.
+                    return Err(store::Error::Conflict {
+                        expected: self.revision,
+                        found: revision,
+                    });
+                }
+                let changes = difference(&before, &world);
+                (world, changes, revision)
+            }
+            Err(error) => return Err(error),
+        };
+        self.behind = false;
+        if revision > self.revision {
+            self.publish(Arc::new(after), changes, revision);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, after: Arc<World>, changes: Vec<Change>, revision: u64) {
+        set_clock(&self.parts.clock, &after);
+        let before = self.world.swap(Arc::clone(&after));
+        self.revision = revision;
+        self.published.send_replace(revision);
+        (self.parts.follow)(Step { before, after, changes, revision });
+    }
+}
+
+fn answer_all(entries: Vec<Queued>, error: &LedgerError) {
+    for Queued { answer, .. } in entries {
+        answer.send(Err(error.clone()));
+    }
+}
+
+/// Moves the clock to where the ledger has it, once that is durable.
+fn set_clock(clock: &Clock, world: &World) {
+    if let Some(settings) = world.settings() {
+        clock.put_ahead(Duration::from_secs(settings.clock_offset));
+    }
+}
+
+fn changed_meanwhile() -> Refused {
+    Refused::new(
+        Code::PreconditionFailed,
+        "The resource has changed since the version that `If-Match` names. Read it again, and then \
+         change it.",
+    )
+}
+
+/// Puts the last state of every resource that changed into a batch.
+fn add_rows(
+    batch: &mut Batch,
+    world: &World,
+    changes: &[Change],
+    secret: &Secret,
+) -> store::Result<()> {
+    let last: BTreeMap<Key, &Change> = changes.iter().map(|c| (c.key(), c)).collect();
+    for (key, change) in last {
+        let (kind, id) = (key.kind().name().to_owned(), key.to_string());
+        match change {
+            Change::Put(record) => batch.puts.push(Row {
+                kind,
+                id,
+                account: world.owner(record).map(|a| a.to_string()).unwrap_or_default(),
+                revision: batch.revision,
+                body: document::write(record, secret)?,
+            }),
+            Change::Delete(_) => batch.deletes.push((kind, id)),
+        }
+    }
+    Ok(())
+}
+
+/// The changes that a store tells of.
+fn read_changes(changes: &[store::Change], secret: &Secret) -> store::Result<Vec<Change>> {
+    let read = |change: &store::Change| match change {
+        store::Change::Put(row) => document::read(row, secret).map(Change::Put).map_err(|source| {
+            store::Error::Rejected { kind: row.kind.clone(), id: row.id.clone(), source }
+        }),
+        store::Change::Delete { kind, id, .. } => {
+            Key::parse(kind, id).map(Change::Delete).map_err(|error| store::Error::Rejected {
+                kind: kind.clone(),
+                id: id.clone(),
+                source: error.into(),
+            })
+        }
+    };
+    changes.iter().map(read).collect()
+}
+
+/// The world after changes of which each is the last of its resource. A name or an address may have gone
+/// from one resource to another since, so all old states go before any new one comes.
+fn followed(before: &World, changes: &[Change]) -> World {
+    let mut world = before.clone();
+    for change in changes {
+        world.apply(&Change::Delete(change.key()));
+    }
+    for change in changes.iter().filter(|change| matches!(change, Change::Put(_))) {
+        world.apply(change);
+    }
+    world
+}
+
+fn difference(before: &World, after: &World) -> Vec<Change> {
+    let gone = before
+        .records()
+        .map(Record::key)
+        .filter(|key| after.get(*key).is_none())
+        .map(Change::Delete);
+    let new = after
+        .records()
+        .filter(|record| before.get(record.key()) != Some(record))
+        .map(|record| Change::Put(record.clone()));
+    gone.chain(new).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! How networks and processes fare, as `causeway status` shows it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use api::Fabric;
+use model::Timestamp;
+
+/// How many repairs are kept for `causeway status`.
+const REPAIRS_SHOWN: usize = 20;
+
+/// How the fabric fares, for whoever wants to know.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<Fabric>);
+
+impl Health {
+    /// How it fares now.
+    pub fn get(&self) -> Fabric {
+        self.0.lock().expect("no holder panics").clone()
+    }
+
+    /// Says which driver there is.
+    pub(crate) fn set_driver(&self, name: &'static str) {
+        self.change(|health| name.clone_into(&mut health.driver));
+    }
+
+    /// Says which workloads cannot be started, and why.
+    pub(crate) fn set_failing(&self, failing: BTreeMap<String, String>) {
+        self.change(|health| {
+            health.failing = failing;
+            judge(health);
+        });
+    }
+
+    /// Takes note of what networks reported.
+    pub(super) fn note(&self, noted: Noted) {
+        let Noted { now, ran, swept, repairs, problems } = noted;
+        self.change(|health| {
+            health.last_run = Some(now);
+            health.runs += u64::from(ran);
+            if swept {
+                health.last_sweep = Some(now);
+            }
+            health.repairs += repairs.len() as u64;
+            health.last_repairs.extend(repairs);
+            let old = health.last_repairs.len().saturating_sub(REPAIRS_SHOWN);
+            health.last_repairs.drain(..old);
+            if let Some(problems) = problems {
+                health.problems = problems;
+            }
+            judge(health);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Fabric)) {
+        change(&mut self.0.lock().expect("no holder panics"));
+    }
+}
+
+fn judge(fabric: &mut Fabric) {
+    fabric.healthy = fabric.problems.is_empty() && fabric.failing.is_empty();
+}
+
+/// What networks reported.
+pub(super) struct Noted {
+    pub now: Timestamp,
+    /// Whether a change was made or everything was compared.
+    pub ran: bool,
+    /// Whether everything was compared.
+    pub swept: bool,
+    /// The drift that was repaired.
+    pub repairs: Vec<String>,
+    /// Everything that is wrong, if that is news.
+    pub problems: Option<BTreeMap<String, String>>,
+}

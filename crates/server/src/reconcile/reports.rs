@@ -1,0 +1,296 @@
+//! What the control loops report: it is told to the ledger as far as that is news there, and to whoever
+//! wants to know how things fare.
+//!
+//! Each loop's reports are taken on the loop's own thread. So its next report is about a world that
+//! knows of the one before, and nothing is reported to have ended before it was reported to have begun.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use agent::Tell;
+use model::protocol::{
+    Edge, NetworkEvent, Networks, Outcome, Report, Subject, Swept, WorkloadChange, WorkloadStatus,
+    Workloads,
+};
+use model::{Exit, Observation, PeeringState, SystemCommand, VpcId, WorkloadId, WorkloadReport};
+
+use super::health::{Health, Noted};
+use super::progress_file::CarriedRevision;
+use crate::clock::Clock;
+use crate::ledger::{Ledger, Request};
+
+/// How often it is tried to start a workload before that is taken for its end.
+const MOST_STARTS: u32 = 5;
+
+/// What the planner needs to know of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Everything was compared.
+    Swept(Swept),
+    /// Questions were answered.
+    Settled(Vec<u64>),
+    /// The loop does not know its intent any more and needs a `Sync`.
+    Forgot,
+}
+
+/// Called with the news of a report. Never blocks.
+pub(crate) type Hear = Box<dyn Fn(News) + Send>;
+
+fn pass_on<S: Subject>(report: &Report<S>, hear: &Hear) {
+    if let Some(swept) = report.swept {
+        hear(News::Swept(swept));
+    }
+    if !report.settled.is_empty() {
+        hear(News::Settled(report.settled.clone()));
+    }
+    if report.forgot {
+        hear(News::Forgot);
+    }
+}
+
+fn submit(ledger: &Ledger, seen: Observation) {
+    if let Err(error) = ledger.submit_blocking(Request::system(SystemCommand::Observe(seen))) {
+        tracing::warn!(%error, "an observation was not kept; the next sweep makes it again");
+    }
+}
+
+/// Takes the reports of networks.
+pub(crate) struct NetworksReports {
+    /// Who is told what is carried.
+    pub ledger: Ledger,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// Where it says how networks fare.
+    pub health: Arc<Health>,
+    /// How far the networks were brought before this start.
+    pub carried: CarriedRevision,
+}
+
+struct NetworksReporter {
+    parts: NetworksReports,
+    hear: Hear,
+    /// Whether the networks may lack what was acknowledged and not done before the start, so that
+    /// what differs is not drift; `None` until something is reported.
+    behind: Option<bool>,
+    /// Whether the last comparison found everything, and nothing has failed since.
+    whole: bool,
+    /// The revision that was last noted to be followed.
+    noted: Option<u64>,
+    /// The revision that was last reported.
+    revision: u64,
+    /// Routers that were last seen in place.
+    carried: BTreeSet<VpcId>,
+}
+
+/// What takes the reports of networks.
+pub(crate) fn of_networks(parts: NetworksReports, hear: Hear) -> Tell<Networks> {
+    let (behind, whole, noted) = (None, false, None);
+    let (revision, carried) = (0, BTreeSet::new());
+    let mut reporter = NetworksReporter { parts, hear, behind, whole, noted, revision, carried };
+    Box::new(move |report| reporter.take(report))
+}
+
+impl NetworksReporter {
+    fn take(&mut self, report: Report<Networks>) {
+        let carried = &self.parts.carried;
+        let behind = *self.behind.get_or_insert_with(|| !carried.is_at(report.revision));
+        self.record(&report, behind);
+        self.observe(&report);
+        if let Some(Swept { failed }) = report.swept {
+            self.behind = Some(false);
+            self.whole = !failed;
+        }
+        if self.whole && self.noted != Some(report.revision) {
+            self.parts.carried.note(report.revision);
+            self.noted = Some(report.revision);
+        }
+        pass_on(&report, &self.hear);
+    }
+
+    /// Says what was found of some of the networks.
+    fn record(&mut self, report: &Report<Networks>, behind: bool) {
+        let mut repairs = Vec::new();
+        for NetworkEvent::Repaired { vpc, what } in &report.events {
+            if behind {
+                tracing::info!(%vpc, "brought up to date: {what}");
+            } else {
+                tracing::warn!(%vpc, "drift repaired: {what}");
+                repairs.push(format!("{vpc}: {what}"));
+            }
+        }
+        let outcomes = &report.outcomes;
+        let routers = outcomes.vpcs.iter().map(|(id, outcome)| (id.to_string(), outcome));
+        let links = outcomes.peerings.iter().map(|(id, outcome)| (id.to_string(), outcome));
+        for (what, outcome) in routers.chain(links) {
+            if let Outcome::Failed(why) = outcome {
+                self.whole = false;
+                tracing::error!(what, "the fabric is not as it must be: {why}");
+            }
+        }
+        for why in &outcomes.errors {
+            self.whole = false;
+            tracing::error!("the fabric is not as it must be: {why}");
+        }
+        let changed = std::mem::replace(&mut self.revision, report.revision) != report.revision;
+        let nothing = report.events.is_empty() && *outcomes == Default::default();
+        if nothing && report.failing.is_none() && report.swept.is_none() {
+            return;
+        }
+        self.parts.health.note(Noted {
+            now: self.parts.clock.now(),
+            ran: changed || report.swept.is_some(),
+            swept: report.swept.is_some(),
+            repairs,
+            problems: report.failing.clone(),
+        });
+    }
+
+    /// Tells the ledger what is news to it.
+    fn observe(&mut self, report: &Report<Networks>) {
+        let outcomes = &report.outcomes;
+        for (id, outcome) in &outcomes.vpcs {
+            match outcome {
+                Outcome::Carried => self.carried.insert(*id),
+                Outcome::Gone | Outcome::Failed(_) => self.carried.remove(id),
+            };
+        }
+        let world = self.parts.ledger.world();
+        let is = |state: PeeringState| {
+            let world = &world;
+            move |id: &model::PcxId| world.peering(*id).is_some_and(|it| it.state == state)
+        };
+        let of = |wanted: Outcome| {
+            let found = outcomes.peerings.iter().filter(move |(_, outcome)| **outcome == wanted);
+            found.map(|(id, _)| *id)
+        };
+        let carried: BTreeSet<_> =
+            of(Outcome::Carried).filter(is(PeeringState::Provisioning)).collect();
+        let gone: BTreeSet<_> = of(Outcome::Gone).filter(is(PeeringState::Deleting)).collect();
+        let awaited = |id: &VpcId| world.awaits_router(*id);
+        let seen = outcomes.vpcs.keys().filter(|id| self.carried.contains(id));
+        let vpcs = if !carried.is_empty() || seen.copied().any(|id| awaited(&id)) {
+            // A step sees one router or two; a space waits for all that it has.
+            self.carried.iter().filter(|id| awaited(id)).copied().collect()
+        } else {
+            BTreeSet::new()
+        };
+        if !(vpcs.is_empty() && carried.is_empty() && gone.is_empty()) {
+            submit(&self.parts.ledger, Observation { vpcs, carried, gone, ..Default::default() });
+        }
+    }
+}
+
+/// What takes the reports of processes.
+pub(crate) fn of_workloads(ledger: Ledger, health: Arc<Health>, hear: Hear) -> Tell<Workloads> {
+    let mut failed = FailedStarts::default();
+    Box::new(move |report| {
+        if let Some(failing) = &report.failing {
+            health.set_failing(failing.clone());
+        }
+        pass_on(&report, &hear);
+        let before = report.events.into_iter().map(|WorkloadChange { id, status }| (id, status));
+        let all = before.chain(report.outcomes.0);
+        let mut seen = Observation::default();
+        for (id, status) in all {
+            let gave_up = failed.note(id, &status);
+            if status == WorkloadStatus::Interrupted {
+                tracing::warn!(workload = %id, "the host ended a workload; it is started again");
+            }
+            let Some(report) = report_of(&id, status, gave_up) else { continue };
+            if seen.workloads.contains_key(&id) {
+                // The one comes after the other.
+                observe_workloads(&ledger, std::mem::take(&mut seen));
+            }
+            if ledger.world().is_news(id, &report) {
+                seen.workloads.insert(id, report);
+            }
+        }
+        observe_workloads(&ledger, seen);
+    })
+}
+
+fn observe_workloads(ledger: &Ledger, seen: Observation) {
+    if !seen.workloads.is_empty() {
+        submit(ledger, seen);
+    }
+}
+
+/// How often it was tried in vain to start each workload.
+#[derive(Default)]
+struct FailedStarts(BTreeMap<WorkloadId, u32>);
+
+impl FailedStarts {
+    /// Notes how a workload fares; whether it is to be given up.
+    fn note(&mut self, id: WorkloadId, status: &WorkloadStatus) -> bool {
+        match status {
+            WorkloadStatus::Failed(_) => {
+                let times = self.0.entry(id).or_default();
+                *times += 1;
+                *times >= MOST_STARTS
+            }
+            WorkloadStatus::Starting => false,
+            WorkloadStatus::Running
+            | WorkloadStatus::Exited { .. }
+            | WorkloadStatus::Interrupted
+            | WorkloadStatus::Stopped
+            | WorkloadStatus::Gone => {
+                self.0.remove(&id);
+                false
+            }
+        }
+    }
+}
+
+/// What the ledger is told of how a workload fares; nothing where that changes nothing.
+pub(super) fn report_of(
+    id: &WorkloadId,
+    status: WorkloadStatus,
+    gave_up: bool,
+) -> Option<WorkloadReport> {
+    match status {
+        WorkloadStatus::Starting => None,
+        WorkloadStatus::Running => Some(WorkloadReport::Running),
+        WorkloadStatus::Exited { code: Some(137), out_of_memory: true, .. }
+        | WorkloadStatus::Exited { signal: Some(9), out_of_memory: true, .. } => {
+            Some(WorkloadReport::Ended(Exit::OutOfMemory))
+        }
+        WorkloadStatus::Exited { signal: Some(signal), .. } => {
+            Some(WorkloadReport::Ended(Exit::Signal(signal)))
+        }
+        WorkloadStatus::Exited { code: Some(code), .. } => {
+            Some(WorkloadReport::Ended(Exit::Code(code)))
+        }
+        WorkloadStatus::Exited { .. } => {
+            Some(WorkloadReport::Ended(Exit::Failed("its process is gone".to_owned())))
+        }
+        WorkloadStatus::Interrupted => Some(WorkloadReport::Interrupted),
+        WorkloadStatus::Failed(why) => {
+            tracing::error!(workload = %id, "a workload cannot be started: {why}");
+            match id {
+                // Its owner sees it crash, and it is tried again after longer and longer pauses.
+                WorkloadId::Dyno(_) | WorkloadId::Service(_) => {
+                    Some(WorkloadReport::Ended(Exit::Failed(why)))
+                }
+                // It may be a matter of a moment, and an instance that ended is not started again.
+                // But it is not tried for ever: who asked for it must hear why it does not run.
+                WorkloadId::Instance(_) if gave_up => {
+                    Some(WorkloadReport::Ended(Exit::Failed(why)))
+                }
+                WorkloadId::Instance(_) | WorkloadId::Router(_) => None,
+            }
+        }
+        // It was told to stop before it ran: nobody else says that it has ended.
+        WorkloadStatus::Stopped | WorkloadStatus::Gone => Some(WorkloadReport::Gone),
+    }
+}
+
+/// What takes the reports of the edge.
+pub(crate) fn of_edge(ledger: Ledger, hear: Hear) -> Tell<Edge> {
+    Box::new(move |report| {
+        if !report.events.is_empty() {
+            let edge = report.events.clone();
+            submit(&ledger, Observation { edge, ..Observation::default() });
+        }
+        pass_on(&report, &hear);
+    })
+}

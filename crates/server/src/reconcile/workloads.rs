@@ -1,0 +1,166 @@
+//! The processes of this host: the control loop that runs them, and access to their output.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use agent::{Handle, Progress, Tell, WorkloadsActuator};
+use fabric::linux::Linux;
+use fabric::runtime::{Inside, LogPart, LogPosition, NoRuntime, Runc, Runtime, SessionCommand};
+use model::protocol::Workloads;
+use model::{AddonId, WorkloadId};
+use tokio_util::sync::CancellationToken;
+
+use super::control::{self, Running};
+use crate::apps::console::Console;
+use crate::cleanup::lost::Lost;
+use crate::config::{Config, FabricKind, disks_dir};
+use crate::loops::Supervisor;
+
+/// What was started.
+pub(crate) struct Started {
+    /// The way to the control loop.
+    pub workloads: Handle<WorkloadsActuator>,
+    /// The control loop.
+    pub running: Running,
+}
+
+/// What the control loop works with.
+pub(crate) struct Parts {
+    /// Processes that no record names: they are left alone.
+    pub lost: BTreeSet<WorkloadId>,
+    /// The server was told to stop.
+    pub closing: CancellationToken,
+    /// Networks come before processes.
+    pub networks: Progress,
+    /// Takes what processes do.
+    pub tell: Tell<Workloads>,
+    /// Who watches over the control loop.
+    pub supervisor: Supervisor,
+}
+
+impl Started {
+    /// Access to the output of processes, for requests.
+    pub(crate) fn console(&self) -> Arc<dyn Console> {
+        Arc::new(ConsoleHandle(self.workloads.clone()))
+    }
+
+    /// What has the disk of a data service removed once the service has ended.
+    pub(crate) fn disks(&self) -> impl Fn(AddonId) + Send + use<> {
+        let workloads = self.workloads.clone();
+        move |id| workloads.call(move |actuator| actuator.remove_disk(id))
+    }
+}
+
+/// Asks the runtime, on the control loop's thread.
+struct ConsoleHandle(Handle<WorkloadsActuator>);
+
+impl ConsoleHandle {
+    /// The answer; `None` where the control loop has ended.
+    fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn Runtime) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = sync_channel(1);
+        // A caller that went away needs no answer.
+        self.0.call(move |actuator| drop(answer.send(ask(actuator.runtime()))));
+        answered.recv().ok()
+    }
+}
+
+fn stopping<T>() -> std::io::Result<T> {
+    Err(std::io::Error::other("the server is stopping"))
+}
+
+impl Console for ConsoleHandle {
+    fn tail(&self, workload: WorkloadId, bytes: usize) -> std::io::Result<Vec<u8>> {
+        self.ask(move |runtime| runtime.log(&workload, bytes)).unwrap_or_else(stopping)
+    }
+
+    fn lines(
+        &self,
+        workload: WorkloadId,
+        from: Option<LogPosition>,
+        whole: bool,
+    ) -> std::io::Result<LogPart> {
+        self.ask(move |runtime| runtime.read_log(&workload, from, whole)).unwrap_or_else(stopping)
+    }
+
+    fn exec(&self, workload: WorkloadId, command: &[String], tty: bool) -> Option<Vec<String>> {
+        let command = command.to_vec();
+        self.ask(move |runtime| {
+            let spec = runtime.exec_command(&workload, &command, tty).ok()?;
+            let program = spec.program.to_string_lossy().into_owned();
+            Some([vec![program], spec.args].concat())
+        })?
+    }
+
+    fn session(&self, workload: WorkloadId, inside: &Inside) -> Option<SessionCommand> {
+        let inside = inside.clone();
+        self.ask(move |runtime| runtime.session_command(&workload, &inside).ok())?
+    }
+
+    fn attach_socket(&self, workload: WorkloadId) -> Option<PathBuf> {
+        self.ask(move |runtime| runtime.attach_socket(&workload).ok())?
+    }
+}
+
+fn runtime_of(
+    fabric: FabricKind,
+    data: &Path,
+    program: &Path,
+    self_exe: &Path,
+    instance: &str,
+    lost: BTreeSet<WorkloadId>,
+) -> Result<Box<dyn Runtime>, String> {
+    match fabric {
+        FabricKind::None => NoRuntime::new()
+            .map(|none| Box::new(none) as Box<dyn Runtime>)
+            .map_err(|error| error.to_string()),
+        FabricKind::Linux => {
+            // Shims have a directory of their own, and mount what is named from there.
+            let data = std::path::absolute(data).map_err(|error| error.to_string())?;
+            let interfaces = Linux::new(instance).interfaces();
+            Runc::new(data.join("workloads"), program, self_exe, instance, interfaces)
+                .map(|runc| runc.with_slugs(data.join("slugs")).with_disks(disks_dir(&data)))
+                .map(|runc| runc.with_lost(Lost::at(&data).workloads(), lost))
+                .map(|runc| Box::new(runc) as Box<dyn Runtime>)
+                .map_err(|error| os::error_chain(&error))
+        }
+    }
+}
+
+/// Starts the control loop of processes.
+///
+/// # Errors
+///
+/// What the runtime lacks, in words.
+pub(crate) fn start(config: &Config, instance: &str, parts: Parts) -> Result<Started, String> {
+    let Parts { lost, closing, networks, tell, supervisor } = parts;
+    let (data, program) = (&config.data, &config.runtime);
+    let runtime = runtime_of(config.fabric, data, program, &config.self_exe, instance, lost)?;
+    let actuator = WorkloadsActuator::new(runtime, Box::new(move || closing.is_cancelled()));
+    let (workloads, running) =
+        control::start(&supervisor, actuator, control::WORKLOADS, Some(networks), tell)
+            .map_err(|error| error.to_string())?;
+    Ok(Started { workloads, running })
+}
+
+/// Ends and removes every process of an installation.
+///
+/// # Errors
+///
+/// What could not be removed, in words.
+pub(crate) fn purge(data: &Path, instance: &str) -> Result<usize, String> {
+    if !data.join("workloads").exists() {
+        return Ok(0);
+    }
+    let exe = std::env::current_exe().map_err(|error| error.to_string())?;
+    runtime_of(FabricKind::Linux, data, Path::new("runc"), &exe, instance, BTreeSet::new())?
+        .purge()
+        .map_err(|error| os::error_chain(&error))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

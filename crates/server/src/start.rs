@@ -1,0 +1,500 @@
+//! A whole server: data directory, ledger, fabric, workloads, and everything on one address.
+
+pub(crate) mod first;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use axum::Router;
+use fabric::driver::{Check, Driver, NoFabric};
+use fabric::instance::Held;
+use fabric::linux::Linux;
+use model::Region;
+use store::{DataDir, Secret, Sqlite, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::first::FirstStart;
+use crate::apps::logs::Logs;
+use crate::apps::rendezvous::Rendezvous;
+use crate::apps::router_log::EdgeLog;
+use crate::cleanup::lost::Lost;
+use crate::cleanup::warden::{Ephemeral, Warden};
+use crate::clock::{Clock, SystemIds};
+use crate::config::{Config, Database, FabricKind, edge_dir};
+use crate::error::{ServeError, SetupError};
+use crate::http::dashboard::{self, Dashboard};
+use crate::http::healthz;
+use crate::http::listen::{Limits, TlsHandler};
+use crate::http::operator::{self, Operator};
+use crate::http::rendezvous;
+use crate::http::state::State;
+use crate::ledger::{self, Ledger};
+use crate::loops::Supervisor;
+use crate::reconcile::control::{self, Running, Stop};
+use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
+use crate::reconcile::reports::{self, NetworksReports};
+use crate::reconcile::{
+    self, CarriedRevision, Health, PlannerHandle, Reporter, UnstartedPlanner, edge, workloads,
+};
+
+/// A server that listens.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    /// The threads that use the ledger, or that the ledger's commits drive.
+    threads: Vec<JoinHandle<()>>,
+    ledger_thread: JoinHandle<()>,
+    planner: PlannerHandle,
+    stop_networks: Stop,
+    stop_workloads: Stop,
+    stop_edge: Stop,
+    files: FilesHandle,
+    note: PathBuf,
+    /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
+    pub first: Option<FirstStart>,
+    /// Everything that requests share, for tests in process.
+    pub state: Arc<State>,
+    held: Option<Held>,
+    data: DataDir,
+    /// Last of all, so that at its end nobody holds what it takes.
+    warden: Option<Warden>,
+}
+
+impl Server {
+    /// Opens the data directory, sets up what is new, starts the loops and listens.
+    ///
+    /// From then on a loop that panics ends the process with [`os::panics::EXIT_STATUS`].
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`].
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
+        Self::start_under(config, Supervisor::ending_the_process()).await
+    }
+
+    /// The same under another supervisor.
+    async fn start_under(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
+        if config.emulator && !config.listen.ip().is_loopback() {
+            return Err(ServeError::EmulatorInPublic(config.listen));
+        }
+        // First of all: where the address is taken, nothing is made.
+        let address = config.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| ServeError::Listen { address, source })?;
+        tokio::task::spawn_blocking(move || Prepared::new(config, supervisor))
+            .await
+            .map_err(|error| ServeError::Fabric(error.to_string()))??
+            .listen(listener)
+    }
+
+    /// Whoever started it was told what the first start made: later starts need not.
+    pub fn greeted(&self) {
+        first::greeted(self.data.path());
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("a listener has an address")
+    }
+
+    /// Serves until told to stop, then ends cleanly. Workloads and packets go on.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Http`].
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
+        let (closing, stopping) = (self.state.closing.clone(), stop.clone());
+        let planner = self.planner.clone();
+        let (stop_networks, stop_edge) = (self.stop_networks.clone(), self.stop_edge.clone());
+        tokio::spawn(async move {
+            stopping.cancelled().await;
+            // At once: what ends from now on may end with the host, and what an order ends, as a
+            // service manager's, must not be started again. Requests have their time meanwhile.
+            closing.cancel();
+            planner.stop();
+            stop_networks();
+            stop_edge();
+        });
+        let noting = tokio::spawn(note_refusals(Arc::clone(&self.state)));
+        let limits = Limits::default();
+        let state = Arc::clone(&self.state);
+        let tls: TlsHandler = Arc::new(move |stream, stop| {
+            Box::pin(rendezvous::serve(Arc::clone(&state), stream, stop))
+        });
+        let served =
+            crate::http::listen::serve(self.listener, self.router, Some(tls), limits, stop).await;
+        noting.abort();
+        // The task holds a handle on the ledger, which would not end before.
+        let _ = noting.await;
+        self.state.note_refusals(true);
+        // Whoever reads the note finds nobody there from now on.
+        let _ = std::fs::remove_file(&self.note);
+        self.planner.stop();
+        (self.stop_networks)();
+        (self.stop_edge)();
+        (self.stop_workloads)();
+        self.files.stop();
+        let (threads, ledger_thread) = (self.threads, self.ledger_thread);
+        let ledger = self.state.ledger.clone();
+        drop(self.state);
+        let _ = tokio::task::spawn_blocking(move || {
+            threads.into_iter().for_each(join);
+            // What others began, as a request that was not waited for, may still have a way to it.
+            ledger.stop();
+            join(ledger_thread);
+        })
+        .await;
+        // Only now: until here the threads may have touched what it keeps for us.
+        drop(self.held);
+        drop(self.data);
+        let warden = self.warden;
+        let _ = tokio::task::spawn_blocking(move || drop(warden)).await;
+        served.map_err(ServeError::Http)
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread ended because of a defect of this program");
+    }
+}
+
+/// Has the audit know of refusals that were counted, until it is told to stop.
+async fn note_refusals(state: Arc<State>) {
+    let mut times = tokio::time::interval(std::time::Duration::from_secs(5));
+    loop {
+        times.tick().await;
+        state.note_refusals(false);
+    }
+}
+
+/// Everything but the listener: made on a thread that may wait for the disk.
+struct Prepared {
+    config: Config,
+    data: DataDir,
+    held: Option<Held>,
+    state: Arc<State>,
+    planner: UnstartedPlanner,
+    parts: reconcile::Parts,
+    supervisor: Supervisor,
+    ledger_thread: JoinHandle<()>,
+    networks: Running,
+    workloads: Running,
+    edge: Running,
+    files_thread: JoinHandle<()>,
+    files: FilesHandle,
+    first: Option<FirstStart>,
+    /// Last of all, so that at its end nobody holds what it takes.
+    warden: Option<Warden>,
+}
+
+impl Prepared {
+    fn new(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
+        let at = config.data.clone();
+        let broken = |source| ServeError::Data { path: at.clone(), source };
+        let mut warden = warden(&config)?;
+        let data = open(&config).map_err(broken)?;
+        let store = Sqlite::open(&data).map_err(broken)?;
+        let spare = store.handle().map_err(broken)?;
+        let secret: Secret = data.secret().clone();
+        let clock = Arc::new(if config.test_clock || config.emulator {
+            Clock::movable()
+        } else {
+            Clock::system()
+        });
+        let planner = UnstartedPlanner::new();
+        let to_planner = planner.handle();
+        let files_thread = UnstartedFiles::new();
+        let to_files = files_thread.handle();
+        let files = files_thread.handle();
+        let rendezvous = Arc::new(Rendezvous::default().keeping(config.data.join(AUTHORITIES)));
+        let sessions = Arc::clone(&rendezvous);
+        let (ledger, ledger_thread) = Ledger::start(ledger::Parts {
+            store: Box::new(store),
+            secret: secret.clone(),
+            ids: Box::new(SystemIds),
+            clock: Arc::clone(&clock),
+            follow: Box::new(move |step| {
+                to_files.step(step.clone());
+                to_planner.step(step);
+                sessions.world_changed();
+            }),
+            supervisor: supervisor.clone(),
+        })
+        .map_err(broken)?;
+        let region = config.region.unwrap_or(Region::DEFAULT);
+        let last = fabric::instance::last_of(&config.data);
+        let last = last.filter(|_| config.fabric == FabricKind::Linux);
+        let first = first::set_up(&ledger, &secret, region, config.emulator, data.path(), last)
+            .map_err(|error| match error {
+                SetupError::Lost(source) => broken(source),
+                error => ServeError::SetUp(error),
+            })?;
+        let world = ledger.world();
+        let settings = world.settings().expect("it was just set up");
+        if settings.emulator != config.emulator {
+            return Err(ServeError::OtherMode { was: settings.emulator });
+        }
+        if let Some(asked) = config.region.filter(|asked| *asked != settings.region) {
+            let kept = settings.region;
+            tracing::warn!(
+                "--region {asked} changes nothing: this installation was made in {kept}, and \
+                 stays there; a new --data directory takes another"
+            );
+        }
+        if settings.clock_offset > 0 && !clock.may_move() {
+            let seconds = settings.clock_offset;
+            tracing::warn!(
+                seconds,
+                "the clock is ahead of the machine's, as `causeway clock:advance` moved it in this \
+                 data directory"
+            );
+        }
+        let health = Arc::new(Health::default());
+        if let Some(warden) = warden.as_mut().filter(|_| config.fabric == FabricKind::Linux) {
+            warden
+                .tell(&settings.instance)
+                .map_err(|error| ServeError::Fabric(format!("its warden has ended: {error}")))?;
+        }
+        let closing = CancellationToken::new();
+        let (driver, held) = driver(&config, &settings.instance)?;
+        health.set_driver(driver.name());
+        let to_planner = planner.handle();
+        let lacks = |error: std::io::Error| ServeError::Fabric(error.to_string());
+        let tell = reports::of_networks(
+            NetworksReports {
+                ledger: ledger.clone(),
+                clock: Arc::clone(&clock),
+                health: Arc::clone(&health),
+                carried: match config.fabric {
+                    FabricKind::None => CarriedRevision::nowhere(),
+                    FabricKind::Linux => CarriedRevision::of(&config.data),
+                },
+            },
+            to_planner.hear(Reporter::Networks),
+        );
+        let driver = agent::NetworksActuator::new(driver);
+        let (to_networks, networks) =
+            control::start(&supervisor, driver, control::NETWORKS, None, tell).map_err(lacks)?;
+        let lost = Lost::at(&config.data);
+        let found = lost.settle(&world, &*spare);
+        let tell = reports::of_workloads(
+            ledger.clone(),
+            Arc::clone(&health),
+            to_planner.hear(Reporter::Workloads),
+        );
+        let parts = workloads::Parts {
+            lost: found.workloads,
+            closing: closing.clone(),
+            networks: to_networks.progress(),
+            tell,
+            supervisor: supervisor.clone(),
+        };
+        let started =
+            workloads::start(&config, &settings.instance, parts).map_err(ServeError::Fabric)?;
+        let (console, disks) = (started.console(), started.disks());
+        let tell = reports::of_edge(ledger.clone(), to_planner.hear(Reporter::Edge));
+        let (to_edge, edge) = match config.fabric {
+            FabricKind::None => edge::start_none(&supervisor, to_networks.progress(), tell),
+            FabricKind::Linux => edge::start(
+                &supervisor,
+                config.self_exe.clone(),
+                config.edge.of(&config.data, &settings.instance),
+                to_networks.progress(),
+                tell,
+            ),
+        }
+        .map_err(lacks)?;
+        let parts = reconcile::Parts {
+            networks: Box::new(to_networks),
+            workloads: Box::new(started.workloads),
+            edge: to_edge,
+            domains: config.edge.web.domains.clone(),
+            ledger: ledger.clone(),
+            clock: Arc::clone(&clock),
+            health: Arc::clone(&health),
+            supervisor: supervisor.clone(),
+        };
+        let logs = config.data.join("logs");
+        let told = |error| ServeError::Fabric(format!("{}: {error}", logs.display()));
+        let logs = Arc::new(Logs::open(&logs, &world).map_err(told)?);
+        let mut state = State::new(&config.data, ledger, clock, secret, health, console, spare)
+            .with_rate_limits(config.rate_limit, config.ec2_rate_limit);
+        state.closing = closing;
+        state.web = config.edge.web.clone();
+        state.plans = config.plans.clone();
+        state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
+        state.slugs.room = config.code_room;
+        state.rendezvous = rendezvous;
+        state.logs = logs;
+        if config.fabric == FabricKind::Linux {
+            state.dialer = Some(Linux::new(&settings.instance).dialer());
+            state.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
+        }
+        if let Err(error) = state.backups.clean() {
+            tracing::warn!(%error, "cannot remove the remains of an interrupted backup");
+        }
+        found.deleted_disks.into_iter().for_each(&disks);
+        let files_thread = files_thread
+            .start(
+                files::Parts {
+                    slugs: state.slugs.directory.clone(),
+                    backups: Arc::clone(&state.backups),
+                    remove_disk: Box::new(disks),
+                    router_log: Arc::clone(&state.router_log),
+                    logs: Arc::clone(&state.logs),
+                    clock: Arc::clone(&state.clock),
+                },
+                &supervisor,
+            )
+            .map_err(|error| ServeError::Fabric(error.to_string()))?;
+        let state = Arc::new(state);
+        // For clients of this machine, before anybody asks for it.
+        state.rendezvous.authorities(&state.secret, state.clock.wall());
+        rendezvous::stop_left(&state);
+        Ok(Self {
+            warden,
+            config,
+            data,
+            held,
+            state,
+            planner,
+            parts,
+            supervisor,
+            ledger_thread,
+            networks,
+            workloads: started.running,
+            edge,
+            files_thread,
+            files,
+            first,
+        })
+    }
+
+    fn listen(self, listener: TcpListener) -> Result<Server, ServeError> {
+        let address = self.config.listen;
+        let bound =
+            listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+        let planner = self.planner.handle();
+        let reconcile = self.planner.start(self.parts);
+        let note = self.config.data.join(api::ServerNote::FILE);
+        match write_note(&note, bound) {
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => tracing::warn!(
+                "the disk is full: client commands on this machine need --url http://{bound}"
+            ),
+            written => {
+                written.map_err(|source| ServeError::Note { path: note.clone(), source })?;
+            }
+        }
+        let lost = Lost::at(&self.config.data);
+        let operator = Operator { state: Arc::clone(&self.state), planner: planner.clone(), lost };
+        let router = crate::http::aws::router(Arc::clone(&self.state))
+            .merge(operator::router(operator))
+            .merge(healthz::router(self.supervisor))
+            .merge(dashboard::router(Dashboard::new(Arc::clone(&self.state))))
+            .merge(crate::http::platform::router(Arc::clone(&self.state)))
+            .layer(axum::middleware::from_fn(crate::http::aws::other_services));
+        let router =
+            if self.config.emulator { crate::http::loopback_only::guard(router) } else { router };
+        let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
+        let threads =
+            vec![reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
+        Ok(Server {
+            listener,
+            router,
+            threads,
+            ledger_thread: self.ledger_thread,
+            planner,
+            stop_networks: networks.stop,
+            stop_workloads: workloads.stop,
+            stop_edge: edge.stop,
+            files: self.files,
+            note,
+            first: self.first,
+            state: self.state,
+            held: self.held,
+            data: self.data,
+            warden: self.warden,
+        })
+    }
+}
+
+/// Who ends what an ephemeral server leaves. Where nothing outlives it and nothing is to be removed,
+/// there is nobody.
+fn warden(config: &Config) -> Result<Option<Warden>, ServeError> {
+    let needed = match config.ephemeral {
+        Ephemeral::Nothing => false,
+        Ephemeral::Workloads => config.fabric == FabricKind::Linux,
+        Ephemeral::WorkloadsAndData => true,
+    };
+    if !needed {
+        return Ok(None);
+    }
+    Warden::start(&config.self_exe, &config.data, &config.runtime, config.ephemeral)
+        .map(Some)
+        .map_err(|error| ServeError::Fabric(format!("its warden cannot be started: {error}")))
+}
+
+fn open(config: &Config) -> store::Result<DataDir> {
+    match config.database {
+        Database::Expected => DataDir::open(&config.data),
+        Database::New => DataDir::open_anew(&config.data),
+        Database::At(revision) => {
+            let mut data = DataDir::open(&config.data)?;
+            data.accept_database(revision);
+            Ok(data)
+        }
+    }
+}
+
+/// Which certificates clients of this machine are to trust, in the data directory.
+const AUTHORITIES: &str = "ca.pem";
+
+/// What carries packets, once this machine was found able to, with all that is the instance's.
+fn driver(config: &Config, instance: &str) -> Result<(Box<dyn Driver>, Option<Held>), ServeError> {
+    match config.fabric {
+        FabricKind::None => Ok((Box::new(NoFabric::default()), None)),
+        FabricKind::Linux => {
+            let mut checks = fabric::linux::doctor();
+            checks.extend(fabric::runtime::doctor(&config.runtime));
+            let words =
+                |check: &Check| format!("{}: {}. {}", check.name, check.detail, check.remedy);
+            let (lacks, limits): (Vec<_>, Vec<_>) =
+                checks.iter().filter(|check| !check.ok).partition(|check| check.needed);
+            if !lacks.is_empty() {
+                let lacks: Vec<String> = lacks.into_iter().map(words).collect();
+                return Err(ServeError::Fabric(lacks.join("; ")));
+            }
+            for check in limits {
+                tracing::warn!("{}", words(check));
+            }
+            let held = Held::take(instance, &config.data).map_err(ServeError::Instance)?;
+            Ok((Box::new(Linux::new(instance)), Some(held)))
+        }
+    }
+}
+
+/// Says where this server is, for client commands on the same host.
+fn write_note(path: &Path, address: SocketAddr) -> std::io::Result<()> {
+    let note = api::ServerNote { pid: std::process::id(), url: format!("http://{address}") };
+    let note = serde_json::to_vec(&note)?;
+    let partial = path.with_extension("json.partial");
+    match std::fs::write(&partial, &note) {
+        Ok(()) => std::fs::rename(&partial, path),
+        // What a server left that was killed has the room that is needed.
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            let _ = std::fs::remove_file(&partial);
+            let file = std::fs::OpenOptions::new().write(true).open(path).map_err(|_| error)?;
+            file.write_all_at(&note, 0)?;
+            file.set_len(note.len() as u64)
+        }
+        Err(error) => Err(error),
+    }
+}

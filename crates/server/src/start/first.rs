@@ -1,0 +1,129 @@
+//! The first start: an installation that can be used at once, and says how.
+
+use std::path::Path;
+
+use api::{FIRST_ACCOUNT, FIRST_TEAM, FIRST_USER};
+use model::{AccountId, Caller, Command, IdentityCommand, Key, NewToken, Region, UserId};
+use store::{DataDir, Secret};
+
+use crate::clock::SystemIds;
+use crate::credentials::new_access_key;
+use crate::credentials::{find_token, token_hash, user_token};
+use crate::error::SetupError;
+use crate::ledger::{Committed, Ledger, Request};
+
+/// What the first start made, for the greeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstStart {
+    /// The platform's account.
+    pub platform: AccountId,
+    /// The customer's account.
+    pub account: AccountId,
+    /// Whether it is a test double, which believes everybody.
+    pub emulator: bool,
+}
+
+/// Makes what is missing of a first start. Each step looks for itself, so that a start that was
+/// cut short is completed by the next one. Returns what was made until [`greeted`] is called.
+///
+/// `instance` is the name that the installation had before its database was lost, so that what it
+/// left on this machine is found again; `None` for a new name.
+///
+/// # Errors
+///
+/// [`SetupError`].
+pub(crate) fn set_up(
+    ledger: &Ledger,
+    secret: &Secret,
+    region: Region,
+    emulator: bool,
+    data: &Path,
+    instance: Option<String>,
+) -> Result<Option<FirstStart>, SetupError> {
+    // There from the moment that the directory was made until somebody was told: a start that fails
+    // after the set-up, or is killed, must not take the only words on how to go on with it.
+    let untold = DataDir::first_start(data).exists();
+    if ledger.world().settings().is_none() {
+        if !untold {
+            let path = data.to_owned();
+            return Err(SetupError::Lost(store::Error::DatabaseMissing { path }));
+        }
+        let fresh = || format!("{:08x}", model::IdSource::next_bits(&mut SystemIds) as u32);
+        let instance = instance.unwrap_or_else(fresh);
+        run(ledger, "its settings", IdentityCommand::SetUp { region, emulator, instance })?;
+    }
+    let user = ensure_user(ledger, FIRST_USER)?;
+    if ledger.world().team_named(FIRST_TEAM).is_none() {
+        let create = IdentityCommand::CreateTeam { name: FIRST_TEAM.to_owned(), admin: user };
+        run(ledger, "a team", create)?;
+    }
+    let token = user_token(secret, user);
+    // Where the disk is full, a start that has nothing to write is one that can be read from.
+    if find_token(&ledger.world(), &token).is_none() {
+        let (hash, description) = (token_hash(&token), "causeway env".to_owned());
+        let token = NewToken { user, hash, description, lives: None };
+        run(ledger, "a token", IdentityCommand::CreateToken(token))?;
+    }
+    let platform = ledger.world().settings().map(|s| s.platform_account);
+    let first = |account| {
+        let platform = platform.filter(|_| untold)?;
+        Some(FirstStart { platform, account, emulator })
+    };
+    if emulator {
+        return Ok(first(AccountId::EMULATED));
+    }
+    let account = ensure_account(ledger, FIRST_ACCOUNT)?;
+    if ledger.world().access_keys_of(Key::Account(account)).next().is_none() {
+        let (_, _, command) =
+            new_access_key(secret, account, model::Access::Full).map_err(SetupError::Seal)?;
+        run(ledger, "an access key", command)?;
+    }
+    Ok(first(account))
+}
+
+/// Whoever started the server was told what the first start made.
+pub(crate) fn greeted(data: &Path) {
+    // Were it to stay, the next start would say it once more.
+    let _ = std::fs::remove_file(DataDir::first_start(data));
+}
+
+fn ensure_user(ledger: &Ledger, email: &str) -> Result<UserId, SetupError> {
+    if let Some(user) = ledger.world().user_named(email) {
+        return Ok(user.id);
+    }
+    let made = run(ledger, "a user", IdentityCommand::CreateUser { email: email.to_owned() })?;
+    match made.reply.main() {
+        Some(Key::User(id)) => Ok(id),
+        _ => Err(nameless("a user")),
+    }
+}
+
+fn ensure_account(ledger: &Ledger, name: &str) -> Result<AccountId, SetupError> {
+    if let Some(account) = ledger.world().account_named(name) {
+        return Ok(account.id);
+    }
+    let made = run(ledger, "an account", IdentityCommand::CreateAccount { name: name.to_owned() })?;
+    match made.reply.main() {
+        Some(Key::Account(id)) => Ok(id),
+        _ => Err(nameless("an account")),
+    }
+}
+
+fn nameless(what: &'static str) -> SetupError {
+    SetupError::Ledger { what, source: crate::ledger::LedgerError::Store }
+}
+
+fn run(
+    ledger: &Ledger,
+    what: &'static str,
+    command: impl Into<Command>,
+) -> Result<Committed, SetupError> {
+    let request = Request {
+        caller: Caller::Operator,
+        command: command.into(),
+        source: None,
+        request_id: "first-start".to_owned(),
+        only_if: None,
+    };
+    ledger.submit_blocking(request).map_err(|source| SetupError::Ledger { what, source })
+}
