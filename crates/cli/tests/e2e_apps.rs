@@ -172,7 +172,7 @@ fn our_own_commands_do_the_same() {
     assert_eq!((&ran["command"], &ran["type"]), (&"sleep 9".into(), &"run".into()));
     server.causeway(&["ps:stop", &text(&ran["name"]), "--app", "stock"]).ok();
     server.until("what ended is not counted", |server| {
-        let counted = &server.causeway(&["status", "--json"]).json()["dynos"];
+        let counted = &server.status()["dynos"];
         counted["up"] == 3 && counted.as_object().is_some_and(|states| states.len() == 1)
     });
     server.causeway(&["apps:create", "a-shop", "--space", "alpha"]).ok();

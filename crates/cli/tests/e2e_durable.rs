@@ -52,7 +52,7 @@ fn what_a_moved_clock_ended_stays_ended_over_restarts() {
         let describe = ["ec2", "describe-vpc-peering-connections", "--vpc-peering-connection-ids"];
         let found = server.aws(&[&describe[..], &[&pcx]].concat()).json();
         let seen = text(&found["VpcPeeringConnections"][0]["Status"]["Code"]);
-        let shown = server.causeway(&["status", "--json"]).json();
+        let shown = server.status();
         assert_eq!(shown["peerings"][&seen], 1, "{shown}");
         seen
     };
@@ -111,7 +111,7 @@ fn established_connections_outlive_the_server() {
     }
     let answers = talk.end();
     assert!(answers > 20, "the connection was used all the while: {answers}");
-    let status = server.causeway(&["status", "--json"]).json();
+    let status = server.status();
     assert_eq!(status["fabric"]["repairs"], 0, "nothing had to be repaired: {status}");
     assert_eq!(status["dynos"]["up"], 1);
 }
@@ -142,8 +142,8 @@ fn what_is_damaged_by_hand_is_repaired_without_a_sweep_and_told() {
         server.causeway(&[&["exec", &site.instance][..], &look].concat()).ok()
     };
     let since = started();
-    assert_eq!(server.causeway(&["status", "--json"]).json()["fabric"]["repairs"], 0);
-    let fabric = || server.causeway(&["status", "--json"]).json()["fabric"].clone();
+    assert_eq!(server.status()["fabric"]["repairs"], 0);
+    let fabric = || server.status()["fabric"].clone();
     let repairs_of = |fabric: &Value, said: &str| {
         let all = fabric["last_repairs"].as_array().unwrap();
         all.iter().filter(|repair| repair.as_str().unwrap().contains(said)).count()

@@ -32,7 +32,7 @@ struct Traces {
 
 impl Traces {
     fn of(server: &Server, site: &Site) -> Self {
-        let status = server.causeway(&["status", "--json"]).json();
+        let status = server.status();
         let asked = ["ec2", "describe-instances", "--instance-ids", &site.instance];
         let found = server.aws(&asked).json();
         let interface = &found["Reservations"][0]["Instances"][0]["NetworkInterfaces"][0];

@@ -336,7 +336,7 @@ fn what_was_acknowledged_survives_kill_nine_at_any_moment() {
     let answered = talk.end();
     assert!(u64::from(answered) > 10 * rounds, "the connection was used all the while: {answered}");
     assert!(server.connects(&dyno.target, &site.address, 8000));
-    let status = server.causeway(&["status", "--json"]).json();
+    let status = server.status();
     assert_eq!(status["fabric"]["repairs"], 0, "nothing had to be repaired: {status}");
     println!("{rounds} rounds with the seed {seed}; {answered} bytes answered over one connection");
 }

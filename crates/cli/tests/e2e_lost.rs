@@ -53,7 +53,7 @@ fn refused(server: &Server, arguments: &[&str]) -> String {
 fn lost(server: &Server) -> Vec<String> {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     loop {
-        let status = server.causeway(&["status", "--json"]).json();
+        let status = server.status();
         let listed = server.causeway(&["lost", "--json"]).json();
         if listed == status["lost"] {
             return listed.as_array().unwrap().iter().map(|entry| text(&entry["id"])).collect();

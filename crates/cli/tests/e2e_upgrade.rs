@@ -240,7 +240,7 @@ fn the_edge_and_shims_of_another_build_go_on_under_a_new_server() {
         "{answered} requests were answered, and these were not: {failed:#?}"
     );
     assert!(talk.end() > 20);
-    let status = server.causeway(&["status", "--json"]).json();
+    let status = server.status();
     assert_eq!(status["fabric"]["repairs"], 0, "nothing had to be repaired: {status}");
     // What an old shim keeps is ended, and started anew, by a server of another build.
     server.kill();

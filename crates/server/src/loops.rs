@@ -357,14 +357,18 @@ mod tests {
         let (supervisor, _) = supervisor();
         let (woken, wakes) = channel();
         let (go_on, gate) = sync_channel(0);
+        let (began, step) = channel();
         let works = move |pulse: &Pulse| {
             pulse.turn();
+            began.send(()).unwrap();
             gate.recv().unwrap();
             pulse.turn();
             gate.recv().unwrap();
         };
         let thread = supervisor.spawn("slow", BOUND, move || woken.send(()).unwrap(), works);
         let thread = thread.unwrap();
+        // A question put before its first step would be answered by that step's beginning.
+        step.recv().unwrap();
         for _ in 0..3 {
             let health = supervisor.check().await.remove(0);
             assert!(health.is_well(), "{health}");

@@ -327,6 +327,18 @@ impl Server {
         terminal::Terminal::sized(command, size.0, size.1)
     }
 
+    /// What `causeway status --json` says. Its exit status must say the same of the fabric, whatever
+    /// that is: a server that has just started may still have all before it.
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        let ran = self.causeway(&["status", "--json"]);
+        let status: Value =
+            serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {ran:#?}"));
+        let expected = if status["fabric"]["healthy"] == true { 0 } else { 1 };
+        assert_eq!(ran.code, Some(expected), "{ran:#?}");
+        status
+    }
+
     /// Our own command, on a terminal.
     pub fn causeway_on_terminal(&self, arguments: &[&str]) -> terminal::Terminal {
         let mut command = causeway();
