@@ -226,54 +226,104 @@ fn unjoined() -> (Server, Site) {
     (server, site)
 }
 
-#[test]
-fn b2_whatever_fails_it_leaves_nothing_or_goes_on_from_there() {
-    let (server, site) = unjoined();
-    let before = traces(&server, &site);
-    let through = |fault, command: &[&str]| {
-        let between = Between::start(&server, fault);
-        let ran = server.causeway(&[command, &["--yes", "--url", &between.url()]].concat());
-        (ran, between.changes.load(Ordering::SeqCst))
-    };
-    let peer = ["peer", "blue", &site.vpc, "--port", "8000"];
-    let unpeer = ["unpeer", "blue", &site.vpc];
-    let (whole, changes) = through(Fault::From(usize::MAX), &peer);
-    whole.ok();
-    assert_eq!(changes, STEPS);
-    let joined = traces(&server, &site);
-    let (whole, back) = through(Fault::From(usize::MAX), &unpeer);
-    whole.ok();
-    assert_eq!(traces(&server, &site), before);
+/// A VPC and a space, between whom and the command requests can be lost.
+struct CutShort {
+    server: Server,
+    site: Site,
+    /// What there is to see before the two are joined, and afterwards.
+    before: Vec<String>,
+    joined: Vec<String>,
+    /// How many changes parting them takes.
+    back: usize,
+}
 
-    for n in 1..=STEPS {
-        // A step fails: what came before it is taken back.
-        let (ran, _) = through(Fault::Before(n), &peer);
-        let said = ran.refused();
-        assert!(n == 1 || said.contains("taken back"), "{n}: {said}");
-        assert_eq!(traces(&server, &site), before, "{n}: {said}");
-
-        // Its answer is lost: it goes on.
-        through(Fault::After(n), &peer).0.ok();
-        assert_eq!(traces(&server, &site), joined, "{n}");
-        part(&server, &site, &["--yes"]).ok();
-
-        // It is killed there: what is left is told, and either taken back or gone on with.
-        let (ran, _) = through(Fault::From(n), &peer);
-        let said = ran.refused();
-        assert!(n <= 1 || said.contains("could not be taken back"), "{n}: {said}");
-        part(&server, &site, &["--yes"]).ok();
-        assert_eq!(traces(&server, &site), before, "{n}");
-        through(Fault::From(n), &peer).0.refused();
-        join(&server, &site, &["--yes"]).ok();
-        assert_eq!(traces(&server, &site), joined, "{n}");
-        part(&server, &site, &["--yes"]).ok();
+impl CutShort {
+    fn new() -> Self {
+        let (server, site) = unjoined();
+        let before = traces(&server, &site);
+        let mut made = Self { server, site, before, joined: Vec::new(), back: 0 };
+        let (whole, changes) = made.peer(Fault::From(usize::MAX));
+        whole.ok();
+        assert_eq!(changes, STEPS);
+        made.joined = made.traces();
+        let (whole, back) = made.unpeer(Fault::From(usize::MAX));
+        whole.ok();
+        assert_eq!(made.traces(), made.before);
+        Self { back, ..made }
     }
-    // The way back is cut short, too.
-    for n in 1..=back {
-        join(&server, &site, &["--yes"]).ok();
-        through(Fault::From(n), &unpeer).0.refused();
-        part(&server, &site, &["--yes"]).ok();
-        assert_eq!(traces(&server, &site), before, "{n}");
+
+    /// Runs the command that joins them, and counts the changes that it asked for.
+    fn peer(&self, fault: Fault) -> (Ran, usize) {
+        self.through(fault, &["peer", "blue", &self.site.vpc, "--port", "8000", "--yes"])
+    }
+
+    fn unpeer(&self, fault: Fault) -> (Ran, usize) {
+        self.through(fault, &["unpeer", "blue", &self.site.vpc, "--yes"])
+    }
+
+    fn through(&self, fault: Fault, command: &[&str]) -> (Ran, usize) {
+        let between = Between::start(&self.server, fault);
+        let ran = self.server.causeway(&[command, &["--url", &between.url()]].concat());
+        (ran, between.changes.load(Ordering::SeqCst))
+    }
+
+    fn join(&self) {
+        join(&self.server, &self.site, &["--yes"]).ok();
+    }
+
+    fn part(&self) {
+        part(&self.server, &self.site, &["--yes"]).ok();
+    }
+
+    fn traces(&self) -> Vec<String> {
+        traces(&self.server, &self.site)
+    }
+}
+
+#[test]
+fn b2_where_a_step_fails_what_came_before_it_is_taken_back() {
+    let it = CutShort::new();
+    for n in 1..=STEPS {
+        let said = it.peer(Fault::Before(n)).0.refused();
+        assert!(n == 1 || said.contains("taken back"), "{n}: {said}");
+        assert_eq!(it.traces(), it.before, "{n}: {said}");
+    }
+}
+
+#[test]
+fn b2_where_an_answer_is_lost_it_goes_on() {
+    let it = CutShort::new();
+    for n in 1..=STEPS {
+        it.peer(Fault::After(n)).0.ok();
+        assert_eq!(it.traces(), it.joined, "{n}");
+        it.part();
+    }
+}
+
+#[test]
+fn b2_where_it_is_killed_what_is_left_is_told_and_taken_back_or_gone_on_with() {
+    let it = CutShort::new();
+    for n in 1..=STEPS {
+        let said = it.peer(Fault::From(n)).0.refused();
+        assert!(n <= 1 || said.contains("could not be taken back"), "{n}: {said}");
+        it.part();
+        assert_eq!(it.traces(), it.before, "{n}");
+        it.peer(Fault::From(n)).0.refused();
+        it.join();
+        assert_eq!(it.traces(), it.joined, "{n}");
+        it.part();
+    }
+}
+
+#[test]
+fn b2_where_the_way_back_is_cut_short_it_is_gone_on_with() {
+    let it = CutShort::new();
+    assert!(it.back > 0);
+    for n in 1..=it.back {
+        it.join();
+        it.unpeer(Fault::From(n)).0.refused();
+        it.part();
+        assert_eq!(it.traces(), it.before, "{n}");
     }
 }
 

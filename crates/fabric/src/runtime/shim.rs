@@ -151,6 +151,9 @@ impl Shim<'_> {
         let ended = started.and_then(|watched| self.watch(watched));
         // The OCI runtime may have been told to end at the same time, and failed.
         self.note_signals();
+        // An order that came just before the end was not read yet. What was asked to stop is not
+        // interrupted, whoever ended it in the end.
+        self.read_orders();
         let (asked, interrupted) = (self.asked, self.interrupted);
         match ended {
             Ok((record, killed)) => {
@@ -324,8 +327,8 @@ impl Shim<'_> {
         if happened[2] {
             self.read_status();
         }
-        if happened[1] {
-            self.read_orders(watched);
+        if happened[1] && let Some(grace) = self.read_orders() {
+            self.end_within(watched, grace);
         }
         if happened[3] {
             self.note_signals();
@@ -369,15 +372,15 @@ impl Shim<'_> {
         }
     }
 
-    /// Reads `stop <milliseconds>` lines; the shortest grace counts.
-    fn read_orders(&mut self, watched: &mut Watched) {
+    /// Reads `stop <milliseconds>` lines, and returns the shortest grace of them.
+    fn read_orders(&mut self) -> Option<Duration> {
         let mut orders = [0; 256];
-        let Ok(read) = self.control.read(&mut orders) else { return };
+        let read = self.control.read(&mut orders).ok()?;
         let orders = String::from_utf8_lossy(&orders[..read]);
-        for grace in orders.lines().filter_map(|line| line.strip_prefix("stop ")?.parse().ok()) {
-            self.asked = true;
-            self.end_within(watched, Duration::from_millis(grace));
-        }
+        let graces = orders.lines().filter_map(|line| line.strip_prefix("stop ")?.parse().ok());
+        let shortest = graces.min().map(Duration::from_millis);
+        self.asked |= shortest.is_some();
+        shortest
     }
 
     fn end_within(&self, watched: &mut Watched, grace: Duration) {

@@ -51,13 +51,6 @@ impl Watched {
     }
 }
 
-/// Waits until the kernel has found out that the links of a router can carry: it says so by itself,
-/// up to a second after they were made.
-fn await_links(router: &str) {
-    let carries = |line: &str| line.contains(" state UP ") || line.contains(" lo: ");
-    while !run(router, "ip -o link").lines().all(carries) {}
-}
-
 fn here(line: &str) {
     let mut words = line.split(' ');
     assert!(Command::new(words.next().unwrap()).args(words).status().unwrap().success(), "{line}");

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use causeway_fabric::driver::{Driver, Outcome, Report};
 use causeway_fabric::linux::Linux;
@@ -180,7 +180,13 @@ impl Lab {
         assert!(
             report.vpcs.values().chain(report.peerings.values()).all(|o| *o == Outcome::Carried)
         );
+        self.await_links();
         report
+    }
+
+    /// Waits until the kernel has found out that the links of all routers can carry.
+    fn await_links(&self) {
+        self.intent.vpcs.keys().for_each(|vpc| await_links(&format!("cw-{vpc}")));
     }
 
     /// Applies what changed since `old`, and insists that all went well without a look around.
@@ -189,6 +195,7 @@ impl Lab {
         let report = self.driver.apply(&delta);
         assert!(!report.failed(), "{report:#?}");
         assert!(report.repairs.is_empty(), "{report:#?}");
+        self.await_links();
         report
     }
 
@@ -291,6 +298,15 @@ pub fn carries(from: &mut TcpStream, to: &mut TcpStream) -> bool {
             false
         }
     }
+}
+
+/// Waits until the kernel has found out that the links of a router can carry. It does so by itself, up to a
+/// second after they were made or set up; until then what is sent over them is lost. A link that somebody
+/// keeps down is not waited for to the end of all days.
+pub fn await_links(router: &str) {
+    let deadline = Instant::now() + LONG;
+    let carries = |line: &str| line.contains(" state UP ") || line.contains(" lo: ");
+    while !run(router, "ip -o link").lines().all(carries) && Instant::now() < deadline {}
 }
 
 /// A UDP socket of an interface.
