@@ -17,6 +17,9 @@ mod tests;
 
 /// How long orders may follow each other without a step of a comparison between them.
 const LONGEST_WITHOUT_STEP: Duration = Duration::from_millis(50);
+/// How long after a change a comparison stands still for the next one. One change often leads to another:
+/// a peering becomes active once it is reported that its networks are joined.
+const LULL: Duration = Duration::from_millis(10);
 /// How often events are picked up while a comparison is under way.
 const HEAR_EVERY: Duration = Duration::from_millis(10);
 /// How long a loop waits at most if nothing is due; orders and events wake it earlier.
@@ -139,6 +142,8 @@ pub struct ControlLoop<A: Actuator> {
     synced: bool,
     /// Whether there may be something to look at.
     busy: bool,
+    /// When changes were last made, unless none were for longer than [`LULL`].
+    changed: Option<Instant>,
     /// When the last step ended.
     stepped: Instant,
     /// When events were last picked up.
@@ -215,6 +220,7 @@ impl<A: Actuator> ControlLoop<A> {
             sweep: None,
             synced: false,
             busy: false,
+            changed: None,
             stepped: now,
             heard: now,
             swept: now,
@@ -265,15 +271,28 @@ impl<A: Actuator> ControlLoop<A> {
         if !self.actuator.is_closing() {
             self.begin_what_is_due(Instant::now());
         }
-        let orders_first = took && self.stepped.elapsed() < LONGEST_WITHOUT_STEP;
-        if self.busy && !orders_first {
-            self.step();
-            if self.busy && self.heard.elapsed() >= HEAR_EVERY {
-                self.hear(Duration::ZERO);
+        let may_wait = self.stepped.elapsed() < LONGEST_WITHOUT_STEP;
+        match self.lull(Instant::now()) {
+            _ if !self.busy || took && may_wait => {}
+            Some(left) if may_wait => self.hear(left),
+            _ => {
+                self.step();
+                if self.busy && self.heard.elapsed() >= HEAR_EVERY {
+                    self.hear(Duration::ZERO);
+                }
             }
         }
         self.answer();
         true
+    }
+
+    /// How much longer a comparison that is under way stands still; `None` where it goes on.
+    fn lull(&mut self, now: Instant) -> Option<Duration> {
+        let left = LULL.checked_sub(now.saturating_duration_since(self.changed?)).filter(|left| !left.is_zero());
+        if left.is_none() {
+            self.changed = None;
+        }
+        left.filter(|_| self.sweep.is_some())
     }
 
     /// Takes what is queued; says whether that was anything, and `None` where it is to end.
@@ -347,6 +366,7 @@ impl<A: Actuator> ControlLoop<A> {
         }
         A::at_rest(&change.what).iter().for_each(|part| self.retries.forget(part));
         let found = self.actuator.change(change.what);
+        self.changed = Some(Instant::now());
         // Something may have come to light on the way.
         self.busy = true;
         self.report(found, Report::at(self.revision), true);

@@ -223,6 +223,29 @@ fn changes_come_before_the_next_step_and_several_are_made_as_one() {
 }
 
 #[test]
+fn a_comparison_stands_still_for_a_moment_after_a_change() {
+    let mut bench = Bench::<true>::new(None);
+    assert_eq!(bench.looped.lull(Instant::now()), None, "nothing was changed");
+    bench.give(&sync("abcd", 1));
+    bench.give(&change("a", 2));
+    assert!(bench.looped.turn());
+    let changed = bench.looped.changed.unwrap();
+    assert_eq!(bench.looped.lull(changed), Some(LULL));
+    assert_eq!(bench.looped.lull(changed + LULL / 4), Some(LULL * 3 / 4));
+    // A change that comes in this time is made before the next step; but not for ever.
+    bench.looped.changed = Some(Instant::now() + LONGEST_WAIT);
+    bench.did();
+    bench.looped.stepped = Instant::now() - LONGEST_WITHOUT_STEP;
+    assert!(bench.looped.turn());
+    assert_eq!(bench.did(), ["step b"]);
+    assert_eq!(bench.looped.lull(bench.looped.changed.unwrap() + LULL), None);
+    bench.rest();
+    assert_eq!(bench.did(), ["step c", "step d"]);
+    bench.looped.changed = Some(Instant::now());
+    assert_eq!(bench.looped.lull(Instant::now()), None, "nothing is being compared");
+}
+
+#[test]
 fn a_question_is_answered_after_all_that_came_before_it() {
     let mut bench = Bench::<true>::new(None);
     bench.give(&sync("ab", 1));
