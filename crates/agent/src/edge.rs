@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use edge::Control;
+use edge::{Control, Namespaces};
+use fabric::driver::NamespaceNames;
+use model::VpcId;
 use model::edge::{BackendState, EdgeDelta, EdgeEvent, EdgeIntent, RouterIntent};
 use model::protocol::{Edge, EdgeStatus, Subject};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -27,6 +29,8 @@ const STEADY: Duration = Duration::from_secs(10);
 pub struct EdgeActuator {
     program: PathBuf,
     config: edge::Config,
+    /// The names of the namespaces in which the edge answers, from the driver that makes them.
+    names: Arc<dyn NamespaceNames>,
     waker: Waker,
     /// What the edge must answer, for one that is new; `None` until that is known, as an edge that is
     /// found must not be told of nothing.
@@ -45,17 +49,23 @@ pub struct EdgeActuator {
 }
 
 impl EdgeActuator {
-    /// Makes one. `program` is our own, which knows the subcommand `edge`.
+    /// Makes one. `program` is our own, which knows the subcommand `edge`; `names` are those of the
+    /// namespaces of this host.
     ///
     /// # Errors
     ///
     /// The kernel's error, if the process may have no more descriptors.
-    pub fn new(program: PathBuf, config: edge::Config) -> io::Result<Self> {
+    pub fn new(
+        program: PathBuf,
+        config: edge::Config,
+        names: Arc<dyn NamespaceNames>,
+    ) -> io::Result<Self> {
         let (table, control) = (None, None);
         let (to_connect, to_repeat) = (false, false);
         Ok(Self {
             program,
             config,
+            names,
             waker: Waker::new()?,
             table,
             control,
@@ -71,6 +81,29 @@ impl EdgeActuator {
     fn say(&mut self, say: impl FnOnce(&mut Control) -> io::Result<()>) {
         let said = self.control.as_mut().map_or(Ok(()), say);
         self.note(said);
+    }
+
+    fn say_change(&mut self, delta: &EdgeDelta) {
+        let vpcs = delta.vpcs.iter().filter(|(_, vpc)| vpc.is_some());
+        let namespaces = self.namespaces(vpcs.map(|(id, _)| id), delta.spaces.values().flatten());
+        self.say(|control| control.change(delta, &namespaces));
+    }
+
+    fn namespaces_of(&self, intent: &EdgeIntent) -> Namespaces {
+        self.namespaces(intent.vpcs.keys(), intent.spaces.values())
+    }
+
+    /// The namespaces of some parts.
+    fn namespaces<'a>(
+        &self,
+        vpcs: impl Iterator<Item = &'a VpcId>,
+        spaces: impl Iterator<Item = &'a RouterIntent>,
+    ) -> Namespaces {
+        let interfaces = spaces.flat_map(|space| space.interfaces.keys());
+        Namespaces {
+            routers: vpcs.map(|vpc| (*vpc, self.names.router(*vpc))).collect(),
+            interfaces: interfaces.map(|eni| (*eni, self.names.interface(*eni))).collect(),
+        }
     }
 
     /// Takes note of an edge that went away: another one is looked for at once. Of those that end as
@@ -89,7 +122,7 @@ impl EdgeActuator {
         self.to_connect = false;
         let Some(table) = &self.table else { return Found::default() };
         let why = match edge::ensure(&self.program, &self.config) {
-            Ok(mut control) => match control.sync(table) {
+            Ok(mut control) => match control.sync(table, &self.namespaces_of(table)) {
                 Ok(()) => {
                     tracing::info!(pid = control.peer().pid, "the edge answers");
                     self.control = Some(control);
@@ -127,7 +160,7 @@ impl EdgeActuator {
         let spaces = reports.map(|(id, router)| (*id, Some(router.clone()))).collect();
         let delta = EdgeDelta { spaces, ..EdgeDelta::default() };
         if delta != EdgeDelta::default() {
-            self.say(|control| control.change(&delta));
+            self.say_change(&delta);
         }
     }
 
@@ -172,7 +205,8 @@ impl Actuator for EdgeActuator {
             return;
         }
         let first = self.table.is_none();
-        self.say(|control| control.sync(&intent));
+        let namespaces = self.namespaces_of(&intent);
+        self.say(|control| control.sync(&intent, &namespaces));
         self.table = Some(intent);
         self.to_connect |= first;
     }
@@ -199,7 +233,7 @@ impl Actuator for EdgeActuator {
     }
 
     fn change(&mut self, delta: EdgeDelta) -> Found<Edge> {
-        self.say(|control| control.change(&delta));
+        self.say_change(&delta);
         if let Some(table) = &mut self.table {
             Edge::change(table, delta);
         }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use causeway_edge::{Config, Location, ensure};
+use causeway_edge::{Config, Location, Namespaces, ensure};
 use model::edge::{AppRoute, Backend, BackendState, EdgeIntent, RouterIntent};
 use model::{AppId, Cidr, DynoId, SpaceId};
 use uuid::Uuid;
@@ -44,7 +44,7 @@ fn main() -> Result<ExitCode, Failed> {
     config.router = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, router)));
     config.location = Location::Here { http: port()?, https: port()?, dns: port()? };
     let mut control = ensure(&std::env::current_exe()?, &config)?;
-    control.sync(&intent(app))?;
+    control.sync(&intent(app), &Namespaces::default())?;
     control.settle()?;
     let measured = measure(proxy, router, only);
     control.stop()?;

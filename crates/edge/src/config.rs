@@ -37,16 +37,9 @@ pub struct Config {
     /// Where the sockets of VPCs and spaces are opened.
     #[serde(default)]
     pub location: Location,
-    /// The prefix of the names of the installation's network namespaces.
-    #[serde(default = "usual_prefix")]
-    pub prefix: String,
     /// The limits on time, size and rate.
     #[serde(default)]
     pub limits: Limits,
-}
-
-fn usual_prefix() -> String {
-    "cw-".to_owned()
 }
 
 impl Config {
@@ -63,7 +56,6 @@ impl Config {
             public_address: None,
             forward: Forward::None,
             location: Location::default(),
-            prefix: usual_prefix(),
             limits: Limits::default(),
         }
     }
@@ -120,8 +112,8 @@ pub enum Forward {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Location {
-    /// In the network namespaces of their VPC's router and their space's interfaces, on the ports
-    /// that the world expects.
+    /// In the network namespaces of their VPC's router and their space's interfaces, which the
+    /// controller names, on the ports that the world expects.
     #[default]
     Namespaces,
     /// In the process's own namespace and on these ports: for tests, and for a fabric that

@@ -1,4 +1,4 @@
-//! The core of an edge: one task that holds the intent and keeps everything that follows from it.
+//! The core of an edge: one task that holds the table and keeps everything that follows from it.
 //! Messages reach it in order.
 
 mod dynos;
@@ -14,15 +14,16 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use model::DynoId;
-use model::edge::{EdgeDelta, EdgeEvent, EdgeIntent};
+use model::edge::EdgeEvent;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 pub(crate) use shared::Shared;
 
+use crate::config::Location;
 use crate::dns::known::Knowledge;
 use crate::dns::serve::Resolver;
-use crate::protocol::{Order, Report, SocketId};
+use crate::protocol::{Order, Report, SocketId, Table, TableDelta};
 use crate::sockets::Namespace;
 use crate::web::Scope;
 use crate::web::connections::Endpoint;
@@ -40,7 +41,7 @@ pub(crate) enum Input {
     Order(u64, Order),
     /// The connection with this number is closed.
     Gone(u64),
-    /// A successor asks for the intent and the sockets.
+    /// A successor asks for the table and the sockets.
     Inventory(oneshot::Sender<Inventory>),
     /// A successor took over.
     Replaced,
@@ -59,8 +60,8 @@ pub(crate) enum Input {
 
 /// What an edge hands over to its successor.
 pub(crate) struct Inventory {
-    /// The whole intent.
-    pub intent: EdgeIntent,
+    /// The whole table.
+    pub table: Table,
     /// The open sockets.
     pub sockets: Vec<(SocketId, Socket)>,
 }
@@ -68,7 +69,7 @@ pub(crate) struct Inventory {
 /// The state of the core.
 pub(crate) struct Core {
     shared: Arc<Shared>,
-    intent: EdgeIntent,
+    table: Table,
     vpcs: Vpcs,
     spaces: Spaces,
     dynos: Dynos,
@@ -78,7 +79,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// A core without an intent. `adopted` are the sockets of the edge before this one.
+    /// A core without a table. `adopted` are the sockets of the edge before this one.
     pub(crate) fn new(
         shared: Arc<Shared>,
         events: UnboundedSender<EdgeEvent>,
@@ -91,15 +92,15 @@ impl Core {
             spaces: Spaces::new(Arc::clone(&shared)),
             listeners: Listeners::new(Arc::clone(&shared.environment), adopted),
             shared,
-            intent: EdgeIntent::default(),
+            table: Table::default(),
             dynos,
             public: Vec::new(),
             controller: None,
         }
     }
 
-    /// Opens the public sockets. `intent` is that of the edge before this one.
-    pub(crate) fn begin(&mut self, intent: EdgeIntent) {
+    /// Opens the public sockets, and those of the edge before this one, whose table this is.
+    pub(crate) fn begin(&mut self, table: Table) {
         let config = &self.shared.config;
         let endpoint = |port: u16, tls| Acceptor::Web(Endpoint { scope: Scope::Public, port, tls });
         let mut wanted = Vec::new();
@@ -120,9 +121,14 @@ impl Core {
             let listening = self.listeners.listen(id, Namespace::Own, address, acceptor);
             self.public.extend(listening.map(|listening| (id, listening)));
         }
+        if config.location == Location::Namespaces && !table.names_all_namespaces() {
+            // It is from an edge of a build that knew the names without being told. Its sockets stay
+            // open until the controller says the names: whoever comes waits in them.
+            return;
+        }
         // Without an edge before this one, the controller says what there is to serve.
-        if intent != EdgeIntent::default() {
-            self.sync(intent);
+        if table != Table::default() {
+            self.sync(table);
         }
         self.listeners.drop_adopted();
     }
@@ -190,9 +196,10 @@ impl Core {
         #[cfg(test)]
         crate::fault::at("core", b"");
         match order {
-            Order::Sync(intent) => {
-                self.dynos.pass_on(Order::Sync(intent.clone()));
-                self.sync(intent);
+            Order::Sync(table) => {
+                self.dynos.pass_on(Order::Sync(table.clone()));
+                self.sync(table);
+                self.listeners.drop_adopted();
             }
             Order::Change(delta) => {
                 self.dynos.pass_on(Order::Change(delta.clone()));
@@ -219,42 +226,60 @@ impl Core {
         });
     }
 
-    fn sync(&mut self, intent: EdgeIntent) {
-        let mut delta = EdgeDelta::default();
-        for id in self.intent.vpcs.keys().filter(|id| !intent.vpcs.contains_key(id)) {
+    fn sync(&mut self, table: Table) {
+        let mut delta = TableDelta::default();
+        for id in self.table.vpcs.keys().filter(|id| !table.vpcs.contains_key(id)) {
             delta.vpcs.insert(*id, None);
         }
-        for id in self.intent.spaces.keys().filter(|id| !intent.spaces.contains_key(id)) {
+        for id in self.table.spaces.keys().filter(|id| !table.spaces.contains_key(id)) {
             delta.spaces.insert(*id, None);
         }
-        for (id, vpc) in intent.vpcs {
-            if self.intent.vpcs.get(&id) != Some(&vpc) {
+        let (old, new) = (&self.table.namespaces, table.namespaces);
+        for (id, vpc) in table.vpcs {
+            let stays = old.routers.get(&id) == new.routers.get(&id);
+            if !stays || self.table.vpcs.get(&id) != Some(&vpc) {
                 delta.vpcs.insert(id, Some(vpc));
             }
         }
-        for (id, space) in intent.spaces {
-            if self.intent.spaces.get(&id) != Some(&space) {
+        for (id, space) in table.spaces {
+            let stays = |eni| old.interfaces.get(eni) == new.interfaces.get(eni);
+            let stay = space.interfaces.keys().all(stays);
+            if !stay || self.table.spaces.get(&id) != Some(&space) {
                 delta.spaces.insert(id, Some(space));
             }
         }
+        delta.namespaces = new;
         self.change(delta);
         self.shared.environment.told.send_replace(true);
     }
 
-    fn change(&mut self, delta: EdgeDelta) {
-        for (id, vpc) in delta.vpcs {
-            self.vpcs.set(id, vpc.as_ref(), &mut self.listeners);
+    fn change(&mut self, delta: TableDelta) {
+        let TableDelta { vpcs, spaces, namespaces } = delta;
+        let Table { vpcs: all_vpcs, spaces: all_spaces, namespaces: named } = &mut self.table;
+        // Whatever a change is about names all of its namespaces; those of the rest stay.
+        for id in vpcs.keys() {
+            named.routers.remove(id);
+        }
+        let before = spaces.keys().filter_map(|id| all_spaces.get(id));
+        for eni in before.flat_map(|space| space.interfaces.keys()) {
+            named.interfaces.remove(eni);
+        }
+        named.routers.extend(namespaces.routers);
+        named.interfaces.extend(namespaces.interfaces);
+        let listeners = &mut self.listeners;
+        for (id, vpc) in vpcs {
+            self.vpcs.set(id, vpc.as_ref(), named.routers.get(&id), listeners);
             match vpc {
-                Some(vpc) => _ = self.intent.vpcs.insert(id, vpc),
-                None => _ = self.intent.vpcs.remove(&id),
+                Some(vpc) => _ = all_vpcs.insert(id, vpc),
+                None => _ = all_vpcs.remove(&id),
             }
         }
-        for (id, space) in delta.spaces {
-            let before = self.intent.spaces.remove(&id);
-            let (dynos, listeners) = (&mut self.dynos, &mut self.listeners);
-            self.spaces.set(id, before.as_ref(), space.as_ref(), dynos, listeners);
+        for (id, space) in spaces {
+            let before = all_spaces.remove(&id);
+            let dynos = &mut self.dynos;
+            self.spaces.set(id, before.as_ref(), space.as_ref(), named, dynos, listeners);
             if let Some(space) = space {
-                self.intent.spaces.insert(id, space);
+                all_spaces.insert(id, space);
             }
         }
     }
@@ -269,7 +294,7 @@ impl Core {
         }
         self.vpcs.each(&mut add);
         self.spaces.each(&mut add);
-        Inventory { intent: self.intent.clone(), sockets }
+        Inventory { table: self.table.clone(), sockets }
     }
 
     /// Closes all sockets, which a successor has now. Requests in flight go on.

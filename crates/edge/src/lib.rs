@@ -3,7 +3,8 @@
 //!
 //! It holds a DNS resolver in every VPC, the router of public web requests, and one router inside
 //! each space. What they answer follows from an intent ([`model::edge`]) that a controller sends
-//! over a Unix socket. Without a controller the edge goes on with the last intent.
+//! over a Unix socket, with the names of the network namespaces in which they do. Without a
+//! controller the edge goes on with the last intent.
 //!
 //! The controller calls [`ensure`], keeps the [`Control`] that it gives, and connects anew when
 //! that fails. A new build of the program, or another configuration, gets an edge of its own, which
@@ -31,7 +32,7 @@ mod web;
 pub use config::{Config, Forward, Limits, Location};
 pub use control::client::Control;
 pub use process::{EDGE, EnsureError, ensure, process_main};
-pub use protocol::Hello;
+pub use protocol::{Hello, Namespaces};
 pub use run::Edge;
 pub use shares::{NoShare, Share, Shares};
 pub use tls::check_certificate;

@@ -82,14 +82,14 @@ impl Edge {
         let (inputs, hearing) = channel(WAITING);
         let (end, ended) = oneshot::channel();
         let (events, happening) = unbounded_channel();
-        let (intent, sockets, link) = match inheritance.map(Inheritance::into_parts) {
-            Some((intent, sockets, link)) => (intent, sockets, Some(link)),
+        let (table, sockets, link) = match inheritance.map(Inheritance::into_parts) {
+            Some((table, sockets, link)) => (table, sockets, Some(link)),
             None => Default::default(),
         };
         let theirs = Arc::clone(&shared);
         runtime.spawn(async move {
             let mut core = Core::new(theirs, events, worker_count(), sockets);
-            core.begin(intent);
+            core.begin(table);
             core.run(hearing, happening).await;
             // Nobody may wait for the end any more.
             let _ = end.send(());

@@ -7,7 +7,6 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use model::{EniId, VpcId};
 use nix::sys::socket::sockopt;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
@@ -46,16 +45,6 @@ pub(crate) enum Namespace {
 }
 
 impl Namespace {
-    /// The namespace of a VPC's router.
-    pub(crate) fn router(prefix: &str, vpc: VpcId) -> Self {
-        Self::Named(format!("{prefix}{vpc}").into())
-    }
-
-    /// The namespace that a network interface leads into.
-    pub(crate) fn interface(prefix: &str, eni: EniId) -> Self {
-        Self::Named(format!("{prefix}{eni}").into())
-    }
-
     /// The identity of the namespace that the name stands for now, or `None` if there is none. The
     /// same name may be given to another namespace later.
     pub(crate) fn identity(&self) -> Option<netns::Identity> {

@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use causeway_edge::{Config, Control, Edge, Forward};
+use causeway_edge::{Config, Control, Edge, Forward, Namespaces};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use model::edge::{AppRoute, Backend, BackendState, EdgeEvent, EdgeIntent, RESOLVER};
@@ -140,7 +140,7 @@ fn netns_names_and_internal_routing_inside_a_space() {
     let lab = Lab::new();
     lab.build();
     let (_dir, _edge, mut control) = start(|_| {});
-    control.sync(&intent(&lab)).unwrap();
+    control.sync(&intent(&lab), &lab.namespaces()).unwrap();
     await_all(&mut control);
     // R26: the name, from a host in the VPC, at both addresses of the resolver.
     lab.in_interface(|| {
@@ -195,7 +195,7 @@ fn netns_names_and_internal_routing_inside_a_space() {
 fn netns_sockets_come_and_go_with_their_namespaces() {
     let lab = Lab::new();
     let (_dir, _edge, mut control) = start(|_| {});
-    control.sync(&intent(&lab)).unwrap();
+    control.sync(&intent(&lab), &lab.namespaces()).unwrap();
     assert_eq!(control.settle().unwrap(), 5, "four of the resolver, one of the router");
     for _ in 0..2 {
         lab.build();
@@ -213,7 +213,7 @@ fn netns_sockets_come_and_go_with_their_namespaces() {
     }
     lab.build();
     await_all(&mut control);
-    control.sync(&EdgeIntent::default()).unwrap();
+    control.sync(&EdgeIntent::default(), &Namespaces::default()).unwrap();
     assert_eq!(control.settle().unwrap(), 0);
     lab.in_interface(|| {
         assert!(TcpStream::connect((PLUS_TWO, 53)).is_err(), "nobody listens any more");
@@ -228,7 +228,7 @@ fn netns_a_source_is_heard_so_often_in_a_second_and_others_are_asked_from_the_ho
     let address = upstream.local_addr().unwrap();
     let (_dir, _edge, mut control) =
         start(|config| config.forward = Forward::Servers(vec![address]));
-    control.sync(&intent(&lab)).unwrap();
+    control.sync(&intent(&lab), &lab.namespaces()).unwrap();
     await_all(&mut control);
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];

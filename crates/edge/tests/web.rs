@@ -11,4 +11,5 @@ mod web {
     pub mod protocols;
     pub mod replacing;
     pub mod smuggling;
+    pub mod upgrade;
 }

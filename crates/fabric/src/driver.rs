@@ -74,6 +74,17 @@ pub trait Interfaces: fmt::Debug + Send + Sync {
     fn namespace(&self, interface: EniId) -> Result<Option<NetworkNamespace>, os::netns::Error>;
 }
 
+/// The names of the network namespaces of this host: told by the driver that makes them to whoever opens
+/// sockets in them, and may not be there when they are made. They stay the same, as often as a namespace
+/// is made anew.
+pub trait NamespaceNames: fmt::Debug + Send + Sync {
+    /// The name of the namespace that is a VPC's router.
+    fn router(&self, vpc: VpcId) -> String;
+
+    /// The name of the namespace that an interface leads into.
+    fn interface(&self, eni: EniId) -> String;
+}
+
 /// Sends packets from the network interfaces of this host, as what is behind them would: so that it can
 /// be seen what becomes of them.
 pub trait Dialer: fmt::Debug + Send + Sync {

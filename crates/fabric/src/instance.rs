@@ -20,7 +20,7 @@ pub const NAMESPACE_PREFIX: &str = "cw-";
 
 /// The prefix of the names of an instance's namespaces. A copy has the same VPCs as its original, so
 /// its own name is part of its prefix.
-pub fn namespace_prefix(instance: &str) -> String {
+pub(crate) fn namespace_prefix(instance: &str) -> String {
     if instance.starts_with(COPY) {
         format!("{NAMESPACE_PREFIX}{instance}-")
     } else {

@@ -29,15 +29,15 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model::EniId;
 use model::intent::{Intent, IntentDelta};
+use model::{EniId, VpcId};
 use os::error_chain;
 use os::netns::NetworkNamespace;
 
 pub use self::doctor::doctor;
 use self::watch::Alarm;
 use self::worker::Worker;
-use crate::driver::{Dialer, Dialled, Driver, Error, Interfaces, Report};
+use crate::driver::{Dialer, Dialled, Driver, Error, Interfaces, NamespaceNames, Report};
 
 /// The driver of the Linux fabric.
 ///
@@ -62,6 +62,16 @@ struct ByName {
 impl Interfaces for ByName {
     fn namespace(&self, interface: EniId) -> Result<Option<NetworkNamespace>, os::netns::Error> {
         NetworkNamespace::open(&names::workload(&self.instance, interface))
+    }
+}
+
+impl NamespaceNames for ByName {
+    fn router(&self, vpc: VpcId) -> String {
+        names::router(&self.instance, vpc)
+    }
+
+    fn interface(&self, eni: EniId) -> String {
+        names::workload(&self.instance, eni)
     }
 }
 
@@ -100,6 +110,11 @@ impl Linux {
 
     /// The interfaces that this driver makes, for the runtime that starts workloads behind them.
     pub fn interfaces(&self) -> Arc<dyn Interfaces> {
+        Arc::new(ByName { instance: self.instance.clone() })
+    }
+
+    /// The names of the namespaces that this driver makes, for the edge that answers in them.
+    pub fn namespace_names(&self) -> Arc<dyn NamespaceNames> {
         Arc::new(ByName { instance: self.instance.clone() })
     }
 

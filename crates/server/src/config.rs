@@ -111,10 +111,9 @@ pub(crate) fn disks_dir(data: &Path) -> PathBuf {
 
 impl EdgeConfig {
     /// The configuration in the form that the edge takes.
-    pub(crate) fn of(&self, data: &Path, instance: &str) -> ::edge::Config {
+    pub(crate) fn of(&self, data: &Path) -> ::edge::Config {
         let dir = std::path::absolute(edge_dir(data)).unwrap_or_else(|_| edge_dir(data));
         let mut config = ::edge::Config::new(dir);
-        config.prefix = fabric::instance::namespace_prefix(instance);
         config.domains = self.web.domains.clone();
         config.router = self.web.router;
         config.router_tls = self.web.router_tls;

@@ -306,7 +306,8 @@ impl Prepared {
             FabricKind::Linux => edge::start(
                 &supervisor,
                 config.self_exe.clone(),
-                config.edge.of(&config.data, &settings.instance),
+                config.edge.of(&config.data),
+                Linux::new(&settings.instance).namespace_names(),
                 to_networks.progress(),
                 tell,
             ),

@@ -109,7 +109,8 @@ impl Lab {
         let router = free_address();
         config.router = Some(router);
         config.location = edge::Location::Here { http: free_address().port(), https: 1, dns: 1 };
-        let mut actuator = EdgeActuator::new(program, config).unwrap();
+        let names = fabric::linux::Linux::new("test").namespace_names();
+        let mut actuator = EdgeActuator::new(program, config, names).unwrap();
         // However long a test takes.
         actuator.steady = NEVER;
         let pace = Pace { sweep: NEVER, retry: NEVER, longest_retry: NEVER, interrupted: NEVER };

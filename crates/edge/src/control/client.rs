@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use model::edge::{EdgeDelta, EdgeEvent, EdgeIntent};
 
 use crate::config::socket;
-use crate::protocol::{Hello, Order, Report};
+use crate::protocol::{Hello, Namespaces, Order, Report, Table, TableDelta};
 
 /// How long an edge may take to answer a connection.
 const GREETING: Duration = Duration::from_secs(5);
@@ -67,18 +67,19 @@ impl Control {
         &self.peer
     }
 
-    /// Sends the whole intent, in place of the one before.
+    /// Sends the whole intent, in place of the one before, and the namespaces of its parts. These are
+    /// not needed where all sockets are opened in the edge's own.
     ///
     /// # Errors
     ///
     /// The operating system's error, if the edge is gone. The same is true of all other calls.
-    pub fn sync(&mut self, intent: &EdgeIntent) -> io::Result<()> {
-        self.say(&Order::Sync(intent.clone()))
+    pub fn sync(&mut self, intent: &EdgeIntent, namespaces: &Namespaces) -> io::Result<()> {
+        self.say(&Order::Sync(Table::new(intent, namespaces)))
     }
 
-    /// Sends what changed of the intent.
-    pub fn change(&mut self, delta: &EdgeDelta) -> io::Result<()> {
-        self.say(&Order::Change(delta.clone()))
+    /// Sends what changed of the intent, and the namespaces of what is made or changed.
+    pub fn change(&mut self, delta: &EdgeDelta, namespaces: &Namespaces) -> io::Result<()> {
+        self.say(&Order::Change(TableDelta::new(delta, namespaces)))
     }
 
     /// Waits until the edge has done everything that it was told. Gives the number of sockets that

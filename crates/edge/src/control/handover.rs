@@ -1,4 +1,4 @@
-//! How one edge takes over from another. The successor gets the intent and the open sockets
+//! How one edge takes over from another. The successor gets the table and the open sockets
 //! themselves, so that no connection that waits in one of them is lost. The predecessor goes on with
 //! its requests in flight, and says to which dynos they are.
 
@@ -10,7 +10,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use model::DynoId;
-use model::edge::EdgeIntent;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use tokio::sync::mpsc::{Sender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -19,7 +18,7 @@ use tokio::time::interval;
 use super::handle::Handle;
 use super::lines::{Lines, line};
 use crate::core::{Input, Inventory};
-use crate::protocol::{Order, Report, SocketId};
+use crate::protocol::{Order, Report, SocketId, Table};
 
 /// The number of sockets that go with one message. The kernel takes at most 253.
 const AT_ONCE: usize = 128;
@@ -32,21 +31,21 @@ const NAMES_BYTES: usize = 64 * 1024;
 
 /// What a successor got from the edge before it.
 pub(crate) struct Inheritance {
-    /// The whole intent.
-    pub intent: EdgeIntent,
+    /// The whole table.
+    pub table: Table,
     /// The open sockets.
     pub sockets: BTreeMap<SocketId, OwnedFd>,
     stream: UnixStream,
 }
 
-/// Asks the edge that listens on a control socket for its intent and its sockets.
+/// Asks the edge that listens on a control socket for its table and its sockets.
 pub(crate) fn ask(socket: &Path) -> io::Result<Inheritance> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(&line(&Order::Handover)?)?;
-    let intent = match serde_json::from_slice(&read_line(&mut stream)?)? {
-        Report::Table(intent) => *intent,
+    let table = match serde_json::from_slice(&read_line(&mut stream)?)? {
+        Report::Table(table) => *table,
         _ => return Err(io::Error::other("the edge does not give its table")),
     };
     let mut sockets = BTreeMap::new();
@@ -54,7 +53,7 @@ pub(crate) fn ask(socket: &Path) -> io::Result<Inheritance> {
         stream.write_all(&line(&Order::Next)?)?;
         let some = receive(&stream)?;
         if some.is_empty() {
-            return Ok(Inheritance { intent, sockets, stream });
+            return Ok(Inheritance { table, sockets, stream });
         }
         sockets.extend(some);
     }
@@ -93,12 +92,12 @@ impl Inheritance {
     }
 
     /// Takes the parts apart.
-    pub(crate) fn into_parts(self) -> (EdgeIntent, BTreeMap<SocketId, OwnedFd>, UnixStream) {
-        (self.intent, self.sockets, self.stream)
+    pub(crate) fn into_parts(self) -> (Table, BTreeMap<SocketId, OwnedFd>, UnixStream) {
+        (self.table, self.sockets, self.stream)
     }
 }
 
-/// Gives the intent and the sockets to a successor, and then reports the requests in flight.
+/// Gives the table and the sockets to a successor, and then reports the requests in flight.
 pub(crate) async fn give(stream: tokio::net::UnixStream, handle: Handle) -> io::Result<()> {
     let (answer, answered) = oneshot::channel();
     let gone = || io::Error::other("the edge ends");
@@ -119,7 +118,7 @@ fn give_all(mut stream: UnixStream, inventory: &Inventory) -> io::Result<UnixStr
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(&line(&Report::Table(Box::new(inventory.intent.clone())))?)?;
+    stream.write_all(&line(&Report::Table(Box::new(inventory.table.clone())))?)?;
     let mut rest = inventory.sockets.as_slice();
     let mut ended = false;
     loop {

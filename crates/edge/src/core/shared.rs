@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use model::{EniId, VpcId};
 use tokio_rustls::TlsAcceptor;
 
 use super::listening::Environment;
@@ -35,19 +34,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The namespace of a VPC's router.
-    pub(crate) fn router_of(&self, vpc: VpcId) -> Namespace {
+    /// The namespace for sockets of a part of the intent, by the name that the controller said;
+    /// `None` if it said none.
+    pub(crate) fn namespace(&self, name: Option<&String>) -> Option<Namespace> {
         match self.config.location {
-            Location::Namespaces => Namespace::router(&self.config.prefix, vpc),
-            Location::Here { .. } => Namespace::Own,
-        }
-    }
-
-    /// The namespace that a network interface leads into.
-    pub(crate) fn interface(&self, eni: EniId) -> Namespace {
-        match self.config.location {
-            Location::Namespaces => Namespace::interface(&self.config.prefix, eni),
-            Location::Here { .. } => Namespace::Own,
+            Location::Namespaces => name.map(|name| Namespace::Named(name.as_str().into())),
+            Location::Here { .. } => Some(Namespace::Own),
         }
     }
 }

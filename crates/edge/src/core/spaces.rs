@@ -13,7 +13,7 @@ use super::dynos::Dynos;
 use super::listeners::Listeners;
 use super::listening::{Acceptor, Listening};
 use super::shared::Shared;
-use crate::protocol::SocketId;
+use crate::protocol::{Namespaces, SocketId};
 use crate::sockets::Namespace;
 use crate::web::Scope;
 use crate::web::connections::Endpoint;
@@ -30,7 +30,7 @@ pub(crate) struct Spaces {
 struct Space {
     hosts: Arc<Hosts>,
     apps: BTreeMap<AppId, Arc<App>>,
-    listening: BTreeMap<(EniId, Ipv4Addr), Vec<(SocketId, Listening)>>,
+    listening: BTreeMap<(EniId, Ipv4Addr, Namespace), Vec<(SocketId, Listening)>>,
 }
 
 impl Spaces {
@@ -55,20 +55,24 @@ impl Spaces {
     }
 
     /// Makes a space's router what the intent says, or ends it if there is no intent. `before` is
-    /// the intent until now.
+    /// the intent until now; `namespaces` are those of the interfaces.
     pub(crate) fn set(
         &mut self,
         id: SpaceId,
         before: Option<&RouterIntent>,
         after: Option<&RouterIntent>,
+        namespaces: &Namespaces,
         dynos: &mut Dynos,
         listeners: &mut Listeners,
     ) {
         let shared = &self.shared;
         let mut space = self.spaces.remove(&id).unwrap_or_default();
+        let interfaces =
+            after.map(|intent| located(intent, namespaces, shared)).unwrap_or_default();
         // The state of each dyno comes first: what a request looks up never says more than it.
         if let Some(intent) = after {
-            space.set_apps(intent, shared, dynos);
+            let exits = interfaces.iter().map(|(_, _, namespace)| namespace.clone()).collect();
+            space.set_apps(intent, &exits, shared, dynos);
         }
         for app in gone(&space, after) {
             if let Some(app) = space.apps.remove(&app) {
@@ -90,27 +94,31 @@ impl Spaces {
         for dyno in before.map(dynos_of).unwrap_or_default().difference(&left) {
             dynos.remove(*dyno);
         }
-        if let Some(intent) = after {
-            space.listen(id, intent, shared, listeners);
+        if after.is_some() {
+            space.listen(id, &interfaces, shared, listeners);
             self.spaces.insert(id, space);
         }
     }
 }
 
 impl Space {
-    fn set_apps(&mut self, intent: &RouterIntent, shared: &Shared, dynos: &mut Dynos) {
-        let exits: Arc<[Namespace]> =
-            intent.interfaces.keys().map(|eni| shared.interface(*eni)).collect();
+    fn set_apps(
+        &mut self,
+        intent: &RouterIntent,
+        exits: &Arc<[Namespace]>,
+        shared: &Shared,
+        dynos: &mut Dynos,
+    ) {
         let trusted: Arc<[model::Cidr]> = intent.trusted.clone().into();
         for (id, route) in &intent.apps {
             let mut view = View {
                 trusted: Arc::clone(&trusted),
-                exits: Arc::clone(&exits),
+                exits: Arc::clone(exits),
                 crashed: route.crashed,
                 ..View::default()
             };
             for backend in &route.backends {
-                let dyno = dynos.set(backend, &exits);
+                let dyno = dynos.set(backend, exits);
                 match backend.state {
                     BackendState::Starting => view.starting.push(dyno),
                     BackendState::Up => view.up.push(dyno),
@@ -131,17 +139,17 @@ impl Space {
     fn listen(
         &mut self,
         id: SpaceId,
-        intent: &RouterIntent,
+        interfaces: &[(EniId, Ipv4Addr, Namespace)],
         shared: &Shared,
         listeners: &mut Listeners,
     ) {
-        let stays = |eni: &EniId, address: &Ipv4Addr| intent.interfaces.get(eni) == Some(address);
-        self.listening.retain(|(eni, address), _| stays(eni, address));
+        self.listening.retain(|interface, _| interfaces.contains(interface));
         let location = shared.config.location;
-        for (eni, address) in &intent.interfaces {
-            if self.listening.contains_key(&(*eni, *address)) {
+        for interface in interfaces {
+            if self.listening.contains_key(interface) {
                 continue;
             }
+            let (eni, address, namespace) = interface;
             let mut sockets = vec![(SocketId::SpaceHttp(id, *eni), location.http(), None)];
             if let Some(tls) = &shared.tls {
                 let tls = Some(tls.clone());
@@ -151,13 +159,28 @@ impl Space {
                 let scope = Scope::Space(Arc::clone(&self.hosts));
                 let acceptor = Acceptor::Web(Endpoint { scope, port, tls });
                 let address = SocketAddr::new(IpAddr::V4(*address), port);
-                let namespace = shared.interface(*eni);
-                Some((socket, listeners.listen(socket, namespace, address, acceptor)?))
+                Some((socket, listeners.listen(socket, namespace.clone(), address, acceptor)?))
             });
             let listening = listening.collect();
-            self.listening.insert((*eni, *address), listening);
+            self.listening.insert(interface.clone(), listening);
         }
     }
+}
+
+/// The interfaces of a space's router, with the namespaces that the controller said.
+fn located(
+    intent: &RouterIntent,
+    namespaces: &Namespaces,
+    shared: &Shared,
+) -> Vec<(EniId, Ipv4Addr, Namespace)> {
+    let locate = |(eni, address): (&EniId, &Ipv4Addr)| {
+        let namespace = shared.namespace(namespaces.interfaces.get(eni));
+        if namespace.is_none() {
+            tracing::warn!(%eni, "nobody said into which namespace this interface leads");
+        }
+        Some((*eni, *address, namespace?))
+    };
+    intent.interfaces.iter().filter_map(locate).collect()
 }
 
 /// The dynos of all apps of a space.

@@ -14,6 +14,7 @@ use super::shared::Shared;
 use crate::dns::known::{Knowledge, Zones};
 use crate::dns::serve::Resolver;
 use crate::protocol::SocketId;
+use crate::sockets::Namespace;
 
 /// The resolvers of all VPCs.
 pub(crate) struct Vpcs {
@@ -24,7 +25,7 @@ pub(crate) struct Vpcs {
 /// A VPC's resolver.
 struct Vpc {
     resolver: Arc<Resolver>,
-    listening: BTreeMap<Ipv4Addr, Vec<(SocketId, Listening)>>,
+    listening: BTreeMap<(Ipv4Addr, Namespace), Vec<(SocketId, Listening)>>,
 }
 
 impl Vpcs {
@@ -47,11 +48,13 @@ impl Vpcs {
         }
     }
 
-    /// Makes a VPC's resolver what the intent says, or ends it if there is no intent.
+    /// Makes a VPC's resolver what the intent says, or ends it if there is no intent. It answers in a
+    /// namespace by the name that the controller said.
     pub(crate) fn set(
         &mut self,
         id: VpcId,
         intent: Option<&ResolverIntent>,
+        namespace: Option<&String>,
         listeners: &mut Listeners,
     ) {
         let Some(intent) = intent else {
@@ -72,9 +75,17 @@ impl Vpcs {
                 vpc.insert(Vpc { resolver, listening: BTreeMap::new() })
             }
         };
-        vpc.listening.retain(|address, _| intent.addresses.contains(address));
+        let Some(namespace) = shared.namespace(namespace) else {
+            tracing::warn!(%id, "nobody said in which namespace this VPC's resolver is to answer");
+            vpc.listening.clear();
+            return;
+        };
+        vpc.listening.retain(|(address, place), _| {
+            intent.addresses.contains(address) && *place == namespace
+        });
         for address in &intent.addresses {
-            if vpc.listening.contains_key(address) {
+            let key = (*address, namespace.clone());
+            if vpc.listening.contains_key(&key) {
                 continue;
             }
             let socket = SocketAddr::new(IpAddr::V4(*address), shared.config.location.dns());
@@ -86,11 +97,12 @@ impl Vpcs {
                 (SocketId::VpcStreams(id, *address), Acceptor::Streams(Arc::clone(&vpc.resolver))),
             ];
             let listening = acceptors.into_iter().filter_map(|(id_of_socket, acceptor)| {
-                let namespace = shared.router_of(id);
-                let listening = listeners.listen(id_of_socket, namespace, socket, acceptor)?;
+                let listening =
+                    listeners.listen(id_of_socket, namespace.clone(), socket, acceptor)?;
                 Some((id_of_socket, listening))
             });
-            vpc.listening.insert(*address, listening.collect());
+            let listening = listening.collect();
+            vpc.listening.insert(key, listening);
         }
     }
 }

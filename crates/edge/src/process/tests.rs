@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::*;
 use crate::config::Location;
 use crate::fault;
+use crate::protocol::Namespaces;
 
 const HOST: &str = "demo.apps.localhost";
 /// Long enough for anything that is to happen.
@@ -125,7 +126,10 @@ impl Lab {
     /// Becomes the controller, and tells the edge what to serve.
     fn control(&self) -> io::Result<Control> {
         let mut control = Control::connect(&self.config.dir)?;
-        control.sync(&self.intent)?;
+        let interfaces = self.intent.spaces.values().flat_map(|space| space.interfaces.keys());
+        // Nothing has this name.
+        let interfaces = interfaces.map(|eni| (*eni, "cw-no-namespace".to_owned())).collect();
+        control.sync(&self.intent, &Namespaces { interfaces, ..Namespaces::default() })?;
         control.settle()?;
         Ok(control)
     }
@@ -273,7 +277,7 @@ fn an_order_that_panics_ends_the_controllers_connection_and_not_the_edge() {
     let mut control = lab.control().unwrap();
     let mut client = lab.client().unwrap();
     assert!(get(&mut client, "/").unwrap().ends_with("hello"));
-    control.change(&EdgeDelta::default()).unwrap();
+    control.change(&EdgeDelta::default(), &Namespaces::default()).unwrap();
     assert!(control.settle().is_err(), "the connection is closed");
     assert!(get(&mut client, "/").unwrap().ends_with("hello"), "it serves what it was told last");
     let control = lab.control().unwrap();

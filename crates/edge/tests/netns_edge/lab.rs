@@ -1,9 +1,11 @@
 //! Two namespaces with a link between them: a VPC's router, and what an interface leads into.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use causeway_edge::Namespaces;
 use model::{EniId, VpcId};
 use os::netns::NetworkNamespace;
 
@@ -68,12 +70,21 @@ impl Lab {
         inside(&self.interface(), work)
     }
 
+    /// What the edge is told of them.
+    pub fn namespaces(&self) -> Namespaces {
+        Namespaces {
+            routers: BTreeMap::from([(self.vpc, self.router())]),
+            interfaces: BTreeMap::from([(self.eni, self.interface())]),
+        }
+    }
+
+    /// Not as the fabric has it: an edge knows what it is told, and no convention.
     fn router(&self) -> String {
-        format!("cw-{}", self.vpc)
+        format!("cw-the-router-of-{}", self.vpc)
     }
 
     fn interface(&self) -> String {
-        format!("cw-{}", self.eni)
+        format!("cw-behind-{}", self.eni)
     }
 }
 

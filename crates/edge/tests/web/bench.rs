@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use causeway_edge::{Config, Control, Edge, Limits, Location};
+use causeway_edge::{Config, Control, Edge, Limits, Location, Namespaces};
 use model::edge::{
     AppRoute, Backend, BackendState, EdgeDelta, EdgeEvent, EdgeIntent, RouterIntent,
 };
@@ -93,7 +93,7 @@ impl Bench {
     }
 
     pub fn sync(&mut self) {
-        self.control.sync(&self.intent).unwrap();
+        self.control.sync(&self.intent, &Namespaces::default()).unwrap();
         assert_eq!(self.control.settle().unwrap(), 0);
     }
 
@@ -108,7 +108,7 @@ impl Bench {
         change(router.apps.get_mut(&app()).unwrap());
         let mut delta = EdgeDelta::default();
         delta.spaces.insert(space(), Some(router.clone()));
-        self.control.change(&delta).unwrap();
+        self.control.change(&delta, &Namespaces::default()).unwrap();
         assert_eq!(self.control.settle().unwrap(), 0);
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use causeway_edge::{Control, Edge, ensure};
+use causeway_edge::{Control, Edge, Namespaces, ensure};
 use model::edge::{BackendState, EdgeDelta, EdgeEvent};
 
 use super::backend::Dyno;
@@ -21,7 +21,7 @@ fn the_last_controller_is_heard_and_told_everything_again() {
     let mut newer = Control::connect(&bench.config.dir).unwrap();
     assert_eq!(newer.next_event(SOON).unwrap(), Some(EdgeEvent::Bound(dyno(1))));
     // The older one's connection ends, and what it says is not heard.
-    let _ = bench.control.sync(&model::edge::EdgeIntent::default());
+    let _ = bench.control.sync(&model::edge::EdgeIntent::default(), &Namespaces::default());
     assert!(bench.control.settle().is_err());
     assert_eq!(newer.settle().unwrap(), 0);
     assert_eq!(Raw::to(bench.router()).get("/").text(), "1");
@@ -41,10 +41,10 @@ fn the_table_stays_without_a_controller() {
     }
     // A controller that comes back and says the same changes nothing; a delta takes away.
     let mut control = Control::connect(&config.dir).unwrap();
-    control.sync(&intent).unwrap();
+    control.sync(&intent, &Namespaces::default()).unwrap();
     let mut delta = EdgeDelta::default();
     delta.spaces.insert(space(), None);
-    control.change(&delta).unwrap();
+    control.change(&delta, &Namespaces::default()).unwrap();
     control.settle().unwrap();
     assert_eq!(Raw::to(config.router.unwrap()).get("/").status, 404);
     drop((edge, dir));
@@ -166,7 +166,7 @@ fn a_process_of_its_own_is_found_and_replaced() {
         .unwrap()
         .interfaces
         .insert(super::bench::eni(), super::bench::LOCAL);
-    first.sync(&intent).unwrap();
+    first.sync(&intent, &Namespaces::default()).unwrap();
     first.settle().unwrap();
     let load = Load::start(config.router.unwrap(), 4);
     load.wait_for(100);
@@ -183,7 +183,7 @@ fn a_process_of_its_own_is_found_and_replaced() {
     let stuck = nix::unistd::Pid::from_raw(other.peer().pid.cast_signed());
     nix::sys::signal::kill(stuck, nix::sys::signal::Signal::SIGKILL).unwrap();
     let mut last = ensure(&program(), &config).unwrap();
-    last.sync(&intent).unwrap();
+    last.sync(&intent, &Namespaces::default()).unwrap();
     // The kernel may not have closed the sockets of the killed one at once.
     while last.settle().unwrap() > 0 {
         std::thread::yield_now();

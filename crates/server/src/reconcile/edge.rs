@@ -1,9 +1,11 @@
 //! The edge of this host.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use agent::{EdgeActuator, NoEdge, Orders, Progress, Tell};
 use edge::Control;
+use fabric::driver::NamespaceNames;
 use model::protocol::Edge;
 
 use super::control::{self, Running};
@@ -18,10 +20,11 @@ pub(crate) fn start(
     supervisor: &Supervisor,
     program: PathBuf,
     config: edge::Config,
+    names: Arc<dyn NamespaceNames>,
     networks: Progress,
     tell: Tell<Edge>,
 ) -> std::io::Result<(Box<dyn Orders<Edge>>, Running)> {
-    let actuator = EdgeActuator::new(program, config)?;
+    let actuator = EdgeActuator::new(program, config, names)?;
     let (handle, running) =
         control::start(supervisor, actuator, control::EDGE, Some(networks), tell)?;
     Ok((Box::new(handle), running))
