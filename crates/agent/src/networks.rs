@@ -1,14 +1,11 @@
 //! Networks, as a driver of the fabric makes them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use fabric::driver::{Driver, Repair, Report};
-use model::intent::{Intent, IntentDelta};
-use model::protocol::{
-    NetworkEvent, Networks, NetworksDelta, NetworksIntent, NetworksOutcomes, Outcome,
-};
+use model::intent::{NetworksDelta, NetworksIntent};
+use model::protocol::{NetworkEvent, Networks, NetworksOutcomes, Outcome};
 use model::{PcxId, VpcId};
 
 use crate::actuator::{Actuator, Fate, Found};
@@ -61,8 +58,7 @@ impl Actuator for NetworksActuator {
     }
 
     fn begin_sweep(&mut self, intent: NetworksIntent) {
-        let NetworksIntent { vpcs, peerings } = intent;
-        self.driver.begin_sweep(Intent { vpcs, peerings, workloads: BTreeMap::new() });
+        self.driver.begin_sweep(intent);
     }
 
     fn look_again(&mut self) -> bool {
@@ -74,8 +70,7 @@ impl Actuator for NetworksActuator {
     }
 
     fn change(&mut self, delta: NetworksDelta) -> Found<Networks> {
-        let NetworksDelta { vpcs, peerings } = delta;
-        found(self.driver.apply(&IntentDelta { vpcs, peerings, workloads: BTreeMap::new() }))
+        found(self.driver.apply(&delta))
     }
 
     fn retry(&mut self) -> Found<Networks> {

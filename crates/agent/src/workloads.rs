@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fabric::runtime::{Runtime, WorkloadEvent, WorkloadState};
-use model::protocol::{
-    WorkloadChange, WorkloadStatus, Workloads, WorkloadsDelta, WorkloadsIntent, WorkloadsOutcomes,
-};
+use model::intent::{WorkloadsDelta, WorkloadsIntent};
+use model::protocol::{WorkloadChange, WorkloadStatus, Workloads, WorkloadsOutcomes};
 use model::{AddonId, WorkloadId};
 
 use crate::actuator::{Actuator, Fate, Found};

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::intent::{Intent, IntentDelta};
+use model::intent::{NetworksDelta, NetworksIntent};
 pub use model::protocol::Outcome;
 use model::{EniId, PcxId, VpcId};
 use os::netns::NetworkNamespace;
@@ -28,7 +28,7 @@ pub trait Driver: Send {
     /// Begins to make the kernel match the whole intent: adopts what is right, repairs what
     /// drifted and removes what no intent names. This takes note of all that is to be looked at;
     /// [`Driver::step`] looks.
-    fn begin_sweep(&mut self, intent: Intent);
+    fn begin_sweep(&mut self, intent: NetworksIntent);
 
     /// Begins to compare everything once more with what it must be after the last sweep and all
     /// changes since; false where that is not known any more, so that a sweep must begin anew.
@@ -41,10 +41,10 @@ pub trait Driver: Send {
 
     /// Applies a change to the intent of the last sweep; touches only the VPCs and peerings that
     /// are named, and the VPCs at the ends of those peerings.
-    fn apply(&mut self, delta: &IntentDelta) -> Report;
+    fn apply(&mut self, delta: &NetworksDelta) -> Report;
 
     /// Does a whole sweep at once: begins it and takes all of its steps.
-    fn sweep(&mut self, intent: &Intent) -> Report {
+    fn sweep(&mut self, intent: &NetworksIntent) -> Report {
         self.begin_sweep(intent.clone());
         let mut report = Report::default();
         while let Some(part) = self.step() {
@@ -254,7 +254,7 @@ impl Driver for NoFabric {
         "none"
     }
 
-    fn begin_sweep(&mut self, intent: Intent) {
+    fn begin_sweep(&mut self, intent: NetworksIntent) {
         let vpcs = intent.vpcs.into_keys().collect();
         self.told = Some((vpcs, intent.peerings.into_keys().collect()));
         self.to_report = true;
@@ -277,7 +277,7 @@ impl Driver for NoFabric {
         })
     }
 
-    fn apply(&mut self, delta: &IntentDelta) -> Report {
+    fn apply(&mut self, delta: &NetworksDelta) -> Report {
         if let Some((vpcs, peerings)) = &mut self.told {
             tell(vpcs, &delta.vpcs);
             tell(peerings, &delta.peerings);
@@ -320,7 +320,7 @@ mod tests {
         let vpc: VpcId = "vpc-00000000000000001".parse().unwrap();
         let pcx: PcxId = "pcx-00000000000000001".parse().unwrap();
         let link = PeeringIntent { requester: vpc, accepter: vpc, mtu: 9001 };
-        let intent = Intent { peerings: [(pcx, link)].into(), ..Intent::default() };
+        let intent = NetworksIntent { peerings: [(pcx, link)].into(), ..NetworksIntent::default() };
         let mut none = NoFabric::default();
         assert!(!none.look_again(), "nothing is known before a sweep");
         assert_eq!(none.sweep(&intent).peerings, [(pcx, Outcome::Carried)].into());
@@ -328,11 +328,7 @@ mod tests {
         assert_eq!(none.step().unwrap().peerings, [(pcx, Outcome::Carried)].into());
         assert_eq!(none.step(), None);
 
-        let delta = IntentDelta {
-            vpcs: [(vpc, None)].into(),
-            peerings: [(pcx, None)].into(),
-            ..IntentDelta::default()
-        };
+        let delta = NetworksDelta { vpcs: [(vpc, None)].into(), peerings: [(pcx, None)].into() };
         let report = NoFabric::default().apply(&delta);
         assert_eq!(report.vpcs, [(vpc, Outcome::Gone)].into());
         assert_eq!(report.peerings, [(pcx, Outcome::Gone)].into());

@@ -29,7 +29,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model::intent::{Intent, IntentDelta};
+use model::intent::{NetworksDelta, NetworksIntent};
 use model::{EniId, VpcId};
 use os::error_chain;
 use os::netns::NetworkNamespace;
@@ -94,10 +94,10 @@ struct Thread {
 
 /// Work for the thread; it answers by the channel.
 enum Job {
-    BeginSweep(Box<Intent>, Sender<Result<(), Error>>),
+    BeginSweep(Box<NetworksIntent>, Sender<Result<(), Error>>),
     LookAgain(Sender<bool>),
     Step(Sender<Option<Report>>),
-    Apply(Box<IntentDelta>, Sender<Report>),
+    Apply(Box<NetworksDelta>, Sender<Report>),
     Purge(Sender<Result<usize, Error>>),
 }
 
@@ -209,7 +209,7 @@ impl Driver for Linux {
         self.alarm = Some(alarm);
     }
 
-    fn begin_sweep(&mut self, intent: Intent) {
+    fn begin_sweep(&mut self, intent: NetworksIntent) {
         let begun = self.ask(|answer| Job::BeginSweep(Box::new(intent), answer));
         self.broken = begun.flatten().err();
     }
@@ -226,7 +226,7 @@ impl Driver for Linux {
         }
     }
 
-    fn apply(&mut self, delta: &IntentDelta) -> Report {
+    fn apply(&mut self, delta: &NetworksDelta) -> Report {
         let delta = Box::new(delta.clone());
         self.ask(|answer| Job::Apply(delta, answer)).unwrap_or_else(|error| broken(&error))
     }

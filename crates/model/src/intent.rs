@@ -1,4 +1,5 @@
-//! What the fabric must look like: the only thing that a driver is told.
+//! What the fabric must look like: the only thing that a driver of networks and a runtime of processes
+//! are told.
 //!
 //! An intent is pure data, derived from the world by a pure plan.
 //! A VPC's intent holds everything that its own router needs, so that a change to one VPC touches
@@ -15,26 +16,66 @@ use crate::{
     Traffic, VpcId, WorkloadId,
 };
 
-/// Everything that the fabric must carry.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Everything that the fabric must carry and run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Intent {
+    /// What the driver of networks is told.
+    pub networks: NetworksIntent,
+    /// What the runtime of processes is told.
+    pub workloads: WorkloadsIntent,
+}
+
+/// What changed of an [`Intent`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IntentDelta {
+    /// What the driver of networks is told.
+    pub networks: NetworksDelta,
+    /// What the runtime of processes is told.
+    pub workloads: WorkloadsDelta,
+}
+
+/// All networks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworksIntent {
     /// The routers, one for each VPC.
     pub vpcs: BTreeMap<VpcId, VpcIntent>,
     /// The links between routers, one for each peering connection that was accepted.
     pub peerings: BTreeMap<PcxId, PeeringIntent>,
-    /// The processes, each with its interface.
-    pub workloads: BTreeMap<WorkloadId, WorkloadIntent>,
 }
 
-/// What changed of an intent: `None` means that it must go.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IntentDelta {
+/// What changed of networks: `None` means that it must go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworksDelta {
     /// Routers made, changed or removed.
     pub vpcs: BTreeMap<VpcId, Option<VpcIntent>>,
     /// Links made, changed or removed.
     pub peerings: BTreeMap<PcxId, Option<PeeringIntent>>,
-    /// Workloads made, changed or removed.
-    pub workloads: BTreeMap<WorkloadId, Option<WorkloadIntent>>,
+}
+
+/// All processes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WorkloadsIntent(
+    /// By workload.
+    #[serde(with = "by_workload")]
+    pub BTreeMap<WorkloadId, WorkloadIntent>,
+);
+
+/// What changed of processes: `None` means that it must go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WorkloadsDelta(
+    /// By workload.
+    #[serde(with = "by_workload")]
+    pub BTreeMap<WorkloadId, Option<WorkloadIntent>>,
+);
+
+impl WorkloadsDelta {
+    /// The workloads that need not run.
+    pub fn idle(&self) -> BTreeSet<WorkloadId> {
+        let runs = |intent: &Option<WorkloadIntent>| intent.as_ref().is_some_and(|it| it.run);
+        self.0.iter().filter(|(_, intent)| !runs(intent)).map(|(id, _)| *id).collect()
+    }
 }
 
 /// One VPC's router.
@@ -255,4 +296,29 @@ pub struct Disk {
     pub addon: AddonId,
     /// Where the process sees it.
     pub at: String,
+}
+
+/// Maps whose keys are written as text, since a JSON object has no other keys.
+pub(crate) mod by_workload {
+    use std::collections::BTreeMap;
+
+    use serde::de::{DeserializeOwned, Error};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::WorkloadId;
+
+    pub(crate) fn serialize<S: Serializer, Part: Serialize>(
+        parts: &BTreeMap<WorkloadId, Part>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(parts.iter().map(|(id, part)| (id.to_string(), part)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, Part: DeserializeOwned>(
+        deserializer: D,
+    ) -> Result<BTreeMap<WorkloadId, Part>, D::Error> {
+        let parts = BTreeMap::<String, Part>::deserialize(deserializer)?;
+        let read = |(id, part): (String, Part)| Ok((id.parse().map_err(D::Error::custom)?, part));
+        parts.into_iter().map(read).collect()
+    }
 }

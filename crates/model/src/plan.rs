@@ -21,7 +21,9 @@ pub(crate) use vpc::{joins, members_seen, rule_peer};
 
 use std::collections::BTreeMap;
 
-use crate::intent::{Intent, IntentDelta};
+use crate::intent::{
+    Intent, IntentDelta, NetworksDelta, NetworksIntent, WorkloadsDelta, WorkloadsIntent,
+};
 use crate::resource::App;
 use crate::{Timestamp, World, names};
 
@@ -39,14 +41,14 @@ pub fn plan(world: &World, _now: Timestamp) -> Intent {
         .filter_map(|dyno| workload::plan_dyno(world, dyno))
         .chain(world.addons().filter_map(|addon| workload::plan_service(world, addon)))
         .chain(world.instances().filter_map(|instance| workload::plan_instance(world, instance)));
-    Intent {
+    let networks = NetworksIntent {
         vpcs: world.vpcs().map(|vpc| (vpc.id, plan_vpc(world, vpc))).collect(),
         peerings: world
             .peerings()
             .filter_map(|peering| Some((peering.id, vpc::plan_peering(world, peering)?)))
             .collect(),
-        workloads: workloads.collect(),
-    }
+    };
+    Intent { networks, workloads: WorkloadsIntent(workloads.collect()) }
 }
 
 /// Names what no plan has any more and the world nevertheless waits to hear of: that it is gone.
@@ -57,9 +59,9 @@ pub fn plan_awaited_ends(world: &World) -> IntentDelta {
             && vpc::plan_peering(world, peering).is_none()
     });
     let ended = world.awaited_ends().filter(|id| workload::plan_workload(world, *id).is_none());
+    let peerings = deleting.map(|peering| (peering.id, None)).collect();
     IntentDelta {
-        vpcs: BTreeMap::new(),
-        peerings: deleting.map(|peering| (peering.id, None)).collect(),
-        workloads: ended.map(|id| (id, None)).collect(),
+        networks: NetworksDelta { vpcs: BTreeMap::new(), peerings },
+        workloads: WorkloadsDelta(ended.map(|id| (id, None)).collect()),
     }
 }

@@ -5,14 +5,14 @@
 //! a process number or a place in a file system of one of the two ends. (What a service's plan names,
 //! its image and mounts, are directories that the operator provides on every host.)
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::edge::{EdgeDelta, EdgeEvent, EdgeIntent};
-use crate::intent::{IntentDelta, PeeringIntent, VpcIntent, WorkloadIntent};
+use crate::intent::{NetworksDelta, NetworksIntent, WorkloadsDelta, WorkloadsIntent, by_workload};
 use crate::{PcxId, Timestamp, VpcId, WorkloadId};
 
 /// What a message may consist of: data that can be sent anywhere.
@@ -111,24 +111,6 @@ impl<S: Subject> Report<S> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Networks {}
 
-/// All networks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetworksIntent {
-    /// The routers, one for each VPC.
-    pub vpcs: BTreeMap<VpcId, VpcIntent>,
-    /// The links between routers, one for each peering connection that was accepted.
-    pub peerings: BTreeMap<PcxId, PeeringIntent>,
-}
-
-/// What changed of networks: `None` means that it must go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetworksDelta {
-    /// Routers made, changed or removed.
-    pub vpcs: BTreeMap<VpcId, Option<VpcIntent>>,
-    /// Links made, changed or removed.
-    pub peerings: BTreeMap<PcxId, Option<PeeringIntent>>,
-}
-
 /// How networks fare.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworksOutcomes {
@@ -168,24 +150,6 @@ pub enum NetworkEvent {
 /// Processes of dynos, instances and data services.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Workloads {}
-
-/// All processes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WorkloadsIntent(
-    /// By workload.
-    #[serde(with = "by_workload")]
-    pub BTreeMap<WorkloadId, WorkloadIntent>,
-);
-
-/// What changed of processes: `None` means that it must go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WorkloadsDelta(
-    /// By workload.
-    #[serde(with = "by_workload")]
-    pub BTreeMap<WorkloadId, Option<WorkloadIntent>>,
-);
 
 /// How processes fare.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -301,60 +265,11 @@ impl Subject for Edge {
     }
 }
 
-impl IntentDelta {
-    /// What of it is said to each of those who make it so.
-    pub fn split(self) -> (NetworksDelta, WorkloadsDelta) {
-        let Self { vpcs, peerings, workloads } = self;
-        (NetworksDelta { vpcs, peerings }, WorkloadsDelta(workloads))
-    }
-}
-
-impl crate::intent::Intent {
-    /// What of it is said to each of those who make it so.
-    pub fn split(self) -> (NetworksIntent, WorkloadsIntent) {
-        let Self { vpcs, peerings, workloads } = self;
-        (NetworksIntent { vpcs, peerings }, WorkloadsIntent(workloads))
-    }
-}
-
-impl WorkloadsDelta {
-    /// The workloads that need not run.
-    pub fn idle(&self) -> BTreeSet<WorkloadId> {
-        let runs = |intent: &Option<WorkloadIntent>| intent.as_ref().is_some_and(|it| it.run);
-        self.0.iter().filter(|(_, intent)| !runs(intent)).map(|(id, _)| *id).collect()
-    }
-}
-
 fn apply<Id: Ord, Part>(parts: &mut BTreeMap<Id, Part>, changed: BTreeMap<Id, Option<Part>>) {
     for (id, part) in changed {
         match part {
             Some(part) => drop(parts.insert(id, part)),
             None => drop(parts.remove(&id)),
         }
-    }
-}
-
-/// Maps whose keys are written as text, since a JSON object has no other keys.
-mod by_workload {
-    use std::collections::BTreeMap;
-
-    use serde::de::{DeserializeOwned, Error};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::WorkloadId;
-
-    pub(super) fn serialize<S: Serializer, Part: Serialize>(
-        parts: &BTreeMap<WorkloadId, Part>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(parts.iter().map(|(id, part)| (id.to_string(), part)))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, Part: DeserializeOwned>(
-        deserializer: D,
-    ) -> Result<BTreeMap<WorkloadId, Part>, D::Error> {
-        let parts = BTreeMap::<String, Part>::deserialize(deserializer)?;
-        let read = |(id, part): (String, Part)| Ok((id.parse().map_err(D::Error::custom)?, part));
-        parts.into_iter().map(read).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::intent::{Intent, IntentDelta, PeeringIntent, VpcIntent};
+use model::intent::{NetworksDelta, NetworksIntent, PeeringIntent, VpcIntent};
 use model::{Cidr, EniId, PcxId, VpcId};
 use os::error_chain;
 use os::netns::{self, NetworkNamespace};
@@ -112,7 +112,7 @@ impl Worker {
     }
 
     /// See [`crate::driver::Driver::begin_sweep`].
-    pub(super) fn begin_sweep(&mut self, intent: Intent) {
+    pub(super) fn begin_sweep(&mut self, intent: NetworksIntent) {
         self.begun = true;
         self.start_watch();
         self.vpcs = intent.vpcs;
@@ -150,7 +150,7 @@ impl Worker {
     }
 
     /// See [`crate::driver::Driver::apply`].
-    pub(super) fn apply(&mut self, delta: &IntentDelta) -> Report {
+    pub(super) fn apply(&mut self, delta: &NetworksDelta) -> Report {
         let mut report = Report::default();
         if !self.begun {
             report.errors.push("nothing is known of the networks until the next sweep".to_owned());
@@ -186,7 +186,7 @@ impl Worker {
     /// of those that are removed by the same change they are known here for the last time.
     fn take_peerings(
         &mut self,
-        delta: &IntentDelta,
+        delta: &NetworksDelta,
         report: &mut Report,
     ) -> (BTreeSet<VpcId>, BTreeMap<VpcId, Vec<Cidr>>) {
         let mut ends = BTreeSet::new();
@@ -215,7 +215,7 @@ impl Worker {
     /// of namespaces that no VPC has any more.
     fn take_vpcs(
         &mut self,
-        delta: &IntentDelta,
+        delta: &NetworksDelta,
         targets: &mut BTreeSet<VpcId>,
         report: &mut Report,
     ) -> BTreeSet<String> {
@@ -245,7 +245,7 @@ impl Worker {
 
     /// Looks at what is about to change and was not looked at yet, as it must be before the change:
     /// what differs then is drift, and what differs afterwards is the change.
-    fn look_before_change(&mut self, delta: &IntentDelta, report: &mut Report) {
+    fn look_before_change(&mut self, delta: &NetworksDelta, report: &mut Report) {
         let ends =
             delta.peerings.iter().flat_map(|(pcx, new)| [self.peerings.get(pcx), new.as_ref()]);
         let ends = ends.flatten().flat_map(|link| [link.requester, link.accepter]);
@@ -261,7 +261,7 @@ impl Worker {
     fn remove_orphans(
         &mut self,
         orphans: &BTreeSet<String>,
-        delta: &IntentDelta,
+        delta: &NetworksDelta,
         report: &mut Report,
     ) {
         // An interface that another VPC of the same change has is not an orphan.

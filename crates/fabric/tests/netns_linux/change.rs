@@ -14,7 +14,7 @@ fn this_machine_can_carry_the_fabric() {
 }
 
 /// Everything that the kernel holds of a lab's VPCs and workloads, as the tools print it.
-fn dump(intent: &Intent) -> String {
+fn dump(intent: &NetworksIntent) -> String {
     let mut out = String::new();
     let routers = intent.vpcs.keys().map(|id| format!("cw-{id}"));
     let workloads = intent.vpcs.values().flat_map(|vpc| vpc.interfaces.keys()).map(|eni| at(*eni));
@@ -307,7 +307,7 @@ fn another_instance_is_left_alone() {
     let report = other.sweep(&lab.intent);
     assert!(report.vpcs.values().all(|outcome| matches!(outcome, Outcome::Failed(_))));
     assert_eq!(other.purge().unwrap(), 0);
-    assert_eq!(other.sweep(&Intent::default()).removed.len(), 0);
+    assert_eq!(other.sweep(&NetworksIntent::default()).removed.len(), 0);
     assert!(reaches(a, b, "10.2.0.4", 80));
 }
 

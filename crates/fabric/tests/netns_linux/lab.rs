@@ -23,7 +23,7 @@ static COUNTER: AtomicU32 = AtomicU32::new(1);
 pub struct Lab {
     pub instance: String,
     pub driver: Linux,
-    pub intent: Intent,
+    pub intent: NetworksIntent,
     high: u64,
 }
 
@@ -64,7 +64,7 @@ impl Lab {
         let pid = std::process::id();
         let instance = format!("test-{pid}-{number}");
         let high = (u64::from(pid) << 8 | u64::from(number & 0xff)) & 0xffff_ffff;
-        Self { driver: Linux::new(&instance), instance, intent: Intent::default(), high }
+        Self { driver: Linux::new(&instance), instance, intent: NetworksIntent::default(), high }
     }
 
     /// An id that no other test has.
@@ -190,7 +190,7 @@ impl Lab {
     }
 
     /// Applies what changed since `old`, and insists that all went well without a look around.
-    pub fn apply(&mut self, old: &Intent) -> Report {
+    pub fn apply(&mut self, old: &NetworksIntent) -> Report {
         let delta = delta(old, &self.intent);
         let report = self.driver.apply(&delta);
         assert!(!report.failed(), "{report:#?}");
@@ -230,11 +230,10 @@ fn changed<K: Ord + Copy, V: PartialEq + Clone>(
     gone.chain(put.map(|(key, value)| (*key, Some(value.clone())))).collect()
 }
 
-pub fn delta(old: &Intent, new: &Intent) -> IntentDelta {
-    IntentDelta {
+pub fn delta(old: &NetworksIntent, new: &NetworksIntent) -> NetworksDelta {
+    NetworksDelta {
         vpcs: changed(&old.vpcs, &new.vpcs),
         peerings: changed(&old.peerings, &new.peerings),
-        workloads: changed(&old.workloads, &new.workloads),
     }
 }
 

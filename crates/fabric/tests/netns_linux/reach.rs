@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use causeway_fabric::driver::{Driver, Outcome};
-use model::intent::Intent;
+use model::intent::NetworksIntent;
 use model::*;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
@@ -78,7 +78,7 @@ impl Role {
     }
 }
 
-fn ends(intent: &Intent) -> Vec<End> {
+fn ends(intent: &NetworksIntent) -> Vec<End> {
     let all = intent.vpcs.iter().flat_map(|(vpc, router)| {
         router.interfaces.iter().map(|(eni, interface)| End {
             eni: *eni,
@@ -162,7 +162,7 @@ fn begin(trial: usize, flow: &Flow) -> Role {
 }
 
 /// Tries all flows of a world at once, and says which did not do as they should.
-fn disagreements(maker: &Maker, intent: &Intent) -> (usize, usize, Vec<Trial>) {
+fn disagreements(maker: &Maker, intent: &NetworksIntent) -> (usize, usize, Vec<Trial>) {
     let ends = ends(intent);
     let mut all = trials(maker, &ends);
     // Whoever answers first, everywhere.
@@ -260,7 +260,7 @@ fn handle(role: &mut Role, all: &mut [(usize, Trial)]) -> Option<Role> {
     None
 }
 
-fn insist(seed: u64, phase: &str, maker: &Maker, intent: &Intent) -> (usize, usize) {
+fn insist(seed: u64, phase: &str, maker: &Maker, intent: &NetworksIntent) -> (usize, usize) {
     let (count, allowed, wrong) = disagreements(maker, intent);
     if let Some(trial) = wrong.first() {
         let Trial { flow, verdict, arrived, answered, .. } = trial;

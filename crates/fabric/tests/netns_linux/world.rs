@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::intent::Intent;
+use model::intent::NetworksIntent;
 use model::*;
 
 /// A generator of numbers that are the same in every run.
@@ -78,8 +78,8 @@ impl Maker {
         maker
     }
 
-    pub fn plan(&self) -> Intent {
-        plan(&self.world, now())
+    pub fn plan(&self) -> NetworksIntent {
+        plan(&self.world, now()).networks
     }
 
     pub fn verdict(&self, flow: &Flow) -> Verdict {

@@ -9,7 +9,7 @@ use super::edge;
 use super::vpc::{joins, plan_peering, plan_vpc};
 use super::workload::plan_workload;
 use crate::edge::{Domains, EdgeDelta};
-use crate::intent::IntentDelta;
+use crate::intent::{IntentDelta, NetworksDelta, WorkloadsDelta};
 use crate::resource::{DynoState, Eni, Peering};
 use crate::{Change, Key, PcxId, SecurityGroupId, Timestamp, VpcId, WorkloadId, World};
 
@@ -33,15 +33,15 @@ pub fn plan_delta(
     }
     let vpc = |world: &World, id| world.vpc(id).map(|vpc| plan_vpc(world, vpc));
     let peering = |world: &World, id| plan_peering(world, world.peering(id)?);
-    IntentDelta {
+    let networks = NetworksDelta {
         vpcs: differing(touched.vpcs, before, after, vpc, |id| after.awaits_router(id)),
         peerings: differing(touched.peerings, before, after, peering, |id| {
             after.peering(id).is_some_and(|peering| peering.state.is_transient())
         }),
-        workloads: differing(touched.workloads, before, after, plan_workload, |id| {
-            after.awaits_end(id)
-        }),
-    }
+    };
+    let awaited = |id| after.awaits_end(id);
+    let workloads = differing(touched.workloads, before, after, plan_workload, awaited);
+    IntentDelta { networks, workloads: WorkloadsDelta(workloads) }
 }
 
 /// Says how what the edge must answer differs, given what changed between. `domains` are

@@ -429,9 +429,10 @@ pub(crate) fn apply_delta(intent: &mut Intent, delta: IntentDelta, after: &World
             }
         }
     }
-    each(&mut intent.vpcs, delta.vpcs, |id| after.awaits_router(id));
-    each(&mut intent.peerings, delta.peerings, |id| {
+    let (networks, changed) = (&mut intent.networks, delta.networks);
+    each(&mut networks.vpcs, changed.vpcs, |id| after.awaits_router(id));
+    each(&mut networks.peerings, changed.peerings, |id| {
         after.peering(id).is_some_and(|peering| peering.state.is_transient())
     });
-    each(&mut intent.workloads, delta.workloads, |id| after.awaits_end(id));
+    each(&mut intent.workloads.0, delta.workloads.0, |id| after.awaits_end(id));
 }

@@ -46,7 +46,7 @@ fn peerings_admit_what_each_pair_of_roles_may() {
     assert_eq!(ends(1)[&id(12)], end(&[space], Some(&[data]), &[data]));
     assert_eq!(ends(2)[&id(12)], end(&[data], Some(&dynos), &[space]), "R22");
     assert_eq!(ends(3)[&id(34)], end(&three, None, &four));
-    assert_eq!(plan(&world, now()).peerings.len(), 3);
+    assert_eq!(plan(&world, now()).networks.peerings.len(), 3);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn spaces_are_told_of_what_no_route_leads_to_and_customers_are_not() {
     let world = four_vpcs();
     let told = [1, 2, 3, 4].map(|n| router(&world, n).refuses_unrouted);
     assert_eq!(told, [true, true, false, false], "a space, its data VPC, two customers' VPCs");
-    let all = plan(&world, now()).vpcs;
+    let all = plan(&world, now()).networks.vpcs;
     assert_eq!([1, 2, 3, 4].map(|n| all[&id(n)].refuses_unrouted), told);
 }
 
@@ -118,7 +118,7 @@ fn a_rule_sees_members_across_a_live_peering_of_the_region() {
     abroad.accepter.region = Region::find("eu-west-1").unwrap();
     put(&mut world, abroad.clone());
     assert_eq!(seen(&world, 4), [], "R5");
-    assert_eq!(plan(&world, now()).peerings[&id(34)].mtu, 1500, "R5");
+    assert_eq!(plan(&world, now()).networks.peerings[&id(34)].mtu, 1500, "R5");
     put(&mut world, peering(34, 3, 4, PeeringState::Deleted));
     assert_eq!(seen(&world, 4), [], "stale");
 }
@@ -154,7 +154,7 @@ fn processes_follow_their_state_and_their_interface() {
     one.environment.insert("KEY".to_owned(), "dyno".to_owned());
     put(&mut world, one.clone());
     let planned =
-        |world: &World| plan(world, now()).workloads.remove(&WorkloadId::Dyno(dyno_id(7)));
+        |world: &World| plan(world, now()).workloads.0.remove(&WorkloadId::Dyno(dyno_id(7)));
     let intent = planned(&world).unwrap();
     assert_eq!(intent.command, dyno_command("echo hello"));
     assert_eq!(intent.hostname, dyno_id(7).to_string());
@@ -197,13 +197,13 @@ fn instances_follow_their_state() {
     let mut world = four_vpcs();
     let of = world.eni(id(31)).unwrap().clone();
     let key = WorkloadId::Instance(id(31));
-    let planned = plan(&world, now()).workloads.remove(&key).unwrap();
+    let planned = plan(&world, now()).workloads.0.remove(&key).unwrap();
     assert_eq!((planned.hostname.as_str(), planned.run), ("ip-10-3-0-4", true));
     assert_eq!(planned.user_data.as_deref(), Some(b"#!/bin/sh\n".as_slice()));
     put(&mut world, instance(31, &of, InstanceState::ShuttingDown));
-    assert!(!plan(&world, now()).workloads.contains_key(&key), "what is to end is to go");
+    assert!(!plan(&world, now()).workloads.0.contains_key(&key), "what is to end is to go");
     put(&mut world, instance(31, &of, InstanceState::Terminated));
-    assert!(!plan(&world, now()).workloads.contains_key(&key));
+    assert!(!plan(&world, now()).workloads.0.contains_key(&key));
 }
 
 #[test]
@@ -222,9 +222,9 @@ fn a_change_touches_no_more_than_it_must() {
     let before = four_vpcs();
     let (delta, _) =
         delta(&before, &[Change::Put(peering(34, 3, 4, PeeringState::Deleting).into())]);
-    assert_eq!(delta.vpcs.keys().copied().collect::<Vec<_>>(), [id(3), id(4)]);
-    assert_eq!(delta.peerings, [(id(34), None)].into());
-    assert!(delta.workloads.is_empty());
+    assert_eq!(delta.networks.vpcs.keys().copied().collect::<Vec<_>>(), [id(3), id(4)]);
+    assert_eq!(delta.networks.peerings, [(id(34), None)].into());
+    assert!(delta.workloads.0.is_empty());
 }
 
 fn delta(before: &World, changes: &[Change]) -> (IntentDelta, World) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use model::edge::{Domains, EdgeIntent};
-use model::protocol::{Edge, Networks, NetworksIntent, Subject, Workloads, WorkloadsIntent};
+use model::intent::{Intent, IntentDelta, NetworksIntent, WorkloadsIntent};
+use model::protocol::{Edge, Networks, Subject, Workloads};
 use model::{Change, Timestamp, World};
 
 use crate::ledger::Step;
@@ -20,7 +21,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Plans a whole world.
     pub(super) fn of(world: &World, domains: &Domains, now: Timestamp) -> Self {
-        let (networks, workloads) = model::plan(world, now).split();
+        let Intent { networks, workloads } = model::plan(world, now);
         Self { networks, workloads, edge: model::plan_edge(world, domains) }
     }
 
@@ -43,7 +44,7 @@ impl Plan {
     /// Brings it up to date with what changed since.
     pub(super) fn follow(&mut self, step: &Step, domains: &Domains, now: Timestamp) {
         let delta = model::plan_delta(&step.before, &step.after, &step.changes, now);
-        let (networks, workloads) = delta.split();
+        let IntentDelta { networks, workloads } = delta;
         Networks::change(&mut self.networks, networks);
         Workloads::change(&mut self.workloads, workloads);
         let edge = model::edge_delta(&step.before, &step.after, &step.changes, domains);

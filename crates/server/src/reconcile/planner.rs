@@ -13,7 +13,8 @@ use agent::Orders;
 use api::Fabric;
 use model::World;
 use model::edge::{Domains, EdgeDelta};
-use model::protocol::{Edge, Networks, NetworksDelta, Order, Swept, Workloads, WorkloadsDelta};
+use model::intent::{IntentDelta, NetworksDelta, WorkloadsDelta};
+use model::protocol::{Edge, Networks, Order, Swept, Workloads};
 use tokio::sync::oneshot;
 
 use super::health::Health;
@@ -322,7 +323,7 @@ impl Planner {
         if let Some(planning) = &mut self.planning {
             merge(&mut planning.since, step);
         }
-        let (networks, workloads) = delta.split();
+        let IntentDelta { networks, workloads } = delta;
         // In any case: it keeps account of how far it has followed.
         self.parts.networks.give(Order::Change { delta: networks, revision });
         // Before processes end: whoever asks for them is sent elsewhere.
@@ -407,7 +408,7 @@ impl Planner {
 
     /// Asks once more for what no plan names any more and is waited for nevertheless: that it is gone.
     fn say_again(&self, reporter: Reporter) {
-        let (networks, workloads) = model::plan_awaited_ends(&self.world).split();
+        let IntentDelta { networks, workloads } = model::plan_awaited_ends(&self.world);
         match reporter {
             Reporter::Networks if networks != NetworksDelta::default() => {
                 let order = Order::Change { delta: networks, revision: self.revision };

@@ -10,10 +10,8 @@ use std::time::Duration;
 use agent::{Actuator, Fate, Found, NoEdge, Orders, Pace, Tell, Wake};
 use fabric::driver::{Driver, Error, Outcome, Repair, Report};
 use model::edge::Domains;
-use model::intent::{Intent, IntentDelta};
-use model::protocol::{
-    Edge, Message, Networks, Order, Subject, Workloads, WorkloadsDelta, WorkloadsIntent,
-};
+use model::intent::{NetworksDelta, NetworksIntent, WorkloadsDelta, WorkloadsIntent};
+use model::protocol::{Edge, Message, Networks, Order, Subject, Workloads};
 use model::{Caller, Ec2Command, Key, Region, Scope, VpcId, WorkloadId};
 use os::Waker;
 use store::{DataDir, Sqlite};
@@ -86,7 +84,7 @@ impl Driver for Gated {
         "gated"
     }
 
-    fn begin_sweep(&mut self, intent: Intent) {
+    fn begin_sweep(&mut self, intent: NetworksIntent) {
         self.left = intent.vpcs.into_keys().collect();
     }
 
@@ -101,7 +99,7 @@ impl Driver for Gated {
         Some(Report { vpcs: [(id, Outcome::Carried)].into(), ..Report::default() })
     }
 
-    fn apply(&mut self, delta: &IntentDelta) -> Report {
+    fn apply(&mut self, delta: &NetworksDelta) -> Report {
         self.did.send(Did::Apply(delta.vpcs.keys().copied().collect())).unwrap();
         Report::default()
     }
@@ -364,7 +362,7 @@ impl Driver for Differing {
         "differing"
     }
 
-    fn begin_sweep(&mut self, intent: Intent) {
+    fn begin_sweep(&mut self, intent: NetworksIntent) {
         let vpc = *intent.vpcs.first_key_value().unwrap().0;
         let repair = Repair { vpc, what: "a route was missing".to_owned() };
         self.0 = Some(Report { repairs: vec![repair], ..Report::default() });
@@ -378,7 +376,7 @@ impl Driver for Differing {
         self.0.take()
     }
 
-    fn apply(&mut self, _: &IntentDelta) -> Report {
+    fn apply(&mut self, _: &NetworksDelta) -> Report {
         Report::default()
     }
 
@@ -421,7 +419,7 @@ impl Driver for Panicking {
         "panicking"
     }
 
-    fn begin_sweep(&mut self, _: Intent) {}
+    fn begin_sweep(&mut self, _: NetworksIntent) {}
 
     fn look_again(&mut self) -> bool {
         false
@@ -431,7 +429,7 @@ impl Driver for Panicking {
         panic!("no such route");
     }
 
-    fn apply(&mut self, _: &IntentDelta) -> Report {
+    fn apply(&mut self, _: &NetworksDelta) -> Report {
         Report::default()
     }
 

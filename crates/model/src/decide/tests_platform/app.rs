@@ -200,6 +200,6 @@ fn a_dyno_is_stopped_once() {
     assert_eq!(town.bench.refused(admin, stop(shop, id)).code, Code::NotFound);
     assert_eq!(town.bench.world.enis().count(), ROUTERS, "its interface is given back");
     let now = town.bench.now;
-    let kept = plan(&town.bench.world, now).workloads[&WorkloadId::Dyno(id)].clone();
+    let kept = plan(&town.bench.world, now).workloads.0[&WorkloadId::Dyno(id)].clone();
     assert!(!kept.run && kept.addresses.is_empty(), "its output is kept: {kept:?}");
 }

@@ -194,7 +194,7 @@ fn a_service_that_ran_for_long_starts_its_series_of_crashes_anew() {
     assert_eq!(shop.town.bench.world.next_deadline(), Some(now + MINUTE / 60));
     shop.town.bench.pass(MINUTE);
     shop.tick();
-    let attempt = plan(&shop.town.bench.world, now).workloads[&WorkloadId::Service(id)].attempt;
+    let attempt = plan(&shop.town.bench.world, now).workloads.0[&WorkloadId::Service(id)].attempt;
     assert_eq!(attempt, 6, "always another one, so that it is started");
 }
 

@@ -252,7 +252,7 @@ fn dynos_find_their_release_their_names_and_their_port() {
     shop.set("HEROKU_APP_NAME", Some("mine"));
     let dyno = shop.holder("web.1");
     let intent = plan(&shop.town.bench.world, shop.town.bench.now);
-    let workload = &intent.workloads[&WorkloadId::Dyno(dyno.id)];
+    let workload = &intent.workloads.0[&WorkloadId::Dyno(dyno.id)];
     let get = |name: &str| workload.environment[name].as_str();
     assert_eq!((get("DYNO"), get("KEY")), ("web.1", "value"), "what we say of it is so");
     assert_eq!(get("HEROKU_DNS_FORMATION_NAME"), "web.shop.app.localspace");
@@ -306,7 +306,7 @@ fn one_offs_and_release_commands_find_what_web_dynos_find() {
         (one_off, &current, commits[0]),
         (next.command.unwrap(), &next, commits[1]),
     ] {
-        let environment = &intent.workloads[&WorkloadId::Dyno(dyno)].environment;
+        let environment = &intent.workloads.0[&WorkloadId::Dyno(dyno)].environment;
         for (name, value) in [
             ("HEROKU_APP_ID", shop.app.to_string()),
             ("HEROKU_APP_NAME", "shop".to_owned()),
@@ -333,7 +333,7 @@ fn a_one_off_may_name_a_process_type() {
         let Some(Key::Dyno(id)) = shop.ok(start).main() else { panic!("no dyno") };
         assert_eq!(shop.dyno(id).command, line, "it is shown as it was asked for");
         let intent = plan(&shop.town.bench.world, shop.town.bench.now);
-        assert_eq!(intent.workloads[&WorkloadId::Dyno(id)].command, dyno_command(runs));
+        assert_eq!(intent.workloads.0[&WorkloadId::Dyno(id)].command, dyno_command(runs));
     }
 }
 
@@ -425,7 +425,7 @@ fn r22_data_services_live_in_the_data_block_and_their_app_finds_them() {
     shop.ok(command);
     assert!(shop.app().config.contains_key("HEROKU_POSTGRESQL_AMBER_URL"));
     let intent = plan(&shop.town.bench.world, shop.town.bench.now);
-    let workload = &intent.workloads[&WorkloadId::Service(first)];
+    let workload = &intent.workloads.0[&WorkloadId::Service(first)];
     assert_eq!(
         (workload.disk.as_ref().map(|disk| disk.addon), workload.attempt, workload.run),
         (Some(first), 0, true)
@@ -443,7 +443,7 @@ fn r22_data_services_live_in_the_data_block_and_their_app_finds_them() {
     shop.town.bench.pass(MINUTE);
     shop.tick();
     let intent = plan(&shop.town.bench.world, shop.town.bench.now);
-    assert_eq!(intent.workloads[&WorkloadId::Service(first)].attempt, 1, "it is tried again");
+    assert_eq!(intent.workloads.0[&WorkloadId::Service(first)].attempt, 1, "it is tried again");
     shop.ok(C::DeleteAddon { addon: first });
     assert!(!shop.app().config.contains_key("DATABASE_URL"));
     assert!(shop.town.bench.world.eni(addon.eni).is_none());

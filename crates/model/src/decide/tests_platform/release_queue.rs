@@ -69,7 +69,7 @@ fn a_release_is_current_once_its_command_has_ended_well() {
     assert!(dyno.name.starts_with("release.") && dyno.command == "migrate", "{dyno:?}");
     assert_eq!(numbered(&shop, 3).command, Some(dyno.id));
     let intent = plan(&shop.town.bench.world, shop.town.bench.now);
-    let workload = &intent.workloads[&WorkloadId::Dyno(dyno.id)];
+    let workload = &intent.workloads.0[&WorkloadId::Dyno(dyno.id)];
     assert_eq!((workload.slug, workload.run), (Some(slug), true), "on its code");
     assert_eq!(workload.environment["HEROKU_RELEASE_VERSION"], "v3");
     assert_eq!(workload.environment["DYNO"], dyno.name);

@@ -259,7 +259,7 @@ fn a_dyno_that_the_host_ended_is_started_again_and_has_not_crashed() {
         assert_eq!(shop.dyno(before.id), starting, "its interface, its count of crashes, no exit");
         assert_eq!(observe(&mut shop.town.bench, &interrupted), 0, "it waits to be started");
         let intent = plan(&shop.town.bench.world, shop.town.bench.now);
-        assert!(intent.workloads[&WorkloadId::Dyno(before.id)].run, "{}", before.name);
+        assert!(intent.workloads.0[&WorkloadId::Dyno(before.id)].run, "{}", before.name);
         shop.start_all();
         let again = Dyno { updated: shop.town.bench.now, ..before.clone() };
         assert_eq!(shop.dyno(before.id), again);
@@ -312,7 +312,7 @@ fn an_instance_that_the_host_ended_stays_the_same_instance() {
         assert_eq!(bench.world.instance(id).unwrap().state, state);
         bench.pass(MINUTE);
         assert_eq!(observe(&mut bench, &report(workload, R::Interrupted)), 0, "{state:?}");
-        let planned = plan(&bench.world, bench.now).workloads.contains_key(&workload);
+        let planned = plan(&bench.world, bench.now).workloads.0.contains_key(&workload);
         assert_eq!(planned, state != S::ShuttingDown, "{state:?}");
     }
 }

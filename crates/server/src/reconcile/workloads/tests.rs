@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use agent::{ControlLoop, Orders, Pace, Pulse};
 use fabric::runtime::{Error, ExecCommand, WorkloadEvent, WorkloadState};
-use model::intent::WorkloadIntent;
-use model::protocol::{Order, WorkloadStatus, WorkloadsDelta};
+use model::intent::{WorkloadIntent, WorkloadsDelta};
+use model::protocol::{Order, WorkloadStatus};
 use model::{
     Caller, DynoId, Ec2Command, Exit, InstanceId, InstanceState, Key, PrefixedId, Region,
     RunInstances, Scope, WorkloadReport, Zone,
@@ -208,7 +208,7 @@ fn what_cannot_be_started_is_told_and_not_tried_for_ever() {
         ..NO_PAUSES
     };
     let (handle, mut looped) = ControlLoop::new(actuator, patient, None, wired(tell));
-    let (_, intent) = model::plan(&ledger.world(), Clock::system().now()).split();
+    let intent = model::plan(&ledger.world(), Clock::system().now()).workloads;
     assert!(intent.0.contains_key(&WorkloadId::Instance(instance)));
     handle.give(Order::Sync { intent, revision: 1 });
     assert!(looped.run_until_idle());

@@ -286,7 +286,7 @@ pub(super) fn follows(
     }
     assert_eq!(*told_edge, plan_edge(after, &domains()));
     // What has ended has none.
-    let living = told.workloads.values().filter(|workload| !workload.addresses.is_empty());
+    let living = told.workloads.0.values().filter(|workload| !workload.addresses.is_empty());
     let addresses: Vec<_> = living.map(|workload| (workload.vpc, &workload.addresses)).collect();
     let unique: BTreeSet<_> = addresses.iter().collect();
     assert_eq!(unique.len(), addresses.len(), "two processes share an address");
