@@ -246,6 +246,7 @@ impl<A: Actuator> ControlLoop<A> {
 
     /// Does everything that is to be done, and hears what happened by itself; for a loop that is moved
     /// by hand. False once it was told to stop.
+    #[cfg(any(test, feature = "test-support"))]
     pub fn run_until_idle(&mut self) -> bool {
         let mut heard = false;
         loop {

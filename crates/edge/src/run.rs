@@ -174,6 +174,7 @@ impl Edge {
     }
 
     /// Waits until the lines of all requests so far are in the routers' logs.
+    #[cfg(any(test, feature = "test-support"))]
     pub fn flush_logs(&self) {
         if let Some(shared) = &self.shared {
             shared.logs.flush();

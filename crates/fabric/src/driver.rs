@@ -44,6 +44,7 @@ pub trait Driver: Send {
     fn apply(&mut self, delta: &NetworksDelta) -> Report;
 
     /// Does a whole sweep at once: begins it and takes all of its steps.
+    #[cfg(any(test, feature = "test-support"))]
     fn sweep(&mut self, intent: &NetworksIntent) -> Report {
         self.begin_sweep(intent.clone());
         let mut report = Report::default();
@@ -133,6 +134,7 @@ pub struct Report {
 
 impl Report {
     /// Adds what a later step found. A failure stays until the next sweep.
+    #[cfg(any(test, feature = "test-support"))]
     fn add(&mut self, later: Self) {
         for (id, outcome) in later.vpcs {
             if !matches!(self.vpcs.get(&id), Some(Outcome::Failed(_))) {

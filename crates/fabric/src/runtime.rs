@@ -70,6 +70,7 @@ pub trait Runtime: Send {
     fn step(&mut self) -> Option<Vec<WorkloadEvent>>;
 
     /// A whole sweep in one go.
+    #[cfg(any(test, feature = "test-support"))]
     fn sweep(&mut self, workloads: &BTreeMap<WorkloadId, WorkloadIntent>) -> Vec<WorkloadEvent> {
         self.begin_sweep(workloads.clone());
         std::iter::from_fn(|| self.step()).flatten().collect()

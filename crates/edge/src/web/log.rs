@@ -153,6 +153,7 @@ impl Logs {
     }
 
     /// Waits until all lines are in their files.
+    #[cfg(any(test, feature = "test-support"))]
     pub(crate) fn flush(&self) {
         let mut state = lock(&self.shared.state);
         state.flushes += 1;

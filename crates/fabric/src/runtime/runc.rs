@@ -165,12 +165,14 @@ impl Runc {
 
     /// Sets how long a workload has to end by itself once it was asked to ([`super::GRACE`] by
     /// default).
+    #[cfg(any(test, feature = "test-support"))]
     pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
     /// Sets how many processes and threads a workload may have (4,096 by default).
+    #[cfg(any(test, feature = "test-support"))]
     pub fn with_task_limit(mut self, tasks: u64) -> Self {
         self.machine.tasks = tasks;
         self
