@@ -11,8 +11,8 @@ use fabric::driver::NamespaceNames;
 use model::VpcId;
 use model::edge::{BackendState, EdgeDelta, EdgeEvent, EdgeIntent, RouterIntent};
 use model::protocol::{Edge, EdgeStatus, Subject};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use os::Waker;
+use os::poll::is_readable_within;
 
 use crate::actuator::{Actuator, Fate, Found};
 use crate::wait::{Wake, wait};
@@ -169,7 +169,7 @@ impl EdgeActuator {
         let Some(control) = &mut self.control else { return Found::default() };
         let mut events = Vec::new();
         let ended = loop {
-            if !control.has_more() && !is_readable(control) {
+            if !control.has_more() && !said_something(control) {
                 break Ok(());
             }
             match control.next_event(Duration::ZERO) {
@@ -264,10 +264,8 @@ impl Actuator for EdgeActuator {
     }
 }
 
-/// Whether the edge said something.
-fn is_readable(control: &Control) -> bool {
-    let mut fds = [PollFd::new(control.as_fd(), PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+fn said_something(control: &Control) -> bool {
+    is_readable_within(control, Duration::ZERO).unwrap_or(false)
 }
 
 /// The events that a router's dynos must bring about sooner or later.

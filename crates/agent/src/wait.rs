@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use os::Waker;
+use os::poll::Interest;
 
 /// Wakes a loop that waits; for any thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -39,15 +39,9 @@ impl Bell {
 
 /// Waits until the waker is used, or one of some other descriptors can be read, or the time is over.
 pub(crate) fn wait(waker: &Waker, others: &[BorrowedFd<'_>], timeout: Duration) {
-    // Rounded up, so that what is due by then is due when the wait has ended.
-    let timeout = match timeout {
-        Duration::ZERO => Duration::ZERO,
-        longer => longer.saturating_add(Duration::from_micros(999)),
-    };
-    let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
     let all = std::iter::once(waker.as_fd()).chain(others.iter().copied());
-    let mut fds: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-    // An interrupted wait is a wait that ended early, which callers allow for.
-    let _ = poll(&mut fds, timeout);
+    let fds: Vec<_> = all.map(|fd| (fd, Interest::Readable)).collect();
+    // A wait that failed is a wait that ended early, which callers allow for.
+    let _ = os::poll::wait(&fds, Some(timeout));
     waker.reset();
 }

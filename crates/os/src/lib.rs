@@ -1,6 +1,6 @@
 //! What Linux gives to several crates of Causeway: network namespaces by name, processes that are
-//! found again and outlive their parents, what a panic does to a process, logs within bounds, and the
-//! waker of a polling thread.
+//! found again and outlive their parents, what a panic does to a process, logs within bounds, waiting
+//! for descriptors, and the waker of a thread that does.
 //!
 //! It is a leaf: it knows nothing of networks, workloads or requests, only of the kernel's own
 //! objects. All of it is safe code; the system calls are those of `rustix`, which also has the
@@ -10,7 +10,6 @@
 #![warn(unreachable_pub)]
 
 mod error;
-mod poll;
 mod waker;
 
 pub mod bounded_log;
@@ -18,6 +17,7 @@ pub mod detached;
 pub mod netns;
 pub mod open_files;
 pub mod panics;
+pub mod poll;
 pub mod process;
 
 pub use error::error_chain;

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::os::fd::AsFd;
+use os::poll::is_readable_within;
 
 /// How long it may take to say what it is waited for.
-const PATIENCE_MS: u16 = 30_000;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A command on a terminal.
 pub struct Terminal {
@@ -67,9 +67,8 @@ impl Terminal {
     /// Reads what it shows; `false` when there will be no more.
     #[track_caller]
     fn read(&mut self) -> bool {
-        let mut wait = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
-        let ready = poll(&mut wait, PollTimeout::from(PATIENCE_MS)).unwrap();
-        assert!(ready > 0, "it shows nothing more: {}", self.shown);
+        let ready = is_readable_within(&self.master, PATIENCE).unwrap();
+        assert!(ready, "it shows nothing more: {}", self.shown);
         let mut bytes = [0; 4096];
         match self.master.read(&mut bytes) {
             // A terminal whose other end is closed fails so.

@@ -2,15 +2,15 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, getsockopt, socket, sockopt,
 };
 use os::netns::NetworkNamespace;
+use os::poll::{Interest, is_ready_within};
 
 use super::namespace;
 use crate::driver::{Dialled, Error};
@@ -48,18 +48,10 @@ fn attempt(socket: &OwnedFd, to: SocketAddrV4, patience: Duration) -> io::Result
         Err(Errno::EINPROGRESS) => {}
         Err(errno) => return Ok(Some(errno as i32)),
     }
-    let deadline = Instant::now() + patience;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
-        match poll(&mut fds, timeout) {
-            Ok(0) => return Ok(None),
-            Ok(_) => return Ok(Some(getsockopt(socket, sockopt::SocketError)?)),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
+    if !is_ready_within(socket, Interest::Writable, patience)? {
+        return Ok(None);
     }
+    Ok(Some(getsockopt(socket, sockopt::SocketError)?))
 }
 
 fn outcome(error: Option<i32>) -> Result<Dialled, Error> {

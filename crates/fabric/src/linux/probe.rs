@@ -2,7 +2,7 @@
 //! no firewall rule of the fabric looks at and no workload can send.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use model::intent::MacAddr;
 use nix::libc;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use os::poll::is_readable_within;
 
 use crate::driver::Error;
 
@@ -19,9 +19,9 @@ const ETHER_TYPE: u16 = 0x88b5;
 /// How long a frame may take. Over a veth pair it takes microseconds; but that both ends are up is
 /// noticed by a worker of the kernel's, which a busy machine makes wait.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Milliseconds after which a frame is sent again: a link that was just made drops frames until the
+/// The time after which a frame is sent again: a link that was just made drops frames until the
 /// kernel has noticed that both ends are up.
-const REPEAT_MILLIS: u8 = 1;
+const REPEAT: Duration = Duration::from_millis(1);
 
 /// One end of a link that is probed.
 pub(super) struct Prober {
@@ -94,8 +94,7 @@ impl Prober {
     fn await_frame(&self, payload: &[u8]) -> io::Result<bool> {
         let mut buffer = [0; 128];
         loop {
-            let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut fds, PollTimeout::from(REPEAT_MILLIS))? == 0 {
+            if !is_readable_within(&self.socket, REPEAT)? {
                 return Ok(false);
             }
             let flags = nix::sys::socket::MsgFlags::MSG_DONTWAIT;

@@ -15,9 +15,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{EniId, VpcId};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use os::Waker;
 use os::netns::NetworkNamespace;
+use os::poll::{Interest, readable};
 
 use super::monitor::{Monitor, Notification};
 use super::namespace::{self, failed};
@@ -294,23 +294,14 @@ impl Listener {
         left: Option<Duration>,
         heard: &mut Suspects,
     ) -> io::Result<Option<Duration>> {
-        let timeout = left.map_or(PollTimeout::NONE, |left| {
-            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
-        });
-        let ready = {
-            let mut fds = [
-                PollFd::new(self.routes.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.firewalls.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.stop.as_fd(), PollFlags::POLLIN),
-                // A change of the mount table is an exceptional condition of this file.
-                PollFd::new(self.mounts.as_fd(), PollFlags::POLLPRI),
-            ];
-            match poll(&mut fds, timeout) {
-                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-            fds.map(|fd| fd.any() == Some(true))
-        };
+        let fds = [
+            (self.routes.as_fd(), Interest::Readable),
+            (self.firewalls.as_fd(), Interest::Readable),
+            readable(&self.stop),
+            // A change of the mount table is an exceptional condition of this file.
+            (self.mounts.as_fd(), Interest::Exceptional),
+        ];
+        let ready = os::poll::wait(&fds, left)?;
         if ready[2] {
             return Ok(None);
         }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use model::intent::WorkloadIntent;
 use model::{AddonId, Timestamp, WorkloadId};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use os::Waker;
+use os::poll::is_readable_within;
 
 use super::{
     Error, ExecCommand, Inside, LogPart, LogPosition, Runtime, SessionCommand, WorkloadEvent,
@@ -96,10 +95,8 @@ impl Runtime for NoRuntime {
     }
 
     fn wait(&mut self, timeout: Duration) -> Vec<WorkloadEvent> {
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(self.waker.as_fd(), PollFlags::POLLIN)];
-        // An interrupted wait is a wait that ended early, which callers allow for.
-        let _ = poll(&mut fds, timeout);
+        // A wait that failed is a wait that ended early, which callers allow for.
+        let _ = is_readable_within(&self.waker, timeout);
         self.waker.reset();
         Vec::new()
     }

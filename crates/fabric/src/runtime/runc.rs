@@ -13,10 +13,10 @@ use std::time::Duration;
 use model::intent::WorkloadIntent;
 use model::{AddonId, WorkloadId};
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::mkfifo;
+use os::poll::Interest;
 use os::process::Process;
 use os::{Waker, error_chain};
 
@@ -386,7 +386,6 @@ impl Runc {
 
     /// Waits on every shim, and returns those that ended.
     fn poll(&self, timeout: Duration) -> Vec<WorkloadId> {
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         let shims: Vec<_> = self
             .workloads
             .iter()
@@ -394,11 +393,11 @@ impl Runc {
             .collect();
         let own = [self.waker.as_fd(), self.events.as_fd()];
         let watched = shims.iter().map(|(_, shim)| shim.process.as_fd());
-        let mut fds: Vec<_> =
-            own.into_iter().chain(watched).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        // An interrupted wait is a wait that ended early, which callers allow for.
-        let _ = poll(&mut fds, timeout);
-        let ended = fds.iter().skip(own.len()).map(|fd| fd.any() == Some(true));
+        let fds: Vec<_> =
+            own.into_iter().chain(watched).map(|fd| (fd, Interest::Readable)).collect();
+        // A wait that failed is a wait that ended early, which callers allow for.
+        let ready = os::poll::wait(&fds, Some(timeout)).unwrap_or_default();
+        let ended = ready.into_iter().skip(own.len());
         shims.iter().zip(ended).filter(|(_, ended)| *ended).map(|((id, _), _)| *id).collect()
     }
 

@@ -16,14 +16,13 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use model::Timestamp;
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use os::detached::{Detached, Ready};
+use os::poll::{Interest, readable};
 use os::process::{Process, ProcessMark};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -297,30 +296,21 @@ impl Shim<'_> {
     fn wait(&mut self, watched: &mut Watched) -> io::Result<bool> {
         let given_up = watched.offered.as_ref().map(Offered::until);
         let next = watched.deadline.into_iter().chain(given_up).min();
-        let timeout = next.map_or(PollTimeout::NONE, |deadline| {
-            // Rounded up, so that the deadline has passed when the time is over.
-            let left = deadline.saturating_duration_since(Instant::now());
-            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
-        });
+        let timeout = next.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let status = match self.status_budget {
-            0 => PollFlags::empty(),
-            _ => PollFlags::POLLIN,
+            0 => Interest::End,
+            _ => Interest::Readable,
         };
         let mut fds = vec![
-            PollFd::new(watched.process.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.status.as_fd(), status),
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            readable(&watched.process),
+            readable(&self.control),
+            (self.status.as_fd(), status),
+            readable(&self.signals),
         ];
-        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         // A workload has one of the two.
-        fds.extend(watched.output.iter().map(|output| readable(output.as_fd())));
-        fds.extend(watched.offered.iter().map(|offered| readable(offered.socket())));
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        let happened: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(true)).collect();
+        fds.extend(watched.output.iter().map(readable));
+        fds.extend(watched.offered.iter().map(|offered| (offered.socket(), Interest::Readable)));
+        let happened = os::poll::wait(&fds, timeout)?;
         if happened[0] {
             return Ok(true);
         }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use causeway_fabric::driver::{Driver, Outcome};
 use model::intent::NetworksIntent;
 use model::*;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, connect, sendto, socket,
 };
+use os::poll::Interest;
 
 use crate::lab::{Lab, at, delta, inside};
 use crate::world::Maker;
@@ -24,7 +24,7 @@ const KERNEL_PORTS: PortRange = PortRange { from: 32_768, to: 60_999 };
 /// For what must arrive; none of it takes a thousandth of that.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For what must not: packets take microseconds.
-const QUIET: u16 = 150;
+const QUIET: Duration = Duration::from_millis(150);
 
 /// Every seed that is tried. A seed that once failed stays.
 const SEEDS: std::ops::Range<u64> = 1..25;
@@ -176,7 +176,8 @@ fn disagreements(maker: &Maker, intent: &NetworksIntent) -> (usize, usize, Vec<T
     let deadline = Instant::now() + PATIENCE;
     loop {
         let waits = all.iter().any(|(_, trial)| !trial.agrees());
-        let timeout = if waits && Instant::now() < deadline { 1000 } else { QUIET };
+        let timeout =
+            if waits && Instant::now() < deadline { Duration::from_secs(1) } else { QUIET };
         if !turn(&mut roles, &mut all, timeout) && (!waits || Instant::now() >= deadline) {
             break;
         }
@@ -188,21 +189,15 @@ fn disagreements(maker: &Maker, intent: &NetworksIntent) -> (usize, usize, Vec<T
 }
 
 /// Waits for something to happen and takes note of it; says whether anything did.
-fn turn(roles: &mut Vec<Role>, all: &mut [(usize, Trial)], timeout: u16) -> bool {
+fn turn(roles: &mut Vec<Role>, all: &mut [(usize, Trial)], timeout: Duration) -> bool {
     let watched: Vec<usize> = (0..roles.len()).filter(|n| roles[*n].fd().is_some()).collect();
-    let mut fds: Vec<_> = watched
-        .iter()
-        .filter_map(|n| Some(PollFd::new(roles[*n].fd()?, PollFlags::POLLIN)))
-        .collect();
-    if poll(&mut fds, PollTimeout::from(timeout)).unwrap() == 0 {
+    let fds: Vec<_> =
+        watched.iter().filter_map(|n| Some((roles[*n].fd()?, Interest::Readable))).collect();
+    let ready = os::poll::wait(&fds, Some(timeout)).unwrap();
+    if !ready.contains(&true) {
         return false;
     }
-    let ready: Vec<usize> = watched
-        .into_iter()
-        .zip(fds.iter().map(|fd| fd.any().unwrap()).collect::<Vec<_>>())
-        .filter_map(|(n, ready)| ready.then_some(n))
-        .collect();
-    drop(fds);
+    let ready = watched.into_iter().zip(ready).filter_map(|(n, ready)| ready.then_some(n));
     for number in ready {
         if let Some(more) = handle(&mut roles[number], all) {
             roles.push(more);

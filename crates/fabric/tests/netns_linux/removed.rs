@@ -2,17 +2,17 @@
 //! again, and then what is allowed does.
 
 use std::net::UdpSocket;
-use std::os::fd::AsFd;
 use std::process::Command;
+use std::time::Duration;
 
 use model::intent::*;
 use model::*;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use os::poll::readable;
 
 use crate::lab::*;
 
 /// Packets take microseconds.
-const QUIET: u8 = 40;
+const QUIET: Duration = Duration::from_millis(40);
 
 /// A datagram of which is known whether it may arrive.
 struct Probe {
@@ -127,10 +127,8 @@ impl Scene {
     /// The forbidden probes that arrive.
     fn leaks(&self) -> Vec<&'static str> {
         self.forbidden.iter().for_each(Probe::send);
-        let mut fds: Vec<_> =
-            self.forbidden.iter().map(|p| PollFd::new(p.to.as_fd(), PollFlags::POLLIN)).collect();
-        poll(&mut fds, PollTimeout::from(QUIET)).unwrap();
-        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap()).collect();
+        let fds: Vec<_> = self.forbidden.iter().map(|probe| readable(&probe.to)).collect();
+        let ready = os::poll::wait(&fds, Some(QUIET)).unwrap();
         let arrived = self.forbidden.iter().zip(ready).filter(|(_, ready)| *ready);
         arrived
             .map(|(probe, _)| {

@@ -8,7 +8,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use model::intent::*;
 use model::*;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use os::poll::readable;
 
 use crate::lab::*;
 
@@ -57,12 +57,9 @@ impl<'scope> Echo<'scope> {
 }
 
 fn serve(name: &str, udp: &UdpSocket, tcp: &TcpListener, stop: &UnixStream, asked: &AtomicU64) {
-    use std::os::fd::AsFd;
     loop {
-        let mut fds =
-            [udp.as_fd(), tcp.as_fd(), stop.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        poll(&mut fds, PollTimeout::NONE).unwrap();
-        let [datagram, connection, stopped] = fds.map(|fd| fd.any().unwrap());
+        let ready = os::poll::wait(&[readable(udp), readable(tcp), readable(stop)], None).unwrap();
+        let [datagram, connection, stopped] = ready[..] else { panic!("one for each") };
         if stopped {
             return;
         }

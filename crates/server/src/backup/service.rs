@@ -1,19 +1,18 @@
 //! Runs the backup command of a data service, beside the service itself.
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use os::poll::is_readable_within;
 
 use super::Watch;
 
 /// How long a backup command may be silent.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How often it is checked whether the client is still there, in milliseconds.
-const GLANCE: u16 = 500;
+/// How often it is checked whether the client is still there.
+const GLANCE: Duration = Duration::from_millis(500);
 /// How long to wait for the error output of a command that failed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How much of the error output is kept, in bytes.
@@ -76,9 +75,7 @@ fn copy(mut from: ChildStdout, out: &mut dyn Write, watch: &mut Watch) -> Result
         if watch.is_over() {
             return Err(Failed::Cancelled);
         }
-        let mut ready = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
-        // An interrupted wait is treated as one that ended early.
-        if !matches!(poll(&mut ready, PollTimeout::from(GLANCE)), Ok(1..)) {
+        if !is_readable_within(&from, GLANCE).map_err(broken)? {
             if heard.elapsed() >= PATIENCE {
                 let minutes = PATIENCE.as_secs() / 60;
                 let what = format!("its backup command wrote nothing for {minutes} minutes");

@@ -110,10 +110,7 @@ impl Driver for Gated {
 }
 
 fn await_alarm(alarm: &Waker, timeout: Duration) {
-    let fd = std::os::fd::AsFd::as_fd(alarm);
-    let mut fds = [nix::poll::PollFd::new(fd, nix::poll::PollFlags::POLLIN)];
-    let timeout = nix::poll::PollTimeout::try_from(timeout).unwrap();
-    let _ = nix::poll::poll(&mut fds, timeout);
+    os::poll::is_readable_within(alarm, timeout).unwrap();
     alarm.reset();
 }
 
