@@ -267,9 +267,9 @@ impl Params {
         if let Some(value) = &self.value
             && !leave_out(&self.path)
         {
-            percent::encode_into(out, self.path.as_bytes(), None);
+            percent::encode_into(out, self.path.as_bytes());
             out.push(b'=');
-            percent::encode_into(out, value.as_bytes(), None);
+            percent::encode_into(out, value.as_bytes());
             out.push(b'&');
         }
         for child in self.items.values().chain(self.names.values()) {

@@ -1,10 +1,14 @@
 //! Percent-encoding as SigV4 wants it, and the decoding that forms and signatures share.
 //!
-//! The crate `percent-encoding` takes a bad escape for text, which here is an error, and it does not know `+`.
+//! The decoding is our own, since the crate `percent-encoding` takes a bad escape for text, which here is
+//! an error, and does not know `+`.
 
 use std::borrow::Cow;
 
-const HEX: &[u8; 16] = b"0123456789ABCDEF";
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+/// All but the unreserved characters.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// An escape that is not `%` and two hexadecimal digits.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,19 +40,10 @@ pub(crate) fn decode(raw: &[u8]) -> Result<Cow<'_, [u8]>, BadEscape> {
     Ok(Cow::Owned(out))
 }
 
-/// Appends `raw` with everything but unreserved characters, and `keep`, escaped.
-pub(crate) fn encode_into(out: &mut Vec<u8>, raw: &[u8], keep: Option<u8>) {
-    for &byte in raw {
-        if byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'_' | b'.' | b'~')
-            || keep == Some(byte)
-        {
-            out.push(byte);
-        } else {
-            out.push(b'%');
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
-        }
+/// Appends `raw` with everything but unreserved characters escaped.
+pub(crate) fn encode_into(out: &mut Vec<u8>, raw: &[u8]) {
+    for piece in percent_encode(raw, ESCAPED) {
+        out.extend_from_slice(piece.as_bytes());
     }
 }
 
@@ -73,7 +68,7 @@ mod tests {
         #[test]
         fn encoding_is_undone_by_decoding(raw: Vec<u8>) {
             let mut out = Vec::new();
-            encode_into(&mut out, &raw, None);
+            encode_into(&mut out, &raw);
             prop_assert!(out.iter().all(u8::is_ascii_graphic));
             prop_assert_eq!(decode(&out).unwrap().into_owned(), raw);
         }

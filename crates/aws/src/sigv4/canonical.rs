@@ -67,7 +67,7 @@ fn path(out: &mut Vec<u8>, path: &str) {
     }
     for segment in &segments {
         out.push(b'/');
-        percent::encode_into(out, segment.as_bytes(), None);
+        percent::encode_into(out, segment.as_bytes());
     }
     if segments.is_empty() || path.ends_with('/') {
         out.push(b'/');
@@ -98,8 +98,8 @@ fn query(out: &mut Vec<u8>, query: &str) {
 fn reencode(raw: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
     match percent::decode(raw.as_bytes()) {
-        Ok(bytes) => percent::encode_into(&mut out, &bytes, None),
-        Err(percent::BadEscape) => percent::encode_into(&mut out, raw.as_bytes(), None),
+        Ok(bytes) => percent::encode_into(&mut out, &bytes),
+        Err(percent::BadEscape) => percent::encode_into(&mut out, raw.as_bytes()),
     }
     out
 }
