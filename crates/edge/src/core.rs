@@ -151,8 +151,9 @@ impl Core {
                 _ = sweep.tick() => self.dynos.sweep(),
             }
             if let Some((_, controller)) = &self.controller {
-                let told = self.dynos.tell(|event| controller.send(Report::Event(event)).is_ok());
-                if !told {
+                let reported =
+                    self.dynos.report(|event| controller.send(Report::Event(event)).is_ok());
+                if !reported {
                     self.controller = None;
                 }
             }
@@ -169,7 +170,7 @@ impl Core {
                 // If the controller is gone already, the next report fails.
                 let _ = reports.send(Report::Hello(self.shared.hello.clone()));
                 self.controller = Some((id, reports));
-                self.dynos.forget_told();
+                self.dynos.forget_reports();
             }
             Input::Order(from, order) if self.obeys(from) => self.obey(order),
             // The order of a controller that another one has replaced.
@@ -218,9 +219,9 @@ impl Core {
 
     fn pong(&self, number: u64) {
         let Some((_, reports)) = &self.controller else { return };
-        let (reports, attempts) = (reports.clone(), Arc::clone(&self.shared.environment.attempts));
+        let (reports, binding) = (reports.clone(), Arc::clone(&self.shared.environment.binding));
         tokio::spawn(async move {
-            let unbound = attempts.all_made().await;
+            let unbound = binding.settled().await;
             // A controller that connects anew asks again.
             let _ = reports.send(Report::Pong(number, unbound));
         });
@@ -250,7 +251,7 @@ impl Core {
         }
         delta.namespaces = new;
         self.change(delta);
-        self.shared.environment.told.send_replace(true);
+        self.shared.environment.has_table.send_replace(true);
     }
 
     fn change(&mut self, delta: TableDelta) {

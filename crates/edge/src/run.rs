@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::config::Config;
 use crate::control::handover::{self, Inheritance};
 use crate::control::{Handle, serve};
-use crate::core::listening::{Attempts, Environment};
+use crate::core::listening::{Binding, Environment};
 use crate::core::watch::Names;
 use crate::core::{Core, Input, Shared};
 use crate::dns::forward::Forwarder;
@@ -117,7 +117,7 @@ impl Edge {
         runtime.block_on(async {
             let _ = self.core.send(Input::WhoIsBusy(answer)).await;
             let _ = answered.await;
-            shared.environment.attempts.all_made().await
+            shared.environment.binding.settled().await
         });
         if let Some(link) = link {
             runtime.block_on(Inheritance::accept(link, self.core.clone()))?;
@@ -136,7 +136,7 @@ impl Edge {
             serve::bind(&shared.config.socket())?
         };
         let replaced = Arc::new(Notify::new());
-        let (lock, told) = (self.lock.take(), Arc::clone(&replaced));
+        let (lock, was_replaced) = (self.lock.take(), Arc::clone(&replaced));
         let mine = Arc::clone(&self.replaced);
         runtime.spawn(async move {
             tokio::select! {
@@ -145,7 +145,7 @@ impl Edge {
             }
             // From here on the successor has the directory.
             drop(lock);
-            told.notify_one();
+            was_replaced.notify_one();
         });
         self.replaced = replaced;
         Ok(())
@@ -217,8 +217,8 @@ fn share(config: Config) -> io::Result<Arc<Shared>> {
         sockets,
         names: Arc::new(Names::default()),
         workers,
-        attempts: Arc::new(Attempts::default()),
-        told: watch::Sender::new(false),
+        binding: Arc::new(Binding::default()),
+        has_table: watch::Sender::new(false),
     };
     let platform = Platform {
         domains: config.domains.clone(),

@@ -149,7 +149,7 @@ async fn report(
     let mut lines = Lines::new(read);
     let mut looks = interval(LOOK);
     let mut done = 0;
-    let mut told: Option<(u64, Vec<DynoId>)> = None;
+    let mut reported: Option<(u64, Vec<DynoId>)> = None;
     loop {
         tokio::select! {
             () = handle.web.until_closed() => {
@@ -172,11 +172,11 @@ async fn report(
         let _ = handle.core.send(Input::WhoIsBusy(answer)).await;
         if let Ok(Some(busy)) = answered.await {
             let now = Some((done, busy));
-            if now != told {
+            if now != reported {
                 if let Some((done, busy)) = &now {
                     write.write_all(&line(&Report::Busy(*done, busy.clone()))?).await?;
                 }
-                told = now;
+                reported = now;
             }
         }
     }

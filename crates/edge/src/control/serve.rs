@@ -55,7 +55,7 @@ async fn connection(id: u64, stream: UnixStream, handle: Handle) {
     let mut lines = Lines::new(read);
     let mut write = Some(write);
     // The connection is closed with this task, however it ends: nobody sends orders to nobody.
-    let mut _telling = None;
+    let mut _writer = None;
     loop {
         let order = match lines.next().await {
             Ok(Some(order)) => {
@@ -74,8 +74,9 @@ async fn connection(id: u64, stream: UnixStream, handle: Handle) {
         let input = match order {
             Order::Hello(_) => {
                 let Some(write) = write.take() else { continue };
-                let (reports, told) = unbounded_channel();
-                _telling = Some(AbortOnDropHandle::new(spawn_confined(tell(write, told))));
+                let (reports, unwritten) = unbounded_channel();
+                _writer =
+                    Some(AbortOnDropHandle::new(spawn_confined(write_reports(write, unwritten))));
                 Input::Controller(id, reports)
             }
             Order::Handover => {
@@ -105,8 +106,11 @@ async fn hand_over(lines: Lines, write: OwnedWriteHalf, handle: Handle) {
 }
 
 /// Writes reports until there are no more or nobody reads them.
-pub(crate) async fn tell(mut write: OwnedWriteHalf, mut told: UnboundedReceiver<Report>) {
-    while let Some(report) = told.recv().await {
+pub(crate) async fn write_reports(
+    mut write: OwnedWriteHalf,
+    mut reports: UnboundedReceiver<Report>,
+) {
+    while let Some(report) = reports.recv().await {
         let Ok(line) = line(&report) else { continue };
         if write.write_all(&line).await.is_err() {
             return;

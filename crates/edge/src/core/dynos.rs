@@ -23,8 +23,8 @@ pub(super) const SWEEP: Duration = Duration::from_secs(1);
 struct Known {
     dyno: Arc<Dyno>,
     probe: Option<AbortOnDropHandle<()>>,
-    told_bound: bool,
-    told_drained: bool,
+    reported_bound: bool,
+    reported_drained: bool,
 }
 
 /// The edge before this one, which still has requests in flight.
@@ -53,13 +53,13 @@ pub(super) struct Dynos {
     known: BTreeMap<DynoId, Known>,
     predecessor: Option<Predecessor>,
     /// Whether the controller may have to hear something.
-    news: bool,
+    unreported: bool,
 }
 
 impl Dynos {
     /// No dynos. Each keeps unused connections for so many workers.
     pub(super) fn new(web: Arc<Web>, events: UnboundedSender<EdgeEvent>, workers: usize) -> Self {
-        Self { web, events, workers, known: BTreeMap::new(), predecessor: None, news: false }
+        Self { web, events, workers, known: BTreeMap::new(), predecessor: None, unreported: false }
     }
 
     /// Sets the state of a dyno, and probes it while it starts.
@@ -72,15 +72,15 @@ impl Dynos {
         let known = self.known.entry(backend.dyno).or_insert_with(|| Known {
             dyno: Arc::new(Dyno::new(backend, self.workers, self.events.clone())),
             probe: None,
-            told_bound: false,
-            told_drained: false,
+            reported_bound: false,
+            reported_drained: false,
         });
         if known.dyno.state() != BackendState::Starting && backend.state == BackendState::Starting {
             // The dyno was restarted.
             known.dyno.set_bound(false);
         }
         // A controller that says so again has not heard how it ended.
-        (known.told_bound, known.told_drained) = (false, false);
+        (known.reported_bound, known.reported_drained) = (false, false);
         known.dyno.set_state(backend.state);
         match backend.state {
             BackendState::Starting if !known.dyno.is_bound() => {
@@ -101,7 +101,7 @@ impl Dynos {
                 known.dyno.set_bound(true);
             }
         }
-        self.news = true;
+        self.unreported = true;
         Arc::clone(&known.dyno)
     }
 
@@ -116,41 +116,41 @@ impl Dynos {
     /// Notes that something happened to a dyno.
     pub(super) fn hear(&mut self, event: EdgeEvent) {
         let (EdgeEvent::Bound(dyno) | EdgeEvent::Drained(dyno)) = event;
-        self.news |= self.known.contains_key(&dyno);
+        self.unreported |= self.known.contains_key(&dyno);
     }
 
-    /// Makes [`Self::tell`] tell everything again, to a new controller.
-    pub(super) fn forget_told(&mut self) {
+    /// Makes [`Self::report`] report everything again, to a new controller.
+    pub(super) fn forget_reports(&mut self) {
         for known in self.known.values_mut() {
-            (known.told_bound, known.told_drained) = (false, false);
+            (known.reported_bound, known.reported_drained) = (false, false);
         }
-        self.news = true;
+        self.unreported = true;
     }
 
-    /// Tells what the controller has not heard yet; false if nobody listens.
-    pub(super) fn tell(&mut self, tell: impl Fn(EdgeEvent) -> bool) -> bool {
-        if !std::mem::take(&mut self.news) {
+    /// Reports what the controller has not heard yet; false if nobody listens.
+    pub(super) fn report(&mut self, send: impl Fn(EdgeEvent) -> bool) -> bool {
+        if !std::mem::take(&mut self.unreported) {
             return true;
         }
         let predecessor = self.predecessor.as_ref();
         for (id, known) in &mut self.known {
             let dyno = &known.dyno;
             let event = match dyno.state() {
-                BackendState::Starting if dyno.is_bound() && !known.told_bound => {
-                    known.told_bound = true;
+                BackendState::Starting if dyno.is_bound() && !known.reported_bound => {
+                    known.reported_bound = true;
                     EdgeEvent::Bound(*id)
                 }
                 BackendState::Draining
-                    if !known.told_drained
+                    if !known.reported_drained
                         && dyno.is_drained()
                         && predecessor.is_none_or(|predecessor| predecessor.is_done_with(*id)) =>
                 {
-                    known.told_drained = true;
+                    known.reported_drained = true;
                     EdgeEvent::Drained(*id)
                 }
                 BackendState::Starting | BackendState::Draining | BackendState::Up => continue,
             };
-            if !tell(event) {
+            if !send(event) {
                 return false;
             }
         }
@@ -204,7 +204,7 @@ impl Dynos {
             }
             (Some(_) | None, _) => self.predecessor = None,
         }
-        self.news = true;
+        self.unreported = true;
     }
 }
 

@@ -49,19 +49,19 @@ impl AsFd for Socket {
     }
 }
 
-/// Counts the sockets that were not tried yet or are about to be closed, and those that could not
-/// be opened.
+/// How far the binding of all wanted sockets has come: counts those that were not tried yet or are
+/// about to be closed, and those that could not be opened.
 #[derive(Debug, Default)]
-pub(crate) struct Attempts {
+pub(crate) struct Binding {
     waiting: AtomicUsize,
     unbound: AtomicUsize,
     none: Notify,
 }
 
-impl Attempts {
+impl Binding {
     /// Waits until every wanted socket was tried and every other one is closed. Gives the number of
     /// sockets that could not be opened yet.
-    pub(crate) async fn all_made(&self) -> usize {
+    pub(crate) async fn settled(&self) -> usize {
         loop {
             let mut none = std::pin::pin!(self.none.notified());
             none.as_mut().enable();
@@ -72,11 +72,11 @@ impl Attempts {
         }
     }
 
-    fn begin(self: &Arc<Self>) -> Attempt {
+    fn begin(self: &Arc<Self>) -> BindAttempt {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         self.unbound.fetch_add(1, Ordering::SeqCst);
         let closing = Arc::new(AtomicBool::new(false));
-        Attempt { attempts: Arc::clone(self), closing, tried: false, bound: false }
+        BindAttempt { binding: Arc::clone(self), closing, tried: false, bound: false }
     }
 
     fn end_one(&self) {
@@ -86,35 +86,35 @@ impl Attempts {
     }
 }
 
-struct Attempt {
-    attempts: Arc<Attempts>,
-    /// Whether [`Attempts`] counts the socket as one that is about to be closed.
+struct BindAttempt {
+    binding: Arc<Binding>,
+    /// Whether [`Binding`] counts the socket as one that is about to be closed.
     closing: Arc<AtomicBool>,
     tried: bool,
     bound: bool,
 }
 
-impl Attempt {
-    fn tried(&mut self, bound: bool) {
+impl BindAttempt {
+    fn set_bound(&mut self, bound: bool) {
         if bound && !self.bound {
-            self.attempts.unbound.fetch_sub(1, Ordering::SeqCst);
+            self.binding.unbound.fetch_sub(1, Ordering::SeqCst);
         } else if !bound && self.bound {
-            self.attempts.unbound.fetch_add(1, Ordering::SeqCst);
+            self.binding.unbound.fetch_add(1, Ordering::SeqCst);
         }
         self.bound = bound;
         if !self.tried {
             self.tried = true;
-            self.attempts.end_one();
+            self.binding.end_one();
         }
     }
 }
 
-impl Drop for Attempt {
+impl Drop for BindAttempt {
     fn drop(&mut self) {
         // A socket that is not wanted any more is not missing.
-        self.tried(true);
+        self.set_bound(true);
         if self.closing.load(Ordering::SeqCst) {
-            self.attempts.end_one();
+            self.binding.end_one();
         }
     }
 }
@@ -128,16 +128,16 @@ pub(crate) struct Environment {
     /// The threads that serve connections of routers.
     pub workers: Arc<Workers>,
     /// Counts what is not done yet.
-    pub attempts: Arc<Attempts>,
-    /// Whether the edge has an intent. Before that nothing is taken from a socket: whoever comes
+    pub binding: Arc<Binding>,
+    /// Whether the edge has a table. Before that nothing is taken from a socket: whoever comes
     /// waits there, and does not hear that what they ask for does not exist.
-    pub told: watch::Sender<bool>,
+    pub has_table: watch::Sender<bool>,
 }
 
 /// A socket that is wanted. It is closed when this is dropped.
 pub(crate) struct Listening {
     open: Arc<Mutex<Option<Socket>>>,
-    attempts: Arc<Attempts>,
+    binding: Arc<Binding>,
     closing: Arc<AtomicBool>,
     _task: AbortOnDropHandle<()>,
 }
@@ -145,7 +145,7 @@ pub(crate) struct Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         // The task ends after this, and counts down as the last it does.
-        self.attempts.waiting.fetch_add(1, Ordering::SeqCst);
+        self.binding.waiting.fetch_add(1, Ordering::SeqCst);
         self.closing.store(true, Ordering::SeqCst);
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -161,7 +161,7 @@ impl Listening {
         adopted: Option<OwnedFd>,
     ) -> Self {
         let open = Arc::new(Mutex::default());
-        let attempt = environment.attempts.begin();
+        let attempt = environment.binding.begin();
         let closing = Arc::clone(&attempt.closing);
         let task = ListenTask {
             attempt,
@@ -171,10 +171,10 @@ impl Listening {
             acceptor,
             open: Arc::clone(&open),
         };
-        let attempts = Arc::clone(&environment.attempts);
+        let binding = Arc::clone(&environment.binding);
         Self {
             open,
-            attempts,
+            binding,
             closing,
             _task: AbortOnDropHandle::new(tokio::spawn(task.run(adopted))),
         }
@@ -193,23 +193,23 @@ struct ListenTask {
     address: SocketAddr,
     acceptor: Acceptor,
     open: Arc<Mutex<Option<Socket>>>,
-    attempt: Attempt,
+    attempt: BindAttempt,
 }
 
 impl ListenTask {
     async fn run(mut self, mut adopted: Option<OwnedFd>) {
         let changes = self.environment.names.of(&self.namespace);
         let mut pause = RETRY.0;
-        let mut told = false;
+        let mut logged = false;
         #[cfg(test)]
         crate::fault::at("listener", b"");
         loop {
             let identity = self.namespace.identity();
             match self.open(adopted.take()).await {
                 Ok(socket) => {
-                    (pause, told) = (RETRY.0, false);
+                    (pause, logged) = (RETRY.0, false);
                     self.set(Some(socket.clone()));
-                    self.attempt.tried(true);
+                    self.attempt.set_bound(true);
                     let gone = async {
                         loop {
                             let mut changed = std::pin::pin!(changes.notified());
@@ -220,9 +220,12 @@ impl ListenTask {
                             changed.await;
                         }
                     };
-                    let mut orders = self.environment.told.subscribe();
+                    let mut has_table = self.environment.has_table.subscribe();
                     let serving = async {
-                        orders.wait_for(|told| *told).await.map_err(io::Error::other)?;
+                        has_table
+                            .wait_for(|has_table| *has_table)
+                            .await
+                            .map_err(io::Error::other)?;
                         serve(&self.environment.workers, socket, self.acceptor.clone()).await
                     };
                     tokio::select! {
@@ -232,15 +235,15 @@ impl ListenTask {
                         () = gone => {}
                     }
                     self.set(None);
-                    self.attempt.tried(false);
+                    self.attempt.set_bound(false);
                 }
                 Err(error) => {
-                    self.attempt.tried(false);
-                    if !told {
+                    self.attempt.set_bound(false);
+                    if !logged {
                         let (namespace, address) = (&self.namespace, self.address);
                         tracing::info!(?namespace, %address, %error, "cannot listen yet");
                     }
-                    told = true;
+                    logged = true;
                 }
             }
             tokio::select! {

@@ -72,12 +72,12 @@ impl Names {
     /// Watches the directory of namespaces, for ever. Where the kernel cannot tell of it, everybody who
     /// waits is woken from time to time instead.
     pub(crate) async fn keep_watching(&self) {
-        let mut told = false;
+        let mut warned = false;
         loop {
             #[cfg(test)]
             crate::fault::at("names", b"");
             let Err(error) = self.watch().await;
-            if !std::mem::replace(&mut told, true) {
+            if !std::mem::replace(&mut warned, true) {
                 tracing::warn!(%error, "cannot watch for network namespaces, and looks itself");
             }
             self.wake_all();

@@ -190,10 +190,10 @@ pub(super) fn fits(sent: &[u8], received: &[u8]) -> bool {
         return true;
     }
     let question = |packet: &[u8]| packet.get(HEADER_BYTES..).map(<[u8]>::to_vec);
-    let (Some(asked), Some(told)) = (question(sent), question(received)) else { return false };
+    let (Some(asked), Some(answered)) = (question(sent), question(received)) else { return false };
     let Some(length) = question_bytes(&asked) else { return false };
-    match (asked.get(..length), told.get(..length)) {
-        (Some(asked), Some(told)) => asked.eq_ignore_ascii_case(told),
+    match (asked.get(..length), answered.get(..length)) {
+        (Some(asked), Some(answered)) => asked.eq_ignore_ascii_case(answered),
         (Some(_) | None, _) => false,
     }
 }

@@ -66,9 +66,9 @@ fn fuzz_dns_forwarded() {
         assert_eq!(sent[..2], received[..2]);
         assert_ne!(received[2] & 0x80, 0);
         // As another reader has it, which compares names without regard to case.
-        let Ok(told) = Message::from_vec(received) else { return };
-        if let Some(told) = told.queries.first() {
-            assert_eq!(asked, told);
+        let Ok(answered) = Message::from_vec(received) else { return };
+        if let Some(answered) = answered.queries.first() {
+            assert_eq!(asked, answered);
         }
     });
 }

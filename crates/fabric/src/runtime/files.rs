@@ -145,6 +145,7 @@ impl Files {
 
     /// The socket by which the shim gives the workload's standard input and output away.
     pub(super) fn attach_socket(&self) -> PathBuf {
+        // The name stays: the shim of an earlier build that still runs has its socket there.
         self.bundle().join("door")
     }
 

@@ -20,7 +20,7 @@ const OUTPUT_BYTES: usize = 32;
 /// Concurrent computations. Each takes a core and 19 MiB.
 const AT_ONCE: usize = 2;
 /// The most computations that wait or run. They are shared among the parties that ask.
-const PLACES: usize = 64;
+const PERMITS: usize = 64;
 /// How long one may wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -32,8 +32,8 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 8..=1024;
 #[derive(Debug)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
-    /// The shares of computations that wait or run.
-    pub(crate) places: Shares<Party>,
+    /// The permits of computations that wait or run.
+    pub(crate) permits: Shares<Party>,
 }
 
 /// An error that keeps a password from being hashed or checked.
@@ -49,7 +49,7 @@ pub enum PasswordError {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), places: Shares::new(PLACES) }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), permits: Shares::new(PERMITS) }
     }
 }
 
@@ -95,14 +95,14 @@ impl Passwords {
         party: Party,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let place: Share<Party> = self.places.take([party]).map_err(|_| PasswordError::Busy)?;
+        let permit: Share<Party> = self.permits.take([party]).map_err(|_| PasswordError::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned();
         let turn = tokio::time::timeout(PATIENCE, turn).await.map_err(|_| PasswordError::Busy)?;
-        // The permit belongs to the computation, which runs to its end even if nobody waits any
+        // The permits belong to the computation, which runs to its end even if nobody waits any
         // more.
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
-            drop((turn, place));
+            drop((turn, permit));
             done
         });
         done.await.map_err(|_| PasswordError::Busy)
@@ -167,8 +167,8 @@ mod tests {
     async fn who_tries_many_at_once_leaves_room_for_others() {
         let passwords = Passwords::default();
         let of = |n: u8| Party::Network(Some(IpAddr::from([192, 0, 2, n])));
-        let hoarded: Vec<_> = std::iter::from_fn(|| passwords.places.take([of(1)]).ok()).collect();
-        assert_eq!(hoarded.len(), PLACES / 2);
+        let hoarded: Vec<_> = std::iter::from_fn(|| passwords.permits.take([of(1)]).ok()).collect();
+        assert_eq!(hoarded.len(), PERMITS / 2);
         let refused = passwords.matches("x".to_owned(), None, of(1)).await;
         assert_eq!(refused, Err(PasswordError::Busy));
         assert_eq!(passwords.matches("x".to_owned(), None, of(2)).await, Ok(false));

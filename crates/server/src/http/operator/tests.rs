@@ -181,7 +181,7 @@ async fn who_is_not_the_operator_learns_nothing_of_a_request() {
 
 #[tokio::test]
 async fn where_no_password_can_be_hashed_the_operator_is_told_when_to_come_back() {
-    let full = Fixture::new().set(|state| state.passwords.places = edge::Shares::new(0));
+    let full = Fixture::new().set(|state| state.passwords.permits = edge::Shares::new(0));
     let server = with_endpoints(full);
     let before = server.state.world();
     let (path, kind) = ("users/alice@example.com/password", "application/json");

@@ -15,8 +15,8 @@ const CHUNK: usize = 16 << 10;
 const END: u8 = 0x04;
 /// How often the end of input is repeated to a program that reads from a terminal.
 const END_AGAIN: Duration = Duration::from_millis(250);
-/// How long bytes are held back that may be the beginning of a mark.
-const MARK_WITHIN: Duration = Duration::from_millis(100);
+/// How long bytes are held back that may be the beginning of a marker.
+const MARKER_WITHIN: Duration = Duration::from_millis(100);
 
 /// The input and output of a dyno.
 pub(super) struct Attached {
@@ -44,7 +44,7 @@ impl Attached {
     pub(super) fn split(self) -> (Input, Output) {
         let input =
             Input { terminal: self.terminal, to: Some(self.input), typed: Typed::default() };
-        (input, Output { from: self.output, marks: Marks::default() })
+        (input, Output { from: self.output, markers: ExitMarkers::default() })
     }
 }
 
@@ -145,11 +145,11 @@ impl Typed {
 /// The direction to the client.
 pub(super) struct Output {
     from: Receiver,
-    marks: Marks,
+    markers: ExitMarkers,
 }
 
 impl Output {
-    /// Copies output to its end. Returns whether it contained a mark.
+    /// Copies output to its end. Returns whether it contained a marker.
     ///
     /// # Errors
     ///
@@ -159,18 +159,18 @@ impl Output {
         loop {
             let read = tokio::select! {
                 read = self.from.read(&mut chunk) => read,
-                () = tokio::time::sleep(MARK_WITHIN), if self.marks.holds() => {
-                    send(client, &[self.marks.rest()]).await?;
+                () = tokio::time::sleep(MARKER_WITHIN), if self.markers.holds() => {
+                    send(client, &[self.markers.rest()]).await?;
                     continue;
                 }
             };
             match read {
                 // Reading from a terminal whose other end is closed fails like this.
                 Ok(0) | Err(_) => {
-                    send(client, &[self.marks.rest()]).await?;
-                    return Ok(self.marks.seen);
+                    send(client, &[self.markers.rest()]).await?;
+                    return Ok(self.markers.seen);
                 }
-                Ok(read) => send(client, &self.marks.cut(&chunk[..read])).await?,
+                Ok(read) => send(client, &self.markers.cut(&chunk[..read])).await?,
             }
         }
     }
@@ -185,29 +185,29 @@ async fn send(client: &mut (impl AsyncWrite + Unpin), parts: &[Vec<u8>]) -> io::
     Ok(())
 }
 
-/// Finds the marks with an exit status that the `heroku` command has the shell print after a
-/// command. The client recognizes a mark only at the beginning of what it reads at once, so marks
-/// are sent separately.
+/// Finds the exit markers: lines with an exit status that the `heroku` command has the shell print
+/// after a command. The client recognizes a marker only at the beginning of what it reads at once, so
+/// markers are sent separately.
 #[derive(Debug, Default)]
-struct Marks {
+struct ExitMarkers {
     held: Vec<u8>,
     seen: bool,
 }
 
-/// Whether a command ends with the part that prints a mark.
-pub(super) fn prints_mark(command: &str) -> bool {
+/// Whether a command ends with the part that prints a marker.
+pub(super) fn prints_exit_marker(command: &str) -> bool {
     command.contains("\u{ffff} heroku-command-exit-status: $?")
 }
 
-/// The mark for an exit status.
-pub(super) fn mark(status: i32) -> String {
+/// The marker for an exit status.
+pub(super) fn exit_marker(status: i32) -> String {
     format!("\u{ffff} heroku-command-exit-status: {status}\r\n")
 }
 
-impl Marks {
+impl ExitMarkers {
     /// U+FFFF, which occurs in no text.
     const BEGIN: &[u8] = "\u{ffff}".as_bytes();
-    /// The most bytes of a mark with its line end.
+    /// The most bytes of a marker with its line end.
     const MOST: usize = 64;
 
     fn holds(&self) -> bool {
@@ -218,8 +218,8 @@ impl Marks {
         std::mem::take(&mut self.held)
     }
 
-    /// Splits the held and the new bytes before and after each mark. Holds back what may be the
-    /// beginning of a mark.
+    /// Splits the held and the new bytes before and after each marker. Holds back what may be the
+    /// beginning of a marker.
     fn cut(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         let mut left = self.rest();
         left.extend_from_slice(bytes);
@@ -233,20 +233,20 @@ impl Marks {
                 parts.push(left);
                 return parts;
             };
-            let mark = left.split_off(begin);
+            let marker = left.split_off(begin);
             parts.push(left);
-            match mark.iter().position(|byte| *byte == b'\n') {
+            match marker.iter().position(|byte| *byte == b'\n') {
                 Some(end) => {
-                    left = mark[end + 1..].to_vec();
-                    parts.push(mark[..=end].to_vec());
+                    left = marker[end + 1..].to_vec();
+                    parts.push(marker[..=end].to_vec());
                     self.seen = true;
                 }
-                None if mark.len() < Self::MOST => {
-                    self.held = mark;
+                None if marker.len() < Self::MOST => {
+                    self.held = marker;
                     return parts;
                 }
                 None => {
-                    left = mark[Self::BEGIN.len()..].to_vec();
+                    left = marker[Self::BEGIN.len()..].to_vec();
                     parts.push(Self::BEGIN.to_vec());
                 }
             }
@@ -260,32 +260,32 @@ mod tests {
 
     use super::*;
 
-    fn cut(marks: &mut Marks, text: &str) -> Vec<String> {
-        let parts = marks.cut(text.as_bytes()).into_iter().filter(|part| !part.is_empty());
+    fn cut(markers: &mut ExitMarkers, text: &str) -> Vec<String> {
+        let parts = markers.cut(text.as_bytes()).into_iter().filter(|part| !part.is_empty());
         parts.map(|part| String::from_utf8(part).unwrap()).collect()
     }
 
     #[test]
-    fn a_mark_comes_by_itself_however_it_is_written() {
-        let mark = "\u{ffff} heroku-command-exit-status: 3\r\n";
-        let mut marks = Marks::default();
-        assert_eq!(cut(&mut marks, &format!("no line end{mark}")), ["no line end", mark]);
-        assert_eq!(cut(&mut marks, &format!("{mark}after")), [mark, "after"]);
-        assert_eq!(cut(&mut marks, "half \u{ffff} heroku-comm"), ["half "]);
-        assert_eq!(cut(&mut marks, "and-exit-status: 3\r\n"), [mark]);
-        assert!(!marks.holds());
+    fn a_marker_comes_by_itself_however_it_is_written() {
+        let marker = "\u{ffff} heroku-command-exit-status: 3\r\n";
+        let mut markers = ExitMarkers::default();
+        assert_eq!(cut(&mut markers, &format!("no line end{marker}")), ["no line end", marker]);
+        assert_eq!(cut(&mut markers, &format!("{marker}after")), [marker, "after"]);
+        assert_eq!(cut(&mut markers, "half \u{ffff} heroku-comm"), ["half "]);
+        assert_eq!(cut(&mut markers, "and-exit-status: 3\r\n"), [marker]);
+        assert!(!markers.holds());
         let odd = format!("\u{ffff}{}", "x".repeat(100));
-        assert_eq!(cut(&mut marks, &odd).concat(), odd, "no mark");
+        assert_eq!(cut(&mut markers, &odd).concat(), odd, "no marker");
     }
 
     proptest! {
         #[test]
         fn nothing_is_lost_or_kept(chunks in prop::collection::vec("[a\u{ffff}\u{fffd}\n]{0,9}", 0..20), at in 0..9usize) {
             let whole: Vec<u8> = chunks.concat().into_bytes();
-            let mut marks = Marks::default();
+            let mut markers = ExitMarkers::default();
             let mut said: Vec<u8> =
-                whole.chunks(at + 1).flat_map(|chunk| marks.cut(chunk).concat()).collect();
-            said.extend(marks.rest());
+                whole.chunks(at + 1).flat_map(|chunk| markers.cut(chunk).concat()).collect();
+            said.extend(markers.rest());
             prop_assert_eq!(said, whole);
         }
     }
@@ -351,7 +351,7 @@ mod tests {
         });
         tokio::select! {
             () = input.run(&mut reads, Vec::new()) => panic!("the client is there"),
-            sent = output.run(&mut writes) => assert!(!sent.unwrap(), "no mark"),
+            sent = output.run(&mut writes) => assert!(!sent.unwrap(), "no marker"),
         }
         writes.shutdown().await.unwrap();
         drop((reads, writes));

@@ -34,7 +34,7 @@ const MOST_EARLY: usize = 64 << 10;
 
 /// The reason why a session ended.
 enum End {
-    /// The command has ended. `marked` tells whether its output contained its exit status.
+    /// The command has ended. `marked` tells whether its output contained the exit marker.
     Over { marked: bool },
     /// The client is gone.
     Left,
@@ -197,18 +197,22 @@ impl Session<'_> {
                 () = self.closing.cancelled() => End::Lost("the server is stopping".to_owned()),
             }
         };
-        let prints_mark = match &self.watch.ticket.target {
-            Target::Dyno => self.watch.look().is_ok_and(|dyno| pump::prints_mark(&dyno.command)),
+        let prints_exit_marker = match &self.watch.ticket.target {
+            Target::Dyno => {
+                self.watch.look().is_ok_and(|dyno| pump::prints_exit_marker(&dyno.command))
+            }
             Target::Inside(inside) => {
-                inside.argv.last().is_some_and(|last| pump::prints_mark(last))
+                inside.argv.last().is_some_and(|last| pump::prints_exit_marker(last))
             }
         };
         let status = match inside {
             Some(inside) => inside.end().await,
-            None if prints_mark => self.watch.status().await,
+            None if prints_exit_marker => self.watch.status().await,
             None => None,
         };
-        if let (End::Over { marked: false }, true, Some(status)) = (&end, prints_mark, status) {
+        if let (End::Over { marked: false }, true, Some(status)) =
+            (&end, prints_exit_marker, status)
+        {
             self.say_status(status).await;
         }
         if matches!(end, End::Over { .. }) {
@@ -224,9 +228,9 @@ impl Session<'_> {
     /// Sends the exit status of a command that ended its shell before the shell could print it,
     /// such as `exit 3`.
     async fn say_status(&mut self, status: i32) {
-        let mark = pump::mark(status);
+        let marker = pump::exit_marker(status);
         let said = async {
-            self.stream.write_all(mark.as_bytes()).await?;
+            self.stream.write_all(marker.as_bytes()).await?;
             self.stream.flush().await
         };
         let _ = tokio::time::timeout(FAREWELL, said).await;

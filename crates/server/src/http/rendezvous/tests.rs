@@ -19,7 +19,7 @@ use super::*;
 use crate::http::platform::tests::fixture::{ALICE, BOB, Fixture};
 
 /// Starts the listener of a server, and returns its address.
-async fn door(server: &Fixture) -> std::net::SocketAddr {
+async fn listen(server: &Fixture) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let state = Arc::clone(&server.state);
@@ -69,7 +69,7 @@ async fn hear(stream: &mut TlsStream<TcpStream>) -> String {
 #[tokio::test]
 async fn a_stranger_learns_nothing() {
     let server = Fixture::new();
-    let address = door(&server).await;
+    let address = listen(&server).await;
     for line in ["nothing\r\n", "\r\n", "\u{ffff}\n"] {
         let mut stream = connect(&server, address).await;
         stream.write_all(line.as_bytes()).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_stranger_learns_nothing() {
 #[tokio::test(start_paused = true)]
 async fn who_says_nothing_is_sent_away() {
     let server = Fixture::new();
-    let address = door(&server).await;
+    let address = listen(&server).await;
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut heard = Vec::new();
     silent.read_to_end(&mut heard).await.unwrap();
@@ -112,7 +112,7 @@ fn secret_of(made: &serde_json::Value) -> String {
 #[tokio::test]
 async fn a_session_that_can_go_on_no_longer_says_why() {
     let server = Fixture::new();
-    let address = door(&server).await;
+    let address = listen(&server).await;
     // Nothing runs in the fixture, so there is nothing to attach to.
     let made = start(&server, RUN, r#"{"command": "bash"}"#).await;
     let mut stream = connect(&server, address).await;
@@ -134,7 +134,7 @@ async fn a_session_that_can_go_on_no_longer_says_why() {
 #[tokio::test]
 async fn a_secret_that_nobody_uses_ends_after_a_minute_and_its_dyno_with_it() {
     let server = Fixture::new();
-    let address = door(&server).await;
+    let address = listen(&server).await;
     let before = Instant::now();
     let world = server.state.world();
     let dyno = world.dynos().find(|dyno| dyno.name == "run.0001").unwrap();

@@ -113,7 +113,7 @@ async fn many_at_once_are_no_way_around() {
 #[tokio::test]
 async fn where_no_password_can_be_checked_clients_are_told_when_to_come_back() {
     let server = with_password().await;
-    let server = server.set(|state| state.passwords.places = edge::Shares::new(0));
+    let server = server.set(|state| state.passwords.permits = edge::Shares::new(0));
     let before = server.state.world();
     // Whether the password is right makes no difference.
     for password in [PASSWORD, "wrong horse battery"] {
@@ -122,7 +122,7 @@ async fn where_no_password_can_be_checked_clients_are_told_when_to_come_back() {
         assert_eq!(refused.header("retry-after"), "5");
     }
     assert!(before.records().eq(server.state.world().records()));
-    let server = server.set(|state| state.passwords.places = edge::Shares::new(1));
+    let server = server.set(|state| state.passwords.permits = edge::Shares::new(1));
     assert_eq!(sign_in(&server, EMAIL, PASSWORD).await.status, 201);
 }
 
