@@ -26,6 +26,8 @@ mod run;
 mod shares;
 mod sockets;
 mod tasks;
+#[cfg(any(test, feature = "test-support"))]
+pub mod test_support;
 mod tls;
 mod web;
 

@@ -1,14 +1,12 @@
 //! What becomes of an edge that panics, with edges that are processes of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-use model::edge::{AppRoute, Backend};
+use edge::test_support::{GREETING, HOST, free_address, greeting_app};
 use model::protocol::{Order, Report};
-use model::{AppId, Cidr, DynoId, SpaceId};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -17,7 +15,6 @@ use nix::unistd::{Pid, mkfifo};
 use super::*;
 use crate::control_loop::{ControlLoop, Handle, Orders, Pace, Pulse};
 
-const HOST: &str = "demo.apps.localhost";
 /// Long enough for anything that is to happen.
 const SOON: Duration = Duration::from_secs(60);
 /// Longer than any test.
@@ -38,62 +35,6 @@ struct Lab {
     handle: Handle<EdgeActuator>,
     reports: Receiver<Report<Edge>>,
     thread: std::thread::JoinHandle<()>,
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
-}
-
-/// A dyno that says `hello` to every request.
-fn dyno() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || greet(stream));
-        }
-    });
-    address
-}
-
-fn greet(stream: TcpStream) {
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-        if std::mem::take(&mut line) == "\r\n" {
-            let hello = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
-            // An edge that is gone needs none.
-            let _ = reader.get_mut().write_all(hello);
-        }
-    }
-}
-
-fn table(dyno: SocketAddr) -> EdgeIntent {
-    let SocketAddr::V4(address) = dyno else { panic!("an address of IPv6") };
-    let backend = Backend {
-        dyno: DynoId(uuid::Uuid::from_u128(1)),
-        name: "web.1".to_owned(),
-        address: *address.ip(),
-        port: address.port(),
-        state: BackendState::Up,
-    };
-    let route = AppRoute {
-        name: "demo".into(),
-        internal: false,
-        hosts: BTreeSet::from([HOST.to_owned()]),
-        backends: vec![backend],
-        crashed: false,
-    };
-    let interface = ("eni-00000000000000001".parse().unwrap(), Ipv4Addr::LOCALHOST);
-    let router = RouterIntent {
-        vpc: "vpc-00000000000000001".parse().unwrap(),
-        interfaces: BTreeMap::from([interface]),
-        trusted: vec![Cidr::ANY],
-        apps: BTreeMap::from([(AppId(uuid::Uuid::from_u128(2)), route)]),
-    };
-    let mut table = EdgeIntent::default();
-    table.spaces.insert(SpaceId(uuid::Uuid::from_u128(3)), router);
-    table
 }
 
 impl Lab {
@@ -118,7 +59,7 @@ impl Lab {
         let tell = Box::new(move |report| drop(told.send(report)));
         let (handle, mut looped) = ControlLoop::new(actuator, pace, None, tell);
         let thread = std::thread::spawn(move || looped.run(&Unwatched));
-        handle.give(Order::Sync { intent: table(dyno()), revision: 1 });
+        handle.give(Order::Sync { intent: greeting_app(), revision: 1 });
         Self { dir, router, handle, reports, thread }
     }
 
@@ -168,13 +109,13 @@ impl Lab {
 fn an_edge_that_panics_has_a_successor_at_once_and_requests_go_on() {
     let lab = Lab::start();
     assert_eq!(lab.status(), EdgeStatus::Answers);
-    assert!(lab.get().ends_with("hello"));
+    assert!(lab.get().ends_with(GREETING));
     let first = lab.pid();
     assert_eq!(lab.panic(), WaitStatus::Exited(first, os::panics::EXIT_STATUS));
     // No comparison of everything and no other try is due: it is the end itself that is noticed.
     assert_eq!(lab.status(), EdgeStatus::Answers);
     assert_ne!(lab.pid(), first);
-    assert!(lab.get().ends_with("hello"));
+    assert!(lab.get().ends_with(GREETING));
     // Were the next one to end as soon, and so on, the machine would start edges and do nothing else.
     let second = lab.pid();
     assert_eq!(lab.panic(), WaitStatus::Exited(second, os::panics::EXIT_STATUS));

@@ -1,22 +1,19 @@
 //! What a panic does to an edge that is a process of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use model::edge::{AppRoute, Backend, BackendState, EdgeDelta, EdgeIntent, RouterIntent};
-use model::{AppId, Cidr, DynoId, SpaceId};
-use uuid::Uuid;
+use model::edge::{EdgeDelta, EdgeIntent};
 
 use super::*;
 use crate::config::Location;
 use crate::fault;
 use crate::protocol::Namespaces;
+use crate::test_support::{GREETING, HOST, free_address, greeting_app};
 
-const HOST: &str = "demo.apps.localhost";
 /// Long enough for anything that is to happen.
 const SOON: Duration = Duration::from_secs(20);
 const DIRECTORY: &str = "CAUSEWAY_EDGE_TEST_DIRECTORY";
@@ -36,34 +33,6 @@ struct Lab {
     intent: EdgeIntent,
 }
 
-/// Starts a dyno that says `hello` to every request.
-fn start_dyno() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || greet(stream));
-        }
-    });
-    address
-}
-
-fn greet(stream: TcpStream) {
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-        if std::mem::take(&mut line) == "\r\n" {
-            let hello = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
-            // A client that is gone needs none.
-            let _ = reader.get_mut().write_all(hello);
-        }
-    }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
-}
-
 impl Lab {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -71,33 +40,7 @@ impl Lab {
         config.router = Some(free_address());
         config.dns = Some(free_address());
         config.location = Location::Here { http: free_address().port(), https: 1, dns: 1 };
-        let SocketAddr::V4(address) = start_dyno() else { panic!("an address of IPv6") };
-        let backend = Backend {
-            dyno: DynoId(Uuid::from_u128(1)),
-            name: "web.1".to_owned(),
-            address: *address.ip(),
-            port: address.port(),
-            state: BackendState::Up,
-        };
-        let route = AppRoute {
-            name: "demo".into(),
-            internal: false,
-            hosts: BTreeSet::from([HOST.to_owned()]),
-            backends: vec![backend],
-            crashed: false,
-        };
-        let router = RouterIntent {
-            vpc: "vpc-00000000000000001".parse().unwrap(),
-            interfaces: BTreeMap::from([(
-                "eni-00000000000000001".parse().unwrap(),
-                Ipv4Addr::LOCALHOST,
-            )]),
-            trusted: vec![Cidr::ANY],
-            apps: BTreeMap::from([(AppId(Uuid::from_u128(2)), route)]),
-        };
-        let mut intent = EdgeIntent::default();
-        intent.spaces.insert(SpaceId(Uuid::from_u128(3)), router);
-        Self { _dir: dir, config, intent }
+        Self { _dir: dir, config, intent: greeting_app() }
     }
 
     /// Starts an edge with a fault, and waits until it is ready or has ended.
@@ -150,7 +93,7 @@ impl Lab {
 fn get(stream: &mut TcpStream, path: &str) -> io::Result<String> {
     stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {HOST}\r\n\r\n").as_bytes())?;
     let (mut answer, mut chunk) = (Vec::new(), [0; 1024]);
-    while !answer.ends_with(b"hello") {
+    while !answer.ends_with(GREETING.as_bytes()) {
         match stream.read(&mut chunk)? {
             0 => break,
             read => answer.extend_from_slice(&chunk[..read]),
@@ -186,7 +129,7 @@ fn a_part_that_panics_ends_the_edge_and_another_one_takes_its_place() {
         while control.settle().unwrap() > 0 {
             std::thread::yield_now();
         }
-        assert!(get(&mut lab.client().unwrap(), "/").unwrap().ends_with("hello"), "{part}");
+        assert!(get(&mut lab.client().unwrap(), "/").unwrap().ends_with(GREETING), "{part}");
         drop((control, next));
     }
 }
@@ -197,11 +140,11 @@ fn a_request_that_panics_ends_its_connection_and_no_other() {
     let mut edge = lab.start("request", Some("/defect"));
     let control = lab.control().unwrap();
     let mut other = lab.client().unwrap();
-    assert!(get(&mut other, "/").unwrap().ends_with("hello"));
+    assert!(get(&mut other, "/").unwrap().ends_with(GREETING));
     for _ in 0..20 {
         assert_eq!(get(&mut lab.client().unwrap(), "/defect").unwrap_or_default(), "");
-        assert!(get(&mut other, "/").unwrap().ends_with("hello"));
-        assert!(get(&mut lab.client().unwrap(), "/").unwrap().ends_with("hello"));
+        assert!(get(&mut other, "/").unwrap().ends_with(GREETING));
+        assert!(get(&mut lab.client().unwrap(), "/").unwrap().ends_with(GREETING));
     }
     assert_eq!(lab.log().matches("has a defect, it concerned one task").count(), 20);
     assert_eq!(edge.try_wait().unwrap(), None);
@@ -230,7 +173,7 @@ fn a_request_of_http2_that_panics_ends_its_connection_at_most() {
     runtime.block_on(async {
         for _ in 0..5 {
             assert!(ask("/defect").await.is_err());
-            assert_eq!(ask("/").await.unwrap(), "hello");
+            assert_eq!(ask("/").await.unwrap(), GREETING);
         }
     });
     assert_eq!(edge.try_wait().unwrap(), None);
@@ -276,12 +219,12 @@ fn an_order_that_panics_ends_the_controllers_connection_and_not_the_edge() {
     let mut edge = lab.start("order", None);
     let mut control = lab.control().unwrap();
     let mut client = lab.client().unwrap();
-    assert!(get(&mut client, "/").unwrap().ends_with("hello"));
+    assert!(get(&mut client, "/").unwrap().ends_with(GREETING));
     control.change(&EdgeDelta::default(), &Namespaces::default()).unwrap();
     assert!(control.settle().is_err(), "the connection is closed");
-    assert!(get(&mut client, "/").unwrap().ends_with("hello"), "it serves what it was told last");
+    assert!(get(&mut client, "/").unwrap().ends_with(GREETING), "it serves what it was told last");
     let control = lab.control().unwrap();
-    assert!(get(&mut client, "/").unwrap().ends_with("hello"));
+    assert!(get(&mut client, "/").unwrap().ends_with(GREETING));
     assert_eq!(edge.try_wait().unwrap(), None);
     control.stop().unwrap();
     assert!(edge.wait().unwrap().success());
