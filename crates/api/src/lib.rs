@@ -1,4 +1,5 @@
-//! The operator's API: what the requests and answers under `/_causeway/` hold.
+//! The operator's API: what the requests and answers under `/_causeway/` hold; and those answers of the
+//! Platform API that the commands of `causeway` go by.
 //!
 //! The server reads and writes these types, and so do the commands of `causeway`, so that both ends
 //! agree by construction. Each type names its endpoint. A request is the JSON object in the body, or
@@ -17,6 +18,7 @@ mod identity;
 mod installation;
 mod peer;
 mod peering;
+mod platform;
 mod workload;
 
 pub use audit::{AuditPage, AuditQuery, AuditRow};
@@ -43,6 +45,7 @@ pub use peering::{
     BlockOwner, FreeBlocks, NeedKind, PeeringCheck, PeeringCheckQuery, PeeringNeed, PeeringParty,
     PeeringReason, ReasonKind, peering_reasons,
 };
+pub use platform::{AppRef, Dyno, Release, ReleaseRef, SlugRef, UserRef};
 pub use workload::{ExecCommand, ExecQuery, LogQuery};
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! Apps: what they are, their configuration and their names.
 
 use anyhow::Context;
+use api::{Dyno, Release};
 use serde_json::{Value, json};
 
 use super::confirm::confirm;
@@ -8,7 +9,7 @@ use super::print::{dyno_order, print_fields, print_members, rows, say, show, sor
 use super::{config, deploy, domains, dynos, release};
 use crate::arguments::Common;
 use crate::arguments::apps::{App, AppCommand};
-use crate::client::{As, Client, segment};
+use crate::client::{As, Client, Parsed, segment};
 use crate::output::Out;
 
 pub(crate) fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
@@ -136,9 +137,9 @@ fn info(app: &App, out: &mut Out) -> anyhow::Result<()> {
     let dynos = client.get(&app.path("/dynos"))?;
     let addons = client.get(&app.path("/addons"))?;
     out.line(format_args!("=== {}", show(&found["name"])));
-    let mut dynos = rows(&dynos, &["name", "state"]);
-    dynos.sort_by_cached_key(|row| dyno_order(&row[0]));
-    let dynos: Vec<String> = dynos.iter().map(|row| row.join(" ")).collect();
+    let mut dynos = Parsed::<Vec<Dyno>>::of(dynos)?.value;
+    dynos.sort_by_cached_key(|dyno| dyno_order(&dyno.name));
+    let dynos: Vec<_> = dynos.iter().map(|dyno| format!("{} {}", dyno.name, dyno.state)).collect();
     let addons = rows(&addons, &["name"]).concat();
     for (name, value) in [
         ("ID", show(&found["id"])),
@@ -166,14 +167,12 @@ fn releases(num: u16, app: &App, out: &mut Out) -> anyhow::Result<()> {
         out.json(&list);
         return Ok(());
     }
-    let fields = ["version", "status", "description", "user.email", "created_at", "current"];
-    let mut rows = rows(&list, &fields);
-    for row in &mut rows {
-        row[0] = format!("v{}", row[0]);
-        if row.pop().is_some_and(|current| current == "true") {
-            row[1] = "current".to_owned();
-        }
-    }
+    let row = |release: Release| {
+        let status = if release.current { "current".to_owned() } else { release.status };
+        let Release { version, description, user, created_at, .. } = release;
+        vec![format!("v{version}"), status, description, user.email, created_at]
+    };
+    let rows: Vec<_> = Parsed::<Vec<Release>>::of(list)?.value.into_iter().map(row).collect();
     out.line(format_args!("=== {} Releases", app.name));
     out.table(&["Version", "Status", "Description", "By", "Created At"], &rows);
     Ok(())
@@ -188,31 +187,35 @@ fn release_info(
 ) -> anyhow::Result<()> {
     let client = app.client()?;
     let found = release::find(&client, release, app)?;
-    let path = app.path(&format!("/releases/{}/config-vars", found["version"]));
+    let Parsed { value: found, json } = found;
+    let path = app.path(&format!("/releases/{}/config-vars", found.version));
     let config = client.get(&path)?;
     if app.common.json {
-        out.json(&found);
+        out.json(&json);
         return Ok(());
     }
     if shell {
         config::print_for_shell(&config, out);
         return Ok(());
     }
-    let status = format!("{}: {}", show(&found["status"]), show(&found["status_message"]));
-    let yes = if found["eligible_for_rollback"] == true { "yes" } else { "no" };
-    out.line(format_args!("=== Release v{} of {}", found["version"], app.name));
+    let status = match &found.status_message {
+        Some(why) => format!("{}: {why}", found.status),
+        None => found.status,
+    };
+    let yes = if found.eligible_for_rollback { "yes" } else { "no" };
+    out.line(format_args!("=== Release v{} of {}", found.version, app.name));
     let fields = [
-        ("Change", show(&found["description"])),
-        ("Status", status.trim_end_matches(": ").to_owned()),
-        ("By", show(&found["user"]["email"])),
-        ("Created at", show(&found["created_at"])),
-        ("Add-ons", show(&found["addon_plan_names"])),
-        ("Code", show(&found["slug"]["id"])),
+        ("Change", found.description),
+        ("Status", status),
+        ("By", found.user.email),
+        ("Created at", found.created_at),
+        ("Add-ons", found.addon_plan_names.join(", ")),
+        ("Code", found.slug.map(|slug| slug.id.to_string()).unwrap_or_default()),
         ("Rollback to", yes.to_owned()),
     ];
-    print_fields(&app.common, out, &found, &fields);
+    print_fields(&app.common, out, &json, &fields);
     out.line("");
-    out.line(format_args!("=== v{} Config Vars", found["version"]));
+    out.line(format_args!("=== v{} Config Vars", found.version));
     print_members(&config, out);
     Ok(())
 }
@@ -224,7 +227,7 @@ fn roll_back(release: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<
         None => previous(&client, app)?,
     };
     let body = json!({ "release": release });
-    let made = client.post(&app.path("/releases"), &body)?;
+    let made = Parsed::of(client.post(&app.path("/releases"), &body)?)?;
     let quiet = app.common.json;
     let done = release::follow(&client, app, made, |bytes| {
         if !quiet {
@@ -232,18 +235,19 @@ fn roll_back(release: Option<&str>, app: &App, out: &mut Out) -> anyhow::Result<
             out.flush();
         }
     })?;
-    let text = format!("Rolling back {} to {release}... done, v{}", app.name, done["version"]);
-    say(&app.common, out, &done, &text);
+    let text = format!("Rolling back {} to {release}... done, v{}", app.name, done.value.version);
+    say(&app.common, out, &done.json, &text);
     Ok(())
 }
 
 /// The last release before the current one that has code.
 fn previous(client: &Client, app: &App) -> anyhow::Result<String> {
     let list = client.get_range(&app.path("/releases"), "version ..; max=100,order=desc")?;
-    let mut older = list.as_array().into_iter().flatten().skip_while(|r| r["current"] != true);
-    let found = older.by_ref().skip(1).find(|release| release["eligible_for_rollback"] == true);
+    let list = Parsed::<Vec<Release>>::of(list)?.value;
+    let mut older = list.iter().skip_while(|release| !release.current);
+    let found = older.by_ref().skip(1).find(|release| release.eligible_for_rollback);
     let found = found.with_context(|| {
         format!("{} has no earlier release with code; `causeway releases` lists all", app.name)
     })?;
-    Ok(format!("v{}", found["version"]))
+    Ok(format!("v{}", found.version))
 }

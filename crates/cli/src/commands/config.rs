@@ -74,9 +74,9 @@ pub(crate) fn set(
 
 /// What to say of the release that a change has made.
 fn done(what: &str, client: &Client, app: &App) -> anyhow::Result<String> {
-    let last = release::find(client, None, app)?;
-    let text = format!("{what}... done, v{}", last["version"]);
-    Ok(match release::is_pending(&last) {
+    let last = release::find(client, None, app)?.value;
+    let text = format!("{what}... done, v{}", last.version);
+    Ok(match last.is_pending() {
         true => format!("{text}\n{}", release::waits(&last, app)),
         false => text,
     })

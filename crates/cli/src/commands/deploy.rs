@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use api::{Dyno, Release};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -16,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::print::{rows, say, show};
 use super::release;
 use crate::arguments::apps::App;
-use crate::client::{Client, Upload};
+use crate::client::{Client, Parsed, Upload};
 use crate::output::Out;
 
 /// How long an upload may take as a whole.
@@ -73,12 +74,13 @@ pub(crate) fn run(deployment: &Deployment, app: &App, out: &mut Out) -> anyhow::
          or give --process TYPE=COMMAND",
         deployment.from.display()
     );
-    let mut release = client.post(&app.path("/releases"), &json!({ "slug": slug["id"] }))?;
-    let version = release["version"].clone();
-    if release::is_pending(&release) {
+    let made = client.post(&app.path("/releases"), &json!({ "slug": slug["id"] }))?;
+    let mut release = Parsed::<Release>::of(made)?;
+    let version = release.value.version;
+    if release.value.is_pending() {
         if !deployment.wait {
-            let text = release::waits(&release, app);
-            say(&app.common, out, &release, &text);
+            let text = release::waits(&release.value, app);
+            say(&app.common, out, &release.json, &text);
             return Ok(());
         }
         steps.say(format_args!("Running the release command of v{version}"));
@@ -87,7 +89,7 @@ pub(crate) fn run(deployment: &Deployment, app: &App, out: &mut Out) -> anyhow::
     steps.say(format_args!("Released v{version}"));
     let wanted = wanted(&client, app)?;
     if deployment.wait && !wanted.is_empty() {
-        wait(&client, app, &release, &wanted, &steps)?;
+        wait(&client, app, version, &wanted, &steps)?;
     }
     let name = &app.name;
     let text = if wanted.is_empty() {
@@ -99,7 +101,7 @@ pub(crate) fn run(deployment: &Deployment, app: &App, out: &mut Out) -> anyhow::
         let done = if deployment.wait { "runs" } else { "is starting" };
         format!("v{version} of {name} {done}: {}", show(&client.get(&app.path(""))?["web_url"]))
     };
-    say(&app.common, out, &release, &text);
+    say(&app.common, out, &release.json, &text);
     Ok(())
 }
 
@@ -241,15 +243,15 @@ fn commit_of(from: &Path) -> Option<String> {
 fn wait(
     client: &Client,
     app: &App,
-    release: &Value,
+    version: u32,
     wanted: &[String],
     steps: &Steps,
 ) -> anyhow::Result<()> {
     let bar = steps.bar("Starting dynos", None);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let dynos = client.get(&app.path("/dynos"))?;
-        let missing = not_up(wanted, &dynos, release)?;
+        let dynos = Parsed::<Vec<Dyno>>::of(client.get(&app.path("/dynos"))?)?.value;
+        let missing = not_up(wanted, &dynos, version)?;
         if missing.is_empty() {
             bar.finish_and_clear();
             return Ok(());
@@ -257,9 +259,8 @@ fn wait(
         bar.set_message(format!("Waiting for {}", missing.join(", ")));
         if Instant::now() >= deadline {
             bail!(
-                "v{} is released, but within {PATIENCE:?} {} did not come up; see `causeway logs \
-                 --app {}`",
-                release["version"],
+                "v{version} is released, but within {PATIENCE:?} {} did not come up; see `causeway \
+                 logs --app {}`",
                 missing.join(", "),
                 app.name
             );
@@ -273,26 +274,23 @@ fn wait(
 /// # Errors
 ///
 /// One that runs it has crashed, or another release took its place.
-fn not_up(wanted: &[String], dynos: &Value, release: &Value) -> anyhow::Result<Vec<String>> {
-    let version = release["version"].as_u64().unwrap_or(0);
+fn not_up(wanted: &[String], dynos: &[Dyno], version: u32) -> anyhow::Result<Vec<String>> {
     let mut missing = Vec::new();
     for name in wanted {
         // While one takes another's place, both may be shown.
-        let version_of = |dyno: &&Value| dyno["release"]["version"].as_u64().unwrap_or(0);
-        let all = dynos.as_array().into_iter().flatten();
-        let found = all.filter(|dyno| dyno["name"] == **name).max_by_key(version_of);
+        let version_of = |dyno: &&Dyno| dyno.release.version.unwrap_or(0);
+        let found = dynos.iter().filter(|dyno| dyno.name == *name).max_by_key(version_of);
         let runs = found.as_ref().map_or(0, version_of);
-        let state = found.map_or("", |dyno| dyno["state"].as_str().unwrap_or_default());
         if runs > version {
             bail!("v{version} is released, but v{runs} came after it and runs instead");
         }
-        if runs == version && state == "crashed" {
+        if runs == version && found.is_some_and(Dyno::has_crashed) {
             bail!(
                 "v{version} is released, but {name} crashed; see `causeway logs`, and go back \
                  with `causeway rollback`"
             );
         }
-        if runs < version || state != "up" {
+        if runs < version || !found.is_some_and(Dyno::is_up) {
             missing.push(name.clone());
         }
     }
@@ -361,10 +359,18 @@ mod tests {
 
     #[test]
     fn dynos_are_waited_for() {
-        let release = json!({ "version": 3 });
-        let dyno = |name, version, state| json!({ "name": name, "state": state, "release": { "version": version } });
+        let id = "01234567-89ab-4def-8123-456789abcdef";
+        let dyno = |name: &str, version: u32, state: &str| -> Dyno {
+            let shown = json!({
+                "id": id, "name": name, "type": "web", "state": state, "size": "Private-S",
+                "command": "./serve", "app": { "id": id, "name": "shop" },
+                "release": { "id": id, "version": version }, "exit_code": null,
+                "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+            });
+            Parsed::of(shown).unwrap().value
+        };
         let wanted = ["web.1".to_owned(), "web.2".to_owned()];
-        let ask = |dynos: &[Value]| not_up(&wanted, &dynos.into(), &release);
+        let ask = |dynos: &[Dyno]| not_up(&wanted, dynos, 3);
         assert_eq!(ask(&[dyno("web.1", 3, "up")]).unwrap(), ["web.2"]);
         let old = [dyno("web.1", 3, "starting"), dyno("web.2", 2, "up")];
         assert_eq!(ask(&old).unwrap(), wanted);

@@ -1,12 +1,13 @@
 //! An app's dynos: what runs, how much of it, and one-off commands.
 
 use anyhow::Context;
+use api::Dyno;
 use serde_json::{Value, json};
 
 use super::logs;
-use super::print::{dyno_order, rows, say, show, sort, table};
+use super::print::{dyno_order, rows, say, sort, table};
 use crate::arguments::apps::App;
-use crate::client::segment;
+use crate::client::{Parsed, segment};
 use crate::output::Out;
 use crate::usage::usage;
 
@@ -16,12 +17,14 @@ pub(crate) fn list(app: &App, out: &mut Out) -> anyhow::Result<()> {
         out.json(&list);
         return Ok(());
     }
-    let fields = ["name", "state", "size", "release.version", "command", "updated_at"];
-    let mut rows = rows(&list, &fields);
-    rows.sort_by_cached_key(|row| (dyno_order(&row[0]), row[3].parse::<u64>().ok()));
-    for row in &mut rows {
-        row[3] = format!("v{}", row[3]);
-    }
+    let mut dynos = Parsed::<Vec<Dyno>>::of(list)?.value;
+    dynos.sort_by_cached_key(|dyno| (dyno_order(&dyno.name), dyno.release.version));
+    let row = |dyno: Dyno| {
+        let release = dyno.release.version.map(|version| version.to_string()).unwrap_or_default();
+        let Dyno { name, state, size, command, updated_at, .. } = dyno;
+        vec![name, state, size, format!("v{release}"), command, updated_at]
+    };
+    let rows: Vec<_> = dynos.into_iter().map(row).collect();
     out.table(&["Name", "State", "Size", "Release", "Command", "Since"], &rows);
     Ok(())
 }
@@ -114,8 +117,8 @@ pub(crate) fn start(run: &OneOff, app: &App, out: &mut Out) -> anyhow::Result<()
     if let Some(env) = &run.env {
         body["env"] = variables(env)?;
     }
-    let made = app.client()?.post(&app.path("/dynos"), &body)?;
-    let (name, app_name) = (show(&made["name"]), &app.name);
+    let made = Parsed::<Dyno>::of(app.client()?.post(&app.path("/dynos"), &body)?)?;
+    let (name, app_name) = (&made.value.name, &app.name);
     let more = match run.tail {
         true => String::new(),
         false => format!(
@@ -124,7 +127,7 @@ pub(crate) fn start(run: &OneOff, app: &App, out: &mut Out) -> anyhow::Result<()
         ),
     };
     let text = format!("Running {command} on {app_name}... {name}{more}");
-    say(&app.common, out, &made, &text);
+    say(&app.common, out, &made.json, &text);
     if run.tail {
         out.flush();
         let wanted = json!({ "tail": true, "dyno": name, "source": "app" });

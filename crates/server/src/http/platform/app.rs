@@ -77,8 +77,8 @@ pub(super) fn nothing(_: &Call, _: &Arc<App>) -> Outcome {
 }
 
 /// The short form of an app in other answers.
-pub(super) fn app_ref(app: &App) -> Value {
-    json!({ "id": app.id, "name": app.name })
+pub(super) fn app_ref(app: &App) -> api::AppRef {
+    api::AppRef { id: app.id, name: app.name.to_string() }
 }
 
 /// The stack that every app has.
@@ -124,9 +124,9 @@ fn view(call: &Call, world: &World, app: &App) -> Value {
     })
 }
 
-pub(super) fn owner(world: &World, app: &App) -> Value {
+pub(super) fn owner(world: &World, app: &App) -> api::UserRef {
     let email = world.user(app.owner).map_or("", |user| user.email.as_str());
-    json!({ "id": app.owner, "email": email })
+    api::UserRef { id: app.owner, email: email.to_owned() }
 }
 
 /// Shows an app of a team.

@@ -200,18 +200,20 @@ pub(super) fn several(_: &Call, _: &Arc<App>, _: &Committed) -> Outcome {
 
 /// Shows a dyno.
 fn view(world: &World, app: &App, dyno: &Dyno) -> Value {
-    json!({
-        "id": dyno.id,
-        "name": dyno.name,
-        "type": dyno.process_type,
-        "state": dyno.state.name(),
-        "size": dyno.size.name(),
-        "command": dyno.command,
-        "attach_url": Value::Null,
-        "app": app_ref(app),
-        "release": release_ref(world, dyno.release),
-        "exit_code": dyno.exit.as_ref().map(Exit::status),
-        "created_at": time(dyno.created),
-        "updated_at": time(dyno.updated),
-    })
+    let mut shown = json!(api::Dyno {
+        id: dyno.id,
+        name: dyno.name.clone(),
+        process_type: dyno.process_type.clone(),
+        state: dyno.state.name().to_owned(),
+        size: dyno.size.name().to_owned(),
+        command: dyno.command.clone(),
+        app: app_ref(app),
+        release: release_ref(world, dyno.release),
+        exit_code: dyno.exit.as_ref().map(Exit::status),
+        created_at: time(dyno.created),
+        updated_at: time(dyno.updated),
+    });
+    // Only what is to be attached to has an address for that.
+    shown["attach_url"] = Value::Null;
+    shown
 }

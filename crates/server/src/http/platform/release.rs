@@ -89,33 +89,37 @@ fn find<'a>(world: &'a World, app: &App, identity: &str) -> Result<&'a Arc<Relea
 
 fn view(call: &Call, world: &World, app: &App, release: &Release) -> Value {
     let user = release.user.and_then(|id| world.user(id));
-    let user = user.map_or_else(|| owner(world, app), |u| json!({ "id": u.id, "email": u.email }));
+    let user = user.map_or_else(
+        || owner(world, app),
+        |user| api::UserRef { id: user.id, email: user.email.to_string() },
+    );
     let addons = world.addons_of(Key::App(app.id)).map(|addon| addon.plan.name());
     let (succeeded, failure) = match &release.status {
         ReleaseStatus::Pending => (false, None),
         ReleaseStatus::Succeeded => (true, None),
-        ReleaseStatus::Failed(why) => (false, Some(why)),
+        ReleaseStatus::Failed(why) => (false, Some(why.clone())),
     };
-    json!({
-        "id": release.id,
-        "version": release.version,
-        "addon_plan_names": addons.collect::<Vec<_>>(),
-        "app": app_ref(app),
-        "artifacts": [],
-        "created_at": time(release.created),
-        "current": release.id == app.release,
-        "description": release.description,
-        "eligible_for_rollback": release.slug.is_some() && succeeded,
-        "output_stream_url": release_output::address(call, world, release),
-        "slug": release.slug.map(|id| json!({ "id": id })),
-        "status": release.status.name(),
-        "status_message": failure,
-        "updated_at": time(release.settled.unwrap_or(release.created)),
-        "user": user,
-    })
+    let mut shown = json!(api::Release {
+        id: release.id,
+        version: release.version,
+        addon_plan_names: addons.collect(),
+        app: app_ref(app),
+        created_at: time(release.created),
+        current: release.id == app.release,
+        description: release.description.clone(),
+        eligible_for_rollback: release.slug.is_some() && succeeded,
+        output_stream_url: release_output::address(call, world, release),
+        slug: release.slug.map(|id| api::SlugRef { id }),
+        status: release.status.name().to_owned(),
+        status_message: failure,
+        updated_at: time(release.settled.unwrap_or(release.created)),
+        user,
+    });
+    shown["artifacts"] = json!([]);
+    shown
 }
 
 /// The short form of a release in other answers.
-pub(super) fn release_ref(world: &World, id: ReleaseId) -> Value {
-    json!({ "id": id, "version": world.release(id).map(|release| release.version) })
+pub(super) fn release_ref(world: &World, id: ReleaseId) -> api::ReleaseRef {
+    api::ReleaseRef { id, version: world.release(id).map(|release| release.version) }
 }
