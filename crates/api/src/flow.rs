@@ -148,7 +148,7 @@ impl From<model::Hop> for Hop {
                 model::Leg::Answer => Leg::Answer,
             },
             presumed: hop.presumed,
-            location: hop.where_,
+            location: hop.where_.to_string(),
             component: Component {
                 vpc_id: hop.component.vpc_id,
                 subnet_id: hop.component.subnet_id,
@@ -167,8 +167,8 @@ impl From<model::Hop> for Hop {
                 model::Ruling::Blocked => Decision::Blocked,
             },
             code: hop.code.map(|code| code.to_string()),
-            because: hop.because,
-            remedy: hop.remedy,
+            because: hop.because.to_string(),
+            remedy: hop.remedy.map(|remedy| remedy.to_string()),
             commands: hop.commands,
         }
     }

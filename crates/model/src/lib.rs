@@ -26,6 +26,7 @@ mod record;
 mod refused;
 mod region;
 mod resource;
+mod rights;
 mod scope;
 mod small_map;
 mod space_peerings;
@@ -40,7 +41,7 @@ pub use id::*;
 pub use key::{Alias, BadRow, Key, Kind, Part, SettingsKey};
 pub(crate) use key::{Errand, reversed_labels};
 pub use peer::{
-    Obstacle, PeerAsk, PeerPlan, PeerSide, PeerStep, Reached, Rights, StepState, Trial, plan_peer,
+    Obstacle, PeerAsk, PeerPlan, PeerSide, PeerStep, Reached, StepState, Trial, plan_peer,
     plan_unpeer,
 };
 pub use plan::{
@@ -48,13 +49,14 @@ pub use plan::{
 };
 pub use procfile::{MalformedProcfile, parse_procfile};
 pub use reach::{
-    Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Ruling, SourcePorts, Verdict, explain,
-    reach,
+    Act, Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Phrase, PhrasePart, Ruling,
+    SourcePorts, Verdict, Wording, explain, reach,
 };
 pub use record::Record;
 pub use refused::{Code, PlatformError, Refused};
 pub use region::{Region, RegionFacts, UnknownRegion, Zone};
 pub use resource::*;
+pub use rights::Rights;
 pub use scope::Scope;
 pub use small_map::SmallMap;
 pub use time::{MalformedDuration, MalformedTimestamp, Timestamp, parse_duration};

@@ -15,6 +15,4 @@ mod step;
 
 pub use join::plan_peer;
 pub use part::plan_unpeer;
-pub use step::{
-    Obstacle, PeerAsk, PeerPlan, PeerSide, PeerStep, Reached, Rights, StepState, Trial,
-};
+pub use step::{Obstacle, PeerAsk, PeerPlan, PeerSide, PeerStep, Reached, StepState, Trial};

@@ -8,7 +8,9 @@ mod code;
 mod component;
 mod explain;
 mod flow;
+mod imagined;
 mod lookup;
+mod phrase;
 mod ports;
 mod remedy;
 mod resolve;
@@ -25,11 +27,13 @@ mod tests_members;
 #[cfg(test)]
 mod tests_remedy;
 
-pub(crate) use act::{Act, in_vpc};
+pub use act::Act;
+pub(crate) use act::in_vpc;
 pub use code::ExplanationCode;
 pub use component::Component;
-pub(crate) use explain::Imagined;
 pub use flow::{Endpoint, Flow};
+pub(crate) use imagined::Imagined;
+pub use phrase::{Part as PhrasePart, Phrase, Wording};
 pub use verdict::{Hop, Leg, Ruling, SourcePorts, Verdict};
 
 use std::net::Ipv4Addr;

@@ -455,9 +455,9 @@ fn obstacles(planner: &mut Planner<'_>, space: &Space, targets: &[Target]) {
             }
             seen.push(what);
             planner.plan.obstacles.push(Obstacle {
-                where_: planner.named(hop.where_),
-                because: planner.named(hop.because),
-                remedy: hop.remedy.map(|text| planner.named(text)),
+                where_: planner.named(hop.where_.to_string()),
+                because: planner.named(hop.because.to_string()),
+                remedy: hop.remedy.map(|text| planner.named(text.to_string())),
             });
         }
     }

@@ -2,12 +2,9 @@
 
 use std::str::FromStr;
 
-use crate::reach::Act;
 use crate::resource::{PeeringStatus, Space};
-use crate::{
-    AccountId, Caller, EniId, InstanceId, PcxId, Region, Scope, SecurityGroupId, UserId, VpcId,
-    World,
-};
+use crate::rights::Rights;
+use crate::{AccountId, EniId, InstanceId, PcxId, Region, SecurityGroupId, VpcId};
 
 /// Which space and VPC are to be joined, and for whom it is planned. Who asks must own one of the two.
 #[derive(Debug, Clone)]
@@ -30,35 +27,6 @@ pub struct PeerAsk<'a> {
     pub to: &'a [Reached],
     /// The process type of the dynos from which packets are tried; every dyno if none is named.
     pub from: Option<&'a str>,
-}
-
-/// As whom somebody can give commands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rights {
-    /// As the operator, who gives those of every owner.
-    pub operator: bool,
-    /// As a user, by a token.
-    pub user: Option<UserId>,
-    /// As an account, by an access key; and whether that key may change nothing.
-    pub account: Option<(AccountId, bool)>,
-}
-
-impl Rights {
-    /// The callers as whom an act can be tried.
-    pub(super) fn callers(self, act: &Act, world: &World) -> Vec<Caller> {
-        let operator = self.operator.then(|| act.owner(world)).flatten();
-        let own = match act {
-            Act::Ec2 { of, .. } => world.vpc(*of).and_then(|vpc| {
-                let (account, read_only) = self.account.filter(|own| own.0 == vpc.account)?;
-                let scope = Scope { account, region: vpc.region };
-                Some(Caller::Account { scope, read_only })
-            }),
-            Act::Accept { .. } | Act::Destroy { .. } | Act::Limit { .. } => {
-                self.user.map(Caller::User)
-            }
-        };
-        operator.into_iter().chain(own).collect()
-    }
 }
 
 /// What dynos are to reach in a VPC.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::imagined::Imagined;
+use super::phrase::{Phrase, say};
 use crate::command::{
     Caller, Command, Ec2Command, PlatformCommand, Reply, RulePeerSpec, RuleSpec, TaggedResource,
 };
@@ -12,7 +14,7 @@ use crate::{
 
 /// One command of a remedy, or of a plan that joins two VPCs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Act {
+pub enum Act {
     /// A change that the owner of a VPC makes.
     Ec2 {
         /// The VPC whose owner runs the command.
@@ -45,7 +47,7 @@ pub(crate) enum Act {
 
 impl Act {
     /// The act as a command.
-    pub(crate) fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         match self {
             Self::Ec2 { command, .. } => Ec2Command::clone(command).into(),
             Self::Accept { space, peering } => {
@@ -90,6 +92,15 @@ impl Act {
         Ok((decided.world, decided.reply))
     }
 
+    /// The world after somebody's doing it as things are, or why they may not: nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// What the rules say against it.
+    pub fn try_as(&self, caller: Caller, world: &World, now: Timestamp) -> Result<World, Refused> {
+        self.perform_as(caller, world, now, &mut Imagined::new()).map(|(world, _)| world)
+    }
+
     /// The world after it, if it is allowed.
     pub(super) fn perform(
         &self,
@@ -117,19 +128,19 @@ impl Act {
     }
 
     /// The act in words, for where the id of the peering is not known yet.
-    pub(super) fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> Phrase {
         use Ec2Command as C;
         match self {
             Self::Ec2 { command, .. } => match &**command {
                 C::CreateRoute { route_table, destination, .. }
                 | C::ReplaceRoute { route_table, destination, .. } => {
-                    format!("route {destination} to the new peering in {route_table}")
+                    say!(RouteToNew, block = *destination, table = *route_table)
                 }
-                _ => "accept the new peering".to_owned(),
+                _ => say!(AcceptNew),
             },
-            Self::Accept { .. } => "accept the new peering".to_owned(),
-            Self::Destroy { .. } => "tear the new peering down".to_owned(),
-            Self::Limit { peerings, .. } => format!("let the space have {peerings} peerings"),
+            Self::Accept { .. } => say!(AcceptNew),
+            Self::Destroy { .. } => say!(TearNewDown),
+            Self::Limit { peerings, .. } => say!(LetHave, number = *peerings),
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::phrase::{Phrase, say};
 use crate::{
     AclId, Cidr, EniId, PcxId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
 };
@@ -69,9 +70,9 @@ impl Component {
     }
 }
 
-impl fmt::Display for Component {
-    /// Writes what decides, and what it is of: `rtb-… of subnet-…`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Component {
+    /// What decides, and what it is of: `rtb-… of subnet-…`.
+    pub(super) fn phrase(&self) -> Phrase {
         fn text(id: Option<impl fmt::Display>) -> Option<String> {
             id.map(|id| id.to_string())
         }
@@ -85,10 +86,9 @@ impl fmt::Display for Component {
             text(self.network_interface_id),
             text(self.subnet_id),
         ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if parts.is_empty() {
-            return text(self.vpc_id).unwrap_or_default().fmt(f);
-        }
-        f.write_str(&parts.join(" of "))
+        let parts = parts.into_iter().flatten().map(|id| say!(Code, code = id));
+        parts
+            .reduce(|part, whole| say!(Of, part = part, whole = whole))
+            .unwrap_or_else(|| say!(Code, code = text(self.vpc_id).unwrap_or_default()))
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::act::Act;
+use super::imagined::Imagined;
+use super::phrase::{Wording, say};
 use super::remedy::Candidate;
 use super::walk::{self, Step, Walked};
 use super::{Flow, Hop, Ruling, Verdict};
-use crate::{IdSource, Key, PcxId, Timestamp, World};
+use crate::{Key, PcxId, Timestamp, World};
 
 /// More obstacles than a flow can meet. It bounds the search, whatever the world is like.
 const MOST_OBSTACLES: usize = 32;
@@ -98,12 +100,14 @@ impl Search<'_> {
     fn write(&self, world: &World, candidate: &Candidate, hop: &mut Hop) {
         hop.remedy_in = Some(candidate.within);
         if candidate.acts.iter().filter_map(Act::peering).any(|pcx| self.new.contains(&pcx)) {
-            let words: Vec<String> = candidate.acts.iter().map(Act::in_words).collect();
-            hop.remedy = Some(format!("after that, {}", words.join(", and ")));
+            let words = candidate.acts.iter().map(Act::in_words);
+            let words = words.reduce(|one, other| say!(AndThen, one = one, other = other));
+            hop.remedy = words.map(|act| say!(AfterThat, act = act));
             return;
         }
         hop.commands = candidate.acts.iter().filter_map(|act| act.line(world)).collect();
-        hop.remedy = Some(hop.commands.join(" && "));
+        hop.remedy = Some(say!(Code, code = hop.commands.join(" && ")));
+        hop.acts.clone_from(&candidate.acts);
     }
 
     /// Takes the ids of what is not there yet out of a verdict.
@@ -111,32 +115,12 @@ impl Search<'_> {
         for pcx in &self.new {
             let id = pcx.to_string();
             for hop in verdict.hops.iter_mut().filter(|hop| hop.presumed) {
-                for text in [&mut hop.where_, &mut hop.because] {
-                    *text = text.replace(&id, "the new peering");
+                for phrase in [&mut hop.where_, &mut hop.because] {
+                    phrase.replace(&id, Wording::TheNewPeering);
                 }
                 let peering = &mut hop.component.vpc_peering_connection_id;
                 *peering = peering.filter(|id| id != pcx);
             }
         }
-    }
-}
-
-/// Where imagined ids begin: far from where any counting starts, and as improbable as any other.
-const IMAGINED: u128 = 0x5bd1_e995_c2b2_ae35_9e37_79b9_7f4a_7c15;
-
-/// Ids of what a remedy or a plan would make. Nobody ever sees them.
-pub(crate) struct Imagined(u128);
-
-impl Imagined {
-    /// The first of them.
-    pub(crate) fn new() -> Self {
-        Self(IMAGINED)
-    }
-}
-
-impl IdSource for Imagined {
-    fn next_bits(&mut self) -> u128 {
-        self.0 = self.0.wrapping_add(1);
-        self.0
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Endpoint;
 use super::act::{self, Act, in_vpc};
+use super::phrase::{Phrase, say};
 use crate::command::{Ec2Command, RulePeerSpec, RuleSpec};
 use crate::intent::{InterfaceIntent, RouteTarget, VpcIntent};
 use crate::plan::joins;
@@ -41,7 +42,7 @@ pub(super) struct Candidate {
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     /// The advice itself.
-    pub text: String,
+    pub text: Phrase,
     /// The VPC in which that changes something.
     pub within: VpcId,
 }
@@ -109,7 +110,7 @@ pub(super) fn use_an_address(world: &World, vpc: VpcId) -> Advice {
                 &format!("describe-network-interfaces --filters Name=vpc-id,Values={}", vpc.id),
             ),
         };
-        let text = format!("send it to an address that something has; `{list}` lists them");
+        let text = say!(UseAnAddress, command = list);
         Words { text, within: vpc.id }
     }))
 }
@@ -117,11 +118,7 @@ pub(super) fn use_an_address(world: &World, vpc: VpcId) -> Advice {
 /// A secondary block is never reached from a space (R20).
 pub(super) fn move_to_primary(world: &World, vpc: VpcId) -> Advice {
     Advice::only(world.vpc(vpc).map(|vpc| {
-        let text = format!(
-            "put it into a subnet of the primary block {} of {}, or a proxy for it",
-            vpc.primary(),
-            vpc.id
-        );
+        let text = say!(MoveToPrimary, block = vpc.primary(), vpc = vpc.id);
         Words { text, within: vpc.id }
     }))
 }
@@ -131,19 +128,13 @@ fn no_way(world: &World, vpc: &Vpc, table: RouteTableId, to: Endpoint) -> Option
     let far = world.vpc(to.vpc)?;
     let joined = || between(world, vpc.id, far.id).any(|peering| joins(world, peering));
     let text = if far.id == vpc.id {
-        format!(
-            "no VPC that is peered with {} has {}: name the one that is meant as vpc-…/{}",
-            vpc.id, to.address, to.address
-        )
+        say!(NameTheVpc, vpc = vpc.id, address = to.address)
     } else if matches!(far.role, Some(VpcRole::Data(_))) {
-        "data services are reached from their own space only: send it through a dyno".to_owned()
+        say!(ThroughADyno)
     } else if !joined() {
-        format!(
-            "{} and {} cannot be joined: send it through a proxy in a VPC that is peered with both",
-            vpc.id, far.id
-        )
+        say!(CannotBeJoined, one = vpc.id, other = far.id)
     } else if vpc.role.is_none() {
-        format!("{table} has as many routes as it may have: delete one, and ask again")
+        say!(RoutesFull, table = table)
     } else {
         return None;
     };
@@ -185,10 +176,10 @@ pub(super) fn allow_in_groups(
         }
     }
     let words = (vpc.role.is_none() && !groups.is_empty()).then(|| Words {
-        text: format!(
-            "the groups have as many {} rules as they may have: revoke one, and ask again",
-            super::words::direction(direction)
-        ),
+        text: match direction {
+            Direction::Ingress => say!(InboundRulesFull),
+            Direction::Egress => say!(OutboundRulesFull),
+        },
         within: vpc.id,
     });
     advice.or_words(words)
@@ -229,11 +220,10 @@ pub(super) fn allow_in_acl(
         advice.push(vpc.id, vec![replace(number, allow(blocks[0]))]);
     }
     let words = vpc.role.is_none().then(|| Words {
-        text: format!(
-            "{} has as many {} entries as it may have: delete one, and ask again",
-            acl.id,
-            super::words::direction(direction)
-        ),
+        text: match direction {
+            Direction::Ingress => say!(InboundEntriesFull, acl = acl.id),
+            Direction::Egress => say!(OutboundEntriesFull, acl = acl.id),
+        },
         within: vpc.id,
     });
     advice.or_words(words)

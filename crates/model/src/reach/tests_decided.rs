@@ -104,7 +104,7 @@ impl Journey {
     fn stopped(&self, from: Endpoint, to: Endpoint) -> (ExplanationCode, String) {
         let verdict = explain(&self.world, &Flow::new(from, to, IpProtocol::TCP, 8000), now());
         let hop = verdict.blocked().expect("it passes");
-        (hop.code.unwrap(), hop.remedy.clone().unwrap())
+        (hop.code.unwrap(), hop.remedy.as_ref().unwrap().to_string())
     }
 }
 

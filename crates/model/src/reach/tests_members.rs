@@ -42,9 +42,9 @@ fn walk(world: &World, from: Endpoint, to: Endpoint, protocol: IpProtocol) -> Ve
 
 /// What stopped a flow, and why.
 #[track_caller]
-fn stopped(verdict: &Verdict) -> (Leg, Option<ExplanationCode>, &str) {
+fn stopped(verdict: &Verdict) -> (Leg, Option<ExplanationCode>, String) {
     let hop = verdict.blocked().expect("the flow passes");
-    (hop.leg, hop.code, &hop.because)
+    (hop.leg, hop.code, hop.because.to_string())
 }
 
 #[test]
@@ -136,5 +136,5 @@ fn a_middlebox_between_is_no_member() {
         group(3, 3, vec![rule(Direction::Egress, DATABASE, GroupPeer::Cidr(cidr(ALL)))]),
     );
     let verdict = walk(&world, one, two, IpProtocol::TCP);
-    assert_eq!(verdict.blocked().unwrap().where_, id::<EniId>(33).to_string());
+    assert_eq!(verdict.blocked().unwrap().where_.to_string(), id::<EniId>(33).to_string());
 }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Component, ExplanationCode};
+use super::phrase::{Phrase, say};
+use super::{Act, Component, ExplanationCode};
 use crate::{PortRange, VpcId};
 
 /// Whether a flow passes, and why.
@@ -41,7 +42,7 @@ pub struct Hop {
     pub presumed: bool,
     /// The component that decides, in words: `rtb-… of subnet-…`.
     #[serde(rename = "where")]
-    pub where_: String,
+    pub where_: Phrase,
     /// The component that decides, by its ids, with its rule.
     #[serde(flatten)]
     pub component: Component,
@@ -50,12 +51,15 @@ pub struct Hop {
     /// Why the packet is stopped, in the words of AWS; none has a word for everything.
     pub code: Option<ExplanationCode>,
     /// The rule that decides, in words.
-    pub because: String,
+    pub because: Phrase,
     /// What to do so that the packet passes; `None` where nobody can do anything.
-    pub remedy: Option<String>,
+    pub remedy: Option<Phrase>,
     /// The same as command lines, to be run in this order, where commands do it. A command that
     /// needs the id of what an earlier one makes is not here yet: ask again then.
     pub commands: Vec<String>,
+    /// What the command lines do, in the same order.
+    #[serde(skip)]
+    pub acts: Vec<Act>,
     /// The VPC that the component belongs to; `None` for a peering, which lies between two.
     #[serde(skip)]
     pub vpc: Option<VpcId>,
@@ -78,23 +82,24 @@ impl Verdict {
                 break;
             }
             if let Some(at) = hop.remedy_in.filter(|at| !may_look(*at)) {
-                hop.remedy = hop.remedy.map(|_| format!("ask the owner of {at}"));
+                hop.remedy = hop.remedy.map(|_| say!(AskOwner, vpc = at));
                 hop.commands.clear();
+                hop.acts.clear();
             }
             if let Some(vpc) = hop.vpc.filter(|vpc| !may_look(*vpc)) {
-                hop.where_ = vpc.to_string();
                 hop.component = Component::vpc(vpc);
+                hop.where_ = hop.component.phrase();
                 hop.because = match hop.decision {
-                    Ruling::Passed => "what its owner set lets it pass",
-                    Ruling::Partly => "what its owner set stops it there from some source ports",
-                    Ruling::Blocked => "what its owner set stops it there",
-                }
-                .to_owned();
+                    Ruling::Passed => say!(OwnerLetsPass),
+                    Ruling::Partly => say!(OwnerStopsSome),
+                    Ruling::Blocked => say!(OwnerStops),
+                };
                 hop.code = None;
                 hop.commands.clear();
+                hop.acts.clear();
                 hop.remedy = match hop.decision {
                     Ruling::Passed => None,
-                    Ruling::Partly | Ruling::Blocked => Some(format!("ask the owner of {vpc}")),
+                    Ruling::Partly | Ruling::Blocked => Some(say!(AskOwner, vpc = vpc)),
                 };
             }
             // Equal hops would tell how many components the other VPC has.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::lookup::{self, Way};
+use super::phrase::{Phrase, say};
 use super::ports::Ports;
 use super::remedy::{self, Advice};
 use super::{
@@ -97,12 +98,12 @@ enum From<'a> {
 /// Why a packet is dropped.
 struct Stop {
     code: Option<Code>,
-    because: String,
+    because: Phrase,
     advice: Advice,
 }
 
-fn stop(code: Code, because: impl Into<String>) -> Stop {
-    Stop { code: Some(code), because: because.into(), advice: Advice::default() }
+fn stop(code: Code, because: Phrase) -> Stop {
+    Stop { code: Some(code), because, advice: Advice::default() }
 }
 
 struct Walk<'a> {
@@ -122,7 +123,7 @@ impl Walk<'_> {
         let Flow { from, to, .. } = *self.flow;
         let start = self.start(from)?;
         if from.vpc == to.vpc && start.interface().addresses.contains(&to.address) {
-            let because = format!("{} is its own address", to.address);
+            let because = say!(OwnAddress, address = to.address);
             self.pass(Component::interface(start.eni), because);
             return Ok(());
         }
@@ -152,7 +153,7 @@ impl Walk<'_> {
                 Ok(Rc::new(Site { vpc: Arc::clone(vpc), intent }))
             }
             None => {
-                let gone = stop(Code::BadState, format!("{id} does not exist"));
+                let gone = stop(Code::BadState, say!(NoVpc, vpc = id));
                 self.block(Component::vpc(id), gone)
             }
         }
@@ -166,7 +167,7 @@ impl Walk<'_> {
             return self.no_subnet(at);
         };
         if interface.source_dest_check && !interface.addresses.contains(&packet.source) {
-            let because = format!("{} is not an address of {}", packet.source, at.eni);
+            let because = say!(NotItsAddress, address = packet.source, eni = at.eni);
             let stop = stop(Code::EniSourceDestCheckRestriction, because);
             return self.block(Component::interface(at.eni), stop);
         }
@@ -185,7 +186,7 @@ impl Walk<'_> {
     }
 
     fn no_subnet<T>(&mut self, at: &At) -> Result<T, Dropped> {
-        let because = format!("its subnet {} does not exist", at.interface().subnet);
+        let because = say!(NoSubnet, subnet = at.interface().subnet);
         self.block(Component::interface(at.eni), stop(Code::BadState, because))
     }
 
@@ -208,16 +209,16 @@ impl Walk<'_> {
                 Err(self.overlap(site, to))
             }
             Way::Local(eni) => {
-                let because = format!("{to} is inside {}: the local route", site.vpc.id);
+                let because = say!(LocalRoute, address = to, vpc = site.vpc.id);
                 Ok((Next::Interface(eni), because))
             }
             Way::Nobody => Err(self.nobody_has(Code::NoPossibleDestination, site.vpc.id, to)),
             Way::Route(cidr, RouteTarget::Peering(pcx)) => {
-                Ok((Next::Peering(pcx), format!("{cidr} leads to {pcx}")))
+                Ok((Next::Peering(pcx), say!(LeadsTo, block = cidr, target = pcx)))
             }
             Way::Route(cidr, RouteTarget::Interface(eni)) => self
                 .middlebox(from, eni, to)
-                .map(|eni| (Next::Interface(eni), format!("{cidr} leads to {eni}"))),
+                .map(|eni| (Next::Interface(eni), say!(LeadsTo, block = cidr, target = eni))),
             Way::Route(cidr, RouteTarget::Blackhole) => Err(self.blackhole(from, table, cidr)),
             Way::None => Err(self.no_route(from, to)),
         };
@@ -232,21 +233,21 @@ impl Walk<'_> {
 
     /// What would make a way to where the packet must arrive; also says what there is to say of
     /// the peerings with that VPC.
-    fn detour(&self, from: &At, code: Code, because: &str) -> Stop {
+    fn detour(&self, from: &At, code: Code, because: Phrase) -> Stop {
         let (site, goal) = (&from.site, self.goal());
-        let unjoined = words::unjoined(self.world, site.vpc.id, goal.vpc, because, self.now);
+        let unjoined = words::unjoined(self.world, site.vpc.id, goal.vpc, &because, self.now);
         let within = (&*site.vpc, &site.intent);
         let advice = remedy::make_way(self.world, within, from.interface(), goal, self.now);
-        Stop { code: Some(code), because: format!("{because}{unjoined}"), advice }
+        let because = match unjoined {
+            Some(unjoined) => say!(AndAlso, one = because, other = unjoined),
+            None => because,
+        };
+        Stop { code: Some(code), because, advice }
     }
 
     fn overlap(&self, site: &Site, to: Ipv4Addr) -> Stop {
         let (own, goal) = (site.vpc.id, self.goal().vpc);
-        let because = format!(
-            "{to} lies in a block of {own} itself, so the local route comes first and never leads \
-             to {goal}; VPCs with the same addresses cannot talk"
-        );
-        stop(Code::HigherPriorityRoute, because)
+        stop(Code::HigherPriorityRoute, say!(Overlap, address = to, vpc = own, goal = goal))
     }
 
     /// Whether an interface takes what a route sends to it.
@@ -257,9 +258,8 @@ impl Walk<'_> {
         if !checks {
             return Ok(eni);
         }
-        let because =
-            format!("the route leads to {eni}, which takes only what is for its own addresses");
-        Err(self.detour(from, Code::EniSourceDestCheckRestriction, &because))
+        let because = say!(TakesOnlyItsOwn, eni = eni);
+        Err(self.detour(from, Code::EniSourceDestCheckRestriction, because))
     }
 
     fn blackhole(&self, from: &At, table: RouteTableId, cidr: Cidr) -> Stop {
@@ -268,24 +268,21 @@ impl Walk<'_> {
         let (code, what) = match to {
             Some(RouteTo::Peering(pcx)) => match self.world.peering(*pcx) {
                 Some(peering) if peering.side(site.vpc.id).is_some() => {
-                    (Code::BadStateRoute, format!("{pcx} is {}", peering.status(self.now).code()))
+                    let status = peering.status(self.now).code();
+                    (Code::BadStateRoute, say!(PeeringIs, pcx = *pcx, status = status))
                 }
-                Some(_) => (Code::BadStateRoute, format!("{pcx} joins other VPCs")),
-                None => (Code::BadStateRoute, format!("{pcx} does not exist")),
+                Some(_) => (Code::BadStateRoute, say!(JoinsOthers, pcx = *pcx)),
+                None => (Code::BadStateRoute, say!(NoPeering, pcx = *pcx)),
             },
-            Some(RouteTo::Interface(eni)) => {
-                (Code::BadStateRoute, format!("{eni} is gone, or nothing uses it"))
-            }
+            Some(RouteTo::Interface(eni)) => (Code::BadStateRoute, say!(InterfaceGone, eni = *eni)),
             // A default route to the internet is no route to another VPC.
             Some(RouteTo::Gateway(igw)) if self.goal().vpc != site.vpc.id => {
-                (Code::NoRouteToDestination, format!("it leads to {igw} only"))
+                (Code::NoRouteToDestination, say!(OnlyToGateway, igw = *igw))
             }
-            Some(RouteTo::Gateway(igw)) => {
-                (Code::BadStateRoute, format!("nothing carries packets to {igw}"))
-            }
-            None => (Code::BadStateRoute, "it leads nowhere".to_owned()),
+            Some(RouteTo::Gateway(igw)) => (Code::BadStateRoute, say!(NothingCarries, igw = *igw)),
+            None => (Code::BadStateRoute, say!(LeadsNowhere)),
         };
-        self.detour(from, code, &format!("{cidr} is a blackhole: {what}"))
+        self.detour(from, code, say!(Blackhole, block = cidr, why = what))
     }
 
     fn no_route(&self, from: &At, to: Ipv4Addr) -> Stop {
@@ -295,14 +292,11 @@ impl Walk<'_> {
             .vpc(goal.vpc)
             .is_some_and(|far| far.role.is_none() && secondary(far, to).is_some());
         if site.vpc.role.is_some() && secondary {
-            let because = format!(
-                "no route leads to {to}: a space reaches only the primary block of {}",
-                goal.vpc
-            );
+            let because = say!(OnlyPrimary, address = to, vpc = goal.vpc);
             let advice = remedy::move_to_primary(self.world, goal.vpc);
             return Stop { code: Some(Code::NoRouteToDestination), because, advice };
         }
-        self.detour(from, Code::NoRouteToDestination, &format!("no route leads to {to}"))
+        self.detour(from, Code::NoRouteToDestination, say!(NoRoute, address = to))
     }
 
     /// Sends the packet over a peering.
@@ -311,11 +305,11 @@ impl Walk<'_> {
         let from = &near.site;
         let peering = self.world.peering(pcx);
         let Some(side) = peering.and_then(|peering| peering.other_side(from.vpc.id)) else {
-            return self.block(Component::peering(pcx), stop(Code::BadState, "it is gone"));
+            return self.block(Component::peering(pcx), stop(Code::BadState, say!(PeeringGone)));
         };
         let site = self.site(side.vpc)?;
         let Some(end) = site.intent.peerings.get(&pcx) else {
-            return self.block(Component::peering(pcx), stop(Code::BadState, "it is not carried"));
+            return self.block(Component::peering(pcx), stop(Code::BadState, say!(NotCarried)));
         };
         let (goal, to) = (self.goal().vpc, packet.destination);
         let admitted = admits(&site, end, from, packet).map_err(|stop| {
@@ -326,16 +320,13 @@ impl Walk<'_> {
             if goal == site.vpc.id {
                 return Ok(());
             }
-            let because = format!("{to} is an address of {} here, not of {goal}", site.vpc.id);
-            Err(self.detour(near, Code::NoPossibleDestination, &because))
+            let because = say!(AddressHere, address = to, here = site.vpc.id, goal = goal);
+            Err(self.detour(near, Code::NoPossibleDestination, because))
         });
         if let Err(stop) = admitted {
             return self.block(Component::peering(pcx), self.no_way_back(stop));
         }
-        self.pass(
-            Component::peering(pcx),
-            format!("it is carried, and {} takes the packet", site.vpc.id),
-        );
+        self.pass(Component::peering(pcx), say!(Carried, vpc = site.vpc.id));
         self.toward(site.vpc.id);
         self.at = Some(site.vpc.id);
         match lookup::holder(&site.intent, to) {
@@ -350,7 +341,7 @@ impl Walk<'_> {
     /// The stop for a packet whose route leads over a peering to another VPC than its destination's.
     fn astray(&self, near: &At, stop: Stop) -> Stop {
         let code = stop.code.unwrap_or(Code::NoPossibleDestination);
-        self.detour(near, code, &stop.because)
+        self.detour(near, code, stop.because)
     }
 
     /// Delivers the packet to the interface, if it is addressed to it.
@@ -370,17 +361,13 @@ impl Walk<'_> {
         let (goal, eni) = (self.goal(), at.eni);
         let inside = goal.vpc == at.site.vpc.id;
         let because = match lookup::holder(&at.site.intent, goal.address) {
-            Some(holder) if inside && holder == eni => format!("it has {}", goal.address),
+            Some(holder) if inside && holder == eni => say!(HasAddress, address = goal.address),
             // An address that only a middlebox knows is the middlebox's affair.
-            None if inside => format!("a route gives it what is for {}", goal.address),
+            None if inside => say!(GetsByRoute, address = goal.address),
             Some(_) | None => {
-                let because = format!(
-                    "a route gives it the packet, and it must pass it on to {} of {}; whether it \
-                     does is up to what runs there",
-                    goal.address, goal.vpc
-                );
-                let way =
-                    sender.map(|from| self.detour(from, Code::NoPossibleDestination, &because));
+                let because = say!(MustPassOn, address = goal.address, vpc = goal.vpc);
+                let way = sender
+                    .map(|from| self.detour(from, Code::NoPossibleDestination, because.clone()));
                 let advice = way.map(|stop| stop.advice).unwrap_or_default();
                 let stop = Stop { code: None, because, advice };
                 return self.block(Component::interface(eni), stop);
@@ -401,22 +388,19 @@ impl Walk<'_> {
     fn no_way_back(&self, stop: Stop) -> Stop {
         match self.leg {
             Leg::Forward => stop,
-            Leg::Answer => {
-                let because = format!("the answer finds no way back: {}", stop.because);
-                Stop { because, ..stop }
-            }
+            Leg::Answer => Stop { because: say!(NoWayBack, why = stop.because), ..stop },
         }
     }
 
     fn nobody_has(&self, code: Code, vpc: VpcId, address: Ipv4Addr) -> Stop {
         let because = match self.world.eni_at(vpc, address) {
-            Some(eni) => format!("{} has {address}, but nothing uses it", eni.id),
-            None => format!("no interface of {vpc} has {address}"),
+            Some(eni) => say!(Unused, eni = eni.id, address = address),
+            None => say!(NobodyHas, vpc = vpc, address = address),
         };
         Stop { code: Some(code), because, advice: remedy::use_an_address(self.world, vpc) }
     }
 
-    fn pass(&mut self, component: Component, because: String) {
+    fn pass(&mut self, component: Component, because: Phrase) {
         let stop = Stop { code: None, because, advice: Advice::default() };
         self.push(component, Ruling::Passed, stop);
     }
@@ -430,13 +414,14 @@ impl Walk<'_> {
         let hop = Hop {
             leg: self.leg,
             presumed: false,
-            where_: component.to_string(),
+            where_: component.phrase(),
             component: Component { vpc_id: self.at.or(component.vpc_id), ..component },
             decision,
             code: stop.code,
             because: stop.because,
             remedy: None,
             commands: Vec::new(),
+            acts: Vec::new(),
             vpc: self.at,
             toward: None,
             remedy_in: None,
@@ -477,40 +462,41 @@ fn admits(site: &Site, end: &PeeringEnd, from: &Site, packet: &Packet) -> Result
     let inside = |blocks: &[Cidr], address| blocks.iter().any(|block| block.contains(address));
     let blocked = |because| Err(stop(Code::PcxRequiresAddressInVpcCidr, because));
     if inside(&site.intent.cidrs, source) {
-        return blocked(format!("{source} is an address of {} itself", vpc.id));
+        return blocked(say!(SourceInside, address = source, vpc = vpc.id));
     }
     if !inside(&end.behind, source)
         && let Some((other, _)) =
             site.intent.peerings.iter().find(|(_, other)| inside(&other.behind, source))
     {
-        return blocked(format!("{source} is an address of the VPC behind {other}"));
+        return blocked(say!(SourceBehind, address = source, pcx = *other));
     }
     if !inside(&end.admits_to, destination) {
         return blocked(match secondary(vpc, destination) {
-            Some(block) => format!(
-                "{destination} lies in the secondary block {block} of {}; from a space only the \
-                 primary block {} can be reached",
-                vpc.id,
-                vpc.primary()
+            Some(block) => say!(
+                ToSecondary,
+                address = destination,
+                block = block,
+                vpc = vpc.id,
+                primary = vpc.primary(),
             ),
-            None => format!(
-                "{destination} is no address of {}, and peerings do not lead on to what is behind",
-                vpc.id
-            ),
+            None => say!(NotBehind, address = destination, vpc = vpc.id),
         });
     }
     match &end.admits_from {
         Some(blocks) if !inside(blocks, source) => blocked(match secondary(far, source) {
-            Some(block) => format!(
-                "{source} lies in the secondary block {block} of {}; a space talks only with the \
-                 primary block {}",
-                far.id,
-                far.primary()
+            Some(block) => say!(
+                FromSecondary,
+                address = source,
+                block = block,
+                vpc = far.id,
+                primary = far.primary(),
             ),
+            None if blocks.is_empty() => {
+                say!(TakesFromNobody, vpc = vpc.id, address = source)
+            }
             None => {
                 let list: Vec<String> = blocks.iter().map(Cidr::to_string).collect();
-                let list = if list.is_empty() { "nobody".to_owned() } else { list.join(", ") };
-                format!("{} takes packets from {list} only, not from {source}", vpc.id)
+                say!(TakesFrom, vpc = vpc.id, blocks = list.join(", "), address = source)
             }
         }),
         Some(_) | None => Ok(()),

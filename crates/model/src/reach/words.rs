@@ -1,79 +1,85 @@
 //! Rules and packets in words.
 
 use super::lookup;
+use super::phrase::{Part, Phrase, say};
 use crate::intent::{Member, Via};
 use crate::resource::{Direction, GroupPeer, GroupRule, PeeringStatus};
 use crate::{
-    IpProtocol, Key, Packet, SecurityGroupId, SecurityGroupRuleId, Timestamp, VpcId, World,
+    IpProtocol, Key, Packet, SecurityGroupId, SecurityGroupRuleId, Timestamp, Traffic, VpcId, World,
 };
 
-pub(super) fn direction(way: Direction) -> &'static str {
+/// Traffic from the other side, or to it.
+pub(super) fn sided(way: Direction, traffic: Part, other: impl Into<Part>) -> Phrase {
     match way {
-        Direction::Ingress => "inbound",
-        Direction::Egress => "outbound",
+        Direction::Ingress => say!(TrafficFrom, traffic = traffic, other = other),
+        Direction::Egress => say!(TrafficTo, traffic = traffic, other = other),
     }
 }
 
-pub(super) fn side(way: Direction) -> &'static str {
-    match way {
-        Direction::Ingress => "from",
-        Direction::Egress => "to",
+/// Traffic by its protocol and ports.
+pub(super) fn traffic(traffic: Traffic) -> Part {
+    match traffic {
+        Traffic::All => say!(AllTraffic).into(),
+        Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp { .. } | Traffic::Protocol(_) => {
+            traffic.to_string().into()
+        }
     }
 }
 
-pub(super) fn rule(rule: &GroupRule) -> String {
-    let side = side(rule.direction);
+pub(super) fn rule(rule: &GroupRule) -> Phrase {
+    let traffic = traffic(rule.traffic);
     match rule.peer {
-        GroupPeer::Cidr(cidr) => format!("{} {side} {cidr}", rule.traffic),
-        GroupPeer::Group { group, .. } => format!("{} {side} members of {group}", rule.traffic),
+        GroupPeer::Cidr(cidr) => sided(rule.direction, traffic, cidr),
+        GroupPeer::Group { group, .. } => {
+            sided(rule.direction, traffic, say!(MembersOf, group = group))
+        }
     }
 }
 
-/// Says that who has a member's address is another.
+/// Says besides that who has a member's address is another.
 pub(super) fn namesake(
-    rule: SecurityGroupRuleId,
-    group: SecurityGroupId,
+    why: Phrase,
+    (rule, group): (SecurityGroupRuleId, SecurityGroupId),
     member: Member,
     way: Direction,
     via: Option<Via>,
-) -> String {
-    let name = |via| match via {
-        Via::Interface(eni) => eni.to_string(),
-        Via::Peering(pcx) => pcx.to_string(),
+) -> Phrase {
+    let name = |via| -> Part {
+        match via {
+            Via::Interface(eni) => eni.into(),
+            Via::Peering(pcx) => pcx.into(),
+        }
     };
-    let verb = match way {
-        Direction::Ingress => "comes",
-        Direction::Egress => "leaves",
+    let there = name(member.via);
+    let (why, rule, group) = (Part::from(why), Part::from(rule), Part::from(group));
+    let phrase = match (via, way) {
+        (None, _) => say!(Namesake),
+        (Some(via), Direction::Ingress) => say!(NamesakeComes, here = name(via)),
+        (Some(via), Direction::Egress) => say!(NamesakeLeaves, here = name(via)),
     };
-    let here = via.map(|via| format!(", and the packet {verb} by {}", name(via)));
-    format!(
-        "; {rule} names {group}, whose member with that address is behind {}{}",
-        name(member.via),
-        here.unwrap_or_default()
-    )
+    phrase.with("why", why).with("rule", rule).with("group", group).with("there", there)
 }
 
 /// A packet as rules of a direction see it, to one of some ports.
-pub(super) fn packet(way: Direction, packet: &Packet, ports: &impl std::fmt::Display) -> String {
+pub(super) fn packet(way: Direction, packet: &Packet, ports: &impl std::fmt::Display) -> Phrase {
     let what = match packet.protocol {
         IpProtocol::TCP | IpProtocol::UDP => format!("{} {ports}", packet.protocol),
         IpProtocol::ICMP => format!("icmp type {}", packet.icmp_type),
         IpProtocol(number) => format!("protocol {number}"),
     };
-    format!("{what} {} {}", side(way), lookup::other_side(way, packet))
+    sided(way, what.into(), lookup::other_side(way, packet))
 }
 
-/// Says, for the end of a sentence, why no peering joins two VPCs; nothing where one does, or where
-/// the sentence said so already.
+/// Says why no peering joins two VPCs; nothing where one does, or where that was said already.
 pub(super) fn unjoined(
     world: &World,
     one: VpcId,
     other: VpcId,
-    said: &str,
+    said: &Phrase,
     now: Timestamp,
-) -> String {
+) -> Option<Phrase> {
     if one == other || [one, other].iter().any(|vpc| world.vpc(*vpc).is_none()) {
-        return String::new();
+        return None;
     }
     let mut waits = None;
     for peering in world.peerings_of(Key::Vpc(one)) {
@@ -81,15 +87,13 @@ pub(super) fn unjoined(
             continue;
         }
         if crate::plan::joins(world, peering) {
-            return String::new();
+            return None;
         }
         if peering.status(now) == PeeringStatus::PendingAcceptance {
             waits = Some(peering.id);
         }
     }
-    match waits.map(|pcx| format!("{pcx} is {}", PeeringStatus::PendingAcceptance.code())) {
-        Some(words) if said.contains(&words) => String::new(),
-        Some(words) => format!("; {words}"),
-        None => format!("; no peering joins {one} and {other}"),
-    }
+    let Some(pcx) = waits else { return Some(say!(Unjoined, one = one, other = other)) };
+    let waits = say!(PeeringIs, pcx = pcx, status = PeeringStatus::PendingAcceptance.code());
+    (!said.says(&waits)).then_some(waits)
 }

@@ -4,6 +4,7 @@ use super::{At, Dropped, Site, Stop, Walk};
 use crate::intent::{RuleIntent, Via};
 use crate::plan::{members_seen, rule_peer};
 use crate::reach::lookup::{self, AclPart};
+use crate::reach::phrase::{Phrase, say};
 use crate::reach::ports::Ports;
 use crate::reach::remedy::{self, Wanted};
 use crate::reach::{Component, ExplanationCode as Code, Leg, Ruling, words};
@@ -30,7 +31,8 @@ impl Walk<'_> {
                 (RuleIntent { traffic: r.traffic, peer: rule_peer(r.peer) }) == rule
             });
             if let Some((id, rule)) = named {
-                let because = format!("{id} of {group} allows {}", words::rule(rule));
+                let because =
+                    say!(RuleAllows, rule = id, group = group, traffic = words::rule(rule));
                 self.pass(Component { security_group_rule_id: Some(id), ..component }, because);
                 return Ok(());
             }
@@ -50,7 +52,7 @@ impl Walk<'_> {
         way: Direction,
         packet: &Packet,
         via: Option<Via>,
-    ) -> (Code, String, Option<SecurityGroupRuleId>) {
+    ) -> (Code, Phrase, Option<SecurityGroupRuleId>) {
         let (vpc, interface) = (&at.site.vpc, at.interface());
         let all = || {
             let groups = interface.groups.iter();
@@ -62,17 +64,22 @@ impl Walk<'_> {
             }
             GroupPeer::Group { .. } | GroupPeer::Cidr(_) => None,
         });
-        let direction = words::direction(way);
         if let Some((id, group)) = stale {
-            let because =
-                format!("{id} names {group}, whose members cannot be seen from {}", vpc.id);
+            let because = say!(StaleRule, rule = id, group = group, vpc = vpc.id);
             return (Code::UnknownPeeredSgs, because, Some(id));
         }
         if all().next().is_none() {
-            return (Code::SgHasNoRules, format!("there is no {direction} rule"), None);
+            let because = match way {
+                Direction::Ingress => say!(NoInboundRules),
+                Direction::Egress => say!(NoOutboundRules),
+            };
+            return (Code::SgHasNoRules, because, None);
         }
         let described = words::packet(way, packet, &packet.destination_port);
-        let mut because = format!("no {direction} rule allows {described}");
+        let mut because = match way {
+            Direction::Ingress => say!(NoInboundRule, packet = described),
+            Direction::Egress => say!(NoOutboundRule, packet = described),
+        };
         let mut namesakes = all().filter(|(_, (_, rule))| rule.traffic.matches(packet));
         let namesake = namesakes.find_map(|(_, (id, rule))| {
             let GroupPeer::Group { group, .. } = rule.peer else { return None };
@@ -82,7 +89,7 @@ impl Walk<'_> {
             Some((id, group, member))
         });
         if let Some((id, group, member)) = namesake {
-            because.push_str(&words::namesake(id, group, member, way, via));
+            because = words::namesake(because, (id, group), member, way, via);
         }
         (Code::EniSgRulesMismatch, because, namesake.map(|(id, ..)| id))
     }
@@ -107,7 +114,7 @@ impl Walk<'_> {
         let guard = site.intent.subnets.get(&subnet).and_then(|subnet| subnet.acl);
         let Some((id, intent)) = guard.and_then(|id| Some((id, site.intent.acls.get(&id)?))) else {
             let used = self.world.subnet(subnet).map(|subnet| subnet.acl);
-            self.pass(Component::acl(used, subnet), "everything may pass".to_owned());
+            self.pass(Component::acl(used, subnet), say!(EverythingPasses));
             return Ok(());
         };
         let acl = self.world.acl(id);
@@ -127,25 +134,20 @@ impl Walk<'_> {
         };
         let named = |parts: &[AclPart]| {
             let each = parts.iter().map(|part| part_words(way, packet, part, number(part)));
-            each.collect::<Vec<_>>().join("; ")
+            each.reduce(|one, other| say!(AndAlso, one = one, other = other))
         };
         if denied.is_empty() {
-            self.pass(component, named(&allowed));
+            self.pass(component, named(&allowed).unwrap_or_else(|| say!(EverythingPasses)));
             return Ok(());
         }
         let (mut passing, mut stopped) = (Ports::default(), Ports::default());
         allowed.iter().for_each(|part| passing.add(&part.ports));
         denied.iter().for_each(|part| stopped.add(&part.ports));
-        let named = named(&denied);
+        let Some(named) = named(&denied) else { return Ok(()) };
         let because = match self.leg {
             Leg::Forward => named,
-            Leg::Answer if passing.is_empty() => {
-                format!("the answer is stopped, and ACLs remember nothing: {named}")
-            }
-            Leg::Answer => format!(
-                "answers to the source ports {stopped} are stopped, and ACLs remember nothing: \
-                 {named}"
-            ),
+            Leg::Answer if passing.is_empty() => say!(AnswerStopped, why = named),
+            Leg::Answer => say!(AnswersStopped, ports = stopped.to_string(), why = named),
         };
         let wanted = self.wanted(way, packet, stopped.hull().unwrap_or(self.flow.source_ports));
         let denial = denied.iter().filter_map(number).min();
@@ -172,14 +174,19 @@ impl Walk<'_> {
 }
 
 /// What one entry of an ACL, or the denial at its end, does with a packet to some ports.
-fn part_words(way: Direction, packet: &Packet, part: &AclPart, number: Option<u16>) -> String {
-    let direction = words::direction(way);
-    match (number, part.entry) {
-        (Some(number), Some((_, entry))) => {
-            let verb = if entry.allow { "allows" } else { "denies" };
-            let side = words::side(way);
-            format!("{direction} entry {number} {verb} {} {side} {}", entry.traffic, entry.cidr)
-        }
-        _ => format!("no {direction} entry is for {}", words::packet(way, packet, &part.ports)),
+fn part_words(way: Direction, packet: &Packet, part: &AclPart, number: Option<u16>) -> Phrase {
+    if let (Some(number), Some((_, entry))) = (number, part.entry) {
+        let traffic = words::sided(way, words::traffic(entry.traffic), entry.cidr);
+        return match (way, entry.allow) {
+            (Direction::Ingress, true) => say!(InboundAllows, number = number, traffic = traffic),
+            (Direction::Ingress, false) => say!(InboundDenies, number = number, traffic = traffic),
+            (Direction::Egress, true) => say!(OutboundAllows, number = number, traffic = traffic),
+            (Direction::Egress, false) => say!(OutboundDenies, number = number, traffic = traffic),
+        };
+    }
+    let packet = words::packet(way, packet, &part.ports);
+    match way {
+        Direction::Ingress => say!(NoInboundEntry, packet = packet),
+        Direction::Egress => say!(NoOutboundEntry, packet = packet),
     }
 }

@@ -398,7 +398,7 @@ impl Town {
         let clash = |a: Cidr| other.blocks().any(|b| a.overlaps(b));
         let space_of = |vpc: &Vpc| world.space_of_vpc(vpc).is_some();
         let both = one.role.is_some() && other.role.is_some();
-        let words = hop.remedy.as_deref().unwrap_or_default();
+        let words = hop.remedy.as_ref().map(ToString::to_string).unwrap_or_default();
         // A space peers with only one of several VPCs with the same block.
         let taken = |own: &Vpc, space: &Vpc| {
             space_of(space)
