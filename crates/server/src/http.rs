@@ -10,6 +10,7 @@ pub(crate) mod loopback_only;
 pub(crate) mod operator;
 pub(crate) mod passwords;
 pub(crate) mod platform;
+pub(crate) mod probe;
 pub(crate) mod rate_limits;
 pub(crate) mod refusals;
 pub(crate) mod rendezvous;

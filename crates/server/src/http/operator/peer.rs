@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
-use model::{PeerAsk, Space, VpcId, World, plan_peer, plan_unpeer};
+use model::{PeerAsk, Rights, Space, VpcId, World, plan_peer, plan_unpeer};
 
 use super::answer::{Answer, Problem, Reply, internal, invalid};
 use super::context::Operator;
 use super::input::Asked;
-use super::viewer::Viewer;
+use super::viewer::rights_of;
 
 pub(super) async fn plan(
     Shared(operator): Shared<Operator>,
@@ -18,18 +18,18 @@ pub(super) async fn plan(
     asked: Result<Asked<api::PeerQuery>, Problem>,
 ) -> Answer<api::PeerPlan> {
     let state = &operator.state;
-    let viewer = Viewer::of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[])?;
     let Asked(query) = asked?;
     let (world, now) = (state.world(), state.clock.now());
     // A plan of a large VPC takes its time, and other requests must not wait for it.
-    let plan = tokio::task::spawn_blocking(move || answer(&world, &viewer, &query, now));
+    let plan = tokio::task::spawn_blocking(move || answer(&world, rights, &query, now));
     plan.await.map_err(internal)?.map(Reply).map_err(invalid)
 }
 
 /// The plan that somebody asks for.
 fn answer(
     world: &World,
-    viewer: &Viewer,
+    rights: Rights,
     query: &api::PeerQuery,
     now: model::Timestamp,
 ) -> Result<api::PeerPlan, String> {
@@ -37,10 +37,10 @@ fn answer(
         let shown: String = query.vpc.chars().take(64).collect();
         format!("'{shown}' is no id of a VPC (vpc-…)")
     })?;
-    let (space_vpc, space) = find_space(world, viewer, &query.space)?;
-    let owns_space = space.is_some() && viewer.owns_id(world, space_vpc);
-    let owns_vpc = viewer.owns_id(world, vpc);
-    if viewer.rights().operator && !owns_vpc {
+    let (space_vpc, space) = find_space(world, rights, &query.space)?;
+    let owns_space = space.is_some() && rights.owns_id(world, space_vpc);
+    let owns_vpc = rights.owns_id(world, vpc);
+    if rights.operator && !owns_vpc {
         return Err(format!("there is no {vpc}"));
     }
     if !owns_space && !owns_vpc {
@@ -59,7 +59,7 @@ fn answer(
         vpc,
         owns_space,
         owns_vpc,
-        rights: viewer.rights(),
+        rights,
         ports: &ports,
         to: &to,
         from: query.from.as_deref().filter(|kind| *kind != "all"),
@@ -86,18 +86,18 @@ fn answer(
 /// name for them, and whether a VPC exists is its owner's business until a peering shows it.
 fn find_space(
     world: &World,
-    viewer: &Viewer,
+    rights: Rights,
     text: &str,
 ) -> Result<(VpcId, Option<Arc<Space>>), String> {
     if let Ok(id) = text.parse::<VpcId>() {
-        let vpc = world.vpc(id).filter(|_| viewer.sees(world, id));
+        let vpc = world.vpc(id).filter(|_| rights.sees(world, id));
         let space = vpc.and_then(|vpc| world.space_of_vpc(vpc)).filter(|space| space.vpc == id);
         return match (vpc, space) {
             (Some(_), None) => Err(format!("{id} is not the VPC of a space")),
             (_, space) => Ok((id, space.cloned())),
         };
     }
-    match world.space_named(text).filter(|space| viewer.owns_id(world, space.vpc)) {
+    match world.space_named(text).filter(|space| rights.owns_id(world, space.vpc)) {
         Some(space) => Ok((space.vpc, Some(Arc::clone(space)))),
         None => Err(format!(
             "there is no space '{}' among yours; another's is named by the id of its VPC, which its \

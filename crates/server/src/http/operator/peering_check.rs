@@ -7,12 +7,12 @@ use std::str::FromStr;
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
 use model::fit::{Fit, HandedOut, Side};
-use model::{AccountId, Cidr, Region, Vpc, VpcId, World};
+use model::{AccountId, Cidr, Region, Rights, Vpc, VpcId, World};
 
 use super::answer::{Answer, Problem, Reply, invalid, missing};
 use super::context::Operator;
 use super::input::Asked;
-use super::viewer::Viewer;
+use super::viewer::rights_of;
 
 /// The most blocks in one list. A space has as many unavailable ones as it may have peers with five
 /// blocks each, and two more.
@@ -24,10 +24,10 @@ pub(super) async fn check(
     asked: Result<Asked<api::PeeringCheckQuery>, Problem>,
 ) -> Answer<api::PeeringCheck> {
     let state = &operator.state;
-    let viewer = Viewer::of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[])?;
     let Asked(query) = asked?;
     let world = state.world();
-    let vpc = find(&world, &viewer, &query)?;
+    let vpc = find(&world, rights, &query)?;
     let peer = handed_out(&query, vpc.region)?;
     let requester = Side::of(&world, vpc).for_owner(&world);
     Ok(Reply((&Fit::of(requester, Side::handed_out(peer))).into()))
@@ -36,7 +36,7 @@ pub(super) async fn check(
 /// Finds a VPC of whoever asks.
 fn find<'w>(
     world: &'w World,
-    viewer: &Viewer,
+    rights: Rights,
     query: &api::PeeringCheckQuery,
 ) -> Result<&'w Vpc, Problem> {
     let id: VpcId = parse("vpc", &query.vpc).map_err(invalid)?;
@@ -44,7 +44,7 @@ fn find<'w>(
     let region: Option<Region> = optional("region", query.region.as_deref())?;
     let meant = |vpc: &&Vpc| {
         vpc.role.is_none()
-            && viewer.owns(world, vpc)
+            && rights.owns(world, vpc)
             && account.is_none_or(|account| vpc.account == account)
             && region.is_none_or(|region| vpc.region == region)
     };
