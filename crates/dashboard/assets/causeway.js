@@ -166,7 +166,7 @@
       }
       fetching = true;
       try {
-        const answer = await fetch(location.pathname);
+        const answer = await fetch(location.pathname + location.search);
         if (answer.ok && !answer.redirected) take(await answer.text());
       } catch {
         // The source says that the connection is lost.

@@ -9,7 +9,8 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
 
-use causeway_dashboard::map::{Asked, English, Links, Map, Matrix, Viewer};
+use causeway_dashboard::map::{Asked, Map, Matrix};
+use causeway_dashboard::{Language, Viewer};
 use fixture::NOW;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -17,7 +18,7 @@ use flate2::write::GzEncoder;
 const ROUNDS: u32 = 10;
 
 fn main() {
-    let links = Links { base: "/dashboard".to_owned() };
+    let operator = Viewer { operator: true, ..Viewer::default() };
     for (spaces, accounts, vpcs, peerings) in
         [(3, 2, 10, 15), (20, 12, 60, 120), (100, 40, 500, 1000)]
     {
@@ -32,15 +33,15 @@ fn main() {
         ] {
             let asked = Asked::read(query);
             let make = || {
-                let map = Map::of(&world, &Viewer::operator(), &asked, NOW);
-                map.html(&asked, &English, &links)
+                let map = Map::of(&world, operator, &asked, NOW);
+                map.html(&asked, Language::English)
             };
             report(&format!("map, {vpcs} VPCs, {peerings} peerings, {what}"), make);
         }
         let asked = Asked::default();
         report(&format!("matrix, {vpcs} VPCs, {peerings} peerings"), || {
-            let matrix = Matrix::of(&world, &Viewer::operator(), &asked, NOW);
-            matrix.html(&asked, &English, &links, "23:04:12")
+            let matrix = Matrix::of(&world, operator, &asked, NOW);
+            matrix.html(&asked, Language::English)
         });
     }
 }

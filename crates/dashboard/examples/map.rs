@@ -6,19 +6,19 @@ mod fixture;
 
 use std::path::PathBuf;
 
-use causeway_dashboard::map::{Asked, English, Japanese, Links, Map, Matrix, Viewer, Words};
+use causeway_dashboard::map::{Asked, Map, Matrix};
+use causeway_dashboard::{Language, Viewer};
 use fixture::NOW;
 
 fn main() -> std::io::Result<()> {
     let directory = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".to_owned()));
-    let links = Links { base: "/dashboard".to_owned() };
     let small = fixture::small().world;
     let middle = fixture::large(12, 9, 60, 90).world;
     let large = fixture::large(100, 40, 500, 1000).world;
     let payments: model::VpcId = fixture::id(fixture::PAYMENTS);
     let team = Viewer { user: Some(fixture::uuid(1)), ..Viewer::default() };
-    let both = Viewer { accounts: [fixture::account(1)].into(), ..team.clone() };
-    let account = Viewer::account(fixture::account(1));
+    let both = Viewer { account: Some(fixture::account(1)), ..team };
+    let account = Viewer { account: Some(fixture::account(1)), ..Viewer::default() };
     let chosen = format!("from=spaces%2Fweb.1&to={payments}%2F10.64.0.10&port=8000");
     let passes = format!(
         "from=spaces%2Fweb.1&to={}%2F172.20.0.10&port=8000",
@@ -29,32 +29,33 @@ fn main() -> std::io::Result<()> {
         fixture::id::<model::VpcId>(fixture::ORDERS)
     );
     let group = format!("group=us-east-1%2F{}&open={payments}", fixture::account(0));
-    let all = Viewer::operator();
-    let pages: [(&str, &model::World, &Viewer, &str); 12] = [
-        ("small", &small, &both, ""),
-        ("chosen", &small, &both, &chosen),
-        ("passes", &small, &both, &passes),
-        ("beside", &small, &both, &beside),
-        ("team", &small, &team, ""),
-        ("account", &small, &account, ""),
-        ("unknown", &small, &account, "q=nothing+of+this"),
-        ("middle", &middle, &all, ""),
-        ("group", &middle, &all, &group),
-        ("large", &large, &all, ""),
-        ("search", &large, &all, "q=payments-07"),
-        ("stopped", &large, &all, "state=stopped"),
+    let all = Viewer { operator: true, ..Viewer::default() };
+    let pages: [(&str, &model::World, Viewer, &str); 12] = [
+        ("small", &small, both, ""),
+        ("chosen", &small, both, &chosen),
+        ("passes", &small, both, &passes),
+        ("beside", &small, both, &beside),
+        ("team", &small, team, ""),
+        ("account", &small, account, ""),
+        ("unknown", &small, account, "q=nothing+of+this"),
+        ("middle", &middle, all, ""),
+        ("group", &middle, all, &group),
+        ("large", &large, all, ""),
+        ("search", &large, all, "q=payments-07"),
+        ("stopped", &large, all, "state=stopped"),
     ];
     for (name, world, viewer, query) in pages {
         let asked = Asked::read(query);
         let map = Map::of(world, viewer, &asked, NOW);
         let matrix = Matrix::of(world, viewer, &asked, NOW);
-        for (language, words) in [("en", &English as &dyn Words), ("ja", &Japanese)] {
-            let html = map.html(&asked, words, &links);
-            std::fs::write(directory.join(format!("{name}.{language}.html")), html)?;
-            let html = map.attention(words, &links);
-            std::fs::write(directory.join(format!("{name}.{language}.aside")), html)?;
-            let html = matrix.html(&asked, words, &links, "23:04:12");
-            std::fs::write(directory.join(format!("{name}-matrix.{language}.html")), html)?;
+        for language in Language::ALL {
+            let code = language.code();
+            let html = map.html(&asked, language);
+            std::fs::write(directory.join(format!("{name}.{code}.html")), html)?;
+            let html = map.attention(language);
+            std::fs::write(directory.join(format!("{name}.{code}.aside")), html)?;
+            let html = matrix.html(&asked, language);
+            std::fs::write(directory.join(format!("{name}-matrix.{code}.html")), html)?;
         }
     }
     Ok(())

@@ -6,8 +6,12 @@ use sha2::{Digest, Sha256};
 use crate::paths;
 
 /// The style sheet.
-pub(crate) static STYLE: Asset =
-    Asset::new("style", "css", "text/css; charset=utf-8", include_bytes!("../assets/causeway.css"));
+pub(crate) static STYLE: Asset = Asset::new(
+    "style",
+    "css",
+    "text/css; charset=utf-8",
+    concat!(include_str!("../assets/causeway.css"), include_str!("../assets/map.css")).as_bytes(),
+);
 /// The script. Pages work without it, but for what says otherwise.
 pub(crate) static SCRIPT: Asset = Asset::new(
     "script",

@@ -21,7 +21,7 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// What every form sends back, so that the server knows it for its own.
     pub form_token: &'a str,
-    /// The path of the page, to come back to it.
+    /// The path of the page, to come back to it; with its query, where that says what is shown.
     pub path: &'a str,
 }
 

@@ -1,5 +1,10 @@
 //! The English texts.
 
+mod map;
+mod why;
+
+use self::map::MAP;
+use self::why::WHY;
 use crate::texts::Texts;
 
 /// The English texts.
@@ -270,4 +275,6 @@ pub(crate) static ENGLISH: Texts = Texts {
     cancel: "Cancel",
     reject_note: "Rejecting tells the requester. They can ask again.",
     no_right_key: "This access key may change nothing, and nothing was done.",
+    map: MAP,
+    why: WHY,
 };

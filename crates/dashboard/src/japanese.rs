@@ -1,5 +1,12 @@
 //! The Japanese texts.
 
+mod map;
+mod why;
+mod wordings;
+
+use self::map::MAP;
+use self::why::WHY;
+pub(crate) use self::wordings::wording;
 use crate::texts::Texts;
 
 /// The Japanese texts.
@@ -270,4 +277,6 @@ pub(crate) static JAPANESE: Texts = Texts {
     cancel: "キャンセル",
     reject_note: "拒否はリクエスト元に通知されます。再度のリクエストは可能です。",
     no_right_key: "このアクセスキーには変更の権限がないため、何も行っていません。",
+    map: MAP,
+    why: WHY,
 };

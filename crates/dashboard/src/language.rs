@@ -1,7 +1,9 @@
 //! The languages of the pages.
 
+use model::Wording;
+
 use crate::english::ENGLISH;
-use crate::japanese::JAPANESE;
+use crate::japanese::{self, JAPANESE};
 use crate::texts::Texts;
 
 /// A language of the pages.
@@ -47,6 +49,14 @@ impl Language {
         best.map_or(Self::default(), |(_, language)| language)
     }
 
+    /// A sentence of the rules about packets in it.
+    pub(crate) const fn wording(self, wording: Wording) -> &'static str {
+        match self {
+            Self::English => wording.english(),
+            Self::Japanese => japanese::wording(wording),
+        }
+    }
+
     /// The texts in it.
     pub(crate) const fn texts(self) -> &'static Texts {
         match self {
@@ -68,6 +78,10 @@ mod tests {
             .collect()
     }
 
+    fn is_japanese(text: &str) -> bool {
+        text.chars().any(|c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}'))
+    }
+
     #[test]
     fn every_text_is_there_in_both_languages_with_the_same_places() {
         let (english, japanese) = (ENGLISH.all(), JAPANESE.all());
@@ -87,9 +101,6 @@ mod tests {
 
     #[test]
     fn the_english_has_no_japanese_and_the_japanese_has_its_own() {
-        let is_japanese = |text: &str| {
-            text.chars().any(|c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}'))
-        };
         for (name, text) in ENGLISH.all() {
             assert!(!is_japanese(text) || name == "other_name", "{name}: {text}");
         }
@@ -107,9 +118,29 @@ mod tests {
             "other_name",
             "moments",
             "date_time",
+            "a_vpc",
+            "dynos",
+            "legend_moving",
+            "at_place",
+            "picture",
+            "total",
+            "so_many",
+            "a_space",
         ];
         for (name, text) in JAPANESE.all() {
             assert!(is_japanese(text) || same.contains(&name), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_the_rules_say_has_the_same_places_in_both_languages() {
+        // These have nothing but places and signs.
+        let plain = [Wording::Code, Wording::AndAlso];
+        for wording in Wording::ALL {
+            let [english, japanese] = Language::ALL.map(|language| language.wording(*wording));
+            assert_eq!(places(english), places(japanese), "{wording:?}");
+            assert!(!is_japanese(english), "{wording:?}");
+            assert!(is_japanese(japanese) || plain.contains(wording), "{wording:?}");
         }
     }
 

@@ -8,6 +8,7 @@
 
 #![warn(unreachable_pub)]
 
+mod answer;
 mod ask;
 mod assets;
 mod context;
@@ -24,8 +25,11 @@ mod network;
 mod paths;
 mod peerings;
 mod problem;
+mod question;
 mod refusal;
+mod remedies;
 mod review;
+mod said;
 mod shell;
 mod sign_in;
 #[cfg(test)]
@@ -34,6 +38,7 @@ mod texts;
 mod viewer;
 mod vpc;
 mod waiting;
+mod why;
 
 pub use ask::{Asked, Typed, Unreadable, ask};
 /// Why a page cannot be made: a defect of its template.
@@ -45,15 +50,19 @@ pub use home::home;
 pub use language::Language;
 pub use network::{Told, network};
 pub use paths::{
-    ASSETS as ASSETS_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH,
-    PREFERENCES as PREFERENCES_PATH, SIGN_IN as SIGN_IN_PATH, SIGN_OUT as SIGN_OUT_PATH,
-    ask as ask_path, destroy as destroy_path, network as network_path, review as review_path,
-    vpc as vpc_path,
+    ASSETS as ASSETS_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH, MAP as MAP_PATH,
+    MATRIX as MATRIX_PATH, PREFERENCES as PREFERENCES_PATH, SIGN_IN as SIGN_IN_PATH,
+    SIGN_OUT as SIGN_OUT_PATH, WHY as WHY_PATH, ask as ask_path, destroy as destroy_path,
+    has_query, network as network_path, review as review_path, vpc as vpc_path,
 };
 pub use peerings::state_shown;
 pub use problem::{Problem, problem};
+pub use question::{Protocol, Question, Unanswered};
 pub use refusal::Refusal;
+pub use remedies::{Asked as RemedyAsked, remedy_asked};
 pub use review::review;
+pub use said::{CommandWords, HopWords, verdict_words};
 pub use sign_in::{Challenge, PURPOSE, SERVICE, SignIn, Trouble, Way, sign_in, way_back};
 pub use viewer::Viewer;
 pub use vpc::vpc;
+pub use why::{Came, Probed, why};

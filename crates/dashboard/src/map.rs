@@ -12,6 +12,7 @@ mod lanes;
 mod links;
 mod matrix;
 mod narrow;
+mod page;
 mod pane;
 mod rows;
 mod scene;
@@ -22,16 +23,13 @@ mod table;
 mod tests;
 mod text;
 mod trace;
-mod viewer;
 mod wide;
 mod words;
 mod world;
 
-pub use asked::{Asked, GroupId, Protocol};
-pub use links::Links;
+pub use asked::{Asked, GroupId};
 pub use matrix::{Cell, Head, Matrix, Part};
+pub use page::{map, matrix};
 pub use scene::{
     Chosen, End, Health, Kind, Map, Node, Passage, Peering, Place, Point, Sign, Subnet, SubnetRole,
 };
-pub use viewer::Viewer;
-pub use words::{English, Japanese, Words};

@@ -98,19 +98,44 @@ pub(crate) fn icon(symbol: &'static str) -> Markup {
 impl From<&str> for Markup {
     /// Text, which is escaped.
     fn from(text: &str) -> Self {
-        let mut escaped = String::with_capacity(text.len());
-        for c in text.chars() {
-            match c {
-                '&' => escaped.push_str("&amp;"),
-                '<' => escaped.push_str("&lt;"),
-                '>' => escaped.push_str("&gt;"),
-                '"' => escaped.push_str("&quot;"),
-                '\'' => escaped.push_str("&#39;"),
-                c => escaped.push(c),
-            }
-        }
-        Self(escaped)
+        Self(escaped(text))
     }
+}
+
+impl Markup {
+    /// HTML that was made elsewhere in this crate, with everything from outside escaped.
+    pub(crate) fn made(html: String) -> Self {
+        Self(html)
+    }
+}
+
+/// Writes a text so that it is one, in an element as in an attribute. What no page should hold, as
+/// control characters and those that turn the direction of what follows, is replaced.
+pub(crate) fn escape(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if is_replaced(c) => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+}
+
+/// Whether a character is one that no page should hold.
+pub(crate) fn is_replaced(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+        || c.is_control() && c != '\n'
+}
+
+/// The same as a string.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape(&mut out, text);
+    out
 }
 
 impl From<String> for Markup {
@@ -178,23 +203,37 @@ pub(crate) fn time(datetime: &str, title: &str, shown: &str, sign: Option<Sign>)
 
 /// Fills the places of a text. A place that nothing is given for stays empty.
 pub(crate) fn fill(text: &str, pieces: &[(&str, Markup)]) -> Markup {
+    let pieces = pieces.iter().map(|(place, piece)| (*place, &*piece.0));
+    Markup(filled(text, pieces, escape))
+}
+
+/// The same as plain text, which is yet to be escaped.
+pub(crate) fn fill_text(text: &str, pieces: &[(&str, &str)]) -> String {
+    filled(text, pieces.iter().copied(), |out, text| out.push_str(text))
+}
+
+fn filled<'p>(
+    text: &str,
+    pieces: impl Iterator<Item = (&'p str, &'p str)> + Clone,
+    write: impl Fn(&mut String, &str),
+) -> String {
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, from)) = rest.split_once('{') {
-        let _ = write!(filled, "{}", Markup::from(before));
+        write(&mut filled, before);
         let Some((name, after)) = from.split_once('}') else {
             rest = from;
             break;
         };
-        let piece = pieces.iter().find(|(place, _)| *place == name);
+        let piece = pieces.clone().find(|(place, _)| *place == name);
         debug_assert!(piece.is_some(), "nothing fills {{{name}}} of '{text}'");
         if let Some((_, piece)) = piece {
-            filled.push_str(&piece.0);
+            filled.push_str(piece);
         }
         rest = after;
     }
-    let _ = write!(filled, "{}", Markup::from(rest));
-    Markup(filled)
+    write(&mut filled, rest);
+    filled
 }
 
 /// A button that copies a value, for browsers with a script.
@@ -220,7 +259,9 @@ pub(crate) fn command(t: &Texts, arguments: &[&str]) -> Markup {
     let mut shown = String::new();
     for (n, argument) in arguments.iter().enumerate() {
         let space = if n == 0 { "" } else { " " };
-        let _ = write!(shown, "{space}<span>{}</span>", Markup::from(*argument));
+        // A long list breaks between its items.
+        let argument = escaped(argument).replace(',', ",<wbr>");
+        let _ = write!(shown, "{space}<span>{argument}</span>");
     }
     let label = Markup::from(t.copy_command);
     let line = Markup::from(arguments.join(" "));
@@ -253,6 +294,21 @@ mod tests {
             assert!(!piece.contains("<script"), "{piece}");
             assert!(piece.contains(shown), "{piece}");
         }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn escaped_text_has_no_markup(text in proptest::prelude::any::<String>()) {
+            let safe = escaped(&text);
+            proptest::prop_assert!(!safe.contains(['<', '>', '"', '\'']));
+            proptest::prop_assert!(!safe.chars().any(|c| c.is_control() && c != '\n'));
+        }
+    }
+
+    #[test]
+    fn what_no_page_should_hold_is_replaced() {
+        let shown = Markup::from("a\u{202e}b\u{7}c").to_string();
+        assert_eq!(shown, "a\u{fffd}b\u{fffd}c");
     }
 
     #[test]

@@ -75,6 +75,11 @@ pub(crate) fn date_time(t: &Texts, at: Timestamp) -> String {
     t.date_time.replace("{date}", &date(t, at)).replace("{time}", &format!("{hour}:{minute}"))
 }
 
+/// The time of a day: `19:57:33`.
+pub(crate) fn clock(at: Timestamp) -> String {
+    at.to_seconds_string().get(11..19).unwrap_or_default().to_owned()
+}
+
 /// A countdown: what is left, with the exact time behind it, and a sign if it needs care soon.
 pub(crate) fn countdown(t: &Texts, until: Timestamp, now: Timestamp) -> Markup {
     let left = until.since(now);

@@ -1,6 +1,6 @@
 //! The addresses of the pages.
 
-use model::{PcxId, Space, Vpc};
+use model::{PcxId, Space, Vpc, VpcId};
 
 /// The first page, and what all others lie under.
 pub const HOME: &str = "/dashboard";
@@ -15,20 +15,52 @@ pub const EVENTS: &str = "/dashboard/events";
 /// What the files of the pages lie under.
 pub const ASSETS: &str = "/dashboard/assets";
 
+/// The events that tell of changes of a page, which is an address with its query.
+pub(crate) fn events_of(page: &str) -> String {
+    let page: String = form_urlencoded::byte_serialize(page.as_bytes()).collect();
+    format!("{EVENTS}?page={page}")
+}
+
+/// Whether what a page shows depends on the query of its address.
+pub fn has_query(path: &str) -> bool {
+    [MAP, MATRIX, WHY].contains(&path)
+}
+
+/// The map.
+pub const MAP: &str = "/dashboard/map";
+/// The matrix: the map as a table.
+pub const MATRIX: &str = "/dashboard/map/matrix";
+/// Why packets pass between two ends, or not.
+pub const WHY: &str = "/dashboard/why";
+
 /// A space.
 pub(crate) fn space(space: &Space) -> String {
+    space_named(&space.name)
+}
+
+fn space_named(name: &str) -> String {
     // Names have letters, digits and hyphens.
-    format!("{HOME}/spaces/{}/", space.name)
+    format!("{HOME}/spaces/{name}/")
 }
 
 /// The network of a space.
 pub fn network(of: &Space) -> String {
-    format!("{}network", space(of))
+    network_named(&of.name)
+}
+
+/// The same by the space's name.
+pub(crate) fn network_named(space: &str) -> String {
+    format!("{}network", space_named(space))
 }
 
 /// The review of a request.
 pub fn review(of: &Space, peering: PcxId) -> String {
-    format!("{}peerings/{peering}", space(of))
+    review_named(&of.name, peering)
+}
+
+/// The same by the space's name.
+pub(crate) fn review_named(space: &str, peering: PcxId) -> String {
+    format!("{}peerings/{peering}", space_named(space))
 }
 
 /// The question before a peering is destroyed.
@@ -38,7 +70,12 @@ pub fn destroy(of: &Space, peering: PcxId) -> String {
 
 /// A VPC.
 pub fn vpc(of: &Vpc) -> String {
-    format!("{HOME}/vpcs/{}", of.id)
+    vpc_of(of.id)
+}
+
+/// The same by the VPC's id.
+pub(crate) fn vpc_of(id: VpcId) -> String {
+    format!("{HOME}/vpcs/{id}")
 }
 
 /// The form by which a VPC's owner asks for a peering.

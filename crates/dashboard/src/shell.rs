@@ -81,13 +81,23 @@ impl<'a> Shell<'a> {
             style: STYLE.path(),
             script: SCRIPT.path(),
             icon: ICON.path(),
-            events: format!("{}?page={}", paths::EVENTS, of.path),
+            events: paths::events_of(of.path),
             who: who(of),
             spaces: spaces.collect(),
             vpcs: vpcs.take(MOST_VPCS).collect(),
             may_add_account: viewer.account.is_none() && !viewer.operator,
             may_add_user: viewer.user.is_none() && !viewer.operator,
         }
+    }
+
+    /// Whether the page is the map, or its matrix.
+    pub(crate) fn is_on_map(&self) -> bool {
+        self.path.starts_with(paths::MAP)
+    }
+
+    /// Whether the page is that of why packets pass.
+    pub(crate) fn is_on_why(&self) -> bool {
+        self.path.starts_with(paths::WHY)
     }
 
     /// The theme that a press of the button leads to: the system's, then light, then dark.

@@ -1,5 +1,6 @@
 //! The pages, made from worlds that the rules make.
 
+mod flows;
 mod stage;
 
 use std::time::Duration;
@@ -13,6 +14,8 @@ use crate::*;
 fn check(page: &str) {
     // The script fills these two.
     let page = page.replace("{time}", "").replace("data-waiting=\"{n} ", "").replace(" {n} ", "");
+    // Rules in the short form of the `aws` client.
+    let page = page.replace("{CidrIp=", "").replace("},", "").replace("}]", "");
     for wrong in ["{", "}", "&amp;lt;", "&amp;amp;", " style=", "javascript:", "onclick"] {
         assert!(!page.contains(wrong), "'{wrong}' is in {page}");
     }
@@ -45,6 +48,11 @@ fn pages(stage: &Stage, viewer: Viewer, language: Language) -> Vec<String> {
             pages.push(stage.destroy(seen, peering.id, None, ""));
         }
     }
+    for query in ["", "q=10.", "q=nothing-is-called-so", "state=pending"] {
+        pages.push(stage.map(seen, query));
+    }
+    pages.push(stage.matrix(seen, "port=80&peered=1"));
+    pages.push(stage.why(seen, &Question::default(), Came::Nothing));
     pages.push(stage.problem(seen, &Problem::NotFound));
     pages.push(stage.problem(seen, &Problem::Failed("The disk is full.".to_owned())));
     for way in Way::ALL {

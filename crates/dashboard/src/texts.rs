@@ -3,25 +3,17 @@
 //! A text may have places such as `{block}`, which `markup::fill` fills. The compiler sees that no
 //! language lacks a text, a test that no text lacks a place.
 
-macro_rules! texts {
-    ($($name:ident)*) => {
-        /// Every text of the pages in one language.
-        #[derive(Debug)]
-        pub(crate) struct Texts {
-            $(pub(crate) $name: &'static str,)*
-        }
+mod form;
+mod map;
+mod why;
 
-        #[cfg(test)]
-        impl Texts {
-            /// The texts with their names.
-            pub(crate) fn all(&self) -> Vec<(&'static str, &'static str)> {
-                vec![$((stringify!($name), self.$name),)*]
-            }
-        }
-    };
-}
+use self::form::form;
+pub(crate) use self::map::MapTexts;
+pub(crate) use self::why::WhyTexts;
 
-texts! {
+form! {
+    /// Every text of the pages in one language.
+    Texts {
     // The language itself, and the name of the other one in that language.
     lang other_lang other_name
 
@@ -101,4 +93,8 @@ texts! {
     unreadable_account unreadable_block check_unknown check_does_not_fit check_fits free_blocks
     ask asking check cancel reject_note
     no_right_key
+    } {
+        map: MapTexts,
+        why: WhyTexts,
+    }
 }

@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use model::{AccountId, Caller, Key, Role, Scope, Space, Tags, UserId, Vpc, VpcId, World};
+use model::{
+    AccountId, Act, Caller, Key, Rights, Role, Scope, Space, Tags, UserId, Vpc, VpcId, World,
+};
 
 /// Who looks at a page. One session may speak for a user and for an account, as one person may have
 /// both sides.
@@ -29,6 +31,29 @@ impl Viewer {
     pub fn account_caller(self, region: model::Region) -> Option<Caller> {
         let account = self.account?;
         Some(Caller::Account { scope: Scope { account, region }, read_only: self.read_only })
+    }
+
+    /// What they can prove to be, for what the model decides on sight.
+    pub fn rights(self) -> Rights {
+        Rights {
+            operator: self.operator,
+            user: self.user,
+            account: self.account.map(|account| (account, self.read_only)),
+        }
+    }
+
+    /// As whom they would do something; `None` where it is another's to do.
+    pub(crate) fn caller_of(self, world: &World, act: &Act) -> Option<Caller> {
+        match act {
+            Act::Ec2 { of, .. } => {
+                let own = self.vpc(world, *of).filter(|vpc| self.account == Some(vpc.account))?;
+                self.account_caller(own.region)
+            }
+            Act::Accept { space, .. } | Act::Destroy { space, .. } | Act::Limit { space, .. } => {
+                self.role_in(world, world.space(*space)?)?;
+                self.platform_caller()
+            }
+        }
     }
 
     /// What they are in the team of a space; `None` where the space is not there for them.
@@ -92,5 +117,10 @@ pub(crate) fn vpc_name(vpc: &Vpc) -> String {
 
 /// The name that somebody gave something of theirs, or its id.
 pub(crate) fn name_in(tags: &Tags, id: impl Display) -> String {
-    tags.get("Name").filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| id.to_string())
+    given_name(tags).map_or_else(|| id.to_string(), str::to_owned)
+}
+
+/// The name that somebody gave something, if they gave it one.
+pub(crate) fn given_name(tags: &Tags) -> Option<&str> {
+    tags.get("Name").map(|name| name.trim()).filter(|name| !name.is_empty())
 }

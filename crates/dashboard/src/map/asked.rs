@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use model::{AccountId, Region, VpcId};
 
 use super::scene::Sign;
+use crate::question::{Protocol, Question};
 
 /// The most things that can be open at a time.
 const MOST_OPEN: usize = 64;
@@ -42,32 +43,6 @@ pub struct Asked {
     pub part: (u16, u16),
 }
 
-/// A protocol that can be asked about.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Protocol {
-    /// TCP.
-    #[default]
-    Tcp,
-    /// UDP.
-    Udp,
-    /// ICMP's echo.
-    Icmp,
-}
-
-impl Protocol {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Icmp];
-
-    /// The protocol's name in the page's address.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Icmp => "icmp",
-        }
-    }
-}
-
 /// The states by which peerings can be asked for, with their names in the query.
 pub(super) const STATES: [(Sign, &str); 5] = [
     (Sign::Bad, "stopped"),
@@ -96,8 +71,7 @@ impl Asked {
                 "from" => asked.from = some(text),
                 "to" => asked.to = some(text),
                 "protocol" => {
-                    let known = Protocol::ALL.into_iter().find(|p| p.name() == text);
-                    asked.protocol = known.unwrap_or_default();
+                    asked.protocol = Protocol::find(text).unwrap_or_default();
                 }
                 "port" => asked.port = text.parse().ok(),
                 "reversed" => asked.reversed = text == "1",
@@ -180,6 +154,22 @@ impl Asked {
             asked.to = Some(end.to_owned());
         }
         asked
+    }
+
+    /// What is asked of the two ends; nothing unless both are chosen.
+    pub(super) fn question(&self) -> Option<Question> {
+        let (from, to) = (self.from.clone()?, self.to.clone()?);
+        Some(Question { from, to, protocol: self.protocol, port: self.port })
+    }
+
+    /// The same the other way round.
+    pub(super) fn swapped(&self) -> Self {
+        Self { from: self.to.clone(), to: self.from.clone(), ..self.clone() }
+    }
+
+    /// The same without ends.
+    pub(super) fn without_ends(&self) -> Self {
+        Self { from: None, to: None, ..self.clone() }
     }
 
     /// The same without what only the matrix is asked.

@@ -1,12 +1,12 @@
 //! Verdicts on packets for the map and the matrix, with bounded work.
 
 use model::{
-    DynoState, Endpoint, Eni, Flow, InstanceState, IpProtocol, Key, Leg, Ruling, Timestamp, VpcId,
-    WorkloadId, World, reach,
+    DynoState, Endpoint, Eni, Flow, InstanceState, Key, Leg, Ruling, Timestamp, VpcId, WorkloadId,
+    World, reach,
 };
 
-use super::asked::Protocol;
 use super::scene::{Passage, Place};
+use crate::question::Protocol;
 
 /// The most ends of a network that are looked at.
 pub(super) const MOST_ENDS: usize = 64;
@@ -53,12 +53,7 @@ impl Judge<'_> {
     }
 
     fn flow(&self, from: Endpoint, to: Endpoint) -> Flow {
-        let protocol = match self.protocol {
-            Protocol::Tcp => IpProtocol::TCP,
-            Protocol::Udp => IpProtocol::UDP,
-            Protocol::Icmp => IpProtocol::ICMP,
-        };
-        Flow::new(from, to, protocol, self.port)
+        Flow::new(from, to, self.protocol.number(), self.port)
     }
 
     /// Looks at no more than `most` flows from some ends to others, each end as often as any other.

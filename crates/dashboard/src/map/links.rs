@@ -1,63 +1,48 @@
-//! The addresses that the map leads to.
+//! The addresses that the map leads to. Each is of a page that is there for the viewer.
+
+use std::collections::BTreeMap;
 
 use model::{PcxId, VpcId};
 
-use super::asked::{Asked, Protocol};
-use super::scene::{Kind, Node};
+use super::asked::Asked;
+use super::scene::{Kind, Node, Peering};
+use crate::paths;
 
-/// Where the pages are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Links {
-    /// What every page's path begins with: `/dashboard`.
-    pub base: String,
+/// The map, with what is asked of it.
+pub(super) fn map(asked: &Asked) -> String {
+    with_query(paths::MAP, &asked.of_map().write())
 }
 
-impl Links {
-    /// The map, with what is asked of it.
-    pub fn map(&self, asked: &Asked) -> String {
-        self.with_query("map", &asked.of_map())
-    }
+/// The matrix, with what is asked of it.
+pub(super) fn matrix(asked: &Asked) -> String {
+    with_query(paths::MATRIX, &asked.write())
+}
 
-    /// The matrix, with what is asked of it.
-    pub fn matrix(&self, asked: &Asked) -> String {
-        self.with_query("map/matrix", asked)
-    }
+fn with_query(page: &str, query: &str) -> String {
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{page}{mark}{query}")
+}
 
-    fn with_query(&self, page: &str, asked: &Asked) -> String {
-        let query = asked.write();
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}/{page}{mark}{query}", self.base)
-    }
+/// The page of a space or a VPC; none for what is another's.
+pub(super) fn node(node: &Node) -> Option<String> {
+    let page = || match node.kind {
+        Kind::Space => paths::network_named(&node.name),
+        Kind::Vpc => paths::vpc_of(node.id),
+    };
+    node.own.then(page)
+}
 
-    /// The page of a space or a VPC.
-    pub fn node(&self, node: &Node) -> String {
-        match node.kind {
-            Kind::Space => {
-                let name: String = form_urlencoded::byte_serialize(node.name.as_bytes()).collect();
-                format!("{}/spaces/{name}", self.base)
-            }
-            Kind::Vpc => self.vpc(node.id),
-        }
-    }
+/// The page of a peering between two nodes: its review for who sees the space, else the VPC that has
+/// it; none where both are another's.
+pub(super) fn peering(id: PcxId, ends: &[&Node]) -> Option<String> {
+    let own = |kind| ends.iter().find(|node| node.own && node.kind == kind);
+    let review = own(Kind::Space).map(|space| paths::review_named(&space.name, id));
+    review.or_else(|| own(Kind::Vpc).map(|vpc| paths::vpc_of(vpc.id)))
+}
 
-    /// The page of a VPC.
-    pub fn vpc(&self, id: VpcId) -> String {
-        format!("{}/vpcs/{id}", self.base)
-    }
-
-    /// The page of a peering.
-    pub fn peering(&self, id: PcxId) -> String {
-        format!("{}/peerings/{id}", self.base)
-    }
-
-    /// The page that says why packets pass between two ends, or not.
-    pub fn why(&self, from: &str, to: &str, protocol: Protocol, port: Option<u16>) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("from", from).append_pair("to", to);
-        query.append_pair("protocol", protocol.name());
-        if let Some(port) = port {
-            query.append_pair("port", &port.to_string());
-        }
-        format!("{}/why?{}", self.base, query.finish())
-    }
+/// The same by the nodes that the map knows.
+pub(super) fn of_peering(peering: &Peering, nodes: &BTreeMap<VpcId, &Node>) -> Option<String> {
+    let ends: Vec<&Node> =
+        peering.ends().iter().filter_map(|vpc| nodes.get(vpc).copied()).collect();
+    self::peering(peering.id, &ends)
 }

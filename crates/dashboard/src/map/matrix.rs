@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Cidr, Endpoint, Key, PeeringStatus, Timestamp, VpcId, World};
 
-use super::asked::{Asked, Protocol};
+use super::asked::Asked;
 use super::judge::{Count, Judge, MOST_ENDS, ends, is_shown};
 use super::scene::{Kind, Map, Node, Peering, Sign};
-use super::viewer::Viewer;
+use crate::question::Protocol;
+use crate::viewer::Viewer;
 
 /// The most rows and the most columns of a page.
 const ROWS: usize = 40;
@@ -91,7 +92,7 @@ impl Matrix {
     /// The part of the matrix that is asked for, as a viewer sees it. However large the world is,
     /// no more than a page of cells is made, and for all of them together a thousand flows are
     /// looked at: of a cell with more than its share, so many are picked evenly.
-    pub fn of(world: &World, viewer: &Viewer, asked: &Asked, now: Timestamp) -> Self {
+    pub fn of(world: &World, viewer: Viewer, asked: &Asked, now: Timestamp) -> Self {
         let plain =
             Asked { open: BTreeSet::new(), port: None, from: None, to: None, ..asked.clone() };
         let map = Map::of(world, viewer, &plain, now);

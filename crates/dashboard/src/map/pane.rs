@@ -1,38 +1,44 @@
 //! The box of the map on its page: the bar above, both pictures, and the legend below.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use model::VpcId;
+
 use super::asked::{Asked, STATES};
-use super::links::Links;
+use super::links;
 use super::narrow::narrow;
-use super::scene::{Kind, Map, Peering, Sign};
+use super::scene::{Kind, Map, Node, Peering, Sign};
 use super::select::{Shown, What};
 use super::svg::Pen;
-use super::text::escaped;
 use super::wide::wide;
 use super::words::Words;
+use crate::language::Language;
+use crate::markup::escaped;
 
 /// The most peerings that the lists beside the map name.
 const MOST_LISTED: usize = 20;
 
 impl Map {
     /// The box with the map: search, pictures and legend, as HTML.
-    pub fn html(&self, asked: &Asked, words: &dyn Words, links: &Links) -> String {
+    pub fn html(&self, asked: &Asked, language: Language) -> String {
+        let words = Words::of(language);
         let shown = Shown::of(self, asked);
         let mut out = String::from("<div class=\"box\">");
-        self.bar(&mut out, &shown, asked, words, links);
+        self.bar(&mut out, &shown, asked, words);
         if shown.items.is_empty() {
             let text = match self.nodes.is_empty() {
-                true => words.nothing().to_owned(),
+                true => words.t.nothing.to_owned(),
                 false => words.nothing_found(&asked.query),
             };
             let _ = write!(out, "<p class=\"empty\">{}</p></div>", escaped(&text));
             return out;
         }
         out.push_str("<div class=\"pane\" tabindex=\"0\" role=\"region\" aria-label=\"");
-        out.push_str(&escaped(words.map()));
+        out.push_str(&escaped(words.t.map));
         out.push_str("\">");
-        let pen = Pen { map: self, shown: &shown, asked, words, links, narrow: false };
+        let nodes = self.by_id();
+        let pen = Pen { map: self, shown: &shown, asked, words, nodes: &nodes, narrow: false };
         out.push_str(&pen.draw(&wide(self, &shown)));
         out.push_str(&Pen { narrow: true, ..pen }.draw(&narrow(self, &shown)));
         out.push_str("</div>");
@@ -42,20 +48,22 @@ impl Map {
     }
 
     /// How much is on the map, in words: for the head of its page.
-    pub fn summary(&self, words: &dyn Words) -> String {
-        let of = |kind| self.nodes.iter().filter(|node| node.kind == kind).count();
-        let regions: std::collections::BTreeSet<_> =
-            self.nodes.iter().map(|node| node.region).collect();
-        words.picture(regions.len(), of(Kind::Space), of(Kind::Vpc), self.peerings.len())
+    pub fn summary(&self, language: Language) -> String {
+        Words::of(language).summary(self)
+    }
+
+    fn by_id(&self) -> BTreeMap<VpcId, &Node> {
+        self.nodes.iter().map(|node| (node.id, node)).collect()
     }
 
     /// Lists of what does not work and of what waits, as HTML; empty where nothing does.
-    pub fn attention(&self, words: &dyn Words, links: &Links) -> String {
+    pub fn attention(&self, language: Language) -> String {
+        let words = Words::of(language);
         let mut out = String::new();
         let is_bad = |sign| sign == Sign::Bad;
         let is_waiting = |sign| matches!(sign, Sign::Waiting | Sign::Warning);
-        self.list(&mut out, (words.broken(), Sign::Bad), is_bad, words, links);
-        self.list(&mut out, (words.waits(), Sign::Waiting), is_waiting, words, links);
+        self.list(&mut out, (words.t.broken, Sign::Bad), is_bad, words);
+        self.list(&mut out, (words.t.waits, Sign::Waiting), is_waiting, words);
         out
     }
 
@@ -64,16 +72,14 @@ impl Map {
         out: &mut String,
         (head, sign): (&str, Sign),
         is: impl Fn(Sign) -> bool,
-        words: &dyn Words,
-        links: &Links,
+        words: Words,
     ) {
         let mut list: Vec<&Peering> = self.peerings.iter().filter(|p| is(p.sign())).collect();
         if list.is_empty() {
             return;
         }
-        let names: std::collections::BTreeMap<_, _> =
-            self.nodes.iter().map(|node| (node.id, &*node.name)).collect();
-        let name = |vpc| names.get(&vpc).copied().unwrap_or_default();
+        let nodes = self.by_id();
+        let name = |vpc| nodes.get(&vpc).map(|node| &*node.name).unwrap_or_default();
         list.sort_by_key(|p| (std::cmp::Reverse(p.sign()), name(p.requester), p.id));
         let _ = write!(
             out,
@@ -86,32 +92,24 @@ impl Map {
             let between = words.between(name(peering.requester), name(peering.accepter));
             let _ = write!(
                 out,
-                "<li class=\"c2\">{}<div><a href=\"{}\">{}</a><br><span class=\"sm soft\">{}</span></div></li>",
+                "<li class=\"c2\">{}<div>{}<br><span class=\"sm soft\">{}</span></div></li>",
                 icon(peering.sign()),
-                escaped(&links.peering(peering.id)),
-                escaped(&between),
+                linked(links::of_peering(peering, &nodes), &between),
                 escaped(&words.state(peering))
             );
         }
         if let Some(more) = list.len().checked_sub(MOST_LISTED).filter(|more| *more > 0) {
             let state = Asked { state: Some(sign), ..Asked::default() };
-            let href = escaped(&links.map(&state));
+            let href = escaped(&links::map(&state));
             let more = escaped(&words.more(more));
             let _ = write!(out, "<li class=\"c2\"><span></span><a href=\"{href}\">{more}</a></li>");
         }
         out.push_str("</ul>");
     }
 
-    fn bar(
-        &self,
-        out: &mut String,
-        shown: &Shown<'_>,
-        asked: &Asked,
-        words: &dyn Words,
-        links: &Links,
-    ) {
-        let find = escaped(words.find());
-        let action = escaped(&links.map(&Asked::default()));
+    fn bar(&self, out: &mut String, shown: &Shown<'_>, asked: &Asked, words: Words) {
+        let find = escaped(words.t.find);
+        let action = escaped(&links::map(&Asked::default()));
         let _ = write!(
             out,
             "<form class=\"bar\" role=\"search\" action=\"{action}\" aria-label=\"{find}\">\
@@ -121,8 +119,8 @@ impl Map {
              <label class=\"vh\" for=\"map-state\">{}</label><select id=\"map-state\" name=\"state\">\
              <option value=\"\">{}</option>",
             escaped(&asked.query),
-            escaped(words.state_label()),
-            escaped(words.all_states())
+            escaped(words.t.state_label),
+            escaped(words.t.all_states)
         );
         for (sign, name) in STATES {
             let chosen = if asked.state == Some(sign) { " selected" } else { "" };
@@ -134,10 +132,10 @@ impl Map {
             let value = escaped(&value);
             let _ = write!(out, "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">");
         }
-        let _ = write!(out, "<button class=\"b\">{}</button>", escaped(words.show()));
+        let _ = write!(out, "<button class=\"b\">{}</button>", escaped(words.t.show));
         if asked.state.is_some() || !asked.query.is_empty() {
-            let href = escaped(&links.map(&asked.cleared()));
-            let _ = write!(out, "<a class=\"b q\" href=\"{href}\">{}</a>", escaped(words.clear()));
+            let href = escaped(&links::map(&asked.cleared()));
+            let _ = write!(out, "<a class=\"b q\" href=\"{href}\">{}</a>", escaped(words.t.clear));
         }
         let status = match (shown.found, [&self.chosen.from, &self.chosen.to]) {
             (Some(found), _) => words.found(found, self.nodes.len()),
@@ -157,11 +155,20 @@ impl Map {
              <a class=\"b s\" href=\"{}\" aria-current=\"page\">{}</a>\
              <a class=\"b s q\" href=\"{}\">{}</a></span></form>",
             escaped(&status),
-            escaped(&links.map(asked)),
-            escaped(words.map()),
-            escaped(&links.matrix(asked)),
-            escaped(words.matrix())
+            escaped(&links::map(asked)),
+            escaped(words.t.map),
+            escaped(&links::matrix(asked)),
+            escaped(words.t.matrix)
         );
+    }
+}
+
+/// Words that lead somewhere, if there is anywhere to lead to.
+fn linked(href: Option<String>, words: &str) -> String {
+    let words = escaped(words);
+    match href {
+        Some(href) => format!("<a href=\"{}\">{words}</a>", escaped(&href)),
+        None => words,
     }
 }
 
@@ -175,7 +182,7 @@ pub(super) fn icon(sign: Sign) -> String {
 }
 
 /// Says what the shapes and lines of a picture are: those that it has.
-fn legend(out: &mut String, shown: &Shown<'_>, words: &dyn Words) {
+fn legend(out: &mut String, shown: &Shown<'_>, words: Words) {
     out.push_str("<div class=\"legend\">");
     let mut signs = [Sign::Ok, Sign::Bad, Sign::Waiting, Sign::Warning, Sign::Moving, Sign::Ended]
         .map(|sign| (sign, false));
@@ -203,7 +210,7 @@ fn legend(out: &mut String, shown: &Shown<'_>, words: &dyn Words) {
             "<span class=\"st\"><svg class=\"ln map\" viewBox=\"0 0 24 8\" aria-hidden=\"true\">\
              <path class=\"e {line}\" d=\"M0 4H24\"/></svg>{}{}</span>",
             icon(sign),
-            escaped(words.sign(sign))
+            escaped(&words.sign(sign))
         );
     }
     if hollow {
@@ -211,11 +218,11 @@ fn legend(out: &mut String, shown: &Shown<'_>, words: &dyn Words) {
             out,
             "<span class=\"st\"><svg class=\"i map\" viewBox=\"0 0 16 16\" aria-hidden=\"true\">\
              <circle class=\"rings\" cx=\"8\" cy=\"8\" r=\"2.5\"/></svg>{}</span>",
-            escaped(words.not_peered())
+            escaped(words.t.not_peered)
         );
     }
     if shown.has_groups() {
-        let _ = write!(out, "<span>{}</span>", escaped(words.thickness()));
+        let _ = write!(out, "<span>{}</span>", escaped(words.t.thickness));
     }
     out.push_str("</div>");
 }

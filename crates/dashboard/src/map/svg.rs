@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use model::VpcId;
+
 use super::asked::Asked;
 use super::frame::{Boxed, CELL, INSET, Layout, Line, ROW, Rect, TITLE, Way, is_chosen};
-use super::links::Links;
+use super::links;
 use super::rows::Row;
 use super::scene::{Kind, Map, Node, Sign, SubnetRole};
 use super::select::{Bundle, Item, Shown, What};
-use super::text::{Face, escape, escaped, number, short_id, shorten, width};
+use super::text::{Face, number, short_id, shorten, width};
 use super::trace::{Dot, point};
 use super::words::Words;
+use crate::markup::{escape, escaped};
 
 /// Between the edge of a box and its text.
 const PAD: f32 = 12.0;
@@ -22,8 +25,9 @@ pub(super) struct Pen<'a> {
     pub map: &'a Map,
     pub shown: &'a Shown<'a>,
     pub asked: &'a Asked,
-    pub words: &'a dyn Words,
-    pub links: &'a Links,
+    pub words: Words,
+    /// The map's nodes by their VPCs.
+    pub nodes: &'a BTreeMap<VpcId, &'a Node>,
     /// Whether it is the picture for phones.
     pub narrow: bool,
 }
@@ -39,16 +43,7 @@ impl Pen<'_> {
         number(&mut out, layout.width);
         out.push(' ');
         number(&mut out, layout.height);
-        let of = |kind| self.map.nodes.iter().filter(|node| node.kind == kind).count();
-        let regions: std::collections::BTreeSet<_> =
-            self.map.nodes.iter().map(|node| node.region).collect();
-        let name = self.words.picture(
-            regions.len(),
-            of(Kind::Space),
-            of(Kind::Vpc),
-            self.map.peerings.len(),
-        );
-        let name = escaped(&name);
+        let name = escaped(&self.words.map_of(&self.words.summary(self.map)));
         let _ = write!(out, "\" width=\"100%\" role=\"group\" aria-label=\"{name}\">");
         for band in &layout.bands {
             if let Some(border) = band.border {
@@ -165,7 +160,7 @@ impl Pen<'_> {
         let kind = self.words.kind(node.kind);
         let block = node.blocks.first().map(ToString::to_string);
         let anchor = self.fragment(node.id);
-        let href = self.links.map(&self.asked.toggling(node.id));
+        let href = links::map(&self.asked.toggling(node.id));
         let _ =
             write!(out, "<a id=\"{anchor}\" href=\"{}#{anchor}\" aria-label=\"", escaped(&href));
         for (n, part) in
@@ -187,7 +182,7 @@ impl Pen<'_> {
             (true, ..) => kind.to_owned(),
             (false, false, ..) => node.account.to_string(),
             (false, true, Kind::Space, n) => self.words.peerings(n),
-            (false, true, Kind::Vpc, 0) => self.words.not_peered().to_owned(),
+            (false, true, Kind::Vpc, 0) => self.words.t.not_peered.to_owned(),
             (false, true, Kind::Vpc, _) => String::new(),
         };
         let room = w - 3.0 * PAD - width(&block, Face::Mono);
@@ -211,13 +206,13 @@ impl Pen<'_> {
             match row {
                 Row::Subnet(subnet) => {
                     let role = match &subnet.role {
-                        SubnetRole::Dynos => self.words.dynos(),
+                        SubnetRole::Dynos => self.words.t.dynos,
                         SubnetRole::Named(name) => name,
                     };
                     pair(out, &subnet.cidr.to_string(), role);
                 }
-                Row::Block(block) => pair(out, &block.to_string(), self.words.further_block()),
-                Row::Data(block) => pair(out, &block.to_string(), self.words.data()),
+                Row::Block(block) => pair(out, &block.to_string(), self.words.t.further_block),
+                Row::Data(block) => pair(out, &block.to_string(), self.words.t.data),
                 Row::More(count) => {
                     let words = shorten(&self.words.more(*count), Face::Sans, room - 20.0);
                     text(out, (x + 32.0, base), "s", false, &words);
@@ -232,11 +227,10 @@ impl Pen<'_> {
                     self.end(out, (boxed.rect, *top), &address, "", None, true);
                 }
                 Row::Peering(peering) => {
-                    let href = escaped(&self.links.peering(peering.id));
                     let id = peering.id.to_string();
                     let state = self.words.state(peering);
-                    let label = escaped(&format!("{id}: {state}"));
-                    let _ = write!(out, "<a href=\"{href}\" aria-label=\"{label}\">");
+                    let href = links::of_peering(peering, self.nodes);
+                    let end = open(out, href, &format!("{id}: {state}"));
                     self.row_box(out, boxed.rect, *top, "sub");
                     sign(out, (x + 20.0, top + ROW / 2.0), peering.sign(), 12.0);
                     let id = short_id(&id);
@@ -244,14 +238,12 @@ impl Pen<'_> {
                     let room = w - 56.0 - width(&id, Face::Mono);
                     let state = shorten(&state, Face::Sans, room);
                     text(out, (x + w - 16.0, base), "s", true, &state);
-                    out.push_str("</a>");
+                    out.push_str(end);
                 }
                 Row::Page => {
                     let What::Node { node, .. } = self.shown.items[item].what else { continue };
-                    let href = escaped(&self.links.node(node));
-                    let words = self.words.page();
-                    let label = escaped(&format!("{words}: {}", node.name));
-                    let _ = write!(out, "<a href=\"{href}\" aria-label=\"{label}\">");
+                    let words = self.words.t.open_page;
+                    let end = open(out, links::node(node), &format!("{words}: {}", node.name));
                     rect(
                         out,
                         Rect { x: x + INSET, y: top + 1.0, w: w - 16.0, h: 22.0 },
@@ -259,7 +251,7 @@ impl Pen<'_> {
                         "rowlink",
                     );
                     text(out, left, "link", false, &shorten(words, Face::Sans, room));
-                    out.push_str("</a>");
+                    out.push_str(end);
                 }
             }
         }
@@ -275,7 +267,7 @@ impl Pen<'_> {
         chosen: bool,
     ) {
         let Rect { x, w, .. } = within;
-        let href = escaped(&self.links.map(&self.asked.choosing(name)));
+        let href = escaped(&links::map(&self.asked.choosing(name)));
         let label = escaped(format!("{name} {address}").trim_end());
         let current = if chosen { " aria-current=\"true\"" } else { "" };
         let _ = write!(out, "<a href=\"{href}\" aria-label=\"{label}\"{current}>");
@@ -310,10 +302,9 @@ impl Pen<'_> {
         let mut notes: Vec<String> = vec![words.vpcs(*count)];
         notes.extend(bad.map(|(sign, count)| words.so_many(*count, *sign)));
         let note = notes.join(", ");
-        let label =
-            escaped(&format!("{shown_name}, {}, {}, {note}", words.account(&account), id.0));
+        let label = escaped(&format!("{shown_name}, {}, {}, {note}", words.account(id.1), id.0));
         let anchor = self.fragment(format_args!("{}-{account}", id.0));
-        let href = escaped(&self.links.map(&self.asked.toggling_group(*id)));
+        let href = escaped(&links::map(&self.asked.toggling_group(*id)));
         let _ = write!(
             out,
             "<a id=\"{anchor}\" href=\"{href}#{anchor}\" aria-label=\"{label}\" aria-expanded=\"{open}\">"
@@ -377,16 +368,13 @@ impl Pen<'_> {
             return;
         }
         let worst = bundle.peerings.iter().max_by_key(|peering| peering.sign());
-        let href = worst.map(|peering| self.links.peering(peering.id)).unwrap_or_default();
-        let label = escaped(&self.name_of(bundle));
-        let _ = write!(
-            out,
-            "<a href=\"{}\" aria-label=\"{label}\"><title>{label}</title>",
-            escaped(&href)
-        );
+        let href = worst.and_then(|peering| links::of_peering(peering, self.nodes));
+        let label = self.name_of(bundle);
+        let end = open(out, href, &label);
+        let _ = write!(out, "<title>{}</title>", escaped(&label));
         disc(out, at);
         sign(out, at, state, 14.0);
-        out.push_str("</a>");
+        out.push_str(end);
     }
 
     fn way(&self, out: &mut String, way: &Way) {
@@ -409,6 +397,21 @@ impl Pen<'_> {
             sign(out, *at, *state, 16.0);
         }
         out.push_str("</g>");
+    }
+}
+
+/// Begins what leads somewhere, or what has a name if there is nowhere to lead to; and how it ends.
+fn open(out: &mut String, href: Option<String>, label: &str) -> &'static str {
+    let label = escaped(label);
+    match href {
+        Some(href) => {
+            let _ = write!(out, "<a href=\"{}\" aria-label=\"{label}\">", escaped(&href));
+            "</a>"
+        }
+        None => {
+            let _ = write!(out, "<g role=\"img\" aria-label=\"{label}\">");
+            "</g>"
+        }
     }
 }
 

@@ -4,20 +4,23 @@ use std::fmt::Write;
 
 use model::Endpoint;
 
-use super::asked::{Asked, Protocol};
-use super::links::Links;
+use super::asked::Asked;
+use super::links;
 use super::matrix::{Cell, Head, Matrix, Part};
 use super::pane::icon;
 use super::scene::Sign;
-use super::text::escaped;
 use super::words::Words;
+use crate::language::Language;
+use crate::markup::escaped;
+use crate::paths;
+use crate::question::{Protocol, Question};
 
 impl Matrix {
-    /// The box with the matrix: what is asked, the table, and what it is of, as HTML. `time` is
-    /// when it was made, in words.
-    pub fn html(&self, asked: &Asked, words: &dyn Words, links: &Links, time: &str) -> String {
+    /// The box with the matrix: what is asked, the table, and what it is of, as HTML.
+    pub fn html(&self, asked: &Asked, language: Language) -> String {
+        let words = Words::of(language);
         let mut out = String::from("<div class=\"box\">");
-        self.bar(&mut out, asked, words, links);
+        self.bar(&mut out, asked, words);
         let traffic = match asked.protocol {
             Protocol::Icmp => asked.protocol.name().to_owned(),
             Protocol::Tcp | Protocol::Udp => {
@@ -25,7 +28,7 @@ impl Matrix {
             }
         };
         if self.rows.heads.is_empty() || self.columns.heads.is_empty() {
-            let _ = write!(out, "<p class=\"empty\">{}</p></div>", escaped(words.nothing()));
+            let _ = write!(out, "<p class=\"empty\">{}</p></div>", escaped(words.t.nothing));
             return out;
         }
         let label = escaped(&words.who_reaches_whom(&traffic));
@@ -33,42 +36,42 @@ impl Matrix {
             out,
             "<div class=\"ox rel\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table \
              class=\"matrix\"><thead><tr><th scope=\"col\">{}</th>",
-            escaped(words.from())
+            escaped(words.t.from)
         );
         for head in &self.columns.heads {
             out.push_str("<th scope=\"col\">");
-            write_head(&mut out, head, links);
+            write_head(&mut out, head);
             out.push_str("</th>");
         }
         out.push_str("</tr></thead><tbody>");
         for (row, cells) in self.rows.heads.iter().zip(&self.cells) {
             out.push_str("<tr><th scope=\"row\">");
-            write_head(&mut out, row, links);
+            write_head(&mut out, row);
             out.push_str("</th>");
             for (column, cell) in self.columns.heads.iter().zip(cells) {
-                write_cell(&mut out, (row, column), *cell, asked, self.port, (words, links));
+                write_cell(&mut out, (row, column), *cell, asked, self.port, words);
             }
             out.push_str("</tr>");
         }
-        let time = escaped(&words.judged_by_rules(time));
-        let _ = write!(out, "</tbody></table></div><div class=\"legend\"><span>{time}</span>");
+        let note = escaped(words.t.judged_by_rules);
+        let _ = write!(out, "</tbody></table></div><div class=\"legend\"><span>{note}</span>");
         let rows = |part| Asked { part: (part, asked.part.1), ..asked.clone() };
         let columns = |part| Asked { part: (asked.part.0, part), ..asked.clone() };
-        pager(&mut out, &self.rows, words.rows(), asked.part.0, (words, links), rows);
-        pager(&mut out, &self.columns, words.columns(), asked.part.1, (words, links), columns);
+        pager(&mut out, &self.rows, words.t.rows, asked.part.0, words, rows);
+        pager(&mut out, &self.columns, words.t.columns, asked.part.1, words, columns);
         out.push_str("</div></div>");
         out
     }
 
-    fn bar(&self, out: &mut String, asked: &Asked, words: &dyn Words, links: &Links) {
+    fn bar(&self, out: &mut String, asked: &Asked, words: Words) {
         let plain = Asked { part: (0, 0), ..Asked::default() };
         let _ = write!(
             out,
             "<form class=\"bar\" role=\"search\" action=\"{}\" aria-label=\"{}\"><div class=\"row\">\
              <div class=\"f\"><label for=\"mx-p\">{}</label><select id=\"mx-p\" name=\"protocol\">",
-            escaped(&links.matrix(&plain)),
-            escaped(words.matrix()),
-            escaped(words.protocol())
+            escaped(&links::matrix(&plain)),
+            escaped(words.t.matrix),
+            escaped(words.t.protocol)
         );
         for protocol in Protocol::ALL {
             let chosen = if protocol == asked.protocol { " selected" } else { "" };
@@ -79,12 +82,12 @@ impl Matrix {
             out,
             "</select></div><div class=\"f m0 w96\"><label for=\"mx-n\">{}</label><input id=\"mx-n\" \
              name=\"port\" class=\"mono\" inputmode=\"numeric\" value=\"{}\"></div>",
-            escaped(words.port()),
+            escaped(words.t.port),
             self.port
         );
         let boxes = [
-            ("peered", asked.peered, words.only_peered()),
-            ("reversed", asked.reversed, words.reversed()),
+            ("peered", asked.peered, words.t.only_peered),
+            ("reversed", asked.reversed, words.t.reversed),
         ];
         for (name, on, label) in boxes {
             let on = if on { " checked" } else { "" };
@@ -98,26 +101,21 @@ impl Matrix {
             out,
             "<button class=\"b\">{}</button></div><span class=\"push acts\"><a class=\"b s q\" \
              href=\"{}\">{}</a><a class=\"b s\" href=\"{}\" aria-current=\"page\">{}</a></span></form>",
-            escaped(words.show()),
-            escaped(&links.map(asked)),
-            escaped(words.map()),
-            escaped(&links.matrix(asked)),
-            escaped(words.matrix())
+            escaped(words.t.show),
+            escaped(&links::map(asked)),
+            escaped(words.t.map),
+            escaped(&links::matrix(asked)),
+            escaped(words.t.matrix)
         );
     }
 }
 
-fn write_head(out: &mut String, head: &Head, links: &Links) {
+fn write_head(out: &mut String, head: &Head) {
     let name = escaped(&head.name);
-    match head.node.own {
-        true => {
-            let href = escaped(&links.node(&head.node));
-            let _ = write!(out, "<a href=\"{href}\">{name}</a>");
-        }
-        false => {
-            let _ = write!(out, "<span class=\"m\">{name}</span>");
-        }
-    }
+    let _ = match links::node(&head.node) {
+        Some(href) => write!(out, "<a href=\"{}\">{name}</a>", escaped(&href)),
+        None => write!(out, "<span class=\"m\">{name}</span>"),
+    };
     if let Some(within) = &head.within {
         let _ = write!(out, "<span class=\"sub\">{}</span>", escaped(within));
     }
@@ -129,7 +127,7 @@ fn write_cell(
     cell: Cell,
     asked: &Asked,
     port: u16,
-    (words, links): (&dyn Words, &Links),
+    words: Words,
 ) {
     let quiet = |out: &mut String, state: &str| {
         let state = escaped(state);
@@ -139,9 +137,10 @@ fn write_cell(
         );
     };
     let shown = |out: &mut String, sign: Sign, state: &str, href: Option<String>| {
+        let asks = href.as_ref().is_some_and(|href| href.starts_with(paths::WHY));
         let label = match href {
-            Some(_) => words.ask_why(&from.name, &to.name, state),
-            None => words.cell(&from.name, &to.name, state),
+            Some(_) if asks => words.ask_why(&from.name, &to.name, state),
+            Some(_) | None => words.cell(&from.name, &to.name, state),
         };
         let (colour, icon, label) = (sign.colour(), icon(sign), escaped(&label));
         let state = escaped(state);
@@ -158,31 +157,36 @@ fn write_cell(
         };
     };
     match cell {
-        Cell::Itself => quiet(out, words.itself()),
-        Cell::NoPeering => quiet(out, words.no_peering()),
+        Cell::Itself => quiet(out, words.t.itself),
+        Cell::NoPeering => quiet(out, words.t.no_peering),
         Cell::Peering(peering) => {
             let state = match peering.sign() {
                 Sign::Ended => return quiet(out, peering.status.code()),
-                Sign::Waiting => words.pending(),
-                Sign::Warning => words.unacceptable(),
+                Sign::Waiting => words.t.state_waiting,
+                Sign::Warning => words.t.state_warning,
                 Sign::Ok | Sign::Moving | Sign::Bad => peering.status.code(),
             };
-            shown(out, peering.sign(), state, Some(links.peering(peering.id)));
+            shown(out, peering.sign(), state, links::peering(peering.id, &[&from.node, &to.node]));
         }
-        Cell::Nobody => shown(out, Sign::Ended, words.nobody(), None),
-        Cell::OwnSide(true) => shown(out, Sign::Ok, words.own_side(), None),
-        Cell::OwnSide(false) => shown(out, Sign::Bad, words.stopped(), None),
+        Cell::Nobody => shown(out, Sign::Ended, words.t.nobody, None),
+        Cell::OwnSide(true) => shown(out, Sign::Ok, words.t.own_side, None),
+        Cell::OwnSide(false) => shown(out, Sign::Bad, words.t.state_bad, None),
         Cell::Active => shown(out, Sign::Ok, model::PeeringStatus::Active.code(), None),
         Cell::Flows { all, seen, stopped, example } => {
             let (sign, state) = match stopped {
-                0 => (Sign::Ok, words.passes().to_owned()),
-                n if n == seen => (Sign::Bad, words.stopped().to_owned()),
+                0 => (Sign::Ok, words.t.passes.to_owned()),
+                n if n == seen => (Sign::Bad, words.t.state_bad.to_owned()),
                 n => (Sign::Bad, words.part_stopped(n, seen)),
             };
             let end = |end: Endpoint| format!("{}/{}", end.vpc, end.address);
             let (from, to) = (end(example.0), end(example.1));
             let port = (asked.protocol != Protocol::Icmp).then_some(port);
-            shown(out, sign, &state, Some(links.why(&from, &to, asked.protocol, port)));
+            shown(
+                out,
+                sign,
+                &state,
+                Some(Question { from, to, protocol: asked.protocol, port }.path()),
+            );
             if seen < all {
                 out.truncate(out.len() - "</td>".len());
                 let seen = escaped(&words.looked_at(seen, all));
@@ -198,7 +202,7 @@ fn pager(
     part: &Part,
     name: &str,
     at: u16,
-    (words, links): (&dyn Words, &Links),
+    words: Words,
     other: impl Fn(u16) -> Asked,
 ) {
     let shown = part.first + part.networks();
@@ -209,14 +213,14 @@ fn pager(
     let _ = write!(out, "<span>{which}");
     let mut link = |at: Option<u16>, words: &str| {
         if let Some(at) = at {
-            let href = escaped(&links.matrix(&other(at)));
+            let href = escaped(&links::matrix(&other(at)));
             let label = escaped(&format!("{name}: {words}"));
             let words = escaped(words);
             let _ = write!(out, " <a href=\"{href}\" aria-label=\"{label}\">{words}</a>");
         }
     };
-    link(at.checked_sub(1).filter(|_| part.first > 0), words.before());
-    link(at.checked_add(1).filter(|_| shown < part.of), words.after());
+    link(at.checked_sub(1).filter(|_| part.first > 0), words.t.before);
+    link(at.checked_add(1).filter(|_| shown < part.of), words.t.after);
     out.push_str("</span>");
 }
 

@@ -1,8 +1,10 @@
-//! Text in a picture: how wide it is, how it is shortened, and how it is written into markup.
+//! Text in a picture: how wide it is, and how it is shortened.
 
 use std::fmt::Write;
 
 use unicode_width::UnicodeWidthChar;
+
+use crate::markup::is_replaced;
 
 /// Pixels that a character of the monospaced face has at its size on the map, 11 px.
 const MONO: f32 = 6.7;
@@ -74,35 +76,6 @@ pub(super) fn short_id(id: &str) -> String {
     }
 }
 
-/// Writes a text so that it is one, in an element as in an attribute. What no page should hold, as
-/// control characters and those that turn the direction of what follows, is replaced.
-pub(super) fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if is_replaced(c) => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-}
-
-/// Whether a character is one that no page should hold.
-fn is_replaced(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-        || c.is_control()
-}
-
-/// The same as a string.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    escape(&mut out, text);
-    out
-}
-
 /// Writes a coordinate with at most one decimal.
 pub(super) fn number(out: &mut String, value: f32) {
     let tenths = (value * 10.0).round() as i64;
@@ -148,13 +121,6 @@ mod tests {
                 let short = shorten(&text, face, room);
                 prop_assert!(width(&short, face) <= room + 0.01, "{short}");
             }
-        }
-
-        #[test]
-        fn escaped_text_has_no_markup(text in any::<String>()) {
-            let safe = escaped(&text);
-            prop_assert!(!safe.contains(['<', '>', '"', '\'']));
-            prop_assert!(!safe.chars().any(char::is_control));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::fit::Fit;
 use model::{
     AccountId, Cidr, Dyno, DynoState, Endpoint, Instance, InstanceState, Key, PcxId,
-    Peering as Stored, PeeringKind, PeeringSide, PeeringStatus, Space, Tags, Timestamp, Vpc, VpcId,
+    Peering as Stored, PeeringKind, PeeringSide, PeeringStatus, Space, Timestamp, Vpc, VpcId,
     VpcRole, WorkloadId, World,
 };
 
@@ -14,7 +14,8 @@ use super::judge::{Judge, MOST_ENDS, ends, is_shown};
 use super::scene::{
     Chosen, End, Health, Kind, Map, Node, Peering, Point, Sign, Subnet, SubnetRole,
 };
-use super::viewer::Viewer;
+use crate::question::Protocol;
+use crate::viewer::{Viewer, given_name, vpc_name};
 
 /// The most flows that are looked at for a picture.
 const MOST_FLOWS: usize = 1000;
@@ -22,7 +23,7 @@ const MOST_FLOWS: usize = 1000;
 impl Map {
     /// What a viewer sees of a world: what the APIs show them. Of the other side of a peering that
     /// is the VPC's id, account and region, and its blocks once these are told.
-    pub fn of(world: &World, viewer: &Viewer, asked: &Asked, now: Timestamp) -> Self {
+    pub fn of(world: &World, viewer: Viewer, asked: &Asked, now: Timestamp) -> Self {
         let mut view = View {
             world,
             viewer,
@@ -63,7 +64,7 @@ impl Map {
 
 struct View<'a> {
     world: &'a World,
-    viewer: &'a Viewer,
+    viewer: Viewer,
     now: Timestamp,
     own: BTreeMap<VpcId, Node>,
     /// What is another's, with the status of the peering that it is known by.
@@ -74,7 +75,7 @@ struct View<'a> {
 impl View<'_> {
     fn find_peerings(&mut self) {
         let (world, viewer, now) = (self.world, self.viewer, self.now);
-        if viewer.everything {
+        if viewer.operator {
             for peering in world.peerings() {
                 let seen = |side: &PeeringSide| peering.visible_to(side.account, side.region, now);
                 if seen(&peering.requester) || seen(&peering.accepter) {
@@ -91,7 +92,7 @@ impl View<'_> {
                 }
             }
         }
-        for account in &viewer.accounts {
+        if let Some(account) = &viewer.account {
             for peering in world.peerings_of(Key::Account(*account)) {
                 let sides = [&peering.requester, &peering.accepter];
                 let mine = sides.into_iter().filter(|side| side.account == *account);
@@ -186,7 +187,7 @@ impl View<'_> {
     fn health_of_request(&self, peering: &Stored) -> Health {
         let Some(vpc) = self.world.vpc(peering.accepter.vpc) else { return Health::Fine };
         let is_data = matches!(vpc.role, Some(VpcRole::Data(_)));
-        if is_data || !self.viewer.owns(self.world, vpc) {
+        if is_data || !self.viewer.rights().owns(self.world, vpc) {
             return Health::Fine;
         }
         match Fit::of_peering(self.world, peering).fits() {
@@ -224,7 +225,9 @@ impl View<'_> {
         let from = asked.from.as_deref().and_then(|text| self.end(text, None));
         let to = asked.to.as_deref().and_then(|text| self.end(text, from));
         let point = |end: Endpoint| Point { vpc: end.vpc, address: end.address };
-        let verdict = match (from, to, asked.port) {
+        // An echo has no port.
+        let port = asked.port.or((asked.protocol == Protocol::Icmp).then_some(0));
+        let verdict = match (from, to, port) {
             (Some(from), Some(to), Some(port))
                 if [from, to].iter().any(|end| self.own.contains_key(&end.vpc)) =>
             {
@@ -280,16 +283,15 @@ fn node_of_space(world: &World, space: &Space) -> Node {
     }
 }
 
-fn node_of_vpc(world: &World, viewer: &Viewer, vpc: &Vpc) -> Node {
-    let named = name_of(&vpc.tags).map(str::to_owned);
+fn node_of_vpc(world: &World, viewer: Viewer, vpc: &Vpc) -> Node {
     let account = world
         .account(vpc.account)
-        .filter(|_| viewer.everything || viewer.accounts.contains(&vpc.account));
+        .filter(|_| viewer.operator || viewer.account == Some(vpc.account));
     Node {
         id: vpc.id,
         kind: if vpc.role.is_some() { Kind::Space } else { Kind::Vpc },
         region: vpc.region,
-        name: named.unwrap_or_else(|| vpc.id.to_string()),
+        name: vpc_name(vpc),
         blocks: vpc.blocks().collect::<Vec<Cidr>>(),
         account: vpc.account,
         account_name: account.map(|account| account.name.clone()),
@@ -297,10 +299,6 @@ fn node_of_vpc(world: &World, viewer: &Viewer, vpc: &Vpc) -> Node {
         subnets: Vec::new(),
         data: None,
     }
-}
-
-fn name_of(tags: &Tags) -> Option<&str> {
-    tags.get("Name").map(|name| name.trim()).filter(|name| !name.is_empty())
 }
 
 /// The subnets of a node with what is in them. A space's are those of its dynos.
@@ -313,7 +311,7 @@ fn subnets(world: &World, node: &Node) -> Vec<Subnet> {
             Some(_) => continue,
             None => {
                 let zone = subnet.zone.to_string();
-                SubnetRole::Named(name_of(&subnet.tags).map_or(zone, str::to_owned))
+                SubnetRole::Named(given_name(&subnet.tags).map_or(zone, str::to_owned))
             }
         };
         let (id, cidr) = (subnet.id, subnet.cidr);

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use model::{
     AccountId, Caller, Command, Ec2Command, IdentityCommand, Key, Observation, PcxId,
-    PlatformCommand, Region, Reply, Role, RouteTo, Scope, Sequence, Space, SystemCommand,
-    TaggedResource, TeamId, Timestamp, UserId, VpcId, World,
+    PlatformCommand, Region, Reply, Role, RouteTo, RunInstances, Scope, Sequence, Space,
+    SystemCommand, TaggedResource, TeamId, Timestamp, UserId, VpcId, World,
 };
 
 use crate::{
-    Challenge, Context, Language, Problem, Refusal, SignIn, Theme, Told, Trouble, Typed, Viewer,
-    Way,
+    Came, Challenge, Context, Language, Problem, Question, Refusal, SignIn, Theme, Told, Trouble,
+    Typed, Viewer, Way,
 };
 
 /// How a page is looked at.
@@ -97,7 +97,7 @@ impl Stage {
         Arc::clone(self.world.space_named("alpha").unwrap())
     }
 
-    fn caller(&self) -> Caller {
+    pub(super) fn caller(&self) -> Caller {
         let scope = Scope { account: self.account, region: REGION };
         Caller::Account { scope, read_only: false }
     }
@@ -107,6 +107,59 @@ impl Stage {
         let vpc = Ec2Command::CreateVpc { cidr, tags: Default::default() };
         match self.run(self.caller(), vpc) {
             Some(Key::Vpc(id)) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A dyno of the space, by the name that `causeway why` takes.
+    pub(super) fn start_dyno(&mut self) -> String {
+        let (space, admin) = (self.space().id, Caller::User(self.users[0]));
+        let app = match self.world.app_named("shop") {
+            Some(app) => app.id,
+            None => {
+                let name = Some("shop".to_owned());
+                let app = PlatformCommand::CreateApp { name, space, internal_routing: false };
+                match self.run(admin, app) {
+                    Some(Key::App(app)) => app,
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        let start = PlatformCommand::StartDyno {
+            app,
+            command: "sleep 60".to_owned(),
+            size: None,
+            environment: Default::default(),
+            stdio: Default::default(),
+        };
+        match self.run(admin, start) {
+            Some(Key::Dyno(dyno)) => format!("shop/{}", self.world.dyno(dyno).unwrap().name),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// An instance in a VPC, in a new subnet with this block.
+    pub(super) fn run_instance(&mut self, vpc: VpcId, block: &str) -> String {
+        let (cidr, zone) = (block.parse().unwrap(), None);
+        let subnet = Ec2Command::CreateSubnet { vpc, cidr, zone, tags: Default::default() };
+        let Some(Key::Subnet(subnet)) = self.run(self.caller(), subnet) else { panic!("none") };
+        let run = RunInstances {
+            subnet: Some(subnet),
+            image: "ami-00000000000000001".to_owned(),
+            min_count: 1,
+            max_count: 1,
+            instance_type: None,
+            groups: Vec::new(),
+            group_names: Vec::new(),
+            address: None,
+            key_name: None,
+            user_data: None,
+            client_token: None,
+            instance_tags: Default::default(),
+            interface_tags: Default::default(),
+        };
+        match self.run(self.caller(), Ec2Command::RunInstances(run)) {
+            Some(Key::Instance(id)) => id.to_string(),
             other => panic!("{other:?}"),
         }
     }
@@ -197,7 +250,7 @@ impl Stage {
         Seen { viewer: self.admin(), language: Language::English, theme: None }
     }
 
-    fn context<'a>(&'a self, seen: Seen, path: &'a str) -> Context<'a> {
+    pub(super) fn context<'a>(&'a self, seen: Seen, path: &'a str) -> Context<'a> {
         let Seen { viewer, language, theme } = seen;
         let form_token = "0123456789abcdef";
         Context { world: &self.world, viewer, language, theme, now: self.now, form_token, path }
@@ -247,6 +300,22 @@ impl Stage {
     pub(super) fn ask(&self, seen: Seen, id: VpcId, typed: Typed<'_>, check: bool) -> String {
         let vpc = self.world.vpc(id).unwrap();
         crate::ask(&self.context(seen, &crate::ask_path(vpc)), vpc, typed, check, None).unwrap()
+    }
+
+    pub(super) fn map(&self, seen: Seen, query: &str) -> String {
+        let asked = crate::map::Asked::read(query);
+        crate::map::map(&self.context(seen, &format!("/dashboard/map?{query}")), &asked).unwrap()
+    }
+
+    pub(super) fn matrix(&self, seen: Seen, query: &str) -> String {
+        let asked = crate::map::Asked::read(query);
+        let path = format!("/dashboard/map/matrix?{query}");
+        crate::map::matrix(&self.context(seen, &path), &asked).unwrap()
+    }
+
+    pub(super) fn why(&self, seen: Seen, question: &Question, came: Came<'_>) -> String {
+        let path = question.path();
+        crate::why(&self.context(seen, &path), question, came).unwrap()
     }
 
     pub(super) fn problem(&self, seen: Seen, problem: &Problem) -> String {

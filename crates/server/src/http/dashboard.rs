@@ -15,6 +15,8 @@ mod session;
 mod shared;
 mod sign_in;
 mod visit;
+mod why;
+mod why_not;
 
 #[cfg(test)]
 mod tests;
@@ -52,7 +54,7 @@ async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Respon
             Err(_) => answer::problem(&visit.context(), &Problem::TooFast),
             Ok(_) if reads => get(visit, path, &Form::of_query(parts.uri.query()), &parts.uri),
             Ok(_) if parts.method == Method::POST => match Form::read(&parts.headers, body).await {
-                Some(form) => post(visit, &parts.headers, path, &form).await,
+                Some(form) => post(visit, &parts, &form).await,
                 None => answer::problem(&visit.context(), &Problem::BadRequest),
             },
             Ok(_) => {
@@ -79,15 +81,19 @@ fn get(visit: Visit, path: &str, query: &Form, uri: &http::Uri) -> Response {
         return sign_in::lead(&visit);
     }
     let of = visit.context();
-    let told = uri.query().and_then(Told::read);
-    match Place::of(path).and_then(|place| place.render(&of, told)) {
-        Some(html) => answer::page(StatusCode::OK, html),
+    let query = uri.query().unwrap_or_default();
+    let place = Place::of(path, query);
+    let page =
+        place.and_then(|place| Some((place.status(&of), place.render(&of, Told::read(query))?)));
+    match page {
+        Some((status, html)) => answer::page(status, html),
         None => answer::problem(&of, &Problem::NotFound),
     }
 }
 
-async fn post(visit: Visit, headers: &http::HeaderMap, path: &str, form: &Form) -> Response {
-    let place = Place::of(path);
+async fn post(visit: Visit, parts: &http::request::Parts, form: &Form) -> Response {
+    let (headers, path) = (&parts.headers, parts.uri.path());
+    let place = Place::of(path, parts.uri.query().unwrap_or_default());
     // Whose session has ended is told so, rather than that the form is not theirs.
     if visit.session.is_none() && (place.is_some() || path == SIGN_OUT_PATH) {
         return sign_in::over(&visit);

@@ -6,7 +6,8 @@ use flate2::write::GzEncoder;
 use model::{Cidr, PcxId, PeeringStatus, Region, VpcId};
 use proptest::prelude::*;
 
-use super::fixture;
+use super::{fixture, operator};
+use crate::Language;
 use crate::map::frame::{Layout, Rect};
 use crate::map::narrow::narrow;
 use crate::map::select::Shown;
@@ -14,8 +15,8 @@ use crate::map::text::{Face, width};
 use crate::map::trace::Trace;
 use crate::map::wide::wide;
 use crate::map::{
-    Asked, Chosen, End, English, Health, Japanese, Kind, Links, Map, Node, Passage, Peering, Place,
-    Point, Sign, Subnet, SubnetRole, Viewer, Words,
+    Asked, Chosen, End, Health, Kind, Map, Node, Passage, Peering, Place, Point, Sign, Subnet,
+    SubnetRole,
 };
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
@@ -304,25 +305,23 @@ proptest! {
 
     #[test]
     fn text_stays_in_its_box_and_text((map, asked) in any_map(36)) {
-        let links = Links { base: "/dashboard".to_owned() };
-        for words in [&English as &dyn Words, &Japanese] {
-            let html = map.html(&asked, words, &links);
+        for language in Language::ALL {
+            let html = map.html(&asked, language);
             check_labels(&html)?;
             check_markup(&html)?;
-            check_markup(&map.attention(words, &links))?;
+            check_markup(&map.attention(language))?;
         }
     }
 
     #[test]
     fn the_order_of_what_comes_in_is_nothing((map, asked) in any_map(40), turn in 0..40usize) {
-        let links = Links { base: "/dashboard".to_owned() };
-        let html = map.html(&asked, &English, &links);
+        let html = map.html(&asked, Language::English);
         let mut other = map.clone();
         other.nodes.reverse();
         let turn = turn % other.nodes.len();
         other.nodes.rotate_left(turn);
         other.peerings.reverse();
-        prop_assert_eq!(html, other.html(&asked, &English, &links));
+        prop_assert_eq!(html, other.html(&asked, Language::English));
     }
 }
 
@@ -342,7 +341,7 @@ fn a_line_to_another_region_goes_around_what_is_chosen() {
     let payments: VpcId = fixture::id(fixture::PAYMENTS);
     let point = |vpc, address: [u8; 4]| Some(Point { vpc, address: address.into() });
     let asked = Asked::default();
-    let mut map = Map::of(&world, &Viewer::operator(), &asked, fixture::NOW);
+    let mut map = Map::of(&world, operator(), &asked, fixture::NOW);
     let space: VpcId = fixture::id(10_001);
     // From the first space of the region to the other one; and from the other one back.
     for (n, (from, to)) in
@@ -387,14 +386,13 @@ fn a_line_to_another_region_goes_around_what_is_chosen() {
 #[test]
 fn what_is_much_stays_small() {
     let world = fixture::large(100, 40, 500, 1000).world;
-    let links = Links { base: "/dashboard".to_owned() };
     let account = fixture::account(0);
     let group = format!("group=us-east-1%2F{account}");
     for query in ["", &group, "q=payments", "state=stopped"] {
         let asked = Asked::read(query);
-        let map = Map::of(&world, &Viewer::operator(), &asked, fixture::NOW);
+        let map = Map::of(&world, operator(), &asked, fixture::NOW);
         assert_eq!((map.nodes.len(), map.peerings.len()), (600, 1000));
-        let html = map.html(&asked, &English, &links);
+        let html = map.html(&asked, Language::English);
         let mut packed = GzEncoder::new(Vec::new(), Compression::default());
         packed.write_all(html.as_bytes()).unwrap();
         let packed = packed.finish().unwrap().len();
@@ -407,7 +405,7 @@ fn what_is_much_stays_small() {
 fn many_vpcs_are_grouped_and_found_again() {
     let world = fixture::large(12, 9, 60, 90).world;
     let asked = Asked::default();
-    let map = Map::of(&world, &Viewer::operator(), &asked, fixture::NOW);
+    let map = Map::of(&world, operator(), &asked, fixture::NOW);
     let shown = Shown::of(&map, &asked);
     assert!(shown.grouped && shown.items.len() < 60);
     let found = Asked::read("q=payments-007");
@@ -420,6 +418,6 @@ fn many_vpcs_are_grouped_and_found_again() {
     let more = Shown::of(&map, &opened);
     assert!(more.items.len() > shown.items.len());
     let by_address = Asked::read("q=172.20.7.10");
-    let map = Map::of(&world, &Viewer::operator(), &by_address, fixture::NOW);
+    let map = Map::of(&world, operator(), &by_address, fixture::NOW);
     assert_eq!(Shown::of(&map, &by_address).found, Some(1), "its instance has the address");
 }

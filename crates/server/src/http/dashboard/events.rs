@@ -33,7 +33,8 @@ const RETRY: &str = "retry: 3000\n\n";
 /// Opens the stream of a page.
 pub(super) fn open(visit: Visit, query: &Form) -> Response {
     let path = query.get("page").unwrap_or_default().to_owned();
-    let (Some(place), true) = (Place::of(&path), visit.session.is_some()) else {
+    let (page, asked) = path.split_once('?').unwrap_or((&path, ""));
+    let (Some(place), true) = (Place::of(page, asked), visit.session.is_some()) else {
         let found = visit.session.is_none();
         let status = if found { StatusCode::UNAUTHORIZED } else { StatusCode::NOT_FOUND };
         return status.into_response();

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dashboard::{Context, Told, Typed, Viewer};
+use axum::http::StatusCode;
+use dashboard::map::Asked;
+use dashboard::{Came, Context, Question, Told, Typed, Unanswered, Viewer};
 use model::{PcxId, Peering, Space, Timestamp, VpcId, World};
 
 /// A page that somebody who is signed in may ask for.
@@ -14,11 +16,14 @@ pub(super) enum Place {
     Destroy { space: String, peering: PcxId },
     Vpc { vpc: VpcId },
     Ask { vpc: VpcId },
+    Map { asked: Asked },
+    Matrix { asked: Asked },
+    Why { question: Question, done: bool },
 }
 
 impl Place {
-    /// Reads an address.
-    pub(super) fn of(path: &str) -> Option<Self> {
+    /// Reads an address, with its query where that says what the page shows.
+    pub(super) fn of(path: &str, query: &str) -> Option<Self> {
         let rest = path.strip_prefix(dashboard::HOME_PATH)?;
         let parts: Vec<&str> = rest.split('/').skip(1).collect();
         match *parts.as_slice() {
@@ -32,6 +37,12 @@ impl Place {
             }
             ["vpcs", vpc] => Some(Self::Vpc { vpc: vpc.parse().ok()? }),
             ["vpcs", vpc, "ask"] => Some(Self::Ask { vpc: vpc.parse().ok()? }),
+            ["map"] => Some(Self::Map { asked: Asked::read(query) }),
+            ["map", "matrix"] => Some(Self::Matrix { asked: Asked::read(query) }),
+            ["why"] => {
+                let done = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "done");
+                Some(Self::Why { question: Question::read(query), done })
+            }
             _ => None,
         }
     }
@@ -58,6 +69,22 @@ impl Place {
                 let vpc = viewer.vpc(world, *vpc).filter(|vpc| viewer.may_ask(vpc))?;
                 Some(dashboard::ask(of, vpc, Typed::default(), false, None))
             }
+            Self::Map { asked } => Some(dashboard::map::map(of, asked)),
+            Self::Matrix { asked } => Some(dashboard::map::matrix(of, asked)),
+            Self::Why { question, done } => {
+                let came = if *done { Came::Done } else { Came::Nothing };
+                Some(dashboard::why(of, question, came))
+            }
+        }
+    }
+
+    /// The status that the page comes with. What is asked of ends that are not there for the viewer
+    /// is not found, whether they are another's or nobody's; the page says so beside the form.
+    pub(super) fn status(&self, of: &Context<'_>) -> StatusCode {
+        let Self::Why { question, .. } = self else { return StatusCode::OK };
+        match question.flow(of) {
+            Err(Unanswered::From | Unanswered::To | Unanswered::Flow) => StatusCode::NOT_FOUND,
+            Ok(_) | Err(Unanswered::NotAsked | Unanswered::Port) => StatusCode::OK,
         }
     }
 }
@@ -102,6 +129,10 @@ mod tests {
             ),
             ("/dashboard/vpcs/vpc-00000000000000001", Some(Place::Vpc { vpc })),
             ("/dashboard/vpcs/vpc-00000000000000001/ask", Some(Place::Ask { vpc })),
+            ("/dashboard/map", Some(Place::Map { asked: Asked::default() })),
+            ("/dashboard/map/matrix", Some(Place::Matrix { asked: Asked::default() })),
+            ("/dashboard/why", Some(Place::Why { question: Question::default(), done: false })),
+            ("/dashboard/map/", None),
             ("/dashboard/vpcs/******", None),
             ("/dashboardx", None),
             ("/dashboard//", None),
@@ -111,7 +142,7 @@ mod tests {
             ("/dashboard/../secret", None),
             ("", None),
         ] {
-            assert_eq!(Place::of(path), place, "{path}");
+            assert_eq!(Place::of(path, ""), place, "{path}");
         }
     }
 }

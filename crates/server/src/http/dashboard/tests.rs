@@ -6,3 +6,4 @@ mod changes;
 mod live;
 mod sessions;
 mod transport;
+mod why;

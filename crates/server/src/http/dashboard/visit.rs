@@ -67,12 +67,17 @@ impl Visit {
             Language::preferred(accepted.and_then(|a| a.to_str().ok()).unwrap_or_default())
         };
         let path = parts.uri.path();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let path = match parts.uri.query().filter(|_| ::dashboard::has_query(path)) {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
         Self {
             dashboard: dashboard.clone(),
             world,
             now,
             origin: Origin { address, request_id: fresh_id() },
-            path: path.strip_suffix('/').unwrap_or(path).to_owned(),
+            path,
             language: chosen.unwrap_or_else(accepted),
             theme: Cookie::Theme.of(headers).and_then(Theme::find),
             secure: is_secure(headers),

@@ -33,6 +33,17 @@ async fn a_page_hears_of_what_changes_on_it_and_of_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_map_hears_of_what_is_asked_of_it() {
+    let (server, _) = joined().await;
+    let alice = Browser::signed_in(&server, ALICE).await;
+    let page = "/dashboard/events?page=%2Fdashboard%2Fmap%3Fstate%3Dpending";
+    let mut events = alice.open(page).await.into_body();
+    assert_eq!(next(&mut events).await.unwrap(), "retry: 3000\n\n");
+    request(&server, "10.101.0.0/16").await;
+    assert_eq!(next(&mut events).await.unwrap(), "event: changed\ndata:\n\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_with_its_session() {
     let (server, _) = joined().await;
     let ended = "event: ended\ndata:\n\n";
