@@ -21,6 +21,9 @@ pub struct FlowQuery {
     pub proto: Option<String>,
     /// The source port, or a range such as `32768-60999`; without it 1024-65535.
     pub source_port: Option<String>,
+    /// The language of `where`, `because` and `remedy`: `en`, which is meant where none is given, or
+    /// `ja`.
+    pub lang: Option<String>,
 }
 
 /// The answer to [`FlowQuery`].

@@ -370,6 +370,16 @@ fn what_why_prints_is_typed_until_the_packet_passes() {
     assert!(acls.iter().all(|hop| hop["rule_number"].as_u64().is_some()), "{acls:#?}");
     assert!(hops.iter().any(|hop| hop["security_group_rule_id"].is_string()), "{json:#}");
 
+    // In Japanese, but for what programs read.
+    let japanese = ["why", &dyno, &site.instance, "--port", "8000", "--lang", "ja"];
+    let said = server.causeway(&japanese);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains(": 通ります\n") && said.out.contains("  復路の応答:\n"), "{said:?}");
+    assert!(said.out.contains("を持っています") && !said.out.contains(" of "), "{said:?}");
+    assert_eq!(server.causeway(&[&japanese[..], &["--json"]].concat()).json(), json);
+    let other = server.causeway(&["why", &dyno, &site.instance, "--port", "8000", "--lang", "fr"]);
+    assert_eq!(other.code, Some(2), "{other:?}");
+
     // Some source ports only are told as such.
     entry(&acl, "--egress", 10, &format!("{ports} --rule-action deny"));
     let part = server.causeway(&["why", &dyno, &site.instance, "--port", "8000"]);

@@ -239,4 +239,7 @@ pub(crate) struct Flow {
     /// Protocol
     #[arg(long, default_value = "tcp", value_parser = ["tcp", "udp", "icmp"])]
     pub(crate) proto: String,
+    /// Language of the answer: en or ja. What --json prints stays as it is
+    #[arg(long, default_value = "en", value_parser = ["en", "ja"])]
+    pub(crate) lang: String,
 }

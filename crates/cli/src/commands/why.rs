@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use dashboard::{CommandWords, Language};
 use hyper::StatusCode;
 use model::PortRange;
 
@@ -29,7 +30,7 @@ pub(super) fn run(flow: &Flow, common: &Common, out: &mut Out) -> anyhow::Result
 
 /// Gets the verdict. Whatever keeps it from being given has another exit status than a verdict.
 fn ask(flow: &Flow, common: &Common) -> anyhow::Result<api::Verdict> {
-    let Flow { from, to, port, source_port, proto } = flow;
+    let Flow { from, to, port, source_port, proto, lang } = flow;
     let ports = port.is_some() || source_port.is_some();
     if proto == "icmp" && ports {
         return Err(usage("icmp has no ports; leave --port and --source-port out"));
@@ -43,6 +44,7 @@ fn ask(flow: &Flow, common: &Common) -> anyhow::Result<api::Verdict> {
         port: *port,
         proto: Some(proto.clone()),
         source_port: source_port.clone(),
+        lang: (!common.json).then(|| lang.clone()),
     };
     let client = common.connection.client(As::Viewer).context(NoVerdict)?;
     client.read_with("/_causeway/why", &query).map_err(|error| {
@@ -57,23 +59,19 @@ fn ask(flow: &Flow, common: &Common) -> anyhow::Result<api::Verdict> {
 }
 
 fn print(flow: &Flow, verdict: &api::Verdict, out: &mut Out) {
-    let word = match &verdict.source_ports {
-        _ if verdict.allowed => "gets through".to_owned(),
-        Some(ports) if !ports.passing.is_empty() => format!(
-            "gets through from the source ports {} ONLY, of {}",
-            ranges(&ports.passing),
-            ranges(&[ports.asked])
-        ),
-        Some(_) | None => "does NOT get through".to_owned(),
-    };
+    let words = CommandWords::of(Language::find(&flow.lang).unwrap_or_default());
+    let ports = verdict.source_ports.as_ref().filter(|ports| !ports.passing.is_empty());
+    let partly = ports.map(|ports| (ranges(&ports.passing), ranges(&[ports.asked])));
+    let partly = partly.as_ref().map(|(passing, asked)| (&**passing, &**asked));
+    let word = words.outcome(verdict.allowed, partly);
     out.line(format_args!("{} → {}: {word}", flow.from, flow.to));
     let (mut answer, mut presumed) = (false, false);
     for hop in &verdict.hops {
         if hop.presumed && !std::mem::replace(&mut presumed, true) {
-            out.line("  once that is done:");
+            out.line(format_args!("  {}", words.before_presumed()));
         }
         if hop.leg == api::Leg::Answer && !std::mem::replace(&mut answer, true) {
-            out.line("  the answer, on its way back:");
+            out.line(format_args!("  {}", words.before_answer()));
         }
         let mark = match hop.decision {
             api::Decision::Passed => "✓",
@@ -85,7 +83,7 @@ fn print(flow: &Flow, verdict: &api::Verdict, out: &mut Out) {
             out.line(format_args!("      {code}"));
         }
         if let Some(remedy) = &hop.remedy {
-            out.line(format_args!("      to let it pass: {remedy}"));
+            out.line(format_args!("      {}", words.remedy(remedy)));
         }
     }
 }

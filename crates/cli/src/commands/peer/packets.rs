@@ -60,6 +60,7 @@ fn ask(client: &Client, packet: &ProbeRequest) -> anyhow::Result<Verdict> {
         port: Some(packet.port),
         proto: None,
         source_port: None,
+        lang: None,
     };
     client.read_with("/_causeway/why", &query)
 }

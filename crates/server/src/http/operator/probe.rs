@@ -26,6 +26,7 @@ pub(super) async fn probe(
         port: Some(asked.port),
         proto: None,
         source_port: None,
+        lang: None,
     };
     let flow = why::flow(&world, rights, &query)?;
     let verdict = rights.explain(&world, &flow, state.clock.now());

@@ -2,6 +2,7 @@
 
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
+use dashboard::Language;
 use model::{Flow, Rights, World};
 
 use super::answer::{Answer, Problem, Reply, invalid};
@@ -18,9 +19,19 @@ pub(super) async fn why(
     let rights = rights_of(state, &parts, &[])?;
     let Asked(query) = asked?;
     let world = state.world();
+    let language = query.lang.as_deref().map(|code| {
+        Language::find(code)
+            .ok_or_else(|| invalid("Invalid value for `lang`: en or ja.".to_owned()))
+    });
+    let language = language.transpose()?.unwrap_or_default();
     let flow = flow(&world, rights, &query)?;
     let verdict = rights.explain(&world, &flow, state.clock.now());
-    Ok(Reply(verdict.into()))
+    let words = dashboard::verdict_words(language, &verdict);
+    let mut answer = api::Verdict::from(verdict);
+    for (hop, words) in answer.hops.iter_mut().zip(words) {
+        (hop.location, hop.because, hop.remedy) = (words.location, words.because, words.remedy);
+    }
+    Ok(Reply(answer))
 }
 
 /// The flow that is asked about, if it is for them to ask.
