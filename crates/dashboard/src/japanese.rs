@@ -1,9 +1,12 @@
 //! The Japanese texts.
 
+mod apps;
+
 use crate::texts::Texts;
 
 /// The Japanese texts.
 pub(crate) static JAPANESE: Texts = Texts {
+    apps: apps::TEXTS,
     lang: "ja",
     other_lang: "en",
     other_name: "English",

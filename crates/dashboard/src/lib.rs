@@ -8,6 +8,9 @@
 
 #![warn(unreachable_pub)]
 
+mod app;
+mod app_paths;
+mod apps;
 mod ask;
 mod assets;
 mod context;
@@ -28,13 +31,25 @@ mod refusal;
 mod review;
 mod shell;
 mod sign_in;
+mod space_head;
+mod tabs;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod trusted;
 mod viewer;
 mod vpc;
 mod waiting;
 
+pub use app::{
+    AppTold, DynosPage, LogLine, LogShown, Served, app_config, app_domains, app_dynos,
+    app_releases, app_services, formation_shown,
+};
+pub use app_paths::{
+    AppPart, app as app_path, app_log as app_log_path, app_part as app_part_path,
+    apps as apps_path, trusted_ips as trusted_ips_path,
+};
+pub use apps::apps;
 pub use ask::{Asked, Typed, Unreadable, ask};
 /// Why a page cannot be made: a defect of its template.
 pub use askama::Error as RenderError;
@@ -55,5 +70,6 @@ pub use problem::{Problem, problem};
 pub use refusal::Refusal;
 pub use review::review;
 pub use sign_in::{Challenge, PURPOSE, SERVICE, SignIn, Trouble, Way, sign_in, way_back};
+pub use trusted::trusted_ips;
 pub use viewer::Viewer;
 pub use vpc::vpc;

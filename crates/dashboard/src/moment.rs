@@ -84,6 +84,19 @@ pub(crate) fn countdown(t: &Texts, until: Timestamp, now: Timestamp) -> Markup {
     time(&until.to_seconds_string(), &title, &short(t, left), sign)
 }
 
+/// How long ago something was, with the exact time behind it.
+pub(crate) fn ago(t: &Texts, at: Timestamp, now: Timestamp) -> Markup {
+    let [year, month, day, hour, minute] = parts(at);
+    let title = format!("{year}-{month}-{day} {hour}:{minute} UTC");
+    time(&at.to_seconds_string(), &title, &short(t, now.since(at)), None)
+}
+
+/// A day with the time, for machines too.
+pub(crate) fn at(t: &Texts, at: Timestamp) -> Markup {
+    let exact = at.to_seconds_string();
+    time(&exact, &exact, &date_time(t, at), None)
+}
+
 /// Until when a request waits, as a sentence with the exact time.
 pub(crate) fn expiry(t: &Texts, until: Timestamp, now: Timestamp) -> Markup {
     let left = until.since(now);

@@ -12,6 +12,10 @@ pub enum Refusal {
     Rule(Refused),
     /// What was typed is not the id of the peering.
     TypedWrong,
+    /// What was typed is no number of dynos.
+    QuantityUnreadable,
+    /// The dyno runs no more.
+    NoSuchDyno,
     /// The ledger could not do it; in its words.
     Ledger(String),
 }
@@ -22,6 +26,8 @@ impl Refusal {
         let quoted = |words: &str| fill(t.refused, &[("why", in_english(t, words))]);
         match self {
             Self::TypedWrong => t.typed_wrong.into(),
+            Self::QuantityUnreadable => t.apps.unreadable_quantity.into(),
+            Self::NoSuchDyno => t.apps.no_such_dyno.into(),
             Self::Ledger(words) => quoted(words),
             Self::Rule(refused) => match refused.code {
                 Code::PreconditionFailed => t.changed_meanwhile.into(),

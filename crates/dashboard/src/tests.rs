@@ -1,5 +1,6 @@
 //! The pages, made from worlds that the rules make.
 
+mod apps;
 mod stage;
 
 use std::time::Duration;

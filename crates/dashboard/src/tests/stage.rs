@@ -73,7 +73,7 @@ impl Stage {
     }
 
     /// The fabric reports that everything is in place.
-    fn observe(&mut self) {
+    pub(super) fn observe(&mut self) {
         let seen = Observation {
             vpcs: self.world.vpcs().map(|vpc| vpc.id).collect(),
             carried: self.world.peerings().filter(|p| p.carries()).map(|p| p.id).collect(),
@@ -197,7 +197,7 @@ impl Stage {
         Seen { viewer: self.admin(), language: Language::English, theme: None }
     }
 
-    fn context<'a>(&'a self, seen: Seen, path: &'a str) -> Context<'a> {
+    pub(super) fn context<'a>(&'a self, seen: Seen, path: &'a str) -> Context<'a> {
         let Seen { viewer, language, theme } = seen;
         let form_token = "0123456789abcdef";
         Context { world: &self.world, viewer, language, theme, now: self.now, form_token, path }

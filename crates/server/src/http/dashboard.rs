@@ -4,6 +4,10 @@
 //! the commands of the APIs, and events that tell of changes.
 
 mod answer;
+mod app_log;
+mod app_place;
+mod apps;
+mod area;
 mod change;
 mod cookies;
 mod events;
@@ -15,12 +19,14 @@ mod session;
 mod shared;
 mod sign_in;
 mod visit;
+mod why_not;
 
 #[cfg(test)]
 mod tests;
 
 use axum::Router;
 use axum::extract::{Request, State as Shared};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -50,7 +56,7 @@ async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Respon
         Some(asset) => answer::asset(asset),
         None => match dashboard.rates.take(visit.party(), visit.now) {
             Err(_) => answer::problem(&visit.context(), &Problem::TooFast),
-            Ok(_) if reads => get(visit, path, &Form::of_query(parts.uri.query()), &parts.uri),
+            Ok(_) if reads => get(visit, path, &Form::of_query(parts.uri.query()), &parts).await,
             Ok(_) if parts.method == Method::POST => match Form::read(&parts.headers, body).await {
                 Some(form) => post(visit, &parts.headers, path, &form).await,
                 None => answer::problem(&visit.context(), &Problem::BadRequest),
@@ -69,18 +75,25 @@ async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Respon
     answer
 }
 
-fn get(visit: Visit, path: &str, query: &Form, uri: &http::Uri) -> Response {
+async fn get(visit: Visit, path: &str, query: &Form, parts: &Parts) -> Response {
     match path {
         SIGN_IN_PATH => return sign_in::show(&visit, query),
         EVENTS_PATH => return events::open(visit, query),
         _ => {}
     }
+    if let Some(log) = app_log::place(path) {
+        return app_log::open(visit, log, query, &parts.headers);
+    }
     if visit.session.is_none() {
         return sign_in::lead(&visit);
     }
+    let place = Place::of(path);
+    if let Some(Place::Area(area)) = &place {
+        return area::show(&visit, area, query).await;
+    }
     let of = visit.context();
-    let told = uri.query().and_then(Told::read);
-    match Place::of(path).and_then(|place| place.render(&of, told)) {
+    let told = parts.uri.query().and_then(Told::read);
+    match place.and_then(|place| place.render(&of, &visit.dashboard, told)) {
         Some(html) => answer::page(StatusCode::OK, html),
         None => answer::problem(&of, &Problem::NotFound),
     }

@@ -8,10 +8,12 @@ use dashboard::{Problem, Refusal, Told, Typed};
 use model::{Ec2Command, Key, PcxId, PeeringStatus, PlatformCommand, VpcId};
 
 use super::answer::{page, problem, see_other};
+use super::area;
 use super::form::Form;
 use super::place::{Place, find};
 use super::visit::Visit;
-use crate::ledger::{LedgerError, OnlyIf};
+use super::why_not::why_not;
+use crate::ledger::OnlyIf;
 
 /// What a form about a peering asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,7 @@ pub(super) async fn change(visit: Visit, place: Place, form: &Form) -> Response 
         },
         Place::Destroy { space, peering } => (space, *peering, Answer::Destroy),
         Place::Ask { vpc } => return ask(visit, *vpc, form).await,
+        Place::Area(area) => return area::change(visit, area, form).await,
         Place::Home | Place::Network { .. } | Place::Vpc { .. } => {
             return problem(&visit.context(), &Problem::NotFound);
         }
@@ -73,23 +76,6 @@ pub(super) async fn change(visit: Visit, place: Place, form: &Form) -> Response 
         Err(error) => {
             let (status, refusal) = why_not(error);
             refused(&visit.renewed(), &place, status, &refusal, "")
-        }
-    }
-}
-
-/// Why the ledger did not do it.
-fn why_not(error: LedgerError) -> (StatusCode, Refusal) {
-    match error {
-        LedgerError::Refused(why) => {
-            let status = StatusCode::from_u16(why.code.platform().status());
-            (status.unwrap_or(StatusCode::BAD_REQUEST), Refusal::Rule(why))
-        }
-        LedgerError::Store
-        | LedgerError::NoRoom
-        | LedgerError::Unknown
-        | LedgerError::Busy
-        | LedgerError::Stopped => {
-            (StatusCode::SERVICE_UNAVAILABLE, Refusal::Ledger(error.to_string()))
         }
     }
 }
@@ -168,7 +154,11 @@ fn refused(
             .map(|(space, peering)| dashboard::review(&of, space, peering, Some(refusal))),
         Place::Destroy { space, peering } => find(of.world, of.viewer, space, *peering, of.now)
             .map(|(space, peering)| dashboard::destroy(&of, space, peering, Some(refusal), typed)),
-        Place::Home | Place::Network { .. } | Place::Vpc { .. } | Place::Ask { .. } => None,
+        Place::Home
+        | Place::Network { .. }
+        | Place::Vpc { .. }
+        | Place::Ask { .. }
+        | Place::Area(_) => None,
     };
     match html {
         Some(html) => page(status, html),

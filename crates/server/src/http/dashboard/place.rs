@@ -5,6 +5,9 @@ use std::sync::Arc;
 use dashboard::{Context, Told, Typed, Viewer};
 use model::{PcxId, Peering, Space, Timestamp, VpcId, World};
 
+use super::area::Area;
+use super::shared::Dashboard;
+
 /// A page that somebody who is signed in may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -14,6 +17,7 @@ pub(super) enum Place {
     Destroy { space: String, peering: PcxId },
     Vpc { vpc: VpcId },
     Ask { vpc: VpcId },
+    Area(Area),
 }
 
 impl Place {
@@ -32,12 +36,17 @@ impl Place {
             }
             ["vpcs", vpc] => Some(Self::Vpc { vpc: vpc.parse().ok()? }),
             ["vpcs", vpc, "ask"] => Some(Self::Ask { vpc: vpc.parse().ok()? }),
-            _ => None,
+            ref other => Area::of(other).map(Self::Area),
         }
     }
 
     /// The page; `None` if what it is about is not there for the viewer.
-    pub(super) fn render(&self, of: &Context<'_>, told: Option<Told>) -> Option<Page> {
+    pub(super) fn render(
+        &self,
+        of: &Context<'_>,
+        dashboard: &Dashboard,
+        told: Option<Told>,
+    ) -> Option<Page> {
         let (world, viewer, now) = (of.world, of.viewer, of.now);
         match self {
             Self::Home => Some(dashboard::home(of)),
@@ -53,6 +62,7 @@ impl Place {
                 let (space, peering) = find(world, viewer, space, *peering, now)?;
                 Some(dashboard::destroy(of, space, peering, None, ""))
             }
+            Self::Area(area) => area.look(of, dashboard),
             Self::Vpc { vpc } => Some(dashboard::vpc(of, viewer.vpc(world, *vpc)?, told)),
             Self::Ask { vpc } => {
                 let vpc = viewer.vpc(world, *vpc).filter(|vpc| viewer.may_ask(vpc))?;

@@ -1,5 +1,6 @@
 //! The dashboard as a browser meets it, but for the script.
 
+mod apps;
 mod asks;
 mod browser;
 mod changes;
