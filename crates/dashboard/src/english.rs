@@ -1,12 +1,14 @@
 //! The English texts.
 
 mod apps;
+mod audit;
 
 use crate::texts::Texts;
 
 /// The English texts.
 pub(crate) static ENGLISH: Texts = Texts {
     apps: apps::TEXTS,
+    audit: audit::TEXTS,
     lang: "en",
     other_lang: "ja",
     other_name: "日本語",

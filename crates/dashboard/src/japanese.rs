@@ -1,12 +1,14 @@
 //! The Japanese texts.
 
 mod apps;
+mod audit;
 
 use crate::texts::Texts;
 
 /// The Japanese texts.
 pub(crate) static JAPANESE: Texts = Texts {
     apps: apps::TEXTS,
+    audit: audit::TEXTS,
     lang: "ja",
     other_lang: "en",
     other_name: "English",

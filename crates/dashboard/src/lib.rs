@@ -13,6 +13,7 @@ mod app_paths;
 mod apps;
 mod ask;
 mod assets;
+mod audit;
 mod context;
 mod destroy;
 mod english;
@@ -54,13 +55,14 @@ pub use ask::{Asked, Typed, Unreadable, ask};
 /// Why a page cannot be made: a defect of its template.
 pub use askama::Error as RenderError;
 pub use assets::Asset;
+pub use audit::{AuditAsked, AuditShown, AuditUnreadable, audit};
 pub use context::{Context, Theme};
 pub use destroy::destroy;
 pub use home::home;
 pub use language::Language;
 pub use network::{Told, network};
 pub use paths::{
-    ASSETS as ASSETS_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH,
+    ASSETS as ASSETS_PATH, AUDIT as AUDIT_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH,
     PREFERENCES as PREFERENCES_PATH, SIGN_IN as SIGN_IN_PATH, SIGN_OUT as SIGN_OUT_PATH,
     ask as ask_path, destroy as destroy_path, network as network_path, review as review_path,
     vpc as vpc_path,

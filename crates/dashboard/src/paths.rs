@@ -12,6 +12,8 @@ pub const SIGN_OUT: &str = "/dashboard/sign-out";
 pub const PREFERENCES: &str = "/dashboard/preferences";
 /// The events that tell of changes.
 pub const EVENTS: &str = "/dashboard/events";
+/// Who did what.
+pub const AUDIT: &str = "/dashboard/audit";
 /// What the files of the pages lie under.
 pub const ASSETS: &str = "/dashboard/assets";
 

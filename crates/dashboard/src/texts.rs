@@ -24,13 +24,16 @@ macro_rules! texts {
 }
 
 mod apps;
+mod audit;
 
 pub(crate) use apps::AppTexts;
+pub(crate) use audit::AuditTexts;
 
 texts! {
     /// Every text of the pages in one language.
     Texts {
         apps: AppTexts,
+        audit: AuditTexts,
     }
 
     // The language itself, and the name of the other one in that language.

@@ -8,6 +8,7 @@ mod app_log;
 mod app_place;
 mod apps;
 mod area;
+mod audit;
 mod change;
 mod cookies;
 mod events;

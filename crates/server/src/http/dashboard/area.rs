@@ -9,7 +9,7 @@ use super::answer::{page, problem};
 use super::form::Form;
 use super::shared::Dashboard;
 use super::visit::Visit;
-use super::{app_place, apps};
+use super::{app_place, apps, audit};
 
 type Page = Result<String, dashboard::RenderError>;
 
@@ -19,6 +19,7 @@ pub(super) enum Area {
     Apps { space: String },
     App { space: String, app: String, part: AppPart },
     TrustedIps { space: String },
+    Audit,
 }
 
 impl Area {
@@ -33,6 +34,7 @@ impl Area {
             ["spaces", space, "apps"] => Some(Self::Apps { space: space.to_owned() }),
             ["spaces", space, "apps", name] => Some(app(space, name, AppPart::Dynos)),
             ["spaces", space, "apps", name, part] => Some(app(space, name, AppPart::find(part)?)),
+            ["audit"] => Some(Self::Audit),
             ["spaces", space, "trusted-ips"] => Some(Self::TrustedIps { space: space.to_owned() }),
             _ => None,
         }
@@ -57,6 +59,8 @@ impl Area {
                     AppPart::Services => dashboard::app_services(of, &served),
                 })
             }
+            // Its rows are of a time and do not change under who reads them.
+            Self::Audit => Some(dashboard::audit(of, &dashboard::AuditShown::default())),
             Self::TrustedIps { space } => {
                 Some(dashboard::trusted_ips(of, viewer.space(world, space)?))
             }
@@ -74,6 +78,7 @@ pub(super) async fn show(visit: &Visit, area: &Area, query: &Form) -> Response {
         Area::App { space, app, part: AppPart::Releases } => {
             return apps::show_releases(visit, space, app, query);
         }
+        Area::Audit => return audit::show(visit, query).await,
         Area::Apps { .. } | Area::App { .. } | Area::TrustedIps { .. } => {}
     }
     match area.look(&of, &visit.dashboard) {
@@ -89,7 +94,7 @@ pub(super) async fn change(visit: Visit, area: &Area, form: &Form) -> Response {
             apps::change(visit, space, app, form).await
         }
         Area::App { space, app, part: AppPart::Config } => apps::reveal(&visit, space, app, form),
-        Area::App { .. } | Area::Apps { .. } | Area::TrustedIps { .. } => {
+        Area::App { .. } | Area::Apps { .. } | Area::TrustedIps { .. } | Area::Audit => {
             problem(&visit.context(), &Problem::NotFound)
         }
     }

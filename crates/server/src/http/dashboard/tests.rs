@@ -2,6 +2,7 @@
 
 mod apps;
 mod asks;
+mod audit;
 mod browser;
 mod changes;
 mod live;
