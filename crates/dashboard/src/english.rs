@@ -2,6 +2,7 @@
 
 mod apps;
 mod audit;
+mod keys;
 
 use crate::texts::Texts;
 
@@ -9,6 +10,7 @@ use crate::texts::Texts;
 pub(crate) static ENGLISH: Texts = Texts {
     apps: apps::TEXTS,
     audit: audit::TEXTS,
+    keys: keys::TEXTS,
     lang: "en",
     other_lang: "ja",
     other_name: "日本語",

@@ -2,6 +2,7 @@
 
 mod apps;
 mod audit;
+mod keys;
 
 use crate::texts::Texts;
 
@@ -9,6 +10,7 @@ use crate::texts::Texts;
 pub(crate) static JAPANESE: Texts = Texts {
     apps: apps::TEXTS,
     audit: audit::TEXTS,
+    keys: keys::TEXTS,
     lang: "ja",
     other_lang: "en",
     other_name: "English",

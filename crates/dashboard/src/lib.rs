@@ -20,6 +20,7 @@ mod english;
 mod fits;
 mod home;
 mod japanese;
+mod keys;
 mod language;
 pub mod map;
 mod markup;
@@ -59,13 +60,14 @@ pub use audit::{AuditAsked, AuditShown, AuditUnreadable, audit};
 pub use context::{Context, Theme};
 pub use destroy::destroy;
 pub use home::home;
+pub use keys::{KeyTold, KeysPage, Made, Named, keys, keys_shown, lives, tokens_shown};
 pub use language::Language;
 pub use network::{Told, network};
 pub use paths::{
     ASSETS as ASSETS_PATH, AUDIT as AUDIT_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH,
-    PREFERENCES as PREFERENCES_PATH, SIGN_IN as SIGN_IN_PATH, SIGN_OUT as SIGN_OUT_PATH,
-    ask as ask_path, destroy as destroy_path, network as network_path, review as review_path,
-    vpc as vpc_path,
+    KEYS as KEYS_PATH, PREFERENCES as PREFERENCES_PATH, SIGN_IN as SIGN_IN_PATH,
+    SIGN_OUT as SIGN_OUT_PATH, ask as ask_path, destroy as destroy_path, network as network_path,
+    review as review_path, vpc as vpc_path,
 };
 pub use peerings::state_shown;
 pub use problem::{Problem, problem};

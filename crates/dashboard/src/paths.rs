@@ -14,6 +14,8 @@ pub const PREFERENCES: &str = "/dashboard/preferences";
 pub const EVENTS: &str = "/dashboard/events";
 /// Who did what.
 pub const AUDIT: &str = "/dashboard/audit";
+/// Tokens and keys of one's own.
+pub const KEYS: &str = "/dashboard/keys";
 /// What the files of the pages lie under.
 pub const ASSETS: &str = "/dashboard/assets";
 

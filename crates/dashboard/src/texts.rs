@@ -25,15 +25,18 @@ macro_rules! texts {
 
 mod apps;
 mod audit;
+mod keys;
 
 pub(crate) use apps::AppTexts;
 pub(crate) use audit::AuditTexts;
+pub(crate) use keys::KeyTexts;
 
 texts! {
     /// Every text of the pages in one language.
     Texts {
         apps: AppTexts,
         audit: AuditTexts,
+        keys: KeyTexts,
     }
 
     // The language itself, and the name of the other one in that language.

@@ -14,6 +14,7 @@ mod cookies;
 mod events;
 mod form;
 mod guard;
+mod keys;
 mod place;
 mod preferences;
 mod session;

@@ -9,7 +9,7 @@ use super::answer::{page, problem};
 use super::form::Form;
 use super::shared::Dashboard;
 use super::visit::Visit;
-use super::{app_place, apps, audit};
+use super::{app_place, apps, audit, keys};
 
 type Page = Result<String, dashboard::RenderError>;
 
@@ -20,6 +20,7 @@ pub(super) enum Area {
     App { space: String, app: String, part: AppPart },
     TrustedIps { space: String },
     Audit,
+    Keys,
 }
 
 impl Area {
@@ -35,6 +36,7 @@ impl Area {
             ["spaces", space, "apps", name] => Some(app(space, name, AppPart::Dynos)),
             ["spaces", space, "apps", name, part] => Some(app(space, name, AppPart::find(part)?)),
             ["audit"] => Some(Self::Audit),
+            ["keys"] => Some(Self::Keys),
             ["spaces", space, "trusted-ips"] => Some(Self::TrustedIps { space: space.to_owned() }),
             _ => None,
         }
@@ -61,6 +63,7 @@ impl Area {
             }
             // Its rows are of a time and do not change under who reads them.
             Self::Audit => Some(dashboard::audit(of, &dashboard::AuditShown::default())),
+            Self::Keys => Some(dashboard::keys(of, &dashboard::KeysPage::default())),
             Self::TrustedIps { space } => {
                 Some(dashboard::trusted_ips(of, viewer.space(world, space)?))
             }
@@ -79,6 +82,7 @@ pub(super) async fn show(visit: &Visit, area: &Area, query: &Form) -> Response {
             return apps::show_releases(visit, space, app, query);
         }
         Area::Audit => return audit::show(visit, query).await,
+        Area::Keys => return keys::show(visit, query),
         Area::Apps { .. } | Area::App { .. } | Area::TrustedIps { .. } => {}
     }
     match area.look(&of, &visit.dashboard) {
@@ -94,6 +98,7 @@ pub(super) async fn change(visit: Visit, area: &Area, form: &Form) -> Response {
             apps::change(visit, space, app, form).await
         }
         Area::App { space, app, part: AppPart::Config } => apps::reveal(&visit, space, app, form),
+        Area::Keys => keys::change(visit, form).await,
         Area::App { .. } | Area::Apps { .. } | Area::TrustedIps { .. } | Area::Audit => {
             problem(&visit.context(), &Problem::NotFound)
         }

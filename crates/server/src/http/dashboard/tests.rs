@@ -5,6 +5,7 @@ mod asks;
 mod audit;
 mod browser;
 mod changes;
+mod keys;
 mod live;
 mod sessions;
 mod transport;
