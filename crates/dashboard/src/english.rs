@@ -3,6 +3,7 @@
 mod apps;
 mod audit;
 mod keys;
+mod operator;
 
 use crate::texts::Texts;
 
@@ -11,6 +12,7 @@ pub(crate) static ENGLISH: Texts = Texts {
     apps: apps::TEXTS,
     audit: audit::TEXTS,
     keys: keys::TEXTS,
+    operating: operator::TEXTS,
     lang: "en",
     other_lang: "ja",
     other_name: "日本語",

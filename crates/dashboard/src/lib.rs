@@ -26,6 +26,8 @@ pub mod map;
 mod markup;
 mod moment;
 mod network;
+mod operator;
+mod operator_paths;
 mod paths;
 mod peerings;
 mod problem;
@@ -63,6 +65,11 @@ pub use home::home;
 pub use keys::{KeyTold, KeysPage, Made, Named, keys, keys_shown, lives, tokens_shown};
 pub use language::Language;
 pub use network::{Told, network};
+pub use operator::{
+    LoopShown, LoopState, Machinery, limit_shown, operator_accounts, operator_health,
+    operator_limits, operator_people,
+};
+pub use operator_paths::{OperatorPart, operator as operator_path};
 pub use paths::{
     ASSETS as ASSETS_PATH, AUDIT as AUDIT_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH,
     KEYS as KEYS_PATH, PREFERENCES as PREFERENCES_PATH, SIGN_IN as SIGN_IN_PATH,

@@ -14,6 +14,8 @@ pub enum Refusal {
     TypedWrong,
     /// What was typed is no number of dynos.
     QuantityUnreadable,
+    /// What was typed is no limit.
+    LimitUnreadable,
     /// The dyno runs no more.
     NoSuchDyno,
     /// The ledger could not do it; in its words.
@@ -27,6 +29,7 @@ impl Refusal {
         match self {
             Self::TypedWrong => t.typed_wrong.into(),
             Self::QuantityUnreadable => t.apps.unreadable_quantity.into(),
+            Self::LimitUnreadable => t.operating.unreadable_limit.into(),
             Self::NoSuchDyno => t.apps.no_such_dyno.into(),
             Self::Ledger(words) => quoted(words),
             Self::Rule(refused) => match refused.code {

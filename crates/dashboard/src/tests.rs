@@ -1,6 +1,7 @@
 //! The pages, made from worlds that the rules make.
 
 mod apps;
+mod people;
 mod stage;
 
 use std::time::Duration;

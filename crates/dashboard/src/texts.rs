@@ -26,10 +26,12 @@ macro_rules! texts {
 mod apps;
 mod audit;
 mod keys;
+mod operator;
 
 pub(crate) use apps::AppTexts;
 pub(crate) use audit::AuditTexts;
 pub(crate) use keys::KeyTexts;
+pub(crate) use operator::OperatorTexts;
 
 texts! {
     /// Every text of the pages in one language.
@@ -37,6 +39,7 @@ texts! {
         apps: AppTexts,
         audit: AuditTexts,
         keys: KeyTexts,
+        operating: OperatorTexts,
     }
 
     // The language itself, and the name of the other one in that language.

@@ -15,6 +15,7 @@ mod events;
 mod form;
 mod guard;
 mod keys;
+mod operating;
 mod place;
 mod preferences;
 mod session;

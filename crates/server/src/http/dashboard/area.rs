@@ -3,13 +3,13 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use dashboard::{AppPart, Context, DynosPage, Problem};
+use dashboard::{AppPart, Context, DynosPage, Machinery, OperatorPart, Problem};
 
 use super::answer::{page, problem};
 use super::form::Form;
 use super::shared::Dashboard;
 use super::visit::Visit;
-use super::{app_place, apps, audit, keys};
+use super::{app_place, apps, audit, keys, operating};
 
 type Page = Result<String, dashboard::RenderError>;
 
@@ -21,6 +21,7 @@ pub(super) enum Area {
     TrustedIps { space: String },
     Audit,
     Keys,
+    Operator(OperatorPart),
 }
 
 impl Area {
@@ -37,6 +38,8 @@ impl Area {
             ["spaces", space, "apps", name, part] => Some(app(space, name, AppPart::find(part)?)),
             ["audit"] => Some(Self::Audit),
             ["keys"] => Some(Self::Keys),
+            ["operator"] => Some(Self::Operator(OperatorPart::Health)),
+            ["operator", part] => Some(Self::Operator(OperatorPart::find(part)?)),
             ["spaces", space, "trusted-ips"] => Some(Self::TrustedIps { space: space.to_owned() }),
             _ => None,
         }
@@ -64,6 +67,17 @@ impl Area {
             // Its rows are of a time and do not change under who reads them.
             Self::Audit => Some(dashboard::audit(of, &dashboard::AuditShown::default())),
             Self::Keys => Some(dashboard::keys(of, &dashboard::KeysPage::default())),
+            Self::Operator(_) if !viewer.operator => None,
+            Self::Operator(OperatorPart::Health) => {
+                let fabric = dashboard.state.health.get();
+                let machinery = Machinery { fabric: &fabric, lost: &[], loops: &[] };
+                Some(dashboard::operator_health(of, &machinery))
+            }
+            Self::Operator(OperatorPart::Accounts) => Some(dashboard::operator_accounts(of)),
+            Self::Operator(OperatorPart::People) => Some(dashboard::operator_people(of)),
+            Self::Operator(OperatorPart::Limits) => {
+                Some(dashboard::operator_limits(of, None, None))
+            }
             Self::TrustedIps { space } => {
                 Some(dashboard::trusted_ips(of, viewer.space(world, space)?))
             }
@@ -83,7 +97,13 @@ pub(super) async fn show(visit: &Visit, area: &Area, query: &Form) -> Response {
         }
         Area::Audit => return audit::show(visit, query).await,
         Area::Keys => return keys::show(visit, query),
-        Area::Apps { .. } | Area::App { .. } | Area::TrustedIps { .. } => {}
+        Area::Operator(OperatorPart::Health) if visit.viewer.operator => {
+            return operating::show_health(visit).await;
+        }
+        Area::Operator(OperatorPart::Limits) if visit.viewer.operator => {
+            return operating::show_limits(visit, query);
+        }
+        Area::Apps { .. } | Area::App { .. } | Area::TrustedIps { .. } | Area::Operator(_) => {}
     }
     match area.look(&of, &visit.dashboard) {
         Some(html) => page(StatusCode::OK, html),
@@ -99,6 +119,14 @@ pub(super) async fn change(visit: Visit, area: &Area, form: &Form) -> Response {
         }
         Area::App { space, app, part: AppPart::Config } => apps::reveal(&visit, space, app, form),
         Area::Keys => keys::change(visit, form).await,
+        Area::Operator(OperatorPart::Limits) if visit.viewer.operator => {
+            operating::set_limit(visit, form).await
+        }
+        Area::Operator(_) => {
+            let message = "The form is the operator's alone.";
+            visit.note_refused("POST /dashboard", "", "forbidden", message);
+            problem(&visit.context(), &Problem::NotFound)
+        }
         Area::App { .. } | Area::Apps { .. } | Area::TrustedIps { .. } | Area::Audit => {
             problem(&visit.context(), &Problem::NotFound)
         }

@@ -7,5 +7,6 @@ mod browser;
 mod changes;
 mod keys;
 mod live;
+mod operating;
 mod sessions;
 mod transport;
