@@ -289,7 +289,9 @@ impl<A: Actuator> ControlLoop<A> {
 
     /// How much longer a comparison that is under way stands still; `None` where it goes on.
     fn lull(&mut self, now: Instant) -> Option<Duration> {
-        let left = LULL.checked_sub(now.saturating_duration_since(self.changed?)).filter(|left| !left.is_zero());
+        let left = LULL
+            .checked_sub(now.saturating_duration_since(self.changed?))
+            .filter(|left| !left.is_zero());
         if left.is_none() {
             self.changed = None;
         }

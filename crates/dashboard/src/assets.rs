@@ -19,11 +19,14 @@ pub(crate) static SCRIPT: Asset = Asset::new(
     "text/javascript; charset=utf-8",
     include_bytes!("../assets/causeway.js"),
 );
+/// The script of an app's log.
+pub(crate) static LOG_SCRIPT: Asset =
+    Asset::new("log", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/log.js"));
 /// The sign of a tab.
 pub(crate) static ICON: Asset =
     Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg"));
 
-static ALL: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
+static ALL: [&Asset; 4] = [&STYLE, &SCRIPT, &LOG_SCRIPT, &ICON];
 
 /// A file that pages need.
 #[derive(Debug)]

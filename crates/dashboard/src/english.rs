@@ -1,6 +1,10 @@
 //! The English texts.
 
+mod apps;
+mod audit;
+mod keys;
 mod map;
+mod operator;
 mod why;
 
 use self::map::MAP;
@@ -9,6 +13,10 @@ use crate::texts::Texts;
 
 /// The English texts.
 pub(crate) static ENGLISH: Texts = Texts {
+    apps: apps::TEXTS,
+    audit: audit::TEXTS,
+    keys: keys::TEXTS,
+    operating: operator::TEXTS,
     lang: "en",
     other_lang: "ja",
     other_name: "日本語",

@@ -3,6 +3,7 @@
 use askama::Template;
 use model::{DynoState, InstanceState, Key, Space, SpaceState, Vpc};
 
+use crate::app_paths;
 use crate::context::Context;
 use crate::markup::{Markup, Sign, command, fill, listed, mono, text};
 use crate::paths;
@@ -33,6 +34,7 @@ struct SpaceRow {
     region: String,
     block: String,
     apps: usize,
+    apps_path: String,
     dynos: Markup,
     peerings: Markup,
     team: String,
@@ -92,6 +94,7 @@ fn space_row(of: &Context<'_>, space: &Space) -> SpaceRow {
         region: space.region.to_string(),
         block: space.cidr.to_string(),
         apps: world.apps_in(key).count(),
+        apps_path: app_paths::apps(space),
         dynos: if wanted == 0 { t.none.into() } else { n_of_m(up, wanted) },
         peerings: n_of_m(count, limit.into()),
         team: world.team(space.team).map(|team| team.name.clone()).unwrap_or_default(),

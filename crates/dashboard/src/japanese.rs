@@ -1,6 +1,10 @@
 //! The Japanese texts.
 
+mod apps;
+mod audit;
+mod keys;
 mod map;
+mod operator;
 mod why;
 mod wordings;
 
@@ -11,6 +15,10 @@ use crate::texts::Texts;
 
 /// The Japanese texts.
 pub(crate) static JAPANESE: Texts = Texts {
+    apps: apps::TEXTS,
+    audit: audit::TEXTS,
+    keys: keys::TEXTS,
+    operating: operator::TEXTS,
     lang: "ja",
     other_lang: "en",
     other_name: "English",

@@ -89,6 +89,26 @@ pub(crate) fn countdown(t: &Texts, until: Timestamp, now: Timestamp) -> Markup {
     time(&until.to_seconds_string(), &title, &short(t, left), sign)
 }
 
+/// A time to the second, as tables have it: `2026-12-06 19:57:33`, in UTC.
+pub(crate) fn stamp(at: Timestamp) -> Markup {
+    let exact = at.to_seconds_string();
+    let shown = exact.trim_end_matches('Z').replacen('T', " ", 1);
+    time(&exact, &format!("{shown} UTC"), &shown, None)
+}
+
+/// How long ago something was, with the exact time behind it.
+pub(crate) fn ago(t: &Texts, at: Timestamp, now: Timestamp) -> Markup {
+    let [year, month, day, hour, minute] = parts(at);
+    let title = format!("{year}-{month}-{day} {hour}:{minute} UTC");
+    time(&at.to_seconds_string(), &title, &short(t, now.since(at)), None)
+}
+
+/// A day with the time, for machines too.
+pub(crate) fn at(t: &Texts, at: Timestamp) -> Markup {
+    let exact = at.to_seconds_string();
+    time(&exact, &exact, &date_time(t, at), None)
+}
+
 /// Until when a request waits, as a sentence with the exact time.
 pub(crate) fn expiry(t: &Texts, until: Timestamp, now: Timestamp) -> Markup {
     let left = until.since(now);

@@ -6,24 +6,18 @@ use model::{PcxId, Space};
 
 use crate::context::Context;
 use crate::markup::{
-    Markup, Sign, command, copy_all_button, copy_button, fill, listed, mono, strong, strong_mono,
-    text,
+    Markup, command, copy_all_button, copy_button, fill, listed, mono, strong, text,
 };
-use crate::moment;
 use crate::peerings::{Action, Row, urgency, used};
 use crate::shell::Shell;
+use crate::space_head::{SpaceHead, SpacePage, team_name};
 
 #[derive(Template)]
 #[template(path = "network.html")]
 struct Network<'a> {
     shell: Shell<'a>,
     told: Option<Markup>,
-    name: &'a str,
-    state: Markup,
-    team: Markup,
-    region: Markup,
-    block: Markup,
-    since: Markup,
+    head: SpaceHead,
     used: Markup,
     may_change: bool,
     only_admins: Markup,
@@ -94,29 +88,19 @@ impl Told {
 /// The network of a space, which the viewer must see.
 pub fn network(of: &Context<'_>, space: &Space, told: Option<Told>) -> askama::Result<String> {
     let t = of.texts();
-    let team = of.world.team(space.team).map_or("", |team| team.name.as_str());
     let may_change = of.viewer.may_change(of.world, space);
     let mut peerings = of.world.space_peerings(space, of.now);
     peerings.sort_by_key(|peering| urgency(peering, of.now));
     let (count, limit) = used(of, space);
     let rows = peerings.into_iter().map(|peering| Row::new(of, space, peering, may_change));
-    let state = match space.state {
-        model::SpaceState::Allocated => Sign::Ok.with(t.state_allocated),
-        model::SpaceState::Allocating => Sign::Move.with(t.state_allocating),
-    };
     let (info, plain) = info(of, space);
     Network {
         shell: Shell::new(of, format!("{} {}", space.name, t.network).into()),
         told: told.map(|told| told.sentence(of)),
-        name: &space.name,
-        state,
-        team: fill(t.team, &[("team", strong(team))]),
-        region: strong(space.region),
-        block: strong_mono(space.cidr),
-        since: fill(t.since, &[("date", moment::date(t, space.created).into())]),
+        head: SpaceHead::new(of, space, SpacePage::Network),
         used: fill(t.peerings_used, &[("n", text(count)), ("of", text(limit))]),
         may_change,
-        only_admins: fill(t.only_admins, &[("team", strong(team))]),
+        only_admins: fill(t.only_admins, &[("team", strong(team_name(of, space)))]),
         rows: rows.collect(),
         info,
         copy_all: copy_all_button(t, &plain),

@@ -12,6 +12,10 @@ pub const SIGN_OUT: &str = "/dashboard/sign-out";
 pub const PREFERENCES: &str = "/dashboard/preferences";
 /// The events that tell of changes.
 pub const EVENTS: &str = "/dashboard/events";
+/// Who did what.
+pub const AUDIT: &str = "/dashboard/audit";
+/// Tokens and keys of one's own.
+pub const KEYS: &str = "/dashboard/keys";
 /// What the files of the pages lie under.
 pub const ASSETS: &str = "/dashboard/assets";
 

@@ -12,6 +12,12 @@ pub enum Refusal {
     Rule(Refused),
     /// What was typed is not the id of the peering.
     TypedWrong,
+    /// What was typed is no number of dynos.
+    QuantityUnreadable,
+    /// What was typed is no limit.
+    LimitUnreadable,
+    /// The dyno runs no more.
+    NoSuchDyno,
     /// The ledger could not do it; in its words.
     Ledger(String),
 }
@@ -22,6 +28,9 @@ impl Refusal {
         let quoted = |words: &str| fill(t.refused, &[("why", in_english(t, words))]);
         match self {
             Self::TypedWrong => t.typed_wrong.into(),
+            Self::QuantityUnreadable => t.apps.unreadable_quantity.into(),
+            Self::LimitUnreadable => t.operating.unreadable_limit.into(),
+            Self::NoSuchDyno => t.apps.no_such_dyno.into(),
             Self::Ledger(words) => quoted(words),
             Self::Rule(refused) => match refused.code {
                 Code::PreconditionFailed => t.changed_meanwhile.into(),

@@ -24,6 +24,7 @@ pub(crate) struct Shell<'a> {
     pub(crate) icon: &'static str,
     /// The address of the events that tell of changes of this page.
     pub(crate) events: String,
+    pub(crate) is_operator: bool,
     /// Whom the session speaks for.
     pub(crate) who: Vec<String>,
     pub(crate) spaces: Vec<Entry>,
@@ -82,6 +83,7 @@ impl<'a> Shell<'a> {
             script: SCRIPT.path(),
             icon: ICON.path(),
             events: paths::events_of(of.path),
+            is_operator: viewer.operator,
             who: who(of),
             spaces: spaces.collect(),
             vpcs: vpcs.take(MOST_VPCS).collect(),

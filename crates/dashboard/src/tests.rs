@@ -1,6 +1,8 @@
 //! The pages, made from worlds that the rules make.
 
+mod apps;
 mod flows;
+mod people;
 mod stage;
 
 use std::time::Duration;

@@ -3,12 +3,20 @@
 //! A text may have places such as `{block}`, which `markup::fill` fills. The compiler sees that no
 //! language lacks a text, a test that no text lacks a place.
 
+mod apps;
+mod audit;
 mod form;
+mod keys;
 mod map;
+mod operator;
 mod why;
 
+pub(crate) use self::apps::AppTexts;
+pub(crate) use self::audit::AuditTexts;
 use self::form::form;
+pub(crate) use self::keys::KeyTexts;
 pub(crate) use self::map::MapTexts;
+pub(crate) use self::operator::OperatorTexts;
 pub(crate) use self::why::WhyTexts;
 
 form! {
@@ -94,7 +102,11 @@ form! {
     ask asking check cancel reject_note
     no_right_key
     } {
+        apps: AppTexts,
+        audit: AuditTexts,
+        keys: KeyTexts,
         map: MapTexts,
+        operating: OperatorTexts,
         why: WhyTexts,
     }
 }

@@ -97,6 +97,13 @@ impl Viewer {
         self.account_caller(vpc.region).is_some_and(|caller| caller.may_change_vpc(vpc))
     }
 
+    /// Whether they know of a user: themselves, and who is in one of their teams.
+    pub fn knows(self, world: &World, other: UserId) -> bool {
+        let Some(own) = self.user else { return self.operator };
+        let mut teams = world.teams_of(Key::User(own));
+        self.operator || own == other || teams.any(|team| team.members.contains_key(&other))
+    }
+
     /// The customers' VPCs that they see, by name.
     pub(crate) fn vpcs(self, world: &World) -> Vec<&Arc<Vpc>> {
         let mut vpcs: Vec<_> = match self.account {

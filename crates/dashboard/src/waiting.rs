@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::fit::Fit;
 use model::{DynoState, Key, Peering, PeeringStatus, RouteTo, Space, Timestamp, Vpc};
 
+use crate::app_paths;
 use crate::context::Context;
 use crate::fits::reason;
 use crate::markup::{Markup, Sign, command, fill, listed, mono, strong, text};
@@ -100,7 +101,7 @@ fn crashed(of: &Context<'_>, space: &Space, items: &mut Vec<Item>) {
                 &[("app", text(&app.name)), ("n", text(crashed.len()))],
             ),
             text: fill(t.crashed_text, &[("dynos", names), ("space", strong(&space.name))]),
-            action: None,
+            action: Some((app_paths::app(space, app), t.apps.tab_dynos)),
             command: Some(command(t, &["heroku", "logs", &format!("--app {}", app.name)])),
         });
     }

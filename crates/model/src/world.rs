@@ -335,6 +335,16 @@ impl World {
         }
     }
 
+    /// The dynos of an app that run, start, or crashed and will be restarted. While a dyno of the
+    /// formation replaces another one, the old one is included as long as it is up. Dynos that are
+    /// being stopped are not.
+    pub fn shown_dynos(&self, app: AppId) -> impl Iterator<Item = &Arc<Dyno>> {
+        self.dynos_in(Key::App(app)).filter(|dyno| match dyno.superseded {
+            true => dyno.state == DynoState::Up,
+            false => dyno.is_live(),
+        })
+    }
+
     /// The interface of a dyno or an instance.
     pub fn eni_of(&self, workload: WorkloadId) -> Option<&Arc<Eni>> {
         match workload {

@@ -3,6 +3,7 @@
 
 pub(crate) mod console;
 pub(crate) mod grant;
+pub(crate) mod log_reader;
 pub(crate) mod logs;
 pub mod plans;
 pub(crate) mod rendezvous;

@@ -395,11 +395,13 @@ impl Prepared {
             }
         }
         let lost = Lost::at(&self.config.data);
+        let dashboard = Dashboard::new(Arc::clone(&self.state))
+            .for_operator(lost.clone(), self.supervisor.clone());
         let operator = Operator { state: Arc::clone(&self.state), planner: planner.clone(), lost };
         let router = crate::http::aws::router(Arc::clone(&self.state))
             .merge(operator::router(operator))
             .merge(healthz::router(self.supervisor))
-            .merge(dashboard::router(Dashboard::new(Arc::clone(&self.state))))
+            .merge(dashboard::router(dashboard))
             .merge(crate::http::platform::router(Arc::clone(&self.state)))
             .layer(axum::middleware::from_fn(crate::http::aws::other_services));
         let router =

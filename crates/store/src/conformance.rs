@@ -8,7 +8,7 @@ use std::thread;
 use proptest::prelude::*;
 
 use crate::sqlite::Limits;
-use crate::{AuditQuery, AuditRow, Batch, Change, Error, Row, Store, Tail};
+use crate::{AuditQuery, AuditRow, AuditSight, Batch, Change, Error, Row, Store, Tail};
 
 /// A database that is there as long as this is.
 pub(crate) trait Database: Sized {
@@ -46,6 +46,7 @@ macro_rules! conformance {
             tail_refuses_what_it_cannot_know
             deleted_rows_are_told_from_unknown_ones
             audit_query_filters_and_pages
+            audit_shows_each_what_is_theirs
             audit_keeps_the_newest
             meta_is_kept_outside_revisions
             reopen_finds_everything
@@ -383,6 +384,54 @@ pub(crate) fn audit_query_filters_and_pages<D: Database>() {
     assert_eq!(times(&newer), [16, 17, 18], "oldest first, so that none is passed over");
     assert!(times(&AuditQuery { account: some("' OR true --"), ..all.clone() }).is_empty());
     assert!(times(&AuditQuery { limit: 0, ..all }).is_empty());
+}
+
+pub(crate) fn audit_shows_each_what_is_theirs<D: Database>() {
+    let (_database, mut store) = fresh::<D>();
+    let row = |at: i64, actor: &str, account: &str, team: &str| AuditRow {
+        at,
+        actor: actor.to_owned(),
+        account: account.to_owned(),
+        team: team.to_owned(),
+        outcome: "ok".to_owned(),
+        ..AuditRow::default()
+    };
+    let audit = vec![
+        row(0, "user/ada", "", ""),
+        row(1, "user/bob", "", "acme"),
+        row(2, "user/bob", "", "other"),
+        row(3, "account/1", "1", "acme"),
+        row(4, "account/2", "2", ""),
+        row(5, "operator", "", "acme"),
+        row(6, "system", "", "acme"),
+        row(7, "nobody", "", ""),
+        row(8, "user/ada", "", "other"),
+    ];
+    store.commit(&Batch { audit, ..Batch::default() }).unwrap();
+    let list = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+    let times = |actors: &[&str], accounts: &[&str], teams: &[&str]| -> Vec<i64> {
+        let (actors, accounts, teams) = (list(actors), list(accounts), list(teams));
+        let sight = Some(AuditSight { actors, accounts, teams });
+        let query = AuditQuery { sight, ..AuditQuery::default() };
+        store.audit(&query).unwrap().iter().map(|row| row.at).collect()
+    };
+    assert!(times(&[], &[], &[]).is_empty());
+    assert_eq!(times(&["user/ada"], &[], &["acme"]), [8, 5, 1, 0]);
+    assert_eq!(times(&["account/1"], &["1"], &[]), [3]);
+    assert_eq!(times(&["user/ada", "account/2"], &["2"], &["acme", "other"]), [8, 5, 4, 2, 1, 0]);
+    assert!(times(&["' OR true --"], &["') OR ('' = '"], &["*"]).is_empty());
+    let by_people = AuditQuery { by_people: true, ..AuditQuery::default() };
+    let seen: Vec<i64> = store.audit(&by_people).unwrap().iter().map(|row| row.at).collect();
+    assert_eq!(seen, [8, 7, 5, 4, 3, 2, 1, 0]);
+    // The other conditions hold besides, and pages are of what is seen.
+    let sight = Some(AuditSight { teams: list(&["acme"]), ..AuditSight::default() });
+    let first = AuditQuery { sight, limit: 1, ..AuditQuery::default() };
+    let newest = store.audit(&first).unwrap();
+    assert_eq!(newest[0].at, 5);
+    let next = AuditQuery { before: Some(newest[0].number), ..first.clone() };
+    assert_eq!(store.audit(&next).unwrap()[0].at, 1);
+    let by_nobody = AuditQuery { actor: Some("nobody".to_owned()), ..first };
+    assert!(store.audit(&by_nobody).unwrap().is_empty());
 }
 
 pub(crate) fn audit_keeps_the_newest<D: Database>() {

@@ -190,6 +190,8 @@ pub struct AuditQuery {
     pub outcome: Option<String>,
     /// Whether only rows of refusals are wanted, whatever the refusal was.
     pub refused: bool,
+    /// Whether what the installation did by itself is left out.
+    pub by_people: bool,
     /// The id of the team that the rows must be about.
     pub team: Option<String>,
     /// The id of the space that the rows must be about.
@@ -204,8 +206,22 @@ pub struct AuditQuery {
     pub before: Option<u64>,
     /// With a higher number, oldest first: what was added since the last row of an earlier answer.
     pub after: Option<u64>,
+    /// Who is to see the rows; `None` for somebody who may see all of them.
+    pub sight: Option<AuditSight>,
     /// The number of rows to return at most.
     pub limit: u32,
+}
+
+/// Whose rows somebody sees. A row is seen if one of the three says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditSight {
+    /// What these did is seen, such as `user/<id>`.
+    pub actors: Vec<String>,
+    /// What was asked for as one of these accounts is seen.
+    pub accounts: Vec<String>,
+    /// What people did with what belongs to one of these teams is seen, but not what accounts asked
+    /// of it, nor what the installation did by itself.
+    pub teams: Vec<String>,
 }
 
 impl Default for AuditQuery {
@@ -218,6 +234,7 @@ impl Default for AuditQuery {
             resource: None,
             outcome: None,
             refused: false,
+            by_people: false,
             team: None,
             space: None,
             request_id: None,
@@ -225,6 +242,7 @@ impl Default for AuditQuery {
             until: None,
             before: None,
             after: None,
+            sight: None,
             limit: 100,
         }
     }

@@ -73,7 +73,7 @@ impl Stage {
     }
 
     /// The fabric reports that everything is in place.
-    fn observe(&mut self) {
+    pub(super) fn observe(&mut self) {
         let seen = Observation {
             vpcs: self.world.vpcs().map(|vpc| vpc.id).collect(),
             carried: self.world.peerings().filter(|p| p.carries()).map(|p| p.id).collect(),

@@ -317,7 +317,9 @@ impl Shim<'_> {
         if happened[2] {
             self.read_status();
         }
-        if happened[1] && let Some(grace) = self.read_orders() {
+        if happened[1]
+            && let Some(grace) = self.read_orders()
+        {
             self.end_within(watched, grace);
         }
         if happened[3] {

@@ -142,6 +142,12 @@ impl Dyno {
     /// How long a release command may take.
     pub(crate) const RELEASE_TIME: Duration = Duration::from_secs(3600);
 
+    /// When another dyno is started in its place, if it has crashed and there is to be one.
+    pub fn tried_again(&self) -> Option<Timestamp> {
+        let waits = self.state == DynoState::Crashed && self.number.is_some() && !self.superseded;
+        waits.then(|| self.updated + pause_after(self.crashes))
+    }
+
     /// When its state changes because time passes.
     fn deadline(&self) -> Option<Timestamp> {
         match self.state {
@@ -150,14 +156,8 @@ impl Dyno {
             }
             DynoState::Booting => Some(self.updated + Self::BOOT_TIME),
             DynoState::Draining => Some(self.updated + Self::DRAIN_TIME),
-            DynoState::Crashed if self.number.is_some() && !self.superseded => {
-                Some(self.updated + pause_after(self.crashes))
-            }
-            DynoState::Crashed
-            | DynoState::Starting
-            | DynoState::Up
-            | DynoState::Stopping
-            | DynoState::Down => None,
+            DynoState::Crashed => self.tried_again(),
+            DynoState::Starting | DynoState::Up | DynoState::Stopping | DynoState::Down => None,
         }
     }
 }

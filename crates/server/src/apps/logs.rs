@@ -104,6 +104,16 @@ pub(crate) struct Session {
     /// The user and the token that asked for it.
     #[serde(flatten)]
     pub(crate) grant: Grant,
+    /// The lines that it is for.
+    #[serde(flatten)]
+    pub(crate) wanted: Wanted,
+    /// The time when it was issued.
+    pub made: Timestamp,
+}
+
+/// Which lines of a log somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Wanted {
     /// The app whose log it is.
     pub app: AppId,
     /// How many past lines are sent first.
@@ -114,17 +124,17 @@ pub(crate) struct Session {
     pub source: Option<Source>,
     /// Only lines of this dyno, given by its name or its process type.
     pub process: Option<String>,
-    /// The time when it was issued.
-    pub made: Timestamp,
 }
 
 impl Session {
     /// Whether it may still be opened. A session that follows the log may be opened again later.
     pub(crate) fn holds(&self, now: Timestamp) -> bool {
-        now < self.made + if self.tail { TAIL_STAYS } else { SESSION_WAITS }
+        now < self.made + if self.wanted.tail { TAIL_STAYS } else { SESSION_WAITS }
     }
+}
 
-    /// Whether it includes the lines of a process.
+impl Wanted {
+    /// Whether the lines of a process are among them.
     pub(crate) fn wants(&self, source: Source, process: &str) -> bool {
         let process_type = process.split_once('.').map_or(process, |(name, _)| name);
         self.source.is_none_or(|wanted| wanted == source)
@@ -464,21 +474,19 @@ mod tests {
         assert!(parts.iter().all(|part| part.show().starts_with(prefix)));
     }
 
-    fn session(source: Option<Source>, process: Option<&str>) -> Session {
-        Session {
-            grant: Grant { user: None, token: None },
-            app: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
+    fn wanted(source: Option<Source>, process: Option<&str>) -> Wanted {
+        Wanted {
+            app: app(1),
             lines: 10,
             tail: false,
             source,
             process: process.map(ToOwned::to_owned),
-            made: Timestamp::from_millis(0),
         }
     }
 
     #[test]
     fn sessions_choose_lines() {
-        let wants = |source, process, of: &str| session(source, process).wants(Source::App, of);
+        let wants = |source, process, of: &str| wanted(source, process).wants(Source::App, of);
         assert!(wants(None, None, "web.1"));
         assert!(wants(None, Some("web"), "web.1") && wants(None, Some("web.1"), "web.1"));
         assert!(!wants(None, Some("web.2"), "web.1") && !wants(None, Some("we"), "web.1"));
@@ -489,8 +497,12 @@ mod tests {
     #[test]
     fn a_session_ends_and_one_that_reads_on_lasts() {
         let now = Timestamp::from_millis(0);
-        let once = session(None, None);
-        let tail = Session { tail: true, ..once.clone() };
+        let session = |tail| Session {
+            grant: Grant { user: None, token: None },
+            wanted: Wanted { tail, ..wanted(None, None) },
+            made: now,
+        };
+        let (once, tail) = (session(false), session(true));
         assert!(once.holds(now) && !once.holds(now + SESSION_WAITS));
         assert!(tail.holds(now + SESSION_WAITS) && !tail.holds(now + TAIL_STAYS));
     }

@@ -4,11 +4,18 @@
 //! the commands of the APIs, and events that tell of changes.
 
 mod answer;
+mod app_log;
+mod app_place;
+mod apps;
+mod area;
+mod audit;
 mod change;
 mod cookies;
 mod events;
 mod form;
 mod guard;
+mod keys;
+mod operating;
 mod place;
 mod preferences;
 mod session;
@@ -23,6 +30,7 @@ mod tests;
 
 use axum::Router;
 use axum::extract::{Request, State as Shared};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -52,7 +60,7 @@ async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Respon
         Some(asset) => answer::asset(asset),
         None => match dashboard.rates.take(visit.party(), visit.now) {
             Err(_) => answer::problem(&visit.context(), &Problem::TooFast),
-            Ok(_) if reads => get(visit, path, &Form::of_query(parts.uri.query()), &parts.uri),
+            Ok(_) if reads => get(visit, path, &Form::of_query(parts.uri.query()), &parts).await,
             Ok(_) if parts.method == Method::POST => match Form::read(&parts.headers, body).await {
                 Some(form) => post(visit, &parts, &form).await,
                 None => answer::problem(&visit.context(), &Problem::BadRequest),
@@ -71,27 +79,34 @@ async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Respon
     answer
 }
 
-fn get(visit: Visit, path: &str, query: &Form, uri: &http::Uri) -> Response {
+async fn get(visit: Visit, path: &str, query: &Form, parts: &Parts) -> Response {
     match path {
         SIGN_IN_PATH => return sign_in::show(&visit, query),
         EVENTS_PATH => return events::open(visit, query),
         _ => {}
     }
+    if let Some(log) = app_log::place(path) {
+        return app_log::open(visit, log, query, &parts.headers);
+    }
     if visit.session.is_none() {
         return sign_in::lead(&visit);
     }
+    let asked = parts.uri.query().unwrap_or_default();
+    let place = Place::of(path, asked);
+    if let Some(Place::Area(area)) = &place {
+        return area::show(&visit, area, query).await;
+    }
     let of = visit.context();
-    let query = uri.query().unwrap_or_default();
-    let place = Place::of(path, query);
-    let page =
-        place.and_then(|place| Some((place.status(&of), place.render(&of, Told::read(query))?)));
+    let page = place.and_then(|place| {
+        Some((place.status(&of), place.render(&of, &visit.dashboard, Told::read(asked))?))
+    });
     match page {
         Some((status, html)) => answer::page(status, html),
         None => answer::problem(&of, &Problem::NotFound),
     }
 }
 
-async fn post(visit: Visit, parts: &http::request::Parts, form: &Form) -> Response {
+async fn post(visit: Visit, parts: &Parts, form: &Form) -> Response {
     let (headers, path) = (&parts.headers, parts.uri.path());
     let place = Place::of(path, parts.uri.query().unwrap_or_default());
     // Whose session has ended is told so, rather than that the form is not theirs.

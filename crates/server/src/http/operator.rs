@@ -3,7 +3,7 @@
 //! their requests and answers.
 
 mod answer;
-mod audit;
+pub(crate) mod audit;
 mod backup;
 mod context;
 mod environment;

@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
 use crate::apps::console::Console;
+use crate::apps::log_reader;
 use crate::apps::logs::Logs;
 use crate::apps::plans::Plans;
 use crate::apps::rendezvous::Rendezvous;
@@ -166,6 +167,16 @@ impl State {
             slugs: &self.slugs.directory,
             plans: &self.plans,
             console: &*self.console,
+        }
+    }
+
+    /// Where the lines of apps' logs come from.
+    pub(crate) fn log_sources(&self) -> log_reader::Sources {
+        log_reader::Sources {
+            ledger: self.ledger.clone(),
+            console: Arc::clone(&self.console),
+            logs: Arc::clone(&self.logs),
+            router_log: Arc::clone(&self.router_log),
         }
     }
 

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params, params_from_iter};
 
 use super::rows::{Limits, signed};
-use crate::{AuditQuery, AuditRow};
+use crate::{AuditQuery, AuditRow, AuditSight};
 
 /// Appends the rows and drops as many of the oldest as are too many.
 pub(super) fn write(
@@ -77,6 +77,7 @@ pub(super) fn read(connection: &Connection, query: &AuditQuery) -> rusqlite::Res
         ("resource = ?", text(resource)),
         ("outcome = ?", text(outcome)),
         ("outcome <> ?", query.refused.then(|| Value::Text("ok".to_owned()))),
+        ("actor <> ?", query.by_people.then(|| Value::Text("system".to_owned()))),
         ("request_id = ?", text(request_id)),
         ("team = ?", text(team)),
         ("space = ?", text(space)),
@@ -97,6 +98,20 @@ pub(super) fn read(connection: &Connection, query: &AuditQuery) -> rusqlite::Res
             sql.push_str(condition);
             values.push(value);
         }
+    }
+    if let Some(AuditSight { actors, accounts, teams }) = &query.sight {
+        let mut any_of = |ids: &[String]| {
+            values.extend(ids.iter().cloned().map(Value::Text));
+            vec!["?"; ids.len()].join(", ")
+        };
+        // No id is in an empty list.
+        sql.push_str(&format!(
+            " AND (actor IN ({}) OR account IN ({})
+                   OR (team IN ({}) AND account = '' AND actor <> 'system'))",
+            any_of(actors),
+            any_of(accounts),
+            any_of(teams)
+        ));
     }
     sql.push_str(if query.after.is_some() { " ORDER BY number" } else { " ORDER BY number DESC" });
     sql.push_str(" LIMIT ?");

@@ -8,6 +8,7 @@ use dashboard::{Problem, Refusal, Told, Typed};
 use model::{Ec2Command, Key, PcxId, PeeringStatus, PlatformCommand, VpcId};
 
 use super::answer::{page, problem, see_other};
+use super::area;
 use super::form::Form;
 use super::place::{Place, find};
 use super::visit::Visit;
@@ -34,6 +35,7 @@ pub(super) async fn change(visit: Visit, place: Place, form: &Form) -> Response 
         Place::Destroy { space, peering } => (space, *peering, Answer::Destroy),
         Place::Ask { vpc } => return ask(visit, *vpc, form).await,
         Place::Why { question, .. } => return why::act(visit, question, form).await,
+        Place::Area(area) => return area::change(visit, area, form).await,
         Place::Home
         | Place::Network { .. }
         | Place::Vpc { .. }
@@ -164,7 +166,8 @@ fn refused(
         | Place::Ask { .. }
         | Place::Map { .. }
         | Place::Matrix { .. }
-        | Place::Why { .. } => None,
+        | Place::Why { .. }
+        | Place::Area(_) => None,
     };
     match html {
         Some(html) => page(status, html),

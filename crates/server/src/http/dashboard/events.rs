@@ -128,7 +128,8 @@ impl Watched {
         let viewer = session.viewer(&world, now)?;
         let of = Context { world: &world, viewer, now, path: &self.path, ..visit.context() };
         // What is gone looks like nothing, and coming back is a change.
-        let page = self.place.render(&of, None).and_then(Result::ok).unwrap_or_default();
+        let page =
+            self.place.render(&of, &visit.dashboard, None).and_then(Result::ok).unwrap_or_default();
         Some(Sha256::digest(page.as_bytes()).into())
     }
 }

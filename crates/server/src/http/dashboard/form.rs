@@ -28,6 +28,11 @@ impl Form {
         Self(form_urlencoded::parse(query).into_owned().collect())
     }
 
+    /// The first field, with its value.
+    pub(super) fn first(&self) -> Option<(&str, &str)> {
+        self.0.first().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value of a field; `None` if there is none, or more than one.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().filter(|(field, _)| field == name);

@@ -7,6 +7,9 @@ use dashboard::map::Asked;
 use dashboard::{Came, Context, Question, Told, Typed, Unanswered, Viewer};
 use model::{PcxId, Peering, Space, Timestamp, VpcId, World};
 
+use super::area::Area;
+use super::shared::Dashboard;
+
 /// A page that somebody who is signed in may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -19,6 +22,7 @@ pub(super) enum Place {
     Map { asked: Asked },
     Matrix { asked: Asked },
     Why { question: Question, done: bool },
+    Area(Area),
 }
 
 impl Place {
@@ -43,12 +47,17 @@ impl Place {
                 let done = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "done");
                 Some(Self::Why { question: Question::read(query), done })
             }
-            _ => None,
+            ref other => Area::of(other).map(Self::Area),
         }
     }
 
     /// The page; `None` if what it is about is not there for the viewer.
-    pub(super) fn render(&self, of: &Context<'_>, told: Option<Told>) -> Option<Page> {
+    pub(super) fn render(
+        &self,
+        of: &Context<'_>,
+        dashboard: &Dashboard,
+        told: Option<Told>,
+    ) -> Option<Page> {
         let (world, viewer, now) = (of.world, of.viewer, of.now);
         match self {
             Self::Home => Some(dashboard::home(of)),
@@ -64,6 +73,7 @@ impl Place {
                 let (space, peering) = find(world, viewer, space, *peering, now)?;
                 Some(dashboard::destroy(of, space, peering, None, ""))
             }
+            Self::Area(area) => area.look(of, dashboard),
             Self::Vpc { vpc } => Some(dashboard::vpc(of, viewer.vpc(world, *vpc)?, told)),
             Self::Ask { vpc } => {
                 let vpc = viewer.vpc(world, *vpc).filter(|vpc| viewer.may_ask(vpc))?;

@@ -8,8 +8,10 @@ use edge::Shares;
 use model::Timestamp;
 use tokio::sync::watch;
 
+use crate::cleanup::lost::Lost;
 use crate::http::rate_limits::RateLimits;
 use crate::http::state::State;
+use crate::loops::Supervisor;
 use crate::party::Party;
 
 /// Requests per second of one party: a person who reads fast, with several live pages.
@@ -29,6 +31,10 @@ pub(crate) struct Dashboard {
     pub(super) live: Shares<Party>,
     /// Sessions that were signed out, and nonces that were used.
     pub(super) ended: Arc<Ended>,
+    /// What starts have set aside; `None` where nothing is told of it.
+    pub(super) lost: Option<Lost>,
+    /// What watches over the server's loops; `None` where nothing is told of them.
+    pub(super) supervisor: Option<Supervisor>,
 }
 
 impl Dashboard {
@@ -40,7 +46,15 @@ impl Dashboard {
             rates: Arc::new(RateLimits::per_second(per_second)),
             live: Shares::new(MOST_LIVE),
             ended: Arc::default(),
+            lost: None,
+            supervisor: None,
         }
+    }
+
+    /// One that shows the operator what was set aside, and how the server's loops fare.
+    #[must_use]
+    pub(crate) fn for_operator(self, lost: Lost, supervisor: Supervisor) -> Self {
+        Self { lost: Some(lost), supervisor: Some(supervisor), ..self }
     }
 }
 

@@ -1,9 +1,13 @@
 //! The dashboard as a browser meets it, but for the script.
 
+mod apps;
 mod asks;
+mod audit;
 mod browser;
 mod changes;
+mod keys;
 mod live;
+mod operating;
 mod sessions;
 mod transport;
 mod why;

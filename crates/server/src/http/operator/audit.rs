@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use axum::extract::State as Shared;
 use axum::http::{Method, StatusCode};
 use model::{AccountId, Caller, Timestamp, World};
-use store::{AuditQuery, AuditRow, Store};
+use store::{AuditQuery, AuditRow};
 
 use super::answer::{Answer, Problem, Reply, internal, missing};
 use super::context::Operator;
@@ -25,16 +25,7 @@ pub(super) async fn audit(
 ) -> Answer<api::AuditPage> {
     let query = operator.query(wanted)?;
     let state = &operator.state;
-    let store = state.store.lock().expect("no holder panics").handle().map_err(internal)?;
-    let (asked, ledger) = (query.clone(), state.ledger.clone());
-    // A handle of its own, on a thread that may wait: all of the audit may have to be read. Refusals are
-    // recorded after they were answered, and who was told of one must find it.
-    let rows = tokio::task::spawn_blocking(move || {
-        ledger.wait_for_notes_blocking();
-        read(&*store, &asked)
-    });
-    let rows = rows.await;
-    let mut rows = rows.map_err(internal)?.map_err(internal)?;
+    let mut rows = read(state, query.clone()).await.map_err(internal)?;
     if query.after.is_none() {
         rows.reverse();
     }
@@ -45,8 +36,23 @@ pub(super) async fn audit(
     Ok(Reply(api::AuditPage { rows, before }))
 }
 
-fn read(store: &dyn Store, query: &AuditQuery) -> store::Result<Vec<AuditRow>> {
-    store.audit(query)
+/// The rows that match. They are read by a handle of its own, on a thread that may wait: all of the audit
+/// may have to be read. Refusals are recorded after they were answered, and who was told of one must find
+/// it.
+///
+/// # Errors
+///
+/// The store's, in words.
+pub(crate) async fn read(state: &State, query: AuditQuery) -> Result<Vec<AuditRow>, String> {
+    let store = state.store.lock().expect("no holder panics").handle();
+    let store = store.map_err(|error| error.to_string())?;
+    let ledger = state.ledger.clone();
+    let rows = tokio::task::spawn_blocking(move || {
+        ledger.wait_for_notes_blocking();
+        store.audit(&query)
+    });
+    let rows = rows.await.map_err(|error| error.to_string())?;
+    rows.map_err(|error| error.to_string())
 }
 
 impl Operator {
@@ -107,10 +113,7 @@ fn id(text: &str, what: &str) -> Result<String, Problem> {
 
 /// A time, or how long ago it was, in milliseconds since 1970.
 fn time(text: &str, now: Timestamp) -> Result<i64, Problem> {
-    let at = text.parse::<Timestamp>().ok().map(Timestamp::millis);
-    let ago =
-        || model::parse_duration(text).ok().and_then(|ago| i64::try_from(ago.as_millis()).ok());
-    at.or_else(|| ago().map(|ago| now.millis().saturating_sub(ago))).ok_or_else(|| {
+    moment(text, now).ok_or_else(|| {
         let text: String = text.chars().take(64).collect();
         let message = format!(
             "'{text}' is not a time: use 2026-01-31T12:00:00Z, or how long ago, such as 90m, 6h or 7d2h."
@@ -119,7 +122,16 @@ fn time(text: &str, now: Timestamp) -> Result<i64, Problem> {
     })
 }
 
-fn view(world: &World, row: AuditRow) -> api::AuditRow {
+/// A time, or how long ago it was, in milliseconds since 1970; `None` if it is neither.
+pub(crate) fn moment(text: &str, now: Timestamp) -> Option<i64> {
+    let at = text.parse::<Timestamp>().ok().map(Timestamp::millis);
+    let ago =
+        || model::parse_duration(text).ok().and_then(|ago| i64::try_from(ago.as_millis()).ok());
+    at.or_else(|| ago().map(|ago| now.millis().saturating_sub(ago)))
+}
+
+/// A row with the names that people know.
+pub(crate) fn view(world: &World, row: AuditRow) -> api::AuditRow {
     api::AuditRow {
         number: row.number,
         time: Timestamp::from_millis(row.at),
@@ -161,11 +173,17 @@ fn name(world: &World, resource: &str) -> String {
     let team = || Some(world.team(resource.parse().ok()?)?.name.clone());
     let user = || Some(world.user(resource.parse().ok()?)?.email.clone());
     let addon = || Some(world.addon(resource.parse().ok()?)?.name.clone());
+    let release = || {
+        let release = world.release(resource.parse().ok()?)?;
+        Some(format!("{}/v{}", world.app(release.app)?.name, release.version))
+    };
+    let slug = || Some(world.app(world.slug(resource.parse().ok()?)?.app)?.name.clone());
     let dyno = || {
         let dyno = world.dyno(resource.parse().ok()?)?;
         Some(format!("{}/{}", world.app(dyno.app)?.name, dyno.name))
     };
     let named = space().or_else(app).or_else(team).or_else(user).or_else(addon).or_else(dyno);
+    let named = named.or_else(release).or_else(slug);
     named.unwrap_or_else(|| resource.to_owned())
 }
 

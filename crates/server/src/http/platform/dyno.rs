@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fabric::runtime::Inside;
-use model::{App, Dyno, DynoSelection, DynoState, Exit, Key, PlatformCommand, Space, Stdio, World};
+use model::{App, Dyno, DynoSelection, Exit, Key, PlatformCommand, Space, Stdio, World};
 use serde_json::{Value, json};
 
 use super::app::app_ref;
@@ -20,28 +20,18 @@ use crate::http::rendezvous;
 use crate::ledger::Committed;
 
 pub(super) fn list_dynos(call: &Call, app: &Arc<App>) -> Outcome {
-    list(shown(&call.world, app).map(|dyno| view(&call.world, app, dyno)))
+    list(call.world.shown_dynos(app.id).map(|dyno| view(&call.world, app, dyno)))
 }
 
 pub(super) fn list_space_dynos(call: &Call, space: &Arc<Space>) -> Outcome {
     let apps = call.world.apps_in(Key::Space(space.id));
     let item = |app: &Arc<App>| {
-        let dynos: Vec<Value> =
-            shown(&call.world, app).map(|dyno| view(&call.world, app, dyno)).collect();
+        let dynos = call.world.shown_dynos(app.id);
+        let dynos: Vec<Value> = dynos.map(|dyno| view(&call.world, app, dyno)).collect();
         let body = json!({ "app_id": app.id, "app_name": app.name, "dynos": dynos });
         Item { key: app.id.to_string(), body }
     };
     items(apps.map(item).collect())
-}
-
-/// The dynos of an app that run, start, or crashed and will be restarted. While a dyno of the
-/// formation replaces another one, the old one is included as long as it is up. Dynos that are
-/// being stopped are not.
-pub(super) fn shown<'a>(world: &'a World, app: &App) -> impl Iterator<Item = &'a Arc<Dyno>> {
-    world.dynos_in(Key::App(app.id)).filter(|dyno| match dyno.superseded {
-        true => dyno.state == DynoState::Up,
-        false => dyno.is_live(),
-    })
 }
 
 pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {

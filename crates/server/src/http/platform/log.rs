@@ -4,7 +4,6 @@
 //! while. It contains the encrypted session, so it works after a restart of the server, too. The
 //! stream is merged from the output of dynos, the request log and the platform's own lines.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +19,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use bytes::Bytes;
 use edge::Share;
-use fabric::runtime::LogPosition;
 use futures_util::stream;
-use model::{App, Key, Timestamp, WorkloadId, World};
+use model::App;
 use serde_json::json;
 use store::Secret;
 use tokio::sync::watch;
@@ -34,7 +32,8 @@ use super::headers::RequestIds;
 use super::identity::time;
 use super::respond::respond;
 use crate::apps::grant::Grant;
-use crate::apps::logs::{Line, MOST_LINES, Session, Source};
+use crate::apps::log_reader::{Position, Reader};
+use crate::apps::logs::{Line, MOST_LINES, Session, Source, Wanted};
 use crate::clock::SystemIds;
 use crate::http::state::State;
 use crate::party::Party;
@@ -66,11 +65,13 @@ pub(super) fn start(call: &Call, app: &Arc<App>) -> Outcome {
     })?;
     let session = Session {
         grant: Grant::of(call.caller, call.token.as_ref()),
-        app: app.id,
-        lines: lines.min(MOST_LINES),
-        tail: body.flag("tail")?.unwrap_or(false),
-        source,
-        process: body.text("dyno")?.or(body.text("type")?).map(str::to_owned),
+        wanted: Wanted {
+            app: app.id,
+            lines: lines.min(MOST_LINES),
+            tail: body.flag("tail")?.unwrap_or(false),
+            source,
+            process: body.text("dyno")?.or(body.text("type")?).map(str::to_owned),
+        },
         made: call.state.clock.now(),
     };
     let made = session.made;
@@ -129,17 +130,19 @@ fn open(
         .filter(|session| session.holds(state.clock.now()))
         .ok_or_else(|| Failure::not_found("log-session", "log session"))?;
     let world = state.world();
-    let app =
-        world.app(session.app).filter(|app| session.grant.holds(&world, app, state.clock.now()));
+    let app = world.app(session.wanted.app);
+    let app = app.filter(|app| session.grant.holds(&world, app, state.clock.now()));
     let app = app.ok_or_else(|| Failure::not_found("log-session", "log session"))?;
     let share = state.log_readers.take(session.grant.parties(app));
     let share_of_readers = share.map_err(|why| Failure::no_share(why, "log readers"))?;
     let seen = headers.get("last-event-id").and_then(|id| Position::read(id.to_str().ok()?));
     let changed = state.logs.watch();
-    let reader = Reader::new(Arc::clone(state), session, seen);
+    let reader = Reader::new(state.log_sources(), session.wanted.clone(), seen);
     let position = seen.unwrap_or_default();
     let form = Form::wanted(headers);
     let follow = Follow {
+        state: Arc::clone(state),
+        session,
         reader: Some(reader),
         changed,
         form,
@@ -188,6 +191,8 @@ impl Form {
 
 /// A reader of a stream, which reads more only after the client took what it has.
 struct Follow {
+    state: Arc<State>,
+    session: Session,
     /// `None` while it reads on another thread, and at the end of the stream.
     reader: Option<Reader>,
     changed: watch::Receiver<u64>,
@@ -199,22 +204,30 @@ struct Follow {
 }
 
 impl Follow {
+    /// Whether the session's user may still read the log.
+    fn may_read(&self) -> bool {
+        let world = self.state.world();
+        let app = world.app(self.session.wanted.app);
+        app.is_some_and(|app| self.session.grant.holds(&world, app, self.state.clock.now()))
+    }
+
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         let mut reader = self.reader.take()?;
         let silent_since = Instant::now();
-        let closing = reader.state.closing.clone();
+        let closing = self.state.closing.clone();
         loop {
             let started = Instant::now();
             self.changed.mark_unchanged();
             let lines;
+            let may_read = self.may_read();
             (lines, reader) = tokio::task::spawn_blocking(move || {
-                let lines = reader.read();
+                let lines = if may_read { reader.read() } else { Vec::new() };
                 (lines, reader)
             })
             .await
             .ok()?;
-            let held = reader.session.holds(reader.state.clock.now()) && reader.may_read();
-            let over = !reader.session.tail || closing.is_cancelled() || !held;
+            let held = self.session.holds(self.state.clock.now()) && self.may_read();
+            let over = !self.session.wanted.tail || closing.is_cancelled() || !held;
             if !lines.is_empty() || over || !self.begun {
                 let text = self.write(&lines);
                 self.reader = (!over).then_some(reader);
@@ -253,168 +266,5 @@ impl Follow {
             }
         }
         text.into()
-    }
-}
-
-/// A position in a log: the time of the last line, and how many lines of that time were sent.
-/// Clients send it back to resume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Position {
-    millis: i64,
-    lines: usize,
-}
-
-impl Position {
-    fn read(id: &str) -> Option<Self> {
-        let (millis, lines) = id.split_once('-')?;
-        Some(Self { millis: millis.parse().ok()?, lines: lines.parse().ok()? })
-    }
-
-    fn show(self) -> String {
-        format!("{}-{}", self.millis, self.lines)
-    }
-
-    fn pass(&mut self, at: Timestamp) {
-        let lines = if at.millis() == self.millis { self.lines + 1 } else { 1 };
-        *self = Self { millis: at.millis(), lines };
-    }
-
-    /// Removes the lines before the position.
-    fn skip(self, lines: &mut Vec<Line>) {
-        let mut same = 0;
-        lines.retain(|line| {
-            same += usize::from(line.at.millis() == self.millis);
-            line.at.millis() > self.millis || (line.at.millis() == self.millis && same > self.lines)
-        });
-    }
-}
-
-/// Reads an app's log in parts.
-struct Reader {
-    state: Arc<State>,
-    session: Session,
-    /// The position in the output of each workload.
-    places: BTreeMap<WorkloadId, Option<LogPosition>>,
-    /// Workloads that have ended and were read to the end.
-    done: BTreeSet<WorkloadId>,
-    /// The number of the last of the platform's lines that was read.
-    number: u64,
-    /// The last line of the request log that was read.
-    routed: Option<String>,
-    /// The position from which a client resumes.
-    seen: Option<Position>,
-    begun: bool,
-}
-
-impl Reader {
-    fn new(state: Arc<State>, session: Session, seen: Option<Position>) -> Self {
-        Self {
-            state,
-            session,
-            places: BTreeMap::new(),
-            done: BTreeSet::new(),
-            number: 0,
-            routed: None,
-            seen,
-            begun: false,
-        }
-    }
-
-    /// Whether the session's user may still read the log.
-    fn may_read(&self) -> bool {
-        let world = self.state.world();
-        let app = world.app(self.session.app);
-        app.is_some_and(|app| self.session.grant.holds(&world, app, self.state.clock.now()))
-    }
-
-    /// The lines since the last call. The first call returns as many past lines as the session asks
-    /// for.
-    fn read(&mut self) -> Vec<Line> {
-        if !self.may_read() {
-            return Vec::new();
-        }
-        let world = self.state.world();
-        let mut lines = self.of_processes(&world);
-        lines.extend(self.of_platform());
-        lines.extend(self.of_routers());
-        lines.sort_by_key(|line| line.at);
-        let mut lines: Vec<Line> = lines.into_iter().flat_map(Line::parts).collect();
-        if !self.begun {
-            self.begun = true;
-            match self.seen {
-                Some(position) => position.skip(&mut lines),
-                None => drop(lines.drain(..lines.len().saturating_sub(self.session.lines))),
-            }
-        }
-        lines
-    }
-
-    /// The output of dynos and of the app's data services.
-    fn of_processes(&mut self, world: &World) -> Vec<Line> {
-        let app = Key::App(self.session.app);
-        let dynos = world.dynos_in(app);
-        let dynos = dynos.map(|d| (WorkloadId::Dyno(d.id), d.name.as_str(), d.state.ended()));
-        let addons = world.addons_of(app);
-        let addons = addons.map(|a| (WorkloadId::Service(a.id), a.name.as_str(), false));
-        let mut lines = Vec::new();
-        for (id, name, ended) in dynos.chain(addons) {
-            if self.session.wants(Source::App, name) && !self.done.contains(&id) {
-                self.read_process(id, name, ended, &mut lines);
-            }
-        }
-        lines
-    }
-
-    fn read_process(&mut self, id: WorkloadId, name: &str, ended: bool, lines: &mut Vec<Line>) {
-        let from = self.places.get(&id).copied().flatten();
-        // While a process runs, an incomplete last line is left for later.
-        let whole = !self.session.tail || ended;
-        // A process that was never started has no output.
-        let Ok(part) = self.state.console.lines(id, from, whole) else { return };
-        if ended {
-            self.done.insert(id);
-        }
-        self.places.insert(id, part.next);
-        let most = if self.seen.is_some() { MOST_LINES } else { self.session.lines };
-        let skip = if self.begun { 0 } else { part.lines.len().saturating_sub(most) };
-        lines.extend(part.lines.into_iter().skip(skip).map(|line| Line {
-            at: line.at,
-            source: Source::App,
-            process: name.to_owned(),
-            text: String::from_utf8_lossy(&line.text).into_owned(),
-        }));
-    }
-
-    fn of_platform(&mut self) -> Vec<Line> {
-        let (lines, last) = self.state.logs.since(self.session.app, self.number);
-        self.number = last;
-        lines.into_iter().filter(|line| self.session.wants(line.source, &line.process)).collect()
-    }
-
-    fn of_routers(&mut self) -> Vec<Line> {
-        const ROUTER: &str = "router";
-        if !self.session.wants(Source::Heroku, ROUTER) {
-            return Vec::new();
-        }
-        let tail = match self.state.router_log.tail(self.session.app, MOST_LINES) {
-            Ok(tail) => tail,
-            Err(error) => {
-                tracing::warn!(app = %self.session.app, %error, "a router's log cannot be read");
-                return Vec::new();
-            }
-        };
-        // Every line contains its request's id, so no two are equal.
-        let known = self.routed.as_ref().and_then(|last| tail.iter().rposition(|l| l == last));
-        let new = &tail[known.map_or(0, |at| at + 1)..];
-        if let Some(last) = new.last() {
-            self.routed = Some(last.clone());
-        }
-        let read = |line: &String| {
-            let (at, text) = line.split_once(' ')?;
-            let at: Timestamp = at.parse().ok()?;
-            let text = text.strip_prefix("router: ").unwrap_or(text).to_owned();
-            Some(Line { at, source: Source::Heroku, process: ROUTER.to_owned(), text })
-        };
-        new.iter().filter_map(read).collect()
     }
 }

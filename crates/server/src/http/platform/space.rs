@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::call::{Call, Outcome, as_made, created, list, ok};
-use super::dyno::shown;
 use super::failure::Failure;
 use super::formation::id_of;
 use super::identity::{cedar, find_region, region_ref, team_ref, time};
@@ -125,7 +124,7 @@ pub(super) fn topology(call: &Call, space: &Arc<Space>) -> Outcome {
 
 fn app_topology(call: &Call, app: &App) -> Value {
     let mut formation: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for dyno in shown(&call.world, app) {
+    for dyno in call.world.shown_dynos(app.id) {
         let dynos = formation.entry(dyno.process_type.as_str()).or_default();
         dynos.push(dyno_topology(&call.world, app, dyno));
     }

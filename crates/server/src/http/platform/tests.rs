@@ -2,7 +2,7 @@
 
 mod absent;
 mod addons;
-mod apps;
+pub(crate) mod apps;
 mod authorization;
 mod bad_input;
 pub(crate) mod fixture;

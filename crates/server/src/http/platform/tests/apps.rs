@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::fixture::{ALICE, BOB, Fixture, Got, STRANGER};
 
 /// A space with one app in it, ready to be deployed to.
-pub(super) async fn with_app() -> Fixture {
+pub(crate) async fn with_app() -> Fixture {
     let server = Fixture::set_up().await;
     let space = r#"{"name": "alpha", "team": "acme"}"#;
     assert_eq!(server.ask(ALICE, "POST", "/spaces", space).await.status, 201);
@@ -48,7 +48,7 @@ async fn put(server: &Fixture, slug: &Value, code: Vec<u8>) -> Got {
     server.send(request.body(Body::from(code)).unwrap()).await
 }
 
-pub(super) async fn deploy(server: &Fixture, procfile: &str) -> Value {
+pub(crate) async fn deploy(server: &Fixture, procfile: &str) -> Value {
     let slug = slug(server, &json!({ "commit": "0123456789abcdef" })).await;
     let stored = put(server, &slug, archive(&[("Procfile", procfile), ("serve", "#!")])).await;
     assert_eq!(stored.status, 200, "{}", stored.text);
