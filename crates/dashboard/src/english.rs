@@ -1,5 +1,7 @@
 //! The English texts.
 
+mod vpc;
+
 use crate::texts::Texts;
 
 /// The English texts.
@@ -270,4 +272,5 @@ pub(crate) static ENGLISH: Texts = Texts {
     cancel: "Cancel",
     reject_note: "Rejecting tells the requester. They can ask again.",
     no_right_key: "This access key may change nothing, and nothing was done.",
+    vpc_pages: &vpc::VPC,
 };

@@ -1,5 +1,7 @@
 //! The Japanese texts.
 
+mod vpc;
+
 use crate::texts::Texts;
 
 /// The Japanese texts.
@@ -270,4 +272,5 @@ pub(crate) static JAPANESE: Texts = Texts {
     cancel: "キャンセル",
     reject_note: "拒否はリクエスト元に通知されます。再度のリクエストは可能です。",
     no_right_key: "このアクセスキーには変更の権限がないため、何も行っていません。",
+    vpc_pages: &vpc::VPC,
 };

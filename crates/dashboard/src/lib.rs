@@ -56,4 +56,9 @@ pub use refusal::Refusal;
 pub use review::review;
 pub use sign_in::{Challenge, PURPOSE, SERVICE, SignIn, Trouble, Way, sign_in, way_back};
 pub use viewer::Viewer;
-pub use vpc::vpc;
+pub use vpc::{
+    Begin, Did, Edit, Field, Fields, FormTrouble, Preview, Wish, acls, after_change_path, change,
+    change_path, gateways, group, group_path, instance, instance_path, instance_state_shown,
+    instances, instances_path, interfaces, join, join_path, part_path, peerings, table, table_path,
+    terminate, terminate_path, vpc,
+};

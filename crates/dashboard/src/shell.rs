@@ -69,7 +69,7 @@ impl<'a> Shell<'a> {
         });
         let vpcs = viewer.vpcs(world).into_iter().map(|vpc| {
             let path = paths::vpc(vpc);
-            let is_current = of.path.starts_with(&path);
+            let is_current = of.path == path || of.path.starts_with(&format!("{path}/"));
             Entry { name: vpc_name(vpc), is_current, path, waiting: None }
         });
         Self {
@@ -88,6 +88,12 @@ impl<'a> Shell<'a> {
             may_add_account: viewer.account.is_none() && !viewer.operator,
             may_add_user: viewer.user.is_none() && !viewer.operator,
         }
+    }
+
+    /// The same for a page that does not stay live, as it is about a moment.
+    pub(crate) fn still(mut self) -> Self {
+        self.events.clear();
+        self
     }
 
     /// The theme that a press of the button leads to: the system's, then light, then dark.

@@ -1,6 +1,7 @@
 //! The pages, made from worlds that the rules make.
 
 mod stage;
+mod vpc;
 
 use std::time::Duration;
 

@@ -4,24 +4,33 @@
 //! language lacks a text, a test that no text lacks a place.
 
 macro_rules! texts {
-    ($($name:ident)*) => {
-        /// Every text of the pages in one language.
+    ($(#[$doc:meta])* $texts:ident { $($name:ident)* } $($area:ident: $of_area:ty)*) => {
+        $(#[$doc])*
         #[derive(Debug)]
-        pub(crate) struct Texts {
+        pub(crate) struct $texts {
             $(pub(crate) $name: &'static str,)*
+            $(pub(crate) $area: $of_area,)*
         }
 
         #[cfg(test)]
-        impl Texts {
+        impl $texts {
             /// The texts with their names.
             pub(crate) fn all(&self) -> Vec<(&'static str, &'static str)> {
-                vec![$((stringify!($name), self.$name),)*]
+                let own = vec![$((stringify!($name), self.$name),)*];
+                let areas: Vec<Vec<(&'static str, &'static str)>> = vec![$(self.$area.all(),)*];
+                own.into_iter().chain(areas.into_iter().flatten()).collect()
             }
         }
     };
 }
 
+mod vpc;
+
+pub(crate) use vpc::VpcTexts;
+
 texts! {
+    /// Every text of the pages in one language.
+    Texts {
     // The language itself, and the name of the other one in that language.
     lang other_lang other_name
 
@@ -101,4 +110,6 @@ texts! {
     unreadable_account unreadable_block check_unknown check_does_not_fit check_fits free_blocks
     ask asking check cancel reject_note
     no_right_key
+    }
+    vpc_pages: &'static VpcTexts
 }

@@ -97,7 +97,8 @@ impl Stage {
         Arc::clone(self.world.space_named("alpha").unwrap())
     }
 
-    fn caller(&self) -> Caller {
+    /// The account, by a key that may change something.
+    pub(super) fn caller(&self) -> Caller {
         let scope = Scope { account: self.account, region: REGION };
         Caller::Account { scope, read_only: false }
     }
@@ -197,7 +198,7 @@ impl Stage {
         Seen { viewer: self.admin(), language: Language::English, theme: None }
     }
 
-    fn context<'a>(&'a self, seen: Seen, path: &'a str) -> Context<'a> {
+    pub(super) fn context<'a>(&'a self, seen: Seen, path: &'a str) -> Context<'a> {
         let Seen { viewer, language, theme } = seen;
         let form_token = "0123456789abcdef";
         Context { world: &self.world, viewer, language, theme, now: self.now, form_token, path }

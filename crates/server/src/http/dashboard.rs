@@ -15,6 +15,8 @@ mod session;
 mod shared;
 mod sign_in;
 mod visit;
+mod vpc;
+mod why_not;
 
 #[cfg(test)]
 mod tests;
@@ -77,6 +79,9 @@ fn get(visit: Visit, path: &str, query: &Form, uri: &http::Uri) -> Response {
     }
     if visit.session.is_none() {
         return sign_in::lead(&visit);
+    }
+    if let Some(answer) = vpc::get(&visit, path, query) {
+        return answer;
     }
     let of = visit.context();
     let told = uri.query().and_then(Told::read);

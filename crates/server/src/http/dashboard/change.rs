@@ -11,7 +11,9 @@ use super::answer::{page, problem, see_other};
 use super::form::Form;
 use super::place::{Place, find};
 use super::visit::Visit;
-use crate::ledger::{LedgerError, OnlyIf};
+use super::vpc::{self, VpcPage};
+use super::why_not::why_not;
+use crate::ledger::OnlyIf;
 
 /// What a form about a peering asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,7 @@ pub(super) async fn change(visit: Visit, place: Place, form: &Form) -> Response 
         },
         Place::Destroy { space, peering } => (space, *peering, Answer::Destroy),
         Place::Ask { vpc } => return ask(visit, *vpc, form).await,
+        Place::InVpc { vpc, page } => return in_vpc(visit, *vpc, *page, form).await,
         Place::Home | Place::Network { .. } | Place::Vpc { .. } => {
             return problem(&visit.context(), &Problem::NotFound);
         }
@@ -77,20 +80,20 @@ pub(super) async fn change(visit: Visit, place: Place, form: &Form) -> Response 
     }
 }
 
-/// Why the ledger did not do it.
-fn why_not(error: LedgerError) -> (StatusCode, Refusal) {
-    match error {
-        LedgerError::Refused(why) => {
-            let status = StatusCode::from_u16(why.code.platform().status());
-            (status.unwrap_or(StatusCode::BAD_REQUEST), Refusal::Rule(why))
-        }
-        LedgerError::Store
-        | LedgerError::NoRoom
-        | LedgerError::Unknown
-        | LedgerError::Busy
-        | LedgerError::Stopped => {
-            (StatusCode::SERVICE_UNAVAILABLE, Refusal::Ledger(error.to_string()))
-        }
+/// Carries out what the form of a page of a VPC asks for.
+async fn in_vpc(visit: Visit, id: VpcId, page: VpcPage, form: &Form) -> Response {
+    match page {
+        VpcPage::Change => vpc::apply(visit, id, form).await,
+        VpcPage::Instances => vpc::start(visit, id, form).await,
+        VpcPage::Terminate(instance) => vpc::terminate(visit, id, instance, form).await,
+        VpcPage::Instance(_)
+        | VpcPage::Interfaces
+        | VpcPage::Acls
+        | VpcPage::Gateways
+        | VpcPage::Peerings
+        | VpcPage::Join(_)
+        | VpcPage::Table(_)
+        | VpcPage::Group(_) => problem(&visit.context(), &Problem::NotFound),
     }
 }
 
@@ -168,7 +171,11 @@ fn refused(
             .map(|(space, peering)| dashboard::review(&of, space, peering, Some(refusal))),
         Place::Destroy { space, peering } => find(of.world, of.viewer, space, *peering, of.now)
             .map(|(space, peering)| dashboard::destroy(&of, space, peering, Some(refusal), typed)),
-        Place::Home | Place::Network { .. } | Place::Vpc { .. } | Place::Ask { .. } => None,
+        Place::Home
+        | Place::Network { .. }
+        | Place::Vpc { .. }
+        | Place::InVpc { .. }
+        | Place::Ask { .. } => None,
     };
     match html {
         Some(html) => page(status, html),

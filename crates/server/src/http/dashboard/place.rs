@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use dashboard::{Context, Told, Typed, Viewer};
+use dashboard::{Context, Fields, Told, Typed, Viewer};
 use model::{PcxId, Peering, Space, Timestamp, VpcId, World};
+
+use super::vpc::VpcPage;
 
 /// A page that somebody who is signed in may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +16,7 @@ pub(super) enum Place {
     Destroy { space: String, peering: PcxId },
     Vpc { vpc: VpcId },
     Ask { vpc: VpcId },
+    InVpc { vpc: VpcId, page: VpcPage },
 }
 
 impl Place {
@@ -32,6 +35,9 @@ impl Place {
             }
             ["vpcs", vpc] => Some(Self::Vpc { vpc: vpc.parse().ok()? }),
             ["vpcs", vpc, "ask"] => Some(Self::Ask { vpc: vpc.parse().ok()? }),
+            ["vpcs", vpc, ref rest @ ..] => {
+                Some(Self::InVpc { vpc: vpc.parse().ok()?, page: VpcPage::of_parts(rest)? })
+            }
             _ => None,
         }
     }
@@ -54,6 +60,9 @@ impl Place {
                 Some(dashboard::destroy(of, space, peering, None, ""))
             }
             Self::Vpc { vpc } => Some(dashboard::vpc(of, viewer.vpc(world, *vpc)?, told)),
+            Self::InVpc { vpc, page } => {
+                page.render(of, viewer.vpc(world, *vpc)?, Fields::default(), None, "")
+            }
             Self::Ask { vpc } => {
                 let vpc = viewer.vpc(world, *vpc).filter(|vpc| viewer.may_ask(vpc))?;
                 Some(dashboard::ask(of, vpc, Typed::default(), false, None))
@@ -102,6 +111,11 @@ mod tests {
             ),
             ("/dashboard/vpcs/vpc-00000000000000001", Some(Place::Vpc { vpc })),
             ("/dashboard/vpcs/vpc-00000000000000001/ask", Some(Place::Ask { vpc })),
+            (
+                "/dashboard/vpcs/vpc-00000000000000001/acls",
+                Some(Place::InVpc { vpc, page: VpcPage::Acls }),
+            ),
+            ("/dashboard/vpcs/vpc-00000000000000001/x", None),
             ("/dashboard/vpcs/******", None),
             ("/dashboardx", None),
             ("/dashboard//", None),

@@ -6,3 +6,5 @@ mod changes;
 mod live;
 mod sessions;
 mod transport;
+mod vpc_changes;
+mod vpc_instances;
