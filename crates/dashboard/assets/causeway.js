@@ -82,6 +82,36 @@
     });
   }
 
+  // A form that can be checked is checked while one types: the same button is pressed in the background, and
+  // what it says takes the place of what was said before. What a field lacks is said by the button alone.
+  for (const form of document.querySelectorAll("form[data-check]")) {
+    let timer = null;
+    let newest = 0;
+    const check = async () => {
+      const turn = ++newest;
+      const fields = new URLSearchParams(new FormData(form));
+      fields.set("answer", "check");
+      try {
+        const answer = await fetch(form.action, { method: "POST", body: fields });
+        if (!answer.ok || turn !== newest) return;
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        showCopyButtons(fresh);
+        for (const id of [form.dataset.check, form.dataset.check + "-more"]) {
+          const [old, next] = [document.getElementById(id), fresh.getElementById(id)];
+          if (old && next && turn === newest && old.innerHTML !== next.innerHTML) {
+            old.replaceChildren(...document.importNode(next, true).childNodes);
+          }
+        }
+      } catch {
+        // The button is there, and says what is wrong.
+      }
+    };
+    form.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(check, 400);
+    });
+  }
+
   showCopyButtons(document);
   if (body.dataset.events) live(body.dataset.events);
 

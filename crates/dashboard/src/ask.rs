@@ -3,7 +3,7 @@
 
 use askama::Template;
 use model::fit::{Fit, HandedOut, Side};
-use model::{AccountId, Cidr, Code, Region, Vpc, VpcId};
+use model::{AccountId, Cidr, Region, Vpc, VpcId};
 
 use crate::context::Context;
 use crate::fits::{free_blocks, reason};
@@ -141,12 +141,7 @@ pub fn ask<'a>(
     let title = fill(t.ask_title, &[("vpc", text(vpc_name(vpc)))]);
     Page {
         shell: Shell::new(of, title),
-        refused: refused.map(|refusal| match refusal {
-            Refusal::Rule(refused) if refused.code == Code::UnauthorizedOperation => {
-                t.no_right_key.into()
-            }
-            refusal => refusal.sentence(of),
-        }),
+        refused: refused.map(|refusal| refusal.of_account(of)),
         name: vpc_name(vpc),
         of: paths::vpc(vpc),
         action: paths::ask(vpc),

@@ -5,6 +5,7 @@ mod audit;
 mod keys;
 mod map;
 mod operator;
+mod vpc;
 mod why;
 
 use self::map::MAP;
@@ -285,4 +286,5 @@ pub(crate) static ENGLISH: Texts = Texts {
     no_right_key: "This access key may change nothing, and nothing was done.",
     map: MAP,
     why: WHY,
+    vpc_pages: &vpc::VPC,
 };

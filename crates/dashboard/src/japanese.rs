@@ -5,6 +5,7 @@ mod audit;
 mod keys;
 mod map;
 mod operator;
+mod vpc;
 mod why;
 mod wordings;
 
@@ -287,4 +288,5 @@ pub(crate) static JAPANESE: Texts = Texts {
     no_right_key: "このアクセスキーには変更の権限がないため、何も行っていません。",
     map: MAP,
     why: WHY,
+    vpc_pages: &vpc::VPC,
 };

@@ -92,5 +92,10 @@ pub use said::{CommandWords, HopWords, verdict_words};
 pub use sign_in::{Challenge, PURPOSE, SERVICE, SignIn, Trouble, Way, sign_in, way_back};
 pub use trusted::trusted_ips;
 pub use viewer::Viewer;
-pub use vpc::vpc;
+pub use vpc::{
+    Begin, Did, Edit, Field, Fields, FormTrouble, Preview, Wish, acls, after_change_path, change,
+    change_path, gateways, group, group_path, instance, instance_path, instance_state_shown,
+    instances, instances_path, interfaces, join, join_path, part_path, peerings, table, table_path,
+    terminate, terminate_path, vpc,
+};
 pub use why::{Came, Probed, why};

@@ -144,6 +144,12 @@ impl From<String> for Markup {
     }
 }
 
+/// An icon in the colour of a state.
+pub(crate) fn signed(symbol: &'static str, sign: Sign) -> Markup {
+    let class = sign.class();
+    Markup(format!(r##"<svg class="i {class}" aria-hidden="true"><use href="#{symbol}"/></svg>"##))
+}
+
 /// Text from something that can be shown.
 pub(crate) fn text(shown: impl Display) -> Markup {
     shown.to_string().into()
@@ -270,9 +276,40 @@ pub(crate) fn command(t: &Texts, arguments: &[&str]) -> Markup {
     ))
 }
 
+/// A whole command line. It breaks before its options, which stay together with their values, and a word
+/// in quotation marks is one.
+pub(crate) fn command_words(t: &Texts, line: &str) -> Markup {
+    let mut words: Vec<String> = Vec::new();
+    let mut quoted = false;
+    for part in line.split(' ') {
+        match words.last_mut() {
+            Some(last) if quoted => *last = format!("{last} {part}"),
+            Some(last) if last.starts_with("--") && !part.starts_with("--") => {
+                *last = format!("{last} {part}");
+            }
+            _ => words.push(part.to_owned()),
+        }
+        quoted ^= part.matches('\'').count() % 2 == 1;
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    command(t, &words)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_breaks_before_its_options() {
+        let t = crate::Language::English.texts();
+        let line = "aws ec2 x --ids a b --rules 'a b' 'c --d' --e";
+        let shown = command_words(t, line).to_string();
+        for word in ["aws", "ec2", "x", "--ids a b", "--rules &#39;a b&#39; &#39;c --d&#39;", "--e"]
+        {
+            assert!(shown.contains(&format!("<span>{word}</span>")), "{word} is not in {shown}");
+        }
+        assert!(shown.contains(&format!("data-copy=\"{}\"", Markup::from(line))), "{shown}");
+    }
 
     #[test]
     fn what_comes_from_outside_is_escaped() {

@@ -23,6 +23,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The same where it is an account's key that has no right, and nobody of a team could help.
+    pub(crate) fn of_account(&self, of: &Context<'_>) -> Markup {
+        match self {
+            Self::Rule(refused) if refused.code == Code::UnauthorizedOperation => {
+                of.texts().no_right_key.into()
+            }
+            refusal => refusal.sentence(of),
+        }
+    }
+
     pub(crate) fn sentence(&self, of: &Context<'_>) -> Markup {
         let t = of.texts();
         let quoted = |words: &str| fill(t.refused, &[("why", in_english(t, words))]);

@@ -70,7 +70,7 @@ impl<'a> Shell<'a> {
         });
         let vpcs = viewer.vpcs(world).into_iter().map(|vpc| {
             let path = paths::vpc(vpc);
-            let is_current = of.path.starts_with(&path);
+            let is_current = of.path == path || of.path.starts_with(&format!("{path}/"));
             Entry { name: vpc_name(vpc), is_current, path, waiting: None }
         });
         Self {
@@ -100,6 +100,12 @@ impl<'a> Shell<'a> {
     /// Whether the page is that of why packets pass.
     pub(crate) fn is_on_why(&self) -> bool {
         self.path.starts_with(paths::WHY)
+    }
+
+    /// The same for a page that does not stay live, as it is about a moment.
+    pub(crate) fn still(mut self) -> Self {
+        self.events.clear();
+        self
     }
 
     /// The theme that a press of the button leads to: the system's, then light, then dark.

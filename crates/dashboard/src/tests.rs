@@ -4,6 +4,7 @@ mod apps;
 mod flows;
 mod people;
 mod stage;
+mod vpc;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ mod form;
 mod keys;
 mod map;
 mod operator;
+mod vpc;
 mod why;
 
 pub(crate) use self::apps::AppTexts;
@@ -17,6 +18,7 @@ use self::form::form;
 pub(crate) use self::keys::KeyTexts;
 pub(crate) use self::map::MapTexts;
 pub(crate) use self::operator::OperatorTexts;
+pub(crate) use self::vpc::VpcTexts;
 pub(crate) use self::why::WhyTexts;
 
 form! {
@@ -107,6 +109,7 @@ form! {
         keys: KeyTexts,
         map: MapTexts,
         operating: OperatorTexts,
+        vpc_pages: &'static VpcTexts,
         why: WhyTexts,
     }
 }

@@ -7,6 +7,8 @@ use model::{
     AccountId, Act, Caller, Key, Rights, Role, Scope, Space, Tags, UserId, Vpc, VpcId, World,
 };
 
+use crate::markup::{Markup, mono, text};
+
 /// Who looks at a page. One session may speak for a user and for an account, as one person may have
 /// both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,6 +96,11 @@ impl Viewer {
 
     /// Whether they may ask for a peering of a VPC.
     pub fn may_ask(self, vpc: &Vpc) -> bool {
+        self.may_change_vpc(vpc)
+    }
+
+    /// Whether they may change something in a VPC.
+    pub fn may_change_vpc(self, vpc: &Vpc) -> bool {
         self.account_caller(vpc.region).is_some_and(|caller| caller.may_change_vpc(vpc))
     }
 
@@ -102,6 +109,26 @@ impl Viewer {
         let Some(own) = self.user else { return self.operator };
         let mut teams = world.teams_of(Key::User(own));
         self.operator || own == other || teams.any(|team| team.members.contains_key(&other))
+    }
+
+    /// Whether they may look into a VPC: their own, or that of a space of their teams.
+    pub fn looks_into(self, world: &World, id: VpcId) -> bool {
+        let Some(vpc) = world.vpc(id) else { return false };
+        match world.space_of_vpc(vpc) {
+            Some(space) => self.role_in(world, space).is_some(),
+            None => self.vpc(world, id).is_some(),
+        }
+    }
+
+    /// What a peered VPC is called: the space or the VPC by its name for those who see it, and by its id
+    /// for all others.
+    pub(crate) fn peer(self, world: &World, id: VpcId) -> Markup {
+        let vpc = world.vpc(id).filter(|_| self.looks_into(world, id));
+        match vpc.map(|vpc| (vpc, world.space_of_vpc(vpc))) {
+            Some((_, Some(space))) => text(&space.name),
+            Some((vpc, None)) => text(vpc_name(vpc)),
+            None => mono(id),
+        }
     }
 
     /// The customers' VPCs that they see, by name.

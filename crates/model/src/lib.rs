@@ -19,6 +19,7 @@ mod mac;
 pub mod names;
 mod peer;
 mod plan;
+pub mod preview;
 mod procfile;
 pub mod protocol;
 mod reach;
@@ -41,8 +42,8 @@ pub use id::*;
 pub use key::{Alias, BadRow, Key, Kind, Part, SettingsKey};
 pub(crate) use key::{Errand, reversed_labels};
 pub use peer::{
-    Obstacle, PeerAsk, PeerPlan, PeerSide, PeerStep, Reached, StepState, Trial, plan_peer,
-    plan_unpeer,
+    Needs, Obstacle, PeerAsk, PeerPlan, PeerSide, PeerStep, Reached, StepState, TableNeed, Trial,
+    plan_peer, plan_unpeer, return_routes,
 };
 pub use plan::{
     dyno_command, dyno_host, edge_delta, plan, plan_awaited_ends, plan_delta, plan_edge, plan_vpc,

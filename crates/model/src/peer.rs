@@ -9,10 +9,13 @@
 
 mod flows;
 mod join;
+mod need;
 mod part;
 mod planner;
 mod step;
 
+pub(crate) use flows::dyno_interface;
 pub use join::plan_peer;
+pub use need::{Needs, TableNeed, return_routes};
 pub use part::plan_unpeer;
 pub use step::{Obstacle, PeerAsk, PeerPlan, PeerSide, PeerStep, Reached, StepState, Trial};

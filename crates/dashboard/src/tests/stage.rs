@@ -97,6 +97,7 @@ impl Stage {
         Arc::clone(self.world.space_named("alpha").unwrap())
     }
 
+    /// The account, by a key that may change something.
     pub(super) fn caller(&self) -> Caller {
         let scope = Scope { account: self.account, region: REGION };
         Caller::Account { scope, read_only: false }

@@ -96,7 +96,7 @@ pub(super) fn dynos(world: &World, space: &Space, kind: Option<&str>) -> Vec<(St
 }
 
 /// An interface in a dyno subnet: a dyno's, or one that is imagined, as the next dyno will have it.
-pub(super) fn dyno_interface(
+pub(crate) fn dyno_interface(
     world: &mut World,
     space: &Space,
     subnet: SubnetId,

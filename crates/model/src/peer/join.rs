@@ -191,7 +191,11 @@ fn misfits(world: &World, vpc: &Vpc, space: &Space) -> Option<String> {
 
 /// The route tables of the subnets in which something is to be reached, or of all subnets of the primary
 /// block as long as there is nothing.
-fn tables(world: &World, vpc: &Vpc, targets: &[Target]) -> BTreeMap<RouteTableId, Vec<SubnetId>> {
+pub(super) fn tables(
+    world: &World,
+    vpc: &Vpc,
+    targets: &[Target],
+) -> BTreeMap<RouteTableId, Vec<SubnetId>> {
     let reached: BTreeSet<SubnetId> = targets.iter().map(|target| target.eni.subnet).collect();
     let mut tables: BTreeMap<RouteTableId, Vec<SubnetId>> = BTreeMap::new();
     for subnet in world.subnets_in(Key::Vpc(vpc.id)) {
@@ -210,8 +214,14 @@ fn tables(world: &World, vpc: &Vpc, targets: &[Target]) -> BTreeMap<RouteTableId
     tables
 }
 
-/// The Space CIDRs to which a table of a VPC does not lead by a peering, or not as a whole.
-fn not_led(world: &World, vpc: &Vpc, space: &Space, table: RouteTableId, pcx: PcxId) -> Vec<Cidr> {
+/// The blocks to which a table of a VPC does not lead by a peering, or not as a whole.
+pub(super) fn not_led(
+    world: &World,
+    vpc: &Vpc,
+    blocks: &[Cidr],
+    table: RouteTableId,
+    pcx: PcxId,
+) -> Vec<Cidr> {
     let intent = plan_vpc(world, vpc);
     let led = |block: Cidr| {
         [block.base(), block.last()].into_iter().all(|address| {
@@ -219,7 +229,7 @@ fn not_led(world: &World, vpc: &Vpc, space: &Space, table: RouteTableId, pcx: Pc
                 .is_some_and(|(destination, by)| by == pcx && destination.covers(block))
         })
     };
-    space.space_cidrs().into_iter().filter(|block| !led(*block)).collect()
+    blocks.iter().copied().filter(|block| !led(*block)).collect()
 }
 
 /// Routes what the space has to the peering: its whole block by one route, or each of the Space CIDRs by
@@ -232,7 +242,8 @@ fn routes(
     table: RouteTableId,
     subnets: &[SubnetId],
 ) -> bool {
-    let missing = not_led(&planner.world, vpc, space, table, pcx);
+    let all = space.space_cidrs();
+    let missing = not_led(&planner.world, vpc, &all, table, pcx);
     let place = match subnets {
         [] => table.to_string(),
         some => {
@@ -249,11 +260,11 @@ fn routes(
     let way =
         |destinations: &[Cidr]| way(&planner.world, vpc, space, pcx, (table, &place), destinations);
     let each = way(&missing);
-    let candidates = match missing.len() == space.space_cidrs().len() {
+    let candidates = match missing.len() == all.len() {
         true => vec![way(&[space.cidr]), each],
         false => vec![each],
     };
-    planner.take_first(&candidates, |world| not_led(world, vpc, space, table, pcx).is_empty())
+    planner.take_first(&candidates, |world| not_led(world, vpc, &all, table, pcx).is_empty())
 }
 
 /// The steps that route destinations to a peering: first the note of them, so that what is made is

@@ -194,12 +194,7 @@ fn arguments(command: &Ec2Command) -> Option<String> {
                 let _ = write!(line, " --peer-region {region}");
             }
             if !tags.is_empty() {
-                let pairs: Vec<String> = pairs(tags).map(|pair| format!("{{{pair}}}")).collect();
-                let _ = write!(
-                    line,
-                    " --tag-specifications 'ResourceType=vpc-peering-connection,Tags=[{}]'",
-                    pairs.join(",")
-                );
+                let _ = write!(line, " {}", tag_specifications("vpc-peering-connection", tags));
             }
             Some(line)
         }
@@ -217,31 +212,31 @@ fn arguments(command: &Ec2Command) -> Option<String> {
         C::AcceptPeering { peering } => {
             Some(format!("accept-vpc-peering-connection --vpc-peering-connection-id {peering}"))
         }
-        C::CreateRoute { route_table, destination, target: RouteTo::Peering(pcx) } => {
-            Some(format!(
-                "create-route --route-table-id {route_table} --destination-cidr-block \
-                 {destination} --vpc-peering-connection-id {pcx}"
-            ))
-        }
-        C::ReplaceRoute { route_table, destination, target: RouteTo::Peering(pcx) } => {
-            Some(format!(
-                "replace-route --route-table-id {route_table} --destination-cidr-block \
-                 {destination} --vpc-peering-connection-id {pcx}"
-            ))
-        }
+        C::CreateRoute { route_table, destination, target } => Some(format!(
+            "create-route --route-table-id {route_table} --destination-cidr-block {destination} {}",
+            target_words(*target)
+        )),
+        C::ReplaceRoute { route_table, destination, target } => Some(format!(
+            "replace-route --route-table-id {route_table} --destination-cidr-block {destination} {}",
+            target_words(*target)
+        )),
         C::DeleteRoute { route_table, destination } => Some(format!(
             "delete-route --route-table-id {route_table} --destination-cidr-block {destination}"
         )),
-        C::AuthorizeSecurityGroup { group, direction, rules, .. } => {
+        C::AuthorizeSecurityGroup { group, direction, rules, tags } => {
             let (way, permissions) = (way(*direction), permissions(rules)?);
-            Some(format!(
-                "authorize-security-group-{way} --group-id {group} --ip-permissions '{permissions}'"
-            ))
+            let mut line = format!(
+                "authorize-security-group-{way} --group-id {group} --ip-permissions {permissions}"
+            );
+            if !tags.is_empty() {
+                let _ = write!(line, " {}", tag_specifications("security-group-rule", tags));
+            }
+            Some(line)
         }
         C::RevokeSecurityGroup { group, direction, rules, ids } if ids.is_empty() => {
             let (way, permissions) = (way(*direction), permissions(rules)?);
             Some(format!(
-                "revoke-security-group-{way} --group-id {group} --ip-permissions '{permissions}'"
+                "revoke-security-group-{way} --group-id {group} --ip-permissions {permissions}"
             ))
         }
         C::RevokeSecurityGroup { group, direction, rules, ids } if rules.is_empty() => {
@@ -251,6 +246,10 @@ fn arguments(command: &Ec2Command) -> Option<String> {
                 way(*direction),
                 ids.concat()
             ))
+        }
+        C::TerminateInstances { instances } => {
+            let ids: Vec<String> = instances.iter().map(|id| format!(" {id}")).collect();
+            Some(format!("terminate-instances --instance-ids{}", ids.concat()))
         }
         C::CreateNetworkAclEntry { acl, direction, number, entry } => Some(format!(
             "create-network-acl-entry --network-acl-id {acl} {} --rule-number {number} {}",
@@ -273,6 +272,16 @@ fn way(direction: Direction) -> &'static str {
     }
 }
 
+/// Tags for what a command makes.
+fn tag_specifications(kind: &str, tags: &Tags) -> String {
+    let pairs: Vec<String> = tags
+        .iter()
+        .map(|(key, value)| format!("{{Key={},Value={}}}", quoted(key), quoted(value)))
+        .collect();
+    let words = format!("ResourceType={kind},Tags=[{}]", pairs.join(",")).replace('\'', "'\\''");
+    format!("--tag-specifications '{words}'")
+}
+
 /// Tags in the short form of the `aws` client.
 fn pairs(tags: &Tags) -> impl Iterator<Item = String> {
     tags.iter().map(|(key, value)| format!("Key={key},Value={value}"))
@@ -288,14 +297,48 @@ fn ids(resources: &[TaggedResource]) -> Option<String> {
     resources.iter().map(id).collect::<Option<Vec<_>>>().map(|ids| ids.concat())
 }
 
-/// Rules of one traffic from or to blocks, in the short form of the `aws` client.
+/// The target of a route.
+fn target_words(target: RouteTo) -> String {
+    match target {
+        RouteTo::Peering(id) => format!("--vpc-peering-connection-id {id}"),
+        RouteTo::Interface(id) => format!("--network-interface-id {id}"),
+        RouteTo::Gateway(id) => format!("--gateway-id {id}"),
+    }
+}
+
+/// Rules as the `aws` client takes them in its short form: one word for each traffic, and for tags of new
+/// rules none.
 fn permissions(rules: &[RuleSpec]) -> Option<String> {
-    let traffic = rules.first()?.traffic;
-    let mut blocks = Vec::new();
-    for rule in rules.iter().filter(|rule| rule.traffic == traffic) {
-        let RulePeerSpec::Cidr(block) = rule.peer else { return None };
-        let described = rule.description.iter().map(|text| format!(",Description={text}"));
-        blocks.push(format!("{{CidrIp={block}{}}}", described.collect::<String>()));
+    let mut kinds: Vec<Traffic> = Vec::new();
+    for rule in rules {
+        if !kinds.contains(&rule.traffic) {
+            kinds.push(rule.traffic);
+        }
+    }
+    let of = |traffic: &Traffic| {
+        let same = rules.iter().filter(|rule| rule.traffic == *traffic);
+        permission(*traffic, same)
+    };
+    let words = kinds.iter().map(of).collect::<Option<Vec<String>>>()?;
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// The rules of one traffic.
+fn permission<'a>(traffic: Traffic, rules: impl Iterator<Item = &'a RuleSpec>) -> Option<String> {
+    let (mut blocks, mut groups) = (Vec::new(), Vec::new());
+    for rule in rules {
+        let described = rule
+            .description
+            .as_deref()
+            .map_or_else(String::new, |text| format!(",Description={}", quoted(text)));
+        match &rule.peer {
+            RulePeerSpec::Cidr(block) => blocks.push(format!("{{CidrIp={block}{described}}}")),
+            RulePeerSpec::Group(group, owner) => {
+                let owner = owner.map_or_else(String::new, |owner| format!(",UserId={owner}"));
+                groups.push(format!("{{GroupId={group}{owner}{described}}}"));
+            }
+            RulePeerSpec::GroupNamed(_) => return None,
+        }
     }
     let ports = match traffic {
         Traffic::Tcp(ports) | Traffic::Udp(ports) => {
@@ -306,8 +349,22 @@ fn permissions(rules: &[RuleSpec]) -> Option<String> {
         }
         Traffic::All | Traffic::Protocol(_) => String::new(),
     };
-    let (protocol, blocks) = (protocol(traffic), blocks.join(","));
-    Some(format!("IpProtocol={protocol}{ports},IpRanges=[{blocks}]"))
+    let mut words = format!("IpProtocol={}{ports}", protocol(traffic));
+    for (name, list) in [("IpRanges", blocks), ("UserIdGroupPairs", groups)] {
+        if !list.is_empty() {
+            let _ = write!(words, ",{name}=[{}]", list.join(","));
+        }
+    }
+    Some(format!("'{words}'"))
+}
+
+/// A value of the short form: in quotation marks where it has characters that mean something there.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn entry_words(entry: &AclEntry) -> String {

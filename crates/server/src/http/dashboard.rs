@@ -22,6 +22,7 @@ mod session;
 mod shared;
 mod sign_in;
 mod visit;
+mod vpc;
 mod why;
 mod why_not;
 
@@ -90,6 +91,9 @@ async fn get(visit: Visit, path: &str, query: &Form, parts: &Parts) -> Response 
     }
     if visit.session.is_none() {
         return sign_in::lead(&visit);
+    }
+    if let Some(answer) = vpc::get(&visit, path, query) {
+        return answer;
     }
     let asked = parts.uri.query().unwrap_or_default();
     let place = Place::of(path, asked);

@@ -12,6 +12,7 @@ use super::area;
 use super::form::Form;
 use super::place::{Place, find};
 use super::visit::Visit;
+use super::vpc::{self, VpcPage};
 use super::why;
 use super::why_not::why_not;
 use crate::ledger::OnlyIf;
@@ -34,6 +35,7 @@ pub(super) async fn change(visit: Visit, place: Place, form: &Form) -> Response 
         },
         Place::Destroy { space, peering } => (space, *peering, Answer::Destroy),
         Place::Ask { vpc } => return ask(visit, *vpc, form).await,
+        Place::InVpc { vpc, page } => return in_vpc(visit, *vpc, *page, form).await,
         Place::Why { question, .. } => return why::act(visit, question, form).await,
         Place::Area(area) => return area::change(visit, area, form).await,
         Place::Home
@@ -83,6 +85,23 @@ pub(super) async fn change(visit: Visit, place: Place, form: &Form) -> Response 
             let (status, refusal) = why_not(error);
             refused(&visit.renewed(), &place, status, &refusal, "")
         }
+    }
+}
+
+/// Carries out what the form of a page of a VPC asks for.
+async fn in_vpc(visit: Visit, id: VpcId, page: VpcPage, form: &Form) -> Response {
+    match page {
+        VpcPage::Change => vpc::apply(visit, id, form).await,
+        VpcPage::Instances => vpc::start(visit, id, form).await,
+        VpcPage::Terminate(instance) => vpc::terminate(visit, id, instance, form).await,
+        VpcPage::Instance(_)
+        | VpcPage::Interfaces
+        | VpcPage::Acls
+        | VpcPage::Gateways
+        | VpcPage::Peerings
+        | VpcPage::Join(_)
+        | VpcPage::Table(_)
+        | VpcPage::Group(_) => problem(&visit.context(), &Problem::NotFound),
     }
 }
 
@@ -163,6 +182,7 @@ fn refused(
         Place::Home
         | Place::Network { .. }
         | Place::Vpc { .. }
+        | Place::InVpc { .. }
         | Place::Ask { .. }
         | Place::Map { .. }
         | Place::Matrix { .. }

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 
-/// The most bytes of a form. The longest has a token and an address.
-const MOST_BYTES: usize = 16 << 10;
+/// The most bytes of a form. The longest has the script of an instance: 16 kB, written for an address.
+const MOST_BYTES: usize = 64 << 10;
 
 /// A form.
 #[derive(Debug, Default)]
@@ -31,6 +31,16 @@ impl Form {
     /// The first field, with its value.
     pub(super) fn first(&self) -> Option<(&str, &str)> {
         self.0.first().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Its fields, in order.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// All values of a field, as of boxes that are ticked.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of a field; `None` if there is none, or more than one.

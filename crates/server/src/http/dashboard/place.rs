@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use dashboard::map::Asked;
-use dashboard::{Came, Context, Question, Told, Typed, Unanswered, Viewer};
+use dashboard::{Came, Context, Fields, Question, Told, Typed, Unanswered, Viewer};
 use model::{PcxId, Peering, Space, Timestamp, VpcId, World};
 
 use super::area::Area;
 use super::shared::Dashboard;
+use super::vpc::VpcPage;
 
 /// A page that somebody who is signed in may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub(super) enum Place {
     Matrix { asked: Asked },
     Why { question: Question, done: bool },
     Area(Area),
+    InVpc { vpc: VpcId, page: VpcPage },
 }
 
 impl Place {
@@ -41,6 +43,9 @@ impl Place {
             }
             ["vpcs", vpc] => Some(Self::Vpc { vpc: vpc.parse().ok()? }),
             ["vpcs", vpc, "ask"] => Some(Self::Ask { vpc: vpc.parse().ok()? }),
+            ["vpcs", vpc, ref rest @ ..] => {
+                Some(Self::InVpc { vpc: vpc.parse().ok()?, page: VpcPage::of_parts(rest)? })
+            }
             ["map"] => Some(Self::Map { asked: Asked::read(query) }),
             ["map", "matrix"] => Some(Self::Matrix { asked: Asked::read(query) }),
             ["why"] => {
@@ -75,6 +80,9 @@ impl Place {
             }
             Self::Area(area) => area.look(of, dashboard),
             Self::Vpc { vpc } => Some(dashboard::vpc(of, viewer.vpc(world, *vpc)?, told)),
+            Self::InVpc { vpc, page } => {
+                page.render(of, viewer.vpc(world, *vpc)?, Fields::default(), None, "")
+            }
             Self::Ask { vpc } => {
                 let vpc = viewer.vpc(world, *vpc).filter(|vpc| viewer.may_ask(vpc))?;
                 Some(dashboard::ask(of, vpc, Typed::default(), false, None))
@@ -143,6 +151,11 @@ mod tests {
             ("/dashboard/map/matrix", Some(Place::Matrix { asked: Asked::default() })),
             ("/dashboard/why", Some(Place::Why { question: Question::default(), done: false })),
             ("/dashboard/map/", None),
+            (
+                "/dashboard/vpcs/vpc-00000000000000001/acls",
+                Some(Place::InVpc { vpc, page: VpcPage::Acls }),
+            ),
+            ("/dashboard/vpcs/vpc-00000000000000001/x", None),
             ("/dashboard/vpcs/******", None),
             ("/dashboardx", None),
             ("/dashboard//", None),

@@ -10,4 +10,6 @@ mod live;
 mod operating;
 mod sessions;
 mod transport;
+mod vpc_changes;
+mod vpc_instances;
 mod why;

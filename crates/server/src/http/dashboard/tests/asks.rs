@@ -9,7 +9,7 @@ use crate::credentials::new_access_key;
 use crate::http::platform::tests::fixture::{ALICE, Fixture};
 
 /// A browser that is signed in with a key of the account, and a VPC of it.
-async fn owner(server: &Fixture) -> (Browser<'_>, VpcId) {
+pub(super) async fn owner(server: &Fixture) -> (Browser<'_>, VpcId) {
     let (id, secret) = access_key(server).await;
     let mut browser = Browser::new(server);
     assert_eq!(browser.sign_in_by_key(&id, &secret).await.status, 303);

@@ -1,0 +1,93 @@
+//! What was just changed, with what takes it back.
+
+use model::preview::preview;
+use model::{Vpc, World};
+
+use super::edit::{About, Edit, Kind};
+use super::{paths, rules};
+use crate::context::Context;
+use crate::markup::{Markup, fill, mono, text};
+
+/// A change that was made, for the page that follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Did {
+    /// What was done.
+    pub edit: Edit,
+    /// What takes it back; `None` where nothing can.
+    pub undo: Option<Edit>,
+    /// The state of what is to be taken back, as it left it.
+    pub state: String,
+}
+
+impl Did {
+    /// A change that left a world so. What takes it back may be about less than the change itself.
+    pub fn new(edit: Edit, undo: Option<Edit>, after: &World) -> Self {
+        let state = undo.as_ref().unwrap_or(&edit).state(after);
+        Self { edit, undo, state }
+    }
+}
+
+/// The notice of a page.
+pub(super) struct Notice {
+    pub(super) sentence: Markup,
+    pub(super) undo: Option<UndoForm>,
+    /// Whether it could be undone if nobody had changed anything since.
+    pub(super) is_gone: bool,
+}
+
+/// The form that takes a change back.
+pub(super) struct UndoForm {
+    pub(super) action: String,
+    pub(super) edit: String,
+    pub(super) shown: String,
+}
+
+/// The notice of a change. It can be undone as long as what it is about is as it left it, and as the rules
+/// let it.
+pub(super) fn notice(of: &Context<'_>, vpc: &Vpc, did: &Did) -> Notice {
+    let same = did.undo.as_ref().unwrap_or(&did.edit).state(of.world) == did.state;
+    let caller = of.viewer.account_caller(vpc.region);
+    let undo = did.undo.as_ref().filter(|undo| {
+        caller.is_some_and(|caller| {
+            let commands = undo.commands();
+            same && of.viewer.may_change_vpc(vpc)
+                && preview(of.world, caller, vpc, commands, &|_| false, of.now).is_ok()
+        })
+    });
+    Notice {
+        sentence: sentence(of, &did.edit),
+        is_gone: !same,
+        undo: undo.map(|undo| UndoForm {
+            action: paths::change(vpc),
+            edit: undo.write(),
+            shown: did.state.clone(),
+        }),
+    }
+}
+
+fn sentence(of: &Context<'_>, edit: &Edit) -> Markup {
+    let v = &of.texts().vpc_pages;
+    let form = match edit.kind() {
+        Kind::AddRoute => v.added_route,
+        Kind::ReplaceRoute => v.replaced_route,
+        Kind::RemoveRoute => v.removed_route,
+        Kind::AddRule => v.added_rule,
+        Kind::RemoveRule => v.removed_rule,
+        Kind::ReplaceRule => v.replaced_rule,
+        Kind::Several => v.did_several,
+    };
+    named(of, edit, form)
+}
+
+/// A text about a change: with the block of its route, its group, and the number of its rules or commands.
+pub(super) fn named(of: &Context<'_>, edit: &Edit, form: &str) -> Markup {
+    let group = match edit.first() {
+        Some(About::Group(id)) => mono(id),
+        Some(About::Table(_)) | None => Markup::default(),
+    };
+    let n = match edit.kind() {
+        Kind::Several => text(edit.commands().len()),
+        _ => rules::counted_rules(of, edit),
+    };
+    fill(form, &[("block", rules::block_of(edit)), ("group", group), ("n", n)])
+}
