@@ -1,9 +1,12 @@
 //! The English texts.
 
+mod search;
+
 use crate::texts::Texts;
 
 /// The English texts.
 pub(crate) static ENGLISH: Texts = Texts {
+    search: search::TEXTS,
     lang: "en",
     other_lang: "ja",
     other_name: "日本語",

@@ -1,9 +1,12 @@
 //! The Japanese texts.
 
+mod search;
+
 use crate::texts::Texts;
 
 /// The Japanese texts.
 pub(crate) static JAPANESE: Texts = Texts {
+    search: search::TEXTS,
     lang: "ja",
     other_lang: "en",
     other_name: "English",

@@ -107,6 +107,8 @@ mod tests {
             "other_name",
             "moments",
             "date_time",
+            "kind_space",
+            "kind_vpc",
         ];
         for (name, text) in JAPANESE.all() {
             assert!(is_japanese(text) || same.contains(&name), "{name}: {text}");

@@ -26,6 +26,7 @@ mod peerings;
 mod problem;
 mod refusal;
 mod review;
+mod search;
 mod shell;
 mod sign_in;
 #[cfg(test)]
@@ -46,14 +47,15 @@ pub use language::Language;
 pub use network::{Told, network};
 pub use paths::{
     ASSETS as ASSETS_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH,
-    PREFERENCES as PREFERENCES_PATH, SIGN_IN as SIGN_IN_PATH, SIGN_OUT as SIGN_OUT_PATH,
-    ask as ask_path, destroy as destroy_path, network as network_path, review as review_path,
-    vpc as vpc_path,
+    PREFERENCES as PREFERENCES_PATH, SEARCH as SEARCH_PATH, SIGN_IN as SIGN_IN_PATH,
+    SIGN_OUT as SIGN_OUT_PATH, ask as ask_path, destroy as destroy_path, network as network_path,
+    review as review_path, vpc as vpc_path,
 };
 pub use peerings::state_shown;
 pub use problem::{Problem, problem};
 pub use refusal::Refusal;
 pub use review::review;
+pub use search::search;
 pub use sign_in::{Challenge, PURPOSE, SERVICE, SignIn, Trouble, Way, sign_in, way_back};
 pub use viewer::Viewer;
 pub use vpc::vpc;

@@ -12,6 +12,8 @@ pub const SIGN_OUT: &str = "/dashboard/sign-out";
 pub const PREFERENCES: &str = "/dashboard/preferences";
 /// The events that tell of changes.
 pub const EVENTS: &str = "/dashboard/events";
+/// What finds things by a part of their names.
+pub const SEARCH: &str = "/dashboard/search";
 /// What the files of the pages lie under.
 pub const ASSETS: &str = "/dashboard/assets";
 

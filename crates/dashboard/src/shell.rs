@@ -22,8 +22,10 @@ pub(crate) struct Shell<'a> {
     pub(crate) style: &'static str,
     pub(crate) script: &'static str,
     pub(crate) icon: &'static str,
-    /// The address of the events that tell of changes of this page.
+    /// The address of the events that tell of changes of this page; empty where there are none.
     pub(crate) events: String,
+    /// What was searched for.
+    pub(crate) query: &'a str,
     /// Whom the session speaks for.
     pub(crate) who: Vec<String>,
     pub(crate) spaces: Vec<Entry>,
@@ -82,6 +84,7 @@ impl<'a> Shell<'a> {
             script: SCRIPT.path(),
             icon: ICON.path(),
             events: format!("{}?page={}", paths::EVENTS, of.path),
+            query: "",
             who: who(of),
             spaces: spaces.collect(),
             vpcs: vpcs.take(MOST_VPCS).collect(),

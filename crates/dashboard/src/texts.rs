@@ -4,24 +4,35 @@
 //! language lacks a text, a test that no text lacks a place.
 
 macro_rules! texts {
-    ($($name:ident)*) => {
-        /// Every text of the pages in one language.
+    ($(#[$doc:meta])* $name:ident { $($area:ident: $of:ty,)* } $($text:ident)*) => {
+        $(#[$doc])*
         #[derive(Debug)]
-        pub(crate) struct Texts {
-            $(pub(crate) $name: &'static str,)*
+        pub(crate) struct $name {
+            $(pub(crate) $area: $of,)*
+            $(pub(crate) $text: &'static str,)*
         }
 
         #[cfg(test)]
-        impl Texts {
+        impl $name {
             /// The texts with their names.
             pub(crate) fn all(&self) -> Vec<(&'static str, &'static str)> {
-                vec![$((stringify!($name), self.$name),)*]
+                let own = vec![$((stringify!($text), self.$text),)*];
+                own.into_iter()$(.chain(self.$area.all()))*.collect()
             }
         }
     };
 }
 
+mod search;
+
+pub(crate) use search::SearchTexts;
+
 texts! {
+    /// Every text of the pages in one language.
+    Texts {
+        search: SearchTexts,
+    }
+
     // The language itself, and the name of the other one in that language.
     lang other_lang other_name
 

@@ -249,6 +249,10 @@ impl Stage {
         crate::ask(&self.context(seen, &crate::ask_path(vpc)), vpc, typed, check, None).unwrap()
     }
 
+    pub(super) fn search(&self, seen: Seen, query: &str) -> String {
+        crate::search(&self.context(seen, crate::SEARCH_PATH), query).unwrap()
+    }
+
     pub(super) fn problem(&self, seen: Seen, problem: &Problem) -> String {
         crate::problem(&self.context(seen, "/dashboard/x"), problem).unwrap()
     }

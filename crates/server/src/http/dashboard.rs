@@ -24,7 +24,9 @@ use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use dashboard::{Asset, EVENTS_PATH, PREFERENCES_PATH, Problem, SIGN_IN_PATH, SIGN_OUT_PATH, Told};
+use dashboard::{
+    Asset, EVENTS_PATH, PREFERENCES_PATH, Problem, SEARCH_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, Told,
+};
 
 use self::form::Form;
 use self::place::Place;
@@ -79,6 +81,10 @@ fn get(visit: Visit, path: &str, query: &Form, uri: &http::Uri) -> Response {
         return sign_in::lead(&visit);
     }
     let of = visit.context();
+    if path == SEARCH_PATH {
+        let found = dashboard::search(&of, query.get("q").unwrap_or_default());
+        return answer::page(StatusCode::OK, found);
+    }
     let told = uri.query().and_then(Told::read);
     match Place::of(path).and_then(|place| place.render(&of, told)) {
         Some(html) => answer::page(StatusCode::OK, html),
