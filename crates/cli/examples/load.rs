@@ -27,5 +27,6 @@ fn main() -> anyhow::Result<()> {
 
 /// Prints a row of the table.
 pub fn row(what: &str, figure: impl std::fmt::Display, wanted: &str) {
-    println!("{what:<58} {figure:>24}   wanted {wanted}");
+    let wanted = if wanted.is_empty() { String::new() } else { format!("   wanted {wanted}") };
+    println!("{what:<58} {figure:>24}{wanted}");
 }

@@ -119,7 +119,9 @@
 
     const connect = () => {
       if (source || over) return;
-      source = new EventSource(address);
+      // What came since the page was made, and before it listened, is told too.
+      const seen = body.dataset.seen ? `&seen=${body.dataset.seen}` : "";
+      source = new EventSource(address + seen);
       source.addEventListener("open", () => {
         const back = lost !== null;
         lost = null;
@@ -208,6 +210,7 @@
         else replace(name, region, next);
       }
       for (const region of fresh.querySelectorAll("[data-live]")) add(region);
+      body.dataset.seen = fresh.body.dataset.seen ?? "";
       const title = fresh.querySelector("title");
       if (title) document.title = title.textContent;
     }

@@ -13,7 +13,7 @@ use causeway_dashboard::{
     Viewer, Way,
 };
 use fixture::{NOW, account, id, uuid};
-use model::{PcxId, Peering, User, UserId, World};
+use model::{PcxId, Peering, Role, Team, User, UserId, World};
 
 /// A page: its name, its address, and how it is made.
 type Page =
@@ -23,6 +23,7 @@ type Page =
 fn pages(world: &World) -> Vec<Page> {
     let space = world.space_named(SPACE).expect("the space is there");
     let vpc = world.vpc(id(fixture::PAYMENTS)).expect("the VPC is there");
+    let ledger = world.vpc(id(fixture::LEDGER)).expect("the VPC is there");
     let [active, fits, overlaps] = [1, 2, 3].map(id::<PcxId>);
     vec![
         ("sign-in", SIGN_IN_PATH.to_owned(), sign_in),
@@ -40,7 +41,7 @@ fn pages(world: &World) -> Vec<Page> {
             let vpc = of.world.vpc(id(fixture::PAYMENTS)).expect("it is there");
             causeway_dashboard::vpc(of, vpc, None)
         }),
-        ("ask", causeway_dashboard::ask_path(vpc), ask),
+        ("ask", causeway_dashboard::ask_path(ledger), ask),
         ("search", SEARCH_PATH.to_owned(), |of| causeway_dashboard::search(of, "10.100")),
     ]
 }
@@ -55,6 +56,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         id: user,
         email: "ada@example.com".to_owned(),
         password: None,
+        created: NOW,
+        updated: NOW,
+    });
+    made.put(Team {
+        id: uuid(1),
+        name: "platform".to_owned(),
+        members: [(user, Role::Admin)].into(),
         created: NOW,
         updated: NOW,
     });

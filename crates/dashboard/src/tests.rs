@@ -378,3 +378,22 @@ fn a_search_shows_the_best_first_and_no_more_than_can_be_read() {
     let first = page.split("<tbody>").nth(1).unwrap().split("</tr>").next().unwrap();
     assert!(first.contains(">vpc</a>"), "what is just that comes first: {first}");
 }
+
+#[test]
+fn the_first_page_stays_small_whatever_there_is() {
+    let mut stage = Stage::new();
+    for _ in 0..200 {
+        stage.name_vpc("office");
+    }
+    for n in 0..24 {
+        let active = stage.request(&format!("10.{}.0.0/16", 100 + n));
+        if n < 5 {
+            stage.accept(active);
+        }
+    }
+    for viewer in [stage.account(), stage.both(), stage.operator()] {
+        let page = stage.home(Seen { viewer, ..stage.seen() });
+        assert!(page.len() < 100_000, "{}", page.len());
+        assert!(page.contains("194 more."), "{page}");
+    }
+}

@@ -43,7 +43,7 @@ async function main([pages, pictures]) {
         baseURL: `http://127.0.0.1:${server.address().port}`,
         colorScheme: shown.colorScheme,
         reducedMotion: "reduce",
-        viewport: { width: shown.width, height: shown.width > 1000 ? 800 : 740 },
+        viewport: { width: shown.width, height: 780 },
       });
       context.setDefaultTimeout(PATIENCE);
       const page = await context.newPage();
@@ -63,7 +63,9 @@ async function take(page, name, shown, pictures) {
   if (isLive) await page.locator("#live:not([hidden])").waitFor({ state: "attached" });
   await page.evaluate(() => document.fonts.ready);
   // A field that has the focus would show a caret, which blinks.
-  await page.screenshot({ path: path.join(pictures, `${name}.${shown.name}.png`), fullPage: true, caret: "hide" });
+  const file = path.join(pictures, `${name}.${shown.name}.png`);
+  // All of a wide page; of a narrow one what a phone shows, with what stays at its lower edge.
+  await page.screenshot({ path: file, fullPage: shown.width > 1000, caret: "hide" });
 }
 
 main(process.argv.slice(2)).catch((error) => {

@@ -20,4 +20,6 @@ pub(crate) const TEXTS: SearchTexts = SearchTexts {
     kind_peering: "Peering",
     kind_vpc: "VPC",
     kind_instance: "Instance",
+    more_wait: "{n} more wait behind these.",
+    more_rows: "{n} more.",
 };

@@ -20,4 +20,6 @@ pub(crate) const TEXTS: SearchTexts = SearchTexts {
     kind_peering: "ピアリング",
     kind_vpc: "VPC",
     kind_instance: "インスタンス",
+    more_wait: "ほかに {n} 件あります。",
+    more_rows: "ほかに {n} 件あります。",
 };

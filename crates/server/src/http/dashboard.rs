@@ -87,7 +87,7 @@ fn get(visit: Visit, path: &str, query: &Form, uri: &http::Uri) -> Response {
     }
     let told = uri.query().and_then(Told::read);
     match Place::of(path).and_then(|place| place.render(&of, told)) {
-        Some(html) => answer::page(StatusCode::OK, html),
+        Some(html) => answer::page(StatusCode::OK, html.map(|html| events::with_hash(&html))),
         None => answer::problem(&of, &Problem::NotFound),
     }
 }
