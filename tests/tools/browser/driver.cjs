@@ -38,6 +38,8 @@ async function carryOut(browser, request) {
   if (request.person) return enter(browser, request.person, request.options);
   if (request.faults) return people.get(request.faults).faults;
   const { page, context, requests } = people.get(request.as);
+  // What was seen last may be on a page whose script does not run yet.
+  await page.waitForLoadState();
   const code = new AsyncFunction("page", "context", "args", "until", "axe", "requests", request.run);
   return code(page, context, request.args, until, () => axe(page), requests);
 }
