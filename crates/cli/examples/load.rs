@@ -1,5 +1,5 @@
-//! Measures a server from outside, as its clients meet it: `load api`, `load fabric` and
-//! `load packets`.
+//! Measures a server from outside, as its clients meet it: `load api`, `load dashboard`,
+//! `load fabric` and `load packets`.
 //!
 //! `$CAUSEWAY` names the binary; each run has a server and a directory of its own.
 
@@ -8,21 +8,25 @@
 mod load {
     pub mod api;
     pub mod client;
+    pub mod dashboard;
     pub mod fabric;
     pub mod packets;
     pub mod sweeping;
+    pub mod visitor;
 }
 
 fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("api") => load::api::run(),
+        Some("dashboard") => load::dashboard::run(),
         Some("fabric") => load::fabric::run(),
         Some("packets") => load::packets::run(),
-        _ => anyhow::bail!("usage: load api | load fabric | load packets"),
+        _ => anyhow::bail!("usage: load api | load dashboard | load fabric | load packets"),
     }
 }
 
 /// Prints a row of the table.
 pub fn row(what: &str, figure: impl std::fmt::Display, wanted: &str) {
-    println!("{what:<58} {figure:>24}   wanted {wanted}");
+    let wanted = if wanted.is_empty() { String::new() } else { format!("   wanted {wanted}") };
+    println!("{what:<58} {figure:>24}{wanted}");
 }

@@ -43,6 +43,18 @@
     if (event.persisted) location.reload();
   });
 
+  // A slash leads to the search, unless one types.
+  const find = document.getElementById("q");
+  const slash = find?.parentElement.querySelector("kbd");
+  if (slash) slash.hidden = false;
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (!find?.checkVisibility() || event.target.closest("input, select, textarea")) return;
+    event.preventDefault();
+    find.select();
+    find.focus();
+  });
+
   // The menu of a narrow page closes behind who goes on by it.
   document.getElementById("nav")?.addEventListener("click", (event) => {
     const nav = event.currentTarget;
@@ -137,7 +149,9 @@
 
     const connect = () => {
       if (source || over) return;
-      source = new EventSource(address);
+      // What came since the page was made, and before it listened, is told too.
+      const seen = body.dataset.seen ? `&seen=${body.dataset.seen}` : "";
+      source = new EventSource(address + seen);
       source.addEventListener("open", () => {
         const back = lost !== null;
         lost = null;
@@ -217,8 +231,7 @@
       showCopyButtons(fresh);
       for (const region of document.querySelectorAll("[data-live]")) {
         const name = region.dataset.live;
-        const next = fresh.querySelector(`[data-live="${name}"]`);
-        if (!next) continue;
+        const next = fresh.querySelector(`[data-live="${name}"]`) ?? nothing(region);
         if (!differs(without(region), next)) {
           forget(name);
           continue;
@@ -226,8 +239,26 @@
         if (isBusy(region)) wait(name, region, next);
         else replace(name, region, next);
       }
+      for (const region of fresh.querySelectorAll("[data-live]")) add(region);
+      body.dataset.seen = fresh.body.dataset.seen ?? "";
       const title = fresh.querySelector("title");
       if (title) document.title = title.textContent;
+    }
+
+    // What takes the place of a region that is gone, for as long as it is.
+    function nothing(region) {
+      const empty = region.cloneNode(false);
+      empty.hidden = true;
+      return empty;
+    }
+
+    // Adds a region that is new, behind the one that it follows.
+    function add(region) {
+      const here = (name) => document.querySelector(`[data-live="${name}"]`);
+      if (here(region.dataset.live)) return;
+      let before = region.previousElementSibling;
+      while (before && !before.dataset.live) before = before.previousElementSibling;
+      if (before) here(before.dataset.live)?.after(document.importNode(region, true));
     }
 
     // A region without the note that something waits, and without what marks new rows.

@@ -5,6 +5,7 @@ mod audit;
 mod keys;
 mod map;
 mod operator;
+mod search;
 mod vpc;
 mod why;
 
@@ -18,6 +19,7 @@ pub(crate) static ENGLISH: Texts = Texts {
     audit: audit::TEXTS,
     keys: keys::TEXTS,
     operating: operator::TEXTS,
+    search: search::TEXTS,
     lang: "en",
     other_lang: "ja",
     other_name: "日本語",

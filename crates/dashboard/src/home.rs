@@ -12,18 +12,28 @@ use crate::shell::Shell;
 use crate::viewer::vpc_name;
 use crate::waiting::{Item, waiting};
 
+/// The most things that wait that are shown, and the most rows of a table.
+const MOST_ITEMS: usize = 20;
+const MOST_ROWS: usize = 30;
+
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home<'a> {
     shell: Shell<'a>,
     items: Vec<Item>,
+    items_more: Option<Markup>,
+    items_count: usize,
     /// Whether the viewer has neither a space nor a VPC yet.
     begins: bool,
     sees_spaces: bool,
     spaces: Vec<SpaceRow>,
+    spaces_count: usize,
+    spaces_more: Option<Markup>,
     new_space: Markup,
     sees_vpcs: bool,
     vpcs: Vec<VpcRow>,
+    vpcs_count: usize,
+    vpcs_more: Option<Markup>,
     new_vpc: Markup,
 }
 
@@ -55,20 +65,34 @@ struct VpcRow {
 /// The first page.
 pub fn home(of: &Context<'_>) -> askama::Result<String> {
     let (t, world, viewer) = (of.texts(), of.world, of.viewer);
-    let spaces: Vec<_> =
-        viewer.spaces(world).into_iter().map(|space| space_row(of, space)).collect();
-    let vpcs: Vec<_> = viewer.vpcs(world).into_iter().map(|vpc| vpc_row(of, vpc)).collect();
+    let (spaces, vpcs) = (viewer.spaces(world), viewer.vpcs(world));
+    let (spaces_count, vpcs_count) = (spaces.len(), vpcs.len());
+    let spaces = spaces.into_iter().take(MOST_ROWS).map(|space| space_row(of, space));
+    let vpcs = vpcs.into_iter().take(MOST_ROWS).map(|vpc| vpc_row(of, vpc));
+    let mut items = waiting(of);
+    let items_count = items.len();
+    items.truncate(MOST_ITEMS);
+    let more = |count: usize, most: usize, text_of_more: &str| {
+        let left = count.saturating_sub(most);
+        (left > 0).then(|| fill(text_of_more, &[("n", text(left))]))
+    };
     let team = viewer.user.and_then(|user| world.teams_of(Key::User(user)).next());
     let team = team.map_or_else(|| "TEAM".to_owned(), |team| team.name.clone());
     Home {
         shell: Shell::new(of, t.home.into()),
-        items: waiting(of),
-        begins: spaces.is_empty() && vpcs.is_empty(),
+        items,
+        items_more: more(items_count, MOST_ITEMS, t.search.more_wait),
+        items_count,
+        begins: spaces_count == 0 && vpcs_count == 0,
         sees_spaces: viewer.platform_caller().is_some(),
-        spaces,
+        spaces: spaces.collect(),
+        spaces_count,
+        spaces_more: more(spaces_count, MOST_ROWS, t.search.more_rows),
         new_space: command(t, &["heroku", "spaces:create", "my-space", &format!("--team {team}")]),
         sees_vpcs: viewer.account.is_some() || viewer.operator,
-        vpcs,
+        vpcs: vpcs.collect(),
+        vpcs_count,
+        vpcs_more: more(vpcs_count, MOST_ROWS, t.search.more_rows),
         new_vpc: command(t, &["aws", "ec2", "create-vpc", "--cidr-block 10.100.0.0/16"]),
     }
     .render()

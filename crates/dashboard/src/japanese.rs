@@ -5,6 +5,7 @@ mod audit;
 mod keys;
 mod map;
 mod operator;
+mod search;
 mod vpc;
 mod why;
 mod wordings;
@@ -20,6 +21,7 @@ pub(crate) static JAPANESE: Texts = Texts {
     audit: audit::TEXTS,
     keys: keys::TEXTS,
     operating: operator::TEXTS,
+    search: search::TEXTS,
     lang: "ja",
     other_lang: "en",
     other_name: "English",

@@ -126,6 +126,8 @@ mod tests {
             "total",
             "so_many",
             "a_space",
+            "kind_space",
+            "kind_vpc",
         ];
         for (name, text) in JAPANESE.all() {
             assert!(is_japanese(text) || same.contains(&name), "{name}: {text}");

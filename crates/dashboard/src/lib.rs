@@ -37,6 +37,7 @@ mod refusal;
 mod remedies;
 mod review;
 mod said;
+mod search;
 mod shell;
 mod sign_in;
 mod space_head;
@@ -78,9 +79,9 @@ pub use operator_paths::{OperatorPart, operator as operator_path};
 pub use paths::{
     ASSETS as ASSETS_PATH, AUDIT as AUDIT_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH,
     KEYS as KEYS_PATH, MAP as MAP_PATH, MATRIX as MATRIX_PATH, PREFERENCES as PREFERENCES_PATH,
-    SIGN_IN as SIGN_IN_PATH, SIGN_OUT as SIGN_OUT_PATH, WHY as WHY_PATH, ask as ask_path,
-    destroy as destroy_path, has_query, network as network_path, review as review_path,
-    vpc as vpc_path,
+    SEARCH as SEARCH_PATH, SIGN_IN as SIGN_IN_PATH, SIGN_OUT as SIGN_OUT_PATH, WHY as WHY_PATH,
+    ask as ask_path, destroy as destroy_path, has_query, network as network_path,
+    review as review_path, vpc as vpc_path,
 };
 pub use peerings::state_shown;
 pub use problem::{Problem, problem};
@@ -89,6 +90,7 @@ pub use refusal::Refusal;
 pub use remedies::{Asked as RemedyAsked, remedy_asked};
 pub use review::review;
 pub use said::{CommandWords, HopWords, verdict_words};
+pub use search::search;
 pub use sign_in::{Challenge, PURPOSE, SERVICE, SignIn, Trouble, Way, sign_in, way_back};
 pub use trusted::trusted_ips;
 pub use viewer::Viewer;

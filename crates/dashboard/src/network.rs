@@ -22,6 +22,8 @@ struct Network<'a> {
     may_change: bool,
     only_admins: Markup,
     rows: Vec<Row>,
+    /// Whether no customer has asked yet: of every space there is a peering of the platform's.
+    is_unasked: bool,
     info: Vec<Line>,
     copy_all: Markup,
     ask: Markup,
@@ -92,6 +94,7 @@ pub fn network(of: &Context<'_>, space: &Space, told: Option<Told>) -> askama::R
     let mut peerings = of.world.space_peerings(space, of.now);
     peerings.sort_by_key(|peering| urgency(peering, of.now));
     let (count, limit) = used(of, space);
+    let is_unasked = !peerings.iter().any(|peering| peering.is_customers());
     let rows = peerings.into_iter().map(|peering| Row::new(of, space, peering, may_change));
     let (info, plain) = info(of, space);
     Network {
@@ -102,6 +105,7 @@ pub fn network(of: &Context<'_>, space: &Space, told: Option<Told>) -> askama::R
         may_change,
         only_admins: fill(t.only_admins, &[("team", strong(team_name(of, space)))]),
         rows: rows.collect(),
+        is_unasked,
         info,
         copy_all: copy_all_button(t, &plain),
         ask: ask(of, space),

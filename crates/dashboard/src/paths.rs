@@ -16,6 +16,8 @@ pub const EVENTS: &str = "/dashboard/events";
 pub const AUDIT: &str = "/dashboard/audit";
 /// Tokens and keys of one's own.
 pub const KEYS: &str = "/dashboard/keys";
+/// What finds things by a part of their names.
+pub const SEARCH: &str = "/dashboard/search";
 /// What the files of the pages lie under.
 pub const ASSETS: &str = "/dashboard/assets";
 

@@ -22,9 +22,11 @@ pub(crate) struct Shell<'a> {
     pub(crate) style: &'static str,
     pub(crate) script: &'static str,
     pub(crate) icon: &'static str,
-    /// The address of the events that tell of changes of this page.
+    /// The address of the events that tell of changes of this page; empty where there are none.
     pub(crate) events: String,
     pub(crate) is_operator: bool,
+    /// What was searched for.
+    pub(crate) query: &'a str,
     /// Whom the session speaks for.
     pub(crate) who: Vec<String>,
     pub(crate) spaces: Vec<Entry>,
@@ -84,6 +86,7 @@ impl<'a> Shell<'a> {
             icon: ICON.path(),
             events: paths::events_of(of.path),
             is_operator: viewer.operator,
+            query: "",
             who: who(of),
             spaces: spaces.collect(),
             vpcs: vpcs.take(MOST_VPCS).collect(),

@@ -56,6 +56,9 @@ fn pages(stage: &Stage, viewer: Viewer, language: Language) -> Vec<String> {
     }
     pages.push(stage.matrix(seen, "port=80&peered=1"));
     pages.push(stage.why(seen, &Question::default(), Came::Nothing));
+    for query in ["", "alpha", "10.", "nowhere"] {
+        pages.push(stage.search(seen, query));
+    }
     pages.push(stage.problem(seen, &Problem::NotFound));
     pages.push(stage.problem(seen, &Problem::Failed("The disk is full.".to_owned())));
     for way in Way::ALL {
@@ -321,4 +324,87 @@ fn a_check_names_every_reason_and_what_is_free() {
     let page = stage.ask(Seen { viewer: stage.both(), ..stage.seen() }, vpc, typed, true);
     assert!(page.contains("Free for both sides") && page.contains("does not fit"), "{page}");
     assert!(page.contains("create-vpc-peering-connection"), "{page}");
+}
+
+#[test]
+fn a_search_finds_what_one_sees_and_nothing_else() {
+    let mut stage = Stage::new();
+    let asked = stage.request("10.100.0.0/16");
+    stage.name_vpc("office");
+    let vpc = stage.vpcs()[0];
+    let managed = stage.space().data_peering.to_string();
+    let asked = asked.to_string();
+    let find = |viewer, query: &str| {
+        let page = stage.search(Seen { viewer, ..stage.seen() }, query);
+        let hits = page.split("<tbody>").nth(1).unwrap_or_default();
+        let paths = hits.split("<a href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        paths.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let network = "/dashboard/spaces/alpha/network".to_owned();
+    let review = format!("/dashboard/spaces/alpha/peerings/{asked}");
+    let office = format!("/dashboard/vpcs/{vpc}");
+    let (admin, account, both) = (stage.admin(), stage.account(), stage.both());
+    let none = Vec::<String>::new();
+    for (viewer, query, found) in [
+        (admin, "alpha", vec![network.clone()]),
+        (admin, " ALPH ", vec![network.clone()]),
+        (admin, &*asked, vec![review.clone()]),
+        (admin, "10.100.", vec![review.clone()]),
+        // The VPC is somebody else's, and the platform's own peering nobody's.
+        (admin, "office", none.clone()),
+        (admin, &*managed, none.clone()),
+        (account, "offi", vec![office.clone()]),
+        (account, &*asked, vec![office.clone()]),
+        (account, "alpha", none.clone()),
+        // Both sides: a peering is there once, where it can be answered.
+        (both, &*asked, vec![review]),
+        (stage.operator(), "office", vec![office]),
+        (stage.stranger(), "alpha", none.clone()),
+        (admin, "", none.clone()),
+        (admin, "%", none.clone()),
+        (admin, &"a".repeat(10_000), none),
+    ] {
+        assert_eq!(find(viewer, query), found, "{query:.40}");
+    }
+    let hostile = stage.search(stage.seen(), "\"><script>");
+    assert!(!hostile.contains("<script>"), "{hostile}");
+    assert!(hostile.contains("Nothing has"), "{hostile}");
+}
+
+#[test]
+fn a_search_shows_the_best_first_and_no_more_than_can_be_read() {
+    let mut stage = Stage::new();
+    for n in 0..24 {
+        stage.request(&format!("10.{}.0.0/16", 100 + n));
+    }
+    for _ in 0..12 {
+        stage.name_vpc("office");
+    }
+    let seen = Seen { viewer: stage.account(), ..stage.seen() };
+    let page = stage.search(seen, "10.");
+    assert_eq!(page.matches("<tr role=\"row\"><th scope=\"row\"").count(), 50);
+    assert!(page.contains("60 found") && page.contains("the first 50"), "{page}");
+    stage.name_vpc("vpc");
+    let page = stage.search(Seen { viewer: stage.account(), ..stage.seen() }, "vpc");
+    let first = page.split("<tbody>").nth(1).unwrap().split("</tr>").next().unwrap();
+    assert!(first.contains(">vpc</a>"), "what is just that comes first: {first}");
+}
+
+#[test]
+fn the_first_page_stays_small_whatever_there_is() {
+    let mut stage = Stage::new();
+    for _ in 0..200 {
+        stage.name_vpc("office");
+    }
+    for n in 0..24 {
+        let active = stage.request(&format!("10.{}.0.0/16", 100 + n));
+        if n < 5 {
+            stage.accept(active);
+        }
+    }
+    for viewer in [stage.account(), stage.both(), stage.operator()] {
+        let page = stage.home(Seen { viewer, ..stage.seen() });
+        assert!(page.len() < 100_000, "{}", page.len());
+        assert!(page.contains("194 more."), "{page}");
+    }
 }

@@ -9,6 +9,7 @@ mod form;
 mod keys;
 mod map;
 mod operator;
+mod search;
 mod vpc;
 mod why;
 
@@ -18,6 +19,7 @@ use self::form::form;
 pub(crate) use self::keys::KeyTexts;
 pub(crate) use self::map::MapTexts;
 pub(crate) use self::operator::OperatorTexts;
+pub(crate) use self::search::SearchTexts;
 pub(crate) use self::vpc::VpcTexts;
 pub(crate) use self::why::WhyTexts;
 
@@ -109,6 +111,7 @@ form! {
         keys: KeyTexts,
         map: MapTexts,
         operating: OperatorTexts,
+        search: SearchTexts,
         vpc_pages: &'static VpcTexts,
         why: WhyTexts,
     }

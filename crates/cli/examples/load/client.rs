@@ -131,27 +131,52 @@ impl Connection {
 
     /// Sends a request and reads the body of its answer.
     pub fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let answer = self.ask(request)?;
+        let said = || format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+        ensure!(answer.status.starts_with("HTTP/1.1 200"), "{}", said());
+        Ok(answer.body)
+    }
+
+    /// Sends a request and reads its answer, whatever that is.
+    pub fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+        let mut answer = self.open_answer(request)?;
+        let length = answer.header("content-length").map_or(Ok(0), str::parse)?;
+        answer.body = vec![0; length];
+        self.reader.read_exact(&mut answer.body)?;
+        Ok(answer)
+    }
+
+    /// Sends a request and reads its answer's head.
+    pub fn open_answer(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
         self.reader.get_mut().write_all(request)?;
         let mut line = String::new();
         self.reader.read_line(&mut line)?;
-        let good = line.starts_with("HTTP/1.1 200");
-        let status = line.trim().to_owned();
-        let mut length = 0;
+        let mut answer =
+            Answer { status: line.trim().to_owned(), headers: Vec::new(), body: Vec::new() };
         loop {
             line.clear();
             self.reader.read_line(&mut line)?;
-            if line == "\r\n" || line.is_empty() {
-                break;
-            }
-            let lower = line.to_ascii_lowercase();
-            if let Some(value) = lower.strip_prefix("content-length:") {
-                length = value.trim().parse()?;
-            }
+            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            answer.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut body = vec![0; length];
-        self.reader.read_exact(&mut body)?;
-        ensure!(good, "{status}: {}", String::from_utf8_lossy(&body));
-        Ok(body)
+        Ok(answer)
+    }
+}
+
+/// An answer.
+pub struct Answer {
+    /// Its first line.
+    pub status: String,
+    /// Its headers, with names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The first header of a name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
     }
 }
 

@@ -10,8 +10,10 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![allow(clippy::print_stderr, reason = "a test says what went wrong while it cleans up")]
 
+pub mod browser;
 pub mod capture;
 pub mod peering;
+pub mod stage;
 pub mod talk;
 pub mod terminal;
 pub mod web;

@@ -57,6 +57,15 @@ pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+/// The same, for one who comes back to it: the kernel gives ports of this range to nobody who does not ask
+/// for them, so it stays free meanwhile.
+pub fn lasting_address() -> SocketAddr {
+    let first = std::process::id() % 10_000;
+    let ports = (0..10_000).map(|n| 20_000 + (first + n) % 10_000);
+    let mut addresses = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port as u16)));
+    addresses.find(|address| TcpListener::bind(address).is_ok()).unwrap()
+}
+
 /// The name of an app under the platform's domain.
 pub fn host(server: &Server, app: &str) -> String {
     let info = server.causeway(&["apps:info", "--app", app, "--json"]).json();

@@ -319,6 +319,10 @@ impl Stage {
         crate::why(&self.context(seen, &path), question, came).unwrap()
     }
 
+    pub(super) fn search(&self, seen: Seen, query: &str) -> String {
+        crate::search(&self.context(seen, crate::SEARCH_PATH), query).unwrap()
+    }
+
     pub(super) fn problem(&self, seen: Seen, problem: &Problem) -> String {
         crate::problem(&self.context(seen, "/dashboard/x"), problem).unwrap()
     }

@@ -2,6 +2,9 @@
 //!
 //! The page itself is made anew when the world has changed, and is compared: so a viewer hears of what
 //! they see, and of nobody else's changes. A stream ends with its session.
+//!
+//! A page has the hash of itself, which its script hands back: so a change that came after the page was
+//! made and before it listened is told at once.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -30,6 +33,19 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long a client waits before it comes again, in milliseconds.
 const RETRY: &str = "retry: 3000\n\n";
 
+/// Tells a client that its page has changed.
+const CHANGED: &str = "event: changed\ndata:\n\n";
+
+/// Writes the hash of a page into it, for its script to hand back.
+pub(super) fn with_hash(html: &str) -> String {
+    let hash = hex::encode(hash(html));
+    html.replacen("<body class=\"app\"", &format!("<body class=\"app\" data-seen=\"{hash}\""), 1)
+}
+
+fn hash(html: &str) -> [u8; 32] {
+    Sha256::digest(html.as_bytes()).into()
+}
+
 /// Opens the stream of a page.
 pub(super) fn open(visit: Visit, query: &Form) -> Response {
     let path = query.get("page").unwrap_or_default().to_owned();
@@ -52,10 +68,14 @@ pub(super) fn open(visit: Visit, query: &Form) -> Response {
         ended,
         seen: None,
         looked: None,
+        is_stale: false,
         over: false,
         _share: share,
     };
     watched.seen = watched.look();
+    let shown = query.get("seen");
+    watched.is_stale =
+        shown.is_some_and(|shown| watched.seen.map(hex::encode).as_deref() != Some(shown));
     let events = stream::unfold(watched, Watched::next);
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
@@ -77,6 +97,8 @@ struct Watched {
     seen: Option<[u8; 32]>,
     /// When it was looked at; nothing before the first event.
     looked: Option<Instant>,
+    /// Whether the client shows what was before the stream was opened.
+    is_stale: bool,
     over: bool,
     _share: Share<Party>,
 }
@@ -88,7 +110,8 @@ impl Watched {
         }
         if self.looked.is_none() {
             self.looked = Some(Instant::now());
-            return Some((Ok(Bytes::from_static(RETRY.as_bytes())), self));
+            let changed = if self.is_stale { CHANGED } else { "" };
+            return Some((Ok(Bytes::from(format!("{RETRY}{changed}"))), self));
         }
         let closing = self.visit.dashboard.state.closing.clone();
         tokio::select! {
@@ -114,7 +137,7 @@ impl Watched {
         if self.seen.replace(now) == Some(now) {
             return Some((Ok(Bytes::from_static(b":\n\n")), self));
         }
-        Some((Ok(Bytes::from_static(b"event: changed\ndata:\n\n")), self))
+        Some((Ok(Bytes::from_static(CHANGED.as_bytes())), self))
     }
 
     /// The hash of the page as it is; `None` once the session has ended.
@@ -130,6 +153,6 @@ impl Watched {
         // What is gone looks like nothing, and coming back is a change.
         let page =
             self.place.render(&of, &visit.dashboard, None).and_then(Result::ok).unwrap_or_default();
-        Some(Sha256::digest(page.as_bytes()).into())
+        Some(hash(&page))
     }
 }

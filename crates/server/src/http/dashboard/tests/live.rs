@@ -4,7 +4,7 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use model::{Caller, IdentityCommand, Key};
 
-use super::browser::{Browser, hidden, joined, request, user};
+use super::browser::{Browser, attribute, hidden, joined, request, user};
 use crate::http::platform::tests::fixture::{ALICE, BOB};
 
 const NETWORK: &str = "/dashboard/events?page=/dashboard/spaces/alpha/network";
@@ -41,6 +41,25 @@ async fn the_map_hears_of_what_is_asked_of_it() {
     assert_eq!(next(&mut events).await.unwrap(), "retry: 3000\n\n");
     request(&server, "10.101.0.0/16").await;
     assert_eq!(next(&mut events).await.unwrap(), "event: changed\ndata:\n\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_before_a_page_listened_is_told_too() {
+    let (server, _) = joined().await;
+    let mut alice = Browser::signed_in(&server, ALICE).await;
+    let page = alice.get("/dashboard/spaces/alpha/network").await.text;
+    let seen = attribute(&page, "data-seen").unwrap();
+    let events = format!("{NETWORK}&seen={seen}");
+    let mut body = alice.open(&events).await.into_body();
+    assert_eq!(next(&mut body).await.unwrap(), "retry: 3000\n\n", "it shows what is");
+    request(&server, "10.101.0.0/16").await;
+    let mut body = alice.open(&events).await.into_body();
+    assert_eq!(next(&mut body).await.unwrap(), "retry: 3000\n\nevent: changed\ndata:\n\n");
+    // Nothing that a client says else is more than a page that differs.
+    for seen in ["", "x", "&amp;"] {
+        let mut body = alice.open(&format!("{NETWORK}&seen={seen}")).await.into_body();
+        assert!(next(&mut body).await.unwrap().ends_with("event: changed\ndata:\n\n"), "{seen}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,313 @@
+//! Every page of the dashboard in a real browser: for everybody, in both languages, in light and dark, on
+//! wide and narrow screens, and by the keyboard alone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::browser::{Browser, Person};
+use support::stage::Stage;
+
+/// A world that has something to show on every page.
+struct World {
+    stage: Stage,
+    vpc: String,
+    active: String,
+    asked: String,
+    overlapping: String,
+    rejected: String,
+}
+
+impl World {
+    fn set_up() -> Self {
+        let stage = Stage::set_up(&[]);
+        let vpc = stage.vpc("10.100.0.0/16");
+        let (active, asked, overlapping, rejected) = (
+            stage.ask(&vpc),
+            stage.ask(&stage.vpc("10.101.0.0/16")),
+            stage.ask(&stage.vpc("10.1.0.0/20")),
+            stage.ask(&stage.vpc("10.102.0.0/16")),
+        );
+        stage.accept(&active);
+        let reject =
+            ["spaces:peerings:destroy", &rejected, "--space", "blue", "--confirm", &rejected];
+        stage.server.causeway(&reject).ok();
+        Self { stage, vpc, active, asked, overlapping, rejected }
+    }
+
+    /// The pages for whoever is signed in. A new page is a line here.
+    fn pages(&self) -> Vec<String> {
+        let space = "/dashboard/spaces/blue";
+        let vpc = format!("/dashboard/vpcs/{}", self.vpc);
+        vec![
+            "/dashboard".to_owned(),
+            format!("{space}/network"),
+            format!("{space}/peerings/{}", self.asked),
+            format!("{space}/peerings/{}", self.overlapping),
+            format!("{space}/peerings/{}", self.rejected),
+            format!("{space}/peerings/{}/destroy", self.active),
+            vpc.clone(),
+            format!("{vpc}/ask"),
+            "/dashboard/search".to_owned(),
+            "/dashboard/search?q=10.".to_owned(),
+            "/dashboard/search?q=nowhere".to_owned(),
+            "/dashboard/no-such-page".to_owned(),
+        ]
+    }
+
+    /// Somebody who sees both sides, and all pages.
+    fn everybody<'a>(&self, browser: &'a Browser, options: Value) -> Person<'a> {
+        let person = browser.person_with(&self.stage.server, "everybody", options);
+        let (key, secret) = self.stage.key();
+        person.enter_token(&self.stage.admin());
+        person.enter_key(&key, &secret);
+        person
+    }
+}
+
+/// The pages for who is not signed in.
+const OUTSIDE: [&str; 3] = [
+    "/dashboard/sign-in",
+    "/dashboard/sign-in?with=password",
+    "/dashboard/sign-in?with=access-key",
+];
+
+const JAPANESE: &str = "ja-JP";
+
+/// Looks at the page that is open with axe-core, in light and dark, and on a narrow screen with its menu
+/// open.
+fn find_barriers(person: &Person<'_>, page: &str, found: &mut Vec<String>) {
+    let code = r"
+        const found = [];
+        for (const [width, height] of [[1280, 800], [360, 740]]) {
+          await page.setViewportSize({ width, height });
+          for (const colorScheme of ['light', 'dark']) {
+            await page.emulateMedia({ colorScheme });
+            for (const barrier of await axe()) found.push(`${width} ${colorScheme}: ${barrier}`);
+          }
+        }
+        const menu = page.locator('.b.menu');
+        if (await menu.count()) {
+          await menu.click();
+          await page.locator('#nav:popover-open').waitFor();
+          for (const barrier of await axe()) found.push(`menu: ${barrier}`);
+        }
+        await page.setViewportSize({ width: 1280, height: 800 });
+        return found;";
+    let barriers = person.run(code, json!(null));
+    found.extend(barriers.as_array().unwrap().iter().map(|barrier| format!("{page} {barrier}")));
+}
+
+fn no_barrier_in(locale: &str) {
+    let world = World::set_up();
+    let browser = Browser::start();
+    let mut found = Vec::new();
+    let outside = browser.person_with(&world.stage.server, "nobody", json!({ "locale": locale }));
+    for page in OUTSIDE {
+        outside.open(page);
+        find_barriers(&outside, page, &mut found);
+    }
+    let person = world.everybody(&browser, json!({ "locale": locale }));
+    for page in world.pages() {
+        person.open(&page);
+        find_barriers(&person, &page, &mut found);
+    }
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
+    browser.end();
+}
+
+#[test]
+fn no_page_has_a_barrier_in_english() {
+    no_barrier_in("en-GB");
+}
+
+#[test]
+fn no_page_has_a_barrier_in_japanese() {
+    no_barrier_in(JAPANESE);
+}
+
+/// What is wider than the screen: everything but what scrolls by itself.
+fn find_wide(person: &Person<'_>, page: &str, found: &mut Vec<String>) {
+    let code = r"
+        const found = [];
+        for (const width of [320, 360, 401, 701, 1001, 1121, 1241, 1310, 1920]) {
+          await page.setViewportSize({ width, height: 800 });
+          const wide = await page.evaluate(() => {
+            const root = document.documentElement;
+            if (root.scrollWidth <= root.clientWidth) return null;
+            const beyond = [...document.querySelectorAll('body *')].filter((one) =>
+              one.getBoundingClientRect().right > root.clientWidth + 0.5);
+            return `${root.scrollWidth} px: ${beyond.slice(-3).map((one) => one.outerHTML.slice(0, 200))}`;
+          });
+          if (wide) found.push(`at ${width}: ${wide}`);
+        }
+        return found;";
+    let wide = person.run(code, json!(null));
+    found.extend(wide.as_array().unwrap().iter().map(|wide| format!("{page} {wide}")));
+}
+
+fn no_page_scrolls_sideways_in(locale: &str) {
+    let world = World::set_up();
+    let browser = Browser::start();
+    let mut found = Vec::new();
+    let outside = browser.person_with(&world.stage.server, "nobody", json!({ "locale": locale }));
+    for page in OUTSIDE {
+        outside.open(page);
+        find_wide(&outside, page, &mut found);
+    }
+    let person = world.everybody(&browser, json!({ "locale": locale }));
+    for page in world.pages() {
+        person.open(&page);
+        find_wide(&person, &page, &mut found);
+    }
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
+    browser.end();
+}
+
+#[test]
+fn no_page_scrolls_sideways_from_320_px_on_in_english() {
+    no_page_scrolls_sideways_in("en-US");
+}
+
+#[test]
+fn no_page_scrolls_sideways_from_320_px_on_in_japanese() {
+    no_page_scrolls_sideways_in(JAPANESE);
+}
+
+/// The language that the page says it is in, and that of its heading.
+fn language(person: &Person<'_>) -> (String, bool) {
+    let code = "return [await page.locator('html').getAttribute('lang'), \
+                /[\\u3040-\\u30ff\\u4e00-\\u9fff]/.test(await page.locator('h1').textContent())]";
+    let said = person.run(code, json!(null));
+    (said[0].as_str().unwrap().to_owned(), said[1].as_bool().unwrap())
+}
+
+#[test]
+fn a_page_speaks_the_language_of_the_browser_or_the_one_that_was_chosen() {
+    let world = World::set_up();
+    let browser = Browser::start();
+    let ask = format!("/dashboard/vpcs/{}/ask", world.vpc);
+    for (name, locale, own, other, switch) in
+        [("a reader", JAPANESE, "ja", "en", "English"), ("another", "en-US", "en", "ja", "日本語")]
+    {
+        let options = json!({ "locale": locale });
+        let person = browser.person_with(&world.stage.server, name, options);
+        person.open("/dashboard/sign-in");
+        assert_eq!(language(&person), (own.to_owned(), own == "ja"));
+        person.enter_token(&world.stage.admin());
+        let (key, secret) = world.stage.key();
+        person.enter_key(&key, &secret);
+        person.open(&ask);
+        assert_eq!(language(&person), (own.to_owned(), own == "ja"));
+        person.press_button(switch);
+        let lang = format!("html[lang={other}]");
+        person.run("await page.locator(args).waitFor()", json!(lang));
+        assert_eq!(language(&person), (other.to_owned(), other == "ja"));
+        assert_eq!(person.path(), ask, "one stays where one was");
+        person.open("/dashboard");
+        assert_eq!(language(&person), (other.to_owned(), other == "ja"), "it is kept");
+    }
+    browser.end();
+}
+
+/// Presses the tabulator until the focus is on what has a name. Everything on the way must show that it
+/// has the focus, and be in the window.
+#[track_caller]
+fn tab_to(person: &Person<'_>, name: &str) {
+    let code = r"
+        const passed = [];
+        for (let n = 0; n < 200; n += 1) {
+          await page.keyboard.press('Tab');
+          const focused = await page.evaluate(() => {
+            const one = document.activeElement;
+            if (one === document.body) return null;
+            const name = (one.getAttribute('aria-label') ?? (one.labels?.[0] ?? one).textContent).trim();
+            const style = getComputedStyle(one);
+            const box = one.getBoundingClientRect();
+            const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+            const shown = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+            return { name, inside, shown };
+          });
+          if (focused) {
+            passed.push(focused.name);
+            if (!focused.inside || !focused.shown) throw new Error(`the focus is not seen: ${JSON.stringify(focused)}`);
+            if (focused.name === args) return;
+          }
+        }
+        throw new Error(`${args} is not among: ${passed.join(' | ')}`);";
+    person.run(code, json!(name));
+}
+
+#[track_caller]
+fn press(person: &Person<'_>, key: &str) {
+    person.run("await page.keyboard.press(args)", json!(key));
+}
+
+#[test]
+fn the_keyboard_alone_does_it() {
+    let world = World::set_up();
+    let browser = Browser::start();
+    let admin = browser.person(&world.stage.server, "the admin");
+    // The field has the focus, and Enter sends the form.
+    admin.open("/dashboard/sign-in");
+    admin.run("await page.keyboard.type(args)", json!(world.stage.admin()));
+    press(&admin, "Enter");
+    admin.see_heading("What waits for you");
+
+    // The first thing that has the focus leads past the navigation.
+    tab_to(&admin, "Skip to the content");
+    press(&admin, "Enter");
+    let path = format!("/dashboard/spaces/blue/peerings/{}", world.asked);
+    let review = "await until('the focus is on the review', async () => { \
+                    await page.keyboard.press('Tab'); \
+                    return page.evaluate((path) => document.activeElement.pathname === path, args); })";
+    admin.run(review, json!(path));
+    let navigation = "return page.evaluate(() => document.activeElement.closest('main') !== null)";
+    assert_eq!(admin.run(navigation, json!(null)), true, "in the content");
+    press(&admin, "Enter");
+    admin.see_heading("Accept the request from");
+    tab_to(&admin, "Accept");
+    press(&admin, "Enter");
+    admin.see(&format!("{} is accepted", world.asked));
+
+    // Destroying, too.
+    tab_to(&admin, &format!("Destroy… {}", world.active));
+    press(&admin, "Enter");
+    admin.see_heading("Destroy the peering with");
+    tab_to(&admin, &format!("Type {} to go on", world.active));
+    admin.run("await page.keyboard.type(args)", json!(world.active));
+    press(&admin, "Enter");
+    admin.see(&format!("{} is being destroyed", world.active));
+
+    // A slash leads to the search, from anywhere but where one types.
+    press(&admin, "/");
+    admin.run("await page.keyboard.type(args)", json!("10.0.0.0/16"));
+    press(&admin, "Enter");
+    admin.see_heading("Find");
+    tab_to(&admin, "blue");
+    press(&admin, "Enter");
+    admin.see_heading("blue");
+
+    // The menu of a narrow screen opens, and closes again.
+    admin.run("await page.setViewportSize({ width: 360, height: 740 })", json!(null));
+    admin.open("/dashboard");
+    tab_to(&admin, "Menu");
+    press(&admin, "Enter");
+    admin.run("await page.locator('#nav:popover-open').waitFor()", json!(null));
+    tab_to(&admin, "Home");
+    press(&admin, "Escape");
+    admin
+        .run("await page.locator('#nav:popover-open').waitFor({ state: 'detached' })", json!(null));
+    let back = "return page.evaluate(() => document.activeElement.textContent.trim())";
+    assert_eq!(admin.run(back, json!(null)), "Menu", "the focus is where it was");
+    press(&admin, "Enter");
+    tab_to(&admin, "Sign out");
+    press(&admin, "Enter");
+    admin.see_heading("Sign in");
+    browser.end();
+}

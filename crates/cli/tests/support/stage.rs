@@ -1,0 +1,79 @@
+//! A space and its people, for tests of the dashboard: no packets, and a clock that can be moved.
+
+use serde_json::Value;
+
+use super::{Server, space, text};
+
+/// A server with the space `blue` of the team `team`, with the app `shop` in it.
+pub struct Stage {
+    pub server: Server,
+    /// What the owner of a VPC needs to know of the space.
+    pub info: Value,
+}
+
+impl Stage {
+    /// Sets one up.
+    pub fn set_up(arguments: &[&str]) -> Self {
+        let server = Server::none(&[&["--test-clock"], arguments].concat());
+        let info = space(&server, "blue", "shop");
+        Self { server, info }
+    }
+
+    /// A token of an admin of the team.
+    pub fn admin(&self) -> String {
+        variable(&self.server.env(&[]), "HEROKU_API_KEY")
+    }
+
+    /// A new user with a role in the team; their token.
+    pub fn user(&self, email: &str, role: &str) -> String {
+        self.server.causeway(&["users:create", email]).ok();
+        self.server.causeway(&["members:add", email, "--role", role, "--team", "team"]).ok();
+        variable(&self.server.env(&["--user", email]), "HEROKU_API_KEY")
+    }
+
+    /// The access key of the account that owns VPCs: its id and its secret.
+    pub fn key(&self) -> (String, String) {
+        let variables = self.server.env(&[]);
+        let of = |name| variable(&variables, name);
+        (of("AWS_ACCESS_KEY_ID"), of("AWS_SECRET_ACCESS_KEY"))
+    }
+
+    /// Makes a VPC; its id.
+    pub fn vpc(&self, block: &str) -> String {
+        let made = self.server.aws(&["ec2", "create-vpc", "--cidr-block", block]).json();
+        text(&made["Vpc"]["VpcId"])
+    }
+
+    /// Asks the space for a peering of a VPC; its id.
+    pub fn ask(&self, vpc: &str) -> String {
+        let (space, account) = self.other_side();
+        let ask = ["ec2", "create-vpc-peering-connection", "--vpc-id", vpc];
+        let to = ["--peer-vpc-id", &space, "--peer-owner-id", &account];
+        let made = self.server.aws(&[&ask[..], &to].concat()).json();
+        text(&made["VpcPeeringConnection"]["VpcPeeringConnectionId"])
+    }
+
+    /// The VPC of the space, and the account that it belongs to.
+    pub fn other_side(&self) -> (String, String) {
+        (text(&self.info["vpc_id"]), text(&self.info["aws_account_id"]))
+    }
+
+    /// Has a request accepted, and waits until the peering is active.
+    pub fn accept(&self, pcx: &str) {
+        self.server.causeway(&["spaces:peerings:accept", pcx, "--space", "blue"]).ok();
+        self.server.until("the peering is active", |_| self.status(pcx) == "active");
+    }
+
+    /// The status of a peering, as the space's side sees it.
+    pub fn status(&self, pcx: &str) -> String {
+        let rows = self.server.causeway(&["spaces:peerings", "blue", "--json"]).json();
+        let row = rows.as_array().unwrap().iter().find(|row| row["pcx_id"] == pcx);
+        row.map_or_else(|| "gone".to_owned(), |row| text(&row["status"]))
+    }
+}
+
+/// A variable among those that a client is told.
+#[track_caller]
+pub fn variable(variables: &[(String, String)], name: &str) -> String {
+    variables.iter().find(|(other, _)| other == name).unwrap().1.clone()
+}
