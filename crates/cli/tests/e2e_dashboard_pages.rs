@@ -17,6 +17,8 @@ use support::stage::Stage;
 struct World {
     stage: Stage,
     vpc: String,
+    table: String,
+    group: String,
     active: String,
     asked: String,
     overlapping: String,
@@ -37,7 +39,8 @@ impl World {
         let reject =
             ["spaces:peerings:destroy", &rejected, "--space", "blue", "--confirm", &rejected];
         stage.server.causeway(&reject).ok();
-        Self { stage, vpc, active, asked, overlapping, rejected }
+        let (table, group) = stage.table_and_group(&vpc);
+        Self { stage, vpc, table, group, active, asked, overlapping, rejected }
     }
 
     /// The pages for whoever is signed in. A new page is a line here.
@@ -53,6 +56,31 @@ impl World {
             format!("{space}/peerings/{}/destroy", self.active),
             vpc.clone(),
             format!("{vpc}/ask"),
+            format!("{vpc}/instances"),
+            format!("{vpc}/interfaces"),
+            format!("{vpc}/acls"),
+            format!("{vpc}/gateways"),
+            format!("{vpc}/peerings"),
+            format!("{vpc}/peerings/{}", self.active),
+            format!("{vpc}/tables/{}", self.table),
+            format!("{vpc}/groups/{}", self.group),
+            format!("{space}/apps"),
+            format!("{space}/apps/shop"),
+            format!("{space}/apps/shop/releases"),
+            format!("{space}/apps/shop/config"),
+            format!("{space}/apps/shop/domains"),
+            format!("{space}/apps/shop/services"),
+            format!("{space}/trusted-ips"),
+            "/dashboard/map".to_owned(),
+            format!("/dashboard/map?q={}", self.vpc),
+            "/dashboard/map/matrix".to_owned(),
+            "/dashboard/why".to_owned(),
+            format!(
+                "/dashboard/why?from={}/10.100.0.10&to=10.0.128.10&protocol=tcp&port=80",
+                self.vpc
+            ),
+            "/dashboard/audit".to_owned(),
+            "/dashboard/keys".to_owned(),
             "/dashboard/search".to_owned(),
             "/dashboard/search?q=10.".to_owned(),
             "/dashboard/search?q=nowhere".to_owned(),

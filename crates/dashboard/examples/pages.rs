@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use causeway_dashboard::{
-    Asset, Challenge, Context, HOME_PATH, Language, SEARCH_PATH, SIGN_IN_PATH, SignIn, Typed,
-    Viewer, Way,
+    Asset, Came, Challenge, Context, HOME_PATH, Language, MAP_PATH, MATRIX_PATH, Question,
+    SEARCH_PATH, SIGN_IN_PATH, SignIn, Typed, Viewer, WHY_PATH, Way, map,
 };
 use fixture::{NOW, account, id, uuid};
 use model::{PcxId, Peering, Role, Team, User, UserId, World};
@@ -42,6 +42,9 @@ fn pages(world: &World) -> Vec<Page> {
             causeway_dashboard::vpc(of, vpc, None)
         }),
         ("ask", causeway_dashboard::ask_path(ledger), ask),
+        ("map", MAP_PATH.to_owned(), |of| map::map(of, &map::Asked::default())),
+        ("matrix", MATRIX_PATH.to_owned(), |of| map::matrix(of, &map::Asked::default())),
+        ("why", WHY_PATH.to_owned(), why),
         ("search", SEARCH_PATH.to_owned(), |of| causeway_dashboard::search(of, "10.100")),
     ]
 }
@@ -126,4 +129,11 @@ fn sign_in(of: &Context<'_>) -> Result<String, causeway_dashboard::RenderError> 
     let (way, trouble, name) = (Way::AccessKey, None, "");
     let page = SignIn { way, trouble, name, challenge: &challenge, back: HOME_PATH };
     causeway_dashboard::sign_in(of, &page)
+}
+
+/// A flow that a rule stops, with what lets it pass.
+fn why(of: &Context<'_>) -> Result<String, causeway_dashboard::RenderError> {
+    let payments: model::VpcId = id(fixture::PAYMENTS);
+    let asked = format!("from=spaces/web.1&to={payments}/10.64.0.10&protocol=tcp&port=8000");
+    causeway_dashboard::why(of, &Question::read(&asked), Came::Nothing)
 }

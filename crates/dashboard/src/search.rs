@@ -3,6 +3,7 @@
 use askama::Template;
 use model::{InstanceState, Key};
 
+use crate::app_paths;
 use crate::context::Context;
 use crate::markup::{Markup, fill, text};
 use crate::paths;
@@ -105,7 +106,7 @@ fn everything(of: &Context<'_>) -> Vec<Hit> {
             id: app.id.to_string(),
             at: String::new(),
             place: space.name.clone(),
-            path: paths::network(space),
+            path: app_paths::app(space, app),
         }));
     }
     hits.extend(peerings(of));

@@ -55,7 +55,7 @@ pub fn run() -> anyhow::Result<()> {
     let open = open?;
     // Something changes, so each looks at its page anew.
     server.ec2("Action=CreateVpc&CidrBlock=10.9.0.0/16")?;
-    std::thread::sleep(Duration::from_secs(3));
+    std::thread::park_timeout(Duration::from_secs(3));
     let more = server.memory()?.saturating_sub(before) as f64 / 1024.0;
     row(&format!("memory, {OPEN} open pages"), format!("{more:.1} MB more"), "≤ 20 MB more");
     drop(open);

@@ -127,7 +127,7 @@ fn revoke_to_last_packet(server: &Server, a: &Site, b: &Site) -> anyhow::Result<
         });
         let measured = flows.recv().context("no packet came").and_then(|()| {
             // The rule was given just before: the comparison stands still for a moment after it.
-            std::thread::sleep(SWEEPS_ON);
+            std::thread::park_timeout(SWEEPS_ON);
             let asked = Instant::now();
             connection.exchange(&revoke)?;
             Ok(asked)

@@ -1,6 +1,6 @@
 //! Somebody who is signed in to the dashboard, without a browser's own cost.
 
-use std::thread::sleep;
+use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -58,7 +58,7 @@ impl<'a> Visitor<'a> {
         let request = self.get(path);
         let (mut spans, mut bytes) = (Vec::new(), 0);
         for _ in 0..times {
-            sleep(PACE);
+            park_timeout(PACE);
             let at = Instant::now();
             let answer = self.connection.ask(&request)?;
             spans.push(at.elapsed());
@@ -74,7 +74,7 @@ impl<'a> Visitor<'a> {
 
     /// Keeps a page open: hears of its changes until it is dropped.
     pub fn watch(&self, page: &str) -> anyhow::Result<Connection> {
-        sleep(PACE);
+        park_timeout(PACE);
         let mut connection = Connection::open(&self.server.address)?;
         let events = format!("/dashboard/events?page={page}");
         let answer = connection.open_answer(&self.get(&events))?;

@@ -44,6 +44,18 @@ impl Stage {
         text(&made["Vpc"]["VpcId"])
     }
 
+    /// The main route table and the default group of a VPC; their ids.
+    pub fn table_and_group(&self, vpc: &str) -> (String, String) {
+        let filter = format!("Name=vpc-id,Values={vpc}");
+        let find = |what| self.server.aws(&["ec2", what, "--filters", &filter]).json();
+        let tables = find("describe-route-tables");
+        let groups = find("describe-security-groups");
+        (
+            text(&tables["RouteTables"][0]["RouteTableId"]),
+            text(&groups["SecurityGroups"][0]["GroupId"]),
+        )
+    }
+
     /// Asks the space for a peering of a VPC; its id.
     pub fn ask(&self, vpc: &str) -> String {
         let (space, account) = self.other_side();

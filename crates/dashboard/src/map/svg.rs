@@ -158,26 +158,8 @@ impl Pen<'_> {
     ) {
         let Rect { x, y, w, .. } = boxed.rect;
         let kind = self.words.kind(node.kind);
-        let block = node.blocks.first().map(ToString::to_string);
-        let anchor = self.fragment(node.id);
-        let href = links::map(&self.asked.toggling(node.id));
-        let _ =
-            write!(out, "<a id=\"{anchor}\" href=\"{}#{anchor}\" aria-label=\"", escaped(&href));
-        for (n, part) in
-            [Some(kind), Some(&node.name), block.as_deref()].into_iter().flatten().enumerate()
-        {
-            out.push_str(if n > 0 { " " } else { "" });
-            escape(out, part);
-        }
-        let _ = write!(out, "\" aria-expanded=\"{open}\">");
         let name = shorten(&node.name, Face::Bold, w - 2.0 * PAD);
-        if name != node.name {
-            let _ = write!(out, "<title>{}</title>", escaped(&node.name));
-        }
-        rect(out, boxed.rect, 6, if hit { "node hit" } else { "node" });
-        text(out, (x + PAD, y + 18.0), "h", false, &name);
-        let block = block.unwrap_or_else(|| "–".to_owned());
-        text(out, (x + PAD, y + 35.0), "mm s", false, &block);
+        let block = node.blocks.first().map_or_else(|| "–".to_owned(), ToString::to_string);
         let note = match (self.narrow, node.own, node.kind, peerings) {
             (true, ..) => kind.to_owned(),
             (false, false, ..) => node.account.to_string(),
@@ -185,9 +167,27 @@ impl Pen<'_> {
             (false, true, Kind::Vpc, 0) => self.words.t.not_peered.to_owned(),
             (false, true, Kind::Vpc, _) => String::new(),
         };
-        let room = w - 3.0 * PAD - width(&block, Face::Mono);
+        let note = shorten(&note, Face::Sans, w - 3.0 * PAD - width(&block, Face::Mono));
+        // Its name has what is seen, as it is seen.
+        let kind = Some(kind).filter(|_| !self.narrow);
+        let whole = Some(&*node.name).filter(|whole| *whole != name);
+        let label = joined([kind, Some(&name), Some(&block), Some(&note), whole]);
+        let anchor = self.fragment(node.id);
+        let href = escaped(&links::map(&self.asked.toggling(node.id)));
+        let _ = write!(
+            out,
+            "<a id=\"{anchor}\" href=\"{href}#{anchor}\" aria-label=\"{}\" \
+             aria-expanded=\"{open}\">",
+            escaped(&label)
+        );
+        if name != node.name {
+            let _ = write!(out, "<title>{}</title>", escaped(&node.name));
+        }
+        rect(out, boxed.rect, 6, if hit { "node hit" } else { "node" });
+        text(out, (x + PAD, y + 18.0), "h", false, &name);
+        text(out, (x + PAD, y + 35.0), "mm s", false, &block);
         if !note.is_empty() {
-            text(out, (x + w - PAD, y + 35.0), "s", true, &shorten(&note, Face::Sans, room));
+            text(out, (x + w - PAD, y + 35.0), "s", true, &note);
         }
         out.push_str("</a>");
     }
@@ -228,15 +228,14 @@ impl Pen<'_> {
                 }
                 Row::Peering(peering) => {
                     let id = peering.id.to_string();
-                    let state = self.words.state(peering);
+                    let (short, whole) = (short_id(&id), self.words.state(peering));
+                    let room = w - 56.0 - width(&short, Face::Mono);
+                    let state = shorten(&whole, Face::Sans, room);
                     let href = links::of_peering(peering, self.nodes);
-                    let end = open(out, href, &format!("{id}: {state}"));
+                    let end = open(out, href, &format!("{short} {state}, {id}: {whole}"));
                     self.row_box(out, boxed.rect, *top, "sub");
                     sign(out, (x + 20.0, top + ROW / 2.0), peering.sign(), 12.0);
-                    let id = short_id(&id);
-                    text(out, (x + 32.0, base), "mm", false, &id);
-                    let room = w - 56.0 - width(&id, Face::Mono);
-                    let state = shorten(&state, Face::Sans, room);
+                    text(out, (x + 32.0, base), "mm", false, &short);
                     text(out, (x + w - 16.0, base), "s", true, &state);
                     out.push_str(end);
                 }
@@ -268,19 +267,21 @@ impl Pen<'_> {
     ) {
         let Rect { x, w, .. } = within;
         let href = escaped(&links::map(&self.asked.choosing(name)));
-        let label = escaped(format!("{name} {address}").trim_end());
         let current = if chosen { " aria-current=\"true\"" } else { "" };
+        let is_id = name.starts_with("i-") || name.starts_with("eni-") || address.is_empty();
+        let face = if is_id { Face::Mono } else { Face::Sans };
+        let room = w - 32.0 - 16.0 - 8.0 - width(address, Face::Mono);
+        let shown = if is_id { short_id(name) } else { name.to_owned() };
+        let shown = shorten(&shown, face, room);
+        let whole = Some(name).filter(|whole| *whole != shown);
+        let label = escaped(&joined([Some(&shown), Some(address), whole]));
         let _ = write!(out, "<a href=\"{href}\" aria-label=\"{label}\"{current}>");
         self.row_box(out, within, top, if chosen { "selbg" } else { "sub" });
         if let Some(state) = state {
             sign(out, (x + 20.0, top + ROW / 2.0), state, 12.0);
         }
-        let is_id = name.starts_with("i-") || name.starts_with("eni-") || address.is_empty();
-        let face = if is_id { Face::Mono } else { Face::Sans };
-        let room = w - 32.0 - 16.0 - 8.0 - width(address, Face::Mono);
-        let shown = if is_id { short_id(name) } else { name.to_owned() };
         let class = if is_id { "mm" } else { "" };
-        text(out, (x + 32.0, top + 16.0), class, false, &shorten(&shown, face, room));
+        text(out, (x + 32.0, top + 16.0), class, false, &shown);
         if !address.is_empty() {
             text(out, (x + w - 16.0, top + 16.0), "mm s", true, address);
         }
@@ -302,14 +303,6 @@ impl Pen<'_> {
         let mut notes: Vec<String> = vec![words.vpcs(*count)];
         notes.extend(bad.map(|(sign, count)| words.so_many(*count, *sign)));
         let note = notes.join(", ");
-        let label = escaped(&format!("{shown_name}, {}, {}, {note}", words.account(id.1), id.0));
-        let anchor = self.fragment(format_args!("{}-{account}", id.0));
-        let href = escaped(&links::map(&self.asked.toggling_group(*id)));
-        let _ = write!(
-            out,
-            "<a id=\"{anchor}\" href=\"{href}#{anchor}\" aria-label=\"{label}\" aria-expanded=\"{open}\">"
-        );
-        rect(out, boxed.rect, 6, if boxed.rect.h > boxed.head { "node grp" } else { "node" });
         let room = w - 3.0 * PAD;
         let name = shorten(shown_name, Face::Bold, room * 0.6);
         let left = room - width(&name, Face::Bold);
@@ -317,6 +310,16 @@ impl Pen<'_> {
         let mut short = (1..=notes.len()).rev().map(|n| notes[..n].join(", "));
         let short = short.find(|short| width(short, Face::Sans) <= left);
         let short = short.unwrap_or_else(|| shorten(&notes[0], Face::Sans, left));
+        // Its name has what is seen, as it is seen, and all the rest.
+        let whole = format!("{shown_name}, {}, {}, {note}", words.account(id.1), id.0);
+        let label = escaped(&format!("{name} {short}, {whole}"));
+        let anchor = self.fragment(format_args!("{}-{account}", id.0));
+        let href = escaped(&links::map(&self.asked.toggling_group(*id)));
+        let _ = write!(
+            out,
+            "<a id=\"{anchor}\" href=\"{href}#{anchor}\" aria-label=\"{label}\" aria-expanded=\"{open}\">"
+        );
+        rect(out, boxed.rect, 6, if boxed.rect.h > boxed.head { "node grp" } else { "node" });
         text(out, (x + PAD, y + 18.0), "h", false, &name);
         text(out, (x + w - PAD, y + 18.0), "s", true, &short);
         let across = (((w - 2.0 * PAD) / CELL) as usize).max(1);
@@ -400,6 +403,12 @@ impl Pen<'_> {
     }
 }
 
+/// Several pieces as one text.
+fn joined<const N: usize>(pieces: [Option<&str>; N]) -> String {
+    let pieces = pieces.into_iter().flatten().filter(|piece| !piece.is_empty());
+    pieces.collect::<Vec<_>>().join(" ")
+}
+
 /// Begins what leads somewhere, or what has a name if there is nowhere to lead to; and how it ends.
 fn open(out: &mut String, href: Option<String>, label: &str) -> &'static str {
     let label = escaped(label);
@@ -438,7 +447,8 @@ fn text(out: &mut String, at: Dot, class: &str, ends: bool, words: &str) {
     }
     out.push_str(if ends { " text-anchor=\"end\">" } else { ">" });
     escape(out, words);
-    out.push_str("</text>");
+    // What follows is another word to whoever has it read out.
+    out.push_str("</text> ");
 }
 
 fn disc(out: &mut String, at: Dot) {

@@ -365,7 +365,7 @@ proptest! {
             prop_assert_eq!(said(&world), said(&after), "nothing changed");
             return Ok(());
         };
-        let again = carried_out(&after, &[back.clone()]).expect("what was there can be there again");
+        let again = carried_out(&after, std::slice::from_ref(&back)).expect("what was there can be there again");
         prop_assert_eq!(said(&again), said(&world));
         let vpc = after.vpc(id(SHOP)).unwrap();
         let undone = preview(&after, owner(&after), vpc, &[back], &|_| true, now()).unwrap();

@@ -35,9 +35,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use dashboard::{
-    Asset, EVENTS_PATH, PREFERENCES_PATH, Problem, SEARCH_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, Told,
-};
+use dashboard::{Asset, EVENTS_PATH, PREFERENCES_PATH, Problem, SIGN_IN_PATH, SIGN_OUT_PATH, Told};
 
 use self::form::Form;
 use self::place::Place;
@@ -103,10 +101,6 @@ async fn get(visit: Visit, path: &str, query: &Form, parts: &Parts) -> Response 
         return area::show(&visit, area, query).await;
     }
     let of = visit.context();
-    if path == SEARCH_PATH {
-        let found = dashboard::search(&of, query.get("q").unwrap_or_default());
-        return answer::page(StatusCode::OK, found);
-    }
     let page = place.and_then(|place| {
         Some((place.status(&of), place.render(&of, &visit.dashboard, Told::read(asked))?))
     });

@@ -41,6 +41,7 @@ pub(super) async fn change(visit: Visit, place: Place, form: &Form) -> Response 
         Place::Home
         | Place::Network { .. }
         | Place::Vpc { .. }
+        | Place::Search { .. }
         | Place::Map { .. }
         | Place::Matrix { .. } => {
             return problem(&visit.context(), &Problem::NotFound);
@@ -184,6 +185,7 @@ fn refused(
         | Place::Vpc { .. }
         | Place::InVpc { .. }
         | Place::Ask { .. }
+        | Place::Search { .. }
         | Place::Map { .. }
         | Place::Matrix { .. }
         | Place::Why { .. }

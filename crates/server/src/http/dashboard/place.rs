@@ -20,6 +20,7 @@ pub(super) enum Place {
     Destroy { space: String, peering: PcxId },
     Vpc { vpc: VpcId },
     Ask { vpc: VpcId },
+    Search { query: String },
     Map { asked: Asked },
     Matrix { asked: Asked },
     Why { question: Question, done: bool },
@@ -45,6 +46,11 @@ impl Place {
             ["vpcs", vpc, "ask"] => Some(Self::Ask { vpc: vpc.parse().ok()? }),
             ["vpcs", vpc, ref rest @ ..] => {
                 Some(Self::InVpc { vpc: vpc.parse().ok()?, page: VpcPage::of_parts(rest)? })
+            }
+            ["search"] => {
+                let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "q");
+                let query = asked.map(|(_, text)| text.into_owned()).unwrap_or_default();
+                Some(Self::Search { query })
             }
             ["map"] => Some(Self::Map { asked: Asked::read(query) }),
             ["map", "matrix"] => Some(Self::Matrix { asked: Asked::read(query) }),
@@ -87,6 +93,7 @@ impl Place {
                 let vpc = viewer.vpc(world, *vpc).filter(|vpc| viewer.may_ask(vpc))?;
                 Some(dashboard::ask(of, vpc, Typed::default(), false, None))
             }
+            Self::Search { query } => Some(dashboard::search(of, query)),
             Self::Map { asked } => Some(dashboard::map::map(of, asked)),
             Self::Matrix { asked } => Some(dashboard::map::matrix(of, asked)),
             Self::Why { question, done } => {
@@ -147,6 +154,7 @@ mod tests {
             ),
             ("/dashboard/vpcs/vpc-00000000000000001", Some(Place::Vpc { vpc })),
             ("/dashboard/vpcs/vpc-00000000000000001/ask", Some(Place::Ask { vpc })),
+            ("/dashboard/search", Some(Place::Search { query: String::new() })),
             ("/dashboard/map", Some(Place::Map { asked: Asked::default() })),
             ("/dashboard/map/matrix", Some(Place::Matrix { asked: Asked::default() })),
             ("/dashboard/why", Some(Place::Why { question: Question::default(), done: false })),

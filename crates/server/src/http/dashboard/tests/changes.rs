@@ -206,7 +206,7 @@ async fn forms_that_cannot_be_read_change_nothing() {
     let page = alice.get(&review).await.text;
     let (form, shown) = (hidden(&page, "form").unwrap(), hidden(&page, "shown").unwrap());
     let before = server.state.world();
-    let long = "a".repeat(20_000);
+    let long = "a".repeat(70_000);
     for fields in [
         vec![("form", &*form), ("shown", &*shown)],
         vec![("form", &*form), ("shown", &*shown), ("answer", "maybe")],
