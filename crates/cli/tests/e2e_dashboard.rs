@@ -89,7 +89,7 @@ fn r10_r25_a_request_of_the_console_appears_and_is_accepted() {
 
     // The owner, too, sees that it came about, without asking.
     see_live(&owner);
-    owner.see_in_row(&pcx, "active");
+    owner.see_in_item(&pcx, "active");
     browser.end();
 }
 

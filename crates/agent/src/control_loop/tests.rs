@@ -228,19 +228,21 @@ fn a_comparison_stands_still_for_a_moment_after_a_change() {
     assert_eq!(bench.looped.lull(Instant::now()), None, "nothing was changed");
     bench.give(&sync("abcd", 1));
     bench.give(&change("a", 2));
+    // No step is due for a long time.
+    bench.looped.stepped = Instant::now() + LONGEST_WAIT;
     assert!(bench.looped.turn());
+    assert_eq!(bench.did(), ["begin", "change a"]);
     let changed = bench.looped.changed.unwrap();
     assert_eq!(bench.looped.lull(changed), Some(LULL));
     assert_eq!(bench.looped.lull(changed + LULL / 4), Some(LULL * 3 / 4));
     // A change that comes in this time is made before the next step; but not for ever.
     bench.looped.changed = Some(Instant::now() + LONGEST_WAIT);
-    bench.did();
     bench.looped.stepped = Instant::now() - LONGEST_WITHOUT_STEP;
     assert!(bench.looped.turn());
-    assert_eq!(bench.did(), ["step b"]);
+    assert_eq!(bench.did(), ["step a"]);
     assert_eq!(bench.looped.lull(bench.looped.changed.unwrap() + LULL), None);
     bench.rest();
-    assert_eq!(bench.did(), ["step c", "step d"]);
+    assert_eq!(bench.did(), ["step b", "step c", "step d"]);
     bench.looped.changed = Some(Instant::now());
     assert_eq!(bench.looped.lull(Instant::now()), None, "nothing is being compared");
 }

@@ -150,19 +150,15 @@ impl Person<'_> {
     /// Presses a button.
     #[track_caller]
     pub fn press_button(&self, name: &str) {
-        self.click("button", name);
+        let code = "await page.getByRole('button', { name: args, exact: true }).click()";
+        self.run(code, json!(name));
     }
 
-    /// Follows a link.
+    /// Follows a link. A page may have the same one twice.
     #[track_caller]
     pub fn follow(&self, name: &str) {
-        self.click("link", name);
-    }
-
-    #[track_caller]
-    fn click(&self, role: &str, name: &str) {
-        let code = "await page.getByRole(args[0], { name: args[1], exact: true }).click()";
-        self.run(code, json!([role, name]));
+        let code = "await page.getByRole('link', { name: args, exact: true }).first().click()";
+        self.run(code, json!(name));
     }
 
     /// Waits until the page has a heading.
@@ -182,6 +178,14 @@ impl Person<'_> {
     #[track_caller]
     pub fn see_in_row(&self, of: &str, text: &str) {
         let code = "await page.getByRole('row').filter({ hasText: args[0] }) \
+                    .filter({ hasText: args[1] }).first().waitFor()";
+        self.run(code, json!([of, text]));
+    }
+
+    /// Waits until an item of a list that has a text has another one, too.
+    #[track_caller]
+    pub fn see_in_item(&self, of: &str, text: &str) {
+        let code = "await page.getByRole('listitem').filter({ hasText: args[0] }) \
                     .filter({ hasText: args[1] }).first().waitFor()";
         self.run(code, json!([of, text]));
     }

@@ -294,7 +294,8 @@ fn a_preview_names_the_command_and_what_starts_to_pass() {
             lab.vpc().main_route_table,
             lab.peering
         ),
-        "2 flows start to pass".to_owned(),
+        // The instance reaches each block of dynos by ICMP and by TCP; nothing is let in yet.
+        "4 flows start to pass".to_owned(),
         "0 flows stop".to_owned(),
         "dynos in <span class=\"m\">10.0.128.0/20</span>".to_owned(),
         format!("name=\"shown\" value=\"{}\"", edit.state(&lab.stage.world)),
