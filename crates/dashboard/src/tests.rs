@@ -330,8 +330,8 @@ fn a_check_names_every_reason_and_what_is_free() {
 fn a_search_finds_what_one_sees_and_nothing_else() {
     let mut stage = Stage::new();
     let asked = stage.request("10.100.0.0/16");
-    stage.name_vpc("office");
     let vpc = stage.vpcs()[0];
+    stage.give_name(vpc, "office");
     let managed = stage.space().data_peering.to_string();
     let asked = asked.to_string();
     let find = |viewer, query: &str| {
