@@ -27,6 +27,13 @@
     }
   });
 
+  // Where tabs are wider than the screen, the one that is open is in sight.
+  const showOpenTab = (tabs) => {
+    const open = tabs.querySelector("[aria-current]");
+    if (open) tabs.scrollLeft = open.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - open.offsetWidth) / 2;
+  };
+  document.querySelectorAll(".tabs").forEach(showOpenTab);
+
   // A form that is on its way says so, and is not sent twice.
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
@@ -280,6 +287,7 @@
         if (!before.has(content(row))) row.classList.add("fresh");
       }
       region.replaceWith(placed);
+      if (placed.matches(".tabs")) showOpenTab(placed);
       setTimeout(() => {
         for (const row of placed.querySelectorAll(".fresh")) {
           row.classList.remove("fresh");

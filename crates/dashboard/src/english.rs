@@ -248,7 +248,7 @@ pub(crate) static ENGLISH: Texts = Texts {
     cross_site: "This did not come from a page of yours",
     cross_site_text: "Nothing was done. Forms are taken from this dashboard’s own pages, of the session that you have now. Reload the page and try again.",
     main_table: "main",
-    main_table_note: "the main one, which subnets without one of their own follow",
+    main_table_note: "for subnets without a table of their own",
     no_subnets: "No subnet.",
     requester: "requester",
     accepter: "accepter",

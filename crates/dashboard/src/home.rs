@@ -140,7 +140,7 @@ fn vpc_row(of: &Context<'_>, vpc: &Vpc) -> VpcRow {
     let peered = world.peerings_of(key).filter(|peering| peering.carries());
     let peered: Vec<_> = peered
         .filter_map(|peering| peering.other_side(vpc.id))
-        .map(|side| mono(side.vpc))
+        .map(|side| of.viewer.peer(world, side.vpc))
         .collect();
     VpcRow {
         name: vpc_name(vpc),

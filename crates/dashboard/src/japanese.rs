@@ -250,7 +250,7 @@ pub(crate) static JAPANESE: Texts = Texts {
     cross_site: "ご自身のページからの操作ではありません",
     cross_site_text: "何も行っていません。受け付けるのは、このダッシュボードの現在のセッションのページからの操作だけです。ページを再読み込みし、もう一度試してください。",
     main_table: "メイン",
-    main_table_note: "メイン。固有のテーブルがないサブネットが使用",
+    main_table_note: "対象: 固有のテーブルがないサブネット",
     no_subnets: "サブネットはありません。",
     requester: "リクエスト側",
     accepter: "受け入れ側",

@@ -170,6 +170,11 @@ pub(crate) fn strong_mono(shown: impl Display) -> Markup {
     Markup(format!(r#"<b class="m">{}</b>"#, text(shown)))
 }
 
+/// What leads to a page.
+pub(crate) fn link(path: &str, shown: &Markup) -> Markup {
+    Markup(format!(r#"<a href="{}">{shown}</a>"#, Markup::from(path)))
+}
+
 /// Words of a rule, which are in English whatever the page's language is.
 pub(crate) fn in_english(t: &Texts, words: &str) -> Markup {
     match t.lang {
@@ -211,6 +216,19 @@ pub(crate) fn time(datetime: &str, title: &str, shown: &str, sign: Option<Sign>)
 pub(crate) fn fill(text: &str, pieces: &[(&str, Markup)]) -> Markup {
     let pieces = pieces.iter().map(|(place, piece)| (*place, &*piece.0));
     Markup(filled(text, pieces, escape))
+}
+
+/// The same for a text that has commands between backticks, which are shown as such.
+pub(crate) fn fill_with_commands(text: &str, pieces: &[(&str, Markup)]) -> Markup {
+    let mut filled = String::new();
+    for (n, part) in text.split('`').enumerate() {
+        let part = fill(part, pieces);
+        let _ = match n % 2 {
+            0 => write!(filled, "{part}"),
+            _ => write!(filled, "<code>{part}</code>"),
+        };
+    }
+    Markup(filled)
 }
 
 /// The same as plain text, which is yet to be escaped.

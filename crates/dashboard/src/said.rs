@@ -3,7 +3,7 @@
 use model::{Phrase, PhrasePart, Verdict};
 
 use crate::language::Language;
-use crate::markup::{Markup, fill, fill_text, mono};
+use crate::markup::{Markup, fill_text, fill_with_commands, mono};
 
 /// A sentence as text.
 pub(crate) fn in_text(language: Language, phrase: &Phrase) -> String {
@@ -19,7 +19,7 @@ pub(crate) fn in_text(language: Language, phrase: &Phrase) -> String {
     fill_text(language.wording(phrase.wording()), &parts)
 }
 
-/// A sentence on a page: ids, blocks and addresses stand out.
+/// A sentence on a page: ids, blocks, addresses and commands stand out.
 pub(crate) fn in_markup(language: Language, phrase: &Phrase) -> Markup {
     let part = |part: &PhrasePart| match part {
         PhrasePart::Code(code) => mono(code),
@@ -27,7 +27,7 @@ pub(crate) fn in_markup(language: Language, phrase: &Phrase) -> Markup {
     };
     let parts: Vec<(&str, Markup)> =
         phrase.parts().iter().map(|(place, filling)| (*place, part(filling))).collect();
-    fill(language.wording(phrase.wording()), &parts)
+    fill_with_commands(language.wording(phrase.wording()), &parts)
 }
 
 /// What is said of a step of a packet's way.

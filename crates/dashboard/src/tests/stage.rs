@@ -205,6 +205,11 @@ impl Stage {
     /// A VPC whose owner gave it a name.
     pub(super) fn name_vpc(&mut self, name: &str) {
         let vpc = self.make_vpc("10.210.0.0/16");
+        self.give_name(vpc, name);
+    }
+
+    /// Names a VPC that is there.
+    pub(super) fn give_name(&mut self, vpc: VpcId, name: &str) {
         let tags = [("Name".to_owned(), name.to_owned())].into_iter().collect();
         let resources = vec![TaggedResource::Vpc(vpc)];
         self.run(self.caller(), Ec2Command::CreateTags { resources, tags });

@@ -294,9 +294,11 @@ fn a_preview_names_the_command_and_what_starts_to_pass() {
             lab.vpc().main_route_table,
             lab.peering
         ),
-        // The instance reaches each block of dynos by ICMP and by TCP; nothing is let in yet.
+        // Pings, and packets of one port, to the dynos of either block.
         "4 flows start to pass".to_owned(),
         "0 flows stop".to_owned(),
+        "<span class=\"m\">icmp</span>".to_owned(),
+        "<span class=\"m\">tcp 443</span>".to_owned(),
         "dynos in <span class=\"m\">10.0.128.0/20</span>".to_owned(),
         format!("name=\"shown\" value=\"{}\"", edit.state(&lab.stage.world)),
         "Add the route</button>".to_owned(),
@@ -324,6 +326,13 @@ fn a_change_can_be_undone_as_long_as_nobody_changed_anything_since() {
     let page = lab.table(lab.owner(), Some(&did));
     assert!(page.contains("is added.") && page.contains("Undo</button>"), "{page}");
     assert!(page.contains(&format!("value=\"{}", undo.write().trim_end())), "{page}");
+    assert!(!page.contains("name=\"from\""), "{page}");
+    // Where it was asked for on the page of a peering, undoing leads back there.
+    let peering = lab.stage.world.peering(lab.peering).unwrap();
+    let page = lab.show(lab.owner(), |of, vpc| {
+        join(of, vpc, peering, Fields::default(), None, Some(&did)).unwrap()
+    });
+    assert!(page.contains(&format!("name=\"from\" value=\"{}\"", lab.peering)), "{page}");
     let page = lab.table(lab.reader(), Some(&did));
     assert!(page.contains("is added.") && !page.contains("Undo</button>"), "{page}");
     // Somebody else adds a route to the same table.

@@ -10,7 +10,7 @@ form! {
         free leads_to leads_internet leads_interface leads_gone since_when
         table_named main_named members_one members_other table_of_subnets
         edit_routes edit_rules show_rest read_only_key
-        next_step step_wait step_accept step_route step_rule step_open step_ended
+        next_step all_peerings step_wait step_accept step_route step_rule step_open step_ended
         no_subnet no_subnet_more no_peering_more
 
         // Instances.

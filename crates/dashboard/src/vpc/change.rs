@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use model::preview::{Changes, Crossing, EndName, command_line};
-use model::{Ec2Command, IpProtocol, PcxId, Refused, Vpc};
+use model::{Ec2Command, IpProtocol, PcxId, Refused, RuleSpec, Vpc};
 
 use super::edit::{About, Edit, Kind, target_text};
 use super::head::Head;
@@ -206,23 +206,27 @@ fn lines(of: &Context<'_>, command: &Ec2Command) -> Vec<(Markup, Markup)> {
             };
             vec![(minus(), in_table(route_table, shown))]
         }
-        Ec2Command::AuthorizeSecurityGroup { direction, rules, .. } => rules
-            .iter()
-            .map(|rule| (plus(), rules::spec(of, *direction, rule.traffic, &rule.peer)))
-            .collect(),
+        Ec2Command::AuthorizeSecurityGroup { direction, rules, .. } => {
+            rules.iter().map(|rule| (plus(), rules::spec(of, *direction, rule))).collect()
+        }
         Ec2Command::RevokeSecurityGroup { group, direction, rules, ids } => {
             let found = world.group(*group);
             let by_id = ids.iter().map(|id| {
                 let rule = found.and_then(|group| group.rules.get(id));
                 let shown = rule.map_or_else(
                     || mono(id),
-                    |rule| rules::spec(of, *direction, rule.traffic, &rule.peer.into()),
+                    |rule| {
+                        let rule = RuleSpec {
+                            traffic: rule.traffic,
+                            peer: rule.peer.into(),
+                            description: rule.description.clone(),
+                        };
+                        rules::spec(of, *direction, &rule)
+                    },
                 );
                 (minus(), shown)
             });
-            let named = rules
-                .iter()
-                .map(|rule| (minus(), rules::spec(of, *direction, rule.traffic, &rule.peer)));
+            let named = rules.iter().map(|rule| (minus(), rules::spec(of, *direction, rule)));
             by_id.chain(named).collect()
         }
         _ => Vec::new(),

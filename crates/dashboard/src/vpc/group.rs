@@ -87,7 +87,7 @@ pub fn group<'a>(
         copy: copy_button(t, t.security_group, &id),
         about: group.description.clone(),
         members: members(of, group),
-        notice: did.map(|did| notice(of, vpc, did)),
+        notice: did.map(|did| notice(of, vpc, did, None)),
         may_change,
         rows: rows.collect(),
         action: paths::change(vpc),

@@ -1,13 +1,13 @@
 //! An instance: what it is, what it wrote, and the question before it is terminated.
 
 use askama::Template;
-use model::{Exit, Instance, InstanceState, Vpc};
+use model::{Exit, Instance, InstanceState, SecurityGroupId, Vpc};
 
 use super::head::Head;
 use super::instances::state_sign;
 use super::paths;
 use crate::context::Context;
-use crate::markup::{Markup, command, copy_button, fill, in_english, listed, mono, text};
+use crate::markup::{Markup, command, copy_button, fill, in_english, link, listed, mono, text};
 use crate::moment;
 use crate::refusal::Refusal;
 use crate::shell::Shell;
@@ -53,7 +53,7 @@ pub fn instance<'a>(
         state: state_sign(instance.state),
         told: (instance.state == InstanceState::ShuttingDown)
             .then(|| fill(v.told_terminating, &[("instance", mono(instance.id))])),
-        facts: facts(of, instance),
+        facts: facts(of, vpc, instance),
         terminate: ends.then(|| paths::terminate(vpc, instance.id)),
         console,
         name,
@@ -61,7 +61,7 @@ pub fn instance<'a>(
     .render()
 }
 
-fn facts(of: &Context<'_>, instance: &Instance) -> Vec<(&'static str, Markup, Markup)> {
+fn facts(of: &Context<'_>, vpc: &Vpc, instance: &Instance) -> Vec<(&'static str, Markup, Markup)> {
     let (t, world) = (of.texts(), of.world);
     let v = t.vpc_pages;
     let copied = |label: &'static str, value: String| {
@@ -76,7 +76,11 @@ fn facts(of: &Context<'_>, instance: &Instance) -> Vec<(&'static str, Markup, Ma
         let name = subnet.map_or_else(String::new, |subnet| name_in(&subnet.tags, subnet.id));
         facts.push(plain(v.subnet, text(name)));
         let groups = world.eni(instance.eni).into_iter().flat_map(|eni| &eni.groups);
-        facts.push(plain(v.groups, listed(groups.map(mono))));
+        let group = |id: &SecurityGroupId| {
+            let name = world.group(*id).map_or_else(|| mono(id), |group| text(&group.name));
+            link(&paths::group(vpc, *id), &name)
+        };
+        facts.push(plain(v.groups, listed(groups.map(group))));
     }
     if let Some(reason) = reason(of, instance) {
         facts.push(plain(v.reason, reason));

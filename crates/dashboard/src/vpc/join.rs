@@ -98,7 +98,7 @@ pub fn join<'a>(
         peerings: paths::part(vpc, "peerings"),
         status: status_sign(peering, of.now).with(word()),
         blocks: listed(other.cidrs.iter().map(mono)),
-        notice: did.map(|did| notice(of, vpc, did)),
+        notice: did.map(|did| notice(of, vpc, did, Some(peering.id))),
         above: forms::above(of, trouble),
         may_change,
         idle,
@@ -173,10 +173,18 @@ fn steps<'a>(
             value,
         }
     });
-    let existing = needs.rules.iter().filter_map(|(group, rule)| {
-        let found = world.group(*group)?;
-        Some((found.name.to_string(), rules::row(of, *rule, found.rules.get(rule)?)))
-    });
+    let mut existing: Vec<_> = needs
+        .rules
+        .iter()
+        .filter_map(|(group, id)| {
+            let found = world.group(*group)?;
+            Some((found, *id, found.rules.get(id)?))
+        })
+        .collect();
+    existing.sort_by_key(|(group, id, rule)| (&group.name, rule.traffic, rule.peer, *id));
+    let existing = existing
+        .into_iter()
+        .map(|(group, id, rule)| (group.name.to_string(), rules::row(of, id, rule)));
     let protocol = match typed.get("protocol") {
         "" => "tcp",
         chosen => chosen,

@@ -1,12 +1,12 @@
 //! What was just changed, with what takes it back.
 
 use model::preview::preview;
-use model::{Vpc, World};
+use model::{PcxId, Vpc, World};
 
 use super::edit::{About, Edit, Kind};
 use super::{paths, rules};
 use crate::context::Context;
-use crate::markup::{Markup, fill, mono, text};
+use crate::markup::{Markup, fill, mono, strong, text};
 
 /// A change that was made, for the page that follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,13 @@ pub(super) struct UndoForm {
     pub(super) action: String,
     pub(super) edit: String,
     pub(super) shown: String,
+    /// The peering whose page it comes from, and leads back to.
+    pub(super) from: Option<PcxId>,
 }
 
 /// The notice of a change. It can be undone as long as what it is about is as it left it, and as the rules
-/// let it.
-pub(super) fn notice(of: &Context<'_>, vpc: &Vpc, did: &Did) -> Notice {
+/// let it. `from` is the peering whose page the notice is on.
+pub(super) fn notice(of: &Context<'_>, vpc: &Vpc, did: &Did, from: Option<PcxId>) -> Notice {
     let same = did.undo.as_ref().unwrap_or(&did.edit).state(of.world) == did.state;
     let caller = of.viewer.account_caller(vpc.region);
     let undo = did.undo.as_ref().filter(|undo| {
@@ -61,6 +63,7 @@ pub(super) fn notice(of: &Context<'_>, vpc: &Vpc, did: &Did) -> Notice {
             action: paths::change(vpc),
             edit: undo.write(),
             shown: did.state.clone(),
+            from,
         }),
     }
 }
@@ -82,7 +85,9 @@ fn sentence(of: &Context<'_>, edit: &Edit) -> Markup {
 /// A text about a change: with the block of its route, its group, and the number of its rules or commands.
 pub(super) fn named(of: &Context<'_>, edit: &Edit, form: &str) -> Markup {
     let group = match edit.first() {
-        Some(About::Group(id)) => mono(id),
+        Some(About::Group(id)) => {
+            of.world.group(id).map_or_else(|| mono(id), |group| strong(&group.name))
+        }
         Some(About::Table(_)) | None => Markup::default(),
     };
     let n = match edit.kind() {

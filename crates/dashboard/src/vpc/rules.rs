@@ -1,8 +1,8 @@
 //! Rules of security groups as rows and in words.
 
 use model::{
-    Direction, Ec2Command, GroupPeer, GroupRule, RulePeerSpec, SecurityGroup, SecurityGroupRuleId,
-    Traffic,
+    Direction, Ec2Command, GroupPeer, GroupRule, RulePeerSpec, RuleSpec, SecurityGroup,
+    SecurityGroupRuleId, Traffic,
 };
 
 use super::edit::Edit;
@@ -22,7 +22,9 @@ pub(super) struct RuleRow {
 /// The rules of a group: what comes in first.
 pub(super) fn sorted(group: &SecurityGroup) -> Vec<(SecurityGroupRuleId, &GroupRule)> {
     let mut rules: Vec<_> = group.rules.iter().map(|(id, rule)| (*id, rule)).collect();
-    rules.sort_by_key(|(id, rule)| (rule.direction == Direction::Egress, rule.traffic, *id));
+    rules.sort_by_key(|(id, rule)| {
+        (rule.direction == Direction::Egress, rule.traffic, rule.peer, *id)
+    });
     rules
 }
 
@@ -56,21 +58,21 @@ pub(super) fn traffic(of: &Context<'_>, traffic: Traffic) -> Markup {
     }
 }
 
-/// A rule of a request in words: which way, what, and from or to where.
-pub(super) fn spec(
-    of: &Context<'_>,
-    direction: Direction,
-    what: Traffic,
-    peer: &RulePeerSpec,
-) -> Markup {
+/// A rule of a request in words: which way, what, from or to where, and what it is for.
+pub(super) fn spec(of: &Context<'_>, direction: Direction, rule: &RuleSpec) -> Markup {
     let t = of.texts();
-    let peer = match peer {
+    let peer = match &rule.peer {
         RulePeerSpec::Cidr(block) => mono(block),
         RulePeerSpec::Group(group, _) => fill(t.members_of, &[("group", mono(group))]),
         RulePeerSpec::GroupNamed(name) => fill(t.members_of, &[("group", text(name))]),
     };
     let way = way(of, direction).into();
-    fill("{way} · {what} · {peer}", &[("way", way), ("what", traffic(of, what)), ("peer", peer)])
+    let what = traffic(of, rule.traffic);
+    let said = fill("{way} · {what} · {peer}", &[("way", way), ("what", what), ("peer", peer)]);
+    match rule.description.as_deref().unwrap_or_default() {
+        "" => said,
+        about => fill("{said} · {about}", &[("said", said), ("about", text(about))]),
+    }
 }
 
 /// How many rules a change adds or removes.

@@ -69,7 +69,7 @@ pub fn table<'a>(
         title,
         copy: copy_button(t, t.column_table, &id),
         of: forms::followers(of, vpc, table.id),
-        notice: did.map(|did| notice(of, vpc, did)),
+        notice: did.map(|did| notice(of, vpc, did, None)),
         may_change,
         rows: rows.collect(),
         action: paths::change(vpc),
