@@ -122,7 +122,7 @@ async fn a_route_is_added_after_a_preview_and_taken_back() {
     // The same again is nothing new.
     let again = browser.get(&lab.route("10.0.0.0/16", &target)).await;
     assert_eq!(again.status, 422);
-    assert!(again.text.contains("Nothing is chosen that is not there"), "{}", again.text);
+    assert!(again.text.contains("There is nothing to add"), "{}", again.text);
     let got = press(&mut browser, &lab, &notice).await;
     assert_eq!(got.status, 303, "{}", got.text);
     assert_eq!(lab.routes(), [""; 0]);
