@@ -16,7 +16,7 @@ use super::seal;
 use crate::ledger::OnlyIf;
 
 /// Carries out what the form of a preview asks for, if all is as the preview had it.
-pub(in crate::http::dashboard) async fn apply(visit: Visit, id: VpcId, form: &Form) -> Response {
+pub(crate) async fn apply(visit: Visit, id: VpcId, form: &Form) -> Response {
     let found = visit.viewer.vpc(&visit.world, id).cloned();
     let caller = found.as_ref().and_then(|vpc| visit.viewer.account_caller(vpc.region));
     let (Some(vpc), Some(caller)) = (found, caller) else {

@@ -17,7 +17,7 @@ use super::page::instance;
 use crate::ledger::OnlyIf;
 
 /// Starts an instance as the form of the page of instances says.
-pub(in crate::http::dashboard) async fn start(visit: Visit, id: VpcId, form: &Form) -> Response {
+pub(crate) async fn start(visit: Visit, id: VpcId, form: &Form) -> Response {
     let found = visit.viewer.vpc(&visit.world, id).cloned();
     let caller = found.as_ref().and_then(|vpc| visit.viewer.account_caller(vpc.region));
     let (Some(vpc), Some(caller)) = (found, caller) else {
@@ -74,12 +74,7 @@ pub(in crate::http::dashboard) async fn start(visit: Visit, id: VpcId, form: &Fo
 }
 
 /// Terminates an instance whose id was typed.
-pub(in crate::http::dashboard) async fn terminate(
-    visit: Visit,
-    id: VpcId,
-    of: InstanceId,
-    form: &Form,
-) -> Response {
+pub(crate) async fn terminate(visit: Visit, id: VpcId, of: InstanceId, form: &Form) -> Response {
     let vpc = visit.viewer.vpc(&visit.world, id).cloned();
     let found = vpc.as_ref().and_then(|vpc| instance(&visit.world, vpc, of)).cloned();
     let caller = vpc.as_ref().and_then(|vpc| visit.viewer.account_caller(vpc.region));

@@ -9,7 +9,7 @@ use model::{
 
 /// A page of a VPC, but for the first one and the form that asks for a peering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http::dashboard) enum VpcPage {
+pub(crate) enum VpcPage {
     Instances,
     Instance(InstanceId),
     Terminate(InstanceId),
@@ -26,7 +26,7 @@ pub(in crate::http::dashboard) enum VpcPage {
 
 impl VpcPage {
     /// Reads an address.
-    pub(in crate::http::dashboard) fn of(path: &str) -> Option<(VpcId, Self)> {
+    pub(crate) fn of(path: &str) -> Option<(VpcId, Self)> {
         let rest = path.strip_prefix(dashboard::HOME_PATH)?.strip_prefix("/vpcs/")?;
         let (vpc, rest) = rest.split_once('/')?;
         let parts: Vec<&str> = rest.split('/').collect();
@@ -34,7 +34,7 @@ impl VpcPage {
     }
 
     /// Reads what comes behind the VPC in an address.
-    pub(in crate::http::dashboard) fn of_parts(parts: &[&str]) -> Option<Self> {
+    pub(crate) fn of_parts(parts: &[&str]) -> Option<Self> {
         match *parts {
             ["instances"] => Some(Self::Instances),
             ["instances", id] => Some(Self::Instance(id.parse().ok()?)),
@@ -53,7 +53,7 @@ impl VpcPage {
 
     /// The page of a VPC that the viewer sees; `None` if what it is about is not there, or not for them.
     /// `typed` is what its forms have, `did` what was just changed, and `console` what the instance wrote.
-    pub(in crate::http::dashboard) fn render(
+    pub(crate) fn render(
         self,
         of: &Context<'_>,
         vpc: &Vpc,
