@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A release: `GET /apps/APP/releases/VERSION`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
-    /// Its id.
+    /// The id of the release.
     pub id: ReleaseId,
     /// Its number among the releases of its app, from 1.
     pub version: u32,
@@ -52,7 +52,7 @@ impl Release {
 /// A dyno: `GET /apps/APP/dynos/NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dyno {
-    /// Its id.
+    /// The id of the dyno.
     pub id: DynoId,
     /// Its name, such as `web.1`.
     pub name: String,
@@ -92,9 +92,9 @@ impl Dyno {
 /// An app, as other answers name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppRef {
-    /// Its id.
+    /// The id of the app.
     pub id: AppId,
-    /// Its name.
+    /// The name of the app.
     pub name: String,
 }
 
@@ -110,7 +110,7 @@ pub struct UserRef {
 /// A release, as other answers name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseRef {
-    /// Its id.
+    /// The id of the release.
     pub id: ReleaseId,
     /// Its number; `None` once it is not known any more.
     pub version: Option<u32>,
@@ -119,6 +119,6 @@ pub struct ReleaseRef {
 /// An app's code, as other answers name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlugRef {
-    /// Its id.
+    /// The id of the slug.
     pub id: SlugId,
 }

@@ -41,7 +41,7 @@ pub enum Probed {
     NobodyThere,
     /// The server carries no packets.
     NoPackets,
-    /// As many are on their way as may be.
+    /// The limit of packets that are sent at the same time is reached.
     TooMany,
     /// It could not be sent; why.
     Failed(String),

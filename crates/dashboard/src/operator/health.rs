@@ -28,7 +28,7 @@ pub struct Machinery<'a> {
 /// How one of the server's loops fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoopShown {
-    /// Its name.
+    /// The name of the loop, as `/healthz` has it.
     pub name: &'static str,
     /// Whether it turns.
     pub state: LoopState,

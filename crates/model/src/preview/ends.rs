@@ -20,7 +20,7 @@ const MOST_ENDS: usize = 16;
 pub struct End {
     /// Where it is.
     pub endpoint: Endpoint,
-    /// Its name.
+    /// What a viewer is told that the end is.
     pub name: EndName,
     /// The TCP port that it serves, if it is a dyno.
     pub(super) port: Option<u16>,

@@ -25,7 +25,7 @@ pub(crate) enum NotSent {
     NobodyThere,
     /// The server carries no packets at all.
     NoPackets,
-    /// As many are on their way as may be.
+    /// The limit of packets that are sent at the same time is reached.
     TooMany,
     /// It did not work.
     Failed(String),
