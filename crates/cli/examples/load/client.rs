@@ -55,6 +55,20 @@ impl Server {
         Ok(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
     }
 
+    /// Compares the fabric with what it should be, and waits for the end of that. No process is started for
+    /// it, as that would take a processor from what is measured meanwhile.
+    pub fn sweep(&self) -> anyhow::Result<()> {
+        let secret = store::DataDir::read_secret(self.data.path())?;
+        let token = api::operator_token(|purpose| secret.derive(purpose, ""));
+        let request = format!(
+            "POST /_causeway/sweep HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}",
+            self.address
+        );
+        Connection::open(&self.address)?.exchange(request.as_bytes())?;
+        Ok(())
+    }
+
     /// Its resident memory in KiB.
     pub fn memory(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

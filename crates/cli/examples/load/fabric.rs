@@ -60,7 +60,7 @@ fn fill(server: &Server, wanted: usize) -> anyhow::Result<()> {
     for _ in there..wanted as u64 {
         connection.exchange(&request)?;
     }
-    server.causeway(&["fabric:sweep", "--json"])?;
+    server.sweep()?;
     Ok(())
 }
 
@@ -107,7 +107,7 @@ pub fn request_peering(server: &Server, a: &Site, b: &Site, route: &str) -> anyh
             from.table
         ))?;
     }
-    server.causeway(&["fabric:sweep", "--json"])?;
+    server.sweep()?;
     Ok(pcx)
 }
 
