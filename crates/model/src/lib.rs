@@ -7,6 +7,7 @@
 #![warn(unreachable_pub)]
 
 mod cidr;
+mod cidr6;
 mod command;
 mod decide;
 pub mod edge;
@@ -36,6 +37,7 @@ mod traffic;
 mod world;
 
 pub use cidr::{Cidr, MalformedCidr, RFC1918};
+pub use cidr6::{Ipv6Cidr, MalformedIpv6Cidr};
 pub use command::*;
 pub use decide::Decided;
 pub use id::*;
