@@ -1,4 +1,4 @@
-//! IPv6 blocks and their arithmetic.
+//! IPv6 blocks and their arithmetic, and blocks of either family.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -6,11 +6,23 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An IPv6 block in canonical form: no bit is set behind the prefix.
+use crate::Cidr;
+
+/// An IPv6 block in canonical form: no bit is set behind the prefix. Aligned to one byte, as rules
+/// hold many.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ipv6Cidr {
-    base: u128,
+    base: Ipv6Addr,
     len: u8,
+}
+
+/// A block of either family.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IpCidr {
+    /// An IPv4 block.
+    V4(Cidr),
+    /// An IPv6 block.
+    V6(Ipv6Cidr),
 }
 
 /// Text that is not an IPv6 block.
@@ -37,7 +49,7 @@ pub enum MalformedIpv6Cidr {
 
 impl Ipv6Cidr {
     /// Every address.
-    pub const ANY: Self = Self { base: 0, len: 0 };
+    pub const ANY: Self = Self { base: Ipv6Addr::UNSPECIFIED, len: 0 };
 
     /// Makes a block from the eight groups of an address; bits behind the prefix are cut off.
     pub const fn new(groups: [u16; 8], len: u8) -> Self {
@@ -48,7 +60,7 @@ impl Ipv6Cidr {
     /// Makes the block of the given prefix length around an address, cutting the host bits off.
     pub const fn around(address: Ipv6Addr, len: u8) -> Self {
         let len = if len > 128 { 128 } else { len };
-        Self { base: address.to_bits() & mask(len), len }
+        Self { base: Ipv6Addr::from_bits(address.to_bits() & mask(len)), len }
     }
 
     /// The block of one address.
@@ -58,12 +70,12 @@ impl Ipv6Cidr {
 
     /// The first address.
     pub const fn base(self) -> Ipv6Addr {
-        Ipv6Addr::from_bits(self.base)
+        self.base
     }
 
     /// The last address.
     pub const fn last(self) -> Ipv6Addr {
-        Ipv6Addr::from_bits(self.base | !mask(self.len))
+        Ipv6Addr::from_bits(self.bits() | !mask(self.len))
     }
 
     /// The prefix length in bits.
@@ -73,17 +85,17 @@ impl Ipv6Cidr {
 
     /// The address at an offset from the base, if it lies inside.
     pub fn nth(self, offset: u128) -> Option<Ipv6Addr> {
-        (offset & mask(self.len) == 0).then(|| Ipv6Addr::from_bits(self.base | offset))
+        (offset & mask(self.len) == 0).then(|| Ipv6Addr::from_bits(self.bits() | offset))
     }
 
     /// Whether an address lies inside.
     pub const fn contains(self, address: Ipv6Addr) -> bool {
-        address.to_bits() & mask(self.len) == self.base
+        address.to_bits() & mask(self.len) == self.bits()
     }
 
     /// Whether the other block lies inside this one; a block covers itself.
     pub const fn covers(self, other: Self) -> bool {
-        self.len <= other.len && other.base & mask(self.len) == self.base
+        self.len <= other.len && other.bits() & mask(self.len) == self.bits()
     }
 
     /// Whether the two have an address in common.
@@ -102,7 +114,11 @@ impl Ipv6Cidr {
         }
         let shift = 128 - len as u32;
         let offset = if shift == 128 { 0 } else { n << shift };
-        Some(Self { base: self.base | offset, len })
+        Some(Self { base: Ipv6Addr::from_bits(self.bits() | offset), len })
+    }
+
+    const fn bits(self) -> u128 {
+        self.base.to_bits()
     }
 
     /// Reads a block and cuts its host bits off, as EC2 does.
@@ -124,6 +140,77 @@ impl Ipv6Cidr {
             Ok(len @ 0..=128) => Ok((address, Self::around(address, len))),
             _ => Err(malformed()),
         }
+    }
+}
+
+impl IpCidr {
+    /// The IPv4 block, if it is one.
+    pub const fn v4(self) -> Option<Cidr> {
+        match self {
+            Self::V4(block) => Some(block),
+            Self::V6(_) => None,
+        }
+    }
+
+    /// The IPv6 block, if it is one.
+    pub const fn v6(self) -> Option<Ipv6Cidr> {
+        match self {
+            Self::V4(_) => None,
+            Self::V6(block) => Some(block),
+        }
+    }
+
+    /// Whether the two are of one family and have an address in common.
+    pub const fn overlaps(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::V4(own), Self::V4(other)) => own.overlaps(other),
+            (Self::V6(own), Self::V6(other)) => own.overlaps(other),
+            (Self::V4(_), Self::V6(_)) | (Self::V6(_), Self::V4(_)) => false,
+        }
+    }
+}
+
+impl From<Cidr> for IpCidr {
+    fn from(block: Cidr) -> Self {
+        Self::V4(block)
+    }
+}
+
+impl From<Ipv6Cidr> for IpCidr {
+    fn from(block: Ipv6Cidr) -> Self {
+        Self::V6(block)
+    }
+}
+
+impl fmt::Display for IpCidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(block) => block.fmt(f),
+            Self::V6(block) => block.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for IpCidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for IpCidr {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for IpCidr {
+    /// Reads either family: a colon is in every IPv6 address and in no other.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        if text.contains(':') {
+            return text.parse().map(Self::V6).map_err(serde::de::Error::custom);
+        }
+        text.parse().map(Self::V4).map_err(serde::de::Error::custom)
     }
 }
 
@@ -258,6 +345,20 @@ mod tests {
         let one = Ipv6Cidr::host(Ipv6Addr::LOCALHOST);
         assert_eq!((one.base(), one.last()), (Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST));
         assert_eq!(one.nth(1), None);
+    }
+
+    #[test]
+    fn blocks_of_either_family_are_told_apart_by_their_text() {
+        for text in ["10.0.0.0/8", "::/0", "2001:db8::/56"] {
+            let json = format!("\"{text}\"");
+            let block: IpCidr = serde_json::from_str(&json).unwrap();
+            assert_eq!(block.v6().is_some(), text.contains(':'));
+            assert_eq!(serde_json::to_string(&block).unwrap(), json);
+        }
+        assert!(serde_json::from_str::<IpCidr>("\"10.0.0.1/8\"").is_err());
+        let (any4, any6) = (IpCidr::from(Cidr::ANY), IpCidr::from(Ipv6Cidr::ANY));
+        assert!(!any4.overlaps(any6) && any6.overlaps(any6));
+        assert_eq!(size_of::<Ipv6Cidr>(), 17);
     }
 
     #[test]

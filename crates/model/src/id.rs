@@ -188,6 +188,8 @@ prefixed_ids! {
     IgwId = "igw";
     /// A VPC peering connection.
     PcxId = "pcx";
+    /// A managed prefix list.
+    PrefixListId = "pl";
     /// A reservation: the set of instances of one RunInstances.
     ReservationId = "r";
     /// A route table.

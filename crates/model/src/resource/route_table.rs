@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientToken, Owner, Resource, Tags};
 use crate::{
-    Alias, Cidr, EniId, IgwId, Key, Kind, PcxId, RouteTableId, SmallMap, Timestamp, VpcId,
+    Alias, Cidr, EniId, IgwId, Ipv6Cidr, Key, Kind, PcxId, PrefixListId, RouteTableId, SmallMap,
+    Timestamp, VpcId,
 };
 
 /// A route table, without the `local` routes: those follow from the VPC's blocks.
@@ -23,6 +24,17 @@ pub struct RouteTable {
     /// When the route table was created; zero in records of older versions.
     #[serde(default)]
     pub created: Timestamp,
+}
+
+/// The destination of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteDestination {
+    /// An IPv4 block.
+    Cidr(Cidr),
+    /// An IPv6 block.
+    Ipv6(Ipv6Cidr),
+    /// The blocks of a managed prefix list, whatever they are at the time.
+    PrefixList(PrefixListId),
 }
 
 /// The target of a route. The world says whether packets get through it.
