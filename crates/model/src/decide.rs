@@ -26,6 +26,7 @@ mod session;
 mod space;
 mod space_access;
 mod subnet;
+mod subnet_reservation;
 mod system;
 mod tag;
 #[cfg(test)]

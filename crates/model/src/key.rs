@@ -8,8 +8,9 @@ use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId, EniId,
     IgwId, InstanceId, MalformedId, PcxId, PrefixedId, ReleaseId, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetId, TeamId,
-    TokenId, UserId, VpcCidrAssociationId, VpcId,
+    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId,
+    SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
+    VpcCidrAssociationId, VpcId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.
@@ -182,6 +183,8 @@ pub enum Part {
     GroupRule(SecurityGroupRuleId),
     /// The association of a block with a VPC.
     VpcCidr(VpcCidrAssociationId),
+    /// The association of an IPv6 block with a subnet.
+    SubnetCidr(SubnetCidrAssociationId),
     /// The association of a route table with a subnet, or with a VPC as its main table.
     RouteTableAssociation(RouteTableAssociationId),
     /// The association of a network ACL with a subnet.

@@ -33,6 +33,8 @@ macro_rules! with_kinds {
             Vpc VpcId = "vpc";
             /// A subnet.
             Subnet SubnetId = "subnet";
+            /// A reservation of addresses in a subnet.
+            SubnetReservation SubnetReservationId = "subnet-cidr-reservation";
             /// A route table.
             RouteTable RouteTableId = "route-table";
             /// A security group.

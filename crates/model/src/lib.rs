@@ -12,6 +12,7 @@ mod command;
 mod decide;
 pub mod edge;
 pub mod fit;
+mod free_addresses;
 mod id;
 pub mod intent;
 mod key;

@@ -139,6 +139,10 @@ codes! {
     SubnetRange => "InvalidSubnet.Range", Invalid;
     /// A subnet's block overlaps another's.
     SubnetConflict => "InvalidSubnet.Conflict", Invalid;
+    /// No such association of an IPv6 block with a subnet.
+    SubnetCidrAssociationNotFound => "InvalidSubnetCidrBlockAssociationID.NotFound", NotFound;
+    /// No such reservation of addresses.
+    SubnetReservationNotFound => "InvalidSubnetCidrReservationID.NotFound", NotFound;
     /// A subnet is full.
     InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet", Invalid;
     /// An address is taken.

@@ -12,7 +12,8 @@ use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, Errand,
     IgwId, InstanceId, Key, Kind, Part, PcxId, Record, ReleaseId, RouteTableId, SecurityGroupId,
-    SettingsKey, SlugId, SpaceId, SubnetId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    SettingsKey, SlugId, SpaceId, SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId,
+    UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -108,6 +109,8 @@ impl World {
         vpc VpcId => Vpc;
         /// A subnet.
         subnet SubnetId => Subnet;
+        /// A reservation of addresses in a subnet.
+        subnet_reservation SubnetReservationId => SubnetReservation;
         /// A route table.
         route_table RouteTableId => RouteTable;
         /// A security group.
@@ -153,6 +156,8 @@ impl World {
         vpcs vpcs_of => Vpc;
         /// Every subnet.
         subnets subnets_in => Subnet;
+        /// Every reservation of addresses in a subnet.
+        subnet_reservations subnet_reservations_in => SubnetReservation;
         /// Every route table.
         route_tables route_tables_in => RouteTable;
         /// Every security group.

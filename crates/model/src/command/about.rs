@@ -86,7 +86,12 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::CreateSecurityGroup { vpc, .. }
         | C::CreateNetworkAcl { vpc, .. }
         | C::CreatePeering { vpc, .. } => Some(Key::Vpc(*vpc)),
-        C::DeleteSubnet { subnet } => Some(Key::Subnet(*subnet)),
+        C::DeleteSubnet { subnet }
+        | C::ModifySubnetAttribute { subnet, .. }
+        | C::CreateSubnetCidrReservation { subnet, .. } => Some(Key::Subnet(*subnet)),
+        C::DeleteSubnetCidrReservation { reservation } => {
+            Some(Key::SubnetReservation(*reservation))
+        }
         C::DeleteRouteTable { route_table }
         | C::AssociateRouteTable { route_table, .. }
         | C::ReplaceRouteTableAssociation { route_table, .. }

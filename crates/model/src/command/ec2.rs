@@ -2,11 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use crate::resource::{AclEntry, ClientToken, Direction, GroupPeer, RouteTo, Tags};
+use crate::resource::{
+    AclEntry, ClientToken, Direction, GroupPeer, HostnameType, ReservationKind, RouteTo, Tags,
+};
 use crate::{
-    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EniId, IgwId, InstanceId, Key, PcxId,
-    Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
-    Traffic, VpcCidrAssociationId, VpcId, Zone,
+    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EniId, IgwId, InstanceId, IpCidr, Key,
+    PcxId, Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetId, SubnetReservationId, Traffic, VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -58,6 +60,31 @@ pub enum Ec2Command {
     DeleteSubnet {
         /// The subnet to delete.
         subnet: SubnetId,
+    },
+    /// `ModifySubnetAttribute`; one attribute at a time, as EC2 has it.
+    ModifySubnetAttribute {
+        /// The subnet to modify.
+        subnet: SubnetId,
+        /// The attribute and its new value.
+        attribute: SubnetAttribute,
+    },
+    /// `CreateSubnetCidrReservation`.
+    CreateSubnetCidrReservation {
+        /// The subnet to reserve addresses in.
+        subnet: SubnetId,
+        /// The block to reserve.
+        cidr: IpCidr,
+        /// What it is reserved for.
+        kind: ReservationKind,
+        /// What it is reserved for, in words.
+        description: Option<String>,
+        /// Tags for the reservation.
+        tags: Tags,
+    },
+    /// `DeleteSubnetCidrReservation`.
+    DeleteSubnetCidrReservation {
+        /// The reservation to delete.
+        reservation: SubnetReservationId,
     },
     /// `CreateRouteTable`.
     CreateRouteTable {
@@ -291,6 +318,8 @@ pub enum TaggedResource {
     SecurityGroup(SecurityGroupId),
     /// A subnet.
     Subnet(SubnetId),
+    /// A reservation of addresses in a subnet.
+    SubnetReservation(SubnetReservationId),
     /// A VPC.
     Vpc(VpcId),
 }
@@ -309,6 +338,7 @@ impl TaggedResource {
             Self::RouteTable(id) => Key::RouteTable(id),
             Self::SecurityGroup(id) => Key::SecurityGroup(id),
             Self::Subnet(id) => Key::Subnet(id),
+            Self::SubnetReservation(id) => Key::SubnetReservation(id),
             Self::Vpc(id) => Key::Vpc(id),
         })
     }
@@ -323,6 +353,25 @@ pub enum VpcAttribute {
     DnsHostnames(bool),
     /// `enableNetworkAddressUsageMetrics`.
     UsageMetrics(bool),
+}
+
+/// An attribute of a subnet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubnetAttribute {
+    /// `mapPublicIpOnLaunch`.
+    MapPublicIp(bool),
+    /// `assignIpv6AddressOnCreation`.
+    AssignIpv6(bool),
+    /// `enableDns64`.
+    Dns64(bool),
+    /// `privateDnsHostnameTypeOnLaunch`.
+    HostnameType(HostnameType),
+    /// `enableResourceNameDnsARecordOnLaunch`.
+    ResourceNameA(bool),
+    /// `enableResourceNameDnsAAAARecordOnLaunch`.
+    ResourceNameAaaa(bool),
+    /// `enableLniAtDeviceIndex`; `None` is `disableLniAtDeviceIndex`.
+    LniDeviceIndex(Option<u16>),
 }
 
 /// One rule of a security group as a request has it.

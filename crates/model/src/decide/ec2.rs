@@ -21,6 +21,15 @@ impl Decision<'_> {
                 self.create_subnet(scope, *vpc, *cidr, *zone, tags)
             }
             C::DeleteSubnet { subnet } => self.delete_subnet(scope, *subnet),
+            C::ModifySubnetAttribute { subnet, attribute } => {
+                self.modify_subnet_attribute(scope, *subnet, *attribute)
+            }
+            C::CreateSubnetCidrReservation { subnet, cidr, kind, description, tags } => {
+                self.reserve_addresses(scope, *subnet, *cidr, *kind, description.clone(), tags)
+            }
+            C::DeleteSubnetCidrReservation { reservation } => {
+                self.delete_reservation(scope, *reservation)
+            }
             C::CreateRouteTable { vpc, client_token, tags } => {
                 self.create_route_table(scope, *vpc, client_token.as_ref(), tags)
             }

@@ -9,7 +9,7 @@ use super::{Decision, refuse};
 use crate::resource::*;
 use crate::{
     AclId, Alias, Code, EniId, IgwId, InstanceId, Key, Kind, PcxId, Record, Refused, RouteTableId,
-    Scope, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
+    Scope, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetReservationId, VpcId,
 };
 
 /// A resource that lies in a VPC.
@@ -27,7 +27,7 @@ macro_rules! in_vpc {
     )*};
 }
 
-in_vpc!(Subnet, RouteTable, SecurityGroup, NetworkAcl, Eni);
+in_vpc!(Subnet, SubnetReservation, RouteTable, SecurityGroup, NetworkAcl, Eni);
 
 /// A refusal for an id that means nothing to the caller.
 pub(super) fn absent(code: Code, what: &str, id: impl std::fmt::Display) -> Refused {
@@ -51,6 +51,8 @@ macro_rules! own {
 impl Decision<'_> {
     own! {
         own_subnet subnet SubnetId => Subnet, SubnetNotFound "subnet ID";
+        own_reservation subnet_reservation SubnetReservationId
+            => SubnetReservation, SubnetReservationNotFound "subnet CIDR reservation ID";
         own_route_table route_table RouteTableId => RouteTable, RouteTableNotFound "routeTable ID";
         own_group group SecurityGroupId => SecurityGroup, GroupNotFound "security group";
         own_acl acl AclId => NetworkAcl, AclNotFound "networkAcl ID";

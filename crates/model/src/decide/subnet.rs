@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{Decision, Outcome, refuse};
-use crate::command::Reply;
+use crate::command::{Reply, SubnetAttribute};
 use crate::intent::MacAddr;
 use crate::resource::*;
 use crate::{
@@ -68,6 +68,8 @@ impl Decision<'_> {
             acl_association: AclAssociationId::fresh(self.ids),
             default_for_zone,
             map_public_ip: default_for_zone,
+            ipv6: None,
+            launch: LaunchOptions::default(),
             tags,
             created: self.now,
         };
@@ -84,7 +86,49 @@ impl Decision<'_> {
                 format_args!("The subnet '{id}' has dependencies and cannot be deleted."),
             );
         }
+        let reserved = self.world.naming(Key::Subnet(id), Kind::SubnetReservation);
+        let reserved: Vec<Key> = reserved.collect();
+        reserved.into_iter().for_each(|key| self.delete(key));
         self.delete(Key::Subnet(id));
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn modify_subnet_attribute(
+        &mut self,
+        scope: Scope,
+        id: SubnetId,
+        attribute: SubnetAttribute,
+    ) -> Outcome {
+        use SubnetAttribute as A;
+        let old = self.in_editable(scope, self.own_subnet(scope, id)?)?;
+        let needs_ipv6 = match attribute {
+            A::AssignIpv6(true) => Some("assign-ipv6-address-on-creation"),
+            A::Dns64(true) => Some("enable-dns64"),
+            A::ResourceNameAaaa(true) => Some("enable-resource-name-dns-aaaa-record-on-launch"),
+            _ => None,
+        };
+        if let Some(name) = needs_ipv6.filter(|_| old.ipv6.is_none()) {
+            return refuse(
+                Code::InvalidParameterValue,
+                format_args!(
+                    "Invalid value 'true' for {name}. Cannot set {name} to true unless the subnet \
+                     ({id}) has an IPv6 CIDR block associated with it."
+                ),
+            );
+        }
+        let mut subnet = Subnet::clone(&old);
+        match attribute {
+            A::MapPublicIp(on) => subnet.map_public_ip = on,
+            A::AssignIpv6(on) => subnet.launch.assign_ipv6 = on,
+            A::Dns64(on) => subnet.launch.dns64 = on,
+            A::HostnameType(kind) => subnet.launch.hostname_type = kind,
+            A::ResourceNameA(on) => subnet.launch.resource_name_a = on,
+            A::ResourceNameAaaa(on) => subnet.launch.resource_name_aaaa = on,
+            A::LniDeviceIndex(index) => subnet.launch.lni_device_index = index,
+        }
+        if subnet != *old {
+            self.put(subnet);
+        }
         Ok(Reply::Done)
     }
 
@@ -101,7 +145,7 @@ impl Decision<'_> {
     ) -> Result<Eni, Refused> {
         let address = match address {
             Some(address) => self.check_address(subnet, address)?,
-            None => self.lowest_free(subnet).ok_or_else(|| full(subnet))?,
+            None => self.world.lowest_free_address(subnet).ok_or_else(|| full(subnet))?,
         };
         let id = EniId::fresh(self.ids);
         let eni = Eni {
@@ -149,32 +193,6 @@ impl Decision<'_> {
         }
         Ok(address)
     }
-
-    /// How many addresses of a subnet are left for interfaces.
-    pub(super) fn free_addresses(&self, subnet: &Subnet) -> u64 {
-        let Some((first, last)) = usable(subnet.cidr) else { return 0 };
-        let used = self.world.addresses_between(subnet.vpc, first, last).count() as u64;
-        subnet.cidr.size().saturating_sub(Subnet::RESERVED_ADDRESSES + used)
-    }
-
-    fn lowest_free(&self, subnet: &Subnet) -> Option<Ipv4Addr> {
-        let (first, last) = usable(subnet.cidr)?;
-        let mut free = u32::from(first);
-        for used in self.world.addresses_between(subnet.vpc, first, last) {
-            if u32::from(used) > free {
-                break;
-            }
-            free = u32::from(used) + 1;
-        }
-        (free <= last.into()).then(|| free.into())
-    }
-}
-
-/// The first and the last address that an interface may have, if there is any.
-fn usable(cidr: Cidr) -> Option<(Ipv4Addr, Ipv4Addr)> {
-    let first = cidr.nth(Subnet::RESERVED_ADDRESSES - 1)?;
-    let last = cidr.nth(cidr.size() - 2)?;
-    (first <= last).then_some((first, last))
 }
 
 pub(super) fn full(subnet: &Subnet) -> Refused {

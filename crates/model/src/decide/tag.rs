@@ -97,6 +97,9 @@ impl Decision<'_> {
                 edited!(self.in_editable(scope, self.own_route_table(scope, id)?)?)
             }
             T::SecurityGroup(id) => edited!(self.in_editable(scope, self.own_group(scope, id)?)?),
+            T::SubnetReservation(id) => {
+                edited!(self.in_editable(scope, self.own_reservation(scope, id)?)?)
+            }
             T::Subnet(id) => edited!(self.in_editable(scope, self.own_subnet(scope, id)?)?),
             T::Vpc(id) => edited!(self.editable_vpc(scope, id)?),
         }

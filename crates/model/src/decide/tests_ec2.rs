@@ -6,5 +6,6 @@ mod group;
 mod instance;
 pub(super) mod random;
 mod route;
+mod subnet;
 mod tag;
 mod vpc;

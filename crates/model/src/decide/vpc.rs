@@ -139,8 +139,9 @@ impl Decision<'_> {
 
     /// Removes a VPC and everything in it; its peerings are another matter.
     pub(super) fn remove_vpc(&mut self, id: VpcId) {
-        const INSIDE: [Kind; 6] = [
+        const INSIDE: [Kind; 7] = [
             Kind::Eni,
+            Kind::SubnetReservation,
             Kind::Subnet,
             Kind::RouteTable,
             Kind::SecurityGroup,

@@ -146,6 +146,7 @@ impl Touched {
             | Key::User(_)
             | Key::Token(_)
             | Key::Team(_)
+            | Key::SubnetReservation(_)
             | Key::InternetGateway(_)
             | Key::DhcpOptions(_) => {}
         }

@@ -76,6 +76,8 @@ pub(crate) fn subnet(n: u128, vpc: u128, block: &str) -> Subnet {
         acl_association: id(n),
         default_for_zone: false,
         map_public_ip: false,
+        ipv6: None,
+        launch: Default::default(),
         created: now(),
         tags: Tags::new(),
     }

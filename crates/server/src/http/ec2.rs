@@ -21,6 +21,7 @@ mod route_input;
 mod rule;
 mod run;
 mod subnet;
+mod subnet_reservation;
 mod tag;
 mod vpc;
 
@@ -138,6 +139,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateRouteTable => write(route_input::create_table, route::table_created);
     Ec2 CreateSecurityGroup => write(group::create, group::created);
     Ec2 CreateSubnet => write(subnet::create, subnet::created);
+    Ec2 CreateSubnetCidrReservation => write(subnet_reservation::create, subnet_reservation::created);
     Ec2 CreateTags => write(tag::create, done);
     Ec2 CreateVpc => write(vpc::create, vpc::created);
     Ec2 CreateVpcPeeringConnection => write(peering::create, peering::created);
@@ -147,6 +149,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DeleteRouteTable => write(route_input::delete_table, done);
     Ec2 DeleteSecurityGroup => write(group::delete, group::deleted);
     Ec2 DeleteSubnet => write(subnet::delete, done);
+    Ec2 DeleteSubnetCidrReservation => write(subnet_reservation::delete, subnet_reservation::deleted);
     Ec2 DeleteTags => write(tag::delete, done);
     Ec2 DeleteVpc => write(vpc::delete, done);
     Ec2 DeleteVpcPeeringConnection => write(peering::delete, done);
@@ -172,8 +175,10 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DisassociateVpcCidrBlock => write(vpc::disassociate_cidr, vpc::cidr_disassociated);
     Sts GetCallerIdentity => Action::Read(identity::caller);
     Ec2 GetConsoleOutput => Action::Read(instance::console);
+    Ec2 GetSubnetCidrReservations => Action::Read(subnet_reservation::get);
     Iam GetUser => Action::Read(identity::user);
     Iam ListAccountAliases => Action::Read(identity::aliases);
+    Ec2 ModifySubnetAttribute => write(subnet::modify_attribute, done);
     Ec2 ModifyVpcAttribute => write(vpc::modify_attribute, done);
     Ec2 ModifyVpcPeeringConnectionOptions => write(peering::modify, peering::modified);
     Ec2 RejectVpcPeeringConnection => write(peering::reject, done);

@@ -140,6 +140,8 @@ impl Fixture {
                 acl_association: association,
                 default_for_zone: false,
                 map_public_ip: false,
+                ipv6: None,
+                launch: Default::default(),
                 tags: named(name),
                 created: NOW,
             });

@@ -228,6 +228,7 @@ pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
         Key::RouteTable(id) => T::RouteTable(id),
         Key::SecurityGroup(id) => T::SecurityGroup(id),
         Key::Subnet(id) => T::Subnet(id),
+        Key::SubnetReservation(id) => T::SubnetReservation(id),
         Key::Vpc(id) => T::Vpc(id),
         _ => return None,
     })

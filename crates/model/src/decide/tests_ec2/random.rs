@@ -181,7 +181,7 @@ impl Player<'_> {
 
     pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
-        match self.dice[0] % 40 {
+        match self.dice[0] % 42 {
             0..=1 => C::CreateVpc { cidr: self.block(1), tags: self.tags(2) },
             2 => C::DeleteVpc { vpc: self.vpc(1) },
             3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
@@ -200,7 +200,37 @@ impl Player<'_> {
             32 => C::TerminateInstances { instances: vec![self.instance(1), self.instance(2)] },
             33 => C::CreateTags { resources: self.tagged(2), tags: self.tags(3) },
             34 => C::DeleteTags { resources: self.tagged(2), tags: Vec::new() },
+            35..=36 => self.subnet_command(),
             _ => self.peering_command(),
+        }
+    }
+
+    fn subnet_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let subnet = self.subnet(1);
+        let on = self.flag(3);
+        match self.dice[5] % 8 {
+            0 => {
+                let all = self.world.subnet_reservations().map(|r| r.id);
+                let reservation = self.pick(2, all).unwrap_or(SubnetReservationId::MIN);
+                C::DeleteSubnetCidrReservation { reservation }
+            }
+            1..=3 => {
+                let block = self.world.subnet(subnet).map(|subnet| subnet.cidr);
+                let cidr = self.part(block.unwrap_or(Cidr::ANY), 2).into();
+                let kind = if on { ReservationKind::Prefix } else { ReservationKind::Explicit };
+                let (description, tags) = (None, self.tags(4));
+                C::CreateSubnetCidrReservation { subnet, cidr, kind, description, tags }
+            }
+            _ => {
+                let attribute = match self.dice[2] % 4 {
+                    0 => SubnetAttribute::MapPublicIp(on),
+                    1 => SubnetAttribute::AssignIpv6(on),
+                    2 => SubnetAttribute::HostnameType(HostnameType::ResourceName),
+                    _ => SubnetAttribute::LniDeviceIndex(on.then_some(1)),
+                };
+                C::ModifySubnetAttribute { subnet, attribute }
+            }
         }
     }
 
@@ -338,6 +368,15 @@ fn check_invariants(world: &World) {
         assert!(world.acl(subnet.acl).is_some_and(|acl| acl.vpc == subnet.vpc));
         let own = subnet.route_table.map(|own| world.route_table(own.route_table).unwrap());
         assert!(own.is_none_or(|table| table.vpc == subnet.vpc));
+    }
+    for reservation in world.subnet_reservations() {
+        let subnet = world.subnet(reservation.subnet).unwrap();
+        assert_eq!(subnet.vpc, reservation.vpc);
+        let inside = match reservation.cidr {
+            IpCidr::V4(block) => subnet.cidr.covers(block),
+            IpCidr::V6(block) => subnet.ipv6.is_some_and(|own| own.cidr.covers(block)),
+        };
+        assert!(inside, "{reservation:?}");
     }
     for table in world.route_tables() {
         let vpc = world.vpc(table.vpc).unwrap();

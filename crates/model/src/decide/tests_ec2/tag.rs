@@ -22,6 +22,10 @@ fn every_kind_of_resource_has_tags() {
     let vpc = f.vpc("10.2.0.0/16");
     let subnet = f.subnet(vpc, "10.2.1.0/24");
     let instance = f.instance(subnet);
+    let (cidr, kind, description) = (cidr("10.2.1.128/28").into(), ReservationKind::Prefix, None);
+    let reserve =
+        C::CreateSubnetCidrReservation { subnet, cidr, kind, description, tags: Tags::new() };
+    let reservation = f.run(reserve).main().unwrap();
     let now = f.get_vpc(vpc);
     let gateway = IgwId::fresh(&mut f.ids);
     f.put(InternetGateway {
@@ -34,6 +38,7 @@ fn every_kind_of_resource_has_tags() {
     for key in [
         Key::Vpc(vpc),
         Key::Subnet(subnet),
+        reservation,
         Key::RouteTable(now.main_route_table),
         Key::SecurityGroup(now.default_group),
         Key::NetworkAcl(now.default_acl),

@@ -1,9 +1,12 @@
 //! Subnets.
 
 use aws::xml::Xml;
-use model::{Ec2Command, Key, Reply, Subnet, SubnetId, Tags, Timestamp, World, Zone};
+use model::{
+    Ec2Command, HostnameType, Key, Reply, Subnet, SubnetAttribute, SubnetId, Tags, Timestamp,
+    World, Zone,
+};
 
-use super::describe::{Described, Filter, Stored, View, nothing, one, write_tags};
+use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
 use super::input::{self, cidr, id, not_offered};
 use super::request::{Ec2Error, Request};
 
@@ -17,15 +20,15 @@ impl Described for Subnet {
         ("availability-zone", |_, subnet| one(subnet.zone)),
         ("availabilityZone", |_, subnet| one(subnet.zone)),
         ("availability-zone-id", |_, subnet| one(subnet.zone.zone_id())),
-        ("available-ip-address-count", |view, subnet| one(free(view, subnet))),
+        ("available-ip-address-count", |view, subnet| one(view.world.available_addresses(subnet))),
         ("cidr", |_, subnet| one(subnet.cidr)),
         ("cidr-block", |_, subnet| one(subnet.cidr)),
         ("cidrBlock", |_, subnet| one(subnet.cidr)),
         ("customer-owned-ipv4-pool", nothing),
         ("default-for-az", |_, subnet| one(subnet.default_for_zone)),
         ("defaultForAz", |_, subnet| one(subnet.default_for_zone)),
-        ("enable-dns64", |_, _| one(false)),
-        ("enable-lni-at-device-index", nothing),
+        ("enable-dns64", |_, subnet| one(subnet.launch.dns64)),
+        ("enable-lni-at-device-index", |_, subnet| many(subnet.launch.lni_device_index)),
         ("ipv6-cidr-block-association.ipv6-cidr-block", nothing),
         ("ipv6-cidr-block-association.association-id", nothing),
         ("ipv6-cidr-block-association.state", nothing),
@@ -34,10 +37,14 @@ impl Described for Subnet {
         ("map-public-ip-on-launch", |_, subnet| one(subnet.map_public_ip)),
         ("outpost-arn", nothing),
         ("owner-id", |view, _| one(view.scope.account)),
-        ("private-dns-name-options-on-launch.hostname-type", |_, _| one("ip-name")),
-        ("private-dns-name-options-on-launch.enable-resource-name-dns-a-record", |_, _| one(false)),
-        ("private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record", |_, _| {
-            one(false)
+        ("private-dns-name-options-on-launch.hostname-type", |_, subnet| {
+            one(subnet.launch.hostname_type.name())
+        }),
+        ("private-dns-name-options-on-launch.enable-resource-name-dns-a-record", |_, subnet| {
+            one(subnet.launch.resource_name_a)
+        }),
+        ("private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record", |_, subnet| {
+            one(subnet.launch.resource_name_aaaa)
         }),
         ("state", |_, _| one("available")),
         ("subnet-arn", |view, subnet| one(view.arn("subnet", subnet.id))),
@@ -73,15 +80,6 @@ impl Stored for Subnet {
     }
 }
 
-/// The number of free addresses in a subnet.
-fn free(view: &View<'_>, subnet: &Subnet) -> u64 {
-    let (first, last) = (subnet.cidr.base(), subnet.cidr.last());
-    let taken = view.world.addresses_between(subnet.vpc, first, last).count();
-    (subnet.cidr.size())
-        .saturating_sub(Subnet::RESERVED_ADDRESSES)
-        .saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX))
-}
-
 fn write_subnet(subnet: &Subnet, view: &View<'_>, state: &str, x: &mut Xml) {
     x.el("subnetId", subnet.id);
     x.el("subnetArn", view.arn("subnet", subnet.id));
@@ -90,20 +88,22 @@ fn write_subnet(subnet: &Subnet, view: &View<'_>, state: &str, x: &mut Xml) {
     x.el("vpcId", subnet.vpc);
     x.el("cidrBlock", subnet.cidr);
     x.items("ipv6CidrBlockAssociationSet", [(); 0], |_, ()| {});
-    x.el("availableIpAddressCount", free(view, subnet));
+    x.el("availableIpAddressCount", view.world.available_addresses(subnet));
     x.el("availabilityZone", subnet.zone);
     x.el("availabilityZoneId", subnet.zone.zone_id());
     x.el("defaultForAz", subnet.default_for_zone);
     x.el("mapPublicIpOnLaunch", subnet.map_public_ip);
     x.el("mapCustomerOwnedIpOnLaunch", false);
-    x.el("assignIpv6AddressOnCreation", false);
-    x.el("enableDns64", false);
+    x.el("assignIpv6AddressOnCreation", subnet.launch.assign_ipv6);
+    x.el("enableDns64", subnet.launch.dns64);
+    x.opt("enableLniAtDeviceIndex", subnet.launch.lni_device_index);
     x.el("ipv6Native", false);
     x.nest("privateDnsNameOptionsOnLaunch", |x| {
-        x.el("hostnameType", "ip-name");
-        x.el("enableResourceNameDnsARecord", false);
-        x.el("enableResourceNameDnsAAAARecord", false);
+        x.el("hostnameType", subnet.launch.hostname_type.name());
+        x.el("enableResourceNameDnsARecord", subnet.launch.resource_name_a);
+        x.el("enableResourceNameDnsAAAARecord", subnet.launch.resource_name_aaaa);
     });
+    x.nest("blockPublicAccessStates", |x| x.el("internetGatewayBlockMode", "off"));
     write_tags(x, Some(&subnet.tags));
 }
 
@@ -157,4 +157,48 @@ pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request
 /// `DeleteSubnet`.
 pub(super) fn delete(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     Ok(Ec2Command::DeleteSubnet { subnet: id(request.params, "SubnetId")? })
+}
+
+/// Makes the new value of an attribute that is on or off.
+type Switch = fn(bool) -> SubnetAttribute;
+
+const SWITCHES: [(&str, Switch); 5] = [
+    ("AssignIpv6AddressOnCreation", SubnetAttribute::AssignIpv6),
+    ("EnableDns64", SubnetAttribute::Dns64),
+    ("EnableResourceNameDnsARecordOnLaunch", SubnetAttribute::ResourceNameA),
+    ("EnableResourceNameDnsAAAARecordOnLaunch", SubnetAttribute::ResourceNameAaaa),
+    ("MapPublicIpOnLaunch", SubnetAttribute::MapPublicIp),
+];
+
+/// `ModifySubnetAttribute`.
+pub(super) fn modify_attribute(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    let subnet = id(params, "SubnetId")?;
+    let outposts = ["MapCustomerOwnedIpOnLaunch", "CustomerOwnedIpv4Pool"];
+    not_offered(params, &outposts, "there are no Outposts, which alone have such addresses.")?;
+    let mut given = Vec::new();
+    for (name, make) in SWITCHES {
+        given.extend(params.bool(&format!("{name}.Value"))?.map(make));
+    }
+    if let Some(name) = params.get("PrivateDnsHostnameTypeOnLaunch") {
+        let kind = HostnameType::find(name).ok_or_else(|| {
+            let why = "Expecting ip-name or resource-name.";
+            params.invalid("PrivateDnsHostnameTypeOnLaunch", name, why)
+        })?;
+        given.push(SubnetAttribute::HostnameType(kind));
+    }
+    let index = params.integer("EnableLniAtDeviceIndex", 1..=15)?;
+    let index = index.and_then(|index| u16::try_from(index).ok());
+    given.extend(index.map(|index| SubnetAttribute::LniDeviceIndex(Some(index))));
+    if params.bool("DisableLniAtDeviceIndex.Value")? == Some(true) {
+        given.push(SubnetAttribute::LniDeviceIndex(None));
+    }
+    match *given.as_slice() {
+        [attribute] => Ok(Ec2Command::ModifySubnetAttribute { subnet, attribute }),
+        [] => Err(input::missing_one_of("MapPublicIpOnLaunch or another attribute")),
+        [..] => Err(Ec2Error::new(
+            "InvalidParameterCombination",
+            "Fields for multiple attribute types specified; one can be changed at a time",
+        )),
+    }
 }

@@ -4,7 +4,7 @@ use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
     DhcpOptions, Ec2Command, Eni, Instance, InternetGateway, NetworkAcl, Peering, RouteTable,
-    SecurityGroup, Subnet, TaggedResource, Tags, Timestamp, Vpc, World,
+    SecurityGroup, Subnet, SubnetReservation, TaggedResource, Tags, Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -58,6 +58,7 @@ fn resource(text: &str) -> Option<TaggedResource> {
         "rtb" => TaggedResource::RouteTable(text.parse().ok()?),
         "sg" => TaggedResource::SecurityGroup(text.parse().ok()?),
         "sgr" => TaggedResource::GroupRule(text.parse().ok()?),
+        "scr" => TaggedResource::SubnetReservation(text.parse().ok()?),
         "subnet" => TaggedResource::Subnet(text.parse().ok()?),
         "vpc" => TaggedResource::Vpc(text.parse().ok()?),
         _ => return None,
@@ -124,6 +125,7 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     add::<RouteTable>(&mut found, view, "route-table");
     add::<SecurityGroup>(&mut found, view, "security-group");
     add::<Subnet>(&mut found, view, "subnet");
+    add::<SubnetReservation>(&mut found, view, "subnet-cidr-reservation");
     add::<Vpc>(&mut found, view, "vpc");
     add::<Peering>(&mut found, view, "vpc-peering-connection");
     for group in SecurityGroup::all(view) {

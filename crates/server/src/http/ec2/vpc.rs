@@ -93,6 +93,7 @@ fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
     x.el("dhcpOptionsId", vpc.dhcp_options);
     x.el("instanceTenancy", "default");
     x.el("isDefault", vpc.is_default);
+    x.nest("blockPublicAccessStates", |x| x.el("internetGatewayBlockMode", "off"));
     write_tags(x, Some(&vpc.tags));
 }
 
