@@ -12,6 +12,7 @@ mod domain;
 mod due;
 mod dyno;
 mod ec2;
+mod gateway;
 mod group;
 mod identity;
 mod instance;

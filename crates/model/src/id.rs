@@ -182,6 +182,8 @@ prefixed_ids! {
     AclAssociationId = "aclassoc";
     /// A DHCP option set.
     DhcpOptionsId = "dopt";
+    /// An egress-only internet gateway.
+    EgressGatewayId = "eigw";
     /// A network interface.
     EniId = "eni";
     /// A network interface's attachment.

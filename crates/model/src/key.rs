@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::kinds::with_kinds;
 use crate::{
-    AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId, EniId,
-    IgwId, InstanceId, MalformedId, PcxId, PrefixedId, ReleaseId, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId,
-    SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
+    AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId,
+    EgressGatewayId, EniId, IgwId, InstanceId, MalformedId, PcxId, PrefixedId, ReleaseId,
+    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
+    SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
     VpcCidrAssociationId, VpcId,
 };
 

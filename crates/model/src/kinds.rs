@@ -49,6 +49,8 @@ macro_rules! with_kinds {
             Peering PcxId = "vpc-peering-connection";
             /// An internet gateway.
             InternetGateway IgwId = "internet-gateway";
+            /// An egress-only internet gateway.
+            EgressGateway EgressGatewayId = "egress-only-internet-gateway";
             /// A DHCP option set.
             DhcpOptions DhcpOptionsId = "dhcp-options";
         }

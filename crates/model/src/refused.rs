@@ -151,7 +151,7 @@ codes! {
     RouteTableNotFound => "InvalidRouteTableID.NotFound", NotFound;
     /// No such association.
     AssociationNotFound => "InvalidAssociationID.NotFound", NotFound;
-    /// The subnet has a route table of its own already.
+    /// The subnet has a route table of its own already, or the gateway is attached.
     AlreadyAssociated => "Resource.AlreadyAssociated", Conflict;
     /// There is such a route already.
     RouteAlreadyExists => "RouteAlreadyExists", Conflict;
@@ -161,6 +161,10 @@ codes! {
     RouteLimitExceeded => "RouteLimitExceeded", Invalid;
     /// No such internet gateway.
     GatewayNotFound => "InvalidInternetGatewayID.NotFound", NotFound;
+    /// The internet gateway is not attached to the VPC.
+    GatewayNotAttached => "Gateway.NotAttached", Invalid;
+    /// No such egress-only internet gateway.
+    EgressGatewayNotFound => "InvalidGatewayID.NotFound", NotFound;
     /// No such security group.
     GroupNotFound => "InvalidGroup.NotFound", NotFound;
     /// There is a group of that name already.

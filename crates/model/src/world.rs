@@ -10,10 +10,10 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::resource::*;
 use crate::{
-    AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, Errand,
-    IgwId, InstanceId, Key, Kind, Part, PcxId, Record, ReleaseId, RouteTableId, SecurityGroupId,
-    SettingsKey, SlugId, SpaceId, SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId,
-    UserId, VpcId, WorkloadId,
+    AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EgressGatewayId,
+    EniId, Errand, IgwId, InstanceId, Key, Kind, Part, PcxId, Record, ReleaseId, RouteTableId,
+    SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId, SubnetReservationId, TeamId,
+    Timestamp, TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -125,6 +125,8 @@ impl World {
         peering PcxId => Peering;
         /// An internet gateway.
         gateway IgwId => InternetGateway;
+        /// An egress-only internet gateway.
+        egress_gateway EgressGatewayId => EgressGateway;
         /// A DHCP option set.
         dhcp_options DhcpOptionsId => DhcpOptions;
     }
@@ -172,6 +174,8 @@ impl World {
         peerings peerings_of => Peering;
         /// Every internet gateway.
         gateways gateways_of => InternetGateway;
+        /// Every egress-only internet gateway.
+        egress_gateways egress_gateways_in => EgressGateway;
         /// Every DHCP option set.
         dhcp_option_sets dhcp_option_sets_of => DhcpOptions;
     }

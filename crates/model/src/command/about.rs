@@ -76,6 +76,7 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
     use Ec2Command as C;
     match command {
         C::CreateVpc { .. }
+        | C::CreateInternetGateway { .. }
         | C::DisassociateVpcCidrBlock { .. }
         | C::DisassociateRouteTable { .. } => None,
         C::DeleteVpc { vpc }
@@ -85,7 +86,12 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::CreateRouteTable { vpc, .. }
         | C::CreateSecurityGroup { vpc, .. }
         | C::CreateNetworkAcl { vpc, .. }
+        | C::CreateEgressOnlyInternetGateway { vpc, .. }
         | C::CreatePeering { vpc, .. } => Some(Key::Vpc(*vpc)),
+        C::AttachInternetGateway { gateway, .. }
+        | C::DetachInternetGateway { gateway, .. }
+        | C::DeleteInternetGateway { gateway } => Some(Key::InternetGateway(*gateway)),
+        C::DeleteEgressOnlyInternetGateway { gateway } => Some(Key::EgressGateway(*gateway)),
         C::DeleteSubnet { subnet }
         | C::ModifySubnetAttribute { subnet, .. }
         | C::CreateSubnetCidrReservation { subnet, .. } => Some(Key::Subnet(*subnet)),

@@ -6,9 +6,9 @@ use crate::resource::{
     AclEntry, ClientToken, Direction, GroupPeer, HostnameType, ReservationKind, RouteTo, Tags,
 };
 use crate::{
-    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EniId, IgwId, InstanceId, IpCidr, Key,
-    PcxId, Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetReservationId, Traffic, VpcCidrAssociationId, VpcId, Zone,
+    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EgressGatewayId, EniId, IgwId,
+    InstanceId, IpCidr, Key, PcxId, Region, RouteTableAssociationId, RouteTableId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId, SubnetReservationId, Traffic, VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -143,6 +143,44 @@ pub enum Ec2Command {
         route_table: RouteTableId,
         /// The route's destination.
         destination: Cidr,
+    },
+    /// `CreateInternetGateway`.
+    CreateInternetGateway {
+        /// Tags for the gateway.
+        tags: Tags,
+    },
+    /// `AttachInternetGateway`.
+    AttachInternetGateway {
+        /// The gateway to attach.
+        gateway: IgwId,
+        /// The VPC to attach it to.
+        vpc: VpcId,
+    },
+    /// `DetachInternetGateway`.
+    DetachInternetGateway {
+        /// The gateway to detach.
+        gateway: IgwId,
+        /// The VPC that it is attached to.
+        vpc: VpcId,
+    },
+    /// `DeleteInternetGateway`.
+    DeleteInternetGateway {
+        /// The gateway to delete.
+        gateway: IgwId,
+    },
+    /// `CreateEgressOnlyInternetGateway`.
+    CreateEgressOnlyInternetGateway {
+        /// The VPC to attach the gateway to.
+        vpc: VpcId,
+        /// The token by which the client may repeat the request.
+        client_token: Option<ClientToken>,
+        /// Tags for the gateway.
+        tags: Tags,
+    },
+    /// `DeleteEgressOnlyInternetGateway`.
+    DeleteEgressOnlyInternetGateway {
+        /// The gateway to delete.
+        gateway: EgressGatewayId,
     },
     /// `CreateSecurityGroup`.
     CreateSecurityGroup {
@@ -300,6 +338,8 @@ pub enum Ec2Command {
 pub enum TaggedResource {
     /// A DHCP option set.
     DhcpOptions(DhcpOptionsId),
+    /// An egress-only internet gateway.
+    EgressGateway(EgressGatewayId),
     /// A network interface.
     Eni(EniId),
     /// A rule of a security group.
@@ -329,6 +369,7 @@ impl TaggedResource {
     pub(super) const fn key(self) -> Option<Key> {
         Some(match self {
             Self::DhcpOptions(id) => Key::DhcpOptions(id),
+            Self::EgressGateway(id) => Key::EgressGateway(id),
             Self::Eni(id) => Key::Eni(id),
             Self::GroupRule(_) => return None,
             Self::Instance(id) => Key::Instance(id),

@@ -4,11 +4,11 @@ use super::group::egress_to_anywhere;
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::{
-    Direction, GroupPeer, GroupRule, InternetGateway, PeeringKind, Role, RouteTable, RouteTo,
-    SecurityGroup, Space, SpaceState, Subnet, Tags, Vpc, VpcRole,
+    Direction, GroupPeer, GroupRule, PeeringKind, Role, RouteTable, RouteTo, SecurityGroup, Space,
+    SpaceState, Subnet, Tags, Vpc, VpcRole,
 };
 use crate::{
-    AccountId, Cidr, Code, EniId, IgwId, Key, PcxId, PortRange, PrefixedId, Refused, Region, Scope,
+    AccountId, Cidr, Code, EniId, Key, PcxId, PortRange, PrefixedId, Refused, Region, Scope,
     SecurityGroupId, SecurityGroupRuleId, SmallMap, SpaceId, TeamId, Traffic, WorkloadId,
 };
 
@@ -225,15 +225,7 @@ impl Decision<'_> {
                 self.make_subnet(&vpc, block, zone, true, Tags::new());
             }
         }
-        let gateway = InternetGateway {
-            id: IgwId::fresh(self.ids),
-            account: scope.account,
-            region: scope.region,
-            vpc: Some(vpc.id),
-            tags: Tags::new(),
-        };
-        let out = RouteTo::Gateway(gateway.id);
-        self.put(gateway);
+        let out = RouteTo::Gateway(self.make_gateway(scope, Some(vpc.id), &Tags::new()));
         if let Some(table) = self.world.route_table(vpc.main_route_table).cloned() {
             let mut table = RouteTable::clone(&table);
             table.routes.insert(Cidr::ANY, out);

@@ -52,6 +52,16 @@ impl Decision<'_> {
             C::DeleteRoute { route_table, destination } => {
                 self.delete_route(scope, *route_table, *destination)
             }
+            C::CreateInternetGateway { tags } => self.create_gateway(scope, tags),
+            C::AttachInternetGateway { gateway, vpc } => self.attach_gateway(scope, *gateway, *vpc),
+            C::DetachInternetGateway { gateway, vpc } => self.detach_gateway(scope, *gateway, *vpc),
+            C::DeleteInternetGateway { gateway } => self.delete_gateway(scope, *gateway),
+            C::CreateEgressOnlyInternetGateway { vpc, client_token, tags } => {
+                self.create_egress_gateway(scope, *vpc, client_token.as_ref(), tags)
+            }
+            C::DeleteEgressOnlyInternetGateway { gateway } => {
+                self.delete_egress_gateway(scope, *gateway)
+            }
             C::CreateSecurityGroup { vpc, name, description, tags } => {
                 self.create_group(scope, *vpc, name, description, tags)
             }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::{Decision, refuse};
 use crate::resource::*;
 use crate::{
-    AclId, Alias, Code, EniId, IgwId, InstanceId, Key, Kind, PcxId, Record, Refused, RouteTableId,
-    Scope, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetReservationId, VpcId,
+    AclId, Alias, Code, EgressGatewayId, EniId, IgwId, InstanceId, Key, Kind, PcxId, Record,
+    Refused, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+    SubnetReservationId, VpcId,
 };
 
 /// A resource that lies in a VPC.
@@ -27,7 +28,7 @@ macro_rules! in_vpc {
     )*};
 }
 
-in_vpc!(Subnet, SubnetReservation, RouteTable, SecurityGroup, NetworkAcl, Eni);
+in_vpc!(Subnet, SubnetReservation, RouteTable, SecurityGroup, NetworkAcl, Eni, EgressGateway);
 
 /// A refusal for an id that means nothing to the caller.
 pub(super) fn absent(code: Code, what: &str, id: impl std::fmt::Display) -> Refused {
@@ -56,6 +57,8 @@ impl Decision<'_> {
         own_route_table route_table RouteTableId => RouteTable, RouteTableNotFound "routeTable ID";
         own_group group SecurityGroupId => SecurityGroup, GroupNotFound "security group";
         own_acl acl AclId => NetworkAcl, AclNotFound "networkAcl ID";
+        own_egress_gateway egress_gateway EgressGatewayId
+            => EgressGateway, EgressGatewayNotFound "eigw ID";
         own_eni eni EniId => Eni, EniNotFound "networkInterface ID";
     }
 

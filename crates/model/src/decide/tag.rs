@@ -87,6 +87,9 @@ impl Decision<'_> {
                     Refused::new(Code::InvalidId, format_args!("The ID '{id}' is not valid"))
                 })?)
             }
+            T::EgressGateway(id) => {
+                edited!(self.in_editable(scope, self.own_egress_gateway(scope, id)?)?)
+            }
             T::Eni(id) => edited!(self.in_editable(scope, self.own_eni(scope, id)?)?),
             T::GroupRule(id) => self.retagged_rule(scope, id, edit),
             T::Instance(id) => edited!(self.own_instance(scope, id)?),

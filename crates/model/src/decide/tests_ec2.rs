@@ -2,6 +2,7 @@
 
 mod acl;
 mod fixture;
+mod gateway;
 mod group;
 mod instance;
 pub(super) mod random;

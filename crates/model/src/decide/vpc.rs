@@ -131,6 +131,7 @@ impl Decision<'_> {
         world.naming(key, Kind::Subnet).next().is_some()
             || world.naming(key, Kind::Eni).next().is_some()
             || world.naming(key, Kind::InternetGateway).next().is_some()
+            || world.naming(key, Kind::EgressGateway).next().is_some()
             || world.groups_in(key).any(|group| group.id != vpc.default_group)
             || world.route_tables_in(key).any(|table| table.id != vpc.main_route_table)
             || world.acls_in(key).any(|acl| acl.id != vpc.default_acl)
@@ -139,7 +140,7 @@ impl Decision<'_> {
 
     /// Removes a VPC and everything in it; its peerings are another matter.
     pub(super) fn remove_vpc(&mut self, id: VpcId) {
-        const INSIDE: [Kind; 7] = [
+        const INSIDE: [Kind; 8] = [
             Kind::Eni,
             Kind::SubnetReservation,
             Kind::Subnet,
@@ -147,6 +148,7 @@ impl Decision<'_> {
             Kind::SecurityGroup,
             Kind::NetworkAcl,
             Kind::InternetGateway,
+            Kind::EgressGateway,
         ];
         for kind in INSIDE {
             let inside: Vec<Key> = self.world.naming(Key::Vpc(id), kind).collect();

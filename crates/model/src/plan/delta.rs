@@ -148,6 +148,7 @@ impl Touched {
             | Key::Team(_)
             | Key::SubnetReservation(_)
             | Key::InternetGateway(_)
+            | Key::EgressGateway(_)
             | Key::DhcpOptions(_) => {}
         }
     }

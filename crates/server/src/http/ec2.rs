@@ -7,6 +7,8 @@
 mod acl;
 mod catalog;
 mod describe;
+mod dhcp_options;
+mod egress_gateway;
 mod eni;
 mod gateway;
 mod group;
@@ -131,8 +133,11 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AcceptVpcPeeringConnection => write(peering::accept, peering::accepted);
     Ec2 AssociateRouteTable => write(route_input::associate, route::associated);
     Ec2 AssociateVpcCidrBlock => write(vpc::associate_cidr, vpc::cidr_associated);
+    Ec2 AttachInternetGateway => write(gateway::attach, done);
     Ec2 AuthorizeSecurityGroupEgress => write(permission::authorize_egress, rule::authorized);
     Ec2 AuthorizeSecurityGroupIngress => write(permission::authorize_ingress, rule::authorized);
+    Ec2 CreateEgressOnlyInternetGateway => write(egress_gateway::create, egress_gateway::created);
+    Ec2 CreateInternetGateway => write(gateway::create, gateway::created);
     Ec2 CreateNetworkAcl => write(acl::create, acl::created);
     Ec2 CreateNetworkAclEntry => write(acl::create_entry, done);
     Ec2 CreateRoute => write(route_input::create_route, done);
@@ -143,6 +148,8 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateTags => write(tag::create, done);
     Ec2 CreateVpc => write(vpc::create, vpc::created);
     Ec2 CreateVpcPeeringConnection => write(peering::create, peering::created);
+    Ec2 DeleteEgressOnlyInternetGateway => write(egress_gateway::delete, egress_gateway::deleted);
+    Ec2 DeleteInternetGateway => write(gateway::delete, done);
     Ec2 DeleteNetworkAcl => write(acl::delete, done);
     Ec2 DeleteNetworkAclEntry => write(acl::delete_entry, done);
     Ec2 DeleteRoute => write(route_input::delete_route, done);
@@ -156,6 +163,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeAccountAttributes => Action::Read(catalog::account_attributes);
     Ec2 DescribeAvailabilityZones => Action::Read(catalog::zones);
     Ec2 DescribeDhcpOptions => Action::Read(describe::describe::<model::DhcpOptions>);
+    Ec2 DescribeEgressOnlyInternetGateways => Action::Read(egress_gateway::describe);
     Ec2 DescribeImages => Action::Read(catalog::images);
     Ec2 DescribeInstanceTypes => Action::Read(catalog::instance_types);
     Ec2 DescribeInstances => Action::Read(instance::describe);
@@ -171,6 +179,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeVpcAttribute => Action::Read(vpc::describe_attribute);
     Ec2 DescribeVpcPeeringConnections => Action::Read(describe::describe::<model::Peering>);
     Ec2 DescribeVpcs => Action::Read(describe::describe::<model::Vpc>);
+    Ec2 DetachInternetGateway => write(gateway::detach, done);
     Ec2 DisassociateRouteTable => write(route_input::disassociate, done);
     Ec2 DisassociateVpcCidrBlock => write(vpc::disassociate_cidr, vpc::cidr_disassociated);
     Sts GetCallerIdentity => Action::Read(identity::caller);

@@ -177,6 +177,16 @@ impl Fixture {
         }
     }
 
+    /// An internet gateway, attached to a VPC or to none.
+    pub(super) fn gateway(&mut self, vpc: Option<VpcId>) -> IgwId {
+        let create = Ec2Command::CreateInternetGateway { tags: Tags::new() };
+        let Some(Key::InternetGateway(gateway)) = self.run(create).main() else { panic!() };
+        if let Some(vpc) = vpc {
+            self.run(Ec2Command::AttachInternetGateway { gateway, vpc });
+        }
+        gateway
+    }
+
     /// One instance in a subnet.
     pub(super) fn instance(&mut self, subnet: SubnetId) -> InstanceId {
         match self.run(Ec2Command::RunInstances(run_in(subnet))).main() {
@@ -220,6 +230,7 @@ pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
     use TaggedResource as T;
     Some(match key {
         Key::DhcpOptions(id) => T::DhcpOptions(id),
+        Key::EgressGateway(id) => T::EgressGateway(id),
         Key::Eni(id) => T::Eni(id),
         Key::Instance(id) => T::Instance(id),
         Key::InternetGateway(id) => T::InternetGateway(id),

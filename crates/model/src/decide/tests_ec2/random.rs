@@ -138,12 +138,13 @@ impl Player<'_> {
         self.pick(die, self.world.group(self.group(1))?.rules.keys().copied())
     }
 
-    /// An interface or a peering of the table's VPC.
+    /// An interface, a peering or a gateway of the table's VPC.
     fn target(&self, table: RouteTableId, die: usize) -> RouteTo {
         let vpc = Key::Vpc(self.world.route_table(table).map_or(VpcId::MIN, |table| table.vpc));
         let enis = self.world.enis_in(vpc).map(|eni| RouteTo::Interface(eni.id));
         let peerings = self.world.peerings_of(vpc).map(|pcx| RouteTo::Peering(pcx.id));
-        self.pick(die, enis.chain(peerings)).unwrap_or(RouteTo::Peering(PcxId::MIN))
+        let gateways = self.world.gateways_of(vpc).map(|igw| RouteTo::Gateway(igw.id));
+        self.pick(die, enis.chain(peerings).chain(gateways)).unwrap_or(RouteTo::Peering(PcxId::MIN))
     }
 
     /// A destination that is there, one that the peer has, or one inside the VPC.
@@ -181,7 +182,7 @@ impl Player<'_> {
 
     pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
-        match self.dice[0] % 42 {
+        match self.dice[0] % 44 {
             0..=1 => C::CreateVpc { cidr: self.block(1), tags: self.tags(2) },
             2 => C::DeleteVpc { vpc: self.vpc(1) },
             3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
@@ -201,7 +202,27 @@ impl Player<'_> {
             33 => C::CreateTags { resources: self.tagged(2), tags: self.tags(3) },
             34 => C::DeleteTags { resources: self.tagged(2), tags: Vec::new() },
             35..=36 => self.subnet_command(),
+            37..=38 => self.gateway_command(),
             _ => self.peering_command(),
+        }
+    }
+
+    fn gateway_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let vpc = self.vpc(1);
+        let (tags, client_token) = (self.tags(3), self.token(4));
+        let gateway = self.pick(2, self.world.gateways().map(|r| r.id)).unwrap_or(IgwId::MIN);
+        match self.dice[5] % 8 {
+            0..=1 => C::CreateInternetGateway { tags },
+            2..=3 => C::AttachInternetGateway { gateway, vpc },
+            4 => C::DetachInternetGateway { gateway, vpc },
+            5 => C::DeleteInternetGateway { gateway },
+            6 => C::CreateEgressOnlyInternetGateway { vpc, client_token, tags },
+            _ => {
+                let all = self.world.egress_gateways().map(|r| r.id);
+                let gateway = self.pick(2, all).unwrap_or(EgressGatewayId::MIN);
+                C::DeleteEgressOnlyInternetGateway { gateway }
+            }
         }
     }
 
@@ -368,6 +389,11 @@ fn check_invariants(world: &World) {
         assert!(world.acl(subnet.acl).is_some_and(|acl| acl.vpc == subnet.vpc));
         let own = subnet.route_table.map(|own| world.route_table(own.route_table).unwrap());
         assert!(own.is_none_or(|table| table.vpc == subnet.vpc));
+    }
+    for gateway in world.gateways() {
+        let Some(vpc) = gateway.vpc else { continue };
+        assert_eq!(world.vpc(vpc).unwrap().account, gateway.account);
+        assert_eq!(world.naming(Key::Vpc(vpc), Kind::InternetGateway).count(), 1);
     }
     for reservation in world.subnet_reservations() {
         let subnet = world.subnet(reservation.subnet).unwrap();

@@ -118,14 +118,13 @@ fn a_target_must_be_of_this_vpc_and_alive() {
     assert_eq!(f.refused(route), Code::InvalidParameterValue);
     let unknown = EniId::fresh(&mut Sequence(1 << 60));
     assert_eq!(f.refused(create(main, to, RouteTo::Interface(unknown))), Code::EniNotFound);
-    let id = IgwId::fresh(&mut f.ids);
-    let igw = create(main, "0.0.0.0/0", RouteTo::Gateway(id));
-    assert_eq!(f.refused(igw.clone()), Code::GatewayNotFound);
-    let (account, region) = (ours().account, ours().region);
-    f.put(InternetGateway { id, account, region, vpc: None, tags: Tags::new() });
-    assert_eq!(f.refused(igw.clone()), Code::InvalidParameterValue);
-    f.put(InternetGateway { id, account, region, vpc: Some(vpc), tags: Tags::new() });
-    f.run(igw);
+    let unknown = IgwId::fresh(&mut Sequence(1 << 60));
+    let out = |gateway| create(main, "0.0.0.0/0", RouteTo::Gateway(gateway));
+    assert_eq!(f.refused(out(unknown)), Code::GatewayNotFound);
+    let gateway = f.gateway(None);
+    assert_eq!(f.refused(out(gateway)), Code::InvalidParameterValue);
+    f.run(C::AttachInternetGateway { gateway, vpc });
+    f.run(out(gateway));
 }
 
 #[test]

@@ -27,14 +27,9 @@ fn every_kind_of_resource_has_tags() {
         C::CreateSubnetCidrReservation { subnet, cidr, kind, description, tags: Tags::new() };
     let reservation = f.run(reserve).main().unwrap();
     let now = f.get_vpc(vpc);
-    let gateway = IgwId::fresh(&mut f.ids);
-    f.put(InternetGateway {
-        id: gateway,
-        account: now.account,
-        region: now.region,
-        vpc: None,
-        tags: Tags::new(),
-    });
+    let gateway = f.run(C::CreateInternetGateway { tags: Tags::new() }).main().unwrap();
+    let egress = C::CreateEgressOnlyInternetGateway { vpc, client_token: None, tags: Tags::new() };
+    let egress = f.run(egress).main().unwrap();
     for key in [
         Key::Vpc(vpc),
         Key::Subnet(subnet),
@@ -44,7 +39,8 @@ fn every_kind_of_resource_has_tags() {
         Key::NetworkAcl(now.default_acl),
         Key::Eni(f.world.instance(instance).unwrap().eni),
         Key::Instance(instance),
-        Key::InternetGateway(gateway),
+        gateway,
+        egress,
         Key::DhcpOptions(now.dhcp_options),
     ] {
         f.run(create(key, &[("Name", "x")]));

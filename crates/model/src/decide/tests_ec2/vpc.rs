@@ -111,11 +111,9 @@ fn a_vpc_in_use_stays() {
     stays(&mut f);
     f.run(C::DeleteSubnet { subnet });
 
-    let id = IgwId::fresh(&mut f.ids);
-    let (account, region) = (ours().account, ours().region);
-    f.put(InternetGateway { id, account, region, vpc: Some(vpc), tags: Tags::new() });
+    let gateway = f.gateway(Some(vpc));
     stays(&mut f);
-    f.put(InternetGateway { id, account, region, vpc: None, tags: Tags::new() });
+    f.run(C::DetachInternetGateway { gateway, vpc });
 
     let asking = f.vpc_as(theirs(), "10.1.0.0/16");
     f.peering(asking, vpc, PeeringState::PendingAcceptance);

@@ -29,6 +29,7 @@ macro_rules! malformed {
 malformed! {
     AclAssociationId "InvalidAssociationID.Malformed";
     AclId "InvalidNetworkAclId.Malformed";
+    EgressGatewayId "InvalidEgressOnlyInternetGatewayId.Malformed";
     EniId "InvalidNetworkInterfaceId.Malformed";
     IgwId "InvalidInternetGatewayId.Malformed";
     InstanceId "InvalidInstanceID.Malformed";

@@ -3,8 +3,9 @@
 use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
-    DhcpOptions, Ec2Command, Eni, Instance, InternetGateway, NetworkAcl, Peering, RouteTable,
-    SecurityGroup, Subnet, SubnetReservation, TaggedResource, Tags, Timestamp, Vpc, World,
+    DhcpOptions, Ec2Command, EgressGateway, Eni, Instance, InternetGateway, NetworkAcl, Peering,
+    RouteTable, SecurityGroup, Subnet, SubnetReservation, TaggedResource, Tags, Timestamp, Vpc,
+    World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -51,6 +52,7 @@ fn resource(text: &str) -> Option<TaggedResource> {
     let resource = match prefix {
         "acl" => TaggedResource::NetworkAcl(text.parse().ok()?),
         "dopt" => TaggedResource::DhcpOptions(text.parse().ok()?),
+        "eigw" => TaggedResource::EgressGateway(text.parse().ok()?),
         "eni" => TaggedResource::Eni(text.parse().ok()?),
         "i" => TaggedResource::Instance(text.parse().ok()?),
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
@@ -118,6 +120,7 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
 fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     let mut found = Vec::new();
     add::<DhcpOptions>(&mut found, view, "dhcp-options");
+    add::<EgressGateway>(&mut found, view, "egress-only-internet-gateway");
     add::<Instance>(&mut found, view, "instance");
     add::<InternetGateway>(&mut found, view, "internet-gateway");
     add::<NetworkAcl>(&mut found, view, "network-acl");

@@ -72,3 +72,73 @@ fn attributes_of_subnets_and_their_reservations() {
     stage.show(alice(), &delete);
     transcript("subnet_attributes", &stage);
 }
+
+#[test]
+fn internet_gateways() {
+    let mut stage = Stage::new();
+    let (vpc, _) = stage.vpc(alice(), "10.100.0.0/16");
+    let (second, _) = stage.vpc(alice(), "10.101.0.0/16");
+    stage.show(
+        alice(),
+        "Action=CreateInternetGateway&TagSpecification.1.ResourceType=internet-gateway\
+         &TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=out",
+    );
+    let igw = stage.world.gateways().next().unwrap().id;
+    let other =
+        stage.get(alice(), "Action=CreateInternetGateway", "/internetGateway/internetGatewayId");
+    let on = |action: &str, igw: &dyn std::fmt::Display, vpc: &str| {
+        format!("Action={action}InternetGateway&InternetGatewayId={igw}&VpcId={vpc}")
+    };
+    stage.show(alice(), &on("Detach", &igw, &vpc));
+    stage.show(alice(), &on("Attach", &igw, &vpc));
+    stage.show(alice(), &on("Attach", &igw, &second));
+    stage.show(alice(), &on("Attach", &other, &vpc));
+    stage.show(bob(), &on("Attach", &igw, &vpc));
+    let table = stage.world.vpc(vpc.parse().unwrap()).unwrap().main_route_table;
+    let route = format!("RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&GatewayId");
+    stage.show(alice(), &format!("Action=CreateRoute&{route}={other}"));
+    stage.show(alice(), &format!("Action=CreateRoute&{route}={igw}"));
+    let routes = format!("Action=DescribeRouteTables&RouteTableId.1={table}");
+    stage.show(alice(), &routes);
+    stage.show(
+        alice(),
+        &format!(
+            "Action=DescribeInternetGateways&Filter.1.Name=attachment.vpc-id&Filter.1.Value.1={vpc}"
+        ),
+    );
+    stage.show(alice(), &format!("Action=DeleteInternetGateway&InternetGatewayId={igw}"));
+    stage.show(alice(), &on("Detach", &igw, &vpc));
+    assert_eq!(stage.get(alice(), &routes, "/routeTableSet/0/routeSet/1/state"), "blackhole");
+    stage.show(alice(), "Action=DescribeInternetGateways");
+    stage.show(alice(), &format!("Action=DeleteInternetGateway&InternetGatewayId={igw}"));
+    stage.show(alice(), &format!("Action=DescribeInternetGateways&InternetGatewayId.1={igw}"));
+    transcript("internet_gateways", &stage);
+}
+
+#[test]
+fn egress_only_internet_gateways() {
+    let mut stage = Stage::new();
+    let (vpc, _) = stage.vpc(alice(), "10.100.0.0/16");
+    let create = format!(
+        "Action=CreateEgressOnlyInternetGateway&VpcId={vpc}&ClientToken=once\
+         &TagSpecification.1.ResourceType=egress-only-internet-gateway\
+         &TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=out"
+    );
+    stage.show(alice(), &create);
+    stage.call(alice(), &create).unwrap();
+    assert_eq!(stage.world.egress_gateways().count(), 1);
+    let gateway = stage.world.egress_gateways().next().unwrap().id;
+    let describe = format!(
+        "Action=DescribeEgressOnlyInternetGateways&EgressOnlyInternetGatewayId.1={gateway}"
+    );
+    stage.show(alice(), &describe);
+    stage.show(bob(), &describe);
+    stage.show(alice(), "Action=DescribeTags");
+    stage.show(alice(), &format!("Action=DeleteVpc&VpcId={vpc}"));
+    let delete =
+        format!("Action=DeleteEgressOnlyInternetGateway&EgressOnlyInternetGatewayId={gateway}");
+    stage.show(bob(), &delete);
+    stage.show(alice(), &delete);
+    stage.show(alice(), &describe);
+    transcript("egress_only_internet_gateways", &stage);
+}
