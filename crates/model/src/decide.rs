@@ -8,6 +8,7 @@ mod addon;
 mod allocate;
 mod app;
 mod code;
+mod default_vpc;
 mod domain;
 mod due;
 mod dyno;

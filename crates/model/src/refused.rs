@@ -130,7 +130,15 @@ codes! {
     /// A block cannot be added.
     VpcCidrConflict => "InvalidVpc.Conflict", Invalid;
     /// Too many blocks.
-    VpcCidrLimit => "VpcCidrBlockLimitExceeded", Invalid;
+    VpcCidrLimit => "CidrLimitExceeded", Invalid;
+    /// A block is still needed.
+    CidrInUse => "InvalidCidrBlock.InUse", Conflict;
+    /// The region has a default VPC already.
+    DefaultVpcExists => "DefaultVpcAlreadyExists", Conflict;
+    /// The region has no default VPC.
+    DefaultVpcMissing => "DefaultVpcDoesNotExist", NotFound;
+    /// The zone has a default subnet already.
+    DefaultSubnetExists => "DefaultSubnetAlreadyExistsInAvailabilityZone", Conflict;
     /// No such association of a block.
     VpcCidrAssociationNotFound => "InvalidVpcCidrBlockAssociationID.NotFound", NotFound;
     /// No such subnet.

@@ -105,7 +105,7 @@ impl Stage {
 
     fn make_vpc(&mut self, block: &str) -> VpcId {
         let cidr = block.parse().unwrap();
-        let vpc = Ec2Command::CreateVpc { cidr, tags: Default::default() };
+        let vpc = Ec2Command::create_vpc(cidr, Default::default());
         match self.run(self.caller(), vpc) {
             Some(Key::Vpc(id)) => id,
             other => panic!("{other:?}"),
@@ -142,7 +142,7 @@ impl Stage {
     /// An instance in a VPC, in a new subnet with this block.
     pub(super) fn run_instance(&mut self, vpc: VpcId, block: &str) -> String {
         let (cidr, zone) = (block.parse().unwrap(), None);
-        let subnet = Ec2Command::CreateSubnet { vpc, cidr, zone, tags: Default::default() };
+        let subnet = Ec2Command::create_subnet(vpc, cidr, zone, Default::default());
         let Some(Key::Subnet(subnet)) = self.run(self.caller(), subnet) else { panic!("none") };
         let run = RunInstances {
             subnet: Some(subnet),

@@ -56,7 +56,7 @@ impl Lab {
         let tags = [("Name".to_owned(), name.to_owned())].into_iter().collect();
         let (vpc, cidr, zone) = (self.vpc, block.parse().unwrap(), None);
         let caller = self.stage.caller();
-        let create = Ec2Command::CreateSubnet { vpc, cidr, zone, tags };
+        let create = Ec2Command::create_subnet(vpc, cidr, zone, tags);
         match self.stage.run(caller, create) {
             Some(Key::Subnet(id)) => id,
             other => panic!("{other:?}"),

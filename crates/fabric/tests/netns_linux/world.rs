@@ -150,7 +150,7 @@ impl Maker {
     fn make_vpc(&mut self, block: &str) {
         let near = if self.dice.luck(60) { 2 } else { 3 };
         let Some(owner) = self.dice.pick(&self.customers[..near]) else { return };
-        let create = Ec2Command::CreateVpc { cidr: cidr(block), tags: Tags::default() };
+        let create = Ec2Command::create_vpc(cidr(block), Tags::default());
         let Some(Key::Vpc(vpc)) = self.run(owner, create) else { return };
         self.vpcs.push((vpc, owner));
         let made = self.world.vpc(vpc).unwrap();
@@ -166,7 +166,7 @@ impl Maker {
         }
         for block in blocks {
             let (zone, tags) = (None, Tags::default());
-            let create = Ec2Command::CreateSubnet { vpc, cidr: block, zone, tags };
+            let create = Ec2Command::create_subnet(vpc, block, zone, tags);
             let Some(Key::Subnet(subnet)) = self.run(owner, create) else { continue };
             self.subnets.push((subnet, vpc));
             self.run_instance(subnet, vpc, owner);

@@ -1,7 +1,9 @@
 //! What a command is about, whatever comes of it: for the audit, where a refusal and a removal
 //! name nothing themselves.
 
-use super::{Command, DynoSelection, Ec2Command, IdentityCommand, PlatformCommand, SystemCommand};
+use super::{
+    Command, DynoSelection, Ec2Command, IdentityCommand, NewSubnet, PlatformCommand, SystemCommand,
+};
 use crate::{Key, SettingsKey};
 
 impl Command {
@@ -75,14 +77,17 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
 fn ec2(command: &Ec2Command) -> Option<Key> {
     use Ec2Command as C;
     match command {
-        C::CreateVpc { .. }
+        C::CreateVpc(_)
+        | C::CreateDefaultVpc
+        | C::CreateDefaultSubnet { .. }
         | C::CreateInternetGateway { .. }
         | C::DisassociateVpcCidrBlock { .. }
         | C::DisassociateRouteTable { .. } => None,
         C::DeleteVpc { vpc }
         | C::ModifyVpcAttribute { vpc, .. }
+        | C::ModifyVpcTenancy { vpc }
         | C::AssociateVpcCidrBlock { vpc, .. }
-        | C::CreateSubnet { vpc, .. }
+        | C::CreateSubnet(NewSubnet { vpc, .. })
         | C::CreateRouteTable { vpc, .. }
         | C::CreateSecurityGroup { vpc, .. }
         | C::CreateNetworkAcl { vpc, .. }

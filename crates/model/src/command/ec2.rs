@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::resource::{
     AclEntry, ClientToken, Direction, GroupPeer, HostnameType, ReservationKind, RouteTo, Tags,
+    Tenancy,
 };
 use crate::{
     AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EgressGatewayId, EniId, IgwId,
@@ -15,12 +16,9 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum Ec2Command {
     /// `CreateVpc`.
-    CreateVpc {
-        /// The primary block.
-        cidr: Cidr,
-        /// Tags for the VPC.
-        tags: Tags,
-    },
+    CreateVpc(NewVpc),
+    /// `CreateDefaultVpc`.
+    CreateDefaultVpc,
     /// `DeleteVpc`.
     DeleteVpc {
         /// The VPC to delete.
@@ -32,6 +30,11 @@ pub enum Ec2Command {
         vpc: VpcId,
         /// The attribute and its new value.
         attribute: VpcAttribute,
+    },
+    /// `ModifyVpcTenancy`: back to hardware that others use, too.
+    ModifyVpcTenancy {
+        /// The VPC to modify.
+        vpc: VpcId,
     },
     /// `AssociateVpcCidrBlock`.
     AssociateVpcCidrBlock {
@@ -46,15 +49,11 @@ pub enum Ec2Command {
         association: VpcCidrAssociationId,
     },
     /// `CreateSubnet`.
-    CreateSubnet {
-        /// The VPC to make the subnet in.
-        vpc: VpcId,
-        /// The subnet's block.
-        cidr: Cidr,
-        /// The availability zone; the region's first one by default.
-        zone: Option<Zone>,
-        /// Tags for the subnet.
-        tags: Tags,
+    CreateSubnet(NewSubnet),
+    /// `CreateDefaultSubnet`.
+    CreateDefaultSubnet {
+        /// The availability zone that is to have a default subnet again.
+        zone: Zone,
     },
     /// `DeleteSubnet`.
     DeleteSubnet {
@@ -331,6 +330,42 @@ pub enum Ec2Command {
         /// at all remove every tag.
         tags: Vec<(String, Option<String>)>,
     },
+}
+
+impl Ec2Command {
+    /// A request for a VPC with nothing beyond its block and tags.
+    pub fn create_vpc(cidr: Cidr, tags: Tags) -> Self {
+        Self::CreateVpc(NewVpc { cidr, tenancy: Tenancy::default(), tags })
+    }
+
+    /// A request for a subnet with an IPv4 block alone.
+    pub fn create_subnet(vpc: VpcId, cidr: Cidr, zone: Option<Zone>, tags: Tags) -> Self {
+        Self::CreateSubnet(NewSubnet { vpc, cidr, zone, tags })
+    }
+}
+
+/// `CreateVpc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVpc {
+    /// The primary block.
+    pub cidr: Cidr,
+    /// On whose hardware instances are to run.
+    pub tenancy: Tenancy,
+    /// Tags for the VPC.
+    pub tags: Tags,
+}
+
+/// `CreateSubnet`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSubnet {
+    /// The VPC to make the subnet in.
+    pub vpc: VpcId,
+    /// The subnet's block.
+    pub cidr: Cidr,
+    /// The availability zone; the region's first one by default.
+    pub zone: Option<Zone>,
+    /// Tags for the subnet.
+    pub tags: Tags,
 }
 
 /// What can carry tags.

@@ -8,18 +8,19 @@ impl Decision<'_> {
     pub(super) fn ec2(&mut self, scope: Scope, command: &Ec2Command) -> Outcome {
         use Ec2Command as C;
         match command {
-            C::CreateVpc { cidr, tags } => self.create_vpc(scope, *cidr, tags),
+            C::CreateVpc(new) => self.create_vpc(scope, new),
+            C::CreateDefaultVpc => self.create_default_vpc(scope),
             C::DeleteVpc { vpc } => self.delete_vpc(scope, *vpc),
             C::ModifyVpcAttribute { vpc, attribute } => {
                 self.modify_vpc_attribute(scope, *vpc, *attribute)
             }
+            C::ModifyVpcTenancy { vpc } => self.modify_vpc_tenancy(scope, *vpc),
             C::AssociateVpcCidrBlock { vpc, cidr } => self.associate_cidr(scope, *vpc, *cidr),
             C::DisassociateVpcCidrBlock { association } => {
                 self.disassociate_cidr(scope, *association)
             }
-            C::CreateSubnet { vpc, cidr, zone, tags } => {
-                self.create_subnet(scope, *vpc, *cidr, *zone, tags)
-            }
+            C::CreateSubnet(new) => self.create_subnet(scope, new),
+            C::CreateDefaultSubnet { zone } => self.create_default_subnet(scope, *zone),
             C::DeleteSubnet { subnet } => self.delete_subnet(scope, *subnet),
             C::ModifySubnetAttribute { subnet, attribute } => {
                 self.modify_subnet_attribute(scope, *subnet, *attribute)

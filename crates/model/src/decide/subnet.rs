@@ -3,32 +3,24 @@
 use std::net::Ipv4Addr;
 
 use super::{Decision, Outcome, refuse};
-use crate::command::{Reply, SubnetAttribute};
+use crate::command::{NewSubnet, Reply, SubnetAttribute};
 use crate::intent::MacAddr;
 use crate::resource::*;
 use crate::{
     AclAssociationId, Cidr, Code, EniAttachmentId, EniId, Key, Kind, PrefixedId, Refused, Scope,
-    SecurityGroupId, SubnetId, VpcId, WorkloadId, Zone,
+    SecurityGroupId, SubnetId, WorkloadId, Zone,
 };
 
 /// EC2's quota of subnets per VPC.
 const MAX_SUBNETS: usize = 200;
 
 impl Decision<'_> {
-    pub(super) fn create_subnet(
-        &mut self,
-        scope: Scope,
-        vpc: VpcId,
-        cidr: Cidr,
-        zone: Option<Zone>,
-        tags: &Tags,
-    ) -> Outcome {
-        let vpc = self.editable_vpc(scope, vpc)?;
-        super::tag::check_tags(tags)?;
-        let zone = zone.unwrap_or_else(|| scope.region.zone(0));
-        if zone.region() != scope.region {
-            return refuse(Code::InvalidParameterValue, elsewhere(scope, zone));
-        }
+    pub(super) fn create_subnet(&mut self, scope: Scope, new: &NewSubnet) -> Outcome {
+        let vpc = self.editable_vpc(scope, new.vpc)?;
+        let cidr = new.cidr;
+        super::tag::check_tags(&new.tags)?;
+        let zone = new.zone.unwrap_or_else(|| scope.region.zone(0));
+        check_zone(scope, zone)?;
         if !Vpc::BLOCK_SIZES.contains(&cidr.prefix_len()) || !vpc.blocks().any(|b| b.covers(cidr)) {
             return refuse(Code::SubnetRange, format_args!("The CIDR '{cidr}' is invalid."));
         }
@@ -44,7 +36,7 @@ impl Decision<'_> {
                 format_args!("The maximum number of subnets has been reached: {MAX_SUBNETS}"),
             );
         }
-        let subnet = self.make_subnet(&vpc, cidr, zone, false, tags.clone());
+        let subnet = self.make_subnet(&vpc, cidr, zone, false, new.tags.clone());
         Ok(Key::Subnet(subnet.id).into())
     }
 
@@ -211,11 +203,18 @@ fn mac_of(id: EniId) -> MacAddr {
     MacAddr([0x02, a, b, c, d, e])
 }
 
-fn elsewhere(scope: Scope, zone: Zone) -> String {
+/// Whether a zone is one of the region's.
+pub(super) fn check_zone(scope: Scope, zone: Zone) -> Result<(), Refused> {
+    if zone.region() == scope.region {
+        return Ok(());
+    }
     let zones: Vec<String> = scope.region.zones().map(|zone| zone.to_string()).collect();
-    format!(
-        "Value ({zone}) for parameter availabilityZone is invalid. Subnets can currently only be \
-         created in the following availability zones: {}.",
-        zones.join(", ")
+    refuse(
+        Code::InvalidParameterValue,
+        format_args!(
+            "Value ({zone}) for parameter availabilityZone is invalid. Subnets can currently only \
+             be created in the following availability zones: {}.",
+            zones.join(", ")
+        ),
     )
 }

@@ -1,6 +1,7 @@
 //! Tests of the rules of EC2's side: what each refuses, and what nothing may ever break.
 
 mod acl;
+mod default_vpc;
 mod fixture;
 mod gateway;
 mod group;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Decision, Outcome, refuse};
-use crate::command::{Reply, VpcAttribute};
+use crate::command::{NewVpc, Reply, VpcAttribute};
 use crate::resource::*;
 use crate::{
     AccountId, AclId, Cidr, Code, DhcpOptionsId, Key, Kind, Part, PrefixedId, Refused,
@@ -15,10 +15,13 @@ use crate::{
 const SERVICES: Cidr = Cidr::new(198, 19, 0, 0, 16);
 
 impl Decision<'_> {
-    pub(super) fn create_vpc(&mut self, scope: Scope, cidr: Cidr, tags: &Tags) -> Outcome {
-        check_block(cidr)?;
-        super::tag::check_tags(tags)?;
-        let vpc = self.make_vpc(scope, cidr, None, false, tags.clone());
+    pub(super) fn create_vpc(&mut self, scope: Scope, new: &NewVpc) -> Outcome {
+        check_block(new.cidr)?;
+        super::tag::check_tags(&new.tags)?;
+        let vpc = self.make_vpc(scope, new.cidr, None, false, new.tags.clone());
+        if new.tenancy != vpc.tenancy {
+            self.put(Vpc { tenancy: new.tenancy, ..vpc.clone() });
+        }
         Ok(Key::Vpc(vpc.id).into())
     }
 
@@ -47,6 +50,7 @@ impl Decision<'_> {
             main_association: RouteTableAssociationId::fresh(self.ids),
             default_acl: AclId::fresh(self.ids),
             default_group: SecurityGroupId::fresh(self.ids),
+            tenancy: Tenancy::default(),
             role,
             tags,
             created: self.now,
@@ -181,6 +185,15 @@ impl Decision<'_> {
             VpcAttribute::DnsHostnames(on) => vpc.dns_hostnames = on,
             VpcAttribute::UsageMetrics(on) => vpc.usage_metrics = on,
         }
+        if vpc != *old {
+            self.put(vpc);
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn modify_vpc_tenancy(&mut self, scope: Scope, id: VpcId) -> Outcome {
+        let old = self.editable_vpc(scope, id)?;
+        let vpc = Vpc { tenancy: Tenancy::Default, ..Vpc::clone(&old) };
         if vpc != *old {
             self.put(vpc);
         }
@@ -342,7 +355,7 @@ impl Decision<'_> {
         let cidr = vpc.cidrs.remove(at).cidr;
         if self.world.subnets_in(Key::Vpc(id)).any(|subnet| cidr.covers(subnet.cidr)) {
             return refuse(
-                Code::DependencyViolation,
+                Code::CidrInUse,
                 format_args!("The vpc {id} currently has a subnet within CIDR block {cidr}"),
             );
         }

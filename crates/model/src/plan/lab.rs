@@ -58,6 +58,7 @@ pub(crate) fn vpc(n: u128, role: Option<VpcRole>, cidrs: &[&str]) -> Vpc {
         main_association: id(n),
         default_acl: id(n),
         default_group: id(n),
+        tenancy: Default::default(),
         role,
         created: now(),
         tags: Tags::new(),

@@ -73,10 +73,10 @@ impl Journey {
     /// A customer's VPC with an instance.
     fn customers(&mut self) -> (VpcId, Endpoint) {
         let customer = self.customer;
-        let create = Ec2Command::CreateVpc { cidr: cidr("10.2.0.0/16"), tags: Tags::new() };
+        let create = Ec2Command::create_vpc(cidr("10.2.0.0/16"), Tags::new());
         let Some(Key::Vpc(vpc)) = self.run(customer, create) else { panic!() };
         let (block, zone) = (cidr("10.2.1.0/24"), None);
-        let create = Ec2Command::CreateSubnet { vpc, cidr: block, zone, tags: Tags::new() };
+        let create = Ec2Command::create_subnet(vpc, block, zone, Tags::new());
         let Some(Key::Subnet(subnet)) = self.run(customer, create) else { panic!() };
         let run = RunInstances {
             subnet: Some(subnet),

@@ -40,6 +40,9 @@ pub struct Vpc {
     pub default_acl: AclId,
     /// The group of interfaces that name none.
     pub default_group: SecurityGroupId,
+    /// On whose hardware instances are to run; kept for clients that read it back.
+    #[serde(default)]
+    pub tenancy: Tenancy,
     /// The VPC's role in a space; `None` for a customer's VPC.
     pub role: Option<VpcRole>,
     /// The tags that the owner put on the VPC.
@@ -56,6 +59,32 @@ pub struct VpcCidr {
     pub id: VpcCidrAssociationId,
     /// The block of addresses.
     pub cidr: Cidr,
+}
+
+/// On whose hardware the instances of a VPC are to run. All share this machine's, whatever it says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tenancy {
+    /// On hardware that others use, too.
+    #[default]
+    Default,
+    /// On hardware that nobody else uses.
+    Dedicated,
+}
+
+impl Tenancy {
+    /// EC2's word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Dedicated => "dedicated",
+        }
+    }
+
+    /// Finds it by EC2's word.
+    pub fn find(name: &str) -> Option<Self> {
+        [Self::Default, Self::Dedicated].into_iter().find(|tenancy| tenancy.name() == name)
+    }
 }
 
 /// The role of a platform's VPC.

@@ -5,7 +5,9 @@
 //! before and after it. What is allowed is decided by [`World::decide`], not here.
 
 mod acl;
+mod block_public_access;
 mod catalog;
+mod classic_link;
 mod describe;
 mod dhcp_options;
 mod egress_gateway;
@@ -133,9 +135,12 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AcceptVpcPeeringConnection => write(peering::accept, peering::accepted);
     Ec2 AssociateRouteTable => write(route_input::associate, route::associated);
     Ec2 AssociateVpcCidrBlock => write(vpc::associate_cidr, vpc::cidr_associated);
+    Ec2 AttachClassicLinkVpc => Action::Read(classic_link::retired);
     Ec2 AttachInternetGateway => write(gateway::attach, done);
     Ec2 AuthorizeSecurityGroupEgress => write(permission::authorize_egress, rule::authorized);
     Ec2 AuthorizeSecurityGroupIngress => write(permission::authorize_ingress, rule::authorized);
+    Ec2 CreateDefaultSubnet => write(subnet::create_default, subnet::created);
+    Ec2 CreateDefaultVpc => write(vpc::create_default, vpc::created);
     Ec2 CreateEgressOnlyInternetGateway => write(egress_gateway::create, egress_gateway::created);
     Ec2 CreateInternetGateway => write(gateway::create, gateway::created);
     Ec2 CreateNetworkAcl => write(acl::create, acl::created);
@@ -177,11 +182,20 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeSubnets => Action::Read(describe::describe::<model::Subnet>);
     Ec2 DescribeTags => Action::Read(tag::describe);
     Ec2 DescribeVpcAttribute => Action::Read(vpc::describe_attribute);
+    Ec2 DescribeVpcBlockPublicAccessExclusions => Action::Read(block_public_access::exclusions);
+    Ec2 DescribeVpcBlockPublicAccessOptions => Action::Read(block_public_access::options);
+    Ec2 DescribeVpcClassicLink => Action::Read(classic_link::vpcs);
+    Ec2 DescribeVpcClassicLinkDnsSupport => Action::Read(classic_link::dns_support);
     Ec2 DescribeVpcPeeringConnections => Action::Read(describe::describe::<model::Peering>);
     Ec2 DescribeVpcs => Action::Read(describe::describe::<model::Vpc>);
+    Ec2 DetachClassicLinkVpc => Action::Read(classic_link::retired);
     Ec2 DetachInternetGateway => write(gateway::detach, done);
+    Ec2 DisableVpcClassicLink => Action::Read(classic_link::retired);
+    Ec2 DisableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
     Ec2 DisassociateRouteTable => write(route_input::disassociate, done);
     Ec2 DisassociateVpcCidrBlock => write(vpc::disassociate_cidr, vpc::cidr_disassociated);
+    Ec2 EnableVpcClassicLink => Action::Read(classic_link::retired);
+    Ec2 EnableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
     Sts GetCallerIdentity => Action::Read(identity::caller);
     Ec2 GetConsoleOutput => Action::Read(instance::console);
     Ec2 GetSubnetCidrReservations => Action::Read(subnet_reservation::get);
@@ -190,6 +204,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 ModifySubnetAttribute => write(subnet::modify_attribute, done);
     Ec2 ModifyVpcAttribute => write(vpc::modify_attribute, done);
     Ec2 ModifyVpcPeeringConnectionOptions => write(peering::modify, peering::modified);
+    Ec2 ModifyVpcTenancy => write(vpc::modify_tenancy, done);
     Ec2 RejectVpcPeeringConnection => write(peering::reject, done);
     Ec2 ReplaceNetworkAclAssociation => write(acl::replace_association, acl::associated);
     Ec2 ReplaceNetworkAclEntry => write(acl::replace_entry, done);

@@ -167,6 +167,7 @@ impl Fixture {
             main_association: id(n),
             default_acl: id(n),
             default_group: id(n),
+            tenancy: Default::default(),
             role: None,
             tags: Tags::new(),
             created: NOW,

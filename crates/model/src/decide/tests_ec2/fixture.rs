@@ -95,7 +95,7 @@ impl Fixture {
     }
 
     pub(super) fn vpc_as(&mut self, scope: Scope, block: &str) -> VpcId {
-        let create = Ec2Command::CreateVpc { cidr: cidr(block), tags: Tags::new() };
+        let create = Ec2Command::create_vpc(cidr(block), Tags::new());
         match self.run_as(scope, create).main() {
             Some(Key::Vpc(id)) => id,
             other => panic!("{other:?}"),
@@ -111,8 +111,7 @@ impl Fixture {
     }
 
     pub(super) fn subnet_as(&mut self, scope: Scope, vpc: VpcId, block: &str) -> SubnetId {
-        let create =
-            Ec2Command::CreateSubnet { vpc, cidr: cidr(block), zone: None, tags: Tags::new() };
+        let create = Ec2Command::create_subnet(vpc, cidr(block), None, Tags::new());
         match self.run_as(scope, create).main() {
             Some(Key::Subnet(id)) => id,
             other => panic!("{other:?}"),

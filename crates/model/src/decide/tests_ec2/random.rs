@@ -183,7 +183,7 @@ impl Player<'_> {
     pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
         match self.dice[0] % 44 {
-            0..=1 => C::CreateVpc { cidr: self.block(1), tags: self.tags(2) },
+            0..=1 => C::create_vpc(self.block(1), self.tags(2)),
             2 => C::DeleteVpc { vpc: self.vpc(1) },
             3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
             5 => C::AssociateVpcCidrBlock { vpc: self.vpc(1), cidr: self.block(2) },
@@ -191,7 +191,7 @@ impl Player<'_> {
             7..=9 => {
                 let vpc = self.vpc(1);
                 let cidr = self.part(self.block_of(vpc, 2), 3);
-                C::CreateSubnet { vpc, cidr, zone: None, tags: self.tags(4) }
+                C::create_subnet(vpc, cidr, None, self.tags(4))
             }
             10 => C::DeleteSubnet { subnet: self.subnet(1) },
             11..=17 => self.route_command(),
@@ -230,7 +230,13 @@ impl Player<'_> {
         use Ec2Command as C;
         let subnet = self.subnet(1);
         let on = self.flag(3);
-        match self.dice[5] % 8 {
+        match self.dice[5] % 11 {
+            8 => C::CreateDefaultVpc,
+            9 => {
+                let region = self.scope.region;
+                C::CreateDefaultSubnet { zone: region.zone(usize::from(self.dice[2] % 3)) }
+            }
+            10 => C::ModifyVpcTenancy { vpc: self.vpc(1) },
             0 => {
                 let all = self.world.subnet_reservations().map(|r| r.id);
                 let reservation = self.pick(2, all).unwrap_or(SubnetReservationId::MIN);

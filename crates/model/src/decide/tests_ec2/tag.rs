@@ -79,7 +79,7 @@ fn tags_have_limits() {
     assert_eq!(f.refused(none), Code::MissingParameter);
     let mut all = fifty;
     all.push(("one-more", "v"));
-    let create = C::CreateVpc { cidr: cidr("10.3.0.0/16"), tags: tags(&all) };
+    let create = C::create_vpc(cidr("10.3.0.0/16"), tags(&all));
     assert_eq!(f.refused(create), Code::TagLimitExceeded);
 }
 

@@ -109,6 +109,7 @@ impl Bench {
             main_association: RouteTableAssociationId::fresh(ids),
             default_acl: AclId::fresh(ids),
             default_group: SecurityGroupId::fresh(ids),
+            tenancy: Default::default(),
             role: None,
             tags: Tags::default(),
             created: Timestamp::default(),

@@ -2,8 +2,8 @@
 
 use aws::xml::Xml;
 use model::{
-    Ec2Command, HostnameType, Key, Reply, Subnet, SubnetAttribute, SubnetId, Tags, Timestamp,
-    World, Zone,
+    Ec2Command, HostnameType, Key, NewSubnet, Reply, Subnet, SubnetAttribute, SubnetId, Tags,
+    Timestamp, World, Zone,
 };
 
 use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
@@ -116,12 +116,12 @@ pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2
     if params.bool("Ipv6Native")? == Some(true) {
         not_offered(params, &["Ipv6Native"], "only IPv4 is offered.")?;
     }
-    Ok(Ec2Command::CreateSubnet {
+    Ok(Ec2Command::CreateSubnet(NewSubnet {
         vpc: id(params, "VpcId")?,
         cidr: cidr(params, "CidrBlock")?,
         zone: zone(request)?,
         tags: input::tag_specifications(params, "subnet", &[])?,
-    })
+    }))
 }
 
 fn zone(request: &Request<'_>) -> Result<Option<Zone>, Ec2Error> {
@@ -140,6 +140,16 @@ fn zone(request: &Request<'_>) -> Result<Option<Zone>, Ec2Error> {
         ));
     }
     Ok(by_name.or(by_id))
+}
+
+/// `CreateDefaultSubnet`. Its answer is that of `CreateSubnet`.
+pub(super) fn create_default(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    if request.params.bool("Ipv6Native")? == Some(true) {
+        not_offered(request.params, &["Ipv6Native"], "a default subnet has an IPv4 block.")?;
+    }
+    let zone = zone(request)?
+        .ok_or_else(|| input::missing_one_of("availabilityZone or availabilityZoneId"))?;
+    Ok(Ec2Command::CreateDefaultSubnet { zone })
 }
 
 /// The answer to `CreateSubnet`.

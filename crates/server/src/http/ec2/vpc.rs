@@ -2,7 +2,7 @@
 
 use aws::xml::Xml;
 use model::{
-    Cidr, Ec2Command, Key, Reply, Tags, Timestamp, Vpc, VpcAttribute, VpcCidr,
+    Cidr, Ec2Command, Key, NewVpc, Reply, Tags, Tenancy, Timestamp, Vpc, VpcAttribute, VpcCidr,
     VpcCidrAssociationId, VpcId, World,
 };
 
@@ -91,7 +91,7 @@ fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
         write_block(*block, "associated", x);
     });
     x.el("dhcpOptionsId", vpc.dhcp_options);
-    x.el("instanceTenancy", "default");
+    x.el("instanceTenancy", vpc.tenancy.name());
     x.el("isDefault", vpc.is_default);
     x.nest("blockPublicAccessStates", |x| x.el("internetGatewayBlockMode", "off"));
     write_tags(x, Some(&vpc.tags));
@@ -107,13 +107,14 @@ fn write_block(block: VpcCidr, state: &str, x: &mut Xml) {
 pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
     block_of_request(request)?;
-    // Other tenancies are about hardware, which Causeway does not manage.
-    if let Some(tenancy) = params.get("InstanceTenancy").filter(|t| *t != "default") {
-        let why = "Only the tenancy 'default' is offered.";
-        return Err(params.invalid("InstanceTenancy", tenancy, why).into());
-    }
+    let tenancy = match params.get("InstanceTenancy").filter(|name| !name.is_empty()) {
+        None => Tenancy::default(),
+        Some(name) => Tenancy::find(name).ok_or_else(|| {
+            params.invalid("InstanceTenancy", name, "Expecting default or dedicated.")
+        })?,
+    };
     let tags = input::tag_specifications(params, "vpc", &[])?;
-    Ok(Ec2Command::CreateVpc { cidr: cidr(params, "CidrBlock")?, tags })
+    Ok(Ec2Command::CreateVpc(NewVpc { cidr: cidr(params, "CidrBlock")?, tenancy, tags }))
 }
 
 /// The CIDR block that a request names. IPv6 is refused.
@@ -161,6 +162,27 @@ pub(super) fn modify_attribute(_: &World, request: &Request<'_>) -> Result<Ec2Co
             "Fields for multiple attribute types specified; one can be changed at a time",
         )),
     }
+}
+
+/// `ModifyVpcTenancy`.
+pub(super) fn modify_tenancy(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    let vpc = id(params, "VpcId")?;
+    match params.required("InstanceTenancy")? {
+        "default" => Ok(Ec2Command::ModifyVpcTenancy { vpc }),
+        other => {
+            let other: String = other.chars().take(64).collect();
+            Err(Ec2Error::new(
+                "UnsupportedTenancy",
+                format_args!("The tenancy value {other} is not supported."),
+            ))
+        }
+    }
+}
+
+/// `CreateDefaultVpc`. Its answer is that of `CreateVpc`.
+pub(super) fn create_default(_: &World, _: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    Ok(Ec2Command::CreateDefaultVpc)
 }
 
 /// `DescribeVpcAttribute`.

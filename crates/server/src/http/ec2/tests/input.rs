@@ -99,7 +99,7 @@ fn requests_that_make_no_sense() {
         ("Action=CreateVpc&CidrBlock=10.0.0.0".to_owned(), "InvalidParameterValue"),
         ("Action=CreateVpc&CidrBlock=10.0.0.0/16&Colour=red".to_owned(), "UnknownParameter"),
         (
-            "Action=CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=dedicated".to_owned(),
+            "Action=CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=host".to_owned(),
             "InvalidParameterValue",
         ),
         (

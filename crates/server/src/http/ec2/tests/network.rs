@@ -142,3 +142,36 @@ fn egress_only_internet_gateways() {
     stage.show(alice(), &describe);
     transcript("egress_only_internet_gateways", &stage);
 }
+
+#[test]
+fn default_vpcs_and_what_is_asked_of_vpcs_besides() {
+    let mut stage = Stage::new();
+    stage.show(alice(), "Action=CreateDefaultSubnet&AvailabilityZone=us-east-1b");
+    stage.show(alice(), "Action=CreateDefaultVpc");
+    stage.show(alice(), "Action=CreateDefaultVpc");
+    stage.show(alice(), "Action=CreateDefaultSubnet&AvailabilityZone=us-east-1b");
+    stage.show(alice(), "Action=CreateDefaultSubnet");
+    let described =
+        "Action=DescribeSubnets&Filter.1.Name=availability-zone&Filter.1.Value.1=us-east-1b";
+    let subnet = stage.get(alice(), described, "/subnetSet/0/subnetId");
+    stage.call(alice(), &format!("Action=DeleteSubnet&SubnetId={subnet}")).unwrap();
+    stage.show(alice(), "Action=CreateDefaultSubnet&AvailabilityZoneId=use1-az2");
+    let create = "Action=CreateVpc&CidrBlock=10.9.0.0/16&InstanceTenancy=dedicated";
+    let vpc = stage.get(alice(), create, "/vpc/vpcId");
+    let modify = format!("Action=ModifyVpcTenancy&VpcId={vpc}&InstanceTenancy=");
+    stage.show(alice(), &format!("{modify}dedicated"));
+    stage.show(alice(), &format!("{modify}default"));
+    for form in [
+        "Action=DescribeVpcBlockPublicAccessOptions",
+        "Action=DescribeVpcBlockPublicAccessExclusions",
+        "Action=DescribeVpcBlockPublicAccessExclusions&ExclusionId.1=vpcbpa-exclude-1",
+        "Action=DescribeVpcClassicLink&Filter.1.Name=is-classic-link-enabled&Filter.1.Value.1=true",
+        &format!("Action=DescribeVpcClassicLink&VpcId.1={vpc}"),
+        &format!("Action=DescribeVpcClassicLinkDnsSupport&VpcIds.1={vpc}"),
+        &format!("Action=EnableVpcClassicLink&VpcId={vpc}"),
+    ] {
+        stage.show(alice(), form);
+    }
+    stage.show(bob(), &format!("Action=DescribeVpcClassicLink&VpcId.1={vpc}"));
+    transcript("default_vpcs", &stage);
+}
