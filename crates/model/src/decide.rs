@@ -9,6 +9,7 @@ mod allocate;
 mod app;
 mod code;
 mod default_vpc;
+mod dhcp_options;
 mod domain;
 mod due;
 mod dyno;

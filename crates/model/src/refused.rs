@@ -173,6 +173,8 @@ codes! {
     GatewayNotAttached => "Gateway.NotAttached", Invalid;
     /// No such egress-only internet gateway.
     EgressGatewayNotFound => "InvalidGatewayID.NotFound", NotFound;
+    /// No such DHCP option set.
+    DhcpOptionsNotFound => "InvalidDhcpOptionID.NotFound", NotFound;
     /// No such security group.
     GroupNotFound => "InvalidGroup.NotFound", NotFound;
     /// There is a group of that name already.

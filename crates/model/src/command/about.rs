@@ -81,6 +81,7 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::CreateDefaultVpc
         | C::CreateDefaultSubnet { .. }
         | C::CreateInternetGateway { .. }
+        | C::CreateDhcpOptions { .. }
         | C::DisassociateVpcCidrBlock { .. }
         | C::DisassociateRouteTable { .. } => None,
         C::DeleteVpc { vpc }
@@ -91,8 +92,10 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::CreateRouteTable { vpc, .. }
         | C::CreateSecurityGroup { vpc, .. }
         | C::CreateNetworkAcl { vpc, .. }
+        | C::AssociateDhcpOptions { vpc, .. }
         | C::CreateEgressOnlyInternetGateway { vpc, .. }
         | C::CreatePeering { vpc, .. } => Some(Key::Vpc(*vpc)),
+        C::DeleteDhcpOptions { options } => Some(Key::DhcpOptions(*options)),
         C::AttachInternetGateway { gateway, .. }
         | C::DetachInternetGateway { gateway, .. }
         | C::DeleteInternetGateway { gateway } => Some(Key::InternetGateway(*gateway)),

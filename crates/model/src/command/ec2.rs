@@ -1,5 +1,6 @@
 //! Commands of the VPC's side, one for each action of EC2 that changes something.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::resource::{
@@ -180,6 +181,25 @@ pub enum Ec2Command {
     DeleteEgressOnlyInternetGateway {
         /// The gateway to delete.
         gateway: EgressGatewayId,
+    },
+    /// `CreateDhcpOptions`.
+    CreateDhcpOptions {
+        /// The values of each option, by the option's name.
+        options: BTreeMap<String, Vec<String>>,
+        /// Tags for the option set.
+        tags: Tags,
+    },
+    /// `DeleteDhcpOptions`.
+    DeleteDhcpOptions {
+        /// The option set to delete.
+        options: DhcpOptionsId,
+    },
+    /// `AssociateDhcpOptions`.
+    AssociateDhcpOptions {
+        /// The VPC whose instances get the options.
+        vpc: VpcId,
+        /// The option set; `None` takes the VPC's away.
+        options: Option<DhcpOptionsId>,
     },
     /// `CreateSecurityGroup`.
     CreateSecurityGroup {

@@ -63,6 +63,13 @@ impl Decision<'_> {
             C::DeleteEgressOnlyInternetGateway { gateway } => {
                 self.delete_egress_gateway(scope, *gateway)
             }
+            C::CreateDhcpOptions { options, tags } => {
+                self.create_dhcp_options(scope, options, tags)
+            }
+            C::DeleteDhcpOptions { options } => self.delete_dhcp_options(scope, *options),
+            C::AssociateDhcpOptions { vpc, options } => {
+                self.associate_dhcp_options(scope, *vpc, *options)
+            }
             C::CreateSecurityGroup { vpc, name, description, tags } => {
                 self.create_group(scope, *vpc, name, description, tags)
             }

@@ -2,6 +2,7 @@
 
 mod acl;
 mod default_vpc;
+mod dhcp_options;
 mod fixture;
 mod gateway;
 mod group;

@@ -1,14 +1,12 @@
 //! Rules of VPCs and their blocks (`ec2.md` §1.3, §1.4).
 
-use std::collections::BTreeMap;
-
 use super::{Decision, Outcome, refuse};
 use crate::command::{NewVpc, Reply, VpcAttribute};
 use crate::resource::*;
 use crate::{
-    AccountId, AclId, Cidr, Code, DhcpOptionsId, Key, Kind, Part, PrefixedId, Refused,
-    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SmallMap,
-    Traffic, VpcCidrAssociationId, VpcId, names,
+    AccountId, AclId, Cidr, Code, Key, Kind, Part, PrefixedId, Refused, RouteTableAssociationId,
+    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SmallMap, Traffic,
+    VpcCidrAssociationId, VpcId,
 };
 
 /// EC2 keeps this for its own services.
@@ -45,7 +43,7 @@ impl Decision<'_> {
             dns_hostnames: is_default,
             usage_metrics: false,
             is_default,
-            dhcp_options: self.dhcp_options(scope),
+            dhcp_options: Some(self.default_dhcp_options(scope)),
             main_route_table: RouteTableId::fresh(self.ids),
             main_association: RouteTableAssociationId::fresh(self.ids),
             default_acl: AclId::fresh(self.ids),
@@ -68,30 +66,6 @@ impl Decision<'_> {
         let group = self.default_group(&vpc);
         self.put(group);
         vpc
-    }
-
-    /// The DHCP options of an account in a region; there is one set for all of its VPCs.
-    fn dhcp_options(&mut self, scope: Scope) -> DhcpOptionsId {
-        let known = self
-            .world
-            .dhcp_option_sets_of(Key::Account(scope.account))
-            .find(|set| set.region == scope.region);
-        if let Some(set) = known {
-            return set.id;
-        }
-        let domain = names::private_zone(scope.region);
-        let id = DhcpOptionsId::fresh(self.ids);
-        self.put(DhcpOptions {
-            id,
-            account: scope.account,
-            region: scope.region,
-            options: BTreeMap::from([
-                ("domain-name".to_owned(), vec![domain]),
-                ("domain-name-servers".to_owned(), vec!["AmazonProvidedDNS".to_owned()]),
-            ]),
-            tags: Tags::new(),
-        });
-        id
     }
 
     fn default_group(&mut self, vpc: &Vpc) -> SecurityGroup {

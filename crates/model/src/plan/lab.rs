@@ -53,7 +53,7 @@ pub(crate) fn vpc(n: u128, role: Option<VpcRole>, cidrs: &[&str]) -> Vpc {
         dns_hostnames: false,
         usage_metrics: false,
         is_default: false,
-        dhcp_options: id(1),
+        dhcp_options: Some(id(1)),
         main_route_table: id(n),
         main_association: id(n),
         default_acl: id(n),

@@ -30,8 +30,8 @@ pub struct Vpc {
     pub usage_metrics: bool,
     /// Whether it is the region's default VPC of its account.
     pub is_default: bool,
-    /// The VPC's DHCP option set.
-    pub dhcp_options: DhcpOptionsId,
+    /// The VPC's DHCP option set; `None` where it was taken away, so that nothing is handed out.
+    pub dhcp_options: Option<DhcpOptionsId>,
     /// The route table of subnets that have none of their own.
     pub main_route_table: RouteTableId,
     /// The association of the main route table with the VPC.
@@ -146,7 +146,9 @@ impl Resource for Vpc {
 
     fn mentions(&self, each: &mut dyn FnMut(Key)) {
         each(Key::Account(self.account));
-        each(Key::DhcpOptions(self.dhcp_options));
+        if let Some(options) = self.dhcp_options {
+            each(Key::DhcpOptions(options));
+        }
     }
 
     fn parts(&self, each: &mut dyn FnMut(Part)) {

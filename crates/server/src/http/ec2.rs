@@ -133,6 +133,7 @@ macro_rules! actions {
 /// Every action, by name.
 static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AcceptVpcPeeringConnection => write(peering::accept, peering::accepted);
+    Ec2 AssociateDhcpOptions => write(dhcp_options::associate, done);
     Ec2 AssociateRouteTable => write(route_input::associate, route::associated);
     Ec2 AssociateVpcCidrBlock => write(vpc::associate_cidr, vpc::cidr_associated);
     Ec2 AttachClassicLinkVpc => Action::Read(classic_link::retired);
@@ -141,6 +142,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AuthorizeSecurityGroupIngress => write(permission::authorize_ingress, rule::authorized);
     Ec2 CreateDefaultSubnet => write(subnet::create_default, subnet::created);
     Ec2 CreateDefaultVpc => write(vpc::create_default, vpc::created);
+    Ec2 CreateDhcpOptions => write(dhcp_options::create, dhcp_options::created);
     Ec2 CreateEgressOnlyInternetGateway => write(egress_gateway::create, egress_gateway::created);
     Ec2 CreateInternetGateway => write(gateway::create, gateway::created);
     Ec2 CreateNetworkAcl => write(acl::create, acl::created);
@@ -153,6 +155,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateTags => write(tag::create, done);
     Ec2 CreateVpc => write(vpc::create, vpc::created);
     Ec2 CreateVpcPeeringConnection => write(peering::create, peering::created);
+    Ec2 DeleteDhcpOptions => write(dhcp_options::delete, done);
     Ec2 DeleteEgressOnlyInternetGateway => write(egress_gateway::delete, egress_gateway::deleted);
     Ec2 DeleteInternetGateway => write(gateway::delete, done);
     Ec2 DeleteNetworkAcl => write(acl::delete, done);

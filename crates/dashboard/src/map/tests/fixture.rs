@@ -162,7 +162,7 @@ impl Fixture {
             dns_hostnames: false,
             usage_metrics: false,
             is_default: false,
-            dhcp_options: id(1),
+            dhcp_options: Some(id(1)),
             main_route_table: id(n),
             main_association: id(n),
             default_acl: id(n),

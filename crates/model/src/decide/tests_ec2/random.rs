@@ -212,7 +212,15 @@ impl Player<'_> {
         let vpc = self.vpc(1);
         let (tags, client_token) = (self.tags(3), self.token(4));
         let gateway = self.pick(2, self.world.gateways().map(|r| r.id)).unwrap_or(IgwId::MIN);
-        match self.dice[5] % 8 {
+        let options = self.pick(2, self.world.dhcp_option_sets().map(|r| r.id));
+        match self.dice[5] % 12 {
+            8 => {
+                let servers = vec![format!("10.0.0.{}", self.dice[2])];
+                let options = [("domain-name-servers".to_owned(), servers)].into();
+                C::CreateDhcpOptions { options, tags }
+            }
+            9 => C::DeleteDhcpOptions { options: options.unwrap_or(DhcpOptionsId::MIN) },
+            10..=11 => C::AssociateDhcpOptions { vpc, options: options.filter(|_| self.flag(3)) },
             0..=1 => C::CreateInternetGateway { tags },
             2..=3 => C::AttachInternetGateway { gateway, vpc },
             4 => C::DetachInternetGateway { gateway, vpc },
@@ -385,7 +393,7 @@ fn check_invariants(world: &World) {
         assert!(world.route_table(vpc.main_route_table).is_some_and(|r| r.vpc == vpc.id));
         assert!(world.acl(vpc.default_acl).is_some_and(|r| r.vpc == vpc.id && r.is_default));
         assert!(world.group(vpc.default_group).is_some_and(|r| r.vpc == vpc.id));
-        assert!(world.dhcp_options(vpc.dhcp_options).is_some());
+        assert!(vpc.dhcp_options.is_none_or(|id| world.dhcp_options(id).is_some()));
         assert!((1..=5).contains(&vpc.cidrs.len()));
         let mut blocks: Vec<_> = vpc.blocks().collect();
         blocks.sort_unstable_by_key(|block| block.base());

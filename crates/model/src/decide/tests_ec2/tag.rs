@@ -27,6 +27,7 @@ fn every_kind_of_resource_has_tags() {
         C::CreateSubnetCidrReservation { subnet, cidr, kind, description, tags: Tags::new() };
     let reservation = f.run(reserve).main().unwrap();
     let now = f.get_vpc(vpc);
+    let options = now.dhcp_options.unwrap();
     let gateway = f.run(C::CreateInternetGateway { tags: Tags::new() }).main().unwrap();
     let egress = C::CreateEgressOnlyInternetGateway { vpc, client_token: None, tags: Tags::new() };
     let egress = f.run(egress).main().unwrap();
@@ -41,7 +42,7 @@ fn every_kind_of_resource_has_tags() {
         Key::Instance(instance),
         gateway,
         egress,
-        Key::DhcpOptions(now.dhcp_options),
+        Key::DhcpOptions(options),
     ] {
         f.run(create(key, &[("Name", "x")]));
         let body = f.world.get(key).unwrap().body();
@@ -50,9 +51,9 @@ fn every_kind_of_resource_has_tags() {
         assert_eq!(code.platform(), PlatformError::NotFound, "{key:?}: {message}");
         f.run(delete(key, &[]));
     }
-    let options = create(Key::DhcpOptions(now.dhcp_options), &[("Name", "x")]);
-    let (code, message) = f.refused_as(theirs(), options);
-    let expected = format!("The ID '{}' is not valid", now.dhcp_options);
+    let command = create(Key::DhcpOptions(options), &[("Name", "x")]);
+    let (code, message) = f.refused_as(theirs(), command);
+    let expected = format!("The ID '{options}' is not valid");
     assert_eq!((code, message), (Code::InvalidId, expected));
 }
 

@@ -104,7 +104,7 @@ impl Bench {
             dns_hostnames: false,
             usage_metrics: false,
             is_default: false,
-            dhcp_options: DhcpOptionsId::fresh(ids),
+            dhcp_options: Some(DhcpOptionsId::fresh(ids)),
             main_route_table: table,
             main_association: RouteTableAssociationId::fresh(ids),
             default_acl: AclId::fresh(ids),

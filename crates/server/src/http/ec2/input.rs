@@ -29,6 +29,7 @@ macro_rules! malformed {
 malformed! {
     AclAssociationId "InvalidAssociationID.Malformed";
     AclId "InvalidNetworkAclId.Malformed";
+    DhcpOptionsId "InvalidDhcpOptionsId.Malformed";
     EgressGatewayId "InvalidEgressOnlyInternetGatewayId.Malformed";
     EniId "InvalidNetworkInterfaceId.Malformed";
     IgwId "InvalidInternetGatewayId.Malformed";

@@ -43,7 +43,7 @@ impl Described for Vpc {
         ("cidr-block-association.cidr-block", |_, vpc| many(vpc.blocks())),
         ("cidr-block-association.association-id", |_, vpc| many(vpc.cidrs.iter().map(|c| c.id))),
         ("cidr-block-association.state", |_, _| one("associated")),
-        ("dhcp-options-id", |_, vpc| one(vpc.dhcp_options)),
+        ("dhcp-options-id", |_, vpc| one(dhcp_options(vpc))),
         ("ipv6-cidr-block-association.ipv6-cidr-block", nothing),
         ("ipv6-cidr-block-association.ipv6-pool", nothing),
         ("ipv6-cidr-block-association.association-id", nothing),
@@ -82,6 +82,11 @@ impl Stored for Vpc {
     }
 }
 
+/// The id of the VPC's option set, or EC2's word for none.
+fn dhcp_options(vpc: &Vpc) -> String {
+    vpc.dhcp_options.map_or_else(|| "default".to_owned(), |id| id.to_string())
+}
+
 fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
     x.el("vpcId", vpc.id);
     x.el("ownerId", vpc.account);
@@ -90,7 +95,7 @@ fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
     x.items("cidrBlockAssociationSet", &vpc.cidrs, |x, block| {
         write_block(*block, "associated", x);
     });
-    x.el("dhcpOptionsId", vpc.dhcp_options);
+    x.el("dhcpOptionsId", dhcp_options(vpc));
     x.el("instanceTenancy", vpc.tenancy.name());
     x.el("isDefault", vpc.is_default);
     x.nest("blockPublicAccessStates", |x| x.el("internetGatewayBlockMode", "off"));

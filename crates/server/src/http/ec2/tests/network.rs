@@ -175,3 +175,50 @@ fn default_vpcs_and_what_is_asked_of_vpcs_besides() {
     stage.show(bob(), &format!("Action=DescribeVpcClassicLink&VpcId.1={vpc}"));
     transcript("default_vpcs", &stage);
 }
+
+#[test]
+fn dhcp_options() {
+    let mut stage = Stage::new();
+    let (vpc, _) = stage.vpc(alice(), "10.100.0.0/16");
+    let create = "Action=CreateDhcpOptions&DhcpConfiguration.1.Key=domain-name\
+                  &DhcpConfiguration.1.Value.1=corp.example\
+                  &DhcpConfiguration.2.Key=domain-name-servers\
+                  &DhcpConfiguration.2.Value.1=10.100.0.9\
+                  &DhcpConfiguration.2.Value.2=AmazonProvidedDNS\
+                  &TagSpecification.1.ResourceType=dhcp-options\
+                  &TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=corp";
+    stage.show(alice(), create);
+    let set = stage.world.dhcp_option_sets().find(|set| set.custom).unwrap().id;
+    for wrong in [
+        "DhcpConfiguration.1.Key=colour&DhcpConfiguration.1.Value.1=red",
+        "DhcpConfiguration.1.Key=ntp-servers&DhcpConfiguration.1.Value.1=clock",
+        "DhcpConfiguration.1.Key=ntp-servers",
+        "DhcpConfiguration.1.Value.1=clock",
+        "TagSpecification.1.ResourceType=dhcp-options",
+    ] {
+        stage.show(alice(), &format!("Action=CreateDhcpOptions&{wrong}"));
+    }
+    for (name, value) in [("key", "domain-name"), ("value", "10.100.0.9"), ("tag:Name", "corp")] {
+        let filter = format!("Filter.1.Name={name}&Filter.1.Value.1={value}");
+        let form = format!("Action=DescribeDhcpOptions&{filter}");
+        let found = stage.call(alice(), &form).unwrap().matches(&set.to_string()).count();
+        assert_eq!(found, 1, "{form}");
+    }
+    let delete = format!("Action=DeleteDhcpOptions&DhcpOptionsId={set}");
+    let associate =
+        |set: &str| format!("Action=AssociateDhcpOptions&VpcId={vpc}&DhcpOptionsId={set}");
+    stage.show(alice(), &associate(&set.to_string()));
+    stage.show(bob(), &associate(&set.to_string()));
+    stage.show(alice(), &delete);
+    let described = format!("Action=DescribeVpcs&VpcId.1={vpc}");
+    let shown = "/vpcSet/0/dhcpOptionsId";
+    assert_eq!(stage.get(alice(), &described, shown), set.to_string());
+    stage.show(alice(), &associate("default"));
+    assert_eq!(stage.get(alice(), &described, shown), "default");
+    stage.show(alice(), &associate("dopt-1"));
+    stage.show(bob(), &delete);
+    stage.show(alice(), &delete);
+    stage.show(alice(), &delete);
+    stage.show(alice(), "Action=DescribeDhcpOptions");
+    transcript("dhcp_options", &stage);
+}
