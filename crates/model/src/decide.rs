@@ -18,6 +18,7 @@ mod gateway;
 mod group;
 mod identity;
 mod instance;
+mod ipv6;
 mod lookup;
 mod peering;
 mod platform;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId,
-    EgressGatewayId, EniId, IgwId, InstanceId, MalformedId, PcxId, PrefixedId, ReleaseId,
+    EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, MalformedId, PcxId, PrefixedId, ReleaseId,
     RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
     SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
     VpcCidrAssociationId, VpcId,
@@ -155,6 +155,8 @@ pub enum Alias {
     Predecessor(AppId, Arc<str>),
     /// A dyno by its name in an app.
     Dyno(AppId, Arc<str>),
+    /// A VPC by an IPv6 block: no two have the same.
+    Ipv6Block(Ipv6Cidr),
     /// A security group by its name in a VPC.
     Group(VpcId, Arc<str>),
     /// The resource that a request with a client token made: who sent it and where, the kind of

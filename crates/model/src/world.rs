@@ -494,5 +494,14 @@ impl World {
         for block in blocks {
             assert!(vpc.blocks().any(|own| own.covers(block)), "{block} lies outside");
         }
+        let inside = self.subnets_in(Key::Vpc(vpc.id)).filter_map(|subnet| subnet.ipv6);
+        let mut ipv6: Vec<_> = inside.map(|block| block.cidr).collect();
+        ipv6.sort_unstable();
+        for pair in ipv6.windows(2) {
+            assert!(!pair[0].overlaps(pair[1]), "subnets overlap: {pair:?}");
+        }
+        for block in ipv6 {
+            assert!(vpc.ipv6_blocks().any(|own| own.covers(block)), "{block} lies outside");
+        }
     }
 }

@@ -83,11 +83,13 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::CreateInternetGateway { .. }
         | C::CreateDhcpOptions { .. }
         | C::DisassociateVpcCidrBlock { .. }
+        | C::DisassociateSubnetCidrBlock { .. }
         | C::DisassociateRouteTable { .. } => None,
         C::DeleteVpc { vpc }
         | C::ModifyVpcAttribute { vpc, .. }
         | C::ModifyVpcTenancy { vpc }
         | C::AssociateVpcCidrBlock { vpc, .. }
+        | C::AssociateVpcIpv6CidrBlock { vpc }
         | C::CreateSubnet(NewSubnet { vpc, .. })
         | C::CreateRouteTable { vpc, .. }
         | C::CreateSecurityGroup { vpc, .. }
@@ -102,6 +104,7 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         C::DeleteEgressOnlyInternetGateway { gateway } => Some(Key::EgressGateway(*gateway)),
         C::DeleteSubnet { subnet }
         | C::ModifySubnetAttribute { subnet, .. }
+        | C::AssociateSubnetCidrBlock { subnet, .. }
         | C::CreateSubnetCidrReservation { subnet, .. } => Some(Key::Subnet(*subnet)),
         C::DeleteSubnetCidrReservation { reservation } => {
             Some(Key::SubnetReservation(*reservation))

@@ -9,8 +9,9 @@ use crate::resource::{
 };
 use crate::{
     AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EgressGatewayId, EniId, IgwId,
-    InstanceId, IpCidr, Key, PcxId, Region, RouteTableAssociationId, RouteTableId, SecurityGroupId,
-    SecurityGroupRuleId, SubnetId, SubnetReservationId, Traffic, VpcCidrAssociationId, VpcId, Zone,
+    InstanceId, IpCidr, Ipv6Cidr, Key, PcxId, Region, RouteTableAssociationId, RouteTableId,
+    SecurityGroupId, SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
+    Traffic, VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -44,6 +45,12 @@ pub enum Ec2Command {
         /// The block to add.
         cidr: Cidr,
     },
+    /// `AssociateVpcCidrBlock`, of an IPv6 block of the platform's choice.
+    #[strum(serialize = "AssociateVpcCidrBlock")]
+    AssociateVpcIpv6CidrBlock {
+        /// The VPC to add a block to.
+        vpc: VpcId,
+    },
     /// `DisassociateVpcCidrBlock`.
     DisassociateVpcCidrBlock {
         /// The association of the block to remove.
@@ -67,6 +74,18 @@ pub enum Ec2Command {
         subnet: SubnetId,
         /// The attribute and its new value.
         attribute: SubnetAttribute,
+    },
+    /// `AssociateSubnetCidrBlock`.
+    AssociateSubnetCidrBlock {
+        /// The subnet to add a block to.
+        subnet: SubnetId,
+        /// The IPv6 block to add.
+        cidr: Ipv6Cidr,
+    },
+    /// `DisassociateSubnetCidrBlock`.
+    DisassociateSubnetCidrBlock {
+        /// The association of the block to remove.
+        association: SubnetCidrAssociationId,
     },
     /// `CreateSubnetCidrReservation`.
     CreateSubnetCidrReservation {
@@ -355,12 +374,12 @@ pub enum Ec2Command {
 impl Ec2Command {
     /// A request for a VPC with nothing beyond its block and tags.
     pub fn create_vpc(cidr: Cidr, tags: Tags) -> Self {
-        Self::CreateVpc(NewVpc { cidr, tenancy: Tenancy::default(), tags })
+        Self::CreateVpc(NewVpc { cidr, ipv6: false, tenancy: Tenancy::default(), tags })
     }
 
     /// A request for a subnet with an IPv4 block alone.
     pub fn create_subnet(vpc: VpcId, cidr: Cidr, zone: Option<Zone>, tags: Tags) -> Self {
-        Self::CreateSubnet(NewSubnet { vpc, cidr, zone, tags })
+        Self::CreateSubnet(NewSubnet { vpc, cidr, ipv6: None, zone, tags })
     }
 }
 
@@ -369,6 +388,8 @@ impl Ec2Command {
 pub struct NewVpc {
     /// The primary block.
     pub cidr: Cidr,
+    /// Whether it is to have an IPv6 block, too.
+    pub ipv6: bool,
     /// On whose hardware instances are to run.
     pub tenancy: Tenancy,
     /// Tags for the VPC.
@@ -382,6 +403,8 @@ pub struct NewSubnet {
     pub vpc: VpcId,
     /// The subnet's block.
     pub cidr: Cidr,
+    /// The subnet's IPv6 block, if it is to have one.
+    pub ipv6: Option<Ipv6Cidr>,
     /// The availability zone; the region's first one by default.
     pub zone: Option<Zone>,
     /// Tags for the subnet.

@@ -16,6 +16,7 @@ impl Decision<'_> {
             }
             C::ModifyVpcTenancy { vpc } => self.modify_vpc_tenancy(scope, *vpc),
             C::AssociateVpcCidrBlock { vpc, cidr } => self.associate_cidr(scope, *vpc, *cidr),
+            C::AssociateVpcIpv6CidrBlock { vpc } => self.associate_ipv6(scope, *vpc),
             C::DisassociateVpcCidrBlock { association } => {
                 self.disassociate_cidr(scope, *association)
             }
@@ -24,6 +25,12 @@ impl Decision<'_> {
             C::DeleteSubnet { subnet } => self.delete_subnet(scope, *subnet),
             C::ModifySubnetAttribute { subnet, attribute } => {
                 self.modify_subnet_attribute(scope, *subnet, *attribute)
+            }
+            C::AssociateSubnetCidrBlock { subnet, cidr } => {
+                self.associate_subnet_ipv6(scope, *subnet, *cidr)
+            }
+            C::DisassociateSubnetCidrBlock { association } => {
+                self.disassociate_subnet_ipv6(scope, *association)
             }
             C::CreateSubnetCidrReservation { subnet, cidr, kind, description, tags } => {
                 self.reserve_addresses(scope, *subnet, *cidr, *kind, description.clone(), tags)

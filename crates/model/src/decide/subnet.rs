@@ -36,7 +36,14 @@ impl Decision<'_> {
                 format_args!("The maximum number of subnets has been reached: {MAX_SUBNETS}"),
             );
         }
-        let subnet = self.make_subnet(&vpc, cidr, zone, false, new.tags.clone());
+        if let Some(cidr) = new.ipv6 {
+            self.check_subnet_ipv6(&vpc, cidr)?;
+        }
+        let mut subnet = self.make_subnet(&vpc, cidr, zone, false, new.tags.clone());
+        if let Some(cidr) = new.ipv6 {
+            subnet.ipv6 = Some(self.subnet_ipv6(cidr));
+            self.put(subnet.clone());
+        }
         Ok(Key::Subnet(subnet.id).into())
     }
 
@@ -146,6 +153,7 @@ impl Decision<'_> {
             subnet: subnet.id,
             mac: mac_of(id),
             addresses: vec![address],
+            ipv6_addresses: Vec::new(),
             groups,
             source_dest_check: true,
             description: description.to_owned(),

@@ -7,6 +7,7 @@ mod fixture;
 mod gateway;
 mod group;
 mod instance;
+mod ipv6;
 pub(super) mod random;
 mod route;
 mod subnet;

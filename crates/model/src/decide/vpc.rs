@@ -16,9 +16,13 @@ impl Decision<'_> {
     pub(super) fn create_vpc(&mut self, scope: Scope, new: &NewVpc) -> Outcome {
         check_block(new.cidr)?;
         super::tag::check_tags(&new.tags)?;
-        let vpc = self.make_vpc(scope, new.cidr, None, false, new.tags.clone());
-        if new.tenancy != vpc.tenancy {
-            self.put(Vpc { tenancy: new.tenancy, ..vpc.clone() });
+        let made = self.make_vpc(scope, new.cidr, None, false, new.tags.clone());
+        let mut vpc = Vpc { tenancy: new.tenancy, ..made.clone() };
+        if new.ipv6 {
+            vpc.ipv6.push(self.new_ipv6_block()?);
+        }
+        if vpc != made {
+            self.put(vpc.clone());
         }
         Ok(Key::Vpc(vpc.id).into())
     }
@@ -39,6 +43,7 @@ impl Decision<'_> {
             account: scope.account,
             region: scope.region,
             cidrs: vec![VpcCidr { id: VpcCidrAssociationId::fresh(self.ids), cidr }],
+            ipv6: Vec::new(),
             dns_support: true,
             dns_hostnames: is_default,
             usage_metrics: false,
@@ -177,15 +182,7 @@ impl Decision<'_> {
     pub(super) fn associate_cidr(&mut self, scope: Scope, id: VpcId, cidr: Cidr) -> Outcome {
         let mut vpc = Vpc::clone(&*self.editable_vpc(scope, id)?);
         check_block(cidr)?;
-        if vpc.cidrs.len() >= Vpc::MAX_BLOCKS {
-            return refuse(
-                Code::VpcCidrLimit,
-                format_args!(
-                    "This network '{id}' has met its maximum number of allowed CIDRs: {}",
-                    Vpc::MAX_BLOCKS
-                ),
-            );
-        }
+        check_block_count(id, vpc.cidrs.len())?;
         check_addition(&vpc, cidr)?;
         self.check_against_routes(id, cidr)?;
         self.check_against_peerings(id, cidr)?;
@@ -213,18 +210,8 @@ impl Decision<'_> {
     }
 
     fn check_against_peerings(&self, id: VpcId, cidr: Cidr) -> Result<(), Refused> {
+        self.check_no_request(id)?;
         for pcx in self.world.peerings_of(Key::Vpc(id)) {
-            let pending = pcx.status(self.now) == PeeringStatus::PendingAcceptance;
-            if pending && pcx.requester.vpc == id {
-                return refuse(
-                    Code::VpcCidrConflict,
-                    format_args!(
-                        "The vpc '{id}' asks for the peering '{}': no CIDR can be added until the \
-                         request is accepted or deleted",
-                        pcx.id
-                    ),
-                );
-            }
             let Some(other) = pcx.other_side(id).filter(|_| pcx.carries()) else { continue };
             if let Some(theirs) = other.cidrs.iter().find(|theirs| theirs.overlaps(cidr)) {
                 return refuse(
@@ -239,6 +226,25 @@ impl Decision<'_> {
             self.check_against_space(other.vpc, cidr)?;
         }
         Ok(())
+    }
+
+    /// Who waits for the answer to a request may add nothing meanwhile.
+    pub(super) fn check_no_request(&self, id: VpcId) -> Result<(), Refused> {
+        let waits = |pcx: &&std::sync::Arc<Peering>| {
+            let pending = pcx.status(self.now) == PeeringStatus::PendingAcceptance;
+            pending && pcx.requester.vpc == id
+        };
+        match self.world.peerings_of(Key::Vpc(id)).find(waits) {
+            None => Ok(()),
+            Some(pcx) => refuse(
+                Code::VpcCidrConflict,
+                format_args!(
+                    "The vpc '{id}' asks for the peering '{}': no CIDR can be added until the \
+                     request is accepted or deleted",
+                    pcx.id
+                ),
+            ),
+        }
     }
 
     /// A space that a VPC is peered with has more than its VPC's block: none of it could be told
@@ -264,7 +270,7 @@ impl Decision<'_> {
 
     /// Brings what peerings know of a VPC's blocks up to date; a request that does not fit any
     /// more fails.
-    fn refresh_peerings_of(&mut self, vpc: &Vpc) -> Result<(), Refused> {
+    pub(super) fn refresh_peerings_of(&mut self, vpc: &Vpc) -> Result<(), Refused> {
         for mut pcx in self.peerings_to_change(vpc.id) {
             if pcx.status(self.now).ended() {
                 continue;
@@ -273,11 +279,12 @@ impl Decision<'_> {
             let overlaps = pcx.other_side(vpc.id).is_some_and(|other| {
                 other.cidrs.iter().any(|theirs| blocks.iter().any(|ours| ours.overlaps(*theirs)))
             });
-            if pcx.requester.vpc == vpc.id {
-                pcx.requester.cidrs = blocks;
-            } else {
-                pcx.accepter.cidrs = blocks;
-            }
+            let side = match pcx.requester.vpc == vpc.id {
+                true => &mut pcx.requester,
+                false => &mut pcx.accepter,
+            };
+            side.cidrs = blocks;
+            side.ipv6 = vpc.ipv6_blocks().collect();
             self.put(pcx.clone());
             if overlaps && pcx.next(PeeringEvent::Overlap, self.now).is_ok() {
                 self.step(&pcx, PeeringEvent::Overlap, None)?;
@@ -316,6 +323,9 @@ impl Decision<'_> {
         };
         self.own_vpc(scope, id).map_err(|_| absent())?;
         let mut vpc = Vpc::clone(&*self.editable_vpc(scope, id)?);
+        if let Some(at) = vpc.ipv6.iter().position(|block| block.id == association) {
+            return self.disassociate_ipv6(vpc, at);
+        }
         let at = vpc.cidrs.iter().position(|c| c.id == association).ok_or_else(absent)?;
         if at == 0 {
             return refuse(
@@ -328,15 +338,20 @@ impl Decision<'_> {
         }
         let cidr = vpc.cidrs.remove(at).cidr;
         if self.world.subnets_in(Key::Vpc(id)).any(|subnet| cidr.covers(subnet.cidr)) {
-            return refuse(
-                Code::CidrInUse,
-                format_args!("The vpc {id} currently has a subnet within CIDR block {cidr}"),
-            );
+            return Err(subnet_within(id, cidr));
         }
         self.put(vpc.clone());
         self.refresh_peerings_of(&vpc)?;
         Ok(Key::Vpc(id).into())
     }
+}
+
+/// A refusal for a block that a subnet needs.
+pub(super) fn subnet_within(id: VpcId, cidr: impl std::fmt::Display) -> Refused {
+    Refused::new(
+        Code::CidrInUse,
+        format_args!("The vpc {id} currently has a subnet within CIDR block {cidr}"),
+    )
 }
 
 fn default_acl(vpc: &Vpc) -> NetworkAcl {
@@ -352,6 +367,20 @@ fn default_acl(vpc: &Vpc) -> NetworkAcl {
         tags: Tags::new(),
         created: vpc.created,
     }
+}
+
+/// Whether a VPC can have another block of a family.
+pub(super) fn check_block_count(id: VpcId, blocks: usize) -> Result<(), Refused> {
+    if blocks < Vpc::MAX_BLOCKS {
+        return Ok(());
+    }
+    refuse(
+        Code::VpcCidrLimit,
+        format_args!(
+            "This network '{id}' has met its maximum number of allowed CIDRs: {}",
+            Vpc::MAX_BLOCKS
+        ),
+    )
 }
 
 /// Whether a block can be a VPC's at all.

@@ -49,6 +49,7 @@ pub(crate) fn vpc(n: u128, role: Option<VpcRole>, cidrs: &[&str]) -> Vpc {
             .enumerate()
             .map(|(i, text)| VpcCidr { id: id(n * 16 + i as u128), cidr: cidr(text) })
             .collect(),
+        ipv6: Vec::new(),
         dns_support: true,
         dns_hostnames: false,
         usage_metrics: false,
@@ -154,6 +155,7 @@ pub(crate) fn eni(
         subnet: id(subnet),
         mac: MacAddr([2, 0, 0, 0, 1, n as u8]),
         addresses: vec![address.parse().unwrap()],
+        ipv6_addresses: Vec::new(),
         groups: vec![id(vpc)],
         source_dest_check: true,
         description: String::new(),
@@ -305,6 +307,7 @@ pub(crate) fn peering(n: u128, requester: u128, accepter: u128, state: PeeringSt
         region: Region::DEFAULT,
         vpc: id(vpc),
         cidrs: Vec::new(),
+        ipv6: Vec::new(),
         dns_resolution: false,
         tags: Tags::new(),
     };

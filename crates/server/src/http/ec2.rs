@@ -25,9 +25,11 @@ mod route_input;
 mod rule;
 mod run;
 mod subnet;
+mod subnet_block;
 mod subnet_reservation;
 mod tag;
 mod vpc;
+mod vpc_block;
 
 pub(crate) use self::instance::starts;
 
@@ -135,7 +137,8 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AcceptVpcPeeringConnection => write(peering::accept, peering::accepted);
     Ec2 AssociateDhcpOptions => write(dhcp_options::associate, done);
     Ec2 AssociateRouteTable => write(route_input::associate, route::associated);
-    Ec2 AssociateVpcCidrBlock => write(vpc::associate_cidr, vpc::cidr_associated);
+    Ec2 AssociateSubnetCidrBlock => write(subnet_block::associate, subnet_block::associated);
+    Ec2 AssociateVpcCidrBlock => write(vpc_block::associate, vpc_block::associated);
     Ec2 AttachClassicLinkVpc => Action::Read(classic_link::retired);
     Ec2 AttachInternetGateway => write(gateway::attach, done);
     Ec2 AuthorizeSecurityGroupEgress => write(permission::authorize_egress, rule::authorized);
@@ -196,7 +199,8 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DisableVpcClassicLink => Action::Read(classic_link::retired);
     Ec2 DisableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
     Ec2 DisassociateRouteTable => write(route_input::disassociate, done);
-    Ec2 DisassociateVpcCidrBlock => write(vpc::disassociate_cidr, vpc::cidr_disassociated);
+    Ec2 DisassociateSubnetCidrBlock => write(subnet_block::disassociate, subnet_block::disassociated);
+    Ec2 DisassociateVpcCidrBlock => write(vpc_block::disassociate, vpc_block::disassociated);
     Ec2 EnableVpcClassicLink => Action::Read(classic_link::retired);
     Ec2 EnableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
     Sts GetCallerIdentity => Action::Read(identity::caller);

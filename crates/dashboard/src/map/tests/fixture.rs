@@ -158,6 +158,7 @@ impl Fixture {
                 .iter()
                 .map(|block| VpcCidr { id: id(self.fresh()), cidr: cidr(block) })
                 .collect(),
+            ipv6: Vec::new(),
             dns_support: true,
             dns_hostnames: false,
             usage_metrics: false,
@@ -255,6 +256,7 @@ impl Fixture {
             subnet: id(vpc.bits() as usize % 1_000_000_007 * 8 + subnet),
             mac: MacAddr([2, 0, 0, (n >> 16) as u8, (n >> 8) as u8, n as u8]),
             addresses: vec![address.parse().expect("it is an address")],
+            ipv6_addresses: Vec::new(),
             groups: vec![group],
             source_dest_check: true,
             description: String::new(),
@@ -335,6 +337,7 @@ impl Fixture {
                 region: vpc.region,
                 vpc: vpc.id,
                 cidrs: vpc.blocks().collect(),
+                ipv6: Vec::new(),
                 dns_resolution: false,
                 tags: Tags::new(),
             }

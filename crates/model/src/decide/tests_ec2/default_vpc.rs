@@ -75,7 +75,8 @@ fn a_zone_can_have_its_default_subnet_again() {
 #[test]
 fn a_vpc_comes_back_to_shared_hardware_and_never_leaves_it() {
     let mut f = Fixture::new();
-    let new = NewVpc { cidr: cidr("10.2.0.0/16"), tenancy: Tenancy::Dedicated, tags: Tags::new() };
+    let (cidr, tenancy) = (cidr("10.2.0.0/16"), Tenancy::Dedicated);
+    let new = NewVpc { cidr, ipv6: false, tenancy, tags: Tags::new() };
     let Some(Key::Vpc(vpc)) = f.run(C::CreateVpc(new)).main() else { panic!() };
     assert_eq!(f.get_vpc(vpc).tenancy, Tenancy::Dedicated);
     let modify = C::ModifyVpcTenancy { vpc };

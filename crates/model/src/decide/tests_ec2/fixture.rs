@@ -134,6 +134,7 @@ impl Fixture {
             region: vpc.region,
             vpc: vpc.id,
             cidrs: vpc.blocks().collect(),
+            ipv6: vpc.ipv6_blocks().collect(),
             dns_resolution: false,
             tags: Tags::new(),
         };

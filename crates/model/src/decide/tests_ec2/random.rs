@@ -238,7 +238,29 @@ impl Player<'_> {
         use Ec2Command as C;
         let subnet = self.subnet(1);
         let on = self.flag(3);
-        match self.dice[5] % 11 {
+        match self.dice[5] % 16 {
+            11 => C::AssociateVpcIpv6CidrBlock { vpc: self.vpc(1) },
+            12..=13 => {
+                let vpc = self.world.subnet(subnet).and_then(|subnet| self.world.vpc(subnet.vpc));
+                let block = vpc.and_then(|vpc| self.pick(2, vpc.ipv6_blocks()));
+                let len = 56 + self.dice[3] % 3 * 4;
+                let cidr = block.and_then(|b| b.subnet(len, u128::from(self.dice[4] % 16)));
+                C::AssociateSubnetCidrBlock { subnet, cidr: cidr.unwrap_or(Ipv6Cidr::ANY) }
+            }
+            14 => {
+                let all = self.world.subnets().filter_map(|subnet| Some(subnet.ipv6?.id));
+                let association = self.pick(2, all).unwrap_or(SubnetCidrAssociationId::MIN);
+                C::DisassociateSubnetCidrBlock { association }
+            }
+            15 => {
+                let new = NewVpc {
+                    cidr: self.block(1),
+                    ipv6: true,
+                    tenancy: Tenancy::Dedicated,
+                    tags: self.tags(2),
+                };
+                C::CreateVpc(new)
+            }
             8 => C::CreateDefaultVpc,
             9 => {
                 let region = self.scope.region;
@@ -278,7 +300,10 @@ impl Player<'_> {
     }
 
     fn cidr_association(&self) -> VpcCidrAssociationId {
-        let all = self.world.vpcs().flat_map(|vpc| vpc.cidrs.iter().map(|c| c.id));
+        let all = self
+            .world
+            .vpcs()
+            .flat_map(|vpc| vpc.cidrs.iter().map(|c| c.id).chain(vpc.ipv6.iter().map(|c| c.id)));
         self.pick(1, all).unwrap_or(VpcCidrAssociationId::MIN)
     }
 
@@ -401,6 +426,8 @@ fn check_invariants(world: &World) {
     }
     for subnet in world.subnets() {
         assert!(world.acl(subnet.acl).is_some_and(|acl| acl.vpc == subnet.vpc));
+        let ipv6 = subnet.launch.assign_ipv6 || subnet.launch.dns64;
+        assert!(!ipv6 || subnet.ipv6.is_some(), "{subnet:?}");
         let own = subnet.route_table.map(|own| world.route_table(own.route_table).unwrap());
         assert!(own.is_none_or(|table| table.vpc == subnet.vpc));
     }
@@ -454,6 +481,7 @@ fn check_carried(world: &World, pcx: &Peering) {
     let vpcs = [&pcx.requester, &pcx.accepter].map(|side| {
         let vpc = world.vpc(side.vpc).unwrap();
         assert_eq!(side.cidrs, vpc.blocks().collect::<Vec<_>>());
+        assert_eq!(side.ipv6, vpc.ipv6_blocks().collect::<Vec<_>>());
         vpc
     });
     let overlap = vpcs[0].blocks().any(|a| vpcs[1].blocks().any(|b| a.overlaps(b)));

@@ -100,6 +100,7 @@ impl Bench {
             account: scope.account,
             region: scope.region,
             cidrs,
+            ipv6: Vec::new(),
             dns_support: true,
             dns_hostnames: false,
             usage_metrics: false,

@@ -56,6 +56,7 @@ fn instance(bench: &mut Bench) -> InstanceId {
         subnet,
         mac: intent::MacAddr([2, 0, 0, 0, 0, 1]),
         addresses: vec![address],
+        ipv6_addresses: Vec::new(),
         groups: Vec::new(),
         source_dest_check: true,
         description: String::new(),

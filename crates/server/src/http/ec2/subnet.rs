@@ -9,6 +9,7 @@ use model::{
 use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
 use super::input::{self, cidr, id, not_offered};
 use super::request::{Ec2Error, Request};
+use super::subnet_block::{named, write_block};
 
 impl Described for Subnet {
     type Id = SubnetId;
@@ -29,9 +30,13 @@ impl Described for Subnet {
         ("defaultForAz", |_, subnet| one(subnet.default_for_zone)),
         ("enable-dns64", |_, subnet| one(subnet.launch.dns64)),
         ("enable-lni-at-device-index", |_, subnet| many(subnet.launch.lni_device_index)),
-        ("ipv6-cidr-block-association.ipv6-cidr-block", nothing),
-        ("ipv6-cidr-block-association.association-id", nothing),
-        ("ipv6-cidr-block-association.state", nothing),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", |_, subnet| {
+            many(subnet.ipv6.map(|block| block.cidr))
+        }),
+        ("ipv6-cidr-block-association.association-id", |_, subnet| {
+            many(subnet.ipv6.map(|block| block.id))
+        }),
+        ("ipv6-cidr-block-association.state", |_, subnet| many(subnet.ipv6.map(|_| "associated"))),
         ("ipv6-native", |_, _| one(false)),
         ("map-customer-owned-ip-on-launch", |_, _| one(false)),
         ("map-public-ip-on-launch", |_, subnet| one(subnet.map_public_ip)),
@@ -87,7 +92,9 @@ fn write_subnet(subnet: &Subnet, view: &View<'_>, state: &str, x: &mut Xml) {
     x.el("ownerId", view.scope.account);
     x.el("vpcId", subnet.vpc);
     x.el("cidrBlock", subnet.cidr);
-    x.items("ipv6CidrBlockAssociationSet", [(); 0], |_, ()| {});
+    x.items("ipv6CidrBlockAssociationSet", subnet.ipv6, |x, block| {
+        write_block(block, "associated", x);
+    });
     x.el("availableIpAddressCount", view.world.available_addresses(subnet));
     x.el("availabilityZone", subnet.zone);
     x.el("availabilityZoneId", subnet.zone.zone_id());
@@ -109,16 +116,16 @@ fn write_subnet(subnet: &Subnet, view: &View<'_>, state: &str, x: &mut Xml) {
 
 /// `CreateSubnet`.
 pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
-    const OTHERS: [&str; 5] =
-        ["Ipv6CidrBlock", "Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "OutpostArn"];
+    const OTHERS: [&str; 3] = ["Ipv4IpamPoolId", "Ipv4NetmaskLength", "OutpostArn"];
     let params = request.params;
-    not_offered(params, &OTHERS, "only IPv4 blocks that the request names are offered.")?;
+    not_offered(params, &OTHERS, "only blocks that the request names are offered.")?;
     if params.bool("Ipv6Native")? == Some(true) {
-        not_offered(params, &["Ipv6Native"], "only IPv4 is offered.")?;
+        not_offered(params, &["Ipv6Native"], "every subnet has an IPv4 block.")?;
     }
     Ok(Ec2Command::CreateSubnet(NewSubnet {
         vpc: id(params, "VpcId")?,
         cidr: cidr(params, "CidrBlock")?,
+        ipv6: named(request)?,
         zone: zone(request)?,
         tags: input::tag_specifications(params, "subnet", &[])?,
     }))

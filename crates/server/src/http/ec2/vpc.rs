@@ -1,27 +1,15 @@
-//! VPCs and their blocks.
+//! VPCs.
 
 use aws::xml::Xml;
 use model::{
-    Cidr, Ec2Command, Key, NewVpc, Reply, Tags, Tenancy, Timestamp, Vpc, VpcAttribute, VpcCidr,
-    VpcCidrAssociationId, VpcId, World,
+    Ec2Command, Key, NewVpc, Reply, Tags, Tenancy, Timestamp, Vpc, VpcAttribute, VpcId, World,
 };
 
-use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
-use super::input::{self, cidr, id, not_offered};
+use super::describe::{Described, Filter, Stored, View, many, one, write_tags};
+use super::input::{self, cidr, id};
 use super::request::{Ec2Error, Request};
+use super::vpc_block::{POOL, wants_ipv6, write_block, write_ipv6_block};
 
-/// Parameters that ask for IPv6, or for a block of an address manager.
-const OTHER_BLOCKS: [&str; 8] = [
-    "Ipv6CidrBlock",
-    "Ipv6Pool",
-    "Ipv6IpamPoolId",
-    "Ipv6NetmaskLength",
-    "Ipv6CidrBlockNetworkBorderGroup",
-    "Ipv4IpamPoolId",
-    "Ipv4NetmaskLength",
-    "Ipv6Native",
-];
-const IPV4_ONLY: &str = "only IPv4 blocks that the request names are offered.";
 /// Makes the new value of an attribute.
 type Change = fn(bool) -> VpcAttribute;
 
@@ -44,10 +32,12 @@ impl Described for Vpc {
         ("cidr-block-association.association-id", |_, vpc| many(vpc.cidrs.iter().map(|c| c.id))),
         ("cidr-block-association.state", |_, _| one("associated")),
         ("dhcp-options-id", |_, vpc| one(dhcp_options(vpc))),
-        ("ipv6-cidr-block-association.ipv6-cidr-block", nothing),
-        ("ipv6-cidr-block-association.ipv6-pool", nothing),
-        ("ipv6-cidr-block-association.association-id", nothing),
-        ("ipv6-cidr-block-association.state", nothing),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", |_, vpc| many(vpc.ipv6_blocks())),
+        ("ipv6-cidr-block-association.ipv6-pool", |_, vpc| many(vpc.ipv6.iter().map(|_| POOL))),
+        ("ipv6-cidr-block-association.association-id", |_, vpc| {
+            many(vpc.ipv6.iter().map(|block| block.id))
+        }),
+        ("ipv6-cidr-block-association.state", |_, vpc| many(vpc.ipv6.iter().map(|_| "associated"))),
         ("is-default", |_, vpc| one(vpc.is_default)),
         ("isDefault", |_, vpc| one(vpc.is_default)),
         ("owner-id", |_, vpc| one(vpc.account)),
@@ -95,6 +85,11 @@ fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
     x.items("cidrBlockAssociationSet", &vpc.cidrs, |x, block| {
         write_block(*block, "associated", x);
     });
+    if !vpc.ipv6.is_empty() {
+        x.items("ipv6CidrBlockAssociationSet", &vpc.ipv6, |x, block| {
+            write_ipv6_block(vpc, *block, "associated", x);
+        });
+    }
     x.el("dhcpOptionsId", dhcp_options(vpc));
     x.el("instanceTenancy", vpc.tenancy.name());
     x.el("isDefault", vpc.is_default);
@@ -102,16 +97,10 @@ fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
     write_tags(x, Some(&vpc.tags));
 }
 
-fn write_block(block: VpcCidr, state: &str, x: &mut Xml) {
-    x.el("associationId", block.id);
-    x.el("cidrBlock", block.cidr);
-    x.nest("cidrBlockState", |x| x.el("state", state));
-}
-
 /// `CreateVpc`.
 pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    block_of_request(request)?;
+    let ipv6 = wants_ipv6(request)?;
     let tenancy = match params.get("InstanceTenancy").filter(|name| !name.is_empty()) {
         None => Tenancy::default(),
         Some(name) => Tenancy::find(name).ok_or_else(|| {
@@ -119,18 +108,8 @@ pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2
         })?,
     };
     let tags = input::tag_specifications(params, "vpc", &[])?;
-    Ok(Ec2Command::CreateVpc(NewVpc { cidr: cidr(params, "CidrBlock")?, tenancy, tags }))
-}
-
-/// The CIDR block that a request names. IPv6 is refused.
-fn block_of_request(request: &Request<'_>) -> Result<Cidr, Ec2Error> {
-    let params = request.params;
-    not_offered(params, &OTHER_BLOCKS, IPV4_ONLY)?;
-    if params.bool("AmazonProvidedIpv6CidrBlock")? == Some(true) {
-        return not_offered(params, &["AmazonProvidedIpv6CidrBlock"], IPV4_ONLY)
-            .and_then(|()| cidr(params, "CidrBlock"));
-    }
-    cidr(params, "CidrBlock")
+    let cidr = cidr(params, "CidrBlock")?;
+    Ok(Ec2Command::CreateVpc(NewVpc { cidr, ipv6, tenancy, tags }))
 }
 
 /// The answer to `CreateVpc`.
@@ -212,56 +191,4 @@ pub(super) fn describe_attribute(world: &World, request: &Request<'_>) -> Result
         x.el("vpcId", vpc.id);
         x.nest(element, |x| x.el("value", value));
     }))
-}
-
-/// `AssociateVpcCidrBlock`.
-pub(super) fn associate_cidr(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
-    let cidr = block_of_request(request)?;
-    Ok(Ec2Command::AssociateVpcCidrBlock { vpc: id(request.params, "VpcId")?, cidr })
-}
-
-/// The answer to `AssociateVpcCidrBlock`.
-pub(super) fn cidr_associated(
-    _: &World,
-    after: &World,
-    reply: &Reply,
-    request: &Request<'_>,
-) -> String {
-    let vpc = match reply.main() {
-        Some(Key::Vpc(id)) => after.vpc(id),
-        _ => None,
-    };
-    request.respond(|x| {
-        let Some(vpc) = vpc else { return };
-        x.el("vpcId", vpc.id);
-        if let Some(block) = vpc.cidrs.last() {
-            x.nest("cidrBlockAssociation", |x| write_block(*block, "associating", x));
-        }
-    })
-}
-
-/// `DisassociateVpcCidrBlock`.
-pub(super) fn disassociate_cidr(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
-    Ok(Ec2Command::DisassociateVpcCidrBlock { association: id(request.params, "AssociationId")? })
-}
-
-/// The answer to `DisassociateVpcCidrBlock`.
-pub(super) fn cidr_disassociated(
-    before: &World,
-    _: &World,
-    _: &Reply,
-    request: &Request<'_>,
-) -> String {
-    let association: Option<VpcCidrAssociationId> =
-        request.params.get("AssociationId").and_then(|text| text.parse().ok());
-    let found = association.and_then(|id| {
-        let Key::Vpc(vpc) = before.whole(model::Part::VpcCidr(id))? else { return None };
-        let vpc = before.vpc(vpc)?;
-        vpc.cidrs.iter().find(|block| block.id == id).map(|block| (vpc.id, *block))
-    });
-    request.respond(|x| {
-        let Some((vpc, block)) = found else { return };
-        x.el("vpcId", vpc);
-        x.nest("cidrBlockAssociation", |x| write_block(block, "disassociating", x));
-    })
 }

@@ -103,7 +103,7 @@ fn requests_that_make_no_sense() {
             "InvalidParameterValue",
         ),
         (
-            "Action=CreateVpc&CidrBlock=10.0.0.0/16&AmazonProvidedIpv6CidrBlock=true".to_owned(),
+            "Action=CreateVpc&CidrBlock=10.0.0.0/16&Ipv6CidrBlock=2001:db8::/56".to_owned(),
             "InvalidParameterValue",
         ),
         (

@@ -222,3 +222,60 @@ fn dhcp_options() {
     stage.show(alice(), "Action=DescribeDhcpOptions");
     transcript("dhcp_options", &stage);
 }
+
+#[test]
+fn ipv6_blocks() {
+    let mut stage = Stage::new();
+    stage.show(
+        alice(),
+        "Action=CreateVpc&CidrBlock=10.100.0.0/16&AmazonProvidedIpv6CidrBlock=true\
+         &Ipv6CidrBlockNetworkBorderGroup=us-east-1",
+    );
+    let vpc = stage.world.vpcs().next().unwrap().clone();
+    let (id, first) = (vpc.id, vpc.ipv6[0]);
+    stage.show(
+        alice(),
+        "Action=DescribeVpcs&Filter.1.Name=ipv6-cidr-block-association.ipv6-pool\
+         &Filter.1.Value.1=Amazon",
+    );
+    let own = first.cidr.subnet(64, 1).unwrap();
+    stage.show(
+        alice(),
+        &format!("Action=CreateSubnet&VpcId={id}&CidrBlock=10.100.1.0/24&Ipv6CidrBlock={own}"),
+    );
+    let subnet = stage.world.subnets().next().unwrap().clone();
+    let association = subnet.ipv6.unwrap().id;
+    stage.show(
+        alice(),
+        &format!(
+            "Action=DescribeSubnets&Filter.1.Value.1={association}\
+             &Filter.1.Name=ipv6-cidr-block-association.association-id"
+        ),
+    );
+    stage.show(alice(), &format!("Action=DisassociateVpcCidrBlock&AssociationId={}", first.id));
+    let assign = format!("Action=ModifySubnetAttribute&SubnetId={}", subnet.id);
+    let disassociate = format!("Action=DisassociateSubnetCidrBlock&AssociationId={association}");
+    stage.show(alice(), &format!("{assign}&AssignIpv6AddressOnCreation.Value=true"));
+    stage.show(alice(), &disassociate);
+    stage.show(alice(), &format!("{assign}&AssignIpv6AddressOnCreation.Value=false"));
+    stage.show(bob(), &disassociate);
+    stage.show(alice(), &disassociate);
+    let associate = |cidr: &str| {
+        format!("Action=AssociateSubnetCidrBlock&SubnetId={}&Ipv6CidrBlock={cidr}", subnet.id)
+    };
+    for cidr in ["2001:db8::/64", "10.0.0.0/8", &format!("{}/63", own.base()), &own.to_string()] {
+        stage.show(alice(), &associate(cidr));
+    }
+    stage.show(alice(), &format!("Action=DeleteSubnet&SubnetId={}", subnet.id));
+    stage.show(alice(), &format!("Action=DisassociateVpcCidrBlock&AssociationId={}", first.id));
+    for more in [
+        "AmazonProvidedIpv6CidrBlock=true",
+        "AmazonProvidedIpv6CidrBlock=true&CidrBlock=10.101.0.0/16",
+        "AmazonProvidedIpv6CidrBlock=false",
+        "Ipv6CidrBlock=2001:db8::/56&Ipv6Pool=mine",
+        "CidrBlock=10.101.0.0/16&Ipv6CidrBlockNetworkBorderGroup=eu-west-1",
+    ] {
+        stage.show(alice(), &format!("Action=AssociateVpcCidrBlock&VpcId={id}&{more}"));
+    }
+    transcript("ipv6_blocks", &stage);
+}
