@@ -278,6 +278,8 @@ impl Decision<'_> {
             let blocks: Vec<Cidr> = vpc.blocks().collect();
             let overlaps = pcx.other_side(vpc.id).is_some_and(|other| {
                 other.cidrs.iter().any(|theirs| blocks.iter().any(|ours| ours.overlaps(*theirs)))
+                    || (other.ipv6.iter())
+                        .any(|theirs| vpc.ipv6_blocks().any(|ours| ours.overlaps(*theirs)))
             });
             let side = match pcx.requester.vpc == vpc.id {
                 true => &mut pcx.requester,

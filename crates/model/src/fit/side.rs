@@ -2,7 +2,7 @@
 
 use super::taken::{Taken, Whose, customers_of, taken_beside};
 use crate::resource::{Peering, PeeringSide, RouteTo, Space, Vpc, VpcRole};
-use crate::{Cidr, Key, PcxId, Region, RouteTableId, VpcId, World};
+use crate::{Cidr, Ipv6Cidr, Key, PcxId, Region, RouteTableId, VpcId, World};
 
 /// The most peerings that a customer's VPC may have; a space has a limit of its own (R24).
 const VPC_LIMIT: u16 = 50;
@@ -16,6 +16,8 @@ pub struct Side {
     pub region: Region,
     /// The VPC's blocks, primary first.
     pub blocks: Vec<Cidr>,
+    /// The VPC's IPv6 blocks.
+    pub ipv6: Vec<Ipv6Cidr>,
     /// Whose VPC it is.
     pub kind: SideKind,
     /// What it is peered with at present.
@@ -97,6 +99,7 @@ impl Side {
             vpc,
             region,
             blocks,
+            ipv6: Vec::new(),
             kind: SideKind::Customer,
             peers: Vec::new(),
             limit: Some(VPC_LIMIT),
@@ -108,7 +111,10 @@ impl Side {
     /// A VPC as the world has it.
     pub fn of(world: &World, vpc: &Vpc) -> Self {
         let blocks = || vpc.blocks().collect();
-        let side = || Self::of_customer(Some(vpc.id), blocks(), vpc.region);
+        let side = || Self {
+            ipv6: vpc.ipv6_blocks().collect(),
+            ..Self::of_customer(Some(vpc.id), blocks(), vpc.region)
+        };
         match vpc.role {
             None => Self { peers: peers(world, vpc), ..side() },
             Some(VpcRole::Data(_)) => Self { kind: SideKind::Data, limit: None, ..side() },
@@ -144,6 +150,7 @@ impl Side {
             Some(vpc) => Self::of(world, vpc),
             None => Self {
                 kind: SideKind::Gone,
+                ipv6: side.ipv6.clone(),
                 ..Self::of_customer(Some(side.vpc), side.cidrs.clone(), side.region)
             },
         }

@@ -57,7 +57,7 @@ fn a_block_is_found_though_most_are_taken() {
     f.put(full);
     f.ids.0 = first + 50;
     let (_, block) = vpc_with_ipv6(&mut f, "10.3.0.0/16");
-    assert!(Vpc::IPV6_BLOCKS.covers(block));
+    assert_eq!(Some(block), Vpc::IPV6_BLOCKS.subnet(56, first + 200));
 }
 
 #[test]
@@ -179,4 +179,36 @@ fn peerings_know_the_ipv6_blocks_of_their_sides() {
     assert_eq!(sides(&f), (vec![block], vec![]));
     f.run(associate(vpc));
     assert_eq!(sides(&f).0.len(), 2);
+}
+
+#[test]
+fn a_peering_fails_where_ipv6_blocks_overlap() {
+    let mut f = Fixture::new();
+    let (vpc, block) = vpc_with_ipv6(&mut f, "10.2.0.0/16");
+    let peer_vpc = f.vpc("10.3.0.0/16");
+    let ask = || C::CreatePeering {
+        vpc,
+        peer_vpc,
+        peer_owner: None,
+        peer_region: None,
+        tags: Tags::new(),
+    };
+    let state = |f: &Fixture, id| f.world.peering(id).unwrap().state;
+    let Some(Key::Peering(fits)) = f.run(ask()).main() else { panic!() };
+    assert_eq!(state(&f, fits), PeeringState::PendingAcceptance);
+    // No VPC is given the block of another one, so this one is made by hand.
+    let mut peer = f.get_vpc(peer_vpc);
+    let id = VpcCidrAssociationId::fresh(&mut f.ids);
+    peer.ipv6 = vec![VpcIpv6Cidr { id, cidr: Ipv6Cidr::around(block.base(), 52) }];
+    f.put(peer);
+    f.run(C::AcceptPeering { peering: fits });
+    assert_eq!(state(&f, fits), PeeringState::Failed);
+    let Some(Key::Peering(fails)) = f.run(ask()).main() else { panic!() };
+    assert_ne!(fails, fits);
+    assert_eq!(state(&f, fails), PeeringState::Failed);
+    let fit = fit::Fit::of_peering(&f.world, f.world.peering(fails).unwrap());
+    let [misfit] = &fit.misfits[..] else { panic!("{:?}", fit.misfits) };
+    let said = fit.message(misfit);
+    let base = block.base();
+    assert!(said.contains(&block.to_string()) && said.contains(&format!("{base}/52")), "{said}");
 }

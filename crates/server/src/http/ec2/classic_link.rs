@@ -5,16 +5,15 @@ use aws::filter::{Filters, tag_values};
 use aws::paging::{Paging, page};
 use model::{Vpc, VpcId, World};
 
-use super::describe::{Described, Stored, View, not_found, one, place, write_tags};
+use super::describe::{Described, Stored, View, find_all, one, place, write_tags};
 use super::input::{id_list, parse_id};
 use super::request::{Ec2Error, Request};
 
 /// The VPCs that a request names, or all.
 fn named<'w>(view: &View<'w>, ids: &[VpcId]) -> Result<Vec<&'w Vpc>, Ec2Error> {
-    let find = |id: &VpcId| Vpc::get(view, *id).ok_or_else(|| not_found::<Vpc>(id));
     let mut found = match ids.is_empty() {
         true => Vpc::all(view),
-        false => ids.iter().map(find).collect::<Result<_, _>>()?,
+        false => find_all::<Vpc, _>(ids, |id| Vpc::get(view, id))?,
     };
     found.sort_unstable_by_key(|vpc| place(*vpc));
     found.dedup_by_key(|vpc| vpc.id);

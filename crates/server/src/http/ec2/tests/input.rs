@@ -88,6 +88,21 @@ fn ids_that_are_none_or_mean_nothing() {
 }
 
 #[test]
+fn an_error_names_every_id_that_means_nothing() {
+    let mut stage = Stage::new();
+    let (vpc, _) = stage.vpc(alice(), "10.100.0.0/16");
+    let of = |n: u32| format!("vpc-{n:017x}");
+    let form =
+        format!("Action=DescribeVpcs&VpcId.1={}&VpcId.2={vpc}&VpcId.3={}", of(8000), of(7000));
+    let error = stage.call(alice(), &form).unwrap_err();
+    assert_eq!(error.code, "InvalidVpcID.NotFound");
+    assert_eq!(error.message, format!("The vpc IDs '{}, {}' do not exist", of(7000), of(8000)));
+    let many: String = (1..=2000).map(|n| format!("&VpcId.{n}={}", of(n + 7000))).collect();
+    let error = stage.call(alice(), &format!("Action=DescribeVpcs{many}")).unwrap_err();
+    assert!(error.message.len() < 4096 && error.message.contains("…"), "{}", error.message);
+}
+
+#[test]
 fn requests_that_make_no_sense() {
     let entry =
         "NetworkAclId=acl-00000000000000001&Egress=true&RuleAction=allow&CidrBlock=0.0.0.0/0";
