@@ -372,6 +372,9 @@ impl World {
             }
             RouteTo::Interface(id) => self.eni(id).is_some_and(|eni| eni.attachment.is_some()),
             RouteTo::Gateway(id) => self.gateway(id).is_some_and(|igw| igw.vpc == Some(table.vpc)),
+            RouteTo::EgressGateway(id) => {
+                self.egress_gateway(id).is_some_and(|gateway| gateway.vpc == table.vpc)
+            }
         }
     }
 

@@ -278,7 +278,7 @@ impl Decision<'_> {
             return Ok(());
         }
         match target {
-            RouteTo::Peering(_) | RouteTo::Gateway(_) => refuse(
+            RouteTo::Peering(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => refuse(
                 Code::InvalidParameterValue,
                 format_args!(
                     "The destination CIDR block {destination} is equal to or more specific than \
@@ -333,6 +333,10 @@ impl Decision<'_> {
             RouteTo::Gateway(id) => {
                 let gateway = self.own_gateway(scope, id)?;
                 (gateway.vpc == Some(table.vpc), format!("network gateway {id}"))
+            }
+            RouteTo::EgressGateway(id) => {
+                let gateway = self.own_egress_gateway(scope, id)?;
+                (gateway.vpc == table.vpc, format!("network gateway {id}"))
             }
         };
         if !here {

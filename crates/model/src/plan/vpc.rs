@@ -178,7 +178,7 @@ fn target(world: &World, vpc: &Vpc, to: RouteTo) -> RouteTarget {
             .eni(id)
             .filter(|eni| eni.vpc == vpc.id && eni.attachment.is_some())
             .map_or(RouteTarget::Blackhole, |_| RouteTarget::Interface(id)),
-        RouteTo::Gateway(_) => RouteTarget::Blackhole,
+        RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => RouteTarget::Blackhole,
     }
 }
 

@@ -303,6 +303,7 @@ fn target_words(target: RouteTo) -> String {
         RouteTo::Peering(id) => format!("--vpc-peering-connection-id {id}"),
         RouteTo::Interface(id) => format!("--network-interface-id {id}"),
         RouteTo::Gateway(id) => format!("--gateway-id {id}"),
+        RouteTo::EgressGateway(id) => format!("--egress-only-internet-gateway-id {id}"),
     }
 }
 

@@ -280,7 +280,8 @@ impl Walk<'_> {
                 (Code::NoRouteToDestination, say!(OnlyToGateway, igw = *igw))
             }
             Some(RouteTo::Gateway(igw)) => (Code::BadStateRoute, say!(NothingCarries, igw = *igw)),
-            None => (Code::BadStateRoute, say!(LeadsNowhere)),
+            // An egress-only internet gateway is no target of a route to IPv4 addresses.
+            Some(RouteTo::EgressGateway(_)) | None => (Code::BadStateRoute, say!(LeadsNowhere)),
         };
         self.detour(from, code, say!(Blackhole, block = cidr, why = what))
     }

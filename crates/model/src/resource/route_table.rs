@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientToken, Owner, Resource, Tags};
 use crate::{
-    Alias, Cidr, EniId, IgwId, Ipv6Cidr, Key, Kind, PcxId, PrefixListId, RouteTableId, SmallMap,
-    Timestamp, VpcId,
+    Alias, Cidr, EgressGatewayId, EniId, IgwId, Ipv6Cidr, Key, Kind, PcxId, PrefixListId,
+    RouteTableId, SmallMap, Timestamp, VpcId,
 };
 
 /// A route table, without the `local` routes: those follow from the VPC's blocks.
@@ -47,6 +47,8 @@ pub enum RouteTo {
     Interface(EniId),
     /// An internet gateway. No fabric carries it yet: what goes there is dropped.
     Gateway(IgwId),
+    /// An egress-only internet gateway, which takes IPv6 alone.
+    EgressGateway(EgressGatewayId),
 }
 
 impl Resource for RouteTable {
@@ -65,6 +67,7 @@ impl Resource for RouteTable {
                 RouteTo::Peering(id) => Key::Peering(*id),
                 RouteTo::Interface(id) => Key::Eni(*id),
                 RouteTo::Gateway(id) => Key::InternetGateway(*id),
+                RouteTo::EgressGateway(id) => Key::EgressGateway(*id),
             });
         }
     }

@@ -39,7 +39,12 @@ impl Described for RouteTable {
         }),
         ("route.destination-ipv6-cidr-block", nothing),
         ("route.destination-prefix-list-id", nothing),
-        ("route.egress-only-internet-gateway-id", nothing),
+        ("route.egress-only-internet-gateway-id", |_, table| {
+            many(table.routes.values().filter_map(|to| match to {
+                RouteTo::EgressGateway(id) => Some(id),
+                _ => None,
+            }))
+        }),
         ("route.gateway-id", |view, table| {
             many(routes(view.world, table).iter().filter_map(Route::gateway))
         }),
@@ -53,7 +58,7 @@ impl Described for RouteTable {
         ("route.vpc-peering-connection-id", |_, table| {
             many(table.routes.values().filter_map(|to| match to {
                 RouteTo::Peering(id) => Some(id),
-                RouteTo::Interface(_) | RouteTo::Gateway(_) => None,
+                _ => None,
             }))
         }),
         ("vpc-id", |_, table| one(table.vpc)),
@@ -141,7 +146,7 @@ impl Route {
         match self.to {
             None => Some("local".to_owned()),
             Some(RouteTo::Gateway(id)) => Some(id.to_string()),
-            Some(RouteTo::Peering(_) | RouteTo::Interface(_)) => None,
+            Some(RouteTo::Peering(_) | RouteTo::Interface(_) | RouteTo::EgressGateway(_)) => None,
         }
     }
 
@@ -157,6 +162,7 @@ impl Route {
                     x.el("instanceOwnerId", owner);
                 }
             }
+            Some(RouteTo::EgressGateway(id)) => x.el("egressOnlyInternetGatewayId", id),
             Some(RouteTo::Gateway(_)) | None => {}
         }
         x.el("state", self.state());
@@ -175,7 +181,7 @@ fn routes(world: &World, table: &RouteTable) -> Vec<Route> {
         alive: world.takes_packets(table, *to),
         instance: match to {
             RouteTo::Interface(id) => instance_of(world, *id),
-            RouteTo::Peering(_) | RouteTo::Gateway(_) => None,
+            RouteTo::Peering(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => None,
         },
     });
     local.chain(made).collect()

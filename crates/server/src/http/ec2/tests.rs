@@ -6,6 +6,7 @@ mod fuzz;
 mod input;
 mod network;
 mod order;
+mod ownership;
 mod peer;
 mod peering;
 mod remedies;
