@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId, EniId,
-    IgwId, InstanceId, MalformedId, PcxId, PrefixedId, ReleaseId, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetId, TeamId,
-    TokenId, UserId, VpcCidrAssociationId, VpcId,
+    IgwId, InstanceId, MalformedId, PcxId, PrefixListId, PrefixedId, ReleaseId,
+    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
+    SpaceId, SubnetId, TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.

@@ -1,7 +1,10 @@
 //! What a command is about, whatever comes of it: for the audit, where a refusal and a removal
 //! name nothing themselves.
 
-use super::{Command, DynoSelection, Ec2Command, IdentityCommand, PlatformCommand, SystemCommand};
+use super::{
+    Command, DynoSelection, Ec2Command, IdentityCommand, ModifyPrefixList, PlatformCommand,
+    SystemCommand,
+};
 use crate::{Key, SettingsKey};
 
 impl Command {
@@ -76,6 +79,7 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
     use Ec2Command as C;
     match command {
         C::CreateVpc { .. }
+        | C::CreatePrefixList(_)
         | C::DisassociateVpcCidrBlock { .. }
         | C::DisassociateRouteTable { .. } => None,
         C::DeleteVpc { vpc }
@@ -95,7 +99,12 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::DeleteRoute { route_table, .. } => Some(Key::RouteTable(*route_table)),
         C::DeleteSecurityGroup { group }
         | C::AuthorizeSecurityGroup { group, .. }
-        | C::RevokeSecurityGroup { group, .. } => Some(Key::SecurityGroup(*group)),
+        | C::RevokeSecurityGroup { group, .. }
+        | C::ModifySecurityGroupRules { group, .. }
+        | C::DescribeSecurityGroupRules { group, .. } => Some(Key::SecurityGroup(*group)),
+        C::ModifyPrefixList(ModifyPrefixList { list, .. })
+        | C::RestorePrefixList { list, .. }
+        | C::DeletePrefixList { list } => Some(Key::PrefixList(*list)),
         C::DeleteNetworkAcl { acl }
         | C::CreateNetworkAclEntry { acl, .. }
         | C::ReplaceNetworkAclEntry { acl, .. }

@@ -236,7 +236,7 @@ impl Decision<'_> {
         self.put(gateway);
         if let Some(table) = self.world.route_table(vpc.main_route_table).cloned() {
             let mut table = RouteTable::clone(&table);
-            table.routes.insert(Cidr::ANY, out);
+            table.routes.insert(Cidr::ANY.into(), out);
             self.put(table);
         }
     }

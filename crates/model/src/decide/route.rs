@@ -7,7 +7,7 @@ use crate::command::Reply;
 use crate::resource::*;
 use crate::{
     Cidr, Code, Key, Kind, Part, PrefixedId, Refused, RouteTableAssociationId, RouteTableId, Scope,
-    SmallMap, SubnetId, VpcId,
+    SmallMap, SubnetId, VpcId, World,
 };
 
 /// EC2's quota of route tables per VPC.
@@ -168,25 +168,22 @@ impl Decision<'_> {
         &mut self,
         scope: Scope,
         table: RouteTableId,
-        destination: Cidr,
+        destination: RouteDestination,
         target: RouteTo,
     ) -> Outcome {
         let table = self.editable_table(scope, table)?;
         self.check_target(scope, &table, target)?;
-        self.check_destination(&table, destination, target)?;
+        self.check_destination(scope, &table, destination, target)?;
         match table.routes.get(&destination) {
             // Asking for a route that is there already changes nothing.
             Some(old) if *old == target => return Ok(Reply::Done),
             Some(_) => return Err(route_exists(destination)),
             None => {}
         }
-        if table.routes.len() >= MAX_ROUTES {
-            return refuse(
-                Code::RouteLimitExceeded,
-                format_args!("The maximum number of routes has been reached: {MAX_ROUTES}"),
-            );
-        }
-        self.put_route(&table, destination, target);
+        let mut table = RouteTable::clone(&table);
+        table.routes.insert(destination, target);
+        check_room(&self.world, &table)?;
+        self.put(table);
         Ok(Reply::Done)
     }
 
@@ -194,7 +191,7 @@ impl Decision<'_> {
         &mut self,
         scope: Scope,
         table: RouteTableId,
-        destination: Cidr,
+        destination: RouteDestination,
         target: RouteTo,
     ) -> Outcome {
         let table = self.editable_table(scope, table)?;
@@ -209,9 +206,11 @@ impl Decision<'_> {
             );
         };
         self.check_target(scope, &table, target)?;
-        self.check_destination(&table, destination, target)?;
+        self.check_destination(scope, &table, destination, target)?;
         if *old != target {
-            self.put_route(&table, destination, target);
+            let mut table = RouteTable::clone(&table);
+            table.routes.insert(destination, target);
+            self.put(table);
         }
         Ok(Reply::Done)
     }
@@ -220,7 +219,7 @@ impl Decision<'_> {
         &mut self,
         scope: Scope,
         table: RouteTableId,
-        destination: Cidr,
+        destination: RouteDestination,
     ) -> Outcome {
         let table = self.editable_table(scope, table)?;
         self.check_not_local(&table, destination, "remove")?;
@@ -229,7 +228,8 @@ impl Decision<'_> {
             return refuse(
                 Code::RouteNotFound,
                 format_args!(
-                    "no route with destination-cidr-block {destination} in route table {}",
+                    "no route with {} {destination} in route table {}",
+                    destination.parameter(),
                     table.id
                 ),
             );
@@ -238,19 +238,13 @@ impl Decision<'_> {
         Ok(Reply::Done)
     }
 
-    fn put_route(&mut self, table: &RouteTable, destination: Cidr, target: RouteTo) {
-        let mut table = table.clone();
-        table.routes.insert(destination, target);
-        self.put(table);
-    }
-
     fn check_not_local(
         &self,
         table: &RouteTable,
-        destination: Cidr,
+        destination: RouteDestination,
         verb: &str,
     ) -> Result<(), Refused> {
-        let local = |vpc: &Arc<Vpc>| vpc.blocks().any(|block| block == destination);
+        let local = |vpc: &Arc<Vpc>| vpc.blocks().any(|block| destination == block.into());
         if self.world.vpc(table.vpc).is_some_and(local) {
             return refuse(
                 Code::InvalidParameterValue,
@@ -262,6 +256,23 @@ impl Decision<'_> {
 
     /// Whether a route may lead to a destination at all, given what it points to.
     fn check_destination(
+        &self,
+        scope: Scope,
+        table: &RouteTable,
+        destination: RouteDestination,
+        target: RouteTo,
+    ) -> Result<(), Refused> {
+        match destination {
+            RouteDestination::Cidr(block) => self.check_block(table, block, target),
+            RouteDestination::Ipv6(block) => refuse(
+                Code::InvalidParameterValue,
+                format_args!("The destination IPv6 CIDR block {block} cannot be routed here"),
+            ),
+            RouteDestination::PrefixList(list) => self.own_prefix_list(scope, list).map(drop),
+        }
+    }
+
+    fn check_block(
         &self,
         table: &RouteTable,
         destination: Cidr,
@@ -292,7 +303,7 @@ impl Decision<'_> {
 
     fn check_whole_subnet(&self, table: &RouteTable, destination: Cidr) -> Result<(), Refused> {
         if self.world.vpc(table.vpc).is_some_and(|vpc| vpc.blocks().any(|b| b == destination)) {
-            return Err(route_exists(destination));
+            return Err(route_exists(destination.into()));
         }
         if self.world.subnets_in(Key::Vpc(table.vpc)).any(|subnet| subnet.cidr == destination) {
             return Ok(());
@@ -304,6 +315,15 @@ impl Decision<'_> {
                  block of one of its subnets"
             ),
         )
+    }
+
+    /// The tables that have no room for a prefix list of another size, in order.
+    pub(super) fn tables_too_full(&self, list: &PrefixList) -> Vec<RouteTableId> {
+        let mut world = self.world.clone();
+        world.apply(&crate::Change::Put(list.clone().into()));
+        let naming = self.world.route_tables_in(Key::PrefixList(list.id));
+        let full = naming.filter(|table| check_room(&world, table).is_err());
+        full.map(|table| table.id).collect()
     }
 
     fn check_target(
@@ -342,6 +362,28 @@ impl Decision<'_> {
     }
 }
 
+/// Whether a table has room for its routes, of which those to a prefix list count as often as the list
+/// may have entries. Each family is counted apart.
+fn check_room(world: &World, table: &RouteTable) -> Result<(), Refused> {
+    for family in [AddressFamily::Ipv4, AddressFamily::Ipv6] {
+        let weight = |to: &RouteDestination| match to {
+            RouteDestination::Cidr(_) => usize::from(family == AddressFamily::Ipv4),
+            RouteDestination::Ipv6(_) => usize::from(family == AddressFamily::Ipv6),
+            RouteDestination::PrefixList(id) => {
+                let list = world.prefix_list(*id).filter(|list| list.family == family);
+                list.map_or(0, |list| usize::from(list.max_entries))
+            }
+        };
+        if table.routes.keys().map(weight).sum::<usize>() > MAX_ROUTES {
+            return refuse(
+                Code::RouteLimitExceeded,
+                format_args!("The maximum number of routes has been reached: {MAX_ROUTES}"),
+            );
+        }
+    }
+    Ok(())
+}
+
 fn check_same_vpc(table: &RouteTable, subnet: &Subnet) -> Result<(), Refused> {
     if table.vpc == subnet.vpc {
         return Ok(());
@@ -354,7 +396,7 @@ pub(super) fn different(what: impl std::fmt::Display) -> Refused {
     Refused::new(Code::InvalidParameterValue, format_args!("{what} belong to different networks"))
 }
 
-fn route_exists(destination: Cidr) -> Refused {
+fn route_exists(destination: RouteDestination) -> Refused {
     Refused::new(
         Code::RouteAlreadyExists,
         format_args!("The route identified by {destination} already exists."),

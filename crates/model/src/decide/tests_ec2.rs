@@ -3,7 +3,9 @@
 mod acl;
 mod fixture;
 mod group;
+mod group_rule;
 mod instance;
+mod prefix_list;
 pub(super) mod random;
 mod route;
 mod tag;

@@ -10,11 +10,13 @@ mod describe;
 mod eni;
 mod gateway;
 mod group;
+mod group_reference;
 mod identity;
 mod input;
 mod instance;
 mod peering;
 mod permission;
+mod prefix_list;
 mod request;
 mod route;
 mod route_input;
@@ -132,6 +134,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AssociateVpcCidrBlock => write(vpc::associate_cidr, vpc::cidr_associated);
     Ec2 AuthorizeSecurityGroupEgress => write(permission::authorize_egress, rule::authorized);
     Ec2 AuthorizeSecurityGroupIngress => write(permission::authorize_ingress, rule::authorized);
+    Ec2 CreateManagedPrefixList => write(prefix_list::create, prefix_list::created);
     Ec2 CreateNetworkAcl => write(acl::create, acl::created);
     Ec2 CreateNetworkAclEntry => write(acl::create_entry, done);
     Ec2 CreateRoute => write(route_input::create_route, done);
@@ -141,6 +144,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateTags => write(tag::create, done);
     Ec2 CreateVpc => write(vpc::create, vpc::created);
     Ec2 CreateVpcPeeringConnection => write(peering::create, peering::created);
+    Ec2 DeleteManagedPrefixList => write(prefix_list::delete, prefix_list::deleted);
     Ec2 DeleteNetworkAcl => write(acl::delete, done);
     Ec2 DeleteNetworkAclEntry => write(acl::delete_entry, done);
     Ec2 DeleteRoute => write(route_input::delete_route, done);
@@ -157,12 +161,17 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeInstanceTypes => Action::Read(catalog::instance_types);
     Ec2 DescribeInstances => Action::Read(instance::describe);
     Ec2 DescribeInternetGateways => Action::Read(describe::describe::<model::InternetGateway>);
+    Ec2 DescribeManagedPrefixLists => Action::Read(describe::describe::<model::PrefixList>);
     Ec2 DescribeNetworkAcls => Action::Read(describe::describe::<model::NetworkAcl>);
     Ec2 DescribeNetworkInterfaces => Action::Read(describe::describe::<model::Eni>);
+    Ec2 DescribePrefixLists => Action::Read(prefix_list::of_services);
     Ec2 DescribeRegions => Action::Read(catalog::regions);
     Ec2 DescribeRouteTables => Action::Read(describe::describe::<model::RouteTable>);
+    Ec2 DescribeSecurityGroupReferences => Action::Read(group_reference::references);
     Ec2 DescribeSecurityGroupRules => Action::Read(rule::describe);
+    Ec2 DescribeSecurityGroupVpcAssociations => Action::Read(group_reference::vpc_associations);
     Ec2 DescribeSecurityGroups => Action::Read(group::describe);
+    Ec2 DescribeStaleSecurityGroups => Action::Read(group_reference::stale);
     Ec2 DescribeSubnets => Action::Read(describe::describe::<model::Subnet>);
     Ec2 DescribeTags => Action::Read(tag::describe);
     Ec2 DescribeVpcAttribute => Action::Read(vpc::describe_attribute);
@@ -172,8 +181,13 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DisassociateVpcCidrBlock => write(vpc::disassociate_cidr, vpc::cidr_disassociated);
     Sts GetCallerIdentity => Action::Read(identity::caller);
     Ec2 GetConsoleOutput => Action::Read(instance::console);
+    Ec2 GetManagedPrefixListAssociations => Action::Read(prefix_list::associations);
+    Ec2 GetManagedPrefixListEntries => Action::Read(prefix_list::list_entries);
+    Ec2 GetSecurityGroupsForVpc => Action::Read(group_reference::for_vpc);
     Iam GetUser => Action::Read(identity::user);
     Iam ListAccountAliases => Action::Read(identity::aliases);
+    Ec2 ModifyManagedPrefixList => write(prefix_list::modify, prefix_list::modified);
+    Ec2 ModifySecurityGroupRules => write(permission::modify, done);
     Ec2 ModifyVpcAttribute => write(vpc::modify_attribute, done);
     Ec2 ModifyVpcPeeringConnectionOptions => write(peering::modify, peering::modified);
     Ec2 RejectVpcPeeringConnection => write(peering::reject, done);
@@ -181,10 +195,13 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 ReplaceNetworkAclEntry => write(acl::replace_entry, done);
     Ec2 ReplaceRoute => write(route_input::replace_route, done);
     Ec2 ReplaceRouteTableAssociation => write(route_input::replace, route::replaced);
+    Ec2 RestoreManagedPrefixListVersion => write(prefix_list::restore, prefix_list::restored);
     Ec2 RevokeSecurityGroupEgress => write(permission::revoke_egress, rule::revoked);
     Ec2 RevokeSecurityGroupIngress => write(permission::revoke_ingress, rule::revoked);
     Ec2 RunInstances => write(run::run, instance::started);
     Ec2 TerminateInstances => write(run::terminate, instance::terminated);
+    Ec2 UpdateSecurityGroupRuleDescriptionsEgress => write(permission::describe_egress, done);
+    Ec2 UpdateSecurityGroupRuleDescriptionsIngress => write(permission::describe_ingress, done);
 };
 
 #[cfg(test)]

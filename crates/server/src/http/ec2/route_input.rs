@@ -1,9 +1,10 @@
 //! Parsing of requests about route tables.
 
-use model::{Ec2Command, InstanceId, RouteTo, World};
+use aws::params::{ParamError, Params};
+use model::{Ec2Command, InstanceId, PrefixListId, RouteDestination, RouteTo, World};
 
 use super::describe::{View, not_found};
-use super::input::{self, cidr, id, not_offered, parse_id, wrong_value};
+use super::input::{self, cidr, id, ipv6_cidr, not_offered, parse_id, wrong_value};
 use super::request::{Ec2Error, Request};
 
 /// Parameters of targets that are not offered.
@@ -17,7 +18,6 @@ const OTHER_TARGETS: [&str; 8] = [
     "OdbNetworkArn",
     "EgressOnlyInternetGatewayId",
 ];
-const OTHER_DESTINATIONS: [&str; 2] = ["DestinationIpv6CidrBlock", "DestinationPrefixListId"];
 /// Parameters of targets that are offered.
 const TARGETS: [&str; 4] =
     ["VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId", "GatewayId"];
@@ -63,10 +63,9 @@ pub(super) fn replace(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec
 /// `CreateRoute`.
 pub(super) fn create_route(world: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &OTHER_DESTINATIONS, "routes go to IPv4 blocks.")?;
     Ok(Ec2Command::CreateRoute {
         route_table: id(params, "RouteTableId")?,
-        destination: cidr(params, "DestinationCidrBlock")?,
+        destination: destination(params)?,
         target: target(world, request)?,
     })
 }
@@ -74,13 +73,12 @@ pub(super) fn create_route(world: &World, request: &Request<'_>) -> Result<Ec2Co
 /// `ReplaceRoute`.
 pub(super) fn replace_route(world: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &OTHER_DESTINATIONS, "routes go to IPv4 blocks.")?;
     if params.bool("LocalTarget")? == Some(true) {
         not_offered(params, &["LocalTarget"], "local routes cannot be replaced here.")?;
     }
     Ok(Ec2Command::ReplaceRoute {
         route_table: id(params, "RouteTableId")?,
-        destination: cidr(params, "DestinationCidrBlock")?,
+        destination: destination(params)?,
         target: target(world, request)?,
     })
 }
@@ -88,11 +86,28 @@ pub(super) fn replace_route(world: &World, request: &Request<'_>) -> Result<Ec2C
 /// `DeleteRoute`.
 pub(super) fn delete_route(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &OTHER_DESTINATIONS, "routes go to IPv4 blocks.")?;
     Ok(Ec2Command::DeleteRoute {
         route_table: id(params, "RouteTableId")?,
-        destination: cidr(params, "DestinationCidrBlock")?,
+        destination: destination(params)?,
     })
+}
+
+/// The one destination of a route.
+fn destination(params: &Params) -> Result<RouteDestination, Ec2Error> {
+    let names = ["DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId"];
+    let mut given =
+        names.into_iter().filter(|name| params.get(name).is_some_and(|text| !text.is_empty()));
+    match (given.next(), given.next()) {
+        (None | Some("DestinationCidrBlock"), None) => {
+            Ok(cidr(params, "DestinationCidrBlock")?.into())
+        }
+        (Some(name @ "DestinationIpv6CidrBlock"), None) => Ok(ipv6_cidr(params, name)?.into()),
+        (Some(name), None) => Ok(id::<PrefixListId>(params, name)?.into()),
+        (name, Some(other)) => {
+            let (name, other) = (name.unwrap_or_default().to_owned(), other.to_owned());
+            Err(ParamError::Combination { name, other }.into())
+        }
+    }
 }
 
 fn target(world: &World, request: &Request<'_>) -> Result<RouteTo, Ec2Error> {
