@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId,
-    EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, MalformedId, PcxId, PrefixedId, ReleaseId,
-    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
-    SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
-    VpcCidrAssociationId, VpcId,
+    EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, MalformedId, PcxId, PrefixListId,
+    PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId,
+    SecurityGroupRuleId, SlugId, SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
+    TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.

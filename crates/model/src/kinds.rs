@@ -41,6 +41,8 @@ macro_rules! with_kinds {
             SecurityGroup SecurityGroupId = "security-group";
             /// A network ACL.
             NetworkAcl AclId = "network-acl";
+            /// A managed prefix list.
+            PrefixList PrefixListId = "prefix-list";
             /// A network interface.
             Eni EniId = "network-interface";
             /// An instance.

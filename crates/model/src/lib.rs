@@ -49,7 +49,8 @@ pub use peer::{
     plan_peer, plan_unpeer, return_routes,
 };
 pub use plan::{
-    dyno_command, dyno_host, edge_delta, plan, plan_awaited_ends, plan_delta, plan_edge, plan_vpc,
+    dyno_command, dyno_host, edge_delta, is_stale, plan, plan_awaited_ends, plan_delta, plan_edge,
+    plan_vpc,
 };
 pub use procfile::{MalformedProcfile, parse_procfile};
 pub use reach::{

@@ -203,6 +203,14 @@ codes! {
     AclEntryNotFound => "InvalidNetworkAclEntry.NotFound", NotFound;
     /// Too many entries.
     AclEntryLimit => "NetworkAclEntryLimitExceeded", Invalid;
+    /// No such prefix list.
+    PrefixListNotFound => "InvalidPrefixListID.NotFound", NotFound;
+    /// A prefix list has no such entry to remove.
+    PrefixListModification => "InvalidPrefixListModification", Invalid;
+    /// More entries than a prefix list may have.
+    PrefixListMaxEntries => "PrefixListMaxEntriesExceeded", Invalid;
+    /// A prefix list was changed meanwhile.
+    PrefixListVersion => "PrefixListVersionMismatch", Conflict;
     /// No such interface.
     EniNotFound => "InvalidNetworkInterfaceID.NotFound", NotFound;
     /// No such instance.

@@ -11,9 +11,9 @@ use imbl::{OrdMap, OrdSet};
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EgressGatewayId,
-    EniId, Errand, IgwId, InstanceId, Key, Kind, Part, PcxId, Record, ReleaseId, RouteTableId,
-    SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId, SubnetReservationId, TeamId,
-    Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    EniId, Errand, IgwId, InstanceId, Key, Kind, Part, PcxId, PrefixListId, Record, ReleaseId,
+    RouteTableId, SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId, SubnetReservationId,
+    TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -117,6 +117,8 @@ impl World {
         group SecurityGroupId => SecurityGroup;
         /// A network ACL.
         acl AclId => NetworkAcl;
+        /// A managed prefix list.
+        prefix_list PrefixListId => PrefixList;
         /// A network interface.
         eni EniId => Eni;
         /// An instance.
@@ -166,6 +168,8 @@ impl World {
         groups groups_in => SecurityGroup;
         /// Every network ACL.
         acls acls_in => NetworkAcl;
+        /// Every managed prefix list.
+        prefix_lists prefix_lists_of => PrefixList;
         /// Every network interface.
         enis enis_in => Eni;
         /// Every instance.

@@ -219,7 +219,7 @@ impl Stage {
     pub(super) fn route_over(&mut self, peering: PcxId) {
         let vpc = self.world.peering(peering).unwrap().requester.vpc;
         let route_table = self.world.vpc(vpc).unwrap().main_route_table;
-        let (destination, target) = (self.space().cidr, RouteTo::Peering(peering));
+        let (destination, target) = (self.space().cidr.into(), RouteTo::Peering(peering));
         self.run(self.caller(), Ec2Command::CreateRoute { route_table, destination, target });
     }
 }

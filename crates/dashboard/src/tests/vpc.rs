@@ -92,7 +92,8 @@ impl Lab {
 
     fn to_space(&self) -> Edit {
         let route_table = self.vpc().main_route_table;
-        let (destination, target) = (self.stage.space().cidr, RouteTo::Peering(self.peering));
+        let (destination, target) =
+            (self.stage.space().cidr.into(), RouteTo::Peering(self.peering));
         Edit::new(vec![Ec2Command::CreateRoute { route_table, destination, target }]).unwrap()
     }
 

@@ -507,3 +507,23 @@ fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
         .map_err(at("write", path))?;
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at("restrict", path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_looked_up_as_the_intent_says() {
+        assert_eq!(resolv_conf(&NamesIntent::default()), "nameserver 169.254.169.253\n");
+        let names = NamesIntent {
+            search: vec!["corp.example".into(), "example.com".into()],
+            servers: ["10.2.0.9", "fd00::53"].map(|server| server.parse().unwrap()).to_vec(),
+        };
+        assert_eq!(
+            resolv_conf(&names),
+            "search corp.example example.com\nnameserver 10.2.0.9\nnameserver fd00::53\n"
+        );
+        let none = NamesIntent { search: Vec::new(), servers: Vec::new() };
+        assert_eq!(resolv_conf(&none), "");
+    }
+}

@@ -2,7 +2,8 @@
 //! name nothing themselves.
 
 use super::{
-    Command, DynoSelection, Ec2Command, IdentityCommand, NewSubnet, PlatformCommand, SystemCommand,
+    Command, DynoSelection, Ec2Command, IdentityCommand, ModifyPrefixList, NewSubnet,
+    PlatformCommand, SystemCommand,
 };
 use crate::{Key, SettingsKey};
 
@@ -82,6 +83,7 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::CreateDefaultSubnet { .. }
         | C::CreateInternetGateway { .. }
         | C::CreateDhcpOptions { .. }
+        | C::CreatePrefixList(_)
         | C::DisassociateVpcCidrBlock { .. }
         | C::DisassociateSubnetCidrBlock { .. }
         | C::DisassociateRouteTable { .. } => None,
@@ -114,10 +116,16 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::ReplaceRouteTableAssociation { route_table, .. }
         | C::CreateRoute { route_table, .. }
         | C::ReplaceRoute { route_table, .. }
+        | C::RestoreLocalRoute { route_table, .. }
         | C::DeleteRoute { route_table, .. } => Some(Key::RouteTable(*route_table)),
         C::DeleteSecurityGroup { group }
         | C::AuthorizeSecurityGroup { group, .. }
-        | C::RevokeSecurityGroup { group, .. } => Some(Key::SecurityGroup(*group)),
+        | C::RevokeSecurityGroup { group, .. }
+        | C::ModifySecurityGroupRules { group, .. }
+        | C::DescribeSecurityGroupRules { group, .. } => Some(Key::SecurityGroup(*group)),
+        C::ModifyPrefixList(ModifyPrefixList { list, .. })
+        | C::RestorePrefixList { list, .. }
+        | C::DeletePrefixList { list } => Some(Key::PrefixList(*list)),
         C::DeleteNetworkAcl { acl }
         | C::CreateNetworkAclEntry { acl, .. }
         | C::ReplaceNetworkAclEntry { acl, .. }

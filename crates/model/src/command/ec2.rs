@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::resource::{
-    AclEntry, ClientToken, Direction, GroupPeer, HostnameType, ReservationKind, RouteTo, Tags,
-    Tenancy,
+    AclEntry, AddressFamily, ClientToken, Direction, GroupPeer, HostnameType, ReservationKind,
+    RouteDestination, RouteTo, Tags, Tenancy,
 };
 use crate::{
     AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EgressGatewayId, EniId, IgwId,
-    InstanceId, IpCidr, Ipv6Cidr, Key, PcxId, Region, RouteTableAssociationId, RouteTableId,
-    SecurityGroupId, SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
-    Traffic, VpcCidrAssociationId, VpcId, Zone,
+    InstanceId, IpCidr, Ipv6Cidr, Key, PcxId, PrefixListId, Region, RouteTableAssociationId,
+    RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId,
+    SubnetReservationId, Traffic, VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -143,7 +143,7 @@ pub enum Ec2Command {
         /// The route table to add the route to.
         route_table: RouteTableId,
         /// The route's destination.
-        destination: Cidr,
+        destination: RouteDestination,
         /// What the route leads to.
         target: RouteTo,
     },
@@ -152,16 +152,24 @@ pub enum Ec2Command {
         /// The route table that holds the route.
         route_table: RouteTableId,
         /// The route's destination.
-        destination: Cidr,
+        destination: RouteDestination,
         /// What the route leads to from now on.
         target: RouteTo,
+    },
+    /// `ReplaceRoute` of a local route by its own target.
+    #[strum(serialize = "ReplaceRoute")]
+    RestoreLocalRoute {
+        /// The route table.
+        route_table: RouteTableId,
+        /// The destination of the local route.
+        destination: RouteDestination,
     },
     /// `DeleteRoute`.
     DeleteRoute {
         /// The route table that holds the route.
         route_table: RouteTableId,
         /// The route's destination.
-        destination: Cidr,
+        destination: RouteDestination,
     },
     /// `CreateInternetGateway`.
     CreateInternetGateway {
@@ -257,6 +265,42 @@ pub enum Ec2Command {
         rules: Vec<RuleSpec>,
         /// Rules to remove, by id.
         ids: Vec<SecurityGroupRuleId>,
+    },
+    /// `ModifySecurityGroupRules`.
+    ModifySecurityGroupRules {
+        /// The group whose rules are changed.
+        group: SecurityGroupId,
+        /// The rules to change, each with what it becomes.
+        rules: Vec<(SecurityGroupRuleId, RuleSpec)>,
+    },
+    /// `UpdateSecurityGroupRuleDescriptionsIngress` and `…Egress`.
+    DescribeSecurityGroupRules {
+        /// The group whose rules get other descriptions.
+        group: SecurityGroupId,
+        /// The direction of the traffic that the rules allow.
+        direction: Direction,
+        /// Rules by what they allow, each with its new description.
+        rules: Vec<RuleSpec>,
+        /// Rules by id, each with its new description.
+        ids: Vec<(SecurityGroupRuleId, Option<String>)>,
+    },
+    /// `CreateManagedPrefixList`.
+    CreatePrefixList(CreatePrefixList),
+    /// `ModifyManagedPrefixList`.
+    ModifyPrefixList(ModifyPrefixList),
+    /// `RestoreManagedPrefixListVersion`.
+    RestorePrefixList {
+        /// The prefix list to restore.
+        list: PrefixListId,
+        /// The version whose entries it gets again.
+        previous: u64,
+        /// The version that is the current one, as far as the caller knows.
+        current: u64,
+    },
+    /// `DeleteManagedPrefixList`.
+    DeletePrefixList {
+        /// The prefix list to delete.
+        list: PrefixListId,
     },
     /// `CreateNetworkAcl`.
     CreateNetworkAcl {
@@ -430,6 +474,8 @@ pub enum TaggedResource {
     NetworkAcl(AclId),
     /// A peering connection, of which either side has tags of its own.
     Peering(PcxId),
+    /// A managed prefix list.
+    PrefixList(PrefixListId),
     /// A route table.
     RouteTable(RouteTableId),
     /// A security group.
@@ -454,6 +500,7 @@ impl TaggedResource {
             Self::InternetGateway(id) => Key::InternetGateway(id),
             Self::NetworkAcl(id) => Key::NetworkAcl(id),
             Self::Peering(id) => Key::Peering(id),
+            Self::PrefixList(id) => Key::PrefixList(id),
             Self::RouteTable(id) => Key::RouteTable(id),
             Self::SecurityGroup(id) => Key::SecurityGroup(id),
             Self::Subnet(id) => Key::Subnet(id),
@@ -507,8 +554,12 @@ pub struct RuleSpec {
 /// The other side of a rule as a request has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RulePeerSpec {
-    /// A block.
+    /// An IPv4 block.
     Cidr(Cidr),
+    /// An IPv6 block.
+    Ipv6(Ipv6Cidr),
+    /// A managed prefix list.
+    PrefixList(PrefixListId),
     /// A group by id, and its owner where the request names one.
     Group(SecurityGroupId, Option<AccountId>),
     /// A group of the same VPC by name.
@@ -519,9 +570,45 @@ impl From<GroupPeer> for RulePeerSpec {
     fn from(peer: GroupPeer) -> Self {
         match peer {
             GroupPeer::Cidr(cidr) => Self::Cidr(cidr),
+            GroupPeer::Ipv6(cidr) => Self::Ipv6(cidr),
+            GroupPeer::PrefixList(list) => Self::PrefixList(list),
             GroupPeer::Group { group, account, .. } => Self::Group(group, Some(account)),
         }
     }
+}
+
+/// `CreateManagedPrefixList`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatePrefixList {
+    /// The prefix list's name.
+    pub name: String,
+    /// The family of its blocks.
+    pub family: AddressFamily,
+    /// How many entries it may have.
+    pub max_entries: u16,
+    /// Its first entries: each a block and what it is, in words.
+    pub entries: Vec<(IpCidr, Option<String>)>,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for the prefix list.
+    pub tags: Tags,
+}
+
+/// `ModifyManagedPrefixList`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModifyPrefixList {
+    /// The prefix list to modify.
+    pub list: PrefixListId,
+    /// The version that is the current one, as far as the caller knows.
+    pub current: Option<u64>,
+    /// Its new name.
+    pub name: Option<String>,
+    /// How many entries it may have from now on.
+    pub max_entries: Option<u16>,
+    /// Entries to add; a block that is there gets the new description.
+    pub add: Vec<(IpCidr, Option<String>)>,
+    /// Blocks to remove.
+    pub remove: Vec<IpCidr>,
 }
 
 /// `RunInstances`.

@@ -36,7 +36,7 @@ impl Decision<'_> {
         let out = RouteTo::Gateway(self.make_gateway(scope, Some(vpc.id), &Tags::new()));
         if let Some(table) = self.world.route_table(vpc.main_route_table).cloned() {
             let mut table = RouteTable::clone(&table);
-            table.routes.insert(Cidr::ANY, out);
+            table.routes.insert(Cidr::ANY.into(), out);
             self.put(table);
         }
         vpc

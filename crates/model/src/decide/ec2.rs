@@ -57,6 +57,9 @@ impl Decision<'_> {
             C::ReplaceRoute { route_table, destination, target } => {
                 self.replace_route(scope, *route_table, *destination, *target)
             }
+            C::RestoreLocalRoute { route_table, destination } => {
+                self.restore_local_route(scope, *route_table, *destination)
+            }
             C::DeleteRoute { route_table, destination } => {
                 self.delete_route(scope, *route_table, *destination)
             }
@@ -87,6 +90,16 @@ impl Decision<'_> {
             C::RevokeSecurityGroup { group, direction, rules, ids } => {
                 self.revoke(scope, *group, *direction, rules, ids)
             }
+            C::ModifySecurityGroupRules { group, rules } => self.modify_rules(scope, *group, rules),
+            C::DescribeSecurityGroupRules { group, direction, rules, ids } => {
+                self.describe_rules(scope, *group, *direction, rules, ids)
+            }
+            C::CreatePrefixList(create) => self.create_prefix_list(scope, create),
+            C::ModifyPrefixList(modify) => self.modify_prefix_list(scope, modify),
+            C::RestorePrefixList { list, previous, current } => {
+                self.restore_prefix_list(scope, *list, *previous, *current)
+            }
+            C::DeletePrefixList { list } => self.delete_prefix_list(scope, *list),
             C::CreateNetworkAcl { vpc, client_token, tags } => {
                 self.create_acl(scope, *vpc, client_token.as_ref(), tags)
             }

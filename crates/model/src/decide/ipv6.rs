@@ -12,15 +12,21 @@ use crate::{
 };
 
 impl Decision<'_> {
-    /// Takes a block that no VPC has. Where the search begins is chance, so that a block which was
-    /// given back is not the next one to be given.
-    pub(super) fn new_ipv6_block(&mut self) -> Result<VpcIpv6Cidr, Refused> {
+    /// Takes a block that no VPC has, and in which no route of this one leads anywhere. Where the search
+    /// begins is chance, so that a block which was given back is not the next one to be given.
+    pub(super) fn new_ipv6_block(&mut self, vpc: VpcId) -> Result<VpcIpv6Cidr, Refused> {
         let bits = Vpc::IPV6_LEN - Vpc::IPV6_BLOCKS.prefix_len();
         let count = 1_u128 << bits;
         let first = self.ids.next_bits() % count;
+        let routed: Vec<Ipv6Cidr> = self
+            .world
+            .route_tables_in(Key::Vpc(vpc))
+            .flat_map(|table| table.routes.keys().filter_map(|to| to.ipv6()))
+            .collect();
         let free = (0..count)
             .filter_map(|n| Vpc::IPV6_BLOCKS.subnet(Vpc::IPV6_LEN, (first + n) % count))
-            .find(|block| self.world.find(&Alias::Ipv6Block(*block)).is_none());
+            .filter(|block| self.world.find(&Alias::Ipv6Block(*block)).is_none())
+            .find(|block| !routed.iter().any(|to| block.covers(*to)));
         match free {
             Some(cidr) => Ok(VpcIpv6Cidr { id: VpcCidrAssociationId::fresh(self.ids), cidr }),
             None => refuse(Code::LimitExceeded, "There are no more IPv6 CIDR blocks."),
@@ -31,7 +37,7 @@ impl Decision<'_> {
         let mut vpc = Vpc::clone(&*self.editable_vpc(scope, id)?);
         check_block_count(id, vpc.ipv6.len())?;
         self.check_no_request(id)?;
-        vpc.ipv6.push(self.new_ipv6_block()?);
+        vpc.ipv6.push(self.new_ipv6_block(id)?);
         self.put(vpc.clone());
         self.refresh_peerings_of(&vpc)?;
         Ok(Key::Vpc(id).into())

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::{Decision, refuse};
 use crate::resource::*;
 use crate::{
-    AclId, Alias, Code, EgressGatewayId, EniId, IgwId, InstanceId, Key, Kind, PcxId, Record,
-    Refused, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+    AclId, Alias, Code, EgressGatewayId, EniId, IgwId, InstanceId, Key, Kind, PcxId, PrefixListId,
+    Record, Refused, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SubnetId,
     SubnetReservationId, VpcId,
 };
 
@@ -89,6 +89,16 @@ impl Decision<'_> {
             |igw: &InternetGateway| igw.account == scope.account && igw.region == scope.region;
         let found = self.world.gateway(id).filter(|igw| mine(igw));
         found.cloned().ok_or_else(|| absent(Code::GatewayNotFound, "internetGateway ID", id))
+    }
+
+    pub(super) fn own_prefix_list(
+        &self,
+        scope: Scope,
+        id: PrefixListId,
+    ) -> Result<Arc<PrefixList>, Refused> {
+        let mine = |list: &PrefixList| list.account == scope.account && list.region == scope.region;
+        let found = self.world.prefix_list(id).filter(|list| mine(list));
+        found.cloned().ok_or_else(|| absent(Code::PrefixListNotFound, "prefix list ID", id))
     }
 
     /// A peering that the caller still sees, from either side.

@@ -333,7 +333,8 @@ impl Decision<'_> {
         let table = self.world.vpc(vpc).and_then(|v| self.world.route_table(v.main_route_table));
         let Some(table) = table else { return };
         let mut table = RouteTable::clone(table);
-        if table.routes.insert(to, RouteTo::Peering(peering)) != Some(RouteTo::Peering(peering)) {
+        let target = RouteTo::Peering(peering);
+        if table.routes.insert(to.into(), target) != Some(target) {
             self.put(table);
         }
     }

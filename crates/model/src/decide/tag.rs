@@ -95,6 +95,7 @@ impl Decision<'_> {
             T::Instance(id) => edited!(self.own_instance(scope, id)?),
             T::InternetGateway(id) => edited!(self.own_gateway(scope, id)?),
             T::NetworkAcl(id) => edited!(self.in_editable(scope, self.own_acl(scope, id)?)?),
+            T::PrefixList(id) => edited!(self.own_prefix_list(scope, id)?),
             T::Peering(id) => self.retagged_peering(scope, id, edit),
             T::RouteTable(id) => {
                 edited!(self.in_editable(scope, self.own_route_table(scope, id)?)?)

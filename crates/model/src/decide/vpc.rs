@@ -19,7 +19,7 @@ impl Decision<'_> {
         let made = self.make_vpc(scope, new.cidr, None, false, new.tags.clone());
         let mut vpc = Vpc { tenancy: new.tenancy, ..made.clone() };
         if new.ipv6 {
-            vpc.ipv6.push(self.new_ipv6_block()?);
+            vpc.ipv6.push(self.new_ipv6_block(vpc.id)?);
         }
         if vpc != made {
             self.put(vpc.clone());
@@ -195,7 +195,7 @@ impl Decision<'_> {
     /// A `local` route must not take over what a route in any table says.
     fn check_against_routes(&self, id: VpcId, cidr: Cidr) -> Result<(), Refused> {
         for table in self.world.route_tables_in(Key::Vpc(id)) {
-            if let Some(taken) = table.routes.keys().find(|to| cidr.covers(**to)) {
+            if let Some((taken, _)) = table.cidr_routes().find(|(to, _)| cidr.covers(*to)) {
                 return refuse(
                     Code::VpcCidrConflict,
                     format_args!(
@@ -357,7 +357,7 @@ pub(super) fn subnet_within(id: VpcId, cidr: impl std::fmt::Display) -> Refused 
 }
 
 fn default_acl(vpc: &Vpc) -> NetworkAcl {
-    let all = AclEntry { allow: true, traffic: Traffic::All, cidr: Cidr::ANY };
+    let all = AclEntry { allow: true, traffic: Traffic::All, cidr: Cidr::ANY.into() };
     let entries = SmallMap::from([(NetworkAcl::DEFAULT_ENTRY, all)]);
     NetworkAcl {
         id: vpc.default_acl,

@@ -1,6 +1,7 @@
 //! One side of a peering that there is or may come to be.
 
 use super::taken::{Taken, Whose, customers_of, taken_beside};
+use crate::plan::routes_of;
 use crate::resource::{Peering, PeeringSide, RouteTo, Space, Vpc, VpcRole};
 use crate::{Cidr, Ipv6Cidr, Key, PcxId, Region, RouteTableId, VpcId, World};
 
@@ -186,7 +187,10 @@ impl Side {
         };
         let tables = world.route_tables_in(Key::Vpc(vpc.id)).map(|table| Routes {
             table: table.id,
-            destinations: table.routes.iter().map(|(cidr, to)| (*cidr, leads(to))).collect(),
+            destinations: routes_of(world, table)
+                .into_iter()
+                .map(|(cidr, (_, to))| (cidr, leads(&to)))
+                .collect(),
         });
         Self { elsewhere, tables: tables.collect(), ..self }
     }

@@ -145,7 +145,7 @@ fn following_the_remedies_leads_to_a_flow_that_passes() {
     );
     assert_eq!(remedy, command);
     let target = RouteTo::Peering(peering);
-    let destination = cidr("10.0.0.0/16");
+    let destination = cidr("10.0.0.0/16").into();
     journey.run(customer, Ec2Command::CreateRoute { route_table, destination, target });
     let flow = |from, to| Flow::new(from, to, IpProtocol::TCP, 8000);
     assert!(reach(&journey.world, &flow(instance, dyno), now()).allowed, "R21");

@@ -14,11 +14,13 @@ mod egress_gateway;
 mod eni;
 mod gateway;
 mod group;
+mod group_reference;
 mod identity;
 mod input;
 mod instance;
 mod peering;
 mod permission;
+mod prefix_list;
 mod request;
 mod route;
 mod route_input;
@@ -148,6 +150,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateDhcpOptions => write(dhcp_options::create, dhcp_options::created);
     Ec2 CreateEgressOnlyInternetGateway => write(egress_gateway::create, egress_gateway::created);
     Ec2 CreateInternetGateway => write(gateway::create, gateway::created);
+    Ec2 CreateManagedPrefixList => write(prefix_list::create, prefix_list::created);
     Ec2 CreateNetworkAcl => write(acl::create, acl::created);
     Ec2 CreateNetworkAclEntry => write(acl::create_entry, done);
     Ec2 CreateRoute => write(route_input::create_route, done);
@@ -161,6 +164,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DeleteDhcpOptions => write(dhcp_options::delete, done);
     Ec2 DeleteEgressOnlyInternetGateway => write(egress_gateway::delete, egress_gateway::deleted);
     Ec2 DeleteInternetGateway => write(gateway::delete, done);
+    Ec2 DeleteManagedPrefixList => write(prefix_list::delete, prefix_list::deleted);
     Ec2 DeleteNetworkAcl => write(acl::delete, done);
     Ec2 DeleteNetworkAclEntry => write(acl::delete_entry, done);
     Ec2 DeleteRoute => write(route_input::delete_route, done);
@@ -179,12 +183,17 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeInstanceTypes => Action::Read(catalog::instance_types);
     Ec2 DescribeInstances => Action::Read(instance::describe);
     Ec2 DescribeInternetGateways => Action::Read(describe::describe::<model::InternetGateway>);
+    Ec2 DescribeManagedPrefixLists => Action::Read(describe::describe::<model::PrefixList>);
     Ec2 DescribeNetworkAcls => Action::Read(describe::describe::<model::NetworkAcl>);
     Ec2 DescribeNetworkInterfaces => Action::Read(describe::describe::<model::Eni>);
+    Ec2 DescribePrefixLists => Action::Read(prefix_list::of_services);
     Ec2 DescribeRegions => Action::Read(catalog::regions);
     Ec2 DescribeRouteTables => Action::Read(describe::describe::<model::RouteTable>);
+    Ec2 DescribeSecurityGroupReferences => Action::Read(group_reference::references);
     Ec2 DescribeSecurityGroupRules => Action::Read(rule::describe);
+    Ec2 DescribeSecurityGroupVpcAssociations => Action::Read(group_reference::vpc_associations);
     Ec2 DescribeSecurityGroups => Action::Read(group::describe);
+    Ec2 DescribeStaleSecurityGroups => Action::Read(group_reference::stale);
     Ec2 DescribeSubnets => Action::Read(describe::describe::<model::Subnet>);
     Ec2 DescribeTags => Action::Read(tag::describe);
     Ec2 DescribeVpcAttribute => Action::Read(vpc::describe_attribute);
@@ -207,9 +216,14 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 EnableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
     Sts GetCallerIdentity => Action::Read(identity::caller);
     Ec2 GetConsoleOutput => Action::Read(instance::console);
+    Ec2 GetManagedPrefixListAssociations => Action::Read(prefix_list::associations);
+    Ec2 GetManagedPrefixListEntries => Action::Read(prefix_list::list_entries);
+    Ec2 GetSecurityGroupsForVpc => Action::Read(group_reference::for_vpc);
     Ec2 GetSubnetCidrReservations => Action::Read(subnet_reservation::get);
     Iam GetUser => Action::Read(identity::user);
     Iam ListAccountAliases => Action::Read(identity::aliases);
+    Ec2 ModifyManagedPrefixList => write(prefix_list::modify, prefix_list::modified);
+    Ec2 ModifySecurityGroupRules => write(permission::modify, done);
     Ec2 ModifySubnetAttribute => write(subnet::modify_attribute, done);
     Ec2 ModifyVpcAttribute => write(vpc::modify_attribute, done);
     Ec2 ModifyVpcPeeringConnectionOptions => write(peering::modify, peering::modified);
@@ -219,10 +233,13 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 ReplaceNetworkAclEntry => write(acl::replace_entry, done);
     Ec2 ReplaceRoute => write(route_input::replace_route, done);
     Ec2 ReplaceRouteTableAssociation => write(route_input::replace, route::replaced);
+    Ec2 RestoreManagedPrefixListVersion => write(prefix_list::restore, prefix_list::restored);
     Ec2 RevokeSecurityGroupEgress => write(permission::revoke_egress, rule::revoked);
     Ec2 RevokeSecurityGroupIngress => write(permission::revoke_ingress, rule::revoked);
     Ec2 RunInstances => write(run::run, instance::started);
     Ec2 TerminateInstances => write(run::terminate, instance::terminated);
+    Ec2 UpdateSecurityGroupRuleDescriptionsEgress => write(permission::describe_egress, done);
+    Ec2 UpdateSecurityGroupRuleDescriptionsIngress => write(permission::describe_ingress, done);
 };
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ impl Fixture {
     /// A VPC with an open ACL and group, one table and as many subnets as there are names.
     fn network(&mut self, vpc: Vpc, subnets: &[(&str, &str)]) {
         let all = Traffic::All;
-        let any = AclEntry { allow: true, traffic: all, cidr: Cidr::ANY };
+        let any = AclEntry { allow: true, traffic: all, cidr: Cidr::ANY.into() };
         let rules = [Direction::Egress, Direction::Ingress].map(|direction| {
             let peer = match direction {
                 Direction::Egress => GroupPeer::Cidr(Cidr::ANY),
@@ -367,7 +367,7 @@ impl Fixture {
         let block = self.world.vpc(id(to)).expect("it is there").primary();
         let table = self.world.route_table(id(of)).expect("it is there");
         let mut table = RouteTable::clone(table);
-        table.routes.insert(block, RouteTo::Peering(id(n)));
+        table.routes.insert(block.into(), RouteTo::Peering(id(n)));
         self.put(table);
     }
 

@@ -27,7 +27,7 @@ fn a_default_vpc_has_a_subnet_in_each_zone_and_a_way_out() {
     }
     let gateway = f.world.gateways_of(Key::Vpc(id)).next().unwrap().id;
     let routes = &f.world.route_table(vpc.main_route_table).unwrap().routes;
-    assert_eq!(routes.get(&Cidr::ANY), Some(&RouteTo::Gateway(gateway)));
+    assert_eq!(routes.get(&Cidr::ANY.into()), Some(&RouteTo::Gateway(gateway)));
 
     let message = "A Default VPC already exists for this account in this region.".to_owned();
     let refused = f.refused_as(ours(), C::CreateDefaultVpc);

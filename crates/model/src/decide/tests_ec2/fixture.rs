@@ -236,6 +236,7 @@ pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
         Key::InternetGateway(id) => T::InternetGateway(id),
         Key::NetworkAcl(id) => T::NetworkAcl(id),
         Key::Peering(id) => T::Peering(id),
+        Key::PrefixList(id) => T::PrefixList(id),
         Key::RouteTable(id) => T::RouteTable(id),
         Key::SecurityGroup(id) => T::SecurityGroup(id),
         Key::Subnet(id) => T::Subnet(id),

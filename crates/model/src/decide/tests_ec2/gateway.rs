@@ -50,7 +50,7 @@ fn routes_to_a_gateway_stay_when_it_goes() {
     let vpc = f.vpc("10.2.0.0/16");
     let gateway = f.gateway(Some(vpc));
     let route_table = f.get_vpc(vpc).main_route_table;
-    let (destination, target) = (Cidr::ANY, RouteTo::Gateway(gateway));
+    let (destination, target) = (Cidr::ANY.into(), RouteTo::Gateway(gateway));
     f.run(C::CreateRoute { route_table, destination, target });
     let alive =
         |f: &Fixture| f.world.takes_packets(f.world.route_table(route_table).unwrap(), target);

@@ -209,7 +209,7 @@ fn a_block_does_not_take_over_a_route() {
     let main = f.get_vpc(vpc).main_route_table;
     let mut table = RouteTable::clone(f.world.route_table(main).unwrap());
     let igw = IgwId::fresh(&mut f.ids);
-    table.routes.insert(cidr("10.5.4.0/24"), RouteTo::Gateway(igw));
+    table.routes.insert(cidr("10.5.4.0/24").into(), RouteTo::Gateway(igw));
     f.put(table);
     assert_eq!(f.refused(associate(vpc, "10.5.0.0/16")), Code::VpcCidrConflict);
     assert_eq!(f.refused(associate(vpc, "10.5.4.0/24")), Code::VpcCidrConflict);

@@ -35,6 +35,7 @@ malformed! {
     IgwId "InvalidInternetGatewayId.Malformed";
     InstanceId "InvalidInstanceID.Malformed";
     PcxId "InvalidVpcPeeringConnectionId.Malformed";
+    PrefixListId "InvalidPrefixListId.Malformed";
     RouteTableAssociationId "InvalidAssociationID.Malformed";
     RouteTableId "InvalidRouteTableId.Malformed";
     SecurityGroupId "InvalidGroupId.Malformed";

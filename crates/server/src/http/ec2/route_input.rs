@@ -1,9 +1,13 @@
 //! Parsing of requests about route tables.
 
-use model::{Ec2Command, InstanceId, InternetGateway, RouteTable, RouteTo, World};
+use aws::params::{ParamError, Params};
+use model::{
+    Ec2Command, InstanceId, InternetGateway, PrefixListId, RouteDestination, RouteTable, RouteTo,
+    World,
+};
 
 use super::describe::{Stored, View, not_found};
-use super::input::{self, cidr, id, id_opt, not_offered, parse_id, wrong_value};
+use super::input::{self, cidr, id, id_opt, ipv6_cidr, not_offered, parse_id, wrong_value};
 use super::request::{Ec2Error, Request};
 
 /// Targets of which there are none here: the parameter, EC2's code for one that there is not, and the
@@ -22,7 +26,6 @@ const NO_SUCH_GATEWAYS: [(&str, &str, &str); 2] = [
     ("vgw-", "InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
     ("vpce-", "InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
 ];
-const OTHER_DESTINATIONS: [&str; 2] = ["DestinationIpv6CidrBlock", "DestinationPrefixListId"];
 /// Parameters of targets that are offered.
 const TARGETS: [&str; 5] = [
     "VpcPeeringConnectionId",
@@ -131,10 +134,9 @@ pub(super) fn replace(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec
 /// `CreateRoute`.
 pub(super) fn create_route(world: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &OTHER_DESTINATIONS, "routes go to IPv4 blocks.")?;
     Ok(Ec2Command::CreateRoute {
         route_table: id(params, "RouteTableId")?,
-        destination: cidr(params, "DestinationCidrBlock")?,
+        destination: destination(params)?,
         target: target(world, request)?,
     })
 }
@@ -142,25 +144,45 @@ pub(super) fn create_route(world: &World, request: &Request<'_>) -> Result<Ec2Co
 /// `ReplaceRoute`.
 pub(super) fn replace_route(world: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &OTHER_DESTINATIONS, "routes go to IPv4 blocks.")?;
+    let (route_table, destination) = (id(params, "RouteTableId")?, destination(params)?);
     if params.bool("LocalTarget")? == Some(true) {
-        not_offered(params, &["LocalTarget"], "local routes cannot be replaced here.")?;
+        let others = TARGETS.into_iter().chain(NO_SUCH_TARGETS.map(|(name, ..)| name));
+        return match others.into_iter().find(|name| params.contains(name)) {
+            None => Ok(Ec2Command::RestoreLocalRoute { route_table, destination }),
+            Some(other) => {
+                let (name, other) = ("LocalTarget".to_owned(), other.to_owned());
+                Err(ParamError::Combination { name, other }.into())
+            }
+        };
     }
-    Ok(Ec2Command::ReplaceRoute {
-        route_table: id(params, "RouteTableId")?,
-        destination: cidr(params, "DestinationCidrBlock")?,
-        target: target(world, request)?,
-    })
+    Ok(Ec2Command::ReplaceRoute { route_table, destination, target: target(world, request)? })
 }
 
 /// `DeleteRoute`.
 pub(super) fn delete_route(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &OTHER_DESTINATIONS, "routes go to IPv4 blocks.")?;
     Ok(Ec2Command::DeleteRoute {
         route_table: id(params, "RouteTableId")?,
-        destination: cidr(params, "DestinationCidrBlock")?,
+        destination: destination(params)?,
     })
+}
+
+/// The one destination of a route.
+fn destination(params: &Params) -> Result<RouteDestination, Ec2Error> {
+    let names = ["DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId"];
+    let mut given =
+        names.into_iter().filter(|name| params.get(name).is_some_and(|text| !text.is_empty()));
+    match (given.next(), given.next()) {
+        (None | Some("DestinationCidrBlock"), None) => {
+            Ok(cidr(params, "DestinationCidrBlock")?.into())
+        }
+        (Some(name @ "DestinationIpv6CidrBlock"), None) => Ok(ipv6_cidr(params, name)?.into()),
+        (Some(name), None) => Ok(id::<PrefixListId>(params, name)?.into()),
+        (name, Some(other)) => {
+            let (name, other) = (name.unwrap_or_default().to_owned(), other.to_owned());
+            Err(ParamError::Combination { name, other }.into())
+        }
+    }
 }
 
 /// The one target of a route.

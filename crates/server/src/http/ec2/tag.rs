@@ -4,8 +4,8 @@ use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
     DhcpOptions, Ec2Command, EgressGateway, Eni, Instance, InternetGateway, NetworkAcl, Peering,
-    RouteTable, SecurityGroup, Subnet, SubnetReservation, TaggedResource, Tags, Timestamp, Vpc,
-    World,
+    PrefixList, RouteTable, SecurityGroup, Subnet, SubnetReservation, TaggedResource, Tags,
+    Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -57,6 +57,7 @@ fn resource(text: &str) -> Option<TaggedResource> {
         "i" => TaggedResource::Instance(text.parse().ok()?),
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
         "pcx" => TaggedResource::Peering(text.parse().ok()?),
+        "pl" => TaggedResource::PrefixList(text.parse().ok()?),
         "rtb" => TaggedResource::RouteTable(text.parse().ok()?),
         "sg" => TaggedResource::SecurityGroup(text.parse().ok()?),
         "sgr" => TaggedResource::GroupRule(text.parse().ok()?),
@@ -125,6 +126,7 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     add::<InternetGateway>(&mut found, view, "internet-gateway");
     add::<NetworkAcl>(&mut found, view, "network-acl");
     add::<Eni>(&mut found, view, "network-interface");
+    add::<PrefixList>(&mut found, view, "prefix-list");
     add::<RouteTable>(&mut found, view, "route-table");
     add::<SecurityGroup>(&mut found, view, "security-group");
     add::<Subnet>(&mut found, view, "subnet");

@@ -1,6 +1,7 @@
 //! Every action, in process, over worlds made by the actions themselves.
 
 mod actions;
+mod authorization;
 mod filters;
 mod fuzz;
 mod input;

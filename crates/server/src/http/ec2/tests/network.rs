@@ -279,3 +279,84 @@ fn ipv6_blocks() {
     }
     transcript("ipv6_blocks", &stage);
 }
+
+#[test]
+fn routes_and_their_targets() {
+    let mut stage = Stage::new();
+    let create = "Action=CreateVpc&CidrBlock=10.100.0.0/16&AmazonProvidedIpv6CidrBlock=true";
+    let vpc = stage.get(alice(), create, "/vpc/vpcId");
+    let table = stage.world.vpc(vpc.parse().unwrap()).unwrap().main_route_table;
+    let block = stage.world.vpc(vpc.parse().unwrap()).unwrap().ipv6[0].cidr;
+    let egress = stage.get(
+        alice(),
+        &format!("Action=CreateEgressOnlyInternetGateway&VpcId={vpc}"),
+        "/egressOnlyInternetGateway/egressOnlyInternetGatewayId",
+    );
+    let create = |rest: &str| format!("Action=CreateRoute&RouteTableId={table}&{rest}");
+    let all6 = "DestinationIpv6CidrBlock=::/0";
+    let all4 = "DestinationCidrBlock=0.0.0.0/0";
+    stage.show(alice(), &create(&format!("{all6}&EgressOnlyInternetGatewayId={egress}")));
+    for rest in [
+        &format!("{all4}&EgressOnlyInternetGatewayId={egress}"),
+        &format!("{all4}&{all6}&EgressOnlyInternetGatewayId={egress}"),
+        &format!("DestinationIpv6CidrBlock={block}&EgressOnlyInternetGatewayId={egress}"),
+        &format!("DestinationIpv6CidrBlock=fd00:ec2::254/128&EgressOnlyInternetGatewayId={egress}"),
+        &format!("DestinationIpv6CidrBlock=10.0.0.0/8&EgressOnlyInternetGatewayId={egress}"),
+        &format!("{all6}&EgressOnlyInternetGatewayId=eigw-0ffffffffffffffff"),
+        &format!("{all4}&TransitGatewayId=tgw-0ffffffffffffffff"),
+        &format!("{all4}&VpcEndpointId=vpce-0ffffffffffffffff"),
+        &format!("{all4}&LocalGatewayId=lgw-0ffffffffffffffff"),
+        &format!("{all4}&CarrierGatewayId=cagw-0ffffffffffffffff"),
+        &format!("{all4}&CoreNetworkArn=arn:aws:networkmanager::111111111111:core-network/x"),
+        &format!("{all4}&OdbNetworkArn=arn:aws:odb:us-east-1:111111111111:odb-network/x"),
+        &format!("{all4}&GatewayId=vgw-0ffffffffffffffff"),
+        &format!("{all4}&GatewayId=vpce-0ffffffffffffffff"),
+        &format!("{all4}&GatewayId=igw-0ffffffffffffffff"),
+        &format!("{all4}&GatewayId=local"),
+        &format!("{all4}&GatewayId=igw-0ffffffffffffffff&CarrierGatewayId=cagw-1"),
+        &all4.to_owned(),
+    ] {
+        stage.show(alice(), &create(rest));
+    }
+    let replace = |rest: &str| format!("Action=ReplaceRoute&RouteTableId={table}&{rest}");
+    stage.show(alice(), &replace("DestinationCidrBlock=10.100.0.0/16&LocalTarget=true"));
+    stage.show(alice(), &replace(&format!("DestinationIpv6CidrBlock={block}&LocalTarget=true")));
+    stage.show(alice(), &replace(&format!("{all6}&LocalTarget=true")));
+    stage.show(
+        alice(),
+        &replace(&format!("{all6}&LocalTarget=true&EgressOnlyInternetGatewayId={egress}")),
+    );
+    for (name, value) in [
+        ("route.destination-ipv6-cidr-block", "::/0"),
+        ("route.destination-ipv6-cidr-block", &block.to_string()),
+        ("route.egress-only-internet-gateway-id", &egress),
+    ] {
+        let filter = format!("Filter.1.Name={name}&Filter.1.Value.1={value}");
+        let form = format!("Action=DescribeRouteTables&{filter}");
+        let found = stage.get(alice(), &form, "/routeTableSet/0/routeTableId");
+        assert_eq!(found, table.to_string(), "{form}");
+    }
+    stage.show(alice(), &format!("Action=DescribeRouteTables&RouteTableId.1={table}"));
+    let gateway =
+        stage.get(alice(), "Action=CreateInternetGateway", "/internetGateway/internetGatewayId");
+    for rest in [
+        &format!("GatewayId={gateway}"),
+        "GatewayId=vgw-0ffffffffffffffff",
+        "GatewayId=igw-0ffffffffffffffff",
+        "GatewayId=nonsense",
+        "",
+    ] {
+        stage.show(alice(), &format!("Action=AssociateRouteTable&RouteTableId={table}&{rest}"));
+    }
+    for action in ["EnableVgwRoutePropagation", "DisableVgwRoutePropagation"] {
+        for gateway in ["vgw-0ffffffffffffffff", "igw-1"] {
+            let form = format!("Action={action}&RouteTableId={table}&GatewayId={gateway}");
+            stage.show(alice(), &form);
+        }
+        let form = format!("Action={action}&RouteTableId={table}&GatewayId=vgw-0ffffffffffffffff");
+        assert_eq!(stage.call(bob(), &form).unwrap_err().code, "InvalidRouteTableID.NotFound");
+    }
+    stage.show(alice(), &format!("Action=DeleteRoute&RouteTableId={table}&{all6}"));
+    stage.show(alice(), &format!("Action=DeleteRoute&RouteTableId={table}&{all6}"));
+    transcript("routes_and_their_targets", &stage);
+}

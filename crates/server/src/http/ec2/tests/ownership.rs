@@ -35,7 +35,7 @@ const fn row(form: &'static str, codes: (&'static str, &'static str)) -> Row {
     (form, codes.0, codes.1)
 }
 
-const ROWS: [Row; 27] = [
+const ROWS: [Row; 30] = [
     row("ModifySubnetAttribute&SubnetId=<subnet>&MapPublicIpOnLaunch.Value=true", SUBNET),
     row(
         "CreateSubnetCidrReservation&SubnetId=<subnet>&Cidr=10.1.1.64/28&ReservationType=explicit",
@@ -72,6 +72,16 @@ const ROWS: [Row; 27] = [
         "CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&GatewayId=<gateway>",
         GATEWAY,
     ),
+    row(
+        "CreateRoute&RouteTableId={table}&DestinationIpv6CidrBlock=::/0\
+         &EgressOnlyInternetGatewayId=<egress>",
+        EGRESS,
+    ),
+    row(
+        "ReplaceRoute&RouteTableId=<table>&DestinationCidrBlock=10.1.0.0/16&LocalTarget=true",
+        TABLE,
+    ),
+    row("AssociateRouteTable&RouteTableId=<table>&SubnetId={plain}", TABLE),
 ];
 
 /// Makes all that the requests name.
