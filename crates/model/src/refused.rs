@@ -159,6 +159,8 @@ codes! {
     GatewayNotFound => "InvalidInternetGatewayID.NotFound", NotFound;
     /// No such security group.
     GroupNotFound => "InvalidGroup.NotFound", NotFound;
+    /// Too many security groups.
+    GroupLimit => "SecurityGroupLimitExceeded", Invalid;
     /// There is a group of that name already.
     GroupDuplicate => "InvalidGroup.Duplicate", Conflict;
     /// The name is reserved.
@@ -179,6 +181,8 @@ codes! {
     GroupsPerInterfaceLimit => "SecurityGroupsPerInterfaceLimitExceeded", Invalid;
     /// No such network ACL.
     AclNotFound => "InvalidNetworkAclID.NotFound", NotFound;
+    /// Too many network ACLs.
+    AclLimit => "NetworkAclLimitExceeded", Invalid;
     /// There is such an entry already.
     AclEntryExists => "NetworkAclEntryAlreadyExists", Conflict;
     /// No such entry.
