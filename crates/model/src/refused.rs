@@ -177,6 +177,8 @@ codes! {
     DhcpOptionsNotFound => "InvalidDhcpOptionID.NotFound", NotFound;
     /// No such security group.
     GroupNotFound => "InvalidGroup.NotFound", NotFound;
+    /// Too many security groups.
+    GroupLimit => "SecurityGroupLimitExceeded", Invalid;
     /// There is a group of that name already.
     GroupDuplicate => "InvalidGroup.Duplicate", Conflict;
     /// The name is reserved.
@@ -197,6 +199,8 @@ codes! {
     GroupsPerInterfaceLimit => "SecurityGroupsPerInterfaceLimitExceeded", Invalid;
     /// No such network ACL.
     AclNotFound => "InvalidNetworkAclID.NotFound", NotFound;
+    /// Too many network ACLs.
+    AclLimit => "NetworkAclLimitExceeded", Invalid;
     /// There is such an entry already.
     AclEntryExists => "NetworkAclEntryAlreadyExists", Conflict;
     /// No such entry.

@@ -30,7 +30,7 @@ impl Decision<'_> {
         super::tag::check_tags(tags)?;
         if self.world.naming(key, Kind::NetworkAcl).count() >= MAX_ACLS {
             return refuse(
-                Code::LimitExceeded,
+                Code::AclLimit,
                 format_args!("The maximum number of network ACLs has been reached: {MAX_ACLS}"),
             );
         }
@@ -103,11 +103,13 @@ impl Decision<'_> {
         let mut acl = NetworkAcl::clone(&*self.editable_acl(scope, id)?);
         check_entry(number, &entry)?;
         let entries = acl.entries_mut(direction);
-        if !entries.contains_key(&number) {
-            return Err(no_such_entry(number));
-        }
-        if entries.insert(number, entry) != Some(entry) {
+        let Some(old) = entries.get(&number).copied() else { return Err(no_such_entry(number)) };
+        entries.insert(number, entry);
+        // One that stays in its family takes no more room, be there too many from before or not.
+        if AddressFamily::of(old.cidr) != AddressFamily::of(entry.cidr) {
             check_room(entries, &entry)?;
+        }
+        if old != entry {
             self.put(acl);
         }
         Ok(Reply::Done)

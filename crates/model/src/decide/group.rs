@@ -11,6 +11,8 @@ use crate::{
     SmallMap, Timestamp, Traffic, VpcId,
 };
 
+/// EC2's quota of security groups per account and region.
+const MAX_GROUPS: usize = 2500;
 /// The most characters of names and descriptions.
 const MAX_TEXT: usize = 255;
 /// The characters that EC2 allows in names and descriptions besides letters and digits.
@@ -36,6 +38,16 @@ impl Decision<'_> {
             return refuse(
                 Code::GroupDuplicate,
                 format_args!("The security group '{name}' already exists for VPC '{vpc}'"),
+            );
+        }
+        let mine = self.world.vpcs_of(Key::Account(scope.account)).filter(|vpc| scope.holds(vpc));
+        let own = |vpc: &Arc<Vpc>| self.world.naming(Key::Vpc(vpc.id), Kind::SecurityGroup).count();
+        if mine.map(own).sum::<usize>() >= MAX_GROUPS {
+            return refuse(
+                Code::GroupLimit,
+                format_args!(
+                    "The maximum number of security groups has been reached: {MAX_GROUPS}"
+                ),
             );
         }
         let group =

@@ -11,7 +11,8 @@ use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, RulePeerSpec, RuleSpec};
 use crate::resource::*;
 use crate::{
-    AccountId, Code, Key, PrefixedId, Refused, Scope, SecurityGroupId, SecurityGroupRuleId, VpcId,
+    AccountId, Code, Key, PrefixedId, Refused, Scope, SecurityGroupId, SecurityGroupRuleId,
+    Traffic, VpcId,
 };
 
 /// Rules by id, each with its new description.
@@ -132,19 +133,22 @@ impl Decision<'_> {
         if specs.is_empty() && ids.is_empty() {
             return missing("ipPermissions");
         }
-        let mut removed = BTreeSet::new();
+        let mut removed = Vec::new();
+        let mut remove = |id| {
+            if !removed.contains(&id) {
+                removed.push(id);
+            }
+        };
         for id in ids {
             rule_of(&group, direction, *id)?;
-            removed.insert(*id);
+            remove(*id);
         }
         // In a default VPC, what is not there is named in the answer instead of being refused.
         let forgiving = self.world.vpc(group.vpc).is_some_and(|vpc| vpc.is_default);
         let mut unknown = Vec::new();
         for spec in specs {
             match self.rule_like(&group, direction, spec) {
-                Ok(id) => {
-                    removed.insert(id);
-                }
+                Ok(id) => remove(id),
                 Err(refused) if forgiving && refused.code == Code::PermissionNotFound => {
                     unknown.push(spec.clone());
                 }
@@ -155,7 +159,7 @@ impl Decision<'_> {
             group.rules.retain(|id, _| !removed.contains(id));
             self.put(group);
         }
-        Ok(Reply::Rules { group: id, rules: removed.into_iter().collect(), unknown })
+        Ok(Reply::Rules { group: id, rules: removed, unknown })
     }
 
     /// The rule that a request describes. What it names may be gone by now.
@@ -185,8 +189,13 @@ impl Decision<'_> {
                 matches!(peer, GroupPeer::Group { group, .. } if Some(group) == named)
             }
         };
+        // A protocol that has a name now was kept by its number before.
+        let same_traffic = |traffic: Traffic| match traffic {
+            Traffic::Protocol(protocol) => Traffic::whole(protocol) == spec.traffic,
+            traffic => traffic == spec.traffic,
+        };
         let found = group.rules.iter().find(|(_, rule)| {
-            rule.direction == direction && rule.traffic == spec.traffic && same_peer(rule.peer)
+            rule.direction == direction && same_traffic(rule.traffic) && same_peer(rule.peer)
         });
         match found {
             Some((id, _)) => Ok(*id),

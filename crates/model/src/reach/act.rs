@@ -398,11 +398,20 @@ fn entry_words(entry: &AclEntry) -> String {
     };
     format!(
         "--protocol {}{what} --{} {} --rule-action {}",
-        entry.traffic.protocol().map_or_else(|| "-1".to_owned(), |it| it.0.to_string()),
+        acl_protocol(entry.traffic),
         if entry.cidr.v4().is_some() { "cidr-block" } else { "ipv6-cidr-block" },
         entry.cidr,
         if entry.allow { "allow" } else { "deny" }
     )
+}
+
+/// The `aws` command turns the names of these three into the numbers that EC2 wants, and no other name.
+fn acl_protocol(traffic: Traffic) -> String {
+    match traffic.protocol() {
+        Some(it @ (IpProtocol::TCP | IpProtocol::UDP | IpProtocol::ICMP)) => it.to_string(),
+        Some(IpProtocol(number)) => number.to_string(),
+        None => "-1".to_owned(),
+    }
 }
 
 /// -1 is any.

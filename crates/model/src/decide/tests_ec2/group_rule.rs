@@ -89,6 +89,18 @@ fn what_is_not_there_cannot_be_revoked() {
 }
 
 #[test]
+fn a_protocol_that_has_a_name_now_is_found_by_it() {
+    let mut f = Fixture::new();
+    let vpc = f.vpc("10.2.0.0/16");
+    let group = f.group(vpc, "web");
+    let of = |traffic| RuleSpec { traffic, ..v4("10.0.0.0/16") };
+    let by_number = of(Traffic::Protocol(IpProtocol::ICMPV6));
+    let ids = added(f.run(authorize(group, vec![by_number])));
+    let named = of(Traffic::whole(IpProtocol::ICMPV6));
+    assert_eq!(added(f.run(revoke(group, Direction::Ingress, vec![named]))), ids);
+}
+
+#[test]
 fn families_are_counted_apart() {
     let mut f = Fixture::new();
     let vpc = f.vpc("10.2.0.0/16");

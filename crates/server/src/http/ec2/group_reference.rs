@@ -57,9 +57,7 @@ pub(super) fn stale(world: &World, request: &Request<'_>) -> Result<String, Ec2E
         GroupPeer::Group { group, .. } => is_stale(world, vpc, group),
         GroupPeer::Cidr(_) | GroupPeer::Ipv6(_) | GroupPeer::PrefixList(_) => false,
     };
-    let groups = world
-        .groups_in(Key::Vpc(vpc))
-        .filter(|group| group.rules.values().any(|rule| is_stale(rule)));
+    let groups = world.groups_in(Key::Vpc(vpc)).filter(|group| group.rules.values().any(&is_stale));
     let (items, next) = page(groups, |group| group.id.to_string(), &paging);
     let write = |x: &mut Xml, name: &str, group: &SecurityGroup, direction: Direction| {
         let rules = group.rules.values();

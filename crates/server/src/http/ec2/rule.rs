@@ -65,13 +65,16 @@ impl Described for OwnRule {
 }
 
 fn rules_of(group: &SecurityGroup) -> impl Iterator<Item = OwnRule> + '_ {
-    let (id, vpc) = (group.id, group.vpc);
-    group.rules.iter().map(move |(rule_id, rule)| OwnRule {
-        group: id,
+    group.rules.keys().filter_map(|id| rule_of(group, *id))
+}
+
+fn rule_of(group: &SecurityGroup, id: SecurityGroupRuleId) -> Option<OwnRule> {
+    Some(OwnRule {
+        group: group.id,
         group_created: group.created,
-        vpc,
-        id: *rule_id,
-        rule: rule.clone(),
+        vpc: group.vpc,
+        id,
+        rule: group.rules.get(&id)?.clone(),
     })
 }
 
@@ -111,7 +114,7 @@ fn find_rule(view: &View<'_>, id: SecurityGroupRuleId) -> Option<OwnRule> {
     let Key::SecurityGroup(group) = view.world.whole(model::Part::GroupRule(id))? else {
         return None;
     };
-    rules_of(SecurityGroup::get(view, group)?).find(|rule| rule.id == id)
+    rule_of(SecurityGroup::get(view, group)?, id)
 }
 
 /// The protocol as EC2 writes it.
@@ -190,11 +193,11 @@ fn write_spec(rule: &RuleSpec, x: &mut Xml) {
     list("prefixListIds", "prefixListId", lists, None);
 }
 
-fn rules_in<'w>(world: &'w World, reply: &Reply) -> Vec<OwnRule> {
+/// The rules that a reply names, in its order, which is that of the request.
+fn rules_in(world: &World, reply: &Reply) -> Vec<OwnRule> {
     let Reply::Rules { group, rules, .. } = reply else { return Vec::new() };
-    let found: Option<&'w SecurityGroup> = world.group(*group).map(|group| &**group);
-    let all = found.into_iter().flat_map(rules_of);
-    all.filter(|rule| rules.contains(&rule.id)).collect()
+    let Some(group) = world.group(*group) else { return Vec::new() };
+    rules.iter().filter_map(|id| rule_of(group, *id)).collect()
 }
 
 /// The answer to `AuthorizeSecurityGroupIngress` and `…Egress`.
