@@ -207,6 +207,12 @@ impl PeeringReason {
                     ..plain
                 }
             }
+            M::Ipv6Overlap { .. } => Self {
+                reason: ReasonKind::Overlap,
+                overlaps_with: Some(BlockOwner::Vpc),
+                aws_vpc_id: fit.accepter.vpc,
+                ..plain
+            },
             M::Peered { peering } => {
                 Self { reason: ReasonKind::Peered, pcx_id: Some(peering), ..plain }
             }

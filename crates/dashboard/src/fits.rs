@@ -34,6 +34,10 @@ pub(crate) fn reason(t: &Texts, misfit: &Misfit) -> Markup {
                 &[("block", mono(block)), ("other", mono(other)), ("whose", whose)],
             )
         }
+        Misfit::Ipv6Overlap { block, other } => fill(
+            t.misfit_overlap,
+            &[("block", mono(block)), ("other", mono(other)), ("whose", t.whose_vpc.into())],
+        ),
         Misfit::Peered { peering } => fill(t.misfit_peered, &[("pcx", mono(peering))]),
         Misfit::VpcFull { vpc: id, limit } => {
             fill(t.misfit_vpc_full, &[("vpc", vpc(id)), ("n", text(limit))])

@@ -132,7 +132,7 @@ fn paths_of(of: &Context<'_>, vpc: &Arc<Vpc>, items: &mut Vec<Item>) {
                         "delete-route",
                         &format!("--region {}", vpc.region),
                         &format!("--route-table-id {}", table.id),
-                        &format!("--destination-cidr-block {to}"),
+                        &format!("--{} {to}", to.parameter()),
                     ],
                 )),
             });

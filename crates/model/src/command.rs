@@ -122,6 +122,8 @@ pub enum Reply {
         group: SecurityGroupId,
         /// The ids of the rules.
         rules: Vec<SecurityGroupRuleId>,
+        /// What was to be removed and is not there, where that is no reason to refuse.
+        unknown: Vec<RuleSpec>,
     },
 }
 

@@ -49,6 +49,8 @@ pub trait PrefixedId: Copy + Ord + fmt::Display + FromStr<Err = MalformedId> {
 
 const LONG_DIGITS: usize = 17;
 const SHORT_DIGITS: usize = 8;
+/// Bytes that the text of an id has at most.
+const LONGEST: usize = 40;
 const LONG_MASK: u128 = (1 << (4 * LONG_DIGITS)) - 1;
 
 /// The digits of an id in nine bytes, aligned to one: ids are most of what the world's indexes
@@ -104,7 +106,7 @@ fn parse_prefixed(text: &str, kind: &'static str) -> Result<Digits, MalformedId>
 fn print_prefixed(f: &mut fmt::Formatter<'_>, prefix: &str, id: Digits) -> fmt::Result {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = if id.is_short() { SHORT_DIGITS } else { LONG_DIGITS };
-    let mut text = [b'-'; 32];
+    let mut text = [b'-'; LONGEST];
     text[..prefix.len()].copy_from_slice(prefix.as_bytes());
     let end = prefix.len() + 1 + digits;
     let mut rest = id.value();
@@ -127,6 +129,8 @@ macro_rules! prefixed_ids {
                 self.0.value()
             }
         }
+
+        const _: () = assert!($prefix.len() + 1 + LONG_DIGITS <= LONGEST);
 
         impl PrefixedId for $name {
             const PREFIX: &'static str = $prefix;
@@ -178,6 +182,8 @@ prefixed_ids! {
     AclAssociationId = "aclassoc";
     /// A DHCP option set.
     DhcpOptionsId = "dopt";
+    /// An egress-only internet gateway.
+    EgressGatewayId = "eigw";
     /// A network interface.
     EniId = "eni";
     /// A network interface's attachment.
@@ -188,6 +194,8 @@ prefixed_ids! {
     IgwId = "igw";
     /// A VPC peering connection.
     PcxId = "pcx";
+    /// A managed prefix list.
+    PrefixListId = "pl";
     /// A reservation: the set of instances of one RunInstances.
     ReservationId = "r";
     /// A route table.
@@ -200,6 +208,10 @@ prefixed_ids! {
     SecurityGroupRuleId = "sgr";
     /// A subnet.
     SubnetId = "subnet";
+    /// An IPv6 block's association with a subnet.
+    SubnetCidrAssociationId = "subnet-cidr-assoc";
+    /// A reservation of addresses in a subnet.
+    SubnetReservationId = "scr";
     /// A VPC.
     VpcId = "vpc";
     /// A CIDR block's association with a VPC.

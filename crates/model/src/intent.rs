@@ -6,7 +6,7 @@
 //! nothing of another.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -251,6 +251,9 @@ pub struct WorkloadIntent {
     pub addresses: Vec<Ipv4Addr>,
     /// The name that it sees as its own.
     pub hostname: String,
+    /// How it looks names up.
+    #[serde(default)]
+    pub names: NamesIntent,
     /// What runs: the program and its arguments.
     pub command: Vec<String>,
     /// A script that is run first, as an instance's user data is; its end does not end the
@@ -287,6 +290,22 @@ pub struct WorkloadIntent {
     pub once: bool,
     /// Whether it must run (`true`) or be stopped and kept (`false`).
     pub run: bool,
+}
+
+/// How a process looks names up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamesIntent {
+    /// The names under which it looks up a name that has no dots.
+    pub search: Vec<String>,
+    /// The resolvers that it asks.
+    pub servers: Vec<IpAddr>,
+}
+
+/// Asks the resolver of its VPC, for names as they are.
+impl Default for NamesIntent {
+    fn default() -> Self {
+        Self { search: Vec::new(), servers: vec![crate::edge::RESOLVER.into()] }
+    }
 }
 
 /// A directory that outlives the process that has it.

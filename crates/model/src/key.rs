@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use crate::kinds::with_kinds;
 use crate::{
-    AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId, EniId,
-    IgwId, InstanceId, MalformedId, PcxId, PrefixedId, ReleaseId, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetId, TeamId,
-    TokenId, UserId, VpcCidrAssociationId, VpcId,
+    AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId,
+    EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, MalformedId, PcxId, PrefixListId,
+    PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId,
+    SecurityGroupRuleId, SlugId, SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
+    TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.
@@ -154,6 +155,8 @@ pub enum Alias {
     Predecessor(AppId, Arc<str>),
     /// A dyno by its name in an app.
     Dyno(AppId, Arc<str>),
+    /// A VPC by an IPv6 block: no two have the same.
+    Ipv6Block(Ipv6Cidr),
     /// A security group by its name in a VPC.
     Group(VpcId, Arc<str>),
     /// The resource that a request with a client token made: who sent it and where, the kind of
@@ -182,6 +185,8 @@ pub enum Part {
     GroupRule(SecurityGroupRuleId),
     /// The association of a block with a VPC.
     VpcCidr(VpcCidrAssociationId),
+    /// The association of an IPv6 block with a subnet.
+    SubnetCidr(SubnetCidrAssociationId),
     /// The association of a route table with a subnet, or with a VPC as its main table.
     RouteTableAssociation(RouteTableAssociationId),
     /// The association of a network ACL with a subnet.

@@ -33,12 +33,16 @@ macro_rules! with_kinds {
             Vpc VpcId = "vpc";
             /// A subnet.
             Subnet SubnetId = "subnet";
+            /// A reservation of addresses in a subnet.
+            SubnetReservation SubnetReservationId = "subnet-cidr-reservation";
             /// A route table.
             RouteTable RouteTableId = "route-table";
             /// A security group.
             SecurityGroup SecurityGroupId = "security-group";
             /// A network ACL.
             NetworkAcl AclId = "network-acl";
+            /// A managed prefix list.
+            PrefixList PrefixListId = "prefix-list";
             /// A network interface.
             Eni EniId = "network-interface";
             /// An instance.
@@ -47,6 +51,8 @@ macro_rules! with_kinds {
             Peering PcxId = "vpc-peering-connection";
             /// An internet gateway.
             InternetGateway IgwId = "internet-gateway";
+            /// An egress-only internet gateway.
+            EgressGateway EgressGatewayId = "egress-only-internet-gateway";
             /// A DHCP option set.
             DhcpOptions DhcpOptionsId = "dhcp-options";
         }

@@ -7,10 +7,12 @@
 #![warn(unreachable_pub)]
 
 mod cidr;
+mod cidr6;
 mod command;
 mod decide;
 pub mod edge;
 pub mod fit;
+mod free_addresses;
 mod id;
 pub mod intent;
 mod key;
@@ -36,6 +38,7 @@ mod traffic;
 mod world;
 
 pub use cidr::{Cidr, MalformedCidr, RFC1918};
+pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpv6Cidr};
 pub use command::*;
 pub use decide::Decided;
 pub use id::*;
@@ -46,7 +49,8 @@ pub use peer::{
     plan_peer, plan_unpeer, return_routes,
 };
 pub use plan::{
-    dyno_command, dyno_host, edge_delta, plan, plan_awaited_ends, plan_delta, plan_edge, plan_vpc,
+    dyno_command, dyno_host, edge_delta, is_stale, plan, plan_awaited_ends, plan_delta, plan_edge,
+    plan_vpc,
 };
 pub use procfile::{MalformedProcfile, parse_procfile};
 pub use reach::{

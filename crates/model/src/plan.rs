@@ -4,6 +4,7 @@
 
 mod delta;
 mod edge;
+mod routes;
 mod shell;
 mod vpc;
 mod workload;
@@ -15,9 +16,10 @@ mod tests;
 
 pub use delta::{edge_delta, plan_delta};
 pub use edge::plan_edge;
+pub(crate) use routes::routes_of;
 pub use shell::dyno_command;
-pub use vpc::plan_vpc;
-pub(crate) use vpc::{joins, members_seen, rule_peer};
+pub use vpc::{is_stale, plan_vpc};
+pub(crate) use vpc::{joins, members_seen, rule_intents};
 
 use std::collections::BTreeMap;
 

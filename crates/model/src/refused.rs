@@ -130,7 +130,15 @@ codes! {
     /// A block cannot be added.
     VpcCidrConflict => "InvalidVpc.Conflict", Invalid;
     /// Too many blocks.
-    VpcCidrLimit => "VpcCidrBlockLimitExceeded", Invalid;
+    VpcCidrLimit => "CidrLimitExceeded", Invalid;
+    /// A block is still needed.
+    CidrInUse => "InvalidCidrBlock.InUse", Conflict;
+    /// The region has a default VPC already.
+    DefaultVpcExists => "DefaultVpcAlreadyExists", Conflict;
+    /// The region has no default VPC.
+    DefaultVpcMissing => "DefaultVpcDoesNotExist", NotFound;
+    /// The zone has a default subnet already.
+    DefaultSubnetExists => "DefaultSubnetAlreadyExistsInAvailabilityZone", Conflict;
     /// No such association of a block.
     VpcCidrAssociationNotFound => "InvalidVpcCidrBlockAssociationID.NotFound", NotFound;
     /// No such subnet.
@@ -139,6 +147,10 @@ codes! {
     SubnetRange => "InvalidSubnet.Range", Invalid;
     /// A subnet's block overlaps another's.
     SubnetConflict => "InvalidSubnet.Conflict", Invalid;
+    /// No such association of an IPv6 block with a subnet.
+    SubnetCidrAssociationNotFound => "InvalidSubnetCidrBlockAssociationID.NotFound", NotFound;
+    /// No such reservation of addresses.
+    SubnetReservationNotFound => "InvalidSubnetCidrReservationID.NotFound", NotFound;
     /// A subnet is full.
     InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet", Invalid;
     /// An address is taken.
@@ -147,7 +159,7 @@ codes! {
     RouteTableNotFound => "InvalidRouteTableID.NotFound", NotFound;
     /// No such association.
     AssociationNotFound => "InvalidAssociationID.NotFound", NotFound;
-    /// The subnet has a route table of its own already.
+    /// The subnet has a route table of its own already, or the gateway is attached.
     AlreadyAssociated => "Resource.AlreadyAssociated", Conflict;
     /// There is such a route already.
     RouteAlreadyExists => "RouteAlreadyExists", Conflict;
@@ -157,8 +169,16 @@ codes! {
     RouteLimitExceeded => "RouteLimitExceeded", Invalid;
     /// No such internet gateway.
     GatewayNotFound => "InvalidInternetGatewayID.NotFound", NotFound;
+    /// The internet gateway is not attached to the VPC.
+    GatewayNotAttached => "Gateway.NotAttached", Invalid;
+    /// No such egress-only internet gateway.
+    EgressGatewayNotFound => "InvalidGatewayID.NotFound", NotFound;
+    /// No such DHCP option set.
+    DhcpOptionsNotFound => "InvalidDhcpOptionID.NotFound", NotFound;
     /// No such security group.
     GroupNotFound => "InvalidGroup.NotFound", NotFound;
+    /// Too many security groups.
+    GroupLimit => "SecurityGroupLimitExceeded", Invalid;
     /// There is a group of that name already.
     GroupDuplicate => "InvalidGroup.Duplicate", Conflict;
     /// The name is reserved.
@@ -179,12 +199,22 @@ codes! {
     GroupsPerInterfaceLimit => "SecurityGroupsPerInterfaceLimitExceeded", Invalid;
     /// No such network ACL.
     AclNotFound => "InvalidNetworkAclID.NotFound", NotFound;
+    /// Too many network ACLs.
+    AclLimit => "NetworkAclLimitExceeded", Invalid;
     /// There is such an entry already.
     AclEntryExists => "NetworkAclEntryAlreadyExists", Conflict;
     /// No such entry.
     AclEntryNotFound => "InvalidNetworkAclEntry.NotFound", NotFound;
     /// Too many entries.
     AclEntryLimit => "NetworkAclEntryLimitExceeded", Invalid;
+    /// No such prefix list.
+    PrefixListNotFound => "InvalidPrefixListID.NotFound", NotFound;
+    /// A prefix list has no such entry to remove.
+    PrefixListModification => "InvalidPrefixListModification", Invalid;
+    /// More entries than a prefix list may have.
+    PrefixListMaxEntries => "PrefixListMaxEntriesExceeded", Invalid;
+    /// A prefix list was changed meanwhile.
+    PrefixListVersion => "PrefixListVersionMismatch", Conflict;
     /// No such interface.
     EniNotFound => "InvalidNetworkInterfaceID.NotFound", NotFound;
     /// No such instance.

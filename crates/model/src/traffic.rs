@@ -14,6 +14,8 @@ pub struct IpProtocol(pub u8);
 impl IpProtocol {
     /// ICMP.
     pub const ICMP: Self = Self(1);
+    /// ICMP of IPv6.
+    pub const ICMPV6: Self = Self(58);
     /// TCP.
     pub const TCP: Self = Self(6);
     /// UDP.
@@ -26,10 +28,11 @@ impl IpProtocol {
 }
 
 impl fmt::Display for IpProtocol {
-    /// Writes `tcp`, `udp`, `icmp` or the number, as EC2 does.
+    /// Writes `tcp`, `udp`, `icmp`, `icmpv6` or the number, as EC2 does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::ICMP => f.write_str("icmp"),
+            Self::ICMPV6 => f.write_str("icmpv6"),
             Self::TCP => f.write_str("tcp"),
             Self::UDP => f.write_str("udp"),
             Self(number) => write!(f, "{number}"),
@@ -83,11 +86,29 @@ pub enum Traffic {
         /// The code; only meaningful with a type.
         code: Option<u8>,
     },
+    /// ICMP of IPv6 of a type and code; `None` is any.
+    Icmpv6 {
+        /// The ICMP type; `None` for every type.
+        kind: Option<u8>,
+        /// The code; only meaningful with a type.
+        code: Option<u8>,
+    },
     /// Another protocol, by number, whole.
     Protocol(IpProtocol),
 }
 
 impl Traffic {
+    /// All of a protocol.
+    pub const fn whole(protocol: IpProtocol) -> Self {
+        match protocol {
+            IpProtocol::TCP => Self::Tcp(PortRange::ALL),
+            IpProtocol::UDP => Self::Udp(PortRange::ALL),
+            IpProtocol::ICMP => Self::Icmp { kind: None, code: None },
+            IpProtocol::ICMPV6 => Self::Icmpv6 { kind: None, code: None },
+            other => Self::Protocol(other),
+        }
+    }
+
     /// Whether a packet of the flow, in its own direction, is of this traffic.
     pub fn matches(self, packet: &Packet) -> bool {
         match self {
@@ -103,8 +124,18 @@ impl Traffic {
                     && kind.is_none_or(|k| k == packet.icmp_type)
                     && code.is_none_or(|c| c == packet.icmp_code)
             }
+            Self::Icmpv6 { kind, code } => {
+                packet.protocol == IpProtocol::ICMPV6
+                    && kind.is_none_or(|k| k == packet.icmp_type)
+                    && code.is_none_or(|c| c == packet.icmp_code)
+            }
             Self::Protocol(protocol) => packet.protocol == protocol,
         }
+    }
+
+    /// Whether IPv4 packets can be of it.
+    pub const fn is_of_ipv4(self) -> bool {
+        !matches!(self, Self::Icmpv6 { .. })
     }
 
     /// The protocol number, or `None` for all.
@@ -114,6 +145,7 @@ impl Traffic {
             Self::Tcp(_) => Some(IpProtocol::TCP),
             Self::Udp(_) => Some(IpProtocol::UDP),
             Self::Icmp { .. } => Some(IpProtocol::ICMP),
+            Self::Icmpv6 { .. } => Some(IpProtocol::ICMPV6),
             Self::Protocol(protocol) => Some(protocol),
         }
     }
@@ -127,14 +159,25 @@ impl fmt::Display for Traffic {
             Self::Udp(PortRange::ALL) => f.write_str("udp"),
             Self::Tcp(ports) => write!(f, "tcp {ports}"),
             Self::Udp(ports) => write!(f, "udp {ports}"),
-            Self::Icmp { kind: None, .. } => f.write_str("icmp"),
-            Self::Icmp { kind: Some(kind), code: None } => write!(f, "icmp type {kind}"),
-            Self::Icmp { kind: Some(kind), code: Some(code) } => {
-                write!(f, "icmp type {kind} code {code}")
-            }
-            Self::Protocol(protocol) => write!(f, "protocol {protocol}"),
+            Self::Icmp { kind, code } => icmp(f, IpProtocol::ICMP, *kind, *code),
+            Self::Icmpv6 { kind, code } => icmp(f, IpProtocol::ICMPV6, *kind, *code),
+            Self::Protocol(protocol) => write!(f, "protocol {}", protocol.0),
         }
     }
+}
+
+fn icmp(
+    f: &mut fmt::Formatter<'_>,
+    protocol: IpProtocol,
+    kind: Option<u8>,
+    code: Option<u8>,
+) -> fmt::Result {
+    write!(f, "{protocol}")?;
+    if let Some(kind) = kind {
+        write!(f, " type {kind}")?;
+        code.map_or(Ok(()), |code| write!(f, " code {code}"))?;
+    }
+    Ok(())
 }
 
 /// One packet as rules see it.

@@ -10,9 +10,10 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::resource::*;
 use crate::{
-    AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, Errand,
-    IgwId, InstanceId, Key, Kind, Part, PcxId, Record, ReleaseId, RouteTableId, SecurityGroupId,
-    SettingsKey, SlugId, SpaceId, SubnetId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EgressGatewayId,
+    EniId, Errand, IgwId, InstanceId, Key, Kind, Part, PcxId, PrefixListId, Record, ReleaseId,
+    RouteTableId, SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId, SubnetReservationId,
+    TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -108,12 +109,16 @@ impl World {
         vpc VpcId => Vpc;
         /// A subnet.
         subnet SubnetId => Subnet;
+        /// A reservation of addresses in a subnet.
+        subnet_reservation SubnetReservationId => SubnetReservation;
         /// A route table.
         route_table RouteTableId => RouteTable;
         /// A security group.
         group SecurityGroupId => SecurityGroup;
         /// A network ACL.
         acl AclId => NetworkAcl;
+        /// A managed prefix list.
+        prefix_list PrefixListId => PrefixList;
         /// A network interface.
         eni EniId => Eni;
         /// An instance.
@@ -122,6 +127,8 @@ impl World {
         peering PcxId => Peering;
         /// An internet gateway.
         gateway IgwId => InternetGateway;
+        /// An egress-only internet gateway.
+        egress_gateway EgressGatewayId => EgressGateway;
         /// A DHCP option set.
         dhcp_options DhcpOptionsId => DhcpOptions;
     }
@@ -153,12 +160,16 @@ impl World {
         vpcs vpcs_of => Vpc;
         /// Every subnet.
         subnets subnets_in => Subnet;
+        /// Every reservation of addresses in a subnet.
+        subnet_reservations subnet_reservations_in => SubnetReservation;
         /// Every route table.
         route_tables route_tables_in => RouteTable;
         /// Every security group.
         groups groups_in => SecurityGroup;
         /// Every network ACL.
         acls acls_in => NetworkAcl;
+        /// Every managed prefix list.
+        prefix_lists prefix_lists_of => PrefixList;
         /// Every network interface.
         enis enis_in => Eni;
         /// Every instance.
@@ -167,6 +178,8 @@ impl World {
         peerings peerings_of => Peering;
         /// Every internet gateway.
         gateways gateways_of => InternetGateway;
+        /// Every egress-only internet gateway.
+        egress_gateways egress_gateways_in => EgressGateway;
         /// Every DHCP option set.
         dhcp_option_sets dhcp_option_sets_of => DhcpOptions;
     }
@@ -363,6 +376,9 @@ impl World {
             }
             RouteTo::Interface(id) => self.eni(id).is_some_and(|eni| eni.attachment.is_some()),
             RouteTo::Gateway(id) => self.gateway(id).is_some_and(|igw| igw.vpc == Some(table.vpc)),
+            RouteTo::EgressGateway(id) => {
+                self.egress_gateway(id).is_some_and(|gateway| gateway.vpc == table.vpc)
+            }
         }
     }
 
@@ -484,6 +500,15 @@ impl World {
         }
         for block in blocks {
             assert!(vpc.blocks().any(|own| own.covers(block)), "{block} lies outside");
+        }
+        let inside = self.subnets_in(Key::Vpc(vpc.id)).filter_map(|subnet| subnet.ipv6);
+        let mut ipv6: Vec<_> = inside.map(|block| block.cidr).collect();
+        ipv6.sort_unstable();
+        for pair in ipv6.windows(2) {
+            assert!(!pair[0].overlaps(pair[1]), "subnets overlap: {pair:?}");
+        }
+        for block in ipv6 {
+            assert!(vpc.ipv6_blocks().any(|own| own.covers(block)), "{block} lies outside");
         }
     }
 }

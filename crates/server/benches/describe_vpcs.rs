@@ -38,7 +38,7 @@ fn world(scope: Scope, now: Timestamp) -> World {
     let caller = Caller::Account { scope, read_only: false };
     for n in 0..VPCS {
         let cidr = Cidr::new(10, (n / 256 % 256) as u8, 0, 0, 16);
-        let command = Command::from(Ec2Command::CreateVpc { cidr, tags: Default::default() });
+        let command = Command::from(Ec2Command::create_vpc(cidr, Default::default()));
         world = world.decide(caller, &command, now, &mut ids).expect("VPCs may overlap").world;
     }
     world

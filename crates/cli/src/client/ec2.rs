@@ -148,7 +148,15 @@ impl Request {
                 self.add("UserData", text);
             }
             "protocol" if acl => {
-                self.add("Protocol", if value()? == "tcp" { "6" } else { value()? });
+                // EC2 takes numbers alone; the `aws` command knows these names.
+                let number = match value()? {
+                    "tcp" => "6",
+                    "udp" => "17",
+                    "icmp" => "1",
+                    "all" => "-1",
+                    number => number,
+                };
+                self.add("Protocol", number);
             }
             "protocol" => self.add("IpProtocol", value()?),
             "port" => {

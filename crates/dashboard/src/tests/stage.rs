@@ -105,7 +105,7 @@ impl Stage {
 
     fn make_vpc(&mut self, block: &str) -> VpcId {
         let cidr = block.parse().unwrap();
-        let vpc = Ec2Command::CreateVpc { cidr, tags: Default::default() };
+        let vpc = Ec2Command::create_vpc(cidr, Default::default());
         match self.run(self.caller(), vpc) {
             Some(Key::Vpc(id)) => id,
             other => panic!("{other:?}"),
@@ -142,7 +142,7 @@ impl Stage {
     /// An instance in a VPC, in a new subnet with this block.
     pub(super) fn run_instance(&mut self, vpc: VpcId, block: &str) -> String {
         let (cidr, zone) = (block.parse().unwrap(), None);
-        let subnet = Ec2Command::CreateSubnet { vpc, cidr, zone, tags: Default::default() };
+        let subnet = Ec2Command::create_subnet(vpc, cidr, zone, Default::default());
         let Some(Key::Subnet(subnet)) = self.run(self.caller(), subnet) else { panic!("none") };
         let run = RunInstances {
             subnet: Some(subnet),
@@ -219,7 +219,7 @@ impl Stage {
     pub(super) fn route_over(&mut self, peering: PcxId) {
         let vpc = self.world.peering(peering).unwrap().requester.vpc;
         let route_table = self.world.vpc(vpc).unwrap().main_route_table;
-        let (destination, target) = (self.space().cidr, RouteTo::Peering(peering));
+        let (destination, target) = (self.space().cidr.into(), RouteTo::Peering(peering));
         self.run(self.caller(), Ec2Command::CreateRoute { route_table, destination, target });
     }
 }

@@ -56,7 +56,7 @@ impl Lab {
         let tags = [("Name".to_owned(), name.to_owned())].into_iter().collect();
         let (vpc, cidr, zone) = (self.vpc, block.parse().unwrap(), None);
         let caller = self.stage.caller();
-        let create = Ec2Command::CreateSubnet { vpc, cidr, zone, tags };
+        let create = Ec2Command::create_subnet(vpc, cidr, zone, tags);
         match self.stage.run(caller, create) {
             Some(Key::Subnet(id)) => id,
             other => panic!("{other:?}"),
@@ -92,7 +92,8 @@ impl Lab {
 
     fn to_space(&self) -> Edit {
         let route_table = self.vpc().main_route_table;
-        let (destination, target) = (self.stage.space().cidr, RouteTo::Peering(self.peering));
+        let (destination, target) =
+            (self.stage.space().cidr.into(), RouteTo::Peering(self.peering));
         Edit::new(vec![Ec2Command::CreateRoute { route_table, destination, target }]).unwrap()
     }
 

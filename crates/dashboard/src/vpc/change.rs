@@ -179,14 +179,14 @@ fn lines(of: &Context<'_>, command: &Ec2Command) -> Vec<(Markup, Markup)> {
     let world = of.world;
     let plus = || icon("plus");
     let minus = || icon("minus");
-    let route = |destination: &model::Cidr, target| {
+    let route = |destination: &model::RouteDestination, target| {
         let to = [("to", mono(destination)), ("target", mono(target_text(target)))];
         fill("{to} → {target}", &to)
     };
     let in_table = |id: &model::RouteTableId, route: Markup| {
         fill("{route} · {table}", &[("route", route), ("table", mono(id))])
     };
-    let there = |table: &model::RouteTableId, destination: &model::Cidr| {
+    let there = |table: &model::RouteTableId, destination: &model::RouteDestination| {
         world.route_table(*table).and_then(|table| table.routes.get(destination).copied())
     };
     match command {

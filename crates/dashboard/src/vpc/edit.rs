@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use model::preview::inverse;
 use model::{
-    Cidr, Direction, Ec2Command, IpProtocol, PortRange, RouteTableId, RouteTo, RulePeerSpec,
-    RuleSpec, SecurityGroupId, SecurityGroupRuleId, Tags, Traffic, Vpc, World,
+    Cidr, Direction, Ec2Command, IpProtocol, Ipv6Cidr, PortRange, PrefixListId, RouteTableId,
+    RouteTo, RulePeerSpec, RuleSpec, SecurityGroupId, SecurityGroupRuleId, Tags, Traffic, Vpc,
+    World,
 };
 use sha2::{Digest, Sha256};
 
@@ -153,6 +154,7 @@ pub(crate) fn target_text(target: RouteTo) -> String {
         RouteTo::Peering(id) => id.to_string(),
         RouteTo::Interface(id) => id.to_string(),
         RouteTo::Gateway(id) => id.to_string(),
+        RouteTo::EgressGateway(id) => id.to_string(),
     }
 }
 
@@ -161,6 +163,7 @@ pub(crate) fn read_target(text: &str) -> Option<RouteTo> {
     None.or_else(|| text.parse().ok().map(RouteTo::Peering))
         .or_else(|| text.parse().ok().map(RouteTo::Interface))
         .or_else(|| text.parse().ok().map(RouteTo::Gateway))
+        .or_else(|| text.parse().ok().map(RouteTo::EgressGateway))
 }
 
 fn write_command(text: &mut String, command: &Ec2Command) {
@@ -211,19 +214,25 @@ fn write_command(text: &mut String, command: &Ec2Command) {
 fn rule_text(rule: &RuleSpec) -> String {
     let peer = match &rule.peer {
         RulePeerSpec::Cidr(block) => block.to_string(),
+        RulePeerSpec::Ipv6(block) => block.to_string(),
+        RulePeerSpec::PrefixList(list) => list.to_string(),
         RulePeerSpec::Group(group, None) => group.to_string(),
         RulePeerSpec::Group(group, Some(account)) => format!("{group}/{account}"),
         // Forms have ids alone.
         RulePeerSpec::GroupNamed(_) => String::new(),
     };
     let ports = |name: &str, ports: PortRange| format!("{name}:{}-{}", ports.from, ports.to);
+    let icmp = |name: &str, kind: Option<u8>, code: Option<u8>| match (kind, code) {
+        (None, _) => name.to_owned(),
+        (Some(kind), None) => format!("{name}:{kind}"),
+        (Some(kind), Some(code)) => format!("{name}:{kind}-{code}"),
+    };
     let traffic = match rule.traffic {
         Traffic::All => "all".to_owned(),
         Traffic::Tcp(range) => ports("tcp", range),
         Traffic::Udp(range) => ports("udp", range),
-        Traffic::Icmp { kind: None, .. } => "icmp".to_owned(),
-        Traffic::Icmp { kind: Some(kind), code: None } => format!("icmp:{kind}"),
-        Traffic::Icmp { kind: Some(kind), code: Some(code) } => format!("icmp:{kind}-{code}"),
+        Traffic::Icmp { kind, code } => icmp("icmp", kind, code),
+        Traffic::Icmpv6 { kind, code } => icmp("icmpv6", kind, code),
         Traffic::Protocol(IpProtocol(number)) => format!("protocol:{number}"),
     };
     format!("{traffic} {peer}")
@@ -335,26 +344,38 @@ fn read_traffic(text: &str) -> Option<Traffic> {
         let (from, to) = of?.split_once('-')?;
         Some(PortRange { from: from.parse().ok()?, to: to.parse().ok()? })
     };
+    let icmp = |of: Option<&str>| match of.map(|of| of.split_once('-').ok_or(of)) {
+        None => Some((None, None)),
+        Some(Err(kind)) => Some((Some(kind.parse().ok()?), None)),
+        Some(Ok((kind, code))) => Some((Some(kind.parse().ok()?), Some(code.parse().ok()?))),
+    };
     Some(match (name, of) {
         ("all", None) => Traffic::All,
         ("tcp", Some(_)) => Traffic::Tcp(range()?),
         ("udp", Some(_)) => Traffic::Udp(range()?),
-        ("icmp", None) => Traffic::Icmp { kind: None, code: None },
-        ("icmp", Some(of)) => match of.split_once('-') {
-            None => Traffic::Icmp { kind: Some(of.parse().ok()?), code: None },
-            Some((kind, code)) => {
-                Traffic::Icmp { kind: Some(kind.parse().ok()?), code: Some(code.parse().ok()?) }
-            }
-        },
+        ("icmp", of) => {
+            let (kind, code) = icmp(of)?;
+            Traffic::Icmp { kind, code }
+        }
+        ("icmpv6", of) => {
+            let (kind, code) = icmp(of)?;
+            Traffic::Icmpv6 { kind, code }
+        }
         ("protocol", Some(number)) => Traffic::Protocol(IpProtocol(number.parse().ok()?)),
         _ => return None,
     })
 }
 
-/// Reads a block, or a group with its owner or without.
+/// Reads a block, a prefix list, or a group with its owner or without.
 pub(crate) fn read_peer(text: &str) -> Option<RulePeerSpec> {
     if let Ok(block) = text.parse::<Cidr>() {
         return Some(RulePeerSpec::Cidr(block));
+    }
+    if let Ok(block) = text.parse::<Ipv6Cidr>() {
+        return Some(RulePeerSpec::Ipv6(block));
+    }
+    if let Ok(list) = text.parse::<PrefixListId>() {
+        return Some(RulePeerSpec::PrefixList(list));
     }
     match text.split_once('/') {
         None => Some(RulePeerSpec::Group(text.parse().ok()?, None)),
@@ -385,6 +406,8 @@ mod tests {
             ),
             format!("rule+ {GROUP} out icmp {GROUP}/100000000001 \n"),
             format!("rule+ {GROUP} out icmp:8 10.0.0.0/20 \n"),
+            format!("rule+ {GROUP} out icmpv6:128 2001:db8::/32 \n"),
+            format!("rule+ {GROUP} out icmpv6 pl-00000000000000001 \n"),
             format!("rule+ {GROUP} out icmp:3-4 10.0.0.0/20 \n"),
             format!("rule+ {GROUP} out protocol:50 10.0.0.0/20 \n"),
         ] {

@@ -57,7 +57,7 @@ pub fn gateways(of: &Context<'_>, vpc: &Vpc) -> askama::Result<String> {
                 },
             ),
             (v.dns_names, on_or_off(vpc.dns_hostnames).into()),
-            (v.domain_servers, mono(vpc.dhcp_options)),
+            (v.domain_servers, vpc.dhcp_options.map_or_else(|| "default".into(), mono)),
         ],
         gateways,
         head,

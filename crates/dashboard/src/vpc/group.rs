@@ -2,8 +2,8 @@
 
 use askama::Template;
 use model::{
-    Direction, Ec2Command, GroupPeer, GroupRule, PortRange, SecurityGroup, SecurityGroupRuleId,
-    Traffic, Vpc,
+    Direction, Ec2Command, GroupPeer, GroupRule, IpProtocol, PortRange, SecurityGroup,
+    SecurityGroupRuleId, Traffic, Vpc,
 };
 
 use super::edit::Edit;
@@ -153,6 +153,7 @@ fn form(group: &SecurityGroup, fields: Fields<'_>) -> Typed {
         Traffic::Icmp { kind, .. } => {
             ("icmp".to_owned(), kind.map_or_else(String::new, |kind| kind.to_string()))
         }
+        Traffic::Icmpv6 { .. } => (IpProtocol::ICMPV6.0.to_string(), String::new()),
         Traffic::Protocol(protocol) => (protocol.0.to_string(), String::new()),
     };
     Typed {
@@ -162,6 +163,8 @@ fn form(group: &SecurityGroup, fields: Fields<'_>) -> Typed {
         ports,
         peer: match rule.peer {
             GroupPeer::Cidr(block) => block.to_string(),
+            GroupPeer::Ipv6(block) => block.to_string(),
+            GroupPeer::PrefixList(list) => list.to_string(),
             GroupPeer::Group { group, .. } => group.to_string(),
         },
         description: rule.description.clone().unwrap_or_default(),

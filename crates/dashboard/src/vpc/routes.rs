@@ -1,6 +1,6 @@
 //! Routes as rows.
 
-use model::{Cidr, PeeringStatus, RouteTable, RouteTo, Vpc, WorkloadId};
+use model::{PeeringStatus, RouteDestination, RouteTable, RouteTo, Vpc, WorkloadId};
 
 use super::edit::target_text;
 use crate::context::Context;
@@ -10,7 +10,7 @@ use crate::viewer::vpc_name;
 
 /// A row of a route table.
 pub(super) struct RouteRow {
-    pub(super) destination: Cidr,
+    pub(super) destination: RouteDestination,
     pub(super) target: Markup,
     pub(super) leads: Markup,
     pub(super) state: Markup,
@@ -24,8 +24,8 @@ pub(super) fn rows(of: &Context<'_>, vpc: &Vpc, table: &RouteTable) -> Vec<Route
         true => Sign::Ok.with("active"),
         false => Sign::Bad.with("blackhole"),
     };
-    let local = vpc.blocks().map(|destination| RouteRow {
-        destination,
+    let local = vpc.blocks().map(|block| RouteRow {
+        destination: block.into(),
         target: "local".into(),
         leads: text(vpc_name(vpc)),
         state: state(true),
@@ -64,6 +64,6 @@ fn leads_to(of: &Context<'_>, vpc: &Vpc, target: RouteTo) -> Markup {
                 }
             },
         },
-        RouteTo::Gateway(_) => t.vpc_pages.leads_internet.into(),
+        RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => t.vpc_pages.leads_internet.into(),
     }
 }

@@ -36,6 +36,8 @@ pub(super) fn row(of: &Context<'_>, id: SecurityGroupRuleId, rule: &GroupRule) -
         traffic: traffic(of, rule.traffic),
         peer: match rule.peer {
             GroupPeer::Cidr(cidr) => mono(cidr),
+            GroupPeer::Ipv6(cidr) => mono(cidr),
+            GroupPeer::PrefixList(list) => mono(list),
             GroupPeer::Group { group, .. } => fill(t.members_of, &[("group", mono(group))]),
         },
         description: rule.description.clone().unwrap_or_default(),
@@ -63,6 +65,8 @@ pub(super) fn spec(of: &Context<'_>, direction: Direction, rule: &RuleSpec) -> M
     let t = of.texts();
     let peer = match &rule.peer {
         RulePeerSpec::Cidr(block) => mono(block),
+        RulePeerSpec::Ipv6(block) => mono(block),
+        RulePeerSpec::PrefixList(list) => mono(list),
         RulePeerSpec::Group(group, _) => fill(t.members_of, &[("group", mono(group))]),
         RulePeerSpec::GroupNamed(name) => fill(t.members_of, &[("group", text(name))]),
     };

@@ -1,8 +1,9 @@
 //! What a form asks for, as the change that it comes to.
 
 use model::{
-    Cidr, Ec2Command, GroupPeer, InstanceId, IpProtocol, Needs, PcxId, PortRange, RouteTableId,
-    RuleSpec, SecurityGroupId, SecurityGroupRuleId, Tags, Traffic, Vpc, World, return_routes,
+    Cidr, Ec2Command, GroupPeer, InstanceId, IpProtocol, Needs, PcxId, PortRange, RouteDestination,
+    RouteTableId, RuleSpec, SecurityGroupId, SecurityGroupRuleId, Tags, Traffic, Vpc, World,
+    return_routes,
 };
 
 use super::edit::{Edit, read_direction, read_peer, read_target};
@@ -106,8 +107,13 @@ impl Wish {
 
 /// A route that is new, or gets another target.
 fn route(world: &World, route_table: RouteTableId, fields: Fields<'_>) -> Result<Edit, Field> {
-    let destination: Cidr =
-        Cidr::parse_lenient(fields.get("destination")).map_err(|_| Field::Destination)?;
+    let destination: RouteDestination = match fields.get("destination").parse() {
+        Ok(destination) => destination,
+        Err(_) => match Cidr::parse_lenient(fields.get("destination")) {
+            Ok(block) => block.into(),
+            Err(_) => return Err(Field::Destination),
+        },
+    };
     let target = read_target(fields.get("target")).ok_or(Field::Target)?;
     let table = world.route_table(route_table).ok_or(Field::Nothing)?;
     let command = match table.routes.get(&destination) {
@@ -165,7 +171,7 @@ fn traffic(fields: Fields<'_>) -> Result<Vec<Traffic>, Field> {
         "all" => Ok(vec![Traffic::All]),
         number => {
             let number = number.parse().map_err(|_| Field::Protocol)?;
-            Ok(vec![Traffic::Protocol(IpProtocol(number))])
+            Ok(vec![Traffic::whole(IpProtocol(number))])
         }
     }
 }

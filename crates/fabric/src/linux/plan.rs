@@ -613,6 +613,11 @@ fn block(cidr: Cidr, field: &str) -> String {
 fn traffic(traffic: Traffic) -> String {
     let protocol = |IpProtocol(number)| format!("meta l4proto {number} ");
     let ports = |name, ports: PortRange| format!("{name} dport {ports} ");
+    let icmp = |name, kind: Option<u8>, code: Option<u8>| {
+        let kind = kind.map(|kind| format!("{name} type {kind} ")).unwrap_or_default();
+        let code = code.map(|code| format!("{name} code {code} ")).unwrap_or_default();
+        kind + &code
+    };
     match traffic {
         Traffic::All => String::new(),
         Traffic::Tcp(PortRange::ALL) => protocol(IpProtocol::TCP),
@@ -620,11 +625,9 @@ fn traffic(traffic: Traffic) -> String {
         Traffic::Tcp(range) => ports("tcp", range),
         Traffic::Udp(range) => ports("udp", range),
         Traffic::Icmp { kind: None, code: None } => protocol(IpProtocol::ICMP),
-        Traffic::Icmp { kind, code } => {
-            let kind = kind.map(|kind| format!("icmp type {kind} ")).unwrap_or_default();
-            let code = code.map(|code| format!("icmp code {code} ")).unwrap_or_default();
-            kind + &code
-        }
+        Traffic::Icmpv6 { kind: None, code: None } => protocol(IpProtocol::ICMPV6),
+        Traffic::Icmp { kind, code } => icmp("icmp", kind, code),
+        Traffic::Icmpv6 { kind, code } => icmp("icmpv6", kind, code),
         Traffic::Protocol(number) => protocol(number),
     }
 }

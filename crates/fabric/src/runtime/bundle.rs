@@ -6,8 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use model::edge::RESOLVER;
-use model::intent::WorkloadIntent;
+use model::intent::{NamesIntent, WorkloadIntent};
 use model::{Stdio, WorkloadId};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
@@ -95,10 +94,11 @@ pub(super) fn write(
     write_record(&files.intent(), intent).map_err(at("write", &files.intent()))
 }
 
-/// Writes the workload's `/etc/hosts` anew while it runs.
-pub(super) fn write_hosts(files: &Files, intent: &WorkloadIntent) -> Result<(), Error> {
-    let path = files.rootfs().join("etc/hosts");
-    write_file(&path, hosts(intent).as_bytes(), 0o644)
+/// Writes the workload's `/etc/hosts` and `/etc/resolv.conf` anew while it runs.
+pub(super) fn write_names(files: &Files, intent: &WorkloadIntent) -> Result<(), Error> {
+    let etc = files.rootfs().join("etc");
+    write_file(&etc.join("hosts"), hosts(intent).as_bytes(), 0o644)?;
+    write_file(&etc.join("resolv.conf"), resolv_conf(&intent.names).as_bytes(), 0o644)
 }
 
 /// Whether a process is in the namespace that its interface has now. Where the network had to make
@@ -209,7 +209,7 @@ impl Root {
             ("group", format!("root:x:0:\n{name}:x:{user}:\nnogroup:x:65534:\n")),
             ("hosts", hosts(intent)),
             ("hostname", format!("{}\n", intent.hostname)),
-            ("resolv.conf", format!("nameserver {RESOLVER}\n")),
+            ("resolv.conf", resolv_conf(&intent.names)),
             ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned()),
         ];
         make_dir(&self.path.join("etc"), 0o755)?;
@@ -260,6 +260,18 @@ impl Root {
         let own = intent.environment.iter().map(|(name, value)| format!("{name}={value}"));
         defaults.chain(own).collect()
     }
+}
+
+/// What the C library reads to look names up.
+fn resolv_conf(names: &NamesIntent) -> String {
+    let mut text = String::new();
+    if !names.search.is_empty() {
+        text = format!("search {}\n", names.search.join(" "));
+    }
+    for server in &names.servers {
+        text += &format!("nameserver {server}\n");
+    }
+    text
 }
 
 fn hosts(intent: &WorkloadIntent) -> String {
@@ -494,4 +506,24 @@ fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
         .and_then(|mut file| file.write_all(content))
         .map_err(at("write", path))?;
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at("restrict", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_looked_up_as_the_intent_says() {
+        assert_eq!(resolv_conf(&NamesIntent::default()), "nameserver 169.254.169.253\n");
+        let names = NamesIntent {
+            search: vec!["corp.example".into(), "example.com".into()],
+            servers: ["10.2.0.9", "fd00::53"].map(|server| server.parse().unwrap()).to_vec(),
+        };
+        assert_eq!(
+            resolv_conf(&names),
+            "search corp.example example.com\nnameserver 10.2.0.9\nnameserver fd00::53\n"
+        );
+        let none = NamesIntent { search: Vec::new(), servers: Vec::new() };
+        assert_eq!(resolv_conf(&none), "");
+    }
 }

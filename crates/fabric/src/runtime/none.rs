@@ -167,6 +167,7 @@ mod tests {
             vpc: "vpc-00000000000000001".parse().unwrap(),
             addresses: Vec::new(),
             hostname: "one".into(),
+            names: Default::default(),
             command: Vec::new(),
             user_data: None,
             environment: BTreeMap::new(),

@@ -269,20 +269,23 @@ impl Runc {
         }
     }
 
-    /// Applies what may change while it runs: its addresses.
+    /// Applies what may change while it runs: its addresses, and how it looks names up.
     fn rename(&mut self, id: &WorkloadId, intent: WorkloadIntent) {
         let files = self.files(id);
         let Some(shim) = self.workloads.get_mut(id).and_then(|w| w.shim.as_mut()) else { return };
-        if shim.started_with.as_ref().is_none_or(|with| with.addresses == intent.addresses) {
+        let same = |with: &WorkloadIntent| {
+            with.addresses == intent.addresses && with.names == intent.names
+        };
+        if shim.started_with.as_ref().is_none_or(same) {
             return;
         }
-        let written = bundle::write_hosts(&files, &intent).and_then(|()| {
+        let written = bundle::write_names(&files, &intent).and_then(|()| {
             write_record(&files.intent(), &intent).map_err(at("write", &files.intent()))
         });
         match written {
             Ok(()) => shim.started_with = Some(intent),
             Err(error) => {
-                tracing::warn!(workload = %id, error = error_chain(&error), "addresses stay as they were");
+                tracing::warn!(workload = %id, error = error_chain(&error), "addresses and resolvers stay as they were");
             }
         }
     }
@@ -580,13 +583,14 @@ impl Runtime for Runc {
 }
 
 /// Whether a workload that was started with one intent is what another one asks for. Addresses
-/// may change while it runs.
+/// and how it looks names up may change while it runs.
 fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
     let WorkloadIntent {
         interface,
         vpc,
         addresses: _,
         hostname,
+        names: _,
         command,
         user_data,
         environment,

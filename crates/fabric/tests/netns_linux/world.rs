@@ -150,7 +150,7 @@ impl Maker {
     fn make_vpc(&mut self, block: &str) {
         let near = if self.dice.luck(60) { 2 } else { 3 };
         let Some(owner) = self.dice.pick(&self.customers[..near]) else { return };
-        let create = Ec2Command::CreateVpc { cidr: cidr(block), tags: Tags::default() };
+        let create = Ec2Command::create_vpc(cidr(block), Tags::default());
         let Some(Key::Vpc(vpc)) = self.run(owner, create) else { return };
         self.vpcs.push((vpc, owner));
         let made = self.world.vpc(vpc).unwrap();
@@ -166,7 +166,7 @@ impl Maker {
         }
         for block in blocks {
             let (zone, tags) = (None, Tags::default());
-            let create = Ec2Command::CreateSubnet { vpc, cidr: block, zone, tags };
+            let create = Ec2Command::create_subnet(vpc, block, zone, tags);
             let Some(Key::Subnet(subnet)) = self.run(owner, create) else { continue };
             self.subnets.push((subnet, vpc));
             self.run_instance(subnet, vpc, owner);
@@ -356,6 +356,7 @@ impl Maker {
 
     fn route(&mut self, route_table: RouteTableId, destination: Cidr, target: RouteTo, vpc: VpcId) {
         let owner = self.owner(vpc);
+        let destination = destination.into();
         if self.run(owner, Ec2Command::CreateRoute { route_table, destination, target }).is_none() {
             self.run(owner, Ec2Command::ReplaceRoute { route_table, destination, target });
         }
@@ -430,7 +431,7 @@ impl Maker {
         match target {
             Some(target) if self.dice.luck(80) => self.route(table, to, target, vpc),
             _ => {
-                let (route_table, destination) = (table, to);
+                let (route_table, destination) = (table, to.into());
                 self.run(owner, Ec2Command::DeleteRoute { route_table, destination });
             }
         }
@@ -499,7 +500,7 @@ impl Maker {
         number: u16,
         (allow, traffic, cidr): (bool, Traffic, Cidr),
     ) {
-        let entry = AclEntry { allow, traffic, cidr };
+        let entry = AclEntry { allow, traffic, cidr: cidr.into() };
         let create = Ec2Command::CreateNetworkAclEntry { acl, direction, number, entry };
         self.run(owner, create);
     }
@@ -527,7 +528,7 @@ impl Maker {
         if let Some(main) =
             self.world.vpc(vpc).and_then(|v| self.world.route_table(v.main_route_table))
         {
-            routes.extend(main.routes.iter().map(|(to, by)| (*to, *by)));
+            routes.extend(main.cidr_routes());
         }
         for (to, by) in routes {
             if self.dice.luck(80) {

@@ -296,6 +296,7 @@ pub fn intent(bench: &Bench, command: &[&str]) -> WorkloadIntent {
         vpc: "vpc-00000000000000001".parse().unwrap(),
         addresses: vec!["10.9.8.7".parse().unwrap()],
         hostname: "host".into(),
+        names: Default::default(),
         command: command.iter().map(|word| (*word).to_owned()).collect(),
         user_data: None,
         environment: BTreeMap::new(),

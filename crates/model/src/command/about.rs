@@ -1,7 +1,10 @@
 //! What a command is about, whatever comes of it: for the audit, where a refusal and a removal
 //! name nothing themselves.
 
-use super::{Command, DynoSelection, Ec2Command, IdentityCommand, PlatformCommand, SystemCommand};
+use super::{
+    Command, DynoSelection, Ec2Command, IdentityCommand, ModifyPrefixList, NewSubnet,
+    PlatformCommand, SystemCommand,
+};
 use crate::{Key, SettingsKey};
 
 impl Command {
@@ -75,27 +78,54 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
 fn ec2(command: &Ec2Command) -> Option<Key> {
     use Ec2Command as C;
     match command {
-        C::CreateVpc { .. }
+        C::CreateVpc(_)
+        | C::CreateDefaultVpc
+        | C::CreateDefaultSubnet { .. }
+        | C::CreateInternetGateway { .. }
+        | C::CreateDhcpOptions { .. }
+        | C::CreatePrefixList(_)
         | C::DisassociateVpcCidrBlock { .. }
+        | C::DisassociateSubnetCidrBlock { .. }
         | C::DisassociateRouteTable { .. } => None,
         C::DeleteVpc { vpc }
         | C::ModifyVpcAttribute { vpc, .. }
+        | C::ModifyVpcTenancy { vpc }
         | C::AssociateVpcCidrBlock { vpc, .. }
-        | C::CreateSubnet { vpc, .. }
+        | C::AssociateVpcIpv6CidrBlock { vpc }
+        | C::CreateSubnet(NewSubnet { vpc, .. })
         | C::CreateRouteTable { vpc, .. }
         | C::CreateSecurityGroup { vpc, .. }
         | C::CreateNetworkAcl { vpc, .. }
+        | C::AssociateDhcpOptions { vpc, .. }
+        | C::CreateEgressOnlyInternetGateway { vpc, .. }
         | C::CreatePeering { vpc, .. } => Some(Key::Vpc(*vpc)),
-        C::DeleteSubnet { subnet } => Some(Key::Subnet(*subnet)),
+        C::DeleteDhcpOptions { options } => Some(Key::DhcpOptions(*options)),
+        C::AttachInternetGateway { gateway, .. }
+        | C::DetachInternetGateway { gateway, .. }
+        | C::DeleteInternetGateway { gateway } => Some(Key::InternetGateway(*gateway)),
+        C::DeleteEgressOnlyInternetGateway { gateway } => Some(Key::EgressGateway(*gateway)),
+        C::DeleteSubnet { subnet }
+        | C::ModifySubnetAttribute { subnet, .. }
+        | C::AssociateSubnetCidrBlock { subnet, .. }
+        | C::CreateSubnetCidrReservation { subnet, .. } => Some(Key::Subnet(*subnet)),
+        C::DeleteSubnetCidrReservation { reservation } => {
+            Some(Key::SubnetReservation(*reservation))
+        }
         C::DeleteRouteTable { route_table }
         | C::AssociateRouteTable { route_table, .. }
         | C::ReplaceRouteTableAssociation { route_table, .. }
         | C::CreateRoute { route_table, .. }
         | C::ReplaceRoute { route_table, .. }
+        | C::RestoreLocalRoute { route_table, .. }
         | C::DeleteRoute { route_table, .. } => Some(Key::RouteTable(*route_table)),
         C::DeleteSecurityGroup { group }
         | C::AuthorizeSecurityGroup { group, .. }
-        | C::RevokeSecurityGroup { group, .. } => Some(Key::SecurityGroup(*group)),
+        | C::RevokeSecurityGroup { group, .. }
+        | C::ModifySecurityGroupRules { group, .. }
+        | C::DescribeSecurityGroupRules { group, .. } => Some(Key::SecurityGroup(*group)),
+        C::ModifyPrefixList(ModifyPrefixList { list, .. })
+        | C::RestorePrefixList { list, .. }
+        | C::DeletePrefixList { list } => Some(Key::PrefixList(*list)),
         C::DeleteNetworkAcl { acl }
         | C::CreateNetworkAclEntry { acl, .. }
         | C::ReplaceNetworkAclEntry { acl, .. }

@@ -1,24 +1,26 @@
 //! Commands of the VPC's side, one for each action of EC2 that changes something.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::resource::{AclEntry, ClientToken, Direction, GroupPeer, RouteTo, Tags};
+use crate::resource::{
+    AclEntry, AddressFamily, ClientToken, Direction, GroupPeer, HostnameType, ReservationKind,
+    RouteDestination, RouteTo, Tags, Tenancy,
+};
 use crate::{
-    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EniId, IgwId, InstanceId, Key, PcxId,
-    Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
-    Traffic, VpcCidrAssociationId, VpcId, Zone,
+    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EgressGatewayId, EniId, IgwId,
+    InstanceId, IpCidr, Ipv6Cidr, Key, PcxId, PrefixListId, Region, RouteTableAssociationId,
+    RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId,
+    SubnetReservationId, Traffic, VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum Ec2Command {
     /// `CreateVpc`.
-    CreateVpc {
-        /// The primary block.
-        cidr: Cidr,
-        /// Tags for the VPC.
-        tags: Tags,
-    },
+    CreateVpc(NewVpc),
+    /// `CreateDefaultVpc`.
+    CreateDefaultVpc,
     /// `DeleteVpc`.
     DeleteVpc {
         /// The VPC to delete.
@@ -31,6 +33,11 @@ pub enum Ec2Command {
         /// The attribute and its new value.
         attribute: VpcAttribute,
     },
+    /// `ModifyVpcTenancy`: back to hardware that others use, too.
+    ModifyVpcTenancy {
+        /// The VPC to modify.
+        vpc: VpcId,
+    },
     /// `AssociateVpcCidrBlock`.
     AssociateVpcCidrBlock {
         /// The VPC to add a block to.
@@ -38,26 +45,65 @@ pub enum Ec2Command {
         /// The block to add.
         cidr: Cidr,
     },
+    /// `AssociateVpcCidrBlock`, of an IPv6 block of the platform's choice.
+    #[strum(serialize = "AssociateVpcCidrBlock")]
+    AssociateVpcIpv6CidrBlock {
+        /// The VPC to add a block to.
+        vpc: VpcId,
+    },
     /// `DisassociateVpcCidrBlock`.
     DisassociateVpcCidrBlock {
         /// The association of the block to remove.
         association: VpcCidrAssociationId,
     },
     /// `CreateSubnet`.
-    CreateSubnet {
-        /// The VPC to make the subnet in.
-        vpc: VpcId,
-        /// The subnet's block.
-        cidr: Cidr,
-        /// The availability zone; the region's first one by default.
-        zone: Option<Zone>,
-        /// Tags for the subnet.
-        tags: Tags,
+    CreateSubnet(NewSubnet),
+    /// `CreateDefaultSubnet`.
+    CreateDefaultSubnet {
+        /// The availability zone that is to have a default subnet again.
+        zone: Zone,
     },
     /// `DeleteSubnet`.
     DeleteSubnet {
         /// The subnet to delete.
         subnet: SubnetId,
+    },
+    /// `ModifySubnetAttribute`; one attribute at a time, as EC2 has it.
+    ModifySubnetAttribute {
+        /// The subnet to modify.
+        subnet: SubnetId,
+        /// The attribute and its new value.
+        attribute: SubnetAttribute,
+    },
+    /// `AssociateSubnetCidrBlock`.
+    AssociateSubnetCidrBlock {
+        /// The subnet to add a block to.
+        subnet: SubnetId,
+        /// The IPv6 block to add.
+        cidr: Ipv6Cidr,
+    },
+    /// `DisassociateSubnetCidrBlock`.
+    DisassociateSubnetCidrBlock {
+        /// The association of the block to remove.
+        association: SubnetCidrAssociationId,
+    },
+    /// `CreateSubnetCidrReservation`.
+    CreateSubnetCidrReservation {
+        /// The subnet to reserve addresses in.
+        subnet: SubnetId,
+        /// The block to reserve.
+        cidr: IpCidr,
+        /// What it is reserved for.
+        kind: ReservationKind,
+        /// What it is reserved for, in words.
+        description: Option<String>,
+        /// Tags for the reservation.
+        tags: Tags,
+    },
+    /// `DeleteSubnetCidrReservation`.
+    DeleteSubnetCidrReservation {
+        /// The reservation to delete.
+        reservation: SubnetReservationId,
     },
     /// `CreateRouteTable`.
     CreateRouteTable {
@@ -97,7 +143,7 @@ pub enum Ec2Command {
         /// The route table to add the route to.
         route_table: RouteTableId,
         /// The route's destination.
-        destination: Cidr,
+        destination: RouteDestination,
         /// What the route leads to.
         target: RouteTo,
     },
@@ -106,16 +152,81 @@ pub enum Ec2Command {
         /// The route table that holds the route.
         route_table: RouteTableId,
         /// The route's destination.
-        destination: Cidr,
+        destination: RouteDestination,
         /// What the route leads to from now on.
         target: RouteTo,
+    },
+    /// `ReplaceRoute` of a local route by its own target.
+    #[strum(serialize = "ReplaceRoute")]
+    RestoreLocalRoute {
+        /// The route table.
+        route_table: RouteTableId,
+        /// The destination of the local route.
+        destination: RouteDestination,
     },
     /// `DeleteRoute`.
     DeleteRoute {
         /// The route table that holds the route.
         route_table: RouteTableId,
         /// The route's destination.
-        destination: Cidr,
+        destination: RouteDestination,
+    },
+    /// `CreateInternetGateway`.
+    CreateInternetGateway {
+        /// Tags for the gateway.
+        tags: Tags,
+    },
+    /// `AttachInternetGateway`.
+    AttachInternetGateway {
+        /// The gateway to attach.
+        gateway: IgwId,
+        /// The VPC to attach it to.
+        vpc: VpcId,
+    },
+    /// `DetachInternetGateway`.
+    DetachInternetGateway {
+        /// The gateway to detach.
+        gateway: IgwId,
+        /// The VPC that it is attached to.
+        vpc: VpcId,
+    },
+    /// `DeleteInternetGateway`.
+    DeleteInternetGateway {
+        /// The gateway to delete.
+        gateway: IgwId,
+    },
+    /// `CreateEgressOnlyInternetGateway`.
+    CreateEgressOnlyInternetGateway {
+        /// The VPC to attach the gateway to.
+        vpc: VpcId,
+        /// The token by which the client may repeat the request.
+        client_token: Option<ClientToken>,
+        /// Tags for the gateway.
+        tags: Tags,
+    },
+    /// `DeleteEgressOnlyInternetGateway`.
+    DeleteEgressOnlyInternetGateway {
+        /// The gateway to delete.
+        gateway: EgressGatewayId,
+    },
+    /// `CreateDhcpOptions`.
+    CreateDhcpOptions {
+        /// The values of each option, by the option's name.
+        options: BTreeMap<String, Vec<String>>,
+        /// Tags for the option set.
+        tags: Tags,
+    },
+    /// `DeleteDhcpOptions`.
+    DeleteDhcpOptions {
+        /// The option set to delete.
+        options: DhcpOptionsId,
+    },
+    /// `AssociateDhcpOptions`.
+    AssociateDhcpOptions {
+        /// The VPC whose instances get the options.
+        vpc: VpcId,
+        /// The option set; `None` takes the VPC's away.
+        options: Option<DhcpOptionsId>,
     },
     /// `CreateSecurityGroup`.
     CreateSecurityGroup {
@@ -154,6 +265,42 @@ pub enum Ec2Command {
         rules: Vec<RuleSpec>,
         /// Rules to remove, by id.
         ids: Vec<SecurityGroupRuleId>,
+    },
+    /// `ModifySecurityGroupRules`.
+    ModifySecurityGroupRules {
+        /// The group whose rules are changed.
+        group: SecurityGroupId,
+        /// The rules to change, each with what it becomes.
+        rules: Vec<(SecurityGroupRuleId, RuleSpec)>,
+    },
+    /// `UpdateSecurityGroupRuleDescriptionsIngress` and `…Egress`.
+    DescribeSecurityGroupRules {
+        /// The group whose rules get other descriptions.
+        group: SecurityGroupId,
+        /// The direction of the traffic that the rules allow.
+        direction: Direction,
+        /// Rules by what they allow, each with its new description.
+        rules: Vec<RuleSpec>,
+        /// Rules by id, each with its new description.
+        ids: Vec<(SecurityGroupRuleId, Option<String>)>,
+    },
+    /// `CreateManagedPrefixList`.
+    CreatePrefixList(CreatePrefixList),
+    /// `ModifyManagedPrefixList`.
+    ModifyPrefixList(ModifyPrefixList),
+    /// `RestoreManagedPrefixListVersion`.
+    RestorePrefixList {
+        /// The prefix list to restore.
+        list: PrefixListId,
+        /// The version whose entries it gets again.
+        previous: u64,
+        /// The version that is the current one, as far as the caller knows.
+        current: u64,
+    },
+    /// `DeleteManagedPrefixList`.
+    DeletePrefixList {
+        /// The prefix list to delete.
+        list: PrefixListId,
     },
     /// `CreateNetworkAcl`.
     CreateNetworkAcl {
@@ -268,11 +415,53 @@ pub enum Ec2Command {
     },
 }
 
+impl Ec2Command {
+    /// A request for a VPC with nothing beyond its block and tags.
+    pub fn create_vpc(cidr: Cidr, tags: Tags) -> Self {
+        Self::CreateVpc(NewVpc { cidr, ipv6: false, tenancy: Tenancy::default(), tags })
+    }
+
+    /// A request for a subnet with an IPv4 block alone.
+    pub fn create_subnet(vpc: VpcId, cidr: Cidr, zone: Option<Zone>, tags: Tags) -> Self {
+        Self::CreateSubnet(NewSubnet { vpc, cidr, ipv6: None, zone, tags })
+    }
+}
+
+/// `CreateVpc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVpc {
+    /// The primary block.
+    pub cidr: Cidr,
+    /// Whether it is to have an IPv6 block, too.
+    pub ipv6: bool,
+    /// On whose hardware instances are to run.
+    pub tenancy: Tenancy,
+    /// Tags for the VPC.
+    pub tags: Tags,
+}
+
+/// `CreateSubnet`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSubnet {
+    /// The VPC to make the subnet in.
+    pub vpc: VpcId,
+    /// The subnet's block.
+    pub cidr: Cidr,
+    /// The subnet's IPv6 block, if it is to have one.
+    pub ipv6: Option<Ipv6Cidr>,
+    /// The availability zone; the region's first one by default.
+    pub zone: Option<Zone>,
+    /// Tags for the subnet.
+    pub tags: Tags,
+}
+
 /// What can carry tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaggedResource {
     /// A DHCP option set.
     DhcpOptions(DhcpOptionsId),
+    /// An egress-only internet gateway.
+    EgressGateway(EgressGatewayId),
     /// A network interface.
     Eni(EniId),
     /// A rule of a security group.
@@ -285,12 +474,16 @@ pub enum TaggedResource {
     NetworkAcl(AclId),
     /// A peering connection, of which either side has tags of its own.
     Peering(PcxId),
+    /// A managed prefix list.
+    PrefixList(PrefixListId),
     /// A route table.
     RouteTable(RouteTableId),
     /// A security group.
     SecurityGroup(SecurityGroupId),
     /// A subnet.
     Subnet(SubnetId),
+    /// A reservation of addresses in a subnet.
+    SubnetReservation(SubnetReservationId),
     /// A VPC.
     Vpc(VpcId),
 }
@@ -300,15 +493,18 @@ impl TaggedResource {
     pub(super) const fn key(self) -> Option<Key> {
         Some(match self {
             Self::DhcpOptions(id) => Key::DhcpOptions(id),
+            Self::EgressGateway(id) => Key::EgressGateway(id),
             Self::Eni(id) => Key::Eni(id),
             Self::GroupRule(_) => return None,
             Self::Instance(id) => Key::Instance(id),
             Self::InternetGateway(id) => Key::InternetGateway(id),
             Self::NetworkAcl(id) => Key::NetworkAcl(id),
             Self::Peering(id) => Key::Peering(id),
+            Self::PrefixList(id) => Key::PrefixList(id),
             Self::RouteTable(id) => Key::RouteTable(id),
             Self::SecurityGroup(id) => Key::SecurityGroup(id),
             Self::Subnet(id) => Key::Subnet(id),
+            Self::SubnetReservation(id) => Key::SubnetReservation(id),
             Self::Vpc(id) => Key::Vpc(id),
         })
     }
@@ -325,6 +521,25 @@ pub enum VpcAttribute {
     UsageMetrics(bool),
 }
 
+/// An attribute of a subnet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubnetAttribute {
+    /// `mapPublicIpOnLaunch`.
+    MapPublicIp(bool),
+    /// `assignIpv6AddressOnCreation`.
+    AssignIpv6(bool),
+    /// `enableDns64`.
+    Dns64(bool),
+    /// `privateDnsHostnameTypeOnLaunch`.
+    HostnameType(HostnameType),
+    /// `enableResourceNameDnsARecordOnLaunch`.
+    ResourceNameA(bool),
+    /// `enableResourceNameDnsAAAARecordOnLaunch`.
+    ResourceNameAaaa(bool),
+    /// `enableLniAtDeviceIndex`; `None` is `disableLniAtDeviceIndex`.
+    LniDeviceIndex(Option<u16>),
+}
+
 /// One rule of a security group as a request has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSpec {
@@ -339,8 +554,12 @@ pub struct RuleSpec {
 /// The other side of a rule as a request has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RulePeerSpec {
-    /// A block.
+    /// An IPv4 block.
     Cidr(Cidr),
+    /// An IPv6 block.
+    Ipv6(Ipv6Cidr),
+    /// A managed prefix list.
+    PrefixList(PrefixListId),
     /// A group by id, and its owner where the request names one.
     Group(SecurityGroupId, Option<AccountId>),
     /// A group of the same VPC by name.
@@ -351,9 +570,45 @@ impl From<GroupPeer> for RulePeerSpec {
     fn from(peer: GroupPeer) -> Self {
         match peer {
             GroupPeer::Cidr(cidr) => Self::Cidr(cidr),
+            GroupPeer::Ipv6(cidr) => Self::Ipv6(cidr),
+            GroupPeer::PrefixList(list) => Self::PrefixList(list),
             GroupPeer::Group { group, account, .. } => Self::Group(group, Some(account)),
         }
     }
+}
+
+/// `CreateManagedPrefixList`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatePrefixList {
+    /// The prefix list's name.
+    pub name: String,
+    /// The family of its blocks.
+    pub family: AddressFamily,
+    /// How many entries it may have.
+    pub max_entries: u16,
+    /// Its first entries: each a block and what it is, in words.
+    pub entries: Vec<(IpCidr, Option<String>)>,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for the prefix list.
+    pub tags: Tags,
+}
+
+/// `ModifyManagedPrefixList`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModifyPrefixList {
+    /// The prefix list to modify.
+    pub list: PrefixListId,
+    /// The version that is the current one, as far as the caller knows.
+    pub current: Option<u64>,
+    /// Its new name.
+    pub name: Option<String>,
+    /// How many entries it may have from now on.
+    pub max_entries: Option<u16>,
+    /// Entries to add; a block that is there gets the new description.
+    pub add: Vec<(IpCidr, Option<String>)>,
+    /// Blocks to remove.
+    pub remove: Vec<IpCidr>,
 }
 
 /// `RunInstances`.

@@ -12,7 +12,7 @@ use crate::{
 
 /// EC2's quota of ACLs per VPC.
 const MAX_ACLS: usize = 200;
-/// EC2's quota of entries per ACL and direction.
+/// EC2's quota of entries per ACL, direction and family, with the denial at the end of each.
 const MAX_ENTRIES: usize = 20;
 
 impl Decision<'_> {
@@ -30,7 +30,7 @@ impl Decision<'_> {
         super::tag::check_tags(tags)?;
         if self.world.naming(key, Kind::NetworkAcl).count() >= MAX_ACLS {
             return refuse(
-                Code::LimitExceeded,
+                Code::AclLimit,
                 format_args!("The maximum number of network ACLs has been reached: {MAX_ACLS}"),
             );
         }
@@ -86,15 +86,8 @@ impl Decision<'_> {
                 format_args!("The network acl entry identified by {number} already exists."),
             );
         }
-        if entries.len() >= MAX_ENTRIES {
-            return refuse(
-                Code::AclEntryLimit,
-                format_args!(
-                    "The maximum number of network acl entries has been reached: {MAX_ENTRIES}"
-                ),
-            );
-        }
         entries.insert(number, entry);
+        check_room(entries, &entry)?;
         self.put(acl);
         Ok(Reply::Done)
     }
@@ -109,11 +102,14 @@ impl Decision<'_> {
     ) -> Outcome {
         let mut acl = NetworkAcl::clone(&*self.editable_acl(scope, id)?);
         check_entry(number, &entry)?;
-        let Some(old) = acl.entries_mut(direction).get_mut(&number) else {
-            return Err(no_such_entry(number));
-        };
-        if *old != entry {
-            *old = entry;
+        let entries = acl.entries_mut(direction);
+        let Some(old) = entries.get(&number).copied() else { return Err(no_such_entry(number)) };
+        entries.insert(number, entry);
+        // One that stays in its family takes no more room, be there too many from before or not.
+        if AddressFamily::of(old.cidr) != AddressFamily::of(entry.cidr) {
+            check_room(entries, &entry)?;
+        }
+        if old != entry {
             self.put(acl);
         }
         Ok(Reply::Done)
@@ -168,8 +164,25 @@ fn check_entry(number: u16, entry: &AclEntry) -> Result<(), Refused> {
             ),
         );
     }
-    super::group::check_traffic(entry.traffic)
+    super::permission::check_traffic(entry.traffic)
         .map_err(|refused| Refused { code: Code::InvalidParameterValue, ..refused })
+}
+
+/// Whether there is room for the entries of an entry's family, of which it is one already, and for the
+/// denial at their end.
+fn check_room(entries: &SmallMap<u16, AclEntry>, entry: &AclEntry) -> Result<(), Refused> {
+    let family = AddressFamily::of(entry.cidr);
+    let same = entries.values().filter(|other| AddressFamily::of(other.cidr) == family);
+    if same.count() >= MAX_ENTRIES {
+        return refuse(
+            Code::AclEntryLimit,
+            format_args!(
+                "The maximum number of network acl entries has been reached: {MAX_ENTRIES}, with \
+                 the last one, which denies"
+            ),
+        );
+    }
+    Ok(())
 }
 
 fn no_such_entry(number: u16) -> Refused {

@@ -4,11 +4,11 @@ use super::group::egress_to_anywhere;
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::{
-    Direction, GroupPeer, GroupRule, InternetGateway, PeeringKind, Role, RouteTable, RouteTo,
-    SecurityGroup, Space, SpaceState, Subnet, Tags, Vpc, VpcRole,
+    Direction, GroupPeer, GroupRule, PeeringKind, Role, SecurityGroup, Space, SpaceState, Subnet,
+    Tags, Vpc, VpcRole,
 };
 use crate::{
-    AccountId, Cidr, Code, EniId, IgwId, Key, PcxId, PortRange, PrefixedId, Refused, Region, Scope,
+    AccountId, Cidr, Code, EniId, Key, PcxId, PortRange, PrefixedId, Refused, Region, Scope,
     SecurityGroupId, SecurityGroupRuleId, SmallMap, SpaceId, TeamId, Traffic, WorkloadId,
 };
 
@@ -16,8 +16,6 @@ use crate::{
 /// (R7).
 const SUBNETS: [u32; 4] = [8, 9, 0, 1];
 const SUBNET_LEN: u8 = 20;
-/// The block of every default VPC.
-const DEFAULT_VPC: Cidr = Cidr::new(172, 31, 0, 0, 16);
 
 /// The parameters of a new space.
 pub(super) struct NewSpace<'a> {
@@ -216,29 +214,6 @@ impl Decision<'_> {
             self.make_default_vpc(Scope { account: id, region });
         }
         Ok(Key::Account(id).into())
-    }
-
-    fn make_default_vpc(&mut self, scope: Scope) {
-        let vpc = self.make_vpc(scope, DEFAULT_VPC, None, true, Tags::new());
-        for (n, zone) in (0..).zip(scope.region.zones()) {
-            if let Some(block) = DEFAULT_VPC.subnet(SUBNET_LEN, n) {
-                self.make_subnet(&vpc, block, zone, true, Tags::new());
-            }
-        }
-        let gateway = InternetGateway {
-            id: IgwId::fresh(self.ids),
-            account: scope.account,
-            region: scope.region,
-            vpc: Some(vpc.id),
-            tags: Tags::new(),
-        };
-        let out = RouteTo::Gateway(gateway.id);
-        self.put(gateway);
-        if let Some(table) = self.world.route_table(vpc.main_route_table).cloned() {
-            let mut table = RouteTable::clone(&table);
-            table.routes.insert(Cidr::ANY, out);
-            self.put(table);
-        }
     }
 }
 

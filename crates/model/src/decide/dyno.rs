@@ -405,7 +405,7 @@ impl Decision<'_> {
         group: SecurityGroupId,
         what: &str,
     ) -> Result<Eni, Refused> {
-        let subnet = subnets.iter().rev().max_by_key(|subnet| self.free_addresses(subnet));
+        let subnet = subnets.iter().rev().max_by_key(|subnet| self.world.free_addresses(subnet));
         let subnet =
             subnet.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find a subnet."))?;
         self.make_eni(subnet, workload, vec![group], None, what, Tags::new())

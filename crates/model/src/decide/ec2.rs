@@ -8,19 +8,36 @@ impl Decision<'_> {
     pub(super) fn ec2(&mut self, scope: Scope, command: &Ec2Command) -> Outcome {
         use Ec2Command as C;
         match command {
-            C::CreateVpc { cidr, tags } => self.create_vpc(scope, *cidr, tags),
+            C::CreateVpc(new) => self.create_vpc(scope, new),
+            C::CreateDefaultVpc => self.create_default_vpc(scope),
             C::DeleteVpc { vpc } => self.delete_vpc(scope, *vpc),
             C::ModifyVpcAttribute { vpc, attribute } => {
                 self.modify_vpc_attribute(scope, *vpc, *attribute)
             }
+            C::ModifyVpcTenancy { vpc } => self.modify_vpc_tenancy(scope, *vpc),
             C::AssociateVpcCidrBlock { vpc, cidr } => self.associate_cidr(scope, *vpc, *cidr),
+            C::AssociateVpcIpv6CidrBlock { vpc } => self.associate_ipv6(scope, *vpc),
             C::DisassociateVpcCidrBlock { association } => {
                 self.disassociate_cidr(scope, *association)
             }
-            C::CreateSubnet { vpc, cidr, zone, tags } => {
-                self.create_subnet(scope, *vpc, *cidr, *zone, tags)
-            }
+            C::CreateSubnet(new) => self.create_subnet(scope, new),
+            C::CreateDefaultSubnet { zone } => self.create_default_subnet(scope, *zone),
             C::DeleteSubnet { subnet } => self.delete_subnet(scope, *subnet),
+            C::ModifySubnetAttribute { subnet, attribute } => {
+                self.modify_subnet_attribute(scope, *subnet, *attribute)
+            }
+            C::AssociateSubnetCidrBlock { subnet, cidr } => {
+                self.associate_subnet_ipv6(scope, *subnet, *cidr)
+            }
+            C::DisassociateSubnetCidrBlock { association } => {
+                self.disassociate_subnet_ipv6(scope, *association)
+            }
+            C::CreateSubnetCidrReservation { subnet, cidr, kind, description, tags } => {
+                self.reserve_addresses(scope, *subnet, *cidr, *kind, description.clone(), tags)
+            }
+            C::DeleteSubnetCidrReservation { reservation } => {
+                self.delete_reservation(scope, *reservation)
+            }
             C::CreateRouteTable { vpc, client_token, tags } => {
                 self.create_route_table(scope, *vpc, client_token.as_ref(), tags)
             }
@@ -40,8 +57,28 @@ impl Decision<'_> {
             C::ReplaceRoute { route_table, destination, target } => {
                 self.replace_route(scope, *route_table, *destination, *target)
             }
+            C::RestoreLocalRoute { route_table, destination } => {
+                self.restore_local_route(scope, *route_table, *destination)
+            }
             C::DeleteRoute { route_table, destination } => {
                 self.delete_route(scope, *route_table, *destination)
+            }
+            C::CreateInternetGateway { tags } => self.create_gateway(scope, tags),
+            C::AttachInternetGateway { gateway, vpc } => self.attach_gateway(scope, *gateway, *vpc),
+            C::DetachInternetGateway { gateway, vpc } => self.detach_gateway(scope, *gateway, *vpc),
+            C::DeleteInternetGateway { gateway } => self.delete_gateway(scope, *gateway),
+            C::CreateEgressOnlyInternetGateway { vpc, client_token, tags } => {
+                self.create_egress_gateway(scope, *vpc, client_token.as_ref(), tags)
+            }
+            C::DeleteEgressOnlyInternetGateway { gateway } => {
+                self.delete_egress_gateway(scope, *gateway)
+            }
+            C::CreateDhcpOptions { options, tags } => {
+                self.create_dhcp_options(scope, options, tags)
+            }
+            C::DeleteDhcpOptions { options } => self.delete_dhcp_options(scope, *options),
+            C::AssociateDhcpOptions { vpc, options } => {
+                self.associate_dhcp_options(scope, *vpc, *options)
             }
             C::CreateSecurityGroup { vpc, name, description, tags } => {
                 self.create_group(scope, *vpc, name, description, tags)
@@ -53,6 +90,16 @@ impl Decision<'_> {
             C::RevokeSecurityGroup { group, direction, rules, ids } => {
                 self.revoke(scope, *group, *direction, rules, ids)
             }
+            C::ModifySecurityGroupRules { group, rules } => self.modify_rules(scope, *group, rules),
+            C::DescribeSecurityGroupRules { group, direction, rules, ids } => {
+                self.describe_rules(scope, *group, *direction, rules, ids)
+            }
+            C::CreatePrefixList(create) => self.create_prefix_list(scope, create),
+            C::ModifyPrefixList(modify) => self.modify_prefix_list(scope, modify),
+            C::RestorePrefixList { list, previous, current } => {
+                self.restore_prefix_list(scope, *list, *previous, *current)
+            }
+            C::DeletePrefixList { list } => self.delete_prefix_list(scope, *list),
             C::CreateNetworkAcl { vpc, client_token, tags } => {
                 self.create_acl(scope, *vpc, client_token.as_ref(), tags)
             }

@@ -151,7 +151,7 @@ impl Decision<'_> {
         if run.address.is_some() {
             return Ok(1);
         }
-        let free = u16::try_from(self.free_addresses(subnet)).unwrap_or(u16::MAX);
+        let free = u16::try_from(self.world.free_addresses(subnet)).unwrap_or(u16::MAX);
         match run.max_count.min(free) {
             count if count >= run.min_count => Ok(count),
             _ => Err(full(subnet)),

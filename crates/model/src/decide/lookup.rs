@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::{Decision, refuse};
 use crate::resource::*;
 use crate::{
-    AclId, Alias, Code, EniId, IgwId, InstanceId, Key, Kind, PcxId, Record, Refused, RouteTableId,
-    Scope, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
+    AclId, Alias, Code, EgressGatewayId, EniId, IgwId, InstanceId, Key, Kind, PcxId, PrefixListId,
+    Record, Refused, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+    SubnetReservationId, VpcId,
 };
 
 /// A resource that lies in a VPC.
@@ -27,7 +28,7 @@ macro_rules! in_vpc {
     )*};
 }
 
-in_vpc!(Subnet, RouteTable, SecurityGroup, NetworkAcl, Eni);
+in_vpc!(Subnet, SubnetReservation, RouteTable, SecurityGroup, NetworkAcl, Eni, EgressGateway);
 
 /// A refusal for an id that means nothing to the caller.
 pub(super) fn absent(code: Code, what: &str, id: impl std::fmt::Display) -> Refused {
@@ -51,9 +52,13 @@ macro_rules! own {
 impl Decision<'_> {
     own! {
         own_subnet subnet SubnetId => Subnet, SubnetNotFound "subnet ID";
+        own_reservation subnet_reservation SubnetReservationId
+            => SubnetReservation, SubnetReservationNotFound "subnet CIDR reservation ID";
         own_route_table route_table RouteTableId => RouteTable, RouteTableNotFound "routeTable ID";
         own_group group SecurityGroupId => SecurityGroup, GroupNotFound "security group";
         own_acl acl AclId => NetworkAcl, AclNotFound "networkAcl ID";
+        own_egress_gateway egress_gateway EgressGatewayId
+            => EgressGateway, EgressGatewayNotFound "eigw ID";
         own_eni eni EniId => Eni, EniNotFound "networkInterface ID";
     }
 
@@ -84,6 +89,16 @@ impl Decision<'_> {
             |igw: &InternetGateway| igw.account == scope.account && igw.region == scope.region;
         let found = self.world.gateway(id).filter(|igw| mine(igw));
         found.cloned().ok_or_else(|| absent(Code::GatewayNotFound, "internetGateway ID", id))
+    }
+
+    pub(super) fn own_prefix_list(
+        &self,
+        scope: Scope,
+        id: PrefixListId,
+    ) -> Result<Arc<PrefixList>, Refused> {
+        let mine = |list: &PrefixList| list.account == scope.account && list.region == scope.region;
+        let found = self.world.prefix_list(id).filter(|list| mine(list));
+        found.cloned().ok_or_else(|| absent(Code::PrefixListNotFound, "prefix list ID", id))
     }
 
     /// A peering that the caller still sees, from either side.

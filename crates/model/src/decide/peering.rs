@@ -55,6 +55,7 @@ impl Decision<'_> {
             None => PeeringState::Failed,
         };
         let cidrs = accepter.map(|v| v.blocks().collect()).unwrap_or_default();
+        let ipv6 = accepter.map(|v| v.ipv6_blocks().collect()).unwrap_or_default();
         let peering = Peering {
             id: PcxId::fresh(self.ids),
             requester: PeeringSide { tags: tags.clone(), ..side_of(&own) },
@@ -63,6 +64,7 @@ impl Decision<'_> {
                 region,
                 vpc: peer,
                 cidrs,
+                ipv6,
                 dns_resolution: false,
                 tags: Tags::default(),
             },
@@ -296,6 +298,7 @@ impl Decision<'_> {
         let space = self.world.space_of_vpc(&accepter).cloned();
         let side = |side: &PeeringSide, vpc: &Vpc| PeeringSide {
             cidrs: vpc.blocks().collect(),
+            ipv6: vpc.ipv6_blocks().collect(),
             ..side.clone()
         };
         self.put(Peering {
@@ -330,7 +333,8 @@ impl Decision<'_> {
         let table = self.world.vpc(vpc).and_then(|v| self.world.route_table(v.main_route_table));
         let Some(table) = table else { return };
         let mut table = RouteTable::clone(table);
-        if table.routes.insert(to, RouteTo::Peering(peering)) != Some(RouteTo::Peering(peering)) {
+        let target = RouteTo::Peering(peering);
+        if table.routes.insert(to.into(), target) != Some(target) {
             self.put(table);
         }
     }
@@ -358,6 +362,7 @@ fn side_of(vpc: &Vpc) -> PeeringSide {
         region: vpc.region,
         vpc: vpc.id,
         cidrs: vpc.blocks().collect(),
+        ipv6: vpc.ipv6_blocks().collect(),
         dns_resolution: false,
         tags: Tags::default(),
     }

@@ -6,16 +6,19 @@ use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::*;
 use crate::{
-    Cidr, Code, Key, Kind, Part, PrefixedId, Refused, RouteTableAssociationId, RouteTableId, Scope,
-    SmallMap, SubnetId, VpcId,
+    Cidr, Code, IpCidr, Ipv6Cidr, Key, Kind, Part, PrefixedId, Refused, RouteTableAssociationId,
+    RouteTableId, Scope, SmallMap, SubnetId, VpcId, World,
 };
 
 /// EC2's quota of route tables per VPC.
 const MAX_TABLES: usize = 200;
 /// EC2's quota of routes per table.
 const MAX_ROUTES: usize = 500;
-/// EC2 keeps this for its own services, in every VPC.
-const SERVICES: Cidr = Cidr::new(169, 254, 168, 0, 22);
+/// EC2 keeps these for its own services, in every VPC.
+const SERVICES: [IpCidr; 2] = [
+    IpCidr::V4(Cidr::new(169, 254, 168, 0, 22)),
+    IpCidr::V6(Ipv6Cidr::new([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0], 32)),
+];
 
 /// The other end of a route table's association.
 enum Associated {
@@ -168,25 +171,22 @@ impl Decision<'_> {
         &mut self,
         scope: Scope,
         table: RouteTableId,
-        destination: Cidr,
+        destination: RouteDestination,
         target: RouteTo,
     ) -> Outcome {
         let table = self.editable_table(scope, table)?;
         self.check_target(scope, &table, target)?;
-        self.check_destination(&table, destination, target)?;
+        self.check_destination(scope, &table, destination, target)?;
         match table.routes.get(&destination) {
             // Asking for a route that is there already changes nothing.
             Some(old) if *old == target => return Ok(Reply::Done),
             Some(_) => return Err(route_exists(destination)),
             None => {}
         }
-        if table.routes.len() >= MAX_ROUTES {
-            return refuse(
-                Code::RouteLimitExceeded,
-                format_args!("The maximum number of routes has been reached: {MAX_ROUTES}"),
-            );
-        }
-        self.put_route(&table, destination, target);
+        let mut table = RouteTable::clone(&table);
+        table.routes.insert(destination, target);
+        check_room(&self.world, &table)?;
+        self.put(table);
         Ok(Reply::Done)
     }
 
@@ -194,7 +194,7 @@ impl Decision<'_> {
         &mut self,
         scope: Scope,
         table: RouteTableId,
-        destination: Cidr,
+        destination: RouteDestination,
         target: RouteTo,
     ) -> Outcome {
         let table = self.editable_table(scope, table)?;
@@ -209,9 +209,11 @@ impl Decision<'_> {
             );
         };
         self.check_target(scope, &table, target)?;
-        self.check_destination(&table, destination, target)?;
+        self.check_destination(scope, &table, destination, target)?;
         if *old != target {
-            self.put_route(&table, destination, target);
+            let mut table = RouteTable::clone(&table);
+            table.routes.insert(destination, target);
+            self.put(table);
         }
         Ok(Reply::Done)
     }
@@ -220,7 +222,7 @@ impl Decision<'_> {
         &mut self,
         scope: Scope,
         table: RouteTableId,
-        destination: Cidr,
+        destination: RouteDestination,
     ) -> Outcome {
         let table = self.editable_table(scope, table)?;
         self.check_not_local(&table, destination, "remove")?;
@@ -229,7 +231,8 @@ impl Decision<'_> {
             return refuse(
                 Code::RouteNotFound,
                 format_args!(
-                    "no route with destination-cidr-block {destination} in route table {}",
+                    "no route with {} {destination} in route table {}",
+                    destination.parameter(),
                     table.id
                 ),
             );
@@ -238,20 +241,51 @@ impl Decision<'_> {
         Ok(Reply::Done)
     }
 
-    fn put_route(&mut self, table: &RouteTable, destination: Cidr, target: RouteTo) {
-        let mut table = table.clone();
-        table.routes.insert(destination, target);
-        self.put(table);
+    /// Gives a local route its own target back, which it never loses here.
+    pub(super) fn restore_local_route(
+        &mut self,
+        scope: Scope,
+        table: RouteTableId,
+        destination: RouteDestination,
+    ) -> Outcome {
+        let table = self.editable_table(scope, table)?;
+        if self.is_local(&table, destination) {
+            return Ok(Reply::Done);
+        }
+        refuse(
+            Code::InvalidParameterValue,
+            format_args!(
+                "There is no local route defined for '{destination}' in the route table {}",
+                table.id
+            ),
+        )
+    }
+
+    /// The blocks to which a table leads without a route of its own.
+    fn local_blocks(&self, table: &RouteTable) -> Vec<IpCidr> {
+        let blocks = |vpc: &Arc<Vpc>| {
+            let ipv4 = vpc.blocks().map(IpCidr::V4);
+            ipv4.chain(vpc.ipv6_blocks().map(IpCidr::V6)).collect()
+        };
+        self.world.vpc(table.vpc).map(blocks).unwrap_or_default()
+    }
+
+    fn is_local(&self, table: &RouteTable, destination: RouteDestination) -> bool {
+        let block = match destination {
+            RouteDestination::Cidr(block) => IpCidr::V4(block),
+            RouteDestination::Ipv6(block) => IpCidr::V6(block),
+            RouteDestination::PrefixList(_) => return false,
+        };
+        self.local_blocks(table).contains(&block)
     }
 
     fn check_not_local(
         &self,
         table: &RouteTable,
-        destination: Cidr,
+        destination: RouteDestination,
         verb: &str,
     ) -> Result<(), Refused> {
-        let local = |vpc: &Arc<Vpc>| vpc.blocks().any(|block| block == destination);
-        if self.world.vpc(table.vpc).is_some_and(local) {
+        if self.is_local(table, destination) {
             return refuse(
                 Code::InvalidParameterValue,
                 format_args!("cannot {verb} local route {destination} in route table {}", table.id),
@@ -263,22 +297,50 @@ impl Decision<'_> {
     /// Whether a route may lead to a destination at all, given what it points to.
     fn check_destination(
         &self,
+        scope: Scope,
         table: &RouteTable,
-        destination: Cidr,
+        destination: RouteDestination,
         target: RouteTo,
     ) -> Result<(), Refused> {
-        if SERVICES.covers(destination) {
+        let family = match destination {
+            RouteDestination::Cidr(_) => AddressFamily::Ipv4,
+            RouteDestination::Ipv6(_) => AddressFamily::Ipv6,
+            RouteDestination::PrefixList(list) => self.own_prefix_list(scope, list)?.family,
+        };
+        if let (RouteTo::EgressGateway(id), AddressFamily::Ipv4) = (target, family) {
             return refuse(
                 Code::InvalidParameterValue,
-                format_args!("The destination CIDR block {destination} is reserved: {SERVICES}"),
+                format_args!(
+                    "The egress-only internet gateway '{id}' takes IPv6 traffic alone: nothing of \
+                     {destination} can be routed to it"
+                ),
             );
         }
-        let inside = |vpc: &Arc<Vpc>| vpc.blocks().any(|block| block.covers(destination));
-        if !self.world.vpc(table.vpc).is_some_and(inside) {
+        match destination {
+            RouteDestination::Cidr(block) => self.check_block(table, IpCidr::V4(block), target),
+            RouteDestination::Ipv6(block) => self.check_block(table, IpCidr::V6(block), target),
+            RouteDestination::PrefixList(_) => Ok(()),
+        }
+    }
+
+    fn check_block(
+        &self,
+        table: &RouteTable,
+        destination: IpCidr,
+        target: RouteTo,
+    ) -> Result<(), Refused> {
+        if let Some(services) = SERVICES.into_iter().find(|own| covers(*own, destination)) {
+            return refuse(
+                Code::InvalidParameterValue,
+                format_args!("The destination CIDR block {destination} is reserved: {services}"),
+            );
+        }
+        let local = self.local_blocks(table);
+        if !local.iter().any(|block| covers(*block, destination)) {
             return Ok(());
         }
         match target {
-            RouteTo::Peering(_) | RouteTo::Gateway(_) => refuse(
+            RouteTo::Peering(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => refuse(
                 Code::InvalidParameterValue,
                 format_args!(
                     "The destination CIDR block {destination} is equal to or more specific than \
@@ -286,15 +348,22 @@ impl Decision<'_> {
                      instance."
                 ),
             ),
+            RouteTo::Interface(_) if local.contains(&destination) => {
+                Err(route_exists(match destination {
+                    IpCidr::V4(block) => block.into(),
+                    IpCidr::V6(block) => block.into(),
+                }))
+            }
             RouteTo::Interface(_) => self.check_whole_subnet(table, destination),
         }
     }
 
-    fn check_whole_subnet(&self, table: &RouteTable, destination: Cidr) -> Result<(), Refused> {
-        if self.world.vpc(table.vpc).is_some_and(|vpc| vpc.blocks().any(|b| b == destination)) {
-            return Err(route_exists(destination));
-        }
-        if self.world.subnets_in(Key::Vpc(table.vpc)).any(|subnet| subnet.cidr == destination) {
+    fn check_whole_subnet(&self, table: &RouteTable, destination: IpCidr) -> Result<(), Refused> {
+        let is_whole = |subnet: &Arc<Subnet>| match destination {
+            IpCidr::V4(block) => subnet.cidr == block,
+            IpCidr::V6(block) => subnet.ipv6.is_some_and(|own| own.cidr == block),
+        };
+        if self.world.subnets_in(Key::Vpc(table.vpc)).any(is_whole) {
             return Ok(());
         }
         refuse(
@@ -304,6 +373,15 @@ impl Decision<'_> {
                  block of one of its subnets"
             ),
         )
+    }
+
+    /// The tables that have no room for a prefix list of another size, in order.
+    pub(super) fn tables_too_full(&self, list: &PrefixList) -> Vec<RouteTableId> {
+        let mut world = self.world.clone();
+        world.apply(&crate::Change::Put(list.clone().into()));
+        let naming = self.world.route_tables_in(Key::PrefixList(list.id));
+        let full = naming.filter(|table| check_room(&world, table).is_err());
+        full.map(|table| table.id).collect()
     }
 
     fn check_target(
@@ -334,11 +412,45 @@ impl Decision<'_> {
                 let gateway = self.own_gateway(scope, id)?;
                 (gateway.vpc == Some(table.vpc), format!("network gateway {id}"))
             }
+            RouteTo::EgressGateway(id) => {
+                let gateway = self.own_egress_gateway(scope, id)?;
+                (gateway.vpc == table.vpc, format!("network gateway {id}"))
+            }
         };
         if !here {
             return Err(different(format_args!("route table {} and {what}", table.id)));
         }
         Ok(())
+    }
+}
+
+/// Whether a table has room for its routes, of which those to a prefix list count as often as the list
+/// may have entries. Each family is counted apart.
+fn check_room(world: &World, table: &RouteTable) -> Result<(), Refused> {
+    for family in [AddressFamily::Ipv4, AddressFamily::Ipv6] {
+        let weight = |to: &RouteDestination| match to {
+            RouteDestination::Cidr(_) => usize::from(family == AddressFamily::Ipv4),
+            RouteDestination::Ipv6(_) => usize::from(family == AddressFamily::Ipv6),
+            RouteDestination::PrefixList(id) => {
+                let list = world.prefix_list(*id).filter(|list| list.family == family);
+                list.map_or(0, |list| usize::from(list.max_entries))
+            }
+        };
+        if table.routes.keys().map(weight).sum::<usize>() > MAX_ROUTES {
+            return refuse(
+                Code::RouteLimitExceeded,
+                format_args!("The maximum number of routes has been reached: {MAX_ROUTES}"),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn covers(wider: IpCidr, block: IpCidr) -> bool {
+    match (wider, block) {
+        (IpCidr::V4(wider), IpCidr::V4(block)) => wider.covers(block),
+        (IpCidr::V6(wider), IpCidr::V6(block)) => wider.covers(block),
+        (IpCidr::V4(_), IpCidr::V6(_)) | (IpCidr::V6(_), IpCidr::V4(_)) => false,
     }
 }
 
@@ -354,7 +466,7 @@ pub(super) fn different(what: impl std::fmt::Display) -> Refused {
     Refused::new(Code::InvalidParameterValue, format_args!("{what} belong to different networks"))
 }
 
-fn route_exists(destination: Cidr) -> Refused {
+fn route_exists(destination: RouteDestination) -> Refused {
     Refused::new(
         Code::RouteAlreadyExists,
         format_args!("The route identified by {destination} already exists."),

@@ -3,32 +3,24 @@
 use std::net::Ipv4Addr;
 
 use super::{Decision, Outcome, refuse};
-use crate::command::Reply;
+use crate::command::{NewSubnet, Reply, SubnetAttribute};
 use crate::intent::MacAddr;
 use crate::resource::*;
 use crate::{
     AclAssociationId, Cidr, Code, EniAttachmentId, EniId, Key, Kind, PrefixedId, Refused, Scope,
-    SecurityGroupId, SubnetId, VpcId, WorkloadId, Zone,
+    SecurityGroupId, SubnetId, WorkloadId, Zone,
 };
 
 /// EC2's quota of subnets per VPC.
 const MAX_SUBNETS: usize = 200;
 
 impl Decision<'_> {
-    pub(super) fn create_subnet(
-        &mut self,
-        scope: Scope,
-        vpc: VpcId,
-        cidr: Cidr,
-        zone: Option<Zone>,
-        tags: &Tags,
-    ) -> Outcome {
-        let vpc = self.editable_vpc(scope, vpc)?;
-        super::tag::check_tags(tags)?;
-        let zone = zone.unwrap_or_else(|| scope.region.zone(0));
-        if zone.region() != scope.region {
-            return refuse(Code::InvalidParameterValue, elsewhere(scope, zone));
-        }
+    pub(super) fn create_subnet(&mut self, scope: Scope, new: &NewSubnet) -> Outcome {
+        let vpc = self.editable_vpc(scope, new.vpc)?;
+        let cidr = new.cidr;
+        super::tag::check_tags(&new.tags)?;
+        let zone = new.zone.unwrap_or_else(|| scope.region.zone(0));
+        check_zone(scope, zone)?;
         if !Vpc::BLOCK_SIZES.contains(&cidr.prefix_len()) || !vpc.blocks().any(|b| b.covers(cidr)) {
             return refuse(Code::SubnetRange, format_args!("The CIDR '{cidr}' is invalid."));
         }
@@ -44,7 +36,14 @@ impl Decision<'_> {
                 format_args!("The maximum number of subnets has been reached: {MAX_SUBNETS}"),
             );
         }
-        let subnet = self.make_subnet(&vpc, cidr, zone, false, tags.clone());
+        if let Some(cidr) = new.ipv6 {
+            self.check_subnet_ipv6(&vpc, cidr)?;
+        }
+        let mut subnet = self.make_subnet(&vpc, cidr, zone, false, new.tags.clone());
+        if let Some(cidr) = new.ipv6 {
+            subnet.ipv6 = Some(self.subnet_ipv6(cidr));
+            self.put(subnet.clone());
+        }
         Ok(Key::Subnet(subnet.id).into())
     }
 
@@ -68,6 +67,8 @@ impl Decision<'_> {
             acl_association: AclAssociationId::fresh(self.ids),
             default_for_zone,
             map_public_ip: default_for_zone,
+            ipv6: None,
+            launch: LaunchOptions::default(),
             tags,
             created: self.now,
         };
@@ -84,7 +85,49 @@ impl Decision<'_> {
                 format_args!("The subnet '{id}' has dependencies and cannot be deleted."),
             );
         }
+        let reserved = self.world.naming(Key::Subnet(id), Kind::SubnetReservation);
+        let reserved: Vec<Key> = reserved.collect();
+        reserved.into_iter().for_each(|key| self.delete(key));
         self.delete(Key::Subnet(id));
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn modify_subnet_attribute(
+        &mut self,
+        scope: Scope,
+        id: SubnetId,
+        attribute: SubnetAttribute,
+    ) -> Outcome {
+        use SubnetAttribute as A;
+        let old = self.in_editable(scope, self.own_subnet(scope, id)?)?;
+        let needs_ipv6 = match attribute {
+            A::AssignIpv6(true) => Some("assign-ipv6-address-on-creation"),
+            A::Dns64(true) => Some("enable-dns64"),
+            A::ResourceNameAaaa(true) => Some("enable-resource-name-dns-aaaa-record-on-launch"),
+            _ => None,
+        };
+        if let Some(name) = needs_ipv6.filter(|_| old.ipv6.is_none()) {
+            return refuse(
+                Code::InvalidParameterValue,
+                format_args!(
+                    "Invalid value 'true' for {name}. Cannot set {name} to true unless the subnet \
+                     ({id}) has an IPv6 CIDR block associated with it."
+                ),
+            );
+        }
+        let mut subnet = Subnet::clone(&old);
+        match attribute {
+            A::MapPublicIp(on) => subnet.map_public_ip = on,
+            A::AssignIpv6(on) => subnet.launch.assign_ipv6 = on,
+            A::Dns64(on) => subnet.launch.dns64 = on,
+            A::HostnameType(kind) => subnet.launch.hostname_type = kind,
+            A::ResourceNameA(on) => subnet.launch.resource_name_a = on,
+            A::ResourceNameAaaa(on) => subnet.launch.resource_name_aaaa = on,
+            A::LniDeviceIndex(index) => subnet.launch.lni_device_index = index,
+        }
+        if subnet != *old {
+            self.put(subnet);
+        }
         Ok(Reply::Done)
     }
 
@@ -101,7 +144,7 @@ impl Decision<'_> {
     ) -> Result<Eni, Refused> {
         let address = match address {
             Some(address) => self.check_address(subnet, address)?,
-            None => self.lowest_free(subnet).ok_or_else(|| full(subnet))?,
+            None => self.world.lowest_free_address(subnet).ok_or_else(|| full(subnet))?,
         };
         let id = EniId::fresh(self.ids);
         let eni = Eni {
@@ -110,6 +153,7 @@ impl Decision<'_> {
             subnet: subnet.id,
             mac: mac_of(id),
             addresses: vec![address],
+            ipv6_addresses: Vec::new(),
             groups,
             source_dest_check: true,
             description: description.to_owned(),
@@ -149,32 +193,6 @@ impl Decision<'_> {
         }
         Ok(address)
     }
-
-    /// How many addresses of a subnet are left for interfaces.
-    pub(super) fn free_addresses(&self, subnet: &Subnet) -> u64 {
-        let Some((first, last)) = usable(subnet.cidr) else { return 0 };
-        let used = self.world.addresses_between(subnet.vpc, first, last).count() as u64;
-        subnet.cidr.size().saturating_sub(Subnet::RESERVED_ADDRESSES + used)
-    }
-
-    fn lowest_free(&self, subnet: &Subnet) -> Option<Ipv4Addr> {
-        let (first, last) = usable(subnet.cidr)?;
-        let mut free = u32::from(first);
-        for used in self.world.addresses_between(subnet.vpc, first, last) {
-            if u32::from(used) > free {
-                break;
-            }
-            free = u32::from(used) + 1;
-        }
-        (free <= last.into()).then(|| free.into())
-    }
-}
-
-/// The first and the last address that an interface may have, if there is any.
-fn usable(cidr: Cidr) -> Option<(Ipv4Addr, Ipv4Addr)> {
-    let first = cidr.nth(Subnet::RESERVED_ADDRESSES - 1)?;
-    let last = cidr.nth(cidr.size() - 2)?;
-    (first <= last).then_some((first, last))
 }
 
 pub(super) fn full(subnet: &Subnet) -> Refused {
@@ -193,11 +211,18 @@ fn mac_of(id: EniId) -> MacAddr {
     MacAddr([0x02, a, b, c, d, e])
 }
 
-fn elsewhere(scope: Scope, zone: Zone) -> String {
+/// Whether a zone is one of the region's.
+pub(super) fn check_zone(scope: Scope, zone: Zone) -> Result<(), Refused> {
+    if zone.region() == scope.region {
+        return Ok(());
+    }
     let zones: Vec<String> = scope.region.zones().map(|zone| zone.to_string()).collect();
-    format!(
-        "Value ({zone}) for parameter availabilityZone is invalid. Subnets can currently only be \
-         created in the following availability zones: {}.",
-        zones.join(", ")
+    refuse(
+        Code::InvalidParameterValue,
+        format_args!(
+            "Value ({zone}) for parameter availabilityZone is invalid. Subnets can currently only \
+             be created in the following availability zones: {}.",
+            zones.join(", ")
+        ),
     )
 }

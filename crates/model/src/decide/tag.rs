@@ -87,16 +87,23 @@ impl Decision<'_> {
                     Refused::new(Code::InvalidId, format_args!("The ID '{id}' is not valid"))
                 })?)
             }
+            T::EgressGateway(id) => {
+                edited!(self.in_editable(scope, self.own_egress_gateway(scope, id)?)?)
+            }
             T::Eni(id) => edited!(self.in_editable(scope, self.own_eni(scope, id)?)?),
             T::GroupRule(id) => self.retagged_rule(scope, id, edit),
             T::Instance(id) => edited!(self.own_instance(scope, id)?),
             T::InternetGateway(id) => edited!(self.own_gateway(scope, id)?),
             T::NetworkAcl(id) => edited!(self.in_editable(scope, self.own_acl(scope, id)?)?),
+            T::PrefixList(id) => edited!(self.own_prefix_list(scope, id)?),
             T::Peering(id) => self.retagged_peering(scope, id, edit),
             T::RouteTable(id) => {
                 edited!(self.in_editable(scope, self.own_route_table(scope, id)?)?)
             }
             T::SecurityGroup(id) => edited!(self.in_editable(scope, self.own_group(scope, id)?)?),
+            T::SubnetReservation(id) => {
+                edited!(self.in_editable(scope, self.own_reservation(scope, id)?)?)
+            }
             T::Subnet(id) => edited!(self.in_editable(scope, self.own_subnet(scope, id)?)?),
             T::Vpc(id) => edited!(self.editable_vpc(scope, id)?),
         }

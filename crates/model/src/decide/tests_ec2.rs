@@ -1,10 +1,17 @@
 //! Tests of the rules of EC2's side: what each refuses, and what nothing may ever break.
 
 mod acl;
+mod default_vpc;
+mod dhcp_options;
 mod fixture;
+mod gateway;
 mod group;
+mod group_rule;
 mod instance;
+mod ipv6;
+mod prefix_list;
 pub(super) mod random;
 mod route;
+mod subnet;
 mod tag;
 mod vpc;

@@ -1,24 +1,29 @@
 //! Rules of VPCs and their blocks (`ec2.md` §1.3, §1.4).
 
-use std::collections::BTreeMap;
-
 use super::{Decision, Outcome, refuse};
-use crate::command::{Reply, VpcAttribute};
+use crate::command::{NewVpc, Reply, VpcAttribute};
 use crate::resource::*;
 use crate::{
-    AccountId, AclId, Cidr, Code, DhcpOptionsId, Key, Kind, Part, PrefixedId, Refused,
-    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SmallMap,
-    Traffic, VpcCidrAssociationId, VpcId, names,
+    AccountId, AclId, Cidr, Code, Key, Kind, Part, PrefixedId, Refused, RouteTableAssociationId,
+    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SmallMap, Traffic,
+    VpcCidrAssociationId, VpcId,
 };
 
 /// EC2 keeps this for its own services.
 const SERVICES: Cidr = Cidr::new(198, 19, 0, 0, 16);
 
 impl Decision<'_> {
-    pub(super) fn create_vpc(&mut self, scope: Scope, cidr: Cidr, tags: &Tags) -> Outcome {
-        check_block(cidr)?;
-        super::tag::check_tags(tags)?;
-        let vpc = self.make_vpc(scope, cidr, None, false, tags.clone());
+    pub(super) fn create_vpc(&mut self, scope: Scope, new: &NewVpc) -> Outcome {
+        check_block(new.cidr)?;
+        super::tag::check_tags(&new.tags)?;
+        let made = self.make_vpc(scope, new.cidr, None, false, new.tags.clone());
+        let mut vpc = Vpc { tenancy: new.tenancy, ..made.clone() };
+        if new.ipv6 {
+            vpc.ipv6.push(self.new_ipv6_block(vpc.id)?);
+        }
+        if vpc != made {
+            self.put(vpc.clone());
+        }
         Ok(Key::Vpc(vpc.id).into())
     }
 
@@ -38,15 +43,17 @@ impl Decision<'_> {
             account: scope.account,
             region: scope.region,
             cidrs: vec![VpcCidr { id: VpcCidrAssociationId::fresh(self.ids), cidr }],
+            ipv6: Vec::new(),
             dns_support: true,
             dns_hostnames: is_default,
             usage_metrics: false,
             is_default,
-            dhcp_options: self.dhcp_options(scope),
+            dhcp_options: Some(self.default_dhcp_options(scope)),
             main_route_table: RouteTableId::fresh(self.ids),
             main_association: RouteTableAssociationId::fresh(self.ids),
             default_acl: AclId::fresh(self.ids),
             default_group: SecurityGroupId::fresh(self.ids),
+            tenancy: Tenancy::default(),
             role,
             tags,
             created: self.now,
@@ -64,30 +71,6 @@ impl Decision<'_> {
         let group = self.default_group(&vpc);
         self.put(group);
         vpc
-    }
-
-    /// The DHCP options of an account in a region; there is one set for all of its VPCs.
-    fn dhcp_options(&mut self, scope: Scope) -> DhcpOptionsId {
-        let known = self
-            .world
-            .dhcp_option_sets_of(Key::Account(scope.account))
-            .find(|set| set.region == scope.region);
-        if let Some(set) = known {
-            return set.id;
-        }
-        let domain = names::private_zone(scope.region);
-        let id = DhcpOptionsId::fresh(self.ids);
-        self.put(DhcpOptions {
-            id,
-            account: scope.account,
-            region: scope.region,
-            options: BTreeMap::from([
-                ("domain-name".to_owned(), vec![domain]),
-                ("domain-name-servers".to_owned(), vec!["AmazonProvidedDNS".to_owned()]),
-            ]),
-            tags: Tags::new(),
-        });
-        id
     }
 
     fn default_group(&mut self, vpc: &Vpc) -> SecurityGroup {
@@ -131,6 +114,7 @@ impl Decision<'_> {
         world.naming(key, Kind::Subnet).next().is_some()
             || world.naming(key, Kind::Eni).next().is_some()
             || world.naming(key, Kind::InternetGateway).next().is_some()
+            || world.naming(key, Kind::EgressGateway).next().is_some()
             || world.groups_in(key).any(|group| group.id != vpc.default_group)
             || world.route_tables_in(key).any(|table| table.id != vpc.main_route_table)
             || world.acls_in(key).any(|acl| acl.id != vpc.default_acl)
@@ -139,13 +123,15 @@ impl Decision<'_> {
 
     /// Removes a VPC and everything in it; its peerings are another matter.
     pub(super) fn remove_vpc(&mut self, id: VpcId) {
-        const INSIDE: [Kind; 6] = [
+        const INSIDE: [Kind; 8] = [
             Kind::Eni,
+            Kind::SubnetReservation,
             Kind::Subnet,
             Kind::RouteTable,
             Kind::SecurityGroup,
             Kind::NetworkAcl,
             Kind::InternetGateway,
+            Kind::EgressGateway,
         ];
         for kind in INSIDE {
             let inside: Vec<Key> = self.world.naming(Key::Vpc(id), kind).collect();
@@ -184,18 +170,19 @@ impl Decision<'_> {
         Ok(Reply::Done)
     }
 
+    pub(super) fn modify_vpc_tenancy(&mut self, scope: Scope, id: VpcId) -> Outcome {
+        let old = self.editable_vpc(scope, id)?;
+        let vpc = Vpc { tenancy: Tenancy::Default, ..Vpc::clone(&old) };
+        if vpc != *old {
+            self.put(vpc);
+        }
+        Ok(Reply::Done)
+    }
+
     pub(super) fn associate_cidr(&mut self, scope: Scope, id: VpcId, cidr: Cidr) -> Outcome {
         let mut vpc = Vpc::clone(&*self.editable_vpc(scope, id)?);
         check_block(cidr)?;
-        if vpc.cidrs.len() >= Vpc::MAX_BLOCKS {
-            return refuse(
-                Code::VpcCidrLimit,
-                format_args!(
-                    "This network '{id}' has met its maximum number of allowed CIDRs: {}",
-                    Vpc::MAX_BLOCKS
-                ),
-            );
-        }
+        check_block_count(id, vpc.cidrs.len())?;
         check_addition(&vpc, cidr)?;
         self.check_against_routes(id, cidr)?;
         self.check_against_peerings(id, cidr)?;
@@ -208,7 +195,7 @@ impl Decision<'_> {
     /// A `local` route must not take over what a route in any table says.
     fn check_against_routes(&self, id: VpcId, cidr: Cidr) -> Result<(), Refused> {
         for table in self.world.route_tables_in(Key::Vpc(id)) {
-            if let Some(taken) = table.routes.keys().find(|to| cidr.covers(**to)) {
+            if let Some((taken, _)) = table.cidr_routes().find(|(to, _)| cidr.covers(*to)) {
                 return refuse(
                     Code::VpcCidrConflict,
                     format_args!(
@@ -223,18 +210,8 @@ impl Decision<'_> {
     }
 
     fn check_against_peerings(&self, id: VpcId, cidr: Cidr) -> Result<(), Refused> {
+        self.check_no_request(id)?;
         for pcx in self.world.peerings_of(Key::Vpc(id)) {
-            let pending = pcx.status(self.now) == PeeringStatus::PendingAcceptance;
-            if pending && pcx.requester.vpc == id {
-                return refuse(
-                    Code::VpcCidrConflict,
-                    format_args!(
-                        "The vpc '{id}' asks for the peering '{}': no CIDR can be added until the \
-                         request is accepted or deleted",
-                        pcx.id
-                    ),
-                );
-            }
             let Some(other) = pcx.other_side(id).filter(|_| pcx.carries()) else { continue };
             if let Some(theirs) = other.cidrs.iter().find(|theirs| theirs.overlaps(cidr)) {
                 return refuse(
@@ -249,6 +226,25 @@ impl Decision<'_> {
             self.check_against_space(other.vpc, cidr)?;
         }
         Ok(())
+    }
+
+    /// Who waits for the answer to a request may add nothing meanwhile.
+    pub(super) fn check_no_request(&self, id: VpcId) -> Result<(), Refused> {
+        let waits = |pcx: &&std::sync::Arc<Peering>| {
+            let pending = pcx.status(self.now) == PeeringStatus::PendingAcceptance;
+            pending && pcx.requester.vpc == id
+        };
+        match self.world.peerings_of(Key::Vpc(id)).find(waits) {
+            None => Ok(()),
+            Some(pcx) => refuse(
+                Code::VpcCidrConflict,
+                format_args!(
+                    "The vpc '{id}' asks for the peering '{}': no CIDR can be added until the \
+                     request is accepted or deleted",
+                    pcx.id
+                ),
+            ),
+        }
     }
 
     /// A space that a VPC is peered with has more than its VPC's block: none of it could be told
@@ -274,7 +270,7 @@ impl Decision<'_> {
 
     /// Brings what peerings know of a VPC's blocks up to date; a request that does not fit any
     /// more fails.
-    fn refresh_peerings_of(&mut self, vpc: &Vpc) -> Result<(), Refused> {
+    pub(super) fn refresh_peerings_of(&mut self, vpc: &Vpc) -> Result<(), Refused> {
         for mut pcx in self.peerings_to_change(vpc.id) {
             if pcx.status(self.now).ended() {
                 continue;
@@ -282,12 +278,15 @@ impl Decision<'_> {
             let blocks: Vec<Cidr> = vpc.blocks().collect();
             let overlaps = pcx.other_side(vpc.id).is_some_and(|other| {
                 other.cidrs.iter().any(|theirs| blocks.iter().any(|ours| ours.overlaps(*theirs)))
+                    || (other.ipv6.iter())
+                        .any(|theirs| vpc.ipv6_blocks().any(|ours| ours.overlaps(*theirs)))
             });
-            if pcx.requester.vpc == vpc.id {
-                pcx.requester.cidrs = blocks;
-            } else {
-                pcx.accepter.cidrs = blocks;
-            }
+            let side = match pcx.requester.vpc == vpc.id {
+                true => &mut pcx.requester,
+                false => &mut pcx.accepter,
+            };
+            side.cidrs = blocks;
+            side.ipv6 = vpc.ipv6_blocks().collect();
             self.put(pcx.clone());
             if overlaps && pcx.next(PeeringEvent::Overlap, self.now).is_ok() {
                 self.step(&pcx, PeeringEvent::Overlap, None)?;
@@ -326,6 +325,9 @@ impl Decision<'_> {
         };
         self.own_vpc(scope, id).map_err(|_| absent())?;
         let mut vpc = Vpc::clone(&*self.editable_vpc(scope, id)?);
+        if let Some(at) = vpc.ipv6.iter().position(|block| block.id == association) {
+            return self.disassociate_ipv6(vpc, at);
+        }
         let at = vpc.cidrs.iter().position(|c| c.id == association).ok_or_else(absent)?;
         if at == 0 {
             return refuse(
@@ -338,10 +340,7 @@ impl Decision<'_> {
         }
         let cidr = vpc.cidrs.remove(at).cidr;
         if self.world.subnets_in(Key::Vpc(id)).any(|subnet| cidr.covers(subnet.cidr)) {
-            return refuse(
-                Code::DependencyViolation,
-                format_args!("The vpc {id} currently has a subnet within CIDR block {cidr}"),
-            );
+            return Err(subnet_within(id, cidr));
         }
         self.put(vpc.clone());
         self.refresh_peerings_of(&vpc)?;
@@ -349,8 +348,16 @@ impl Decision<'_> {
     }
 }
 
+/// A refusal for a block that a subnet needs.
+pub(super) fn subnet_within(id: VpcId, cidr: impl std::fmt::Display) -> Refused {
+    Refused::new(
+        Code::CidrInUse,
+        format_args!("The vpc {id} currently has a subnet within CIDR block {cidr}"),
+    )
+}
+
 fn default_acl(vpc: &Vpc) -> NetworkAcl {
-    let all = AclEntry { allow: true, traffic: Traffic::All, cidr: Cidr::ANY };
+    let all = AclEntry { allow: true, traffic: Traffic::All, cidr: Cidr::ANY.into() };
     let entries = SmallMap::from([(NetworkAcl::DEFAULT_ENTRY, all)]);
     NetworkAcl {
         id: vpc.default_acl,
@@ -362,6 +369,20 @@ fn default_acl(vpc: &Vpc) -> NetworkAcl {
         tags: Tags::new(),
         created: vpc.created,
     }
+}
+
+/// Whether a VPC can have another block of a family.
+pub(super) fn check_block_count(id: VpcId, blocks: usize) -> Result<(), Refused> {
+    if blocks < Vpc::MAX_BLOCKS {
+        return Ok(());
+    }
+    refuse(
+        Code::VpcCidrLimit,
+        format_args!(
+            "This network '{id}' has met its maximum number of allowed CIDRs: {}",
+            Vpc::MAX_BLOCKS
+        ),
+    )
 }
 
 /// Whether a block can be a VPC's at all.

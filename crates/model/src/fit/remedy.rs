@@ -15,6 +15,10 @@ impl Fit {
                     .to_owned()
             }
             Misfit::Overlap { block, whose, .. } => self.another_block(*block, *whose),
+            Misfit::Ipv6Overlap { block, .. } => format!(
+                "Take {block} away from the VPC (`aws ec2 disassociate-vpc-cidr-block`), or use \
+                 another one."
+            ),
             Misfit::Peered { peering } => {
                 format!("Use {peering}; there is nothing to ask for.")
             }

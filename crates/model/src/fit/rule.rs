@@ -3,7 +3,7 @@
 use super::side::{Side, SideKind};
 use super::taken::{Taken, Whose};
 use crate::resource::Peering;
-use crate::{Cidr, PcxId, VpcId, World};
+use crate::{Cidr, Ipv6Cidr, PcxId, VpcId, World};
 
 /// Two sides, and what keeps them from being peered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,13 @@ pub enum Misfit {
         /// What has the other block.
         whose: Whose,
     },
+    /// An IPv6 block of one VPC has an address in common with one of the other: the request fails.
+    Ipv6Overlap {
+        /// The block of the VPC that asks.
+        block: Ipv6Cidr,
+        /// The block of the VPC that is asked.
+        other: Ipv6Cidr,
+    },
     /// A peering joins the two already.
     Peered {
         /// The peering that joins them.
@@ -69,7 +76,7 @@ impl Misfit {
     /// Whether the request itself fails by it, so that there is nothing to accept.
     pub const fn fails_request(&self) -> bool {
         match self {
-            Self::Gone { .. } | Self::DataServices { .. } => true,
+            Self::Gone { .. } | Self::DataServices { .. } | Self::Ipv6Overlap { .. } => true,
             Self::Overlap { whose, .. } => matches!(whose, Whose::Space | Whose::Vpc),
             Self::Peered { .. }
             | Self::VpcFull { .. }
@@ -115,6 +122,7 @@ fn misfits(requester: &Side, accepter: &Side) -> Vec<Misfit> {
     }
     let peered = peering_between(requester, accepter);
     found.extend(overlaps(requester, accepter).filter(Misfit::fails_request));
+    found.extend(ipv6_overlaps(requester, accepter));
     found.extend(peered.map(|peering| Misfit::Peered { peering }));
     for side in [requester, accepter] {
         let limit = side.limit.filter(|_| side.kind == SideKind::Customer && side.is_full());
@@ -141,6 +149,13 @@ fn overlaps<'a>(requester: &'a Side, accepter: &'a Side) -> impl Iterator<Item =
     accepter.taken().flat_map(move |Taken { cidr: other, whose }| {
         let blocks = requester.blocks.iter().filter(move |block| block.overlaps(other));
         blocks.map(move |block| Misfit::Overlap { block: *block, other, whose })
+    })
+}
+
+fn ipv6_overlaps<'a>(requester: &'a Side, accepter: &'a Side) -> impl Iterator<Item = Misfit> + 'a {
+    accepter.ipv6.iter().flat_map(move |other| {
+        let blocks = requester.ipv6.iter().filter(move |block| block.overlaps(*other));
+        blocks.map(move |block| Misfit::Ipv6Overlap { block: *block, other: *other })
     })
 }
 

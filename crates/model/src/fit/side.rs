@@ -1,8 +1,9 @@
 //! One side of a peering that there is or may come to be.
 
 use super::taken::{Taken, Whose, customers_of, taken_beside};
+use crate::plan::routes_of;
 use crate::resource::{Peering, PeeringSide, RouteTo, Space, Vpc, VpcRole};
-use crate::{Cidr, Key, PcxId, Region, RouteTableId, VpcId, World};
+use crate::{Cidr, Ipv6Cidr, Key, PcxId, Region, RouteTableId, VpcId, World};
 
 /// The most peerings that a customer's VPC may have; a space has a limit of its own (R24).
 const VPC_LIMIT: u16 = 50;
@@ -16,6 +17,8 @@ pub struct Side {
     pub region: Region,
     /// The VPC's blocks, primary first.
     pub blocks: Vec<Cidr>,
+    /// The VPC's IPv6 blocks.
+    pub ipv6: Vec<Ipv6Cidr>,
     /// Whose VPC it is.
     pub kind: SideKind,
     /// What it is peered with at present.
@@ -97,6 +100,7 @@ impl Side {
             vpc,
             region,
             blocks,
+            ipv6: Vec::new(),
             kind: SideKind::Customer,
             peers: Vec::new(),
             limit: Some(VPC_LIMIT),
@@ -108,7 +112,10 @@ impl Side {
     /// A VPC as the world has it.
     pub fn of(world: &World, vpc: &Vpc) -> Self {
         let blocks = || vpc.blocks().collect();
-        let side = || Self::of_customer(Some(vpc.id), blocks(), vpc.region);
+        let side = || Self {
+            ipv6: vpc.ipv6_blocks().collect(),
+            ..Self::of_customer(Some(vpc.id), blocks(), vpc.region)
+        };
         match vpc.role {
             None => Self { peers: peers(world, vpc), ..side() },
             Some(VpcRole::Data(_)) => Self { kind: SideKind::Data, limit: None, ..side() },
@@ -144,6 +151,7 @@ impl Side {
             Some(vpc) => Self::of(world, vpc),
             None => Self {
                 kind: SideKind::Gone,
+                ipv6: side.ipv6.clone(),
                 ..Self::of_customer(Some(side.vpc), side.cidrs.clone(), side.region)
             },
         }
@@ -175,11 +183,14 @@ impl Side {
         elsewhere.dedup();
         let leads = |to: &RouteTo| match to {
             RouteTo::Peering(id) => world.peering(*id)?.other_side(vpc.id).map(|side| side.vpc),
-            RouteTo::Interface(_) | RouteTo::Gateway(_) => None,
+            RouteTo::Interface(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => None,
         };
         let tables = world.route_tables_in(Key::Vpc(vpc.id)).map(|table| Routes {
             table: table.id,
-            destinations: table.routes.iter().map(|(cidr, to)| (*cidr, leads(to))).collect(),
+            destinations: routes_of(world, table)
+                .into_iter()
+                .map(|(cidr, (_, to))| (cidr, leads(&to)))
+                .collect(),
         });
         Self { elsewhere, tables: tables.collect(), ..self }
     }

@@ -32,6 +32,10 @@ impl Fit {
                 };
                 format!("The block {block} of {asking} overlaps {other}, {whose}.")
             }
+            Misfit::Ipv6Overlap { block, other } => format!(
+                "The block {block} of {asking} overlaps {other}, a block of {}.",
+                name(self.accepter.vpc)
+            ),
             Misfit::Peered { peering } => {
                 format!("The vpc peering connection identified by {peering} already exists.")
             }
@@ -60,7 +64,9 @@ impl Fit {
     pub(crate) fn refusal(&self) -> Option<Refused> {
         let code = match self.misfits.first()? {
             Misfit::Gone { .. } | Misfit::DataServices { .. } => Code::OperationNotPermitted,
-            Misfit::Overlap { .. } | Misfit::NotPrivate { .. } => Code::InvalidParameterValue,
+            Misfit::Overlap { .. } | Misfit::Ipv6Overlap { .. } | Misfit::NotPrivate { .. } => {
+                Code::InvalidParameterValue
+            }
             Misfit::Peered { .. } => Code::PeeringExists,
             Misfit::VpcFull { .. } => Code::PeeringActiveLimit,
             Misfit::SpaceFull { .. } => Code::LimitExceeded,

@@ -119,6 +119,7 @@ pub(crate) fn dyno_interface(
         subnet,
         mac: MacAddr([0; 6]),
         addresses: vec![address],
+        ipv6_addresses: Vec::new(),
         groups: vec![space.dyno_group],
         source_dest_check: true,
         description: String::new(),

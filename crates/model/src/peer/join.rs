@@ -11,8 +11,8 @@ use crate::fit::{Fit, Side};
 use crate::plan::plan_vpc;
 use crate::reach::{Act, Endpoint, Flow, Imagined, Ruling, explain, in_vpc, peering_toward};
 use crate::resource::{
-    Direction, GroupPeer, Peering, PeeringKind, PeeringStatus, RouteTable, RouteTo, Space, Tags,
-    Vpc,
+    Direction, GroupPeer, Peering, PeeringKind, PeeringStatus, RouteDestination, RouteTable,
+    RouteTo, Space, Tags, Vpc,
 };
 use crate::{
     Cidr, IpProtocol, Key, Packet, PcxId, PortRange, RouteTableId, SecurityGroupId, SubnetId,
@@ -280,7 +280,7 @@ fn way(
     let Some(table) = world.route_table(id) else { return Vec::new() };
     let target = RouteTo::Peering(pcx);
     let mut steps: Vec<Proposed> = note(vpc, space, table, destinations).into_iter().collect();
-    for destination in destinations.iter().copied() {
+    for destination in destinations.iter().copied().map(RouteDestination::Cidr) {
         let undo = Ec2Command::DeleteRoute { route_table: id, destination };
         let make = match table.routes.get(&destination) {
             // Nothing is lost where a route leads nowhere: its peering is gone.
@@ -432,6 +432,10 @@ fn admits(world: &World, group: SecurityGroupId, space: &Space, block: Cidr, por
                 && rule.traffic.matches(&packet)
                 && match rule.peer {
                     GroupPeer::Cidr(cidr) => cidr.covers(block),
+                    GroupPeer::Ipv6(_) => false,
+                    GroupPeer::PrefixList(id) => world
+                        .prefix_list(id)
+                        .is_some_and(|list| list.cidrs().any(|cidr| cidr.covers(block))),
                     GroupPeer::Group { group, .. } => group == space.dyno_group,
                 }
         })

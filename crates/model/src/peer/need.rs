@@ -7,7 +7,7 @@ use super::flows;
 use super::join::{ended, not_led, tables};
 use super::step::PeerAsk;
 use crate::command::Ec2Command;
-use crate::resource::{Direction, GroupPeer, Peering, RouteTo, Vpc};
+use crate::resource::{Direction, GroupPeer, Peering, RouteDestination, RouteTo, Vpc};
 use crate::rights::Rights;
 use crate::{
     Cidr, Key, PcxId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, World,
@@ -83,6 +83,10 @@ impl Needs {
             for (id, rule) in &group.rules {
                 let admits = match rule.peer {
                     GroupPeer::Cidr(cidr) => sources.iter().any(|source| cidr.covers(*source)),
+                    GroupPeer::Ipv6(_) => false,
+                    GroupPeer::PrefixList(id) => world.prefix_list(id).is_some_and(|list| {
+                        list.cidrs().any(|cidr| sources.iter().any(|source| cidr.covers(*source)))
+                    }),
                     GroupPeer::Group { vpc, .. } => vpc == other.vpc,
                 };
                 if rule.direction == Direction::Ingress && admits {
@@ -110,7 +114,7 @@ pub fn return_routes(
     let Some(table) = world.route_table(route_table) else { return Vec::new() };
     let target = RouteTo::Peering(peering);
     let make = |destination: &Cidr| {
-        let destination = *destination;
+        let destination = RouteDestination::Cidr(*destination);
         match table.routes.get(&destination) {
             Some(there) if *there == target => None,
             Some(RouteTo::Peering(old)) if ended(world, *old) => {

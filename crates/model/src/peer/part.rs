@@ -72,20 +72,22 @@ fn routes(planner: &mut Planner<'_>, vpc: &Vpc) {
         if !table.tags.contains_key(key.as_str()) {
             continue;
         }
-        let ours = |destination: &Cidr| match table.routes.get(destination) {
+        let ours = |destination: &Cidr| match table.route(*destination) {
             Some(RouteTo::Peering(pcx)) => {
-                ended(&planner.world, *pcx)
-                    || planner.world.peering(*pcx).is_some_and(|peering| {
+                ended(&planner.world, pcx)
+                    || planner.world.peering(pcx).is_some_and(|peering| {
                         peering.other_side(vpc.id).is_some_and(|side| side.vpc == space_vpc)
                     })
             }
-            Some(RouteTo::Interface(_) | RouteTo::Gateway(_)) | None => false,
+            Some(RouteTo::Interface(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_))
+            | None => false,
         };
         found.push((table.id, noted(table, space_vpc).into_iter().filter(ours).collect()));
     }
     for (table, destinations) in found {
         for destination in destinations {
-            let delete = Ec2Command::DeleteRoute { route_table: table, destination };
+            let delete =
+                Ec2Command::DeleteRoute { route_table: table, destination: destination.into() };
             propose(planner, vpc, format!("delete the route {destination} of {table}"), delete);
         }
         let resources = vec![TaggedResource::RouteTable(table)];

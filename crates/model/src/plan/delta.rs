@@ -131,6 +131,13 @@ impl Touched {
                 self.vpcs.extend(world.subnets_in(key).map(|subnet| subnet.vpc));
                 self.vpcs.extend(world.acl(id).map(|acl| acl.vpc));
             }
+            Key::PrefixList(_) => {
+                for naming in world.groups_in(key) {
+                    let inside = world.enis_in(Key::SecurityGroup(naming.id));
+                    self.vpcs.extend(inside.map(|eni| eni.vpc));
+                }
+                self.vpcs.extend(world.route_tables_in(key).map(|table| table.vpc));
+            }
             Key::Eni(id) => {
                 self.vpcs.extend(world.route_tables_in(key).map(|table| table.vpc));
                 world.eni(id).into_iter().for_each(|eni| self.add_eni(world, eni));
@@ -146,7 +153,9 @@ impl Touched {
             | Key::User(_)
             | Key::Token(_)
             | Key::Team(_)
+            | Key::SubnetReservation(_)
             | Key::InternetGateway(_)
+            | Key::EgressGateway(_)
             | Key::DhcpOptions(_) => {}
         }
     }

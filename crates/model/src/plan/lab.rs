@@ -49,15 +49,17 @@ pub(crate) fn vpc(n: u128, role: Option<VpcRole>, cidrs: &[&str]) -> Vpc {
             .enumerate()
             .map(|(i, text)| VpcCidr { id: id(n * 16 + i as u128), cidr: cidr(text) })
             .collect(),
+        ipv6: Vec::new(),
         dns_support: true,
         dns_hostnames: false,
         usage_metrics: false,
         is_default: false,
-        dhcp_options: id(1),
+        dhcp_options: Some(id(1)),
         main_route_table: id(n),
         main_association: id(n),
         default_acl: id(n),
         default_group: id(n),
+        tenancy: Default::default(),
         role,
         created: now(),
         tags: Tags::new(),
@@ -76,16 +78,19 @@ pub(crate) fn subnet(n: u128, vpc: u128, block: &str) -> Subnet {
         acl_association: id(n),
         default_for_zone: false,
         map_public_ip: false,
+        ipv6: None,
+        launch: Default::default(),
         created: now(),
         tags: Tags::new(),
     }
 }
 
+/// A table with routes to blocks and prefix lists.
 pub(crate) fn table(n: u128, vpc: u128, routes: &[(&str, RouteTo)]) -> RouteTable {
     RouteTable {
         id: id(n),
         vpc: id(vpc),
-        routes: routes.iter().map(|(text, to)| (cidr(text), *to)).collect(),
+        routes: routes.iter().map(|(text, to)| (text.parse().unwrap(), *to)).collect(),
         client_token: None,
         created: now(),
         tags: Tags::new(),
@@ -116,7 +121,7 @@ pub(crate) fn group(n: u128, vpc: u128, rules: Vec<GroupRule>) -> SecurityGroup 
 }
 
 pub(crate) fn entry(allow: bool, traffic: Traffic, block: &str) -> AclEntry {
-    AclEntry { allow, traffic, cidr: cidr(block) }
+    AclEntry { allow, traffic, cidr: cidr(block).into() }
 }
 
 pub(crate) fn acl(
@@ -137,6 +142,30 @@ pub(crate) fn acl(
     }
 }
 
+/// A prefix list of some IPv4 blocks.
+pub(crate) fn prefix_list(n: u128, blocks: &[&str]) -> PrefixList {
+    let entry = |text: &&str| PrefixEntry {
+        cidr: cidr(text).into(),
+        description: None,
+        since: 1,
+        until: None,
+    };
+    PrefixList {
+        id: id(n),
+        account: account(1),
+        region: Region::DEFAULT,
+        name: format!("list-{n}"),
+        family: AddressFamily::Ipv4,
+        max_entries: 10,
+        version: 1,
+        entries: blocks.iter().map(entry).collect(),
+        state: PrefixListState::Created,
+        client_token: None,
+        tags: Tags::new(),
+        created: now(),
+    }
+}
+
 /// An interface in the group of its VPC's number, attached if there is a workload.
 pub(crate) fn eni(
     n: u128,
@@ -151,6 +180,7 @@ pub(crate) fn eni(
         subnet: id(subnet),
         mac: MacAddr([2, 0, 0, 0, 1, n as u8]),
         addresses: vec![address.parse().unwrap()],
+        ipv6_addresses: Vec::new(),
         groups: vec![id(vpc)],
         source_dest_check: true,
         description: String::new(),
@@ -302,6 +332,7 @@ pub(crate) fn peering(n: u128, requester: u128, accepter: u128, state: PeeringSt
         region: Region::DEFAULT,
         vpc: id(vpc),
         cidrs: Vec::new(),
+        ipv6: Vec::new(),
         dns_resolution: false,
         tags: Tags::new(),
     };
@@ -356,7 +387,7 @@ pub(crate) fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
         _ => None,
     };
     let interface = |n: u128| eni(n, vpc_n, of(b), &format!("10.{vpc_n}.0.{}", n + 4), workload);
-    match kind % 11 {
+    match kind % 12 {
         0 => {
             let role = match b % 4 {
                 0 => Some(VpcRole::Space(space_id(of(c)))),
@@ -376,11 +407,14 @@ pub(crate) fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
                 1 => RouteTo::Interface(id(of(b))),
                 _ => RouteTo::Gateway(id(of(b))),
             };
-            table(n, vpc_n, &[("10.0.0.0/8", to)]).into()
+            let list = id::<PrefixListId>(of(c)).to_string();
+            table(n, vpc_n, &[("10.0.0.0/8", to), (&list, RouteTo::Peering(id(of(b))))]).into()
         }
         3 => {
             let named = GroupPeer::Group { group: id(of(b)), account: account(1), vpc: id(of(c)) };
-            let rules = vec![rule(direction, traffic, named), open(direction, "10.0.0.0/8")];
+            let listed = rule(direction, traffic, GroupPeer::PrefixList(id(of(c))));
+            let rules =
+                vec![rule(direction, traffic, named), open(direction, "10.0.0.0/8"), listed];
             group(n, vpc_n, rules).into()
         }
         4 => {
@@ -407,6 +441,7 @@ pub(crate) fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
             let states = [S::Starting, S::Up, S::Stopping, S::Down, S::Crashed];
             dyno(n, vpc_n, of(b), states[usize::from(c % 5)]).into()
         }
+        10 => prefix_list(n, &["10.2.0.0/16", "172.16.0.0/16"][..1 + usize::from(c % 2)]).into(),
         _ if c % 4 == 0 => app(n, 1, &[("KEY", &c.to_string())]).into(),
         _ if c % 4 == 2 => release(n, &[("KEY", &c.to_string())]).into(),
         _ => space(n, vpc_n, of(b), &format!("10.{}.0.0/16", c % 5), "10.9.0.0/16").into(),

@@ -95,6 +95,50 @@ fn routes_are_alive_only_while_what_they_lead_to_is() {
 }
 
 #[test]
+fn prefix_lists_are_resolved_and_ipv6_is_left_out() {
+    let mut world = four_vpcs();
+    put(&mut world, prefix_list(1, &["10.3.5.0/24", "10.4.0.0/16", "192.0.2.0/24"]));
+    put(&mut world, prefix_list(2, &["10.4.0.0/16", "198.51.100.0/24"]));
+    let [first, second] = [1, 2].map(|n| id::<PrefixListId>(n).to_string());
+    let (over, near) = (RouteTo::Peering(id(34)), RouteTo::Interface(id(31)));
+    let routes = [("192.0.2.0/24", over), (&*first, near), (&*second, over), ("::/0", over)];
+    put(&mut world, table(3, 3, &routes));
+    let planned = router(&world, 3).route_tables[&id(3)].clone();
+    use RouteTarget::{Interface, Peering};
+    // The VPC's own are no destinations of a list; a static route and the first list come first.
+    let expected = [
+        ("10.4.0.0/16", Interface(id(31))),
+        ("192.0.2.0/24", Peering(id(34))),
+        ("198.51.100.0/24", Peering(id(34))),
+    ];
+    assert_eq!(planned, expected.map(|(to, by)| (cidr(to), by)).into());
+
+    let from = |peer| rule(Direction::Ingress, Traffic::All, peer);
+    let rules = [
+        GroupPeer::PrefixList(id(2)),
+        GroupPeer::PrefixList(id(77)),
+        GroupPeer::Ipv6(Ipv6Cidr::ANY),
+    ];
+    put(&mut world, group(3, 3, rules.map(from).to_vec()));
+    let admitted = |world: &World| -> Vec<String> {
+        let rules = &router(world, 3).groups[&id(3)].ingress;
+        rules.iter().map(|rule| format!("{:?}", rule.peer)).collect()
+    };
+    assert_eq!(admitted(&world), ["Cidr(10.4.0.0/16)", "Cidr(198.51.100.0/24)"]);
+    put(&mut world, prefix_list(2, &["10.9.0.0/16"]));
+    assert_eq!(admitted(&world), ["Cidr(10.9.0.0/16)"]);
+
+    let (all, any6) = (entry(true, Traffic::All, "0.0.0.0/0"), IpCidr::V6(Ipv6Cidr::ANY));
+    let none6 = AclEntry { allow: false, cidr: any6, ..all };
+    put(&mut world, acl(3, 3, &[(50, none6), (90, all)], &[(90, all), (95, none6)]));
+    assert_eq!(router(&world, 3).acls, [].into(), "all of IPv4 passes");
+    let deny = entry(false, Traffic::All, "10.0.0.0/8");
+    put(&mut world, acl(3, 3, &[(50, none6), (60, deny), (90, all)], &[(90, all)]));
+    let entries = router(&world, 3).acls[&id(3)].ingress.clone();
+    assert_eq!(entries.iter().map(|entry| entry.allow).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
 fn a_rule_sees_members_across_a_live_peering_of_the_region() {
     let mut world = four_vpcs();
     let of = |group: u128, vpc: u128| {

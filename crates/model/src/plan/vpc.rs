@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use super::routes::routes_of;
 use crate::intent::{
     AclEntryIntent, AclIntent, GroupIntent, InterfaceIntent, Member, PeeringEnd, PeeringIntent,
     RouteTarget, RuleIntent, RulePeer, SubnetIntent, Via, VpcIntent,
 };
 use crate::resource::{
-    Direction, Eni, GroupPeer, NetworkAcl, Peering, RouteTo, SecurityGroup, Subnet, Vpc, VpcRole,
+    Direction, Eni, GroupPeer, GroupRule, NetworkAcl, Peering, RouteTo, SecurityGroup, Subnet, Vpc,
+    VpcRole,
 };
-use crate::{AclId, Cidr, Key, SecurityGroupId, World};
+use crate::{AclId, Cidr, Key, SecurityGroupId, VpcId, World};
 
 /// Bytes that a packet inside a VPC may have (`ec2.md` §1.5).
 const MTU: u16 = 9001;
@@ -36,8 +38,8 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
         route_tables: world
             .route_tables_in(key)
             .map(|table| {
-                let routes = table.routes.iter().map(|(to, by)| (*to, target(world, vpc, *by)));
-                (table.id, routes.collect())
+                let routes = routes_of(world, table).into_iter();
+                (table.id, routes.map(|(to, (_, by))| (to, target(world, vpc, by))).collect())
             })
             .collect(),
         members: groups
@@ -103,9 +105,9 @@ fn plan_acls(world: &World, vpc: &Vpc) -> BTreeMap<AclId, AclIntent> {
 
 fn plan_acl(acl: &NetworkAcl) -> AclIntent {
     let entries = |direction| {
-        let entries = acl.entries(direction).values();
+        let entries = acl.cidr_entries(direction);
         entries
-            .map(|e| AclEntryIntent { allow: e.allow, traffic: e.traffic, cidr: e.cidr })
+            .map(|(_, e, cidr)| AclEntryIntent { allow: e.allow, traffic: e.traffic, cidr })
             .collect()
     };
     AclIntent { ingress: entries(Direction::Ingress), egress: entries(Direction::Egress) }
@@ -117,7 +119,7 @@ fn plan_group(world: &World, id: SecurityGroupId) -> GroupIntent {
             .rules
             .values()
             .filter(|rule| rule.direction == direction)
-            .map(|rule| RuleIntent { traffic: rule.traffic, peer: rule_peer(rule.peer) })
+            .flat_map(|rule| rule_intents(world, rule))
             .collect()
     };
     world.group(id).map_or_else(GroupIntent::default, |group| GroupIntent {
@@ -126,12 +128,21 @@ fn plan_group(world: &World, id: SecurityGroupId) -> GroupIntent {
     })
 }
 
-/// The other side of a rule as a router knows it.
-pub(crate) fn rule_peer(peer: GroupPeer) -> RulePeer {
-    match peer {
-        GroupPeer::Cidr(cidr) => RulePeer::Cidr(cidr),
-        GroupPeer::Group { group, .. } => RulePeer::Group(group),
+/// A rule as a router of IPv4 knows it: one for each block of a prefix list, and none for IPv6.
+pub(crate) fn rule_intents(world: &World, rule: &GroupRule) -> Vec<RuleIntent> {
+    if !rule.traffic.is_of_ipv4() {
+        return Vec::new();
     }
+    let peers = match rule.peer {
+        GroupPeer::Cidr(cidr) => vec![RulePeer::Cidr(cidr)],
+        GroupPeer::Ipv6(_) => Vec::new(),
+        GroupPeer::PrefixList(id) => world
+            .prefix_list(id)
+            .map_or_else(Vec::new, |list| list.cidrs().map(RulePeer::Cidr).collect()),
+        GroupPeer::Group { group, .. } => vec![RulePeer::Group(group)],
+    };
+    let traffic = rule.traffic;
+    peers.into_iter().map(|peer| RuleIntent { traffic, peer }).collect()
 }
 
 /// A group's members as a rule in a VPC sees them; `None` where such a rule is stale: the group is
@@ -167,6 +178,12 @@ pub(crate) fn members_seen(
     Some(members.collect())
 }
 
+/// Whether a rule of a group in a VPC that names another group is stale: that group is gone, or no peering
+/// leads to it.
+pub fn is_stale(world: &World, vpc: VpcId, group: SecurityGroupId) -> bool {
+    world.vpc(vpc).is_none_or(|vpc| members_seen(world, vpc, group).is_none())
+}
+
 /// Where a route leads as things are.
 fn target(world: &World, vpc: &Vpc, to: RouteTo) -> RouteTarget {
     match to {
@@ -178,7 +195,7 @@ fn target(world: &World, vpc: &Vpc, to: RouteTo) -> RouteTarget {
             .eni(id)
             .filter(|eni| eni.vpc == vpc.id && eni.attachment.is_some())
             .map_or(RouteTarget::Blackhole, |_| RouteTarget::Interface(id)),
-        RouteTo::Gateway(_) => RouteTarget::Blackhole,
+        RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => RouteTarget::Blackhole,
     }
 }
 

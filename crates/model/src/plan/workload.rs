@@ -8,9 +8,10 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::{names, shell};
-use crate::intent::{Disk, WorkloadIntent};
+use crate::edge::RESOLVER;
+use crate::intent::{Disk, NamesIntent, WorkloadIntent};
 use crate::resource::{Addon, AddonState, Dyno, Eni, Instance, Release, Slug, Stdio};
-use crate::{EniId, WorkloadId, World};
+use crate::{EniId, VpcId, WorkloadId, World};
 
 /// Says how a process must run; `None` where it must not be there at all.
 pub(super) fn plan_workload(world: &World, id: WorkloadId) -> Option<WorkloadIntent> {
@@ -45,6 +46,7 @@ pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, Workl
         vpc: world.space(dyno.space)?.vpc,
         addresses: eni.map(|eni| eni.addresses.clone()).unwrap_or_default(),
         hostname: dyno.id.to_string(),
+        names: NamesIntent::default(),
         command: shell::dyno_command(&command),
         user_data: None,
         environment,
@@ -110,6 +112,7 @@ pub(super) fn plan_service(world: &World, addon: &Addon) -> Option<(WorkloadId, 
         vpc: eni.vpc,
         addresses: eni.addresses.clone(),
         hostname: addon.name.clone(),
+        names: NamesIntent::default(),
         command: ["/bin/sh", "-c", &addon.plan.command].map(str::to_owned).to_vec(),
         user_data: None,
         environment,
@@ -143,6 +146,7 @@ pub(super) fn plan_instance(
         vpc: eni.vpc,
         addresses: eni.addresses.clone(),
         hostname: format!("ip-{a}-{b}-{c}-{d}"),
+        names: names_of(world, eni.vpc),
         command: Vec::new(),
         user_data: instance.user_data.as_deref().and_then(decode_base64),
         environment: BTreeMap::new(),
@@ -158,6 +162,18 @@ pub(super) fn plan_instance(
         run: true,
     };
     Some((id, intent))
+}
+
+/// What the DHCP options of a VPC say to its instances; nothing where it has none.
+fn names_of(world: &World, vpc: VpcId) -> NamesIntent {
+    let options = world.vpc(vpc).and_then(|vpc| world.dhcp_options(vpc.dhcp_options?));
+    let Some(options) = options else {
+        return NamesIntent { search: Vec::new(), servers: Vec::new() };
+    };
+    NamesIntent {
+        search: options.search().map(str::to_owned).collect(),
+        servers: options.servers(RESOLVER).collect(),
+    }
 }
 
 /// A process's interface, if it is in the VPC's intent too.

@@ -99,6 +99,8 @@ fn add(named: &mut BTreeSet<(IpProtocol, u16)>, traffic: Traffic) -> bool {
             named.insert((protocol, 0));
             true
         }
+        // None of it is IPv4.
+        Traffic::Icmpv6 { .. } => true,
         Traffic::All => false,
     }
 }

@@ -80,7 +80,7 @@ impl IdSource for Fresh {
 }
 
 fn to_space(table: u128) -> Ec2Command {
-    let (destination, target) = (cidr("10.0.0.0/16"), RouteTo::Peering(id(13)));
+    let (destination, target) = (cidr("10.0.0.0/16").into(), RouteTo::Peering(id(13)));
     Ec2Command::CreateRoute { route_table: id(table), destination, target }
 }
 
@@ -197,7 +197,7 @@ fn lines_are_those_of_the_client() {
         (RouteTo::Interface(id(31)), format!("--network-interface-id {}", id::<EniId>(31))),
         (RouteTo::Gateway(id(1)), format!("--gateway-id {}", id::<IgwId>(1))),
     ] {
-        let destination = cidr("10.9.0.0/16");
+        let destination = cidr("10.9.0.0/16").into();
         let create = Ec2Command::CreateRoute { route_table: table, destination, target };
         assert_eq!(
             line(&create),
@@ -263,12 +263,10 @@ fn any_command() -> impl Strategy<Value = Ec2Command> {
     let direction = prop_oneof![Just(Direction::Ingress), Just(Direction::Egress)];
     (0..5u8, table, block, target, traffic, direction).prop_map(
         |(kind, n, block, target, traffic, direction)| {
-            let (route_table, group, destination) = (id(n), id(n), cidr(block));
-            let rule = |description| RuleSpec {
-                traffic,
-                peer: RulePeerSpec::Cidr(destination),
-                description,
-            };
+            let (route_table, group, block) = (id(n), id(n), cidr(block));
+            let destination = block.into();
+            let rule =
+                |description| RuleSpec { traffic, peer: RulePeerSpec::Cidr(block), description };
             match kind {
                 0 => Ec2Command::CreateRoute { route_table, destination, target },
                 1 => Ec2Command::ReplaceRoute { route_table, destination, target },

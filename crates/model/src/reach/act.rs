@@ -7,7 +7,7 @@ use super::phrase::{Phrase, say};
 use crate::command::{
     Caller, Command, Ec2Command, PlatformCommand, Reply, RulePeerSpec, RuleSpec, TaggedResource,
 };
-use crate::resource::{AclEntry, Direction, RouteTo, Tags, Vpc};
+use crate::resource::{AclEntry, Direction, RouteDestination, RouteTo, Tags, Vpc};
 use crate::{
     IdSource, IpProtocol, PcxId, Refused, Region, Scope, SpaceId, Timestamp, Traffic, VpcId, World,
 };
@@ -134,7 +134,7 @@ impl Act {
             Self::Ec2 { command, .. } => match &**command {
                 C::CreateRoute { route_table, destination, .. }
                 | C::ReplaceRoute { route_table, destination, .. } => {
-                    say!(RouteToNew, block = *destination, table = *route_table)
+                    say!(RouteToNew, block = destination.to_string(), table = *route_table)
                 }
                 _ => say!(AcceptNew),
             },
@@ -213,15 +213,18 @@ fn arguments(command: &Ec2Command) -> Option<String> {
             Some(format!("accept-vpc-peering-connection --vpc-peering-connection-id {peering}"))
         }
         C::CreateRoute { route_table, destination, target } => Some(format!(
-            "create-route --route-table-id {route_table} --destination-cidr-block {destination} {}",
+            "create-route --route-table-id {route_table} {} {}",
+            destination_words(*destination),
             target_words(*target)
         )),
         C::ReplaceRoute { route_table, destination, target } => Some(format!(
-            "replace-route --route-table-id {route_table} --destination-cidr-block {destination} {}",
+            "replace-route --route-table-id {route_table} {} {}",
+            destination_words(*destination),
             target_words(*target)
         )),
         C::DeleteRoute { route_table, destination } => Some(format!(
-            "delete-route --route-table-id {route_table} --destination-cidr-block {destination}"
+            "delete-route --route-table-id {route_table} {}",
+            destination_words(*destination)
         )),
         C::AuthorizeSecurityGroup { group, direction, rules, tags } => {
             let (way, permissions) = (way(*direction), permissions(rules)?);
@@ -297,12 +300,18 @@ fn ids(resources: &[TaggedResource]) -> Option<String> {
     resources.iter().map(id).collect::<Option<Vec<_>>>().map(|ids| ids.concat())
 }
 
+/// The destination of a route.
+fn destination_words(to: RouteDestination) -> String {
+    format!("--{} {to}", to.parameter())
+}
+
 /// The target of a route.
 fn target_words(target: RouteTo) -> String {
     match target {
         RouteTo::Peering(id) => format!("--vpc-peering-connection-id {id}"),
         RouteTo::Interface(id) => format!("--network-interface-id {id}"),
         RouteTo::Gateway(id) => format!("--gateway-id {id}"),
+        RouteTo::EgressGateway(id) => format!("--egress-only-internet-gateway-id {id}"),
     }
 }
 
@@ -326,6 +335,7 @@ fn permissions(rules: &[RuleSpec]) -> Option<String> {
 /// The rules of one traffic.
 fn permission<'a>(traffic: Traffic, rules: impl Iterator<Item = &'a RuleSpec>) -> Option<String> {
     let (mut blocks, mut groups) = (Vec::new(), Vec::new());
+    let (mut blocks6, mut lists) = (Vec::new(), Vec::new());
     for rule in rules {
         let described = rule
             .description
@@ -333,6 +343,10 @@ fn permission<'a>(traffic: Traffic, rules: impl Iterator<Item = &'a RuleSpec>) -
             .map_or_else(String::new, |text| format!(",Description={}", quoted(text)));
         match &rule.peer {
             RulePeerSpec::Cidr(block) => blocks.push(format!("{{CidrIp={block}{described}}}")),
+            RulePeerSpec::Ipv6(block) => blocks6.push(format!("{{CidrIpv6={block}{described}}}")),
+            RulePeerSpec::PrefixList(list) => {
+                lists.push(format!("{{PrefixListId={list}{described}}}"));
+            }
             RulePeerSpec::Group(group, owner) => {
                 let owner = owner.map_or_else(String::new, |owner| format!(",UserId={owner}"));
                 groups.push(format!("{{GroupId={group}{owner}{described}}}"));
@@ -344,13 +358,18 @@ fn permission<'a>(traffic: Traffic, rules: impl Iterator<Item = &'a RuleSpec>) -
         Traffic::Tcp(ports) | Traffic::Udp(ports) => {
             format!(",FromPort={},ToPort={}", ports.from, ports.to)
         }
-        Traffic::Icmp { kind, code } => {
+        Traffic::Icmp { kind, code } | Traffic::Icmpv6 { kind, code } => {
             format!(",FromPort={},ToPort={}", or_any(kind), or_any(code))
         }
         Traffic::All | Traffic::Protocol(_) => String::new(),
     };
     let mut words = format!("IpProtocol={}{ports}", protocol(traffic));
-    for (name, list) in [("IpRanges", blocks), ("UserIdGroupPairs", groups)] {
+    for (name, list) in [
+        ("IpRanges", blocks),
+        ("Ipv6Ranges", blocks6),
+        ("PrefixListIds", lists),
+        ("UserIdGroupPairs", groups),
+    ] {
         if !list.is_empty() {
             let _ = write!(words, ",{name}=[{}]", list.join(","));
         }
@@ -372,17 +391,27 @@ fn entry_words(entry: &AclEntry) -> String {
         Traffic::Tcp(ports) | Traffic::Udp(ports) => {
             format!(" --port-range From={},To={}", ports.from, ports.to)
         }
-        Traffic::Icmp { kind, code } => {
+        Traffic::Icmp { kind, code } | Traffic::Icmpv6 { kind, code } => {
             format!(" --icmp-type-code Code={},Type={}", or_any(code), or_any(kind))
         }
         Traffic::All | Traffic::Protocol(_) => String::new(),
     };
     format!(
-        "--protocol {}{what} --cidr-block {} --rule-action {}",
-        protocol(entry.traffic),
+        "--protocol {}{what} --{} {} --rule-action {}",
+        acl_protocol(entry.traffic),
+        if entry.cidr.v4().is_some() { "cidr-block" } else { "ipv6-cidr-block" },
         entry.cidr,
         if entry.allow { "allow" } else { "deny" }
     )
+}
+
+/// The `aws` command turns the names of these three into the numbers that EC2 wants, and no other name.
+fn acl_protocol(traffic: Traffic) -> String {
+    match traffic.protocol() {
+        Some(it @ (IpProtocol::TCP | IpProtocol::UDP | IpProtocol::ICMP)) => it.to_string(),
+        Some(IpProtocol(number)) => number.to_string(),
+        None => "-1".to_owned(),
+    }
 }
 
 /// -1 is any.

@@ -148,7 +148,9 @@ pub(super) fn acl_parts(
     for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.cidr.contains(other)) {
         let range = match entry.traffic {
             Traffic::Tcp(range) | Traffic::Udp(range) => range,
-            Traffic::All | Traffic::Icmp { .. } | Traffic::Protocol(_) => PortRange::ALL,
+            Traffic::All | Traffic::Icmp { .. } | Traffic::Icmpv6 { .. } | Traffic::Protocol(_) => {
+                PortRange::ALL
+            }
         };
         // Of its traffic but for the port, which is the one thing that differs.
         if !entry.traffic.matches(&Packet { destination_port: range.from, ..*packet }) {

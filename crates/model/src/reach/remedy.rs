@@ -195,7 +195,7 @@ pub(super) fn allow_in_acl(
 ) -> Advice {
     let mut advice = Advice::default();
     let (direction, entries) = (wanted.direction, acl.entries(wanted.direction));
-    let allow = |cidr| AclEntry { allow: true, traffic: wanted.traffic(), cidr };
+    let allow = |cidr: Cidr| AclEntry { allow: true, traffic: wanted.traffic(), cidr: cidr.into() };
     let create = |number, entry| {
         in_vpc(vpc, Ec2Command::CreateNetworkAclEntry { acl: acl.id, direction, number, entry })
     };
@@ -277,6 +277,7 @@ pub(super) fn make_way(
         .map(|(cidr, target)| (*cidr, *target));
     if to.vpc == vpc.id {
         if let Some((destination, _)) = winner.filter(|_| vpc.contains(to.address)) {
+            let destination = destination.into();
             let delete = Ec2Command::DeleteRoute { route_table: table, destination };
             advice.push(vpc.id, vec![in_vpc(vpc, delete)]);
         }
@@ -311,12 +312,14 @@ fn route_over(
         && block.covers(destination)
         && (how == RouteTarget::Blackhole || destination == host)
     {
+        let destination = destination.into();
         let replace = Ec2Command::ReplaceRoute { route_table, destination, target };
         advice.push(vpc.id, vec![in_vpc(vpc, replace)]);
     }
     let dynos = world.space_of_vpc(far).map(|space| space.dyno_cidrs().to_vec());
     let dynos = dynos.into_iter().flatten().find(|block| block.contains(to.address));
     for destination in [Some(block), dynos, Some(host)].into_iter().flatten() {
+        let destination = destination.into();
         let create = Ec2Command::CreateRoute { route_table, destination, target };
         advice.push(vpc.id, vec![in_vpc(vpc, create)]);
     }

@@ -285,6 +285,47 @@ fn groups_stop_what_no_rule_allows() {
 }
 
 #[test]
+fn a_prefix_list_decides_as_its_blocks_do() {
+    let mut world = shop();
+    put(&mut world, prefix_list(1, &["10.4.0.0/16", "192.0.2.0/24"]));
+    let (list, peer) = (id::<PrefixListId>(1).to_string(), GroupPeer::PrefixList(id(1)));
+    put(&mut world, group(3, 3, vec![rule(Direction::Ingress, HTTP, peer)]));
+    set_routes(&mut world, 3, &[(&list, RouteTo::Peering(id(34)))]);
+    let verdict = http(&world, at(4, "10.4.0.4"), shop_end());
+    assert!(verdict.allowed);
+    let said: Vec<String> = verdict.hops.iter().map(|hop| hop.because.to_string()).collect();
+    assert!(said.iter().any(|text| text.contains(&list)), "{said:?}");
+
+    put(&mut world, prefix_list(1, &["192.0.2.0/24"]));
+    let verdict = http(&world, at(4, "10.4.0.4"), shop_end());
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::EniSgRulesMismatch));
+    put(&mut world, group(3, 3, vec![open(Direction::Ingress, ALL)]));
+    let verdict = http(&world, at(4, "10.4.0.4"), shop_end());
+    let (leg, code, ..) = stopped(&verdict);
+    assert_eq!((leg, code), (Leg::Answer, Some(ExplanationCode::NoRouteToDestination)));
+
+    put(&mut world, prefix_list(1, &["10.4.0.0/16"]));
+    put(&mut world, peering(34, 3, 4, PeeringState::Deleted));
+    set_routes(&mut world, 3, &[(&list, RouteTo::Peering(id(34)))]);
+    let verdict = http(&world, shop_end(), at(4, "10.4.0.4"));
+    assert!(verdict.hops.iter().any(|hop| hop.code == Some(ExplanationCode::BadStateRoute)));
+}
+
+/// Entries for IPv6 are neither asked nor counted where an IPv4 packet's entry is named.
+#[test]
+fn an_acls_ipv6_entries_are_not_asked_about_ipv4() {
+    let mut world = shop();
+    let all = entry(true, Traffic::All, ALL);
+    let none6 = AclEntry { allow: false, cidr: Ipv6Cidr::ANY.into(), ..all };
+    let deny = entry(false, Traffic::All, "10.0.128.0/20");
+    put(&mut world, acl(3, 3, &[(10, none6), (20, deny), (100, all)], &[(100, all)]));
+    let verdict = http(&world, dyno_end(), shop_end());
+    let hop = verdict.blocked().unwrap();
+    assert_eq!(hop.code, Some(ExplanationCode::SubnetAclRestriction));
+    assert_eq!(hop.component.rule_number, Some(20));
+}
+
+#[test]
 fn a_group_stands_for_its_members_while_a_peering_leads_to_it() {
     let mut world = shop();
     let peer = GroupPeer::Group { group: id(4), account: account(1), vpc: id(4) };

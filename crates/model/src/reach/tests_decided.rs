@@ -73,10 +73,10 @@ impl Journey {
     /// A customer's VPC with an instance.
     fn customers(&mut self) -> (VpcId, Endpoint) {
         let customer = self.customer;
-        let create = Ec2Command::CreateVpc { cidr: cidr("10.2.0.0/16"), tags: Tags::new() };
+        let create = Ec2Command::create_vpc(cidr("10.2.0.0/16"), Tags::new());
         let Some(Key::Vpc(vpc)) = self.run(customer, create) else { panic!() };
         let (block, zone) = (cidr("10.2.1.0/24"), None);
-        let create = Ec2Command::CreateSubnet { vpc, cidr: block, zone, tags: Tags::new() };
+        let create = Ec2Command::create_subnet(vpc, block, zone, Tags::new());
         let Some(Key::Subnet(subnet)) = self.run(customer, create) else { panic!() };
         let run = RunInstances {
             subnet: Some(subnet),
@@ -145,7 +145,7 @@ fn following_the_remedies_leads_to_a_flow_that_passes() {
     );
     assert_eq!(remedy, command);
     let target = RouteTo::Peering(peering);
-    let destination = cidr("10.0.0.0/16");
+    let destination = cidr("10.0.0.0/16").into();
     journey.run(customer, Ec2Command::CreateRoute { route_table, destination, target });
     let flow = |from, to| Flow::new(from, to, IpProtocol::TCP, 8000);
     assert!(reach(&journey.world, &flow(instance, dyno), now()).allowed, "R21");

@@ -147,7 +147,7 @@ fn nothing_goes_before_entry_1_so_it_makes_room() {
 fn a_full_acl_is_said_to_be_full() {
     let mut world = shop();
     let other = entry(true, tcp(1, 1), "192.0.2.0/24");
-    let full: Vec<(u16, AclEntry)> = (1..=20).map(|n| (n * 10, other)).collect();
+    let full: Vec<(u16, AclEntry)> = (1..=19).map(|n| (n * 10, other)).collect();
     put_acl(&mut world, &full, &[(100, all())]);
     let verdict = http(&world, dyno_end(), shop_end());
     let hop = obstacles(&verdict).next().unwrap();
@@ -157,7 +157,7 @@ fn a_full_acl_is_said_to_be_full() {
     assert_eq!((hop.commands.len(), hop.component.rule_number), (0, Some(32_767)));
     // One of two blocks is in already, and there is room for one more.
     let dynos = entry(true, HTTP, "10.0.144.0/20");
-    let entries: Vec<_> = full.iter().copied().take(18).chain([(190, dynos)]).collect();
+    let entries: Vec<_> = full.iter().copied().take(17).chain([(190, dynos)]).collect();
     put_acl(&mut world, &entries, &[(100, all())]);
     let verdict = http(&world, dyno_end(), shop_end());
     assert!(remedies(&verdict)[0].contains("--rule-number 200 "), "{:?}", remedies(&verdict));

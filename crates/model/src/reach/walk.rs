@@ -15,7 +15,7 @@ use super::{
     words,
 };
 use crate::intent::{InterfaceIntent, PeeringEnd, RouteTarget, Via, VpcIntent};
-use crate::plan::plan_vpc;
+use crate::plan::{plan_vpc, routes_of};
 use crate::resource::{Direction, RouteTo, Vpc};
 use crate::{Cidr, EniId, Packet, PcxId, RouteTableId, SubnetId, Timestamp, VpcId, World};
 
@@ -264,23 +264,25 @@ impl Walk<'_> {
 
     fn blackhole(&self, from: &At, table: RouteTableId, cidr: Cidr) -> Stop {
         let site = &from.site;
-        let to = self.world.route_table(table).and_then(|table| table.routes.get(&cidr));
+        let found = self.world.route_table(table);
+        let to = found.and_then(|t| routes_of(self.world, t).get(&cidr).map(|(_, to)| *to));
         let (code, what) = match to {
-            Some(RouteTo::Peering(pcx)) => match self.world.peering(*pcx) {
+            Some(RouteTo::Peering(pcx)) => match self.world.peering(pcx) {
                 Some(peering) if peering.side(site.vpc.id).is_some() => {
                     let status = peering.status(self.now).code();
-                    (Code::BadStateRoute, say!(PeeringIs, pcx = *pcx, status = status))
+                    (Code::BadStateRoute, say!(PeeringIs, pcx = pcx, status = status))
                 }
-                Some(_) => (Code::BadStateRoute, say!(JoinsOthers, pcx = *pcx)),
-                None => (Code::BadStateRoute, say!(NoPeering, pcx = *pcx)),
+                Some(_) => (Code::BadStateRoute, say!(JoinsOthers, pcx = pcx)),
+                None => (Code::BadStateRoute, say!(NoPeering, pcx = pcx)),
             },
-            Some(RouteTo::Interface(eni)) => (Code::BadStateRoute, say!(InterfaceGone, eni = *eni)),
+            Some(RouteTo::Interface(eni)) => (Code::BadStateRoute, say!(InterfaceGone, eni = eni)),
             // A default route to the internet is no route to another VPC.
             Some(RouteTo::Gateway(igw)) if self.goal().vpc != site.vpc.id => {
-                (Code::NoRouteToDestination, say!(OnlyToGateway, igw = *igw))
+                (Code::NoRouteToDestination, say!(OnlyToGateway, igw = igw))
             }
-            Some(RouteTo::Gateway(igw)) => (Code::BadStateRoute, say!(NothingCarries, igw = *igw)),
-            None => (Code::BadStateRoute, say!(LeadsNowhere)),
+            Some(RouteTo::Gateway(igw)) => (Code::BadStateRoute, say!(NothingCarries, igw = igw)),
+            // An egress-only internet gateway is no target of a route to IPv4 addresses.
+            Some(RouteTo::EgressGateway(_)) | None => (Code::BadStateRoute, say!(LeadsNowhere)),
         };
         self.detour(from, code, say!(Blackhole, block = cidr, why = what))
     }

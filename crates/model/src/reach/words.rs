@@ -20,9 +20,11 @@ pub(super) fn sided(way: Direction, traffic: Part, other: impl Into<Part>) -> Ph
 pub(super) fn traffic(traffic: Traffic) -> Part {
     match traffic {
         Traffic::All => say!(AllTraffic).into(),
-        Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp { .. } | Traffic::Protocol(_) => {
-            traffic.to_string().into()
-        }
+        Traffic::Tcp(_)
+        | Traffic::Udp(_)
+        | Traffic::Icmp { .. }
+        | Traffic::Icmpv6 { .. }
+        | Traffic::Protocol(_) => traffic.to_string().into(),
     }
 }
 
@@ -30,6 +32,8 @@ pub(super) fn rule(rule: &GroupRule) -> Phrase {
     let traffic = traffic(rule.traffic);
     match rule.peer {
         GroupPeer::Cidr(cidr) => sided(rule.direction, traffic, cidr),
+        GroupPeer::Ipv6(cidr) => sided(rule.direction, traffic, cidr.to_string()),
+        GroupPeer::PrefixList(list) => sided(rule.direction, traffic, list.to_string()),
         GroupPeer::Group { group, .. } => {
             sided(rule.direction, traffic, say!(MembersOf, group = group))
         }

@@ -1,6 +1,6 @@
 //! Network interfaces.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ pub struct Eni {
     pub mac: MacAddr,
     /// The interface's addresses, primary first; never empty.
     pub addresses: Vec<Ipv4Addr>,
+    /// The interface's IPv6 addresses.
+    #[serde(default)]
+    pub ipv6_addresses: Vec<Ipv6Addr>,
     /// The security groups that the interface is in.
     pub groups: Vec<SecurityGroupId>,
     /// Whether it may only send from and receive for its own addresses.

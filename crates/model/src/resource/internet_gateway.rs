@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, Resource, Tags};
-use crate::{AccountId, IgwId, Key, Region, VpcId};
+use crate::{AccountId, IgwId, Key, Region, Timestamp, VpcId};
 
 /// An internet gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct InternetGateway {
     pub vpc: Option<VpcId>,
     /// The tags that the owner put on the internet gateway.
     pub tags: Tags,
+    /// When the internet gateway was created; zero in records of older versions.
+    #[serde(default)]
+    pub created: Timestamp,
 }
 
 impl Resource for InternetGateway {

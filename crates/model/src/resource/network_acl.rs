@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ClientToken, Direction, Owner, Resource, Tags};
-use crate::{AclId, Alias, Cidr, Key, Kind, SmallMap, Timestamp, Traffic, VpcId};
+use crate::{AclId, Alias, Cidr, IpCidr, Key, Kind, SmallMap, Timestamp, Traffic, VpcId};
 
 /// A network ACL; what no entry matches is denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub struct AclEntry {
     /// The traffic that the entry matches.
     pub traffic: Traffic,
     /// The block of the source of incoming traffic, or of the destination of outgoing traffic.
-    pub cidr: Cidr,
+    pub cidr: IpCidr,
 }
 
 impl NetworkAcl {
@@ -60,11 +60,21 @@ impl NetworkAcl {
         }
     }
 
-    /// Whether its first entries already let everything pass, both ways.
+    /// The entries of one direction for IPv4 packets, each with its number and its block.
+    pub(crate) fn cidr_entries(
+        &self,
+        direction: Direction,
+    ) -> impl Iterator<Item = (u16, AclEntry, Cidr)> + '_ {
+        let entries = self.entries(direction).iter();
+        let of_ipv4 = entries.filter(|(_, entry)| entry.traffic.is_of_ipv4());
+        of_ipv4.filter_map(|(number, entry)| Some((*number, *entry, entry.cidr.v4()?)))
+    }
+
+    /// Whether its first entries already let every IPv4 packet pass, both ways.
     pub(crate) fn allows_all(&self) -> bool {
-        [&self.ingress, &self.egress].into_iter().all(|entries| {
-            entries.first_key_value().is_some_and(|(_, entry)| {
-                entry.allow && entry.traffic == Traffic::All && entry.cidr == Cidr::ANY
+        [Direction::Ingress, Direction::Egress].into_iter().all(|direction| {
+            self.cidr_entries(direction).next().is_some_and(|(_, entry, block)| {
+                entry.allow && entry.traffic == Traffic::All && block == Cidr::ANY
             })
         })
     }

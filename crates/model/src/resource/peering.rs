@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, Resource, Tags};
-use crate::{AccountId, Cidr, Errand, Key, PcxId, Region, Timestamp, VpcId};
+use crate::{AccountId, Cidr, Errand, Ipv6Cidr, Key, PcxId, Region, Timestamp, VpcId};
 
 /// A peering connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct PeeringSide {
     pub vpc: VpcId,
     /// The VPC's blocks as they were last known, primary first; none where it does not exist.
     pub cidrs: Vec<Cidr>,
+    /// The VPC's IPv6 blocks as they were last known.
+    #[serde(default)]
+    pub ipv6: Vec<Ipv6Cidr>,
     /// Whether names of this side's instances resolve to private addresses for the other.
     pub dns_resolution: bool,
     /// The tags that the owner put on the VPC.

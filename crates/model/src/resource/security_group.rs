@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Direction, Owner, Resource, Tags};
 use crate::{
-    AccountId, Alias, Cidr, Key, Part, SecurityGroupId, SecurityGroupRuleId, SmallMap, Timestamp,
-    Traffic, VpcId,
+    AccountId, Alias, Cidr, Ipv6Cidr, Key, Part, PrefixListId, SecurityGroupId,
+    SecurityGroupRuleId, SmallMap, Timestamp, Traffic, VpcId,
 };
 
 /// A security group.
@@ -57,8 +57,12 @@ pub struct GroupRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupPeer {
-    /// Any address of a block.
+    /// Any address of an IPv4 block.
     Cidr(Cidr),
+    /// Any address of an IPv6 block.
+    Ipv6(Ipv6Cidr),
+    /// Any address of the blocks that a managed prefix list has at the time.
+    PrefixList(PrefixListId),
     /// The members of a group, of this VPC or of one that is peered with it.
     Group {
         /// The group; it may be gone, and the rule then matches nothing.
@@ -82,8 +86,10 @@ impl Resource for SecurityGroup {
     fn mentions(&self, each: &mut dyn FnMut(Key)) {
         each(Key::Vpc(self.vpc));
         for rule in self.rules.values() {
-            if let GroupPeer::Group { group, .. } = rule.peer {
-                each(Key::SecurityGroup(group));
+            match rule.peer {
+                GroupPeer::Group { group, .. } => each(Key::SecurityGroup(group)),
+                GroupPeer::PrefixList(list) => each(Key::PrefixList(list)),
+                GroupPeer::Cidr(_) | GroupPeer::Ipv6(_) => {}
             }
         }
     }

@@ -188,7 +188,7 @@ impl Bench {
     fn make_vpc(&self) -> VpcId {
         let caller = Caller::Account { scope: self.scope, read_only: false };
         let (cidr, tags) = ("10.4.0.0/16".parse().unwrap(), model::Tags::new());
-        let command = Ec2Command::CreateVpc { cidr, tags }.into();
+        let command = Ec2Command::create_vpc(cidr, tags).into();
         let (source, request_id) = (None, String::new());
         let request = Request { caller, command, source, request_id, only_if: None };
         match self.ledger.submit_blocking(request).unwrap().reply.main() {

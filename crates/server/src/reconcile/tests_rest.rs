@@ -448,11 +448,11 @@ impl Town {
             match what % 20 {
                 0 => {
                     let cidr = format!("10.{}.0.0/16", 100 + one % 4).parse().unwrap();
-                    let Key::Vpc(vpc) = self.ec2(E::CreateVpc { cidr, tags: tags() })? else {
+                    let Key::Vpc(vpc) = self.ec2(E::create_vpc(cidr, tags()))? else {
                         return None;
                     };
                     let cidr = format!("10.{}.1.0/28", 100 + one % 4).parse().unwrap();
-                    self.ec2(E::CreateSubnet { vpc, cidr, zone: None, tags: tags() })?;
+                    self.ec2(E::create_subnet(vpc, cidr, None, tags()))?;
                 }
                 1..=3 => {
                     self.ec2(E::RunInstances(RunInstances {

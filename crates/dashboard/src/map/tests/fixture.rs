@@ -84,7 +84,7 @@ impl Fixture {
     /// A VPC with an open ACL and group, one table and as many subnets as there are names.
     fn network(&mut self, vpc: Vpc, subnets: &[(&str, &str)]) {
         let all = Traffic::All;
-        let any = AclEntry { allow: true, traffic: all, cidr: Cidr::ANY };
+        let any = AclEntry { allow: true, traffic: all, cidr: Cidr::ANY.into() };
         let rules = [Direction::Egress, Direction::Ingress].map(|direction| {
             let peer = match direction {
                 Direction::Egress => GroupPeer::Cidr(Cidr::ANY),
@@ -140,6 +140,8 @@ impl Fixture {
                 acl_association: association,
                 default_for_zone: false,
                 map_public_ip: false,
+                ipv6: None,
+                launch: Default::default(),
                 tags: named(name),
                 created: NOW,
             });
@@ -156,15 +158,17 @@ impl Fixture {
                 .iter()
                 .map(|block| VpcCidr { id: id(self.fresh()), cidr: cidr(block) })
                 .collect(),
+            ipv6: Vec::new(),
             dns_support: true,
             dns_hostnames: false,
             usage_metrics: false,
             is_default: false,
-            dhcp_options: id(1),
+            dhcp_options: Some(id(1)),
             main_route_table: id(n),
             main_association: id(n),
             default_acl: id(n),
             default_group: id(n),
+            tenancy: Default::default(),
             role: None,
             tags: Tags::new(),
             created: NOW,
@@ -252,6 +256,7 @@ impl Fixture {
             subnet: id(vpc.bits() as usize % 1_000_000_007 * 8 + subnet),
             mac: MacAddr([2, 0, 0, (n >> 16) as u8, (n >> 8) as u8, n as u8]),
             addresses: vec![address.parse().expect("it is an address")],
+            ipv6_addresses: Vec::new(),
             groups: vec![group],
             source_dest_check: true,
             description: String::new(),
@@ -332,6 +337,7 @@ impl Fixture {
                 region: vpc.region,
                 vpc: vpc.id,
                 cidrs: vpc.blocks().collect(),
+                ipv6: Vec::new(),
                 dns_resolution: false,
                 tags: Tags::new(),
             }
@@ -361,7 +367,7 @@ impl Fixture {
         let block = self.world.vpc(id(to)).expect("it is there").primary();
         let table = self.world.route_table(id(of)).expect("it is there");
         let mut table = RouteTable::clone(table);
-        table.routes.insert(block, RouteTo::Peering(id(n)));
+        table.routes.insert(block.into(), RouteTo::Peering(id(n)));
         self.put(table);
     }
 

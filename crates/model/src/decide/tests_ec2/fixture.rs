@@ -95,7 +95,7 @@ impl Fixture {
     }
 
     pub(super) fn vpc_as(&mut self, scope: Scope, block: &str) -> VpcId {
-        let create = Ec2Command::CreateVpc { cidr: cidr(block), tags: Tags::new() };
+        let create = Ec2Command::create_vpc(cidr(block), Tags::new());
         match self.run_as(scope, create).main() {
             Some(Key::Vpc(id)) => id,
             other => panic!("{other:?}"),
@@ -111,8 +111,7 @@ impl Fixture {
     }
 
     pub(super) fn subnet_as(&mut self, scope: Scope, vpc: VpcId, block: &str) -> SubnetId {
-        let create =
-            Ec2Command::CreateSubnet { vpc, cidr: cidr(block), zone: None, tags: Tags::new() };
+        let create = Ec2Command::create_subnet(vpc, cidr(block), None, Tags::new());
         match self.run_as(scope, create).main() {
             Some(Key::Subnet(id)) => id,
             other => panic!("{other:?}"),
@@ -135,6 +134,7 @@ impl Fixture {
             region: vpc.region,
             vpc: vpc.id,
             cidrs: vpc.blocks().collect(),
+            ipv6: vpc.ipv6_blocks().collect(),
             dns_resolution: false,
             tags: Tags::new(),
         };
@@ -175,6 +175,16 @@ impl Fixture {
             Some(Key::RouteTable(id)) => id,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// An internet gateway, attached to a VPC or to none.
+    pub(super) fn gateway(&mut self, vpc: Option<VpcId>) -> IgwId {
+        let create = Ec2Command::CreateInternetGateway { tags: Tags::new() };
+        let Some(Key::InternetGateway(gateway)) = self.run(create).main() else { panic!() };
+        if let Some(vpc) = vpc {
+            self.run(Ec2Command::AttachInternetGateway { gateway, vpc });
+        }
+        gateway
     }
 
     /// One instance in a subnet.
@@ -220,14 +230,17 @@ pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
     use TaggedResource as T;
     Some(match key {
         Key::DhcpOptions(id) => T::DhcpOptions(id),
+        Key::EgressGateway(id) => T::EgressGateway(id),
         Key::Eni(id) => T::Eni(id),
         Key::Instance(id) => T::Instance(id),
         Key::InternetGateway(id) => T::InternetGateway(id),
         Key::NetworkAcl(id) => T::NetworkAcl(id),
         Key::Peering(id) => T::Peering(id),
+        Key::PrefixList(id) => T::PrefixList(id),
         Key::RouteTable(id) => T::RouteTable(id),
         Key::SecurityGroup(id) => T::SecurityGroup(id),
         Key::Subnet(id) => T::Subnet(id),
+        Key::SubnetReservation(id) => T::SubnetReservation(id),
         Key::Vpc(id) => T::Vpc(id),
         _ => return None,
     })

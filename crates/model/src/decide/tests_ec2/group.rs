@@ -63,6 +63,22 @@ fn groups_have_names_and_descriptions() {
 }
 
 #[test]
+fn a_region_has_room_for_so_many_groups() {
+    let mut f = Fixture::new();
+    let (vpc, other) = (f.vpc("10.2.0.0/16"), f.vpc("10.3.0.0/16"));
+    // Each VPC has one already.
+    let made = SecurityGroup::clone(f.world.group(f.get_vpc(vpc).default_group).unwrap());
+    for n in 2..2500 {
+        let id = SecurityGroupId::fresh(&mut f.ids);
+        let (name, rules) = (format!("group-{n}").into(), SmallMap::new());
+        f.put(SecurityGroup { id, name, rules, ..made.clone() });
+    }
+    assert_eq!(f.refused(create(other, "web", "d")), Code::GroupLimit);
+    let elsewhere_ = f.vpc_as(elsewhere(), "10.4.0.0/16");
+    f.run_as(elsewhere(), create(elsewhere_, "web", "d"));
+}
+
+#[test]
 fn rules_are_added_all_or_none() {
     let mut f = Fixture::new();
     let vpc = f.vpc("10.2.0.0/16");

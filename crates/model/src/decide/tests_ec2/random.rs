@@ -86,6 +86,20 @@ impl Player<'_> {
         }
     }
 
+    /// An IPv6 block: one of few, so that they collide.
+    fn block6(&self, die: usize) -> Ipv6Cidr {
+        let n = u16::from(self.dice[die]);
+        Ipv6Cidr::new([0x2001, 0xdb8, n % 4, 0, 0, 0, 0, 0], 32 + self.dice[die] / 8)
+    }
+
+    fn prefix_list(&self, die: usize) -> PrefixListId {
+        let mine = |list: &&std::sync::Arc<PrefixList>| {
+            list.account == self.scope.account || self.dice[4].is_multiple_of(16)
+        };
+        self.pick(die, self.world.prefix_lists().filter(mine).map(|list| list.id))
+            .unwrap_or(PrefixListId::MIN)
+    }
+
     fn part(&self, of: Cidr, die: usize) -> Cidr {
         let n = self.dice[die];
         let len = (of.prefix_len() + n % 12).min(28 + n / 128);
@@ -106,11 +120,12 @@ impl Player<'_> {
     fn traffic(&self, die: usize) -> Traffic {
         let n = self.dice[die];
         let ports = PortRange { from: u16::from(n), to: u16::from(n.wrapping_add(16)) };
-        match n % 5 {
+        match n % 6 {
             0 => Traffic::All,
             1 => Traffic::Tcp(ports),
             2 => Traffic::Udp(ports),
             3 => Traffic::Icmp { kind: (n > 99).then_some(8), code: (n > 199).then_some(0) },
+            4 => Traffic::Icmpv6 { kind: (n > 99).then_some(128), code: (n > 199).then_some(0) },
             _ => Traffic::Protocol(IpProtocol(n)),
         }
     }
@@ -126,9 +141,11 @@ impl Player<'_> {
     }
 
     fn rule(&self, die: usize) -> RuleSpec {
-        let peer = match self.dice[die] % 3 {
-            0 => RulePeerSpec::Cidr(self.block(die)),
-            1 => RulePeerSpec::Group(self.group(die), None),
+        let peer = match self.dice[die] % 6 {
+            0..=1 => RulePeerSpec::Cidr(self.block(die)),
+            2 => RulePeerSpec::Ipv6(self.block6(die)),
+            3 => RulePeerSpec::PrefixList(self.prefix_list(die)),
+            4 => RulePeerSpec::Group(self.group(die), None),
             _ => RulePeerSpec::GroupNamed("default".to_owned()),
         };
         RuleSpec { traffic: self.traffic(die + 1), peer, description: None }
@@ -138,25 +155,34 @@ impl Player<'_> {
         self.pick(die, self.world.group(self.group(1))?.rules.keys().copied())
     }
 
-    /// An interface or a peering of the table's VPC.
+    /// An interface, a peering or a gateway of the table's VPC.
     fn target(&self, table: RouteTableId, die: usize) -> RouteTo {
         let vpc = Key::Vpc(self.world.route_table(table).map_or(VpcId::MIN, |table| table.vpc));
         let enis = self.world.enis_in(vpc).map(|eni| RouteTo::Interface(eni.id));
         let peerings = self.world.peerings_of(vpc).map(|pcx| RouteTo::Peering(pcx.id));
-        self.pick(die, enis.chain(peerings)).unwrap_or(RouteTo::Peering(PcxId::MIN))
+        let gateways = self.world.gateways_of(vpc).map(|igw| RouteTo::Gateway(igw.id));
+        let egress = self.world.egress_gateways_in(vpc).map(|it| RouteTo::EgressGateway(it.id));
+        self.pick(die, enis.chain(peerings).chain(gateways).chain(egress))
+            .unwrap_or(RouteTo::Peering(PcxId::MIN))
     }
 
     /// A destination that is there, one that the peer has, or one inside the VPC.
-    fn destination(&self, table: RouteTableId, die: usize) -> Cidr {
+    fn destination(&self, table: RouteTableId, die: usize) -> RouteDestination {
         let table = self.world.route_table(table);
         let there = table.and_then(|t| self.pick(die, t.routes.keys().copied()));
         let subnets = self.world.subnets().map(|subnet| subnet.cidr);
-        match self.dice[die] % 4 {
-            0 => there.unwrap_or(Cidr::ANY),
+        let subnets6 = self.world.subnets().filter_map(|subnet| Some(subnet.ipv6?.cidr));
+        let vpcs6 = self.world.vpcs().flat_map(|vpc| vpc.ipv6_blocks().collect::<Vec<_>>());
+        let block = match self.dice[die] % 7 {
+            5 => return self.pick(die, subnets6).unwrap_or(Ipv6Cidr::ANY).into(),
+            6 => return self.pick(die, vpcs6).unwrap_or(Ipv6Cidr::ANY).into(),
+            0 => return there.unwrap_or(Cidr::ANY.into()),
+            4 => return self.prefix_list(die).into(),
             1 => self.pick(die, subnets).unwrap_or(Cidr::ANY),
             2 => self.part(self.block(die), die),
             _ => self.block_of(self.vpc(die), die),
-        }
+        };
+        block.into()
     }
 
     fn tagged(&self, die: usize) -> Vec<TaggedResource> {
@@ -181,8 +207,8 @@ impl Player<'_> {
 
     pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
-        match self.dice[0] % 40 {
-            0..=1 => C::CreateVpc { cidr: self.block(1), tags: self.tags(2) },
+        match self.dice[0] % 48 {
+            0..=1 => C::create_vpc(self.block(1), self.tags(2)),
             2 => C::DeleteVpc { vpc: self.vpc(1) },
             3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
             5 => C::AssociateVpcCidrBlock { vpc: self.vpc(1), cidr: self.block(2) },
@@ -190,7 +216,7 @@ impl Player<'_> {
             7..=9 => {
                 let vpc = self.vpc(1);
                 let cidr = self.part(self.block_of(vpc, 2), 3);
-                C::CreateSubnet { vpc, cidr, zone: None, tags: self.tags(4) }
+                C::create_subnet(vpc, cidr, None, self.tags(4))
             }
             10 => C::DeleteSubnet { subnet: self.subnet(1) },
             11..=17 => self.route_command(),
@@ -200,7 +226,94 @@ impl Player<'_> {
             32 => C::TerminateInstances { instances: vec![self.instance(1), self.instance(2)] },
             33 => C::CreateTags { resources: self.tagged(2), tags: self.tags(3) },
             34 => C::DeleteTags { resources: self.tagged(2), tags: Vec::new() },
+            35..=36 => self.subnet_command(),
+            37..=38 => self.gateway_command(),
+            39..=42 => self.prefix_list_command(),
             _ => self.peering_command(),
+        }
+    }
+
+    fn gateway_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let vpc = self.vpc(1);
+        let (tags, client_token) = (self.tags(3), self.token(4));
+        let gateway = self.pick(2, self.world.gateways().map(|r| r.id)).unwrap_or(IgwId::MIN);
+        let options = self.pick(2, self.world.dhcp_option_sets().map(|r| r.id));
+        match self.dice[5] % 12 {
+            8 => {
+                let servers = vec![format!("10.0.0.{}", self.dice[2])];
+                let options = [("domain-name-servers".to_owned(), servers)].into();
+                C::CreateDhcpOptions { options, tags }
+            }
+            9 => C::DeleteDhcpOptions { options: options.unwrap_or(DhcpOptionsId::MIN) },
+            10..=11 => C::AssociateDhcpOptions { vpc, options: options.filter(|_| self.flag(3)) },
+            0..=1 => C::CreateInternetGateway { tags },
+            2..=3 => C::AttachInternetGateway { gateway, vpc },
+            4 => C::DetachInternetGateway { gateway, vpc },
+            5 => C::DeleteInternetGateway { gateway },
+            6 => C::CreateEgressOnlyInternetGateway { vpc, client_token, tags },
+            _ => {
+                let all = self.world.egress_gateways().map(|r| r.id);
+                let gateway = self.pick(2, all).unwrap_or(EgressGatewayId::MIN);
+                C::DeleteEgressOnlyInternetGateway { gateway }
+            }
+        }
+    }
+
+    fn subnet_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let subnet = self.subnet(1);
+        let on = self.flag(3);
+        match self.dice[5] % 16 {
+            11 => C::AssociateVpcIpv6CidrBlock { vpc: self.vpc(1) },
+            12..=13 => {
+                let vpc = self.world.subnet(subnet).and_then(|subnet| self.world.vpc(subnet.vpc));
+                let block = vpc.and_then(|vpc| self.pick(2, vpc.ipv6_blocks()));
+                let len = 56 + self.dice[3] % 3 * 4;
+                let cidr = block.and_then(|b| b.subnet(len, u128::from(self.dice[4] % 16)));
+                C::AssociateSubnetCidrBlock { subnet, cidr: cidr.unwrap_or(Ipv6Cidr::ANY) }
+            }
+            14 => {
+                let all = self.world.subnets().filter_map(|subnet| Some(subnet.ipv6?.id));
+                let association = self.pick(2, all).unwrap_or(SubnetCidrAssociationId::MIN);
+                C::DisassociateSubnetCidrBlock { association }
+            }
+            15 => {
+                let new = NewVpc {
+                    cidr: self.block(1),
+                    ipv6: true,
+                    tenancy: Tenancy::Dedicated,
+                    tags: self.tags(2),
+                };
+                C::CreateVpc(new)
+            }
+            8 => C::CreateDefaultVpc,
+            9 => {
+                let region = self.scope.region;
+                C::CreateDefaultSubnet { zone: region.zone(usize::from(self.dice[2] % 3)) }
+            }
+            10 => C::ModifyVpcTenancy { vpc: self.vpc(1) },
+            0 => {
+                let all = self.world.subnet_reservations().map(|r| r.id);
+                let reservation = self.pick(2, all).unwrap_or(SubnetReservationId::MIN);
+                C::DeleteSubnetCidrReservation { reservation }
+            }
+            1..=3 => {
+                let block = self.world.subnet(subnet).map(|subnet| subnet.cidr);
+                let cidr = self.part(block.unwrap_or(Cidr::ANY), 2).into();
+                let kind = if on { ReservationKind::Prefix } else { ReservationKind::Explicit };
+                let (description, tags) = (None, self.tags(4));
+                C::CreateSubnetCidrReservation { subnet, cidr, kind, description, tags }
+            }
+            _ => {
+                let attribute = match self.dice[2] % 4 {
+                    0 => SubnetAttribute::MapPublicIp(on),
+                    1 => SubnetAttribute::AssignIpv6(on),
+                    2 => SubnetAttribute::HostnameType(HostnameType::ResourceName),
+                    _ => SubnetAttribute::LniDeviceIndex(on.then_some(1)),
+                };
+                C::ModifySubnetAttribute { subnet, attribute }
+            }
         }
     }
 
@@ -213,7 +326,10 @@ impl Player<'_> {
     }
 
     fn cidr_association(&self) -> VpcCidrAssociationId {
-        let all = self.world.vpcs().flat_map(|vpc| vpc.cidrs.iter().map(|c| c.id));
+        let all = self
+            .world
+            .vpcs()
+            .flat_map(|vpc| vpc.cidrs.iter().map(|c| c.id).chain(vpc.ipv6.iter().map(|c| c.id)));
         self.pick(1, all).unwrap_or(VpcCidrAssociationId::MIN)
     }
 
@@ -240,7 +356,7 @@ impl Player<'_> {
     fn group_command(&self) -> Ec2Command {
         use Ec2Command as C;
         let (group, direction, tags) = (self.group(1), self.direction(2), self.tags(2));
-        match self.dice[5] % 6 {
+        match self.dice[5] % 8 {
             0 => {
                 let name = format!("group {}", self.dice[3] % 8);
                 let description = name.clone();
@@ -255,6 +371,15 @@ impl Player<'_> {
                 let ids = self.rule_id(3).into_iter().collect();
                 C::RevokeSecurityGroup { group, direction, rules: Vec::new(), ids }
             }
+            4 => {
+                let rules = self.rule_id(3).map(|id| (id, self.rule(4))).into_iter().collect();
+                C::ModifySecurityGroupRules { group, rules }
+            }
+            5 => {
+                let words = Some(format!("words {}", self.dice[4]));
+                let ids = self.rule_id(3).map(|id| (id, words)).into_iter().collect();
+                C::DescribeSecurityGroupRules { group, direction, rules: Vec::new(), ids }
+            }
             _ => {
                 let rules = vec![self.rule(2), self.rule(3)];
                 C::AuthorizeSecurityGroup { group, direction, rules, tags }
@@ -262,11 +387,60 @@ impl Player<'_> {
         }
     }
 
+    fn prefix_list_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let (list, n) = (self.prefix_list(1), self.dice[3]);
+        let there = self.world.prefix_list(list);
+        let family = match self.dice[2] % 4 {
+            0 => AddressFamily::Ipv6,
+            _ => there.map_or(AddressFamily::Ipv4, |list| list.family),
+        };
+        let block = |die| match family {
+            AddressFamily::Ipv4 => IpCidr::V4(self.block(die)),
+            AddressFamily::Ipv6 => IpCidr::V6(self.block6(die)),
+        };
+        let version = there.map_or(1, |list| list.version);
+        let modify = ModifyPrefixList {
+            list,
+            current: (n > 99).then_some(version + u64::from(n.is_multiple_of(16))),
+            name: None,
+            max_entries: None,
+            add: Vec::new(),
+            remove: Vec::new(),
+        };
+        match self.dice[5] % 8 {
+            0..=1 => C::CreatePrefixList(CreatePrefixList {
+                name: format!("list {}", n % 4),
+                family,
+                max_entries: u16::from(n % 32),
+                entries: vec![(block(3), None)],
+                client_token: self.token(4),
+                tags: self.tags(4),
+            }),
+            2 => C::ModifyPrefixList(ModifyPrefixList { max_entries: Some(n.into()), ..modify }),
+            3 => C::ModifyPrefixList(ModifyPrefixList { remove: vec![block(3)], ..modify }),
+            4 => C::RestorePrefixList {
+                list,
+                previous: u64::from(n) % (version + 1),
+                current: version,
+            },
+            5 => C::DeletePrefixList { list },
+            _ => C::ModifyPrefixList(ModifyPrefixList {
+                add: vec![(block(3), None), (block(4), Some("words".to_owned()))],
+                ..modify
+            }),
+        }
+    }
+
     fn acl_command(&self) -> Ec2Command {
         use Ec2Command as C;
         let (acl, direction) = (self.acl(1), self.direction(2));
         let number = u16::from(self.dice[3] % 32) * 10;
-        let entry = AclEntry { allow: self.flag(4), traffic: self.traffic(4), cidr: self.block(4) };
+        let cidr = match self.dice[4] % 4 {
+            0 => self.block6(4).into(),
+            _ => self.block(4).into(),
+        };
+        let entry = AclEntry { allow: self.flag(4), traffic: self.traffic(4), cidr };
         let association = self.pick(2, self.world.subnets().map(|s| s.acl_association));
         match self.dice[5] % 6 {
             0 => {
@@ -328,7 +502,7 @@ fn check_invariants(world: &World) {
         assert!(world.route_table(vpc.main_route_table).is_some_and(|r| r.vpc == vpc.id));
         assert!(world.acl(vpc.default_acl).is_some_and(|r| r.vpc == vpc.id && r.is_default));
         assert!(world.group(vpc.default_group).is_some_and(|r| r.vpc == vpc.id));
-        assert!(world.dhcp_options(vpc.dhcp_options).is_some());
+        assert!(vpc.dhcp_options.is_none_or(|id| world.dhcp_options(id).is_some()));
         assert!((1..=5).contains(&vpc.cidrs.len()));
         let mut blocks: Vec<_> = vpc.blocks().collect();
         blocks.sort_unstable_by_key(|block| block.base());
@@ -336,17 +510,39 @@ fn check_invariants(world: &World) {
     }
     for subnet in world.subnets() {
         assert!(world.acl(subnet.acl).is_some_and(|acl| acl.vpc == subnet.vpc));
+        let ipv6 = subnet.launch.assign_ipv6 || subnet.launch.dns64;
+        assert!(!ipv6 || subnet.ipv6.is_some(), "{subnet:?}");
         let own = subnet.route_table.map(|own| world.route_table(own.route_table).unwrap());
         assert!(own.is_none_or(|table| table.vpc == subnet.vpc));
     }
+    for gateway in world.gateways() {
+        let Some(vpc) = gateway.vpc else { continue };
+        assert_eq!(world.vpc(vpc).unwrap().account, gateway.account);
+        assert_eq!(world.naming(Key::Vpc(vpc), Kind::InternetGateway).count(), 1);
+    }
+    for reservation in world.subnet_reservations() {
+        let subnet = world.subnet(reservation.subnet).unwrap();
+        assert_eq!(subnet.vpc, reservation.vpc);
+        let inside = match reservation.cidr {
+            IpCidr::V4(block) => subnet.cidr.covers(block),
+            IpCidr::V6(block) => subnet.ipv6.is_some_and(|own| own.cidr.covers(block)),
+        };
+        assert!(inside, "{reservation:?}");
+    }
     for table in world.route_tables() {
         let vpc = world.vpc(table.vpc).unwrap();
-        for (to, target) in &table.routes {
-            let inside = vpc.blocks().any(|block| block.covers(*to));
+        for (to, target) in table.cidr_routes() {
+            let inside = vpc.blocks().any(|block| block.covers(to));
             assert!(!inside || matches!(target, RouteTo::Interface(_)), "{to} {target:?}");
-            assert!(!vpc.blocks().any(|block| block == *to));
+            assert!(!vpc.blocks().any(|block| block == to));
+        }
+        for (to, target) in table.routes.iter().filter_map(|(to, by)| Some((to.ipv6()?, by))) {
+            let inside = vpc.ipv6_blocks().any(|block| block.covers(to));
+            assert!(!inside || matches!(target, RouteTo::Interface(_)), "{to} {target:?}");
+            assert!(!vpc.ipv6_blocks().any(|block| block == to));
         }
     }
+    world.prefix_lists().for_each(|list| check_prefix_list(world, list));
     for eni in world.enis() {
         let subnet = world.subnet(eni.subnet).unwrap();
         assert_eq!(subnet.vpc, eni.vpc);
@@ -362,6 +558,19 @@ fn check_invariants(world: &World) {
     world.peerings().filter(|pcx| pcx.carries()).for_each(|pcx| check_carried(world, pcx));
 }
 
+fn check_prefix_list(world: &World, list: &PrefixList) {
+    for version in list.oldest_version()..=list.version {
+        let blocks: Vec<_> = list.entries_of(version).map(|entry| entry.cidr).collect();
+        assert!(blocks.windows(2).all(|pair| pair[0] < pair[1]), "{blocks:?}");
+        assert!(blocks.iter().all(|block| AddressFamily::of(*block) == list.family));
+    }
+    assert_eq!(list.current().count(), list.entries_of(list.version).count());
+    assert!(list.current().count() <= list.max_entries.into());
+    for group in world.groups_in(Key::PrefixList(list.id)) {
+        assert_eq!(world.vpc(group.vpc).unwrap().account, list.account);
+    }
+}
+
 fn check_instance(world: &World, instance: &Instance) {
     if instance.state != InstanceState::Terminated {
         let eni = world.eni(instance.eni).unwrap();
@@ -375,6 +584,7 @@ fn check_carried(world: &World, pcx: &Peering) {
     let vpcs = [&pcx.requester, &pcx.accepter].map(|side| {
         let vpc = world.vpc(side.vpc).unwrap();
         assert_eq!(side.cidrs, vpc.blocks().collect::<Vec<_>>());
+        assert_eq!(side.ipv6, vpc.ipv6_blocks().collect::<Vec<_>>());
         vpc
     });
     let overlap = vpcs[0].blocks().any(|a| vpcs[1].blocks().any(|b| a.overlaps(b)));
@@ -437,14 +647,18 @@ fn random_requests_reach_what_they_are_to_test() {
     f.vpc_as(theirs(), "10.1.0.0/20");
     let mut runner = TestRunner::deterministic();
     let mut granted = 0;
-    let (mut carried, mut routed, mut ended) = (false, false, false);
-    for _ in 0..1500 {
+    let (mut carried, mut routed, mut ended, mut listed) = (false, false, false, false);
+    for _ in 0..2500 {
         let dice = any::<Dice>().new_tree(&mut runner).unwrap().current();
         granted += usize::from(play(&mut f, dice));
         carried |= f.world.peerings().any(|pcx| pcx.state == PeeringState::Active);
         routed |= f.world.route_tables().any(|table| !table.routes.is_empty());
+        listed |= f.world.prefix_lists().any(|list| {
+            let named = f.world.groups_in(Key::PrefixList(list.id)).next().is_some();
+            named && list.version > 1
+        });
         ended |= f.world.peerings().any(|pcx| pcx.state == PeeringState::Deleted);
     }
-    assert!(carried && routed && ended, "{carried} {routed} {ended}");
+    assert!(carried && routed && ended && listed, "{carried} {routed} {ended} {listed}");
     assert!(granted > 500, "{granted}");
 }

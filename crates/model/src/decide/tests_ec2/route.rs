@@ -23,15 +23,15 @@ fn net() -> Net {
 }
 
 fn create(route_table: RouteTableId, to: &str, target: RouteTo) -> C {
-    C::CreateRoute { route_table, destination: cidr(to), target }
+    C::CreateRoute { route_table, destination: cidr(to).into(), target }
 }
 
 fn replace(route_table: RouteTableId, to: &str, target: RouteTo) -> C {
-    C::ReplaceRoute { route_table, destination: cidr(to), target }
+    C::ReplaceRoute { route_table, destination: cidr(to).into(), target }
 }
 
 fn delete(route_table: RouteTableId, to: &str) -> C {
-    C::DeleteRoute { route_table, destination: cidr(to) }
+    C::DeleteRoute { route_table, destination: cidr(to).into() }
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn routes_over_a_peering() {
     let over = RouteTo::Peering(pcx);
     let route = create(main, "10.3.0.0/16", over);
     assert_eq!(f.run(route.clone()), Reply::Done);
-    assert_eq!(f.world.route_table(main).unwrap().routes[&cidr("10.3.0.0/16")], over);
+    assert_eq!(f.world.route_table(main).unwrap().route(cidr("10.3.0.0/16")), Some(over));
     let before = f.world.clone();
     f.run(route);
     assert_eq!(f.world, before, "the same route again changes nothing");
@@ -51,7 +51,7 @@ fn routes_over_a_peering() {
     let message = "The route identified by 10.3.0.0/16 already exists.".to_owned();
     assert_eq!(refused, (Code::RouteAlreadyExists, message));
     f.run(replace(main, "10.3.0.0/16", second));
-    assert_eq!(f.world.route_table(main).unwrap().routes[&cidr("10.3.0.0/16")], second);
+    assert_eq!(f.world.route_table(main).unwrap().route(cidr("10.3.0.0/16")), Some(second));
     assert_eq!(f.refused(replace(main, "10.9.0.0/16", second)), Code::InvalidParameterValue);
     f.run(delete(main, "10.3.0.0/16"));
     let refused = f.refused_as(ours(), delete(main, "10.3.0.0/16"));
@@ -118,14 +118,13 @@ fn a_target_must_be_of_this_vpc_and_alive() {
     assert_eq!(f.refused(route), Code::InvalidParameterValue);
     let unknown = EniId::fresh(&mut Sequence(1 << 60));
     assert_eq!(f.refused(create(main, to, RouteTo::Interface(unknown))), Code::EniNotFound);
-    let id = IgwId::fresh(&mut f.ids);
-    let igw = create(main, "0.0.0.0/0", RouteTo::Gateway(id));
-    assert_eq!(f.refused(igw.clone()), Code::GatewayNotFound);
-    let (account, region) = (ours().account, ours().region);
-    f.put(InternetGateway { id, account, region, vpc: None, tags: Tags::new() });
-    assert_eq!(f.refused(igw.clone()), Code::InvalidParameterValue);
-    f.put(InternetGateway { id, account, region, vpc: Some(vpc), tags: Tags::new() });
-    f.run(igw);
+    let unknown = IgwId::fresh(&mut Sequence(1 << 60));
+    let out = |gateway| create(main, "0.0.0.0/0", RouteTo::Gateway(gateway));
+    assert_eq!(f.refused(out(unknown)), Code::GatewayNotFound);
+    let gateway = f.gateway(None);
+    assert_eq!(f.refused(out(gateway)), Code::InvalidParameterValue);
+    f.run(C::AttachInternetGateway { gateway, vpc });
+    f.run(out(gateway));
 }
 
 #[test]
@@ -136,7 +135,8 @@ fn routes_have_limits() {
         assert_eq!(f.refused(create(main, to, over)), Code::InvalidParameterValue);
     }
     let mut table = RouteTable::clone(f.world.route_table(main).unwrap());
-    table.routes = (0..500).map(|n| (cidr("52.0.0.0/8").subnet(24, n).unwrap(), over)).collect();
+    table.routes =
+        (0..500).map(|n| (cidr("52.0.0.0/8").subnet(24, n).unwrap().into(), over)).collect();
     f.put(table);
     assert_eq!(f.refused(create(main, "10.3.0.0/16", over)), Code::RouteLimitExceeded);
     f.run(create(main, "52.0.7.0/24", over));
@@ -235,4 +235,99 @@ fn the_platforms_tables_are_the_platforms() {
     ] {
         assert_eq!(f.refused(command), Code::OperationNotPermitted);
     }
+}
+
+#[test]
+fn routes_to_ipv6_blocks() {
+    let Net { mut f, vpc, main, subnet, pcx } = net();
+    f.run(C::AssociateVpcIpv6CidrBlock { vpc });
+    let block = f.get_vpc(vpc).ipv6[0].cidr;
+    let own = block.subnet(64, 1).unwrap();
+    f.run(C::AssociateSubnetCidrBlock { subnet, cidr: own });
+    let gateway = f.gateway(Some(vpc));
+    let egress = C::CreateEgressOnlyInternetGateway { vpc, client_token: None, tags: Tags::new() };
+    let Some(Key::EgressGateway(egress)) = f.run(egress).main() else { panic!() };
+    let eni = f.eni(subnet);
+    let ipv6 = |text: &str| RouteDestination::from(text.parse::<Ipv6Cidr>().unwrap());
+    let to = |destination, target| C::CreateRoute { route_table: main, destination, target };
+
+    // What lets IPv6 out alone takes nothing else.
+    let out = RouteTo::EgressGateway(egress);
+    f.run(to(ipv6("::/0"), out));
+    assert_eq!(f.refused(to(Cidr::ANY.into(), out)), Code::InvalidParameterValue);
+    assert!(f.world.takes_packets(f.world.route_table(main).unwrap(), out));
+    f.run(to(Cidr::ANY.into(), RouteTo::Gateway(gateway)));
+    f.run(to(ipv6("2001:db8::/32"), RouteTo::Gateway(gateway)));
+    f.run(to(ipv6("2001:db8:1::/48"), RouteTo::Peering(pcx)));
+    f.run(to(ipv6("2001:db8:2::/48"), RouteTo::Interface(eni)));
+    assert_eq!(f.refused(to(ipv6("::/0"), RouteTo::Gateway(gateway))), Code::RouteAlreadyExists);
+    let replace = |destination, target| C::ReplaceRoute { route_table: main, destination, target };
+    f.run(replace(ipv6("::/0"), RouteTo::Gateway(gateway)));
+    f.run(replace(ipv6("::/0"), out));
+    assert_eq!(f.refused(to(ipv6("fd00:ec2::253/128"), out)), Code::InvalidParameterValue);
+    let other = f.vpc("10.5.0.0/16");
+    let foreign =
+        C::CreateEgressOnlyInternetGateway { vpc: other, client_token: None, tags: Tags::new() };
+    let Some(Key::EgressGateway(foreign)) = f.run(foreign).main() else { panic!() };
+    let (code, message) =
+        f.refused_as(ours(), to(ipv6("2001:db8:3::/48"), RouteTo::EgressGateway(foreign)));
+    let words =
+        format!("route table {main} and network gateway {foreign} belong to different networks");
+    assert_eq!((code, message), (Code::InvalidParameterValue, words));
+    let unknown = EgressGatewayId::fresh(&mut Sequence(1 << 60));
+    let refused = f.refused(to(ipv6("2001:db8:3::/48"), RouteTo::EgressGateway(unknown)));
+    assert_eq!(refused, Code::EgressGatewayNotFound);
+
+    // The VPC's own blocks are local.
+    assert_eq!(f.refused(to(block.into(), out)), Code::InvalidParameterValue);
+    assert_eq!(f.refused(to(own.into(), out)), Code::InvalidParameterValue);
+    let within = own.subnet(80, 0).unwrap().into();
+    assert_eq!(f.refused(to(within, RouteTo::Interface(eni))), Code::InvalidParameterValue);
+    assert_eq!(f.refused(to(block.into(), RouteTo::Interface(eni))), Code::RouteAlreadyExists);
+    f.run(to(own.into(), RouteTo::Interface(eni)));
+    let delete = |destination| C::DeleteRoute { route_table: main, destination };
+    assert_eq!(f.refused(delete(block.into())), Code::InvalidParameterValue);
+    f.run(delete(own.into()));
+    let (code, message) = f.refused_as(ours(), delete(own.into()));
+    let words = format!("no route with destination-ipv6-cidr-block {own} in route table {main}");
+    assert_eq!((code, message), (Code::RouteNotFound, words));
+
+    // A route stays where its target goes, and a table goes with its routes.
+    f.run(C::DeleteEgressOnlyInternetGateway { gateway: egress });
+    let table = f.world.route_table(main).unwrap();
+    assert!(!f.world.takes_packets(table, out) && table.route(Ipv6Cidr::ANY) == Some(out));
+}
+
+#[test]
+fn a_local_route_has_its_own_target_always() {
+    let Net { mut f, vpc, main, pcx, .. } = net();
+    f.run(C::AssociateVpcIpv6CidrBlock { vpc });
+    let block = f.get_vpc(vpc).ipv6[0].cidr;
+    let restore = |destination| C::RestoreLocalRoute { route_table: main, destination };
+    let before = f.world.clone();
+    f.run(restore(cidr("10.2.0.0/16").into()));
+    f.run(restore(block.into()));
+    assert_eq!(f.world, before);
+    f.run(create(main, "10.3.0.0/16", RouteTo::Peering(pcx)));
+    for to in ["10.3.0.0/16", "10.2.1.0/24", "0.0.0.0/0"] {
+        assert_eq!(f.refused(restore(cidr(to).into())), Code::InvalidParameterValue, "{to}");
+    }
+    let foreign = f.refused_as(theirs(), restore(block.into()));
+    assert_eq!(foreign.0, Code::RouteTableNotFound);
+}
+
+#[test]
+fn a_vpc_is_not_given_an_ipv6_block_that_it_routes_elsewhere() {
+    let Net { mut f, vpc, main, pcx, .. } = net();
+    // Of the blocks from the next choice on, the first that has no route is taken.
+    let first = f.ids.0 + 100;
+    for n in 0..20 {
+        let block = Vpc::IPV6_BLOCKS.subnet(56, first + n).unwrap().subnet(64, 3).unwrap();
+        let target = RouteTo::Peering(pcx);
+        f.run(C::CreateRoute { route_table: main, destination: block.into(), target });
+    }
+    f.ids.0 = first;
+    f.run(C::AssociateVpcIpv6CidrBlock { vpc });
+    let block = f.get_vpc(vpc).ipv6[0].cidr;
+    assert_eq!(Some(block), Vpc::IPV6_BLOCKS.subnet(56, first + 20));
 }

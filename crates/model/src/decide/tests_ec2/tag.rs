@@ -22,25 +22,27 @@ fn every_kind_of_resource_has_tags() {
     let vpc = f.vpc("10.2.0.0/16");
     let subnet = f.subnet(vpc, "10.2.1.0/24");
     let instance = f.instance(subnet);
+    let (cidr, kind, description) = (cidr("10.2.1.128/28").into(), ReservationKind::Prefix, None);
+    let reserve =
+        C::CreateSubnetCidrReservation { subnet, cidr, kind, description, tags: Tags::new() };
+    let reservation = f.run(reserve).main().unwrap();
     let now = f.get_vpc(vpc);
-    let gateway = IgwId::fresh(&mut f.ids);
-    f.put(InternetGateway {
-        id: gateway,
-        account: now.account,
-        region: now.region,
-        vpc: None,
-        tags: Tags::new(),
-    });
+    let options = now.dhcp_options.unwrap();
+    let gateway = f.run(C::CreateInternetGateway { tags: Tags::new() }).main().unwrap();
+    let egress = C::CreateEgressOnlyInternetGateway { vpc, client_token: None, tags: Tags::new() };
+    let egress = f.run(egress).main().unwrap();
     for key in [
         Key::Vpc(vpc),
         Key::Subnet(subnet),
+        reservation,
         Key::RouteTable(now.main_route_table),
         Key::SecurityGroup(now.default_group),
         Key::NetworkAcl(now.default_acl),
         Key::Eni(f.world.instance(instance).unwrap().eni),
         Key::Instance(instance),
-        Key::InternetGateway(gateway),
-        Key::DhcpOptions(now.dhcp_options),
+        gateway,
+        egress,
+        Key::DhcpOptions(options),
     ] {
         f.run(create(key, &[("Name", "x")]));
         let body = f.world.get(key).unwrap().body();
@@ -49,9 +51,9 @@ fn every_kind_of_resource_has_tags() {
         assert_eq!(code.platform(), PlatformError::NotFound, "{key:?}: {message}");
         f.run(delete(key, &[]));
     }
-    let options = create(Key::DhcpOptions(now.dhcp_options), &[("Name", "x")]);
-    let (code, message) = f.refused_as(theirs(), options);
-    let expected = format!("The ID '{}' is not valid", now.dhcp_options);
+    let command = create(Key::DhcpOptions(options), &[("Name", "x")]);
+    let (code, message) = f.refused_as(theirs(), command);
+    let expected = format!("The ID '{options}' is not valid");
     assert_eq!((code, message), (Code::InvalidId, expected));
 }
 
@@ -78,7 +80,7 @@ fn tags_have_limits() {
     assert_eq!(f.refused(none), Code::MissingParameter);
     let mut all = fifty;
     all.push(("one-more", "v"));
-    let create = C::CreateVpc { cidr: cidr("10.3.0.0/16"), tags: tags(&all) };
+    let create = C::create_vpc(cidr("10.3.0.0/16"), tags(&all));
     assert_eq!(f.refused(create), Code::TagLimitExceeded);
 }
 

@@ -4,7 +4,7 @@ use crate::resource::*;
 use crate::*;
 
 fn create(block: &str) -> C {
-    C::CreateVpc { cidr: cidr(block), tags: Tags::new() }
+    C::create_vpc(cidr(block), Tags::new())
 }
 
 fn associate(vpc: VpcId, block: &str) -> C {
@@ -81,7 +81,7 @@ fn the_platforms_vpcs_are_the_platforms() {
         C::ModifyVpcAttribute { vpc, attribute },
         associate(vpc, "10.9.0.0/16"),
         C::DisassociateVpcCidrBlock { association: f.get_vpc(vpc).cidrs[0].id },
-        C::CreateSubnet { vpc, cidr: cidr("10.0.16.0/20"), zone: None, tags: Tags::new() },
+        C::create_subnet(vpc, cidr("10.0.16.0/20"), None, Tags::new()),
         C::DeleteSubnet { subnet },
     ] {
         assert_eq!(f.refused(command), Code::OperationNotPermitted);
@@ -111,11 +111,9 @@ fn a_vpc_in_use_stays() {
     stays(&mut f);
     f.run(C::DeleteSubnet { subnet });
 
-    let id = IgwId::fresh(&mut f.ids);
-    let (account, region) = (ours().account, ours().region);
-    f.put(InternetGateway { id, account, region, vpc: Some(vpc), tags: Tags::new() });
+    let gateway = f.gateway(Some(vpc));
     stays(&mut f);
-    f.put(InternetGateway { id, account, region, vpc: None, tags: Tags::new() });
+    f.run(C::DetachInternetGateway { gateway, vpc });
 
     let asking = f.vpc_as(theirs(), "10.1.0.0/16");
     f.peering(asking, vpc, PeeringState::PendingAcceptance);
@@ -211,7 +209,7 @@ fn a_block_does_not_take_over_a_route() {
     let main = f.get_vpc(vpc).main_route_table;
     let mut table = RouteTable::clone(f.world.route_table(main).unwrap());
     let igw = IgwId::fresh(&mut f.ids);
-    table.routes.insert(cidr("10.5.4.0/24"), RouteTo::Gateway(igw));
+    table.routes.insert(cidr("10.5.4.0/24").into(), RouteTo::Gateway(igw));
     f.put(table);
     assert_eq!(f.refused(associate(vpc, "10.5.0.0/16")), Code::VpcCidrConflict);
     assert_eq!(f.refused(associate(vpc, "10.5.4.0/24")), Code::VpcCidrConflict);
@@ -253,7 +251,7 @@ fn blocks_can_go_unless_they_are_used() {
     let remove = |association| C::DisassociateVpcCidrBlock { association };
     assert_eq!(f.refused(remove(primary)), Code::OperationNotPermitted);
     let subnet = f.subnet(vpc, "10.3.0.0/24");
-    assert_eq!(f.refused(remove(second)), Code::DependencyViolation);
+    assert_eq!(f.refused(remove(second)), Code::CidrInUse);
     f.run(C::DeleteSubnet { subnet });
     assert_eq!(f.refused_as(theirs(), remove(second)).0, Code::VpcCidrAssociationNotFound);
     assert_eq!(f.run(remove(second)), Reply::Resources(vec![Key::Vpc(vpc)]));
@@ -264,8 +262,7 @@ fn blocks_can_go_unless_they_are_used() {
 fn subnets_lie_in_their_vpc_and_beside_each_other() {
     let mut f = Fixture::new();
     let vpc = f.vpc("10.2.0.0/16");
-    let create =
-        |block: &str, zone| C::CreateSubnet { vpc, cidr: cidr(block), zone, tags: Tags::new() };
+    let create = |block: &str, zone| C::create_subnet(vpc, cidr(block), zone, Tags::new());
     assert_eq!(f.refused(create("10.2.0.0/29", None)), Code::SubnetRange);
     assert_eq!(f.refused(create("10.0.0.0/8", None)), Code::SubnetRange);
     assert_eq!(f.refused(create("10.3.0.0/24", None)), Code::SubnetRange);

@@ -381,12 +381,7 @@ fn r26_internal_names_reach_as_far_as_peerings() {
     let owner = scope(701, VIRGINIA);
     let made = town.bench.ok(
         key(owner),
-        Ec2Command::CreateSubnet {
-            vpc: customer,
-            cidr: block("10.11.1.0/24"),
-            zone: None,
-            tags: Tags::new(),
-        },
+        Ec2Command::create_subnet(customer, block("10.11.1.0/24"), None, Tags::new()),
     );
     let Some(Key::Subnet(subnet)) = made.main() else { panic!() };
     town.bench.ok(key(owner), Ec2Command::RunInstances(run(subnet)));

@@ -25,7 +25,7 @@ fn destroy(space: SpaceId, peering: PcxId) -> C {
 /// Where the main table of a VPC sends a block.
 fn route(bench: &Bench, vpc: VpcId, to: &str) -> Option<RouteTo> {
     let table = bench.world.vpc(vpc).unwrap().main_route_table;
-    bench.world.route_table(table).unwrap().routes.get(&block(to)).copied()
+    bench.world.route_table(table).unwrap().route(block(to))
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn r18_destroying_takes_the_platforms_route_along_and_no_other() {
     let customers = town.bench.peering(pcx).requester.vpc;
     let table = town.bench.world.vpc(customers).unwrap().main_route_table;
     let mut table = RouteTable::clone(town.bench.world.route_table(table).unwrap());
-    table.routes.insert(block("10.0.0.0/16"), RouteTo::Peering(pcx));
+    table.routes.insert(block("10.0.0.0/16").into(), RouteTo::Peering(pcx));
     town.bench.world.apply(&Change::Put(table.into()));
     town.bench.ok(admin, destroy(space.id, pcx));
     let peering = town.bench.peering(pcx);

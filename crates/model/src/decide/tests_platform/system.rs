@@ -56,6 +56,7 @@ fn instance(bench: &mut Bench) -> InstanceId {
         subnet,
         mac: intent::MacAddr([2, 0, 0, 0, 0, 1]),
         addresses: vec![address],
+        ipv6_addresses: Vec::new(),
         groups: Vec::new(),
         source_dest_check: true,
         description: String::new(),
@@ -388,7 +389,7 @@ fn an_emulator_has_accounts_as_soon_as_they_are_named() {
     assert!(subnets.iter().all(|s| s.default_for_zone && s.map_public_ip));
     let table = bench.world.route_table(vpc.main_route_table).unwrap();
     let gateway = bench.world.gateways_of(Key::Vpc(vpc.id)).next().unwrap();
-    assert_eq!(table.routes.get(&Cidr::ANY), Some(&RouteTo::Gateway(gateway.id)));
+    assert_eq!(table.route(Cidr::ANY), Some(RouteTo::Gateway(gateway.id)));
     bench.idle(Caller::System, ensure.clone());
     bench.world.apply(&Change::Delete(Key::Vpc(vpc.id)));
     bench.idle(Caller::System, ensure);

@@ -1,8 +1,8 @@
 //! Security groups and network ACLs on a packet's way.
 
 use super::{At, Dropped, Site, Stop, Walk};
-use crate::intent::{RuleIntent, Via};
-use crate::plan::{members_seen, rule_peer};
+use crate::intent::Via;
+use crate::plan::{members_seen, rule_intents};
 use crate::reach::lookup::{self, AclPart};
 use crate::reach::phrase::{Phrase, say};
 use crate::reach::ports::Ports;
@@ -27,9 +27,8 @@ impl Walk<'_> {
         let component = Component::groups(&interface.groups, at.eni);
         let found = lookup::group_rule(&at.site.intent, interface, way, packet, via);
         if let Some((group, rule)) = found {
-            let named = self.rules(group, way).find(|(_, r)| {
-                (RuleIntent { traffic: r.traffic, peer: rule_peer(r.peer) }) == rule
-            });
+            let named =
+                self.rules(group, way).find(|(_, r)| rule_intents(self.world, r).contains(&rule));
             if let Some((id, rule)) = named {
                 let because =
                     say!(RuleAllows, rule = id, group = group, traffic = words::rule(rule));
@@ -62,7 +61,10 @@ impl Walk<'_> {
             GroupPeer::Group { group, .. } if rule.traffic.matches(packet) => {
                 members_seen(self.world, vpc, group).is_none().then_some((id, group))
             }
-            GroupPeer::Group { .. } | GroupPeer::Cidr(_) => None,
+            GroupPeer::Group { .. }
+            | GroupPeer::Cidr(_)
+            | GroupPeer::Ipv6(_)
+            | GroupPeer::PrefixList(_) => None,
         });
         if let Some((id, group)) = stale {
             let because = say!(StaleRule, rule = id, group = group, vpc = vpc.id);
@@ -119,7 +121,7 @@ impl Walk<'_> {
         };
         let acl = self.world.acl(id);
         let numbers: Vec<u16> =
-            acl.map_or_else(Vec::new, |acl| acl.entries(way).keys().copied().collect());
+            acl.map_or_else(Vec::new, |acl| acl.cidr_entries(way).map(|(n, ..)| n).collect());
         let ports = match self.leg {
             Leg::Forward => Ports::one(packet.destination_port),
             Leg::Answer => self.ports.clone(),

@@ -1,19 +1,26 @@
 //! Network ACLs.
 
+use aws::params::{ParamError, Params};
 use aws::xml::Xml;
 use model::{
-    AclEntry, AclId, Cidr, Direction, Ec2Command, IpProtocol, Key, NetworkAcl, PortRange, Reply,
-    Subnet, Tags, Timestamp, Traffic, World,
+    AclEntry, AclId, Cidr, Direction, Ec2Command, IpCidr, IpProtocol, Ipv6Cidr, Key, NetworkAcl,
+    PortRange, Reply, Subnet, Tags, Timestamp, Traffic, World,
 };
 
-use super::describe::{Described, Filter, Stored, Values, View, many, nothing, one, write_tags};
-use super::input::{self, cidr, id, not_offered, wrong_value};
-use super::permission::{icmp_traffic, protocol};
+use super::describe::{Described, Filter, Stored, Values, View, many, one, write_tags};
+use super::input::{self, cidr, id, ipv6_cidr, wrong_value};
 use super::request::{Ec2Error, Request};
 
-/// The number of the entry that denies everything at the end of every ACL.
-const FINAL_NUMBER: u16 = NetworkAcl::LAST_ENTRY + 1;
-const FINAL: AclEntry = AclEntry { allow: false, traffic: Traffic::All, cidr: Cidr::ANY };
+/// The entry that denies all of IPv4 at the end of every ACL, with its number.
+const FINAL: (u16, AclEntry) = (
+    NetworkAcl::LAST_ENTRY + 1,
+    AclEntry { allow: false, traffic: Traffic::All, cidr: IpCidr::V4(Cidr::ANY) },
+);
+/// The one that denies all of IPv6, where the ACL says anything about that.
+const FINAL_IPV6: (u16, AclEntry) = (
+    NetworkAcl::LAST_ENTRY + 2,
+    AclEntry { allow: false, traffic: Traffic::All, cidr: IpCidr::V6(Ipv6Cidr::ANY) },
+);
 
 impl Described for NetworkAcl {
     type Id = AclId;
@@ -29,15 +36,15 @@ impl Described for NetworkAcl {
         ("association.network-acl-id", |view, acl| many(subnets(view, acl).next().map(|_| acl.id))),
         ("association.subnet-id", |view, acl| many(subnets(view, acl).map(|subnet| subnet.id))),
         ("default", |_, acl| one(acl.is_default)),
-        ("entry.cidr", |_, acl| values(acl, |entry| Some(entry.2.cidr.to_string()))),
+        ("entry.cidr", |_, acl| values(acl, |entry| entry.2.cidr.v4().map(|c| c.to_string()))),
         ("entry.icmp.code", |_, acl| values(acl, |entry| Some(icmp(entry.2)?.1.to_string()))),
         ("entry.icmp.type", |_, acl| values(acl, |entry| Some(icmp(entry.2)?.0.to_string()))),
-        ("entry.ipv6-cidr", nothing),
+        ("entry.ipv6-cidr", |_, acl| values(acl, |entry| entry.2.cidr.v6().map(|c| c.to_string()))),
         ("entry.port-range.from", |_, acl| {
             values(acl, |entry| Some(ports(entry.2)?.from.to_string()))
         }),
         ("entry.port-range.to", |_, acl| values(acl, |entry| Some(ports(entry.2)?.to.to_string()))),
-        ("entry.protocol", |_, acl| values(acl, |entry| Some(number(entry.2)))),
+        ("entry.protocol", |_, acl| many(entries(acl).flat_map(|entry| protocols(entry.2)))),
         ("entry.rule-action", |_, acl| values(acl, |entry| Some(action(entry.2).to_owned()))),
         ("entry.egress", |_, acl| {
             values(acl, |entry| Some((entry.0 == Direction::Egress).to_string()))
@@ -70,7 +77,10 @@ impl Described for NetworkAcl {
             x.el("protocol", number(entry));
             x.el("ruleAction", action(entry));
             x.el("egress", direction == Direction::Egress);
-            x.el("cidrBlock", entry.cidr);
+            match entry.cidr {
+                IpCidr::V4(block) => x.el("cidrBlock", block),
+                IpCidr::V6(block) => x.el("ipv6CidrBlock", block),
+            }
             if let Some((kind, code)) = icmp(entry) {
                 x.nest("icmpTypeCode", |x| {
                     x.el("code", code);
@@ -108,11 +118,16 @@ fn subnets<'w>(view: &View<'w>, acl: &NetworkAcl) -> impl Iterator<Item = &'w Su
     view.world.subnets_in(Key::NetworkAcl(acl.id)).map(|subnet| &**subnet)
 }
 
-/// The entries of both directions, each with the denial at its end.
+/// The entries of both directions, each with the denials at its end.
 fn entries(acl: &NetworkAcl) -> impl Iterator<Item = (Direction, u16, AclEntry)> + '_ {
-    [Direction::Egress, Direction::Ingress].into_iter().flat_map(move |direction| {
+    let directions = [Direction::Egress, Direction::Ingress];
+    let has_ipv6 =
+        directions.iter().any(|way| acl.entries(*way).values().any(|e| e.cidr.v6().is_some()));
+    directions.into_iter().flat_map(move |direction| {
         let made = acl.entries(direction).iter().map(|(number, entry)| (*number, *entry));
-        made.chain([(FINAL_NUMBER, FINAL)]).map(move |(number, entry)| (direction, number, entry))
+        made.chain([FINAL])
+            .chain(has_ipv6.then_some(FINAL_IPV6))
+            .map(move |(number, entry)| (direction, number, entry))
     })
 }
 
@@ -128,6 +143,15 @@ fn number(entry: AclEntry) -> String {
     entry.traffic.protocol().map_or_else(|| "-1".to_owned(), |protocol| protocol.0.to_string())
 }
 
+/// What a filter may call the protocol of an entry: its number, or its name where EC2 takes one.
+fn protocols(entry: AclEntry) -> Vec<String> {
+    let named = |it: &IpProtocol| {
+        [IpProtocol::TCP, IpProtocol::UDP, IpProtocol::ICMP].contains(it).then(|| it.to_string())
+    };
+    let name = entry.traffic.protocol().as_ref().and_then(named);
+    [number(entry)].into_iter().chain(name).collect()
+}
+
 const fn action(entry: AclEntry) -> &'static str {
     if entry.allow { "allow" } else { "deny" }
 }
@@ -135,7 +159,9 @@ const fn action(entry: AclEntry) -> &'static str {
 fn icmp(entry: AclEntry) -> Option<(i16, i16)> {
     let any = |value: Option<u8>| value.map_or(-1, i16::from);
     match entry.traffic {
-        Traffic::Icmp { kind, code } => Some((any(kind), any(code))),
+        Traffic::Icmp { kind, code } | Traffic::Icmpv6 { kind, code } => {
+            Some((any(kind), any(code)))
+        }
         Traffic::All | Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Protocol(_) => None,
     }
 }
@@ -143,7 +169,7 @@ fn icmp(entry: AclEntry) -> Option<(i16, i16)> {
 const fn ports(entry: AclEntry) -> Option<PortRange> {
     match entry.traffic {
         Traffic::Tcp(ports) | Traffic::Udp(ports) => Some(ports),
-        Traffic::All | Traffic::Icmp { .. } | Traffic::Protocol(_) => None,
+        Traffic::All | Traffic::Icmp { .. } | Traffic::Icmpv6 { .. } | Traffic::Protocol(_) => None,
     }
 }
 
@@ -206,7 +232,6 @@ fn place(request: &Request<'_>) -> Result<(AclId, Direction, u16), Ec2Error> {
 
 fn entry(request: &Request<'_>) -> Result<AclEntry, Ec2Error> {
     let params = request.params;
-    not_offered(params, &["Ipv6CidrBlock"], "only IPv4 blocks are offered.")?;
     let allow = match params.required("RuleAction")? {
         "allow" => true,
         "deny" => false,
@@ -214,11 +239,20 @@ fn entry(request: &Request<'_>) -> Result<AclEntry, Ec2Error> {
             return Err(params.invalid("RuleAction", other, "Expecting allow or deny.").into());
         }
     };
-    Ok(AclEntry { allow, traffic: traffic(request)?, cidr: cidr(params, "CidrBlock")? })
+    let given = |name: &str| params.get(name).is_some_and(|text| !text.is_empty());
+    let cidr = match (given("CidrBlock"), given("Ipv6CidrBlock")) {
+        (true, false) => IpCidr::V4(cidr(params, "CidrBlock")?),
+        (false, true) => IpCidr::V6(ipv6_cidr(params, "Ipv6CidrBlock")?),
+        (false, false) => return Err(input::missing_one_of("cidrBlock or ipv6CidrBlock")),
+        (true, true) => {
+            let (name, other) = ("CidrBlock".to_owned(), "Ipv6CidrBlock".to_owned());
+            return Err(ParamError::Combination { name, other }.into());
+        }
+    };
+    Ok(AclEntry { allow, traffic: traffic(params, cidr)?, cidr })
 }
 
-fn traffic(request: &Request<'_>) -> Result<Traffic, Ec2Error> {
-    let params = request.params;
+fn traffic(params: &Params, cidr: IpCidr) -> Result<Traffic, Ec2Error> {
     let text = params.required("Protocol")?;
     // Clients send ports and ICMP types with every protocol. Only those that belong to it count.
     let from = params.integer("PortRange.From", -1..=65535)?;
@@ -235,17 +269,38 @@ fn traffic(request: &Request<'_>) -> Result<Traffic, Ec2Error> {
             ))),
         }
     };
-    let byte = |value: i64| u8::try_from(value).ok();
-    match protocol(text).map_err(|error| wrong_value(error.message))? {
+    let icmp = || {
+        let kind = kind.ok_or_else(|| input::missing_one_of("icmpTypeCode"))?;
+        let byte = |value: i64| u8::try_from(value).ok();
+        match (byte(kind), code.and_then(byte)) {
+            (None, Some(_)) => {
+                Err(wrong_value("An ICMP code needs a type: a code alone matches nothing"))
+            }
+            both => Ok(both),
+        }
+    };
+    match protocol(text)? {
         None => Ok(Traffic::All),
         Some(IpProtocol::TCP) => range().map(Traffic::Tcp),
         Some(IpProtocol::UDP) => range().map(Traffic::Udp),
-        Some(IpProtocol::ICMP) => {
-            let kind = kind.ok_or_else(|| input::missing_one_of("icmpTypeCode"))?;
-            icmp_traffic(byte(kind), code.and_then(byte))
+        Some(IpProtocol::ICMP) => icmp().map(|(kind, code)| Traffic::Icmp { kind, code }),
+        // With an IPv4 block it means all of the protocol, whatever else is said.
+        Some(IpProtocol::ICMPV6) if cidr.v6().is_some() => {
+            icmp().map(|(kind, code)| Traffic::Icmpv6 { kind, code })
         }
         Some(other) => Ok(Traffic::Protocol(other)),
     }
+}
+
+/// Parses a protocol's number; ACLs know no names. `None` means all protocols.
+fn protocol(text: &str) -> Result<Option<IpProtocol>, Ec2Error> {
+    if text == "-1" {
+        return Ok(None);
+    }
+    text.parse().map(|number| Some(IpProtocol(number))).map_err(|_| {
+        let text: String = text.chars().take(64).collect();
+        wrong_value(format_args!("Invalid value '{text}' for IP protocol. Unknown protocol."))
+    })
 }
 
 /// `ReplaceNetworkAclAssociation`.

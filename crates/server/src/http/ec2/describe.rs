@@ -165,12 +165,8 @@ pub(super) fn select<'w, T: Stored>(
 ) -> Result<(Vec<&'w T>, Option<String>), Ec2Error> {
     let query = Query::parse::<T>(request)?;
     let ids = ids::<T>(request.params)?;
-    let candidates = if ids.is_empty() {
-        T::all(view)
-    } else {
-        let find = |id: &T::Id| T::get(view, *id).ok_or_else(|| not_found::<T>(id));
-        ids.iter().map(find).collect::<Result<_, _>>()?
-    };
+    let candidates =
+        if ids.is_empty() { T::all(view) } else { find_all::<T, _>(&ids, |id| T::get(view, id))? };
     query.among(view, candidates)
 }
 
@@ -181,6 +177,34 @@ pub(super) fn ids<T: Described>(params: &Params) -> Result<Vec<T::Id>, Ec2Error>
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
+}
+
+/// Finds a resource for each id. The error names all ids that the caller cannot see.
+pub(super) fn find_all<T: Described, R>(
+    ids: &[T::Id],
+    find: impl Fn(T::Id) -> Option<R>,
+) -> Result<Vec<R>, Ec2Error> {
+    /// The most ids in an error.
+    const MAX_NAMED: usize = 100;
+    let (mut found, mut missing) = (Vec::with_capacity(ids.len()), Vec::new());
+    for id in ids {
+        match find(*id) {
+            Some(resource) => found.push(resource),
+            None => missing.push(id.to_string()),
+        }
+    }
+    match missing.as_slice() {
+        [] => Ok(found),
+        [id] => Err(not_found::<T>(id)),
+        ids => {
+            let (code, word) = T::NOT_FOUND;
+            let mut named = ids[..ids.len().min(MAX_NAMED)].join(", ");
+            if ids.len() > MAX_NAMED {
+                named.push_str(", …");
+            }
+            Err(Ec2Error::new(code, format_args!("The {word}s '{named}' do not exist")))
+        }
+    }
 }
 
 /// The error for an id that the caller cannot see.

@@ -1,10 +1,11 @@
-//! Internet gateways and DHCP options, as a default VPC has them.
+//! Internet gateways.
 
 use aws::xml::Xml;
-use model::{DhcpOptions, DhcpOptionsId, IgwId, InternetGateway, Key, Tags};
+use model::{Ec2Command, IgwId, InternetGateway, Key, Reply, Tags, Timestamp, World};
 
 use super::describe::{Described, Filter, Stored, View, many, one, write_tags};
-use super::input;
+use super::input::{self, id};
+use super::request::{Ec2Error, Request};
 
 impl Described for InternetGateway {
     type Id = IgwId;
@@ -22,6 +23,10 @@ impl Described for InternetGateway {
 
     fn id(&self) -> IgwId {
         self.id
+    }
+
+    fn created(&self) -> Timestamp {
+        self.created
     }
 
     fn tags<'v>(&'v self, _: &View<'v>) -> Option<&'v Tags> {
@@ -52,48 +57,43 @@ impl Stored for InternetGateway {
     }
 }
 
-impl Described for DhcpOptions {
-    type Id = DhcpOptionsId;
-    const SET: &'static str = "dhcpOptionsSet";
-    const PARAM: &'static str = "DhcpOptionsId";
-    const MALFORMED: &'static str = "InvalidDhcpOptionsId.Malformed";
-    const NOT_FOUND: (&'static str, &'static str) =
-        ("InvalidDhcpOptionID.NotFound", "dhcpOption ID");
-    const FILTERS: &'static [Filter<Self>] = &[
-        ("dhcp-options-id", |_, set| one(set.id)),
-        ("key", |_, set| many(set.options.keys())),
-        ("value", |_, set| many(set.options.values().flatten())),
-        ("owner-id", |_, set| one(set.account)),
-    ];
-
-    fn id(&self) -> DhcpOptionsId {
-        self.id
-    }
-
-    fn tags<'v>(&'v self, _: &View<'v>) -> Option<&'v Tags> {
-        Some(&self.tags)
-    }
-
-    fn write(&self, _: &View<'_>, x: &mut Xml) {
-        x.el("dhcpOptionsId", self.id);
-        x.el("ownerId", self.account);
-        x.items("dhcpConfigurationSet", &self.options, |x, (key, values)| {
-            x.el("key", key);
-            x.items("valueSet", values, |x, value| x.el("value", value));
-        });
-        write_tags(x, Some(&self.tags));
-    }
+/// `CreateInternetGateway`.
+pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let tags = input::tag_specifications(request.params, "internet-gateway", &[])?;
+    Ok(Ec2Command::CreateInternetGateway { tags })
 }
 
-impl Stored for DhcpOptions {
-    fn get<'w>(view: &View<'w>, id: DhcpOptionsId) -> Option<&'w Self> {
-        let mine =
-            |set: &&Self| set.account == view.scope.account && set.region == view.scope.region;
-        view.world.dhcp_options(id).map(|set| &**set).filter(mine)
-    }
+/// The answer to `CreateInternetGateway`.
+pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request<'_>) -> String {
+    let view = View::new(after, request);
+    request.respond(|x| {
+        if let Some(Key::InternetGateway(id)) = reply.main()
+            && let Some(gateway) = after.gateway(id)
+        {
+            x.nest("internetGateway", |x| gateway.write(&view, x));
+        }
+    })
+}
 
-    fn all<'w>(view: &View<'w>) -> Vec<&'w Self> {
-        let mine = view.world.dhcp_option_sets_of(Key::Account(view.scope.account));
-        mine.map(|set| &**set).filter(|set| set.region == view.scope.region).collect()
-    }
+/// `AttachInternetGateway`.
+pub(super) fn attach(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    Ok(Ec2Command::AttachInternetGateway {
+        gateway: id(params, "InternetGatewayId")?,
+        vpc: id(params, "VpcId")?,
+    })
+}
+
+/// `DetachInternetGateway`.
+pub(super) fn detach(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    Ok(Ec2Command::DetachInternetGateway {
+        gateway: id(params, "InternetGatewayId")?,
+        vpc: id(params, "VpcId")?,
+    })
+}
+
+/// `DeleteInternetGateway`.
+pub(super) fn delete(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    Ok(Ec2Command::DeleteInternetGateway { gateway: id(request.params, "InternetGatewayId")? })
 }

@@ -9,7 +9,7 @@ use model::{
 };
 
 use super::describe::{
-    self, Described, Filter, Stored, Values, View, many, nothing, one, place, write_tags,
+    self, Described, Filter, Stored, Values, View, many, one, place, write_tags,
 };
 use super::input::{self, id, id_opt};
 use super::request::{Ec2Error, Request};
@@ -21,7 +21,7 @@ macro_rules! rule_filters {
             (concat!($prefix, "ip-permission.cidr"), |_, group| {
                 rules(group, Direction::$direction, |rule| match rule.peer {
                     GroupPeer::Cidr(cidr) => Some(cidr.to_string()),
-                    GroupPeer::Group { .. } => None,
+                    GroupPeer::Ipv6(_) | GroupPeer::PrefixList(_) | GroupPeer::Group { .. } => None,
                 })
             }),
             (concat!($prefix, "ip-permission.from-port"), |_, group| {
@@ -29,21 +29,31 @@ macro_rules! rule_filters {
             }),
             (concat!($prefix, "ip-permission.group-id"), |_, group| {
                 rules(group, Direction::$direction, |rule| match rule.peer {
-                    GroupPeer::Cidr(_) => None,
                     GroupPeer::Group { group, .. } => Some(group.to_string()),
+                    GroupPeer::Cidr(_) | GroupPeer::Ipv6(_) | GroupPeer::PrefixList(_) => None,
                 })
             }),
             (concat!($prefix, "ip-permission.group-name"), |view, group| {
                 rules(group, Direction::$direction, |rule| match rule.peer {
-                    GroupPeer::Cidr(_) => None,
+                    GroupPeer::Cidr(_) | GroupPeer::Ipv6(_) | GroupPeer::PrefixList(_) => None,
                     GroupPeer::Group { group, vpc, .. } => {
                         view.vpc(vpc)?;
                         view.world.group(group).map(|g| g.name.to_string())
                     }
                 })
             }),
-            (concat!($prefix, "ip-permission.ipv6-cidr"), nothing),
-            (concat!($prefix, "ip-permission.prefix-list-id"), nothing),
+            (concat!($prefix, "ip-permission.ipv6-cidr"), |_, group| {
+                rules(group, Direction::$direction, |rule| match rule.peer {
+                    GroupPeer::Ipv6(cidr) => Some(cidr.to_string()),
+                    GroupPeer::Cidr(_) | GroupPeer::PrefixList(_) | GroupPeer::Group { .. } => None,
+                })
+            }),
+            (concat!($prefix, "ip-permission.prefix-list-id"), |_, group| {
+                rules(group, Direction::$direction, |rule| match rule.peer {
+                    GroupPeer::PrefixList(list) => Some(list.to_string()),
+                    GroupPeer::Cidr(_) | GroupPeer::Ipv6(_) | GroupPeer::Group { .. } => None,
+                })
+            }),
             (concat!($prefix, "ip-permission.protocol"), |_, group| {
                 rules(group, Direction::$direction, |rule| Some(protocol(rule.traffic)))
             }),
@@ -52,8 +62,8 @@ macro_rules! rule_filters {
             }),
             (concat!($prefix, "ip-permission.user-id"), |_, group| {
                 rules(group, Direction::$direction, |rule| match rule.peer {
-                    GroupPeer::Cidr(_) => None,
                     GroupPeer::Group { account, .. } => Some(account.to_string()),
+                    GroupPeer::Cidr(_) | GroupPeer::Ipv6(_) | GroupPeer::PrefixList(_) => None,
                 })
             }),
         )*
@@ -144,14 +154,28 @@ fn write_permissions(
         });
         let ranges = rules.iter().filter_map(|rule| match rule.peer {
             GroupPeer::Cidr(cidr) => Some((cidr, &rule.description)),
-            GroupPeer::Group { .. } => None,
+            GroupPeer::Ipv6(_) | GroupPeer::PrefixList(_) | GroupPeer::Group { .. } => None,
         });
         x.items("ipRanges", ranges, |x, (cidr, description)| {
             x.el("cidrIp", cidr);
             x.opt("description", description.as_deref());
         });
-        x.items("ipv6Ranges", [(); 0], |_, ()| {});
-        x.items("prefixListIds", [(); 0], |_, ()| {});
+        let ranges = rules.iter().filter_map(|rule| match rule.peer {
+            GroupPeer::Ipv6(cidr) => Some((cidr, &rule.description)),
+            GroupPeer::Cidr(_) | GroupPeer::PrefixList(_) | GroupPeer::Group { .. } => None,
+        });
+        x.items("ipv6Ranges", ranges, |x, (cidr, description)| {
+            x.el("cidrIpv6", cidr);
+            x.opt("description", description.as_deref());
+        });
+        let lists = rules.iter().filter_map(|rule| match rule.peer {
+            GroupPeer::PrefixList(list) => Some((list, &rule.description)),
+            GroupPeer::Cidr(_) | GroupPeer::Ipv6(_) | GroupPeer::Group { .. } => None,
+        });
+        x.items("prefixListIds", lists, |x, (list, description)| {
+            x.el("prefixListId", list);
+            x.opt("description", description.as_deref());
+        });
     });
 }
 
@@ -168,10 +192,9 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
         let id = named(&view, name)?;
         found.extend(SecurityGroup::get(&view, id));
     }
-    for id in describe::ids::<SecurityGroup>(request.params)? {
-        let group = SecurityGroup::get(&view, id);
-        found.push(group.ok_or_else(|| describe::not_found::<SecurityGroup>(id))?);
-    }
+    let ids = describe::ids::<SecurityGroup>(request.params)?;
+    let get = |id| SecurityGroup::get(&view, id);
+    found.extend(describe::find_all::<SecurityGroup, _>(&ids, get)?);
     found.sort_unstable_by_key(|group| place(*group));
     found.dedup_by_key(|group| group.id);
     let (page, next) = query.among(&view, found)?;

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::net::Ipv4Addr;
 
 use aws::params::{ParamError, Params};
-use model::{Cidr, ClientToken, PrefixedId, Tags};
+use model::{Cidr, ClientToken, IpCidr, Ipv6Cidr, PrefixedId, Tags};
 use sha2::{Digest, Sha256};
 
 use super::request::Ec2Error;
@@ -29,15 +29,20 @@ macro_rules! malformed {
 malformed! {
     AclAssociationId "InvalidAssociationID.Malformed";
     AclId "InvalidNetworkAclId.Malformed";
+    DhcpOptionsId "InvalidDhcpOptionsId.Malformed";
+    EgressGatewayId "InvalidEgressOnlyInternetGatewayId.Malformed";
     EniId "InvalidNetworkInterfaceId.Malformed";
     IgwId "InvalidInternetGatewayId.Malformed";
     InstanceId "InvalidInstanceID.Malformed";
     PcxId "InvalidVpcPeeringConnectionId.Malformed";
+    PrefixListId "InvalidPrefixListId.Malformed";
     RouteTableAssociationId "InvalidAssociationID.Malformed";
     RouteTableId "InvalidRouteTableId.Malformed";
     SecurityGroupId "InvalidGroupId.Malformed";
     SecurityGroupRuleId "InvalidSecurityGroupRuleId.Malformed";
+    SubnetCidrAssociationId "InvalidSubnetCidrBlockAssociationId.Malformed";
     SubnetId "InvalidSubnetID.Malformed";
+    SubnetReservationId "InvalidSubnetCidrReservationId.Malformed";
     VpcCidrAssociationId "InvalidVpcCidrBlockAssociationID.Malformed";
     VpcId "InvalidVpcID.Malformed";
 }
@@ -73,6 +78,21 @@ pub(super) fn cidr(params: &Params, name: &str) -> Result<Cidr, Ec2Error> {
     let text = params.required(name)?;
     Cidr::parse_lenient(text)
         .map_err(|_| params.invalid(name, text, "This is not a valid CIDR block.").into())
+}
+
+/// A required IPv6 block. Bits after its prefix are cleared, as in EC2.
+pub(super) fn ipv6_cidr(params: &Params, name: &str) -> Result<Ipv6Cidr, Ec2Error> {
+    let text = params.required(name)?;
+    Ipv6Cidr::parse_lenient(text)
+        .map_err(|_| params.invalid(name, text, "This is not a valid IPv6 CIDR block.").into())
+}
+
+/// A required block of either family.
+pub(super) fn ip_cidr(params: &Params, name: &str) -> Result<IpCidr, Ec2Error> {
+    if params.required(name)?.contains(':') {
+        return ipv6_cidr(params, name).map(IpCidr::V6);
+    }
+    cidr(params, name).map(IpCidr::V4)
 }
 
 /// An optional address.

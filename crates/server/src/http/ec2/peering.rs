@@ -143,6 +143,9 @@ fn write_side(side: &PeeringSide, blocks: bool, x: &mut Xml) {
     }
     x.opt("cidrBlock", side.cidrs.first());
     x.items("cidrBlockSet", &side.cidrs, |x, block| x.el("cidrBlock", block));
+    if !side.ipv6.is_empty() {
+        x.items("ipv6CidrBlockSet", &side.ipv6, |x, block| x.el("ipv6CidrBlock", block));
+    }
     x.nest("peeringOptions", |x| write_options(side, x));
 }
 

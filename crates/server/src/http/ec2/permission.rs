@@ -1,13 +1,13 @@
 //! Parsing of security group rules: `IpPermissions.N`, or the flat form of old clients.
 
-use aws::params::Params;
+use aws::params::{ParamError, Params};
 use model::{
-    AccountId, Cidr, Direction, Ec2Command, IpProtocol, PortRange, RulePeerSpec, RuleSpec,
-    SecurityGroupId, Traffic, World,
+    AccountId, Cidr, Direction, Ec2Command, IpProtocol, Ipv6Cidr, PortRange, RulePeerSpec,
+    RuleSpec, SecurityGroupId, Traffic, World,
 };
 
 use super::group::group_of;
-use super::input::{self, cidr, id_list, parse_id, wrong_value};
+use super::input::{self, cidr, id, id_list, parse_id, wrong_value};
 use super::request::{Ec2Error, Request};
 
 /// The longest description of a rule, in characters.
@@ -38,7 +38,7 @@ fn authorize(
     direction: Direction,
 ) -> Result<Ec2Command, Ec2Error> {
     let group = group_of(world, request)?;
-    let rules = rules(request.params)?;
+    let rules = rules(request.params, true)?;
     if rules.is_empty() {
         return Err(input::missing_one_of("ipPermissions"));
     }
@@ -62,7 +62,7 @@ fn revoke(
     direction: Direction,
 ) -> Result<Ec2Command, Ec2Error> {
     let group = group_of(world, request)?;
-    let rules = rules(request.params)?;
+    let rules = rules(request.params, true)?;
     let ids = id_list(request.params, "SecurityGroupRuleId")?;
     match (rules.is_empty(), ids.is_empty()) {
         (true, true) => Err(input::missing_one_of("ipPermissions or securityGroupRuleIds")),
@@ -74,26 +74,110 @@ fn revoke(
     }
 }
 
-fn rules(params: &Params) -> Result<Vec<RuleSpec>, Ec2Error> {
+/// `ModifySecurityGroupRules`.
+pub(super) fn modify(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    let group = id(params, "GroupId")?;
+    let mut rules = Vec::new();
+    for update in params.structs("SecurityGroupRule") {
+        let id = id(update, "SecurityGroupRuleId")?;
+        let rule = update.structure("SecurityGroupRule");
+        let rule = rule.ok_or_else(|| update.missing("SecurityGroupRule"))?;
+        rules.push((id, single(rule)?));
+    }
+    if rules.is_empty() {
+        return Err(input::missing_one_of("securityGroupRules"));
+    }
+    Ok(Ec2Command::ModifySecurityGroupRules { group, rules })
+}
+
+/// A rule that has one source, by the name of its kind.
+fn single(rule: &Params) -> Result<RuleSpec, Ec2Error> {
+    let traffic = traffic(rule)?;
+    let given = |name: &str| rule.get(name).filter(|text| !text.is_empty());
+    let sources = ["CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupId"];
+    let sources: Vec<_> =
+        sources.into_iter().filter_map(|name| Some((name, given(name)?))).collect();
+    let peer = match *sources.as_slice() {
+        [("CidrIpv4", text)] => RulePeerSpec::Cidr(block(text)?),
+        [("CidrIpv6", text)] => RulePeerSpec::Ipv6(block6(text)?),
+        [("PrefixListId", text)] => RulePeerSpec::PrefixList(parse_id(text)?),
+        [(_, text)] => group_id(rule, "ReferencedGroupId", text, None)?,
+        [] => return Err(no_source()),
+        [(one, _), (other, _), ..] => {
+            let (name, other) = (rule.full_name(one), rule.full_name(other));
+            return Err(ParamError::Combination { name, other }.into());
+        }
+    };
+    Ok(RuleSpec { traffic, peer, description: description(rule)? })
+}
+
+/// `UpdateSecurityGroupRuleDescriptionsIngress`.
+pub(super) fn describe_ingress(
+    world: &World,
+    request: &Request<'_>,
+) -> Result<Ec2Command, Ec2Error> {
+    describe(world, request, Direction::Ingress)
+}
+
+/// `UpdateSecurityGroupRuleDescriptionsEgress`.
+pub(super) fn describe_egress(
+    world: &World,
+    request: &Request<'_>,
+) -> Result<Ec2Command, Ec2Error> {
+    describe(world, request, Direction::Egress)
+}
+
+fn describe(
+    world: &World,
+    request: &Request<'_>,
+    direction: Direction,
+) -> Result<Ec2Command, Ec2Error> {
+    let group = group_of(world, request)?;
+    let rules = rules(request.params, false)?;
+    let mut ids = Vec::new();
+    for update in request.params.structs("SecurityGroupRuleDescription") {
+        ids.push((id(update, "SecurityGroupRuleId")?, description(update)?));
+    }
+    match (rules.is_empty(), ids.is_empty()) {
+        (true, true) => {
+            Err(input::missing_one_of("ipPermissions or securityGroupRuleDescriptions"))
+        }
+        (false, false) => Err(Ec2Error::new(
+            "InvalidParameterCombination",
+            "The parameter 'ipPermissions' may not be used in combination with \
+             'securityGroupRuleDescriptions'.",
+        )),
+        _ => Ok(Ec2Command::DescribeSecurityGroupRules { group, direction, rules, ids }),
+    }
+}
+
+/// The rules of a request, which may have the flat form or not.
+fn rules(params: &Params, flat_too: bool) -> Result<Vec<RuleSpec>, Ec2Error> {
     let mut rules = Vec::new();
     for permission in params.structs("IpPermissions") {
         add_permission(&mut rules, permission)?;
     }
-    if params.contains("IpProtocol") {
+    let is_flat = ["IpProtocol", "SourceSecurityGroupName"].iter().any(|n| params.contains(n));
+    if flat_too && is_flat {
         if !rules.is_empty() {
             return Err(Ec2Error::new(
                 "InvalidParameterCombination",
                 "The parameter ipPermissions may not be used with the parameter ipProtocol",
             ));
         }
-        rules.push(flat(params)?);
+        rules = flat(params)?;
     }
     Ok(rules)
 }
 
-/// The flat form, which has one rule in the request itself.
-fn flat(params: &Params) -> Result<RuleSpec, Ec2Error> {
-    let traffic = traffic(params)?;
+/// The flat form, which has one rule in the request itself; or a source group alone, which is granted all of
+/// TCP, UDP and ICMP.
+fn flat(params: &Params) -> Result<Vec<RuleSpec>, Ec2Error> {
+    let traffic = match params.get("IpProtocol") {
+        None => [IpProtocol::TCP, IpProtocol::UDP, IpProtocol::ICMP].map(Traffic::whole).to_vec(),
+        Some(_) => vec![traffic(params)?],
+    };
     let given = |name: &str| params.get(name).filter(|text| !text.is_empty());
     let owner = account(params, "SourceSecurityGroupOwnerId")?;
     let peer = match (given("CidrIp"), given("SourceSecurityGroupName")) {
@@ -110,7 +194,8 @@ fn flat(params: &Params) -> Result<RuleSpec, Ec2Error> {
             ));
         }
     };
-    Ok(RuleSpec { traffic, peer, description: None })
+    let rule = |traffic| RuleSpec { traffic, peer: peer.clone(), description: None };
+    Ok(traffic.into_iter().map(rule).collect())
 }
 
 fn no_source() -> Ec2Error {
@@ -122,19 +207,18 @@ fn no_source() -> Ec2Error {
 
 fn add_permission(rules: &mut Vec<RuleSpec>, permission: &Params) -> Result<(), Ec2Error> {
     let traffic = traffic(permission)?;
-    for (list, what) in [("Ipv6Ranges", "IPv6 blocks"), ("PrefixListIds", "prefix lists")] {
-        if permission.structs(list).next().is_some() {
-            let name = permission.full_name(list);
-            return Err(wrong_value(format_args!(
-                "The parameter {name} cannot be used: {what} are not offered, only IPv4 blocks \
-                 and groups."
-            )));
-        }
-    }
     let before = rules.len();
     for range in permission.structs("IpRanges") {
-        let peer = RulePeerSpec::Cidr(block(range)?);
+        let peer = RulePeerSpec::Cidr(block(range.required("CidrIp")?)?);
         rules.push(RuleSpec { traffic, peer, description: description(range)? });
+    }
+    for range in permission.structs("Ipv6Ranges") {
+        let peer = RulePeerSpec::Ipv6(block6(range.required("CidrIpv6")?)?);
+        rules.push(RuleSpec { traffic, peer, description: description(range)? });
+    }
+    for list in permission.structs("PrefixListIds") {
+        let peer = RulePeerSpec::PrefixList(id(list, "PrefixListId")?);
+        rules.push(RuleSpec { traffic, peer, description: description(list)? });
     }
     // The name on the wire is Groups. Some clients send the name that the documentation has.
     for pair in permission.structs("Groups").chain(permission.structs("UserIdGroupPairs")) {
@@ -144,12 +228,17 @@ fn add_permission(rules: &mut Vec<RuleSpec>, permission: &Params) -> Result<(), 
     if rules.len() == before { Err(no_source()) } else { Ok(()) }
 }
 
-fn block(range: &Params) -> Result<Cidr, Ec2Error> {
-    let text = range.required("CidrIp")?;
-    Cidr::parse_lenient(text).map_err(|_| {
-        let text: String = text.chars().take(64).collect();
-        wrong_value(format_args!("CIDR block {text} is malformed"))
-    })
+fn block(text: &str) -> Result<Cidr, Ec2Error> {
+    Cidr::parse_lenient(text).map_err(|_| malformed_block(text))
+}
+
+fn block6(text: &str) -> Result<Ipv6Cidr, Ec2Error> {
+    Ipv6Cidr::parse_lenient(text).map_err(|_| malformed_block(text))
+}
+
+fn malformed_block(text: &str) -> Ec2Error {
+    let text: String = text.chars().take(64).collect();
+    wrong_value(format_args!("CIDR block {text} is malformed"))
 }
 
 fn group_pair(pair: &Params) -> Result<RulePeerSpec, Ec2Error> {
@@ -163,10 +252,19 @@ fn group_pair(pair: &Params) -> Result<RulePeerSpec, Ec2Error> {
         let name = name.ok_or_else(|| pair.missing("GroupId"))?;
         return Ok(RulePeerSpec::GroupNamed(name.to_owned()));
     };
-    // A group across a peering may be given with its owner: 123456789012/sg-….
+    group_id(pair, "GroupId", text, owner)
+}
+
+/// A group by id. One across a peering may be given with its owner: 123456789012/sg-….
+fn group_id(
+    params: &Params,
+    name: &str,
+    text: &str,
+    owner: Option<AccountId>,
+) -> Result<RulePeerSpec, Ec2Error> {
     match text.split_once('/') {
         Some((owner, id)) => {
-            let parsed = owner.parse().map_err(|_| pair.invalid("GroupId", text, "No account."))?;
+            let parsed = owner.parse().map_err(|_| params.invalid(name, text, "No account."))?;
             Ok(RulePeerSpec::Group(parse_id(id)?, Some(parsed)))
         }
         None => Ok(RulePeerSpec::Group(parse_id(text)?, owner)),
@@ -202,28 +300,35 @@ fn traffic(params: &Params) -> Result<Traffic, Ec2Error> {
         None => Ok(Traffic::All),
         Some(IpProtocol::TCP) => ports("TCP", from, to).map(Traffic::Tcp),
         Some(IpProtocol::UDP) => ports("UDP", from, to).map(Traffic::Udp),
-        Some(IpProtocol::ICMP) => icmp(from, to),
+        Some(IpProtocol::ICMP) => {
+            let (kind, code) = icmp(from, to)?;
+            Ok(Traffic::Icmp { kind, code })
+        }
+        Some(IpProtocol::ICMPV6) => {
+            let (kind, code) = icmp(from, to)?;
+            Ok(Traffic::Icmpv6 { kind, code })
+        }
         Some(other) => Ok(Traffic::Protocol(other)),
     }
 }
 
 /// Parses a protocol's name or number. `None` means all protocols.
-pub(super) fn protocol(text: &str) -> Result<Option<IpProtocol>, Ec2Error> {
+fn protocol(text: &str) -> Result<Option<IpProtocol>, Ec2Error> {
     match text.to_ascii_lowercase().as_str() {
         "-1" | "all" => Ok(None),
         "tcp" => Ok(Some(IpProtocol::TCP)),
         "udp" => Ok(Some(IpProtocol::UDP)),
         "icmp" => Ok(Some(IpProtocol::ICMP)),
-        "icmpv6" => Err(wrong_value(
-            "The protocol icmpv6 cannot be used: only IPv4 is offered; icmp is that of IPv4.",
-        )),
+        "icmpv6" => Ok(Some(IpProtocol::ICMPV6)),
         number => match number.parse() {
             Ok(number) => Ok(Some(IpProtocol(number))),
             Err(_) => {
                 let text: String = text.chars().take(64).collect();
                 Err(Ec2Error::new(
                     MALFORMED,
-                    format_args!("Unsupported IP protocol \"{text}\"; supported: [tcp, udp, icmp]"),
+                    format_args!(
+                        "Unsupported IP protocol \"{text}\"; supported: [tcp, udp, icmp, icmpv6]"
+                    ),
                 ))
             }
         },
@@ -245,7 +350,7 @@ fn ports(protocol: &str, from: Option<i64>, to: Option<i64>) -> Result<PortRange
 }
 
 /// ICMP with its type and code in place of ports; -1 means any.
-fn icmp(kind: Option<i64>, code: Option<i64>) -> Result<Traffic, Ec2Error> {
+fn icmp(kind: Option<i64>, code: Option<i64>) -> Result<(Option<u8>, Option<u8>), Ec2Error> {
     let (kind, code) = (kind.unwrap_or(-1), code.unwrap_or(-1));
     let read = |value: i64| match value {
         -1 => Ok(None),
@@ -253,13 +358,10 @@ fn icmp(kind: Option<i64>, code: Option<i64>) -> Result<Traffic, Ec2Error> {
             wrong_value(format_args!("ICMP type ({kind}) or code ({code}) is out of range"))
         }),
     };
-    icmp_traffic(read(kind)?, read(code)?)
-}
-
-/// ICMP of a type and a code; `None` means any.
-pub(super) fn icmp_traffic(kind: Option<u8>, code: Option<u8>) -> Result<Traffic, Ec2Error> {
-    if kind.is_none() && code.is_some() {
-        return Err(wrong_value("An ICMP code needs a type: a code alone matches nothing"));
+    match (read(kind)?, read(code)?) {
+        (None, Some(_)) => {
+            Err(wrong_value("An ICMP code needs a type: a code alone matches nothing"))
+        }
+        both => Ok(both),
     }
-    Ok(Traffic::Icmp { kind, code })
 }

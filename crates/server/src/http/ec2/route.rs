@@ -2,8 +2,8 @@
 
 use aws::xml::Xml;
 use model::{
-    Cidr, EniId, InstanceId, Key, Reply, RouteTable, RouteTableAssociationId, RouteTableId,
-    RouteTo, SubnetId, Tags, Timestamp, Vpc, WorkloadId, World,
+    EniId, InstanceId, Key, Reply, RouteDestination, RouteTable, RouteTableAssociationId,
+    RouteTableId, RouteTo, SubnetId, Tags, Timestamp, Vpc, WorkloadId, World,
 };
 
 use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
@@ -35,11 +35,23 @@ impl Described for RouteTable {
         ("owner-id", |view, _| one(view.scope.account)),
         ("route-table-id", |_, table| one(table.id)),
         ("route.destination-cidr-block", |view, table| {
-            many(routes(view.world, table).iter().map(|route| route.destination))
+            many(routes(view.world, table).iter().filter_map(|route| route.destination.cidr()))
         }),
-        ("route.destination-ipv6-cidr-block", nothing),
-        ("route.destination-prefix-list-id", nothing),
-        ("route.egress-only-internet-gateway-id", nothing),
+        ("route.destination-ipv6-cidr-block", |view, table| {
+            many(routes(view.world, table).iter().filter_map(|route| route.destination.ipv6()))
+        }),
+        ("route.destination-prefix-list-id", |_, table| {
+            many(table.routes.keys().filter_map(|to| match to {
+                RouteDestination::PrefixList(list) => Some(list),
+                RouteDestination::Cidr(_) | RouteDestination::Ipv6(_) => None,
+            }))
+        }),
+        ("route.egress-only-internet-gateway-id", |_, table| {
+            many(table.routes.values().filter_map(|to| match to {
+                RouteTo::EgressGateway(id) => Some(id),
+                _ => None,
+            }))
+        }),
         ("route.gateway-id", |view, table| {
             many(routes(view.world, table).iter().filter_map(Route::gateway))
         }),
@@ -53,7 +65,7 @@ impl Described for RouteTable {
         ("route.vpc-peering-connection-id", |_, table| {
             many(table.routes.values().filter_map(|to| match to {
                 RouteTo::Peering(id) => Some(id),
-                RouteTo::Interface(_) | RouteTo::Gateway(_) => None,
+                _ => None,
             }))
         }),
         ("vpc-id", |_, table| one(table.vpc)),
@@ -121,7 +133,7 @@ fn associations(world: &World, table: &RouteTable) -> Vec<Association> {
 
 /// A route of the answer.
 struct Route {
-    destination: Cidr,
+    destination: RouteDestination,
     /// `None` is `local`.
     to: Option<RouteTo>,
     alive: bool,
@@ -141,12 +153,16 @@ impl Route {
         match self.to {
             None => Some("local".to_owned()),
             Some(RouteTo::Gateway(id)) => Some(id.to_string()),
-            Some(RouteTo::Peering(_) | RouteTo::Interface(_)) => None,
+            Some(RouteTo::Peering(_) | RouteTo::Interface(_) | RouteTo::EgressGateway(_)) => None,
         }
     }
 
     fn write(&self, owner: model::AccountId, x: &mut Xml) {
-        x.el("destinationCidrBlock", self.destination);
+        match self.destination {
+            RouteDestination::Cidr(block) => x.el("destinationCidrBlock", block),
+            RouteDestination::Ipv6(block) => x.el("destinationIpv6CidrBlock", block),
+            RouteDestination::PrefixList(list) => x.el("destinationPrefixListId", list),
+        }
         x.opt("gatewayId", self.gateway());
         match self.to {
             Some(RouteTo::Peering(id)) => x.el("vpcPeeringConnectionId", id),
@@ -157,6 +173,7 @@ impl Route {
                     x.el("instanceOwnerId", owner);
                 }
             }
+            Some(RouteTo::EgressGateway(id)) => x.el("egressOnlyInternetGatewayId", id),
             Some(RouteTo::Gateway(_)) | None => {}
         }
         x.el("state", self.state());
@@ -166,16 +183,24 @@ impl Route {
 
 /// The routes of a table, with those of the VPC's own blocks first.
 fn routes(world: &World, table: &RouteTable) -> Vec<Route> {
-    let blocks = world.vpc(table.vpc).into_iter().flat_map(|vpc| Vpc::blocks(vpc));
-    let local =
-        blocks.map(|destination| Route { destination, to: None, alive: true, instance: None });
+    let blocks = |vpc: &'_ Vpc| {
+        let ipv4 = vpc.blocks().map(RouteDestination::Cidr);
+        ipv4.chain(vpc.ipv6_blocks().map(RouteDestination::Ipv6)).collect::<Vec<_>>()
+    };
+    let blocks = world.vpc(table.vpc).map(|vpc| blocks(vpc)).unwrap_or_default();
+    let local = blocks.into_iter().map(|destination| Route {
+        destination,
+        to: None,
+        alive: true,
+        instance: None,
+    });
     let made = table.routes.iter().map(|(destination, to)| Route {
         destination: *destination,
         to: Some(*to),
         alive: world.takes_packets(table, *to),
         instance: match to {
             RouteTo::Interface(id) => instance_of(world, *id),
-            RouteTo::Peering(_) | RouteTo::Gateway(_) => None,
+            RouteTo::Peering(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => None,
         },
     });
     local.chain(made).collect()

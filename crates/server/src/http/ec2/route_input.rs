@@ -1,26 +1,39 @@
 //! Parsing of requests about route tables.
 
-use model::{Ec2Command, InstanceId, RouteTo, World};
+use aws::params::{ParamError, Params};
+use model::{
+    Ec2Command, InstanceId, InternetGateway, PrefixListId, RouteDestination, RouteTable, RouteTo,
+    World,
+};
 
-use super::describe::{View, not_found};
-use super::input::{self, cidr, id, not_offered, parse_id, wrong_value};
+use super::describe::{Stored, View, not_found};
+use super::input::{self, cidr, id, id_opt, ipv6_cidr, not_offered, parse_id, wrong_value};
 use super::request::{Ec2Error, Request};
 
-/// Parameters of targets that are not offered.
-const OTHER_TARGETS: [&str; 8] = [
-    "NatGatewayId",
-    "TransitGatewayId",
-    "VpcEndpointId",
-    "LocalGatewayId",
-    "CarrierGatewayId",
-    "CoreNetworkArn",
-    "OdbNetworkArn",
+/// Targets of which there are none here: the parameter, EC2's code for one that there is not, and the
+/// noun in its message.
+const NO_SUCH_TARGETS: [(&str, &str, &str); 7] = [
+    ("NatGatewayId", "InvalidNatGatewayID.NotFound", "natGateway ID"),
+    ("TransitGatewayId", "InvalidTransitGatewayID.NotFound", "transitGateway ID"),
+    ("VpcEndpointId", "InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
+    ("LocalGatewayId", "InvalidLocalGatewayID.NotFound", "localGateway ID"),
+    ("CarrierGatewayId", "InvalidCarrierGatewayID.NotFound", "carrierGateway ID"),
+    ("CoreNetworkArn", "InvalidCoreNetworkArn.NotFound", "core network ARN"),
+    ("OdbNetworkArn", "InvalidOdbNetworkArn.NotFound", "ODB network ARN"),
+];
+/// Kinds of gateways that `GatewayId` may name in EC2 and of which there are none here, by prefix.
+const NO_SUCH_GATEWAYS: [(&str, &str, &str); 2] = [
+    ("vgw-", "InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
+    ("vpce-", "InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
+];
+/// Parameters of targets that are offered.
+const TARGETS: [&str; 5] = [
+    "VpcPeeringConnectionId",
+    "NetworkInterfaceId",
+    "InstanceId",
+    "GatewayId",
     "EgressOnlyInternetGatewayId",
 ];
-const OTHER_DESTINATIONS: [&str; 2] = ["DestinationIpv6CidrBlock", "DestinationPrefixListId"];
-/// Parameters of targets that are offered.
-const TARGETS: [&str; 4] =
-    ["VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId", "GatewayId"];
 
 /// `CreateRouteTable`.
 pub(super) fn create_table(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
@@ -37,13 +50,71 @@ pub(super) fn delete_table(_: &World, request: &Request<'_>) -> Result<Ec2Comman
 }
 
 /// `AssociateRouteTable`.
-pub(super) fn associate(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+pub(super) fn associate(world: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &["GatewayId", "PublicIpv4Pool"], "only subnets can be associated.")?;
-    Ok(Ec2Command::AssociateRouteTable {
-        route_table: id(params, "RouteTableId")?,
-        subnet: id(params, "SubnetId")?,
-    })
+    let route_table = id(params, "RouteTableId")?;
+    match (id_opt(params, "SubnetId")?, params.contains("GatewayId")) {
+        (Some(subnet), false) => {
+            not_offered(params, &["PublicIpv4Pool"], "there are no pools of public addresses.")?;
+            Ok(Ec2Command::AssociateRouteTable { route_table, subnet })
+        }
+        (None, true) => Err(no_edge(world, request)?),
+        (None, false) => Err(input::missing_one_of("subnetId or gatewayId")),
+        (Some(_), true) => Err(Ec2Error::new(
+            "InvalidParameterCombination",
+            "Only one of subnetId and gatewayId can be specified",
+        )),
+    }
+}
+
+/// Why a gateway cannot have a route table: what comes in by it goes to where it is meant for.
+fn no_edge(world: &World, request: &Request<'_>) -> Result<Ec2Error, Ec2Error> {
+    let text = request.params.required("GatewayId")?;
+    if let Some(error) = no_such_gateway(text) {
+        return Err(error);
+    }
+    let gateway = parse_id(text)?;
+    let view = View::new(world, request);
+    if InternetGateway::get(&view, gateway).is_none() {
+        return Err(not_found::<InternetGateway>(gateway));
+    }
+    Ok(Ec2Error::new(
+        "UnsupportedOperation",
+        format_args!(
+            "The gateway '{gateway}' cannot be associated with a route table here: only subnets \
+             can."
+        ),
+    ))
+}
+
+/// The error for a gateway of a kind that there is not here.
+fn no_such_gateway(text: &str) -> Option<Ec2Error> {
+    let kind = NO_SUCH_GATEWAYS.into_iter().find(|(prefix, ..)| text.starts_with(prefix));
+    kind.map(|(_, code, noun)| no_such(code, noun, text))
+}
+
+fn no_such(code: &'static str, noun: &str, text: &str) -> Ec2Error {
+    let text: String = text.chars().take(64).collect();
+    Ec2Error::new(code, format_args!("The {noun} '{text}' does not exist"))
+}
+
+/// `EnableVgwRoutePropagation` and `DisableVgwRoutePropagation`, of a virtual private gateway that
+/// there is not.
+pub(super) fn propagation(world: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    let table = id(params, "RouteTableId")?;
+    if RouteTable::get(&View::new(world, request), table).is_none() {
+        return Err(not_found::<RouteTable>(table));
+    }
+    let text = params.required("GatewayId")?;
+    if !text.starts_with("vgw-") {
+        let text: String = text.chars().take(64).collect();
+        return Err(Ec2Error::new(
+            "InvalidVpnGatewayID.Malformed",
+            format_args!("Invalid id: \"{text}\" (expecting \"vgw-...\")"),
+        ));
+    }
+    Err(no_such("InvalidVpnGatewayID.NotFound", "vpnGateway ID", text))
 }
 
 /// `DisassociateRouteTable`.
@@ -63,10 +134,9 @@ pub(super) fn replace(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec
 /// `CreateRoute`.
 pub(super) fn create_route(world: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &OTHER_DESTINATIONS, "routes go to IPv4 blocks.")?;
     Ok(Ec2Command::CreateRoute {
         route_table: id(params, "RouteTableId")?,
-        destination: cidr(params, "DestinationCidrBlock")?,
+        destination: destination(params)?,
         target: target(world, request)?,
     })
 }
@@ -74,49 +144,74 @@ pub(super) fn create_route(world: &World, request: &Request<'_>) -> Result<Ec2Co
 /// `ReplaceRoute`.
 pub(super) fn replace_route(world: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &OTHER_DESTINATIONS, "routes go to IPv4 blocks.")?;
+    let (route_table, destination) = (id(params, "RouteTableId")?, destination(params)?);
     if params.bool("LocalTarget")? == Some(true) {
-        not_offered(params, &["LocalTarget"], "local routes cannot be replaced here.")?;
+        let others = TARGETS.into_iter().chain(NO_SUCH_TARGETS.map(|(name, ..)| name));
+        return match others.into_iter().find(|name| params.contains(name)) {
+            None => Ok(Ec2Command::RestoreLocalRoute { route_table, destination }),
+            Some(other) => {
+                let (name, other) = ("LocalTarget".to_owned(), other.to_owned());
+                Err(ParamError::Combination { name, other }.into())
+            }
+        };
     }
-    Ok(Ec2Command::ReplaceRoute {
-        route_table: id(params, "RouteTableId")?,
-        destination: cidr(params, "DestinationCidrBlock")?,
-        target: target(world, request)?,
-    })
+    Ok(Ec2Command::ReplaceRoute { route_table, destination, target: target(world, request)? })
 }
 
 /// `DeleteRoute`.
 pub(super) fn delete_route(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &OTHER_DESTINATIONS, "routes go to IPv4 blocks.")?;
     Ok(Ec2Command::DeleteRoute {
         route_table: id(params, "RouteTableId")?,
-        destination: cidr(params, "DestinationCidrBlock")?,
+        destination: destination(params)?,
     })
 }
 
+/// The one destination of a route.
+fn destination(params: &Params) -> Result<RouteDestination, Ec2Error> {
+    let names = ["DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId"];
+    let mut given =
+        names.into_iter().filter(|name| params.get(name).is_some_and(|text| !text.is_empty()));
+    match (given.next(), given.next()) {
+        (None | Some("DestinationCidrBlock"), None) => {
+            Ok(cidr(params, "DestinationCidrBlock")?.into())
+        }
+        (Some(name @ "DestinationIpv6CidrBlock"), None) => Ok(ipv6_cidr(params, name)?.into()),
+        (Some(name), None) => Ok(id::<PrefixListId>(params, name)?.into()),
+        (name, Some(other)) => {
+            let (name, other) = (name.unwrap_or_default().to_owned(), other.to_owned());
+            Err(ParamError::Combination { name, other }.into())
+        }
+    }
+}
+
+/// The one target of a route.
 fn target(world: &World, request: &Request<'_>) -> Result<RouteTo, Ec2Error> {
     let params = request.params;
-    not_offered(
-        params,
-        &OTHER_TARGETS,
-        "a route leads to a peering connection, an interface, an instance or an internet gateway.",
-    )?;
-    let given: Vec<(&str, &str)> = TARGETS
-        .into_iter()
-        .filter_map(|name| params.get(name).map(|text| (name, text)))
-        .filter(|(_, text)| !text.is_empty())
-        .collect();
-    match *given.as_slice() {
+    let given = |name: &'static str| {
+        params.get(name).filter(|text| !text.is_empty()).map(|text| (name, text))
+    };
+    let named = || TARGETS.into_iter().chain(NO_SUCH_TARGETS.map(|(name, ..)| name));
+    match *named().filter_map(given).collect::<Vec<_>>().as_slice() {
         [("VpcPeeringConnectionId", text)] => parse_id(text).map(RouteTo::Peering),
         [("NetworkInterfaceId", text)] => parse_id(text).map(RouteTo::Interface),
         [("InstanceId", text)] => interface_of(world, request, parse_id(text)?),
-        [(_, "local")] => Err(wrong_value(
+        [("EgressOnlyInternetGatewayId", text)] => parse_id(text).map(RouteTo::EgressGateway),
+        [("GatewayId", "local")] => Err(wrong_value(
             "The target 'local' is that of the VPC's own blocks; it cannot be given to a route.",
         )),
-        [(_, text)] => parse_id(text).map(RouteTo::Gateway),
+        [("GatewayId", text)] => match no_such_gateway(text) {
+            Some(error) => Err(error),
+            None => parse_id(text).map(RouteTo::Gateway),
+        },
+        [(name, text)] => {
+            let kind = NO_SUCH_TARGETS.into_iter().find(|(known, ..)| *known == name);
+            let (_, code, noun) = kind.unwrap_or((name, "InvalidParameterValue", name));
+            Err(no_such(code, noun, text))
+        }
         [] => Err(input::missing_one_of(
-            "vpcPeeringConnectionId, networkInterfaceId, instanceId or gatewayId",
+            "vpcPeeringConnectionId, networkInterfaceId, instanceId, gatewayId or \
+             egressOnlyInternetGatewayId",
         )),
         [..] => Err(Ec2Error::new(
             "InvalidParameterCombination",

@@ -2,12 +2,12 @@
 
 use aws::xml::Xml;
 use model::{
-    Direction, GroupPeer, GroupRule, Key, Reply, SecurityGroup, SecurityGroupId,
-    SecurityGroupRuleId, Tags, Timestamp, Traffic, VpcId, World,
+    AccountId, Direction, GroupPeer, GroupRule, Key, Reply, RulePeerSpec, RuleSpec, SecurityGroup,
+    SecurityGroupId, SecurityGroupRuleId, Tags, Timestamp, Traffic, VpcId, World,
 };
 
 use super::describe::{
-    Described, Filter, Query, Stored, View, ids, listed, not_found, one, write_tags,
+    Described, Filter, Query, Stored, View, find_all, ids, listed, one, write_tags,
 };
 use super::input;
 use super::request::{Ec2Error, Request};
@@ -52,6 +52,8 @@ impl Described for OwnRule {
         write_traffic(&self.rule, x);
         match self.rule.peer {
             GroupPeer::Cidr(cidr) => x.el("cidrIpv4", cidr),
+            GroupPeer::Ipv6(cidr) => x.el("cidrIpv6", cidr),
+            GroupPeer::PrefixList(list) => x.el("prefixListId", list),
             peer @ GroupPeer::Group { .. } => {
                 x.nest("referencedGroupInfo", |x| write_reference(peer, self.vpc, view, x));
             }
@@ -63,13 +65,16 @@ impl Described for OwnRule {
 }
 
 fn rules_of(group: &SecurityGroup) -> impl Iterator<Item = OwnRule> + '_ {
-    let (id, vpc) = (group.id, group.vpc);
-    group.rules.iter().map(move |(rule_id, rule)| OwnRule {
-        group: id,
+    group.rules.keys().filter_map(|id| rule_of(group, *id))
+}
+
+fn rule_of(group: &SecurityGroup, id: SecurityGroupRuleId) -> Option<OwnRule> {
+    Some(OwnRule {
+        group: group.id,
         group_created: group.created,
-        vpc,
-        id: *rule_id,
-        rule: rule.clone(),
+        vpc: group.vpc,
+        id,
+        rule: group.rules.get(&id)?.clone(),
     })
 }
 
@@ -82,10 +87,7 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
         let groups = narrowed(&view, request);
         groups.into_iter().flat_map(rules_of).collect()
     } else {
-        let find = |id: &SecurityGroupRuleId| {
-            find_rule(&view, *id).ok_or_else(|| not_found::<OwnRule>(id))
-        };
-        ids.iter().map(find).collect::<Result<_, _>>()?
+        find_all::<OwnRule, _>(&ids, |id| find_rule(&view, id))?
     };
     let (page, next) = query.among(&view, candidates.iter().collect())?;
     Ok(listed(&view, request, &page, next.as_deref()))
@@ -112,7 +114,7 @@ fn find_rule(view: &View<'_>, id: SecurityGroupRuleId) -> Option<OwnRule> {
     let Key::SecurityGroup(group) = view.world.whole(model::Part::GroupRule(id))? else {
         return None;
     };
-    rules_of(SecurityGroup::get(view, group)?).find(|rule| rule.id == id)
+    rule_of(SecurityGroup::get(view, group)?, id)
 }
 
 /// The protocol as EC2 writes it.
@@ -126,7 +128,9 @@ pub(super) fn ports(traffic: Traffic) -> Option<(i32, i32)> {
     match traffic {
         Traffic::All | Traffic::Protocol(_) => None,
         Traffic::Tcp(ports) | Traffic::Udp(ports) => Some((ports.from.into(), ports.to.into())),
-        Traffic::Icmp { kind, code } => Some((any(kind), any(code))),
+        Traffic::Icmp { kind, code } | Traffic::Icmpv6 { kind, code } => {
+            Some((any(kind), any(code)))
+        }
     }
 }
 
@@ -159,11 +163,41 @@ pub(super) fn write_reference(peer: GroupPeer, from: VpcId, view: &View<'_>, x: 
     }
 }
 
-fn rules_in<'w>(world: &'w World, reply: &Reply) -> Vec<OwnRule> {
-    let Reply::Rules { group, rules } = reply else { return Vec::new() };
-    let found: Option<&'w SecurityGroup> = world.group(*group).map(|group| &**group);
-    let all = found.into_iter().flat_map(rules_of);
-    all.filter(|rule| rules.contains(&rule.id)).collect()
+/// Writes a rule as a request had it, as a permission of its own.
+fn write_spec(rule: &RuleSpec, x: &mut Xml) {
+    x.el("ipProtocol", protocol(rule.traffic));
+    if let Some((from, to)) = ports(rule.traffic) {
+        x.el("fromPort", from);
+        x.el("toPort", to);
+    }
+    let description = rule.description.as_deref();
+    let mut list = |name: &str, element: &str, value: Option<String>, owner: Option<AccountId>| {
+        x.items(name, value, |x, value| {
+            x.el(element, value);
+            x.opt("userId", owner);
+            x.opt("description", description);
+        });
+    };
+    let (mut groups, mut blocks, mut blocks6, mut lists) = (None, None, None, None);
+    let (mut group_by, mut owner) = ("groupId", None);
+    match &rule.peer {
+        RulePeerSpec::Cidr(block) => blocks = Some(block.to_string()),
+        RulePeerSpec::Ipv6(block) => blocks6 = Some(block.to_string()),
+        RulePeerSpec::PrefixList(id) => lists = Some(id.to_string()),
+        RulePeerSpec::Group(id, account) => (groups, owner) = (Some(id.to_string()), *account),
+        RulePeerSpec::GroupNamed(name) => (groups, group_by) = (Some(name.clone()), "groupName"),
+    }
+    list("groups", group_by, groups, owner);
+    list("ipRanges", "cidrIp", blocks, None);
+    list("ipv6Ranges", "cidrIpv6", blocks6, None);
+    list("prefixListIds", "prefixListId", lists, None);
+}
+
+/// The rules that a reply names, in its order, which is that of the request.
+fn rules_in(world: &World, reply: &Reply) -> Vec<OwnRule> {
+    let Reply::Rules { group, rules, .. } = reply else { return Vec::new() };
+    let Some(group) = world.group(*group) else { return Vec::new() };
+    rules.iter().filter_map(|id| rule_of(group, *id)).collect()
 }
 
 /// The answer to `AuthorizeSecurityGroupIngress` and `…Egress`.
@@ -177,14 +211,23 @@ pub(super) fn authorized(_: &World, after: &World, reply: &Reply, request: &Requ
 
 /// The answer to `RevokeSecurityGroupIngress` and `…Egress`.
 pub(super) fn revoked(before: &World, _: &World, reply: &Reply, request: &Request<'_>) -> String {
+    let unknown = match reply {
+        Reply::Rules { unknown, .. } => unknown.as_slice(),
+        Reply::Done | Reply::Resources(_) => &[],
+    };
     request.respond(|x| {
         x.el("return", true);
+        if !unknown.is_empty() {
+            x.items("unknownIpPermissionSet", unknown, |x, rule| write_spec(rule, x));
+        }
         x.items("revokedSecurityGroupRuleSet", rules_in(before, reply), |x, rule| {
             x.el("securityGroupRuleId", rule.id);
             x.el("groupId", rule.group);
             write_traffic(&rule.rule, x);
             match rule.rule.peer {
                 GroupPeer::Cidr(cidr) => x.el("cidrIpv4", cidr),
+                GroupPeer::Ipv6(cidr) => x.el("cidrIpv6", cidr),
+                GroupPeer::PrefixList(list) => x.el("prefixListId", list),
                 GroupPeer::Group { group, .. } => x.el("referencedGroupId", group),
             }
             x.opt("description", rule.rule.description.as_deref());

@@ -3,8 +3,9 @@
 use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
-    DhcpOptions, Ec2Command, Eni, Instance, InternetGateway, NetworkAcl, Peering, RouteTable,
-    SecurityGroup, Subnet, TaggedResource, Tags, Timestamp, Vpc, World,
+    DhcpOptions, Ec2Command, EgressGateway, Eni, Instance, InternetGateway, NetworkAcl, Peering,
+    PrefixList, RouteTable, SecurityGroup, Subnet, SubnetReservation, TaggedResource, Tags,
+    Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -51,13 +52,16 @@ fn resource(text: &str) -> Option<TaggedResource> {
     let resource = match prefix {
         "acl" => TaggedResource::NetworkAcl(text.parse().ok()?),
         "dopt" => TaggedResource::DhcpOptions(text.parse().ok()?),
+        "eigw" => TaggedResource::EgressGateway(text.parse().ok()?),
         "eni" => TaggedResource::Eni(text.parse().ok()?),
         "i" => TaggedResource::Instance(text.parse().ok()?),
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
         "pcx" => TaggedResource::Peering(text.parse().ok()?),
+        "pl" => TaggedResource::PrefixList(text.parse().ok()?),
         "rtb" => TaggedResource::RouteTable(text.parse().ok()?),
         "sg" => TaggedResource::SecurityGroup(text.parse().ok()?),
         "sgr" => TaggedResource::GroupRule(text.parse().ok()?),
+        "scr" => TaggedResource::SubnetReservation(text.parse().ok()?),
         "subnet" => TaggedResource::Subnet(text.parse().ok()?),
         "vpc" => TaggedResource::Vpc(text.parse().ok()?),
         _ => return None,
@@ -117,13 +121,16 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
 fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     let mut found = Vec::new();
     add::<DhcpOptions>(&mut found, view, "dhcp-options");
+    add::<EgressGateway>(&mut found, view, "egress-only-internet-gateway");
     add::<Instance>(&mut found, view, "instance");
     add::<InternetGateway>(&mut found, view, "internet-gateway");
     add::<NetworkAcl>(&mut found, view, "network-acl");
     add::<Eni>(&mut found, view, "network-interface");
+    add::<PrefixList>(&mut found, view, "prefix-list");
     add::<RouteTable>(&mut found, view, "route-table");
     add::<SecurityGroup>(&mut found, view, "security-group");
     add::<Subnet>(&mut found, view, "subnet");
+    add::<SubnetReservation>(&mut found, view, "subnet-cidr-reservation");
     add::<Vpc>(&mut found, view, "vpc");
     add::<Peering>(&mut found, view, "vpc-peering-connection");
     for group in SecurityGroup::all(view) {

@@ -1,10 +1,13 @@
 //! Every action, in process, over worlds made by the actions themselves.
 
 mod actions;
+mod authorization;
 mod filters;
 mod fuzz;
 mod input;
+mod network;
 mod order;
+mod ownership;
 mod peer;
 mod peering;
 mod remedies;

@@ -1,27 +1,15 @@
-//! VPCs and their blocks.
+//! VPCs.
 
 use aws::xml::Xml;
 use model::{
-    Cidr, Ec2Command, Key, Reply, Tags, Timestamp, Vpc, VpcAttribute, VpcCidr,
-    VpcCidrAssociationId, VpcId, World,
+    Ec2Command, Key, NewVpc, Reply, Tags, Tenancy, Timestamp, Vpc, VpcAttribute, VpcId, World,
 };
 
-use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
-use super::input::{self, cidr, id, not_offered};
+use super::describe::{Described, Filter, Stored, View, many, one, write_tags};
+use super::input::{self, cidr, id};
 use super::request::{Ec2Error, Request};
+use super::vpc_block::{POOL, wants_ipv6, write_block, write_ipv6_block};
 
-/// Parameters that ask for IPv6, or for a block of an address manager.
-const OTHER_BLOCKS: [&str; 8] = [
-    "Ipv6CidrBlock",
-    "Ipv6Pool",
-    "Ipv6IpamPoolId",
-    "Ipv6NetmaskLength",
-    "Ipv6CidrBlockNetworkBorderGroup",
-    "Ipv4IpamPoolId",
-    "Ipv4NetmaskLength",
-    "Ipv6Native",
-];
-const IPV4_ONLY: &str = "only IPv4 blocks that the request names are offered.";
 /// Makes the new value of an attribute.
 type Change = fn(bool) -> VpcAttribute;
 
@@ -43,11 +31,13 @@ impl Described for Vpc {
         ("cidr-block-association.cidr-block", |_, vpc| many(vpc.blocks())),
         ("cidr-block-association.association-id", |_, vpc| many(vpc.cidrs.iter().map(|c| c.id))),
         ("cidr-block-association.state", |_, _| one("associated")),
-        ("dhcp-options-id", |_, vpc| one(vpc.dhcp_options)),
-        ("ipv6-cidr-block-association.ipv6-cidr-block", nothing),
-        ("ipv6-cidr-block-association.ipv6-pool", nothing),
-        ("ipv6-cidr-block-association.association-id", nothing),
-        ("ipv6-cidr-block-association.state", nothing),
+        ("dhcp-options-id", |_, vpc| one(dhcp_options(vpc))),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", |_, vpc| many(vpc.ipv6_blocks())),
+        ("ipv6-cidr-block-association.ipv6-pool", |_, vpc| many(vpc.ipv6.iter().map(|_| POOL))),
+        ("ipv6-cidr-block-association.association-id", |_, vpc| {
+            many(vpc.ipv6.iter().map(|block| block.id))
+        }),
+        ("ipv6-cidr-block-association.state", |_, vpc| many(vpc.ipv6.iter().map(|_| "associated"))),
         ("is-default", |_, vpc| one(vpc.is_default)),
         ("isDefault", |_, vpc| one(vpc.is_default)),
         ("owner-id", |_, vpc| one(vpc.account)),
@@ -82,6 +72,11 @@ impl Stored for Vpc {
     }
 }
 
+/// The id of the VPC's option set, or EC2's word for none.
+fn dhcp_options(vpc: &Vpc) -> String {
+    vpc.dhcp_options.map_or_else(|| "default".to_owned(), |id| id.to_string())
+}
+
 fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
     x.el("vpcId", vpc.id);
     x.el("ownerId", vpc.account);
@@ -90,40 +85,31 @@ fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
     x.items("cidrBlockAssociationSet", &vpc.cidrs, |x, block| {
         write_block(*block, "associated", x);
     });
-    x.el("dhcpOptionsId", vpc.dhcp_options);
-    x.el("instanceTenancy", "default");
+    if !vpc.ipv6.is_empty() {
+        x.items("ipv6CidrBlockAssociationSet", &vpc.ipv6, |x, block| {
+            write_ipv6_block(vpc, *block, "associated", x);
+        });
+    }
+    x.el("dhcpOptionsId", dhcp_options(vpc));
+    x.el("instanceTenancy", vpc.tenancy.name());
     x.el("isDefault", vpc.is_default);
+    x.nest("blockPublicAccessStates", |x| x.el("internetGatewayBlockMode", "off"));
     write_tags(x, Some(&vpc.tags));
-}
-
-fn write_block(block: VpcCidr, state: &str, x: &mut Xml) {
-    x.el("associationId", block.id);
-    x.el("cidrBlock", block.cidr);
-    x.nest("cidrBlockState", |x| x.el("state", state));
 }
 
 /// `CreateVpc`.
 pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    block_of_request(request)?;
-    // Other tenancies are about hardware, which Causeway does not manage.
-    if let Some(tenancy) = params.get("InstanceTenancy").filter(|t| *t != "default") {
-        let why = "Only the tenancy 'default' is offered.";
-        return Err(params.invalid("InstanceTenancy", tenancy, why).into());
-    }
+    let ipv6 = wants_ipv6(request)?;
+    let tenancy = match params.get("InstanceTenancy").filter(|name| !name.is_empty()) {
+        None => Tenancy::default(),
+        Some(name) => Tenancy::find(name).ok_or_else(|| {
+            params.invalid("InstanceTenancy", name, "Expecting default or dedicated.")
+        })?,
+    };
     let tags = input::tag_specifications(params, "vpc", &[])?;
-    Ok(Ec2Command::CreateVpc { cidr: cidr(params, "CidrBlock")?, tags })
-}
-
-/// The CIDR block that a request names. IPv6 is refused.
-fn block_of_request(request: &Request<'_>) -> Result<Cidr, Ec2Error> {
-    let params = request.params;
-    not_offered(params, &OTHER_BLOCKS, IPV4_ONLY)?;
-    if params.bool("AmazonProvidedIpv6CidrBlock")? == Some(true) {
-        return not_offered(params, &["AmazonProvidedIpv6CidrBlock"], IPV4_ONLY)
-            .and_then(|()| cidr(params, "CidrBlock"));
-    }
-    cidr(params, "CidrBlock")
+    let cidr = cidr(params, "CidrBlock")?;
+    Ok(Ec2Command::CreateVpc(NewVpc { cidr, ipv6, tenancy, tags }))
 }
 
 /// The answer to `CreateVpc`.
@@ -162,6 +148,27 @@ pub(super) fn modify_attribute(_: &World, request: &Request<'_>) -> Result<Ec2Co
     }
 }
 
+/// `ModifyVpcTenancy`.
+pub(super) fn modify_tenancy(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    let vpc = id(params, "VpcId")?;
+    match params.required("InstanceTenancy")? {
+        "default" => Ok(Ec2Command::ModifyVpcTenancy { vpc }),
+        other => {
+            let other: String = other.chars().take(64).collect();
+            Err(Ec2Error::new(
+                "UnsupportedTenancy",
+                format_args!("The tenancy value {other} is not supported."),
+            ))
+        }
+    }
+}
+
+/// `CreateDefaultVpc`. Its answer is that of `CreateVpc`.
+pub(super) fn create_default(_: &World, _: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    Ok(Ec2Command::CreateDefaultVpc)
+}
+
 /// `DescribeVpcAttribute`.
 pub(super) fn describe_attribute(world: &World, request: &Request<'_>) -> Result<String, Ec2Error> {
     let view = View::new(world, request);
@@ -184,56 +191,4 @@ pub(super) fn describe_attribute(world: &World, request: &Request<'_>) -> Result
         x.el("vpcId", vpc.id);
         x.nest(element, |x| x.el("value", value));
     }))
-}
-
-/// `AssociateVpcCidrBlock`.
-pub(super) fn associate_cidr(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
-    let cidr = block_of_request(request)?;
-    Ok(Ec2Command::AssociateVpcCidrBlock { vpc: id(request.params, "VpcId")?, cidr })
-}
-
-/// The answer to `AssociateVpcCidrBlock`.
-pub(super) fn cidr_associated(
-    _: &World,
-    after: &World,
-    reply: &Reply,
-    request: &Request<'_>,
-) -> String {
-    let vpc = match reply.main() {
-        Some(Key::Vpc(id)) => after.vpc(id),
-        _ => None,
-    };
-    request.respond(|x| {
-        let Some(vpc) = vpc else { return };
-        x.el("vpcId", vpc.id);
-        if let Some(block) = vpc.cidrs.last() {
-            x.nest("cidrBlockAssociation", |x| write_block(*block, "associating", x));
-        }
-    })
-}
-
-/// `DisassociateVpcCidrBlock`.
-pub(super) fn disassociate_cidr(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
-    Ok(Ec2Command::DisassociateVpcCidrBlock { association: id(request.params, "AssociationId")? })
-}
-
-/// The answer to `DisassociateVpcCidrBlock`.
-pub(super) fn cidr_disassociated(
-    before: &World,
-    _: &World,
-    _: &Reply,
-    request: &Request<'_>,
-) -> String {
-    let association: Option<VpcCidrAssociationId> =
-        request.params.get("AssociationId").and_then(|text| text.parse().ok());
-    let found = association.and_then(|id| {
-        let Key::Vpc(vpc) = before.whole(model::Part::VpcCidr(id))? else { return None };
-        let vpc = before.vpc(vpc)?;
-        vpc.cidrs.iter().find(|block| block.id == id).map(|block| (vpc.id, *block))
-    });
-    request.respond(|x| {
-        let Some((vpc, block)) = found else { return };
-        x.el("vpcId", vpc);
-        x.nest("cidrBlockAssociation", |x| write_block(block, "disassociating", x));
-    })
 }

@@ -161,9 +161,9 @@ fn ledger(dir: &Path) -> (Ledger, InstanceId, Receiver<Step>) {
     };
     let tags = model::Tags::new;
     let cidr = "10.4.0.0/16".parse().unwrap();
-    let Key::Vpc(vpc) = run(Ec2Command::CreateVpc { cidr, tags: tags() }) else { panic!() };
+    let Key::Vpc(vpc) = run(Ec2Command::create_vpc(cidr, tags())) else { panic!() };
     let (cidr, zone): (_, Option<Zone>) = ("10.4.1.0/24".parse().unwrap(), None);
-    let create = Ec2Command::CreateSubnet { vpc, cidr, zone, tags: tags() };
+    let create = Ec2Command::create_subnet(vpc, cidr, zone, tags());
     let Key::Subnet(subnet) = run(create) else { panic!() };
     let start = Ec2Command::RunInstances(RunInstances {
         subnet: Some(subnet),

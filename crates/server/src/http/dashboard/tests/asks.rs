@@ -17,7 +17,7 @@ pub(super) async fn owner(server: &Fixture) -> (Browser<'_>, VpcId) {
     let scope = Scope { account, region: Region::DEFAULT };
     let caller = Caller::Account { scope, read_only: false };
     let cidr = "10.77.0.0/16".parse().unwrap();
-    let command = model::Ec2Command::CreateVpc { cidr, tags: Default::default() };
+    let command = model::Ec2Command::create_vpc(cidr, Default::default());
     let Key::Vpc(vpc) = server.command(caller, command).await else { panic!("no VPC") };
     (browser, vpc)
 }

@@ -46,7 +46,7 @@ pub(super) async fn request(server: &Fixture, block: &str) -> PcxId {
     let scope = Scope { account, region: Region::DEFAULT };
     let caller = Caller::Account { scope, read_only: false };
     let cidr = block.parse().unwrap();
-    let vpc = Ec2Command::CreateVpc { cidr, tags: Default::default() };
+    let vpc = Ec2Command::create_vpc(cidr, Default::default());
     let Key::Vpc(vpc) = server.command(caller, vpc).await else { panic!("no VPC") };
     let world = server.state.world();
     let ask = Ec2Command::CreatePeering {

@@ -222,7 +222,7 @@ async fn a_change_of_another_vpc_or_one_that_is_none_is_not_made() {
     let other = {
         let scope = Scope { account: account(&lab.server).await, region: Region::DEFAULT };
         let cidr = "10.200.0.0/16".parse().unwrap();
-        let create = Ec2Command::CreateVpc { cidr, tags: Default::default() };
+        let create = Ec2Command::create_vpc(cidr, Default::default());
         let caller = Caller::Account { scope, read_only: false };
         let Key::Vpc(id) = lab.server.command(caller, create).await else { panic!() };
         lab.server.state.world().vpc(id).unwrap().main_route_table

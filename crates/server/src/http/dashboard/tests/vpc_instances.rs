@@ -13,7 +13,7 @@ async fn subnet(server: &Fixture, vpc: VpcId) -> String {
     let scope = Scope { account: account(server).await, region: Region::DEFAULT };
     let caller = Caller::Account { scope, read_only: false };
     let (cidr, zone) = ("10.77.1.0/24".parse().unwrap(), None);
-    let create = Ec2Command::CreateSubnet { vpc, cidr, zone, tags: Default::default() };
+    let create = Ec2Command::create_subnet(vpc, cidr, zone, Default::default());
     match server.command(caller, create).await {
         Key::Subnet(id) => id.to_string(),
         other => panic!("{other:?}"),

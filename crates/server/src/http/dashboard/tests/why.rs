@@ -28,7 +28,7 @@ impl Town {
         let owner = Caller::Account { scope, read_only: false };
         let vpc = server.state.world().peering(peering).unwrap().requester.vpc;
         let (cidr, tags) = ("10.100.1.0/24".parse().unwrap(), Default::default());
-        let subnet = Ec2Command::CreateSubnet { vpc, cidr, zone: None, tags };
+        let subnet = Ec2Command::create_subnet(vpc, cidr, None, tags);
         let Key::Subnet(subnet) = server.command(owner, subnet).await else { panic!() };
         let run = RunInstances {
             subnet: Some(subnet),

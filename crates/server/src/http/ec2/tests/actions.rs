@@ -161,6 +161,213 @@ fn security_groups() {
 }
 
 #[test]
+fn security_group_rules() {
+    let mut stage = Stage::new();
+    let (mine, _) = stage.vpc(alice(), "10.100.0.0/16");
+    let group = stage.world.vpc(mine.parse().unwrap()).unwrap().default_group;
+    let entry =
+        "Action=CreateManagedPrefixList&PrefixListName=offices&AddressFamily=IPv6&MaxEntries=5";
+    let list = stage.get(alice(), entry, "/prefixList/prefixListId");
+    // Terraform takes the rule away that a group of a VPC with IPv6 would have.
+    let all6 = "IpPermissions.1.IpProtocol=-1&IpPermissions.1.FromPort=0&IpPermissions.1.ToPort=0&IpPermissions.1.Ipv6Ranges.1.CidrIpv6=::/0";
+    stage.show(alice(), &format!("Action=RevokeSecurityGroupEgress&GroupId={group}&{all6}"));
+    let rules = format!(
+        "GroupId={group}&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=443\
+         &IpPermissions.1.ToPort=443&IpPermissions.1.Ipv6Ranges.1.CidrIpv6=2001:DB8:0:0::1/32\
+         &IpPermissions.1.Ipv6Ranges.1.Description=all+of+it\
+         &IpPermissions.1.PrefixListIds.1.PrefixListId={list}\
+         &IpPermissions.1.PrefixListIds.1.Description=offices\
+         &IpPermissions.2.IpProtocol=58&IpPermissions.2.FromPort=128&IpPermissions.2.ToPort=-1\
+         &IpPermissions.2.Ipv6Ranges.1.CidrIpv6=::/0"
+    );
+    stage.show(
+        alice(),
+        &format!(
+            "Action=AuthorizeSecurityGroupIngress&{rules}\
+             &TagSpecification.1.ResourceType=security-group-rule\
+             &TagSpecification.1.Tag.1.Key=Of&TagSpecification.1.Tag.1.Value=web"
+        ),
+    );
+    stage.show(alice(), &format!("Action=AuthorizeSecurityGroupIngress&{rules}"));
+    stage.show(alice(), &format!("Action=DescribeSecurityGroups&GroupId.1={group}"));
+    let ids: Vec<_> = stage.world.group(group).unwrap().rules.keys().copied().collect();
+    let [.., tls, of_list, echo] = ids.as_slice() else { panic!("{ids:?}") };
+    stage.show(
+        alice(),
+        &format!(
+            "Action=ModifySecurityGroupRules&GroupId={group}\
+             &SecurityGroupRule.1.SecurityGroupRuleId={tls}\
+             &SecurityGroupRule.1.SecurityGroupRule.IpProtocol=tcp\
+             &SecurityGroupRule.1.SecurityGroupRule.FromPort=8443\
+             &SecurityGroupRule.1.SecurityGroupRule.ToPort=8443\
+             &SecurityGroupRule.1.SecurityGroupRule.CidrIpv6=2001:db8::/40\
+             &SecurityGroupRule.1.SecurityGroupRule.Description=a+part"
+        ),
+    );
+    stage.show(
+        alice(),
+        &format!(
+            "Action=ModifySecurityGroupRules&GroupId={group}\
+             &SecurityGroupRule.1.SecurityGroupRuleId={tls}\
+             &SecurityGroupRule.1.SecurityGroupRule.IpProtocol=-1\
+             &SecurityGroupRule.1.SecurityGroupRule.CidrIpv4=10.0.0.0/8"
+        ),
+    );
+    stage.show(
+        alice(),
+        &format!(
+            "Action=UpdateSecurityGroupRuleDescriptionsIngress&GroupId={group}\
+             &SecurityGroupRuleDescription.1.SecurityGroupRuleId={echo}\
+             &SecurityGroupRuleDescription.1.Description=ping"
+        ),
+    );
+    stage.show(
+        alice(),
+        &format!(
+            "Action=UpdateSecurityGroupRuleDescriptionsIngress&GroupId={group}\
+             &IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=443\
+             &IpPermissions.1.ToPort=443&IpPermissions.1.PrefixListIds.1.PrefixListId={list}"
+        ),
+    );
+    stage.show(
+        alice(),
+        &format!(
+            "Action=DescribeSecurityGroupRules&SecurityGroupRuleId.1={tls}\
+             &SecurityGroupRuleId.2={of_list}&SecurityGroupRuleId.3={echo}"
+        ),
+    );
+    stage.show(
+        alice(),
+        "Action=DescribeSecurityGroupRules&SecurityGroupRuleId.1=sgr-0000000000000aaaa\
+         &SecurityGroupRuleId.2=sgr-0000000000000bbbb",
+    );
+    stage.show(
+        alice(),
+        &format!(
+            "Action=RevokeSecurityGroupIngress&GroupId={group}&SecurityGroupRuleId.1={tls}\
+             &SecurityGroupRuleId.2={of_list}"
+        ),
+    );
+    let alone = format!("GroupId={group}&SourceSecurityGroupName=default");
+    stage.show(alice(), &format!("Action=AuthorizeSecurityGroupIngress&{alone}"));
+    stage.show(alice(), &format!("Action=RevokeSecurityGroupIngress&{alone}"));
+    let default = model::Vpc {
+        is_default: true,
+        ..model::Vpc::clone(stage.world.vpc(mine.parse().unwrap()).unwrap())
+    };
+    stage.world.apply(&model::Change::Put(default.into()));
+    stage.show(alice(), &format!("Action=RevokeSecurityGroupEgress&GroupId={group}&{all6}"));
+    stage.show(alice(), &format!("Action=RevokeSecurityGroupIngress&{alone}"));
+    transcript("security_group_rules", &stage);
+}
+
+#[test]
+fn references_between_groups() {
+    let mut stage = Stage::new();
+    let (mine, _) = stage.vpc(alice(), "10.100.0.0/16");
+    let (theirs, _) = stage.vpc(bob(), "10.0.0.0/16");
+    let pcx = stage.ask((alice(), &mine), (bob(), &theirs));
+    stage.accept(bob(), &pcx);
+    let [own, other] =
+        [&mine, &theirs].map(|id| stage.world.vpc(id.parse().unwrap()).unwrap().default_group);
+    stage
+        .call(
+            alice(),
+            &format!(
+                "Action=AuthorizeSecurityGroupIngress&GroupId={own}&IpPermissions.1.IpProtocol=tcp\
+             &IpPermissions.1.FromPort=80&IpPermissions.1.ToPort=80\
+             &IpPermissions.1.Groups.1.GroupId={other}&IpPermissions.1.Groups.1.UserId=222222222222\
+             &IpPermissions.1.Groups.1.Description=them"
+            ),
+        )
+        .unwrap();
+    stage.show(bob(), &format!("Action=DescribeSecurityGroupReferences&GroupId.1={other}"));
+    stage.show(alice(), &format!("Action=DescribeSecurityGroupReferences&GroupId.1={own}"));
+    stage.show(alice(), &format!("Action=DescribeStaleSecurityGroups&VpcId={mine}"));
+    stage
+        .call(alice(), &format!("Action=DeleteVpcPeeringConnection&VpcPeeringConnectionId={pcx}"))
+        .unwrap();
+    stage.show(bob(), &format!("Action=DescribeSecurityGroupReferences&GroupId.1={other}"));
+    stage.show(alice(), &format!("Action=DescribeStaleSecurityGroups&VpcId={mine}"));
+    stage.show(
+        alice(),
+        &format!(
+            "Action=GetSecurityGroupsForVpc&VpcId={mine}&Filter.1.Name=group-name\
+             &Filter.1.Value.1=def*"
+        ),
+    );
+    stage.show(alice(), &format!("Action=GetSecurityGroupsForVpc&VpcId={theirs}"));
+    stage.show(
+        alice(),
+        "Action=DescribeSecurityGroupVpcAssociations&Filter.1.Name=state&Filter.1.Value.1=associated",
+    );
+    transcript("group_references", &stage);
+}
+
+#[test]
+fn prefix_lists() {
+    let mut stage = Stage::new();
+    let (mine, _) = stage.vpc(alice(), "10.100.0.0/16");
+    let (theirs, _) = stage.vpc(bob(), "10.0.0.0/16");
+    let pcx = stage.ask((alice(), &mine), (bob(), &theirs));
+    stage.show(
+        alice(),
+        "Action=CreateManagedPrefixList&PrefixListName=offices&AddressFamily=IPv4&MaxEntries=3\
+         &Entry.1.Cidr=10.0.1.9/24&Entry.1.Description=north&Entry.2.Cidr=10.0.2.0/24\
+         &ClientToken=once&TagSpecification.1.ResourceType=prefix-list\
+         &TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=o",
+    );
+    let id = stage.world.prefix_lists().next().unwrap().id;
+    let vpc = stage.world.vpc(mine.parse().unwrap()).unwrap();
+    let (table, group) = (vpc.main_route_table, vpc.default_group);
+    let mut show =
+        |form: &str| stage.show(alice(), &form.replace("~", &format!("PrefixListId={id}")));
+    show(
+        "Action=ModifyManagedPrefixList&~&CurrentVersion=1&AddEntry.1.Cidr=10.0.3.0/24&RemoveEntry.1.Cidr=10.0.2.0/24",
+    );
+    show("Action=ModifyManagedPrefixList&~&CurrentVersion=1&AddEntry.1.Cidr=10.0.4.0/24");
+    show("Action=ModifyManagedPrefixList&~&MaxEntries=4&AddEntry.1.Cidr=10.0.4.0/24");
+    show("Action=ModifyManagedPrefixList&~&PrefixListName=branches&MaxEntries=61");
+    show(&format!("Action=DescribeManagedPrefixLists&PrefixListId.1={id}"));
+    show("Action=GetManagedPrefixListEntries&~&MaxResults=1");
+    show("Action=GetManagedPrefixListEntries&~&TargetVersion=1");
+    show("Action=GetManagedPrefixListEntries&~&TargetVersion=3");
+    show(&format!(
+        "Action=CreateRoute&RouteTableId={table}&DestinationPrefixListId={id}\
+         &VpcPeeringConnectionId={pcx}"
+    ));
+    show(&format!(
+        "Action=DescribeRouteTables&Filter.1.Name=route.destination-prefix-list-id\
+         &Filter.1.Value.1={id}"
+    ));
+    show(&format!(
+        "Action=AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1\
+         &IpPermissions.1.PrefixListIds.1.PrefixListId={id}"
+    ));
+    show("Action=ModifyManagedPrefixList&~&MaxEntries=3");
+    show(&format!(
+        "Action=AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1\
+         &IpPermissions.1.PrefixListIds.1.PrefixListId={id}"
+    ));
+    show("Action=ModifyManagedPrefixList&~&MaxEntries=61");
+    show(&format!("Action=DescribeManagedPrefixLists&PrefixListId.1={id}"));
+    show("Action=GetManagedPrefixListAssociations&~");
+    show("Action=DeleteManagedPrefixList&~");
+    show("Action=RestoreManagedPrefixListVersion&~&PreviousVersion=1&CurrentVersion=2");
+    show("Action=DescribeManagedPrefixLists&Filter.1.Name=prefix-list-name&Filter.1.Value.1=br*");
+    show(&format!("Action=DeleteRoute&RouteTableId={table}&DestinationPrefixListId={id}"));
+    show(&format!(
+        "Action=RevokeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1\
+         &IpPermissions.1.PrefixListIds.1.PrefixListId={id}"
+    ));
+    show("Action=DescribeTags&Filter.1.Name=resource-type&Filter.1.Value.1=prefix-list");
+    show("Action=DeleteManagedPrefixList&~");
+    show("Action=GetManagedPrefixListEntries&~");
+    show("Action=DescribePrefixLists");
+    transcript("prefix_lists", &stage);
+}
+
+#[test]
 fn network_acls() {
     let mut stage = Stage::new();
     let (vpc, subnet) = stage.vpc(alice(), "10.100.0.0/16");
@@ -174,12 +381,16 @@ fn network_acls() {
         "RuleNumber=100&Protocol=6&RuleAction=allow&Egress=false&CidrBlock=10.0.0.0/16&PortRange.From=8000&PortRange.To=8001",
         "RuleNumber=110&Protocol=1&RuleAction=deny&Egress=true&CidrBlock=0.0.0.0/0&Icmp.Type=-1&Icmp.Code=-1",
         "RuleNumber=120&Protocol=-1&RuleAction=allow&Egress=true&CidrBlock=0.0.0.0/0",
+        "RuleNumber=130&Protocol=tcp&RuleAction=allow&Egress=true&CidrBlock=0.0.0.0/0&PortRange.From=1&PortRange.To=2",
+        "RuleNumber=130&Protocol=58&RuleAction=allow&Egress=true&Ipv6CidrBlock=2001:DB8:0::1/32&Icmp.Type=128&Icmp.Code=-1",
+        "RuleNumber=140&Protocol=58&RuleAction=allow&Egress=true&Ipv6CidrBlock=::/0",
+        "RuleNumber=140&Protocol=58&RuleAction=allow&Egress=true&CidrBlock=0.0.0.0/0",
     ] {
         stage.show(alice(), &format!("Action=CreateNetworkAclEntry&NetworkAclId={acl}&{entry}"));
     }
     stage.show(
         alice(),
-        &format!("Action=ReplaceNetworkAclEntry&NetworkAclId={acl}&RuleNumber=100&Protocol=udp&RuleAction=allow&Egress=false&CidrBlock=10.0.0.0/16&PortRange.From=53&PortRange.To=53"),
+        &format!("Action=ReplaceNetworkAclEntry&NetworkAclId={acl}&RuleNumber=100&Protocol=17&RuleAction=allow&Egress=false&CidrBlock=10.0.0.0/16&PortRange.From=53&PortRange.To=53"),
     );
     let association = stage.world.subnet(subnet.parse().unwrap()).unwrap().acl_association;
     stage.show(

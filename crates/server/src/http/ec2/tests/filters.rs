@@ -123,6 +123,12 @@ const FILTERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("DescribeSecurityGroupRules", &["group-id", "security-group-rule-id"]),
+    ("DescribeManagedPrefixLists", &["owner-id", "prefix-list-id", "prefix-list-name"]),
+    ("DescribePrefixLists", &["prefix-list-id", "prefix-list-name"]),
+    (
+        "DescribeSecurityGroupVpcAssociations",
+        &["group-id", "group-owner-id", "state", "vpc-id", "vpc-owner-id"],
+    ),
     (
         "DescribeNetworkAcls",
         &[
@@ -246,6 +252,23 @@ fn filters_find_what_they_name() {
     let table = stage.world.vpc(vpc.parse().unwrap()).unwrap().main_association.to_string();
     let block = stage.world.vpc(vpc.parse().unwrap()).unwrap().cidrs[0].id.to_string();
     let group = stage.world.vpc(vpc.parse().unwrap()).unwrap().default_group.to_string();
+    let entry = "Action=CreateManagedPrefixList&PrefixListName=offices&AddressFamily=IPv4\
+                 &MaxEntries=5&TagSpecification.1.ResourceType=prefix-list\
+                 &TagSpecification.1.Tag.1.Key=Of&TagSpecification.1.Tag.1.Value=web";
+    let list = stage.get(alice(), entry, "/prefixList/prefixListId");
+    let rules = format!(
+        "Action=AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=icmpv6\
+         &IpPermissions.1.FromPort=128&IpPermissions.1.ToPort=-1\
+         &IpPermissions.1.Ipv6Ranges.1.CidrIpv6=2001:db8::/32&IpPermissions.2.IpProtocol=-1\
+         &IpPermissions.2.PrefixListIds.1.PrefixListId={list}"
+    );
+    stage.call(alice(), &rules).unwrap();
+    let acl = stage.world.vpc(vpc.parse().unwrap()).unwrap().default_acl;
+    let entry = format!(
+        "Action=CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&RuleNumber=1&Protocol=17\
+         &RuleAction=deny&Ipv6CidrBlock=::/0&PortRange.From=1&PortRange.To=2"
+    );
+    stage.call(alice(), &entry).unwrap();
     for (action, name, value, expected) in [
         ("DescribeVpcs", "cidr-block-association.association-id", block.as_str(), 1),
         ("DescribeVpcs", "cidr", "10.10?.0.0/16", 2),
@@ -261,7 +284,17 @@ fn filters_find_what_they_name() {
         ("DescribeSecurityGroups", "group-name", "default", 2),
         ("DescribeSecurityGroups", "ip-permission.group-id", &group, 1),
         ("DescribeSecurityGroups", "egress.ip-permission.cidr", "0.0.0.0/0", 2),
-        ("DescribeSecurityGroupRules", "group-id", &group, 2),
+        ("DescribeSecurityGroupRules", "group-id", &group, 4),
+        ("DescribeSecurityGroups", "ip-permission.ipv6-cidr", "2001:db8:*", 1),
+        ("DescribeSecurityGroups", "egress.ip-permission.ipv6-cidr", "*", 0),
+        ("DescribeSecurityGroups", "ip-permission.protocol", "icmpv6", 1),
+        ("DescribeSecurityGroups", "ip-permission.from-port", "128", 1),
+        ("DescribeSecurityGroups", "ip-permission.prefix-list-id", &list, 1),
+        ("DescribeManagedPrefixLists", "prefix-list-name", "off*", 1),
+        ("DescribeManagedPrefixLists", "tag:Of", "web", 1),
+        ("DescribeNetworkAcls", "entry.ipv6-cidr", "::/0", 1),
+        ("DescribeNetworkAcls", "entry.protocol", "udp", 1),
+        ("DescribeNetworkAcls", "entry.protocol", "17", 1),
         ("DescribeNetworkAcls", "association.subnet-id", &subnet, 1),
         ("DescribeNetworkAcls", "default", "true", 2),
         ("DescribeNetworkAcls", "entry.rule-number", "32767", 2),

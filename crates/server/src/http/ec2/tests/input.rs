@@ -62,6 +62,12 @@ fn ids_that_are_none_or_mean_nothing() {
             "InvalidInternetGatewayID.NotFound",
         ),
         (
+            "PrefixListId",
+            "DescribeManagedPrefixLists",
+            "InvalidPrefixListId.Malformed",
+            "InvalidPrefixListID.NotFound",
+        ),
+        (
             "DhcpOptionsId",
             "DescribeDhcpOptions",
             "InvalidDhcpOptionsId.Malformed",
@@ -80,11 +86,27 @@ fn ids_that_are_none_or_mean_nothing() {
             "VpcPeeringConnectionId" => "pcx",
             "InternetGatewayId" => "igw",
             "DhcpOptionsId" => "dopt",
+            "PrefixListId" => "pl",
             _ => "vpc",
         };
         let form = format!("Action={action}&{parameter}.1={prefix}-0123456789abcdef0");
         assert_eq!(code(&form), absent, "{action}");
     }
+}
+
+#[test]
+fn an_error_names_every_id_that_means_nothing() {
+    let mut stage = Stage::new();
+    let (vpc, _) = stage.vpc(alice(), "10.100.0.0/16");
+    let of = |n: u32| format!("vpc-{n:017x}");
+    let form =
+        format!("Action=DescribeVpcs&VpcId.1={}&VpcId.2={vpc}&VpcId.3={}", of(8000), of(7000));
+    let error = stage.call(alice(), &form).unwrap_err();
+    assert_eq!(error.code, "InvalidVpcID.NotFound");
+    assert_eq!(error.message, format!("The vpc IDs '{}, {}' do not exist", of(7000), of(8000)));
+    let many: String = (1..=2000).map(|n| format!("&VpcId.{n}={}", of(n + 7000))).collect();
+    let error = stage.call(alice(), &format!("Action=DescribeVpcs{many}")).unwrap_err();
+    assert!(error.message.len() < 4096 && error.message.contains("…"), "{}", error.message);
 }
 
 #[test]
@@ -99,11 +121,11 @@ fn requests_that_make_no_sense() {
         ("Action=CreateVpc&CidrBlock=10.0.0.0".to_owned(), "InvalidParameterValue"),
         ("Action=CreateVpc&CidrBlock=10.0.0.0/16&Colour=red".to_owned(), "UnknownParameter"),
         (
-            "Action=CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=dedicated".to_owned(),
+            "Action=CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=host".to_owned(),
             "InvalidParameterValue",
         ),
         (
-            "Action=CreateVpc&CidrBlock=10.0.0.0/16&AmazonProvidedIpv6CidrBlock=true".to_owned(),
+            "Action=CreateVpc&CidrBlock=10.0.0.0/16&Ipv6CidrBlock=2001:db8::/56".to_owned(),
             "InvalidParameterValue",
         ),
         (
@@ -129,19 +151,74 @@ fn requests_that_make_no_sense() {
             "Action=CreateRoute&RouteTableId=rtb-00000000000000001&DestinationCidrBlock=1.0.0.0/8\
              &NatGatewayId=nat-1"
                 .to_owned(),
-            "InvalidParameterValue",
+            "InvalidNatGatewayID.NotFound",
         ),
         (permission("IpProtocol=tcp&IpPermissions.1.FromPort=1"), "InvalidParameterValue"),
         (permission("IpProtocol=carrier-pigeon"), "InvalidPermission.Malformed"),
-        (permission("IpProtocol=icmpv6"), "InvalidParameterValue"),
+        (permission("IpProtocol=icmpv6"), "MissingParameter"),
+        (
+            permission(&format!(
+                "IpProtocol=icmpv6&IpPermissions.1.FromPort=256&IpPermissions.1.ToPort=0&{cidr}"
+            )),
+            "InvalidParameterValue",
+        ),
         (permission("IpProtocol=-1"), "MissingParameter"),
         (
             permission("IpProtocol=-1&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0"),
             "InvalidParameterValue",
         ),
         (
-            permission("IpProtocol=-1&IpPermissions.1.Ipv6Ranges.1.CidrIpv6=::/0"),
+            permission("IpProtocol=-1&IpPermissions.1.Ipv6Ranges.1.CidrIpv6=::/129"),
             "InvalidParameterValue",
+        ),
+        (
+            permission("IpProtocol=-1&IpPermissions.1.Ipv6Ranges.1.CidrIpv6=::/0"),
+            "InvalidGroup.NotFound",
+        ),
+        (
+            permission("IpProtocol=-1&IpPermissions.1.PrefixListIds.1.PrefixListId=offices"),
+            "InvalidPrefixListId.Malformed",
+        ),
+        ("Action=ModifySecurityGroupRules&GroupId=foobar".to_owned(), "InvalidGroupId.Malformed"),
+        (format!("Action=ModifySecurityGroupRules&{GROUP}"), "MissingParameter"),
+        (
+            format!(
+                "Action=ModifySecurityGroupRules&{GROUP}&SecurityGroupRule.1.SecurityGroupRuleId=\
+                 sgr-00000000000000001&SecurityGroupRule.1.SecurityGroupRule.IpProtocol=-1\
+                 &SecurityGroupRule.1.SecurityGroupRule.CidrIpv4=10.0.0.0/8\
+                 &SecurityGroupRule.1.SecurityGroupRule.CidrIpv6=::/0"
+            ),
+            "InvalidParameterCombination",
+        ),
+        (
+            format!(
+                "Action=UpdateSecurityGroupRuleDescriptionsIngress&{GROUP}\
+                 &IpPermissions.1.IpProtocol=-1&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0\
+                 &SecurityGroupRuleDescription.1.SecurityGroupRuleId=sgr-00000000000000001"
+            ),
+            "InvalidParameterCombination",
+        ),
+        (
+            "Action=CreateManagedPrefixList&PrefixListName=a&AddressFamily=ipv4&MaxEntries=1"
+                .to_owned(),
+            "InvalidParameterValue",
+        ),
+        (
+            "Action=CreateManagedPrefixList&PrefixListName=a&AddressFamily=IPv4".to_owned(),
+            "MissingParameter",
+        ),
+        ("Action=GetManagedPrefixListEntries".to_owned(), "MissingParameter"),
+        (
+            "Action=CreateRoute&RouteTableId=rtb-00000000000000001&DestinationCidrBlock=1.0.0.0/8\
+             &DestinationPrefixListId=pl-00000000000000001"
+                .to_owned(),
+            "InvalidParameterCombination",
+        ),
+        (
+            format!(
+                "Action=CreateNetworkAclEntry&{entry}&Ipv6CidrBlock=::/0&RuleNumber=1&Protocol=-1"
+            ),
+            "InvalidParameterCombination",
         ),
         (
             permission(&format!(
@@ -169,6 +246,10 @@ fn requests_that_make_no_sense() {
         ),
         (
             format!("Action=CreateNetworkAclEntry&{entry}&RuleNumber=1&Protocol=x"),
+            "InvalidParameterValue",
+        ),
+        (
+            format!("Action=CreateNetworkAclEntry&{entry}&RuleNumber=1&Protocol=all"),
             "InvalidParameterValue",
         ),
         ("Action=RunInstances&ImageId=ami-1&MinCount=1".to_owned(), "MissingParameter"),
@@ -208,6 +289,18 @@ fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
         Just("IpPermissions.1.ToPort".to_owned()),
         Just("IpPermissions.1.IpRanges.1.CidrIp".to_owned()),
         Just("IpPermissions.1.Groups.1.GroupId".to_owned()),
+        Just("IpPermissions.1.Ipv6Ranges.1.CidrIpv6".to_owned()),
+        Just("IpPermissions.1.PrefixListIds.1.PrefixListId".to_owned()),
+        Just("SecurityGroupRule.1.SecurityGroupRule.IpProtocol".to_owned()),
+        Just("Ipv6CidrBlock".to_owned()),
+        Just("PrefixListId".to_owned()),
+        Just("PrefixListName".to_owned()),
+        Just("AddressFamily".to_owned()),
+        Just("MaxEntries".to_owned()),
+        Just("CurrentVersion".to_owned()),
+        Just("TargetVersion".to_owned()),
+        Just("AddEntry.1.Cidr".to_owned()),
+        Just("Entry.1.Cidr".to_owned()),
         Just("Filter.1.Name".to_owned()),
         Just("Filter.1.Value.1".to_owned()),
         Just("Tag.1.Key".to_owned()),
@@ -222,10 +315,11 @@ fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
         "[A-Z][a-zA-Z.1-3]{0,12}[a-z]",
     ];
     let value = prop_oneof![
-        "(vpc|subnet|rtb|sg|acl|pcx|eni|i)-0000000000000000[0-9a-f]",
+        "(vpc|subnet|rtb|sg|sgr|pl|acl|pcx|eni|i)-0000000000000000[0-9a-f]",
         "10\\.[0-9]{1,3}\\.0\\.0/[0-9]{1,2}",
         "-?[0-9]{1,6}",
-        "(tcp|udp|icmp|-1|all|true|false|vpc-id|state|ami-00000000000000001)",
+        "[0-9a-f:]{1,8}::/[0-9]{1,3}",
+        "(IPv4|IPv6|tcp|udp|icmp|icmpv6|58|-1|all|true|false|vpc-id|state|ami-00000000000000001)",
         "\\PC{0,8}",
     ];
     prop::collection::vec((name, value), 0..12)

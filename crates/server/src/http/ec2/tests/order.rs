@@ -50,7 +50,7 @@ fn seven_of_each(stage: &mut Stage, hours: u64) -> Vec<Kind> {
     let vpcs: Vec<_> = (0..7).map(|n| make(&block(n), "/vpc/vpcId")).collect();
     let vpc = vpcs[3].clone();
     let (mut subnets, mut peerings, mut groups, mut rules) = (vec![], vec![], vec![], vec![]);
-    let (mut tables, mut acls, mut instances) = (vec![], vec![], vec![]);
+    let (mut tables, mut acls, mut instances, mut lists) = (vec![], vec![], vec![], vec![]);
     for n in 0..7 {
         let form = format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.3.{n}.0/24");
         subnets.push(make(&form, "/subnet/subnetId"));
@@ -73,6 +73,10 @@ fn seven_of_each(stage: &mut Stage, hours: u64) -> Vec<Kind> {
         tables.push(make(&form, "/routeTable/routeTableId"));
         let form = format!("Action=CreateNetworkAcl&VpcId={vpc}");
         acls.push(make(&form, "/networkAcl/networkAclId"));
+        let form = format!(
+            "Action=CreateManagedPrefixList&PrefixListName=l{n}&AddressFamily=IPv4&MaxEntries=1"
+        );
+        lists.push(make(&form, "/prefixList/prefixListId"));
         let subnet = &subnets[n];
         let form = format!(
             "Action=RunInstances&ImageId=ami-00000000000000001&MinCount=1&MaxCount=1\
@@ -110,6 +114,13 @@ fn seven_of_each(stage: &mut Stage, hours: u64) -> Vec<Kind> {
         kind(inside("SecurityGroups"), "securityGroupInfo", "/groupId", 1, groups),
         kind(inside("RouteTables"), "routeTableSet", "/routeTableId", 1, tables),
         kind(inside("NetworkAcls"), "networkAclSet", "/networkAclId", 1, acls),
+        kind(
+            "Action=DescribeManagedPrefixLists".to_owned(),
+            "prefixListSet",
+            "/prefixListId",
+            0,
+            lists,
+        ),
         kind(
             inside("NetworkInterfaces"),
             "networkInterfaceSet",

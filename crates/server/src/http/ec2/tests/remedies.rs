@@ -45,6 +45,11 @@ pub(super) fn form(line: &[String]) -> String {
         match name {
             "ingress" | "egress" => add("Egress", if name == "egress" { "true" } else { "false" }),
             "region" => {}
+            "protocol" if line[0].contains("network-acl") => {
+                let numbers = [("tcp", "6"), ("udp", "17"), ("icmp", "1")];
+                let number = numbers.into_iter().find(|(name, _)| *name == value());
+                add("Protocol", number.map_or(value(), |(_, number)| number));
+            }
             "port-range" => {
                 fields(value()).iter().for_each(|(k, v)| add(&format!("PortRange.{k}"), v));
             }

@@ -7,13 +7,14 @@ use model::{
 
 use super::stage::{Stage, US, alice, bob};
 
-const DESCRIBES: [&str; 11] = [
+const DESCRIBES: [&str; 12] = [
     "DescribeVpcs",
     "DescribeSubnets",
     "DescribeRouteTables",
     "DescribeSecurityGroups",
     "DescribeSecurityGroupRules",
     "DescribeNetworkAcls",
+    "DescribeManagedPrefixLists",
     "DescribeNetworkInterfaces",
     "DescribeInstances",
     "DescribeVpcPeeringConnections",

@@ -24,7 +24,7 @@ async fn town(server: &Fixture) -> (VpcId, String) {
     let account = world.account_named("partner").unwrap().id;
     let scope = Scope { account, region: server.state.region() };
     let caller = Caller::Account { scope, read_only: false };
-    let create = Ec2Command::CreateVpc { cidr: "10.77.0.0/16".parse().unwrap(), tags: Tags::new() };
+    let create = Ec2Command::create_vpc("10.77.0.0/16".parse().unwrap(), Tags::new());
     let Key::Vpc(vpc) = server.command(caller, create).await else { panic!("not a VPC") };
     let team = world.team_named("acme").unwrap().id;
     let (region, cidr, data_cidr) = (None, None, None);

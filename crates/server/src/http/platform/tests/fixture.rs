@@ -525,6 +525,7 @@ fn dynos(records: &mut Vec<Record>) {
             subnet: space().dyno_subnets[0],
             mac: serde_json::from_str("\"02:00:00:00:00:01\"").unwrap(),
             addresses: vec![std::net::Ipv4Addr::new(10, 0, 128, 3 + n as u8)],
+            ipv6_addresses: Vec::new(),
             groups: vec![space().dyno_group],
             source_dest_check: true,
             description: String::new(),
@@ -586,6 +587,7 @@ fn side(account: &str, vpc: VpcId, cidrs: &[Cidr]) -> PeeringSide {
         region: Region::DEFAULT,
         vpc,
         cidrs: cidrs.to_vec(),
+        ipv6: Vec::new(),
         dns_resolution: false,
         tags: Default::default(),
     }

@@ -122,7 +122,7 @@ async fn r4_r8_a_member_learns_of_no_vpc_that_has_not_asked() {
     let scope = Scope { account, region: Region::DEFAULT };
     let caller = Caller::Account { scope, read_only: false };
     let cidr = "10.101.0.0/16".parse().unwrap();
-    let create = Ec2Command::CreateVpc { cidr, tags: Tags::default() };
+    let create = Ec2Command::create_vpc(cidr, Tags::default());
     let Key::Vpc(other) = server.command(caller, create).await else { panic!("no VPC") };
     let ask = async |token: &str, query: &str| {
         server.get(token, &format!("/spaces/alpha/peering-check?{query}")).await

@@ -135,7 +135,7 @@ pub(super) async fn request_peering(server: &Fixture, block: &str) -> PcxId {
     let scope = Scope { account, region: Region::DEFAULT };
     let caller = Caller::Account { scope, read_only: false };
     let cidr = block.parse().unwrap();
-    let made = Ec2Command::CreateVpc { cidr, tags: Tags::default() };
+    let made = Ec2Command::create_vpc(cidr, Tags::default());
     let Key::Vpc(vpc) = server.command(caller, made).await else { panic!("no VPC") };
     let info = server.get(ALICE, "/spaces/alpha/peering-info").await.json();
     let text = |field: &str| info[field].as_str().unwrap().to_owned();

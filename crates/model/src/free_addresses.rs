@@ -1,0 +1,69 @@
+//! The addresses of subnets that no interface has.
+
+use std::net::Ipv4Addr;
+
+use crate::resource::{ReservationKind, Subnet, SubnetReservation};
+use crate::{Key, World};
+
+/// A range of addresses: the first and the last one.
+type Range = (u32, u32);
+
+impl World {
+    /// How many addresses of a subnet are available, as EC2 counts them: without those that
+    /// interfaces have, and without what is reserved for prefixes.
+    pub fn available_addresses(&self, subnet: &Subnet) -> u64 {
+        self.count(subnet, |reservation| reservation.kind == ReservationKind::Prefix)
+    }
+
+    /// How many addresses of a subnet are left for interfaces that ask for none in particular.
+    pub(crate) fn free_addresses(&self, subnet: &Subnet) -> u64 {
+        self.count(subnet, |_| true)
+    }
+
+    /// The lowest address for an interface that asks for none in particular.
+    pub(crate) fn lowest_free_address(&self, subnet: &Subnet) -> Option<Ipv4Addr> {
+        self.unreserved(subnet, |_| true).into_iter().find_map(|(first, last)| {
+            let mut free = first;
+            for used in self.addresses_between(subnet.vpc, first.into(), last.into()) {
+                if u32::from(used) > free {
+                    break;
+                }
+                free = u32::from(used) + 1;
+            }
+            (free <= last).then(|| free.into())
+        })
+    }
+
+    fn count(&self, subnet: &Subnet, without: impl Fn(&SubnetReservation) -> bool) -> u64 {
+        let free = |(first, last): Range| {
+            let used = self.addresses_between(subnet.vpc, first.into(), last.into()).count();
+            (u64::from(last - first) + 1).saturating_sub(used as u64)
+        };
+        self.unreserved(subnet, without).into_iter().map(free).sum()
+    }
+
+    /// What a subnet has for interfaces, in order and without some of its reservations.
+    fn unreserved(
+        &self,
+        subnet: &Subnet,
+        without: impl Fn(&SubnetReservation) -> bool,
+    ) -> Vec<Range> {
+        let Some((first, last)) = subnet.usable() else { return Vec::new() };
+        let kept = self.subnet_reservations_in(Key::Subnet(subnet.id)).filter(|it| without(it));
+        let mut kept: Vec<Range> = kept
+            .filter_map(|reservation| reservation.cidr.v4())
+            .map(|block| (block.base().into(), block.last().into()))
+            .collect();
+        kept.sort_unstable();
+        let (mut ranges, mut from) = (Vec::new(), u32::from(first));
+        for (begin, end) in kept {
+            if begin > from {
+                ranges.push((from, (begin - 1).min(last.into())));
+            }
+            from = from.max(end.saturating_add(1));
+        }
+        ranges.push((from, last.into()));
+        ranges.retain(|(first, last)| first <= last);
+        ranges
+    }
+}
