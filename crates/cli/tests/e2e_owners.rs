@@ -282,3 +282,82 @@ fn an_emulator_takes_anybody_and_can_be_emptied() {
     let vpcs = server.aws_as(&variables, &["ec2", "describe-vpcs"]).json();
     assert_eq!(vpcs["Vpcs"].as_array().unwrap().len(), 1, "the default VPC alone");
 }
+
+/// What Terraform does to each new group, rules of every kind of source, and a prefix list's versions; all
+/// of it is there again after a restart.
+#[test]
+fn rules_name_ipv6_blocks_and_prefix_lists() {
+    let mut server = Server::none(&[]);
+    let vpc = vpc(&server, &[], "10.100.0.0/16");
+    let group = server
+        .aws(&[
+            "ec2",
+            "create-security-group",
+            "--group-name",
+            "web",
+            "--description",
+            "web",
+            "--vpc-id",
+            &vpc,
+        ])
+        .json();
+    let group = text(&group["GroupId"]);
+    let rules = |server: &Server, action: &str, permissions: &[&str]| {
+        let named = ["ec2", action, "--group-id", &group, "--ip-permissions"];
+        server.aws(&[&named[..], permissions].concat())
+    };
+    let all = "IpProtocol=-1,FromPort=0,ToPort=0,Ipv6Ranges=[{CidrIpv6=::/0}]";
+    let said = rules(&server, "revoke-security-group-egress", &[all]).refused();
+    assert!(said.contains("(InvalidPermission.NotFound)"), "{said}");
+
+    let list = server
+        .aws(&[
+            "ec2",
+            "create-managed-prefix-list",
+            "--prefix-list-name",
+            "offices",
+            "--address-family",
+            "IPv4",
+            "--max-entries",
+            "5",
+            "--entries",
+            "Cidr=192.0.2.0/24,Description=north",
+        ])
+        .json();
+    let list = text(&list["PrefixList"]["PrefixListId"]);
+    let of_list = format!(
+        "IpProtocol=tcp,FromPort=443,ToPort=443,Ipv6Ranges=[{{CidrIpv6=2001:DB8::1/32}}],\
+         PrefixListIds=[{{PrefixListId={list}}}]"
+    );
+    let echo = "IpProtocol=icmpv6,Ipv6Ranges=[{CidrIpv6=::/0}]";
+    let made = rules(&server, "authorize-security-group-ingress", &[&of_list, echo]).json();
+    let made = made["SecurityGroupRules"].clone();
+    assert_eq!(made[0]["CidrIpv6"], "2001:db8::/32");
+    assert_eq!(made[1]["PrefixListId"], list);
+    assert_eq!(made[2]["IpProtocol"], "icmpv6");
+    let rule = text(&made[0]["SecurityGroupRuleId"]);
+    let change = format!(
+        "SecurityGroupRuleId={rule},SecurityGroupRule={{IpProtocol=tcp,FromPort=80,ToPort=80,\
+         CidrIpv6=2001:db8::/40,Description=narrower}}"
+    );
+    let modify = ["ec2", "modify-security-group-rules", "--group-id", &group];
+    server.aws(&[&modify[..], &["--security-group-rules", &change]].concat()).ok();
+    let modify = ["ec2", "modify-managed-prefix-list", "--prefix-list-id", &list];
+    let entries = ["--current-version", "1", "--add-entries", "Cidr=198.51.100.0/24"];
+    server.aws(&[&modify[..], &entries].concat()).ok();
+    let said = server.aws(&[&modify[..], &entries].concat()).refused();
+    assert!(said.contains("(PrefixListVersionMismatch)"), "{said}");
+    let delete = ["ec2", "delete-managed-prefix-list", "--prefix-list-id", &list];
+    assert!(server.aws(&delete).refused().contains("(DependencyViolation)"));
+
+    server.kill_and_restart();
+    let by_id = ["ec2", "describe-security-group-rules", "--security-group-rule-ids", &rule];
+    let found = server.aws(&by_id).json()["SecurityGroupRules"][0].clone();
+    assert_eq!(found["CidrIpv6"], "2001:db8::/40");
+    assert_eq!(found["Description"], "narrower");
+    let entries = ["ec2", "get-managed-prefix-list-entries", "--prefix-list-id", &list];
+    let now = server.aws(&entries).json()["Entries"].clone();
+    assert_eq!(now.as_array().map(Vec::len), Some(2));
+    let then = server.aws(&[&entries[..], &["--target-version", "1"]].concat()).json();
+    assert_eq!(then["Entries"][0]["Description"], "north");
+}
