@@ -4,6 +4,7 @@
 //! its answer; one that changes something is parsed into a command and answered from the worlds
 //! before and after it. What is allowed is decided by [`World::decide`], not here.
 
+mod absent;
 mod acl;
 mod catalog;
 mod describe;
@@ -75,6 +76,7 @@ pub fn find(service: Service, version: &str, name: &str) -> Result<&'static Acti
         .map(|at| &ACTIONS[at])
         .filter(|entry| entry.0 == service)
         .map(|entry| &entry.2)
+        .or_else(|| absent_action(service, name))
         .ok_or_else(|| {
             let name: String = name.chars().take(64).collect();
             Ec2Error::new(
@@ -82,6 +84,17 @@ pub fn find(service: Service, version: &str, name: &str) -> Result<&'static Acti
                 format_args!("The action {name} is not valid for this web service."),
             )
         })
+}
+
+/// An action of EC2 on something that Causeway does not have.
+fn absent_action(service: Service, name: &str) -> Option<&'static Action> {
+    if service != Service::Ec2 {
+        None
+    } else if absent::is_read(name) {
+        Some(&Action::Read(absent::read))
+    } else {
+        absent::is_refused(name).then_some(&Action::Read(absent::refuse))
+    }
 }
 
 /// The API versions that SDKs have used since EC2 has had peering. The answers have the same form

@@ -4,6 +4,7 @@ mod actions;
 mod filters;
 mod fuzz;
 mod input;
+mod nothing;
 mod order;
 mod peer;
 mod peering;
