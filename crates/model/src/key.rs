@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId, EniId,
-    IgwId, InstanceId, MalformedId, PcxId, PrefixedId, ReleaseId, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetId, TeamId,
-    TokenId, UserId, VpcCidrAssociationId, VpcId,
+    IgwId, InstanceId, KeyPairId, MalformedId, PcxId, PrefixedId, ReleaseId,
+    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
+    SpaceId, SubnetId, TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.
@@ -156,6 +156,8 @@ pub enum Alias {
     Dyno(AppId, Arc<str>),
     /// A security group by its name in a VPC.
     Group(VpcId, Arc<str>),
+    /// A key pair by its name, for an account in a region.
+    KeyPair(Scope, Arc<str>),
     /// The resource that a request with a client token made: who sent it and where, the kind of
     /// resource, and the token.
     Request(Scope, Kind, Arc<str>),

@@ -49,6 +49,8 @@ macro_rules! with_kinds {
             InternetGateway IgwId = "internet-gateway";
             /// A DHCP option set.
             DhcpOptions DhcpOptionsId = "dhcp-options";
+            /// A key pair.
+            KeyPair KeyPairId = "key-pair";
         }
     };
 }

@@ -11,8 +11,9 @@ use imbl::{OrdMap, OrdSet};
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, Errand,
-    IgwId, InstanceId, Key, Kind, Part, PcxId, Record, ReleaseId, RouteTableId, SecurityGroupId,
-    SettingsKey, SlugId, SpaceId, SubnetId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    IgwId, InstanceId, Key, KeyPairId, Kind, Part, PcxId, Record, ReleaseId, RouteTableId,
+    SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId, TeamId, Timestamp, TokenId, UserId,
+    VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -124,6 +125,8 @@ impl World {
         gateway IgwId => InternetGateway;
         /// A DHCP option set.
         dhcp_options DhcpOptionsId => DhcpOptions;
+        /// A key pair.
+        key_pair KeyPairId => KeyPair;
     }
 
     listers! {
@@ -169,6 +172,8 @@ impl World {
         gateways gateways_of => InternetGateway;
         /// Every DHCP option set.
         dhcp_option_sets dhcp_option_sets_of => DhcpOptions;
+        /// Every key pair.
+        key_pairs key_pairs_of => KeyPair;
     }
 
     /// The settings of the installation; `None` before its first start.

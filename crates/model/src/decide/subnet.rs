@@ -123,12 +123,17 @@ impl Decision<'_> {
             requester_managed: !matches!(workload, WorkloadId::Instance(_)),
             created: self.now,
             tags,
+            client_token: None,
         };
         self.put(eni.clone());
         Ok(eni)
     }
 
-    fn check_address(&self, subnet: &Subnet, address: Ipv4Addr) -> Result<Ipv4Addr, Refused> {
+    pub(super) fn check_address(
+        &self,
+        subnet: &Subnet,
+        address: Ipv4Addr,
+    ) -> Result<Ipv4Addr, Refused> {
         if !subnet.cidr.contains(address) {
             return refuse(
                 Code::InvalidParameterValue,
@@ -158,13 +163,24 @@ impl Decision<'_> {
     }
 
     fn lowest_free(&self, subnet: &Subnet) -> Option<Ipv4Addr> {
+        self.free_in(subnet, &[])
+    }
+
+    /// The lowest address of a subnet that is neither in use nor given out already.
+    pub(super) fn free_in(&self, subnet: &Subnet, given: &[Ipv4Addr]) -> Option<Ipv4Addr> {
         let (first, last) = usable(subnet.cidr)?;
         let mut free = u32::from(first);
         for used in self.world.addresses_between(subnet.vpc, first, last) {
+            while given.contains(&free.into()) {
+                free += 1;
+            }
             if u32::from(used) > free {
                 break;
             }
-            free = u32::from(used) + 1;
+            free = free.max(u32::from(used) + 1);
+        }
+        while given.contains(&free.into()) {
+            free += 1;
         }
         (free <= last.into()).then(|| free.into())
     }
@@ -188,7 +204,7 @@ pub(super) fn full(subnet: &Subnet) -> Refused {
 }
 
 /// A locally administered address, as unique as the id.
-fn mac_of(id: EniId) -> MacAddr {
+pub(super) fn mac_of(id: EniId) -> MacAddr {
     let [.., a, b, c, d, e] = id.bits().to_be_bytes();
     MacAddr([0x02, a, b, c, d, e])
 }

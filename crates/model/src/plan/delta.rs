@@ -147,7 +147,8 @@ impl Touched {
             | Key::Token(_)
             | Key::Team(_)
             | Key::InternetGateway(_)
-            | Key::DhcpOptions(_) => {}
+            | Key::DhcpOptions(_)
+            | Key::KeyPair(_) => {}
         }
     }
 

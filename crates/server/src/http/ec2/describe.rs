@@ -165,12 +165,8 @@ pub(super) fn select<'w, T: Stored>(
 ) -> Result<(Vec<&'w T>, Option<String>), Ec2Error> {
     let query = Query::parse::<T>(request)?;
     let ids = ids::<T>(request.params)?;
-    let candidates = if ids.is_empty() {
-        T::all(view)
-    } else {
-        let find = |id: &T::Id| T::get(view, *id).ok_or_else(|| not_found::<T>(id));
-        ids.iter().map(find).collect::<Result<_, _>>()?
-    };
+    let candidates =
+        if ids.is_empty() { T::all(view) } else { all_of::<T, _>(&ids, |id| T::get(view, id))? };
     query.among(view, candidates)
 }
 
@@ -181,6 +177,32 @@ pub(super) fn ids<T: Described>(params: &Params) -> Result<Vec<T::Id>, Ec2Error>
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
+}
+
+/// What all explicit ids stand for, or the error that names those which the caller cannot see.
+pub(super) fn all_of<T: Described, Item>(
+    ids: &[T::Id],
+    find: impl Fn(T::Id) -> Option<Item>,
+) -> Result<Vec<Item>, Ec2Error> {
+    let found: Vec<Option<Item>> = ids.iter().map(|id| find(*id)).collect();
+    let absent = ids.iter().zip(&found).filter(|(_, found)| found.is_none());
+    let absent: Vec<String> = absent.map(|(id, _)| id.to_string()).collect();
+    match absent.as_slice() {
+        [] => Ok(found.into_iter().flatten().collect()),
+        [one] => Err(not_found::<T>(one)),
+        several => {
+            let (code, word) = T::NOT_FOUND;
+            let words =
+                word.strip_suffix("ID").map_or(word.to_owned(), |word| format!("{word}IDs"));
+            let several = several.join(", ");
+            Err(Ec2Error::new(code, format_args!("The {words} '{several}' do not exist")))
+        }
+    }
+}
+
+/// The values that a resource has under a filter of its kind; none if there is no such filter.
+pub(super) fn values_of<'v, T: Described>(view: &View<'v>, item: &'v T, name: &str) -> Values<'v> {
+    filter::<T>(name).map(|of| of(view, item)).unwrap_or_default()
 }
 
 /// The error for an id that the caller cannot see.
@@ -198,11 +220,19 @@ pub(super) struct Query {
 impl Query {
     /// Parses them, before anything is looked up.
     pub(super) fn parse<T: Described>(request: &Request<'_>) -> Result<Self, Ec2Error> {
+        Self::parse_with::<T>(request, &[])
+    }
+
+    /// The same, of an action that has more filters than its resources.
+    pub(super) fn parse_with<T: Described>(
+        request: &Request<'_>,
+        more: &[&str],
+    ) -> Result<Self, Ec2Error> {
         let params = request.params;
         let action = params.get("Action").unwrap_or_default();
         let paging = Paging::parse(params, action, T::PAGE, Some(T::PARAM))?;
         let filters = Filters::parse(params)?;
-        filters.check_names(|name| filter::<T>(name).is_some())?;
+        filters.check_names(|name| filter::<T>(name).is_some() || more.contains(&name))?;
         Ok(Self { filters, paging })
     }
 
@@ -210,7 +240,18 @@ impl Query {
     pub(super) fn among<'v, T: Described>(
         &self,
         view: &View<'v>,
+        candidates: Vec<&'v T>,
+    ) -> Result<(Vec<&'v T>, Option<String>), Ec2Error> {
+        self.among_with(view, candidates, |_, _| Vec::new())
+    }
+
+    /// The same, of an action that has more filters than its resources. `more` gives what a resource
+    /// has under one of those.
+    pub(super) fn among_with<'v, T: Described>(
+        &self,
+        view: &View<'v>,
         mut candidates: Vec<&'v T>,
+        more: impl Fn(&'v T, &str) -> Values<'v>,
     ) -> Result<(Vec<&'v T>, Option<String>), Ec2Error> {
         if !self.filters.is_empty() {
             let mut matching = Vec::with_capacity(candidates.len());
@@ -218,7 +259,8 @@ impl Query {
                 let tags = item.tags(view);
                 let values = |name: &str| {
                     let tags = tags.into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str()));
-                    tag_values(name, tags).or_else(|| filter::<T>(name).map(|of| of(view, item)))
+                    let own = || filter::<T>(name).map(|of| of(view, item));
+                    Some(tag_values(name, tags).or_else(own).unwrap_or_else(|| more(item, name)))
                 };
                 if self.filters.matches(values)? {
                     matching.push(item);

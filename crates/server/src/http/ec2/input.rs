@@ -29,15 +29,18 @@ macro_rules! malformed {
 malformed! {
     AclAssociationId "InvalidAssociationID.Malformed";
     AclId "InvalidNetworkAclId.Malformed";
+    EniAttachmentId "InvalidAttachmentID.Malformed";
     EniId "InvalidNetworkInterfaceId.Malformed";
     IgwId "InvalidInternetGatewayId.Malformed";
     InstanceId "InvalidInstanceID.Malformed";
+    KeyPairId "InvalidKeyPairId.Malformed";
     PcxId "InvalidVpcPeeringConnectionId.Malformed";
     RouteTableAssociationId "InvalidAssociationID.Malformed";
     RouteTableId "InvalidRouteTableId.Malformed";
     SecurityGroupId "InvalidGroupId.Malformed";
     SecurityGroupRuleId "InvalidSecurityGroupRuleId.Malformed";
     SubnetId "InvalidSubnetID.Malformed";
+    VolumeId "InvalidVolumeID.Malformed";
     VpcCidrAssociationId "InvalidVpcCidrBlockAssociationID.Malformed";
     VpcId "InvalidVpcID.Malformed";
 }
@@ -46,6 +49,13 @@ malformed! {
 pub(super) fn malformed_id<T: PrefixedId>(code: &'static str, text: &str) -> Ec2Error {
     let text: String = text.chars().take(64).collect();
     Ec2Error::new(code, format_args!("Invalid id: \"{text}\" (expecting \"{}-...\")", T::PREFIX))
+}
+
+/// The error for a malformed id of an image.
+pub(super) fn malformed_image(text: &str) -> Ec2Error {
+    let text: String = text.chars().take(64).collect();
+    let message = format_args!("Invalid id: \"{text}\" (expecting \"ami-...\")");
+    Ec2Error::new("InvalidAMIID.Malformed", message)
 }
 
 /// Parses an id.

@@ -3,8 +3,8 @@
 use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
-    DhcpOptions, Ec2Command, Eni, Instance, InternetGateway, NetworkAcl, Peering, RouteTable,
-    SecurityGroup, Subnet, TaggedResource, Tags, Timestamp, Vpc, World,
+    DhcpOptions, Ec2Command, Eni, Instance, InternetGateway, KeyPair, NetworkAcl, Peering,
+    RootVolume, RouteTable, SecurityGroup, Subnet, TaggedResource, Tags, Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -54,11 +54,13 @@ fn resource(text: &str) -> Option<TaggedResource> {
         "eni" => TaggedResource::Eni(text.parse().ok()?),
         "i" => TaggedResource::Instance(text.parse().ok()?),
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
+        "key" => TaggedResource::KeyPair(text.parse().ok()?),
         "pcx" => TaggedResource::Peering(text.parse().ok()?),
         "rtb" => TaggedResource::RouteTable(text.parse().ok()?),
         "sg" => TaggedResource::SecurityGroup(text.parse().ok()?),
         "sgr" => TaggedResource::GroupRule(text.parse().ok()?),
         "subnet" => TaggedResource::Subnet(text.parse().ok()?),
+        "vol" => TaggedResource::Volume(text.parse().ok()?),
         "vpc" => TaggedResource::Vpc(text.parse().ok()?),
         _ => return None,
     };
@@ -119,6 +121,7 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     add::<DhcpOptions>(&mut found, view, "dhcp-options");
     add::<Instance>(&mut found, view, "instance");
     add::<InternetGateway>(&mut found, view, "internet-gateway");
+    add::<KeyPair>(&mut found, view, "key-pair");
     add::<NetworkAcl>(&mut found, view, "network-acl");
     add::<Eni>(&mut found, view, "network-interface");
     add::<RouteTable>(&mut found, view, "route-table");
@@ -126,6 +129,10 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     add::<Subnet>(&mut found, view, "subnet");
     add::<Vpc>(&mut found, view, "vpc");
     add::<Peering>(&mut found, view, "vpc-peering-connection");
+    for instance in Instance::all(view).into_iter().filter(|instance| instance.has_volume()) {
+        let of = ("volume", instance.launched);
+        push(&mut found, &instance.options.volume.tags, RootVolume::id_of(instance.id), of);
+    }
     for group in SecurityGroup::all(view) {
         for (id, rule) in &group.rules {
             let created = rule.created.max(group.created);

@@ -6,9 +6,12 @@ mod fuzz;
 mod input;
 mod nothing;
 mod order;
+mod ownership;
 mod peer;
 mod peering;
 mod remedies;
 mod stage;
 mod table;
 mod visibility;
+
+pub(super) use stage::fill;
