@@ -104,7 +104,10 @@ fn an_interface_is_attached_to_one_instance_and_detached() {
     f.run(attach(id, one, 1));
     let attachment = get(&f, id).attachment.unwrap();
     assert_eq!((attachment.device_index, attachment.delete_on_termination), (1, false));
+    let plan = plan_vpc(&f.world, &f.get_vpc(vpc));
     let host = f.world.instance(one).unwrap().eni;
+    let slot = plan.interfaces[&id].slot.unwrap();
+    assert_eq!((slot.host, slot.index, plan.interfaces[&host].slot), (host, 1, None));
     assert_eq!(f.refused(attach(id, two, 1)), Code::EniInUse);
     assert_eq!(f.refused(Ec2Command::DeleteNetworkInterface { interface: id }), Code::EniInUse);
     assert_eq!(f.refused(detach(&f, host)), Code::OperationNotPermitted);
