@@ -3,6 +3,7 @@
 mod about;
 mod ec2;
 mod identity;
+mod instance;
 mod platform;
 mod system;
 
@@ -10,6 +11,7 @@ use std::fmt;
 
 pub use ec2::*;
 pub use identity::*;
+pub use instance::*;
 pub use platform::*;
 pub use system::*;
 

@@ -20,15 +20,22 @@ impl World {
         self.count(subnet, |_| true)
     }
 
-    /// The lowest address for an interface that asks for none in particular.
-    pub(crate) fn lowest_free_address(&self, subnet: &Subnet) -> Option<Ipv4Addr> {
+    /// The lowest address for an interface that asks for none in particular, beside those that were
+    /// `given` to it already.
+    pub(crate) fn free_address(&self, subnet: &Subnet, given: &[Ipv4Addr]) -> Option<Ipv4Addr> {
         self.unreserved(subnet, |_| true).into_iter().find_map(|(first, last)| {
+            let mut used: Vec<u32> = given.iter().map(|address| (*address).into()).collect();
+            used.retain(|address| (first..=last).contains(address));
+            used.extend(
+                self.addresses_between(subnet.vpc, first.into(), last.into()).map(u32::from),
+            );
+            used.sort_unstable();
             let mut free = first;
-            for used in self.addresses_between(subnet.vpc, first.into(), last.into()) {
-                if u32::from(used) > free {
+            for used in used {
+                if used > free {
                     break;
                 }
-                free = u32::from(used) + 1;
+                free = free.max(used.saturating_add(1));
             }
             (free <= last).then(|| free.into())
         })

@@ -192,6 +192,8 @@ prefixed_ids! {
     InstanceId = "i";
     /// An internet gateway.
     IgwId = "igw";
+    /// A key pair.
+    KeyPairId = "key";
     /// A VPC peering connection.
     PcxId = "pcx";
     /// A managed prefix list.
@@ -212,10 +214,27 @@ prefixed_ids! {
     SubnetCidrAssociationId = "subnet-cidr-assoc";
     /// A reservation of addresses in a subnet.
     SubnetReservationId = "scr";
+    /// An instance's root volume.
+    VolumeId = "vol";
     /// A VPC.
     VpcId = "vpc";
     /// A CIDR block's association with a VPC.
     VpcCidrAssociationId = "vpc-cidr-assoc";
+}
+
+/// What tells the digits of a root volume's id from those of its instance's.
+const VOLUME_BITS: u128 = 0x0b5e_3a91_c64d_7f20;
+
+impl VolumeId {
+    /// The id of the root volume of an instance, which follows from the instance's.
+    pub(crate) fn of(instance: InstanceId) -> Self {
+        Self(Digits::long(instance.bits() ^ VOLUME_BITS))
+    }
+
+    /// The instance whose root volume has this id.
+    pub fn instance(self) -> InstanceId {
+        InstanceId(Digits::long(self.bits() ^ VOLUME_BITS))
+    }
 }
 
 macro_rules! uuid_ids {

@@ -166,6 +166,19 @@ pub struct InterfaceIntent {
     pub source_dest_check: bool,
     /// Bytes that a packet may have.
     pub mtu: u16,
+    /// Where a process that has several interfaces sees this one; `None` for its first one, which gives
+    /// the process its network namespace.
+    #[serde(default)]
+    pub slot: Option<Slot>,
+}
+
+/// The place of a further interface of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// The first interface of the process.
+    pub host: EniId,
+    /// The number of this one among those of the process, from 1.
+    pub index: u8,
 }
 
 /// A security group's rules as a router needs them.

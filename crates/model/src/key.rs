@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId,
-    EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, MalformedId, PcxId, PrefixListId,
-    PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId,
-    SecurityGroupRuleId, SlugId, SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
-    TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
+    EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, KeyPairId, MalformedId, PcxId,
+    PrefixListId, PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId, Scope,
+    SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetCidrAssociationId, SubnetId,
+    SubnetReservationId, TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.
@@ -159,6 +159,8 @@ pub enum Alias {
     Ipv6Block(Ipv6Cidr),
     /// A security group by its name in a VPC.
     Group(VpcId, Arc<str>),
+    /// A key pair by its name, for an account in a region.
+    KeyPair(Scope, Arc<str>),
     /// The resource that a request with a client token made: who sent it and where, the kind of
     /// resource, and the token.
     Request(Scope, Kind, Arc<str>),

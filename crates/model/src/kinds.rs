@@ -55,6 +55,8 @@ macro_rules! with_kinds {
             EgressGateway EgressGatewayId = "egress-only-internet-gateway";
             /// A DHCP option set.
             DhcpOptions DhcpOptionsId = "dhcp-options";
+            /// A key pair.
+            KeyPair KeyPairId = "key-pair";
         }
     };
 }

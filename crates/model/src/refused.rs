@@ -217,10 +217,36 @@ codes! {
     PrefixListVersion => "PrefixListVersionMismatch", Conflict;
     /// No such interface.
     EniNotFound => "InvalidNetworkInterfaceID.NotFound", NotFound;
+    /// The interface is in use.
+    EniInUse => "InvalidNetworkInterface.InUse", Conflict;
+    /// No such attachment of an interface.
+    AttachmentNotFound => "InvalidAttachmentID.NotFound", NotFound;
+    /// Too many interfaces on an instance.
+    AttachmentLimit => "AttachmentLimitExceeded", Invalid;
+    /// Too many addresses on an interface.
+    AddressLimit => "PrivateIpAddressLimitExceeded", Invalid;
     /// No such instance.
     InstanceNotFound => "InvalidInstanceID.NotFound", NotFound;
+    /// It cannot be done to an instance that has several interfaces.
+    InstanceAmbiguous => "InvalidInstanceID", Invalid;
+    /// An instance is in another state than this needs.
+    InstanceState => "IncorrectInstanceState", Conflict;
+    /// There is no default to be used where nothing is named.
+    MissingInput => "MissingInput", Invalid;
+    /// No such volume.
+    VolumeNotFound => "InvalidVolume.NotFound", NotFound;
+    /// A device is mapped to a volume that cannot be.
+    BlockDeviceMapping => "InvalidBlockDeviceMapping", Invalid;
+    /// No volume has this device.
+    BlockDeviceNotFound => "InvalidInstanceAttributeValue", NotFound;
+    /// An image's id is malformed.
+    ImageMalformed => "InvalidAMIID.Malformed", Invalid;
     /// No such image.
     ImageNotFound => "InvalidAMIID.NotFound", NotFound;
+    /// No such key pair.
+    KeyPairNotFound => "InvalidKeyPair.NotFound", NotFound;
+    /// There is a key pair of that name already.
+    KeyPairDuplicate => "InvalidKeyPair.Duplicate", Conflict;
     /// User data that is not base64 or too long.
     UserDataMalformed => "InvalidUserData.Malformed", Invalid;
     /// No such peering connection.

@@ -11,9 +11,9 @@ use imbl::{OrdMap, OrdSet};
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EgressGatewayId,
-    EniId, Errand, IgwId, InstanceId, Key, Kind, Part, PcxId, PrefixListId, Record, ReleaseId,
-    RouteTableId, SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId, SubnetReservationId,
-    TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    EniId, Errand, IgwId, InstanceId, Key, KeyPairId, Kind, Part, PcxId, PrefixListId, Record,
+    ReleaseId, RouteTableId, SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId,
+    SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -131,6 +131,8 @@ impl World {
         egress_gateway EgressGatewayId => EgressGateway;
         /// A DHCP option set.
         dhcp_options DhcpOptionsId => DhcpOptions;
+        /// A key pair.
+        key_pair KeyPairId => KeyPair;
     }
 
     listers! {
@@ -182,6 +184,8 @@ impl World {
         egress_gateways egress_gateways_in => EgressGateway;
         /// Every DHCP option set.
         dhcp_option_sets dhcp_option_sets_of => DhcpOptions;
+        /// Every key pair.
+        key_pairs key_pairs_of => KeyPair;
     }
 
     /// The settings of the installation; `None` before its first start.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws::params::Params;
 use aws::xml::Service;
-use causeway_server::http::ec2::{Action, Request, find};
+use causeway_server::http::ec2::{Action, KeyMaker, Request, find};
 use model::{Caller, Cidr, Command, Ec2Command, Scope, Sequence, Timestamp, World};
 
 const VPCS: u32 = 10_000;
@@ -54,6 +54,7 @@ fn time(world: &World, scope: Scope, now: Timestamp, form: &str) -> Duration {
         params: &params,
         now,
         request_id: "5b2cf7ae-0000-4000-8000-000000000001",
+        keys: &KeyMaker::new(|bytes| bytes.fill(0)),
         console: &|_| None,
     };
     let name = params.get("Action").unwrap_or_default();

@@ -95,9 +95,14 @@ pub(crate) struct SystemIds;
 impl IdSource for SystemIds {
     fn next_bits(&mut self) -> u128 {
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system has randomness once it runs");
+        fill(&mut bytes);
         u128::from_be_bytes(bytes)
     }
+}
+
+/// Fills bytes with random ones of the operating system.
+pub(crate) fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system has randomness once it runs");
 }
 
 /// A new secret: 32 random bytes in hexadecimal.

@@ -47,6 +47,7 @@ pub(crate) static VPC: VpcTexts = VpcTexts {
     exit_memory: "It ran out of memory.",
     exit_failed: "It could not be started: {why}",
     exit_asked: "Somebody terminated it.",
+    exit_stopped: "Somebody stopped it.",
     no_instance: "No instance yet.",
     no_instance_more: "An instance is a process with an address in a subnet of this VPC.",
     start_title: "Start an instance",

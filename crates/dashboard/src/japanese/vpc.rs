@@ -47,6 +47,7 @@ pub(crate) static VPC: VpcTexts = VpcTexts {
     exit_memory: "メモリが不足して終了しました。",
     exit_failed: "起動できませんでした: {why}",
     exit_asked: "終了の操作を受けました。",
+    exit_stopped: "停止の操作を受けました。",
     no_instance: "インスタンスはまだありません。",
     no_instance_more: "インスタンスは、この VPC のサブネットにアドレスを持つプロセスです。",
     start_title: "インスタンスを起動",

@@ -349,7 +349,9 @@ fn of_dyno(world: &World, dyno: &Dyno) -> Option<(String, Sign)> {
 fn sign_of(instance: &Instance) -> Sign {
     match instance.state {
         InstanceState::Running => Sign::Ok,
-        InstanceState::Pending | InstanceState::ShuttingDown => Sign::Moving,
-        InstanceState::Terminated => Sign::Ended,
+        InstanceState::Pending | InstanceState::Stopping | InstanceState::ShuttingDown => {
+            Sign::Moving
+        }
+        InstanceState::Stopped | InstanceState::Terminated => Sign::Ended,
     }
 }

@@ -149,15 +149,7 @@ impl Stage {
             image: "ami-00000000000000001".to_owned(),
             min_count: 1,
             max_count: 1,
-            instance_type: None,
-            groups: Vec::new(),
-            group_names: Vec::new(),
-            address: None,
-            key_name: None,
-            user_data: None,
-            client_token: None,
-            instance_tags: Default::default(),
-            interface_tags: Default::default(),
+            ..RunInstances::default()
         };
         match self.run(self.caller(), Ec2Command::RunInstances(run)) {
             Some(Key::Instance(id)) => id.to_string(),

@@ -35,17 +35,9 @@ impl Lab {
             let run = RunInstances {
                 subnet: Some(subnet),
                 image: "host".to_owned(),
-                instance_type: None,
                 min_count: 1,
                 max_count: 1,
-                groups: Vec::new(),
-                group_names: Vec::new(),
-                address: None,
-                key_name: None,
-                user_data: None,
-                client_token: None,
-                instance_tags: Tags::new(),
-                interface_tags: Tags::new(),
+                ..RunInstances::default()
             };
             lab.stage.run(caller, Ec2Command::RunInstances(run));
         }

@@ -15,7 +15,7 @@ form! {
 
         // Instances.
         instance_state address groups image kind launched reason exit_code exit_signal exit_memory exit_failed
-        exit_asked no_instance no_instance_more start_title start_text instance_name subnet script
+        exit_asked exit_stopped no_instance no_instance_more start_title start_text instance_name subnet script
         script_note start starting told_started console console_note console_empty
         console_refresh terminate_more terminate_title terminate_warning terminate_text
         type_to_terminate terminate terminating keep told_terminating instance_typed_wrong

@@ -42,7 +42,7 @@ pub fn instance<'a>(
     let t = of.texts();
     let v = t.vpc_pages;
     let name = name_in(&instance.tags, instance.id);
-    let ends = of.viewer.may_change_vpc(vpc) && instance.state.wants_to_run();
+    let ends = of.viewer.may_change_vpc(vpc) && !instance.state.ends();
     Page {
         shell: Shell::new(of, name.as_str().into()),
         v,
@@ -98,7 +98,8 @@ fn reason(of: &Context<'_>, instance: &Instance) -> Option<Markup> {
         return None;
     }
     Some(match &instance.exit {
-        None => v.exit_asked.into(),
+        None if instance.state.ends() => v.exit_asked.into(),
+        None => v.exit_stopped.into(),
         Some(Exit::Code(code)) => fill(v.exit_code, &[("n", text(code))]),
         Some(Exit::Signal(signal)) => fill(v.exit_signal, &[("n", text(signal))]),
         Some(Exit::OutOfMemory) => v.exit_memory.into(),
@@ -162,7 +163,7 @@ pub fn terminate<'a>(
         refused: refused.filter(|_| !typed_wrong).map(|refusal| refusal.of_account(of)),
         typed_wrong,
         typed,
-        may: of.viewer.may_change_vpc(vpc) && instance.state.wants_to_run(),
+        may: of.viewer.may_change_vpc(vpc) && !instance.state.ends(),
         cannot: fill(v.instance_ended, &[("state", text(instance.state.name()))]),
         type_to_go_on: fill(v.type_to_terminate, &[("instance", mono(&id))]),
         action: paths::terminate(vpc, instance.id),

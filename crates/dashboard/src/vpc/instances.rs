@@ -111,7 +111,7 @@ pub fn instances<'a>(of: &Context<'a>, vpc: &Vpc, begin: Begin<'a>) -> askama::R
                 "ec2",
                 "run-instances",
                 &format!("--region {}", vpc.region),
-                &format!("--image-id {}", IMAGES.first().map_or("ami-…", |image| image.id)),
+                &format!("--image-id {}", IMAGES.first().map_or("ami-…", |image| &*image.id)),
                 "--count 1",
                 &format!("--subnet-id {}", first.as_deref().unwrap_or("subnet-…")),
                 &format!("--security-group-ids {}", vpc.default_group),
@@ -125,9 +125,11 @@ pub fn instances<'a>(of: &Context<'a>, vpc: &Vpc, begin: Begin<'a>) -> askama::R
 /// The sign of an instance's state.
 pub(super) fn state_sign(state: InstanceState) -> Markup {
     let sign = match state {
-        InstanceState::Pending | InstanceState::ShuttingDown => Sign::Move,
+        InstanceState::Pending | InstanceState::Stopping | InstanceState::ShuttingDown => {
+            Sign::Move
+        }
         InstanceState::Running => Sign::Ok,
-        InstanceState::Terminated => Sign::None,
+        InstanceState::Stopped | InstanceState::Terminated => Sign::None,
     };
     sign.with(state.name())
 }

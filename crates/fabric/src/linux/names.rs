@@ -7,6 +7,16 @@ use crate::instance::namespace_prefix;
 
 /// The link that a workload sees.
 pub(super) const WORKLOAD_LINK: &str = "eth0";
+/// The link of a further interface of a workload, by its number.
+pub(super) fn further_link(index: u8) -> String {
+    format!("eth{index}")
+}
+
+/// Whether a link is one that a workload sees an interface by.
+pub(super) fn is_workload_link(link: &str) -> bool {
+    link.strip_prefix("eth").is_some_and(|number| number.parse::<u8>().is_ok())
+}
+
 /// The link that every namespace is born with.
 pub(super) const LOOPBACK: &str = "lo";
 

@@ -11,7 +11,7 @@ use super::firewalls::{Compared, Firewalls};
 use super::namespace;
 use super::netlink::{Netlink, VethEnd};
 use super::nft::Nft;
-use super::plan::{self, ROUTER_MAC, Router};
+use super::plan::{self, Further, ROUTER_MAC, Router};
 use super::ruleset::{Listing, Ruleset, TABLE};
 use super::state::{Link, Observed, State, removal_of_stranger};
 use super::watch::{Role, Watch};
@@ -241,13 +241,20 @@ impl Work {
     ) -> Result<(), Error> {
         let look = site.look;
         let all: Vec<_> = self.want.vpc.interfaces.iter().map(|(k, v)| (*k, v.clone())).collect();
-        for (eni, interface) in all {
+        for (eni, interface) in all.into_iter().filter(|(_, interface)| interface.slot.is_none()) {
+            let further = plan::further(&self.want.vpc, eni);
             let changed = match &self.base {
-                Base::Known(old) => old.vpc.interfaces.get(&eni) != Some(&interface),
+                Base::Known(old) => {
+                    old.vpc.interfaces.get(&eni) != Some(&interface)
+                        || plan::further(&old.vpc, eni) != further
+                }
                 Base::New | Base::Found(_) => matches!(look, Look::Everything),
             };
-            if changed || matches!(look, Look::Interfaces(some) if some.contains(&eni)) {
-                self.settle_interface(handle, site, eni, &interface)?;
+            let is_named = |some: &BTreeSet<EniId>| {
+                some.contains(&eni) || further.iter().any(|further| some.contains(&further.eni))
+            };
+            if changed || matches!(look, Look::Interfaces(some) if is_named(some)) {
+                self.settle_interface(handle, site, (eni, &interface), &further)?;
             }
         }
         Ok(())
@@ -257,8 +264,8 @@ impl Work {
         &mut self,
         handle: &mut Handle,
         site: &mut Site<'_>,
-        eni: EniId,
-        interface: &InterfaceIntent,
+        (eni, interface): (EniId, &InterfaceIntent),
+        further: &[Further],
     ) -> Result<(), Error> {
         let name = names::workload(site.instance, eni);
         if let Some(watch) = &site.watch
@@ -274,7 +281,7 @@ impl Work {
         let mut netlink = Netlink::open()?;
         let changed = sysctl::workload()?;
         let observed = Observed::read(&mut netlink)?;
-        let goal = plan::workload(interface);
+        let goal = plan::workload(interface, further);
         let mut state = observed.state;
         state.keep_known(&goal);
         let looked_at =
@@ -288,21 +295,27 @@ impl Work {
             self.repairs.extend(drift.map(|what| format!("{eni}: {what}")));
             self.repairs.extend(changed.iter().map(|s| format!("{eni}: setting {s} was changed")));
         }
-        let link = names::eni_link(eni);
-        let here = handle.netlink.pair(&link)?;
-        let there = observed.pairs.get(names::WORKLOAD_LINK).copied();
-        if !(self.has_link(&link) && joined(here, there)) {
+        let first = (eni, names::WORKLOAD_LINK.to_owned(), interface);
+        let others = further
+            .iter()
+            .map(|further| (further.eni, names::further_link(further.index), &further.interface));
+        for (eni, inner, interface) in std::iter::once(first).chain(others) {
+            let link = names::eni_link(eni);
+            let here = handle.netlink.pair(&link)?;
+            let there = observed.pairs.get(&inner).copied();
+            if self.has_link(&link) && joined(here, there) {
+                continue;
+            }
             if found && here.is_some() && there.is_some() {
                 self.repairs.push(format!("{eni}: its link led elsewhere"));
             }
             handle.netlink.delete_link(&link)?;
-            netlink.delete_link(names::WORKLOAD_LINK)?;
+            netlink.delete_link(&inner)?;
             let here = VethEnd { name: &link, mac: ROUTER_MAC, mtu: interface.mtu };
-            let there =
-                VethEnd { name: names::WORKLOAD_LINK, mac: interface.mac, mtu: interface.mtu };
+            let there = VethEnd { name: &inner, mac: interface.mac, mtu: interface.mtu };
             handle.netlink.add_veth(&here, &there, namespace.as_fd())?;
             self.link_made(&link, true);
-            state.forget_link(names::WORKLOAD_LINK);
+            state.forget_link(&inner);
         }
         // The last address takes the routes with it, so the new ones come first.
         let additions = state.additions(&goal, &mut netlink)?;

@@ -29,6 +29,8 @@ pub(super) const TABLE_LOCAL: u32 = 255;
 pub(super) const TABLE_MAIN: u32 = 254;
 /// The kernel's default table, which is looked at last.
 const TABLE_DEFAULT: u32 = 253;
+/// The length of an address as a prefix.
+const HOST_LEN: u8 = 32;
 
 /// The state of a namespace, as far as the fabric sets it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub(super) struct Rule {
     pub own: bool,
     /// The marks of the packets that it is for; `None` for all packets.
     pub mark: Option<FwMark>,
+    /// The address that the packets come from; `None` for any.
+    pub source: Option<Ipv4Addr>,
     /// What is done with those packets.
     pub action: Action,
 }
@@ -118,7 +122,7 @@ impl Rule {
     ];
 
     const fn for_all(priority: u32, table: u32) -> Self {
-        Self { priority, own: false, mark: None, action: Action::Table(table) }
+        Self { priority, own: false, mark: None, source: None, action: Action::Table(table) }
     }
 }
 
@@ -290,7 +294,7 @@ impl Observed {
 
     fn add_rule(&mut self, message: RuleMessage) {
         let action = Action::Table(message.header.table.into());
-        let mut rule = Rule { priority: 0, own: false, mark: None, action };
+        let mut rule = Rule { priority: 0, own: false, mark: None, source: None, action };
         let (mut value, mut mask) = (0, 0);
         let mut plain = true;
         for attribute in &message.attributes {
@@ -300,6 +304,7 @@ impl Observed {
                 RuleAttribute::FwMask(bits) => mask = *bits,
                 // What a namespace sends comes in by its loopback, as the kernel sees it.
                 RuleAttribute::Iifname(name) if name == LOOPBACK => rule.own = true,
+                RuleAttribute::Source(IpAddr::V4(address)) => rule.source = Some(*address),
                 RuleAttribute::Table(table) => rule.action = Action::Table(*table),
                 RuleAttribute::SuppressPrefixLen(len) => plain &= *len == u32::MAX,
                 RuleAttribute::Protocol(_) => {}
@@ -313,7 +318,8 @@ impl Observed {
             RuleAction::Prohibit => rule.action = Action::Refuse,
             _ => plain = false,
         }
-        plain &= message.header.src_len == 0 && message.header.dst_len == 0;
+        let hosts = if rule.source.is_some() { HOST_LEN } else { 0 };
+        plain &= message.header.src_len == hosts && message.header.dst_len == 0;
         if plain {
             self.state.rules.insert(rule);
         } else {
@@ -610,6 +616,10 @@ fn rule(rule: &Rule) -> RuleMessage {
     if let Some(FwMark { value, mask }) = rule.mark {
         message.attributes.push(RuleAttribute::FwMark(value));
         message.attributes.push(RuleAttribute::FwMask(mask));
+    }
+    if let Some(address) = rule.source {
+        message.header.src_len = HOST_LEN;
+        message.attributes.push(RuleAttribute::Source(address.into()));
     }
     match rule.action {
         Action::Table(table) => {

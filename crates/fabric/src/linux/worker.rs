@@ -311,7 +311,7 @@ fn remove_namespace(name: &str, instance: &str) -> Result<(), Error> {
     let mut netlink = Netlink::open()?;
     namespace::require_owner(&mut netlink, name, instance)?;
     let found = state::Observed::read(&mut netlink)?;
-    let ours = |link: &&String| names::is_ours(link) || *link == names::WORKLOAD_LINK;
+    let ours = |link: &&String| names::is_ours(link) || names::is_workload_link(link);
     for link in found.state.links.keys().filter(ours) {
         netlink.delete_link(link)?;
     }

@@ -111,6 +111,7 @@ impl Lab {
             groups: vec![self.id(vpc)],
             source_dest_check: true,
             mtu: 9001,
+            slot: None,
         };
         self.at(vpc).interfaces.insert(id, interface);
         id

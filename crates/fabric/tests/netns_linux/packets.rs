@@ -1,5 +1,7 @@
 //! Within one VPC: groups, ACLs, source check, routes.
 
+use std::net::TcpListener;
+
 use model::intent::*;
 use model::*;
 
@@ -134,4 +136,36 @@ fn routes_lead_to_middleboxes_that_do_not_check() {
     lab.change(|lab| lab.at(1).interfaces.get_mut(&b).unwrap().source_dest_check = true);
     assert!(!reaches(a, b, "192.0.2.1", 80), "b checks destinations");
     assert!(reaches(a, b, "10.1.0.5", 80), "what is for itself arrives");
+}
+
+/// A further interface of an instance is in the namespace of its first one, where its process is. It
+/// comes and goes while the process runs.
+#[test]
+fn a_further_interface_is_where_the_process_is() {
+    let (mut lab, a, b, c) = one_vpc();
+    lab.sweep();
+    let further = lab.id(5);
+    lab.change(|lab| {
+        lab.eni(1, 2, 5, "10.1.1.9");
+        let slot = Slot { host: a, index: 1 };
+        lab.at(1).interfaces.get_mut(&further).unwrap().slot = Some(slot);
+    });
+    // What is for it arrives, and the answer leaves by it: its own address is all that it may send.
+    let listener = inside(&at(a), || TcpListener::bind("10.1.1.9:9000").unwrap());
+    let (mut client, mut server) = connect(c, &listener, "10.1.1.9");
+    assert!(carries(&mut client, &mut server) && carries(&mut server, &mut client));
+    assert!(reaches(a, b, "10.1.0.5", 80), "the first one goes on");
+    let report = lab.sweep();
+    assert!(is_quiet(&report), "{report:?}");
+    // A secondary address of it, too.
+    lab.change(|lab| {
+        lab.at(1).interfaces.get_mut(&further).unwrap().addresses.push(ip("10.1.1.10"));
+    });
+    let listener = inside(&at(a), || TcpListener::bind("10.1.1.10:9000").unwrap());
+    let (mut client, mut server) = connect(c, &listener, "10.1.1.10");
+    assert!(carries(&mut client, &mut server) && carries(&mut server, &mut client));
+    lab.change(|lab| drop(lab.at(1).interfaces.remove(&further)));
+    let links = run(&at(a), "ip -br link");
+    assert!(links.contains("eth0") && !links.contains("eth1"), "{links}");
+    assert!(reaches(a, b, "10.1.0.5", 80));
 }

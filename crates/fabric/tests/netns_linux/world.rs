@@ -203,15 +203,8 @@ impl Maker {
             image: "ami-00000000000000001".to_owned(),
             min_count: 1,
             max_count: 1,
-            instance_type: None,
             groups,
-            group_names: Vec::new(),
-            address: None,
-            key_name: None,
-            user_data: None,
-            client_token: None,
-            instance_tags: Tags::default(),
-            interface_tags: Tags::default(),
+            ..RunInstances::default()
         };
         if let Some(Key::Instance(id)) = self.run(owner, Ec2Command::RunInstances(run)) {
             self.instances.push((id, vpc));

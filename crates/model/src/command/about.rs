@@ -132,7 +132,24 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::DeleteNetworkAclEntry { acl, .. }
         | C::ReplaceNetworkAclAssociation { acl, .. } => Some(Key::NetworkAcl(*acl)),
         C::RunInstances(run) => run.subnet.map(Key::Subnet),
-        C::TerminateInstances { instances } => instances.first().copied().map(Key::Instance),
+        C::TerminateInstances { instances }
+        | C::StartInstances { instances }
+        | C::StopInstances { instances }
+        | C::RebootInstances { instances }
+        | C::MonitorInstances { instances, .. } => instances.first().copied().map(Key::Instance),
+        C::ModifyInstanceAttribute { instance, .. } => Some(Key::Instance(*instance)),
+        C::ModifyInstanceCreditSpecification { credits } => {
+            credits.first().map(|(instance, _)| Key::Instance(*instance))
+        }
+        C::CreateKeyPair(_) | C::ImportKeyPair(_) => None,
+        C::DeleteKeyPair { id, .. } => id.map(Key::KeyPair),
+        C::CreateNetworkInterface(new) => Some(Key::Subnet(new.subnet)),
+        C::DetachNetworkInterface { .. } => None,
+        C::DeleteNetworkInterface { interface }
+        | C::AttachNetworkInterface { interface, .. }
+        | C::ModifyNetworkInterfaceAttribute { interface, .. }
+        | C::AssignPrivateIpAddresses { interface, .. }
+        | C::UnassignPrivateIpAddresses { interface, .. } => Some(Key::Eni(*interface)),
         C::AcceptPeering { peering }
         | C::RejectPeering { peering }
         | C::DeletePeering { peering }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use super::instance::{InstanceChange, InterfaceChange, NewInterface, NewKeyPair, RunInstances};
 use crate::resource::{
-    AclEntry, AddressFamily, ClientToken, Direction, GroupPeer, HostnameType, ReservationKind,
-    RouteDestination, RouteTo, Tags, Tenancy,
+    AclEntry, AddressFamily, ClientToken, CpuCredits, Direction, GroupPeer, HostnameType,
+    ReservationKind, RouteDestination, RouteTo, Tags, Tenancy,
 };
 use crate::{
-    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EgressGatewayId, EniId, IgwId,
-    InstanceId, IpCidr, Ipv6Cidr, Key, PcxId, PrefixListId, Region, RouteTableAssociationId,
-    RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId,
-    SubnetReservationId, Traffic, VpcCidrAssociationId, VpcId, Zone,
+    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EgressGatewayId, EniAttachmentId,
+    EniId, IgwId, InstanceId, IpCidr, Ipv6Cidr, Key, KeyPairId, PcxId, PrefixListId, Region,
+    RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetCidrAssociationId, SubnetId, SubnetReservationId, Traffic, VolumeId,
+    VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -356,10 +358,101 @@ pub enum Ec2Command {
     },
     /// `RunInstances`.
     RunInstances(RunInstances),
+    /// `StartInstances`.
+    StartInstances {
+        /// The instances to start.
+        instances: Vec<InstanceId>,
+    },
+    /// `StopInstances`.
+    StopInstances {
+        /// The instances to stop.
+        instances: Vec<InstanceId>,
+    },
+    /// `RebootInstances`.
+    RebootInstances {
+        /// The instances to reboot.
+        instances: Vec<InstanceId>,
+    },
     /// `TerminateInstances`.
     TerminateInstances {
         /// The instances to terminate.
         instances: Vec<InstanceId>,
+    },
+    /// `ModifyInstanceAttribute`, and the actions that modify one thing of an instance each.
+    ModifyInstanceAttribute {
+        /// The instance to modify.
+        instance: InstanceId,
+        /// What becomes of it.
+        change: InstanceChange,
+    },
+    /// `ModifyInstanceCreditSpecification`.
+    ModifyInstanceCreditSpecification {
+        /// The instances, each with how it is to use credits.
+        credits: Vec<(InstanceId, CpuCredits)>,
+    },
+    /// `MonitorInstances` and `UnmonitorInstances`.
+    MonitorInstances {
+        /// The instances.
+        instances: Vec<InstanceId>,
+        /// Whether they are to be monitored in detail.
+        on: bool,
+    },
+    /// `CreateNetworkInterface`.
+    CreateNetworkInterface(NewInterface),
+    /// `DeleteNetworkInterface`.
+    DeleteNetworkInterface {
+        /// The interface to delete.
+        interface: EniId,
+    },
+    /// `AttachNetworkInterface`.
+    AttachNetworkInterface {
+        /// The interface to attach.
+        interface: EniId,
+        /// The instance that is to have it.
+        instance: InstanceId,
+        /// The number of the interface among those of the instance.
+        device_index: u8,
+    },
+    /// `DetachNetworkInterface`.
+    DetachNetworkInterface {
+        /// The attachment to end.
+        attachment: EniAttachmentId,
+    },
+    /// `ModifyNetworkInterfaceAttribute`.
+    ModifyNetworkInterfaceAttribute {
+        /// The interface to modify.
+        interface: EniId,
+        /// What becomes of it.
+        change: InterfaceChange,
+    },
+    /// `AssignPrivateIpAddresses`.
+    AssignPrivateIpAddresses {
+        /// The interface to give addresses to.
+        interface: EniId,
+        /// The addresses.
+        addresses: Vec<Ipv4Addr>,
+        /// How many free ones, instead.
+        count: u16,
+        /// Whether addresses may be taken from other interfaces.
+        take: bool,
+    },
+    /// `UnassignPrivateIpAddresses`.
+    UnassignPrivateIpAddresses {
+        /// The interface to take addresses from.
+        interface: EniId,
+        /// The addresses.
+        addresses: Vec<Ipv4Addr>,
+    },
+    /// `CreateKeyPair`.
+    CreateKeyPair(NewKeyPair),
+    /// `ImportKeyPair`.
+    ImportKeyPair(NewKeyPair),
+    /// `DeleteKeyPair`.
+    DeleteKeyPair {
+        /// The key pair, by its id.
+        id: Option<KeyPairId>,
+        /// The key pair, by its name.
+        name: Option<String>,
     },
     /// `CreateVpcPeeringConnection`.
     CreatePeering {
@@ -470,6 +563,8 @@ pub enum TaggedResource {
     Instance(InstanceId),
     /// An internet gateway.
     InternetGateway(IgwId),
+    /// A key pair.
+    KeyPair(KeyPairId),
     /// A network ACL.
     NetworkAcl(AclId),
     /// A peering connection, of which either side has tags of its own.
@@ -484,12 +579,14 @@ pub enum TaggedResource {
     Subnet(SubnetId),
     /// A reservation of addresses in a subnet.
     SubnetReservation(SubnetReservationId),
+    /// The root volume of an instance, which is a part of the instance.
+    Volume(VolumeId),
     /// A VPC.
     Vpc(VpcId),
 }
 
 impl TaggedResource {
-    /// The key of the resource; a rule is a part of a group and has none.
+    /// The key of the resource; a rule and a volume are parts of others and have none.
     pub(super) const fn key(self) -> Option<Key> {
         Some(match self {
             Self::DhcpOptions(id) => Key::DhcpOptions(id),
@@ -498,6 +595,7 @@ impl TaggedResource {
             Self::GroupRule(_) => return None,
             Self::Instance(id) => Key::Instance(id),
             Self::InternetGateway(id) => Key::InternetGateway(id),
+            Self::KeyPair(id) => Key::KeyPair(id),
             Self::NetworkAcl(id) => Key::NetworkAcl(id),
             Self::Peering(id) => Key::Peering(id),
             Self::PrefixList(id) => Key::PrefixList(id),
@@ -505,6 +603,7 @@ impl TaggedResource {
             Self::SecurityGroup(id) => Key::SecurityGroup(id),
             Self::Subnet(id) => Key::Subnet(id),
             Self::SubnetReservation(id) => Key::SubnetReservation(id),
+            Self::Volume(_) => return None,
             Self::Vpc(id) => Key::Vpc(id),
         })
     }
@@ -609,35 +708,4 @@ pub struct ModifyPrefixList {
     pub add: Vec<(IpCidr, Option<String>)>,
     /// Blocks to remove.
     pub remove: Vec<IpCidr>,
-}
-
-/// `RunInstances`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunInstances {
-    /// The subnet to start them in; the default VPC's first one by default.
-    pub subnet: Option<SubnetId>,
-    /// The id or name of the image.
-    pub image: String,
-    /// The instance type; `t3.micro` by default.
-    pub instance_type: Option<String>,
-    /// The smallest acceptable number of instances.
-    pub min_count: u16,
-    /// The number of instances to start if there is room.
-    pub max_count: u16,
-    /// The ids of their security groups; the VPC's default group by default.
-    pub groups: Vec<SecurityGroupId>,
-    /// The names of more of their security groups.
-    pub group_names: Vec<String>,
-    /// The private address, for a single instance.
-    pub address: Option<Ipv4Addr>,
-    /// The name of a key pair; kept for clients that read it back.
-    pub key_name: Option<String>,
-    /// The script that they start with, in base64.
-    pub user_data: Option<String>,
-    /// The token by which the client may repeat the request.
-    pub client_token: Option<ClientToken>,
-    /// Tags for the instances.
-    pub instance_tags: Tags,
-    /// Tags for their interfaces.
-    pub interface_tags: Tags,
 }

@@ -117,7 +117,32 @@ impl Decision<'_> {
                 self.replace_acl_association(scope, *association, *acl)
             }
             C::RunInstances(run) => self.run_instances(scope, run),
+            C::StartInstances { instances } => self.start_instances(scope, instances),
+            C::StopInstances { instances } => self.stop_instances(scope, instances),
+            C::RebootInstances { instances } => self.reboot_instances(scope, instances),
             C::TerminateInstances { instances } => self.terminate_instances(scope, instances),
+            C::ModifyInstanceAttribute { instance, change } => {
+                self.modify_instance(scope, *instance, change)
+            }
+            C::ModifyInstanceCreditSpecification { credits } => self.modify_credits(scope, credits),
+            C::MonitorInstances { instances, on } => self.monitor(scope, instances, *on),
+            C::CreateNetworkInterface(new) => self.create_interface(scope, new),
+            C::DeleteNetworkInterface { interface } => self.delete_interface(scope, *interface),
+            C::AttachNetworkInterface { interface, instance, device_index } => {
+                self.attach_interface(scope, *interface, *instance, *device_index)
+            }
+            C::DetachNetworkInterface { attachment } => self.detach_interface(scope, *attachment),
+            C::ModifyNetworkInterfaceAttribute { interface, change } => {
+                self.modify_interface(scope, *interface, change)
+            }
+            C::AssignPrivateIpAddresses { interface, addresses, count, take } => {
+                self.assign_addresses(scope, *interface, addresses, *count, *take)
+            }
+            C::UnassignPrivateIpAddresses { interface, addresses } => {
+                self.unassign_addresses(scope, *interface, addresses)
+            }
+            C::CreateKeyPair(new) | C::ImportKeyPair(new) => self.create_key_pair(scope, new),
+            C::DeleteKeyPair { id, name } => self.delete_key_pair(scope, *id, name.as_deref()),
             C::CreatePeering { vpc, peer_vpc, peer_owner, peer_region, tags } => {
                 let owner = peer_owner.unwrap_or(scope.account);
                 let region = peer_region.unwrap_or(scope.region);

@@ -35,6 +35,16 @@ pub(super) fn absent(code: Code, what: &str, id: impl std::fmt::Display) -> Refu
     Refused::new(code, format_args!("The {what} '{id}' does not exist"))
 }
 
+/// A refusal for instances that mean nothing to the caller: all of them, in one message.
+pub(super) fn absent_instances(ids: &[InstanceId]) -> Refused {
+    let texts: Vec<String> = ids.iter().map(InstanceId::to_string).collect();
+    let (id, does) = if ids.len() == 1 { ("ID", "does") } else { ("IDs", "do") };
+    Refused::new(
+        Code::InstanceNotFound,
+        format_args!("The instance {id} '{}' {does} not exist", texts.join(", ")),
+    )
+}
+
 /// A refusal for a rule that is in no group of the caller.
 pub(super) fn no_such_rule(id: SecurityGroupRuleId) -> Refused {
     absent(Code::GroupRuleNotFound, "security group rule ID", id)

@@ -7,7 +7,8 @@
 
 use crate::command::WorkloadReport;
 use crate::resource::{
-    Addon, AddonState, Dyno, DynoState, Exit, Instance, InstanceState, SpaceState,
+    Addon, AddonState, Boot, Dyno, DynoState, Exit, Instance, InstanceState, ShutdownBehavior,
+    SpaceState,
 };
 use crate::{EniId, Key, VpcId, WorkloadId, World};
 
@@ -49,25 +50,59 @@ pub(super) fn dyno_step(dyno: &Dyno, report: &WorkloadReport) -> Option<DynoStep
     Some(DynoStep::Enter(state, exit))
 }
 
-/// An instance's next state after a report, and how it ended; nothing where it is no news.
-pub(super) fn instance_step(
-    instance: &Instance,
-    report: &WorkloadReport,
-) -> Option<(InstanceState, Option<Exit>)> {
+/// How often an instance that is started again is told to run before it is seen to.
+const MOST_TRIES: u8 = 5;
+
+/// What a report changes of an instance.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct InstanceStep {
+    pub(super) state: InstanceState,
+    pub(super) boot: Boot,
+    pub(super) exit: Option<Exit>,
+}
+
+/// What a report changes of an instance; nothing where it is no news.
+pub(super) fn instance_step(instance: &Instance, report: &WorkloadReport) -> Option<InstanceStep> {
     use {InstanceState as S, WorkloadReport as R};
+    let step = |state, boot, exit| Some(InstanceStep { state, boot, exit });
+    let enter = |state, exit: Option<Exit>| step(state, Boot::Settled, exit);
     let old = || instance.exit.clone();
+    let restarts = match instance.boot {
+        Boot::Again { tries } => Some(tries),
+        Boot::Settled | Boot::Ending => None,
+    };
     match (instance.state, report) {
-        (S::Pending, R::Running) => Some((S::Running, old())),
-        (S::Pending | S::Running, R::Ended(exit)) => Some((S::ShuttingDown, Some(exit.clone()))),
-        (S::Running, R::Gone) => Some((S::Terminated, Some(lost()))),
-        (S::ShuttingDown, R::Gone) => Some((S::Terminated, old())),
+        // It is rebooted: it has ended, and is to run again.
+        (S::Running, R::Ended(_) | R::Interrupted | R::Gone) if instance.boot == Boot::Ending => {
+            step(S::Running, Boot::AGAIN, None)
+        }
+        (S::Pending, R::Running) => enter(S::Running, old()),
+        (S::Running, R::Running) if restarts.is_some() => enter(S::Running, old()),
+        (S::Running, R::Gone) if restarts.is_some() => None,
+        // This may be its last end, or another one. That it cannot be started is neither.
+        (state @ (S::Pending | S::Running), R::Ended(exit))
+            if restarts.is_some() && !matches!(exit, Exit::Failed(_)) =>
+        {
+            match restarts.unwrap_or(MOST_TRIES) {
+                MOST_TRIES.. => enter(S::Stopped, Some(exit.clone())),
+                tries => step(state, Boot::Again { tries: tries + 1 }, None),
+            }
+        }
+        (S::Pending, R::Ended(exit)) => enter(S::ShuttingDown, Some(exit.clone())),
+        (S::Running, R::Ended(exit)) => match instance.options.shutdown {
+            ShutdownBehavior::Stop => enter(S::Stopped, Some(exit.clone())),
+            ShutdownBehavior::Terminate => enter(S::ShuttingDown, Some(exit.clone())),
+        },
+        (S::Running, R::Gone) => enter(S::Terminated, Some(lost())),
+        (S::Stopping, R::Ended(_) | R::Interrupted | R::Gone) => enter(S::Stopped, old()),
+        (S::ShuttingDown, R::Gone) => enter(S::Terminated, old()),
         // Nothing is there yet, or nothing is new. What was interrupted is started again, as a
         // machine is after a power cut, and stays the same instance meanwhile.
         (S::Pending, R::Gone)
         | (S::Pending | S::Running | S::ShuttingDown, R::Interrupted)
-        | (S::Running, R::Running)
+        | (S::Running | S::Stopping, R::Running)
         | (S::ShuttingDown, R::Running | R::Ended(_))
-        | (S::Terminated, _) => None,
+        | (S::Stopped | S::Terminated, _) => None,
     }
 }
 
@@ -121,9 +156,10 @@ impl World {
                     false
                 }
             }),
-            WorkloadId::Instance(id) => {
-                self.instance(id).is_some_and(|it| it.state == InstanceState::ShuttingDown)
-            }
+            WorkloadId::Instance(id) => self.instance(id).is_some_and(|it| {
+                matches!(it.state, InstanceState::ShuttingDown | InstanceState::Stopping)
+                    || it.boot == Boot::Ending
+            }),
             WorkloadId::Service(_) | WorkloadId::Router(_) => false,
         }
     }

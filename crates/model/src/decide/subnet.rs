@@ -144,7 +144,7 @@ impl Decision<'_> {
     ) -> Result<Eni, Refused> {
         let address = match address {
             Some(address) => self.check_address(subnet, address)?,
-            None => self.world.lowest_free_address(subnet).ok_or_else(|| full(subnet))?,
+            None => self.world.free_address(subnet, &[]).ok_or_else(|| full(subnet))?,
         };
         let id = EniId::fresh(self.ids);
         let eni = Eni {
@@ -167,12 +167,17 @@ impl Decision<'_> {
             requester_managed: !matches!(workload, WorkloadId::Instance(_)),
             created: self.now,
             tags,
+            client_token: None,
         };
         self.put(eni.clone());
         Ok(eni)
     }
 
-    fn check_address(&self, subnet: &Subnet, address: Ipv4Addr) -> Result<Ipv4Addr, Refused> {
+    pub(super) fn check_address(
+        &self,
+        subnet: &Subnet,
+        address: Ipv4Addr,
+    ) -> Result<Ipv4Addr, Refused> {
         if !subnet.cidr.contains(address) {
             return refuse(
                 Code::InvalidParameterValue,
@@ -206,7 +211,7 @@ pub(super) fn full(subnet: &Subnet) -> Refused {
 }
 
 /// A locally administered address, as unique as the id.
-fn mac_of(id: EniId) -> MacAddr {
+pub(super) fn mac_of(id: EniId) -> MacAddr {
     let [.., a, b, c, d, e] = id.bits().to_be_bytes();
     MacAddr([0x02, a, b, c, d, e])
 }

@@ -1,6 +1,6 @@
 //! Rules of what Causeway itself finds out: the fabric's observations and the passing of time.
 
-use super::report::instance_step;
+use super::report::{InstanceStep, instance_step};
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, Observation, Reply, SystemCommand, WorkloadReport};
 use crate::resource::{
@@ -85,11 +85,15 @@ impl Decision<'_> {
 
     fn observe_instance(&mut self, id: InstanceId, report: &WorkloadReport) {
         let Some(instance) = self.world.instance(id).cloned() else { return };
-        let Some((state, exit)) = instance_step(&instance, report) else { return };
-        let eni = instance.eni;
-        self.put(Instance { state, exit, since: self.now, ..Instance::clone(&instance) });
+        let Some(InstanceStep { state, boot, exit }) = instance_step(&instance, report) else {
+            return;
+        };
+        let since = if state == instance.state { instance.since } else { self.now };
+        self.put(Instance { state, boot, exit, since, ..Instance::clone(&instance) });
         if state == InstanceState::Terminated {
-            self.release_eni(eni);
+            let enis = self.world.enis_in(Key::Instance(id)).map(|eni| eni.id);
+            let enis: Vec<EniId> = enis.collect();
+            enis.into_iter().for_each(|eni| self.release_eni(eni));
         }
     }
 

@@ -4,7 +4,7 @@ use super::lookup::{missing, no_such_rule};
 use super::{Decision, Outcome, refuse};
 use crate::command::{Reply, TaggedResource};
 use crate::resource::*;
-use crate::{Code, Key, Part, PcxId, Record, Refused, Scope, SecurityGroupRuleId};
+use crate::{Code, Key, Part, PcxId, Record, Refused, Scope, SecurityGroupRuleId, VolumeId};
 
 const MAX_TAGS: usize = 50;
 const MAX_KEY: usize = 127;
@@ -94,6 +94,7 @@ impl Decision<'_> {
             T::GroupRule(id) => self.retagged_rule(scope, id, edit),
             T::Instance(id) => edited!(self.own_instance(scope, id)?),
             T::InternetGateway(id) => edited!(self.own_gateway(scope, id)?),
+            T::KeyPair(id) => edited!(self.own_key_pair(scope, id)?),
             T::NetworkAcl(id) => edited!(self.in_editable(scope, self.own_acl(scope, id)?)?),
             T::PrefixList(id) => edited!(self.own_prefix_list(scope, id)?),
             T::Peering(id) => self.retagged_peering(scope, id, edit),
@@ -105,6 +106,7 @@ impl Decision<'_> {
                 edited!(self.in_editable(scope, self.own_reservation(scope, id)?)?)
             }
             T::Subnet(id) => edited!(self.in_editable(scope, self.own_subnet(scope, id)?)?),
+            T::Volume(id) => self.retagged_volume(scope, id, edit),
             T::Vpc(id) => edited!(self.editable_vpc(scope, id)?),
         }
     }
@@ -124,6 +126,22 @@ impl Decision<'_> {
             }
         }
         Ok((pcx != *old).then(|| pcx.into()))
+    }
+
+    /// A root volume is a part of its instance, and gone with it.
+    fn retagged_volume(
+        &self,
+        scope: Scope,
+        id: VolumeId,
+        edit: Edit<'_>,
+    ) -> Result<Option<Record>, Refused> {
+        let found = self.own_instance(scope, id.instance()).ok();
+        let old = found.filter(|instance| instance.has_volume()).ok_or_else(|| {
+            Refused::new(Code::VolumeNotFound, format_args!("The volume '{id}' does not exist."))
+        })?;
+        let mut instance = Instance::clone(&old);
+        edit(&mut instance.options.volume.tags)?;
+        Ok((instance != *old).then(|| instance.into()))
     }
 
     fn retagged_rule(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::step::{PeerAsk, Reached};
 use crate::mac::MacAddr;
-use crate::resource::{Attachment, Dyno, DynoState, Eni, InstanceState, Space};
+use crate::resource::{Attachment, Dyno, DynoState, Eni, Space};
 use crate::{
     Change, DynoId, EniAttachmentId, EniId, IdSource, Key, PrefixedId, SecurityGroupId, SubnetId,
     Timestamp, WorkloadId, World,
@@ -71,7 +71,7 @@ pub(super) fn targets(world: &World, ask: &PeerAsk<'_>) -> Result<Vec<Target>, S
 fn used(world: &World, eni: &Arc<Eni>, group: Option<SecurityGroupId>) -> Option<Target> {
     let WorkloadId::Instance(id) = eni.attachment.as_ref()?.workload else { return None };
     let state = world.instance(id)?.state;
-    if matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated) {
+    if state.ends() {
         return None;
     }
     let groups = group.map_or_else(|| eni.groups.clone(), |group| vec![group]);
@@ -133,6 +133,7 @@ pub(crate) fn dyno_interface(
         requester_managed: true,
         created: now,
         tags: Default::default(),
+        client_token: None,
     };
     world.apply(&Change::Put(eni.into()));
     world.eni(id).cloned()

@@ -156,7 +156,8 @@ impl Touched {
             | Key::SubnetReservation(_)
             | Key::InternetGateway(_)
             | Key::EgressGateway(_)
-            | Key::DhcpOptions(_) => {}
+            | Key::DhcpOptions(_)
+            | Key::KeyPair(_) => {}
         }
     }
 

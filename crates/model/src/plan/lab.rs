@@ -194,6 +194,7 @@ pub(crate) fn eni(
         requester_managed: false,
         created: now(),
         tags: Tags::new(),
+        client_token: None,
     }
 }
 
@@ -217,6 +218,8 @@ pub(crate) fn instance(n: u128, of: &Eni, state: InstanceState) -> Instance {
         since: now(),
         client_token: None,
         tags: Tags::new(),
+        options: InstanceOptions::default(),
+        boot: Boot::Settled,
     }
 }
 
@@ -433,8 +436,9 @@ pub(crate) fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
         }
         8 => {
             use InstanceState as S;
-            let states = [S::Pending, S::Running, S::ShuttingDown, S::Terminated];
-            instance(n, &interface(of(b)), states[usize::from(c % 4)]).into()
+            let states =
+                [S::Pending, S::Running, S::Stopping, S::Stopped, S::ShuttingDown, S::Terminated];
+            instance(n, &interface(of(b)), states[usize::from(c % 6)]).into()
         }
         9 => {
             use DynoState as S;

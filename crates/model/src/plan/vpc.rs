@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::routes::routes_of;
 use crate::intent::{
     AclEntryIntent, AclIntent, GroupIntent, InterfaceIntent, Member, PeeringEnd, PeeringIntent,
-    RouteTarget, RuleIntent, RulePeer, SubnetIntent, Via, VpcIntent,
+    RouteTarget, RuleIntent, RulePeer, Slot, SubnetIntent, Via, VpcIntent,
 };
 use crate::resource::{
     Direction, Eni, GroupPeer, GroupRule, NetworkAcl, Peering, RouteTo, SecurityGroup, Subnet, Vpc,
@@ -23,7 +23,7 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
     let interfaces: BTreeMap<_, _> = world
         .enis_in(key)
         .filter(|eni| eni.attachment.is_some())
-        .map(|eni| (eni.id, plan_interface(eni)))
+        .map(|eni| (eni.id, plan_interface(world, eni)))
         .collect();
     let used: BTreeSet<_> = interfaces.values().flat_map(|i| i.groups.iter().copied()).collect();
     let groups: BTreeMap<_, _> = used.into_iter().map(|id| (id, plan_group(world, id))).collect();
@@ -70,7 +70,17 @@ pub(crate) fn resolvers(vpc: &Vpc) -> Vec<Ipv4Addr> {
     vec![second.into(), crate::edge::RESOLVER]
 }
 
-fn plan_interface(eni: &Eni) -> InterfaceIntent {
+/// The place of an interface that is not the first one of its instance. It follows from interfaces
+/// alone: what an instance does otherwise changes nothing of its VPC's router.
+fn slot(world: &World, eni: &Eni) -> Option<Slot> {
+    let index = |eni: &Eni| eni.attachment.as_ref().map(|attachment| attachment.device_index);
+    let own = index(eni).filter(|index| *index > 0)?;
+    let mut others = world.enis_in(Key::Instance(eni.instance()?));
+    let host = others.find(|other| index(other) == Some(0) && other.vpc == eni.vpc)?;
+    Some(Slot { host: host.id, index: own })
+}
+
+fn plan_interface(world: &World, eni: &Eni) -> InterfaceIntent {
     let groups: BTreeSet<_> = eni.groups.iter().copied().collect();
     InterfaceIntent {
         mac: eni.mac,
@@ -79,6 +89,7 @@ fn plan_interface(eni: &Eni) -> InterfaceIntent {
         groups: groups.into_iter().collect(),
         source_dest_check: eni.source_dest_check,
         mtu: MTU,
+        slot: slot(world, eni),
     }
 }
 

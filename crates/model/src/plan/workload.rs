@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::{names, shell};
 use crate::edge::RESOLVER;
 use crate::intent::{Disk, NamesIntent, WorkloadIntent};
-use crate::resource::{Addon, AddonState, Dyno, Eni, Instance, Release, Slug, Stdio};
+use crate::resource::{Addon, AddonState, Boot, Dyno, Eni, Instance, Release, Slug, Stdio};
 use crate::{EniId, VpcId, WorkloadId, World};
 
 /// Says how a process must run; `None` where it must not be there at all.
@@ -136,8 +136,9 @@ pub(super) fn plan_instance(
 ) -> Option<(WorkloadId, WorkloadIntent)> {
     let id = WorkloadId::Instance(instance.id);
     let eni = interface(world, id, instance.eni)?;
-    // What is to end is to go: that nothing is left of it makes it `terminated`.
-    if !instance.state.wants_to_run() {
+    // What is to end is to go: that nothing is left of it makes it `terminated`. What is to stop is
+    // kept.
+    if instance.state.ends() {
         return None;
     }
     let [a, b, c, d] = eni.primary().octets();
@@ -157,9 +158,12 @@ pub(super) fn plan_instance(
         memory_limit: None,
         cpu_weight: None,
         stdio: Stdio::Log,
-        attempt: 0,
+        attempt: match instance.boot {
+            Boot::Again { tries } => tries.into(),
+            Boot::Settled | Boot::Ending => 0,
+        },
         once: false,
-        run: true,
+        run: instance.state.wants_to_run() && instance.boot != Boot::Ending,
     };
     Some((id, intent))
 }

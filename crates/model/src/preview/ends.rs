@@ -100,7 +100,10 @@ fn instances(world: &World, vpc: &Vpc) -> Vec<(End, Arc<Eni>)> {
             let WorkloadId::Instance(id) = eni.attachment.as_ref()?.workload else { return None };
             match world.instance(id)?.state {
                 InstanceState::Pending | InstanceState::Running => {}
-                InstanceState::ShuttingDown | InstanceState::Terminated => return None,
+                InstanceState::Stopping
+                | InstanceState::Stopped
+                | InstanceState::ShuttingDown
+                | InstanceState::Terminated => return None,
             }
             let name = EndName::Instance(id);
             Some((End { endpoint: at(eni), name, port: None }, Arc::clone(eni)))

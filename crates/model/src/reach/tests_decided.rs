@@ -83,15 +83,7 @@ impl Journey {
             image: "ami-00000000000000001".to_owned(),
             min_count: 1,
             max_count: 1,
-            instance_type: None,
-            groups: Vec::new(),
-            group_names: Vec::new(),
-            address: None,
-            key_name: None,
-            user_data: None,
-            client_token: None,
-            instance_tags: Tags::new(),
-            interface_tags: Tags::new(),
+            ..RunInstances::default()
         };
         let made = self.run(customer, Ec2Command::RunInstances(run));
         let Some(Key::Instance(instance)) = made else { panic!() };

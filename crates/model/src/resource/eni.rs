@@ -4,9 +4,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Owner, Resource, Tags};
+use super::{ClientToken, Owner, Resource, Tags};
 use crate::mac::MacAddr;
-use crate::{EniAttachmentId, EniId, Key, SecurityGroupId, SubnetId, Timestamp, VpcId, WorkloadId};
+use crate::{
+    Alias, EniAttachmentId, EniId, InstanceId, Key, Kind, SecurityGroupId, SubnetId, Timestamp,
+    VpcId, WorkloadId,
+};
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,9 @@ pub struct Eni {
     pub created: Timestamp,
     /// The tags that the owner put on the interface.
     pub tags: Tags,
+    /// The request that made it, for repeats.
+    #[serde(default)]
+    pub client_token: Option<ClientToken>,
 }
 
 /// The use of an interface by a process.
@@ -55,10 +61,25 @@ pub struct Attachment {
     pub attached: Timestamp,
 }
 
+impl Attachment {
+    /// The instance that it is to.
+    pub fn instance(&self) -> Option<InstanceId> {
+        match self.workload {
+            WorkloadId::Instance(id) => Some(id),
+            WorkloadId::Dyno(_) | WorkloadId::Service(_) | WorkloadId::Router(_) => None,
+        }
+    }
+}
+
 impl Eni {
     /// Its primary address.
     pub fn primary(&self) -> Ipv4Addr {
         *self.addresses.first().expect("an interface is made with an address")
+    }
+
+    /// The instance that uses it.
+    pub fn instance(&self) -> Option<InstanceId> {
+        self.attachment.as_ref().and_then(Attachment::instance)
     }
 }
 
@@ -83,5 +104,13 @@ impl Resource for Eni {
                 WorkloadId::Service(id) => Key::Addon(id),
             });
         }
+    }
+
+    fn aliases(&self, each: &mut dyn FnMut(Alias)) {
+        self.client_token.iter().filter_map(|token| token.alias(Kind::Eni)).for_each(each);
+    }
+
+    fn client_token(&self) -> Option<&ClientToken> {
+        self.client_token.as_ref()
     }
 }

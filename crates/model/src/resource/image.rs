@@ -1,26 +1,44 @@
 //! What instances are made from.
 
+use super::Architecture;
+
 /// An image: what an instance finds around itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// The image's id.
-    pub id: &'static str,
+    /// The image's id: `ami-…`.
+    pub id: String,
     /// Its name, which `RunInstances` takes as well.
-    pub name: &'static str,
+    pub name: String,
     /// What the image holds, for people.
-    pub description: &'static str,
+    pub description: String,
+    /// The account that owns it; `None` is the platform's.
+    pub owner: Option<&'static str>,
+    /// The processors that it is made for.
+    pub architecture: Architecture,
+    /// When it was made, as EC2 writes it.
+    pub created: String,
+    /// The name of the device of its root volume.
+    pub root_device: &'static str,
+    /// The type of its root volume.
+    pub volume_type: &'static str,
+    /// The size of its root volume, in GiB.
+    pub volume_size: u32,
+    /// How it boots; empty where EC2 does not say it.
+    pub boot_mode: &'static str,
+    /// Whether its instances ask the metadata service with tokens alone.
+    pub requires_tokens: bool,
 }
 
-/// Every image.
-pub const IMAGES: &[Image] = &[Image {
-    id: "ami-00000000000000001",
-    name: "host",
-    description: "The programs of the host, in a root file system that cannot be written to",
-}];
-
 impl Image {
-    /// Finds an image by id or name.
-    pub fn find(text: &str) -> Option<&'static Self> {
-        IMAGES.iter().find(|image| image.id == text || image.name == text)
+    /// Whether text is a well-formed id of an image.
+    pub fn is_id(text: &str) -> bool {
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        text.strip_prefix("ami-")
+            .is_some_and(|rest| matches!(rest.len(), 8 | 17) && rest.bytes().all(is_digit))
+    }
+
+    /// The id of the snapshot that its root volumes are made from.
+    pub fn snapshot(&self) -> String {
+        self.id.replacen("ami-", "snap-", 1)
     }
 }

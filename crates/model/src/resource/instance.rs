@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClientToken, Exit, Owner, Resource, Tags};
+use super::{
+    Architecture, ClientToken, Exit, Image, InstanceOptions, MetadataOptions, Owner, Resource, Tags,
+};
 use crate::{
     AccountId, Alias, EniId, Errand, InstanceId, Key, Kind, ReservationId, SubnetId, Timestamp,
     VpcId,
@@ -26,7 +28,7 @@ pub struct Instance {
     pub vpc: VpcId,
     /// The subnet that the instance is in.
     pub subnet: SubnetId,
-    /// The instance's interface, which goes with it.
+    /// The instance's primary interface.
     pub eni: EniId,
     /// The instance's private address.
     pub address: Ipv4Addr,
@@ -34,7 +36,7 @@ pub struct Instance {
     pub image: String,
     /// The instance type, such as `t3.micro`.
     pub instance_type: String,
-    /// The name of the key pair that it was started with; kept for clients that read it back.
+    /// The name of the key pair that it was started with.
     pub key_name: Option<String>,
     /// The script that it starts with, as the client encoded it in base64.
     pub user_data: Option<String>,
@@ -42,7 +44,7 @@ pub struct Instance {
     pub state: InstanceState,
     /// How its process ended, if it ended by itself.
     pub exit: Option<Exit>,
-    /// When the instance was asked for.
+    /// When the instance was last asked for, or started anew.
     pub launched: Timestamp,
     /// When the instance's state last changed.
     pub since: Timestamp,
@@ -50,6 +52,29 @@ pub struct Instance {
     pub client_token: Option<ClientToken>,
     /// The tags that the owner put on the instance.
     pub tags: Tags,
+    /// What its owner may change of it.
+    #[serde(default)]
+    pub options: InstanceOptions,
+    /// How its process is on its way, besides what the state says.
+    #[serde(default)]
+    pub boot: Boot,
+}
+
+/// How far an instance's process is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boot {
+    /// Nothing but what its state says.
+    #[default]
+    Settled,
+    /// It ran before and is to run again. Until it is seen to, what is heard of an end may be of its
+    /// last one, or of this time: it is told to run once more, which changes nothing where it does.
+    Again {
+        /// How often it was told to since.
+        tries: u8,
+    },
+    /// It is to end and to run again, and is `running` to its owner all the while.
+    Ending,
 }
 
 /// The state of an instance.
@@ -60,6 +85,10 @@ pub enum InstanceState {
     Pending,
     /// Its process runs.
     Running,
+    /// Told to stop; its process may still run.
+    Stopping,
+    /// Stopped: its process has ended, and it may be started again.
+    Stopped,
     /// Told to end; its process may still run.
     ShuttingDown,
     /// Ended; kept for an hour, so that clients see it.
@@ -72,6 +101,8 @@ impl InstanceState {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
             Self::ShuttingDown => "shutting-down",
             Self::Terminated => "terminated",
         }
@@ -84,12 +115,50 @@ impl InstanceState {
             Self::Running => 16,
             Self::ShuttingDown => 32,
             Self::Terminated => 48,
+            Self::Stopping => 64,
+            Self::Stopped => 80,
         }
     }
 
     /// Whether it must run.
     pub const fn wants_to_run(self) -> bool {
         matches!(self, Self::Pending | Self::Running)
+    }
+
+    /// Whether it ends for good, or has.
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+}
+
+impl Boot {
+    /// It is to run again.
+    pub(crate) const AGAIN: Self = Self::Again { tries: 0 };
+}
+
+impl Instance {
+    /// Whether it has its root volume still.
+    pub fn has_volume(&self) -> bool {
+        self.state != InstanceState::Terminated
+    }
+
+    /// The name of the device of its root volume.
+    pub fn root_device(&self) -> &'static str {
+        Image::find(&self.image).map_or("/dev/xvda", |image| image.root_device)
+    }
+
+    /// The processors that it was made for.
+    pub fn architecture(&self) -> Architecture {
+        Image::find(&self.image).map_or(Architecture::X86, |image| image.architecture)
+    }
+
+    /// How it asks the metadata service.
+    pub fn metadata(&self) -> MetadataOptions {
+        self.options.metadata.unwrap_or_else(|| {
+            let strict = Image::find(&self.image).is_some_and(|image| image.requires_tokens);
+            let hop_limit = if strict { 2 } else { 1 };
+            MetadataOptions { tokens_required: strict, hop_limit, ..MetadataOptions::default() }
+        })
     }
 }
 

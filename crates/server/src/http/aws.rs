@@ -185,7 +185,8 @@ async fn serve(
     if state.emulator {
         ensure_account(state, claim.scope, &origin).await?;
     }
-    let call = Call { state, claim: &claim, params: params(parts, body)?, request_id };
+    let keys = ec2::KeyMaker::new(crate::clock::fill);
+    let call = Call { state, claim: &claim, params: params(parts, body)?, request_id, keys };
     let mut before = call.before()?;
     if matches!(before, Before::Answer(_)) && call.starting() {
         call.started().await;
@@ -217,6 +218,7 @@ struct Call<'a> {
     claim: &'a Claim,
     params: Params,
     request_id: &'a str,
+    keys: ec2::KeyMaker,
 }
 
 /// The result of parsing a request.
@@ -243,6 +245,7 @@ impl Call<'_> {
             params: &self.params,
             now: self.state.clock.now(),
             request_id: self.request_id,
+            keys: &self.keys,
             console: &console,
         })
     }

@@ -4,20 +4,32 @@
 //! its answer; one that changes something is parsed into a command and answered from the worlds
 //! before and after it. What is allowed is decided by [`World::decide`], not here.
 
+mod absent;
 mod acl;
 mod block_public_access;
 mod catalog;
 mod classic_link;
+mod defaults;
 mod describe;
 mod dhcp_options;
 mod egress_gateway;
 mod eni;
+mod eni_input;
+mod failure;
 mod gateway;
 mod group;
 mod group_reference;
 mod identity;
+mod image;
 mod input;
 mod instance;
+mod instance_attribute;
+mod instance_facts;
+mod instance_filters;
+mod instance_status;
+mod instance_type;
+mod key_material;
+mod key_pair;
 mod peering;
 mod permission;
 mod prefix_list;
@@ -30,6 +42,7 @@ mod subnet;
 mod subnet_block;
 mod subnet_reservation;
 mod tag;
+mod volume;
 mod vpc;
 mod vpc_block;
 
@@ -38,6 +51,7 @@ pub(crate) use self::instance::starts;
 use aws::xml::Service;
 use model::{Ec2Command, Reply, World};
 
+pub use self::key_material::KeyMaker;
 pub use self::request::{Ec2Error, Request};
 
 /// The functions that carry an action out.
@@ -84,6 +98,7 @@ pub fn find(service: Service, version: &str, name: &str) -> Result<&'static Acti
         .map(|at| &ACTIONS[at])
         .filter(|entry| entry.0 == service)
         .map(|entry| &entry.2)
+        .or_else(|| absent_action(service, name))
         .ok_or_else(|| {
             let name: String = name.chars().take(64).collect();
             Ec2Error::new(
@@ -91,6 +106,17 @@ pub fn find(service: Service, version: &str, name: &str) -> Result<&'static Acti
                 format_args!("The action {name} is not valid for this web service."),
             )
         })
+}
+
+/// An action of EC2 on something that Causeway does not have.
+fn absent_action(service: Service, name: &str) -> Option<&'static Action> {
+    if service != Service::Ec2 {
+        None
+    } else if absent::is_read(name) {
+        Some(&Action::Read(absent::read))
+    } else {
+        absent::is_refused(name).then_some(&Action::Read(absent::refuse))
+    }
 }
 
 /// The API versions that SDKs have used since EC2 has had peering. The answers have the same form
@@ -137,12 +163,14 @@ macro_rules! actions {
 /// Every action, by name.
 static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AcceptVpcPeeringConnection => write(peering::accept, peering::accepted);
+    Ec2 AssignPrivateIpAddresses => write(eni_input::assign, eni_input::assigned);
     Ec2 AssociateDhcpOptions => write(dhcp_options::associate, done);
     Ec2 AssociateRouteTable => write(route_input::associate, route::associated);
     Ec2 AssociateSubnetCidrBlock => write(subnet_block::associate, subnet_block::associated);
     Ec2 AssociateVpcCidrBlock => write(vpc_block::associate, vpc_block::associated);
     Ec2 AttachClassicLinkVpc => Action::Read(classic_link::retired);
     Ec2 AttachInternetGateway => write(gateway::attach, done);
+    Ec2 AttachNetworkInterface => write(eni_input::attach, eni_input::attached);
     Ec2 AuthorizeSecurityGroupEgress => write(permission::authorize_egress, rule::authorized);
     Ec2 AuthorizeSecurityGroupIngress => write(permission::authorize_ingress, rule::authorized);
     Ec2 CreateDefaultSubnet => write(subnet::create_default, subnet::created);
@@ -150,9 +178,12 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateDhcpOptions => write(dhcp_options::create, dhcp_options::created);
     Ec2 CreateEgressOnlyInternetGateway => write(egress_gateway::create, egress_gateway::created);
     Ec2 CreateInternetGateway => write(gateway::create, gateway::created);
+    Ec2 CreateKeyPair => write(key_pair::create, key_pair::created);
     Ec2 CreateManagedPrefixList => write(prefix_list::create, prefix_list::created);
     Ec2 CreateNetworkAcl => write(acl::create, acl::created);
     Ec2 CreateNetworkAclEntry => write(acl::create_entry, done);
+    Ec2 CreateNetworkInterface => write(eni_input::create, eni_input::created);
+    Ec2 CreateNetworkInterfacePermission => Action::Read(eni_input::permit);
     Ec2 CreateRoute => write(route_input::create_route, done);
     Ec2 CreateRouteTable => write(route_input::create_table, route::table_created);
     Ec2 CreateSecurityGroup => write(group::create, group::created);
@@ -164,9 +195,11 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DeleteDhcpOptions => write(dhcp_options::delete, done);
     Ec2 DeleteEgressOnlyInternetGateway => write(egress_gateway::delete, egress_gateway::deleted);
     Ec2 DeleteInternetGateway => write(gateway::delete, done);
+    Ec2 DeleteKeyPair => write(key_pair::delete, key_pair::deleted);
     Ec2 DeleteManagedPrefixList => write(prefix_list::delete, prefix_list::deleted);
     Ec2 DeleteNetworkAcl => write(acl::delete, done);
     Ec2 DeleteNetworkAclEntry => write(acl::delete_entry, done);
+    Ec2 DeleteNetworkInterface => write(eni_input::delete, done);
     Ec2 DeleteRoute => write(route_input::delete_route, done);
     Ec2 DeleteRouteTable => write(route_input::delete_table, done);
     Ec2 DeleteSecurityGroup => write(group::delete, group::deleted);
@@ -179,12 +212,20 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeAvailabilityZones => Action::Read(catalog::zones);
     Ec2 DescribeDhcpOptions => Action::Read(describe::describe::<model::DhcpOptions>);
     Ec2 DescribeEgressOnlyInternetGateways => Action::Read(egress_gateway::describe);
-    Ec2 DescribeImages => Action::Read(catalog::images);
-    Ec2 DescribeInstanceTypes => Action::Read(catalog::instance_types);
+    Ec2 DescribeIamInstanceProfileAssociations => Action::Read(instance_status::profiles);
+    Ec2 DescribeImageAttribute => Action::Read(image::attribute);
+    Ec2 DescribeImages => Action::Read(image::describe);
+    Ec2 DescribeInstanceAttribute => Action::Read(instance_attribute::describe);
+    Ec2 DescribeInstanceCreditSpecifications => Action::Read(instance_status::credits);
+    Ec2 DescribeInstanceStatus => Action::Read(instance_status::describe);
+    Ec2 DescribeInstanceTypeOfferings => Action::Read(instance_type::offerings);
+    Ec2 DescribeInstanceTypes => Action::Read(instance_type::describe);
     Ec2 DescribeInstances => Action::Read(instance::describe);
     Ec2 DescribeInternetGateways => Action::Read(describe::describe::<model::InternetGateway>);
+    Ec2 DescribeKeyPairs => Action::Read(key_pair::describe);
     Ec2 DescribeManagedPrefixLists => Action::Read(describe::describe::<model::PrefixList>);
     Ec2 DescribeNetworkAcls => Action::Read(describe::describe::<model::NetworkAcl>);
+    Ec2 DescribeNetworkInterfaceAttribute => Action::Read(eni_input::attribute);
     Ec2 DescribeNetworkInterfaces => Action::Read(describe::describe::<model::Eni>);
     Ec2 DescribePrefixLists => Action::Read(prefix_list::of_services);
     Ec2 DescribeRegions => Action::Read(catalog::regions);
@@ -196,6 +237,9 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeStaleSecurityGroups => Action::Read(group_reference::stale);
     Ec2 DescribeSubnets => Action::Read(describe::describe::<model::Subnet>);
     Ec2 DescribeTags => Action::Read(tag::describe);
+    Ec2 DescribeVolumeAttribute => Action::Read(volume::attribute);
+    Ec2 DescribeVolumeStatus => Action::Read(volume::status);
+    Ec2 DescribeVolumes => Action::Read(volume::describe);
     Ec2 DescribeVpcAttribute => Action::Read(vpc::describe_attribute);
     Ec2 DescribeVpcBlockPublicAccessExclusions => Action::Read(block_public_access::exclusions);
     Ec2 DescribeVpcBlockPublicAccessOptions => Action::Read(block_public_access::options);
@@ -205,6 +249,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeVpcs => Action::Read(describe::describe::<model::Vpc>);
     Ec2 DetachClassicLinkVpc => Action::Read(classic_link::retired);
     Ec2 DetachInternetGateway => write(gateway::detach, done);
+    Ec2 DetachNetworkInterface => write(eni_input::detach, done);
     Ec2 DisableVgwRoutePropagation => write(route_input::propagation, done);
     Ec2 DisableVpcClassicLink => Action::Read(classic_link::retired);
     Ec2 DisableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
@@ -214,30 +259,54 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 EnableVgwRoutePropagation => write(route_input::propagation, done);
     Ec2 EnableVpcClassicLink => Action::Read(classic_link::retired);
     Ec2 EnableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
+    Ec2 GetAllowedImagesSettings => Action::Read(defaults::read);
     Sts GetCallerIdentity => Action::Read(identity::caller);
     Ec2 GetConsoleOutput => Action::Read(instance::console);
+    Ec2 GetDefaultCreditSpecification => Action::Read(defaults::credits);
+    Ec2 GetEbsDefaultKmsKeyId => Action::Read(defaults::read);
+    Ec2 GetEbsEncryptionByDefault => Action::Read(defaults::read);
+    Ec2 GetImageBlockPublicAccessState => Action::Read(defaults::read);
+    Ec2 GetInstanceMetadataDefaults => Action::Read(defaults::read);
     Ec2 GetManagedPrefixListAssociations => Action::Read(prefix_list::associations);
     Ec2 GetManagedPrefixListEntries => Action::Read(prefix_list::list_entries);
+    Ec2 GetPasswordData => Action::Read(defaults::password);
     Ec2 GetSecurityGroupsForVpc => Action::Read(group_reference::for_vpc);
+    Ec2 GetSerialConsoleAccessStatus => Action::Read(defaults::read);
+    Ec2 GetSnapshotBlockPublicAccessState => Action::Read(defaults::read);
     Ec2 GetSubnetCidrReservations => Action::Read(subnet_reservation::get);
     Iam GetUser => Action::Read(identity::user);
+    Ec2 ImportKeyPair => write(key_pair::import, key_pair::imported);
     Iam ListAccountAliases => Action::Read(identity::aliases);
+    Ec2 ModifyInstanceAttribute => write(instance_attribute::modify, done);
+    Ec2 ModifyInstanceCreditSpecification => write(instance_attribute::modify_credits, instance_attribute::credits_modified);
+    Ec2 ModifyInstanceMaintenanceOptions => write(instance_attribute::modify_maintenance, instance_attribute::maintenance_modified);
+    Ec2 ModifyInstanceMetadataOptions => write(instance_attribute::modify_metadata, instance_attribute::metadata_modified);
     Ec2 ModifyManagedPrefixList => write(prefix_list::modify, prefix_list::modified);
+    Ec2 ModifyNetworkInterfaceAttribute => write(eni_input::modify, done);
+    Ec2 ModifyPrivateDnsNameOptions => write(instance_attribute::modify_names, done);
     Ec2 ModifySecurityGroupRules => write(permission::modify, done);
     Ec2 ModifySubnetAttribute => write(subnet::modify_attribute, done);
     Ec2 ModifyVpcAttribute => write(vpc::modify_attribute, done);
     Ec2 ModifyVpcPeeringConnectionOptions => write(peering::modify, peering::modified);
     Ec2 ModifyVpcTenancy => write(vpc::modify_tenancy, done);
+    Ec2 MonitorInstances => write(run::monitor, instance::monitored);
+    Ec2 RebootInstances => write(run::reboot, done);
     Ec2 RejectVpcPeeringConnection => write(peering::reject, done);
     Ec2 ReplaceNetworkAclAssociation => write(acl::replace_association, acl::associated);
     Ec2 ReplaceNetworkAclEntry => write(acl::replace_entry, done);
     Ec2 ReplaceRoute => write(route_input::replace_route, done);
     Ec2 ReplaceRouteTableAssociation => write(route_input::replace, route::replaced);
+    Ec2 ResetInstanceAttribute => write(instance_attribute::reset, done);
+    Ec2 ResetNetworkInterfaceAttribute => write(eni_input::reset, done);
     Ec2 RestoreManagedPrefixListVersion => write(prefix_list::restore, prefix_list::restored);
     Ec2 RevokeSecurityGroupEgress => write(permission::revoke_egress, rule::revoked);
     Ec2 RevokeSecurityGroupIngress => write(permission::revoke_ingress, rule::revoked);
     Ec2 RunInstances => write(run::run, instance::started);
-    Ec2 TerminateInstances => write(run::terminate, instance::terminated);
+    Ec2 StartInstances => write(run::start, instance::changed);
+    Ec2 StopInstances => write(run::stop, instance::changed);
+    Ec2 TerminateInstances => write(run::terminate, instance::changed);
+    Ec2 UnassignPrivateIpAddresses => write(eni_input::unassign, done);
+    Ec2 UnmonitorInstances => write(run::unmonitor, instance::monitored);
     Ec2 UpdateSecurityGroupRuleDescriptionsEgress => write(permission::describe_egress, done);
     Ec2 UpdateSecurityGroupRuleDescriptionsIngress => write(permission::describe_ingress, done);
 };

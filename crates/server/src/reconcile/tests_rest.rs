@@ -387,7 +387,11 @@ impl Town {
             found.push(format!("{key} {state:?}"));
         };
         for it in world.instances() {
-            if !matches!(it.state, InstanceState::Running | InstanceState::Terminated) {
+            let rests = matches!(
+                it.state,
+                InstanceState::Running | InstanceState::Stopped | InstanceState::Terminated
+            );
+            if !rests || it.boot != model::Boot::Settled {
                 note(Key::Instance(it.id), &it.state);
             }
         }
@@ -410,9 +414,7 @@ impl Town {
             let Some(user) = eni.attachment.as_ref().map(|a| a.workload) else { continue };
             let runs = match user {
                 WorkloadId::Dyno(id) => world.dyno(id).is_some_and(|it| !it.state.ended()),
-                WorkloadId::Instance(id) => {
-                    world.instance(id).is_some_and(|it| it.state.wants_to_run())
-                }
+                WorkloadId::Instance(id) => world.instance(id).is_some_and(|it| !it.state.ends()),
                 WorkloadId::Service(id) => world.addon(id).is_some(),
                 WorkloadId::Router(_) => true,
             };
@@ -445,7 +447,7 @@ impl Town {
         let dynos = || world.dynos().map(|it| (it.app, it.id)).collect::<Vec<_>>();
         let app = || pick(apps(), one);
         let _: Option<()> = (|| {
-            match what % 20 {
+            match what % 22 {
                 0 => {
                     let cidr = format!("10.{}.0.0/16", 100 + one % 4).parse().unwrap();
                     let Key::Vpc(vpc) = self.ec2(E::create_vpc(cidr, tags()))? else {
@@ -457,18 +459,10 @@ impl Town {
                 1..=3 => {
                     self.ec2(E::RunInstances(RunInstances {
                         subnet: pick(subnets(), one),
-                        image: model::IMAGES[0].id.to_owned(),
-                        instance_type: None,
+                        image: model::IMAGES[0].id.clone(),
                         min_count: 1,
                         max_count: 1 + u16::from(other % 3),
-                        groups: Vec::new(),
-                        group_names: Vec::new(),
-                        address: None,
-                        key_name: None,
-                        user_data: None,
-                        client_token: None,
-                        instance_tags: tags(),
-                        interface_tags: tags(),
+                        ..RunInstances::default()
                     }))?;
                 }
                 4..=5 => {
@@ -534,6 +528,16 @@ impl Town {
                 }
                 18 => {
                     self.platform(P::DeleteAddon { addon: pick(addons(), one)? })?;
+                }
+                19 => {
+                    self.ec2(E::StopInstances { instances: vec![pick(instances(), one)?] })?;
+                }
+                20 => {
+                    let instances = vec![pick(instances(), one)?];
+                    match other % 2 {
+                        0 => self.ec2(E::StartInstances { instances })?,
+                        _ => self.ec2(E::RebootInstances { instances })?,
+                    };
                 }
                 _ => {
                     self.platform(P::DeleteApp { app: app()? })?;

@@ -264,6 +264,7 @@ impl Fixture {
             requester_managed: false,
             created: NOW,
             tags: Tags::new(),
+            client_token: None,
         });
         id(n)
     }
@@ -291,6 +292,8 @@ impl Fixture {
             since: NOW,
             client_token: None,
             tags: Tags::new(),
+            options: InstanceOptions::default(),
+            boot: Boot::Settled,
         });
         id(n)
     }

@@ -207,17 +207,9 @@ pub(super) fn run_in(subnet: SubnetId) -> RunInstances {
     RunInstances {
         subnet: Some(subnet),
         image: "host".to_owned(),
-        instance_type: None,
         min_count: 1,
         max_count: 1,
-        groups: Vec::new(),
-        group_names: Vec::new(),
-        address: None,
-        key_name: None,
-        user_data: None,
-        client_token: None,
-        instance_tags: Tags::new(),
-        interface_tags: Tags::new(),
+        ..RunInstances::default()
     }
 }
 
@@ -234,6 +226,7 @@ pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
         Key::Eni(id) => T::Eni(id),
         Key::Instance(id) => T::Instance(id),
         Key::InternetGateway(id) => T::InternetGateway(id),
+        Key::KeyPair(id) => T::KeyPair(id),
         Key::NetworkAcl(id) => T::NetworkAcl(id),
         Key::Peering(id) => T::Peering(id),
         Key::PrefixList(id) => T::PrefixList(id),

@@ -33,7 +33,6 @@ fn an_instance_comes_with_its_interface() {
         min_count: 2,
         max_count: 2,
         user_data: Some("IyEvYmluL3NoCg==".to_owned()),
-        key_name: Some("mine".to_owned()),
         instance_tags: tags(&[("Name", "db")]),
         interface_tags: tags(&[("Name", "db-0")]),
         ..run_in(subnet)
@@ -72,8 +71,18 @@ fn requests_make_sense() {
     let counts = |min_count, max_count| RunInstances { min_count, max_count, ..valid() };
     let data = |text: String| RunInstances { user_data: Some(text), ..valid() };
     let typed = |name: &str| RunInstances { instance_type: Some(name.to_owned()), ..valid() };
+    let sized = |size| {
+        let volume = RootVolume { size: Some(size), ..RootVolume::default() };
+        let options = Box::new(InstanceOptions { volume, ..InstanceOptions::default() });
+        RunInstances { options, ..valid() }
+    };
     for (run, code) in [
-        (RunInstances { image: "ami-1".to_owned(), ..valid() }, Code::ImageNotFound),
+        (RunInstances { image: "ami-1".to_owned(), ..valid() }, Code::ImageMalformed),
+        (
+            RunInstances { image: "ami-00000000000000009".to_owned(), ..valid() },
+            Code::ImageNotFound,
+        ),
+        (sized(7), Code::BlockDeviceMapping),
         (counts(0, 1), Code::InvalidParameterValue),
         (counts(1, 101), Code::InvalidParameterValue),
         (counts(2, 1), Code::InvalidParameterValue),
@@ -85,7 +94,7 @@ fn requests_make_sense() {
         (data("A".repeat(21848)), Code::UserDataMalformed),
         (typed("large"), Code::InvalidParameterValue),
         (typed("t3."), Code::InvalidParameterValue),
-        (RunInstances { key_name: Some(String::new()), ..valid() }, Code::InvalidParameterValue),
+        (RunInstances { key_name: Some("none".to_owned()), ..valid() }, Code::KeyPairNotFound),
         (RunInstances { subnet: None, ..valid() }, Code::MissingParameter),
         (
             RunInstances { address: Some([10, 2, 1, 7].into()), ..counts(1, 2) },

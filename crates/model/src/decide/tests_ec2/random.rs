@@ -207,7 +207,7 @@ impl Player<'_> {
 
     pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
-        match self.dice[0] % 48 {
+        match self.dice[0] % 56 {
             0..=1 => C::create_vpc(self.block(1), self.tags(2)),
             2 => C::DeleteVpc { vpc: self.vpc(1) },
             3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
@@ -229,6 +229,8 @@ impl Player<'_> {
             35..=36 => self.subnet_command(),
             37..=38 => self.gateway_command(),
             39..=42 => self.prefix_list_command(),
+            43..=46 => self.instance_command(),
+            47..=50 => self.interface_command(),
             _ => self.peering_command(),
         }
     }
@@ -313,6 +315,80 @@ impl Player<'_> {
                     _ => SubnetAttribute::LniDeviceIndex(on.then_some(1)),
                 };
                 C::ModifySubnetAttribute { subnet, attribute }
+            }
+        }
+    }
+
+    fn instance_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        use InstanceChange as Change;
+        let instances = vec![self.instance(1), self.instance(2)];
+        let change = match self.dice[3] % 6 {
+            0 => Change::Type("m5.large".to_owned()),
+            1 => Change::StopDisabled(self.flag(4)),
+            2 => Change::SourceDestCheck(self.flag(4)),
+            3 => Change::Groups(vec![self.group(4)]),
+            4 => Change::TerminationDisabled(self.flag(4)),
+            _ => Change::Shutdown(ShutdownBehavior::Terminate),
+        };
+        match self.dice[5] % 6 {
+            0 => C::StartInstances { instances },
+            1 => C::StopInstances { instances },
+            2 => C::RebootInstances { instances },
+            3 => C::MonitorInstances { instances, on: self.flag(3) },
+            4 => C::ModifyInstanceCreditSpecification {
+                credits: vec![(self.instance(1), CpuCredits::Unlimited)],
+            },
+            _ => C::ModifyInstanceAttribute { instance: self.instance(1), change },
+        }
+    }
+
+    fn eni(&self, die: usize) -> EniId {
+        let all = self.world.enis().filter(|r| self.mine(r.vpc));
+        self.pick(die, all.map(|r| r.id)).unwrap_or(EniId::MIN)
+    }
+
+    fn interface_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        use InterfaceChange as Change;
+        let interface = self.eni(1);
+        let found = self.world.eni(interface);
+        let attachment = found.and_then(|eni| eni.attachment.as_ref()).map(|a| a.id);
+        let attachment = attachment.unwrap_or(EniAttachmentId::MIN);
+        let change = match self.dice[3] % 4 {
+            0 => Change::Description("other".to_owned()),
+            1 => Change::Groups(vec![self.group(4)]),
+            2 => Change::SourceDestCheck(self.flag(4)),
+            _ => Change::DeleteOnTermination { attachment, on: self.flag(4) },
+        };
+        let block = found.and_then(|eni| self.world.subnet(eni.subnet)).map(|subnet| subnet.cidr);
+        let address = block.and_then(|block| block.nth(u64::from(self.dice[3] % 16)));
+        let other = self.world.eni(self.eni(2)).and_then(|eni| eni.addresses.last().copied());
+        let addresses = if self.flag(2) { other } else { address };
+        let addresses: Vec<_> = addresses.into_iter().collect();
+        match self.dice[5] % 7 {
+            0..=1 => C::CreateNetworkInterface(NewInterface {
+                subnet: self.subnet(1),
+                groups: Vec::new(),
+                description: String::new(),
+                addresses: AddressesSpec {
+                    count: u16::from(self.dice[2] % 3),
+                    ..AddressesSpec::default()
+                },
+                client_token: self.token(3),
+                tags: self.tags(4),
+            }),
+            2 => C::DeleteNetworkInterface { interface },
+            3 => {
+                let device_index = self.dice[3] % 3;
+                C::AttachNetworkInterface { interface, instance: self.instance(2), device_index }
+            }
+            4 => C::DetachNetworkInterface { attachment },
+            5 => C::ModifyNetworkInterfaceAttribute { interface, change },
+            _ if self.flag(4) => C::UnassignPrivateIpAddresses { interface, addresses },
+            _ => {
+                let count = u16::from(addresses.is_empty());
+                C::AssignPrivateIpAddresses { interface, addresses, count, take: self.flag(3) }
             }
         }
     }
@@ -481,8 +557,14 @@ fn observation(world: &World) -> Observation {
     let peerings_in =
         |state| world.peerings().filter(move |pcx| pcx.state == state).map(|pcx| pcx.id).collect();
     let report = |instance: &Instance| match instance.state {
+        InstanceState::Running if instance.boot == Boot::Ending => {
+            WorkloadReport::Ended(Exit::Code(0))
+        }
         InstanceState::Pending | InstanceState::Running => WorkloadReport::Running,
-        InstanceState::ShuttingDown | InstanceState::Terminated => WorkloadReport::Gone,
+        InstanceState::Stopping
+        | InstanceState::Stopped
+        | InstanceState::ShuttingDown
+        | InstanceState::Terminated => WorkloadReport::Gone,
     };
     Observation {
         vpcs: world.vpcs().map(|vpc| vpc.id).collect(),
@@ -549,6 +631,9 @@ fn check_invariants(world: &World) {
         assert!((1..=5).contains(&eni.groups.len()));
         for group in &eni.groups {
             assert_eq!(world.group(*group).unwrap().vpc, eni.vpc);
+        }
+        if let Some(instance) = eni.instance() {
+            assert_eq!(world.instance(instance).unwrap().vpc, eni.vpc);
         }
         for address in &eni.addresses {
             assert!(subnet.cidr.contains(*address) && !subnet.reserves(*address), "{address}");

@@ -139,17 +139,9 @@ pub(super) fn run(subnet: SubnetId) -> RunInstances {
     RunInstances {
         subnet: Some(subnet),
         image: IMAGES[0].id.to_owned(),
-        instance_type: None,
         min_count: 1,
         max_count: 1,
-        groups: Vec::new(),
-        group_names: Vec::new(),
-        address: None,
-        key_name: None,
-        user_data: None,
-        client_token: None,
-        instance_tags: Tags::new(),
-        interface_tags: Tags::new(),
+        ..RunInstances::default()
     }
 }
 

@@ -64,6 +64,7 @@ fn instance(bench: &mut Bench) -> InstanceId {
         requester_managed: false,
         created: bench.now,
         tags: Tags::new(),
+        client_token: None,
     };
     let instance = Instance {
         id,
@@ -84,6 +85,8 @@ fn instance(bench: &mut Bench) -> InstanceId {
         since: bench.now,
         client_token: None,
         tags: Tags::new(),
+        options: InstanceOptions::default(),
+        boot: Boot::Settled,
     };
     bench.world.apply(&Change::Put(interface.into()));
     bench.world.apply(&Change::Put(instance.into()));
@@ -199,8 +202,9 @@ fn instances_run_end_and_are_gone() {
         (vec![R::Gone], S::Pending),
         (vec![R::Running], S::Running),
         (vec![end()], S::ShuttingDown),
-        (vec![R::Running, end()], S::ShuttingDown),
-        (vec![R::Running, end(), R::Gone], S::Terminated),
+        (vec![end(), R::Gone], S::Terminated),
+        (vec![R::Running, end()], S::Stopped),
+        (vec![R::Running, end(), R::Gone], S::Stopped),
         (vec![R::Running, R::Gone], S::Terminated),
     ] {
         let mut bench = Bench::set_up(true);
@@ -302,7 +306,8 @@ fn an_instance_that_the_host_ended_stays_the_same_instance() {
     for (reports, state) in [
         (vec![], S::Pending),
         (vec![R::Running], S::Running),
-        (vec![R::Running, R::Ended(Exit::Code(1))], S::ShuttingDown),
+        (vec![R::Running, R::Ended(Exit::Code(1))], S::Stopped),
+        (vec![R::Ended(Exit::Code(1))], S::ShuttingDown),
     ] {
         let mut bench = Bench::set_up(true);
         let id = instance(&mut bench);

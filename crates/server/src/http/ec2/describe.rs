@@ -207,6 +207,11 @@ pub(super) fn find_all<T: Described, R>(
     }
 }
 
+/// The values that a resource has under a filter of its kind; none if there is no such filter.
+pub(super) fn values_of<'v, T: Described>(view: &View<'v>, item: &'v T, name: &str) -> Values<'v> {
+    filter::<T>(name).map(|of| of(view, item)).unwrap_or_default()
+}
+
 /// The error for an id that the caller cannot see.
 pub(super) fn not_found<T: Described>(id: impl Display) -> Ec2Error {
     let (code, word) = T::NOT_FOUND;
@@ -222,11 +227,19 @@ pub(super) struct Query {
 impl Query {
     /// Parses them, before anything is looked up.
     pub(super) fn parse<T: Described>(request: &Request<'_>) -> Result<Self, Ec2Error> {
+        Self::parse_with::<T>(request, &[])
+    }
+
+    /// The same, of an action that has more filters than its resources.
+    pub(super) fn parse_with<T: Described>(
+        request: &Request<'_>,
+        more: &[&str],
+    ) -> Result<Self, Ec2Error> {
         let params = request.params;
         let action = params.get("Action").unwrap_or_default();
         let paging = Paging::parse(params, action, T::PAGE, Some(T::PARAM))?;
         let filters = Filters::parse(params)?;
-        filters.check_names(|name| filter::<T>(name).is_some())?;
+        filters.check_names(|name| filter::<T>(name).is_some() || more.contains(&name))?;
         Ok(Self { filters, paging })
     }
 
@@ -234,7 +247,18 @@ impl Query {
     pub(super) fn among<'v, T: Described>(
         &self,
         view: &View<'v>,
+        candidates: Vec<&'v T>,
+    ) -> Result<(Vec<&'v T>, Option<String>), Ec2Error> {
+        self.among_with(view, candidates, |_, _| Vec::new())
+    }
+
+    /// The same, of an action that has more filters than its resources. `more` gives what a resource
+    /// has under one of those.
+    pub(super) fn among_with<'v, T: Described>(
+        &self,
+        view: &View<'v>,
         mut candidates: Vec<&'v T>,
+        more: impl Fn(&'v T, &str) -> Values<'v>,
     ) -> Result<(Vec<&'v T>, Option<String>), Ec2Error> {
         if !self.filters.is_empty() {
             let mut matching = Vec::with_capacity(candidates.len());
@@ -242,7 +266,8 @@ impl Query {
                 let tags = item.tags(view);
                 let values = |name: &str| {
                     let tags = tags.into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str()));
-                    tag_values(name, tags).or_else(|| filter::<T>(name).map(|of| of(view, item)))
+                    let own = || filter::<T>(name).map(|of| of(view, item));
+                    Some(tag_values(name, tags).or_else(own).unwrap_or_else(|| more(item, name)))
                 };
                 if self.filters.matches(values)? {
                     matching.push(item);

@@ -2,10 +2,7 @@
 
 use aws::xml::Xml;
 use model::names::private_name;
-use model::{
-    Attachment, Eni, EniId, InstanceId, Key, Region, SecurityGroupId, Tags, Timestamp, WorkloadId,
-    World,
-};
+use model::{Attachment, Eni, EniId, Key, Region, SecurityGroupId, Tags, Timestamp, World};
 
 use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
 use super::input;
@@ -26,6 +23,9 @@ impl Described for Eni {
         ("addresses.association.owner-id", nothing),
         ("addresses.association.public-ip", nothing),
         ("addresses.primary", |_, eni| many((0..eni.addresses.len()).map(|n| n == 0))),
+        ("addresses.private-dns-name", |view, eni| {
+            many(eni.addresses.iter().map(|address| private_name(*address, view.scope.region)))
+        }),
         ("addresses.private-ip-address", |_, eni| many(&eni.addresses)),
         ("attachment.attach-time", |_, eni| many(eni.attachment.as_ref().map(|a| a.attached))),
         ("attachment.attachment-id", |_, eni| many(eni.attachment.as_ref().map(|a| a.id))),
@@ -33,10 +33,11 @@ impl Described for Eni {
             many(eni.attachment.as_ref().map(|a| a.delete_on_termination))
         }),
         ("attachment.device-index", |_, eni| many(eni.attachment.as_ref().map(|a| a.device_index))),
-        ("attachment.instance-id", |_, eni| many(eni.attachment.as_ref().and_then(instance))),
+        ("attachment.instance-id", |_, eni| many(eni.instance())),
         ("attachment.instance-owner-id", |view, eni| {
             many(eni.attachment.as_ref().map(|_| view.scope.account))
         }),
+        ("attachment.network-card-index", |_, eni| many(eni.attachment.as_ref().map(|_| 0))),
         ("attachment.status", |_, eni| many(eni.attachment.as_ref().map(|_| "attached"))),
         ("availability-zone", |view, eni| {
             many(view.world.subnet(eni.subnet).map(|subnet| subnet.zone))
@@ -84,6 +85,7 @@ impl Described for Eni {
         x.el("vpcId", self.vpc);
         if let Some(subnet) = view.world.subnet(self.subnet) {
             x.el("availabilityZone", subnet.zone);
+            x.el("availabilityZoneId", subnet.zone.zone_id());
         }
         x.el("description", &self.description);
         x.el("ownerId", view.scope.account);
@@ -96,14 +98,11 @@ impl Described for Eni {
         x.el("sourceDestCheck", self.source_dest_check);
         write_groups(&self.groups, view.world, x);
         if let Some(attachment) = &self.attachment {
-            x.nest("attachment", |x| {
-                write_attachment(attachment, x);
-                x.opt("instanceId", instance(attachment));
-                x.el("instanceOwnerId", view.scope.account);
-            });
+            x.nest("attachment", |x| write_attachment_to(attachment, view, x));
         }
         write_addresses(self, view.scope.region, x);
         x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
+        x.nest("operator", |x| x.el("managed", false));
         write_tags(x, Some(&self.tags));
     }
 }
@@ -123,11 +122,11 @@ fn status(eni: &Eni) -> &'static str {
     if eni.attachment.is_some() { "in-use" } else { "available" }
 }
 
-fn instance(attachment: &Attachment) -> Option<InstanceId> {
-    match attachment.workload {
-        WorkloadId::Instance(id) => Some(id),
-        WorkloadId::Dyno(_) | WorkloadId::Service(_) | WorkloadId::Router(_) => None,
-    }
+/// Writes an attachment, and to what it is.
+pub(super) fn write_attachment_to(attachment: &Attachment, view: &View<'_>, x: &mut Xml) {
+    write_attachment(attachment, x);
+    x.opt("instanceId", attachment.instance());
+    x.el("instanceOwnerId", view.scope.account);
 }
 
 /// Writes the elements of an attachment that interfaces and instances share.

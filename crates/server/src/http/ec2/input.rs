@@ -31,9 +31,11 @@ malformed! {
     AclId "InvalidNetworkAclId.Malformed";
     DhcpOptionsId "InvalidDhcpOptionsId.Malformed";
     EgressGatewayId "InvalidEgressOnlyInternetGatewayId.Malformed";
+    EniAttachmentId "InvalidAttachmentID.Malformed";
     EniId "InvalidNetworkInterfaceId.Malformed";
     IgwId "InvalidInternetGatewayId.Malformed";
     InstanceId "InvalidInstanceID.Malformed";
+    KeyPairId "InvalidKeyPairId.Malformed";
     PcxId "InvalidVpcPeeringConnectionId.Malformed";
     PrefixListId "InvalidPrefixListId.Malformed";
     RouteTableAssociationId "InvalidAssociationID.Malformed";
@@ -43,6 +45,7 @@ malformed! {
     SubnetCidrAssociationId "InvalidSubnetCidrBlockAssociationId.Malformed";
     SubnetId "InvalidSubnetID.Malformed";
     SubnetReservationId "InvalidSubnetCidrReservationId.Malformed";
+    VolumeId "InvalidVolumeID.Malformed";
     VpcCidrAssociationId "InvalidVpcCidrBlockAssociationID.Malformed";
     VpcId "InvalidVpcID.Malformed";
 }
@@ -51,6 +54,13 @@ malformed! {
 pub(super) fn malformed_id<T: PrefixedId>(code: &'static str, text: &str) -> Ec2Error {
     let text: String = text.chars().take(64).collect();
     Ec2Error::new(code, format_args!("Invalid id: \"{text}\" (expecting \"{}-...\")", T::PREFIX))
+}
+
+/// The error for a malformed id of an image.
+pub(super) fn malformed_image(text: &str) -> Ec2Error {
+    let text: String = text.chars().take(64).collect();
+    let message = format_args!("Invalid id: \"{text}\" (expecting \"ami-...\")");
+    Ec2Error::new("InvalidAMIID.Malformed", message)
 }
 
 /// Parses an id.

@@ -5,16 +5,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::names::private_name;
 use model::{
-    Eni, Exit, Instance, InstanceId, InstanceState, Key, Reply, ReservationId, Subnet, Tags,
-    Timestamp, World,
+    Instance, InstanceId, InstanceState, InstanceType, Key, Reply, ReservationId, Tags, Timestamp,
+    World,
 };
 
-use super::describe::{
-    Described, Filter, Stored, View, many, not_found, nothing, one, select, write_tags,
-};
+use super::describe::{Described, Filter, Stored, View, not_found, select, write_tags};
 use super::eni::{write_addresses, write_attachment, write_groups};
 use super::input::{self, id};
+use super::instance_attribute::write_metadata;
+use super::instance_facts::{
+    boot_mode, current_boot_mode, eni, enis, placed, reason, subnet, transition,
+};
+use super::instance_filters::FILTERS;
 use super::request::{Ec2Error, Request};
+use super::volume::write_devices;
 
 impl Described for Instance {
     type Id = InstanceId;
@@ -22,58 +26,7 @@ impl Described for Instance {
     const PARAM: &'static str = "InstanceId";
     const MALFORMED: &'static str = <InstanceId as input::Named>::MALFORMED;
     const NOT_FOUND: (&'static str, &'static str) = ("InvalidInstanceID.NotFound", "instance ID");
-    const FILTERS: &'static [Filter<Self>] = &[
-        ("architecture", |_, _| one("x86_64")),
-        ("availability-zone", |view, i| many(subnet(i, view.world).map(|s| s.zone))),
-        ("client-token", |_, i| many(i.client_token.as_ref().map(|t| &t.token))),
-        ("dns-name", nothing),
-        ("hypervisor", |_, _| one("xen")),
-        ("image-id", |_, i| one(&i.image)),
-        ("instance-id", |_, i| one(i.id)),
-        ("instance-lifecycle", nothing),
-        ("instance-state-code", |_, i| one(i.state.code())),
-        ("instance-state-name", |_, i| one(i.state.name())),
-        ("instance-type", |_, i| one(&i.instance_type)),
-        ("instance.group-id", |view, i| {
-            many(eni(i, view.world).into_iter().flat_map(|e| &e.groups))
-        }),
-        ("instance.group-name", |view, i| {
-            let groups = eni(i, view.world).into_iter().flat_map(|e| &e.groups);
-            many(groups.filter_map(|id| view.world.group(*id)).map(|group| &group.name))
-        }),
-        ("ip-address", nothing),
-        ("key-name", |_, i| many(&i.key_name)),
-        ("launch-index", |_, i| one(i.launch_index)),
-        ("launch-time", |_, i| one(i.launched)),
-        ("monitoring-state", |_, _| one("disabled")),
-        ("network-interface.addresses.private-ip-address", |view, i| {
-            many(eni(i, view.world).into_iter().flat_map(|e| &e.addresses))
-        }),
-        ("network-interface.group-id", |view, i| {
-            many(eni(i, view.world).into_iter().flat_map(|e| &e.groups))
-        }),
-        ("network-interface.network-interface-id", |view, i| {
-            many(eni(i, view.world).map(|e| e.id))
-        }),
-        ("network-interface.subnet-id", |view, i| many(eni(i, view.world).map(|e| e.subnet))),
-        ("network-interface.vpc-id", |view, i| many(eni(i, view.world).map(|e| e.vpc))),
-        ("owner-id", |_, i| one(i.account)),
-        ("platform", nothing),
-        ("private-dns-name", |view, i| {
-            many(placed(i).then(|| private_name(i.address, view.scope.region)))
-        }),
-        ("private-ip-address", |_, i| many(placed(i).then_some(i.address))),
-        ("requester-id", nothing),
-        ("reservation-id", |_, i| one(i.reservation)),
-        ("root-device-type", |_, _| one("ebs")),
-        ("source-dest-check", |view, i| many(eni(i, view.world).map(|e| e.source_dest_check))),
-        ("spot-instance-request-id", nothing),
-        ("state-reason-code", |_, i| many(reason(i).map(|(code, _)| code))),
-        ("subnet-id", |_, i| many(placed(i).then_some(i.subnet))),
-        ("tenancy", |_, _| one("default")),
-        ("virtualization-type", |_, _| one("hvm")),
-        ("vpc-id", |_, i| many(placed(i).then_some(i.vpc))),
-    ];
+    const FILTERS: &'static [Filter<Self>] = FILTERS;
 
     fn id(&self) -> InstanceId {
         self.id
@@ -88,58 +41,96 @@ impl Described for Instance {
     }
 
     fn write(&self, view: &View<'_>, x: &mut Xml) {
+        let subnet = subnet(self, view.world);
         x.el("instanceId", self.id);
         x.el("imageId", &self.image);
         x.nest("instanceState", |x| write_state(self.state, x));
         x.el("privateDnsName", if placed(self) { name(self, view) } else { String::new() });
         x.el("dnsName", "");
-        let reason = reason(self);
-        x.el("reason", reason.as_ref().map_or("", |(_, message)| message.as_str()));
+        x.el("reason", transition(self));
         x.opt("keyName", self.key_name.as_deref());
         x.el("amiLaunchIndex", self.launch_index);
         x.items("productCodes", [(); 0], |_, ()| {});
         x.el("instanceType", &self.instance_type);
         x.el("launchTime", self.launched);
         x.nest("placement", |x| {
-            x.opt("availabilityZone", subnet(self, view.world).map(|subnet| subnet.zone));
+            x.opt("availabilityZone", subnet.map(|subnet| subnet.zone));
+            x.opt("availabilityZoneId", subnet.map(|subnet| subnet.zone.zone_id()));
             x.el("groupName", "");
             x.el("tenancy", "default");
         });
-        x.nest("monitoring", |x| x.el("state", "disabled"));
+        let monitoring = if self.options.monitoring { "enabled" } else { "disabled" };
+        x.nest("monitoring", |x| x.el("state", monitoring));
         if placed(self) {
             x.el("subnetId", self.subnet);
             x.el("vpcId", self.vpc);
             x.el("privateIpAddress", self.address);
         }
-        write_interfaces(eni(self, view.world), view, x);
-        if let Some((code, message)) = reason {
+        write_interfaces(self, view, x);
+        if let Some((code, message)) = reason(self) {
             x.nest("stateReason", |x| {
                 x.el("code", code);
                 x.el("message", message);
             });
         }
-        x.el("architecture", "x86_64");
+        x.el("architecture", self.architecture().name());
         x.el("rootDeviceType", "ebs");
-        x.el("rootDeviceName", "/dev/xvda");
-        x.items("blockDeviceMapping", [(); 0], |_, ()| {});
+        x.el("rootDeviceName", self.root_device());
+        write_devices(self, x);
         x.el("virtualizationType", "hvm");
         x.el("hypervisor", "xen");
         x.el("clientToken", self.client_token.as_ref().map_or("", |t| t.token.as_str()));
-        x.el("ebsOptimized", false);
+        x.el("ebsOptimized", self.options.ebs_optimized);
         x.el("enaSupport", true);
         write_tags(x, Some(&self.tags));
+        write_options(self, x);
     }
+}
+
+/// Writes what its owner may change of an instance, and what follows from its type.
+fn write_options(instance: &Instance, x: &mut Xml) {
+    let options = &instance.options;
+    if let Some(kind) = InstanceType::find(&instance.instance_type) {
+        x.nest("cpuOptions", |x| {
+            x.el("coreCount", kind.cores());
+            x.el("threadsPerCore", kind.threads());
+        });
+    }
+    x.nest("capacityReservationSpecification", |x| {
+        x.el("capacityReservationPreference", "open");
+    });
+    x.nest("hibernationOptions", |x| x.el("configured", false));
+    x.nest("metadataOptions", |x| write_metadata(instance.metadata(), "applied", x));
+    x.nest("enclaveOptions", |x| x.el("enabled", false));
+    x.opt("bootMode", boot_mode(instance));
+    x.el("platformDetails", "Linux/UNIX");
+    x.el("usageOperation", "RunInstances");
+    x.el("usageOperationUpdateTime", instance.launched);
+    x.nest("privateDnsNameOptions", |x| {
+        x.el("hostnameType", if options.names.by_id { "resource-name" } else { "ip-name" });
+        x.el("enableResourceNameDnsARecord", options.names.a_record);
+        x.el("enableResourceNameDnsAAAARecord", options.names.aaaa_record);
+    });
+    x.nest("maintenanceOptions", |x| {
+        let disabled = options.recovery_disabled;
+        x.el("autoRecovery", if disabled { "disabled" } else { "default" });
+        x.el("rebootMigration", "default");
+    });
+    x.el("currentInstanceBootMode", current_boot_mode(instance));
+    x.nest("operator", |x| x.el("managed", false));
 }
 
 fn name(instance: &Instance, view: &View<'_>) -> String {
     private_name(instance.address, view.scope.region)
 }
 
-fn write_interfaces(eni: Option<&Eni>, view: &View<'_>, x: &mut Xml) {
-    let groups = eni.map_or(&[][..], |eni| &eni.groups);
-    x.opt("sourceDestCheck", eni.map(|eni| eni.source_dest_check));
+/// Writes the interfaces of an instance. Its groups and its check are those of the primary one.
+fn write_interfaces(instance: &Instance, view: &View<'_>, x: &mut Xml) {
+    let primary = eni(instance, view.world);
+    let groups = primary.map_or(&[][..], |eni| &eni.groups);
+    x.opt("sourceDestCheck", primary.map(|eni| eni.source_dest_check));
     write_groups(groups, view.world, x);
-    x.items("networkInterfaceSet", eni, |x, eni| {
+    x.items("networkInterfaceSet", enis(instance, view.world), |x, eni| {
         x.el("networkInterfaceId", eni.id);
         x.el("subnetId", eni.subnet);
         x.el("vpcId", eni.vpc);
@@ -151,56 +142,19 @@ fn write_interfaces(eni: Option<&Eni>, view: &View<'_>, x: &mut Xml) {
         x.el("privateDnsName", private_name(eni.primary(), view.scope.region));
         x.el("sourceDestCheck", eni.source_dest_check);
         x.el("interfaceType", "interface");
+        x.nest("operator", |x| x.el("managed", false));
         write_groups(&eni.groups, view.world, x);
         if let Some(attachment) = &eni.attachment {
             x.nest("attachment", |x| write_attachment(attachment, x));
         }
         write_addresses(eni, view.scope.region, x);
+        x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
     });
 }
 
-fn write_state(state: InstanceState, x: &mut Xml) {
+pub(super) fn write_state(state: InstanceState, x: &mut Xml) {
     x.el("code", state.code());
     x.el("name", state.name());
-}
-
-/// Whether the instance still belongs to a VPC. A terminated one does not.
-fn placed(instance: &Instance) -> bool {
-    instance.state != InstanceState::Terminated
-}
-
-fn eni<'w>(instance: &Instance, world: &'w World) -> Option<&'w Eni> {
-    world.eni(instance.eni).map(|eni| &**eni).filter(|_| placed(instance))
-}
-
-fn subnet<'w>(instance: &Instance, world: &'w World) -> Option<&'w Subnet> {
-    world.subnet(instance.subnet).map(|subnet| &**subnet)
-}
-
-/// The code and the message that say why the instance ended or is about to.
-fn reason(instance: &Instance) -> Option<(&'static str, String)> {
-    if instance.state.wants_to_run() {
-        return None;
-    }
-    Some(match &instance.exit {
-        None => (
-            "Client.UserInitiatedShutdown",
-            "Client.UserInitiatedShutdown: User initiated shutdown".to_owned(),
-        ),
-        Some(Exit::Code(code)) => (
-            "Client.InstanceInitiatedShutdown",
-            format!("Client.InstanceInitiatedShutdown: it ended with status {code}"),
-        ),
-        Some(Exit::Signal(signal)) => (
-            "Client.InstanceInitiatedShutdown",
-            format!("Client.InstanceInitiatedShutdown: signal {signal} ended it"),
-        ),
-        Some(Exit::OutOfMemory) => (
-            "Client.InstanceInitiatedShutdown",
-            "Client.InstanceInitiatedShutdown: it ran out of memory".to_owned(),
-        ),
-        Some(Exit::Failed(why)) => ("Server.InternalError", format!("Server.InternalError: {why}")),
-    })
 }
 
 impl Stored for Instance {
@@ -289,13 +243,8 @@ pub(super) fn started(_: &World, after: &World, reply: &Reply, request: &Request
     })
 }
 
-/// The answer to `TerminateInstances`.
-pub(super) fn terminated(
-    before: &World,
-    after: &World,
-    _: &Reply,
-    request: &Request<'_>,
-) -> String {
+/// The answer to `StartInstances`, `StopInstances` and `TerminateInstances`.
+pub(super) fn changed(before: &World, after: &World, _: &Reply, request: &Request<'_>) -> String {
     let mut ids: Vec<InstanceId> =
         request.params.list("InstanceId").filter_map(|text| text.parse().ok()).collect();
     ids.sort_unstable();
@@ -308,6 +257,25 @@ pub(super) fn terminated(
             x.el("instanceId", id);
             x.nest("currentState", |x| write_state(state(after), x));
             x.nest("previousState", |x| write_state(state(before), x));
+        });
+    })
+}
+
+/// The answer to `MonitorInstances` and `UnmonitorInstances`.
+pub(super) fn monitored(_: &World, after: &World, reply: &Reply, request: &Request<'_>) -> String {
+    let keys = match reply {
+        Reply::Resources(keys) => keys.as_slice(),
+        Reply::Done | Reply::Rules { .. } => &[],
+    };
+    let instances = keys.iter().filter_map(|key| match key {
+        Key::Instance(id) => after.instance(*id),
+        _ => None,
+    });
+    request.respond(|x| {
+        x.items("instancesSet", instances, |x, instance| {
+            x.el("instanceId", instance.id);
+            let state = if instance.options.monitoring { "pending" } else { "disabling" };
+            x.nest("monitoring", |x| x.el("state", state));
         });
     })
 }

@@ -1,10 +1,11 @@
-//! The request that every action takes, and the errors that it returns.
+//! The request that every action takes.
 
-use std::borrow::Cow;
-
-use aws::params::{ParamError, Params};
+use aws::params::Params;
 use aws::xml::{self, Xml};
-use model::{InstanceId, Refused, Scope, Timestamp};
+use model::{InstanceId, Scope, Timestamp};
+
+pub use super::failure::Ec2Error;
+use super::key_material::KeyMaker;
 
 /// A request whose signature was verified.
 pub struct Request<'a> {
@@ -20,6 +21,8 @@ pub struct Request<'a> {
     pub now: Timestamp,
     /// The request id in the answer.
     pub request_id: &'a str,
+    /// Makes the key of a request that asks for a new one.
+    pub keys: &'a KeyMaker,
     /// Returns the console output of an instance, if any is kept.
     pub console: &'a dyn Fn(InstanceId) -> Option<Vec<u8>>,
 }
@@ -28,36 +31,5 @@ impl Request<'_> {
     /// Writes an answer in the element of the request's action.
     pub(super) fn respond(&self, inside: impl FnOnce(&mut Xml)) -> String {
         xml::response(self.params.get("Action").unwrap_or_default(), self.request_id, inside)
-    }
-}
-
-/// An error in EC2's terms.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ec2Error {
-    /// The error code.
-    pub code: Cow<'static, str>,
-    /// The message for people.
-    pub message: String,
-    /// The HTTP status.
-    pub status: u16,
-}
-
-impl Ec2Error {
-    /// An error with the status 400.
-    pub fn new(code: &'static str, message: impl std::fmt::Display) -> Self {
-        Self { code: code.into(), message: message.to_string(), status: 400 }
-    }
-}
-
-impl From<Refused> for Ec2Error {
-    fn from(refused: Refused) -> Self {
-        let status = refused.code.ec2_status();
-        Self { code: refused.code.ec2().into(), message: refused.message, status }
-    }
-}
-
-impl From<ParamError> for Ec2Error {
-    fn from(error: ParamError) -> Self {
-        Self::new(error.code(), &error)
     }
 }

@@ -1,46 +1,36 @@
 //! Parsing of requests that start and end instances.
 
 use aws::params::Params;
-use model::{Ec2Command, InstanceId, RunInstances, SecurityGroupId, SubnetId, World};
+use model::{
+    AddressesSpec, Ec2Command, Image, InstanceId, InstanceOptions, MetadataOptions, PrivateNames,
+    RootVolume, RunInstances, RunInterface, World, Zone,
+};
 
 use super::input::{self, address_opt, id_list, id_opt, missing_one_of, not_offered, wrong_value};
+use super::instance_attribute::{cpu_credits, metadata, recovery, shutdown};
 use super::request::{Ec2Error, Request};
 
 /// The largest count that is parsed. The model decides how many instances are allowed.
 const MAX_COUNT: i64 = u16::MAX as i64;
+/// The largest size, rate and number of addresses that is parsed.
+const MAX_NUMBER: i64 = 1_000_000;
 /// Parameters of hardware, hypervisor and billing, which have no effect on a process. Clients send
 /// their default values.
-const OF_NO_EFFECT: [&str; 21] = [
-    "Monitoring.Enabled",
-    "EbsOptimized",
-    "DisableApiTermination",
-    "DisableApiStop",
-    "InstanceInitiatedShutdownBehavior",
+const OF_NO_EFFECT: [&str; 12] = [
     "Placement.Tenancy",
-    "Placement.AvailabilityZone",
-    "Placement.AvailabilityZoneId",
-    "CreditSpecification.CpuCredits",
+    "Placement.Affinity",
+    "Placement.PartitionNumber",
     "CpuOptions.CoreCount",
     "CpuOptions.ThreadsPerCore",
-    "MetadataOptions.HttpTokens",
-    "MetadataOptions.HttpPutResponseHopLimit",
-    "MetadataOptions.HttpEndpoint",
-    "MetadataOptions.HttpProtocolIpv6",
-    "MetadataOptions.InstanceMetadataTags",
+    "CpuOptions.AmdSevSnp",
     "EnclaveOptions.Enabled",
     "HibernationOptions.Configured",
-    "MaintenanceOptions.AutoRecovery",
+    "MaintenanceOptions.RebootMigration",
     "CapacityReservationSpecification.CapacityReservationPreference",
+    "NetworkPerformanceOptions.BandwidthWeighting",
     "AdditionalInfo",
 ];
 const IPV6: [&str; 3] = ["Ipv6AddressCount", "Ipv6Address", "EnablePrimaryIpv6"];
-
-/// The subnet, groups and address of an instance.
-struct Placement {
-    subnet: Option<SubnetId>,
-    groups: Vec<SecurityGroupId>,
-    address: Option<std::net::Ipv4Addr>,
-}
 
 /// `RunInstances`.
 pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
@@ -49,31 +39,33 @@ pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Err
         let _ = params.get(name);
     }
     not_offered(params, &IPV6, "only IPv4 is offered.")?;
+    refuse_absent(params)?;
     let count = |name: &str| -> Result<u16, Ec2Error> {
         let count = params.integer(name, 1..=MAX_COUNT)?;
         let count = count.ok_or_else(|| params.missing(name))?;
         Ok(u16::try_from(count).expect("its bounds are below"))
     };
     let (min_count, max_count) = (count("MinCount")?, count("MaxCount")?);
-    let place = placement(params)?;
-    // Clients tag the disks of an instance. Instances of Causeway have none, so these tags are
-    // dropped.
-    tags(params, "volume")?;
+    let interfaces = interfaces(params)?;
     let text = |name: &str| params.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    let image = params.required("ImageId")?.to_owned();
     Ok(Ec2Command::RunInstances(RunInstances {
-        subnet: place.subnet,
-        image: params.required("ImageId")?.to_owned(),
+        subnet: id_opt(params, "SubnetId")?,
+        zone: zone(params)?,
         instance_type: text("InstanceType"),
         min_count,
         max_count,
-        groups: place.groups,
+        groups: id_list(params, "SecurityGroupId")?,
         group_names: params.list("SecurityGroup").map(str::to_owned).collect(),
-        address: place.address,
+        address: address_opt(params, "PrivateIpAddress")?,
         key_name: text("KeyName"),
         user_data: text("UserData"),
         client_token: input::client_token(params)?,
         instance_tags: tags(params, "instance")?,
         interface_tags: tags(params, "network-interface")?,
+        interfaces,
+        options: Box::new(options(params, &image)?),
+        image,
     }))
 }
 
@@ -81,69 +73,270 @@ fn tags(params: &Params, kind: &str) -> Result<model::Tags, Ec2Error> {
     input::tag_specifications(params, kind, &["instance", "network-interface", "volume"])
 }
 
-/// The subnet, groups and address, which are in the request itself or in its one interface.
-fn placement(params: &Params) -> Result<Placement, Ec2Error> {
-    let interfaces: Vec<&Params> = params.structs("NetworkInterface").collect();
-    match *interfaces.as_slice() {
-        [] => read_placement(params),
-        [interface] => {
-            let apart = ["SubnetId", "SecurityGroupId", "SecurityGroup", "PrivateIpAddress"];
-            if let Some(name) = apart.into_iter().find(|name| params.contains(name)) {
-                return Err(Ec2Error::new(
-                    "InvalidParameterCombination",
-                    format_args!(
-                        "Network interfaces and an instance-level {name} may not be specified on \
-                         the same request"
-                    ),
-                ));
-            }
-            read_interface(interface)
+/// Refuses what names something that there is none of, in the words that EC2 has for one that is not
+/// there.
+fn refuse_absent(params: &Params) -> Result<(), Ec2Error> {
+    for name in ["IamInstanceProfile.Name", "IamInstanceProfile.Arn"] {
+        if let Some(profile) = params.get(name) {
+            let profile: String = profile.chars().take(128).collect();
+            let name = name.replacen("Iam", "iam", 1);
+            return Err(wrong_value(format_args!(
+                "Value ({profile}) for parameter {name} is invalid. Invalid IAM Instance Profile \
+                 name: there are no roles here."
+            )));
         }
-        [..] => Err(wrong_value("An instance has one interface here; the request names several.")),
     }
+    if let Some(group) = params.get("Placement.GroupName").filter(|name| !name.is_empty()) {
+        let group: String = group.chars().take(128).collect();
+        return Err(Ec2Error::new(
+            "InvalidPlacementGroup.Unknown",
+            format_args!("The Placement Group '{group}' is unknown."),
+        ));
+    }
+    if let Some(name) = params.get("LaunchTemplate.LaunchTemplateName") {
+        let name: String = name.chars().take(128).collect();
+        return Err(Ec2Error::new(
+            "InvalidLaunchTemplateName.NotFoundException",
+            format_args!(
+                "The specified launch template, with template name {name}, does not exist."
+            ),
+        ));
+    }
+    if let Some(id) = params.get("LaunchTemplate.LaunchTemplateId") {
+        let id: String = id.chars().take(64).collect();
+        return Err(Ec2Error::new(
+            "InvalidLaunchTemplateId.NotFound",
+            format_args!("The specified launch template, with template ID {id}, does not exist."),
+        ));
+    }
+    Ok(())
 }
 
-fn read_interface(interface: &Params) -> Result<Placement, Ec2Error> {
-    const OTHERS: [&str; 4] = [
-        "NetworkInterfaceId",
-        "Ipv6AddressCount",
-        "Ipv6Addresses",
-        "SecondaryPrivateIpAddressCount",
-    ];
+/// The zone that instances are to be in.
+fn zone(params: &Params) -> Result<Option<Zone>, Ec2Error> {
+    let find = |name: &str| match params.get(name).filter(|text| !text.is_empty()) {
+        None => Ok(None),
+        Some(text) => Zone::find(text)
+            .map(Some)
+            .ok_or_else(|| params.invalid(name, text, "There is no such availability zone.")),
+    };
+    Ok(find("Placement.AvailabilityZone")?.or(find("Placement.AvailabilityZoneId")?))
+}
+
+/// What the owner may change of the instances later.
+fn options(params: &Params, image: &str) -> Result<InstanceOptions, Ec2Error> {
+    let text = |name: &str| params.get(name).filter(|text| !text.is_empty());
+    let image = Image::find(image);
+    let asked = params.structure("MetadataOptions").map(metadata).transpose()?;
+    let by_image = image.is_some_and(|image| image.requires_tokens);
+    let usual = MetadataOptions {
+        tokens_required: by_image,
+        hop_limit: if by_image { 2 } else { 1 },
+        ..MetadataOptions::default()
+    };
+    let behavior = text("InstanceInitiatedShutdownBehavior").map(shutdown).transpose()?;
+    let by_id = match text("PrivateDnsNameOptions.HostnameType") {
+        None | Some("ip-name") => false,
+        Some("resource-name") => true,
+        Some(other) => {
+            let why = "Expecting ip-name or resource-name.";
+            return Err(params.invalid("PrivateDnsNameOptions.HostnameType", other, why).into());
+        }
+    };
+    let flag = |name: &str| params.bool(name).map(Option::unwrap_or_default);
+    Ok(InstanceOptions {
+        termination_disabled: flag("DisableApiTermination")?,
+        stop_disabled: flag("DisableApiStop")?,
+        shutdown: behavior.unwrap_or_default(),
+        monitoring: flag("Monitoring.Enabled")?,
+        ebs_optimized: flag("EbsOptimized")?,
+        credits: text("CreditSpecification.CpuCredits").map(cpu_credits).transpose()?,
+        metadata: asked.map(|asked| asked.of(usual)),
+        recovery_disabled: recovery(params, "MaintenanceOptions.AutoRecovery")?.unwrap_or_default(),
+        names: PrivateNames {
+            by_id,
+            a_record: flag("PrivateDnsNameOptions.EnableResourceNameDnsARecord")?,
+            aaaa_record: flag("PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord")?,
+        },
+        volume: volume(params, image.map_or("/dev/xvda", |image| image.root_device))?,
+    })
+}
+
+/// The root volume, which is the one device that an instance has.
+fn volume(params: &Params, root: &str) -> Result<RootVolume, Ec2Error> {
+    let mut volume = RootVolume { tags: tags(params, "volume")?, ..RootVolume::default() };
+    for device in params.structs("BlockDeviceMapping") {
+        let name = device.required("DeviceName")?;
+        // Nothing is what every other name is mapped to.
+        let nothing = device.get("NoDevice").is_some() || device.get("VirtualName").is_some();
+        if name != root {
+            if nothing {
+                continue;
+            }
+            return Err(Ec2Error::new(
+                "UnsupportedOperation",
+                format_args!(
+                    "There is no volume for {}: an instance has its root volume ({root}) alone.",
+                    name.chars().take(64).collect::<String>()
+                ),
+            ));
+        }
+        let number = |name: &str| -> Result<Option<u32>, Ec2Error> {
+            let number = device.integer(name, 1..=MAX_NUMBER)?;
+            Ok(number.and_then(|number| u32::try_from(number).ok()))
+        };
+        volume.size = number("Ebs.VolumeSize")?;
+        volume.iops = number("Ebs.Iops")?;
+        volume.throughput = number("Ebs.Throughput")?;
+        volume.encrypted = device.bool("Ebs.Encrypted")?.unwrap_or_default();
+        volume.stays = device.bool("Ebs.DeleteOnTermination")? == Some(false);
+        for ignored in ["Ebs.SnapshotId", "Ebs.KmsKeyId"] {
+            let _ = device.get(ignored);
+        }
+        if let Some(kind) = device.get("Ebs.VolumeType").filter(|kind| !kind.is_empty()) {
+            if !["standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"].contains(&kind) {
+                return Err(device
+                    .invalid("Ebs.VolumeType", kind, "It is no type of volume.")
+                    .into());
+            }
+            volume.kind = Some(kind.to_owned());
+        }
+    }
+    Ok(volume)
+}
+
+/// The interfaces that a request names one by one.
+fn interfaces(params: &Params) -> Result<Vec<RunInterface>, Ec2Error> {
+    let given: Vec<&Params> = params.structs("NetworkInterface").collect();
+    if given.is_empty() {
+        return Ok(Vec::new());
+    }
+    let apart = ["SubnetId", "SecurityGroupId", "SecurityGroup", "PrivateIpAddress"];
+    if let Some(name) = apart.into_iter().find(|name| params.contains(name)) {
+        return Err(Ec2Error::new(
+            "InvalidParameterCombination",
+            format_args!(
+                "Network interfaces and an instance-level {name} may not be specified on the same \
+                 request"
+            ),
+        ));
+    }
+    given.into_iter().map(interface).collect()
+}
+
+fn interface(interface: &Params) -> Result<RunInterface, Ec2Error> {
     not_offered(
         interface,
-        &OTHERS,
-        "an instance comes with a new interface that has one IPv4 address.",
+        &["Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefix", "PrimaryIpv6"],
+        "only IPv4 is offered.",
     )?;
-    // The interface always goes with its instance, and there are no public addresses.
-    for name in ["DeleteOnTermination", "AssociatePublicIpAddress"] {
-        interface.bool(name)?;
-    }
-    for name in ["Description", "InterfaceType", "NetworkCardIndex"] {
+    not_offered(
+        interface,
+        &["Ipv4Prefix", "Ipv4PrefixCount"],
+        "an interface has addresses, and no prefixes.",
+    )?;
+    interface.bool("AssociatePublicIpAddress")?;
+    for name in ["InterfaceType", "NetworkCardIndex"] {
         let _ = interface.get(name);
     }
-    interface.integer("DeviceIndex", 0..=0)?;
-    let mut place = read_placement(interface)?;
-    for given in interface.structs("PrivateIpAddresses") {
-        given.bool("Primary")?;
-        let address = address_opt(given, "PrivateIpAddress")?;
-        if place
-            .address
-            .replace(address.ok_or_else(|| missing_one_of("privateIpAddress"))?)
-            .is_some()
-        {
-            return Err(wrong_value("An interface has one IPv4 address here."));
+    let existing = id_opt(interface, "NetworkInterfaceId")?;
+    if existing.is_some() {
+        let own = [
+            "SubnetId",
+            "SecurityGroupId",
+            "Description",
+            "PrivateIpAddress",
+            "PrivateIpAddresses",
+            "SecondaryPrivateIpAddressCount",
+        ];
+        if let Some(name) = own.into_iter().find(|name| interface.contains(name)) {
+            return Err(Ec2Error::new(
+                "InvalidParameterCombination",
+                format_args!(
+                    "{} cannot be used with a network interface that is there.",
+                    interface.full_name(name)
+                ),
+            ));
         }
     }
-    Ok(place)
+    let index = interface.integer("DeviceIndex", 0..=i64::from(u8::MAX))?;
+    Ok(RunInterface {
+        device_index: index.and_then(|index| u8::try_from(index).ok()).unwrap_or_default(),
+        existing,
+        subnet: id_opt(interface, "SubnetId")?,
+        groups: id_list(interface, "SecurityGroupId")?,
+        description: interface.get("Description").unwrap_or_default().to_owned(),
+        addresses: addresses(interface)?,
+        delete_on_termination: interface.bool("DeleteOnTermination")?,
+    })
 }
 
-fn read_placement(params: &Params) -> Result<Placement, Ec2Error> {
-    Ok(Placement {
-        subnet: id_opt(params, "SubnetId")?,
-        groups: id_list(params, "SecurityGroupId")?,
-        address: address_opt(params, "PrivateIpAddress")?,
-    })
+/// The addresses of an interface, in all forms in which requests name them.
+pub(super) fn addresses(params: &Params) -> Result<AddressesSpec, Ec2Error> {
+    let mut primary = address_opt(params, "PrivateIpAddress")?;
+    let mut secondary = Vec::new();
+    for given in params.structs("PrivateIpAddresses") {
+        let address = address_opt(given, "PrivateIpAddress")?
+            .ok_or_else(|| missing_one_of("privateIpAddress"))?;
+        match given.bool("Primary")? {
+            Some(true) if primary.is_some_and(|other| other != address) => {
+                return Err(Ec2Error::new(
+                    "InvalidParameterCombination",
+                    "An interface has one primary address; the request names several.",
+                ));
+            }
+            Some(true) => primary = Some(address),
+            Some(false) | None => secondary.push(address),
+        }
+    }
+    secondary.retain(|address| Some(*address) != primary);
+    let count = params.integer("SecondaryPrivateIpAddressCount", 0..=i64::from(u8::MAX))?;
+    if count.is_some_and(|count| count > 0) && !secondary.is_empty() {
+        return Err(Ec2Error::new(
+            "InvalidParameterCombination",
+            "Secondary addresses are named or counted, and not both.",
+        ));
+    }
+    let count = count.and_then(|count| u16::try_from(count).ok()).unwrap_or_default();
+    Ok(AddressesSpec { primary, secondary, count })
+}
+
+/// The instances that a request names, in order and each once.
+fn instances(params: &Params) -> Result<Vec<InstanceId>, Ec2Error> {
+    let mut instances: Vec<InstanceId> = id_list(params, "InstanceId")?;
+    if instances.is_empty() {
+        return Err(missing_one_of("InstanceId"));
+    }
+    instances.sort_unstable();
+    instances.dedup();
+    Ok(instances)
+}
+
+/// `StartInstances`.
+pub(super) fn start(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let _ = request.params.get("AdditionalInfo");
+    Ok(Ec2Command::StartInstances { instances: instances(request.params)? })
+}
+
+/// `StopInstances`.
+pub(super) fn stop(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    let params = request.params;
+    for name in ["Force", "SkipOsShutdown"] {
+        params.bool(name)?;
+    }
+    let instances = instances(params)?;
+    if params.bool("Hibernate")? == Some(true) {
+        return Err(Ec2Error::new(
+            "UnsupportedHibernationConfiguration",
+            "Instances here cannot hibernate; stop them.",
+        ));
+    }
+    Ok(Ec2Command::StopInstances { instances })
+}
+
+/// `RebootInstances`.
+pub(super) fn reboot(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    Ok(Ec2Command::RebootInstances { instances: instances(request.params)? })
 }
 
 /// `TerminateInstances`.
@@ -151,11 +344,15 @@ pub(super) fn terminate(_: &World, request: &Request<'_>) -> Result<Ec2Command, 
     for name in ["Force", "SkipOsShutdown"] {
         request.params.bool(name)?;
     }
-    let mut instances: Vec<InstanceId> = id_list(request.params, "InstanceId")?;
-    if instances.is_empty() {
-        return Err(missing_one_of("InstanceId"));
-    }
-    instances.sort_unstable();
-    instances.dedup();
-    Ok(Ec2Command::TerminateInstances { instances })
+    Ok(Ec2Command::TerminateInstances { instances: instances(request.params)? })
+}
+
+/// `MonitorInstances`.
+pub(super) fn monitor(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    Ok(Ec2Command::MonitorInstances { instances: instances(request.params)?, on: true })
+}
+
+/// `UnmonitorInstances`.
+pub(super) fn unmonitor(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
+    Ok(Ec2Command::MonitorInstances { instances: instances(request.params)?, on: false })
 }

@@ -3,9 +3,9 @@
 use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
-    DhcpOptions, Ec2Command, EgressGateway, Eni, Instance, InternetGateway, NetworkAcl, Peering,
-    PrefixList, RouteTable, SecurityGroup, Subnet, SubnetReservation, TaggedResource, Tags,
-    Timestamp, Vpc, World,
+    DhcpOptions, Ec2Command, EgressGateway, Eni, Instance, InternetGateway, KeyPair, NetworkAcl,
+    Peering, PrefixList, RootVolume, RouteTable, SecurityGroup, Subnet, SubnetReservation,
+    TaggedResource, Tags, Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -56,6 +56,7 @@ fn resource(text: &str) -> Option<TaggedResource> {
         "eni" => TaggedResource::Eni(text.parse().ok()?),
         "i" => TaggedResource::Instance(text.parse().ok()?),
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
+        "key" => TaggedResource::KeyPair(text.parse().ok()?),
         "pcx" => TaggedResource::Peering(text.parse().ok()?),
         "pl" => TaggedResource::PrefixList(text.parse().ok()?),
         "rtb" => TaggedResource::RouteTable(text.parse().ok()?),
@@ -63,6 +64,7 @@ fn resource(text: &str) -> Option<TaggedResource> {
         "sgr" => TaggedResource::GroupRule(text.parse().ok()?),
         "scr" => TaggedResource::SubnetReservation(text.parse().ok()?),
         "subnet" => TaggedResource::Subnet(text.parse().ok()?),
+        "vol" => TaggedResource::Volume(text.parse().ok()?),
         "vpc" => TaggedResource::Vpc(text.parse().ok()?),
         _ => return None,
     };
@@ -124,6 +126,7 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     add::<EgressGateway>(&mut found, view, "egress-only-internet-gateway");
     add::<Instance>(&mut found, view, "instance");
     add::<InternetGateway>(&mut found, view, "internet-gateway");
+    add::<KeyPair>(&mut found, view, "key-pair");
     add::<NetworkAcl>(&mut found, view, "network-acl");
     add::<Eni>(&mut found, view, "network-interface");
     add::<PrefixList>(&mut found, view, "prefix-list");
@@ -133,6 +136,10 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     add::<SubnetReservation>(&mut found, view, "subnet-cidr-reservation");
     add::<Vpc>(&mut found, view, "vpc");
     add::<Peering>(&mut found, view, "vpc-peering-connection");
+    for instance in Instance::all(view).into_iter().filter(|instance| instance.has_volume()) {
+        let of = ("volume", instance.launched);
+        push(&mut found, &instance.options.volume.tags, RootVolume::id_of(instance.id), of);
+    }
     for group in SecurityGroup::all(view) {
         for (id, rule) in &group.rules {
             let created = rule.created.max(group.created);

@@ -5,7 +5,9 @@ mod authorization;
 mod filters;
 mod fuzz;
 mod input;
+mod instance_ownership;
 mod network;
+mod nothing;
 mod order;
 mod ownership;
 mod peer;
@@ -14,3 +16,5 @@ mod remedies;
 mod stage;
 mod table;
 mod visibility;
+
+pub(super) use stage::fill;

@@ -227,6 +227,7 @@ fn an_address_that_went_from_one_interface_to_another_stays_in_use() {
             requester_managed: false,
             created: Timestamp::from_millis(1),
             tags: Tags::new(),
+            client_token: None,
         };
         eni.into()
     };

@@ -167,18 +167,10 @@ fn ledger(dir: &Path) -> (Ledger, InstanceId, Receiver<Step>) {
     let Key::Subnet(subnet) = run(create) else { panic!() };
     let start = Ec2Command::RunInstances(RunInstances {
         subnet: Some(subnet),
-        image: model::IMAGES[0].id.to_owned(),
-        instance_type: None,
+        image: model::IMAGES[0].id.clone(),
         min_count: 1,
         max_count: 1,
-        groups: Vec::new(),
-        group_names: Vec::new(),
-        address: None,
-        key_name: None,
-        user_data: None,
-        client_token: None,
-        instance_tags: tags(),
-        interface_tags: tags(),
+        ..RunInstances::default()
     });
     let Key::Instance(instance) = run(start) else { panic!() };
     (ledger, instance, steps)

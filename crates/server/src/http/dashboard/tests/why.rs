@@ -35,15 +35,7 @@ impl Town {
             image: "ami-00000000000000001".to_owned(),
             min_count: 1,
             max_count: 1,
-            instance_type: None,
-            groups: Vec::new(),
-            group_names: Vec::new(),
-            address: None,
-            key_name: None,
-            user_data: None,
-            client_token: None,
-            instance_tags: Default::default(),
-            interface_tags: Default::default(),
+            ..RunInstances::default()
         };
         let made = server.command(owner, Ec2Command::RunInstances(run)).await;
         let Key::Instance(instance) = made else { panic!("{made:?}") };

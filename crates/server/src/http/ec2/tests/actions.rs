@@ -421,6 +421,8 @@ fn instances() {
          &TagSpecification.1.Tag.1.Value=web&TagSpecification.2.ResourceType=network-interface\
          &TagSpecification.2.Tag.1.Key=Of&TagSpecification.2.Tag.1.Value=web"
     );
+    let key = "Action=CreateKeyPair&KeyName=key&KeyType=ed25519";
+    stage.call(alice(), key).unwrap();
     stage.show(alice(), &run);
     let count = stage.world.instances().count();
     stage.call(alice(), &run).unwrap();
@@ -512,7 +514,8 @@ fn what_there_is_to_choose_from() {
         "Action=DescribeInternetGateways",
         "Action=DescribeDhcpOptions",
         "Action=DescribeAccountAttributes",
-        "Action=DescribeImages&Owner.1=amazon",
+        "Action=DescribeImages&Owner.1=amazon&ImageId.1=host",
+        "Action=DescribeImages&ImageId.1=ami-0123456789abcdef0",
         "Action=GetCallerIdentity",
         "Action=GetUser",
         "Action=ListAccountAliases",
@@ -532,4 +535,135 @@ fn what_there_is_to_choose_from() {
         stage.call(alice(), "Action=DescribeInternetGateways").unwrap().matches("<item>").count(),
         0
     );
+}
+
+/// What Terraform and Ansible read of an instance before and after each change.
+#[test]
+fn what_tools_read_of_an_instance() {
+    let mut stage = Stage::new();
+    let (_, subnet) = stage.vpc(alice(), "10.100.0.0/16");
+    let run = format!(
+        "Action=RunInstances&ImageId=debian-12-amd64-20251112-2294&MinCount=1&MaxCount=1\
+         &SubnetId={subnet}&InstanceType=m5.large&DisableApiTermination=true&Monitoring.Enabled=true\
+         &InstanceInitiatedShutdownBehavior=terminate&MetadataOptions.HttpTokens=required\
+         &BlockDeviceMapping.1.DeviceName=/dev/xvda&BlockDeviceMapping.1.Ebs.VolumeSize=20\
+         &BlockDeviceMapping.1.Ebs.VolumeType=gp3&TagSpecification.1.ResourceType=volume\
+         &TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=root"
+    );
+    let id = stage.get(alice(), &run, "/instancesSet/0/instanceId");
+    stage.observe(model::Observation {
+        workloads: [(
+            model::WorkloadId::Instance(id.parse().unwrap()),
+            model::WorkloadReport::Running,
+        )]
+        .into(),
+        ..Default::default()
+    });
+    stage.show(alice(), &format!("Action=DescribeInstances&InstanceId.1={id}"));
+    stage.show(alice(), "Action=DescribeVolumes");
+    stage.show(alice(), &format!("Action=DescribeInstanceStatus&InstanceId.1={id}"));
+    stage.show(alice(), "Action=DescribeIamInstanceProfileAssociations");
+    for attribute in [
+        "instanceType",
+        "kernel",
+        "ramdisk",
+        "userData",
+        "disableApiTermination",
+        "disableApiStop",
+        "instanceInitiatedShutdownBehavior",
+        "rootDeviceName",
+        "blockDeviceMapping",
+        "productCodes",
+        "sourceDestCheck",
+        "groupSet",
+        "ebsOptimized",
+        "sriovNetSupport",
+        "enaSupport",
+        "enclaveOptions",
+        "colour",
+    ] {
+        let form =
+            format!("Action=DescribeInstanceAttribute&InstanceId={id}&Attribute={attribute}");
+        stage.show(alice(), &form);
+    }
+    for form in [
+        "Action=DescribeInstanceCreditSpecifications&InstanceId.1=~",
+        "Action=TerminateInstances&InstanceId.1=~",
+        "Action=StopInstances&InstanceId.1=~",
+        "Action=DescribeInstances&Filter.1.Name=instance-state-name&Filter.1.Value.1=stopping",
+        "Action=ModifyInstanceAttribute&InstanceId=~&DisableApiTermination.Value=false&EbsOptimized.Value=true",
+        "Action=ModifyInstanceAttribute&InstanceId=~&Attribute=disableApiTermination&Value=false",
+        "Action=ModifyInstanceMetadataOptions&InstanceId=~&HttpPutResponseHopLimit=2",
+        "Action=MonitorInstances&InstanceId.1=~",
+    ] {
+        stage.show(alice(), &form.replace('~', &id));
+    }
+    let names = "Action=DescribeInstanceTypeOfferings&LocationType=availability-zone";
+    let one = "&Filter.1.Name=instance-type&Filter.1.Value.1=t3.micro\
+               &Filter.2.Name=location&Filter.2.Value.1=us-east-1a";
+    stage.show(alice(), &format!("{names}{one}"));
+    stage.show(alice(), "Action=DescribeTags&Filter.1.Name=resource-type&Filter.1.Value.1=volume");
+    transcript("instance_reads", &stage);
+}
+
+#[test]
+fn interfaces() {
+    let mut stage = Stage::new();
+    let (_, subnet) = stage.vpc(alice(), "10.100.0.0/16");
+    let run = format!("Action=RunInstances&ImageId=host&MinCount=1&MaxCount=1&SubnetId={subnet}");
+    let id = stage.get(alice(), &run, "/instancesSet/0/instanceId");
+    stage.observe(model::Observation {
+        workloads: [(
+            model::WorkloadId::Instance(id.parse().unwrap()),
+            model::WorkloadReport::Running,
+        )]
+        .into(),
+        ..Default::default()
+    });
+    stage.show(
+        alice(),
+        &format!(
+            "Action=CreateNetworkInterface&SubnetId={subnet}&Description=second\
+             &PrivateIpAddresses.1.PrivateIpAddress=10.100.1.50&PrivateIpAddresses.1.Primary=true\
+             &PrivateIpAddresses.2.PrivateIpAddress=10.100.1.51&ClientToken=once\
+             &TagSpecification.1.ResourceType=network-interface\
+             &TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=two"
+        ),
+    );
+    let free = "Action=DescribeNetworkInterfaces&Filter.1.Name=status&Filter.1.Value.1=available";
+    let eni = stage.get(alice(), free, "/networkInterfaceSet/0/networkInterfaceId");
+    let attach = format!(
+        "Action=AttachNetworkInterface&NetworkInterfaceId={eni}&InstanceId={id}&DeviceIndex=1"
+    );
+    stage.show(alice(), &attach);
+    for form in [
+        "Action=DescribeNetworkInterfaceAttribute&NetworkInterfaceId=~&Attribute=attachment",
+        "Action=DescribeNetworkInterfaceAttribute&NetworkInterfaceId=~&Attribute=groupSet",
+        "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=~&SourceDestCheck.Value=false",
+        "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=~&SourceDestCheck.Value=false&Description.Value=x",
+        "Action=UnassignPrivateIpAddresses&NetworkInterfaceId=~&PrivateIpAddress.1=10.100.1.51",
+        "Action=AssignPrivateIpAddresses&NetworkInterfaceId=~&SecondaryPrivateIpAddressCount=1",
+        "Action=DeleteNetworkInterface&NetworkInterfaceId=~",
+    ] {
+        stage.show(alice(), &form.replace('~', &eni));
+    }
+    stage.show(alice(), &format!("Action=DescribeInstances&InstanceId.1={id}"));
+    transcript("interfaces", &stage);
+}
+
+#[test]
+fn key_pairs() {
+    let mut stage = Stage::new();
+    let material = "c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSU1UbExRZitKREtnTzRubGlKMGV1L2JVOEFVT2k4N3FzR1Q5alY0eGdueGMgYWRhQGV4YW1wbGUuY29t";
+    for form in [
+        &format!("Action=ImportKeyPair&KeyName=ada&PublicKeyMaterial={material}"),
+        "Action=ImportKeyPair&KeyName=bad&PublicKeyMaterial=c3NoLXJzYQ%3D%3D",
+        "Action=DescribeKeyPairs&IncludePublicKey=true&Filter.1.Name=key-name&Filter.1.Value.1=a*",
+        "Action=CreateKeyPair&KeyName=new&KeyType=dsa",
+        "Action=DeleteKeyPair&KeyName=ada",
+        "Action=DeleteKeyPair&KeyName=ada",
+    ] {
+        stage.show(alice(), form);
+    }
+    transcript("key_pairs", &stage);
 }

@@ -533,6 +533,7 @@ fn dynos(records: &mut Vec<Record>) {
             requester_managed: true,
             created: past(),
             tags: Default::default(),
+            client_token: None,
         };
         records.push(eni.into());
     };
