@@ -386,3 +386,24 @@ pub struct RunInstances {
     /// Tags for their interfaces.
     pub interface_tags: Tags,
 }
+
+impl RunInstances {
+    /// One instance of an image in a subnet, with all else as it is by default.
+    pub fn new(subnet: SubnetId, image: impl Into<String>) -> Self {
+        Self {
+            subnet: Some(subnet),
+            image: image.into(),
+            instance_type: None,
+            min_count: 1,
+            max_count: 1,
+            groups: Vec::new(),
+            group_names: Vec::new(),
+            address: None,
+            key_name: None,
+            user_data: None,
+            client_token: None,
+            instance_tags: Tags::new(),
+            interface_tags: Tags::new(),
+        }
+    }
+}

@@ -194,21 +194,7 @@ impl Fixture {
 
 /// A request for one instance in a subnet.
 pub(super) fn run_in(subnet: SubnetId) -> RunInstances {
-    RunInstances {
-        subnet: Some(subnet),
-        image: "host".to_owned(),
-        instance_type: None,
-        min_count: 1,
-        max_count: 1,
-        groups: Vec::new(),
-        group_names: Vec::new(),
-        address: None,
-        key_name: None,
-        user_data: None,
-        client_token: None,
-        instance_tags: Tags::new(),
-        interface_tags: Tags::new(),
-    }
+    RunInstances::new(subnet, "host")
 }
 
 pub(super) fn token(token: &str, digest: &str) -> Option<ClientToken> {

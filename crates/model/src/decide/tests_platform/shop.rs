@@ -136,21 +136,7 @@ pub(super) fn stored(slug: SlugId, unpacked: u64, room: CodeRoom) -> SystemComma
 }
 
 pub(super) fn run(subnet: SubnetId) -> RunInstances {
-    RunInstances {
-        subnet: Some(subnet),
-        image: IMAGES[0].id.to_owned(),
-        instance_type: None,
-        min_count: 1,
-        max_count: 1,
-        groups: Vec::new(),
-        group_names: Vec::new(),
-        address: None,
-        key_name: None,
-        user_data: None,
-        client_token: None,
-        instance_tags: Tags::new(),
-        interface_tags: Tags::new(),
-    }
+    RunInstances::new(subnet, IMAGES[0].id)
 }
 
 pub(super) fn plan_of(service: &str) -> Plan {

@@ -165,21 +165,7 @@ fn ledger(dir: &Path) -> (Ledger, InstanceId, Receiver<Step>) {
     let (cidr, zone): (_, Option<Zone>) = ("10.4.1.0/24".parse().unwrap(), None);
     let create = Ec2Command::CreateSubnet { vpc, cidr, zone, tags: tags() };
     let Key::Subnet(subnet) = run(create) else { panic!() };
-    let start = Ec2Command::RunInstances(RunInstances {
-        subnet: Some(subnet),
-        image: model::IMAGES[0].id.to_owned(),
-        instance_type: None,
-        min_count: 1,
-        max_count: 1,
-        groups: Vec::new(),
-        group_names: Vec::new(),
-        address: None,
-        key_name: None,
-        user_data: None,
-        client_token: None,
-        instance_tags: tags(),
-        interface_tags: tags(),
-    });
+    let start = Ec2Command::RunInstances(RunInstances::new(subnet, model::IMAGES[0].id));
     let Key::Instance(instance) = run(start) else { panic!() };
     (ledger, instance, steps)
 }

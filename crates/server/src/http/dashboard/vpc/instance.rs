@@ -41,19 +41,10 @@ pub(crate) async fn start(visit: Visit, id: VpcId, form: &Form) -> Response {
         false => [("Name".to_owned(), name)].into_iter().collect(),
     };
     let run = RunInstances {
-        subnet: Some(subnet),
-        image: IMAGES.first().map_or("", |image| image.id).to_owned(),
-        instance_type: None,
-        min_count: 1,
-        max_count: 1,
         groups,
-        group_names: Vec::new(),
-        address: None,
-        key_name: None,
         user_data: (!script.trim().is_empty()).then(|| STANDARD.encode(script)),
-        client_token: None,
         instance_tags,
-        interface_tags: Tags::new(),
+        ..RunInstances::new(subnet, IMAGES.first().map_or("", |image| image.id))
     };
     let command = Ec2Command::RunInstances(run);
     match visit.dashboard.state.submit(caller, command, &visit.origin).await {
