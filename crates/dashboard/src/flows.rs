@@ -6,7 +6,7 @@ use model::IpProtocol;
 use model::preview::{Changes, Crossing, EndName};
 
 use crate::context::Context;
-use crate::markup::{Markup, Sign, fill, icon, listed, mono, signed, text};
+use crate::markup::{Markup, Sign, fill, icon, listed, mono, signed, text, whole};
 use crate::shell::counted;
 
 /// The most names in a line.
@@ -114,7 +114,7 @@ fn names(of: &Context<'_>, ends: &[&EndName]) -> Markup {
         EndName::Instance(id) => {
             match of.world.instance(*id).and_then(|own| own.tags.get("Name")) {
                 Some(name) if !name.is_empty() => text(name),
-                _ => mono(id),
+                _ => whole(mono(id)),
             }
         }
         EndName::Vpc(id) => fill(v.host_of, &[("vpc", mono(id))]),

@@ -161,6 +161,11 @@ pub(crate) fn capital(piece: Markup) -> Markup {
     }
 }
 
+/// The same on one line, as an id that a hyphen would divide.
+pub(crate) fn whole(piece: Markup) -> Markup {
+    Markup(format!(r#"<span class="nw">{piece}</span>"#))
+}
+
 /// Text from something that can be shown.
 pub(crate) fn text(shown: impl Display) -> Markup {
     shown.to_string().into()

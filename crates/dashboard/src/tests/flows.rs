@@ -144,7 +144,7 @@ fn a_remedy_says_before_what_it_changes_for_packets() {
     stage.route_over(peering);
     let page = stage.why(both(&stage, Language::English), &asked, Came::Nothing);
     // The dyno does not run yet, so its block stands for it.
-    let starts = format!("10.0.144.0/20</span> to <span class=\"m\">{instance}");
+    let starts = format!("10.0.144.0/20</span> to <span class=\"nw\"><span class=\"m\">{instance}");
     assert!(page.contains("2 flows start to pass") && page.contains(&starts), "{page}");
     assert!(page.contains("0 flows stop") && page.contains("tcp 8000"), "{page}");
     // On the map it is said, too.
