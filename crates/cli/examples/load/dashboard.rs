@@ -124,13 +124,13 @@ impl Town {
         server.causeway(&["spaces:peerings:accept", &peering, "--space", "blue"])?;
         let of_vpc = format!("Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}");
         let one = |answer: Value, path: &str, id: &str| {
-            let list = &answer[path]["item"];
-            text(&list.get(0).unwrap_or(list)[id])
+            let found = answer[path][0][id].as_str().map(str::to_owned);
+            found.with_context(|| format!("no {id} in {answer}"))
         };
         let tables = server.ec2(&format!("Action=DescribeRouteTables&{of_vpc}"))?;
-        let table = one(tables, "routeTableSet", "routeTableId");
+        let table = one(tables, "routeTableSet", "routeTableId")?;
         let groups = server.ec2(&format!("Action=DescribeSecurityGroups&{of_vpc}"))?;
-        let group = one(groups, "securityGroupInfo", "groupId");
+        let group = one(groups, "securityGroupInfo", "groupId")?;
         let path = format!("/dashboard/vpcs/{vpc}");
         let change = format!("{path}/change");
         let ends = format!("from={vpc}/10.200.0.10&to={peer}/10.0.128.10&protocol=tcp&port=80");
