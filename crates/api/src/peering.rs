@@ -101,6 +101,8 @@ pub enum ReasonKind {
     Peered,
     /// The VPC has as many peerings as it may have.
     VpcLimit,
+    /// As many requests of the VPC's owner wait for an answer as may at a time.
+    WaitingLimit,
     /// The VPC's primary block lies outside of RFC 1918.
     NotPrivate,
     /// The space is peered with as many VPCs as it may be.
@@ -219,6 +221,9 @@ impl PeeringReason {
             M::VpcFull { vpc, limit } => {
                 let limit = Some(limit);
                 Self { reason: ReasonKind::VpcLimit, aws_vpc_id: vpc, limit, ..plain }
+            }
+            M::TooManyWait { limit } => {
+                Self { reason: ReasonKind::WaitingLimit, limit: Some(limit), ..plain }
             }
             M::NotPrivate { block } => {
                 Self { reason: ReasonKind::NotPrivate, cidr_block: Some(block), ..plain }

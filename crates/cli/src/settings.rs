@@ -150,13 +150,8 @@ impl ServeArgs {
         let fabric = |text: &str| Fabric::from_str(text, true);
         let fabric = first(self.fabric, variables, "CAUSEWAY_FABRIC", fabric, file.fabric)?;
         let listen = first(self.listen, variables, "CAUSEWAY_LISTEN", str::parse, file.listen)?;
-        let limit = |flag: Option<u32>, name, file: Option<u32>, otherwise: u32| {
-            anyhow::Ok(first(flag, variables, name, str::parse, file)?.unwrap_or(otherwise))
-        };
-        let room = |flag: Option<u32>, name, file: Option<u32>, otherwise: u64| {
-            let gibibytes = first(flag, variables, name, str::parse, file)?;
-            anyhow::Ok(gibibytes.map_or(otherwise, |count: u32| u64::from(count) << 30))
-        };
+        let number = |flag: Option<u32>, name, file| first(flag, variables, name, str::parse, file);
+        let gibibytes = |count: u32| u64::from(count) << 30;
         let on = |flag: Option<bool>, name, file: Option<bool>, otherwise: bool| {
             anyhow::Ok(first(flag, variables, name, switch, file)?.unwrap_or(otherwise))
         };
@@ -177,31 +172,23 @@ impl ServeArgs {
                 Fabric::None => FabricKind::None,
             },
             region,
-            rate_limit: limit(
-                self.rate_limit,
-                "CAUSEWAY_RATE_LIMIT",
-                file.rate_limit,
-                server::DEFAULT_PER_HOUR,
-            )?,
-            ec2_rate_limit: limit(
+            rate_limit: number(self.rate_limit, "CAUSEWAY_RATE_LIMIT", file.rate_limit)?
+                .unwrap_or(server::DEFAULT_PER_HOUR),
+            ec2_rate_limit: number(
                 self.ec2_rate_limit,
                 "CAUSEWAY_EC2_RATE_LIMIT",
                 file.ec2_rate_limit,
-                server::DEFAULT_PER_SECOND,
-            )?,
+            )?
+            .unwrap_or(server::DEFAULT_PER_SECOND),
             code_room: CodeRoom {
-                app: room(
-                    self.app_code_limit,
-                    "CAUSEWAY_APP_CODE_LIMIT",
-                    file.app_code_limit,
-                    app,
-                )?,
-                team: room(
+                app: number(self.app_code_limit, "CAUSEWAY_APP_CODE_LIMIT", file.app_code_limit)?
+                    .map_or(app, gibibytes),
+                team: number(
                     self.team_code_limit,
                     "CAUSEWAY_TEAM_CODE_LIMIT",
                     file.team_code_limit,
-                    team,
-                )?,
+                )?
+                .map_or(team, gibibytes),
             },
             runtime: program(
                 self.runtime

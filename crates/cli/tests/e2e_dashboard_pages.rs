@@ -19,6 +19,7 @@ struct World {
     vpc: String,
     table: String,
     group: String,
+    instance: String,
     active: String,
     asked: String,
     overlapping: String,
@@ -40,14 +41,26 @@ impl World {
             ["spaces:peerings:destroy", &rejected, "--space", "blue", "--confirm", &rejected];
         stage.server.causeway(&reject).ok();
         let (table, group) = stage.table_and_group(&vpc);
-        Self { stage, vpc, table, group, active, asked, overlapping, rejected }
+        let instance = stage.instance(&vpc, "10.100.0.0/24");
+        Self { stage, vpc, table, group, instance, active, asked, overlapping, rejected }
     }
 
-    /// The pages for whoever is signed in. A new page is a line here.
-    fn pages(&self) -> Vec<String> {
+    /// Every page, for somebody who has something to do there. A new page is a line here.
+    fn pages(&self) -> Vec<(Who, String)> {
         let space = "/dashboard/spaces/blue";
         let vpc = format!("/dashboard/vpcs/{}", self.vpc);
-        vec![
+        let nobodys = [
+            "/dashboard/sign-in",
+            "/dashboard/sign-in?with=password",
+            "/dashboard/sign-in?with=access-key",
+        ];
+        let operators = [
+            "/dashboard/operator",
+            "/dashboard/operator/accounts",
+            "/dashboard/operator/people",
+            "/dashboard/operator/limits",
+        ];
+        let everybodys = vec![
             "/dashboard".to_owned(),
             format!("{space}/network"),
             format!("{space}/peerings/{}", self.asked),
@@ -57,6 +70,8 @@ impl World {
             vpc.clone(),
             format!("{vpc}/ask"),
             format!("{vpc}/instances"),
+            format!("{vpc}/instances/{}", self.instance),
+            format!("{vpc}/instances/{}/terminate", self.instance),
             format!("{vpc}/interfaces"),
             format!("{vpc}/acls"),
             format!("{vpc}/gateways"),
@@ -64,6 +79,10 @@ impl World {
             format!("{vpc}/peerings/{}", self.active),
             format!("{vpc}/tables/{}", self.table),
             format!("{vpc}/groups/{}", self.group),
+            format!(
+                "{vpc}/change?do=route&table={}&destination=10.0.0.0/16&target={}",
+                self.table, self.active
+            ),
             format!("{space}/apps"),
             format!("{space}/apps/shop"),
             format!("{space}/apps/shop/releases"),
@@ -79,16 +98,52 @@ impl World {
                 "/dashboard/why?from={}/10.100.0.10&to=10.0.128.10&protocol=tcp&port=80",
                 self.vpc
             ),
+            // A remedy, and what it will change.
+            self.question(),
             "/dashboard/audit".to_owned(),
             "/dashboard/keys".to_owned(),
             "/dashboard/search".to_owned(),
             "/dashboard/search?q=10.".to_owned(),
             "/dashboard/search?q=nowhere".to_owned(),
             "/dashboard/no-such-page".to_owned(),
-        ]
+        ];
+        let of = |who, pages: &[&str]| -> Vec<(Who, String)> {
+            pages.iter().map(|page| (who, (*page).to_owned())).collect()
+        };
+        let everybodys = everybodys.into_iter().map(|page| (Who::Everybody, page));
+        [of(Who::Nobody, &nobodys), everybodys.collect(), of(Who::Operator, &operators)].concat()
     }
 
-    /// Somebody who sees both sides, and all pages.
+    /// Why the instance does not reach the space: the VPC's owner has to add a route.
+    fn question(&self) -> String {
+        let (space, _) = self.stage.other_side();
+        format!("/dashboard/why?from={}&to={space}/10.0.128.10&protocol=tcp&port=80", self.instance)
+    }
+
+    /// Has each page looked at by whom it is for, in a language; everything that was found on them.
+    #[track_caller]
+    fn look(&self, locale: &str, find: fn(&Person<'_>, &str, &mut Vec<String>)) {
+        let browser = Browser::start();
+        let options = || json!({ "locale": locale });
+        let nobody = browser.person_with(&self.stage.server, "nobody", options());
+        let everybody = self.everybody(&browser, options());
+        let operator = browser.person_with(&self.stage.server, "the operator", options());
+        operator.enter_token(&self.stage.operator());
+        let mut found = Vec::new();
+        for (who, page) in self.pages() {
+            let person = match who {
+                Who::Nobody => &nobody,
+                Who::Everybody => &everybody,
+                Who::Operator => &operator,
+            };
+            person.open(&page);
+            find(person, &page, &mut found);
+        }
+        assert!(found.is_empty(), "{}", found.join("\n\n"));
+        browser.end();
+    }
+
+    /// Somebody who sees both sides.
     fn everybody<'a>(&self, browser: &'a Browser, options: Value) -> Person<'a> {
         let person = browser.person_with(&self.stage.server, "everybody", options);
         let (key, secret) = self.stage.key();
@@ -98,12 +153,15 @@ impl World {
     }
 }
 
-/// The pages for who is not signed in.
-const OUTSIDE: [&str; 3] = [
-    "/dashboard/sign-in",
-    "/dashboard/sign-in?with=password",
-    "/dashboard/sign-in?with=access-key",
-];
+/// For whom a page is.
+#[derive(Clone, Copy)]
+enum Who {
+    /// Who is not signed in.
+    Nobody,
+    /// Who sees both sides.
+    Everybody,
+    Operator,
+}
 
 const JAPANESE: &str = "ja-JP";
 
@@ -131,32 +189,14 @@ fn find_barriers(person: &Person<'_>, page: &str, found: &mut Vec<String>) {
     found.extend(barriers.as_array().unwrap().iter().map(|barrier| format!("{page} {barrier}")));
 }
 
-fn no_barrier_in(locale: &str) {
-    let world = World::set_up();
-    let browser = Browser::start();
-    let mut found = Vec::new();
-    let outside = browser.person_with(&world.stage.server, "nobody", json!({ "locale": locale }));
-    for page in OUTSIDE {
-        outside.open(page);
-        find_barriers(&outside, page, &mut found);
-    }
-    let person = world.everybody(&browser, json!({ "locale": locale }));
-    for page in world.pages() {
-        person.open(&page);
-        find_barriers(&person, &page, &mut found);
-    }
-    assert!(found.is_empty(), "{}", found.join("\n\n"));
-    browser.end();
-}
-
 #[test]
 fn no_page_has_a_barrier_in_english() {
-    no_barrier_in("en-GB");
+    World::set_up().look("en-GB", find_barriers);
 }
 
 #[test]
 fn no_page_has_a_barrier_in_japanese() {
-    no_barrier_in(JAPANESE);
+    World::set_up().look(JAPANESE, find_barriers);
 }
 
 /// What is wider than the screen: everything but what scrolls by itself.
@@ -179,32 +219,14 @@ fn find_wide(person: &Person<'_>, page: &str, found: &mut Vec<String>) {
     found.extend(wide.as_array().unwrap().iter().map(|wide| format!("{page} {wide}")));
 }
 
-fn no_page_scrolls_sideways_in(locale: &str) {
-    let world = World::set_up();
-    let browser = Browser::start();
-    let mut found = Vec::new();
-    let outside = browser.person_with(&world.stage.server, "nobody", json!({ "locale": locale }));
-    for page in OUTSIDE {
-        outside.open(page);
-        find_wide(&outside, page, &mut found);
-    }
-    let person = world.everybody(&browser, json!({ "locale": locale }));
-    for page in world.pages() {
-        person.open(&page);
-        find_wide(&person, &page, &mut found);
-    }
-    assert!(found.is_empty(), "{}", found.join("\n\n"));
-    browser.end();
-}
-
 #[test]
 fn no_page_scrolls_sideways_from_320_px_on_in_english() {
-    no_page_scrolls_sideways_in("en-US");
+    World::set_up().look("en-US", find_wide);
 }
 
 #[test]
 fn no_page_scrolls_sideways_from_320_px_on_in_japanese() {
-    no_page_scrolls_sideways_in(JAPANESE);
+    World::set_up().look(JAPANESE, find_wide);
 }
 
 /// The language that the page says it is in, and that of its heading.
@@ -317,6 +339,18 @@ fn the_keyboard_alone_does_it() {
     admin.run("await page.keyboard.type(args)", json!("10.0.0.0/16"));
     press(&admin, "Enter");
     admin.see_heading("Find");
+    // Who speaks to the computer turns that off, and on again.
+    tab_to(&admin, "Turn it off");
+    press(&admin, "Enter");
+    admin.see("does nothing of its own");
+    press(&admin, "/");
+    let focused = "return page.evaluate(() => document.activeElement.id)";
+    assert_ne!(admin.run(focused, json!(null)), "q", "the key does nothing");
+    tab_to(&admin, "Let it lead to the search");
+    press(&admin, "Enter");
+    admin.see("leads to the search from every page");
+    press(&admin, "/");
+    assert_eq!(admin.run(focused, json!(null)), "q");
     tab_to(&admin, "blue");
     press(&admin, "Enter");
     admin.see_heading("blue");

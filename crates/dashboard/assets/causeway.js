@@ -50,13 +50,13 @@
     if (event.persisted) location.reload();
   });
 
-  // A slash leads to the search, unless one types.
+  // A slash leads to the search, unless one types, or has turned that off.
   const find = document.getElementById("q");
   const slash = find?.parentElement.querySelector("kbd");
   if (slash) slash.hidden = false;
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (!find?.checkVisibility() || event.target.closest("input, select, textarea")) return;
+    if (!slash || event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (!find.checkVisibility() || event.target.closest("input, select, textarea")) return;
     event.preventDefault();
     find.select();
     find.focus();

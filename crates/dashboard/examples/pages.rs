@@ -80,6 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 viewer,
                 language,
                 theme: None,
+                shortcut: true,
                 now: NOW + Duration::from_secs(3 * 3600 + 20 * 60),
                 form_token: "0123456789abcdef",
                 path: &path,

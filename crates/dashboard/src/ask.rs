@@ -174,7 +174,7 @@ fn verdict_of(of: &Context<'_>, vpc: &Vpc, other: Option<Side>) -> Verdict {
         free: Vec::new(),
     };
     let Some(other) = other else { return plain("wait", Sign::Wait, t.check_unknown.into()) };
-    let fit = Fit::of(Side::of(of.world, vpc).for_owner(of.world), other);
+    let fit = Fit::of(Side::of(of.world, vpc).for_owner(of.world, of.now), other);
     let blocks = || listed(vpc.blocks().map(mono));
     if !fit.fits() {
         return Verdict {

@@ -17,6 +17,8 @@ pub struct Context<'a> {
     pub language: Language,
     /// The theme that was chosen; `None` follows the system.
     pub theme: Option<Theme>,
+    /// Whether the key `/` leads to the search. Who speaks to a computer turns it off (WCAG 2.1.4).
+    pub shortcut: bool,
     /// The server's time.
     pub now: Timestamp,
     /// What every form sends back, so that the server knows it for its own.

@@ -42,6 +42,7 @@ pub(crate) fn reason(t: &Texts, misfit: &Misfit) -> Markup {
         Misfit::VpcFull { vpc: id, limit } => {
             fill(t.misfit_vpc_full, &[("vpc", vpc(id)), ("n", text(limit))])
         }
+        Misfit::TooManyWait { limit } => fill(t.misfit_waiting, &[("n", text(limit))]),
         Misfit::NotPrivate { block } => {
             let ranges = listed(RFC1918.iter().map(mono));
             fill(t.misfit_not_private, &[("block", mono(block)), ("ranges", ranges)])

@@ -121,6 +121,7 @@ mod tests {
             "a_vpc",
             "dynos",
             "legend_moving",
+            "sentence",
             "at_place",
             "picture",
             "total",

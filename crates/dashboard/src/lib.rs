@@ -19,6 +19,7 @@ mod context;
 mod destroy;
 mod english;
 mod fits;
+mod flows;
 mod home;
 mod japanese;
 mod keys;

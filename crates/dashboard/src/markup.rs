@@ -150,6 +150,22 @@ pub(crate) fn signed(symbol: &'static str, sign: Sign) -> Markup {
     Markup(format!(r##"<svg class="i {class}" aria-hidden="true"><use href="#{symbol}"/></svg>"##))
 }
 
+/// The same with a capital letter, where it begins with a letter that has one.
+pub(crate) fn capital(piece: Markup) -> Markup {
+    let mut chars = piece.0.chars();
+    match chars.next() {
+        Some(first) if first.is_ascii_lowercase() => {
+            Markup(format!("{}{}", first.to_ascii_uppercase(), chars.as_str()))
+        }
+        _ => piece,
+    }
+}
+
+/// The same on one line, as an id that a hyphen would divide.
+pub(crate) fn whole(piece: Markup) -> Markup {
+    Markup(format!(r#"<span class="nw">{piece}</span>"#))
+}
+
 /// Text from something that can be shown.
 pub(crate) fn text(shown: impl Display) -> Markup {
     shown.to_string().into()
@@ -364,6 +380,15 @@ mod tests {
     fn what_no_page_should_hold_is_replaced() {
         let shown = Markup::from("a\u{202e}b\u{7}c").to_string();
         assert_eq!(shown, "a\u{fffd}b\u{fffd}c");
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_capital_unless_it_begins_with_a_name() {
+        assert_eq!(capital("send it".into()).to_string(), "Send it");
+        assert_eq!(capital("送る".into()).to_string(), "送る");
+        let named = mono("vpc-1").to_string();
+        assert_eq!(capital(mono("vpc-1")).to_string(), named);
+        assert_eq!(capital(Markup::default()), Markup::default());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn events_of(page: &str) -> String {
 
 /// Whether what a page shows depends on the query of its address.
 pub fn has_query(path: &str) -> bool {
-    [MAP, MATRIX, WHY].contains(&path)
+    [MAP, MATRIX, WHY, SEARCH].contains(&path)
 }
 
 /// The map.

@@ -18,7 +18,7 @@ pub enum Refusal {
     LimitUnreadable,
     /// The dyno runs no more.
     NoSuchDyno,
-    /// The ledger could not do it; in its words.
+    /// The ledger could not do it, or cannot say whether it did; in its words.
     Ledger(String),
 }
 
@@ -41,7 +41,7 @@ impl Refusal {
             Self::QuantityUnreadable => t.apps.unreadable_quantity.into(),
             Self::LimitUnreadable => t.operating.unreadable_limit.into(),
             Self::NoSuchDyno => t.apps.no_such_dyno.into(),
-            Self::Ledger(words) => quoted(words),
+            Self::Ledger(words) => fill(t.server_says, &[("why", in_english(t, words))]),
             Self::Rule(refused) => match refused.code {
                 Code::PreconditionFailed => t.changed_meanwhile.into(),
                 Code::UnauthorizedOperation => t.no_right.into(),

@@ -1,12 +1,20 @@
 //! What to do so that packets pass: as buttons for whoever may, else as what to send to others.
 
+use model::preview::preview;
 use model::{
-    Act, Caller, Code, Command, Ec2Command, Flow, Hop, IpProtocol, Ruling, Verdict, Wording, World,
+    Act, Caller, Code, Command, Ec2Command, Flow, Hop, IpProtocol, Ruling, Verdict, VpcId, Wording,
+    World,
 };
 
 use crate::context::Context;
-use crate::markup::{Markup, command, fill, fill_text, mono, strong, text};
+use crate::flows::Effects;
+use crate::markup::{Markup, capital, command_words, fill, fill_text, mono, strong, text};
+use crate::paths;
 use crate::said::in_markup;
+use crate::vpc::Edit;
+
+/// The most lines of flows that start, and the most of those that stop, beside one button.
+const MOST_LINES: usize = 4;
 
 /// What to do about one thing that stops packets.
 pub(crate) struct Remedy {
@@ -16,6 +24,12 @@ pub(crate) struct Remedy {
     pub(crate) words: Option<Markup>,
     /// The button that does it, for whoever may: its label, and what the form sends.
     pub(crate) button: Option<(String, String)>,
+    /// What the button changes for packets, by a preview.
+    pub(crate) effects: Option<Effects>,
+    /// The same in words, where no packet passes by it alone, or not yet.
+    pub(crate) effect: Option<&'static str>,
+    /// The page that says the rest of it.
+    pub(crate) more: Option<(String, &'static str)>,
     /// Before the commands: who gives them, or when.
     pub(crate) note: Option<Markup>,
     /// The commands that do it, or that tell the owner what does.
@@ -47,20 +61,35 @@ fn remedy(of: &Context<'_>, flow: &Flow, hop: &Hop, first: bool) -> Option<Remed
     let words = hop.remedy.as_ref()?;
     let place = in_markup(of.language, &hop.where_);
     let place = fill(if first { t.at_place } else { t.then }, &[("place", place)]);
-    let plain = Remedy { place, words: None, button: None, note: None, commands: Vec::new() };
+    let plain = Remedy {
+        place,
+        words: None,
+        button: None,
+        effects: None,
+        effect: None,
+        more: None,
+        note: None,
+        commands: Vec::new(),
+    };
     if hop.commands.is_empty() {
         let asks_owner = words.wording() == Wording::AskOwner;
         return Some(Remedy {
-            words: Some(in_markup(of.language, words)),
+            words: Some(fill(t.sentence, &[("words", capital(in_markup(of.language, words)))])),
             note: asks_owner.then(|| t.ask_owner_line.into()),
-            commands: if asks_owner { vec![shown(of, &why_line(flow))] } else { Vec::new() },
+            commands: match asks_owner {
+                true => vec![command_words(all, &why_line(flow))],
+                false => Vec::new(),
+            },
             ..plain
         });
     }
-    let commands = hop.commands.iter().map(|line| shown(of, line)).collect();
+    let commands = hop.commands.iter().map(|line| command_words(all, line)).collect();
     Some(match whose(of, &hop.acts) {
         Whose::Viewers(_) => Remedy {
             button: Some((label(of, &hop.acts), written(hop))),
+            effects: effects(of, &hop.acts),
+            effect: effect(of, &hop.acts),
+            more: review(of, &hop.acts),
             note: Some(all.same_as_command.into()),
             commands,
             ..plain
@@ -70,9 +99,56 @@ fn remedy(of: &Context<'_>, flow: &Flow, hop: &Hop, first: bool) -> Option<Remed
     })
 }
 
+/// Acts as a change of one VPC's routes, rules or entries; `None` if they are something else.
+fn as_edit(acts: &[Act]) -> Option<(VpcId, Edit)> {
+    let of = match acts.first()? {
+        Act::Ec2 { of, .. } => *of,
+        Act::Accept { .. } | Act::Destroy { .. } | Act::Limit { .. } => return None,
+    };
+    let commands = acts.iter().map(|act| match act {
+        Act::Ec2 { of: vpc, command } if *vpc == of => Some(Ec2Command::clone(command)),
+        Act::Ec2 { .. } | Act::Accept { .. } | Act::Destroy { .. } | Act::Limit { .. } => None,
+    });
+    Some((of, Edit::new(commands.collect::<Option<_>>()?)?))
+}
+
+/// What acts of the viewer's change for packets, if they are a change that there are previews of.
+fn effects(of: &Context<'_>, acts: &[Act]) -> Option<Effects> {
+    let (id, edit) = as_edit(acts)?;
+    let vpc = of.viewer.vpc(of.world, id)?;
+    let caller = of.viewer.account_caller(vpc.region)?;
+    let may_look = |id| of.viewer.looks_into(of.world, id);
+    let changes = preview(of.world, caller, vpc, edit.commands(), &may_look, of.now).ok()?;
+    Some(Effects::of(of, &changes, MOST_LINES))
+}
+
+/// What one act changes for packets, where that follows from what it is.
+fn effect(of: &Context<'_>, acts: &[Act]) -> Option<&'static str> {
+    let t = &of.texts().why;
+    match acts {
+        [Act::Accept { .. }] => Some(t.effect_accept),
+        [Act::Limit { .. }] => Some(t.effect_limit),
+        [Act::Ec2 { command, .. }] => match **command {
+            Ec2Command::CreatePeering { .. } => Some(t.effect_request),
+            Ec2Command::AcceptPeering { .. } => Some(t.effect_accept),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The review of the request that a viewer would accept.
+fn review(of: &Context<'_>, acts: &[Act]) -> Option<(String, &'static str)> {
+    let [Act::Accept { space, peering }] = acts else { return None };
+    let space = of.world.space(*space)?;
+    Some((paths::review(space, *peering), of.texts().why.effect_review))
+}
+
 /// What comes of asking for a remedy.
 #[derive(Debug)]
 pub enum Asked {
+    /// A change of the viewer's own VPC, which can be taken back.
+    Change(VpcId, Edit),
     /// Commands that do it, each with whom it is given as.
     Yours(Vec<(Caller, Command)>),
     /// It is another's to do.
@@ -87,7 +163,10 @@ pub fn remedy_asked(of: &Context<'_>, flow: &Flow, asked: &str) -> Asked {
     let is_meant = |hop: &&Hop| !hop.commands.is_empty() && written(hop) == asked;
     if let Some(hop) = verdict.hops.iter().find(is_meant) {
         return match whose(of, &hop.acts) {
-            Whose::Viewers(commands) => Asked::Yours(commands),
+            Whose::Viewers(commands) => match as_edit(&hop.acts) {
+                Some((vpc, edit)) => Asked::Change(vpc, edit),
+                None => Asked::Yours(commands),
+            },
             Whose::ViewersThen | Whose::Others(_) => Asked::Anothers,
         };
     }
@@ -186,26 +265,6 @@ fn why_line(flow: &Flow) -> String {
         line.push_str(&format!(" --proto {protocol}"));
     }
     line
-}
-
-/// A command line, which breaks between the words of the command and before its options.
-fn shown(of: &Context<'_>, line: &str) -> Markup {
-    let (words, mut rest) = line.split_at(line.find(" --").unwrap_or(line.len()));
-    let mut pieces: Vec<&str> = words.split(' ').collect();
-    rest = rest.trim_start();
-    let mut from = 0;
-    while let Some(at) = rest[from..].find(" --").map(|at| from + at) {
-        // What is quoted is one argument.
-        if rest[..at].matches('\'').count() % 2 == 1 {
-            from = at + 1;
-            continue;
-        }
-        pieces.push(&rest[..at]);
-        rest = &rest[at + 1..];
-        from = 0;
-    }
-    pieces.extend(Some(rest).filter(|rest| !rest.is_empty()));
-    command(of.texts(), &pieces)
 }
 
 /// What is asked for as text, for a page.

@@ -78,7 +78,7 @@ pub fn search<'a>(of: &Context<'a>, query: &'a str) -> askama::Result<String> {
         none: (found == 0 && !query.is_empty())
             .then(|| fill(t.found_none, &[("query", text(shown))])),
         more: (found > MOST).then(|| fill(t.found_more, &[("n", text(MOST))])),
-        shell: Shell { events: String::new(), query, ..Shell::new(of, t.title.into()) },
+        shell: Shell { query, ..Shell::new(of, t.title.into()) },
         hits,
     }
     .render()

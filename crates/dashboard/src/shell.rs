@@ -16,6 +16,8 @@ const MOST_VPCS: usize = 50;
 pub(crate) struct Shell<'a> {
     pub(crate) t: &'static Texts,
     pub(crate) theme: Option<Theme>,
+    /// Whether the key `/` leads to the search.
+    pub(crate) shortcut: bool,
     pub(crate) title: Markup,
     pub(crate) form_token: &'a str,
     pub(crate) path: &'a str,
@@ -78,6 +80,7 @@ impl<'a> Shell<'a> {
         Self {
             t,
             theme: of.theme,
+            shortcut: of.shortcut,
             title,
             form_token: of.form_token,
             path: of.path,

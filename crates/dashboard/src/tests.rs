@@ -327,6 +327,35 @@ fn a_check_names_every_reason_and_what_is_free() {
 }
 
 #[test]
+fn a_check_says_that_no_more_requests_may_wait() {
+    let mut stage = Stage::new();
+    let space = stage.space().vpc.to_string();
+    let typed = Typed { vpc: &space, account: "100000000001", ..Typed::default() };
+    let mut last = None;
+    for n in 0..25 {
+        last = Some(stage.request(&format!("10.{}.0.0/16", 100 + n)));
+    }
+    stage.name_vpc("one more");
+    let asks = |vpc, language| {
+        let seen = Seen { viewer: stage.both(), language, theme: None };
+        stage.ask(seen, vpc, typed, true)
+    };
+    let named = |vpc: &&model::VpcId| stage.world.vpc(**vpc).unwrap().tags.contains_key("Name");
+    let vpcs = stage.vpcs();
+    let more = *vpcs.iter().find(named).unwrap();
+    let page = asks(more, Language::English);
+    assert!(page.contains("does not fit") && page.contains("25 of your requests wait"), "{page}");
+    assert!(asks(more, Language::Japanese).contains("上限の 25 件"));
+    // The same request again is none more.
+    let asked = stage.world.peering(last.unwrap()).unwrap().requester.vpc;
+    let page = asks(asked, Language::English);
+    assert!(!page.contains("your requests wait"), "{page}");
+    stage.advance(Duration::from_secs(8 * 24 * 3600));
+    let seen = Seen { viewer: stage.both(), ..stage.seen() };
+    assert!(!stage.ask(seen, more, typed, true).contains("your requests wait"), "they expired");
+}
+
+#[test]
 fn a_search_finds_what_one_sees_and_nothing_else() {
     let mut stage = Stage::new();
     let asked = stage.request("10.100.0.0/16");

@@ -75,8 +75,8 @@ form! {
     asks_sentence expires_sentence
     who_asks aws_account vpc region own_region other_region block other_blocks asked
     does_it_fit does_fit does_not_fit
-    misfit_gone misfit_platforms misfit_overlap misfit_peered misfit_vpc_full misfit_not_private
-    misfit_space_full whose_space whose_data whose_reserved whose_peering whose_vpc
+    misfit_gone misfit_platforms misfit_overlap misfit_peered misfit_vpc_full misfit_waiting
+    misfit_not_private misfit_space_full whose_space whose_data whose_reserved whose_peering whose_vpc
     check_private check_space check_data check_reserved check_peers check_room
     what_to_do another_block
     what_accepting_does does_route does_route_sub does_hosts does_hosts_sub
@@ -93,7 +93,7 @@ form! {
 
     // What came of a request.
     told_accepted told_rejected told_destroyed
-    refused changed_meanwhile no_right gone
+    refused server_says changed_meanwhile no_right gone
     not_found not_found_text too_fast failed failed_text bad_request bad_request_text
     cross_site cross_site_text
 

@@ -19,6 +19,7 @@ mod peerings;
 mod routes;
 mod rules;
 mod table;
+mod wire;
 mod wish;
 
 pub use acls::acls;
@@ -32,6 +33,7 @@ pub use interfaces::interfaces;
 pub use join::join;
 pub use network::network as vpc;
 pub use notice::Did;
+pub(crate) use notice::{Notice, notice_at};
 pub use paths::{
     change as change_path, group as group_path, instance as instance_path,
     instances as instances_path, join as join_path, part as part_path, table as table_path,

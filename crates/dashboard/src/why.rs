@@ -4,12 +4,14 @@ use askama::Template;
 
 use crate::answer::{Answer, Extent, answer};
 use crate::context::Context;
-use crate::markup::{Markup, Sign, fill, strong, text};
+use crate::markup::{Markup, Sign, fill, in_english, strong, text};
 use crate::moment;
 use crate::paths;
 use crate::question::{Protocol, Question, Unanswered};
 use crate::refusal::Refusal;
 use crate::shell::Shell;
+use crate::texts::VpcTexts;
+use crate::vpc::{Did, Notice, notice_at};
 
 /// What came of a form of the page.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +20,12 @@ pub enum Came<'a> {
     Nothing,
     /// A remedy was carried out.
     Done,
+    /// The same, or it was taken back: a change that can be undone.
+    Did(&'a Did),
     /// It was not.
     Refused(&'a Refusal),
+    /// Only a part was, and could not be taken back; why.
+    Partly(&'a Refusal),
     /// It is another's to do.
     NotYours,
     /// A packet was to be sent.
@@ -51,6 +57,7 @@ pub enum Probed {
 #[template(path = "why.html")]
 struct Page<'a> {
     shell: Shell<'a>,
+    v: &'static VpcTexts,
     question: &'a Question,
     swapped: String,
     protocols: Vec<(&'static str, bool)>,
@@ -58,6 +65,7 @@ struct Page<'a> {
     on_map: String,
     refused: Option<Markup>,
     done: bool,
+    notice: Option<Notice>,
     unanswered: Option<&'static str>,
     answer: Option<Answer>,
     probe: Probe,
@@ -92,6 +100,7 @@ pub fn why(of: &Context<'_>, question: &Question, came: Came<'_>) -> askama::Res
     let passes = answer.as_ref().is_some_and(|answer| answer.passes);
     Page {
         shell: Shell::new(of, t.why_title.into()),
+        v: of.texts().vpc_pages,
         question,
         swapped: question.swapped().path(),
         protocols: Protocol::ALL
@@ -102,10 +111,17 @@ pub fn why(of: &Context<'_>, question: &Question, came: Came<'_>) -> askama::Res
         on_map: on_map(question),
         refused: match came {
             Came::Refused(refusal) => Some(refusal.sentence(of)),
+            Came::Partly(why) => {
+                Some(fill(of.texts().vpc_pages.partly, &[("why", why.sentence(of))]))
+            }
             Came::NotYours => Some(t.not_yours.into()),
-            Came::Nothing | Came::Done | Came::Probed(_) => None,
+            Came::Nothing | Came::Done | Came::Did(_) | Came::Probed(_) => None,
         },
         done: matches!(came, Came::Done),
+        notice: match came {
+            Came::Did(did) => notice_at(of, did, question.path()),
+            _ => None,
+        },
         unanswered,
         answer,
         probe: Probe {
@@ -116,7 +132,12 @@ pub fn why(of: &Context<'_>, question: &Question, came: Came<'_>) -> askama::Res
             may_send: question.protocol == Protocol::Tcp,
             outcome: match came {
                 Came::Probed(probed) => Some(outcome(of, probed, passes)),
-                Came::Nothing | Came::Done | Came::Refused(_) | Came::NotYours => None,
+                Came::Nothing
+                | Came::Done
+                | Came::Did(_)
+                | Came::Refused(_)
+                | Came::Partly(_)
+                | Came::NotYours => None,
             },
         },
     }
@@ -133,7 +154,7 @@ fn on_map(question: &Question) -> String {
 
 fn outcome(of: &Context<'_>, probed: &Probed, passes: bool) -> Outcome {
     let t = &of.texts().why;
-    let with = |sentence, why: &str| fill(sentence, &[("why", text(why))]);
+    let with = |sentence, why: &str| fill(sentence, &[("why", in_english(of.texts(), why))]);
     let (sign, words, passed) = match probed {
         Probed::Answered => (Sign::Ok, t.probe_answered.into(), Some(true)),
         Probed::Refused => (Sign::Ok, t.probe_refused.into(), Some(true)),

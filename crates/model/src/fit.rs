@@ -18,4 +18,5 @@ mod words;
 pub use need::{Need, NeedKind};
 pub use rule::{Fit, Misfit};
 pub use side::{HandedOut, Peer, Routes, Side, SideKind};
+pub(crate) use side::{WAITING_LIMIT, waiting_of};
 pub use taken::{Taken, Whose, taken_beside};

@@ -54,7 +54,7 @@ pub use plan::{
 };
 pub use procfile::{MalformedProcfile, parse_procfile};
 pub use reach::{
-    Act, Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Phrase, PhrasePart, Ruling,
+    Act, Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Phrase, PhrasePart, Reach, Ruling,
     SourcePorts, Verdict, Wording, explain, reach,
 };
 pub use record::Record;

@@ -18,7 +18,7 @@ pub use ends::{End, EndName};
 pub use inverse::inverse;
 
 use crate::command::{Caller, Command, Ec2Command};
-use crate::reach::{Flow, Imagined, in_vpc, reach};
+use crate::reach::{Flow, Imagined, Reach, in_vpc};
 use crate::resource::Vpc;
 use crate::{IpProtocol, Refused, Timestamp, VpcId, World};
 
@@ -61,10 +61,10 @@ pub struct Changes {
 /// Compares what becomes of flows in two worlds.
 pub fn compare(before: &World, after: &World, flows: &[Crossing], now: Timestamp) -> Changes {
     let mut changes = Changes { asked: flows.len(), ..Changes::default() };
+    let (before, after) = (Reach::of(before, now), Reach::of(after, now));
     for crossing in flows {
         let flow = crossing.flow();
-        let passes = |world| reach(world, &flow, now).allowed;
-        match (passes(before), passes(after)) {
+        match (before.verdict(&flow).allowed, after.verdict(&flow).allowed) {
             (false, true) => changes.starts.push(crossing.clone()),
             (true, false) => changes.stops.push(crossing.clone()),
             (true, true) | (false, false) => {}
@@ -91,15 +91,38 @@ pub fn preview(
     let mut ids = Imagined::new();
     let mut before = world.clone();
     let ends = ends::find(&mut before, vpc, commands, may_look, &mut ids, now);
-    let mut after = before.clone();
-    for command in commands {
-        let command: Command = command.clone().into();
-        after = after.decide(caller, &command, now, &mut ids)?.world;
-    }
+    let after = carry_out(&before, caller, commands, now, &mut ids)?;
     let probes = probes::of(&before, &after, vpc, commands);
     let (flows, is_cut) = crossings(&ends, &probes);
     let changes = compare(&before, &after, &flows, now);
     Ok(Changes { is_cut: is_cut || ends.is_cut, ..changes })
+}
+
+/// The world once commands were carried out one after the other, or the first refusal: nothing is done.
+///
+/// # Errors
+///
+/// [`Refused`] says which rule refuses the first command that cannot be carried out.
+pub fn tried(
+    world: &World,
+    caller: Caller,
+    commands: &[Ec2Command],
+    now: Timestamp,
+) -> Result<World, Refused> {
+    carry_out(world, caller, commands, now, &mut Imagined::new())
+}
+
+fn carry_out(
+    world: &World,
+    caller: Caller,
+    commands: &[Ec2Command],
+    now: Timestamp,
+    ids: &mut Imagined,
+) -> Result<World, Refused> {
+    commands.iter().try_fold(world.clone(), |world, command| {
+        let command: Command = command.clone().into();
+        Ok(world.decide(caller, &command, now, ids)?.world)
+    })
 }
 
 /// The command line of the `aws` client that does what a command does; `None` for commands that no page

@@ -14,6 +14,7 @@ mod phrase;
 mod ports;
 mod remedy;
 mod resolve;
+mod sites;
 mod verdict;
 mod walk;
 mod words;
@@ -55,7 +56,32 @@ pub(crate) fn peering_toward(
 
 /// Says whether a flow passes, and what decides at each step, up to what stops it.
 pub fn reach(world: &World, flow: &Flow, now: Timestamp) -> Verdict {
-    walk::run(world, flow, now).verdict()
+    Reach::of(world, now).verdict(flow)
+}
+
+/// Says the same of many flows. What the routers were told is planned once for all of them, which is most
+/// of the work in VPCs that have many interfaces.
+pub struct Reach<'w> {
+    sites: sites::Sites<'w>,
+    now: Timestamp,
+}
+
+impl<'w> Reach<'w> {
+    /// Nothing is planned before the first question.
+    pub fn of(world: &'w World, now: Timestamp) -> Self {
+        Self { sites: sites::Sites::of(world), now }
+    }
+
+    /// Whether a flow passes, and what decides at each step, up to what stops it.
+    pub fn verdict(&self, flow: &Flow) -> Verdict {
+        walk::run(&self.sites, flow, self.now).verdict()
+    }
+}
+
+impl std::fmt::Debug for Reach<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reach").field("now", &self.now).finish_non_exhaustive()
+    }
 }
 
 /// The same with what to do about everything that stops the flow. Each remedy that is a command was

@@ -69,6 +69,11 @@ impl Server {
         Ok(())
     }
 
+    /// The access key that signs the requests: its id and its secret.
+    pub fn credentials(&self) -> (&str, &str) {
+        (&self.credentials.0, &self.credentials.1)
+    }
+
     /// Its resident memory in KiB.
     pub fn memory(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

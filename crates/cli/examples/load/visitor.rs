@@ -4,11 +4,19 @@ use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use aws::sigv4::SigningKey;
 
 use super::client::{Connection, Server};
 
 /// The dashboard takes 20 requests a second of one person: somebody who reads does not send more.
 const PACE: Duration = Duration::from_millis(60);
+
+/// The value of an attribute of a page.
+fn attribute<'p>(page: &'p str, name: &str) -> anyhow::Result<&'p str> {
+    let found = page.split_once(&format!("{name}=\""));
+    let (_, rest) = found.with_context(|| format!("the page has no {name}"))?;
+    Ok(rest.split('"').next().unwrap_or_default())
+}
 
 /// Somebody who is signed in.
 pub struct Visitor<'a> {
@@ -20,19 +28,44 @@ pub struct Visitor<'a> {
 impl<'a> Visitor<'a> {
     /// Signs the operator in, who sees everything.
     pub fn sign_in(server: &'a Server, token: &str) -> anyhow::Result<Self> {
+        let (mut visitor, page) = Self::enter(server, "/dashboard/sign-in")?;
+        let form = attribute(&page, "name=\"form\" value")?;
+        visitor.send(&format!("form={form}&with=token&token={token}&back=/dashboard"))?;
+        Ok(visitor)
+    }
+
+    /// Signs the owner of VPCs in, who may change them.
+    pub fn sign_in_by_key(server: &'a Server) -> anyhow::Result<Self> {
+        let (mut visitor, page) = Self::enter(server, "/dashboard/sign-in?with=access-key")?;
+        let of = |name| attribute(&page, name);
+        let (id, secret) = server.credentials();
+        let (date, region, nonce) = (of("data-date")?, of("data-region")?, of("data-nonce")?);
+        let key = SigningKey::derive(secret, date, region, dashboard::SERVICE);
+        let signature = hex::encode(key.sign(&format!("{}{nonce}", dashboard::PURPOSE)));
+        let form = of("name=\"form\" value")?;
+        visitor.send(&format!(
+            "form={form}&with=access-key&key={id}&nonce={nonce}&signature={signature}&back=/dashboard"
+        ))?;
+        Ok(visitor)
+    }
+
+    /// Opens a page where one signs in.
+    fn enter(server: &'a Server, page: &str) -> anyhow::Result<(Self, String)> {
         let connection = Connection::open(&server.address)?;
         let mut visitor = Self { server, connection, cookie: String::new() };
-        let page = visitor.connection.ask(&visitor.get("/dashboard/sign-in"))?;
+        let page = visitor.connection.ask(&visitor.get(page))?;
         let cookie = page.header("set-cookie").context("no cookie of a visitor")?;
         visitor.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let text = String::from_utf8(page.body)?;
-        let (_, form) = text.split_once("name=\"form\" value=\"").context("no form")?;
-        let form = form.split('"').next().unwrap_or_default();
-        let body = format!("form={form}&with=token&token={token}&back=/dashboard");
+        Ok((visitor, String::from_utf8(page.body)?))
+    }
+
+    /// Sends the form of that page.
+    fn send(&mut self, body: &str) -> anyhow::Result<()> {
+        let visitor = self;
         let request = format!(
             "POST /dashboard/sign-in HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\nsec-fetch-site: same-origin\r\n\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
-            server.address,
+            visitor.server.address,
             visitor.cookie,
             body.len()
         );
@@ -41,7 +74,7 @@ impl<'a> Visitor<'a> {
         let session = cookies.find(|(_, value)| value.starts_with("causeway_session="));
         let (_, session) = session.with_context(|| format!("not signed in: {}", answer.status))?;
         visitor.cookie = session.split(';').next().unwrap_or_default().to_owned();
-        Ok(visitor)
+        Ok(())
     }
 
     fn get(&self, path: &str) -> Vec<u8> {

@@ -108,9 +108,10 @@ fn ask_owner(
 
 /// The verdict of a space's side on blocks, with what only the owner of the VPC sees.
 fn joined(space: api::PeeringCheck, owner: api::PeeringCheck) -> api::PeeringCheck {
-    let full = |reason: &api::PeeringReason| reason.reason == api::ReasonKind::VpcLimit;
+    use api::ReasonKind::{VpcLimit, WaitingLimit};
+    let limited = |reason: &api::PeeringReason| matches!(reason.reason, VpcLimit | WaitingLimit);
     let mut reasons = space.reasons;
-    reasons.extend(owner.reasons.into_iter().filter(full));
+    reasons.extend(owner.reasons.into_iter().filter(limited));
     api::PeeringCheck { fits: reasons.is_empty(), reasons, accepter: space.accepter, ..owner }
 }
 

@@ -24,6 +24,12 @@ impl Stage {
         variable(&self.server.env(&[]), "HEROKU_API_KEY")
     }
 
+    /// The operator's token.
+    pub fn operator(&self) -> String {
+        let secret = store::DataDir::read_secret(self.server.data.path()).unwrap();
+        api::operator_token(|purpose| secret.derive(purpose, ""))
+    }
+
     /// A new user with a role in the team; their token.
     pub fn user(&self, email: &str, role: &str) -> String {
         self.server.causeway(&["users:create", email]).ok();
@@ -42,6 +48,14 @@ impl Stage {
     pub fn vpc(&self, block: &str) -> String {
         let made = self.server.aws(&["ec2", "create-vpc", "--cidr-block", block]).json();
         text(&made["Vpc"]["VpcId"])
+    }
+
+    /// Makes a subnet with an instance in it; the instance's id.
+    pub fn instance(&self, vpc: &str, block: &str) -> String {
+        let subnet = ["ec2", "create-subnet", "--vpc-id", vpc, "--cidr-block", block];
+        let subnet = text(&self.server.aws(&subnet).json()["Subnet"]["SubnetId"]);
+        let run = ["ec2", "run-instances", "--image-id", "host", "--subnet-id", &subnet];
+        text(&self.server.aws(&run).json()["Instances"][0]["InstanceId"])
     }
 
     /// The main route table and the default group of a VPC; their ids.

@@ -1,8 +1,8 @@
 //! Verdicts on packets for the map and the matrix, with bounded work.
 
 use model::{
-    DynoState, Endpoint, Eni, Flow, InstanceState, Key, Leg, Ruling, Timestamp, VpcId, WorkloadId,
-    World, reach,
+    DynoState, Endpoint, Eni, Flow, InstanceState, Key, Leg, Reach, Ruling, Timestamp, VpcId,
+    WorkloadId, World,
 };
 
 use super::scene::{Passage, Place};
@@ -12,11 +12,11 @@ use crate::question::Protocol;
 pub(super) const MOST_ENDS: usize = 64;
 
 /// What is asked of packets.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Judge<'w> {
-    pub world: &'w World,
-    pub now: Timestamp,
-    pub protocol: Protocol,
+    world: &'w World,
+    reach: Reach<'w>,
+    protocol: Protocol,
     pub port: u16,
 }
 
@@ -33,10 +33,14 @@ pub(super) struct Count {
     pub example: Option<(Endpoint, Endpoint)>,
 }
 
-impl Judge<'_> {
+impl<'w> Judge<'w> {
+    pub(super) fn new(world: &'w World, now: Timestamp, protocol: Protocol, port: u16) -> Self {
+        Self { world, reach: Reach::of(world, now), protocol, port }
+    }
+
     /// What becomes of a flow.
     pub(super) fn passage(&self, from: Endpoint, to: Endpoint) -> Passage {
-        let verdict = reach(self.world, &self.flow(from, to), self.now);
+        let verdict = self.reach.verdict(&self.flow(from, to));
         let stop = verdict.hops.iter().find(|hop| hop.decision != Ruling::Passed);
         let Some(hop) = stop.filter(|_| !verdict.allowed) else { return Passage::Passes };
         let place = match hop.vpc {

@@ -104,7 +104,7 @@ impl Matrix {
             nodes.iter().flat_map(|node| lines(world, node)).collect()
         };
         let port = asked.port.filter(|_| asked.protocol != Protocol::Icmp);
-        let judge = Judge { world, now, protocol: asked.protocol, port: port.unwrap_or(PORT) };
+        let judge = Judge::new(world, now, asked.protocol, port.unwrap_or(PORT));
         let (from, to) = (fill(&rows.0), fill(&columns.0));
         let active = |a: &Line, b: &Line| {
             let found = pairs.get(&key(a.head.node.id, b.head.node.id));

@@ -54,7 +54,7 @@ impl Map {
         }
         let mut peerings: Vec<Peering> = view.peerings.values().copied().collect();
         if let Some(port) = asked.port {
-            let judge = Judge { world, now, protocol: asked.protocol, port };
+            let judge = Judge::new(world, now, asked.protocol, port);
             view.look_at_flows(&judge, &mut peerings);
         }
         let nodes = view.own.into_values().chain(view.others.into_values().map(|other| other.0));
@@ -231,8 +231,7 @@ impl View<'_> {
             (Some(from), Some(to), Some(port))
                 if [from, to].iter().any(|end| self.own.contains_key(&end.vpc)) =>
             {
-                let protocol = asked.protocol;
-                let judge = Judge { world: self.world, now: self.now, protocol, port };
+                let judge = Judge::new(self.world, self.now, asked.protocol, port);
                 Some(judge.passage(from, to))
             }
             _ => None,

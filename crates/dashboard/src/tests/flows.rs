@@ -69,6 +69,8 @@ fn a_remedy_is_a_button_for_whoever_may_and_a_line_to_send_for_others() {
     let accept = format!("spaces:peerings:accept {peering}");
     let page = stage.why(both(&stage, Language::English), &asked, Came::Nothing);
     assert!(page.contains("Accept the request</button>") && page.contains(&accept), "{page}");
+    let review = format!("<a href=\"{}\">", review_path(&stage.space(), peering));
+    assert!(page.contains("Packets pass once it is active") && page.contains(&review), "{page}");
     // A member of the team sees it, and whom to ask.
     let to = format!("{vpc}/10.64.1.4");
     let asked = question(&dyno, &to, Protocol::Tcp, Some(80));
@@ -85,7 +87,7 @@ fn a_remedy_is_a_button_for_whoever_may_and_a_line_to_send_for_others() {
     check(&page);
     assert!(!page.contains("spaces:peerings:accept") && !page.contains("alpha"), "{page}");
     assert!(
-        page.contains("の所有者に依頼してください") && page.contains("causeway why vpc-"),
+        page.contains("の所有者に依頼してください。") && page.contains("causeway why vpc-"),
         "{page}"
     );
     assert!(page.contains("--port 53</span>") && page.contains("--proto udp</span>"), "{page}");
@@ -111,9 +113,9 @@ fn what_a_form_asks_for_is_done_as_the_viewer_or_not_at_all() {
         remedy_asked(&of, &flow, line)
     };
     match asked(stage.both(), &line) {
-        RemedyAsked::Yours(commands) => {
-            assert_eq!(commands.len(), 1);
-            assert_eq!(commands[0].0, stage.caller(), "as the account, in the VPC's region");
+        RemedyAsked::Change(vpc, edit) => {
+            assert_eq!(Some(vpc), edit.vpc(&stage.world));
+            assert_eq!(edit.commands().len(), 1);
         }
         other => panic!("{other:?}"),
     }
@@ -125,6 +127,56 @@ fn what_a_form_asks_for_is_done_as_the_viewer_or_not_at_all() {
     assert!(matches!(asked(reader, &line), RemedyAsked::Anothers));
     // The operator sees it, and does not give the account's commands here.
     assert!(matches!(asked(stage.operator(), &line), RemedyAsked::Anothers));
+}
+
+#[test]
+fn a_remedy_says_before_what_it_changes_for_packets() {
+    let (mut stage, dyno, instance) = joined();
+    let asked = question(&dyno, &instance, Protocol::Tcp, Some(8000));
+    let peering = stage.world.peerings().find(|peering| peering.is_customers()).unwrap().id;
+    for language in Language::ALL {
+        let page = stage.why(both(&stage, language), &asked, Came::Nothing);
+        check(&page.replace("},{", "").replace("}]", ""));
+        // The rule and the route: each alone does not let it pass.
+        assert_eq!(page.matches("value=\"remedy\"").count(), 2, "{page}");
+        assert_eq!(page.matches("<ul class=\"b0 diff\">").count(), 2, "{page}");
+    }
+    stage.route_over(peering);
+    let page = stage.why(both(&stage, Language::English), &asked, Came::Nothing);
+    // The dyno does not run yet, so its block stands for it.
+    let starts = format!("10.0.144.0/20</span> to <span class=\"nw\"><span class=\"m\">{instance}");
+    assert!(page.contains("2 flows start to pass") && page.contains(&starts), "{page}");
+    assert!(page.contains("0 flows stop") && page.contains("tcp 8000"), "{page}");
+    // On the map it is said, too.
+    let query = format!("from={dyno}&to={instance}&protocol=tcp&port=8000");
+    assert!(stage.map(both(&stage, Language::English), &query).contains("2 flows start to pass"));
+    // Who may only look is shown the command and no more.
+    let viewer = Viewer { read_only: true, ..stage.both() };
+    let page = stage.why(Seen { viewer, ..stage.seen() }, &asked, Came::Nothing);
+    assert!(!page.contains("to pass</b>") && page.contains("authorize-security"), "{page}");
+}
+
+#[test]
+fn what_the_server_says_is_introduced_in_the_language_of_the_page() {
+    let (stage, dyno, instance) = joined();
+    let asked = question(&dyno, &instance, Protocol::Tcp, Some(80));
+    let ledger = Refusal::Ledger("The server is stopping.".to_owned());
+    let unreachable = Probed::Unreachable("No route to host".to_owned());
+    let failed = Probed::Failed("no such file".to_owned());
+    for (came, intro, words) in [
+        (Came::Refused(&ledger), "サーバーから次の応答がありました: ", "The server is stopping."),
+        (Came::Probed(&unreachable), "ネットワークからの応答: ", "No route to host"),
+        (Came::Probed(&failed), "理由: ", "no such file"),
+    ] {
+        let page = stage.why(both(&stage, Language::Japanese), &asked, came);
+        let said = format!("{intro}<span lang=\"en\">{words}</span>");
+        assert!(page.contains(&said), "{said} is not in {page}");
+        let page = stage.why(both(&stage, Language::English), &asked, came);
+        assert!(page.contains(words) && !page.contains("lang=\"en\">No"), "{page}");
+    }
+    // A change may have taken effect although nobody knows: nothing else is claimed.
+    let page = stage.why(both(&stage, Language::English), &asked, Came::Refused(&ledger));
+    assert!(!page.contains("Nothing was done"), "{page}");
 }
 
 #[test]

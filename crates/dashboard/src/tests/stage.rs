@@ -144,13 +144,7 @@ impl Stage {
         let (cidr, zone) = (block.parse().unwrap(), None);
         let subnet = Ec2Command::create_subnet(vpc, cidr, zone, Default::default());
         let Some(Key::Subnet(subnet)) = self.run(self.caller(), subnet) else { panic!("none") };
-        let run = RunInstances {
-            subnet: Some(subnet),
-            image: "ami-00000000000000001".to_owned(),
-            min_count: 1,
-            max_count: 1,
-            ..RunInstances::default()
-        };
+        let run = RunInstances::new(subnet, "ami-00000000000000001");
         match self.run(self.caller(), Ec2Command::RunInstances(run)) {
             Some(Key::Instance(id)) => id.to_string(),
             other => panic!("{other:?}"),
@@ -251,7 +245,8 @@ impl Stage {
     pub(super) fn context<'a>(&'a self, seen: Seen, path: &'a str) -> Context<'a> {
         let Seen { viewer, language, theme } = seen;
         let form_token = "0123456789abcdef";
-        Context { world: &self.world, viewer, language, theme, now: self.now, form_token, path }
+        let (world, now, shortcut) = (&self.world, self.now, true);
+        Context { world, viewer, language, theme, shortcut, now, form_token, path }
     }
 
     pub(super) fn home(&self, seen: Seen) -> String {

@@ -32,13 +32,7 @@ impl Lab {
         let Some(Key::RouteTable(route_table)) = lab.stage.run(caller, table) else { panic!() };
         lab.stage.run(caller, Ec2Command::AssociateRouteTable { route_table, subnet: second });
         for subnet in [first, second] {
-            let run = RunInstances {
-                subnet: Some(subnet),
-                image: "host".to_owned(),
-                min_count: 1,
-                max_count: 1,
-                ..RunInstances::default()
-            };
+            let run = RunInstances::new(subnet, "host");
             lab.stage.run(caller, Ec2Command::RunInstances(run));
         }
         lab
@@ -348,6 +342,30 @@ fn a_change_can_be_undone_as_long_as_nobody_changed_anything_since() {
 }
 
 #[test]
+fn a_change_of_a_network_acl_is_shown_told_and_undone() {
+    let mut lab = Lab::new();
+    let acl = lab.stage.world.acls_in(Key::Vpc(lab.vpc)).next().unwrap().id;
+    let edit = format!("entry+ {acl} in 90 deny tcp:8000-8000 10.0.0.0/16\n");
+    let edit = Edit::read(&edit).unwrap();
+    assert!(edit.is_of(&lab.stage.world, lab.vpc()));
+    let page = lab.change(lab.owner(), &edit);
+    check(&without_commands(&page));
+    assert!(page.contains("Change an entry of") && page.contains("create-network-acl-entry"));
+    assert!(page.contains("· 90 ·") && page.contains("deny"), "{page}");
+    let did = lab.apply(&edit);
+    let undo = did.undo.clone().unwrap();
+    assert_eq!(undo.write(), format!("entry- {acl} in 90\n"));
+    let replace = Edit::read(&format!("entry= {acl} in 90 allow all 10.0.0.0/8\n")).unwrap();
+    let page = lab.change(lab.owner(), &replace);
+    assert!(
+        page.contains("tcp 8000") && page.contains("10.0.0.0/8"),
+        "what it was, and is: {page}"
+    );
+    assert!(lab.apply(&undo).undo.is_some());
+    assert_eq!(lab.stage.world.acl(acl).unwrap().ingress.get(&90), None);
+}
+
+#[test]
 fn what_a_peering_needs_is_told_step_by_step() {
     let mut lab = Lab::new();
     let page = lab.join(lab.owner());
@@ -416,6 +434,14 @@ fn a_peering_that_waits_or_has_ended_has_no_steps() {
     };
     let page = of_other(&lab, waits);
     assert!(page.contains("pending-acceptance") && !page.contains("name=\"do\""), "{page}");
+    assert!(!page.contains("Review the request"), "the space is another's: {page}");
+    let peering = lab.stage.world.peering(waits).unwrap();
+    let own = lab.stage.world.vpc(peering.requester.vpc).unwrap();
+    let seen = Seen { viewer: lab.stage.both(), ..lab.owner() };
+    let of = lab.stage.context(seen, "/dashboard/vpcs/x");
+    let page = join(&of, own, peering, Fields::default(), None, None).unwrap();
+    let review = format!("href=\"{}\">Review the request", review_path(&lab.stage.space(), waits));
+    assert!(page.contains(&review), "{page}");
     let caller = lab.stage.caller();
     lab.stage.run(caller, Ec2Command::DeletePeering { peering: lab.peering });
     let gone = Observation {

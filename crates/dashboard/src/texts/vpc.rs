@@ -41,14 +41,15 @@ form! {
         join_title join_done join_steps return_route return_route_done return_route_text
         whole_block parts_of_block tables_note
         group_rule group_rule_text existing_rules from_dynos from_blocks look_more
-        not_yet_active not_open ask_owner
+        not_yet_active not_open review_request ask_owner
 
         // The preview of a change.
         add_route_question replace_route_question remove_route_question
-        add_rule_question remove_rule_question replace_rule_question several_question
-        add_route replace_route remove_route add_rule remove_rule replace_rule several
-        changing added_route replaced_route removed_route added_rule removed_rule replaced_rule
-        did_several
+        add_rule_question remove_rule_question replace_rule_question entry_question
+        several_question
+        add_route replace_route remove_route add_rule remove_rule replace_rule change_entry
+        several changing added_route replaced_route removed_route added_rule removed_rule replaced_rule
+        changed_entry did_several
         the_change flows_start_one flows_start_other flows_stop_one flows_stop_other flow more_flows
         asked_flows cut_flows no_flow_known dynos_of host_of commands undo_note
         undo undoing undo_gone cannot_change partly

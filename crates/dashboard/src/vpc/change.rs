@@ -1,25 +1,23 @@
 //! The preview of a change: what it is, what starts or stops to pass, and the commands that do the same.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
-use model::preview::{Changes, Crossing, EndName, command_line};
-use model::{Ec2Command, IpProtocol, PcxId, Refused, RuleSpec, Vpc};
+use model::preview::{Changes, command_line};
+use model::{AclEntry, AclId, Direction, Ec2Command, PcxId, Refused, RuleSpec, Vpc};
 
-use super::edit::{About, Edit, Kind, target_text};
+use super::edit::{About, Edit, Kind};
 use super::head::Head;
 use super::notice::named;
+use super::wire::target_text;
 use super::{paths, rules};
 use crate::context::Context;
-use crate::markup::{Markup, Sign, command_words, fill, icon, listed, mono, text};
+use crate::flows::Effects;
+use crate::markup::{Markup, command_words, fill, icon, mono, text};
 use crate::refusal::Refusal;
-use crate::shell::{Shell, counted};
+use crate::shell::Shell;
 use crate::texts::VpcTexts;
 
 /// The most lines of flows that start, and the most of those that stop.
 const MOST_LINES: usize = 12;
-/// The most names in a line.
-const MOST_NAMES: usize = 6;
 
 /// A change that is looked at before it is made.
 #[derive(Debug, Clone)]
@@ -48,9 +46,7 @@ struct Page<'a> {
     refused: Option<Markup>,
     cannot: Option<Markup>,
     lines: Vec<(Markup, Markup)>,
-    starts: Flows,
-    stops: Flows,
-    asked: Markup,
+    effects: Effects,
     commands: Vec<Markup>,
     action: String,
     edit: String,
@@ -58,14 +54,6 @@ struct Page<'a> {
     shown: String,
     button: &'static str,
     is_danger: bool,
-}
-
-/// Flows that start, or stop.
-struct Flows {
-    count: usize,
-    heading: Markup,
-    lines: Vec<Markup>,
-    more: Option<Markup>,
 }
 
 /// The preview of a change in a VPC that the viewer may change.
@@ -94,19 +82,7 @@ pub fn change(of: &Context<'_>, vpc: &Vpc, preview: &Preview<'_>) -> askama::Res
         refused,
         cannot,
         lines: edit.commands().iter().flat_map(|command| lines(of, command)).collect(),
-        starts: flows(of, &changes.starts, (v.flows_start_one, v.flows_start_other)),
-        stops: flows(of, &changes.stops, (v.flows_stop_one, v.flows_stop_other)),
-        asked: match (changes.asked, changes.is_cut) {
-            (0, _) => v.no_flow_known.into(),
-            (n, false) => fill(v.asked_flows, &[("n", text(n))]),
-            (n, true) => fill(
-                "{asked} {cut}",
-                &[
-                    ("asked", fill(v.asked_flows, &[("n", text(n))])),
-                    ("cut", fill(v.cut_flows, &[("n", text(n))])),
-                ],
-            ),
-        },
+        effects: Effects::of(of, changes, MOST_LINES),
         commands: edit
             .commands()
             .iter()
@@ -129,6 +105,7 @@ pub fn after_change(vpc: &Vpc, edit: &Edit, from: Option<PcxId>) -> String {
         (Some(pcx), _) => paths::join(vpc, pcx),
         (None, Some(About::Table(id))) => paths::table(vpc, id),
         (None, Some(About::Group(id))) => paths::group(vpc, id),
+        (None, Some(About::Acl(_))) => paths::part(vpc, "acls"),
         (None, None) => crate::paths::vpc(vpc),
     }
 }
@@ -146,6 +123,7 @@ fn question(v: &VpcTexts, kind: Kind) -> &'static str {
         Kind::AddRule => v.add_rule_question,
         Kind::RemoveRule => v.remove_rule_question,
         Kind::ReplaceRule => v.replace_rule_question,
+        Kind::Entry => v.entry_question,
         Kind::Several => v.several_question,
     }
 }
@@ -158,6 +136,7 @@ fn button(v: &VpcTexts, kind: Kind) -> &'static str {
         Kind::AddRule => v.add_rule,
         Kind::RemoveRule => v.remove_rule,
         Kind::ReplaceRule => v.replace_rule,
+        Kind::Entry => v.change_entry,
         Kind::Several => v.several,
     }
 }
@@ -170,6 +149,7 @@ fn back_name(of: &Context<'_>, edit: &Edit, from: Option<PcxId>) -> Markup {
         (None, Some(About::Group(id))) => {
             of.world.group(id).map_or_else(|| mono(id), |group| text(&group.name))
         }
+        (None, Some(About::Acl(id))) => mono(id),
         (None, None) => Markup::default(),
     }
 }
@@ -229,69 +209,52 @@ fn lines(of: &Context<'_>, command: &Ec2Command) -> Vec<(Markup, Markup)> {
             let named = rules.iter().map(|rule| (minus(), rules::spec(of, *direction, rule)));
             by_id.chain(named).collect()
         }
+        Ec2Command::CreateNetworkAclEntry { acl, direction, number, entry } => {
+            vec![(plus(), entry_line(of, *acl, *direction, *number, Some(entry)))]
+        }
+        Ec2Command::ReplaceNetworkAclEntry { acl, direction, number, entry } => {
+            let old = entry_there(of, *acl, *direction, *number);
+            vec![
+                (minus(), entry_line(of, *acl, *direction, *number, old)),
+                (plus(), entry_line(of, *acl, *direction, *number, Some(entry))),
+            ]
+        }
+        Ec2Command::DeleteNetworkAclEntry { acl, direction, number } => {
+            let old = entry_there(of, *acl, *direction, *number);
+            vec![(minus(), entry_line(of, *acl, *direction, *number, old))]
+        }
         _ => Vec::new(),
     }
 }
 
-/// Flows in as few lines as say the same: those to the same ends, by the same packets, together.
-fn flows(of: &Context<'_>, all: &[Crossing], (one, other): (&str, &str)) -> Flows {
-    let v = of.texts().vpc_pages;
-    // Packets and sender, and then packets and receivers: names come out sorted.
-    let mut by_sender: BTreeMap<(IpProtocol, u16, &EndName), Vec<&EndName>> = BTreeMap::new();
-    for crossing in all {
-        let key = (crossing.protocol, crossing.port, &crossing.from.name);
-        by_sender.entry(key).or_default().push(&crossing.to.name);
-    }
-    let mut merged: BTreeMap<(IpProtocol, u16, Vec<&EndName>), Vec<&EndName>> = BTreeMap::new();
-    for ((protocol, port, from), mut to) in by_sender {
-        to.sort();
-        to.dedup();
-        merged.entry((protocol, port, to)).or_default().push(from);
-    }
-    let lines: Vec<Markup> = merged
-        .iter()
-        .map(|((protocol, port, to), from)| {
-            let what = match protocol.has_ports() {
-                true => mono(format!("{protocol} {port}")),
-                false => mono(protocol),
-            };
-            let places = [("from", names(of, from)), ("to", names(of, to)), ("what", what)];
-            fill(v.flow, &places)
-        })
-        .collect();
-    let more = lines.len().saturating_sub(MOST_LINES);
-    Flows {
-        count: all.len(),
-        heading: counted(one, other, all.len()),
-        lines: lines.into_iter().take(MOST_LINES).collect(),
-        more: (more > 0).then(|| fill(v.more_flows, &[("n", text(more))])),
-    }
+/// The entry of a network ACL that has a number.
+fn entry_there<'w>(
+    of: &Context<'w>,
+    acl: AclId,
+    direction: Direction,
+    number: u16,
+) -> Option<&'w AclEntry> {
+    of.world.acl(acl)?.entries(direction).get(&number)
 }
 
-fn names(of: &Context<'_>, ends: &[&EndName]) -> Markup {
+fn entry_line(
+    of: &Context<'_>,
+    acl: AclId,
+    direction: Direction,
+    number: u16,
+    entry: Option<&AclEntry>,
+) -> Markup {
     let v = of.texts().vpc_pages;
-    let more = ends.len().saturating_sub(MOST_NAMES);
-    let shown = ends.iter().take(MOST_NAMES).map(|name| match name {
-        EndName::Dyno(name) => mono(name),
-        EndName::Dynos(block) => fill(v.dynos_of, &[("block", mono(block))]),
-        EndName::Instance(id) => {
-            match of.world.instance(*id).and_then(|own| own.tags.get("Name")) {
-                Some(name) if !name.is_empty() => text(name),
-                _ => mono(id),
-            }
-        }
-        EndName::Vpc(id) => fill(v.host_of, &[("vpc", mono(id))]),
-    });
-    let rest = (more > 0).then(|| fill(v.more_flows, &[("n", text(more))]));
-    listed(shown.chain(rest))
-}
-
-impl Flows {
-    /// The sign of what happens to them.
-    fn sign(&self, symbol: &'static str, sign: Sign) -> Markup {
-        match self.count {
-            0 => icon(symbol),
-            _ => crate::markup::signed(symbol, sign),
-        }
-    }
+    let places =
+        [("way", rules::way(of, direction).into()), ("number", text(number)), ("acl", mono(acl))];
+    let place = fill("{way} · {number} · {acl}", &places);
+    let Some(entry) = entry else { return place };
+    let decision = if entry.allow { v.allow } else { v.deny };
+    let says = [
+        ("place", place),
+        ("decision", decision.into()),
+        ("traffic", rules::traffic(of, entry.traffic)),
+        ("block", mono(entry.cidr)),
+    ];
+    fill("{place} · {decision} · {traffic} · {block}", &says)
 }

@@ -1,20 +1,14 @@
-//! Changes of routes and rules as a form carries them: commands as text.
+//! Changes of routes, rules and entries of network ACLs, as forms ask for them and pages tell of them.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use model::preview::inverse;
-use model::{
-    Cidr, Direction, Ec2Command, IpProtocol, Ipv6Cidr, PortRange, PrefixListId, RouteTableId,
-    RouteTo, RulePeerSpec, RuleSpec, SecurityGroupId, SecurityGroupRuleId, Tags, Traffic, Vpc,
-    World,
-};
+use model::{AclId, Ec2Command, RouteTableId, SecurityGroupId, Vpc, VpcId, World};
 use sha2::{Digest, Sha256};
 
-/// The most commands of a change.
-const MOST: usize = 64;
+use super::wire::{MOST, read_line, write_command};
 
-/// A change of routes and rules: commands that are carried out one after the other.
+/// A change of routes, rules and entries: commands that are carried out one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit(Vec<Ec2Command>);
 
@@ -33,6 +27,8 @@ pub(crate) enum Kind {
     RemoveRule,
     /// A rule in place of another one.
     ReplaceRule,
+    /// An entry of a network ACL: a new one, another one in its place, or one less.
+    Entry,
     /// Several of these.
     Several,
 }
@@ -44,6 +40,19 @@ pub(crate) enum About {
     Table(RouteTableId),
     /// A security group.
     Group(SecurityGroupId),
+    /// A network ACL.
+    Acl(AclId),
+}
+
+impl About {
+    /// The VPC that it belongs to; `None` if it is gone.
+    fn vpc(self, world: &World) -> Option<VpcId> {
+        match self {
+            Self::Table(id) => world.route_table(id).map(|table| table.vpc),
+            Self::Group(id) => world.group(id).map(|group| group.vpc),
+            Self::Acl(id) => world.acl(id).map(|acl| acl.vpc),
+        }
+    }
 }
 
 impl Edit {
@@ -60,10 +69,12 @@ impl Edit {
 
     /// Whether all of it is about a VPC.
     pub fn is_of(&self, world: &World, vpc: &Vpc) -> bool {
-        self.about().iter().all(|about| match about {
-            About::Table(id) => world.route_table(*id).is_some_and(|table| table.vpc == vpc.id),
-            About::Group(id) => world.group(*id).is_some_and(|group| group.vpc == vpc.id),
-        })
+        self.about().iter().all(|about| about.vpc(world) == Some(vpc.id))
+    }
+
+    /// The VPC that the first of it is about; `None` if that is gone.
+    pub fn vpc(&self, world: &World) -> Option<VpcId> {
+        self.first()?.vpc(world)
     }
 
     /// What takes commands back that were carried out, each on the world beside it; `None` if nothing was
@@ -83,6 +94,9 @@ impl Edit {
                     world.route_table(id).map(|table| format!("{:?}", table.routes))
                 }
                 About::Group(id) => world.group(id).map(|group| format!("{:?}", group.rules)),
+                About::Acl(id) => {
+                    world.acl(id).map(|acl| format!("{:?} {:?}", acl.ingress, acl.egress))
+                }
             };
             hash.update(format!("{about:?} {}\n", said.unwrap_or_default()));
         }
@@ -111,11 +125,16 @@ impl Edit {
                 C::AuthorizeSecurityGroup { group: one, .. },
                 C::RevokeSecurityGroup { group: other, .. },
             ] if one == other => Kind::ReplaceRule,
+            [
+                C::CreateNetworkAclEntry { .. }
+                | C::ReplaceNetworkAclEntry { .. }
+                | C::DeleteNetworkAclEntry { .. },
+            ] => Kind::Entry,
             _ => Kind::Several,
         }
     }
 
-    /// Its form in a field: a line for each route, rule and tag.
+    /// Its form in a field: a line for each route, rule, tag and entry.
     pub fn write(&self) -> String {
         let mut text = String::new();
         for command in &self.0 {
@@ -144,244 +163,10 @@ fn about(command: &Ec2Command) -> Option<About> {
         C::AuthorizeSecurityGroup { group, .. } | C::RevokeSecurityGroup { group, .. } => {
             Some(About::Group(*group))
         }
+        C::CreateNetworkAclEntry { acl, .. }
+        | C::ReplaceNetworkAclEntry { acl, .. }
+        | C::DeleteNetworkAclEntry { acl, .. } => Some(About::Acl(*acl)),
         _ => None,
-    }
-}
-
-/// Writes what a route leads to.
-pub(crate) fn target_text(target: RouteTo) -> String {
-    match target {
-        RouteTo::Peering(id) => id.to_string(),
-        RouteTo::Interface(id) => id.to_string(),
-        RouteTo::Gateway(id) => id.to_string(),
-        RouteTo::EgressGateway(id) => id.to_string(),
-    }
-}
-
-/// Reads what a route leads to, by its id.
-pub(crate) fn read_target(text: &str) -> Option<RouteTo> {
-    None.or_else(|| text.parse().ok().map(RouteTo::Peering))
-        .or_else(|| text.parse().ok().map(RouteTo::Interface))
-        .or_else(|| text.parse().ok().map(RouteTo::Gateway))
-        .or_else(|| text.parse().ok().map(RouteTo::EgressGateway))
-}
-
-fn write_command(text: &mut String, command: &Ec2Command) {
-    use Ec2Command as C;
-    let way = |direction: &Direction| match direction {
-        Direction::Ingress => "in",
-        Direction::Egress => "out",
-    };
-    let _ = match command {
-        C::CreateRoute { route_table, destination, target } => {
-            writeln!(text, "route+ {route_table} {destination} {}", target_text(*target))
-        }
-        C::ReplaceRoute { route_table, destination, target } => {
-            writeln!(text, "route= {route_table} {destination} {}", target_text(*target))
-        }
-        C::DeleteRoute { route_table, destination } => {
-            writeln!(text, "route- {route_table} {destination}")
-        }
-        C::AuthorizeSecurityGroup { group, direction, rules, tags } => {
-            let mut verb = "rule+";
-            for rule in rules {
-                let (what, about) = (rule_text(rule), rule.description.as_deref());
-                let about = about.unwrap_or_default();
-                let _ = writeln!(text, "{verb} {group} {} {what} {about}", way(direction));
-                verb = "and+";
-            }
-            for (key, value) in tags {
-                let part = |text: &str| -> String {
-                    form_urlencoded::byte_serialize(text.as_bytes()).collect()
-                };
-                let _ = writeln!(text, "tag {}={}", part(key), part(value));
-            }
-            Ok(())
-        }
-        C::RevokeSecurityGroup { group, direction, rules, ids } => {
-            let mut verb = "rule-";
-            let named = ids.iter().map(ToString::to_string);
-            for what in named.chain(rules.iter().map(rule_text)) {
-                let _ = writeln!(text, "{verb} {group} {} {what}", way(direction));
-                verb = "and-";
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    };
-}
-
-fn rule_text(rule: &RuleSpec) -> String {
-    let peer = match &rule.peer {
-        RulePeerSpec::Cidr(block) => block.to_string(),
-        RulePeerSpec::Ipv6(block) => block.to_string(),
-        RulePeerSpec::PrefixList(list) => list.to_string(),
-        RulePeerSpec::Group(group, None) => group.to_string(),
-        RulePeerSpec::Group(group, Some(account)) => format!("{group}/{account}"),
-        // Forms have ids alone.
-        RulePeerSpec::GroupNamed(_) => String::new(),
-    };
-    let ports = |name: &str, ports: PortRange| format!("{name}:{}-{}", ports.from, ports.to);
-    let icmp = |name: &str, kind: Option<u8>, code: Option<u8>| match (kind, code) {
-        (None, _) => name.to_owned(),
-        (Some(kind), None) => format!("{name}:{kind}"),
-        (Some(kind), Some(code)) => format!("{name}:{kind}-{code}"),
-    };
-    let traffic = match rule.traffic {
-        Traffic::All => "all".to_owned(),
-        Traffic::Tcp(range) => ports("tcp", range),
-        Traffic::Udp(range) => ports("udp", range),
-        Traffic::Icmp { kind, code } => icmp("icmp", kind, code),
-        Traffic::Icmpv6 { kind, code } => icmp("icmpv6", kind, code),
-        Traffic::Protocol(IpProtocol(number)) => format!("protocol:{number}"),
-    };
-    format!("{traffic} {peer}")
-}
-
-fn read_line(commands: &mut Vec<Ec2Command>, line: &str) -> Option<()> {
-    let (verb, rest) = line.split_once(' ')?;
-    if let Some(of) = verb.strip_prefix("route") {
-        commands.push(read_route(of, rest)?);
-        return Some(());
-    }
-    if verb == "tag" {
-        let Some(Ec2Command::AuthorizeSecurityGroup { tags, .. }) = commands.last_mut() else {
-            return None;
-        };
-        let mut pairs = form_urlencoded::parse(rest.as_bytes());
-        let (key, value) = pairs.next()?;
-        tags.insert(key.into_owned(), value.into_owned());
-        return Some(());
-    }
-    let mut words = rest.splitn(3, ' ');
-    let group: SecurityGroupId = words.next()?.parse().ok()?;
-    let direction = read_direction(words.next()?)?;
-    let what = words.next()?;
-    match verb {
-        "rule+" => {
-            let rules = vec![read_rule(what, true)?];
-            let tags = Tags::new();
-            commands.push(Ec2Command::AuthorizeSecurityGroup { group, direction, rules, tags });
-        }
-        "rule-" => {
-            let (mut rules, mut ids) = (Vec::new(), Vec::new());
-            read_removed(what, &mut rules, &mut ids)?;
-            commands.push(Ec2Command::RevokeSecurityGroup { group, direction, rules, ids });
-        }
-        "and+" => match commands.last_mut()? {
-            Ec2Command::AuthorizeSecurityGroup { group: of, direction: way, rules, .. }
-                if (*of, *way) == (group, direction) && rules.len() < MOST =>
-            {
-                rules.push(read_rule(what, true)?);
-            }
-            _ => return None,
-        },
-        "and-" => match commands.last_mut()? {
-            Ec2Command::RevokeSecurityGroup { group: of, direction: way, rules, ids }
-                if (*of, *way) == (group, direction) && rules.len() + ids.len() < MOST =>
-            {
-                read_removed(what, rules, ids)?;
-            }
-            _ => return None,
-        },
-        _ => return None,
-    }
-    Some(())
-}
-
-fn read_route(verb: &str, rest: &str) -> Option<Ec2Command> {
-    let mut words = rest.split(' ');
-    let route_table = words.next()?.parse().ok()?;
-    let destination = words.next()?.parse().ok()?;
-    let target = words.next();
-    if words.next().is_some() {
-        return None;
-    }
-    Some(match (verb, target) {
-        ("+", Some(to)) => {
-            Ec2Command::CreateRoute { route_table, destination, target: read_target(to)? }
-        }
-        ("=", Some(to)) => {
-            Ec2Command::ReplaceRoute { route_table, destination, target: read_target(to)? }
-        }
-        ("-", None) => Ec2Command::DeleteRoute { route_table, destination },
-        _ => return None,
-    })
-}
-
-/// Reads `in` or `out`.
-pub(crate) fn read_direction(text: &str) -> Option<Direction> {
-    match text {
-        "in" => Some(Direction::Ingress),
-        "out" => Some(Direction::Egress),
-        _ => None,
-    }
-}
-
-fn read_removed(
-    text: &str,
-    rules: &mut Vec<RuleSpec>,
-    ids: &mut Vec<SecurityGroupRuleId>,
-) -> Option<()> {
-    match text.parse() {
-        Ok(id) => ids.push(id),
-        Err(_) => rules.push(read_rule(text, false)?),
-    }
-    Some(())
-}
-
-fn read_rule(text: &str, described: bool) -> Option<RuleSpec> {
-    let mut words = text.splitn(3, ' ');
-    let traffic = read_traffic(words.next()?)?;
-    let peer = read_peer(words.next()?)?;
-    let description = words.next().filter(|text| !text.is_empty()).map(str::to_owned);
-    (described || description.is_none()).then_some(RuleSpec { traffic, peer, description })
-}
-
-fn read_traffic(text: &str) -> Option<Traffic> {
-    let (name, of) = text.split_once(':').map_or((text, None), |(name, of)| (name, Some(of)));
-    let range = || {
-        let (from, to) = of?.split_once('-')?;
-        Some(PortRange { from: from.parse().ok()?, to: to.parse().ok()? })
-    };
-    let icmp = |of: Option<&str>| match of.map(|of| of.split_once('-').ok_or(of)) {
-        None => Some((None, None)),
-        Some(Err(kind)) => Some((Some(kind.parse().ok()?), None)),
-        Some(Ok((kind, code))) => Some((Some(kind.parse().ok()?), Some(code.parse().ok()?))),
-    };
-    Some(match (name, of) {
-        ("all", None) => Traffic::All,
-        ("tcp", Some(_)) => Traffic::Tcp(range()?),
-        ("udp", Some(_)) => Traffic::Udp(range()?),
-        ("icmp", of) => {
-            let (kind, code) = icmp(of)?;
-            Traffic::Icmp { kind, code }
-        }
-        ("icmpv6", of) => {
-            let (kind, code) = icmp(of)?;
-            Traffic::Icmpv6 { kind, code }
-        }
-        ("protocol", Some(number)) => Traffic::Protocol(IpProtocol(number.parse().ok()?)),
-        _ => return None,
-    })
-}
-
-/// Reads a block, a prefix list, or a group with its owner or without.
-pub(crate) fn read_peer(text: &str) -> Option<RulePeerSpec> {
-    if let Ok(block) = text.parse::<Cidr>() {
-        return Some(RulePeerSpec::Cidr(block));
-    }
-    if let Ok(block) = text.parse::<Ipv6Cidr>() {
-        return Some(RulePeerSpec::Ipv6(block));
-    }
-    if let Ok(list) = text.parse::<PrefixListId>() {
-        return Some(RulePeerSpec::PrefixList(list));
-    }
-    match text.split_once('/') {
-        None => Some(RulePeerSpec::Group(text.parse().ok()?, None)),
-        Some((group, account)) => {
-            Some(RulePeerSpec::Group(group.parse().ok()?, Some(account.parse().ok()?)))
-        }
     }
 }
 
@@ -391,6 +176,7 @@ mod tests {
 
     const TABLE: &str = "rtb-00000000000000001";
     const GROUP: &str = "sg-00000000000000001";
+    const ACL: &str = "acl-00000000000000001";
 
     #[test]
     fn a_change_is_written_and_read() {
@@ -410,6 +196,9 @@ mod tests {
             format!("rule+ {GROUP} out icmpv6 pl-00000000000000001 \n"),
             format!("rule+ {GROUP} out icmp:3-4 10.0.0.0/20 \n"),
             format!("rule+ {GROUP} out protocol:50 10.0.0.0/20 \n"),
+            format!("entry+ {ACL} in 90 allow tcp:80-81 10.0.0.0/20\n"),
+            format!("entry+ {ACL} in 91 deny icmpv6:128 2001:db8::/32\n"),
+            format!("entry= {ACL} out 32766 deny all 0.0.0.0/0\nentry- {ACL} in 90\n"),
         ] {
             let edit = Edit::read(&text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(edit.write(), text);

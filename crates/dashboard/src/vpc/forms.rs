@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use model::{Key, PeeringStatus, RouteTable, RouteTableId, SecurityGroup, Vpc, World};
+use model::{Key, PcxId, PeeringStatus, RouteTable, RouteTableId, SecurityGroup, Vpc, World};
 
+use super::notice::{Did, Notice, notice};
+use super::paths;
 use super::wish::{Field, FormTrouble};
 use crate::context::Context;
 use crate::markup::{Markup, fill, listed, text};
@@ -11,6 +13,36 @@ use crate::viewer::name_in;
 
 /// The most interfaces that a form offers as the target of a route.
 const MOST_INTERFACES: usize = 64;
+
+/// What stands around every form that changes routes or rules.
+pub(super) struct Frame {
+    /// What was just changed.
+    pub(super) notice: Option<Notice>,
+    /// Whether there is a form at all.
+    pub(super) may_change: bool,
+    /// Where the form leads.
+    pub(super) action: String,
+    /// What is wrong with the form, above it; nothing where a field has it.
+    pub(super) above: Option<Markup>,
+}
+
+impl Frame {
+    /// The frame on a page of a VPC. `from` is the peering whose page it is.
+    pub(super) fn new(
+        of: &Context<'_>,
+        vpc: &Vpc,
+        trouble: Option<&FormTrouble>,
+        did: Option<&Did>,
+        from: Option<PcxId>,
+    ) -> Self {
+        Self {
+            notice: did.map(|did| notice(of, vpc, did, from)),
+            may_change: of.viewer.may_change_vpc(vpc),
+            action: paths::change(vpc),
+            above: above(of, trouble),
+        }
+    }
+}
 
 /// Something to choose.
 pub(super) struct Choice {
@@ -111,14 +143,18 @@ pub(super) fn protocols(of: &Context<'_>, chosen: &str) -> Vec<Choice> {
     choices.into_iter().map(choice).collect()
 }
 
-/// What is wrong with a form, above it; nothing where a field has it.
-pub(super) fn above(of: &Context<'_>, trouble: Option<&FormTrouble>) -> Option<Markup> {
+fn above(of: &Context<'_>, trouble: Option<&FormTrouble>) -> Option<Markup> {
     let t = of.texts();
     match trouble? {
         FormTrouble::Refused(refusal) => Some(refusal.of_account(of)),
         FormTrouble::Field(Field::Nothing) => Some(t.vpc_pages.nothing_chosen.into()),
         FormTrouble::Field(_) => None,
     }
+}
+
+/// What is wrong with the fields that say what traffic a rule is for.
+pub(super) fn at_traffic(of: &Context<'_>, trouble: Option<&FormTrouble>) -> Option<&'static str> {
+    at(of, trouble, Field::Ports).or(at(of, trouble, Field::Protocol))
 }
 
 /// What is wrong with a field.

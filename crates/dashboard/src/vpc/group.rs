@@ -7,10 +7,10 @@ use model::{
 };
 
 use super::edit::Edit;
-use super::forms::{self, Choice};
+use super::forms::{self, Choice, Frame};
 use super::head::Head;
 use super::network::members;
-use super::notice::{Did, Notice, notice};
+use super::notice::Did;
 use super::paths;
 use super::rules::{self, RuleRow};
 use super::table::link;
@@ -26,17 +26,14 @@ struct Page<'a> {
     shell: Shell<'a>,
     v: &'static VpcTexts,
     head: Head,
+    frame: Frame,
     name: String,
     id: String,
     copy: Markup,
     about: String,
     members: Markup,
-    notice: Option<Notice>,
-    may_change: bool,
     rows: Vec<(RuleRow, Option<RowActions>)>,
-    action: String,
     form_title: Markup,
-    above: Option<Markup>,
     typed: Typed,
     protocols: Vec<Choice>,
     wrong_ports: Option<&'static str>,
@@ -72,7 +69,8 @@ pub fn group<'a>(
 ) -> askama::Result<String> {
     let t = of.texts();
     let v = t.vpc_pages;
-    let may_change = of.viewer.may_change_vpc(vpc);
+    let frame = Frame::new(of, vpc, trouble, did, None);
+    let may_change = frame.may_change;
     let id = group.id.to_string();
     let rows = rules::sorted(group).into_iter().map(|(rule_id, rule)| {
         let actions = may_change.then(|| actions(vpc, group, rule_id, rule));
@@ -83,25 +81,18 @@ pub fn group<'a>(
         shell: Shell::new(of, format!("{} {}", t.security_group, group.name).into()),
         v,
         head: Head::new(of, vpc, None),
+        frame,
         name: group.name.to_string(),
         copy: copy_button(t, t.security_group, &id),
         about: group.description.clone(),
         members: members(of, group),
-        notice: did.map(|did| notice(of, vpc, did, None)),
-        may_change,
         rows: rows.collect(),
-        action: paths::change(vpc),
         form_title: match typed.replaces.is_empty() {
             true => v.rule_form.into(),
             false => fill(v.rule_form_replace, &[("rule", mono(&typed.replaces))]),
         },
-        above: forms::above(of, trouble),
         protocols: forms::protocols(of, &typed.protocol),
-        wrong_ports: forms::at(of, trouble, Field::Ports).or(forms::at(
-            of,
-            trouble,
-            Field::Protocol,
-        )),
+        wrong_ports: forms::at_traffic(of, trouble),
         wrong_peer: forms::at(of, trouble, Field::Peer),
         typed,
         id,

@@ -3,12 +3,12 @@
 use askama::Template;
 use model::{Key, Needs, Peering, PeeringStatus, Vpc};
 
-use super::forms::{self, Choice};
+use super::forms::{self, Choice, Frame};
 use super::head::Head;
-use super::notice::{Did, Notice, notice};
+use super::notice::Did;
 use super::paths;
 use super::rules::{self, RuleRow};
-use super::wish::{Field, Fields, FormTrouble};
+use super::wish::{Fields, FormTrouble};
 use crate::context::Context;
 use crate::markup::{Markup, command, fill, listed, mono, text};
 use crate::peerings::status_sign;
@@ -22,24 +22,23 @@ struct Page<'a> {
     shell: Shell<'a>,
     v: &'static VpcTexts,
     head: Head,
+    frame: Frame,
     title: Markup,
     id: String,
     peerings: String,
     status: Markup,
     blocks: Markup,
-    notice: Option<Notice>,
-    above: Option<Markup>,
-    may_change: bool,
     /// Why there is nothing to do yet, or any more.
     idle: Option<Markup>,
     /// The command by which a request is accepted that waits for the viewer.
     accept: Option<Markup>,
+    /// The review of a request that waits for a space that the viewer sees.
+    review: Option<String>,
     steps: Option<Steps<'a>>,
     ask_owner: Markup,
 }
 
 struct Steps<'a> {
-    action: String,
     route_done: Option<Markup>,
     route_text: Markup,
     tables: Vec<Choice>,
@@ -72,8 +71,9 @@ pub fn join<'a>(
     let other = peering.other_side(vpc.id).unwrap_or(&peering.accepter);
     let peer = of.viewer.peer(of.world, other.vpc);
     let status = peering.status(of.now);
-    let may_change = of.viewer.may_change_vpc(vpc);
+    let frame = Frame::new(of, vpc, trouble, did, Some(peering.id));
     let asks_viewer = status == PeeringStatus::PendingAcceptance && peering.accepter.vpc == vpc.id;
+    let accepts = asks_viewer && frame.may_change;
     let word = || text(status.code());
     let idle = match status {
         PeeringStatus::Provisioning | PeeringStatus::Active => None,
@@ -93,20 +93,28 @@ pub fn join<'a>(
         shell: Shell::new(of, plain),
         v,
         head: Head::new(of, vpc, None),
+        frame,
         title,
         id: peering.id.to_string(),
         peerings: paths::part(vpc, "peerings"),
         status: status_sign(peering, of.now).with(word()),
         blocks: listed(other.cidrs.iter().map(mono)),
-        notice: did.map(|did| notice(of, vpc, did, Some(peering.id))),
-        above: forms::above(of, trouble),
-        may_change,
         idle,
-        accept: (asks_viewer && may_change).then(|| accept(of, vpc, peering)),
+        review: review(of, peering).filter(|_| status == PeeringStatus::PendingAcceptance),
+        accept: accepts.then(|| accept(of, vpc, peering)),
         steps: needs.map(|needs| steps(of, vpc, peering, &needs, typed, trouble)),
         ask_owner: fill(v.ask_owner, &[("peer", peer)]),
     }
     .render()
+}
+
+/// Where a space's people look at its peering, if the viewer is one of them.
+fn review(of: &Context<'_>, peering: &Peering) -> Option<String> {
+    let sides = [&peering.accepter, &peering.requester];
+    let spaces = sides.into_iter().filter_map(|side| of.world.vpc(side.vpc));
+    let mut spaces = spaces.filter_map(|vpc| of.world.space_of_vpc(vpc));
+    let seen = spaces.find(|space| of.viewer.role_in(of.world, space).is_some())?;
+    Some(crate::paths::review(seen, peering.id))
 }
 
 fn accept(of: &Context<'_>, vpc: &Vpc, peering: &Peering) -> Markup {
@@ -190,7 +198,6 @@ fn steps<'a>(
         chosen => chosen,
     };
     Steps {
-        action: paths::change(vpc),
         route_done: needs.is_routed().then(|| {
             let names = [("block", blocks(&needs.whole)), ("pcx", mono(peering.id))];
             fill(v.return_route_done, &names)
@@ -210,11 +217,7 @@ fn steps<'a>(
             .filter(|choice| choice.value != "all")
             .collect(),
         ports: typed.get("ports"),
-        wrong_ports: forms::at(of, trouble, Field::Ports).or(forms::at(
-            of,
-            trouble,
-            Field::Protocol,
-        )),
+        wrong_ports: forms::at_traffic(of, trouble),
         sources: needs
             .sources
             .iter()

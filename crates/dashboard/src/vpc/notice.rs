@@ -1,6 +1,6 @@
 //! What was just changed, with what takes it back.
 
-use model::preview::preview;
+use model::preview::tried;
 use model::{PcxId, Vpc, World};
 
 use super::edit::{About, Edit, Kind};
@@ -28,39 +28,59 @@ impl Did {
 }
 
 /// The notice of a page.
-pub(super) struct Notice {
-    pub(super) sentence: Markup,
-    pub(super) undo: Option<UndoForm>,
+pub(crate) struct Notice {
+    pub(crate) sentence: Markup,
+    /// What the rest of the page says, where that is another page than the change's own.
+    pub(crate) says_now: Option<&'static str>,
+    pub(crate) undo: Option<UndoForm>,
     /// Whether it could be undone if nobody had changed anything since.
-    pub(super) is_gone: bool,
+    pub(crate) is_gone: bool,
 }
 
 /// The form that takes a change back.
-pub(super) struct UndoForm {
-    pub(super) action: String,
-    pub(super) edit: String,
-    pub(super) shown: String,
+pub(crate) struct UndoForm {
+    pub(crate) action: String,
+    pub(crate) edit: String,
+    pub(crate) shown: String,
     /// The peering whose page it comes from, and leads back to.
-    pub(super) from: Option<PcxId>,
+    pub(crate) from: Option<PcxId>,
 }
 
-/// The notice of a change. It can be undone as long as what it is about is as it left it, and as the rules
-/// let it. `from` is the peering whose page the notice is on.
+/// The notice of a change, on a page of its VPC. `from` is the peering whose page it is.
 pub(super) fn notice(of: &Context<'_>, vpc: &Vpc, did: &Did, from: Option<PcxId>) -> Notice {
+    undoable(of, vpc, did, (paths::change(vpc), from))
+}
+
+/// The notice of a change on another page, which takes the form that undoes it; `None` if the VPC is not
+/// there for the viewer.
+pub(crate) fn notice_at(of: &Context<'_>, did: &Did, action: String) -> Option<Notice> {
+    let vpc = of.viewer.vpc(of.world, did.edit.vpc(of.world)?)?;
+    let says_now = Some(of.texts().why.says_now);
+    Some(Notice { says_now, ..undoable(of, vpc, did, (action, None)) })
+}
+
+/// It can be undone as long as what it is about is as it left it, and as the rules let it.
+fn undoable(
+    of: &Context<'_>,
+    vpc: &Vpc,
+    did: &Did,
+    (action, from): (String, Option<PcxId>),
+) -> Notice {
     let same = did.undo.as_ref().unwrap_or(&did.edit).state(of.world) == did.state;
     let caller = of.viewer.account_caller(vpc.region);
     let undo = did.undo.as_ref().filter(|undo| {
         caller.is_some_and(|caller| {
             let commands = undo.commands();
             same && of.viewer.may_change_vpc(vpc)
-                && preview(of.world, caller, vpc, commands, &|_| false, of.now).is_ok()
+                && tried(of.world, caller, commands, of.now).is_ok()
         })
     });
     Notice {
         sentence: sentence(of, &did.edit),
+        says_now: None,
         is_gone: !same,
         undo: undo.map(|undo| UndoForm {
-            action: paths::change(vpc),
+            action,
             edit: undo.write(),
             shown: did.state.clone(),
             from,
@@ -77,6 +97,7 @@ fn sentence(of: &Context<'_>, edit: &Edit) -> Markup {
         Kind::AddRule => v.added_rule,
         Kind::RemoveRule => v.removed_rule,
         Kind::ReplaceRule => v.replaced_rule,
+        Kind::Entry => v.changed_entry,
         Kind::Several => v.did_several,
     };
     named(of, edit, form)
@@ -88,11 +109,16 @@ pub(super) fn named(of: &Context<'_>, edit: &Edit, form: &str) -> Markup {
         Some(About::Group(id)) => {
             of.world.group(id).map_or_else(|| mono(id), |group| strong(&group.name))
         }
-        Some(About::Table(_)) | None => Markup::default(),
+        Some(About::Table(_) | About::Acl(_)) | None => Markup::default(),
+    };
+    let acl = match edit.first() {
+        Some(About::Acl(id)) => mono(id),
+        Some(About::Table(_) | About::Group(_)) | None => Markup::default(),
     };
     let n = match edit.kind() {
         Kind::Several => text(edit.commands().len()),
         _ => rules::counted_rules(of, edit),
     };
-    fill(form, &[("block", rules::block_of(edit)), ("group", group), ("n", n)])
+    let places = [("block", rules::block_of(edit)), ("group", group), ("acl", acl), ("n", n)];
+    fill(form, &places)
 }

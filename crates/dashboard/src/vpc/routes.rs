@@ -2,7 +2,7 @@
 
 use model::{PeeringStatus, RouteDestination, RouteTable, RouteTo, Vpc, WorkloadId};
 
-use super::edit::target_text;
+use super::wire::target_text;
 use crate::context::Context;
 use crate::markup::{Markup, Sign, fill, mono, text};
 use crate::moment;

@@ -4,10 +4,10 @@ use askama::Template;
 use model::{RouteTable, Vpc};
 
 use super::edit::Edit;
-use super::forms::{self, Choices};
+use super::forms::{self, Choices, Frame};
 use super::head::Head;
 use super::network::table_title;
-use super::notice::{Did, Notice, notice};
+use super::notice::Did;
 use super::paths;
 use super::routes::{self, RouteRow};
 use super::wish::{Field, Fields, FormTrouble};
@@ -22,15 +22,12 @@ struct Page<'a> {
     shell: Shell<'a>,
     v: &'static VpcTexts,
     head: Head,
+    frame: Frame,
     title: Markup,
     id: String,
     copy: Markup,
     of: Markup,
-    notice: Option<Notice>,
-    may_change: bool,
     rows: Vec<(RouteRow, Option<RowActions>)>,
-    action: String,
-    above: Option<Markup>,
     destination: &'a str,
     wrong_destination: Option<&'static str>,
     targets: Vec<Choices>,
@@ -54,7 +51,8 @@ pub fn table<'a>(
     did: Option<&Did>,
 ) -> askama::Result<String> {
     let t = of.texts();
-    let may_change = of.viewer.may_change_vpc(vpc);
+    let frame = Frame::new(of, vpc, trouble, did, None);
+    let may_change = frame.may_change;
     let id = table.id.to_string();
     let rows = routes::rows(of, vpc, table).into_iter().map(|row| {
         let change = may_change && !row.is_local;
@@ -66,14 +64,11 @@ pub fn table<'a>(
         shell: Shell::new(of, title.clone()),
         v: t.vpc_pages,
         head: Head::new(of, vpc, None),
+        frame,
         title,
         copy: copy_button(t, t.column_table, &id),
         of: forms::followers(of, vpc, table.id),
-        notice: did.map(|did| notice(of, vpc, did, None)),
-        may_change,
         rows: rows.collect(),
-        action: paths::change(vpc),
-        above: forms::above(of, trouble),
         destination: typed.get("destination"),
         wrong_destination: forms::at(of, trouble, Field::Destination),
         targets: forms::targets(of, vpc, typed.get("target")),

@@ -6,7 +6,8 @@ use model::{
     return_routes,
 };
 
-use super::edit::{Edit, read_direction, read_peer, read_target};
+use super::edit::Edit;
+use super::wire::{read_direction, read_peer, read_target};
 use crate::refusal::Refusal;
 
 /// The most ports that one form opens.

@@ -198,14 +198,7 @@ impl Maker {
         }
         let own: Vec<_> = self.groups.iter().filter(|(_, of)| *of == vpc).map(|g| g.0).collect();
         let groups = own.iter().filter(|_| self.dice.luck(60)).copied().collect();
-        let run = RunInstances {
-            subnet: Some(subnet),
-            image: "ami-00000000000000001".to_owned(),
-            min_count: 1,
-            max_count: 1,
-            groups,
-            ..RunInstances::default()
-        };
+        let run = RunInstances { groups, ..RunInstances::new(subnet, "ami-00000000000000001") };
         if let Some(Key::Instance(id)) = self.run(owner, Ec2Command::RunInstances(run)) {
             self.instances.push((id, vpc));
         }

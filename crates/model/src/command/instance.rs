@@ -45,6 +45,19 @@ pub struct RunInstances {
     pub options: Box<InstanceOptions>,
 }
 
+impl RunInstances {
+    /// One instance of an image in a subnet, with all else as it is by default.
+    pub fn new(subnet: SubnetId, image: impl Into<String>) -> Self {
+        Self {
+            subnet: Some(subnet),
+            image: image.into(),
+            min_count: 1,
+            max_count: 1,
+            ..Self::default()
+        }
+    }
+}
+
 /// One interface of the instances that are run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RunInterface {

@@ -5,15 +5,12 @@ use std::sync::Arc;
 use super::tag::check_tags;
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
-use crate::fit::{Fit, Side};
+use crate::fit::{Fit, Side, WAITING_LIMIT, waiting_of};
 use crate::resource::{
     IllegalTransition, PEERING_EXPIRY, Peering, PeeringEvent, PeeringKind, PeeringSide,
     PeeringState, PeeringStatus, RouteTable, RouteTo, Vpc,
 };
 use crate::{AccountId, Cidr, Code, Key, PcxId, PrefixedId, Refused, Region, Scope, Tags, VpcId};
-
-/// The most requests of an account that may wait at a time.
-const OUTSTANDING_LIMIT: usize = 25;
 
 impl Decision<'_> {
     pub(super) fn request_peering(
@@ -106,14 +103,12 @@ impl Decision<'_> {
     }
 
     fn check_outstanding(&self, account: AccountId) -> Result<(), Refused> {
-        let waiting = self.world.peerings_of(Key::Account(account)).filter(|p| {
-            p.requester.account == account && p.status(self.now) == PeeringStatus::PendingAcceptance
-        });
-        if waiting.count() >= OUTSTANDING_LIMIT {
+        let waiting = waiting_of(&self.world, account, self.now).count();
+        if waiting >= usize::from(WAITING_LIMIT) {
             return refuse(
                 Code::PeeringOutstandingLimit,
                 format!(
-                    "The account {account} has {OUTSTANDING_LIMIT} peering requests that nobody \
+                    "The account {account} has {WAITING_LIMIT} peering requests that nobody \
                      has answered yet; delete one, or wait until one is accepted or expires."
                 ),
             );

@@ -27,6 +27,11 @@ impl Fit {
                  delete-vpc-peering-connection --vpc-peering-connection-id pcx-…`.",
                 name(*vpc)
             ),
+            Misfit::TooManyWait { .. } => {
+                "Wait until one is answered or expires, or take one back that is not needed: `aws ec2 \
+                 delete-vpc-peering-connection --vpc-peering-connection-id pcx-…`."
+                    .to_owned()
+            }
             Misfit::NotPrivate { block } => {
                 format!("Use a VPC whose primary block is private{}.", self.such_as(*block))
             }

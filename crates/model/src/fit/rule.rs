@@ -1,6 +1,6 @@
 //! The rule.
 
-use super::side::{Side, SideKind};
+use super::side::{Side, SideKind, WAITING_LIMIT};
 use super::taken::{Taken, Whose};
 use crate::resource::Peering;
 use crate::{Cidr, Ipv6Cidr, PcxId, VpcId, World};
@@ -60,6 +60,11 @@ pub enum Misfit {
         /// How many it may have.
         limit: u16,
     },
+    /// As many requests of whoever asks wait for an answer as may at a time: another one is refused.
+    TooManyWait {
+        /// How many that is.
+        limit: u16,
+    },
     /// The primary block of the VPC that asks lies outside of RFC 1918 (R2).
     NotPrivate {
         /// The primary block, which lies outside.
@@ -76,7 +81,10 @@ impl Misfit {
     /// Whether the request itself fails by it, so that there is nothing to accept.
     pub const fn fails_request(&self) -> bool {
         match self {
-            Self::Gone { .. } | Self::DataServices { .. } | Self::Ipv6Overlap { .. } => true,
+            Self::Gone { .. }
+            | Self::DataServices { .. }
+            | Self::Ipv6Overlap { .. }
+            | Self::TooManyWait { .. } => true,
             Self::Overlap { whose, .. } => matches!(whose, Whose::Space | Whose::Vpc),
             Self::Peered { .. }
             | Self::VpcFull { .. }
@@ -127,6 +135,9 @@ fn misfits(requester: &Side, accepter: &Side) -> Vec<Misfit> {
     for side in [requester, accepter] {
         let limit = side.limit.filter(|_| side.kind == SideKind::Customer && side.is_full());
         found.extend(limit.map(|limit| Misfit::VpcFull { vpc: side.vpc, limit }));
+    }
+    if peered.is_none() && requester.waits_for_too_many(accepter) {
+        found.push(Misfit::TooManyWait { limit: WAITING_LIMIT });
     }
     if !matches!(accepter.kind, SideKind::Space { .. }) {
         return found;

@@ -2,11 +2,26 @@
 
 use super::taken::{Taken, Whose, customers_of, taken_beside};
 use crate::plan::routes_of;
-use crate::resource::{Peering, PeeringSide, RouteTo, Space, Vpc, VpcRole};
-use crate::{Cidr, Ipv6Cidr, Key, PcxId, Region, RouteTableId, VpcId, World};
+use crate::resource::{Peering, PeeringSide, PeeringStatus, RouteTo, Space, Vpc, VpcRole};
+use crate::{AccountId, Cidr, Ipv6Cidr, Key, PcxId, Region, RouteTableId, Timestamp, VpcId, World};
 
 /// The most peerings that a customer's VPC may have; a space has a limit of its own (R24).
 const VPC_LIMIT: u16 = 50;
+/// The most requests of an account that may wait for an answer at a time.
+pub(crate) const WAITING_LIMIT: u16 = 25;
+
+/// The requests of an account that wait for an answer.
+pub(crate) fn waiting_of(
+    world: &World,
+    account: AccountId,
+    now: Timestamp,
+) -> impl Iterator<Item = &Peering> {
+    let asked = world.peerings_of(Key::Account(account)).map(AsRef::as_ref);
+    asked.filter(move |peering| {
+        peering.requester.account == account
+            && peering.status(now) == PeeringStatus::PendingAcceptance
+    })
+}
 
 /// One side of a peering: all of it that decides whether it can be peered with another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +44,8 @@ pub struct Side {
     pub elsewhere: Vec<Cidr>,
     /// The VPC's route tables, where its owner asks.
     pub tables: Vec<Routes>,
+    /// The owner's requests that wait for an answer, where they ask: from which VPC to which.
+    pub waiting: Vec<(VpcId, VpcId)>,
 }
 
 /// Whose VPC a side is.
@@ -106,6 +123,7 @@ impl Side {
             limit: Some(VPC_LIMIT),
             elsewhere: Vec::new(),
             tables: Vec::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -169,8 +187,8 @@ impl Side {
     }
 
     /// The same with what only the VPC's owner is to see: the blocks of their other VPCs and of what
-    /// these are peered with, and the route tables.
-    pub fn for_owner(self, world: &World) -> Self {
+    /// these are peered with, the route tables, and the requests that wait.
+    pub fn for_owner(self, world: &World, now: Timestamp) -> Self {
         let Some(vpc) = self.vpc.and_then(|vpc| world.vpc(vpc)) else { return self };
         let mut elsewhere: Vec<Cidr> = Vec::new();
         for other in world.vpcs_of(Key::Account(vpc.account)) {
@@ -192,7 +210,9 @@ impl Side {
                 .map(|(cidr, (_, to))| (cidr, leads(&to)))
                 .collect(),
         });
-        Self { elsewhere, tables: tables.collect(), ..self }
+        let waiting = waiting_of(world, vpc.account, now);
+        let waiting = waiting.map(|peering| (peering.requester.vpc, peering.accepter.vpc));
+        Self { elsewhere, tables: tables.collect(), waiting: waiting.collect(), ..self }
     }
 
     /// The primary block.
@@ -208,6 +228,13 @@ impl Side {
         };
         let own = self.blocks.iter().map(move |cidr| Taken { cidr: *cidr, whose });
         own.chain(beside.iter().copied())
+    }
+
+    /// Whether its owner may ask for no more until a request is answered. One that waits already may be
+    /// asked for again.
+    pub(super) fn waits_for_too_many(&self, other: &Self) -> bool {
+        let same = |(from, to): &(VpcId, VpcId)| (Some(*from), Some(*to)) == (self.vpc, other.vpc);
+        self.waiting.len() >= usize::from(WAITING_LIMIT) && !self.waiting.iter().any(same)
     }
 
     /// Whether it has no room for one more peering.

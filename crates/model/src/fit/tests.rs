@@ -140,6 +140,24 @@ fn r8_r24_limits_of_both_sides_are_reasons() {
 }
 
 #[test]
+fn r8_as_many_requests_as_may_wait_are_a_reason_for_one_more() {
+    let mut ids = Sequence::default();
+    let (own, peer) = (VpcId::fresh(&mut ids), VpcId::fresh(&mut ids));
+    let other = VpcId::fresh(&mut ids);
+    let fit = |waiting: Vec<(VpcId, VpcId)>| {
+        let requester = Side { vpc: Some(own), waiting, ..planned(&["10.9.0.0/16"]) };
+        Fit::of(requester, Side { vpc: Some(peer), ..Side::handed_out(info()) })
+    };
+    assert!(fit(vec![(own, other); 24]).fits());
+    let full = fit(vec![(own, other); 25]);
+    assert_eq!(full.misfits, [Misfit::TooManyWait { limit: 25 }]);
+    assert!(full.fails_request() && full.message(&full.misfits[0]).starts_with("25 requests"));
+    assert!(full.remedy(&full.misfits[0]).contains("delete-vpc-peering-connection"));
+    let again = [vec![(own, other); 24], vec![(own, peer)]].concat();
+    assert!(fit(again).fits(), "a repeat is not one more");
+}
+
+#[test]
 fn r8_what_else_is_needed_is_said_before() {
     let needs = check(&["10.9.0.0/16"]).needs();
     let kinds: Vec<_> = needs.iter().map(|need| need.kind).collect();

@@ -43,6 +43,9 @@ impl Fit {
                 "{} has {limit} active peerings; it can have no more.",
                 capital(&name(*vpc))
             ),
+            Misfit::TooManyWait { limit } => format!(
+                "{limit} requests of the account wait for an answer already; it can have no more."
+            ),
             Misfit::NotPrivate { block } => format!(
                 "The block {block} of {asking} lies outside 10.0.0.0/8, 172.16.0.0/12 and \
                  192.168.0.0/16; a VPC that is peered with a space must have its primary block \
@@ -69,6 +72,7 @@ impl Fit {
             }
             Misfit::Peered { .. } => Code::PeeringExists,
             Misfit::VpcFull { .. } => Code::PeeringActiveLimit,
+            Misfit::TooManyWait { .. } => Code::PeeringOutstandingLimit,
             Misfit::SpaceFull { .. } => Code::LimitExceeded,
         };
         let reasons: Vec<String> = self.misfits.iter().map(|misfit| self.message(misfit)).collect();

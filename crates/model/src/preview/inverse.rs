@@ -1,11 +1,11 @@
 //! What takes a change back.
 
-use crate::World;
 use crate::command::{Ec2Command, RuleSpec};
-use crate::resource::{GroupRule, Tags};
+use crate::resource::{AclEntry, Direction, GroupRule, Tags};
+use crate::{AclId, World};
 
 /// The command that takes back what a command does to a world; `None` if it changes nothing there, or is
-/// not one of routes and rules. Whether it can be carried out later is decided then: what a route led to
+/// not one of routes, rules and entries. Whether it can be carried out later is decided then: what a route led to
 /// may be gone.
 pub fn inverse(before: &World, command: &Ec2Command) -> Option<Ec2Command> {
     use Ec2Command as C;
@@ -55,8 +55,32 @@ pub fn inverse(before: &World, command: &Ec2Command) -> Option<Ec2Command> {
                 tags,
             })
         }
+        C::CreateNetworkAclEntry { acl, direction, number, .. } => {
+            let (acl, direction, number) = (*acl, *direction, *number);
+            let there = entry(before, acl, direction, number);
+            (before.acl(acl).is_some() && there.is_none()).then_some(C::DeleteNetworkAclEntry {
+                acl,
+                direction,
+                number,
+            })
+        }
+        C::ReplaceNetworkAclEntry { acl, direction, number, entry: new } => {
+            let (acl, direction, number) = (*acl, *direction, *number);
+            let entry = entry(before, acl, direction, number).filter(|old| old != new)?;
+            Some(C::ReplaceNetworkAclEntry { acl, direction, number, entry })
+        }
+        C::DeleteNetworkAclEntry { acl, direction, number } => {
+            let (acl, direction, number) = (*acl, *direction, *number);
+            let entry = entry(before, acl, direction, number)?;
+            Some(C::CreateNetworkAclEntry { acl, direction, number, entry })
+        }
         _ => None,
     }
+}
+
+/// The entry of a network ACL that has a number.
+fn entry(world: &World, acl: AclId, direction: Direction, number: u16) -> Option<AclEntry> {
+    world.acl(acl)?.entries(direction).get(&number).copied()
 }
 
 /// A rule as a request has it, with its description or without.

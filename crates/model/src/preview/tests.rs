@@ -239,7 +239,7 @@ fn lines_are_those_of_the_client() {
     );
 }
 
-/// Changes of routes and rules of the shop.
+/// Changes of routes, rules and entries of the shop.
 fn any_command() -> impl Strategy<Value = Ec2Command> {
     let table = prop_oneof![Just(SHOP), Just(31)];
     let block = prop_oneof![
@@ -261,12 +261,15 @@ fn any_command() -> impl Strategy<Value = Ec2Command> {
         Just(Traffic::Icmp { kind: None, code: None }),
     ];
     let direction = prop_oneof![Just(Direction::Ingress), Just(Direction::Egress)];
-    (0..5u8, table, block, target, traffic, direction).prop_map(
-        |(kind, n, block, target, traffic, direction)| {
+    let number = prop_oneof![Just(90), Just(100)];
+    (0..8u8, table, block, target, traffic, (direction, number, any::<bool>())).prop_map(
+        |(kind, n, block, target, traffic, (direction, number, allow))| {
             let (route_table, group, block) = (id(n), id(n), cidr(block));
             let destination = block.into();
             let rule =
                 |description| RuleSpec { traffic, peer: RulePeerSpec::Cidr(block), description };
+            let acl = id(SHOP);
+            let entry = AclEntry { allow, traffic, cidr: block.into() };
             match kind {
                 0 => Ec2Command::CreateRoute { route_table, destination, target },
                 1 => Ec2Command::ReplaceRoute { route_table, destination, target },
@@ -277,18 +280,21 @@ fn any_command() -> impl Strategy<Value = Ec2Command> {
                     rules: vec![rule(Some("why".to_owned()))],
                     tags: Tags::new(),
                 },
-                _ => Ec2Command::RevokeSecurityGroup {
+                4 => Ec2Command::RevokeSecurityGroup {
                     group,
                     direction,
                     rules: vec![rule(None)],
                     ids: Vec::new(),
                 },
+                5 => Ec2Command::CreateNetworkAclEntry { acl, direction, number, entry },
+                6 => Ec2Command::ReplaceNetworkAclEntry { acl, direction, number, entry },
+                _ => Ec2Command::DeleteNetworkAclEntry { acl, direction, number },
             }
         },
     )
 }
 
-/// What routes and rules say, without ids that are made anew.
+/// What routes, rules and entries say, without ids that are made anew.
 fn said(world: &World) -> Vec<String> {
     let mut said = Vec::new();
     for table in world.route_tables_in(Key::Vpc(id(SHOP))) {
@@ -298,6 +304,12 @@ fn said(world: &World) -> Vec<String> {
         for rule in group.rules.values() {
             let rule = GroupRule { created: Timestamp::default(), ..rule.clone() };
             said.push(format!("{} {rule:?}", group.id));
+        }
+    }
+    for acl in world.acls_in(Key::Vpc(id(SHOP))) {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let entries = acl.entries(direction).iter();
+            said.extend(entries.map(|entry| format!("{} {direction:?} {entry:?}", acl.id)));
         }
     }
     said.sort();

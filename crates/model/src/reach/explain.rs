@@ -6,6 +6,7 @@ use super::act::Act;
 use super::imagined::Imagined;
 use super::phrase::{Wording, say};
 use super::remedy::Candidate;
+use super::sites::Sites;
 use super::walk::{self, Step, Walked};
 use super::{Flow, Hop, Ruling, Verdict};
 use crate::{Key, PcxId, Timestamp, World};
@@ -14,7 +15,7 @@ use crate::{Key, PcxId, Timestamp, World};
 const MOST_OBSTACLES: usize = 32;
 
 pub(super) fn run(world: &World, flow: &Flow, now: Timestamp) -> Verdict {
-    let first = walk::run(world, flow, now);
+    let first = walk::run(&Sites::of(world), flow, now);
     let mut verdict = Verdict { hops: Vec::new(), ..first.clone().verdict() };
     let mut search = Search { flow, now, ids: Imagined::new(), new: BTreeSet::new() };
     let mut world = world.clone();
@@ -85,7 +86,7 @@ impl Search<'_> {
             }
             world = after;
         }
-        let walked = walk::run(&world, self.flow, self.now);
+        let walked = walk::run(&Sites::of(&world), self.flow, self.now);
         let helped = walked.obstacle().is_none_or(|at| {
             let (next, hop) = (&walked.steps[at].hop, &obstacle.hop);
             let same = (next.leg, &next.where_, next.code, &next.because)

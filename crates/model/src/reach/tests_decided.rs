@@ -78,13 +78,7 @@ impl Journey {
         let (block, zone) = (cidr("10.2.1.0/24"), None);
         let create = Ec2Command::create_subnet(vpc, block, zone, Tags::new());
         let Some(Key::Subnet(subnet)) = self.run(customer, create) else { panic!() };
-        let run = RunInstances {
-            subnet: Some(subnet),
-            image: "ami-00000000000000001".to_owned(),
-            min_count: 1,
-            max_count: 1,
-            ..RunInstances::default()
-        };
+        let run = RunInstances::new(subnet, "ami-00000000000000001");
         let made = self.run(customer, Ec2Command::RunInstances(run));
         let Some(Key::Instance(instance)) = made else { panic!() };
         let end = Endpoint::resolve(&self.world, &instance.to_string(), None).unwrap();

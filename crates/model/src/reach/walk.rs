@@ -4,25 +4,25 @@ mod guards;
 
 use std::net::Ipv4Addr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::lookup::{self, Way};
 use super::phrase::{Phrase, say};
 use super::ports::Ports;
 use super::remedy::{self, Advice};
+use super::sites::{Site, Sites};
 use super::{
     Component, Endpoint, ExplanationCode as Code, Flow, Hop, Leg, Ruling, SourcePorts, Verdict,
     words,
 };
 use crate::intent::{InterfaceIntent, PeeringEnd, RouteTarget, Via, VpcIntent};
-use crate::plan::{plan_vpc, routes_of};
+use crate::plan::routes_of;
 use crate::resource::{Direction, RouteTo, Vpc};
 use crate::{Cidr, EniId, Packet, PcxId, RouteTableId, SubnetId, Timestamp, VpcId, World};
 
 /// Walks a flow up to what stops it.
-pub(super) fn run(world: &World, flow: &Flow, now: Timestamp) -> Walked {
-    let ports = Ports::of(flow.source_ports);
-    let mut walk = Walk { world, flow, now, leg: Leg::Forward, at: None, ports, steps: Vec::new() };
+pub(super) fn run(sites: &Sites<'_>, flow: &Flow, now: Timestamp) -> Walked {
+    let (world, leg, ports) = (sites.world, Leg::Forward, Ports::of(flow.source_ports));
+    let mut walk = Walk { sites, world, flow, now, leg, at: None, ports, steps: Vec::new() };
     let arrives = walk.there_and_back().is_ok();
     let passing = if arrives { walk.ports } else { Ports::default() };
     Walked { flow: *flow, passing, steps: walk.steps }
@@ -70,12 +70,6 @@ impl Walked {
 /// The packet was dropped; the last hop says why.
 struct Dropped;
 
-/// A VPC and what its router was told.
-struct Site {
-    vpc: Arc<Vpc>,
-    intent: VpcIntent,
-}
-
 /// An interface that a packet is at.
 struct At {
     site: Rc<Site>,
@@ -107,6 +101,7 @@ fn stop(code: Code, because: Phrase) -> Stop {
 }
 
 struct Walk<'a> {
+    sites: &'a Sites<'a>,
     world: &'a World,
     flow: &'a Flow,
     now: Timestamp,
@@ -147,11 +142,8 @@ impl Walk<'_> {
     }
 
     fn site(&mut self, id: VpcId) -> Result<Rc<Site>, Dropped> {
-        match self.world.vpc(id) {
-            Some(vpc) => {
-                let intent = plan_vpc(self.world, vpc);
-                Ok(Rc::new(Site { vpc: Arc::clone(vpc), intent }))
-            }
+        match self.sites.get(id) {
+            Some(site) => Ok(site),
             None => {
                 let gone = stop(Code::BadState, say!(NoVpc, vpc = id));
                 self.block(Component::vpc(id), gone)

@@ -8,6 +8,7 @@ mod app_log;
 mod app_place;
 mod apps;
 mod area;
+mod aside;
 mod audit;
 mod change;
 mod cookies;
@@ -61,7 +62,7 @@ async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Respon
         Some(asset) => answer::asset(asset),
         None => match dashboard.rates.take(visit.party(), visit.now) {
             Err(_) => answer::problem(&visit.context(), &Problem::TooFast),
-            Ok(_) if reads => get(visit, path, &Form::of_query(parts.uri.query()), &parts).await,
+            Ok(_) if reads => get(visit, &parts, Form::of_query(parts.uri.query())).await,
             Ok(_) if parts.method == Method::POST => match Form::read(&parts.headers, body).await {
                 Some(form) => post(visit, &parts, &form).await,
                 None => answer::problem(&visit.context(), &Problem::BadRequest),
@@ -80,32 +81,43 @@ async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Respon
     answer
 }
 
-async fn get(visit: Visit, path: &str, query: &Form, parts: &Parts) -> Response {
+async fn get(visit: Visit, parts: &Parts, query: Form) -> Response {
+    let path = parts.uri.path();
     match path {
-        SIGN_IN_PATH => return sign_in::show(&visit, query),
-        EVENTS_PATH => return events::open(visit, query),
+        SIGN_IN_PATH => return sign_in::show(&visit, &query),
+        EVENTS_PATH => return events::open(visit, &query).await,
         _ => {}
     }
     if let Some(log) = app_log::place(path) {
-        return app_log::open(visit, log, query, &parts.headers);
+        return app_log::open(visit, log, &query, &parts.headers);
     }
     if visit.session.is_none() {
         return sign_in::lead(&visit);
     }
-    if let Some(answer) = vpc::get(&visit, path, query) {
-        return answer;
-    }
     let asked = parts.uri.query().unwrap_or_default();
-    let place = Place::of(path, asked);
-    if let Some(Place::Area(area)) = &place {
-        return area::show(&visit, area, query).await;
+    match Place::of(path, asked) {
+        Some(Place::Area(area)) => area::show(&visit, &area, &query).await,
+        Some(Place::InVpc { vpc, page }) => vpc::show(visit, vpc, page, query).await,
+        Some(place) => {
+            if let Place::Why { question, .. } = &place
+                && let Some(did) = vpc::did(&visit, &query)
+            {
+                return why::show_did(visit, question.clone(), did).await;
+            }
+            let (told, takes_time) = (Told::read(asked), place.takes_time());
+            let dashboard = visit.dashboard.clone();
+            let make = move || show(&visit, &place, told);
+            if takes_time { dashboard.page_aside(make).await } else { make() }
+        }
+        None => answer::problem(&visit.context(), &Problem::NotFound),
     }
+}
+
+/// A page that a live one is compared with.
+fn show(visit: &Visit, place: &Place, told: Option<Told>) -> Response {
     let of = visit.context();
-    let page = place.and_then(|place| {
-        Some((place.status(&of), place.render(&of, &visit.dashboard, Told::read(asked))?))
-    });
-    match page {
-        Some((status, html)) => answer::page(status, html.map(|html| events::with_hash(&html))),
+    match place.render(&of, &visit.dashboard, told) {
+        Some(html) => answer::page(place.status(&of), html.map(|html| events::with_hash(&html))),
         None => answer::problem(&of, &Problem::NotFound),
     }
 }

@@ -204,13 +204,7 @@ impl Fixture {
 
 /// A request for one instance in a subnet.
 pub(super) fn run_in(subnet: SubnetId) -> RunInstances {
-    RunInstances {
-        subnet: Some(subnet),
-        image: "host".to_owned(),
-        min_count: 1,
-        max_count: 1,
-        ..RunInstances::default()
-    }
+    RunInstances::new(subnet, "host")
 }
 
 pub(super) fn token(token: &str, digest: &str) -> Option<ClientToken> {

@@ -183,13 +183,13 @@ impl Game {
         let blocks = texts(&blocks_of(dice));
         let blocks: Vec<&str> = blocks.iter().map(String::as_str).collect();
         let vpc = self.town.bench.vpc(owner, &blocks);
-        let world = &self.town.bench.world;
+        let (world, now) = (&self.town.bench.world, self.town.bench.now);
         let side = || Side::of(world, world.vpc(vpc).unwrap());
         // Neither that there is a VPC now, nor what its owner sees of it, makes a difference.
-        let mut after = Fit::of(side().for_owner(world), accepter);
+        let mut after = Fit::of(side().for_owner(world, now), accepter);
         assert_eq!(after.misfits, before.misfits);
         // Who knows no more than what was handed out knows all but whether there is room.
-        let told = Fit::of(side().for_owner(world), handed_out);
+        let told = Fit::of(side().for_owner(world, now), handed_out);
         after.misfits.retain(|misfit| !matches!(misfit, Misfit::SpaceFull { .. }));
         assert_eq!(told.misfits.len(), after.misfits.len());
         assert_eq!(told.misfitting_blocks(), after.misfitting_blocks());

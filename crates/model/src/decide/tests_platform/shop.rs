@@ -136,13 +136,7 @@ pub(super) fn stored(slug: SlugId, unpacked: u64, room: CodeRoom) -> SystemComma
 }
 
 pub(super) fn run(subnet: SubnetId) -> RunInstances {
-    RunInstances {
-        subnet: Some(subnet),
-        image: IMAGES[0].id.to_owned(),
-        min_count: 1,
-        max_count: 1,
-        ..RunInstances::default()
-    }
+    RunInstances::new(subnet, IMAGES[0].id.as_str())
 }
 
 pub(super) fn plan_of(service: &str) -> Plan {

@@ -17,6 +17,8 @@ pub(super) enum Cookie {
     Language,
     /// The theme that was chosen.
     Theme,
+    /// That the key `/` does nothing of its own.
+    Shortcut,
 }
 
 impl Cookie {
@@ -26,12 +28,13 @@ impl Cookie {
             Self::Visitor => "causeway_visitor",
             Self::Language => "causeway_language",
             Self::Theme => "causeway_theme",
+            Self::Shortcut => "causeway_shortcut",
         }
     }
 
     const fn same_site(self) -> &'static str {
         match self {
-            Self::Session | Self::Language | Self::Theme => "Lax",
+            Self::Session | Self::Language | Self::Theme | Self::Shortcut => "Lax",
             Self::Visitor => "Strict",
         }
     }
@@ -41,7 +44,7 @@ impl Cookie {
         match self {
             Self::Session => super::session::LIFE.as_secs(),
             Self::Visitor => 24 * 3600,
-            Self::Language | Self::Theme => 365 * 24 * 3600,
+            Self::Language | Self::Theme | Self::Shortcut => 365 * 24 * 3600,
         }
     }
 

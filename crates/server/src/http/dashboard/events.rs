@@ -47,7 +47,7 @@ fn hash(html: &str) -> [u8; 32] {
 }
 
 /// Opens the stream of a page.
-pub(super) fn open(visit: Visit, query: &Form) -> Response {
+pub(super) async fn open(visit: Visit, query: &Form) -> Response {
     let path = query.get("page").unwrap_or_default().to_owned();
     let (page, asked) = path.split_once('?').unwrap_or((&path, ""));
     let (Some(place), true) = (Place::of(page, asked), visit.session.is_some()) else {
@@ -60,7 +60,7 @@ pub(super) fn open(visit: Visit, query: &Form) -> Response {
     };
     let changed = visit.dashboard.state.ledger.watch();
     let ended = visit.dashboard.ended.watch();
-    let mut watched = Watched {
+    let watched = Watched {
         visit,
         path,
         place,
@@ -72,7 +72,10 @@ pub(super) fn open(visit: Visit, query: &Form) -> Response {
         over: false,
         _share: share,
     };
-    watched.seen = watched.look();
+    let Some((mut watched, seen)) = watched.looked_at().await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    watched.seen = seen;
     let shown = query.get("seen");
     watched.is_stale =
         shown.is_some_and(|shown| watched.seen.map(hex::encode).as_deref() != Some(shown));
@@ -130,14 +133,26 @@ impl Watched {
         }
         self.changed.mark_unchanged();
         self.looked = Some(Instant::now());
-        let Some(now) = self.look() else {
-            self.over = true;
-            return Some((Ok(Bytes::from_static(b"event: ended\ndata:\n\n")), self));
+        let (mut watched, now) = self.looked_at().await?;
+        let Some(now) = now else {
+            watched.over = true;
+            return Some((Ok(Bytes::from_static(b"event: ended\ndata:\n\n")), watched));
         };
-        if self.seen.replace(now) == Some(now) {
-            return Some((Ok(Bytes::from_static(b":\n\n")), self));
+        if watched.seen.replace(now) == Some(now) {
+            return Some((Ok(Bytes::from_static(b":\n\n")), watched));
         }
-        Some((Ok(Bytes::from_static(CHANGED.as_bytes())), self))
+        Some((Ok(Bytes::from_static(CHANGED.as_bytes())), watched))
+    }
+
+    /// The page with what [`Self::look`] finds, beside other requests if it takes its time; `None` if it
+    /// cannot be made by a defect.
+    async fn looked_at(self) -> Option<(Self, Option<[u8; 32]>)> {
+        let (dashboard, takes_time) = (self.visit.dashboard.clone(), self.place.takes_time());
+        let look = move || {
+            let seen = self.look();
+            (self, seen)
+        };
+        if takes_time { dashboard.aside(look).await } else { Some(look()) }
     }
 
     /// The hash of the page as it is; `None` once the session has ended.

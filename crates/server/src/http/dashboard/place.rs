@@ -103,6 +103,11 @@ impl Place {
         }
     }
 
+    /// Whether the page may take long to make, as it asks about many packets or shows many networks.
+    pub(super) const fn takes_time(&self) -> bool {
+        matches!(self, Self::Map { .. } | Self::Matrix { .. } | Self::Why { .. })
+    }
+
     /// The status that the page comes with. What is asked of ends that are not there for the viewer
     /// is not found, whether they are another's or nobody's; the page says so beside the form.
     pub(super) fn status(&self, of: &Context<'_>) -> StatusCode {

@@ -1,4 +1,4 @@
-//! The language and the theme, which a browser keeps.
+//! The language, the theme, and whether a key leads to the search: a browser keeps them.
 
 use axum::response::Response;
 use dashboard::{Language, Theme};
@@ -17,6 +17,11 @@ pub(super) fn choose(visit: &Visit, form: &Form) -> Response {
     if let Some(language) = form.get("language").and_then(Language::find) {
         answer = with_cookie(answer, Cookie::Language.set(language.code(), visit.secure));
     }
+    answer = match form.get("shortcut") {
+        Some("off") => with_cookie(answer, Cookie::Shortcut.set("off", visit.secure)),
+        Some("on") => with_cookie(answer, Cookie::Shortcut.clear(visit.secure)),
+        _ => answer,
+    };
     match form.get("theme") {
         Some("system") => with_cookie(answer, Cookie::Theme.clear(visit.secure)),
         Some(name) => match Theme::find(name) {

@@ -1,12 +1,13 @@
 //! What all requests of the dashboard share.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use edge::Shares;
 use model::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::cleanup::lost::Lost;
 use crate::http::rate_limits::RateLimits;
@@ -31,6 +32,8 @@ pub(crate) struct Dashboard {
     pub(super) live: Shares<Party>,
     /// Sessions that were signed out, and nonces that were used.
     pub(super) ended: Arc<Ended>,
+    /// Turns of work that takes its time.
+    pub(super) turns: Arc<Semaphore>,
     /// What starts have set aside; `None` where nothing is told of it.
     pub(super) lost: Option<Lost>,
     /// What watches over the server's loops; `None` where nothing is told of them.
@@ -46,6 +49,9 @@ impl Dashboard {
             rates: Arc::new(RateLimits::per_second(per_second)),
             live: Shares::new(MOST_LIVE),
             ended: Arc::default(),
+            turns: Arc::new(Semaphore::new(
+                std::thread::available_parallelism().map_or(1, NonZero::get),
+            )),
             lost: None,
             supervisor: None,
         }

@@ -30,6 +30,8 @@ pub(super) struct Visit {
     pub(super) path: String,
     pub(super) language: Language,
     pub(super) theme: Option<Theme>,
+    /// Whether the key `/` leads to the search.
+    pub(super) shortcut: bool,
     /// Whether the browser came by TLS, which a proxy says.
     pub(super) secure: bool,
     /// Who is signed in.
@@ -80,6 +82,7 @@ impl Visit {
             path,
             language: chosen.unwrap_or_else(accepted),
             theme: Cookie::Theme.of(headers).and_then(Theme::find),
+            shortcut: Cookie::Shortcut.of(headers) != Some("off"),
             secure: is_secure(headers),
             is_over: sealed.is_some() && session.is_none(),
             session,
@@ -97,6 +100,7 @@ impl Visit {
             viewer: self.viewer,
             language: self.language,
             theme: self.theme,
+            shortcut: self.shortcut,
             now: self.now,
             form_token: &self.form_token,
             path: &self.path,

@@ -9,17 +9,17 @@ mod instance;
 mod page;
 mod seal;
 
-pub(super) use self::apply::apply;
+pub(super) use self::apply::{NotMade, apply, carry_out};
 pub(super) use self::instance::{start, terminate};
 pub(super) use self::page::VpcPage;
+pub(super) use self::seal::{did, query as did_query};
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use dashboard::{Fields, FormTrouble, Preview, Problem, Wish};
 use model::preview::preview;
-use model::{Vpc, WorkloadId};
+use model::{Vpc, VpcId, WorkloadId};
 
-use self::seal::did;
 use super::answer::{page as answer, problem};
 use super::form::Form;
 use super::visit::Visit;
@@ -27,23 +27,27 @@ use super::visit::Visit;
 /// The most bytes of an instance's output that its page shows.
 const MOST_OUTPUT: usize = 64 << 10;
 
-/// The answer to somebody who asks for a page of a VPC; `None` for all other pages.
-pub(super) fn get(visit: &Visit, path: &str, query: &Form) -> Option<Response> {
-    let (id, page) = VpcPage::of(path)?;
+/// A page of a VPC, for somebody who asks for it.
+pub(super) async fn show(visit: Visit, id: VpcId, page: VpcPage, query: Form) -> Response {
     let of = visit.context();
-    let vpc = visit.viewer.vpc(&visit.world, id)?;
+    let Some(vpc) = visit.viewer.vpc(&visit.world, id).cloned() else {
+        return problem(&of, &Problem::NotFound);
+    };
     if page == VpcPage::Change {
-        return Some(look(visit, vpc, query));
+        let dashboard = visit.dashboard.clone();
+        return dashboard.page_aside(move || look(&visit, &vpc, &query)).await;
     }
-    let did = did(visit, query);
+    let did = did(&visit, &query);
     let mut console = String::new();
     if let VpcPage::Instance(id) = page {
         let tail = visit.dashboard.state.console.tail(WorkloadId::Instance(id), MOST_OUTPUT);
         console = String::from_utf8_lossy(&tail.unwrap_or_default()).into_owned();
     }
     let fields = Fields(query.pairs());
-    let html = page.render(&of, vpc, fields, did.as_ref(), &console)?;
-    Some(answer(StatusCode::OK, html))
+    match page.render(&of, &vpc, fields, did.as_ref(), &console) {
+        Some(html) => answer(StatusCode::OK, html),
+        None => problem(&of, &Problem::NotFound),
+    }
 }
 
 /// The preview of the change that a form asks for; or the page of the form, with what is wrong.

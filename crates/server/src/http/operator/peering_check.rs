@@ -29,7 +29,7 @@ pub(super) async fn check(
     let world = state.world();
     let vpc = find(&world, rights, &query)?;
     let peer = handed_out(&query, vpc.region)?;
-    let requester = Side::of(&world, vpc).for_owner(&world);
+    let requester = Side::of(&world, vpc).for_owner(&world, state.clock.now());
     Ok(Reply((&Fit::of(requester, Side::handed_out(peer))).into()))
 }
 

@@ -165,13 +165,7 @@ fn ledger(dir: &Path) -> (Ledger, InstanceId, Receiver<Step>) {
     let (cidr, zone): (_, Option<Zone>) = ("10.4.1.0/24".parse().unwrap(), None);
     let create = Ec2Command::create_subnet(vpc, cidr, zone, tags());
     let Key::Subnet(subnet) = run(create) else { panic!() };
-    let start = Ec2Command::RunInstances(RunInstances {
-        subnet: Some(subnet),
-        image: model::IMAGES[0].id.clone(),
-        min_count: 1,
-        max_count: 1,
-        ..RunInstances::default()
-    });
+    let start = Ec2Command::RunInstances(RunInstances::new(subnet, model::IMAGES[0].id.as_str()));
     let Key::Instance(instance) = run(start) else { panic!() };
     (ledger, instance, steps)
 }

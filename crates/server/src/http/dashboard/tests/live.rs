@@ -118,3 +118,35 @@ async fn there_are_events_of_pages_alone() {
         assert_eq!(alice.get(&path).await.status, 404, "{page}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_search_finds_shows_itself() {
+    let (server, _) = joined().await;
+    let mut alice = Browser::signed_in(&server, ALICE).await;
+    let page = alice.get("/dashboard/search?q=10.77.").await.text;
+    assert!(page.contains("Nothing has"), "{page}");
+    let (_, events) = page.split_once("data-events=\"").unwrap();
+    let events = events.split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&");
+    let mut body = alice.open(&events).await.into_body();
+    next(&mut body).await.unwrap();
+    let found = request(&server, "10.77.0.0/16").await;
+    assert_eq!(next(&mut body).await.as_deref(), Some("event: changed\ndata:\n\n"));
+    assert!(alice.get("/dashboard/search?q=10.77.").await.text.contains(&found.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_that_leads_to_the_search_can_be_turned_off() {
+    let (server, _) = joined().await;
+    let mut alice = Browser::signed_in(&server, ALICE).await;
+    let on = "aria-keyshortcuts=\"/\"";
+    let page = alice.get("/dashboard/search?q=alpha").await.text;
+    assert!(page.contains(on) && page.contains("Turn it off"), "{page}");
+    for (chosen, is_on) in [("off", false), ("nonsense", false), ("on", true)] {
+        let form = hidden(&alice.get("/dashboard").await.text, "form").unwrap();
+        let back = "/dashboard/search?q=alpha";
+        let fields = [("form", &*form), ("back", back), ("shortcut", chosen)];
+        let got = alice.post("/dashboard/preferences", &fields).await;
+        assert_eq!((got.status.as_u16(), got.header("location")), (303, back));
+        assert_eq!(alice.get("/dashboard").await.text.contains(on), is_on, "{chosen}");
+    }
+}

@@ -362,3 +362,35 @@ async fn a_rule_is_replaced_removed_and_brought_back() {
         |rule: &model::GroupRule| rule.description.as_deref() == Some("from the office, mostly");
     assert!(world.group(group).unwrap().rules.values().any(described));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_whose_second_half_is_refused_changes_nothing() {
+    let lab = Lab::new().await;
+    let mut browser = lab.browser().await;
+    let group = lab.vpc().default_group;
+    let (group_id, before) = (group.to_string(), lab.rules(group));
+    // The old rule is gone by the time that it would be taken away.
+    let edit = format!(
+        "rule+ {group} in tcp:23-23 192.168.0.0/16 \nrule- {group} in sgr-00000000000000001\n"
+    );
+    let asked = lab.asks(&[
+        ("do", "rule"),
+        ("group", &group_id),
+        ("direction", "in"),
+        ("protocol", "tcp"),
+        ("ports", "23"),
+        ("peer", "192.168.0.0/16"),
+    ]);
+    let page = browser.get(&asked).await.text;
+    let (form, shown) = (hidden(&page, "form").unwrap(), hidden(&page, "shown").unwrap());
+    let fields = [("form", &*form), ("edit", &*edit), ("shown", &*shown)];
+    let got = browser.post(&lab.path("change"), &fields).await;
+    assert!(got.status.is_client_error(), "{}", got.text);
+    assert_eq!(lab.rules(group), before, "the first half is taken back");
+    assert!(got.text.contains("This cannot be done"), "{}", got.text);
+    assert!(!got.text.contains("Only a part was done"), "{}", got.text);
+    // Who asks for the first half alone gets it: nothing is left in its way.
+    let preview = browser.get(&asked).await.text;
+    assert_eq!(press(&mut browser, &lab, &preview).await.status, 303);
+    assert_eq!(lab.rules(group).len(), before.len() + 1);
+}

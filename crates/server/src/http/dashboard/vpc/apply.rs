@@ -31,30 +31,55 @@ pub(crate) async fn apply(visit: Visit, id: VpcId, form: &Form) -> Response {
         return problem(&visit.context(), &Problem::NotFound);
     }
     let from = form.get("from").and_then(|text| text.parse::<PcxId>().ok());
+    match carry_out(&visit, caller, edit.clone(), shown.to_owned()).await {
+        Ok(did) => {
+            let query = seal::query(&visit, &did);
+            see_other(&format!("{}?{query}", dashboard::after_change_path(&vpc, &did.edit, from)))
+        }
+        Err(why) => {
+            let visit = visit.renewed();
+            let dashboard = visit.dashboard.clone();
+            dashboard.page_aside(move || refused(&visit, &vpc, &edit, from, &why)).await
+        }
+    }
+}
+
+/// Why a change was not made.
+pub(crate) struct NotMade {
+    /// The status of the answer.
+    pub(crate) status: StatusCode,
+    /// Why it was refused.
+    pub(crate) refusal: Refusal,
+    /// Why the part that was made could not be taken back, if it could not.
+    pub(crate) partly: Option<Refusal>,
+}
+
+/// Carries out a change, all of it or nothing, if what it is about is in the state that was shown.
+pub(crate) async fn carry_out(
+    visit: &Visit,
+    caller: Caller,
+    edit: Edit,
+    shown: String,
+) -> Result<Did, NotMade> {
     let mut done: Vec<(Arc<World>, Ec2Command)> = Vec::new();
     // Each command is for the state that the one before it left.
-    let mut state = shown.to_owned();
+    let mut state = shown;
     let mut world = Arc::clone(&visit.world);
     for command in edit.commands() {
-        match submit(&visit, caller, command, &edit, state).await {
+        match submit(visit, caller, command, &edit, state).await {
             Ok((before, after)) => {
                 done.push((before, command.clone()));
                 state = edit.state(&after);
                 world = after;
             }
             Err((status, refusal)) => {
-                let partly = take_back(&visit, caller, &edit, done, &refusal).await;
-                let visit = visit.renewed();
-                let partly = partly.as_ref();
-                return refused(&visit, &vpc, &edit, from, status, &refusal, partly);
+                let partly = take_back(visit, caller, &edit, done).await;
+                return Err(NotMade { status, refusal, partly });
             }
         }
     }
     let undo = Edit::undo(done.iter().map(|(world, command)| (&**world, command.clone())));
-    let did = Did::new(edit, undo, &world);
-    let query = seal::query(&visit, &did);
-    let edit = did.edit;
-    see_other(&format!("{}?{query}", dashboard::after_change_path(&vpc, &edit, from)))
+    Ok(Did::new(edit, undo, &world))
 }
 
 type Worlds = (Arc<World>, Arc<World>);
@@ -80,34 +105,26 @@ async fn take_back(
     caller: Caller,
     edit: &Edit,
     done: Vec<(Arc<World>, Ec2Command)>,
-    why: &Refusal,
 ) -> Option<Refusal> {
     for (before, command) in done.into_iter().rev() {
         let Some(back) = inverse(&before, &command) else { continue };
         let state = edit.state(&visit.dashboard.state.world());
-        if submit(visit, caller, &back, edit, state).await.is_err() {
-            return Some(why.clone());
+        if let Err((_, why)) = submit(visit, caller, &back, edit, state).await {
+            return Some(why);
         }
     }
     None
 }
 
 /// The preview of a change that was not made, as things are now, with the reason.
-fn refused(
-    visit: &Visit,
-    vpc: &Vpc,
-    edit: &Edit,
-    from: Option<PcxId>,
-    status: StatusCode,
-    refusal: &Refusal,
-    partly: Option<&Refusal>,
-) -> Response {
+fn refused(visit: &Visit, vpc: &Vpc, edit: &Edit, from: Option<PcxId>, why: &NotMade) -> Response {
     let of = visit.context();
     let Some(caller) = visit.viewer.account_caller(vpc.region) else {
         return problem(&of, &Problem::NotFound);
     };
     let may_look = |id| visit.viewer.looks_into(&visit.world, id);
     let changes = preview(&visit.world, caller, vpc, edit.commands(), &may_look, visit.now);
-    let shown = Preview { edit, changes, from, refused: Some(refusal), partly };
-    page(status, dashboard::change(&of, vpc, &shown))
+    let NotMade { status, refusal, partly } = why;
+    let shown = Preview { edit, changes, from, refused: Some(refusal), partly: partly.as_ref() };
+    page(*status, dashboard::change(&of, vpc, &shown))
 }

@@ -41,14 +41,10 @@ pub(crate) async fn start(visit: Visit, id: VpcId, form: &Form) -> Response {
         false => [("Name".to_owned(), name)].into_iter().collect(),
     };
     let run = RunInstances {
-        subnet: Some(subnet),
-        image: IMAGES.first().map(|image| image.id.clone()).unwrap_or_default(),
-        min_count: 1,
-        max_count: 1,
         groups,
         user_data: (!script.trim().is_empty()).then(|| STANDARD.encode(script)),
         instance_tags,
-        ..RunInstances::default()
+        ..RunInstances::new(subnet, IMAGES.first().map_or("", |image| image.id.as_str()))
     };
     let command = Ec2Command::RunInstances(run);
     match visit.dashboard.state.submit(caller, command, &visit.origin).await {

@@ -7,7 +7,7 @@ use super::super::form::Form;
 use super::super::visit::Visit;
 
 /// Writes what was changed as the query of an address.
-pub(super) fn query(visit: &Visit, did: &Did) -> String {
+pub(crate) fn query(visit: &Visit, did: &Did) -> String {
     let undo = did.undo.as_ref().map_or_else(String::new, Edit::write);
     let (edit, state) = (did.edit.write(), &did.state);
     let seal = seal(visit, &edit, &undo, state);
@@ -20,7 +20,7 @@ pub(super) fn query(visit: &Visit, did: &Did) -> String {
 }
 
 /// Reads what [`query`] wrote for the same session; `None` for everything else.
-pub(super) fn did(visit: &Visit, query: &Form) -> Option<Did> {
+pub(crate) fn did(visit: &Visit, query: &Form) -> Option<Did> {
     let (edit, state) = (query.get("did")?, query.get("state")?);
     let undo = query.get("undo")?;
     let expected = seal(visit, edit, undo, state);
