@@ -12,10 +12,13 @@ mod domain;
 mod due;
 mod dyno;
 mod ec2;
+mod elastic_ip;
 mod group;
 mod identity;
 mod instance;
 mod lookup;
+mod nat_gateway;
+mod outbound;
 mod peering;
 mod platform;
 mod release;
@@ -116,6 +119,9 @@ impl Decision<'_> {
     }
 
     fn delete(&mut self, key: Key) {
+        if let Key::Eni(id) = key {
+            self.free_elastic_ips_of(id);
+        }
         let change = Change::Delete(key);
         self.world.apply(&change);
         self.changes.push(change);

@@ -176,6 +176,10 @@ prefixed_ids! {
     AclId = "acl";
     /// A network ACL's association with a subnet.
     AclAssociationId = "aclassoc";
+    /// An elastic IP address's association with an interface.
+    AddressAssociationId = "eipassoc";
+    /// An elastic IP address, by its allocation to an account.
+    AllocationId = "eipalloc";
     /// A DHCP option set.
     DhcpOptionsId = "dopt";
     /// A network interface.
@@ -186,6 +190,8 @@ prefixed_ids! {
     InstanceId = "i";
     /// An internet gateway.
     IgwId = "igw";
+    /// A NAT gateway.
+    NatGatewayId = "nat";
     /// A VPC peering connection.
     PcxId = "pcx";
     /// A reservation: the set of instances of one RunInstances.

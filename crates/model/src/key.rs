@@ -1,15 +1,17 @@
 //! By what the world finds resources: their keys, their other names, and what waits for its time.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::kinds::with_kinds;
 use crate::{
-    AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId, EniId,
-    IgwId, InstanceId, MalformedId, PcxId, PrefixedId, ReleaseId, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetId, TeamId,
-    TokenId, UserId, VpcCidrAssociationId, VpcId,
+    AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AddressAssociationId, AllocationId,
+    AppId, DhcpOptionsId, DynoId, EniId, IgwId, InstanceId, MalformedId, NatGatewayId, PcxId,
+    PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId,
+    SecurityGroupRuleId, SlugId, SpaceId, SubnetId, TeamId, TokenId, UserId, VpcCidrAssociationId,
+    VpcId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.
@@ -154,6 +156,8 @@ pub enum Alias {
     Predecessor(AppId, Arc<str>),
     /// A dyno by its name in an app.
     Dyno(AppId, Arc<str>),
+    /// What has a public address.
+    PublicAddress(Ipv4Addr),
     /// A security group by its name in a VPC.
     Group(VpcId, Arc<str>),
     /// The resource that a request with a client token made: who sent it and where, the kind of
@@ -186,6 +190,8 @@ pub enum Part {
     RouteTableAssociation(RouteTableAssociationId),
     /// The association of a network ACL with a subnet.
     AclAssociation(AclAssociationId),
+    /// The association of an elastic IP address with an interface.
+    AddressAssociation(AddressAssociationId),
 }
 
 /// What is to be done with a resource that waits for its time.

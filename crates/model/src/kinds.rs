@@ -47,6 +47,10 @@ macro_rules! with_kinds {
             Peering PcxId = "vpc-peering-connection";
             /// An internet gateway.
             InternetGateway IgwId = "internet-gateway";
+            /// An elastic IP address.
+            ElasticIp AllocationId = "elastic-ip";
+            /// A NAT gateway.
+            NatGateway NatGatewayId = "nat-gateway";
             /// A DHCP option set.
             DhcpOptions DhcpOptionsId = "dhcp-options";
         }

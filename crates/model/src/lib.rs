@@ -22,6 +22,7 @@ mod plan;
 pub mod preview;
 mod procfile;
 pub mod protocol;
+mod public;
 mod reach;
 mod record;
 mod refused;
@@ -49,6 +50,7 @@ pub use plan::{
     dyno_command, dyno_host, edge_delta, plan, plan_awaited_ends, plan_delta, plan_edge, plan_vpc,
 };
 pub use procfile::{MalformedProcfile, parse_procfile};
+pub use public::PublicOf;
 pub use reach::{
     Act, Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Phrase, PhrasePart, Ruling,
     SourcePorts, Verdict, Wording, explain, reach,

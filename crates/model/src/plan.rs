@@ -4,6 +4,7 @@
 
 mod delta;
 mod edge;
+mod exits;
 mod shell;
 mod vpc;
 mod workload;
@@ -18,8 +19,6 @@ pub use edge::plan_edge;
 pub use shell::dyno_command;
 pub use vpc::plan_vpc;
 pub(crate) use vpc::{joins, members_seen, rule_peer};
-
-use std::collections::BTreeMap;
 
 use crate::intent::{
     Intent, IntentDelta, NetworksDelta, NetworksIntent, WorkloadsDelta, WorkloadsIntent,
@@ -47,6 +46,7 @@ pub fn plan(world: &World, _now: Timestamp) -> Intent {
             .peerings()
             .filter_map(|peering| Some((peering.id, vpc::plan_peering(world, peering)?)))
             .collect(),
+        uplink: exits::plan_uplink(world),
     };
     Intent { networks, workloads: WorkloadsIntent(workloads.collect()) }
 }
@@ -61,7 +61,7 @@ pub fn plan_awaited_ends(world: &World) -> IntentDelta {
     let ended = world.awaited_ends().filter(|id| workload::plan_workload(world, *id).is_none());
     let peerings = deleting.map(|peering| (peering.id, None)).collect();
     IntentDelta {
-        networks: NetworksDelta { vpcs: BTreeMap::new(), peerings },
+        networks: NetworksDelta { peerings, ..NetworksDelta::default() },
         workloads: WorkloadsDelta(ended.map(|id| (id, None)).collect()),
     }
 }

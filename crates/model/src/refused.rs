@@ -141,6 +141,22 @@ codes! {
     SubnetConflict => "InvalidSubnet.Conflict", Invalid;
     /// A subnet is full.
     InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet", Invalid;
+    /// No such allocation of an elastic IP address.
+    AllocationNotFound => "InvalidAllocationID.NotFound", NotFound;
+    /// No such public address.
+    AddressNotFound => "InvalidAddress.NotFound", NotFound;
+    /// Too many elastic IP addresses.
+    AddressLimitExceeded => "AddressLimitExceeded", Invalid;
+    /// The pool of public addresses is used up.
+    InsufficientAddressCapacity => "InsufficientAddressCapacity", Conflict;
+    /// What belongs to another service is none of the caller's.
+    AuthFailure => "AuthFailure", Forbidden;
+    /// A VPC has no internet gateway.
+    GatewayNotAttached => "Gateway.NotAttached", Invalid;
+    /// No such NAT gateway.
+    NatGatewayNotFound => "NatGatewayNotFound", NotFound;
+    /// Too many NAT gateways.
+    NatGatewayLimitExceeded => "NatGatewayLimitExceeded", Invalid;
     /// An address is taken.
     AddressInUse => "InvalidIPAddress.InUse", Conflict;
     /// No such route table.
@@ -189,6 +205,8 @@ codes! {
     EniNotFound => "InvalidNetworkInterfaceID.NotFound", NotFound;
     /// No such instance.
     InstanceNotFound => "InvalidInstanceID.NotFound", NotFound;
+    /// An instance has ended or is about to.
+    InstanceUnfit => "InvalidInstanceID", Conflict;
     /// No such image.
     ImageNotFound => "InvalidAMIID.NotFound", NotFound;
     /// User data that is not base64 or too long.

@@ -10,9 +10,10 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::resource::*;
 use crate::{
-    AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EniId, Errand,
-    IgwId, InstanceId, Key, Kind, Part, PcxId, Record, ReleaseId, RouteTableId, SecurityGroupId,
-    SettingsKey, SlugId, SpaceId, SubnetId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    AccessKeyId, AccountId, AclId, AddonId, Alias, AllocationId, AppId, DhcpOptionsId, DynoId,
+    EniId, Errand, IgwId, InstanceId, Key, Kind, NatGatewayId, Part, PcxId, Record, ReleaseId,
+    RouteTableId, SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId, TeamId, Timestamp,
+    TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -122,6 +123,10 @@ impl World {
         peering PcxId => Peering;
         /// An internet gateway.
         gateway IgwId => InternetGateway;
+        /// An elastic IP address.
+        elastic_ip AllocationId => ElasticIp;
+        /// A NAT gateway.
+        nat_gateway NatGatewayId => NatGateway;
         /// A DHCP option set.
         dhcp_options DhcpOptionsId => DhcpOptions;
     }
@@ -167,6 +172,10 @@ impl World {
         peerings peerings_of => Peering;
         /// Every internet gateway.
         gateways gateways_of => InternetGateway;
+        /// Every elastic IP address.
+        elastic_ips elastic_ips_of => ElasticIp;
+        /// Every NAT gateway.
+        nat_gateways nat_gateways_of => NatGateway;
         /// Every DHCP option set.
         dhcp_option_sets dhcp_option_sets_of => DhcpOptions;
     }
@@ -246,6 +255,19 @@ impl World {
         last: Ipv4Addr,
     ) -> impl Iterator<Item = Ipv4Addr> + '_ {
         self.addresses.range((vpc, first)..=(vpc, last)).map(|((_, address), _)| *address)
+    }
+
+    /// The public addresses that are taken between two, inclusive.
+    pub(crate) fn public_addresses_between(
+        &self,
+        first: Ipv4Addr,
+        last: Ipv4Addr,
+    ) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        let all = self.aliases.range(Alias::PublicAddress(first)..=Alias::PublicAddress(last));
+        all.filter_map(|(alias, _)| match alias {
+            Alias::PublicAddress(address) => Some(*address),
+            _ => None,
+        })
     }
 
     /// The resources that wait for an errand, by the time at which they are due.
@@ -363,6 +385,9 @@ impl World {
             }
             RouteTo::Interface(id) => self.eni(id).is_some_and(|eni| eni.attachment.is_some()),
             RouteTo::Gateway(id) => self.gateway(id).is_some_and(|igw| igw.vpc == Some(table.vpc)),
+            RouteTo::Nat(id) => {
+                self.nat_gateway(id).is_some_and(|nat| nat.works() && nat.vpc == table.vpc)
+            }
         }
     }
 

@@ -153,6 +153,7 @@ impl Stage {
             groups: Vec::new(),
             group_names: Vec::new(),
             address: None,
+            public: None,
             key_name: None,
             user_data: None,
             client_token: None,

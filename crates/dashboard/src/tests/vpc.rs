@@ -41,6 +41,7 @@ impl Lab {
                 groups: Vec::new(),
                 group_names: Vec::new(),
                 address: None,
+                public: None,
                 key_name: None,
                 user_data: None,
                 client_token: None,

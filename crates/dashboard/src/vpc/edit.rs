@@ -153,6 +153,7 @@ pub(crate) fn target_text(target: RouteTo) -> String {
         RouteTo::Peering(id) => id.to_string(),
         RouteTo::Interface(id) => id.to_string(),
         RouteTo::Gateway(id) => id.to_string(),
+        RouteTo::Nat(id) => id.to_string(),
     }
 }
 
@@ -161,6 +162,7 @@ pub(crate) fn read_target(text: &str) -> Option<RouteTo> {
     None.or_else(|| text.parse().ok().map(RouteTo::Peering))
         .or_else(|| text.parse().ok().map(RouteTo::Interface))
         .or_else(|| text.parse().ok().map(RouteTo::Gateway))
+        .or_else(|| text.parse().ok().map(RouteTo::Nat))
 }
 
 fn write_command(text: &mut String, command: &Ec2Command) {

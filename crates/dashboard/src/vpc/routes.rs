@@ -64,6 +64,6 @@ fn leads_to(of: &Context<'_>, vpc: &Vpc, target: RouteTo) -> Markup {
                 }
             },
         },
-        RouteTo::Gateway(_) => t.vpc_pages.leads_internet.into(),
+        RouteTo::Gateway(_) | RouteTo::Nat(_) => t.vpc_pages.leads_internet.into(),
     }
 }

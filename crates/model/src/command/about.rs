@@ -1,7 +1,10 @@
 //! What a command is about, whatever comes of it: for the audit, where a refusal and a removal
 //! name nothing themselves.
 
-use super::{Command, DynoSelection, Ec2Command, IdentityCommand, PlatformCommand, SystemCommand};
+use super::{
+    Command, DynoSelection, Ec2Command, ElasticIpName, IdentityCommand, PlatformCommand,
+    SystemCommand,
+};
 use crate::{Key, SettingsKey};
 
 impl Command {
@@ -30,7 +33,9 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         }
         C::SetMember { team, .. } => Some(Key::Team(*team)),
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
-        C::SetInstance { .. } | C::AdvanceClock { .. } => Some(Key::Settings(SettingsKey)),
+        C::SetInstance { .. } | C::SetOutbound { .. } | C::AdvanceClock { .. } => {
+            Some(Key::Settings(SettingsKey))
+        }
         C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {
             None
         }
@@ -77,7 +82,15 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
     match command {
         C::CreateVpc { .. }
         | C::DisassociateVpcCidrBlock { .. }
-        | C::DisassociateRouteTable { .. } => None,
+        | C::DisassociateRouteTable { .. }
+        | C::AllocateAddress { .. }
+        | C::DisassociateAddress { .. } => None,
+        C::AssociateAddress { which, .. } | C::ReleaseAddress { which } => match which {
+            ElasticIpName::Allocation(id) => Some(Key::ElasticIp(*id)),
+            ElasticIpName::Address(_) => None,
+        },
+        C::CreateNatGateway(new) => Some(Key::Subnet(new.subnet)),
+        C::DeleteNatGateway { nat_gateway } => Some(Key::NatGateway(*nat_gateway)),
         C::DeleteVpc { vpc }
         | C::ModifyVpcAttribute { vpc, .. }
         | C::AssociateVpcCidrBlock { vpc, .. }

@@ -2,11 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use crate::resource::{AclEntry, ClientToken, Direction, GroupPeer, RouteTo, Tags};
+use crate::resource::{AclEntry, ClientToken, Connectivity, Direction, GroupPeer, RouteTo, Tags};
 use crate::{
-    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EniId, IgwId, InstanceId, Key, PcxId,
-    Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
-    Traffic, VpcCidrAssociationId, VpcId, Zone,
+    AccountId, AclAssociationId, AclId, AddressAssociationId, AllocationId, Cidr, DhcpOptionsId,
+    EniId, IgwId, InstanceId, Key, NatGatewayId, PcxId, Region, RouteTableAssociationId,
+    RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, Traffic, VpcCidrAssociationId,
+    VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -214,6 +215,41 @@ pub enum Ec2Command {
         /// The instances to terminate.
         instances: Vec<InstanceId>,
     },
+    /// `AllocateAddress`.
+    AllocateAddress {
+        /// The public address that is wanted; any free one by default.
+        address: Option<Ipv4Addr>,
+        /// Tags for the address.
+        tags: Tags,
+    },
+    /// `AssociateAddress`.
+    AssociateAddress {
+        /// The elastic IP address.
+        which: ElasticIpName,
+        /// What it is to lead to.
+        target: AddressTarget,
+        /// The private address that it is to stand for; the primary one by default.
+        private: Option<Ipv4Addr>,
+        /// Whether it may be taken from what it leads to now, and another one from the target.
+        reassociate: bool,
+    },
+    /// `DisassociateAddress`.
+    DisassociateAddress {
+        /// The association to end.
+        which: AddressAssociationName,
+    },
+    /// `ReleaseAddress`.
+    ReleaseAddress {
+        /// The elastic IP address to give back.
+        which: ElasticIpName,
+    },
+    /// `CreateNatGateway`.
+    CreateNatGateway(CreateNatGateway),
+    /// `DeleteNatGateway`.
+    DeleteNatGateway {
+        /// The NAT gateway to delete.
+        nat_gateway: NatGatewayId,
+    },
     /// `CreateVpcPeeringConnection`.
     CreatePeering {
         /// The requester's VPC.
@@ -273,6 +309,8 @@ pub enum Ec2Command {
 pub enum TaggedResource {
     /// A DHCP option set.
     DhcpOptions(DhcpOptionsId),
+    /// An elastic IP address.
+    ElasticIp(AllocationId),
     /// A network interface.
     Eni(EniId),
     /// A rule of a security group.
@@ -281,6 +319,8 @@ pub enum TaggedResource {
     Instance(InstanceId),
     /// An internet gateway.
     InternetGateway(IgwId),
+    /// A NAT gateway.
+    NatGateway(NatGatewayId),
     /// A network ACL.
     NetworkAcl(AclId),
     /// A peering connection, of which either side has tags of its own.
@@ -300,10 +340,12 @@ impl TaggedResource {
     pub(super) const fn key(self) -> Option<Key> {
         Some(match self {
             Self::DhcpOptions(id) => Key::DhcpOptions(id),
+            Self::ElasticIp(id) => Key::ElasticIp(id),
             Self::Eni(id) => Key::Eni(id),
             Self::GroupRule(_) => return None,
             Self::Instance(id) => Key::Instance(id),
             Self::InternetGateway(id) => Key::InternetGateway(id),
+            Self::NatGateway(id) => Key::NatGateway(id),
             Self::NetworkAcl(id) => Key::NetworkAcl(id),
             Self::Peering(id) => Key::Peering(id),
             Self::RouteTable(id) => Key::RouteTable(id),
@@ -312,6 +354,50 @@ impl TaggedResource {
             Self::Vpc(id) => Key::Vpc(id),
         })
     }
+}
+
+/// An elastic IP address as a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ElasticIpName {
+    /// By its allocation.
+    Allocation(AllocationId),
+    /// By itself.
+    Address(Ipv4Addr),
+}
+
+/// An association of an elastic IP address as a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressAssociationName {
+    /// By its id.
+    Association(AddressAssociationId),
+    /// By the elastic IP address.
+    Address(Ipv4Addr),
+}
+
+/// What an elastic IP address is to lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressTarget {
+    /// An instance, by its interface.
+    Instance(InstanceId),
+    /// An interface.
+    Eni(EniId),
+}
+
+/// `CreateNatGateway`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateNatGateway {
+    /// The subnet to make the NAT gateway in.
+    pub subnet: SubnetId,
+    /// Where it is to lead.
+    pub connectivity: Connectivity,
+    /// The elastic IP address that it is to send by.
+    pub allocation: Option<AllocationId>,
+    /// Its private address; any free one by default.
+    pub private: Option<Ipv4Addr>,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for the NAT gateway.
+    pub tags: Tags,
 }
 
 /// An attribute of a VPC.
@@ -375,6 +461,8 @@ pub struct RunInstances {
     pub group_names: Vec<String>,
     /// The private address, for a single instance.
     pub address: Option<Ipv4Addr>,
+    /// Whether they are given public addresses; as the subnet says by default.
+    pub public: Option<bool>,
     /// The name of a key pair; kept for clients that read it back.
     pub key_name: Option<String>,
     /// The script that they start with, in base64.

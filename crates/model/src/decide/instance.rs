@@ -51,6 +51,10 @@ impl Decision<'_> {
                 "",
                 run.interface_tags.clone(),
             )?;
+            if run.public.unwrap_or(subnet.map_public_ip) {
+                let public = PublicAddress::Assigned(self.free_public()?);
+                self.put(Eni { public, ..eni.clone() });
+            }
             self.put(Instance {
                 id,
                 reservation,

@@ -278,7 +278,7 @@ impl Decision<'_> {
             return Ok(());
         }
         match target {
-            RouteTo::Peering(_) | RouteTo::Gateway(_) => refuse(
+            RouteTo::Peering(_) | RouteTo::Gateway(_) | RouteTo::Nat(_) => refuse(
                 Code::InvalidParameterValue,
                 format_args!(
                     "The destination CIDR block {destination} is equal to or more specific than \
@@ -333,6 +333,16 @@ impl Decision<'_> {
             RouteTo::Gateway(id) => {
                 let gateway = self.own_gateway(scope, id)?;
                 (gateway.vpc == Some(table.vpc), format!("network gateway {id}"))
+            }
+            RouteTo::Nat(id) => {
+                let nat = self.own_nat_gateway(scope, id)?;
+                if !nat.works() {
+                    return refuse(
+                        Code::NatGatewayNotFound,
+                        format_args!("The Nat Gateway {id} was not found"),
+                    );
+                }
+                (nat.vpc == table.vpc, format!("network gateway {id}"))
             }
         };
         if !here {

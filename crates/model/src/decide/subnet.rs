@@ -99,10 +99,7 @@ impl Decision<'_> {
         description: &str,
         tags: Tags,
     ) -> Result<Eni, Refused> {
-        let address = match address {
-            Some(address) => self.check_address(subnet, address)?,
-            None => self.lowest_free(subnet).ok_or_else(|| full(subnet))?,
-        };
+        let address = self.address_in(subnet, address)?;
         let id = EniId::fresh(self.ids);
         let eni = Eni {
             id,
@@ -121,11 +118,25 @@ impl Decision<'_> {
                 attached: self.now,
             }),
             requester_managed: !matches!(workload, WorkloadId::Instance(_)),
+            public: PublicAddress::None,
+            nat_gateway: None,
             created: self.now,
             tags,
         };
         self.put(eni.clone());
         Ok(eni)
+    }
+
+    /// An address of a subnet for an interface: the given one or the lowest that is free.
+    pub(super) fn address_in(
+        &self,
+        subnet: &Subnet,
+        address: Option<Ipv4Addr>,
+    ) -> Result<Ipv4Addr, Refused> {
+        match address {
+            Some(address) => self.check_address(subnet, address),
+            None => self.lowest_free(subnet).ok_or_else(|| full(subnet)),
+        }
     }
 
     fn check_address(&self, subnet: &Subnet, address: Ipv4Addr) -> Result<Ipv4Addr, Refused> {
@@ -188,7 +199,7 @@ pub(super) fn full(subnet: &Subnet) -> Refused {
 }
 
 /// A locally administered address, as unique as the id.
-fn mac_of(id: EniId) -> MacAddr {
+pub(super) fn mac_of(id: EniId) -> MacAddr {
     let [.., a, b, c, d, e] = id.bits().to_be_bytes();
     MacAddr([0x02, a, b, c, d, e])
 }

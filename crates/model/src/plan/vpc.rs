@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use super::exits;
 use crate::intent::{
-    AclEntryIntent, AclIntent, GroupIntent, InterfaceIntent, Member, PeeringEnd, PeeringIntent,
-    RouteTarget, RuleIntent, RulePeer, SubnetIntent, Via, VpcIntent,
+    AclEntryIntent, AclIntent, ExitId, ExitIntent, GroupIntent, InterfaceIntent, Member,
+    PeeringEnd, PeeringIntent, RouteTarget, RuleIntent, RulePeer, SubnetIntent, Via, VpcIntent,
 };
 use crate::resource::{
     Direction, Eni, GroupPeer, NetworkAcl, Peering, RouteTo, SecurityGroup, Subnet, Vpc, VpcRole,
@@ -26,6 +27,9 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
     let used: BTreeSet<_> = interfaces.values().flat_map(|i| i.groups.iter().copied()).collect();
     let groups: BTreeMap<_, _> = used.into_iter().map(|id| (id, plan_group(world, id))).collect();
     let acls = plan_acls(world, vpc);
+    let exits = exits::plan_exits(world, vpc);
+    let denied = world.outbound().filter(|_| !exits.is_empty());
+    let denied = denied.map(|outbound| outbound.denied()).unwrap_or_default();
     VpcIntent {
         cidrs: vpc.blocks().collect(),
         resolvers: resolvers(vpc),
@@ -36,7 +40,8 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
         route_tables: world
             .route_tables_in(key)
             .map(|table| {
-                let routes = table.routes.iter().map(|(to, by)| (*to, target(world, vpc, *by)));
+                let routes = table.routes.iter();
+                let routes = routes.map(|(to, by)| (*to, target(world, vpc, &exits, *by)));
                 (table.id, routes.collect())
             })
             .collect(),
@@ -55,6 +60,8 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
             .peerings_of(key)
             .filter_map(|peering| Some((peering.id, plan_end(world, vpc, peering)?)))
             .collect(),
+        exits,
+        denied,
         refuses_unrouted: vpc.role.is_some(),
     }
 }
@@ -168,7 +175,16 @@ pub(crate) fn members_seen(
 }
 
 /// Where a route leads as things are.
-fn target(world: &World, vpc: &Vpc, to: RouteTo) -> RouteTarget {
+fn target(
+    world: &World,
+    vpc: &Vpc,
+    exits: &BTreeMap<ExitId, ExitIntent>,
+    to: RouteTo,
+) -> RouteTarget {
+    let exit = |exit| match exits.contains_key(&exit) {
+        true => RouteTarget::Exit(exit),
+        false => RouteTarget::Blackhole,
+    };
     match to {
         RouteTo::Peering(id) => world
             .peering(id)
@@ -178,7 +194,8 @@ fn target(world: &World, vpc: &Vpc, to: RouteTo) -> RouteTarget {
             .eni(id)
             .filter(|eni| eni.vpc == vpc.id && eni.attachment.is_some())
             .map_or(RouteTarget::Blackhole, |_| RouteTarget::Interface(id)),
-        RouteTo::Gateway(_) => RouteTarget::Blackhole,
+        RouteTo::Gateway(id) => exit(ExitId::Gateway(id)),
+        RouteTo::Nat(id) => exit(ExitId::Nat(id)),
     }
 }
 

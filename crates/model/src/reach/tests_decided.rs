@@ -87,6 +87,7 @@ impl Journey {
             groups: Vec::new(),
             group_names: Vec::new(),
             address: None,
+            public: None,
             key_name: None,
             user_data: None,
             client_token: None,

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Owner, Resource, Tags};
 use crate::mac::MacAddr;
-use crate::{EniAttachmentId, EniId, Key, SecurityGroupId, SubnetId, Timestamp, VpcId, WorkloadId};
+use crate::{
+    Alias, EniAttachmentId, EniId, Key, NatGatewayId, SecurityGroupId, SubnetId, Timestamp, VpcId,
+    WorkloadId,
+};
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +34,39 @@ pub struct Eni {
     pub attachment: Option<Attachment>,
     /// Whether the platform made it, so that its owner may not remove it.
     pub requester_managed: bool,
+    /// The public address of its primary address that comes and goes with its instance.
+    #[serde(default)]
+    pub public: PublicAddress,
+    /// The NAT gateway whose interface it is.
+    #[serde(default)]
+    pub nat_gateway: Option<NatGatewayId>,
     /// When the interface was created.
     pub created: Timestamp,
     /// The tags that the owner put on the interface.
     pub tags: Tags,
+}
+
+/// Whether an interface is given a public address of the pool by itself, and which one it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublicAddress {
+    /// It is given none.
+    #[default]
+    None,
+    /// It has this one.
+    Assigned(Ipv4Addr),
+    /// It has none while it has an elastic one instead.
+    Released,
+}
+
+impl PublicAddress {
+    /// The address, if it has one.
+    pub const fn address(self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Assigned(address) => Some(address),
+            Self::None | Self::Released => None,
+        }
+    }
 }
 
 /// The use of an interface by a process.
@@ -72,6 +104,9 @@ impl Resource for Eni {
         each(Key::Vpc(self.vpc));
         each(Key::Subnet(self.subnet));
         self.groups.iter().for_each(|group| each(Key::SecurityGroup(*group)));
+        if let Some(nat) = self.nat_gateway {
+            each(Key::NatGateway(nat));
+        }
         if let Some(attachment) = &self.attachment {
             each(match attachment.workload {
                 WorkloadId::Dyno(id) => Key::Dyno(id),
@@ -80,5 +115,9 @@ impl Resource for Eni {
                 WorkloadId::Service(id) => Key::Addon(id),
             });
         }
+    }
+
+    fn aliases(&self, each: &mut dyn FnMut(Alias)) {
+        self.public.address().map(Alias::PublicAddress).into_iter().for_each(each);
     }
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientToken, Owner, Resource, Tags};
 use crate::{
-    Alias, Cidr, EniId, IgwId, Key, Kind, PcxId, RouteTableId, SmallMap, Timestamp, VpcId,
+    Alias, Cidr, EniId, IgwId, Key, Kind, NatGatewayId, PcxId, RouteTableId, SmallMap, Timestamp,
+    VpcId,
 };
 
 /// A route table, without the `local` routes: those follow from the VPC's blocks.
@@ -33,8 +34,10 @@ pub enum RouteTo {
     Peering(PcxId),
     /// An interface of the VPC.
     Interface(EniId),
-    /// An internet gateway. No fabric carries it yet: what goes there is dropped.
+    /// An internet gateway.
     Gateway(IgwId),
+    /// A NAT gateway.
+    Nat(NatGatewayId),
 }
 
 impl Resource for RouteTable {
@@ -53,6 +56,7 @@ impl Resource for RouteTable {
                 RouteTo::Peering(id) => Key::Peering(*id),
                 RouteTo::Interface(id) => Key::Eni(*id),
                 RouteTo::Gateway(id) => Key::InternetGateway(*id),
+                RouteTo::Nat(id) => Key::NatGateway(*id),
             });
         }
     }

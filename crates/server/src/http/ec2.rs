@@ -5,6 +5,7 @@
 //! before and after it. What is allowed is decided by [`World::decide`], not here.
 
 mod acl;
+mod address;
 mod catalog;
 mod describe;
 mod eni;
@@ -13,6 +14,7 @@ mod group;
 mod identity;
 mod input;
 mod instance;
+mod nat_gateway;
 mod peering;
 mod permission;
 mod request;
@@ -128,10 +130,13 @@ macro_rules! actions {
 /// Every action, by name.
 static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AcceptVpcPeeringConnection => write(peering::accept, peering::accepted);
+    Ec2 AllocateAddress => write(address::allocate, address::allocated);
+    Ec2 AssociateAddress => write(address::associate, address::associated);
     Ec2 AssociateRouteTable => write(route_input::associate, route::associated);
     Ec2 AssociateVpcCidrBlock => write(vpc::associate_cidr, vpc::cidr_associated);
     Ec2 AuthorizeSecurityGroupEgress => write(permission::authorize_egress, rule::authorized);
     Ec2 AuthorizeSecurityGroupIngress => write(permission::authorize_ingress, rule::authorized);
+    Ec2 CreateNatGateway => write(nat_gateway::create, nat_gateway::created);
     Ec2 CreateNetworkAcl => write(acl::create, acl::created);
     Ec2 CreateNetworkAclEntry => write(acl::create_entry, done);
     Ec2 CreateRoute => write(route_input::create_route, done);
@@ -141,6 +146,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateTags => write(tag::create, done);
     Ec2 CreateVpc => write(vpc::create, vpc::created);
     Ec2 CreateVpcPeeringConnection => write(peering::create, peering::created);
+    Ec2 DeleteNatGateway => write(nat_gateway::delete, nat_gateway::deleted);
     Ec2 DeleteNetworkAcl => write(acl::delete, done);
     Ec2 DeleteNetworkAclEntry => write(acl::delete_entry, done);
     Ec2 DeleteRoute => write(route_input::delete_route, done);
@@ -151,12 +157,15 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DeleteVpc => write(vpc::delete, done);
     Ec2 DeleteVpcPeeringConnection => write(peering::delete, done);
     Ec2 DescribeAccountAttributes => Action::Read(catalog::account_attributes);
+    Ec2 DescribeAddresses => Action::Read(address::describe);
+    Ec2 DescribeAddressesAttribute => Action::Read(address::describe_attribute);
     Ec2 DescribeAvailabilityZones => Action::Read(catalog::zones);
     Ec2 DescribeDhcpOptions => Action::Read(describe::describe::<model::DhcpOptions>);
     Ec2 DescribeImages => Action::Read(catalog::images);
     Ec2 DescribeInstanceTypes => Action::Read(catalog::instance_types);
     Ec2 DescribeInstances => Action::Read(instance::describe);
     Ec2 DescribeInternetGateways => Action::Read(describe::describe::<model::InternetGateway>);
+    Ec2 DescribeNatGateways => Action::Read(describe::describe::<model::NatGateway>);
     Ec2 DescribeNetworkAcls => Action::Read(describe::describe::<model::NetworkAcl>);
     Ec2 DescribeNetworkInterfaces => Action::Read(describe::describe::<model::Eni>);
     Ec2 DescribeRegions => Action::Read(catalog::regions);
@@ -168,6 +177,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeVpcAttribute => Action::Read(vpc::describe_attribute);
     Ec2 DescribeVpcPeeringConnections => Action::Read(describe::describe::<model::Peering>);
     Ec2 DescribeVpcs => Action::Read(describe::describe::<model::Vpc>);
+    Ec2 DisassociateAddress => write(address::disassociate, done);
     Ec2 DisassociateRouteTable => write(route_input::disassociate, done);
     Ec2 DisassociateVpcCidrBlock => write(vpc::disassociate_cidr, vpc::cidr_disassociated);
     Sts GetCallerIdentity => Action::Read(identity::caller);
@@ -177,6 +187,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 ModifyVpcAttribute => write(vpc::modify_attribute, done);
     Ec2 ModifyVpcPeeringConnectionOptions => write(peering::modify, peering::modified);
     Ec2 RejectVpcPeeringConnection => write(peering::reject, done);
+    Ec2 ReleaseAddress => write(address::release, done);
     Ec2 ReplaceNetworkAclAssociation => write(acl::replace_association, acl::associated);
     Ec2 ReplaceNetworkAclEntry => write(acl::replace_entry, done);
     Ec2 ReplaceRoute => write(route_input::replace_route, done);

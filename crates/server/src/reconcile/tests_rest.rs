@@ -464,6 +464,7 @@ impl Town {
                         groups: Vec::new(),
                         group_names: Vec::new(),
                         address: None,
+                        public: None,
                         key_name: None,
                         user_data: None,
                         client_token: None,

@@ -203,6 +203,7 @@ pub(super) fn run_in(subnet: SubnetId) -> RunInstances {
         groups: Vec::new(),
         group_names: Vec::new(),
         address: None,
+        public: None,
         key_name: None,
         user_data: None,
         client_token: None,
@@ -220,9 +221,11 @@ pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
     use TaggedResource as T;
     Some(match key {
         Key::DhcpOptions(id) => T::DhcpOptions(id),
+        Key::ElasticIp(id) => T::ElasticIp(id),
         Key::Eni(id) => T::Eni(id),
         Key::Instance(id) => T::Instance(id),
         Key::InternetGateway(id) => T::InternetGateway(id),
+        Key::NatGateway(id) => T::NatGateway(id),
         Key::NetworkAcl(id) => T::NetworkAcl(id),
         Key::Peering(id) => T::Peering(id),
         Key::RouteTable(id) => T::RouteTable(id),

@@ -145,6 +145,7 @@ pub(super) fn run(subnet: SubnetId) -> RunInstances {
         groups: Vec::new(),
         group_names: Vec::new(),
         address: None,
+        public: None,
         key_name: None,
         user_data: None,
         client_token: None,

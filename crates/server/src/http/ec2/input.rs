@@ -29,9 +29,12 @@ macro_rules! malformed {
 malformed! {
     AclAssociationId "InvalidAssociationID.Malformed";
     AclId "InvalidNetworkAclId.Malformed";
+    AddressAssociationId "InvalidAssociationID.Malformed";
+    AllocationId "InvalidAllocationID.Malformed";
     EniId "InvalidNetworkInterfaceId.Malformed";
     IgwId "InvalidInternetGatewayId.Malformed";
     InstanceId "InvalidInstanceID.Malformed";
+    NatGatewayId "NatGatewayMalformed";
     PcxId "InvalidVpcPeeringConnectionId.Malformed";
     RouteTableAssociationId "InvalidAssociationID.Malformed";
     RouteTableId "InvalidRouteTableId.Malformed";

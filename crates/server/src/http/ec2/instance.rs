@@ -12,7 +12,7 @@ use model::{
 use super::describe::{
     Described, Filter, Stored, View, many, not_found, nothing, one, select, write_tags,
 };
-use super::eni::{write_addresses, write_attachment, write_groups};
+use super::eni::{public_dns, write_addresses, write_association, write_attachment, write_groups};
 use super::input::{self, id};
 use super::request::{Ec2Error, Request};
 
@@ -26,7 +26,9 @@ impl Described for Instance {
         ("architecture", |_, _| one("x86_64")),
         ("availability-zone", |view, i| many(subnet(i, view.world).map(|s| s.zone))),
         ("client-token", |_, i| many(i.client_token.as_ref().map(|t| &t.token))),
-        ("dns-name", nothing),
+        ("dns-name", |view, i| {
+            many(public(i, view).and_then(|(eni, address)| public_dns(view, eni, address)))
+        }),
         ("hypervisor", |_, _| one("xen")),
         ("image-id", |_, i| one(&i.image)),
         ("instance-id", |_, i| one(i.id)),
@@ -41,7 +43,7 @@ impl Described for Instance {
             let groups = eni(i, view.world).into_iter().flat_map(|e| &e.groups);
             many(groups.filter_map(|id| view.world.group(*id)).map(|group| &group.name))
         }),
-        ("ip-address", nothing),
+        ("ip-address", |view, i| many(public(i, view).map(|(_, address)| address))),
         ("key-name", |_, i| many(&i.key_name)),
         ("launch-index", |_, i| one(i.launch_index)),
         ("launch-time", |_, i| one(i.launched)),
@@ -92,7 +94,9 @@ impl Described for Instance {
         x.el("imageId", &self.image);
         x.nest("instanceState", |x| write_state(self.state, x));
         x.el("privateDnsName", if placed(self) { name(self, view) } else { String::new() });
-        x.el("dnsName", "");
+        let public = public(self, view);
+        let dns = public.and_then(|(eni, address)| public_dns(view, eni, address));
+        x.el("dnsName", dns.unwrap_or_default());
         let reason = reason(self);
         x.el("reason", reason.as_ref().map_or("", |(_, message)| message.as_str()));
         x.opt("keyName", self.key_name.as_deref());
@@ -110,6 +114,7 @@ impl Described for Instance {
             x.el("subnetId", self.subnet);
             x.el("vpcId", self.vpc);
             x.el("privateIpAddress", self.address);
+            x.opt("ipAddress", public.map(|(_, address)| address));
         }
         write_interfaces(eni(self, view.world), view, x);
         if let Some((code, message)) = reason {
@@ -155,7 +160,10 @@ fn write_interfaces(eni: Option<&Eni>, view: &View<'_>, x: &mut Xml) {
         if let Some(attachment) = &eni.attachment {
             x.nest("attachment", |x| write_attachment(attachment, x));
         }
-        write_addresses(eni, view.scope.region, x);
+        if let Some(public) = view.world.public_of(eni, eni.primary()) {
+            write_association(view, eni, &public, false, x);
+        }
+        write_addresses(eni, view, false, x);
     });
 }
 
@@ -171,6 +179,12 @@ fn placed(instance: &Instance) -> bool {
 
 fn eni<'w>(instance: &Instance, world: &'w World) -> Option<&'w Eni> {
     world.eni(instance.eni).map(|eni| &**eni).filter(|_| placed(instance))
+}
+
+/// The interface of an instance, and the public address of its primary address.
+fn public<'w>(instance: &Instance, view: &View<'w>) -> Option<(&'w Eni, std::net::Ipv4Addr)> {
+    let eni = eni(instance, view.world)?;
+    Some((eni, view.world.public_of(eni, eni.primary())?.address))
 }
 
 fn subnet<'w>(instance: &Instance, world: &'w World) -> Option<&'w Subnet> {

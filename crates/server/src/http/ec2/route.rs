@@ -46,14 +46,19 @@ impl Described for RouteTable {
         ("route.instance-id", |view, table| {
             many(routes(view.world, table).iter().filter_map(|route| route.instance))
         }),
-        ("route.nat-gateway-id", nothing),
+        ("route.nat-gateway-id", |_, table| {
+            many(table.routes.values().filter_map(|to| match to {
+                RouteTo::Nat(id) => Some(id),
+                RouteTo::Peering(_) | RouteTo::Interface(_) | RouteTo::Gateway(_) => None,
+            }))
+        }),
         ("route.transit-gateway-id", nothing),
         ("route.origin", |view, table| many(routes(view.world, table).iter().map(Route::origin))),
         ("route.state", |view, table| many(routes(view.world, table).iter().map(Route::state))),
         ("route.vpc-peering-connection-id", |_, table| {
             many(table.routes.values().filter_map(|to| match to {
                 RouteTo::Peering(id) => Some(id),
-                RouteTo::Interface(_) | RouteTo::Gateway(_) => None,
+                RouteTo::Interface(_) | RouteTo::Gateway(_) | RouteTo::Nat(_) => None,
             }))
         }),
         ("vpc-id", |_, table| one(table.vpc)),
@@ -141,7 +146,7 @@ impl Route {
         match self.to {
             None => Some("local".to_owned()),
             Some(RouteTo::Gateway(id)) => Some(id.to_string()),
-            Some(RouteTo::Peering(_) | RouteTo::Interface(_)) => None,
+            Some(RouteTo::Peering(_) | RouteTo::Interface(_) | RouteTo::Nat(_)) => None,
         }
     }
 
@@ -157,6 +162,7 @@ impl Route {
                     x.el("instanceOwnerId", owner);
                 }
             }
+            Some(RouteTo::Nat(id)) => x.el("natGatewayId", id),
             Some(RouteTo::Gateway(_)) | None => {}
         }
         x.el("state", self.state());
@@ -175,7 +181,7 @@ fn routes(world: &World, table: &RouteTable) -> Vec<Route> {
         alive: world.takes_packets(table, *to),
         instance: match to {
             RouteTo::Interface(id) => instance_of(world, *id),
-            RouteTo::Peering(_) | RouteTo::Gateway(_) => None,
+            RouteTo::Peering(_) | RouteTo::Gateway(_) | RouteTo::Nat(_) => None,
         },
     });
     local.chain(made).collect()

@@ -7,8 +7,7 @@ use super::input::{self, cidr, id, not_offered, parse_id, wrong_value};
 use super::request::{Ec2Error, Request};
 
 /// Parameters of targets that are not offered.
-const OTHER_TARGETS: [&str; 8] = [
-    "NatGatewayId",
+const OTHER_TARGETS: [&str; 7] = [
     "TransitGatewayId",
     "VpcEndpointId",
     "LocalGatewayId",
@@ -19,8 +18,8 @@ const OTHER_TARGETS: [&str; 8] = [
 ];
 const OTHER_DESTINATIONS: [&str; 2] = ["DestinationIpv6CidrBlock", "DestinationPrefixListId"];
 /// Parameters of targets that are offered.
-const TARGETS: [&str; 4] =
-    ["VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId", "GatewayId"];
+const TARGETS: [&str; 5] =
+    ["VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId", "NatGatewayId", "GatewayId"];
 
 /// `CreateRouteTable`.
 pub(super) fn create_table(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
@@ -100,7 +99,8 @@ fn target(world: &World, request: &Request<'_>) -> Result<RouteTo, Ec2Error> {
     not_offered(
         params,
         &OTHER_TARGETS,
-        "a route leads to a peering connection, an interface, an instance or an internet gateway.",
+        "a route leads to a peering connection, an interface, an instance, a NAT gateway or an \
+         internet gateway.",
     )?;
     let given: Vec<(&str, &str)> = TARGETS
         .into_iter()
@@ -111,12 +111,13 @@ fn target(world: &World, request: &Request<'_>) -> Result<RouteTo, Ec2Error> {
         [("VpcPeeringConnectionId", text)] => parse_id(text).map(RouteTo::Peering),
         [("NetworkInterfaceId", text)] => parse_id(text).map(RouteTo::Interface),
         [("InstanceId", text)] => interface_of(world, request, parse_id(text)?),
+        [("NatGatewayId", text)] => parse_id(text).map(RouteTo::Nat),
         [(_, "local")] => Err(wrong_value(
             "The target 'local' is that of the VPC's own blocks; it cannot be given to a route.",
         )),
         [(_, text)] => parse_id(text).map(RouteTo::Gateway),
         [] => Err(input::missing_one_of(
-            "vpcPeeringConnectionId, networkInterfaceId, instanceId or gatewayId",
+            "vpcPeeringConnectionId, networkInterfaceId, instanceId, natGatewayId or gatewayId",
         )),
         [..] => Err(Ec2Error::new(
             "InvalidParameterCombination",

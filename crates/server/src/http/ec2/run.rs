@@ -40,6 +40,7 @@ struct Placement {
     subnet: Option<SubnetId>,
     groups: Vec<SecurityGroupId>,
     address: Option<std::net::Ipv4Addr>,
+    public: Option<bool>,
 }
 
 /// `RunInstances`.
@@ -69,6 +70,7 @@ pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Err
         groups: place.groups,
         group_names: params.list("SecurityGroup").map(str::to_owned).collect(),
         address: place.address,
+        public: place.public,
         key_name: text("KeyName"),
         user_data: text("UserData"),
         client_token: input::client_token(params)?,
@@ -115,15 +117,14 @@ fn read_interface(interface: &Params) -> Result<Placement, Ec2Error> {
         &OTHERS,
         "an instance comes with a new interface that has one IPv4 address.",
     )?;
-    // The interface always goes with its instance, and there are no public addresses.
-    for name in ["DeleteOnTermination", "AssociatePublicIpAddress"] {
-        interface.bool(name)?;
-    }
+    // The interface always goes with its instance.
+    interface.bool("DeleteOnTermination")?;
     for name in ["Description", "InterfaceType", "NetworkCardIndex"] {
         let _ = interface.get(name);
     }
     interface.integer("DeviceIndex", 0..=0)?;
     let mut place = read_placement(interface)?;
+    place.public = interface.bool("AssociatePublicIpAddress")?;
     for given in interface.structs("PrivateIpAddresses") {
         given.bool("Primary")?;
         let address = address_opt(given, "PrivateIpAddress")?;
@@ -143,6 +144,7 @@ fn read_placement(params: &Params) -> Result<Placement, Ec2Error> {
         subnet: id_opt(params, "SubnetId")?,
         groups: id_list(params, "SecurityGroupId")?,
         address: address_opt(params, "PrivateIpAddress")?,
+        public: None,
     })
 }
 

@@ -3,8 +3,8 @@
 use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
-    DhcpOptions, Ec2Command, Eni, Instance, InternetGateway, NetworkAcl, Peering, RouteTable,
-    SecurityGroup, Subnet, TaggedResource, Tags, Timestamp, Vpc, World,
+    DhcpOptions, Ec2Command, ElasticIp, Eni, Instance, InternetGateway, NatGateway, NetworkAcl,
+    Peering, RouteTable, SecurityGroup, Subnet, TaggedResource, Tags, Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -51,9 +51,11 @@ fn resource(text: &str) -> Option<TaggedResource> {
     let resource = match prefix {
         "acl" => TaggedResource::NetworkAcl(text.parse().ok()?),
         "dopt" => TaggedResource::DhcpOptions(text.parse().ok()?),
+        "eipalloc" => TaggedResource::ElasticIp(text.parse().ok()?),
         "eni" => TaggedResource::Eni(text.parse().ok()?),
         "i" => TaggedResource::Instance(text.parse().ok()?),
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
+        "nat" => TaggedResource::NatGateway(text.parse().ok()?),
         "pcx" => TaggedResource::Peering(text.parse().ok()?),
         "rtb" => TaggedResource::RouteTable(text.parse().ok()?),
         "sg" => TaggedResource::SecurityGroup(text.parse().ok()?),
@@ -117,8 +119,10 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
 fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     let mut found = Vec::new();
     add::<DhcpOptions>(&mut found, view, "dhcp-options");
+    add::<ElasticIp>(&mut found, view, "elastic-ip");
     add::<Instance>(&mut found, view, "instance");
     add::<InternetGateway>(&mut found, view, "internet-gateway");
+    add::<NatGateway>(&mut found, view, "natgateway");
     add::<NetworkAcl>(&mut found, view, "network-acl");
     add::<Eni>(&mut found, view, "network-interface");
     add::<RouteTable>(&mut found, view, "route-table");

@@ -174,6 +174,7 @@ fn ledger(dir: &Path) -> (Ledger, InstanceId, Receiver<Step>) {
         groups: Vec::new(),
         group_names: Vec::new(),
         address: None,
+        public: None,
         key_name: None,
         user_data: None,
         client_token: None,

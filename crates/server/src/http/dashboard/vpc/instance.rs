@@ -49,6 +49,7 @@ pub(crate) async fn start(visit: Visit, id: VpcId, form: &Form) -> Response {
         groups,
         group_names: Vec::new(),
         address: None,
+        public: None,
         key_name: None,
         user_data: (!script.trim().is_empty()).then(|| STANDARD.encode(script)),
         client_token: None,
