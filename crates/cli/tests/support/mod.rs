@@ -12,6 +12,7 @@
 
 pub mod browser;
 pub mod capture;
+pub mod outside;
 pub mod peering;
 pub mod stage;
 pub mod talk;
