@@ -1,8 +1,8 @@
 //! Whether packets of a flow arrive, what decides that, and what to do about it.
 
 use model::{
-    AclId, Cidr, EniId, PcxId, PortRange, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, VpcId,
+    AclId, Cidr, EniId, IgwId, NatGatewayId, PcxId, PortRange, RouteTableId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId, VpcId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +129,12 @@ pub struct Component {
     /// The peering.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vpc_peering_connection_id: Option<PcxId>,
+    /// The internet gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internet_gateway_id: Option<IgwId>,
+    /// The NAT gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat_gateway_id: Option<NatGatewayId>,
 }
 
 impl From<model::Verdict> for Verdict {
@@ -163,6 +169,8 @@ impl From<model::Hop> for Hop {
                 route_table_id: hop.component.route_table_id,
                 destination_cidr_block: hop.component.destination_cidr_block,
                 vpc_peering_connection_id: hop.component.vpc_peering_connection_id,
+                internet_gateway_id: hop.component.internet_gateway_id,
+                nat_gateway_id: hop.component.nat_gateway_id,
             },
             decision: match hop.decision {
                 model::Ruling::Passed => Decision::Passed,

@@ -4,6 +4,7 @@ mod defaults;
 mod edge;
 mod fabric;
 mod file;
+mod outbound;
 mod plans;
 mod values;
 
@@ -41,6 +42,11 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_FABRIC]
     #[arg(long, value_enum)]
     pub(crate) fabric: Option<Fabric>,
+    /// How networks reach what is outside: not at all; through this machine, by its own address; or by a
+    /// pool of public addresses behind one of its links, as eth0:203.0.113.16/28; by default none
+    /// [env: CAUSEWAY_OUTBOUND]
+    #[arg(long, value_name = "none|host|LINK:POOL")]
+    pub(crate) outbound: Option<String>,
     /// Region of a new installation; by default us-east-1 [env: CAUSEWAY_REGION]
     #[arg(long)]
     pub(crate) region: Option<String>,
@@ -149,6 +155,11 @@ impl ServeArgs {
             .transpose()?;
         let fabric = |text: &str| Fabric::from_str(text, true);
         let fabric = first(self.fabric, variables, "CAUSEWAY_FABRIC", fabric, file.fabric)?;
+        let way = match self.outbound {
+            Some(way) => Some(way),
+            None => values::text(variables, "CAUSEWAY_OUTBOUND")?,
+        };
+        let outbound = outbound::read(way, file.outbound)?;
         let listen = first(self.listen, variables, "CAUSEWAY_LISTEN", str::parse, file.listen)?;
         let number = |flag: Option<u32>, name, file| first(flag, variables, name, str::parse, file);
         let gibibytes = |count: u32| u64::from(count) << 30;
@@ -171,6 +182,7 @@ impl ServeArgs {
                 Fabric::Linux => FabricKind::Linux,
                 Fabric::None => FabricKind::None,
             },
+            outbound: outbound.clone(),
             region,
             rate_limit: number(self.rate_limit, "CAUSEWAY_RATE_LIMIT", file.rate_limit)?
                 .unwrap_or(server::DEFAULT_PER_HOUR),
@@ -198,7 +210,7 @@ impl ServeArgs {
             )?,
             test_clock: on(self.test_clock, "CAUSEWAY_TEST_CLOCK", file.test_clock, false)?,
             emulator,
-            edge: self.edge.or(EdgeArgs::of(variables)?).or(edge).config()?,
+            edge: self.edge.or(EdgeArgs::of(variables)?).or(edge).config(outbound.is_some())?,
             plans: self
                 .plans
                 .or_else(|| path("CAUSEWAY_PLANS"))

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::Cidr;
 use model::edge::Domains;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -34,6 +35,9 @@ pub struct Config {
     pub public_address: Option<Ipv4Addr>,
     /// Who is asked when a VPC's resolver does not know a name.
     pub forward: Forward,
+    /// Blocks in which no name of somebody else's leads: an answer's addresses inside are left out.
+    #[serde(default)]
+    pub denied: Vec<Cidr>,
     /// Where the sockets of VPCs and spaces are opened.
     #[serde(default)]
     pub location: Location,
@@ -55,6 +59,7 @@ impl Config {
             domains: Domains::default(),
             public_address: None,
             forward: Forward::None,
+            denied: Vec::new(),
             location: Location::default(),
             limits: Limits::default(),
         }

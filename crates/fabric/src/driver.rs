@@ -211,6 +211,14 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The namespace that the server was started in, or the one of the uplink, could not be opened.
+    #[error("the way out could not be opened")]
+    NoHome,
+    /// Nothing says where the outside is.
+    #[error(
+        "the host has no default route over {0}: say which gateway, as `gateway` in `[outbound]`"
+    )]
+    NoGateway(String),
     /// A peering's probe did not arrive.
     #[error("probe: {0}")]
     Probe(String),
@@ -330,7 +338,8 @@ mod tests {
         assert_eq!(none.step().unwrap().peerings, [(pcx, Outcome::Carried)].into());
         assert_eq!(none.step(), None);
 
-        let delta = NetworksDelta { vpcs: [(vpc, None)].into(), peerings: [(pcx, None)].into() };
+        let (vpcs, peerings) = ([(vpc, None)].into(), [(pcx, None)].into());
+        let delta = NetworksDelta { vpcs, peerings, ..NetworksDelta::default() };
         let report = NoFabric::default().apply(&delta);
         assert_eq!(report.vpcs, [(vpc, Outcome::Gone)].into());
         assert_eq!(report.peerings, [(pcx, Outcome::Gone)].into());

@@ -4,7 +4,9 @@
 mod conntrack;
 mod dial;
 mod doctor;
+mod exits;
 mod firewalls;
+mod home;
 mod message;
 mod monitor;
 mod names;
@@ -19,6 +21,7 @@ mod router;
 mod ruleset;
 mod state;
 mod sysctl;
+mod uplink;
 mod watch;
 mod worker;
 
@@ -35,6 +38,7 @@ use os::error_chain;
 use os::netns::NetworkNamespace;
 
 pub use self::doctor::doctor;
+pub use self::home::host_addresses;
 use self::watch::Alarm;
 use self::worker::Worker;
 use crate::driver::{Dialer, Dialled, Driver, Error, Interfaces, NamespaceNames, Report};
@@ -176,6 +180,7 @@ impl Thread {
             let mut worker = Worker::new(instance, alarm);
             // Nothing that has a descriptor of the caller's may be used from here on: no logging.
             let alone = namespace::own_descriptors();
+            worker.note_home();
             for job in queue {
                 serve(&mut worker, job, &alone);
             }

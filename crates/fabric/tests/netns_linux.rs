@@ -18,6 +18,8 @@ mod fragments;
 mod members;
 #[path = "netns_linux/mtu.rs"]
 mod mtu;
+#[path = "netns_linux/outside.rs"]
+mod outside;
 #[path = "netns_linux/packets.rs"]
 mod packets;
 #[path = "netns_linux/peering.rs"]
@@ -32,5 +34,7 @@ mod removed;
 mod resolver;
 #[path = "netns_linux/tracking.rs"]
 mod tracking;
+#[path = "netns_linux/ways.rs"]
+mod ways;
 #[path = "netns_linux/world.rs"]
 mod world;

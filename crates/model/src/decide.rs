@@ -14,6 +14,7 @@ mod domain;
 mod due;
 mod dyno;
 mod ec2;
+mod elastic_ip;
 mod gateway;
 mod group;
 mod group_rule;
@@ -25,6 +26,8 @@ mod interface_address;
 mod ipv6;
 mod key_pair;
 mod lookup;
+mod nat_gateway;
+mod outbound;
 mod peering;
 mod permission;
 mod platform;
@@ -128,6 +131,9 @@ impl Decision<'_> {
     }
 
     fn delete(&mut self, key: Key) {
+        if let Key::Eni(id) = key {
+            self.free_elastic_ips_of(id);
+        }
         let change = Change::Delete(key);
         self.world.apply(&change);
         self.changes.push(change);

@@ -180,6 +180,10 @@ prefixed_ids! {
     AclId = "acl";
     /// A network ACL's association with a subnet.
     AclAssociationId = "aclassoc";
+    /// An elastic IP address's association with an interface.
+    AddressAssociationId = "eipassoc";
+    /// An elastic IP address, by its allocation to an account.
+    AllocationId = "eipalloc";
     /// A DHCP option set.
     DhcpOptionsId = "dopt";
     /// An egress-only internet gateway.
@@ -194,6 +198,8 @@ prefixed_ids! {
     IgwId = "igw";
     /// A key pair.
     KeyPairId = "key";
+    /// A NAT gateway.
+    NatGatewayId = "nat";
     /// A VPC peering connection.
     PcxId = "pcx";
     /// A managed prefix list.

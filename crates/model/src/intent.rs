@@ -6,14 +6,16 @@
 //! nothing of another.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::mac::MacAddr;
 use crate::{
-    AclId, AddonId, Cidr, EniId, PcxId, RouteTableId, SecurityGroupId, SlugId, Stdio, SubnetId,
-    Traffic, VpcId, WorkloadId,
+    AclId, AddonId, Cidr, EniId, IgwId, MalformedId, NatGatewayId, OutboundWay, PcxId,
+    RouteTableId, SecurityGroupId, SlugId, Stdio, SubnetId, Traffic, VpcId, WorkloadId,
 };
 
 /// Everything that the fabric must carry and run.
@@ -41,6 +43,9 @@ pub struct NetworksIntent {
     pub vpcs: BTreeMap<VpcId, VpcIntent>,
     /// The links between routers, one for each peering connection that was accepted.
     pub peerings: BTreeMap<PcxId, PeeringIntent>,
+    /// What the exits of routers lead to; `None` where nothing leads out.
+    #[serde(default)]
+    pub uplink: Option<UplinkIntent>,
 }
 
 /// What changed of networks: `None` means that it must go.
@@ -50,6 +55,9 @@ pub struct NetworksDelta {
     pub vpcs: BTreeMap<VpcId, Option<VpcIntent>>,
     /// Links made, changed or removed.
     pub peerings: BTreeMap<PcxId, Option<PeeringIntent>>,
+    /// The uplink made, changed or removed.
+    #[serde(default)]
+    pub uplink: UplinkDelta,
 }
 
 /// All processes.
@@ -103,6 +111,12 @@ pub struct VpcIntent {
     pub acls: BTreeMap<AclId, AclIntent>,
     /// This VPC's ends of its peerings.
     pub peerings: BTreeMap<PcxId, PeeringEnd>,
+    /// Its ways to what is outside of the installation.
+    #[serde(default)]
+    pub exits: BTreeMap<ExitId, ExitIntent>,
+    /// Blocks that nothing is sent to by any of its exits.
+    #[serde(default)]
+    pub denied: Vec<Cidr>,
     /// Whether its own interfaces are told at once, by ICMP, that no route leads to where they
     /// send. EC2 is silent, so only the platform's VPCs say it.
     pub refuses_unrouted: bool,
@@ -126,6 +140,8 @@ pub enum Via {
     Interface(EniId),
     /// A peering connection.
     Peering(PcxId),
+    /// A way to what is outside.
+    Exit(ExitId),
 }
 
 /// A subnet of a router.
@@ -147,6 +163,8 @@ pub enum RouteTarget {
     Peering(PcxId),
     /// To an interface of the same VPC (a middlebox).
     Interface(EniId),
+    /// What is outside.
+    Exit(ExitId),
     /// Nowhere: what it led to is gone or not there yet. Packets are dropped.
     Blackhole,
 }
@@ -240,6 +258,103 @@ pub struct PeeringEnd {
     /// The blocks of the VPC behind it. What comes from a block that only other peers have is
     /// forged, and dropped.
     pub behind: Vec<Cidr>,
+}
+
+/// A way from a VPC to what is outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExitId {
+    /// An internet gateway: for interfaces that have public addresses, in both directions.
+    Gateway(IgwId),
+    /// A NAT gateway: one address for all that is sent; nothing comes in but answers.
+    Nat(NatGatewayId),
+}
+
+impl fmt::Display for ExitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway(igw) => igw.fmt(f),
+            Self::Nat(nat) => nat.fmt(f),
+        }
+    }
+}
+
+impl FromStr for ExitId {
+    type Err = MalformedId;
+
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        text.parse().map(Self::Gateway).or_else(|_| text.parse().map(Self::Nat))
+    }
+}
+
+/// As text, for a JSON object has no other keys.
+impl Serialize for ExitId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExitId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A way to what is outside, as a router makes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitIntent {
+    /// Each of these private addresses has its own public one, which stands for it outside.
+    OneToOne(
+        /// The public address of each private one.
+        BTreeMap<Ipv4Addr, Ipv4Addr>,
+    ),
+    /// All who send by it have one public address.
+    Shared(SharedExit),
+}
+
+/// A public address that many share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedExit {
+    /// The public address.
+    pub address: Ipv4Addr,
+    /// The subnet that it is in, whose ACL everything that goes by it meets twice: on its way
+    /// into the subnet and out of it.
+    pub subnet: SubnetId,
+    /// The blocks that the subnet's own route table leads outside; nothing else is sent.
+    pub leads_to: Vec<Cidr>,
+}
+
+impl ExitIntent {
+    /// The public addresses that lead to it.
+    pub fn addresses(&self) -> Vec<Ipv4Addr> {
+        match self {
+            Self::OneToOne(publics) => publics.values().copied().collect(),
+            Self::Shared(shared) => vec![shared.address],
+        }
+    }
+}
+
+/// What the exits of all routers lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UplinkIntent {
+    /// The way out of this host.
+    pub way: OutboundWay,
+    /// Blocks that nothing is sent to.
+    pub denied: Vec<Cidr>,
+}
+
+/// What changed of the uplink.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UplinkDelta {
+    /// Nothing.
+    #[default]
+    Same,
+    /// It must be this.
+    Put(UplinkIntent),
+    /// It must go.
+    Gone,
 }
 
 /// The link between two routers.

@@ -1,16 +1,18 @@
 //! By what the world finds resources: their keys, their other names, and what waits for its time.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::kinds::with_kinds;
 use crate::{
-    AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AppId, DhcpOptionsId, DynoId,
-    EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, KeyPairId, MalformedId, PcxId,
-    PrefixListId, PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId, Scope,
-    SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetCidrAssociationId, SubnetId,
-    SubnetReservationId, TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
+    AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AddressAssociationId, AllocationId,
+    AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, KeyPairId,
+    MalformedId, NatGatewayId, PcxId, PrefixListId, PrefixedId, ReleaseId, RouteTableAssociationId,
+    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId,
+    SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
+    VpcCidrAssociationId, VpcId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.
@@ -157,6 +159,8 @@ pub enum Alias {
     Dyno(AppId, Arc<str>),
     /// A VPC by an IPv6 block: no two have the same.
     Ipv6Block(Ipv6Cidr),
+    /// What has a public address.
+    PublicAddress(Ipv4Addr),
     /// A security group by its name in a VPC.
     Group(VpcId, Arc<str>),
     /// A key pair by its name, for an account in a region.
@@ -193,6 +197,8 @@ pub enum Part {
     RouteTableAssociation(RouteTableAssociationId),
     /// The association of a network ACL with a subnet.
     AclAssociation(AclAssociationId),
+    /// The association of an elastic IP address with an interface.
+    AddressAssociation(AddressAssociationId),
 }
 
 /// What is to be done with a resource that waits for its time.

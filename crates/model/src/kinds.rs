@@ -53,6 +53,10 @@ macro_rules! with_kinds {
             InternetGateway IgwId = "internet-gateway";
             /// An egress-only internet gateway.
             EgressGateway EgressGatewayId = "egress-only-internet-gateway";
+            /// An elastic IP address.
+            ElasticIp AllocationId = "elastic-ip";
+            /// A NAT gateway.
+            NatGateway NatGatewayId = "nat-gateway";
             /// A DHCP option set.
             DhcpOptions DhcpOptionsId = "dhcp-options";
             /// A key pair.

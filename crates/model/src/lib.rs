@@ -24,6 +24,7 @@ mod plan;
 pub mod preview;
 mod procfile;
 pub mod protocol;
+mod public;
 mod reach;
 mod record;
 mod refused;
@@ -53,6 +54,7 @@ pub use plan::{
     plan_vpc,
 };
 pub use procfile::{MalformedProcfile, parse_procfile};
+pub use public::PublicOf;
 pub use reach::{
     Act, Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Phrase, PhrasePart, Reach, Ruling,
     SourcePorts, Verdict, Wording, explain, reach,

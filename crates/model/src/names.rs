@@ -78,6 +78,17 @@ pub fn private_name(address: Ipv4Addr, region: Region) -> String {
     format!("ip-{a}-{b}-{c}-{d}.{}", private_zone(region))
 }
 
+/// The public name that an address has: `ec2-203-0-113-17.compute-1.amazonaws.com`.
+pub fn public_name(address: Ipv4Addr, region: Region) -> String {
+    let [a, b, c, d] = address.octets();
+    let zone = if region == Region::DEFAULT {
+        "compute-1".to_owned()
+    } else {
+        format!("{region}.compute")
+    };
+    format!("ec2-{a}-{b}-{c}-{d}.{zone}.amazonaws.com")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 
 mod delta;
 mod edge;
+mod exits;
 mod routes;
 mod shell;
 mod vpc;
@@ -20,8 +21,6 @@ pub(crate) use routes::routes_of;
 pub use shell::dyno_command;
 pub use vpc::{is_stale, plan_vpc};
 pub(crate) use vpc::{joins, members_seen, rule_intents};
-
-use std::collections::BTreeMap;
 
 use crate::intent::{
     Intent, IntentDelta, NetworksDelta, NetworksIntent, WorkloadsDelta, WorkloadsIntent,
@@ -49,6 +48,7 @@ pub fn plan(world: &World, _now: Timestamp) -> Intent {
             .peerings()
             .filter_map(|peering| Some((peering.id, vpc::plan_peering(world, peering)?)))
             .collect(),
+        uplink: exits::plan_uplink(world),
     };
     Intent { networks, workloads: WorkloadsIntent(workloads.collect()) }
 }
@@ -63,7 +63,7 @@ pub fn plan_awaited_ends(world: &World) -> IntentDelta {
     let ended = world.awaited_ends().filter(|id| workload::plan_workload(world, *id).is_none());
     let peerings = deleting.map(|peering| (peering.id, None)).collect();
     IntentDelta {
-        networks: NetworksDelta { vpcs: BTreeMap::new(), peerings },
+        networks: NetworksDelta { peerings, ..NetworksDelta::default() },
         workloads: WorkloadsDelta(ended.map(|id| (id, None)).collect()),
     }
 }

@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::edge::{EdgeDelta, EdgeEvent, EdgeIntent};
-use crate::intent::{NetworksDelta, NetworksIntent, WorkloadsDelta, WorkloadsIntent, by_workload};
+use crate::intent::{
+    NetworksDelta, NetworksIntent, UplinkDelta, WorkloadsDelta, WorkloadsIntent, by_workload,
+};
 use crate::{PcxId, Timestamp, VpcId, WorkloadId};
 
 /// What a message may consist of: data that can be sent anywhere.
@@ -223,9 +225,17 @@ impl Subject for Networks {
     fn merge(earlier: &mut NetworksDelta, later: NetworksDelta) {
         earlier.vpcs.extend(later.vpcs);
         earlier.peerings.extend(later.peerings);
+        if later.uplink != UplinkDelta::Same {
+            earlier.uplink = later.uplink;
+        }
     }
 
     fn change(intent: &mut NetworksIntent, delta: NetworksDelta) {
+        match delta.uplink {
+            UplinkDelta::Same => {}
+            UplinkDelta::Put(uplink) => intent.uplink = Some(uplink),
+            UplinkDelta::Gone => intent.uplink = None,
+        }
         apply(&mut intent.vpcs, delta.vpcs);
         apply(&mut intent.peerings, delta.peerings);
     }

@@ -26,6 +26,8 @@ mod tests_decided;
 #[cfg(test)]
 mod tests_members;
 #[cfg(test)]
+mod tests_outside;
+#[cfg(test)]
 mod tests_remedy;
 
 pub use act::Act;

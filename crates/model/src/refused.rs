@@ -153,6 +153,20 @@ codes! {
     SubnetReservationNotFound => "InvalidSubnetCidrReservationID.NotFound", NotFound;
     /// A subnet is full.
     InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet", Invalid;
+    /// No such allocation of an elastic IP address.
+    AllocationNotFound => "InvalidAllocationID.NotFound", NotFound;
+    /// No such public address.
+    AddressNotFound => "InvalidAddress.NotFound", NotFound;
+    /// Too many elastic IP addresses.
+    AddressLimitExceeded => "AddressLimitExceeded", Invalid;
+    /// The pool of public addresses is used up.
+    InsufficientAddressCapacity => "InsufficientAddressCapacity", Conflict;
+    /// What belongs to another service is none of the caller's.
+    AuthFailure => "AuthFailure", Forbidden;
+    /// No such NAT gateway.
+    NatGatewayNotFound => "NatGatewayNotFound", NotFound;
+    /// Too many NAT gateways.
+    NatGatewayLimitExceeded => "NatGatewayLimitExceeded", Invalid;
     /// An address is taken.
     AddressInUse => "InvalidIPAddress.InUse", Conflict;
     /// No such route table.
@@ -169,7 +183,7 @@ codes! {
     RouteLimitExceeded => "RouteLimitExceeded", Invalid;
     /// No such internet gateway.
     GatewayNotFound => "InvalidInternetGatewayID.NotFound", NotFound;
-    /// The internet gateway is not attached to the VPC.
+    /// The internet gateway is not attached to the VPC, or a VPC has none.
     GatewayNotAttached => "Gateway.NotAttached", Invalid;
     /// No such egress-only internet gateway.
     EgressGatewayNotFound => "InvalidGatewayID.NotFound", NotFound;
@@ -241,6 +255,8 @@ codes! {
     BlockDeviceNotFound => "InvalidInstanceAttributeValue", NotFound;
     /// An image's id is malformed.
     ImageMalformed => "InvalidAMIID.Malformed", Invalid;
+    /// An instance has ended or is about to.
+    InstanceUnfit => "InvalidInstanceID", Conflict;
     /// No such image.
     ImageNotFound => "InvalidAMIID.NotFound", NotFound;
     /// No such key pair.

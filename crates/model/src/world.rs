@@ -10,10 +10,10 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::resource::*;
 use crate::{
-    AccessKeyId, AccountId, AclId, AddonId, Alias, AppId, DhcpOptionsId, DynoId, EgressGatewayId,
-    EniId, Errand, IgwId, InstanceId, Key, KeyPairId, Kind, Part, PcxId, PrefixListId, Record,
-    ReleaseId, RouteTableId, SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId,
-    SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    AccessKeyId, AccountId, AclId, AddonId, Alias, AllocationId, AppId, DhcpOptionsId, DynoId,
+    EgressGatewayId, EniId, Errand, IgwId, InstanceId, Key, KeyPairId, Kind, NatGatewayId, Part,
+    PcxId, PrefixListId, Record, ReleaseId, RouteTableId, SecurityGroupId, SettingsKey, SlugId,
+    SpaceId, SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -129,6 +129,10 @@ impl World {
         gateway IgwId => InternetGateway;
         /// An egress-only internet gateway.
         egress_gateway EgressGatewayId => EgressGateway;
+        /// An elastic IP address.
+        elastic_ip AllocationId => ElasticIp;
+        /// A NAT gateway.
+        nat_gateway NatGatewayId => NatGateway;
         /// A DHCP option set.
         dhcp_options DhcpOptionsId => DhcpOptions;
         /// A key pair.
@@ -182,6 +186,10 @@ impl World {
         gateways gateways_of => InternetGateway;
         /// Every egress-only internet gateway.
         egress_gateways egress_gateways_in => EgressGateway;
+        /// Every elastic IP address.
+        elastic_ips elastic_ips_of => ElasticIp;
+        /// Every NAT gateway.
+        nat_gateways nat_gateways_of => NatGateway;
         /// Every DHCP option set.
         dhcp_option_sets dhcp_option_sets_of => DhcpOptions;
         /// Every key pair.
@@ -263,6 +271,19 @@ impl World {
         last: Ipv4Addr,
     ) -> impl Iterator<Item = Ipv4Addr> + '_ {
         self.addresses.range((vpc, first)..=(vpc, last)).map(|((_, address), _)| *address)
+    }
+
+    /// The public addresses that are taken between two, inclusive.
+    pub(crate) fn public_addresses_between(
+        &self,
+        first: Ipv4Addr,
+        last: Ipv4Addr,
+    ) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        let all = self.aliases.range(Alias::PublicAddress(first)..=Alias::PublicAddress(last));
+        all.filter_map(|(alias, _)| match alias {
+            Alias::PublicAddress(address) => Some(*address),
+            _ => None,
+        })
     }
 
     /// The resources that wait for an errand, by the time at which they are due.
@@ -382,6 +403,9 @@ impl World {
             RouteTo::Gateway(id) => self.gateway(id).is_some_and(|igw| igw.vpc == Some(table.vpc)),
             RouteTo::EgressGateway(id) => {
                 self.egress_gateway(id).is_some_and(|gateway| gateway.vpc == table.vpc)
+            }
+            RouteTo::Nat(id) => {
+                self.nat_gateway(id).is_some_and(|nat| nat.works() && nat.vpc == table.vpc)
             }
         }
     }

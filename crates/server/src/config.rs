@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use model::{CodeRoom, Region};
+use model::{CodeRoom, Outbound, Region};
 
 use crate::apps::plans::Plans;
 use crate::apps::web::Web;
@@ -18,6 +18,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The implementation of networks and workloads.
     pub fabric: FabricKind,
+    /// How networks reach what is outside; `None` where nothing does.
+    pub outbound: Option<Outbound>,
     /// The region of a new installation; `None` for the default one.
     pub region: Option<Region>,
     /// Allows `causeway clock:advance`.
@@ -111,7 +113,7 @@ pub(crate) fn disks_dir(data: &Path) -> PathBuf {
 
 impl EdgeConfig {
     /// The configuration in the form that the edge takes.
-    pub(crate) fn of(&self, data: &Path) -> ::edge::Config {
+    pub(crate) fn of(&self, data: &Path, outbound: Option<&Outbound>) -> ::edge::Config {
         let dir = std::path::absolute(edge_dir(data)).unwrap_or_else(|_| edge_dir(data));
         let mut config = ::edge::Config::new(dir);
         config.domains = self.web.domains.clone();
@@ -119,6 +121,7 @@ impl EdgeConfig {
         config.router_tls = self.web.router_tls;
         config.tls = self.certificate.clone().map(|c| (c.chain, c.key));
         config.dns = self.dns;
+        config.denied = outbound.map(Outbound::denied).unwrap_or_default();
         config.forward = match &self.forward_dns {
             ForwardDns::None => ::edge::Forward::None,
             ForwardDns::Host => ::edge::Forward::HostResolvers,

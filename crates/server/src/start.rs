@@ -237,6 +237,7 @@ impl Prepared {
                 SetupError::Lost(source) => broken(source),
                 error => ServeError::SetUp(error),
             })?;
+        first::set_outbound(&ledger, &config).map_err(ServeError::SetUp)?;
         let world = ledger.world();
         let settings = world.settings().expect("it was just set up");
         if settings.emulator != config.emulator {
@@ -306,7 +307,7 @@ impl Prepared {
             FabricKind::Linux => edge::start(
                 &supervisor,
                 config.self_exe.clone(),
-                config.edge.of(&config.data),
+                config.edge.of(&config.data, settings.outbound.as_ref()),
                 Linux::new(&settings.instance).namespace_names(),
                 to_networks.progress(),
                 tell,

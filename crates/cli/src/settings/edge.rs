@@ -47,7 +47,7 @@ pub(crate) struct EdgeArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) dns: Option<SocketAddr>,
     /// DNS servers that resolve all other names inside VPCs: none, host for those of this machine, or
-    /// addresses; by default none
+    /// addresses; by default none, or host with --outbound
     /// [env: CAUSEWAY_FORWARD_DNS]
     #[arg(long, value_name = "none|host|ADDRESS[,ADDRESS]")]
     pub(crate) forward_dns: Option<String>,
@@ -87,13 +87,14 @@ impl EdgeArgs {
         }
     }
 
-    /// What the server is started with.
+    /// What the server is started with. Where anything leads out, names of what is outside are
+    /// resolved unless they are not to be.
     ///
     /// # Errors
     ///
     /// A domain that is none, TLS without a certificate or the other way round, files that are not
     /// there or hold no certificate and its key, addresses that are none.
-    pub(crate) fn config(self) -> anyhow::Result<EdgeConfig> {
+    pub(crate) fn config(self, outbound: bool) -> anyhow::Result<EdgeConfig> {
         let default = Domains::default();
         let domains = Domains {
             public: self.domain.map_or(Ok(default.public), |name| domain("--domain", &name))?,
@@ -120,7 +121,8 @@ impl EdgeArgs {
             }
             _ => bail!("--router-tls, --router-cert and --router-key must be given together"),
         };
-        let forward_dns = self.forward_dns.map_or(Ok(ForwardDns::None), |text| forward(&text))?;
+        let otherwise = if outbound { ForwardDns::Host } else { ForwardDns::None };
+        let forward_dns = self.forward_dns.map_or(Ok(otherwise), |text| forward(&text))?;
         Ok(EdgeConfig {
             web: Web { domains, router: self.router, router_tls: self.router_tls },
             certificate,
@@ -164,13 +166,17 @@ mod tests {
     fn with(change: impl FnOnce(&mut EdgeArgs)) -> anyhow::Result<EdgeConfig> {
         let mut args = EdgeArgs::default();
         change(&mut args);
-        args.config()
+        args.config(false)
     }
 
     #[test]
     fn what_is_given_is_checked() {
-        let config = EdgeArgs::default().config().unwrap();
+        let config = EdgeArgs::default().config(false).unwrap();
         assert_eq!(config, EdgeConfig::default());
+        let forwards = |args: EdgeArgs| args.config(true).unwrap().forward_dns;
+        assert_eq!(forwards(EdgeArgs::default()), ForwardDns::Host, "where anything leads out");
+        let none = EdgeArgs { forward_dns: Some("none".to_owned()), ..EdgeArgs::default() };
+        assert_eq!(forwards(none), ForwardDns::None, "unless it is not to be");
         let config = with(|a| a.domain = Some("Apps.Example.com.".to_owned())).unwrap();
         assert_eq!(config.web.domains.public, "apps.example.com");
         for wrong in ["", "a..b", "-a.b", "a b", "exämple.com", &"a".repeat(64), "x.y/z"] {

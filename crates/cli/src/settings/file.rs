@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::fabric::Fabric;
+use super::outbound::OutboundFile;
 use crate::usage::usage;
 
 /// The settings in the file, all of them optional.
@@ -15,6 +16,7 @@ pub(super) struct File {
     pub(super) data: Option<PathBuf>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) fabric: Option<Fabric>,
+    pub(super) outbound: Option<OutboundFile>,
     pub(super) region: Option<String>,
     pub(super) rate_limit: Option<u32>,
     pub(super) ec2_rate_limit: Option<u32>,
@@ -37,10 +39,11 @@ pub(super) struct File {
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "data",
     "listen",
     "fabric",
+    "outbound",
     "region",
     "rate-limit",
     "ec2-rate-limit",

@@ -32,6 +32,29 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
         W::InterfaceGone => "{eni} は存在しないか、使用されていません",
         W::OnlyToGateway => "向かう先は {igw} だけです",
         W::NothingCarries => "{igw} へパケットを運ぶものがありません",
+        W::NotAttached => "{igw} は {vpc} に接続されていません",
+        W::NoGateway => "{vpc} に接続されたインターネットゲートウェイがありません",
+        W::NothingOutside => "このインストールの外へ出る経路はありません",
+        W::NatIs => "{nat} は {status} です",
+        W::NatIsPrivate => "{nat} はプライベートで、そのパケットを運ぶものがありません",
+        W::NatLeadsNowhere => {
+            "{nat} のあるサブネット {subnet} のルートテーブルには、{address} をインターネットゲートウェイへ導くルートがありません"
+        }
+        W::NoPublicAddress => "{address} にはパブリックアドレスがありません",
+        W::GoesOutBy => "{address} は {public} として外へ出ます",
+        W::ComesInBy => "{public} は {address} を指します",
+        W::Denied => "{address} は {block} に含まれ、ここからはどこへも届きません",
+        W::NobodyOutside => "外部に {address} を持つものはありません",
+        W::LeavesElsewhere => "応答は {exit} から出ますが、パケットはそこから来ていません",
+        W::NameOrAsk => {
+            "{vpc} とピアリングした VPC に {address} を持つものはありません。目的の VPC を vpc-…/{address} と指定するか、外部のアドレスなら --outbound を付けてサーバーを起動するよう運用者に依頼してください"
+        }
+        W::AskForOutbound => "--outbound を付けてサーバーを起動するよう運用者に依頼してください",
+        W::AskToAllow => "`[outbound]` で許可するよう運用者に依頼してください",
+        W::AttachGateway => "{vpc} にインターネットゲートウェイを接続してください",
+        W::AllocateFirst => {
+            "`{command}` で Elastic IP アドレスを割り当ててから、もう一度確認してください"
+        }
         W::LeadsNowhere => "どこにも届きません",
         W::NoRoute => "{address} へのルートがありません",
         W::OnlyPrimary => {

@@ -64,6 +64,8 @@ fn leads_to(of: &Context<'_>, vpc: &Vpc, target: RouteTo) -> Markup {
                 }
             },
         },
-        RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => t.vpc_pages.leads_internet.into(),
+        RouteTo::Gateway(_) | RouteTo::EgressGateway(_) | RouteTo::Nat(_) => {
+            t.vpc_pages.leads_internet.into()
+        }
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn target_text(target: RouteTo) -> String {
         RouteTo::Interface(id) => id.to_string(),
         RouteTo::Gateway(id) => id.to_string(),
         RouteTo::EgressGateway(id) => id.to_string(),
+        RouteTo::Nat(id) => id.to_string(),
     }
 }
 
@@ -26,6 +27,7 @@ pub(super) fn read_target(text: &str) -> Option<RouteTo> {
         .or_else(|| text.parse().ok().map(RouteTo::Interface))
         .or_else(|| text.parse().ok().map(RouteTo::Gateway))
         .or_else(|| text.parse().ok().map(RouteTo::EgressGateway))
+        .or_else(|| text.parse().ok().map(RouteTo::Nat))
 }
 
 /// Writes a command; nothing for one about something else.

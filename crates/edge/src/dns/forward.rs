@@ -6,6 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::{A, AAAA};
+use hickory_proto::rr::{RData, Record};
+use model::Cidr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -31,6 +35,8 @@ pub(crate) struct Forwarder {
     /// The addresses at which this edge answers. To ask there would go round in circles.
     ours: Vec<SocketAddr>,
     patience: Duration,
+    /// Blocks in which no name leads.
+    denied: Vec<Cidr>,
     /// The slots for questions in flight, which the resolvers of all VPCs share.
     at_once: Shares<u64>,
 }
@@ -53,6 +59,7 @@ impl Forwarder {
             servers,
             ours: config.dns.into_iter().collect(),
             patience: config.limits.dns_forward,
+            denied: config.denied.clone(),
             at_once: Shares::new(AT_ONCE),
         })
     }
@@ -80,7 +87,7 @@ impl Forwarder {
             }
         }
         drop(share);
-        answer
+        answer.and_then(|answer| without(answer, &self.denied))
     }
 
     fn servers(&self) -> Vec<SocketAddr> {
@@ -102,6 +109,30 @@ impl Forwarder {
         servers.retain(|server| !self.ours.iter().any(|ours| is_same(*ours, *server)));
         servers
     }
+}
+
+/// An answer without the addresses that lie inside some blocks: whoever has a name that somebody
+/// here looks up might have it lead to a machine of ours. `None` if it cannot be read.
+pub(super) fn without(answer: Vec<u8>, denied: &[Cidr]) -> Option<Vec<u8>> {
+    if denied.is_empty() {
+        return Some(answer);
+    }
+    let mut message = Message::from_vec(&answer).ok()?;
+    let leads_inside = |record: &Record| {
+        let address = match &record.data {
+            RData::A(A(address)) => Some(*address),
+            RData::AAAA(AAAA(address)) => address.to_ipv4_mapped(),
+            _ => None,
+        };
+        address.is_some_and(|address| denied.iter().any(|block| block.contains(address)))
+    };
+    let before = message.answers.len() + message.additionals.len();
+    message.answers.retain(|record| !leads_inside(record));
+    message.additionals.retain(|record| !leads_inside(record));
+    if message.answers.len() + message.additionals.len() == before {
+        return Some(answer);
+    }
+    message.to_vec().ok()
 }
 
 /// Whether a packet to an address reaches a listener.
@@ -214,6 +245,9 @@ fn question_bytes(body: &[u8]) -> Option<usize> {
 mod tests {
     use std::path::PathBuf;
 
+    use hickory_proto::op::{MessageType, OpCode, Query};
+    use hickory_proto::rr::{Name, RecordType};
+
     use super::*;
 
     #[test]
@@ -241,6 +275,31 @@ mod tests {
             answer = forwarder.ask(2, packet, Transport::Udp) => panic!("{answer:?}"),
             length = silent.recv(&mut heard) => assert_eq!(length.unwrap(), packet.len()),
         }
+    }
+
+    #[test]
+    fn what_leads_inside_is_left_out() {
+        let denied = ["10.0.0.0/8".parse().unwrap(), "203.0.113.16/28".parse().unwrap()];
+        let name = || Name::from_ascii("a.example.com.").unwrap();
+        let answer = |addresses: &[&str]| {
+            let mut message = Message::new(7, MessageType::Response, OpCode::Query);
+            message.add_query(Query::query(name(), RecordType::A));
+            for text in addresses {
+                let data = match text.parse::<IpAddr>().unwrap() {
+                    IpAddr::V4(address) => RData::A(A(address)),
+                    IpAddr::V6(address) => RData::AAAA(AAAA(address)),
+                };
+                message.add_answer(Record::from_rdata(name(), 5, data));
+            }
+            message.to_vec().unwrap()
+        };
+        let outside = answer(&["198.51.100.7", "2001:db8::1"]);
+        assert_eq!(without(outside.clone(), &denied), Some(outside.clone()), "as it came");
+        let mixed = ["198.51.100.7", "10.0.0.1", "203.0.113.17", "::ffff:10.0.0.1", "2001:db8::1"];
+        assert_eq!(without(answer(&mixed), &denied), Some(outside));
+        assert_eq!(without(answer(&mixed), &[]), Some(answer(&mixed)), "nothing is denied");
+        assert_eq!(without(answer(&["10.0.0.1"]), &denied), Some(answer(&[])));
+        assert_eq!(without(b"nonsense".to_vec(), &denied), None);
     }
 
     #[test]

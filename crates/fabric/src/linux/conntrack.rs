@@ -20,9 +20,9 @@ const TUPLE_IP: u16 = 1;
 const IP_V4_SRC: u16 = 1;
 const IP_V4_DST: u16 = 2;
 
-/// Forgets, in the calling thread's namespace, every connection with an end and a mark for which
-/// the predicate holds; says how many.
-pub(super) fn forget(stale: impl Fn(Ipv4Addr, u32) -> bool) -> Result<usize, Error> {
+/// Forgets, in the calling thread's namespace, every connection for whose two ends, as its first
+/// packet had them, and mark the predicate holds; says how many.
+pub(super) fn forget(stale: impl Fn([Ipv4Addr; 2], u32) -> bool) -> Result<usize, Error> {
     let work = || -> io::Result<usize> {
         let socket = netfilter::open()?;
         let doomed = list(&socket, &stale)?;
@@ -35,7 +35,7 @@ pub(super) fn forget(stale: impl Fn(Ipv4Addr, u32) -> bool) -> Result<usize, Err
 }
 
 /// The attributes that name each stale connection.
-fn list(socket: &Socket, stale: &impl Fn(Ipv4Addr, u32) -> bool) -> io::Result<Vec<Vec<u8>>> {
+fn list(socket: &Socket, stale: &impl Fn([Ipv4Addr; 2], u32) -> bool) -> io::Result<Vec<Vec<u8>>> {
     socket.send(&netfilter::request(CT_GET, REQUEST | DUMP, &[]), 0)?;
     let mut doomed = Vec::new();
     loop {
@@ -59,7 +59,7 @@ fn list(socket: &Socket, stale: &impl Fn(Ipv4Addr, u32) -> bool) -> io::Result<V
                     name.extend_from_slice(whole);
                 }
             }
-            if both.is_some_and(|ends| ends.into_iter().any(|end| stale(end, mark))) {
+            if both.is_some_and(|ends| stale(ends, mark)) {
                 doomed.push(name);
             }
         }

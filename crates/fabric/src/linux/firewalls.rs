@@ -63,6 +63,15 @@ impl Firewalls {
     /// How the kernel would list a ruleset: asked of the kernel itself, in a namespace without links.
     /// Leaves the thread in another namespace.
     pub(super) fn render(&mut self, rules: &Ruleset) -> Result<Listing, Error> {
+        Ok(Listing::parse(&self.list(&rules.create(), "list ruleset")?))
+    }
+
+    /// The same for a table, as the kernel writes it.
+    pub(super) fn listed(&mut self, create: &str, table: &str) -> Result<String, Error> {
+        self.list(create, &format!("list table {table}"))
+    }
+
+    fn list(&mut self, create: &str, list: &str) -> Result<String, Error> {
         let nft = match &mut self.scratch {
             Some(nft) => nft,
             None => {
@@ -70,7 +79,7 @@ impl Firewalls {
                 self.scratch.insert(Nft::open()?)
             }
         };
-        nft.run(&format!("flush ruleset\n{}", rules.create()))?;
-        Ok(Listing::parse(&nft.run("list ruleset")?))
+        nft.run(&format!("flush ruleset\n{create}"))?;
+        nft.run(list)
     }
 }

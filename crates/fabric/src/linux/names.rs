@@ -1,5 +1,6 @@
 //! The names of the fabric's namespaces and links, so that people find them with `ip` and `nft`.
 
+use model::intent::ExitId;
 use model::{EniId, PcxId, VpcId};
 
 pub(super) use crate::instance::NAMESPACE_PREFIX as PREFIX;
@@ -20,6 +21,9 @@ pub(super) fn is_workload_link(link: &str) -> bool {
 /// The link that every namespace is born with.
 pub(super) const LOOPBACK: &str = "lo";
 
+/// The link of the uplink behind which the outside lies.
+pub(super) const OUTER_LINK: &str = "out0";
+
 /// An interface's name has 15 characters, an id 17 digits: the last 14 are enough.
 const LINK_BITS: u128 = (1 << 56) - 1;
 
@@ -33,6 +37,11 @@ pub(super) fn workload(instance: &str, eni: EniId) -> String {
     format!("{}{eni}", namespace_prefix(instance))
 }
 
+/// The namespace through which everything goes that leaves the host.
+pub(super) fn uplink(instance: &str) -> String {
+    format!("{PREFIX}uplink-{instance}")
+}
+
 /// The router's end of an interface.
 pub(super) fn eni_link(eni: EniId) -> String {
     format!("e{:014x}", eni.bits() & LINK_BITS)
@@ -43,10 +52,18 @@ pub(super) fn peer_link(pcx: PcxId) -> String {
     format!("p{:014x}", pcx.bits() & LINK_BITS)
 }
 
-/// Whether a link in a router is one that the fabric makes.
+/// Both ends of an exit, in the router and in the uplink.
+pub(super) fn exit_link(exit: ExitId) -> String {
+    match exit {
+        ExitId::Gateway(igw) => format!("g{:014x}", igw.bits() & LINK_BITS),
+        ExitId::Nat(nat) => format!("n{:014x}", nat.bits() & LINK_BITS),
+    }
+}
+
+/// Whether a link in a router or in the uplink is one that the fabric makes.
 pub(super) fn is_ours(link: &str) -> bool {
     link.len() == 15
-        && link.starts_with(['e', 'p'])
+        && link.starts_with(['e', 'p', 'g', 'n'])
         && link.bytes().skip(1).all(|b| b.is_ascii_hexdigit())
 }
 

@@ -69,10 +69,15 @@ pub(super) fn adopt_or_create(
         None => {
             enter_new(name)?;
             // The mark comes first: what has a name has an owner.
-            Netlink::open()?.set_alias(names::LOOPBACK, &format!("{OWNER}{instance}"))?;
+            Netlink::open()?.set_alias(names::LOOPBACK, &owner_mark(instance))?;
             Ok((NetworkNamespace::name_current(name)?, true))
         }
     }
+}
+
+/// The mark of what belongs to an instance.
+pub(super) fn owner_mark(instance: &str) -> String {
+    format!("{OWNER}{instance}")
 }
 
 /// Refuses to touch the namespace of a socket, which has a name of the fabric's, unless it belongs

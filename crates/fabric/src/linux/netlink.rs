@@ -11,7 +11,8 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    MacVlanMode,
 };
 use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -248,6 +249,31 @@ impl Netlink {
             flags: NLM_F_CREATE | NLM_F_EXCL,
             ignore: None,
             what: format!("add link {}", here.name),
+        }])
+    }
+
+    /// Makes a private macvlan of a link of this namespace in another one, where it is down yet. It never
+    /// appears here; it cannot reach this namespace through the link, nor the other way round.
+    pub(super) fn add_macvlan(
+        &mut self,
+        parent: u32,
+        name: &str,
+        mac: MacAddr,
+        namespace: BorrowedFd<'_>,
+    ) -> Result<(), Error> {
+        let mut link = named(name);
+        link.attributes.push(LinkAttribute::Address(mac.0.to_vec()));
+        link.attributes.push(LinkAttribute::Link(parent));
+        link.attributes.push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));
+        link.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::MacVlan),
+            LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(MacVlanMode::Private)])),
+        ]));
+        self.batch(vec![Request {
+            message: RouteNetlinkMessage::NewLink(link),
+            flags: NLM_F_CREATE | NLM_F_EXCL,
+            ignore: None,
+            what: format!("add link {name}"),
         }])
     }
 

@@ -14,6 +14,7 @@ const STRAYS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     routers: BTreeSet<VpcId>,
+    uplink: bool,
     interfaces: BTreeMap<VpcId, BTreeSet<EniId>>,
     peerings: BTreeSet<PcxId>,
     strays: Strays,
@@ -35,6 +36,8 @@ pub(super) enum Part {
     Router(VpcId),
     /// Some interfaces of one VPC.
     Interfaces(VpcId, BTreeSet<EniId>),
+    /// The uplink: what the exits of all routers lead to.
+    Uplink,
     /// A peering: its link, and whether frames go over it.
     Peering(PcxId),
     /// The names of all namespaces that no intent names are to be found out.
@@ -52,6 +55,7 @@ impl Pending {
     ) {
         self.routers.extend(routers);
         self.peerings.extend(peerings);
+        self.uplink = true;
         self.strays = Strays::ToList;
     }
 
@@ -63,6 +67,11 @@ impl Pending {
     /// Adds a VPC's interfaces.
     pub(super) fn add_interfaces(&mut self, vpc: VpcId, interfaces: impl Iterator<Item = EniId>) {
         self.interfaces.entry(vpc).or_default().extend(interfaces);
+    }
+
+    /// Adds the uplink.
+    pub(super) fn add_uplink(&mut self) {
+        self.uplink = true;
     }
 
     /// Adds a peering.
@@ -86,6 +95,9 @@ impl Pending {
         }
         if let Some(vpc) = self.routers.pop_first() {
             return Some(Part::Router(vpc));
+        }
+        if std::mem::take(&mut self.uplink) {
+            return Some(Part::Uplink);
         }
         if let Some(peering) = self.peerings.pop_first() {
             return Some(Part::Peering(peering));
@@ -122,6 +134,7 @@ mod tests {
         assert_eq!(pending.next(), Some(Part::Interfaces(vpc(1), first)));
         assert_eq!(pending.next(), Some(Part::Interfaces(vpc(1), [eni(5), eni(6)].into())));
         assert_eq!(pending.next(), Some(Part::Router(vpc(2))));
+        assert_eq!(pending.next(), Some(Part::Uplink));
         assert_eq!(pending.next(), Some(Part::Peering(pcx)));
         assert_eq!(pending.next(), Some(Part::ListStrays));
         pending.add_strays((0..20).map(|number| number.to_string()).collect());

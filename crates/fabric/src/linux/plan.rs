@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use model::intent::{
-    AclEntryIntent, GroupIntent, InterfaceIntent, MacAddr, Member, PeeringEnd, RouteTarget,
+    AclEntryIntent, ExitId, GroupIntent, InterfaceIntent, MacAddr, Member, PeeringEnd, RouteTarget,
     RuleIntent, RulePeer, Via, VpcIntent,
 };
 use model::{AclId, Cidr, EniId, PcxId, RouteTableId, SubnetId, Traffic, VpcId};
@@ -24,6 +24,10 @@ pub(super) const ROUTER_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x01]);
 /// The Ethernet addresses of the two ends of a peering's link: the requester's, the accepter's.
 const PEERING_MACS: [MacAddr; 2] =
     [MacAddr([0x02, 0, 0, 0, 0, 0x02]), MacAddr([0x02, 0, 0, 0, 0, 0x03])];
+
+/// The Ethernet addresses of the two ends of an exit: the router's, the uplink's.
+pub(super) const EXIT_MACS: [MacAddr; 2] =
+    [MacAddr([0x02, 0, 0, 0, 0, 0x04]), MacAddr([0x02, 0, 0, 0, 0, 0x05])];
 
 // What a router itself sends, as are errors, goes to the VPC's own interfaces, or back by the
 // peering that the packet came by, and nowhere else.
@@ -61,6 +65,8 @@ const TABLES_INSIDE_AGAIN: u32 = 0xa000_0000;
 /// Kernel tables of the way back by a peering, for what the router itself sends, which are also
 /// the marks of what comes by it.
 const TABLES_BACK: u32 = 0xc000_0000;
+/// The marks of what comes by an exit, which has no way back of the router's own.
+pub(super) const EXITS: FwMark = FwMark { value: 0xe000_0000, mask: 0xe000_0000 };
 const TABLE_BITS: u32 = 0x1fff_ffff;
 /// The marks of what comes from the VPC's interfaces.
 const FROM_INSIDE: FwMark = FwMark { value: TABLES_OUTSIDE, mask: TABLES_BACK };
@@ -74,6 +80,8 @@ pub(super) struct Router {
     pub vpc: VpcIntent,
     /// The peerings that have a link.
     pub links: BTreeMap<PcxId, LinkEnd>,
+    /// Bytes that a packet on an exit may have.
+    pub exit_mtu: u16,
 }
 
 /// A router's end of a peering's link.
@@ -149,7 +157,7 @@ pub(super) fn further(vpc: &VpcIntent, host: EniId) -> Vec<Further> {
     found
 }
 
-fn loopback() -> (String, Link) {
+pub(super) fn loopback() -> (String, Link) {
     let link = Link { mac: MacAddr([0; 6]), mtu: 65536, up: true };
     (names::LOOPBACK.to_owned(), link)
 }
@@ -174,6 +182,12 @@ impl Router {
                 let key = (TABLE_MAIN, Cidr::host(*address));
                 state.routes.insert(key, Hop::Link(name.clone()));
             }
+        }
+        for exit in self.vpc.exits.keys() {
+            let name = names::exit_link(*exit);
+            let [mac, other] = EXIT_MACS;
+            state.links.insert(name.clone(), Link { mac, mtu: self.exit_mtu.into(), up: true });
+            state.neighbours.insert((name, GATEWAY), other);
         }
         self.add_policy_routes(&mut state);
         state
@@ -241,6 +255,10 @@ impl Router {
                 Hop::Via(GATEWAY, names::peer_link(pcx))
             }
             RouteTarget::Peering(_) => nowhere,
+            RouteTarget::Exit(exit) if self.vpc.exits.contains_key(&exit) => {
+                Hop::Via(GATEWAY, names::exit_link(exit))
+            }
+            RouteTarget::Exit(_) => nowhere,
             RouteTarget::Interface(eni) => self.hop_to(state, table, cidr, eni),
         };
         // A /32 to an interface's own address, made below, is narrower than any route.
@@ -274,6 +292,16 @@ impl Router {
         numbers.into_iter().map(|(id, number)| (id, TABLES_BACK | number)).collect()
     }
 
+    /// The mark of what came by each exit.
+    pub(super) fn exit_marks(&self) -> BTreeMap<ExitId, u32> {
+        let bits = |exit: &ExitId| match exit {
+            ExitId::Gateway(igw) => igw.bits(),
+            ExitId::Nat(nat) => nat.bits(),
+        };
+        let numbers = numbered(self.vpc.exits.keys().map(|exit| (*exit, bits(exit))));
+        numbers.into_iter().map(|(exit, number)| (exit, EXITS.value | number)).collect()
+    }
+
     /// The ruleset that the router's firewall must have.
     pub(super) fn ruleset(&self) -> Ruleset {
         let mut rules = base_ruleset();
@@ -285,6 +313,7 @@ impl Router {
         self.add_groups(&mut rules);
         self.add_acls(&mut rules);
         self.add_peerings(&mut rules);
+        self.add_exits(&mut rules);
         rules
     }
 
@@ -318,7 +347,7 @@ impl Router {
     }
 
     /// The ACL of a subnet, if it has one.
-    fn guard_of(&self, subnet: SubnetId) -> Option<AclId> {
+    pub(super) fn guard_of(&self, subnet: SubnetId) -> Option<AclId> {
         let acl = self.vpc.subnets.get(&subnet)?.acl;
         acl.filter(|acl| self.vpc.acls.contains_key(acl))
     }
@@ -451,7 +480,7 @@ impl Router {
 }
 
 /// The chain that drops what comes from the block of any peer.
-const PEERS_BLOCKS: &str = "peers_blocks";
+pub(super) const PEERS_BLOCKS: &str = "peers_blocks";
 
 /// All that reaches a router itself: what the VPC's own interfaces ask its resolver. What comes by
 /// a peering does not, although the resolver's address is in a block that the peering admits.
@@ -461,13 +490,13 @@ const QUESTIONS: &str = "iifname @interfaces ip daddr @resolvers meta l4proto { 
 const ERRORS: &str = "oifname @interfaces icmp type { 3, 11, 12 } accept";
 /// Of all errors that a router raises, only that a packet is too large for the next link goes back
 /// over a peering, and only about a connection that was let through (`ec2.md` §1.5).
-const TOO_LARGE: &str = "icmp type 3 icmp code 4";
+pub(super) const TOO_LARGE: &str = "icmp type 3 icmp code 4";
 /// The resolver begins nothing.
 const ANSWERS: &str = "oifname @interfaces ip saddr @resolvers meta l4proto { tcp, udp } \
                        th sport 53 ct state established ct direction reply accept";
 
 /// The chains through which what comes or goes by a peering passes where other links have groups.
-const LEAVES_PEER: &str = "leaves_peer";
+pub(super) const LEAVES_PEER: &str = "leaves_peer";
 const ENTERS_PEER: &str = "enters_peer";
 
 /// Chains that are called by the kernel, the chains between them, and the maps by which they find
@@ -477,7 +506,7 @@ const ENTERS_PEER: &str = "enters_peer";
 /// stage that was not reached is a drop. A packet of a known connection skips the groups. That
 /// and the source check are all that most packets meet, so both are kept short: a few look-ups.
 fn base_ruleset() -> Ruleset {
-    let mut rules = Ruleset::default();
+    let mut rules = Ruleset { gated: true, ..Ruleset::default() };
     let sets = [
         ("set", "interfaces", "ifname"),
         ("set", "resolvers", "ipv4_addr"),
@@ -513,10 +542,14 @@ fn add_base_chains(rules: &mut Ruleset) {
     // The firewall's second table lets pass only what bears the mark of one of these ends.
     let [router, own] = [Stage::INTO_ROUTER, Stage::FROM_ROUTER].map(Stage::enter);
     let chains: [(&str, &str, &[&str]); 4] = [
-        ("source_check", "prerouting priority -450", &source),
-        ("to_router", "input priority 0", &[&router, QUESTIONS]),
-        ("from_router", "output priority 0", &[&own, ERRORS, &too_large, ANSWERS]),
-        ("forward", "forward priority 10", &forward),
+        ("source_check", "filter hook prerouting priority -450; policy drop", &source),
+        ("to_router", "filter hook input priority 0; policy drop", &[&router, QUESTIONS]),
+        (
+            "from_router",
+            "filter hook output priority 0; policy drop",
+            &[&own, ERRORS, &too_large, ANSWERS],
+        ),
+        ("forward", "filter hook forward priority 10; policy drop", &forward),
     ];
     for (name, hook, lines) in chains {
         // The last rule does what the policy does, which somebody might change.
@@ -561,7 +594,7 @@ fn add_stages(rules: &mut Ruleset) {
 }
 
 /// Rules that drop what comes from some blocks: two alike, since the loss of one would open.
-fn never_from(blocks: &[Cidr]) -> Vec<String> {
+pub(super) fn never_from(blocks: &[Cidr]) -> Vec<String> {
     if blocks.is_empty() {
         return Vec::new();
     }
@@ -570,7 +603,7 @@ fn never_from(blocks: &[Cidr]) -> Vec<String> {
 }
 
 /// Rules after which everything else is dropped.
-fn closed(mut rules: Vec<String>) -> Vec<String> {
+pub(super) fn closed(mut rules: Vec<String>) -> Vec<String> {
     rules.push("drop".to_owned());
     rules
 }
@@ -588,18 +621,18 @@ fn numbered<Id: Ord>(ids: impl Iterator<Item = (Id, u128)>) -> BTreeMap<Id, u32>
     .collect()
 }
 
-fn chain(rules: &mut Ruleset, name: String, lines: Vec<String>) {
+pub(super) fn chain(rules: &mut Ruleset, name: String, lines: Vec<String>) {
     rules.chains.insert(name, Chain { hook: None, rules: lines });
 }
 
-fn element(rules: &mut Ruleset, map: &str, element: String) {
+pub(super) fn element(rules: &mut Ruleset, map: &str, element: String) {
     rules.sets.get_mut(map).expect("the base ruleset has the map").elements.insert(element);
 }
 
 /// Lets a link that has no ACL skip the ACLs. Every link has one element in each map, whatever its
 /// ACL: the kernel may change to a new ruleset between two look-ups of one packet, so a link that
 /// moved from one set to another might be found in neither.
-fn add_unguarded(rules: &mut Ruleset, link: &str) {
+pub(super) fn add_unguarded(rules: &mut Ruleset, link: &str) {
     element(rules, "acl_out", format!("{link} : goto guard_in"));
     element(rules, "acl_in", format!("{link} : goto passed"));
 }
@@ -612,11 +645,11 @@ fn links_of(id: SubnetId) -> String {
     format!("links_{id}")
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
-fn list(cidrs: &[Cidr]) -> String {
+pub(super) fn list(cidrs: &[Cidr]) -> String {
     let mut blocks: Vec<Cidr> = Vec::new();
     // The kernel refuses an interval inside another.
     for cidr in cidrs.iter().collect::<BTreeSet<_>>() {
@@ -633,6 +666,7 @@ fn member(member: &Member) -> String {
     let link = match member.via {
         Via::Interface(eni) => names::eni_link(eni),
         Via::Peering(pcx) => names::peer_link(pcx),
+        Via::Exit(exit) => names::exit_link(exit),
     };
     format!("{} . {}", quoted(&link), member.address)
 }
@@ -701,11 +735,12 @@ mod tests {
         let pcx = "pcx-00000000000000001".parse().unwrap();
         let other = "vpc-00000000000000002".parse().unwrap();
         let links = || [(pcx, LinkEnd { mtu: 1500, requester: true, other })].into();
-        let [guarded, open] = [guarded, open].map(|vpc| Router { vpc, links: links() }.ruleset());
+        let [guarded, open] =
+            [guarded, open].map(|vpc| Router { vpc, links: links(), exit_mtu: 1500 }.ruleset());
         assert_ne!(guarded, open);
         for map in ["acl_out", "acl_in", "group_out", "group_in", "origins"] {
             assert_eq!(keys(&guarded, map), keys(&open, map), "{map}");
-            assert_eq!(keys(&open, map).len(), 2, "an interface and a peering: {map}");
+            assert_eq!(keys(&open, map).len(), 4, "an interface, a peering, two exits: {map}");
         }
         let sets = |rules: &Ruleset| rules.sets.keys().cloned().collect::<Vec<_>>();
         let chains = |rules: &Ruleset| rules.chains.keys().cloned().collect::<Vec<_>>();

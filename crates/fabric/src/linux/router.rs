@@ -7,6 +7,7 @@ use model::intent::InterfaceIntent;
 use model::{Cidr, EniId, VpcId};
 use os::netns::NetworkNamespace;
 
+use super::exits::KeptExits;
 use super::firewalls::{Compared, Firewalls};
 use super::namespace;
 use super::netlink::{Netlink, VethEnd};
@@ -14,6 +15,7 @@ use super::nft::Nft;
 use super::plan::{self, Further, ROUTER_MAC, Router};
 use super::ruleset::{Listing, Ruleset, TABLE};
 use super::state::{Link, Observed, State, removal_of_stranger};
+use super::uplink::UplinkHandle;
 use super::watch::{Role, Watch};
 use super::{conntrack, names, sysctl};
 use crate::driver::Error;
@@ -196,6 +198,18 @@ impl Work {
         }
     }
 
+    /// Whether the exits are or may be others than they were.
+    fn exits_differ(&self) -> bool {
+        match &self.base {
+            Base::New => false,
+            Base::Known(old) => old.vpc.exits != self.want.vpc.exits,
+            Base::Found(found) => {
+                let exit = |name: &String| name.starts_with(['g', 'n']) && names::is_ours(name);
+                !self.want.vpc.exits.is_empty() || found.state.links.keys().any(exit)
+            }
+        }
+    }
+
     /// The blocks that were or might be behind peerings which are no more.
     pub(super) fn lost_peers(&self) -> Vec<VpcId> {
         let Base::Known(old) = &self.base else { return Vec::new() };
@@ -324,6 +338,38 @@ impl Work {
         netlink.batch(removals)
     }
 
+    /// Makes the links of exits that are missing, and says whether there were any. Without the uplink
+    /// there are none in the goal.
+    pub(super) fn settle_exits(
+        &mut self,
+        handle: &mut Handle,
+        uplink: Option<&mut UplinkHandle>,
+    ) -> Result<bool, Error> {
+        let Some(uplink) = uplink else { return Ok(false) };
+        let mut made = false;
+        let exits: Vec<String> = self.want.vpc.exits.keys().map(|e| names::exit_link(*e)).collect();
+        for name in exits {
+            if self.is_known() && self.has_link(&name) {
+                continue;
+            }
+            let (here, there) = (handle.netlink.pair(&name)?, uplink.netlink.pair(&name)?);
+            if self.has_link(&name) && joined(here, there) {
+                continue;
+            }
+            handle.netlink.delete_link(&name)?;
+            uplink.netlink.delete_link(&name)?;
+            let [ours, other] = plan::EXIT_MACS;
+            let mtu = self.want.exit_mtu;
+            let (here, there) =
+                (VethEnd { name: &name, mac: ours, mtu }, VethEnd { name: &name, mac: other, mtu });
+            handle.netlink.add_veth(&here, &there, uplink.namespace.as_fd())?;
+            uplink.netlink.forget(&name);
+            self.link_made(&name, true);
+            made = true;
+        }
+        Ok(made)
+    }
+
     /// Removes routes and rules, changes the firewall, and then adds: at no moment may pass what
     /// neither the old nor the new intent lets pass.
     pub(super) fn settle_router(
@@ -341,17 +387,28 @@ impl Work {
         }
         handle.netlink.batch(removals)?;
         self.settle_firewall(handle, vpc, firewalls)?;
-        if !self.stale.is_empty() || !self.lost.is_empty() || self.keep.is_some() {
+        let exits = self.exits_differ();
+        if exits || !self.stale.is_empty() || !self.lost.is_empty() || self.keep.is_some() {
             handle.namespace.enter()?;
             let within = |cidrs: &[Cidr], end| cidrs.iter().any(|cidr| cidr.contains(end));
             let alive: BTreeSet<u32> = self.want.peering_marks().into_values().collect();
-            conntrack::forget(|end, mark| {
+            let old = match &self.base {
+                Base::Known(old) => Some(old),
+                Base::New | Base::Found(_) => None,
+            };
+            let exits = KeptExits::of(old, &self.want);
+            conntrack::forget(|ends, mark| {
+                if let Some(kept) = exits.keeps(ends, mark) {
+                    return !kept || ends.into_iter().any(|end| within(&self.stale, end));
+                }
                 let over_another = alive.contains(&mark);
                 // What is not inside the VPC, and not over a peering that is there.
                 let over_none = mark != 0 && !over_another;
-                within(&self.stale, end)
-                    || within(&self.lost, end) && !over_another
-                    || self.keep.as_ref().is_some_and(|keep| over_none || !within(keep, end))
+                ends.into_iter().any(|end| {
+                    within(&self.stale, end)
+                        || within(&self.lost, end) && !over_another
+                        || self.keep.as_ref().is_some_and(|keep| over_none || !within(keep, end))
+                })
             })?;
         }
         let additions = self.state.additions(&self.goal, &mut handle.netlink)?;

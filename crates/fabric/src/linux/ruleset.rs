@@ -34,6 +34,11 @@ impl Stage {
     /// The router itself sends it, and the chain for that looks at it.
     pub(super) const FROM_ROUTER: Self = Self(7);
 
+    /// The condition that only a packet meets which got here last.
+    pub(super) fn reached(self) -> String {
+        format!("meta mark {}", self.0)
+    }
+
     /// What takes note in a packet that it got here.
     pub(super) fn enter(self) -> String {
         format!("meta mark set {}", self.0)
@@ -74,6 +79,8 @@ pub(super) struct Ruleset {
     pub sets: BTreeMap<String, Set>,
     /// Chains, by name.
     pub chains: BTreeMap<String, Chain>,
+    /// Whether the gate stands behind it.
+    pub gated: bool,
 }
 
 /// A set or a verdict map.
@@ -90,7 +97,7 @@ pub(super) struct Set {
 /// A chain of rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Chain {
-    /// The hook at which the kernel calls a base chain; `None` for all others.
+    /// The type, hook and policy of a base chain; `None` for all others.
     pub hook: Option<&'static str>,
     /// The rules, in order.
     pub rules: Vec<String>,
@@ -101,7 +108,9 @@ impl Ruleset {
     pub(super) fn create(&self) -> String {
         let mut out = format!("add table {TABLE}\n");
         self.change_from(&Self::default(), &mut out);
-        out.push_str(&gate());
+        if self.gated {
+            out.push_str(&gate());
+        }
         out
     }
 
@@ -196,12 +205,7 @@ impl Set {
 impl Chain {
     fn declare(&self, name: &str, out: &mut String) {
         match self.hook {
-            Some(hook) => line(
-                out,
-                format_args!(
-                    "add chain {TABLE} {name} {{ type filter hook {hook}; policy drop; }}"
-                ),
-            ),
+            Some(hook) => line(out, format_args!("add chain {TABLE} {name} {{ type {hook}; }}")),
             None => line(out, format_args!("add chain {TABLE} {name}")),
         }
     }
@@ -300,7 +304,10 @@ mod tests {
         );
         rules.chains.insert(
             "base".into(),
-            Chain { hook: Some("forward priority 0"), rules: vec!["jump c".into()] },
+            Chain {
+                hook: Some("filter hook forward priority 0; policy drop"),
+                rules: vec!["jump c".into()],
+            },
         );
         rules
             .chains

@@ -35,7 +35,7 @@ const HOST_LEN: u8 = 32;
 /// The state of a namespace, as far as the fabric sets it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct State {
-    /// The veth ends, by name, and `lo` where it must be up.
+    /// The veth ends and the uplink's outer link, by name, and `lo` where it must be up.
     pub links: BTreeMap<String, Link>,
     /// Addresses, all of them /32, with their link.
     pub addresses: BTreeSet<(String, Ipv4Addr)>,
@@ -219,7 +219,10 @@ impl Observed {
                 LinkAttribute::Mtu(bytes) => mtu = *bytes,
                 LinkAttribute::Link(index) => pair = Some(*index),
                 LinkAttribute::LinkInfo(info) => {
-                    veth = info.iter().any(|i| matches!(i, LinkInfo::Kind(InfoKind::Veth)));
+                    let ours = |i: &LinkInfo| {
+                        matches!(i, LinkInfo::Kind(InfoKind::Veth | InfoKind::MacVlan))
+                    };
+                    veth = info.iter().any(ours);
                 }
                 _ => {}
             }

@@ -62,6 +62,46 @@ pub(super) fn workload() -> Result<Vec<&'static str>, Error> {
     settle(WORKLOAD)
 }
 
+const FORWARDING: &str = "ipv4/ip_forward";
+
+/// Whether the calling thread's namespace forwards packets.
+pub(super) fn forwards() -> Result<bool, Error> {
+    let path = format!("{DIRECTORY}/{FORWARDING}");
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::Setting { path, source })?;
+    Ok(text.trim() != "0")
+}
+
+/// Has the calling thread's namespace forward packets or not.
+pub(super) fn set_forwarding(on: bool) -> Result<(), Error> {
+    write(FORWARDING, if on { "1" } else { "0" })
+}
+
+/// Has the calling thread's namespace speak no IPv6 on a link.
+pub(super) fn without_ipv6(link: &str) -> Result<(), Error> {
+    match write(&format!("ipv6/conf/{link}/disable_ipv6"), "1") {
+        Err(Error::Setting { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn write(name: &str, value: &str) -> Result<(), Error> {
+    let path = format!("{DIRECTORY}/{name}");
+    let write = || {
+        if std::fs::read_to_string(&path)?.trim() == value {
+            return Ok(());
+        }
+        std::fs::write(&path, value)
+    };
+    write().map_err(|source| Error::Setting { path: path.clone(), source })
+}
+
+/// Has the calling thread's namespace answer, on a link, for all addresses that it leads to.
+pub(super) fn answers_for_others(link: &str) -> Result<(), Error> {
+    write(&format!("ipv4/conf/{link}/proxy_arp"), "1")?;
+    // At once: whoever asks waits.
+    write(&format!("ipv4/neigh/{link}/proxy_delay"), "0")
+}
+
 fn settle(settings: &'static [(&'static str, &'static str)]) -> Result<Vec<&'static str>, Error> {
     let mut changed = Vec::new();
     let mut families: BTreeMap<&str, Option<File>> = BTreeMap::new();

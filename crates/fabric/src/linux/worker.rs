@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::intent::{NetworksDelta, NetworksIntent, PeeringIntent, VpcIntent};
+use model::intent::{NetworksDelta, NetworksIntent, PeeringIntent, UplinkIntent, VpcIntent};
 use model::{Cidr, EniId, PcxId, VpcId};
 use os::error_chain;
 use os::netns::{self, NetworkNamespace};
 
 use super::firewalls::Firewalls;
+use super::home::Home;
 use super::netlink::Netlink;
 use super::pending::Pending;
 use super::plan::Router;
 use super::probe::Closer;
 use super::router::{Handle, Look};
+use super::uplink::UplinkHandle;
 use super::watch::{Alarm, Watch};
 use super::{names, namespace, state};
 use crate::driver::{Error, Outcome, Repair, Report};
@@ -20,6 +22,7 @@ use crate::driver::{Error, Outcome, Repair, Report};
 mod peering;
 mod reconcile;
 mod steps;
+mod uplink;
 
 /// Routers whose sockets are kept open; each has some four descriptors. libnftables aborts the
 /// process when one of its descriptors is 1024 or above.
@@ -32,6 +35,11 @@ pub(super) struct Worker {
     begun: bool,
     vpcs: BTreeMap<VpcId, VpcIntent>,
     peerings: BTreeMap<PcxId, PeeringIntent>,
+    uplink: Option<UplinkIntent>,
+    /// The namespace that the process was started in, which has the link to the outside.
+    home: Option<Home>,
+    /// The uplink's namespace, once it was opened or made.
+    opened: Option<UplinkHandle>,
     /// The rest of the sweep.
     pending: Pending,
     /// What may have drifted, or was found missing in a change. It is looked at first.
@@ -93,6 +101,9 @@ impl Worker {
             begun: false,
             vpcs: BTreeMap::new(),
             peerings: BTreeMap::new(),
+            uplink: None,
+            home: None,
+            opened: None,
             pending: Pending::default(),
             drifted: Pending::default(),
             urgent: false,
@@ -117,6 +128,8 @@ impl Worker {
         self.start_watch();
         self.vpcs = intent.vpcs;
         self.peerings = intent.peerings;
+        self.uplink = intent.uplink;
+        self.open_uplink();
         self.known.retain(|id, _| self.vpcs.contains_key(id));
         self.handles.retain(|id, _| self.vpcs.contains_key(id));
         self.firewalls.retain(|id| self.vpcs.contains_key(id));
@@ -127,6 +140,7 @@ impl Worker {
     pub(super) fn look_again(&mut self) -> bool {
         if self.begun {
             self.start_watch();
+            self.open_uplink();
             self.pending.add_all(self.vpcs.keys().copied(), self.peerings.keys().copied());
         }
         self.begun
@@ -158,6 +172,7 @@ impl Worker {
         }
         self.urgent = true;
         self.look_before_change(delta, &mut report);
+        self.take_uplink(&delta.uplink, &mut report);
         let (mut targets, blocks) = self.take_peerings(delta, &mut report);
         let orphans = self.take_vpcs(delta, &mut targets, &mut report);
         self.remove_orphans(&orphans, delta, &mut report);
@@ -179,6 +194,7 @@ impl Worker {
                 &mut report,
             );
         }
+        self.follow_uplink(delta, &mut report);
         report
     }
 
@@ -293,14 +309,22 @@ impl Worker {
         self.absent = Absent::default();
         self.vpcs.clear();
         self.peerings.clear();
+        self.uplink = None;
+        self.opened = None;
+        let beside = self.home.as_mut().map_or(Ok(false), |home| home.clear(&self.instance));
         let owned = namespace::owned_by(&self.instance)?;
         if let Some(watch) = &mut self.watch {
             watch.clear();
         }
         let results = owned.iter().map(|name| remove_namespace(name, &self.instance));
-        let errors: Vec<String> =
+        let mut errors: Vec<String> =
             results.filter_map(Result::err).map(|error| error_chain(&error)).collect();
-        if errors.is_empty() { Ok(owned.len()) } else { Err(Error::Several(errors)) }
+        let beside = beside.unwrap_or_else(|error| {
+            errors.push(error_chain(&error));
+            false
+        });
+        let count = owned.len() + usize::from(beside);
+        if errors.is_empty() { Ok(count) } else { Err(Error::Several(errors)) }
     }
 }
 
@@ -311,7 +335,9 @@ fn remove_namespace(name: &str, instance: &str) -> Result<(), Error> {
     let mut netlink = Netlink::open()?;
     namespace::require_owner(&mut netlink, name, instance)?;
     let found = state::Observed::read(&mut netlink)?;
-    let ours = |link: &&String| names::is_ours(link) || names::is_workload_link(link);
+    let ours = |link: &&String| {
+        names::is_ours(link) || names::is_workload_link(link) || *link == names::OUTER_LINK
+    };
     for link in found.state.links.keys().filter(ours) {
         netlink.delete_link(link)?;
     }

@@ -88,6 +88,8 @@ impl Lab {
             members: BTreeMap::new(),
             acls: BTreeMap::new(),
             peerings: BTreeMap::new(),
+            exits: BTreeMap::new(),
+            denied: Vec::new(),
             refuses_unrouted: false,
         };
         self.intent.vpcs.insert(id, vpc);
@@ -235,6 +237,11 @@ pub fn delta(old: &NetworksIntent, new: &NetworksIntent) -> NetworksDelta {
     NetworksDelta {
         vpcs: changed(&old.vpcs, &new.vpcs),
         peerings: changed(&old.peerings, &new.peerings),
+        uplink: match &new.uplink {
+            same if *same == old.uplink => UplinkDelta::Same,
+            Some(uplink) => UplinkDelta::Put(uplink.clone()),
+            None => UplinkDelta::Gone,
+        },
     }
 }
 

@@ -14,6 +14,7 @@ use nix::sys::socket::{
 use os::poll::Interest;
 
 use crate::lab::{Lab, at, delta, inside};
+use crate::outside::{INTERNET, Outside};
 use crate::world::Maker;
 
 const WEB: u16 = 80;
@@ -29,16 +30,23 @@ const QUIET: Duration = Duration::from_millis(150);
 /// Every seed that is tried. A seed that once failed stays.
 const SEEDS: std::ops::Range<u64> = 1..25;
 
+/// An end of flows: an interface, or somebody outside.
 #[derive(Debug, Clone)]
 struct End {
-    eni: EniId,
-    place: Endpoint,
+    namespace: String,
+    /// Where it is; nowhere in particular for who is outside.
+    place: Option<Endpoint>,
 }
+
+/// Who asks from outside: the router that everything passes by.
+const ASKS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 
 /// What became of one flow.
 #[derive(Debug, Clone)]
 struct Trial {
     flow: Flow,
+    /// The address that packets are sent to: outside, public ones stand for others.
+    named: Ipv4Addr,
     to: usize,
     verdict: Verdict,
     arrived: bool,
@@ -78,14 +86,30 @@ impl Role {
     }
 }
 
-fn ends(intent: &NetworksIntent) -> Vec<End> {
+fn ends(intent: &NetworksIntent, outside: &Outside) -> Vec<End> {
     let all = intent.vpcs.iter().flat_map(|(vpc, router)| {
         router.interfaces.iter().map(|(eni, interface)| End {
-            eni: *eni,
-            place: Endpoint { vpc: *vpc, address: interface.addresses[0] },
+            namespace: at(*eni),
+            place: Some(Endpoint { vpc: *vpc, address: interface.addresses[0] }),
         })
     });
-    all.collect()
+    all.chain([End { namespace: outside.out.clone(), place: None }]).collect()
+}
+
+/// The ends of a flow as each sees the other, and the address that it is sent to.
+fn flow_between(maker: &Maker, from: &End, to: &End) -> Option<(Endpoint, Endpoint, Ipv4Addr)> {
+    match (from.place, to.place) {
+        (Some(from), Some(to)) => Some((from, to, to.address)),
+        (Some(from), None) => {
+            let address = INTERNET.parse().unwrap();
+            Some((from, Endpoint { vpc: from.vpc, address }, address))
+        }
+        (None, Some(to)) => {
+            let public = maker.public(to)?;
+            Some((Endpoint { vpc: to.vpc, address: ASKS }, to, public))
+        }
+        (None, None) => None,
+    }
 }
 
 /// The flows between all ends of a world, with what must become of them.
@@ -93,7 +117,10 @@ fn trials(maker: &Maker, ends: &[End]) -> Vec<(usize, Trial)> {
     let mut all = Vec::new();
     for (from, source) in ends.iter().enumerate() {
         for (to, target) in ends.iter().enumerate().filter(|(to, _)| *to != from) {
-            let twins = ends.iter().filter(|end| end.place.address == target.place.address);
+            let Some(flow) = flow_between(maker, source, target) else { continue };
+            let (begins, arrives, named) = flow;
+            let same = |end: &&End| end.place.map(|it| it.address) == Some(arrives.address);
+            let twins = ends.iter().filter(same).count().max(1);
             let kinds = [
                 (IpProtocol::TCP, WEB),
                 (IpProtocol::TCP, OTHER),
@@ -101,13 +128,18 @@ fn trials(maker: &Maker, ends: &[End]) -> Vec<(usize, Trial)> {
                 (IpProtocol::ICMP, 0),
             ];
             // An echo does not say who sends it back.
-            let kinds = &kinds[..if twins.count() == 1 { 4 } else { 3 }];
+            let kinds = &kinds[..if twins == 1 || source.place.is_none() { 4 } else { 3 }];
             for (protocol, port) in kinds {
-                let flow = Flow::new(source.place, target.place, *protocol, *port);
+                let flow = Flow::new(begins, arrives, *protocol, *port);
                 let ports = if protocol.has_ports() { KERNEL_PORTS } else { flow.source_ports };
                 let flow = Flow { source_ports: ports, ..flow };
                 let verdict = maker.verdict(&flow);
-                let trial = Trial { flow, to, verdict, arrived: false, answered: false };
+                // What a middlebox does with what it gets for somebody outside is its own affair.
+                let taken = |hop: &Hop| hop.because.wording() == Wording::GetsByRoute;
+                if target.place.is_none() && verdict.hops.iter().any(taken) {
+                    continue;
+                }
+                let trial = Trial { flow, named, to, verdict, arrived: false, answered: false };
                 all.push((from, trial));
             }
         }
@@ -117,8 +149,10 @@ fn trials(maker: &Maker, ends: &[End]) -> Vec<(usize, Trial)> {
 
 /// Opens what answers in the namespace of an end.
 fn serve(end: &End, number: usize) -> Vec<Role> {
-    inside(&at(end.eni), || {
-        let any = Ipv4Addr::UNSPECIFIED;
+    inside(&end.namespace, || {
+        // Who is outside has several addresses, and answers by the one that was asked.
+        let outside = INTERNET.parse().unwrap();
+        let any = if end.place.is_some() { Ipv4Addr::UNSPECIFIED } else { outside };
         let mut roles = Vec::new();
         for port in [WEB, OTHER] {
             let listener = TcpListener::bind((any, port)).unwrap();
@@ -133,8 +167,8 @@ fn serve(end: &End, number: usize) -> Vec<Role> {
 }
 
 /// Sends the first packet of a flow, in the namespace of the calling thread.
-fn begin(trial: usize, flow: &Flow) -> Role {
-    let to = SocketAddrV4::new(flow.to.address, flow.destination_port);
+fn begin(trial: usize, flow: &Flow, named: Ipv4Addr) -> Role {
+    let to = SocketAddrV4::new(named, flow.destination_port);
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let to_nix = SockaddrIn::from(to);
     match flow.protocol {
@@ -162,15 +196,19 @@ fn begin(trial: usize, flow: &Flow) -> Role {
 }
 
 /// Tries all flows of a world at once, and says which did not do as they should.
-fn disagreements(maker: &Maker, intent: &NetworksIntent) -> (usize, usize, Vec<Trial>) {
-    let ends = ends(intent);
+fn disagreements(
+    maker: &Maker,
+    outside: &Outside,
+    intent: &NetworksIntent,
+) -> (usize, usize, Vec<Trial>) {
+    let ends = ends(intent, outside);
     let mut all = trials(maker, &ends);
     // Whoever answers first, everywhere.
     let mut roles: Vec<Role> = ends.iter().enumerate().flat_map(|(n, end)| serve(end, n)).collect();
     for (number, end) in ends.iter().enumerate() {
         let own = all.iter().enumerate().filter(|(_, (from, _))| *from == number);
         let begun: Vec<Role> =
-            inside(&at(end.eni), || own.map(|(n, (_, trial))| begin(n, &trial.flow)).collect());
+            inside(&end.namespace, || own.map(|(n, (_, t))| begin(n, &t.flow, t.named)).collect());
         roles.extend(begun);
     }
     let deadline = Instant::now() + PATIENCE;
@@ -255,8 +293,14 @@ fn handle(role: &mut Role, all: &mut [(usize, Trial)]) -> Option<Role> {
     None
 }
 
-fn insist(seed: u64, phase: &str, maker: &Maker, intent: &NetworksIntent) -> (usize, usize) {
-    let (count, allowed, wrong) = disagreements(maker, intent);
+fn insist(
+    seed: u64,
+    phase: &str,
+    maker: &Maker,
+    outside: &Outside,
+    intent: &NetworksIntent,
+) -> (usize, usize) {
+    let (count, allowed, wrong) = disagreements(maker, outside, intent);
     if let Some(trial) = wrong.first() {
         let Trial { flow, verdict, arrived, answered, .. } = trial;
         panic!(
@@ -280,21 +324,27 @@ fn every_packet_does_what_reach_says() {
         let first = lab.id::<VpcId>(0).bits() << 8;
         let mut maker = Maker::new(seed, first);
         let mut intent = maker.plan();
-        let report = lab.driver.sweep(&intent);
+        let outside = Outside::new(&lab);
+        outside.lets_echo();
+        let report = inside(&outside.home, || lab.driver.sweep(&intent));
         let outcomes = report.vpcs.values().chain(report.peerings.values());
         assert!(outcomes.into_iter().all(|o| *o == Outcome::Carried), "seed {seed}: {report:#?}");
-        let (count, allowed) = insist(seed, "as built", &maker, &intent);
+        assert!(report.errors.is_empty(), "seed {seed}: {report:#?}");
+        outside.await_uplink(&lab);
+        let (count, allowed) = insist(seed, "as built", &maker, &outside, &intent);
         (flows, passed) = (flows + count, passed + allowed);
 
         // And after changes, one by one.
         for _ in 0..6 {
             maker.mutate();
+            maker.change_ways();
             let next = maker.plan();
             let report = lab.driver.apply(&delta(&intent, &next));
             assert!(!report.failed() && report.repairs.is_empty(), "seed {seed}: {report:#?}");
             intent = next;
         }
-        let (count, allowed) = insist(seed, "as changed", &maker, &intent);
+        outside.await_uplink(&lab);
+        let (count, allowed) = insist(seed, "as changed", &maker, &outside, &intent);
         (flows, passed) = (flows + count, passed + allowed);
     }
     // A test of nothing but closed doors would prove nothing.

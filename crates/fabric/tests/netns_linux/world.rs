@@ -32,15 +32,17 @@ const INSTANCES: usize = 7;
 pub struct Maker {
     pub world: World,
     pub dice: Dice,
-    ids: Sequence,
+    /// Chance of its own for what leads outside.
+    pub ways: Dice,
+    pub ids: Sequence,
     customers: Vec<Caller>,
     admin: Option<Caller>,
     space: Option<SpaceId>,
-    vpcs: Vec<(VpcId, Caller)>,
-    subnets: Vec<(SubnetId, VpcId)>,
-    instances: Vec<(InstanceId, VpcId)>,
+    pub vpcs: Vec<(VpcId, Caller)>,
+    pub subnets: Vec<(SubnetId, VpcId)>,
+    pub instances: Vec<(InstanceId, VpcId)>,
     groups: Vec<(SecurityGroupId, VpcId)>,
-    tables: Vec<(RouteTableId, VpcId)>,
+    pub tables: Vec<(RouteTableId, VpcId)>,
     acls: Vec<(AclId, VpcId)>,
     peerings: Vec<PcxId>,
 }
@@ -59,6 +61,7 @@ impl Maker {
         let mut maker = Self {
             world: World::default(),
             dice: Dice(seed),
+            ways: Dice(seed ^ 0x5eed),
             ids: Sequence(first),
             customers: Vec::new(),
             admin: None,
@@ -74,7 +77,9 @@ impl Maker {
         let (region, instance) = (Region::DEFAULT, "t1".to_owned());
         let set_up = IdentityCommand::SetUp { region, emulator: false, instance };
         maker.run(Caller::Operator, set_up);
+        maker.lead_out();
         maker.populate();
+        maker.open_gateways();
         maker
     }
 
@@ -87,7 +92,7 @@ impl Maker {
     }
 
     /// Changes the world, unless that is refused; tells the first thing that was made.
-    fn run(&mut self, caller: Caller, command: impl Into<Command>) -> Option<Key> {
+    pub fn run(&mut self, caller: Caller, command: impl Into<Command>) -> Option<Key> {
         let decided = self.world.decide(caller, &command.into(), now(), &mut self.ids).ok()?;
         self.world = decided.world;
         decided.reply.main()
@@ -177,7 +182,7 @@ impl Maker {
         }
     }
 
-    fn owner(&self, vpc: VpcId) -> Caller {
+    pub fn owner(&self, vpc: VpcId) -> Caller {
         self.vpcs.iter().find(|(id, _)| *id == vpc).unwrap().1
     }
 
@@ -340,7 +345,13 @@ impl Maker {
         self.run(owner, Ec2Command::AuthorizeSecurityGroup { group, direction, rules, tags });
     }
 
-    fn route(&mut self, route_table: RouteTableId, destination: Cidr, target: RouteTo, vpc: VpcId) {
+    pub fn route(
+        &mut self,
+        route_table: RouteTableId,
+        destination: Cidr,
+        target: RouteTo,
+        vpc: VpcId,
+    ) {
         let owner = self.owner(vpc);
         let destination = destination.into();
         if self.run(owner, Ec2Command::CreateRoute { route_table, destination, target }).is_none() {

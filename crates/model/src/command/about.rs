@@ -2,8 +2,8 @@
 //! name nothing themselves.
 
 use super::{
-    Command, DynoSelection, Ec2Command, IdentityCommand, ModifyPrefixList, NewSubnet,
-    PlatformCommand, SystemCommand,
+    Command, DynoSelection, Ec2Command, ElasticIpName, IdentityCommand, ModifyPrefixList,
+    NewSubnet, PlatformCommand, SystemCommand,
 };
 use crate::{Key, SettingsKey};
 
@@ -33,7 +33,9 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         }
         C::SetMember { team, .. } => Some(Key::Team(*team)),
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
-        C::SetInstance { .. } | C::AdvanceClock { .. } => Some(Key::Settings(SettingsKey)),
+        C::SetInstance { .. } | C::SetOutbound { .. } | C::AdvanceClock { .. } => {
+            Some(Key::Settings(SettingsKey))
+        }
         C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {
             None
         }
@@ -86,7 +88,15 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         | C::CreatePrefixList(_)
         | C::DisassociateVpcCidrBlock { .. }
         | C::DisassociateSubnetCidrBlock { .. }
-        | C::DisassociateRouteTable { .. } => None,
+        | C::DisassociateRouteTable { .. }
+        | C::AllocateAddress { .. }
+        | C::DisassociateAddress { .. } => None,
+        C::AssociateAddress { which, .. } | C::ReleaseAddress { which } => match which {
+            ElasticIpName::Allocation(id) => Some(Key::ElasticIp(*id)),
+            ElasticIpName::Address(_) => None,
+        },
+        C::CreateNatGateway(new) => Some(Key::Subnet(new.subnet)),
+        C::DeleteNatGateway { nat_gateway } => Some(Key::NatGateway(*nat_gateway)),
         C::DeleteVpc { vpc }
         | C::ModifyVpcAttribute { vpc, .. }
         | C::ModifyVpcTenancy { vpc }

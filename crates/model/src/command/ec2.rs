@@ -5,15 +5,15 @@ use std::net::Ipv4Addr;
 
 use super::instance::{InstanceChange, InterfaceChange, NewInterface, NewKeyPair, RunInstances};
 use crate::resource::{
-    AclEntry, AddressFamily, ClientToken, CpuCredits, Direction, GroupPeer, HostnameType,
-    ReservationKind, RouteDestination, RouteTo, Tags, Tenancy,
+    AclEntry, AddressFamily, ClientToken, Connectivity, CpuCredits, Direction, GroupPeer,
+    HostnameType, ReservationKind, RouteDestination, RouteTo, Tags, Tenancy,
 };
 use crate::{
-    AccountId, AclAssociationId, AclId, Cidr, DhcpOptionsId, EgressGatewayId, EniAttachmentId,
-    EniId, IgwId, InstanceId, IpCidr, Ipv6Cidr, Key, KeyPairId, PcxId, PrefixListId, Region,
-    RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetCidrAssociationId, SubnetId, SubnetReservationId, Traffic, VolumeId,
-    VpcCidrAssociationId, VpcId, Zone,
+    AccountId, AclAssociationId, AclId, AddressAssociationId, AllocationId, Cidr, DhcpOptionsId,
+    EgressGatewayId, EniAttachmentId, EniId, IgwId, InstanceId, IpCidr, Ipv6Cidr, Key, KeyPairId,
+    NatGatewayId, PcxId, PrefixListId, Region, RouteTableAssociationId, RouteTableId,
+    SecurityGroupId, SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
+    Traffic, VolumeId, VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -454,6 +454,41 @@ pub enum Ec2Command {
         /// The key pair, by its name.
         name: Option<String>,
     },
+    /// `AllocateAddress`.
+    AllocateAddress {
+        /// The public address that is wanted; any free one by default.
+        address: Option<Ipv4Addr>,
+        /// Tags for the address.
+        tags: Tags,
+    },
+    /// `AssociateAddress`.
+    AssociateAddress {
+        /// The elastic IP address.
+        which: ElasticIpName,
+        /// What it is to lead to.
+        target: AddressTarget,
+        /// The private address that it is to stand for; the primary one by default.
+        private: Option<Ipv4Addr>,
+        /// Whether it may be taken from what it leads to now, and another one from the target.
+        reassociate: bool,
+    },
+    /// `DisassociateAddress`.
+    DisassociateAddress {
+        /// The association to end.
+        which: AddressAssociationName,
+    },
+    /// `ReleaseAddress`.
+    ReleaseAddress {
+        /// The elastic IP address to give back.
+        which: ElasticIpName,
+    },
+    /// `CreateNatGateway`.
+    CreateNatGateway(CreateNatGateway),
+    /// `DeleteNatGateway`.
+    DeleteNatGateway {
+        /// The NAT gateway to delete.
+        nat_gateway: NatGatewayId,
+    },
     /// `CreateVpcPeeringConnection`.
     CreatePeering {
         /// The requester's VPC.
@@ -555,6 +590,8 @@ pub enum TaggedResource {
     DhcpOptions(DhcpOptionsId),
     /// An egress-only internet gateway.
     EgressGateway(EgressGatewayId),
+    /// An elastic IP address.
+    ElasticIp(AllocationId),
     /// A network interface.
     Eni(EniId),
     /// A rule of a security group.
@@ -565,6 +602,8 @@ pub enum TaggedResource {
     InternetGateway(IgwId),
     /// A key pair.
     KeyPair(KeyPairId),
+    /// A NAT gateway.
+    NatGateway(NatGatewayId),
     /// A network ACL.
     NetworkAcl(AclId),
     /// A peering connection, of which either side has tags of its own.
@@ -591,11 +630,13 @@ impl TaggedResource {
         Some(match self {
             Self::DhcpOptions(id) => Key::DhcpOptions(id),
             Self::EgressGateway(id) => Key::EgressGateway(id),
+            Self::ElasticIp(id) => Key::ElasticIp(id),
             Self::Eni(id) => Key::Eni(id),
             Self::GroupRule(_) => return None,
             Self::Instance(id) => Key::Instance(id),
             Self::InternetGateway(id) => Key::InternetGateway(id),
             Self::KeyPair(id) => Key::KeyPair(id),
+            Self::NatGateway(id) => Key::NatGateway(id),
             Self::NetworkAcl(id) => Key::NetworkAcl(id),
             Self::Peering(id) => Key::Peering(id),
             Self::PrefixList(id) => Key::PrefixList(id),
@@ -607,6 +648,50 @@ impl TaggedResource {
             Self::Vpc(id) => Key::Vpc(id),
         })
     }
+}
+
+/// An elastic IP address as a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ElasticIpName {
+    /// By its allocation.
+    Allocation(AllocationId),
+    /// By itself.
+    Address(Ipv4Addr),
+}
+
+/// An association of an elastic IP address as a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressAssociationName {
+    /// By its id.
+    Association(AddressAssociationId),
+    /// By the elastic IP address.
+    Address(Ipv4Addr),
+}
+
+/// What an elastic IP address is to lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressTarget {
+    /// An instance, by its interface.
+    Instance(InstanceId),
+    /// An interface.
+    Eni(EniId),
+}
+
+/// `CreateNatGateway`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateNatGateway {
+    /// The subnet to make the NAT gateway in.
+    pub subnet: SubnetId,
+    /// Where it is to lead.
+    pub connectivity: Connectivity,
+    /// The elastic IP address that it is to send by.
+    pub allocation: Option<AllocationId>,
+    /// Its private address; any free one by default.
+    pub private: Option<Ipv4Addr>,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for the NAT gateway.
+    pub tags: Tags,
 }
 
 /// An attribute of a VPC.

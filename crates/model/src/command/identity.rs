@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::resource::{Access, PasswordHash, Role};
+use crate::resource::{Access, Outbound, PasswordHash, Role};
 use crate::{AccessKeyId, AccountId, Region, TeamId, TokenId, UserId};
 
 /// A token to be made.
@@ -35,6 +35,11 @@ pub enum IdentityCommand {
     SetInstance {
         /// The installation's short name.
         instance: String,
+    },
+    /// Says how networks reach what is outside.
+    SetOutbound {
+        /// The way out and what it leads to; `None` for none.
+        outbound: Option<Outbound>,
     },
     /// Moves the clock further ahead of the machine's. Whether there is a clock that may be moved
     /// is the server's to decide.

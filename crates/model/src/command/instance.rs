@@ -28,6 +28,8 @@ pub struct RunInstances {
     pub group_names: Vec<String>,
     /// The private address, for a single instance.
     pub address: Option<Ipv4Addr>,
+    /// Whether they are given public addresses; as the subnet says by default.
+    pub public: Option<bool>,
     /// The name of a key pair.
     pub key_name: Option<String>,
     /// The script that they start with, in base64.

@@ -4,8 +4,8 @@ use super::group::egress_to_anywhere;
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::{
-    Direction, GroupPeer, GroupRule, PeeringKind, Role, SecurityGroup, Space, SpaceState, Subnet,
-    Tags, Vpc, VpcRole,
+    Direction, GroupPeer, GroupRule, PeeringKind, Role, RouteTo, SecurityGroup, Space, SpaceState,
+    Subnet, Tags, Vpc, VpcRole,
 };
 use crate::{
     AccountId, Cidr, Code, EniId, Key, PcxId, PortRange, PrefixedId, Refused, Region, Scope,
@@ -58,9 +58,10 @@ impl Decision<'_> {
         let data_vpc = self.make_data_vpc(scope, data_cidr, id, dyno_cidrs);
         let data_peering = PcxId::fresh(self.ids);
         self.make_managed_peering(data_peering, &vpc, &data_vpc);
-        self.put_platform_route(vpc.id, data_cidr, data_peering);
+        let data_services = RouteTo::Peering(data_peering);
+        self.put_platform_route(vpc.id, data_cidr, data_services);
         for block in dyno_cidrs {
-            self.put_platform_route(data_vpc.id, block, data_peering);
+            self.put_platform_route(data_vpc.id, block, data_services);
         }
         let dyno_group = self.make_dyno_group(&vpc);
         let router_enis = self.make_router_enis(&vpc, id, &subnets[2..])?;
@@ -82,9 +83,11 @@ impl Decision<'_> {
             trusted: Space::anywhere(),
             inbound: None,
             no_apps: Default::default(),
+            nat_gateway: None,
             created: self.now,
             updated: self.now,
         });
+        self.settle_way_out(id)?;
         Ok(Key::Space(id).into())
     }
 
@@ -184,6 +187,7 @@ impl Decision<'_> {
             // What has ended, or is on its way, needs no step.
             let _ = self.tear_down(&space, peering);
         }
+        self.remove_way_out(&space);
         self.delete(Key::Space(id));
         self.delete(Key::Peering(space.data_peering));
         self.remove_vpc(space.vpc);

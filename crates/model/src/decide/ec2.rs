@@ -143,6 +143,14 @@ impl Decision<'_> {
             }
             C::CreateKeyPair(new) | C::ImportKeyPair(new) => self.create_key_pair(scope, new),
             C::DeleteKeyPair { id, name } => self.delete_key_pair(scope, *id, name.as_deref()),
+            C::AllocateAddress { address, tags } => self.allocate_address(scope, *address, tags),
+            C::AssociateAddress { which, target, private, reassociate } => {
+                self.associate_address(scope, *which, *target, *private, *reassociate)
+            }
+            C::DisassociateAddress { which } => self.disassociate_address(scope, *which),
+            C::ReleaseAddress { which } => self.release_address(scope, *which),
+            C::CreateNatGateway(new) => self.create_nat_gateway(scope, new),
+            C::DeleteNatGateway { nat_gateway } => self.delete_nat_gateway(scope, *nat_gateway),
             C::CreatePeering { vpc, peer_vpc, peer_owner, peer_region, tags } => {
                 let owner = peer_owner.unwrap_or(scope.account);
                 let region = peer_region.unwrap_or(scope.region);

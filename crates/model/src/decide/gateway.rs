@@ -54,6 +54,15 @@ impl Decision<'_> {
                 format_args!("resource {id} is not attached to network {vpc}"),
             );
         }
+        if self.world.has_public_addresses(vpc) {
+            return refuse(
+                Code::DependencyViolation,
+                format_args!(
+                    "Network {vpc} has some mapped public address(es). Please unmap those public \
+                     address(es) before detaching the gateway."
+                ),
+            );
+        }
         self.put(InternetGateway { vpc: None, ..InternetGateway::clone(&gateway) });
         Ok(Reply::Done)
     }

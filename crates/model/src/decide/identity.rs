@@ -31,6 +31,10 @@ impl Decision<'_> {
                 self.operator_only()?;
                 self.set_instance(instance)
             }
+            C::SetOutbound { outbound } => {
+                self.operator_only()?;
+                self.set_outbound(outbound.as_ref())
+            }
             C::AdvanceClock { seconds } => {
                 self.operator_only()?;
                 self.advance_clock(*seconds)
@@ -84,6 +88,7 @@ impl Decision<'_> {
             instance: instance.to_owned(),
             created: self.now,
             clock_offset: 0,
+            outbound: None,
         });
         Ok(Reply::Resources(vec![Key::Settings(SettingsKey), Key::Account(account)]))
     }

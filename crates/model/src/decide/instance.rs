@@ -39,6 +39,7 @@ impl Decision<'_> {
         check_volume(&image, &run.options.volume)?;
         self.check_key_name(scope, run.key_name.as_deref())?;
         let wanted = self.interfaces_for(scope, run)?;
+        let public = is_public(&wanted, run.public)?;
         let count = self.count_for(&wanted, run)?;
         let reservation = ReservationId::fresh(self.ids);
         let mut made = Vec::with_capacity(usize::from(count));
@@ -51,6 +52,10 @@ impl Decision<'_> {
                 primary.get_or_insert(eni);
             }
             let Some(eni) = primary else { return missing("NetworkInterface") };
+            if public {
+                let public = PublicAddress::Assigned(self.free_public()?);
+                self.put(Eni { public, ..eni.clone() });
+            }
             self.put(Instance {
                 id,
                 reservation,
@@ -70,7 +75,7 @@ impl Decision<'_> {
                 since: self.now,
                 client_token: run.client_token.as_ref().map(|token| token.of(scope)),
                 tags: run.instance_tags.clone(),
-                options: InstanceOptions::clone(&run.options),
+                options: InstanceOptions { public, ..InstanceOptions::clone(&run.options) },
                 boot: Boot::Settled,
             });
             made.push(Key::Instance(id));
@@ -297,6 +302,22 @@ impl Decision<'_> {
         }
         Ok(count)
     }
+}
+
+/// Whether instances are given public addresses: as the request says, or else as their subnet does. EC2
+/// gives one to an instance with a single new interface only.
+fn is_public(wanted: &[Wanted], asked: Option<bool>) -> Result<bool, Refused> {
+    if let [Wanted { device_index: 0, source: Source::New(new), .. }] = wanted {
+        return Ok(asked.unwrap_or(new.subnet.map_public_ip));
+    }
+    if asked == Some(true) {
+        return refuse(
+            Code::InvalidParameterCombination,
+            "The associatePublicIPAddress parameter can only be specified for a single new network \
+             interface with the device index 0.",
+        );
+    }
+    Ok(false)
 }
 
 /// Whether a root volume has room for its image.

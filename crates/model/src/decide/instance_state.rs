@@ -7,7 +7,7 @@ use super::lookup::{absent_instances, missing};
 use super::{Decision, Outcome, refuse};
 use crate::command::{InstanceChange, InterfaceChange, Reply};
 use crate::resource::*;
-use crate::{Code, InstanceId, Key, Refused, Scope};
+use crate::{Code, EniId, InstanceId, Key, Refused, Scope};
 
 impl Decision<'_> {
     /// The instances that a request names, which are all there.
@@ -32,14 +32,17 @@ impl Decision<'_> {
         for instance in self.own_instances(scope, ids)? {
             match instance.state {
                 InstanceState::Pending | InstanceState::Running => {}
-                InstanceState::Stopped => self.put(Instance {
-                    state: InstanceState::Pending,
-                    boot: Boot::AGAIN,
-                    exit: None,
-                    launched: self.now,
-                    since: self.now,
-                    ..Instance::clone(&instance)
-                }),
+                InstanceState::Stopped => {
+                    self.assign_public(&instance)?;
+                    self.put(Instance {
+                        state: InstanceState::Pending,
+                        boot: Boot::AGAIN,
+                        exit: None,
+                        launched: self.now,
+                        since: self.now,
+                        ..Instance::clone(&instance)
+                    });
+                }
                 InstanceState::Stopping
                 | InstanceState::ShuttingDown
                 | InstanceState::Terminated => return Err(wrong_state(&instance, "started")),
@@ -55,19 +58,40 @@ impl Decision<'_> {
                 InstanceState::Running if instance.options.stop_disabled => {
                     return Err(guarded(&instance, "stopped", "disableApiStop"));
                 }
-                InstanceState::Running => self.put(Instance {
-                    state: InstanceState::Stopping,
-                    boot: Boot::Settled,
-                    exit: None,
-                    since: self.now,
-                    ..Instance::clone(&instance)
-                }),
+                InstanceState::Running => {
+                    self.release_public(instance.eni);
+                    self.put(Instance {
+                        state: InstanceState::Stopping,
+                        boot: Boot::Settled,
+                        exit: None,
+                        since: self.now,
+                        ..Instance::clone(&instance)
+                    });
+                }
                 InstanceState::Pending
                 | InstanceState::ShuttingDown
                 | InstanceState::Terminated => return Err(wrong_state(&instance, "stopped")),
             }
         }
         Ok(named(ids))
+    }
+
+    /// Gives an instance that starts again a public address, unless an elastic one leads to it.
+    fn assign_public(&mut self, instance: &Instance) -> Result<(), Refused> {
+        let Some(eni) = self.world.eni(instance.eni).cloned() else { return Ok(()) };
+        if instance.options.public && self.world.public_of(&eni, eni.primary()).is_none() {
+            let public = PublicAddress::Assigned(self.free_public()?);
+            self.put(Eni { public, ..Eni::clone(&eni) });
+        }
+        Ok(())
+    }
+
+    /// Gives back the public address of an instance that stops; an elastic one stays.
+    pub(super) fn release_public(&mut self, interface: EniId) {
+        let Some(eni) = self.world.eni(interface).cloned() else { return };
+        if matches!(eni.public, PublicAddress::Assigned(_)) {
+            self.put(Eni { public: PublicAddress::None, ..Eni::clone(&eni) });
+        }
     }
 
     pub(super) fn reboot_instances(&mut self, scope: Scope, ids: &[InstanceId]) -> Outcome {

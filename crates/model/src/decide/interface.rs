@@ -158,6 +158,8 @@ impl Decision<'_> {
             created: self.now,
             tags: tags.clone(),
             client_token: None,
+            public: PublicAddress::None,
+            nat_gateway: None,
         })
     }
 

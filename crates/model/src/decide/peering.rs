@@ -304,7 +304,7 @@ impl Decision<'_> {
             ..Peering::clone(peering)
         });
         if let Some(space) = space {
-            self.put_platform_route(space.vpc, requester.primary(), peering.id);
+            self.put_platform_route(space.vpc, requester.primary(), RouteTo::Peering(peering.id));
         }
         Ok(())
     }
@@ -323,12 +323,11 @@ impl Decision<'_> {
         });
     }
 
-    /// Routes a block over a peering in a platform's VPC, instead of where it went before.
-    pub(super) fn put_platform_route(&mut self, vpc: VpcId, to: Cidr, peering: PcxId) {
+    /// Routes a block to a target in a platform's VPC, instead of where it went before.
+    pub(super) fn put_platform_route(&mut self, vpc: VpcId, to: Cidr, target: RouteTo) {
         let table = self.world.vpc(vpc).and_then(|v| self.world.route_table(v.main_route_table));
         let Some(table) = table else { return };
         let mut table = RouteTable::clone(table);
-        let target = RouteTo::Peering(peering);
         if table.routes.insert(to.into(), target) != Some(target) {
             self.put(table);
         }

@@ -340,7 +340,10 @@ impl Decision<'_> {
             return Ok(());
         }
         match target {
-            RouteTo::Peering(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => refuse(
+            RouteTo::Peering(_)
+            | RouteTo::Gateway(_)
+            | RouteTo::EgressGateway(_)
+            | RouteTo::Nat(_) => refuse(
                 Code::InvalidParameterValue,
                 format_args!(
                     "The destination CIDR block {destination} is equal to or more specific than \
@@ -415,6 +418,16 @@ impl Decision<'_> {
             RouteTo::EgressGateway(id) => {
                 let gateway = self.own_egress_gateway(scope, id)?;
                 (gateway.vpc == table.vpc, format!("network gateway {id}"))
+            }
+            RouteTo::Nat(id) => {
+                let nat = self.own_nat_gateway(scope, id)?;
+                if !nat.works() {
+                    return refuse(
+                        Code::NatGatewayNotFound,
+                        format_args!("The Nat Gateway {id} was not found"),
+                    );
+                }
+                (nat.vpc == table.vpc, format!("network gateway {id}"))
             }
         };
         if !here {

@@ -142,10 +142,7 @@ impl Decision<'_> {
         description: &str,
         tags: Tags,
     ) -> Result<Eni, Refused> {
-        let address = match address {
-            Some(address) => self.check_address(subnet, address)?,
-            None => self.world.free_address(subnet, &[]).ok_or_else(|| full(subnet))?,
-        };
+        let address = self.address_in(subnet, address)?;
         let id = EniId::fresh(self.ids);
         let eni = Eni {
             id,
@@ -165,12 +162,26 @@ impl Decision<'_> {
                 attached: self.now,
             }),
             requester_managed: !matches!(workload, WorkloadId::Instance(_)),
+            public: PublicAddress::None,
+            nat_gateway: None,
             created: self.now,
             tags,
             client_token: None,
         };
         self.put(eni.clone());
         Ok(eni)
+    }
+
+    /// An address of a subnet for an interface: the given one or the lowest that is free.
+    pub(super) fn address_in(
+        &self,
+        subnet: &Subnet,
+        address: Option<Ipv4Addr>,
+    ) -> Result<Ipv4Addr, Refused> {
+        match address {
+            Some(address) => self.check_address(subnet, address),
+            None => self.world.free_address(subnet, &[]).ok_or_else(|| full(subnet)),
+        }
     }
 
     pub(super) fn check_address(

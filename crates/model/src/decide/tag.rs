@@ -2,7 +2,7 @@
 
 use super::lookup::{missing, no_such_rule};
 use super::{Decision, Outcome, refuse};
-use crate::command::{Reply, TaggedResource};
+use crate::command::{ElasticIpName, Reply, TaggedResource};
 use crate::resource::*;
 use crate::{Code, Key, Part, PcxId, Record, Refused, Scope, SecurityGroupRuleId, VolumeId};
 
@@ -90,11 +90,15 @@ impl Decision<'_> {
             T::EgressGateway(id) => {
                 edited!(self.in_editable(scope, self.own_egress_gateway(scope, id)?)?)
             }
+            T::ElasticIp(id) => {
+                edited!(self.own_elastic_ip(scope, ElasticIpName::Allocation(id))?)
+            }
             T::Eni(id) => edited!(self.in_editable(scope, self.own_eni(scope, id)?)?),
             T::GroupRule(id) => self.retagged_rule(scope, id, edit),
             T::Instance(id) => edited!(self.own_instance(scope, id)?),
             T::InternetGateway(id) => edited!(self.own_gateway(scope, id)?),
             T::KeyPair(id) => edited!(self.own_key_pair(scope, id)?),
+            T::NatGateway(id) => edited!(self.own_nat_gateway(scope, id)?),
             T::NetworkAcl(id) => edited!(self.in_editable(scope, self.own_acl(scope, id)?)?),
             T::PrefixList(id) => edited!(self.own_prefix_list(scope, id)?),
             T::Peering(id) => self.retagged_peering(scope, id, edit),

@@ -1,6 +1,7 @@
 //! Tests of the rules of EC2's side: what each refuses, and what nothing may ever break.
 
 mod acl;
+mod address;
 mod default_vpc;
 mod dhcp_options;
 mod fixture;

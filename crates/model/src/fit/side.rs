@@ -201,7 +201,10 @@ impl Side {
         elsewhere.dedup();
         let leads = |to: &RouteTo| match to {
             RouteTo::Peering(id) => world.peering(*id)?.other_side(vpc.id).map(|side| side.vpc),
-            RouteTo::Interface(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => None,
+            RouteTo::Interface(_)
+            | RouteTo::Gateway(_)
+            | RouteTo::EgressGateway(_)
+            | RouteTo::Nat(_) => None,
         };
         let tables = world.route_tables_in(Key::Vpc(vpc.id)).map(|table| Routes {
             table: table.id,

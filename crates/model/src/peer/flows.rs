@@ -131,6 +131,8 @@ pub(crate) fn dyno_interface(
             attached: now,
         }),
         requester_managed: true,
+        public: crate::PublicAddress::None,
+        nat_gateway: None,
         created: now,
         tags: Default::default(),
         client_token: None,

@@ -79,7 +79,12 @@ fn routes(planner: &mut Planner<'_>, vpc: &Vpc) {
                         peering.other_side(vpc.id).is_some_and(|side| side.vpc == space_vpc)
                     })
             }
-            Some(RouteTo::Interface(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_))
+            Some(
+                RouteTo::Interface(_)
+                | RouteTo::Gateway(_)
+                | RouteTo::EgressGateway(_)
+                | RouteTo::Nat(_),
+            )
             | None => false,
         };
         found.push((table.id, noted(table, space_vpc).into_iter().filter(ours).collect()));

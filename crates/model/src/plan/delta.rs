@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::edge;
+use super::exits::plan_uplink;
 use super::vpc::{joins, plan_peering, plan_vpc};
 use super::workload::plan_workload;
 use crate::edge::{Domains, EdgeDelta};
-use crate::intent::{IntentDelta, NetworksDelta, WorkloadsDelta};
+use crate::intent::{IntentDelta, NetworksDelta, UplinkDelta, WorkloadsDelta};
 use crate::resource::{DynoState, Eni, Peering};
 use crate::{Change, Key, PcxId, SecurityGroupId, Timestamp, VpcId, WorkloadId, World};
 
@@ -38,6 +39,7 @@ pub fn plan_delta(
         peerings: differing(touched.peerings, before, after, peering, |id| {
             after.peering(id).is_some_and(|peering| peering.state.is_transient())
         }),
+        uplink: uplink(before, after),
     };
     let awaited = |id| after.awaits_end(id);
     let workloads = differing(touched.workloads, before, after, plan_workload, awaited);
@@ -80,6 +82,14 @@ pub fn edge_delta(
                 dyno.is_web() && matches!(dyno.state, S::Starting | S::Booting | S::Draining)
             })
         }),
+    }
+}
+
+fn uplink(before: &World, after: &World) -> UplinkDelta {
+    match (plan_uplink(before), plan_uplink(after)) {
+        (old, new) if old == new => UplinkDelta::Same,
+        (_, Some(new)) => UplinkDelta::Put(new),
+        (_, None) => UplinkDelta::Gone,
     }
 }
 
@@ -147,14 +157,28 @@ impl Touched {
                 self.peerings.extend([id]);
                 world.peering(id).into_iter().for_each(|peering| self.add_peering(peering));
             }
-            Key::Settings(_)
-            | Key::Account(_)
+            // Which addresses lead out, and to where, is up to the operator.
+            Key::Settings(_) => self.vpcs.extend(world.vpcs().map(|vpc| vpc.id)),
+            Key::InternetGateway(id) => {
+                self.vpcs.extend(world.gateway(id).and_then(|gateway| gateway.vpc));
+                self.vpcs.extend(world.route_tables_in(key).map(|table| table.vpc));
+            }
+            Key::NatGateway(id) => {
+                self.vpcs.extend(world.nat_gateway(id).map(|nat| nat.vpc));
+                self.vpcs.extend(world.route_tables_in(key).map(|table| table.vpc));
+            }
+            Key::ElasticIp(id) => {
+                let association = world.elastic_ip(id).and_then(|elastic| elastic.association);
+                let eni = association.and_then(|association| world.eni(association.eni));
+                self.vpcs.extend(eni.map(|eni| eni.vpc));
+                self.vpcs.extend(world.nat_gateways_of(key).map(|nat| nat.vpc));
+            }
+            Key::Account(_)
             | Key::AccessKey(_)
             | Key::User(_)
             | Key::Token(_)
             | Key::Team(_)
             | Key::SubnetReservation(_)
-            | Key::InternetGateway(_)
             | Key::EgressGateway(_)
             | Key::DhcpOptions(_)
             | Key::KeyPair(_) => {}

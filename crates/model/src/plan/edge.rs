@@ -63,6 +63,7 @@ pub(super) fn plan_resolver(world: &World, own: &Vpc, domains: &Domains) -> Opti
         plan.zones.insert(domains.internal.clone());
     }
     add_instances(world, own, &mut plan);
+    add_public_names(world, own, &mut plan);
     if let Some(space) = world.space_of_vpc(own) {
         add_dynos(world, space, &mut plan);
         add_custom_domains(world, space, domains, &mut plan);
@@ -73,6 +74,7 @@ pub(super) fn plan_resolver(world: &World, own: &Vpc, domains: &Domains) -> Opti
         // A VPC whose own names are switched off has none for others (`ec2.md` §1.8).
         if other.dns_resolution && peer.dns_support && peer.dns_hostnames {
             add_instances(world, peer, &mut plan);
+            add_public_names(world, peer, &mut plan);
         }
         // Internal routing reaches as far as the space's peerings do (R26).
         if let Some(space) = world.space_of_vpc(peer) {
@@ -89,6 +91,21 @@ fn add_instances(world: &World, of: &Vpc, plan: &mut ResolverIntent) {
             let name = names::private_name(*address, of.region);
             plan.pointers.entry(*address).or_insert_with(|| name.clone());
             plan.names.entry(name).or_default().push(*address);
+        }
+    }
+}
+
+/// The public names of what has a public address, which lead to the private one (`ec2.md` §1.8).
+fn add_public_names(world: &World, of: &Vpc, plan: &mut ResolverIntent) {
+    if !of.dns_hostnames {
+        return;
+    }
+    for eni in world.enis_in(Key::Vpc(of.id)).filter(|eni| eni.attachment.is_some()) {
+        for private in &eni.addresses {
+            if let Some(public) = world.public_of(eni, *private) {
+                let name = names::public_name(public.address, of.region);
+                plan.names.entry(name).or_default().push(*private);
+            }
         }
     }
 }

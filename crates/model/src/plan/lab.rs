@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::intent::{Intent, IntentDelta, MacAddr};
+use crate::intent::{Intent, IntentDelta, MacAddr, UplinkDelta};
 use crate::*;
 
 /// An id by number.
@@ -192,6 +192,8 @@ pub(crate) fn eni(
             attached: now(),
         }),
         requester_managed: false,
+        public: PublicAddress::None,
+        nat_gateway: None,
         created: now(),
         tags: Tags::new(),
         client_token: None,
@@ -291,7 +293,15 @@ pub(crate) fn settings() -> Settings {
         instance: "t1".to_owned(),
         created: now(),
         clock_offset: 0,
+        outbound: None,
     }
+}
+
+/// A way out by a pool of its own.
+pub(crate) fn outbound(n: u8) -> Outbound {
+    let pool = if n.is_multiple_of(2) { "203.0.113.16/28" } else { "203.0.113.0/24" };
+    let way = OutboundWay::Parent { link: "eth0".to_owned(), pool: cidr(pool), gateway: None };
+    Outbound { way, allow: Vec::new(), deny: Vec::new() }
 }
 
 /// A team without members.
@@ -324,6 +334,7 @@ pub(crate) fn space(n: u128, vpc: u128, data_vpc: u128, block: &str, data_block:
         trusted: Space::anywhere(),
         inbound: None,
         no_apps: Default::default(),
+        nat_gateway: None,
         created: now(),
         updated: now(),
     }
@@ -390,7 +401,7 @@ pub(crate) fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
         _ => None,
     };
     let interface = |n: u128| eni(n, vpc_n, of(b), &format!("10.{vpc_n}.0.{}", n + 4), workload);
-    match kind % 12 {
+    match kind % 16 {
         0 => {
             let role = match b % 4 {
                 0 => Some(VpcRole::Space(space_id(of(c)))),
@@ -408,10 +419,12 @@ pub(crate) fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
             let to = match c % 3 {
                 0 => RouteTo::Peering(id(of(b))),
                 1 => RouteTo::Interface(id(of(b))),
+                _ if b > 127 => RouteTo::Nat(id(of(b))),
                 _ => RouteTo::Gateway(id(of(b))),
             };
+            let wide = if b % 2 == 0 { "10.0.0.0/8" } else { "0.0.0.0/0" };
             let list = id::<PrefixListId>(of(c)).to_string();
-            table(n, vpc_n, &[("10.0.0.0/8", to), (&list, RouteTo::Peering(id(of(b))))]).into()
+            table(n, vpc_n, &[(wide, to), (&list, RouteTo::Peering(id(of(b))))]).into()
         }
         3 => {
             let named = GroupPeer::Group { group: id(of(b)), account: account(1), vpc: id(of(c)) };
@@ -445,7 +458,47 @@ pub(crate) fn random_record([kind, n, a, b, c]: [u8; 5]) -> Record {
             let states = [S::Starting, S::Up, S::Stopping, S::Down, S::Crashed];
             dyno(n, vpc_n, of(b), states[usize::from(c % 5)]).into()
         }
-        10 => prefix_list(n, &["10.2.0.0/16", "172.16.0.0/16"][..1 + usize::from(c % 2)]).into(),
+        10 => InternetGateway {
+            id: id(n),
+            account: account(1),
+            region: Region::DEFAULT,
+            vpc: (c % 4 != 0).then(|| id(vpc_n)),
+            tags: Tags::new(),
+            created: Timestamp::default(),
+        }
+        .into(),
+        11 => ElasticIp {
+            id: id(n),
+            account: account(1),
+            region: Region::DEFAULT,
+            address: [203, 0, 113, 17 + n as u8].into(),
+            association: (c % 4 != 0).then(|| AddressAssociation {
+                id: id(n),
+                eni: id(of(b)),
+                private: format!("10.{vpc_n}.0.{}", of(b) + 4).parse().unwrap(),
+            }),
+            tags: Tags::new(),
+            created: now(),
+        }
+        .into(),
+        12 => NatGateway {
+            id: id(n),
+            account: account(1),
+            region: Region::DEFAULT,
+            vpc: id(vpc_n),
+            subnet: id(of(b)),
+            connectivity: Connectivity::Public,
+            interface: Some(NatInterface { eni: id(of(c)), private: [10, 0, 0, 9].into() }),
+            allocation: Some(id(of(b))),
+            failure: None,
+            ended: (c % 4 == 0).then(now),
+            client_token: None,
+            tags: Tags::new(),
+            created: now(),
+        }
+        .into(),
+        13 => Settings { outbound: (c % 3 != 0).then(|| outbound(c)), ..settings() }.into(),
+        14 => prefix_list(n, &["10.2.0.0/16", "172.16.0.0/16"][..1 + usize::from(c % 2)]).into(),
         _ if c % 4 == 0 => app(n, 1, &[("KEY", &c.to_string())]).into(),
         _ if c % 4 == 2 => release(n, &[("KEY", &c.to_string())]).into(),
         _ => space(n, vpc_n, of(b), &format!("10.{}.0.0/16", c % 5), "10.9.0.0/16").into(),
@@ -469,6 +522,14 @@ pub(crate) fn apply_delta(intent: &mut Intent, delta: IntentDelta, after: &World
         }
     }
     let (networks, changed) = (&mut intent.networks, delta.networks);
+    match changed.uplink {
+        UplinkDelta::Same => {}
+        UplinkDelta::Put(uplink) => {
+            assert_ne!(networks.uplink.as_ref(), Some(&uplink), "it is as it was");
+            networks.uplink = Some(uplink);
+        }
+        UplinkDelta::Gone => assert!(networks.uplink.take().is_some(), "it was gone"),
+    }
     each(&mut networks.vpcs, changed.vpcs, |id| after.awaits_router(id));
     each(&mut networks.peerings, changed.peerings, |id| {
         after.peering(id).is_some_and(|peering| peering.state.is_transient())

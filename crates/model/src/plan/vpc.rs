@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use super::exits;
 use super::routes::routes_of;
 use crate::intent::{
-    AclEntryIntent, AclIntent, GroupIntent, InterfaceIntent, Member, PeeringEnd, PeeringIntent,
-    RouteTarget, RuleIntent, RulePeer, Slot, SubnetIntent, Via, VpcIntent,
+    AclEntryIntent, AclIntent, ExitId, ExitIntent, GroupIntent, InterfaceIntent, Member,
+    PeeringEnd, PeeringIntent, RouteTarget, RuleIntent, RulePeer, Slot, SubnetIntent, Via,
+    VpcIntent,
 };
 use crate::resource::{
     Direction, Eni, GroupPeer, GroupRule, NetworkAcl, Peering, RouteTo, SecurityGroup, Subnet, Vpc,
@@ -28,6 +30,9 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
     let used: BTreeSet<_> = interfaces.values().flat_map(|i| i.groups.iter().copied()).collect();
     let groups: BTreeMap<_, _> = used.into_iter().map(|id| (id, plan_group(world, id))).collect();
     let acls = plan_acls(world, vpc);
+    let exits = exits::plan_exits(world, vpc);
+    let denied = world.outbound().filter(|_| !exits.is_empty());
+    let denied = denied.map(|outbound| outbound.denied()).unwrap_or_default();
     VpcIntent {
         cidrs: vpc.blocks().collect(),
         resolvers: resolvers(vpc),
@@ -39,7 +44,8 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
             .route_tables_in(key)
             .map(|table| {
                 let routes = routes_of(world, table).into_iter();
-                (table.id, routes.map(|(to, (_, by))| (to, target(world, vpc, by))).collect())
+                let routes = routes.map(|(to, (_, by))| (to, target(world, vpc, &exits, by)));
+                (table.id, routes.collect())
             })
             .collect(),
         members: groups
@@ -57,6 +63,8 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
             .peerings_of(key)
             .filter_map(|peering| Some((peering.id, plan_end(world, vpc, peering)?)))
             .collect(),
+        exits,
+        denied,
         refuses_unrouted: vpc.role.is_some(),
     }
 }
@@ -196,7 +204,16 @@ pub fn is_stale(world: &World, vpc: VpcId, group: SecurityGroupId) -> bool {
 }
 
 /// Where a route leads as things are.
-fn target(world: &World, vpc: &Vpc, to: RouteTo) -> RouteTarget {
+fn target(
+    world: &World,
+    vpc: &Vpc,
+    exits: &BTreeMap<ExitId, ExitIntent>,
+    to: RouteTo,
+) -> RouteTarget {
+    let exit = |exit| match exits.contains_key(&exit) {
+        true => RouteTarget::Exit(exit),
+        false => RouteTarget::Blackhole,
+    };
     match to {
         RouteTo::Peering(id) => world
             .peering(id)
@@ -206,7 +223,9 @@ fn target(world: &World, vpc: &Vpc, to: RouteTo) -> RouteTarget {
             .eni(id)
             .filter(|eni| eni.vpc == vpc.id && eni.attachment.is_some())
             .map_or(RouteTarget::Blackhole, |_| RouteTarget::Interface(id)),
-        RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => RouteTarget::Blackhole,
+        RouteTo::EgressGateway(_) => RouteTarget::Blackhole,
+        RouteTo::Gateway(id) => exit(ExitId::Gateway(id)),
+        RouteTo::Nat(id) => exit(ExitId::Nat(id)),
     }
 }
 

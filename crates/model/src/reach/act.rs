@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::imagined::Imagined;
 use super::phrase::{Phrase, say};
 use crate::command::{
-    Caller, Command, Ec2Command, PlatformCommand, Reply, RulePeerSpec, RuleSpec, TaggedResource,
+    AddressTarget, Caller, Command, Ec2Command, ElasticIpName, PlatformCommand, Reply,
+    RulePeerSpec, RuleSpec, TaggedResource,
 };
 use crate::resource::{AclEntry, Direction, RouteDestination, RouteTo, Tags, Vpc};
 use crate::{
@@ -250,6 +251,16 @@ fn arguments(command: &Ec2Command) -> Option<String> {
                 ids.concat()
             ))
         }
+        C::AssociateAddress { which, target, private, .. } => {
+            let ElasticIpName::Allocation(id) = which else { return None };
+            let AddressTarget::Eni(eni) = target else { return None };
+            let mut line =
+                format!("associate-address --allocation-id {id} --network-interface-id {eni}");
+            if let Some(private) = private {
+                let _ = write!(line, " --private-ip-address {private}");
+            }
+            Some(line)
+        }
         C::TerminateInstances { instances } => {
             let ids: Vec<String> = instances.iter().map(|id| format!(" {id}")).collect();
             Some(format!("terminate-instances --instance-ids{}", ids.concat()))
@@ -312,6 +323,7 @@ fn target_words(target: RouteTo) -> String {
         RouteTo::Interface(id) => format!("--network-interface-id {id}"),
         RouteTo::Gateway(id) => format!("--gateway-id {id}"),
         RouteTo::EgressGateway(id) => format!("--egress-only-internet-gateway-id {id}"),
+        RouteTo::Nat(id) => format!("--nat-gateway-id {id}"),
     }
 }
 

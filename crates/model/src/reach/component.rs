@@ -5,8 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::phrase::{Phrase, say};
+use crate::intent::ExitId;
 use crate::{
-    AclId, Cidr, EniId, PcxId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
+    AclId, Cidr, EniId, IgwId, NatGatewayId, PcxId, RouteTableId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId, VpcId,
 };
 
 /// A component of the network that decides on a packet. The fields have the names of EC2's answers.
@@ -42,6 +44,12 @@ pub struct Component {
     /// The peering.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vpc_peering_connection_id: Option<PcxId>,
+    /// The internet gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub internet_gateway_id: Option<IgwId>,
+    /// The NAT gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat_gateway_id: Option<NatGatewayId>,
 }
 
 impl Component {
@@ -68,6 +76,13 @@ impl Component {
     pub(super) fn peering(pcx: PcxId) -> Self {
         Self { vpc_peering_connection_id: Some(pcx), ..Self::default() }
     }
+
+    pub(super) fn exit(exit: ExitId) -> Self {
+        match exit {
+            ExitId::Gateway(igw) => Self { internet_gateway_id: Some(igw), ..Self::default() },
+            ExitId::Nat(nat) => Self { nat_gateway_id: Some(nat), ..Self::default() },
+        }
+    }
 }
 
 impl Component {
@@ -83,6 +98,8 @@ impl Component {
             text(self.network_acl_id),
             text(self.route_table_id),
             text(self.vpc_peering_connection_id),
+            text(self.internet_gateway_id),
+            text(self.nat_gateway_id),
             text(self.network_interface_id),
             text(self.subnet_id),
         ];

@@ -64,7 +64,7 @@ fn best(
             .interfaces
             .get(&eni)
             .is_some_and(|i| i.source_dest_check && i.addresses.contains(&to)),
-        RouteTarget::Peering(_) | RouteTarget::Blackhole => false,
+        RouteTarget::Peering(_) | RouteTarget::Exit(_) | RouteTarget::Blackhole => false,
     };
     fitting()
         .find(|(_, target)| for_itself(*target))
@@ -79,6 +79,7 @@ impl Way {
                 Some(Via::Interface(eni))
             }
             Self::Route(_, RouteTarget::Peering(pcx)) => Some(Via::Peering(pcx)),
+            Self::Route(_, RouteTarget::Exit(exit)) => Some(Via::Exit(exit)),
             Self::Route(_, RouteTarget::Blackhole) | Self::Nobody | Self::None => None,
         }
     }

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 
 use serde::{Serialize, Serializer};
 
+use crate::intent::ExitId;
 use crate::{
-    AclId, Cidr, EniId, IgwId, PcxId, PortRange, RouteTableId, SecurityGroupId,
+    AclId, Cidr, EniId, IgwId, NatGatewayId, PcxId, PortRange, RouteTableId, SecurityGroupId,
     SecurityGroupRuleId, SubnetId, VpcId,
 };
 
@@ -75,6 +76,20 @@ wordings! {
     TakesFrom = "{vpc} takes packets from {blocks} only, not from {address}";
     TakesFromNobody = "{vpc} takes packets from nobody only, not from {address}";
 
+    // What is outside.
+    NotAttached = "{igw} is not attached to {vpc}";
+    NoGateway = "no internet gateway is attached to {vpc}";
+    NothingOutside = "nothing leads out of this installation";
+    NatIs = "{nat} is {status}";
+    NatIsPrivate = "{nat} is private, and nothing carries its packets";
+    NatLeadsNowhere = "the route table of {subnet}, which {nat} is in, does not lead to an internet gateway for {address}";
+    NoPublicAddress = "{address} has no public address";
+    GoesOutBy = "{address} goes out as {public}";
+    ComesInBy = "{public} stands for {address}";
+    Denied = "{address} lies in {block}, to which nothing leads from here";
+    NobodyOutside = "nobody outside has {address}";
+    LeavesElsewhere = "the answer would leave by {exit}, by which its packet did not come";
+
     // Security groups.
     RuleAllows = "{rule} of {group} allows {traffic}";
     StaleRule = "{rule} names {group}, whose members cannot be seen from {vpc}";
@@ -115,8 +130,13 @@ wordings! {
     UseAnAddress = "send it to an address that something has; `{command}` lists them";
     MoveToPrimary = "put it into a subnet of the primary block {block} of {vpc}, or a proxy for it";
     NameTheVpc = "no VPC that is peered with {vpc} has {address}: name the one that is meant as vpc-…/{address}";
+    NameOrAsk = "no VPC that is peered with {vpc} has {address}: name the one that is meant as vpc-…/{address}, or ask the operator to start the server with --outbound if it is outside";
     ThroughADyno = "data services are reached from their own space only: send it through a dyno";
     CannotBeJoined = "{one} and {other} cannot be joined: send it through a proxy in a VPC that is peered with both";
+    AskForOutbound = "ask the operator to start the server with --outbound";
+    AskToAllow = "ask the operator to allow it in `[outbound]`";
+    AttachGateway = "attach an internet gateway to {vpc}";
+    AllocateFirst = "allocate an elastic IP address by `{command}`, and ask again";
     RoutesFull = "{table} has as many routes as it may have: delete one, and ask again";
     InboundRulesFull = "the groups have as many inbound rules as they may have: revoke one, and ask again";
     OutboundRulesFull = "the groups have as many outbound rules as they may have: revoke one, and ask again";
@@ -234,6 +254,15 @@ impl From<Phrase> for Part {
     }
 }
 
+impl From<ExitId> for Part {
+    fn from(exit: ExitId) -> Self {
+        match exit {
+            ExitId::Gateway(igw) => igw.into(),
+            ExitId::Nat(nat) => nat.into(),
+        }
+    }
+}
+
 impl From<String> for Part {
     fn from(code: String) -> Self {
         Self::Code(code)
@@ -252,7 +281,7 @@ macro_rules! codes {
 
 codes! {
     &str u16 Ipv4Addr Cidr PortRange
-    AclId EniId IgwId PcxId RouteTableId SecurityGroupId SecurityGroupRuleId SubnetId VpcId
+    AclId EniId IgwId NatGatewayId PcxId RouteTableId SecurityGroupId SecurityGroupRuleId SubnetId VpcId
 }
 
 #[cfg(test)]

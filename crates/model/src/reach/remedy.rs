@@ -4,20 +4,23 @@
 //! Nothing here looks at quotas, duplicates or what comes first: each candidate is tried in order
 //! on a copy of the world, and the first one that is accepted and helps is the remedy.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::Endpoint;
 use super::act::{self, Act, in_vpc};
 use super::phrase::{Phrase, say};
-use crate::command::{Ec2Command, RulePeerSpec, RuleSpec};
-use crate::intent::{InterfaceIntent, RouteTarget, VpcIntent};
+use crate::command::{AddressTarget, Ec2Command, ElasticIpName, RulePeerSpec, RuleSpec};
+use crate::intent::{ExitId, ExitIntent, InterfaceIntent, RouteTarget, VpcIntent};
 use crate::plan::joins;
 use crate::resource::{
-    AclEntry, Direction, NetworkAcl, Peering, PeeringKind, PeeringStatus, RouteTo, Vpc, VpcRole,
+    AclEntry, Direction, NetworkAcl, Outbound, Peering, PeeringKind, PeeringStatus, RouteTo, Vpc,
+    VpcRole,
 };
 use crate::{
-    Cidr, IpProtocol, Key, Packet, PcxId, PortRange, RouteTableId, SecurityGroupId, Tags,
-    Timestamp, Traffic, VpcId, World,
+    Cidr, EniId, IpProtocol, Key, Packet, PcxId, PortRange, RouteTableId, SecurityGroupId,
+    SubnetId, Tags, Timestamp, Traffic, VpcId, World,
 };
 
 /// Advice against an obstacle.
@@ -113,6 +116,102 @@ pub(super) fn use_an_address(world: &World, vpc: VpcId) -> Advice {
         let text = say!(UseAnAddress, command = list);
         Words { text, within: vpc.id }
     }))
+}
+
+/// Only the operator has anything lead out.
+pub(super) fn ask_for_outbound(within: VpcId) -> Advice {
+    Advice::only(Some(Words { text: say!(AskForOutbound), within }))
+}
+
+/// Only the operator says what may be reached although it is private or special.
+pub(super) fn ask_to_allow(within: VpcId) -> Advice {
+    Advice::only(Some(Words { text: say!(AskToAllow), within }))
+}
+
+/// A VPC without an internet gateway is closed to the outside.
+pub(super) fn attach_gateway(vpc: &Vpc) -> Advice {
+    let words = || Words { text: say!(AttachGateway, vpc = vpc.id), within: vpc.id };
+    Advice::only(vpc.role.is_none().then(words))
+}
+
+/// Gives an interface's address one of the owner's elastic IP addresses that lead nowhere.
+pub(super) fn give_public(world: &World, vpc: &Vpc, eni: EniId, private: Ipv4Addr) -> Advice {
+    let mut advice = Advice::default();
+    if vpc.role.is_some() {
+        return advice;
+    }
+    let own = world.elastic_ips_of(Key::Account(vpc.account));
+    let free = own.filter(|it| it.region == vpc.region && it.association.is_none());
+    for elastic in free.take(1) {
+        let associate = Ec2Command::AssociateAddress {
+            which: ElasticIpName::Allocation(elastic.id),
+            target: AddressTarget::Eni(eni),
+            private: Some(private),
+            reassociate: false,
+        };
+        advice.push(vpc.id, vec![in_vpc(vpc, associate)]);
+    }
+    let command = act::aws(world, vpc.region, "allocate-address");
+    let text = say!(AllocateFirst, command = command);
+    advice.or_words(Some(Words { text, within: vpc.id }))
+}
+
+/// Routes everything from a subnet to the internet gateway of its VPC.
+pub(super) fn lead_out(
+    world: &World,
+    (vpc, intent): (&Vpc, &VpcIntent),
+    subnet: SubnetId,
+) -> Advice {
+    let mut advice = Advice::default();
+    let Some(subnet) = intent.subnets.get(&subnet) else { return advice };
+    let Some(gateway) = world.gateway_of(vpc.id) else { return attach_gateway(vpc) };
+    route_to(&mut advice, vpc, subnet.route_table, RouteTo::Gateway(gateway.id));
+    advice
+}
+
+/// Routes everything that nothing else is said of to a target.
+fn route_to(advice: &mut Advice, vpc: &Vpc, route_table: RouteTableId, target: RouteTo) {
+    let destination = Cidr::ANY.into();
+    let create = Ec2Command::CreateRoute { route_table, destination, target };
+    advice.push(vpc.id, vec![in_vpc(vpc, create)]);
+    let replace = Ec2Command::ReplaceRoute { route_table, destination, target };
+    advice.push(vpc.id, vec![in_vpc(vpc, replace)]);
+}
+
+/// Makes a way outside from a route table: by the internet gateway for an interface that has a
+/// public address, else by a NAT gateway where there is one.
+fn way_out(
+    advice: &mut Advice,
+    world: &World,
+    (vpc, intent): (&Vpc, &VpcIntent),
+    table: RouteTableId,
+    from: &InterfaceIntent,
+    to: Ipv4Addr,
+) -> Option<Words> {
+    let words = |text| Some(Words { text, within: vpc.id });
+    if vpc.role.is_some() {
+        return None;
+    }
+    if world.outbound().is_none() {
+        return words(say!(NameOrAsk, vpc = vpc.id, address = to));
+    }
+    let public = |publics: &BTreeMap<Ipv4Addr, Ipv4Addr>| {
+        from.addresses.iter().any(|address| publics.contains_key(address))
+    };
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for (exit, exit_intent) in &intent.exits {
+        match (exit, exit_intent) {
+            (ExitId::Gateway(igw), ExitIntent::OneToOne(publics)) if public(publics) => {
+                first.push(RouteTo::Gateway(*igw));
+            }
+            (ExitId::Gateway(igw), _) => second.push(RouteTo::Gateway(*igw)),
+            (ExitId::Nat(nat), _) => first.push(RouteTo::Nat(*nat)),
+        }
+    }
+    for target in first.into_iter().chain(second) {
+        route_to(advice, vpc, table, target);
+    }
+    words(say!(AttachGateway, vpc = vpc.id))
 }
 
 /// A secondary block is never reached from a space (R20).
@@ -280,6 +379,11 @@ pub(super) fn make_way(
             let destination = destination.into();
             let delete = Ec2Command::DeleteRoute { route_table: table, destination };
             advice.push(vpc.id, vec![in_vpc(vpc, delete)]);
+        }
+        let special = Outbound::NEVER.iter().any(|block| block.contains(to.address));
+        if !special && !vpc.contains(to.address) {
+            let words = way_out(&mut advice, world, (vpc, intent), table, from, to.address);
+            return advice.or_words(words);
         }
         return advice.or_words(no_way(world, vpc, table, to));
     }

@@ -102,8 +102,8 @@ impl Endpoint {
 }
 
 impl Flow {
-    /// Reads a flow: its ends as [`Endpoint::resolve`] does, the second one as seen from the
-    /// first; `tcp`, `udp`, `icmp` or a protocol's number; and a port where the protocol has one,
+    /// Reads a flow: its ends as [`Endpoint::resolve`] does, a bare address as seen from the other
+    /// end; `tcp`, `udp`, `icmp` or a protocol's number; and a port where the protocol has one,
     /// with the source ports that are asked about, all ephemeral ones unless they are given.
     ///
     /// # Errors
@@ -117,8 +117,17 @@ impl Flow {
         port: Option<u16>,
         source_ports: Option<&str>,
     ) -> Result<Self, String> {
-        let from = Endpoint::resolve(world, from, None)?;
-        let to = Endpoint::resolve(world, to, Some(from))?;
+        // Who is outside is known by an address alone, seen from the end that is inside.
+        let (from, to) = match from.parse() {
+            Ok(address) if to.parse::<Ipv4Addr>().is_err() => {
+                let to = Endpoint::resolve(world, to, None)?;
+                (to.seen_at(world, address), to)
+            }
+            _ => {
+                let from = Endpoint::resolve(world, from, None)?;
+                (from, Endpoint::resolve(world, to, Some(from))?)
+            }
+        };
         let protocol = match protocol {
             "tcp" => IpProtocol::TCP,
             "udp" => IpProtocol::UDP,

@@ -1,6 +1,7 @@
 //! The walk of a packet and of its answer.
 
 mod guards;
+mod outside;
 
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -14,15 +15,25 @@ use super::{
     Component, Endpoint, ExplanationCode as Code, Flow, Hop, Leg, Ruling, SourcePorts, Verdict,
     words,
 };
-use crate::intent::{InterfaceIntent, PeeringEnd, RouteTarget, Via, VpcIntent};
+use crate::intent::{ExitId, InterfaceIntent, PeeringEnd, RouteTarget, Via, VpcIntent};
 use crate::plan::routes_of;
 use crate::resource::{Direction, RouteTo, Vpc};
 use crate::{Cidr, EniId, Packet, PcxId, RouteTableId, SubnetId, Timestamp, VpcId, World};
 
 /// Walks a flow up to what stops it.
 pub(super) fn run(sites: &Sites<'_>, flow: &Flow, now: Timestamp) -> Walked {
-    let (world, leg, ports) = (sites.world, Leg::Forward, Ports::of(flow.source_ports));
-    let mut walk = Walk { sites, world, flow, now, leg, at: None, ports, steps: Vec::new() };
+    let ports = Ports::of(flow.source_ports);
+    let mut walk = Walk {
+        sites,
+        world: sites.world,
+        flow,
+        now,
+        leg: Leg::Forward,
+        at: None,
+        exit: None,
+        ports,
+        steps: Vec::new(),
+    };
     let arrives = walk.there_and_back().is_ok();
     let passing = if arrives { walk.ports } else { Ports::default() };
     Walked { flow: *flow, passing, steps: walk.steps }
@@ -76,10 +87,19 @@ struct At {
     eni: EniId,
 }
 
+/// Where a packet begins or ends.
+enum Place {
+    /// At an interface.
+    At(At),
+    /// Outside, where an exit of a VPC leads to.
+    Outside(Rc<Site>, ExitId),
+}
+
 /// The next hop of a packet that left an interface.
 enum Next {
     Interface(EniId),
     Peering(PcxId),
+    Exit(ExitId),
 }
 
 /// The sender that hands a packet to an interface.
@@ -87,6 +107,7 @@ enum Next {
 enum From<'a> {
     Interface(&'a At),
     Peering(PcxId),
+    Exit(ExitId),
 }
 
 /// Why a packet is dropped.
@@ -108,6 +129,8 @@ struct Walk<'a> {
     leg: Leg,
     /// The VPC that the packet is in; none on a peering.
     at: Option<VpcId>,
+    /// The exit by which the first packet came or left.
+    exit: Option<ExitId>,
     /// The source ports of what is still on its way. They are what answers are sent to.
     ports: Ports,
     steps: Vec<Step>,
@@ -117,23 +140,35 @@ impl Walk<'_> {
     fn there_and_back(&mut self) -> Result<(), Dropped> {
         let Flow { from, to, .. } = *self.flow;
         let start = self.start(from)?;
-        if from.vpc == to.vpc && start.interface().addresses.contains(&to.address) {
+        if let Place::At(start) = &start
+            && from.vpc == to.vpc
+            && start.interface().addresses.contains(&to.address)
+        {
             let because = say!(OwnAddress, address = to.address);
             self.pass(Component::interface(start.eni), because);
             return Ok(());
         }
         let packet = self.flow.packet();
-        let end = self.travel(&start, &packet)?;
+        let end = self.send(&start, &packet)?;
         self.leg = Leg::Answer;
-        self.travel(&end, &packet.reply()).map(drop)
+        self.send(&end, &packet.reply()).map(drop)
     }
 
-    /// The interface that the flow begins at.
-    fn start(&mut self, from: Endpoint) -> Result<At, Dropped> {
+    /// Takes the packet from where it is to where it is for.
+    fn send(&mut self, from: &Place, packet: &Packet) -> Result<Place, Dropped> {
+        match from {
+            Place::At(at) => self.travel(at, packet),
+            Place::Outside(site, exit) => self.enter(site, *exit, packet).map(Place::At),
+        }
+    }
+
+    /// Where the flow begins.
+    fn start(&mut self, from: Endpoint) -> Result<Place, Dropped> {
         self.at = Some(from.vpc);
         let site = self.site(from.vpc)?;
         match lookup::holder(&site.intent, from.address) {
-            Some(eni) => Ok(At { site, eni }),
+            Some(eni) => Ok(Place::At(At { site, eni })),
+            None if self.comes_from_outside(&site) => self.start_outside(site),
             None => {
                 let stop = self.nobody_has(Code::EniAddressRestriction, from.vpc, from.address);
                 self.block(Component::vpc(from.vpc), stop)
@@ -151,8 +186,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Takes the packet from an interface to the one that it is for.
-    fn travel(&mut self, at: &At, packet: &Packet) -> Result<At, Dropped> {
+    /// Takes the packet from an interface to the one that it is for, or outside.
+    fn travel(&mut self, at: &At, packet: &Packet) -> Result<Place, Dropped> {
         let (site, interface) = (&at.site, at.interface());
         self.at = Some(site.vpc.id);
         let Some(subnet) = site.intent.subnets.get(&interface.subnet) else {
@@ -171,9 +206,10 @@ impl Walk<'_> {
         match self.route(at, subnet.route_table, way, packet)? {
             Next::Interface(eni) => {
                 let to = At { site: Rc::clone(site), eni };
-                self.deliver(to, From::Interface(at), packet)
+                self.deliver(to, From::Interface(at), packet).map(Place::At)
             }
-            Next::Peering(pcx) => self.peer(at, pcx, packet),
+            Next::Peering(pcx) => self.peer(at, pcx, packet).map(Place::At),
+            Next::Exit(exit) => self.leave(at, exit, packet),
         }
     }
 
@@ -211,6 +247,14 @@ impl Walk<'_> {
             Way::Route(cidr, RouteTarget::Interface(eni)) => self
                 .middlebox(from, eni, to)
                 .map(|eni| (Next::Interface(eni), say!(LeadsTo, block = cidr, target = eni))),
+            Way::Route(cidr, RouteTarget::Exit(exit)) if self.goal().vpc != site.vpc.id => {
+                let because = say!(OnlyToGateway, igw = exit);
+                let because = say!(Blackhole, block = cidr, why = because);
+                Err(self.detour(from, Code::NoRouteToDestination, because))
+            }
+            Way::Route(cidr, RouteTarget::Exit(exit)) => {
+                Ok((Next::Exit(exit), say!(LeadsTo, block = cidr, target = exit)))
+            }
             Way::Route(cidr, RouteTarget::Blackhole) => Err(self.blackhole(from, table, cidr)),
             Way::None => Err(self.no_route(from, to)),
         };
@@ -272,7 +316,8 @@ impl Walk<'_> {
             Some(RouteTo::Gateway(igw)) if self.goal().vpc != site.vpc.id => {
                 (Code::NoRouteToDestination, say!(OnlyToGateway, igw = igw))
             }
-            Some(RouteTo::Gateway(igw)) => (Code::BadStateRoute, say!(NothingCarries, igw = igw)),
+            Some(RouteTo::Gateway(igw)) => return self.no_exit(from, cidr, igw),
+            Some(RouteTo::Nat(nat)) => return self.no_nat(from, cidr, nat),
             // An egress-only internet gateway is no target of a route to IPv4 addresses.
             Some(RouteTo::EgressGateway(_)) | None => (Code::BadStateRoute, say!(LeadsNowhere)),
         };
@@ -347,6 +392,7 @@ impl Walk<'_> {
         let (sender, via) = match from {
             From::Interface(sender) => (Some(sender), Via::Interface(sender.eni)),
             From::Peering(pcx) => (None, Via::Peering(pcx)),
+            From::Exit(exit) => (None, Via::Exit(exit)),
         };
         if sender.is_none_or(|sender| sender.interface().subnet != subnet) {
             self.acl(&at.site, subnet, Direction::Ingress, packet)?;
@@ -357,7 +403,7 @@ impl Walk<'_> {
         let because = match lookup::holder(&at.site.intent, goal.address) {
             Some(holder) if inside && holder == eni => say!(HasAddress, address = goal.address),
             // An address that only a middlebox knows is the middlebox's affair.
-            None if inside => say!(GetsByRoute, address = goal.address),
+            None if inside && self.exit.is_none() => say!(GetsByRoute, address = goal.address),
             Some(_) | None => {
                 let because = say!(MustPassOn, address = goal.address, vpc = goal.vpc);
                 let way = sender
@@ -445,7 +491,8 @@ fn stays_inside(vpc: &VpcIntent, subnet: SubnetId, way: Way, to: Ipv4Addr) -> bo
             vpc.interfaces.get(&eni).is_some_and(|interface| interface.subnet == subnet)
         }
         Way::Nobody => vpc.subnets.get(&subnet).is_some_and(|s| s.cidr.contains(to)),
-        Way::Route(_, RouteTarget::Peering(_) | RouteTarget::Blackhole) | Way::None => false,
+        Way::Route(_, RouteTarget::Peering(_) | RouteTarget::Exit(_) | RouteTarget::Blackhole)
+        | Way::None => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::lookup;
 use super::phrase::{Part, Phrase, say};
-use crate::intent::{Member, Via};
+use crate::intent::{ExitId, Member, Via};
 use crate::resource::{Direction, GroupPeer, GroupRule, PeeringStatus};
 use crate::{
     IpProtocol, Key, Packet, SecurityGroupId, SecurityGroupRuleId, Timestamp, Traffic, VpcId, World,
@@ -52,6 +52,8 @@ pub(super) fn namesake(
         match via {
             Via::Interface(eni) => eni.into(),
             Via::Peering(pcx) => pcx.into(),
+            Via::Exit(ExitId::Gateway(igw)) => igw.into(),
+            Via::Exit(ExitId::Nat(nat)) => nat.into(),
         }
     };
     let there = name(member.via);

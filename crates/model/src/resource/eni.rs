@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{ClientToken, Owner, Resource, Tags};
 use crate::mac::MacAddr;
 use crate::{
-    Alias, EniAttachmentId, EniId, InstanceId, Key, Kind, SecurityGroupId, SubnetId, Timestamp,
-    VpcId, WorkloadId,
+    Alias, EniAttachmentId, EniId, InstanceId, Key, Kind, NatGatewayId, SecurityGroupId, SubnetId,
+    Timestamp, VpcId, WorkloadId,
 };
 
 /// A network interface.
@@ -37,6 +37,12 @@ pub struct Eni {
     pub attachment: Option<Attachment>,
     /// Whether the platform made it, so that its owner may not remove it.
     pub requester_managed: bool,
+    /// The public address of its primary address that comes and goes with its instance.
+    #[serde(default)]
+    pub public: PublicAddress,
+    /// The NAT gateway whose interface it is.
+    #[serde(default)]
+    pub nat_gateway: Option<NatGatewayId>,
     /// When the interface was created.
     pub created: Timestamp,
     /// The tags that the owner put on the interface.
@@ -44,6 +50,29 @@ pub struct Eni {
     /// The request that made it, for repeats.
     #[serde(default)]
     pub client_token: Option<ClientToken>,
+}
+
+/// Whether an interface is given a public address of the pool by itself, and which one it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublicAddress {
+    /// It is given none.
+    #[default]
+    None,
+    /// It has this one.
+    Assigned(Ipv4Addr),
+    /// It has none while it has an elastic one instead.
+    Released,
+}
+
+impl PublicAddress {
+    /// The address, if it has one.
+    pub const fn address(self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Assigned(address) => Some(address),
+            Self::None | Self::Released => None,
+        }
+    }
 }
 
 /// The use of an interface by a process.
@@ -96,6 +125,9 @@ impl Resource for Eni {
         each(Key::Vpc(self.vpc));
         each(Key::Subnet(self.subnet));
         self.groups.iter().for_each(|group| each(Key::SecurityGroup(*group)));
+        if let Some(nat) = self.nat_gateway {
+            each(Key::NatGateway(nat));
+        }
         if let Some(attachment) = &self.attachment {
             each(match attachment.workload {
                 WorkloadId::Dyno(id) => Key::Dyno(id),
@@ -107,7 +139,9 @@ impl Resource for Eni {
     }
 
     fn aliases(&self, each: &mut dyn FnMut(Alias)) {
-        self.client_token.iter().filter_map(|token| token.alias(Kind::Eni)).for_each(each);
+        let repeats = self.client_token.as_ref().and_then(|token| token.alias(Kind::Eni));
+        let public = self.public.address().map(Alias::PublicAddress);
+        repeats.into_iter().chain(public).for_each(each);
     }
 
     fn client_token(&self) -> Option<&ClientToken> {

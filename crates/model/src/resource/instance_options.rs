@@ -32,6 +32,8 @@ pub struct InstanceOptions {
     pub names: PrivateNames,
     /// Its volume.
     pub volume: RootVolume,
+    /// Whether it is given a public address, another one each time it starts.
+    pub public: bool,
 }
 
 /// What becomes of an instance when it shuts down by itself.

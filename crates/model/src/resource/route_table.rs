@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientToken, Owner, Resource, Tags};
 use crate::{
-    Alias, Cidr, EgressGatewayId, EniId, IgwId, Ipv6Cidr, Key, Kind, PcxId, PrefixListId,
-    RouteTableId, SmallMap, Timestamp, VpcId,
+    Alias, Cidr, EgressGatewayId, EniId, IgwId, Ipv6Cidr, Key, Kind, NatGatewayId, PcxId,
+    PrefixListId, RouteTableId, SmallMap, Timestamp, VpcId,
 };
 
 /// A route table, without the `local` routes: those follow from the VPC's blocks.
@@ -153,10 +153,12 @@ pub enum RouteTo {
     Peering(PcxId),
     /// An interface of the VPC.
     Interface(EniId),
-    /// An internet gateway. No fabric carries it yet: what goes there is dropped.
+    /// An internet gateway.
     Gateway(IgwId),
     /// An egress-only internet gateway, which takes IPv6 alone.
     EgressGateway(EgressGatewayId),
+    /// A NAT gateway.
+    Nat(NatGatewayId),
 }
 
 impl Resource for RouteTable {
@@ -179,6 +181,7 @@ impl Resource for RouteTable {
                 RouteTo::Interface(id) => Key::Eni(*id),
                 RouteTo::Gateway(id) => Key::InternetGateway(*id),
                 RouteTo::EgressGateway(id) => Key::EgressGateway(*id),
+                RouteTo::Nat(id) => Key::NatGateway(*id),
             });
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Owner, Resource};
+use super::{Outbound, Owner, Resource};
 use crate::{AccountId, Key, Region, SettingsKey, Timestamp};
 
 /// The settings of the installation. There is one such record.
@@ -22,6 +22,9 @@ pub struct Settings {
     /// under it, so it holds at every start.
     #[serde(default)]
     pub clock_offset: u64,
+    /// How networks reach what is outside; `None` where nothing does.
+    #[serde(default)]
+    pub outbound: Option<Outbound>,
 }
 
 impl Resource for Settings {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{InboundRule, InboundRuleset, Owner, Resource, Role};
 use crate::{
-    Alias, Cidr, EniId, Key, PcxId, Region, SecurityGroupId, SpaceId, SubnetId, TeamId, Timestamp,
-    UserId, VpcId,
+    Alias, Cidr, EniId, Key, NatGatewayId, PcxId, Region, SecurityGroupId, SpaceId, SubnetId,
+    TeamId, Timestamp, UserId, VpcId,
 };
 
 /// A Private Space: a VPC of the platform's account, and a data VPC beside it.
@@ -52,6 +52,9 @@ pub struct Space {
     /// The members of its team who may not make apps in it.
     #[serde(default)]
     pub no_apps: BTreeSet<UserId>,
+    /// The NAT gateway by which its dynos reach what is outside; `None` where nothing ever did.
+    #[serde(default)]
+    pub nat_gateway: Option<NatGatewayId>,
     /// When the space was created.
     pub created: Timestamp,
     /// When the space was last changed.
@@ -146,6 +149,9 @@ impl Resource for Space {
         each(Key::Vpc(self.vpc));
         each(Key::Vpc(self.data_vpc));
         each(Key::Peering(self.data_peering));
+        if let Some(nat) = self.nat_gateway {
+            each(Key::NatGateway(nat));
+        }
     }
 
     fn aliases(&self, each: &mut dyn FnMut(Alias)) {

@@ -29,7 +29,7 @@ pub struct Subnet {
     pub acl_association: AclAssociationId,
     /// Whether it is the zone's subnet of a default VPC.
     pub default_for_zone: bool,
-    /// Whether instances in it are given public addresses; kept for clients that read it back.
+    /// Whether instances in it are given public addresses.
     pub map_public_ip: bool,
     /// The subnet's IPv6 block, inside one of its VPC's.
     #[serde(default)]

@@ -6,6 +6,7 @@
 
 mod absent;
 mod acl;
+mod address;
 mod block_public_access;
 mod catalog;
 mod classic_link;
@@ -30,6 +31,7 @@ mod instance_status;
 mod instance_type;
 mod key_material;
 mod key_pair;
+mod nat_gateway;
 mod peering;
 mod permission;
 mod prefix_list;
@@ -163,7 +165,9 @@ macro_rules! actions {
 /// Every action, by name.
 static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AcceptVpcPeeringConnection => write(peering::accept, peering::accepted);
+    Ec2 AllocateAddress => write(address::allocate, address::allocated);
     Ec2 AssignPrivateIpAddresses => write(eni_input::assign, eni_input::assigned);
+    Ec2 AssociateAddress => write(address::associate, address::associated);
     Ec2 AssociateDhcpOptions => write(dhcp_options::associate, done);
     Ec2 AssociateRouteTable => write(route_input::associate, route::associated);
     Ec2 AssociateSubnetCidrBlock => write(subnet_block::associate, subnet_block::associated);
@@ -180,6 +184,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateInternetGateway => write(gateway::create, gateway::created);
     Ec2 CreateKeyPair => write(key_pair::create, key_pair::created);
     Ec2 CreateManagedPrefixList => write(prefix_list::create, prefix_list::created);
+    Ec2 CreateNatGateway => write(nat_gateway::create, nat_gateway::created);
     Ec2 CreateNetworkAcl => write(acl::create, acl::created);
     Ec2 CreateNetworkAclEntry => write(acl::create_entry, done);
     Ec2 CreateNetworkInterface => write(eni_input::create, eni_input::created);
@@ -197,6 +202,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DeleteInternetGateway => write(gateway::delete, done);
     Ec2 DeleteKeyPair => write(key_pair::delete, key_pair::deleted);
     Ec2 DeleteManagedPrefixList => write(prefix_list::delete, prefix_list::deleted);
+    Ec2 DeleteNatGateway => write(nat_gateway::delete, nat_gateway::deleted);
     Ec2 DeleteNetworkAcl => write(acl::delete, done);
     Ec2 DeleteNetworkAclEntry => write(acl::delete_entry, done);
     Ec2 DeleteNetworkInterface => write(eni_input::delete, done);
@@ -209,6 +215,8 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DeleteVpc => write(vpc::delete, done);
     Ec2 DeleteVpcPeeringConnection => write(peering::delete, done);
     Ec2 DescribeAccountAttributes => Action::Read(catalog::account_attributes);
+    Ec2 DescribeAddresses => Action::Read(address::describe);
+    Ec2 DescribeAddressesAttribute => Action::Read(address::describe_attribute);
     Ec2 DescribeAvailabilityZones => Action::Read(catalog::zones);
     Ec2 DescribeDhcpOptions => Action::Read(describe::describe::<model::DhcpOptions>);
     Ec2 DescribeEgressOnlyInternetGateways => Action::Read(egress_gateway::describe);
@@ -224,6 +232,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeInternetGateways => Action::Read(describe::describe::<model::InternetGateway>);
     Ec2 DescribeKeyPairs => Action::Read(key_pair::describe);
     Ec2 DescribeManagedPrefixLists => Action::Read(describe::describe::<model::PrefixList>);
+    Ec2 DescribeNatGateways => Action::Read(describe::describe::<model::NatGateway>);
     Ec2 DescribeNetworkAcls => Action::Read(describe::describe::<model::NetworkAcl>);
     Ec2 DescribeNetworkInterfaceAttribute => Action::Read(eni_input::attribute);
     Ec2 DescribeNetworkInterfaces => Action::Read(describe::describe::<model::Eni>);
@@ -253,6 +262,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DisableVgwRoutePropagation => write(route_input::propagation, done);
     Ec2 DisableVpcClassicLink => Action::Read(classic_link::retired);
     Ec2 DisableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
+    Ec2 DisassociateAddress => write(address::disassociate, done);
     Ec2 DisassociateRouteTable => write(route_input::disassociate, done);
     Ec2 DisassociateSubnetCidrBlock => write(subnet_block::disassociate, subnet_block::disassociated);
     Ec2 DisassociateVpcCidrBlock => write(vpc_block::disassociate, vpc_block::disassociated);
@@ -292,6 +302,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 MonitorInstances => write(run::monitor, instance::monitored);
     Ec2 RebootInstances => write(run::reboot, done);
     Ec2 RejectVpcPeeringConnection => write(peering::reject, done);
+    Ec2 ReleaseAddress => write(address::release, done);
     Ec2 ReplaceNetworkAclAssociation => write(acl::replace_association, acl::associated);
     Ec2 ReplaceNetworkAclEntry => write(acl::replace_entry, done);
     Ec2 ReplaceRoute => write(route_input::replace_route, done);

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use api::{FIRST_ACCOUNT, FIRST_TEAM, FIRST_USER};
-use model::{AccountId, Caller, Command, IdentityCommand, Key, NewToken, Region, UserId};
+use model::{
+    AccountId, Caller, Cidr, Command, IdentityCommand, Key, NewToken, Outbound, Region, UserId,
+};
 use store::{DataDir, Secret};
 
 use crate::clock::SystemIds;
+use crate::config::{Config, FabricKind};
 use crate::credentials::new_access_key;
 use crate::credentials::{find_token, token_hash, user_token};
 use crate::error::SetupError;
@@ -79,6 +82,37 @@ pub(crate) fn set_up(
         run(ledger, "an access key", command)?;
     }
     Ok(first(account))
+}
+
+/// Notes how networks reach what is outside, as this start says, and which addresses are the host's
+/// own, to which nothing leads from inside.
+///
+/// # Errors
+///
+/// [`SetupError`].
+pub(crate) fn set_outbound(ledger: &Ledger, config: &Config) -> Result<(), SetupError> {
+    let mut outbound = config.outbound.clone();
+    if let Some(outbound) = &mut outbound
+        && config.fabric == FabricKind::Linux
+    {
+        match fabric::linux::host_addresses() {
+            Ok(addresses) => outbound.deny.extend(addresses.into_iter().map(Cidr::host)),
+            Err(error) => {
+                let error = os::error_chain(&error);
+                tracing::warn!(error, "the addresses of this machine are not known");
+            }
+        }
+    }
+    let world = ledger.world();
+    let waits = |outbound: &Outbound| {
+        world.settings().is_none_or(|settings| settings.outbound.as_ref() != Some(outbound))
+            || world.spaces().any(|space| space.nat_gateway.is_none())
+    };
+    let known = || world.outbound().is_some();
+    if outbound.as_ref().map_or_else(known, waits) {
+        run(ledger, "the way out", IdentityCommand::SetOutbound { outbound })?;
+    }
+    Ok(())
 }
 
 /// Whoever started the server was told what the first start made.

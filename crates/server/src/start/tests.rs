@@ -12,6 +12,7 @@ use crate::credentials::{operator_token, user_token};
 
 fn config(data: &Path) -> Config {
     Config {
+        outbound: None,
         data: data.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
         fabric: FabricKind::None,

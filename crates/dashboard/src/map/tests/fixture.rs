@@ -53,6 +53,7 @@ impl Fixture {
             instance: "t1".to_owned(),
             created: NOW,
             clock_offset: 0,
+            outbound: None,
         });
         new
     }
@@ -220,6 +221,7 @@ impl Fixture {
             trusted: vec![Cidr::ANY],
             inbound: None,
             no_apps: Default::default(),
+            nat_gateway: None,
             created: NOW,
             updated: NOW,
         });
@@ -262,6 +264,8 @@ impl Fixture {
             description: String::new(),
             attachment: Some(attachment),
             requester_managed: false,
+            public: PublicAddress::None,
+            nat_gateway: None,
             created: NOW,
             tags: Tags::new(),
             client_token: None,

@@ -8,6 +8,7 @@ use os::error_chain;
 use super::super::names;
 use super::super::plan::{LinkEnd, Router};
 use super::super::router::{Handle, Look, Site, Work};
+use super::super::uplink::EXIT_MTU;
 use super::super::watch::Role;
 use super::{OPEN_ROUTERS, Scope, Worker};
 use crate::driver::{Error, Outcome, Repair, Report};
@@ -123,8 +124,17 @@ impl Worker {
         let mut site = Site { instance: &self.instance, vpc: id, look, watch };
         let done = work
             .settle_interfaces(&mut handle, &mut site)
-            .and_then(|()| work.settle_router(&mut handle, id, &mut self.firewalls));
+            .and_then(|()| work.settle_exits(&mut handle, self.opened.as_mut()));
+        let (made, done) = match done {
+            Ok(made) => (made, work.settle_router(&mut handle, id, &mut self.firewalls)),
+            Err(error) => (false, Err(error)),
+        };
         self.put(id, handle);
+        if made {
+            // The other ends are down yet.
+            let pending = if self.urgent { &mut self.drifted } else { &mut self.pending };
+            pending.add_uplink();
+        }
         done
     }
 
@@ -199,6 +209,10 @@ impl Worker {
                 links.insert(*pcx, LinkEnd { mtu: link.mtu, requester, other });
             }
         }
-        Router { vpc, links }
+        if self.opened.is_none() {
+            vpc.exits.clear();
+        }
+        let exit_mtu = self.opened.as_ref().map_or(EXIT_MTU, |uplink| uplink.mtu);
+        Router { vpc, links, exit_mtu }
     }
 }

@@ -67,6 +67,7 @@ impl Worker {
         match part {
             Part::Router(id) => self.look_at_router(id, report),
             Part::Interfaces(id, some) => self.look_at_interfaces(id, some, report),
+            Part::Uplink => self.settle_uplink(report),
             Part::Peering(pcx) => self.look_at_peering(pcx, report),
             Part::ListStrays => {
                 let names = self.list_strays().unwrap_or_else(|error| {
@@ -141,6 +142,7 @@ impl Worker {
             self.vpcs.keys().map(|id| names::router(instance, *id)).collect();
         let interfaces = self.vpcs.values().flat_map(|vpc| vpc.interfaces.keys());
         wanted.extend(interfaces.map(|eni| names::workload(instance, *eni)));
+        wanted.extend(self.uplink.iter().map(|_| names::uplink(instance)));
         let all = namespace::all()?.into_iter();
         Ok(all.filter(|name| !wanted.contains(name)).collect())
     }

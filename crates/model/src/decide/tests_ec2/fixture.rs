@@ -217,10 +217,12 @@ pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
     Some(match key {
         Key::DhcpOptions(id) => T::DhcpOptions(id),
         Key::EgressGateway(id) => T::EgressGateway(id),
+        Key::ElasticIp(id) => T::ElasticIp(id),
         Key::Eni(id) => T::Eni(id),
         Key::Instance(id) => T::Instance(id),
         Key::InternetGateway(id) => T::InternetGateway(id),
         Key::KeyPair(id) => T::KeyPair(id),
+        Key::NatGateway(id) => T::NatGateway(id),
         Key::NetworkAcl(id) => T::NetworkAcl(id),
         Key::Peering(id) => T::Peering(id),
         Key::PrefixList(id) => T::PrefixList(id),

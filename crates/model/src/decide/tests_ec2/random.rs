@@ -155,14 +155,15 @@ impl Player<'_> {
         self.pick(die, self.world.group(self.group(1))?.rules.keys().copied())
     }
 
-    /// An interface, a peering or a gateway of the table's VPC.
+    /// An interface, a NAT gateway, a peering or a gateway of the table's VPC.
     fn target(&self, table: RouteTableId, die: usize) -> RouteTo {
         let vpc = Key::Vpc(self.world.route_table(table).map_or(VpcId::MIN, |table| table.vpc));
         let enis = self.world.enis_in(vpc).map(|eni| RouteTo::Interface(eni.id));
         let peerings = self.world.peerings_of(vpc).map(|pcx| RouteTo::Peering(pcx.id));
         let gateways = self.world.gateways_of(vpc).map(|igw| RouteTo::Gateway(igw.id));
         let egress = self.world.egress_gateways_in(vpc).map(|it| RouteTo::EgressGateway(it.id));
-        self.pick(die, enis.chain(peerings).chain(gateways).chain(egress))
+        let nats = self.world.nat_gateways_of(vpc).map(|nat| RouteTo::Nat(nat.id));
+        self.pick(die, enis.chain(peerings).chain(gateways).chain(egress).chain(nats))
             .unwrap_or(RouteTo::Peering(PcxId::MIN))
     }
 
@@ -200,6 +201,7 @@ impl Player<'_> {
             min_count: 1,
             groups: (n > 128).then(|| self.group(3)).into_iter().collect(),
             address: block.filter(|_| n % 8 == 1).and_then(|b| b.nth(self.dice[4].into())),
+            public: (n > 64).then_some(n.is_multiple_of(2)),
             client_token: self.token(5),
             ..run_in(subnet)
         }
@@ -207,7 +209,7 @@ impl Player<'_> {
 
     pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
-        match self.dice[0] % 56 {
+        match self.dice[0] % 62 {
             0..=1 => C::create_vpc(self.block(1), self.tags(2)),
             2 => C::DeleteVpc { vpc: self.vpc(1) },
             3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
@@ -231,6 +233,7 @@ impl Player<'_> {
             39..=42 => self.prefix_list_command(),
             43..=46 => self.instance_command(),
             47..=50 => self.interface_command(),
+            51..=56 => self.outside_command(),
             _ => self.peering_command(),
         }
     }
@@ -389,6 +392,50 @@ impl Player<'_> {
             _ => {
                 let count = u16::from(addresses.is_empty());
                 C::AssignPrivateIpAddresses { interface, addresses, count, take: self.flag(3) }
+            }
+        }
+    }
+
+    fn elastic(&self, die: usize) -> AllocationId {
+        let all = self.world.elastic_ips().filter(|r| r.account == self.scope.account);
+        self.pick(die, all.map(|r| r.id)).unwrap_or(AllocationId::MIN)
+    }
+
+    fn outside_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let which = ElasticIpName::Allocation(self.elastic(1));
+        match self.dice[5] % 8 {
+            0..=1 => C::AllocateAddress { address: None, tags: self.tags(2) },
+            2 => C::ReleaseAddress { which },
+            3 => {
+                let association = self.pick(1, self.world.elastic_ips());
+                let association = association.and_then(|elastic| elastic.association);
+                let id = association.map_or(AddressAssociationId::MIN, |it| it.id);
+                C::DisassociateAddress { which: AddressAssociationName::Association(id) }
+            }
+            4..=5 => {
+                let target = match self.pick(2, self.world.enis().filter(|r| self.mine(r.vpc))) {
+                    Some(eni) if self.flag(3) => AddressTarget::Eni(eni.id),
+                    Some(_) | None => AddressTarget::Instance(self.instance(2)),
+                };
+                let reassociate = self.flag(4);
+                C::AssociateAddress { which, target, private: None, reassociate }
+            }
+            6 => {
+                let all = self.world.nat_gateways().map(|nat| nat.id);
+                C::DeleteNatGateway { nat_gateway: self.pick(1, all).unwrap_or(NatGatewayId::MIN) }
+            }
+            _ => {
+                let public = self.flag(3);
+                C::CreateNatGateway(CreateNatGateway {
+                    subnet: self.subnet(2),
+                    connectivity: [Connectivity::Private, Connectivity::Public]
+                        [usize::from(public)],
+                    allocation: public.then(|| self.elastic(1)),
+                    private: None,
+                    client_token: self.token(4),
+                    tags: self.tags(3),
+                })
             }
         }
     }
@@ -628,7 +675,7 @@ fn check_invariants(world: &World) {
     for eni in world.enis() {
         let subnet = world.subnet(eni.subnet).unwrap();
         assert_eq!(subnet.vpc, eni.vpc);
-        assert!((1..=5).contains(&eni.groups.len()));
+        assert!((1..=5).contains(&eni.groups.len()) || eni.nat_gateway.is_some());
         for group in &eni.groups {
             assert_eq!(world.group(*group).unwrap().vpc, eni.vpc);
         }
@@ -639,6 +686,8 @@ fn check_invariants(world: &World) {
             assert!(subnet.cidr.contains(*address) && !subnet.reserves(*address), "{address}");
         }
     }
+    world.elastic_ips().for_each(|elastic| check_elastic(world, elastic));
+    world.nat_gateways().for_each(|nat| check_nat(world, nat));
     world.instances().for_each(|instance| check_instance(world, instance));
     world.peerings().filter(|pcx| pcx.carries()).for_each(|pcx| check_carried(world, pcx));
 }
@@ -654,6 +703,27 @@ fn check_prefix_list(world: &World, list: &PrefixList) {
     for group in world.groups_in(Key::PrefixList(list.id)) {
         assert_eq!(world.vpc(group.vpc).unwrap().account, list.account);
     }
+}
+
+fn check_elastic(world: &World, elastic: &ElasticIp) {
+    assert!(world.public_pool().contains(elastic.address));
+    if let Some(association) = elastic.association {
+        let eni = world.eni(association.eni).unwrap();
+        assert!(eni.addresses.contains(&association.private));
+        assert_eq!(world.vpc(eni.vpc).unwrap().account, elastic.account);
+        let known = world.at_public(elastic.address).map(|(eni, private)| (eni.id, private));
+        assert_eq!(known, Some((association.eni, association.private)));
+    }
+}
+
+fn check_nat(world: &World, nat: &NatGateway) {
+    let Some(interface) = nat.interface.filter(|_| nat.works()) else {
+        assert!(!nat.works() || nat.interface.is_some());
+        return;
+    };
+    assert_eq!(world.eni(interface.eni).unwrap().nat_gateway, Some(nat.id));
+    let association = |id| world.elastic_ip(id).unwrap().association.unwrap();
+    assert!(nat.allocation.is_none_or(|id| association(id).eni == interface.eni));
 }
 
 fn check_instance(world: &World, instance: &Instance) {
@@ -712,6 +782,9 @@ proptest! {
         for (scope, block) in [(ours(), "10.0.0.0/20"), (theirs(), "10.1.0.0/20")] {
             let vpc = f.vpc_as(scope, block);
             f.subnet_as(scope, vpc, &block.replace("/20", "/24"));
+            let id = IgwId::fresh(&mut f.ids);
+            let Scope { account, region } = scope;
+            f.put(InternetGateway { id, account, region, vpc: Some(vpc), tags: Tags::new(), created: Timestamp::default() });
         }
         for dice in steps {
             play(&mut f, dice);

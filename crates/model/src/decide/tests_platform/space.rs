@@ -396,3 +396,67 @@ fn r3_a_peered_vpc_adds_no_block_that_a_space_has_behind() {
         town.bench.ok(key(owner), add(added));
     }
 }
+
+/// Has networks lead out by a pool, or not at all.
+fn set_outbound(town: &mut Town, pool: Option<&str>) {
+    let outbound = pool.map(|pool| Outbound {
+        way: OutboundWay::Parent { link: "eth0".to_owned(), pool: block(pool), gateway: None },
+        allow: Vec::new(),
+        deny: Vec::new(),
+    });
+    town.bench.ok(Caller::Operator, IdentityCommand::SetOutbound { outbound });
+}
+
+#[test]
+fn a_space_goes_out_by_an_address_that_is_its_own() {
+    let mut town = Town::new();
+    let space = town.space();
+    let address = |town: &Town, id| {
+        let space = town.bench.world.space(id).unwrap();
+        town.bench.world.way_out(space).map(|address| address.to_string())
+    };
+    assert_eq!(address(&town, space.id), None, "nothing leads out");
+    assert_eq!(route(&town.bench, space.vpc, "0.0.0.0/0"), None);
+    set_outbound(&mut town, Some("203.0.113.16/29"));
+    assert_eq!(address(&town, space.id).as_deref(), Some("203.0.113.17"));
+    let nat = town.bench.world.space(space.id).unwrap().nat_gateway.unwrap();
+    assert_eq!(route(&town.bench, space.vpc, "0.0.0.0/0"), Some(RouteTo::Nat(nat)));
+    assert_eq!(route(&town.bench, space.data_vpc, "0.0.0.0/0"), None, "its data stay inside");
+    let planned =
+        |town: &Town, vpc| plan_vpc(&town.bench.world, town.bench.world.vpc(vpc).unwrap());
+    assert_eq!(planned(&town, space.vpc).exits.len(), 1);
+    assert!(planned(&town, space.data_vpc).exits.is_empty());
+
+    // A second one has another, which it gives back.
+    let team = town.bench.world.space(space.id).unwrap().team;
+    let admin = town.admin();
+    let second = create(team, "second", None, None);
+    let Some(Key::Space(other)) = town.bench.ok(admin, second).main() else { panic!() };
+    assert_eq!(address(&town, other).as_deref(), Some("203.0.113.18"));
+    town.bench.ok(admin, C::DeleteSpace { space: other });
+    let third = create(team, "third", None, None);
+    let Some(Key::Space(other)) = town.bench.ok(admin, third).main() else { panic!() };
+    assert_eq!(address(&town, other).as_deref(), Some("203.0.113.18"));
+
+    // The address is kept while nothing leads out, and changes with the pool alone.
+    set_outbound(&mut town, None);
+    assert_eq!(address(&town, space.id), None);
+    assert!(planned(&town, space.vpc).exits.is_empty());
+    set_outbound(&mut town, Some("203.0.113.16/29"));
+    assert_eq!(address(&town, space.id).as_deref(), Some("203.0.113.17"));
+    set_outbound(&mut town, Some("198.51.100.0/29"));
+    assert_eq!(address(&town, space.id).as_deref(), Some("198.51.100.1"));
+}
+
+#[test]
+fn a_space_without_an_address_is_not_made() {
+    let mut town = Town::new();
+    let space = town.space();
+    set_outbound(&mut town, Some("203.0.113.16/30"));
+    let (team, admin) = (town.bench.world.space(space.id).unwrap().team, town.admin());
+    for name in ["second", "third"] {
+        town.bench.ok(admin, create(team, name, None, None));
+    }
+    let refused = town.bench.refused(admin, create(team, "fourth", None, None));
+    assert_eq!(refused.code, Code::InsufficientAddressCapacity);
+}

@@ -62,6 +62,8 @@ fn instance(bench: &mut Bench) -> InstanceId {
         description: String::new(),
         attachment: Some(attachment),
         requester_managed: false,
+        public: PublicAddress::None,
+        nat_gateway: None,
         created: bench.now,
         tags: Tags::new(),
         client_token: None,

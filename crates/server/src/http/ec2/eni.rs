@@ -1,8 +1,8 @@
 //! Network interfaces.
 
 use aws::xml::Xml;
-use model::names::private_name;
-use model::{Attachment, Eni, EniId, Key, Region, SecurityGroupId, Tags, Timestamp, World};
+use model::names::{private_name, public_name};
+use model::{Attachment, Eni, EniId, Key, PublicOf, SecurityGroupId, Tags, Timestamp, World};
 
 use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
 use super::input;
@@ -15,13 +15,25 @@ impl Described for Eni {
     const NOT_FOUND: (&'static str, &'static str) =
         ("InvalidNetworkInterfaceID.NotFound", "networkInterface ID");
     const FILTERS: &'static [Filter<Self>] = &[
-        ("association.allocation-id", nothing),
-        ("association.association-id", nothing),
-        ("association.ip-owner-id", nothing),
-        ("association.public-ip", nothing),
-        ("association.public-dns-name", nothing),
-        ("addresses.association.owner-id", nothing),
-        ("addresses.association.public-ip", nothing),
+        ("association.allocation-id", |view, eni| {
+            many(publics(view, eni).filter_map(|public| Some(public.elastic?.id)))
+        }),
+        ("association.association-id", |view, eni| {
+            many(publics(view, eni).filter_map(|public| Some(public.elastic?.association?.id)))
+        }),
+        ("association.ip-owner-id", |view, eni| {
+            many(publics(view, eni).map(|public| owner(view, &public)))
+        }),
+        ("association.public-ip", |view, eni| many(publics(view, eni).map(|p| p.address))),
+        ("association.public-dns-name", |view, eni| {
+            many(publics(view, eni).filter_map(|p| public_dns(view, eni, p.address)))
+        }),
+        ("addresses.association.owner-id", |view, eni| {
+            many(publics(view, eni).map(|public| owner(view, &public)))
+        }),
+        ("addresses.association.public-ip", |view, eni| {
+            many(publics(view, eni).map(|p| p.address))
+        }),
         ("addresses.primary", |_, eni| many((0..eni.addresses.len()).map(|n| n == 0))),
         ("addresses.private-dns-name", |view, eni| {
             many(eni.addresses.iter().map(|address| private_name(*address, view.scope.region)))
@@ -51,7 +63,7 @@ impl Described for Eni {
             many(eni.groups.iter().filter_map(|id| view.world.group(*id)).map(|g| &g.name))
         }),
         ("ipv6-addresses.ipv6-address", nothing),
-        ("interface-type", |_, _| one("interface")),
+        ("interface-type", |_, eni| one(kind(eni))),
         ("mac-address", |_, eni| one(eni.mac)),
         ("network-interface-id", |_, eni| one(eni.id)),
         ("operator.managed", |_, _| one(false)),
@@ -90,7 +102,7 @@ impl Described for Eni {
         x.el("description", &self.description);
         x.el("ownerId", view.scope.account);
         x.el("requesterManaged", self.requester_managed);
-        x.el("interfaceType", "interface");
+        x.el("interfaceType", kind(self));
         x.el("status", status(self));
         x.el("macAddress", self.mac);
         x.el("privateIpAddress", self.primary());
@@ -100,7 +112,10 @@ impl Described for Eni {
         if let Some(attachment) = &self.attachment {
             x.nest("attachment", |x| write_attachment_to(attachment, view, x));
         }
-        write_addresses(self, view.scope.region, x);
+        if let Some(public) = view.world.public_of(self, self.primary()) {
+            write_association(view, self, &public, true, x);
+        }
+        write_addresses(self, view, true, x);
         x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
         x.nest("operator", |x| x.el("managed", false));
         write_tags(x, Some(&self.tags));
@@ -119,7 +134,51 @@ impl Stored for Eni {
 }
 
 fn status(eni: &Eni) -> &'static str {
-    if eni.attachment.is_some() { "in-use" } else { "available" }
+    if eni.attachment.is_some() || eni.nat_gateway.is_some() { "in-use" } else { "available" }
+}
+
+fn kind(eni: &Eni) -> &'static str {
+    if eni.nat_gateway.is_some() { "nat_gateway" } else { "interface" }
+}
+
+/// The public addresses of an interface.
+fn publics<'w>(view: &View<'w>, eni: &'w Eni) -> impl Iterator<Item = PublicOf<'w>> {
+    let world = view.world;
+    eni.addresses.iter().filter_map(move |private| world.public_of(eni, *private))
+}
+
+/// The account that has a public address: those that come and go with instances are Amazon's.
+fn owner(view: &View<'_>, public: &PublicOf<'_>) -> String {
+    public.elastic.map_or_else(|| "amazon".to_owned(), |_| view.scope.account.to_string())
+}
+
+/// The public name of an interface's public address, where its VPC has public names.
+pub(super) fn public_dns(
+    view: &View<'_>,
+    eni: &Eni,
+    address: std::net::Ipv4Addr,
+) -> Option<String> {
+    let vpc = view.world.vpc(eni.vpc)?;
+    vpc.dns_hostnames.then(|| public_name(address, vpc.region))
+}
+
+/// Writes which public address an address has; with the ids of an elastic one if `ids`.
+pub(super) fn write_association(
+    view: &View<'_>,
+    eni: &Eni,
+    public: &PublicOf<'_>,
+    ids: bool,
+    x: &mut Xml,
+) {
+    x.nest("association", |x| {
+        x.el("publicIp", public.address);
+        x.el("publicDnsName", public_dns(view, eni, public.address).unwrap_or_default());
+        x.el("ipOwnerId", owner(view, public));
+        if let Some(elastic) = public.elastic.filter(|_| ids) {
+            x.el("allocationId", elastic.id);
+            x.opt("associationId", elastic.association.map(|association| association.id));
+        }
+    });
 }
 
 /// Writes an attachment, and to what it is.
@@ -147,11 +206,14 @@ pub(super) fn write_groups(groups: &[SecurityGroupId], world: &World, x: &mut Xm
     });
 }
 
-/// Writes the addresses of an interface.
-pub(super) fn write_addresses(eni: &Eni, region: Region, x: &mut Xml) {
+/// Writes the addresses of an interface, with the ids of elastic IP addresses if `ids`.
+pub(super) fn write_addresses(eni: &Eni, view: &View<'_>, ids: bool, x: &mut Xml) {
     x.items("privateIpAddressesSet", eni.addresses.iter().enumerate(), |x, (n, address)| {
         x.el("privateIpAddress", address);
-        x.el("privateDnsName", private_name(*address, region));
+        x.el("privateDnsName", private_name(*address, view.scope.region));
         x.el("primary", n == 0);
+        if let Some(public) = view.world.public_of(eni, *address) {
+            write_association(view, eni, &public, ids, x);
+        }
     });
 }

@@ -29,6 +29,8 @@ macro_rules! malformed {
 malformed! {
     AclAssociationId "InvalidAssociationID.Malformed";
     AclId "InvalidNetworkAclId.Malformed";
+    AddressAssociationId "InvalidAssociationID.Malformed";
+    AllocationId "InvalidAllocationID.Malformed";
     DhcpOptionsId "InvalidDhcpOptionsId.Malformed";
     EgressGatewayId "InvalidEgressOnlyInternetGatewayId.Malformed";
     EniAttachmentId "InvalidAttachmentID.Malformed";
@@ -36,6 +38,7 @@ malformed! {
     IgwId "InvalidInternetGatewayId.Malformed";
     InstanceId "InvalidInstanceID.Malformed";
     KeyPairId "InvalidKeyPairId.Malformed";
+    NatGatewayId "NatGatewayMalformed";
     PcxId "InvalidVpcPeeringConnectionId.Malformed";
     PrefixListId "InvalidPrefixListId.Malformed";
     RouteTableAssociationId "InvalidAssociationID.Malformed";

@@ -1,16 +1,18 @@
 //! How instances are shown.
 
+use std::net::Ipv4Addr;
+
 use aws::xml::Xml;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::names::private_name;
 use model::{
-    Instance, InstanceId, InstanceState, InstanceType, Key, Reply, ReservationId, Tags, Timestamp,
-    World,
+    Eni, Instance, InstanceId, InstanceState, InstanceType, Key, Reply, ReservationId, Tags,
+    Timestamp, World,
 };
 
 use super::describe::{Described, Filter, Stored, View, not_found, select, write_tags};
-use super::eni::{write_addresses, write_attachment, write_groups};
+use super::eni::{public_dns, write_addresses, write_association, write_attachment, write_groups};
 use super::input::{self, id};
 use super::instance_attribute::write_metadata;
 use super::instance_facts::{
@@ -46,7 +48,9 @@ impl Described for Instance {
         x.el("imageId", &self.image);
         x.nest("instanceState", |x| write_state(self.state, x));
         x.el("privateDnsName", if placed(self) { name(self, view) } else { String::new() });
-        x.el("dnsName", "");
+        let public = public(self, view);
+        let dns = public.and_then(|(eni, address)| public_dns(view, eni, address));
+        x.el("dnsName", dns.unwrap_or_default());
         x.el("reason", transition(self));
         x.opt("keyName", self.key_name.as_deref());
         x.el("amiLaunchIndex", self.launch_index);
@@ -65,6 +69,7 @@ impl Described for Instance {
             x.el("subnetId", self.subnet);
             x.el("vpcId", self.vpc);
             x.el("privateIpAddress", self.address);
+            x.opt("ipAddress", public.map(|(_, address)| address));
         }
         write_interfaces(self, view, x);
         if let Some((code, message)) = reason(self) {
@@ -147,7 +152,10 @@ fn write_interfaces(instance: &Instance, view: &View<'_>, x: &mut Xml) {
         if let Some(attachment) = &eni.attachment {
             x.nest("attachment", |x| write_attachment(attachment, x));
         }
-        write_addresses(eni, view.scope.region, x);
+        if let Some(public) = view.world.public_of(eni, eni.primary()) {
+            write_association(view, eni, &public, false, x);
+        }
+        write_addresses(eni, view, false, x);
         x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
     });
 }
@@ -155,6 +163,12 @@ fn write_interfaces(instance: &Instance, view: &View<'_>, x: &mut Xml) {
 pub(super) fn write_state(state: InstanceState, x: &mut Xml) {
     x.el("code", state.code());
     x.el("name", state.name());
+}
+
+/// The interface of an instance, and the public address of its primary address.
+fn public<'w>(instance: &Instance, view: &View<'w>) -> Option<(&'w Eni, Ipv4Addr)> {
+    let eni = eni(instance, view.world)?;
+    Some((eni, view.world.public_of(eni, eni.primary())?.address))
 }
 
 impl Stored for Instance {

@@ -55,7 +55,7 @@ pub(super) const FILTERS: &[Filter<Instance>] = &[
     ),
     ("client-token", |_, i| many(i.client_token.as_ref().map(|t| &t.token))),
     ("current-instance-boot-mode", |_, i| one(current_boot_mode(i))),
-    ("dns-name", nothing),
+    ("dns-name", |view, i| of_interfaces(view, i, "association.public-dns-name")),
     ("ebs-optimized", |_, i| one(i.options.ebs_optimized)),
     ("ena-support", |_, _| one(true)),
     ("enclave-options.enabled", |_, _| one(false)),

@@ -58,7 +58,12 @@ impl Described for RouteTable {
         ("route.instance-id", |view, table| {
             many(routes(view.world, table).iter().filter_map(|route| route.instance))
         }),
-        ("route.nat-gateway-id", nothing),
+        ("route.nat-gateway-id", |_, table| {
+            many(table.routes.values().filter_map(|to| match to {
+                RouteTo::Nat(id) => Some(id),
+                _ => None,
+            }))
+        }),
         ("route.transit-gateway-id", nothing),
         ("route.origin", |view, table| many(routes(view.world, table).iter().map(Route::origin))),
         ("route.state", |view, table| many(routes(view.world, table).iter().map(Route::state))),
@@ -153,7 +158,12 @@ impl Route {
         match self.to {
             None => Some("local".to_owned()),
             Some(RouteTo::Gateway(id)) => Some(id.to_string()),
-            Some(RouteTo::Peering(_) | RouteTo::Interface(_) | RouteTo::EgressGateway(_)) => None,
+            Some(
+                RouteTo::Peering(_)
+                | RouteTo::Interface(_)
+                | RouteTo::EgressGateway(_)
+                | RouteTo::Nat(_),
+            ) => None,
         }
     }
 
@@ -174,6 +184,7 @@ impl Route {
                 }
             }
             Some(RouteTo::EgressGateway(id)) => x.el("egressOnlyInternetGatewayId", id),
+            Some(RouteTo::Nat(id)) => x.el("natGatewayId", id),
             Some(RouteTo::Gateway(_)) | None => {}
         }
         x.el("state", self.state());
@@ -200,7 +211,10 @@ fn routes(world: &World, table: &RouteTable) -> Vec<Route> {
         alive: world.takes_packets(table, *to),
         instance: match to {
             RouteTo::Interface(id) => instance_of(world, *id),
-            RouteTo::Peering(_) | RouteTo::Gateway(_) | RouteTo::EgressGateway(_) => None,
+            RouteTo::Peering(_)
+            | RouteTo::Gateway(_)
+            | RouteTo::EgressGateway(_)
+            | RouteTo::Nat(_) => None,
         },
     });
     local.chain(made).collect()

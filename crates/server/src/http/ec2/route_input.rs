@@ -12,8 +12,7 @@ use super::request::{Ec2Error, Request};
 
 /// Targets of which there are none here: the parameter, EC2's code for one that there is not, and the
 /// noun in its message.
-const NO_SUCH_TARGETS: [(&str, &str, &str); 7] = [
-    ("NatGatewayId", "InvalidNatGatewayID.NotFound", "natGateway ID"),
+const NO_SUCH_TARGETS: [(&str, &str, &str); 6] = [
     ("TransitGatewayId", "InvalidTransitGatewayID.NotFound", "transitGateway ID"),
     ("VpcEndpointId", "InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
     ("LocalGatewayId", "InvalidLocalGatewayID.NotFound", "localGateway ID"),
@@ -27,10 +26,11 @@ const NO_SUCH_GATEWAYS: [(&str, &str, &str); 2] = [
     ("vpce-", "InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
 ];
 /// Parameters of targets that are offered.
-const TARGETS: [&str; 5] = [
+const TARGETS: [&str; 6] = [
     "VpcPeeringConnectionId",
     "NetworkInterfaceId",
     "InstanceId",
+    "NatGatewayId",
     "GatewayId",
     "EgressOnlyInternetGatewayId",
 ];
@@ -196,6 +196,7 @@ fn target(world: &World, request: &Request<'_>) -> Result<RouteTo, Ec2Error> {
         [("VpcPeeringConnectionId", text)] => parse_id(text).map(RouteTo::Peering),
         [("NetworkInterfaceId", text)] => parse_id(text).map(RouteTo::Interface),
         [("InstanceId", text)] => interface_of(world, request, parse_id(text)?),
+        [("NatGatewayId", text)] => parse_id(text).map(RouteTo::Nat),
         [("EgressOnlyInternetGatewayId", text)] => parse_id(text).map(RouteTo::EgressGateway),
         [("GatewayId", "local")] => Err(wrong_value(
             "The target 'local' is that of the VPC's own blocks; it cannot be given to a route.",
@@ -210,7 +211,7 @@ fn target(world: &World, request: &Request<'_>) -> Result<RouteTo, Ec2Error> {
             Err(no_such(code, noun, text))
         }
         [] => Err(input::missing_one_of(
-            "vpcPeeringConnectionId, networkInterfaceId, instanceId, gatewayId or \
+            "vpcPeeringConnectionId, networkInterfaceId, instanceId, natGatewayId, gatewayId or \
              egressOnlyInternetGatewayId",
         )),
         [..] => Err(Ec2Error::new(

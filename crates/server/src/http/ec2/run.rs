@@ -58,6 +58,7 @@ pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Err
         groups: id_list(params, "SecurityGroupId")?,
         group_names: params.list("SecurityGroup").map(str::to_owned).collect(),
         address: address_opt(params, "PrivateIpAddress")?,
+        public: public(params)?,
         key_name: text("KeyName"),
         user_data: text("UserData"),
         client_token: input::client_token(params)?,
@@ -159,6 +160,8 @@ fn options(params: &Params, image: &str) -> Result<InstanceOptions, Ec2Error> {
             aaaa_record: flag("PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord")?,
         },
         volume: volume(params, image.map_or("/dev/xvda", |image| image.root_device))?,
+        // The rule says it, which knows the subnet.
+        public: false,
     })
 }
 
@@ -224,6 +227,23 @@ fn interfaces(params: &Params) -> Result<Vec<RunInterface>, Ec2Error> {
     given.into_iter().map(interface).collect()
 }
 
+/// Whether instances are given public addresses, which the request says of their first interface.
+fn public(params: &Params) -> Result<Option<bool>, Ec2Error> {
+    let mut public = None;
+    for interface in params.structs("NetworkInterface") {
+        let asked = interface.bool("AssociatePublicIpAddress")?;
+        if public.is_none() {
+            public = asked;
+        } else if asked.is_some() {
+            return Err(Ec2Error::new(
+                "InvalidParameterCombination",
+                "The associatePublicIPAddress parameter can be specified for one network interface.",
+            ));
+        }
+    }
+    Ok(public)
+}
+
 fn interface(interface: &Params) -> Result<RunInterface, Ec2Error> {
     not_offered(
         interface,
@@ -235,7 +255,6 @@ fn interface(interface: &Params) -> Result<RunInterface, Ec2Error> {
         &["Ipv4Prefix", "Ipv4PrefixCount"],
         "an interface has addresses, and no prefixes.",
     )?;
-    interface.bool("AssociatePublicIpAddress")?;
     for name in ["InterfaceType", "NetworkCardIndex"] {
         let _ = interface.get(name);
     }

@@ -3,9 +3,9 @@
 use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
-    DhcpOptions, Ec2Command, EgressGateway, Eni, Instance, InternetGateway, KeyPair, NetworkAcl,
-    Peering, PrefixList, RootVolume, RouteTable, SecurityGroup, Subnet, SubnetReservation,
-    TaggedResource, Tags, Timestamp, Vpc, World,
+    DhcpOptions, Ec2Command, EgressGateway, ElasticIp, Eni, Instance, InternetGateway, KeyPair,
+    NatGateway, NetworkAcl, Peering, PrefixList, RootVolume, RouteTable, SecurityGroup, Subnet,
+    SubnetReservation, TaggedResource, Tags, Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -53,10 +53,12 @@ fn resource(text: &str) -> Option<TaggedResource> {
         "acl" => TaggedResource::NetworkAcl(text.parse().ok()?),
         "dopt" => TaggedResource::DhcpOptions(text.parse().ok()?),
         "eigw" => TaggedResource::EgressGateway(text.parse().ok()?),
+        "eipalloc" => TaggedResource::ElasticIp(text.parse().ok()?),
         "eni" => TaggedResource::Eni(text.parse().ok()?),
         "i" => TaggedResource::Instance(text.parse().ok()?),
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
         "key" => TaggedResource::KeyPair(text.parse().ok()?),
+        "nat" => TaggedResource::NatGateway(text.parse().ok()?),
         "pcx" => TaggedResource::Peering(text.parse().ok()?),
         "pl" => TaggedResource::PrefixList(text.parse().ok()?),
         "rtb" => TaggedResource::RouteTable(text.parse().ok()?),
@@ -124,9 +126,11 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     let mut found = Vec::new();
     add::<DhcpOptions>(&mut found, view, "dhcp-options");
     add::<EgressGateway>(&mut found, view, "egress-only-internet-gateway");
+    add::<ElasticIp>(&mut found, view, "elastic-ip");
     add::<Instance>(&mut found, view, "instance");
     add::<InternetGateway>(&mut found, view, "internet-gateway");
     add::<KeyPair>(&mut found, view, "key-pair");
+    add::<NatGateway>(&mut found, view, "natgateway");
     add::<NetworkAcl>(&mut found, view, "network-acl");
     add::<Eni>(&mut found, view, "network-interface");
     add::<PrefixList>(&mut found, view, "prefix-list");

@@ -100,13 +100,14 @@ pub(super) fn deleted(_: &Call, space: &Arc<Space>, committed: &Committed) -> Ou
     ok(last)
 }
 
-/// Spaces have no access to the internet, so there are no NAT addresses.
-pub(super) fn nat(_: &Call, space: &Arc<Space>) -> Outcome {
+/// The addresses by which a space's dynos go out; none where nothing leads outside.
+pub(super) fn nat(call: &Call, space: &Arc<Space>) -> Outcome {
+    let address = call.world.way_out(space);
     ok(json!({
         "created_at": time(space.created),
         "updated_at": time(space.updated),
-        "sources": [],
-        "state": "disabled",
+        "sources": address.iter().collect::<Vec<_>>(),
+        "state": if address.is_some() { "enabled" } else { "disabled" },
     }))
 }
 

@@ -225,6 +225,8 @@ fn an_address_that_went_from_one_interface_to_another_stays_in_use() {
             description: String::new(),
             attachment: None,
             requester_managed: false,
+            public: model::PublicAddress::None,
+            nat_gateway: None,
             created: Timestamp::from_millis(1),
             tags: Tags::new(),
             client_token: None,

@@ -453,6 +453,108 @@ fn instances() {
     transcript("instances", &stage);
 }
 
+/// A VPC with a subnet whose internet gateway is attached.
+fn open_vpc(stage: &mut Stage) -> (String, String) {
+    let (vpc, subnet) = stage.vpc(alice(), "10.100.0.0/16");
+    let id = "igw-0000000000000abcd".parse().unwrap();
+    let model::Scope { account, region } = alice();
+    let gateway = model::InternetGateway {
+        id,
+        account,
+        region,
+        vpc: vpc.parse().ok(),
+        tags: model::Tags::new(),
+        created: Default::default(),
+    };
+    stage.world.apply(&model::Change::Put(gateway.into()));
+    (vpc, subnet)
+}
+
+#[test]
+fn elastic_ips() {
+    let mut stage = Stage::new();
+    let (vpc, subnet) = open_vpc(&mut stage);
+    stage.show(
+        alice(),
+        "Action=AllocateAddress&Domain=vpc&NetworkBorderGroup=us-east-1\
+         &TagSpecification.1.ResourceType=elastic-ip&TagSpecification.1.Tag.1.Key=Name\
+         &TagSpecification.1.Tag.1.Value=front",
+    );
+    let elastic = stage.world.elastic_ips().next().unwrap().clone();
+    stage.call(alice(), "Action=AllocateAddress").unwrap();
+    stage
+        .call(
+            alice(),
+            &format!("Action=ModifyVpcAttribute&VpcId={vpc}&EnableDnsHostnames.Value=true"),
+        )
+        .unwrap();
+    let run = format!(
+        "Action=RunInstances&ImageId=ami-00000000000000001&MinCount=1&MaxCount=1\
+         &NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}\
+         &NetworkInterface.1.AssociatePublicIpAddress=true"
+    );
+    let instance = stage.get(alice(), &run, "/instancesSet/0/instanceId");
+    stage.show(alice(), "Action=DescribeNetworkInterfaces");
+    let (id, address) = (elastic.id, elastic.address);
+    let of = format!("Action=AssociateAddress&AllocationId={id}");
+    stage.show(alice(), &format!("{of}&InstanceId={instance}&AllowReassociation=true"));
+    stage.show(alice(), &format!("Action=DescribeAddresses&AllocationId.1={id}"));
+    stage.show(alice(), &format!("Action=DescribeAddresses&PublicIp.1={address}"));
+    stage.show(alice(), &format!("Action=DescribeInstances&InstanceId.1={instance}"));
+    stage.show(alice(), "Action=DescribeNetworkInterfaces");
+    stage.show(
+        alice(),
+        &format!("Action=DescribeAddressesAttribute&AllocationId.1={id}&Attribute=domain-name"),
+    );
+    stage.show(alice(), &format!("Action=ReleaseAddress&AllocationId={id}"));
+    let association = stage.world.elastic_ip(id).unwrap().association.unwrap().id;
+    stage.show(alice(), &format!("Action=DisassociateAddress&AssociationId={association}"));
+    stage.show(alice(), &format!("Action=DisassociateAddress&AssociationId={association}"));
+    stage.show(alice(), &format!("Action=ReleaseAddress&PublicIp={address}"));
+    stage.show(alice(), &format!("Action=DescribeAddresses&PublicIp.1={address}"));
+    stage.show(alice(), &format!("Action=DescribeAddresses&AllocationId.1={id}"));
+    stage.show(alice(), &of);
+    stage.show(bob(), "Action=DescribeAddresses");
+    transcript("elastic_ips", &stage);
+}
+
+#[test]
+fn nat_gateways() {
+    let mut stage = Stage::new();
+    let (vpc, subnet) = open_vpc(&mut stage);
+    let allocation = stage.get(alice(), "Action=AllocateAddress", "/allocationId");
+    let create = format!(
+        "Action=CreateNatGateway&SubnetId={subnet}&AllocationId={allocation}&ClientToken=once\
+         &TagSpecification.1.ResourceType=natgateway&TagSpecification.1.Tag.1.Key=Name\
+         &TagSpecification.1.Tag.1.Value=out"
+    );
+    stage.show(alice(), &create);
+    let id = stage.world.nat_gateways().next().unwrap().id;
+    stage.pass(1);
+    stage.show(alice(), &format!("Action=DescribeNatGateways&NatGatewayId.1={id}"));
+    stage.show(alice(), "Action=DescribeNetworkInterfaces&Filter.1.Name=interface-type&Filter.1.Value.1=nat_gateway");
+    let table = stage.world.vpc(vpc.parse().unwrap()).unwrap().main_route_table;
+    stage.show(alice(), &format!("Action=CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&NatGatewayId={id}"));
+    stage.show(
+        alice(),
+        &format!(
+            "Action=DescribeRouteTables&Filter.1.Name=route.nat-gateway-id&Filter.1.Value.1={id}"
+        ),
+    );
+    stage.show(alice(), &format!("Action=DeleteNatGateway&NatGatewayId={id}"));
+    stage.pass(0);
+    stage.show(
+        alice(),
+        &format!("Action=DescribeNatGateways&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}"),
+    );
+    let state = format!("Action=DescribeRouteTables&RouteTableId.1={table}");
+    assert_eq!(stage.get(alice(), &state, "/routeTableSet/0/routeSet/1/state"), "blackhole");
+    stage.show(alice(), "Action=DescribeNatGateways&NatGatewayId.1=nat-00000000000000fff");
+    stage.show(alice(), "Action=DeleteNatGateway&NatGatewayId=nat-xyz");
+    stage.show(alice(), &format!("Action=CreateNatGateway&SubnetId={subnet}&ConnectivityType=private&PrivateIpAddress=10.100.1.77"));
+    transcript("nat_gateways", &stage);
+}
+
 #[test]
 fn what_clients_send_with_an_instance_is_read() {
     let mut stage = Stage::new();

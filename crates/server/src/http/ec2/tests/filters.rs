@@ -215,6 +215,21 @@ const FILTERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("DescribeRegions", &["endpoint", "opt-in-status", "region-name"]),
+    (
+        "DescribeAddresses",
+        &[
+            "allocation-id",
+            "association-id",
+            "instance-id",
+            "network-border-group",
+            "network-interface-id",
+            "network-interface-owner-id",
+            "private-ip-address",
+            "public-ip",
+            "tag-key",
+        ],
+    ),
+    ("DescribeNatGateways", &["nat-gateway-id", "state", "subnet-id", "tag-key", "vpc-id"]),
     ("DescribeDhcpOptions", &["dhcp-options-id", "key", "value", "owner-id", "tag-key"]),
     (
         "DescribeImages",

@@ -149,9 +149,9 @@ fn requests_that_make_no_sense() {
         ),
         (
             "Action=CreateRoute&RouteTableId=rtb-00000000000000001&DestinationCidrBlock=1.0.0.0/8\
-             &NatGatewayId=nat-1"
+             &TransitGatewayId=tgw-1"
                 .to_owned(),
-            "InvalidNatGatewayID.NotFound",
+            "InvalidTransitGatewayID.NotFound",
         ),
         (permission("IpProtocol=tcp&IpPermissions.1.FromPort=1"), "InvalidParameterValue"),
         (permission("IpProtocol=carrier-pigeon"), "InvalidPermission.Malformed"),

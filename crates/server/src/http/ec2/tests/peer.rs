@@ -49,6 +49,7 @@ impl Town {
             instance: "t1".to_owned(),
             created: stage.now,
             clock_offset: 0,
+            outbound: None,
         };
         stage.world.apply(&Change::Put(settings.into()));
         let mut user = |name: &str| {

@@ -121,6 +121,7 @@ impl Town {
             instance: "t1".to_owned(),
             created: town.stage.now,
             clock_offset: 0,
+            outbound: None,
         };
         town.stage.world.apply(&Change::Put(settings.into()));
         let email = "ada@example.com".to_owned();

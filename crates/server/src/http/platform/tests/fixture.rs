@@ -356,6 +356,7 @@ fn records(emulator: bool) -> Vec<Record> {
         instance: "test".to_owned(),
         created: past(),
         clock_offset: 0,
+        outbound: None,
     };
     let mut records: Vec<Record> = vec![settings.into()];
     people(&mut records);
@@ -413,6 +414,7 @@ fn space() -> Space {
         trusted: vec![Cidr::ANY],
         inbound: None,
         no_apps: Default::default(),
+        nat_gateway: None,
         created: past(),
         updated: past(),
     }
@@ -531,6 +533,8 @@ fn dynos(records: &mut Vec<Record>) {
             description: String::new(),
             attachment: None,
             requester_managed: true,
+            public: model::PublicAddress::None,
+            nat_gateway: None,
             created: past(),
             tags: Default::default(),
             client_token: None,

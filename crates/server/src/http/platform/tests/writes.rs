@@ -1,6 +1,9 @@
 //! What changes something, through the ledger and its rules.
 
-use model::{Caller, Ec2Command, IdentityCommand, Key, PcxId, Region, Scope, Tags, VpcId};
+use model::{
+    Caller, Ec2Command, IdentityCommand, Key, Outbound, OutboundWay, PcxId, Region, Scope, Tags,
+    VpcId,
+};
 use store::AuditQuery;
 
 use super::fixture::{ALICE, BOB, Fixture, STRANGER};
@@ -40,6 +43,22 @@ async fn a_space_is_made_renamed_and_removed() {
     assert_eq!((removed.status.as_u16(), &removed.json()["id"]), (200, &space["id"]));
     assert_eq!(removed.json()["state"], "deleting");
     assert_eq!(server.get(ALICE, "/spaces/beta").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_space_tells_by_which_address_it_goes_out() {
+    let server = with_space().await;
+    let nat = || async {
+        let nat = server.get(BOB, "/spaces/alpha/nat").await.json();
+        (nat["state"].clone(), nat["sources"].clone())
+    };
+    assert_eq!(nat().await, ("disabled".into(), serde_json::json!([])));
+    let pool = "203.0.113.16/28".parse().unwrap();
+    let way = OutboundWay::Parent { link: "eth0".to_owned(), pool, gateway: None };
+    let outbound = Some(Outbound { way, allow: Vec::new(), deny: Vec::new() });
+    server.command(Caller::Operator, IdentityCommand::SetOutbound { outbound }).await;
+    assert_eq!(nat().await, ("enabled".into(), serde_json::json!(["203.0.113.17"])));
+    assert_eq!(server.get(STRANGER, "/spaces/alpha/nat").await.status, 404);
 }
 
 #[tokio::test]

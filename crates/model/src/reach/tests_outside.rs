@@ -1,0 +1,239 @@
+//! What is outside, as an end of flows.
+
+use super::tests::{ALL, at, dyno_end, http, set_routes, shop, shop_end, stopped, text};
+use super::*;
+use crate::plan::lab::*;
+use crate::*;
+
+/// The shop where everything leads out that may: VPC 3 has an internet gateway, to which the table
+/// of subnet 3 leads, and a NAT gateway in subnet 3, to which the one of subnet 5 leads. The
+/// instance 31 has a public address.
+fn open_shop() -> World {
+    let mut world = shop();
+    put(&mut world, Settings { outbound: Some(outbound(0)), ..settings() });
+    put(
+        &mut world,
+        InternetGateway {
+            id: id(3),
+            account: account(1),
+            region: Region::DEFAULT,
+            vpc: Some(id(3)),
+            tags: Tags::new(),
+            created: Timestamp::default(),
+        },
+    );
+    put(&mut world, elastic(31, "203.0.113.20", Some((31, "10.3.0.4"))));
+    put(&mut world, elastic(3, "203.0.113.21", Some((39, "10.3.0.9"))));
+    put(&mut world, elastic(7, "203.0.113.22", None));
+    let mut interface = eni(39, 3, 3, "10.3.0.9", None);
+    (interface.groups, interface.nat_gateway) = (Vec::new(), Some(id(3)));
+    put(&mut world, interface);
+    put(&mut world, nat());
+    set_routes(&mut world, 3, &[(ALL, RouteTo::Gateway(id(3)))]);
+    put(&mut world, table(5, 3, &[(ALL, RouteTo::Nat(id(3)))]));
+    let own = Some(RouteTableAssociation { id: id(5), route_table: id(5) });
+    put(&mut world, Subnet { route_table: own, ..subnet(5, 3, "10.3.1.0/24") });
+    world
+}
+
+fn elastic(n: u128, address: &str, leads: Option<(u128, &str)>) -> ElasticIp {
+    ElasticIp {
+        id: id(n),
+        account: account(1),
+        region: Region::DEFAULT,
+        address: address.parse().unwrap(),
+        association: leads.map(|(eni, private)| AddressAssociation {
+            id: id(n),
+            eni: id(eni),
+            private: private.parse().unwrap(),
+        }),
+        tags: Tags::new(),
+        created: now(),
+    }
+}
+
+fn nat() -> NatGateway {
+    NatGateway {
+        id: id(3),
+        account: account(1),
+        region: Region::DEFAULT,
+        vpc: id(3),
+        subnet: id(3),
+        connectivity: Connectivity::Public,
+        interface: Some(NatInterface { eni: id(39), private: "10.3.0.9".parse().unwrap() }),
+        allocation: Some(id(3)),
+        failure: None,
+        ended: None,
+        client_token: None,
+        tags: Tags::new(),
+        created: now(),
+    }
+}
+
+/// Somebody outside, as VPC 3 sees them.
+fn outside() -> Endpoint {
+    at(3, "198.51.100.7")
+}
+
+/// What stops a flow: its place, why, and what helps.
+fn why(verdict: &Verdict) -> (String, String, Option<String>) {
+    let (_, _, place, remedy) = stopped(verdict);
+    (place, verdict.blocked().unwrap().because.to_string(), remedy)
+}
+
+#[test]
+fn an_internet_gateway_leads_both_ways_for_who_has_a_public_address() {
+    let mut world = open_shop();
+    let out = http(&world, shop_end(), outside());
+    assert!(out.allowed, "{out:#?}");
+    let names: Vec<String> = out.hops.iter().map(|hop| hop.because.to_string()).collect();
+    assert!(names.contains(&"10.3.0.4 goes out as 203.0.113.20".to_owned()), "{names:?}");
+    let inward = http(&world, outside(), shop_end());
+    assert!(inward.allowed, "{inward:#?}");
+    assert_eq!(inward.hops[0].because.to_string(), "203.0.113.20 stands for 10.3.0.4");
+    assert_eq!(inward.hops[0].component.internet_gateway_id, Some(id(3)));
+
+    // Behind groups and ACLs.
+    put(&mut world, group(3, 3, vec![open(Direction::Egress, ALL)]));
+    assert!(http(&world, shop_end(), outside()).allowed, "answers pass by groups");
+    let (place, _, remedy) = why(&http(&world, outside(), shop_end()));
+    assert!(place.starts_with(&text::<SecurityGroupId>(3)));
+    assert!(remedy.unwrap().contains("authorize-security-group-ingress"));
+    let (allow, deny) =
+        (entry(true, Traffic::All, ALL), entry(false, Traffic::All, "198.51.100.0/24"));
+    put(&mut world, acl(3, 3, &[(90, deny), (100, allow)], &[(100, allow)]));
+    let (place, _, _) = why(&http(&world, shop_end(), outside()));
+    assert!(place.starts_with(&text::<AclId>(3)), "the answer: {place}");
+
+    let mut world = open_shop();
+    put(&mut world, Subnet { route_table: None, ..subnet(5, 3, "10.3.1.0/24") });
+    let command = format!(
+        "aws ec2 associate-address --allocation-id {} --network-interface-id {} \
+         --private-ip-address 10.3.1.4",
+        text::<AllocationId>(7),
+        text::<EniId>(32)
+    );
+    for (from, to) in [(at(3, "10.3.1.4"), outside()), (outside(), at(3, "10.3.1.4"))] {
+        let (place, because, remedy) = why(&http(&world, from, to));
+        assert_eq!(place, text::<IgwId>(3));
+        assert_eq!(because, "10.3.1.4 has no public address");
+        assert_eq!(remedy.as_ref(), Some(&command));
+    }
+    world.apply(&Change::Delete(Key::ElasticIp(id(7))));
+    let (_, _, remedy) = why(&http(&world, at(3, "10.3.1.4"), outside()));
+    assert!(remedy.unwrap().contains("`aws ec2 allocate-address`"));
+}
+
+#[test]
+fn a_nat_gateway_leads_out_alone_and_through_its_subnet() {
+    let mut world = open_shop();
+    let from = at(3, "10.3.1.4");
+    let out = http(&world, from, outside());
+    assert!(out.allowed, "{out:#?}");
+    let by = out.hops.iter().find(|hop| hop.component.nat_gateway_id == Some(id(3))).unwrap();
+    assert_eq!(by.because.to_string(), "10.3.1.4 goes out as 203.0.113.21");
+    let (_, because, _) = why(&http(&world, outside(), from));
+    assert_eq!(because, "10.3.1.4 has no public address", "nothing comes in by it");
+
+    let (allow, deny) = (entry(true, Traffic::All, ALL), entry(false, Traffic::All, "10.3.1.0/24"));
+    put(&mut world, acl(3, 3, &[(90, deny), (100, allow)], &[(100, allow)]));
+    let verdict = http(&world, from, outside());
+    let (place, _, _) = why(&verdict);
+    assert_eq!(place, format!("{} of {}", text::<AclId>(3), text::<SubnetId>(3)));
+
+    let mut world = open_shop();
+    set_routes(&mut world, 3, &[]);
+    let (_, because, remedy) = why(&http(&world, from, outside()));
+    assert!(because.contains("does not lead to an internet gateway for 198.51.100.7"), "{because}");
+    let command = format!(
+        "aws ec2 create-route --route-table-id {} --destination-cidr-block 0.0.0.0/0 --gateway-id {}",
+        text::<RouteTableId>(3),
+        text::<IgwId>(3)
+    );
+    assert_eq!(remedy, Some(command));
+    put(&mut world, NatGateway { ended: Some(now()), ..nat() });
+    let (_, because, _) = why(&http(&world, from, outside()));
+    assert!(because.ends_with("is deleting"), "{because}");
+    put(&mut world, NatGateway { connectivity: Connectivity::Private, ..nat() });
+    let (_, because, _) = why(&http(&world, from, outside()));
+    assert!(because.contains("is private"), "{because}");
+}
+
+#[test]
+fn where_no_route_leads_out_one_is_proposed() {
+    let mut world = open_shop();
+    set_routes(&mut world, 3, &[]);
+    let (_, because, remedy) = why(&http(&world, shop_end(), outside()));
+    assert_eq!(because, "no route leads to 198.51.100.7");
+    let remedy = remedy.unwrap();
+    assert!(remedy.contains("--destination-cidr-block 0.0.0.0/0 --gateway-id"), "{remedy}");
+    put(&mut world, table(5, 3, &[]));
+    set_routes(&mut world, 3, &[(ALL, RouteTo::Gateway(id(3)))]);
+    let (_, _, remedy) = why(&http(&world, at(3, "10.3.1.4"), outside()));
+    let remedy = remedy.unwrap();
+    assert!(remedy.contains("--nat-gateway-id"), "who has no public address shares one: {remedy}");
+    world.apply(&Change::Delete(Key::InternetGateway(id(3))));
+    let (_, because, remedy) = why(&http(&world, shop_end(), outside()));
+    assert!(because.contains("is not attached to"), "{because}");
+    assert!(remedy.unwrap().contains("attach an internet gateway"));
+    let (_, because, remedy) = why(&http(&world, outside(), shop_end()));
+    assert!(because.starts_with("no internet gateway is attached"), "{because}");
+    assert!(remedy.unwrap().contains("attach an internet gateway"));
+}
+
+#[test]
+fn what_is_denied_is_named() {
+    let world = open_shop();
+    for (address, block) in [
+        ("169.254.169.254", None),
+        ("192.168.7.7", Some("192.168.0.0/16")),
+        ("203.0.113.20", Some("203.0.113.16/28")),
+    ] {
+        let verdict = http(&world, shop_end(), at(3, address));
+        let (_, because, remedy) = why(&verdict);
+        if let Some(block) = block {
+            assert_eq!(
+                because,
+                format!("{address} lies in {block}, to which nothing leads from here")
+            );
+            assert!(remedy.unwrap().contains("[outbound]"));
+        }
+        assert!(!verdict.allowed, "{address}");
+    }
+}
+
+#[test]
+fn without_a_way_out_the_operator_is_to_be_asked() {
+    let mut world = open_shop();
+    put(&mut world, settings());
+    for (from, to) in
+        [(shop_end(), outside()), (at(3, "10.3.1.4"), outside()), (outside(), shop_end())]
+    {
+        let (_, _, remedy) = why(&http(&world, from, to));
+        assert_eq!(remedy.as_deref(), Some("ask the operator to start the server with --outbound"));
+    }
+}
+
+#[test]
+fn nothing_of_a_peering_goes_out_by_the_other_vpc() {
+    let mut world = open_shop();
+    put(&mut world, table(4, 4, &[(ALL, RouteTo::Peering(id(34)))]));
+    let verdict = http(&world, at(4, "10.4.0.4"), at(4, "198.51.100.7"));
+    assert!(!verdict.allowed);
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::PcxRequiresAddressInVpcCidr));
+    let verdict = http(&world, dyno_end(), at(1, "198.51.100.7"));
+    assert_eq!(stopped(&verdict).1, Some(ExplanationCode::NoRouteToDestination));
+}
+
+#[test]
+fn a_bare_address_is_one_outside() {
+    let world = open_shop();
+    let instance = text::<InstanceId>(31);
+    let flow = |from: &str, to: &str| Flow::resolve(&world, from, to, "tcp", Some(443), None);
+    let out = flow(&instance, "198.51.100.7").unwrap();
+    assert_eq!((out.from, out.to), (shop_end(), outside()));
+    let inward = flow("198.51.100.7", &instance).unwrap();
+    assert_eq!((inward.from, inward.to), (outside(), shop_end()));
+    assert_eq!(flow("10.4.0.4", &instance).unwrap().from, at(4, "10.4.0.4"), "a peer's");
+    assert!(flow("198.51.100.7", "198.51.100.8").is_err());
+}
