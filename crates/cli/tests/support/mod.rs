@@ -10,12 +10,15 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![allow(clippy::print_stderr, reason = "a test says what went wrong while it cleans up")]
 
+pub mod ansible;
 pub mod browser;
 pub mod capture;
+pub mod outside;
 pub mod peering;
 pub mod stage;
 pub mod talk;
 pub mod terminal;
+pub mod terraform;
 pub mod web;
 
 use std::io::Read;

@@ -1,0 +1,58 @@
+//! Terraform's provider for AWS makes a network as people write it, changes it, and takes it away: each time
+//! its next plan is empty, so every answer is what the provider takes EC2's for.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod support;
+
+use support::terraform::{Terraform, installed};
+use support::{Server, text};
+
+#[test]
+fn terraform_makes_changes_and_removes_a_network_with_all_its_parts() {
+    let Some(mirror) = installed() else { return };
+    let server = Server::linux();
+    let network = Terraform::new(&server, &mirror, "network", &[]);
+    network.apply(1);
+    let made = network.outputs();
+    assert_eq!(made["private"]["value"], 3, "{made}");
+    let address = text(&made["web"]["value"]);
+    assert!(address.starts_with("10.20.1."), "{made}");
+
+    // What Terraform believes to have made is there, and runs.
+    let instances = server.aws(&["ec2", "describe-instances"]).json();
+    let instance = &instances["Reservations"][0]["Instances"][0];
+    assert_eq!(instance["PrivateIpAddress"], address, "{instance}");
+    assert_eq!(instance["State"]["Name"], "running", "{instance}");
+
+    network.apply(2);
+    network.destroy();
+    let left = server.aws(&["ec2", "describe-vpcs", "--filters", "Name=is-default,Values=false"]);
+    assert_eq!(left.json()["Vpcs"], serde_json::json!([]));
+}
+
+#[test]
+fn terraform_peers_vpcs_of_two_accounts_in_two_regions() {
+    let Some(mirror) = installed() else { return };
+    let server = Server::none(&[]);
+    let other = server.causeway(&["accounts:create", "other", "--json"]).json();
+    let (key, secret) = (text(&other["access_key_id"]), text(&other["secret_access_key"]));
+    let peering = Terraform::new(
+        &server,
+        &mirror,
+        "peering",
+        &[("other_key", &key), ("other_secret", &secret)],
+    );
+    peering.apply(1);
+    let found =
+        server.aws(&["ec2", "describe-vpc-peering-connections", "--region", "eu-central-1"]);
+    let connection = &found.json()["VpcPeeringConnections"][0];
+    assert_eq!(connection["Status"]["Code"], "active", "{connection}");
+    assert_eq!(connection["AccepterVpcInfo"]["Region"], "us-west-2", "{connection}");
+    peering.apply(2);
+    peering.destroy();
+}
