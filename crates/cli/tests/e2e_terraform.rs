@@ -39,14 +39,12 @@ fn terraform_makes_changes_and_removes_a_network_with_all_its_parts() {
 fn terraform_peers_vpcs_of_two_accounts_in_two_regions() {
     let Some(mirror) = installed() else { return };
     let server = Server::none(&[]);
-    let other = server.causeway(&["accounts:create", "other", "--json"]).json();
-    let (key, secret) = (text(&other["access_key_id"]), text(&other["secret_access_key"]));
-    let peering = Terraform::new(
-        &server,
-        &mirror,
-        "peering",
-        &[("other_key", &key), ("other_secret", &secret)],
-    );
+    server.causeway(&["accounts:create", "other"]).ok();
+    let other = server.env(&["--account", "other"]);
+    let of = |name: &str| other.iter().find(|(known, _)| known == name).unwrap().1.as_str();
+    let other =
+        [("other_key", of("AWS_ACCESS_KEY_ID")), ("other_secret", of("AWS_SECRET_ACCESS_KEY"))];
+    let peering = Terraform::new(&server, &mirror, "peering", &other);
     peering.apply(1);
     let found =
         server.aws(&["ec2", "describe-vpc-peering-connections", "--region", "eu-central-1"]);

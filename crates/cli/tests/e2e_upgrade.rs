@@ -116,8 +116,10 @@ fn includes(now: &Value, then: &Value, about: &str) {
             }
         }
         (Value::Array(now), Value::Array(then)) => {
-            // Earlier versions left out some of the blocks that accept refuses (R8).
-            let may_grow = about.ends_with(": unavailable_cidr_blocks") && now.len() > then.len();
+            // Earlier versions left out some of the blocks that accept refuses (R8), and the root volume of
+            // an instance.
+            let fuller = [": unavailable_cidr_blocks", ": BlockDeviceMappings"];
+            let may_grow = fuller.iter().any(|end| about.ends_with(end)) && now.len() > then.len();
             let same = now.len() == then.len();
             assert!(same || may_grow, "{about}: {now:?}, and then {then:?}");
             for (now, then) in now.iter().zip(then) {
