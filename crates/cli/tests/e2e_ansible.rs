@@ -13,6 +13,9 @@ use serde_json::json;
 use support::Server;
 use support::ansible::{Recap, playbook};
 
+/// Where the configurations make everything.
+const REGION: &str = "eu-central-1";
+
 #[test]
 fn ansible_makes_a_network_once_and_removes_it() {
     let server = Server::linux();
@@ -28,8 +31,8 @@ fn ansible_makes_a_network_once_and_removes_it() {
 
     let (removed, ran) = playbook(&server, "network.yml", &["--extra-vars", "state=absent"]);
     assert_eq!(removed.failed, 0, "{ran:#?}");
-    let left = server.aws(&["ec2", "describe-vpcs", "--filters", "Name=is-default,Values=false"]);
+    let left = server.aws(&["ec2", "describe-vpcs", "--region", REGION]);
     assert_eq!(left.json()["Vpcs"], json!([]), "{ran:#?}");
-    let left = server.aws(&["ec2", "describe-addresses"]);
+    let left = server.aws(&["ec2", "describe-addresses", "--region", REGION]);
     assert_eq!(left.json()["Addresses"], json!([]), "{ran:#?}");
 }

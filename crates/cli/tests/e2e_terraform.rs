@@ -12,6 +12,9 @@ mod support;
 use support::terraform::{Terraform, installed};
 use support::{Server, text};
 
+/// Where the configurations make everything.
+const REGION: &str = "eu-central-1";
+
 #[test]
 fn terraform_makes_changes_and_removes_a_network_with_all_its_parts() {
     let Some(mirror) = installed() else { return };
@@ -24,14 +27,14 @@ fn terraform_makes_changes_and_removes_a_network_with_all_its_parts() {
     assert!(address.starts_with("10.20.1."), "{made}");
 
     // What Terraform believes to have made is there, and runs.
-    let instances = server.aws(&["ec2", "describe-instances"]).json();
+    let instances = server.aws(&["ec2", "describe-instances", "--region", REGION]).json();
     let instance = &instances["Reservations"][0]["Instances"][0];
     assert_eq!(instance["PrivateIpAddress"], address, "{instance}");
     assert_eq!(instance["State"]["Name"], "running", "{instance}");
 
     network.apply(2);
     network.destroy();
-    let left = server.aws(&["ec2", "describe-vpcs", "--filters", "Name=is-default,Values=false"]);
+    let left = server.aws(&["ec2", "describe-vpcs", "--region", REGION]);
     assert_eq!(left.json()["Vpcs"], serde_json::json!([]));
 }
 
@@ -46,8 +49,7 @@ fn terraform_peers_vpcs_of_two_accounts_in_two_regions() {
         [("other_key", of("AWS_ACCESS_KEY_ID")), ("other_secret", of("AWS_SECRET_ACCESS_KEY"))];
     let peering = Terraform::new(&server, &mirror, "peering", &other);
     peering.apply(1);
-    let found =
-        server.aws(&["ec2", "describe-vpc-peering-connections", "--region", "eu-central-1"]);
+    let found = server.aws(&["ec2", "describe-vpc-peering-connections", "--region", REGION]);
     let connection = &found.json()["VpcPeeringConnections"][0];
     assert_eq!(connection["Status"]["Code"], "active", "{connection}");
     assert_eq!(connection["AccepterVpcInfo"]["Region"], "us-west-2", "{connection}");
