@@ -262,11 +262,15 @@ impl ListenTask {
             Some(fd) => fd,
             None => self.environment.sockets.make(&self.namespace, kind).await?,
         };
-        Ok(if datagrams {
-            Socket::Datagrams(Arc::new(fd.into()))
-        } else {
-            Socket::Listener(Arc::new(fd.into()))
-        })
+        // Whoever had it before may have left it blocking, and one that blocks stops all others.
+        if datagrams {
+            let socket = UdpSocket::from(fd);
+            socket.set_nonblocking(true)?;
+            return Ok(Socket::Datagrams(Arc::new(socket)));
+        }
+        let listener = TcpListener::from(fd);
+        listener.set_nonblocking(true)?;
+        Ok(Socket::Listener(Arc::new(listener)))
     }
 
     fn set(&self, socket: Option<Socket>) {
