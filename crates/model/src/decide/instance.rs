@@ -77,6 +77,7 @@ impl Decision<'_> {
                 tags: run.instance_tags.clone(),
                 options: InstanceOptions { public, ..InstanceOptions::clone(&run.options) },
                 boot: Boot::Settled,
+                starts: 0,
             });
             made.push(Key::Instance(id));
         }

@@ -37,6 +37,7 @@ impl Decision<'_> {
                     self.put(Instance {
                         state: InstanceState::Pending,
                         boot: Boot::AGAIN,
+                        starts: instance.starts.wrapping_add(1),
                         exit: None,
                         launched: self.now,
                         since: self.now,

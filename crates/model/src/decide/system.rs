@@ -4,7 +4,7 @@ use super::report::{InstanceStep, instance_step};
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, Observation, Reply, SystemCommand, WorkloadReport};
 use crate::resource::{
-    Eni, Instance, InstanceState, PeeringEvent, PeeringState, Space, SpaceState,
+    Boot, Eni, Instance, InstanceState, PeeringEvent, PeeringState, Space, SpaceState,
 };
 use crate::{Code, EniId, InstanceId, Key, Refused, WorkloadId};
 
@@ -89,7 +89,12 @@ impl Decision<'_> {
             return;
         };
         let since = if state == instance.state { instance.since } else { self.now };
-        self.put(Instance { state, boot, exit, since, ..Instance::clone(&instance) });
+        let again = matches!(boot, Boot::Again { .. });
+        let starts = instance.starts.wrapping_add(u16::from(again));
+        self.put(Instance { state, boot, exit, since, starts, ..Instance::clone(&instance) });
+        if state == InstanceState::Stopped {
+            self.release_public(instance.eni);
+        }
         if state == InstanceState::Terminated {
             let enis = self.world.enis_in(Key::Instance(id)).map(|eni| eni.id);
             let enis: Vec<EniId> = enis.collect();

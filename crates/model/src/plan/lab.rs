@@ -222,6 +222,7 @@ pub(crate) fn instance(n: u128, of: &Eni, state: InstanceState) -> Instance {
         tags: Tags::new(),
         options: InstanceOptions::default(),
         boot: Boot::Settled,
+        starts: 0,
     }
 }
 

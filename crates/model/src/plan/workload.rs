@@ -158,10 +158,7 @@ pub(super) fn plan_instance(
         memory_limit: None,
         cpu_weight: None,
         stdio: Stdio::Log,
-        attempt: match instance.boot {
-            Boot::Again { tries } => tries.into(),
-            Boot::Settled | Boot::Ending => 0,
-        },
+        attempt: instance.starts,
         once: false,
         run: instance.state.wants_to_run() && instance.boot != Boot::Ending,
     };

@@ -58,6 +58,10 @@ pub struct Instance {
     /// How its process is on its way, besides what the state says.
     #[serde(default)]
     pub boot: Boot,
+    /// How often it was told to run again, over and over from 0 to the greatest number. Whoever runs it may
+    /// hear of an end and a start at once, and sees by this that there were both.
+    #[serde(default)]
+    pub starts: u16,
 }
 
 /// How far an instance's process is on its way.

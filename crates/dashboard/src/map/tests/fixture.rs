@@ -298,6 +298,7 @@ impl Fixture {
             tags: Tags::new(),
             options: InstanceOptions::default(),
             boot: Boot::Settled,
+            starts: 0,
         });
         id(n)
     }

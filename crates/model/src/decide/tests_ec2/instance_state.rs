@@ -125,7 +125,7 @@ fn an_instance_that_ends_each_time_is_stopped_in_the_end() {
     f.run(Ec2Command::StopInstances { instances: vec![id] });
     hear(&mut f, id, ended());
     f.run(Ec2Command::StartInstances { instances: vec![id] });
-    for attempt in 0..5 {
+    for attempt in 1..=5 {
         let plan = plan(&f.world, f.now);
         let intent = &plan.workloads.0[&WorkloadId::Instance(id)];
         assert_eq!((intent.run, intent.attempt), (true, attempt));
@@ -254,5 +254,22 @@ fn unknown_instances_are_named_together() {
         Ec2Command::MonitorInstances { instances: instances.clone(), on: true },
     ] {
         assert_eq!(f.refused_as(ours(), command), (Code::InstanceNotFound, words.clone()));
+    }
+}
+
+/// Who follows several changes as one sees that an instance ended and was started, each time.
+#[test]
+fn an_end_and_a_start_are_no_less_than_both() {
+    let (mut f, subnet) = net();
+    let id = running(&mut f, subnet);
+    let intent = |f: &Fixture| plan(&f.world, f.now).workloads.0[&WorkloadId::Instance(id)].clone();
+    for _ in 0..2 {
+        let before = intent(&f);
+        hear(&mut f, id, ended());
+        assert_eq!(get(&f, id).state, InstanceState::Stopped);
+        f.run(Ec2Command::StartInstances { instances: vec![id] });
+        assert_ne!(intent(&f), before);
+        hear(&mut f, id, WorkloadReport::Running);
+        assert_eq!(get(&f, id).state, InstanceState::Running);
     }
 }

@@ -89,6 +89,7 @@ fn instance(bench: &mut Bench) -> InstanceId {
         tags: Tags::new(),
         options: InstanceOptions::default(),
         boot: Boot::Settled,
+        starts: 0,
     };
     bench.world.apply(&Change::Put(interface.into()));
     bench.world.apply(&Change::Put(instance.into()));

@@ -72,7 +72,6 @@ const NOUNS: &[(&str, &str, &str)] = &[
     ("TransitGateway", "Transit gateways", PEERING),
     ("TrunkInterface", "Trunk interfaces", OWN),
     ("VerifiedAccess", "Verified Access", PEERING),
-    ("VgwRoutePropagation", "VPN gateways", "Routes are made by CreateRoute."),
     ("Volume", "Volumes of one's own", VOLUMES),
     ("VpcBlockPublicAccess", "Blocks of public access", "Security groups and network ACLs do it."),
     ("VpcEncryptionControl", "Encryption controls", PEERING),

@@ -111,7 +111,6 @@ fn none_of_it_can_be_made() {
         ("CreateFlowLogs", "causeway why"),
         ("CreatePlacementGroup&GroupName=a", "Placement groups"),
         ("AssociateIamInstanceProfile&InstanceId=i-1", "user data"),
-        ("EnableVgwRoutePropagation", "CreateRoute"),
     ] {
         let form = format!("Action={form}");
         let error = Stage::new().call(alice(), &form).unwrap_err();
