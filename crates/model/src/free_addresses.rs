@@ -24,20 +24,19 @@ impl World {
     /// `given` to it already.
     pub(crate) fn free_address(&self, subnet: &Subnet, given: &[Ipv4Addr]) -> Option<Ipv4Addr> {
         self.unreserved(subnet, |_| true).into_iter().find_map(|(first, last)| {
-            let mut used: Vec<u32> = given.iter().map(|address| (*address).into()).collect();
-            used.retain(|address| (first..=last).contains(address));
-            used.extend(
-                self.addresses_between(subnet.vpc, first.into(), last.into()).map(u32::from),
-            );
-            used.sort_unstable();
-            let mut free = first;
-            for used in used {
+            let beside_given =
+                |from: u32| (from..=last).find(|address| !given.contains(&(*address).into()));
+            let mut free = beside_given(first)?;
+            for used in self.addresses_between(subnet.vpc, first.into(), last.into()) {
+                let used = u32::from(used);
                 if used > free {
                     break;
                 }
-                free = free.max(used.saturating_add(1));
+                if used == free {
+                    free = beside_given(free + 1)?;
+                }
             }
-            (free <= last).then(|| free.into())
+            Some(free.into())
         })
     }
 
