@@ -70,17 +70,18 @@ impl Described for ElasticIp {
 
 impl Stored for ElasticIp {
     fn get<'w>(view: &View<'w>, id: AllocationId) -> Option<&'w Self> {
-        view.world.elastic_ip(id).map(|elastic| &**elastic).filter(|elastic| mine(view, elastic))
+        view.world
+            .elastic_ip(id)
+            .map(|elastic| &**elastic)
+            .filter(|elastic| view.owns(elastic.account, elastic.region))
     }
 
     fn all<'w>(view: &View<'w>) -> Vec<&'w Self> {
         let all = view.world.elastic_ips_of(Key::Account(view.scope.account));
-        all.map(|elastic| &**elastic).filter(|elastic| mine(view, elastic)).collect()
+        all.map(|elastic| &**elastic)
+            .filter(|elastic| view.owns(elastic.account, elastic.region))
+            .collect()
     }
-}
-
-fn mine(view: &View<'_>, elastic: &ElasticIp) -> bool {
-    elastic.account == view.scope.account && elastic.region == view.scope.region
 }
 
 /// The instance that an address leads to.

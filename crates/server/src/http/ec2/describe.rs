@@ -8,7 +8,7 @@ use aws::filter::{Filters, tag_values};
 use aws::paging::{Paging, page};
 use aws::params::Params;
 use aws::xml::Xml;
-use model::{Key, PrefixedId, Scope, Tags, Timestamp, Vpc, VpcId, World};
+use model::{AccountId, Key, PrefixedId, Region, Scope, Tags, Timestamp, Vpc, VpcId, World};
 
 use super::input::malformed_id;
 use super::request::{Ec2Error, Request};
@@ -56,6 +56,11 @@ impl<'w> View<'w> {
     /// A VPC, if it belongs to the account.
     pub(super) fn vpc(&self, id: VpcId) -> Option<&'w std::sync::Arc<Vpc>> {
         self.world.vpc(id).filter(|vpc| self.scope.holds(vpc))
+    }
+
+    /// Whether something of an account and a region is the sender's.
+    pub(super) fn owns(&self, account: AccountId, region: Region) -> bool {
+        (account, region) == (self.scope.account, self.scope.region)
     }
 
     /// The account's default VPC in the region.

@@ -48,8 +48,7 @@ impl Described for DhcpOptions {
 
 impl Stored for DhcpOptions {
     fn get<'w>(view: &View<'w>, id: DhcpOptionsId) -> Option<&'w Self> {
-        let mine =
-            |set: &&Self| set.account == view.scope.account && set.region == view.scope.region;
+        let mine = |set: &&Self| view.owns(set.account, set.region);
         view.world.dhcp_options(id).map(|set| &**set).filter(mine)
     }
 

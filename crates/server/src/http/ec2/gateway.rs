@@ -46,8 +46,7 @@ impl Described for InternetGateway {
 
 impl Stored for InternetGateway {
     fn get<'w>(view: &View<'w>, id: IgwId) -> Option<&'w Self> {
-        let mine =
-            |igw: &&Self| igw.account == view.scope.account && igw.region == view.scope.region;
+        let mine = |igw: &&Self| view.owns(igw.account, igw.region);
         view.world.gateway(id).map(|igw| &**igw).filter(mine)
     }
 

@@ -50,17 +50,16 @@ impl Described for KeyPair {
 
 impl Stored for KeyPair {
     fn get<'w>(view: &View<'w>, id: KeyPairId) -> Option<&'w Self> {
-        view.world.key_pair(id).map(|pair| &**pair).filter(|pair| seen(pair, view))
+        view.world
+            .key_pair(id)
+            .map(|pair| &**pair)
+            .filter(|pair| view.owns(pair.account, pair.region))
     }
 
     fn all<'w>(view: &View<'w>) -> Vec<&'w Self> {
         let mine = view.world.key_pairs_of(Key::Account(view.scope.account));
-        mine.map(|pair| &**pair).filter(|pair| seen(pair, view)).collect()
+        mine.map(|pair| &**pair).filter(|pair| view.owns(pair.account, pair.region)).collect()
     }
-}
-
-fn seen(pair: &KeyPair, view: &View<'_>) -> bool {
-    pair.account == view.scope.account && pair.region == view.scope.region
 }
 
 fn named<'w>(view: &View<'w>, name: &str) -> Option<&'w KeyPair> {

@@ -76,17 +76,16 @@ fn write_address(nat: &NatGateway, view: &View<'_>, x: &mut Xml) {
 
 impl Stored for NatGateway {
     fn get<'w>(view: &View<'w>, id: NatGatewayId) -> Option<&'w Self> {
-        view.world.nat_gateway(id).map(|nat| &**nat).filter(|nat| mine(view, nat))
+        view.world
+            .nat_gateway(id)
+            .map(|nat| &**nat)
+            .filter(|nat| view.owns(nat.account, nat.region))
     }
 
     fn all<'w>(view: &View<'w>) -> Vec<&'w Self> {
         let all = view.world.nat_gateways_of(Key::Account(view.scope.account));
-        all.map(|nat| &**nat).filter(|nat| mine(view, nat)).collect()
+        all.map(|nat| &**nat).filter(|nat| view.owns(nat.account, nat.region)).collect()
     }
-}
-
-fn mine(view: &View<'_>, nat: &NatGateway) -> bool {
-    nat.account == view.scope.account && nat.region == view.scope.region
 }
 
 /// `CreateNatGateway`.

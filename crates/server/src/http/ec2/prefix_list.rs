@@ -54,8 +54,7 @@ impl Described for PrefixList {
 
 impl Stored for PrefixList {
     fn get<'w>(view: &View<'w>, id: PrefixListId) -> Option<&'w Self> {
-        let mine =
-            |list: &&Self| list.account == view.scope.account && list.region == view.scope.region;
+        let mine = |list: &&Self| view.owns(list.account, list.region);
         view.world.prefix_list(id).map(|list| &**list).filter(mine)
     }
 
