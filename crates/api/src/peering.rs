@@ -101,7 +101,7 @@ pub enum ReasonKind {
     Peered,
     /// The VPC has as many peerings as it may have.
     VpcLimit,
-    /// As many requests of the VPC's owner wait for an answer as may at a time.
+    /// The VPC's owner already has as many requests waiting for an answer as an account may have.
     WaitingLimit,
     /// The VPC's primary block lies outside of RFC 1918.
     NotPrivate,

@@ -60,7 +60,7 @@ pub enum Misfit {
         /// How many it may have.
         limit: u16,
     },
-    /// As many requests of whoever asks wait for an answer as may at a time: another one is refused.
+    /// The account that asks already has as many requests waiting for an answer as it may have.
     TooManyWait {
         /// How many that is.
         limit: u16,

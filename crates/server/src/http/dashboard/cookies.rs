@@ -17,7 +17,7 @@ pub(super) enum Cookie {
     Language,
     /// The theme that was chosen.
     Theme,
-    /// That the key `/` does nothing of its own.
+    /// Whether the key `/` leads to the search.
     Shortcut,
 }
 
