@@ -49,7 +49,7 @@ fn plan_shared(world: &World, vpc: &Vpc, nat: &NatGateway) -> Option<SharedExit>
     if Some(association.eni) != nat.interface.map(|interface| interface.eni) {
         return None;
     }
-    let subnet = world.subnet(nat.subnet)?;
+    let subnet = world.subnet(nat.subnet).filter(|subnet| subnet.vpc == vpc.id)?;
     let leads_to = match vpc.role {
         // The platform's own needs no gateway of its VPC.
         Some(VpcRole::Space(_)) => vec![Cidr::ANY],
@@ -65,7 +65,8 @@ fn plan_shared(world: &World, vpc: &Vpc, nat: &NatGateway) -> Option<SharedExit>
 /// The blocks that a route table leads to its VPC's internet gateway.
 fn outside(world: &World, vpc: &Vpc, table: crate::RouteTableId) -> Option<Vec<Cidr>> {
     let gateway = world.gateway_of(vpc.id)?.id;
-    let routes = super::routes_of(world, world.route_table(table)?);
+    let table = world.route_table(table).filter(|table| table.vpc == vpc.id)?;
+    let routes = super::routes_of(world, table);
     let mut led: Vec<Cidr> = Vec::new();
     for (block, _) in routes.iter().filter(|(_, (_, to))| *to == RouteTo::Gateway(gateway)) {
         let narrower = routes.keys().filter(|other| *other != block && block.covers(**other));

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::lab::*;
 use super::*;
-use crate::intent::{IntentDelta, PeeringEnd, RouteTarget, Via};
+use crate::intent::{ExitId, IntentDelta, PeeringEnd, RouteTarget, Via};
 use crate::*;
 
 fn space_role() -> Option<VpcRole> {
@@ -259,6 +259,22 @@ fn what_the_fabric_does_not_see_gives_no_delta() {
     active.state = PeeringState::Active;
     let changes = [Change::Put(tagged.into()), Change::Put(active.into())];
     assert_eq!(delta(&before, &changes).0, IntentDelta::default());
+}
+
+#[test]
+fn exits_are_planned_of_what_is_in_the_vpc_alone() {
+    let mut world = four_vpcs();
+    // A gateway of VPC 3 that stands in a subnet of VPC 4, and one in a subnet of its own.
+    put(&mut world, random_record([12, 1, 3, 4, 1]));
+    put(&mut world, random_record([11, 4, 3, 1, 1]));
+    put(&mut world, random_record([12, 2, 3, 3, 1]));
+    put(&mut world, random_record([11, 3, 3, 1, 1]));
+    put(&mut world, random_record([10, 3, 3, 0, 1]));
+    put(&mut world, random_record([13, 0, 0, 0, 1]));
+    let gateways: Vec<_> = world.nat_gateways_of(Key::Vpc(id(3))).map(|nat| nat.id).collect();
+    assert_eq!(gateways, [id(1), id(2)]);
+    let exits: Vec<ExitId> = router(&world, 3).exits.into_keys().collect();
+    assert_eq!(exits, [ExitId::Gateway(id(3)), ExitId::Nat(id(2))]);
 }
 
 #[test]
