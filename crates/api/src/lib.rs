@@ -19,6 +19,8 @@ mod installation;
 mod peer;
 mod peering;
 mod platform;
+mod quota;
+mod role;
 mod workload;
 
 pub use audit::{AuditPage, AuditQuery, AuditRow};
@@ -46,6 +48,8 @@ pub use peering::{
     PeeringReason, ReasonKind, peering_reasons,
 };
 pub use platform::{AppRef, Dyno, Release, ReleaseRef, SlugRef, UserRef};
+pub use quota::{QuotaLimit, QuotaQuery, SetQuota};
+pub use role::{CreateRole, IamRole, RoleQuery};
 pub use workload::{ExecCommand, ExecQuery, LogQuery};
 
 use serde::{Deserialize, Serialize};

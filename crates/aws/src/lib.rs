@@ -30,6 +30,6 @@ pub mod filter;
 mod fuzz;
 pub mod paging;
 pub mod params;
-mod percent;
+pub mod percent;
 pub mod sigv4;
 pub mod xml;

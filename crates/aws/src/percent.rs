@@ -47,6 +47,13 @@ pub(crate) fn encode_into(out: &mut Vec<u8>, raw: &[u8]) {
     }
 }
 
+/// A text as a URL can hold it.
+pub fn encode(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    encode_into(&mut out, text.as_bytes());
+    out.into_iter().map(char::from).collect()
+}
+
 fn nibble(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok())
 }

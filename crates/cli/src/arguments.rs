@@ -11,6 +11,8 @@ pub(crate) mod operate;
 pub(crate) mod peer;
 pub(crate) mod peering_check;
 pub(crate) mod people;
+pub(crate) mod quotas;
+pub(crate) mod roles;
 pub(crate) mod session;
 pub(crate) mod spaces;
 
@@ -67,6 +69,10 @@ part of it failed because of a defect. Start it again then: nothing that it ackn
 
     #[command(flatten)]
     Identity(identity::Identity),
+    #[command(flatten)]
+    Roles(roles::RoleCommand),
+    #[command(flatten)]
+    Quotas(quotas::QuotaCommand),
     #[command(flatten)]
     Spaces(spaces::SpaceCommand),
     #[command(flatten)]

@@ -22,7 +22,9 @@ mod peer;
 mod peering_check;
 mod people;
 mod print;
+mod quotas;
 mod release;
+mod roles;
 mod session;
 mod spaces;
 mod why;
@@ -42,6 +44,8 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => crate::serve::run(*arguments, out)?,
         Command::Env(arguments) => env::run(&arguments, out)?,
         Command::Identity(command) => identity::run(command, out)?,
+        Command::Quotas(command) => quotas::run(command, out)?,
+        Command::Roles(command) => roles::run(command, out)?,
         Command::Spaces(command) => spaces::run(command, out)?,
         Command::Peer(command) => return peer::run(command, out),
         Command::PeeringCheck(command) => return peering_check::run(command, out),

@@ -84,6 +84,8 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("accounts", "Accounts: the owners of VPCs"),
             ("keys", "Access keys of accounts"),
+            ("quotas", "Quotas: how much of what accounts may have"),
+            ("roles", "Roles of accounts, which others act in for a while"),
             ("users", "Users and their passwords"),
             ("tokens", "Tokens of users"),
             ("teams", "Teams: the owners of spaces"),

@@ -99,6 +99,18 @@ pub(crate) struct ServeArgs {
         default_missing_value = "true"
     )]
     pub(crate) emulator: Option<bool>,
+    /// Let accounts have only as much as AWS's may that have not asked for more (`causeway quotas`),
+    /// where no other quota is set
+    /// [env: CAUSEWAY_LIKE_AWS]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        value_parser = switch,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(crate) like_aws: Option<bool>,
     /// Leave nothing behind: when the server ends, in whatever way, remove all dynos, instances and
     /// networks, and the data too if no data directory is named; by default on with --emulator
     /// [env: CAUSEWAY_EPHEMERAL]
@@ -210,6 +222,7 @@ impl ServeArgs {
             )?,
             test_clock: on(self.test_clock, "CAUSEWAY_TEST_CLOCK", file.test_clock, false)?,
             emulator,
+            like_aws: on(self.like_aws, "CAUSEWAY_LIKE_AWS", file.like_aws, false)?,
             edge: self.edge.or(EdgeArgs::of(variables)?).or(edge).config(outbound.is_some())?,
             plans: self
                 .plans

@@ -47,12 +47,32 @@ fn terraform_peers_vpcs_of_two_accounts_in_two_regions() {
     let of = |name: &str| other.iter().find(|(known, _)| known == name).unwrap().1.as_str();
     let other =
         [("other_key", of("AWS_ACCESS_KEY_ID")), ("other_secret", of("AWS_SECRET_ACCESS_KEY"))];
-    let peering = Terraform::new(&server, &mirror, "peering", &other);
+    peers(&server, &Terraform::new(&server, &mirror, "peering", &other));
+}
+
+/// The same with one key alone, by which the provider of the other account assumes a role there.
+#[test]
+fn terraform_assumes_a_role_in_the_other_account() {
+    let Some(mirror) = installed() else { return };
+    let server = Server::none(&[]);
+    server.causeway(&["accounts:create", "other"]).ok();
+    let create = ["roles:create", "peering", "--account", "other", "--trust", "customer"];
+    let options = ["--external-id", "7421", "--json"];
+    let role = server.causeway(&[&create[..], &options].concat()).json();
+    let role = text(&role["arn"]);
+    let peering = Terraform::new(&server, &mirror, "peering", &[("other_role", &role)]);
+    peers(&server, &peering);
+}
+
+/// Applies the configuration in both of its steps, and destroys it.
+fn peers(server: &Server, peering: &Terraform<'_>) {
     peering.apply(1);
     let found = server.aws(&["ec2", "describe-vpc-peering-connections", "--region", REGION]);
     let connection = &found.json()["VpcPeeringConnections"][0];
     assert_eq!(connection["Status"]["Code"], "active", "{connection}");
     assert_eq!(connection["AccepterVpcInfo"]["Region"], "us-west-2", "{connection}");
+    let (one, other) = (&connection["RequesterVpcInfo"], &connection["AccepterVpcInfo"]);
+    assert_ne!(one["OwnerId"], other["OwnerId"], "{connection}");
     peering.apply(2);
     peering.destroy();
 }

@@ -5,6 +5,7 @@ mod ec2;
 mod identity;
 mod instance;
 mod platform;
+mod sts;
 mod system;
 
 use std::fmt;
@@ -13,10 +14,11 @@ pub use ec2::*;
 pub use identity::*;
 pub use instance::*;
 pub use platform::*;
+pub use sts::*;
 pub use system::*;
 
 use crate::resource::{Role, Team, Vpc};
-use crate::{Key, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};
+use crate::{Key, Principal, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};
 
 /// The sender of a command. The server has authenticated it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub enum Command {
     Platform(PlatformCommand),
     /// Commands of the VPC's side.
     Ec2(Ec2Command),
+    /// Requests for temporary credentials.
+    Sts(StsCommand),
     /// Observations of Causeway itself.
     System(SystemCommand),
 }
@@ -95,7 +99,7 @@ macro_rules! wraps {
 
 wraps! {
     IdentityCommand => Identity, PlatformCommand => Platform, Ec2Command => Ec2,
-    SystemCommand => System
+    StsCommand => Sts, SystemCommand => System
 }
 
 impl Command {
@@ -105,6 +109,7 @@ impl Command {
             Self::Identity(command) => ("Identity", command.into()),
             Self::Platform(command) => ("Platform", command.into()),
             Self::Ec2(command) => ("Ec2", command.into()),
+            Self::Sts(command) => ("Sts", command.into()),
             Self::System(command) => ("System", command.into()),
         };
         format!("{half}.{name}")
@@ -127,6 +132,8 @@ pub enum Reply {
         /// What was to be removed and is not there, where that is no reason to refuse.
         unknown: Vec<RuleSpec>,
     },
+    /// Credentials may be given out that stand for this.
+    Credentials(Principal),
 }
 
 impl Reply {
@@ -135,6 +142,10 @@ impl Reply {
         match self {
             Self::Resources(keys) => keys.first().copied(),
             Self::Rules { group, .. } => Some(Key::SecurityGroup(*group)),
+            Self::Credentials(of) => match of.role() {
+                Some(role) => Some(Key::IamRole(role.id)),
+                None => of.key.map(Key::AccessKey),
+            },
             Self::Done => None,
         }
     }

@@ -18,6 +18,7 @@ mod elastic_ip;
 mod gateway;
 mod group;
 mod group_rule;
+mod iam_role;
 mod identity;
 mod instance;
 mod instance_state;
@@ -32,6 +33,7 @@ mod peering;
 mod permission;
 mod platform;
 mod prefix_list;
+mod quota;
 mod release;
 mod release_queue;
 mod report;
@@ -39,6 +41,7 @@ mod route;
 mod session;
 mod space;
 mod space_access;
+mod sts;
 mod subnet;
 mod subnet_reservation;
 mod system;
@@ -104,6 +107,7 @@ impl Decision<'_> {
                 let scope = self.scope()?;
                 self.ec2(scope, command)
             }
+            Command::Sts(command) => self.sts(command),
             Command::System(command) => self.system(command),
         }
     }

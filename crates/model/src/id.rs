@@ -354,63 +354,78 @@ impl AccountId {
     }
 }
 
-/// An access key's public half: `AKIA` and 16 characters of base 32, most significant byte first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccessKeyId([u8; 10]);
-
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-impl AccessKeyId {
-    /// The smallest, for range look-ups.
-    pub const MIN: Self = Self([0; 10]);
-    /// The largest.
-    pub const MAX: Self = Self([u8::MAX; 10]);
+macro_rules! base32_ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal, $kind:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 10]);
 
-    /// Makes a new one.
-    pub fn fresh(ids: &mut dyn IdSource) -> Self {
-        Self::of_bits(ids.next_bits())
-    }
+        impl $name {
+            /// The smallest, for range look-ups.
+            pub const MIN: Self = Self([0; 10]);
+            /// The largest.
+            pub const MAX: Self = Self([u8::MAX; 10]);
 
-    /// Takes the lower 80 bits.
-    fn of_bits(bits: u128) -> Self {
-        let [_, _, _, _, _, _, rest @ ..] = bits.to_be_bytes();
-        Self(rest)
-    }
+            /// Makes a new one.
+            pub fn fresh(ids: &mut dyn IdSource) -> Self {
+                Self::of_bits(ids.next_bits())
+            }
 
-    fn bits(self) -> u128 {
-        self.0.iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte))
-    }
+            /// Takes the lower 80 bits.
+            fn of_bits(bits: u128) -> Self {
+                let [_, _, _, _, _, _, rest @ ..] = bits.to_be_bytes();
+                Self(rest)
+            }
+
+            fn bits(self) -> u128 {
+                self.0.iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                let bits = self.bits();
+                (0..16).rev().try_for_each(|n| {
+                    let digit = (bits >> (5 * n)) & 31;
+                    fmt::Write::write_char(f, char::from(BASE32[digit as usize]))
+                })
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+            fn from_str(text: &str) -> Result<Self, MalformedId> {
+                let malformed =
+                    || MalformedId { text: text.chars().take(64).collect(), kind: $kind };
+                let digits =
+                    text.strip_prefix($prefix).filter(|d| d.len() == 16).ok_or_else(malformed)?;
+                digits
+                    .bytes()
+                    .try_fold(0, |value: u128, byte| {
+                        let digit = BASE32.iter().position(|b| *b == byte)?;
+                        Some(value << 5 | digit as u128)
+                    })
+                    .map(Self::of_bits)
+                    .ok_or_else(malformed)
+            }
+        }
+    )*};
 }
 
-impl fmt::Display for AccessKeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AKIA")?;
-        let bits = self.bits();
-        (0..16).rev().try_for_each(|n| {
-            let digit = (bits >> (5 * n)) & 31;
-            fmt::Write::write_char(f, char::from(BASE32[digit as usize]))
-        })
-    }
+// Four letters that say what it is, and 16 characters of base 32, most significant byte first.
+base32_ids! {
+    /// An access key's public half.
+    AccessKeyId = "AKIA", "access key";
+    /// A role of an account.
+    RoleId = "AROA", "role";
+    /// The public half of temporary credentials.
+    TemporaryKeyId = "ASIA", "temporary access key";
 }
 
-impl FromStr for AccessKeyId {
-    type Err = MalformedId;
-    fn from_str(text: &str) -> Result<Self, MalformedId> {
-        let malformed =
-            || MalformedId { text: text.chars().take(64).collect(), kind: "access key" };
-        let digits = text.strip_prefix("AKIA").filter(|d| d.len() == 16).ok_or_else(malformed)?;
-        digits
-            .bytes()
-            .try_fold(0, |value: u128, byte| {
-                let digit = BASE32.iter().position(|b| *b == byte)?;
-                Some(value << 5 | digit as u128)
-            })
-            .map(Self::of_bits)
-            .ok_or_else(malformed)
-    }
-}
-
-as_text! { AccessKeyId, AccountId }
+as_text! { AccessKeyId, AccountId, RoleId, TemporaryKeyId }
 
 impl fmt::Display for AccountId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

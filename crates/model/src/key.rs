@@ -9,9 +9,9 @@ use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AddressAssociationId, AllocationId,
     AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, KeyPairId,
-    MalformedId, NatGatewayId, PcxId, PrefixListId, PrefixedId, ReleaseId, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId,
-    SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
+    MalformedId, NatGatewayId, PcxId, PrefixListId, PrefixedId, ReleaseId, RoleId,
+    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
+    SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
     VpcCidrAssociationId, VpcId,
 };
 
@@ -135,6 +135,8 @@ with_kinds! { keys }
 pub enum Alias {
     /// An account by name.
     Account(Arc<str>),
+    /// A role by its name in an account, in lower case.
+    IamRole(AccountId, Arc<str>),
     /// A user by address.
     User(Arc<str>),
     /// A token by hash.

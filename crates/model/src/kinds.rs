@@ -11,6 +11,8 @@ macro_rules! with_kinds {
             Account AccountId = "account";
             /// An access key.
             AccessKey AccessKeyId = "access-key";
+            /// A role of an account.
+            IamRole RoleId = "iam-role";
             /// A person.
             User UserId = "user";
             /// An API token.

@@ -22,9 +22,11 @@ pub mod names;
 mod peer;
 mod plan;
 pub mod preview;
+mod principal;
 mod procfile;
 pub mod protocol;
 mod public;
+mod quota;
 mod reach;
 mod record;
 mod refused;
@@ -53,8 +55,10 @@ pub use plan::{
     dyno_command, dyno_host, edge_delta, is_stale, plan, plan_awaited_ends, plan_delta, plan_edge,
     plan_vpc,
 };
+pub use principal::{AssumedRole, CredentialsEnded, Principal};
 pub use procfile::{MalformedProcfile, parse_procfile};
 pub use public::PublicOf;
+pub use quota::{Quota, Quotas, UnknownQuota};
 pub use reach::{
     Act, Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Phrase, PhrasePart, Reach, Ruling,
     SourcePorts, Verdict, Wording, explain, reach,

@@ -88,7 +88,7 @@ impl Code {
     /// HTTP's status in EC2's answers.
     pub const fn ec2_status(self) -> u16 {
         match self {
-            Self::UnauthorizedOperation => 403,
+            Self::UnauthorizedOperation | Self::AccessDenied => 403,
             _ => 400,
         }
     }
@@ -97,6 +97,10 @@ impl Code {
 codes! {
     /// The caller may not do this (R4).
     UnauthorizedOperation => "UnauthorizedOperation", Forbidden;
+    /// The caller may not do this, in the words of STS and IAM.
+    AccessDenied => "AccessDenied", Forbidden;
+    /// A value of a request of STS or IAM is out of its range.
+    ValidationError => "ValidationError", Invalid;
     /// The caller may not do this, or the resource's state forbids it.
     OperationNotPermitted => "OperationNotPermitted", Forbidden;
     /// A value is out of its range or does not fit.
@@ -125,6 +129,8 @@ codes! {
     InvalidId => "InvalidID", NotFound;
     /// No such VPC.
     VpcNotFound => "InvalidVpcID.NotFound", NotFound;
+    /// Too many VPCs.
+    VpcLimit => "VpcLimitExceeded", Invalid;
     /// A VPC's block has a size that is not allowed.
     VpcRange => "InvalidVpc.Range", Invalid;
     /// A block cannot be added.
@@ -143,6 +149,8 @@ codes! {
     VpcCidrAssociationNotFound => "InvalidVpcCidrBlockAssociationID.NotFound", NotFound;
     /// No such subnet.
     SubnetNotFound => "InvalidSubnetID.NotFound", NotFound;
+    /// Too many subnets.
+    SubnetLimit => "SubnetLimitExceeded", Invalid;
     /// A subnet's block has a size that is not allowed, or lies outside.
     SubnetRange => "InvalidSubnet.Range", Invalid;
     /// A subnet's block overlaps another's.
@@ -171,6 +179,8 @@ codes! {
     AddressInUse => "InvalidIPAddress.InUse", Conflict;
     /// No such route table.
     RouteTableNotFound => "InvalidRouteTableID.NotFound", NotFound;
+    /// Too many route tables.
+    RouteTableLimit => "RouteTableLimitExceeded", Invalid;
     /// No such association.
     AssociationNotFound => "InvalidAssociationID.NotFound", NotFound;
     /// The subnet has a route table of its own already, or the gateway is attached.
@@ -183,6 +193,8 @@ codes! {
     RouteLimitExceeded => "RouteLimitExceeded", Invalid;
     /// No such internet gateway.
     GatewayNotFound => "InvalidInternetGatewayID.NotFound", NotFound;
+    /// Too many internet gateways.
+    InternetGatewayLimit => "InternetGatewayLimitExceeded", Invalid;
     /// The internet gateway is not attached to the VPC, or a VPC has none.
     GatewayNotAttached => "Gateway.NotAttached", Invalid;
     /// No such egress-only internet gateway.
@@ -231,6 +243,8 @@ codes! {
     PrefixListVersion => "PrefixListVersionMismatch", Conflict;
     /// No such interface.
     EniNotFound => "InvalidNetworkInterfaceID.NotFound", NotFound;
+    /// Too many interfaces.
+    InterfaceLimit => "NetworkInterfaceLimitExceeded", Invalid;
     /// The interface is in use.
     EniInUse => "InvalidNetworkInterface.InUse", Conflict;
     /// No such attachment of an interface.

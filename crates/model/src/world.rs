@@ -12,8 +12,9 @@ use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AllocationId, AppId, DhcpOptionsId, DynoId,
     EgressGatewayId, EniId, Errand, IgwId, InstanceId, Key, KeyPairId, Kind, NatGatewayId, Part,
-    PcxId, PrefixListId, Record, ReleaseId, RouteTableId, SecurityGroupId, SettingsKey, SlugId,
-    SpaceId, SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    PcxId, PrefixListId, Record, ReleaseId, RoleId, RouteTableId, SecurityGroupId, SettingsKey,
+    SlugId, SpaceId, SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId,
+    WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -87,6 +88,8 @@ impl World {
         account AccountId => Account;
         /// An access key.
         access_key AccessKeyId => AccessKey;
+        /// A role of an account.
+        iam_role RoleId => IamRole;
         /// A user.
         user UserId => User;
         /// A token.
@@ -144,6 +147,8 @@ impl World {
         accounts accounts_naming => Account;
         /// Every access key.
         access_keys access_keys_of => AccessKey;
+        /// Every role of an account.
+        iam_roles iam_roles_of => IamRole;
         /// Every user.
         users users_naming => User;
         /// Every token.
@@ -297,6 +302,14 @@ impl World {
     pub fn account_named(&self, name: &str) -> Option<&Arc<Account>> {
         match self.find(&Alias::Account(name.into()))? {
             Key::Account(id) => self.account(id),
+            _ => None,
+        }
+    }
+
+    /// A role of an account by its name, whatever its case.
+    pub fn iam_role_named(&self, account: AccountId, name: &str) -> Option<&Arc<IamRole>> {
+        match self.find(&IamRole::alias(account, name))? {
+            Key::IamRole(id) => self.iam_role(id),
             _ => None,
         }
     }

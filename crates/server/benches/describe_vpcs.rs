@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws::params::Params;
 use aws::xml::Service;
 use causeway_server::http::ec2::{Action, KeyMaker, Request, find};
-use model::{Caller, Cidr, Command, Ec2Command, Scope, Sequence, Timestamp, World};
+use model::{Caller, Cidr, Command, Ec2Command, Principal, Scope, Sequence, Timestamp, World};
 
 const VPCS: u32 = 10_000;
 const ROUNDS: usize = 200;
@@ -50,7 +50,8 @@ fn time(world: &World, scope: Scope, now: Timestamp, form: &str) -> Duration {
     let request = Request {
         scope,
         read_only: false,
-        access_key: "",
+        principal: &Principal::of_key(scope.account, None, false),
+        credentials: &|_| unreachable!("who reads gets no credentials"),
         params: &params,
         now,
         request_id: "5b2cf7ae-0000-4000-8000-000000000001",

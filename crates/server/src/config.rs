@@ -26,6 +26,8 @@ pub struct Config {
     pub test_clock: bool,
     /// Accepts any credentials, for tests.
     pub emulator: bool,
+    /// Accounts may have as much as AWS's may, where no other quota is set.
+    pub like_aws: bool,
     /// Requests per hour of each user to the Platform API; 0 for no limit.
     pub rate_limit: u32,
     /// Requests per second of each account to EC2's API; 0 for no limit.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use model::{
-    AccessKeyId, AccountId, Alias, IdSource, IdentityCommand, Key, Token, TokenId, UserId, World,
+    AccessKeyId, AccountId, Alias, IdSource, IdentityCommand, Key, Principal, TemporaryKeyId,
+    Token, TokenId, UserId, World,
 };
 use sha2::{Digest, Sha256};
 use store::Secret;
@@ -78,10 +81,138 @@ pub(crate) fn new_access_key(
     account: AccountId,
     access: model::Access,
 ) -> store::Result<(AccessKeyId, String, IdentityCommand)> {
+    make_access_key(secret, account, access, None)
+}
+
+/// Makes an access key that comes in the place of another one.
+///
+/// # Errors
+///
+/// The secret cannot be encrypted.
+pub(crate) fn replacing_access_key(
+    secret: &Secret,
+    old: &model::AccessKey,
+) -> store::Result<(AccessKeyId, String, IdentityCommand)> {
+    make_access_key(secret, old.account, old.access, Some(old.id))
+}
+
+fn make_access_key(
+    secret: &Secret,
+    account: AccountId,
+    access: model::Access,
+    replaces: Option<AccessKeyId>,
+) -> store::Result<(AccessKeyId, String, IdentityCommand)> {
     let id = AccessKeyId::fresh(&mut SystemIds);
     let mut plain = fresh_secret(&mut SystemIds);
     plain.truncate(40);
     let sealed_secret = seal_access_key(secret, id, &plain)?;
-    let command = IdentityCommand::CreateAccessKey { id, account, sealed_secret, access };
+    let command = IdentityCommand::CreateAccessKey { id, account, sealed_secret, access, replaces };
     Ok((id, plain, command))
+}
+
+/// Temporary credentials, as their holder gets them. Nothing is kept of them: the token says all that
+/// they stand for, encrypted, and the secret follows from the token.
+pub struct TemporaryCredentials {
+    /// Their public half.
+    pub id: TemporaryKeyId,
+    /// Their secret half.
+    pub secret: String,
+    /// The token that every request with them carries.
+    pub token: String,
+}
+
+/// How many characters of a token are looked at, at most. Those of eight roles with the longest names
+/// have 2,000.
+const LONGEST_TOKEN: usize = 4096;
+/// As many bytes as the 40 characters of a secret stand for.
+const SECRET_BYTES: usize = 30;
+
+impl TemporaryCredentials {
+    /// Makes new ones.
+    ///
+    /// # Errors
+    ///
+    /// What they stand for cannot be encrypted.
+    pub(crate) fn new(secret: &Secret, of: &Principal) -> store::Result<Self> {
+        let id = TemporaryKeyId::fresh(&mut SystemIds);
+        let plain = serde_json::to_vec(of).expect("a principal holds only what JSON can hold");
+        let token = STANDARD.encode(secret.seal(&plain, id.to_string().as_bytes())?);
+        Ok(Self { id, secret: Self::secret_of(secret, id, &token), token })
+    }
+
+    /// What a token stands for that was given out with an id, and the secret of both. `None` if it was
+    /// not given out here, or with another id.
+    pub(crate) fn open(
+        secret: &Secret,
+        id: TemporaryKeyId,
+        token: &str,
+    ) -> Option<(Principal, String)> {
+        if token.len() > LONGEST_TOKEN {
+            return None;
+        }
+        let plain = secret.open(&STANDARD.decode(token).ok()?, id.to_string().as_bytes()).ok()?;
+        let of: Principal = serde_json::from_slice(&plain).ok()?;
+        // A token without an end would hold for ever, and none was given out.
+        of.expires?;
+        Some((of, Self::secret_of(secret, id, token)))
+    }
+
+    fn secret_of(secret: &Secret, id: TemporaryKeyId, token: &str) -> String {
+        let derived = secret.derive("temporary-secret", &format!("{id} {token}"));
+        STANDARD.encode(&derived[..SECRET_BYTES])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{AssumedRole, RoleId, Sequence, Timestamp};
+
+    use super::*;
+
+    fn secret() -> (tempfile::TempDir, Secret) {
+        let directory = tempfile::tempdir().unwrap();
+        let secret = store::DataDir::open(directory.path()).unwrap().secret().clone();
+        (directory, secret)
+    }
+
+    fn principal() -> Principal {
+        let (account, name) = (AccountId::EMULATED, "n".repeat(64));
+        let mut ids = Sequence(0);
+        let role =
+            AssumedRole { id: RoleId::fresh(&mut ids), name: name.clone(), session: name.clone() };
+        Principal {
+            account,
+            key: Some(AccessKeyId::fresh(&mut ids)),
+            read_only: false,
+            roles: vec![role; 8],
+            expires: Some(Timestamp::from_millis(1_800_000_000_000)),
+        }
+    }
+
+    #[test]
+    fn a_token_opens_with_its_own_id_and_key_alone() {
+        let (_kept, secret) = secret();
+        let of = principal();
+        let made = TemporaryCredentials::new(&secret, &of).unwrap();
+        assert!(made.token.len() <= LONGEST_TOKEN, "{}", made.token.len());
+        assert_eq!(made.secret.len(), 40);
+        let opened = TemporaryCredentials::open(&secret, made.id, &made.token).unwrap();
+        assert_eq!(opened, (of.clone(), made.secret.clone()));
+        let other = TemporaryCredentials::new(&secret, &of).unwrap();
+        assert!(made.secret != other.secret && made.token != other.token && made.id != other.id);
+        assert!(TemporaryCredentials::open(&secret, other.id, &made.token).is_none());
+        let (_also, elsewhere) = self::secret();
+        assert!(TemporaryCredentials::open(&elsewhere, made.id, &made.token).is_none());
+        for wrong in ["", "a", "é", &made.token[1..], &made.token[..40], &"A".repeat(5000)] {
+            assert!(TemporaryCredentials::open(&secret, made.id, wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_without_an_end_is_none() {
+        let (_kept, secret) = secret();
+        let endless = Principal { expires: None, ..principal() };
+        let made = TemporaryCredentials::new(&secret, &endless).unwrap();
+        assert!(TemporaryCredentials::open(&secret, made.id, &made.token).is_none());
+    }
 }

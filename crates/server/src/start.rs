@@ -238,6 +238,7 @@ impl Prepared {
                 error => ServeError::SetUp(error),
             })?;
         first::set_outbound(&ledger, &config).map_err(ServeError::SetUp)?;
+        first::set_like_aws(&ledger, &config).map_err(ServeError::SetUp)?;
         let world = ledger.world();
         let settings = world.settings().expect("it was just set up");
         if settings.emulator != config.emulator {

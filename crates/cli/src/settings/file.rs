@@ -25,6 +25,7 @@ pub(super) struct File {
     pub(super) runtime: Option<PathBuf>,
     pub(super) test_clock: Option<bool>,
     pub(super) emulator: Option<bool>,
+    pub(super) like_aws: Option<bool>,
     pub(super) ephemeral: Option<bool>,
     // Not flattened: that would let unknown keys through.
     pub(super) domain: Option<String>,
@@ -39,7 +40,7 @@ pub(super) struct File {
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "data",
     "listen",
     "fabric",
@@ -52,6 +53,7 @@ const KEYS: [&str; 22] = [
     "runtime",
     "test-clock",
     "emulator",
+    "like-aws",
     "ephemeral",
     "domain",
     "internal-domain",

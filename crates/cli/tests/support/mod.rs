@@ -275,6 +275,13 @@ impl Server {
         self.real(command, variables)
     }
 
+    /// A script of Python's, with boto3 and the variables that `causeway env` gives.
+    pub fn python(&self, script: &str) -> Ran {
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_PYTHON", "../py/bin/python")));
+        command.args(["-c", script]);
+        self.real(command, &self.variables)
+    }
+
     /// The real `heroku` command.
     pub fn heroku(&self, arguments: &[&str]) -> Ran {
         self.heroku_as(&self.variables, arguments)

@@ -21,7 +21,8 @@ impl Stage {
         let (account, access) = (self.account().account.unwrap(), Access::Full);
         let id = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
         let sealed_secret = "5ea1ed".to_owned();
-        let create = IdentityCommand::CreateAccessKey { id, account, sealed_secret, access };
+        let create =
+            IdentityCommand::CreateAccessKey { id, account, sealed_secret, access, replaces: None };
         self.run(Caller::Operator, create);
     }
 

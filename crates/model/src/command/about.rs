@@ -3,7 +3,7 @@
 
 use super::{
     Command, DynoSelection, Ec2Command, ElasticIpName, IdentityCommand, ModifyPrefixList,
-    NewSubnet, PlatformCommand, SystemCommand,
+    NewSubnet, PlatformCommand, StsCommand, SystemCommand,
 };
 use crate::{Key, SettingsKey};
 
@@ -14,6 +14,9 @@ impl Command {
             Self::Identity(command) => identity(command),
             Self::Platform(command) => platform(command),
             Self::Ec2(command) => ec2(command),
+            // A role is named by its account and name, which is no key.
+            Self::Sts(StsCommand::AssumeRole(_)) => None,
+            Self::Sts(StsCommand::GetSessionToken { by, .. }) => by.key.map(Key::AccessKey),
             Self::System(command) => match command {
                 SystemCommand::StoreSlug { slug, .. } => Some(Key::Slug(*slug)),
                 SystemCommand::Observe(_) | SystemCommand::Tick | SystemCommand::Reset => None,
@@ -26,6 +29,8 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
     use IdentityCommand as C;
     match command {
         C::CreateAccessKey { id, .. } | C::DeleteAccessKey { id } => Some(Key::AccessKey(*id)),
+        C::CreateIamRole(new) => Some(Key::Account(new.account)),
+        C::DeleteIamRole { id } => Some(Key::IamRole(*id)),
         C::CreateToken(new) => Some(Key::User(new.user)),
         C::SetPassword { user, .. } => Some(Key::User(*user)),
         C::DescribeToken { id, .. } | C::ReplaceToken { id, .. } | C::DeleteToken { id } => {
@@ -33,9 +38,12 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         }
         C::SetMember { team, .. } => Some(Key::Team(*team)),
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
-        C::SetInstance { .. } | C::SetOutbound { .. } | C::AdvanceClock { .. } => {
-            Some(Key::Settings(SettingsKey))
-        }
+        C::SetQuota { account: Some(id), .. } => Some(Key::Account(*id)),
+        C::SetInstance { .. }
+        | C::SetOutbound { .. }
+        | C::SetQuota { account: None, .. }
+        | C::SetLikeAws { .. }
+        | C::AdvanceClock { .. } => Some(Key::Settings(SettingsKey)),
         C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {
             None
         }

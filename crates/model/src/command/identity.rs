@@ -1,9 +1,10 @@
 //! Commands about who acts. All but a user's own tokens are the operator's.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::resource::{Access, Outbound, PasswordHash, Role};
-use crate::{AccessKeyId, AccountId, Region, TeamId, TokenId, UserId};
+use crate::resource::{Access, Outbound, PasswordHash, Role, Trusted};
+use crate::{AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, UserId};
 
 /// A token to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,26 @@ pub struct NewToken {
     pub lives: Option<Duration>,
 }
 
-/// Accounts, keys, users, tokens, teams. Secrets are made by the server: the model sees only what
+/// A role to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIamRole {
+    /// The account that the role is of.
+    pub account: AccountId,
+    /// The role's name, unique in its account.
+    pub name: String,
+    /// Who may assume it.
+    pub trust: BTreeSet<Trusted>,
+    /// What whoever assumes it has to say as well.
+    pub external_id: Option<String>,
+    /// What its credentials may do.
+    pub access: Access,
+    /// How many seconds its credentials hold at most; `None` for an hour.
+    pub max_seconds: Option<u32>,
+    /// What it is for, in words.
+    pub description: String,
+}
+
+/// Accounts, keys, roles, users, tokens, teams. Secrets are made by the server: the model sees only what
 /// is stored of them.
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum IdentityCommand {
@@ -41,6 +61,20 @@ pub enum IdentityCommand {
         /// The way out and what it leads to; `None` for none.
         outbound: Option<Outbound>,
     },
+    /// Says how much of something an account may have.
+    SetQuota {
+        /// The account; `None` for all that have no quota of their own.
+        account: Option<AccountId>,
+        /// What is counted.
+        quota: Quota,
+        /// How much there may be; `None` for what is so of itself.
+        most: Option<u32>,
+    },
+    /// Says whether accounts may have as much as AWS's may, where nothing else is set.
+    SetLikeAws {
+        /// Whether they may.
+        like_aws: bool,
+    },
     /// Moves the clock further ahead of the machine's. Whether there is a clock that may be moved
     /// is the server's to decide.
     AdvanceClock {
@@ -62,11 +96,20 @@ pub enum IdentityCommand {
         sealed_secret: String,
         /// What requests with the key may do.
         access: Access,
+        /// The key in whose place this one comes, also where roles trust it, and which ends.
+        replaces: Option<AccessKeyId>,
     },
     /// Removes an access key.
     DeleteAccessKey {
         /// The key to remove.
         id: AccessKeyId,
+    },
+    /// Creates a role of an account.
+    CreateIamRole(NewIamRole),
+    /// Removes a role, and so ends all credentials that were given out for it.
+    DeleteIamRole {
+        /// The role to remove.
+        id: RoleId,
     },
     /// Creates a user.
     CreateUser {

@@ -7,13 +7,9 @@ use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::*;
 use crate::{
-    AclAssociationId, AclId, Code, Key, Kind, Part, PrefixedId, Refused, Scope, SmallMap, VpcId,
+    AccountId, AclAssociationId, AclId, Code, Key, Kind, Part, PrefixedId, Quota, Refused, Scope,
+    SmallMap, VpcId, World,
 };
-
-/// EC2's quota of ACLs per VPC.
-const MAX_ACLS: usize = 200;
-/// EC2's quota of entries per ACL, direction and family, with the denial at the end of each.
-const MAX_ENTRIES: usize = 20;
 
 impl Decision<'_> {
     pub(super) fn create_acl(
@@ -28,12 +24,8 @@ impl Decision<'_> {
             return Ok(made.into());
         }
         super::tag::check_tags(tags)?;
-        if self.world.naming(key, Kind::NetworkAcl).count() >= MAX_ACLS {
-            return refuse(
-                Code::AclLimit,
-                format_args!("The maximum number of network ACLs has been reached: {MAX_ACLS}"),
-            );
-        }
+        let count = || self.world.naming(key, Kind::NetworkAcl).count();
+        self.world.check_quota(scope.account, Quota::Acls, count)?;
         let id = AclId::fresh(self.ids);
         self.put(NetworkAcl {
             id,
@@ -87,7 +79,7 @@ impl Decision<'_> {
             );
         }
         entries.insert(number, entry);
-        check_room(entries, &entry)?;
+        check_room(&self.world, scope.account, entries, &entry)?;
         self.put(acl);
         Ok(Reply::Done)
     }
@@ -107,7 +99,7 @@ impl Decision<'_> {
         entries.insert(number, entry);
         // One that stays in its family takes no more room, be there too many from before or not.
         if AddressFamily::of(old.cidr) != AddressFamily::of(entry.cidr) {
-            check_room(entries, &entry)?;
+            check_room(&self.world, scope.account, entries, &entry)?;
         }
         if old != entry {
             self.put(acl);
@@ -170,19 +162,15 @@ fn check_entry(number: u16, entry: &AclEntry) -> Result<(), Refused> {
 
 /// Whether there is room for the entries of an entry's family, of which it is one already, and for the
 /// denial at their end.
-fn check_room(entries: &SmallMap<u16, AclEntry>, entry: &AclEntry) -> Result<(), Refused> {
+fn check_room(
+    world: &World,
+    account: AccountId,
+    entries: &SmallMap<u16, AclEntry>,
+    entry: &AclEntry,
+) -> Result<(), Refused> {
     let family = AddressFamily::of(entry.cidr);
     let same = entries.values().filter(|other| AddressFamily::of(other.cidr) == family);
-    if same.count() >= MAX_ENTRIES {
-        return refuse(
-            Code::AclEntryLimit,
-            format_args!(
-                "The maximum number of network acl entries has been reached: {MAX_ENTRIES}, with \
-                 the last one, which denies"
-            ),
-        );
-    }
-    Ok(())
+    world.check_quota(account, Quota::AclEntries, || same.count())
 }
 
 fn no_such_entry(number: u16) -> Refused {

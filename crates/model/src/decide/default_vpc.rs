@@ -17,6 +17,7 @@ impl Decision<'_> {
                 "A Default VPC already exists for this account in this region.",
             );
         }
+        self.check_vpc_quota(scope)?;
         Ok(Key::Vpc(self.make_default_vpc(scope).id).into())
     }
 

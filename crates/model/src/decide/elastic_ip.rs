@@ -8,11 +8,9 @@ use super::{Decision, Outcome, refuse};
 use crate::command::{AddressAssociationName, AddressTarget, ElasticIpName, Reply};
 use crate::resource::*;
 use crate::{
-    AddressAssociationId, Alias, AllocationId, Code, EniId, Key, Part, PrefixedId, Refused, Scope,
+    AddressAssociationId, Alias, AllocationId, Code, EniId, Key, Part, PrefixedId, Quota, Refused,
+    Scope,
 };
-
-/// EC2's quota of elastic IP addresses per region.
-const MAX_ADDRESSES: usize = 5;
 
 impl Decision<'_> {
     pub(super) fn allocate_address(
@@ -24,12 +22,8 @@ impl Decision<'_> {
         super::tag::check_tags(tags)?;
         let account = Key::Account(scope.account);
         let here = |elastic: &&Arc<ElasticIp>| elastic.region == scope.region;
-        if self.world.elastic_ips_of(account).filter(here).count() >= MAX_ADDRESSES {
-            return refuse(
-                Code::AddressLimitExceeded,
-                format_args!("The maximum number of addresses has been reached: {MAX_ADDRESSES}"),
-            );
-        }
+        let count = || self.world.elastic_ips_of(account).filter(here).count();
+        self.world.check_quota(scope.account, Quota::ElasticIps, count)?;
         let address = match wanted {
             Some(address) => self.check_public(address)?,
             None => self.free_public()?,

@@ -1,13 +1,18 @@
 //! Rules of internet gateways, and of those that only let out (`ec2.md` §1.3).
 
+use std::sync::Arc;
+
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::{ClientToken, EgressGateway, InternetGateway, Tags};
-use crate::{Code, EgressGatewayId, IgwId, Key, Kind, PrefixedId, Scope, VpcId};
+use crate::{Code, EgressGatewayId, IgwId, Key, Kind, PrefixedId, Quota, Scope, VpcId};
 
 impl Decision<'_> {
     pub(super) fn create_gateway(&mut self, scope: Scope, tags: &Tags) -> Outcome {
         super::tag::check_tags(tags)?;
+        let here = |gateway: &&Arc<InternetGateway>| gateway.region == scope.region;
+        let count = || self.world.gateways_of(Key::Account(scope.account)).filter(here).count();
+        self.world.check_quota(scope.account, Quota::InternetGateways, count)?;
         Ok(Key::InternetGateway(self.make_gateway(scope, None, tags)).into())
     }
 

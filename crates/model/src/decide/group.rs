@@ -7,12 +7,10 @@ use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::*;
 use crate::{
-    Alias, Cidr, Code, Key, Kind, PrefixedId, Refused, Scope, SecurityGroupId, SecurityGroupRuleId,
-    SmallMap, Timestamp, Traffic, VpcId,
+    Alias, Cidr, Code, Key, Kind, PrefixedId, Quota, Refused, Scope, SecurityGroupId,
+    SecurityGroupRuleId, SmallMap, Timestamp, Traffic, VpcId,
 };
 
-/// EC2's quota of security groups per account and region.
-const MAX_GROUPS: usize = 2500;
 /// The most characters of names and descriptions.
 const MAX_TEXT: usize = 255;
 /// The characters that EC2 allows in names and descriptions besides letters and digits.
@@ -40,19 +38,16 @@ impl Decision<'_> {
                 format_args!("The security group '{name}' already exists for VPC '{vpc}'"),
             );
         }
-        let mine = self.world.vpcs_of(Key::Account(scope.account)).filter(|vpc| scope.holds(vpc));
-        let own = |vpc: &Arc<Vpc>| self.world.naming(Key::Vpc(vpc.id), Kind::SecurityGroup).count();
-        if mine.map(own).sum::<usize>() >= MAX_GROUPS {
-            return refuse(
-                Code::GroupLimit,
-                format_args!(
-                    "The maximum number of security groups has been reached: {MAX_GROUPS}"
-                ),
-            );
-        }
+        self.world.check_quota(scope.account, Quota::Groups, || self.groups_of(scope))?;
         let group =
             self.make_group(vpc, name, description, vec![egress_to_anywhere()], tags.clone());
         Ok(Key::SecurityGroup(group.id).into())
+    }
+
+    /// How many groups an account has in a region.
+    fn groups_of(&self, scope: Scope) -> usize {
+        let mine = self.world.vpcs_of(Key::Account(scope.account)).filter(|vpc| scope.holds(vpc));
+        mine.map(|vpc| self.world.naming(Key::Vpc(vpc.id), Kind::SecurityGroup).count()).sum()
     }
 
     /// Makes a group with the given rules. Whether the name is free has been checked.

@@ -35,6 +35,14 @@ impl Decision<'_> {
                 self.operator_only()?;
                 self.set_outbound(outbound.as_ref())
             }
+            C::SetQuota { account, quota, most } => {
+                self.operator_only()?;
+                self.set_quota(*account, *quota, *most)
+            }
+            C::SetLikeAws { like_aws } => {
+                self.operator_only()?;
+                self.set_like_aws(*like_aws)
+            }
             C::AdvanceClock { seconds } => {
                 self.operator_only()?;
                 self.advance_clock(*seconds)
@@ -43,13 +51,21 @@ impl Decision<'_> {
                 self.operator_only()?;
                 self.create_account(name)
             }
-            C::CreateAccessKey { id, account, sealed_secret, access } => {
+            C::CreateAccessKey { id, account, sealed_secret, access, replaces } => {
                 self.operator_only()?;
-                self.create_access_key(*id, *account, sealed_secret, *access)
+                self.create_access_key(*id, *account, sealed_secret, *access, *replaces)
             }
             C::DeleteAccessKey { id } => {
                 self.operator_only()?;
                 self.delete_access_key(*id)
+            }
+            C::CreateIamRole(new) => {
+                self.operator_only()?;
+                self.create_iam_role(new)
+            }
+            C::DeleteIamRole { id } => {
+                self.operator_only()?;
+                self.delete_iam_role(*id)
             }
             C::CreateUser { email } => {
                 self.operator_only()?;
@@ -80,7 +96,12 @@ impl Decision<'_> {
         }
         check_instance(instance)?;
         let account = AccountId::fresh(self.ids);
-        self.put(Account { id: account, name: PLATFORM.to_owned(), created: self.now });
+        self.put(Account {
+            id: account,
+            name: PLATFORM.to_owned(),
+            created: self.now,
+            quotas: Default::default(),
+        });
         self.put(Settings {
             platform_account: account,
             region,
@@ -89,6 +110,7 @@ impl Decision<'_> {
             created: self.now,
             clock_offset: 0,
             outbound: None,
+            quotas: Default::default(),
         });
         Ok(Reply::Resources(vec![Key::Settings(SettingsKey), Key::Account(account)]))
     }
@@ -126,7 +148,12 @@ impl Decision<'_> {
         while self.world.account(id).is_some() {
             id = AccountId::fresh(self.ids);
         }
-        self.put(Account { id, name: name.to_owned(), created: self.now });
+        self.put(Account {
+            id,
+            name: name.to_owned(),
+            created: self.now,
+            quotas: Default::default(),
+        });
         Ok(Key::Account(id).into())
     }
 
@@ -136,6 +163,7 @@ impl Decision<'_> {
         account: AccountId,
         sealed_secret: &str,
         access: Access,
+        replaces: Option<AccessKeyId>,
     ) -> Outcome {
         if self.world.account(account).is_none() {
             return not_found("account");
@@ -146,6 +174,13 @@ impl Decision<'_> {
         if sealed_secret.is_empty() {
             return refuse(Code::MissingParameter, "An access key needs its secret half.");
         }
+        if let Some(old) = replaces {
+            if self.world.access_key(old).is_none_or(|old| old.account != account) {
+                return not_found("access key");
+            }
+            self.replace_trust(old, Some(id));
+            self.delete(Key::AccessKey(old));
+        }
         let sealed_secret = sealed_secret.to_owned();
         self.put(AccessKey { id, account, sealed_secret, access, created: self.now });
         Ok(Key::AccessKey(id).into())
@@ -155,6 +190,7 @@ impl Decision<'_> {
         if self.world.access_key(id).is_none() {
             return not_found("access key");
         }
+        self.replace_trust(id, None);
         self.delete(Key::AccessKey(id));
         Ok(Reply::Done)
     }

@@ -15,14 +15,12 @@ use super::{Decision, Outcome, refuse};
 use crate::command::{AddressesSpec, Reply, RunInstances, RunInterface};
 use crate::resource::*;
 use crate::{
-    Code, InstanceId, Key, Kind, PrefixedId, Refused, ReservationId, Scope, SecurityGroupId,
+    Code, InstanceId, Key, Kind, PrefixedId, Quota, Refused, ReservationId, Scope, SecurityGroupId,
     SubnetId, WorkloadId, Zone,
 };
 
 /// The most instances that one request may ask for.
 const MAX_COUNT: u16 = 100;
-/// EC2's quota of groups per interface.
-const MAX_GROUPS: usize = 5;
 /// The most bytes of user data, decoded.
 const MAX_USER_DATA: usize = 16 * 1024;
 const DEFAULT_TYPE: &str = "t3.micro";
@@ -271,12 +269,13 @@ impl Decision<'_> {
         if groups.is_empty() {
             groups.extend(self.world.vpc(subnet.vpc).map(|vpc| vpc.default_group));
         }
-        if groups.len() > MAX_GROUPS {
+        let most = self.world.quota(scope.account, Quota::InterfaceGroups);
+        if let Some(most) = most.filter(|most| groups.len() > *most) {
             return refuse(
                 Code::GroupsPerInterfaceLimit,
                 format_args!(
                     "You have exceeded the maximum number of security groups allowed per network \
-                     interface: {MAX_GROUPS}"
+                     interface: {most}"
                 ),
             );
         }

@@ -9,7 +9,7 @@ use super::{Decision, Outcome, refuse};
 use crate::command::{AddressesSpec, InterfaceChange, NewInterface, Reply, RunInterface};
 use crate::resource::*;
 use crate::{
-    Code, EniAttachmentId, EniId, InstanceId, Key, Kind, PrefixedId, Refused, Scope,
+    Code, EniAttachmentId, EniId, InstanceId, Key, Kind, PrefixedId, Quota, Refused, Scope,
     SecurityGroupId, SubnetId, VpcId, WorkloadId,
 };
 
@@ -140,7 +140,18 @@ impl Decision<'_> {
         Ok(eni)
     }
 
+    /// Whether the account of a VPC may have another interface in its region.
+    pub(super) fn check_interface_quota(&self, vpc: VpcId) -> Result<(), Refused> {
+        let Some(vpc) = self.world.vpc(vpc) else { return Ok(()) };
+        let here = |other: &&Arc<Vpc>| other.region == vpc.region;
+        let own = |vpc: &Arc<Vpc>| self.world.naming(Key::Vpc(vpc.id), Kind::Eni).count();
+        let count =
+            || self.world.vpcs_of(Key::Account(vpc.account)).filter(here).map(own).sum::<usize>();
+        self.world.check_quota(vpc.account, Quota::Interfaces, count)
+    }
+
     fn made_interface(&mut self, new: &New, tags: &Tags) -> Result<Eni, Refused> {
+        self.check_interface_quota(new.subnet.vpc)?;
         let addresses = self.addresses_for(&new.subnet, &new.addresses)?;
         let id = EniId::fresh(self.ids);
         Ok(Eni {

@@ -35,7 +35,7 @@ impl Decision<'_> {
 
     pub(super) fn associate_ipv6(&mut self, scope: Scope, id: VpcId) -> Outcome {
         let mut vpc = Vpc::clone(&*self.editable_vpc(scope, id)?);
-        check_block_count(id, vpc.ipv6.len())?;
+        check_block_count(&self.world, &vpc, vpc.ipv6.len())?;
         self.check_no_request(id)?;
         vpc.ipv6.push(self.new_ipv6_block(id)?);
         self.put(vpc.clone());

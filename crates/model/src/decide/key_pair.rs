@@ -6,10 +6,8 @@ use super::lookup::absent;
 use super::{Decision, Outcome, refuse};
 use crate::command::{NewKeyPair, Reply};
 use crate::resource::*;
-use crate::{Alias, Code, Key, KeyPairId, Kind, PrefixedId, Refused, Scope};
+use crate::{Alias, Code, Key, KeyPairId, Kind, PrefixedId, Quota, Refused, Scope};
 
-/// EC2's quota of key pairs for an account in a region.
-const MAX_KEY_PAIRS: usize = 5000;
 /// The longest name, as in EC2.
 const MAX_NAME: usize = 255;
 
@@ -23,12 +21,8 @@ impl Decision<'_> {
                 format_args!("The keypair '{}' already exists.", new.name),
             );
         }
-        if self.world.naming(Key::Account(scope.account), Kind::KeyPair).count() >= MAX_KEY_PAIRS {
-            return refuse(
-                Code::LimitExceeded,
-                format_args!("The maximum number of key pairs has been reached: {MAX_KEY_PAIRS}"),
-            );
-        }
+        let count = || self.world.naming(Key::Account(scope.account), Kind::KeyPair).count();
+        self.world.check_quota(scope.account, Quota::KeyPairs, count)?;
         let id = KeyPairId::fresh(self.ids);
         self.put(KeyPair {
             id,

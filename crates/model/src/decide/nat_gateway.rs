@@ -7,11 +7,9 @@ use super::{Decision, Outcome, refuse};
 use crate::command::{CreateNatGateway, ElasticIpName};
 use crate::resource::*;
 use crate::{
-    AllocationId, Cidr, Code, EniId, Key, Kind, NatGatewayId, PrefixedId, Refused, Scope, SpaceId,
+    AllocationId, Cidr, Code, EniId, Key, Kind, NatGatewayId, PrefixedId, Quota, Refused, Scope,
+    SpaceId,
 };
-
-/// EC2's quota of NAT gateways per availability zone.
-const MAX_NAT_GATEWAYS: usize = 5;
 
 impl Decision<'_> {
     pub(super) fn create_nat_gateway(&mut self, scope: Scope, new: &CreateNatGateway) -> Outcome {
@@ -76,17 +74,17 @@ impl Decision<'_> {
             nat.works() && zone == Some(subnet.zone)
         };
         let all = self.world.nat_gateways_of(Key::Account(scope.account));
-        if all.filter(here).count() >= MAX_NAT_GATEWAYS {
-            return refuse(
+        let most = self.world.quota(scope.account, Quota::NatGateways);
+        match most.filter(|most| all.filter(here).count() >= *most) {
+            Some(most) => refuse(
                 Code::NatGatewayLimitExceeded,
                 format_args!(
-                    "Performing this operation would exceed the limit of {MAX_NAT_GATEWAYS} NAT \
-                     gateways in {}",
+                    "Performing this operation would exceed the limit of {most} NAT gateways in {}",
                     subnet.zone
                 ),
-            );
+            ),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Puts a NAT gateway with its interface, and gives it its elastic IP address.
@@ -97,6 +95,7 @@ impl Decision<'_> {
         private: Option<std::net::Ipv4Addr>,
         elastic: Option<&ElasticIp>,
     ) -> Result<(), Refused> {
+        self.check_interface_quota(subnet.vpc)?;
         let private = self.address_in(subnet, private)?;
         let id = EniId::fresh(self.ids);
         let eni = Eni {

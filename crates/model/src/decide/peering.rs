@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::tag::check_tags;
 use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
-use crate::fit::{Fit, Side, WAITING_LIMIT, waiting_of};
+use crate::fit::{Fit, Side, waiting_of};
 use crate::resource::{
     IllegalTransition, PEERING_EXPIRY, Peering, PeeringEvent, PeeringKind, PeeringSide,
     PeeringState, PeeringStatus, RouteTable, RouteTo, Vpc,
 };
-use crate::{AccountId, Cidr, Code, Key, PcxId, PrefixedId, Refused, Region, Scope, Tags, VpcId};
+use crate::{
+    AccountId, Cidr, Code, Key, PcxId, PrefixedId, Quota, Refused, Region, Scope, Tags, VpcId,
+};
 
 impl Decision<'_> {
     pub(super) fn request_peering(
@@ -104,16 +106,16 @@ impl Decision<'_> {
 
     fn check_outstanding(&self, account: AccountId) -> Result<(), Refused> {
         let waiting = waiting_of(&self.world, account, self.now).count();
-        if waiting >= usize::from(WAITING_LIMIT) {
-            return refuse(
+        match self.world.quota(account, Quota::Requests).filter(|most| waiting >= *most) {
+            Some(most) => refuse(
                 Code::PeeringOutstandingLimit,
                 format!(
-                    "The account {account} has {WAITING_LIMIT} peering requests that nobody \
-                     has answered yet; delete one, or wait until one is accepted or expires."
+                    "The account {account} has {most} peering requests that nobody has answered \
+                     yet; delete one, or wait until one is accepted or expires."
                 ),
-            );
+            ),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn accept_peering(&mut self, scope: Scope, id: PcxId) -> Outcome {

@@ -4,10 +4,7 @@ use std::fmt;
 
 use super::refuse;
 use crate::resource::*;
-use crate::{Code, PortRange, PrefixListId, Refused, Traffic, World};
-
-/// EC2's quota of rules per group, direction and family.
-const MAX_RULES: usize = 60;
+use crate::{Code, PortRange, PrefixListId, Quota, Refused, Traffic, World};
 
 /// What a rule says: no two rules of a group say the same.
 pub(super) fn says(rule: &GroupRule) -> (Direction, Traffic, GroupPeer) {
@@ -42,6 +39,9 @@ pub(super) fn check_room(
         let list = world.prefix_list(id).filter(|list| list.family == family);
         list.map_or(0, |list| usize::from(list.max_entries))
     };
+    let account = world.vpc(group.vpc).map(|vpc| vpc.account);
+    let most = account.and_then(|account| world.quota(account, Quota::GroupRules));
+    let Some(most) = most else { return Ok(()) };
     for family in [AddressFamily::Ipv4, AddressFamily::Ipv6] {
         let rules = group.rules.values().filter(|rule| rule.direction == direction);
         let weight = |rule: &GroupRule| match rule.peer {
@@ -50,7 +50,7 @@ pub(super) fn check_room(
             GroupPeer::PrefixList(id) => of_list(id, family),
             GroupPeer::Group { .. } => 1,
         };
-        if rules.map(weight).sum::<usize>() > MAX_RULES {
+        if rules.map(weight).sum::<usize>() > most {
             return refuse(
                 Code::RuleLimitExceeded,
                 "The maximum number of rules per security group has been reached.",

@@ -7,10 +7,8 @@ use super::lookup::missing;
 use super::{Decision, Outcome, refuse};
 use crate::command::{CreatePrefixList, ModifyPrefixList, Reply};
 use crate::resource::*;
-use crate::{Code, IpCidr, Key, Kind, PrefixListId, PrefixedId, Refused, Scope};
+use crate::{Code, IpCidr, Key, Kind, PrefixListId, PrefixedId, Quota, Refused, Scope};
 
-/// EC2's quota of prefix lists per account and region.
-const MAX_LISTS: usize = 100;
 /// The most entries that a prefix list may be made for.
 const MAX_ENTRIES: u16 = 1000;
 /// The most entries that one request adds or removes.
@@ -35,12 +33,8 @@ impl Decision<'_> {
         check_size(create.max_entries)?;
         super::tag::check_tags(&create.tags)?;
         let mine = self.world.prefix_lists_of(Key::Account(scope.account));
-        if mine.filter(|list| list.region == scope.region).count() >= MAX_LISTS {
-            return refuse(
-                Code::LimitExceeded,
-                format_args!("The maximum number of prefix lists has been reached: {MAX_LISTS}"),
-            );
-        }
+        let count = || mine.filter(|list| list.region == scope.region).count();
+        self.world.check_quota(scope.account, Quota::PrefixLists, count)?;
         let id = PrefixListId::fresh(self.ids);
         let mut list = PrefixList {
             id,

@@ -6,14 +6,10 @@ use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::*;
 use crate::{
-    Cidr, Code, IpCidr, Ipv6Cidr, Key, Kind, Part, PrefixedId, Refused, RouteTableAssociationId,
-    RouteTableId, Scope, SmallMap, SubnetId, VpcId, World,
+    Cidr, Code, IpCidr, Ipv6Cidr, Key, Kind, Part, PrefixedId, Quota, Refused,
+    RouteTableAssociationId, RouteTableId, Scope, SmallMap, SubnetId, VpcId, World,
 };
 
-/// EC2's quota of route tables per VPC.
-const MAX_TABLES: usize = 200;
-/// EC2's quota of routes per table.
-const MAX_ROUTES: usize = 500;
 /// EC2 keeps these for its own services, in every VPC.
 const SERVICES: [IpCidr; 2] = [
     IpCidr::V4(Cidr::new(169, 254, 168, 0, 22)),
@@ -41,12 +37,8 @@ impl Decision<'_> {
             return Ok(made.into());
         }
         super::tag::check_tags(tags)?;
-        if self.world.naming(key, Kind::RouteTable).count() >= MAX_TABLES {
-            return refuse(
-                Code::LimitExceeded,
-                format_args!("The maximum number of route tables has been reached: {MAX_TABLES}"),
-            );
-        }
+        let count = || self.world.naming(key, Kind::RouteTable).count();
+        self.world.check_quota(scope.account, Quota::RouteTables, count)?;
         let id = RouteTableId::fresh(self.ids);
         self.put(RouteTable {
             id,
@@ -440,6 +432,9 @@ impl Decision<'_> {
 /// Whether a table has room for its routes, of which those to a prefix list count as often as the list
 /// may have entries. Each family is counted apart.
 fn check_room(world: &World, table: &RouteTable) -> Result<(), Refused> {
+    let account = world.vpc(table.vpc).map(|vpc| vpc.account);
+    let most = account.and_then(|account| world.quota(account, Quota::Routes));
+    let Some(most) = most else { return Ok(()) };
     for family in [AddressFamily::Ipv4, AddressFamily::Ipv6] {
         let weight = |to: &RouteDestination| match to {
             RouteDestination::Cidr(_) => usize::from(family == AddressFamily::Ipv4),
@@ -449,11 +444,8 @@ fn check_room(world: &World, table: &RouteTable) -> Result<(), Refused> {
                 list.map_or(0, |list| usize::from(list.max_entries))
             }
         };
-        if table.routes.keys().map(weight).sum::<usize>() > MAX_ROUTES {
-            return refuse(
-                Code::RouteLimitExceeded,
-                format_args!("The maximum number of routes has been reached: {MAX_ROUTES}"),
-            );
+        if table.routes.keys().map(weight).sum::<usize>() > most {
+            return Err(Quota::Routes.reached());
         }
     }
     Ok(())

@@ -7,12 +7,9 @@ use crate::command::{NewSubnet, Reply, SubnetAttribute};
 use crate::intent::MacAddr;
 use crate::resource::*;
 use crate::{
-    AclAssociationId, Cidr, Code, EniAttachmentId, EniId, Key, Kind, PrefixedId, Refused, Scope,
-    SecurityGroupId, SubnetId, WorkloadId, Zone,
+    AclAssociationId, Cidr, Code, EniAttachmentId, EniId, Key, Kind, PrefixedId, Quota, Refused,
+    Scope, SecurityGroupId, SubnetId, WorkloadId, Zone,
 };
-
-/// EC2's quota of subnets per VPC.
-const MAX_SUBNETS: usize = 200;
 
 impl Decision<'_> {
     pub(super) fn create_subnet(&mut self, scope: Scope, new: &NewSubnet) -> Outcome {
@@ -30,12 +27,8 @@ impl Decision<'_> {
                 format_args!("The CIDR '{cidr}' conflicts with another subnet"),
             );
         }
-        if self.world.naming(Key::Vpc(vpc.id), Kind::Subnet).count() >= MAX_SUBNETS {
-            return refuse(
-                Code::LimitExceeded,
-                format_args!("The maximum number of subnets has been reached: {MAX_SUBNETS}"),
-            );
-        }
+        let count = || self.world.naming(Key::Vpc(vpc.id), Kind::Subnet).count();
+        self.world.check_quota(scope.account, Quota::Subnets, count)?;
         if let Some(cidr) = new.ipv6 {
             self.check_subnet_ipv6(&vpc, cidr)?;
         }

@@ -14,6 +14,7 @@ mod interface;
 mod ipv6;
 mod key_pair;
 mod prefix_list;
+mod quota;
 pub(super) mod random;
 mod route;
 mod subnet;

@@ -16,4 +16,5 @@ mod release_queue;
 mod shop;
 mod space;
 mod space_access;
+mod sts;
 mod system;

@@ -1,12 +1,14 @@
 //! Rules of VPCs and their blocks (`ec2.md` §1.3, §1.4).
 
+use std::sync::Arc;
+
 use super::{Decision, Outcome, refuse};
 use crate::command::{NewVpc, Reply, VpcAttribute};
 use crate::resource::*;
 use crate::{
-    AccountId, AclId, Cidr, Code, Key, Kind, Part, PrefixedId, Refused, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SmallMap, Traffic,
-    VpcCidrAssociationId, VpcId,
+    AccountId, AclId, Cidr, Code, Key, Kind, Part, PrefixedId, Quota, Refused,
+    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SmallMap,
+    Traffic, VpcCidrAssociationId, VpcId, World,
 };
 
 /// EC2 keeps this for its own services.
@@ -16,6 +18,7 @@ impl Decision<'_> {
     pub(super) fn create_vpc(&mut self, scope: Scope, new: &NewVpc) -> Outcome {
         check_block(new.cidr)?;
         super::tag::check_tags(&new.tags)?;
+        self.check_vpc_quota(scope)?;
         let made = self.make_vpc(scope, new.cidr, None, false, new.tags.clone());
         let mut vpc = Vpc { tenancy: new.tenancy, ..made.clone() };
         if new.ipv6 {
@@ -25,6 +28,13 @@ impl Decision<'_> {
             self.put(vpc.clone());
         }
         Ok(Key::Vpc(vpc.id).into())
+    }
+
+    /// Whether an account may have another VPC in a region.
+    pub(super) fn check_vpc_quota(&self, scope: Scope) -> Result<(), Refused> {
+        let here = |vpc: &&Arc<Vpc>| scope.holds(vpc) && vpc.role.is_none();
+        let count = || self.world.vpcs_of(Key::Account(scope.account)).filter(here).count();
+        self.world.check_quota(scope.account, Quota::Vpcs, count)
     }
 
     /// Makes a VPC with what every VPC has: a main route table, a network ACL that allows
@@ -182,7 +192,7 @@ impl Decision<'_> {
     pub(super) fn associate_cidr(&mut self, scope: Scope, id: VpcId, cidr: Cidr) -> Outcome {
         let mut vpc = Vpc::clone(&*self.editable_vpc(scope, id)?);
         check_block(cidr)?;
-        check_block_count(id, vpc.cidrs.len())?;
+        check_block_count(&self.world, &vpc, vpc.cidrs.len())?;
         check_addition(&vpc, cidr)?;
         self.check_against_routes(id, cidr)?;
         self.check_against_peerings(id, cidr)?;
@@ -230,7 +240,7 @@ impl Decision<'_> {
 
     /// Who waits for the answer to a request may add nothing meanwhile.
     pub(super) fn check_no_request(&self, id: VpcId) -> Result<(), Refused> {
-        let waits = |pcx: &&std::sync::Arc<Peering>| {
+        let waits = |pcx: &&Arc<Peering>| {
             let pending = pcx.status(self.now) == PeeringStatus::PendingAcceptance;
             pending && pcx.requester.vpc == id
         };
@@ -372,17 +382,18 @@ fn default_acl(vpc: &Vpc) -> NetworkAcl {
 }
 
 /// Whether a VPC can have another block of a family.
-pub(super) fn check_block_count(id: VpcId, blocks: usize) -> Result<(), Refused> {
-    if blocks < Vpc::MAX_BLOCKS {
-        return Ok(());
-    }
-    refuse(
-        Code::VpcCidrLimit,
-        format_args!(
-            "This network '{id}' has met its maximum number of allowed CIDRs: {}",
-            Vpc::MAX_BLOCKS
+pub(super) fn check_block_count(world: &World, vpc: &Vpc, blocks: usize) -> Result<(), Refused> {
+    let most = world.quota(vpc.account, Quota::VpcBlocks);
+    match most.filter(|most| blocks >= *most) {
+        Some(most) => refuse(
+            Code::VpcCidrLimit,
+            format_args!(
+                "This network '{}' has met its maximum number of allowed CIDRs: {most}",
+                vpc.id
+            ),
         ),
-    )
+        None => Ok(()),
+    }
 }
 
 /// Whether a block can be a VPC's at all.

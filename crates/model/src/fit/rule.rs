@@ -1,6 +1,6 @@
 //! The rule.
 
-use super::side::{Side, SideKind, WAITING_LIMIT};
+use super::side::{Side, SideKind};
 use super::taken::{Taken, Whose};
 use crate::resource::Peering;
 use crate::{Cidr, Ipv6Cidr, PcxId, VpcId, World};
@@ -136,8 +136,9 @@ fn misfits(requester: &Side, accepter: &Side) -> Vec<Misfit> {
         let limit = side.limit.filter(|_| side.kind == SideKind::Customer && side.is_full());
         found.extend(limit.map(|limit| Misfit::VpcFull { vpc: side.vpc, limit }));
     }
-    if peered.is_none() && requester.waits_for_too_many(accepter) {
-        found.push(Misfit::TooManyWait { limit: WAITING_LIMIT });
+    if peered.is_none() {
+        let reached = requester.waits_for_too_many(accepter);
+        found.extend(reached.map(|limit| Misfit::TooManyWait { limit }));
     }
     if !matches!(accepter.kind, SideKind::Space { .. }) {
         return found;

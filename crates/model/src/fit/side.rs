@@ -3,12 +3,9 @@
 use super::taken::{Taken, Whose, customers_of, taken_beside};
 use crate::plan::routes_of;
 use crate::resource::{Peering, PeeringSide, PeeringStatus, RouteTo, Space, Vpc, VpcRole};
-use crate::{AccountId, Cidr, Ipv6Cidr, Key, PcxId, Region, RouteTableId, Timestamp, VpcId, World};
-
-/// The most peerings that a customer's VPC may have; a space has a limit of its own (R24).
-const VPC_LIMIT: u16 = 50;
-/// The most requests of an account that may wait for an answer at a time.
-pub(crate) const WAITING_LIMIT: u16 = 25;
+use crate::{
+    AccountId, Cidr, Ipv6Cidr, Key, PcxId, Quota, Region, RouteTableId, Timestamp, VpcId, World,
+};
 
 /// The requests of an account that wait for an answer.
 pub(crate) fn waiting_of(
@@ -46,6 +43,8 @@ pub struct Side {
     pub tables: Vec<Routes>,
     /// The owner's requests that wait for an answer, where they ask: from which VPC to which.
     pub waiting: Vec<(VpcId, VpcId)>,
+    /// The most requests of the owner that may wait for an answer at a time.
+    pub may_wait: Option<u16>,
 }
 
 /// Whose VPC a side is.
@@ -120,10 +119,11 @@ impl Side {
             ipv6: Vec::new(),
             kind: SideKind::Customer,
             peers: Vec::new(),
-            limit: Some(VPC_LIMIT),
+            limit: Quota::Peerings.default().map(small),
             elsewhere: Vec::new(),
             tables: Vec::new(),
             waiting: Vec::new(),
+            may_wait: Quota::Requests.default().map(small),
         }
     }
 
@@ -135,7 +135,10 @@ impl Side {
             ..Self::of_customer(Some(vpc.id), blocks(), vpc.region)
         };
         match vpc.role {
-            None => Self { peers: peers(world, vpc), ..side() },
+            None => {
+                let limit = world.quota(vpc.account, Quota::Peerings).map(small);
+                Self { peers: peers(world, vpc), limit, ..side() }
+            }
             Some(VpcRole::Data(_)) => Self { kind: SideKind::Data, limit: None, ..side() },
             Some(VpcRole::Space(id)) => match world.space(id) {
                 Some(space) => Self { blocks: blocks(), ..Self::of_space(world, space) },
@@ -215,7 +218,13 @@ impl Side {
         });
         let waiting = waiting_of(world, vpc.account, now);
         let waiting = waiting.map(|peering| (peering.requester.vpc, peering.accepter.vpc));
-        Self { elsewhere, tables: tables.collect(), waiting: waiting.collect(), ..self }
+        Self {
+            elsewhere,
+            tables: tables.collect(),
+            waiting: waiting.collect(),
+            may_wait: world.quota(vpc.account, Quota::Requests).map(small),
+            ..self
+        }
     }
 
     /// The primary block.
@@ -235,15 +244,22 @@ impl Side {
 
     /// Whether its owner may ask for no more until a request is answered. One that waits already may be
     /// asked for again.
-    pub(super) fn waits_for_too_many(&self, other: &Self) -> bool {
+    pub(super) fn waits_for_too_many(&self, other: &Self) -> Option<u16> {
         let same = |(from, to): &(VpcId, VpcId)| (Some(*from), Some(*to)) == (self.vpc, other.vpc);
-        self.waiting.len() >= usize::from(WAITING_LIMIT) && !self.waiting.iter().any(same)
+        let reached =
+            |most: &u16| self.waiting.len() >= usize::from(*most) && !self.waiting.iter().any(same);
+        self.may_wait.filter(reached)
     }
 
     /// Whether it has no room for one more peering.
     pub(super) fn is_full(&self) -> bool {
         self.limit.is_some_and(|limit| self.peers.len() >= usize::from(limit))
     }
+}
+
+/// A quota as a side says it.
+fn small(most: impl TryInto<u16>) -> u16 {
+    most.try_into().unwrap_or(u16::MAX)
 }
 
 fn peers(world: &World, vpc: &Vpc) -> Vec<Peer> {
@@ -257,7 +273,7 @@ fn peers(world: &World, vpc: &Vpc) -> Vec<Peer> {
 
 /// Refuses blocks that no VPC can have.
 fn check_plan(blocks: &[Cidr]) -> Result<(), String> {
-    let most = Vpc::MAX_BLOCKS;
+    let most = Quota::VpcBlocks.of_aws() as usize;
     if blocks.is_empty() || blocks.len() > most {
         return Err(format!("A VPC has 1 to {most} blocks, not {}.", blocks.len()));
     }

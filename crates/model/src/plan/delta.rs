@@ -175,6 +175,7 @@ impl Touched {
             }
             Key::Account(_)
             | Key::AccessKey(_)
+            | Key::IamRole(_)
             | Key::User(_)
             | Key::Token(_)
             | Key::Team(_)

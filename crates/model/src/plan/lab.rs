@@ -295,6 +295,7 @@ pub(crate) fn settings() -> Settings {
         created: now(),
         clock_offset: 0,
         outbound: None,
+        quotas: Default::default(),
     }
 }
 

@@ -20,7 +20,12 @@ impl Journey {
         let (region, instance) = (Region::DEFAULT, "t1".to_owned());
         let set_up = IdentityCommand::SetUp { region, emulator: false, instance };
         journey.run(Caller::Operator, set_up);
-        let owner = Account { id: scope.account, name: "shop".to_owned(), created: now() };
+        let owner = Account {
+            id: scope.account,
+            name: "shop".to_owned(),
+            created: now(),
+            quotas: Default::default(),
+        };
         journey.world.apply(&Change::Put(owner.into()));
         journey
     }

@@ -1,9 +1,11 @@
 //! Accounts: owners of VPCs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, Resource};
-use crate::{AccountId, Alias, Key, Timestamp};
+use crate::{AccountId, Alias, Key, Quota, Timestamp};
 
 /// An owner of VPCs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +16,9 @@ pub struct Account {
     pub name: String,
     /// When the account was created.
     pub created: Timestamp,
+    /// How much of what it may have, where that is not as for all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotas: BTreeMap<Quota, u32>,
 }
 
 impl Resource for Account {

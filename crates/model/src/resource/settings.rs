@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Outbound, Owner, Resource};
-use crate::{AccountId, Key, Region, SettingsKey, Timestamp};
+use crate::{AccountId, Key, Quotas, Region, SettingsKey, Timestamp};
 
 /// The settings of the installation. There is one such record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Settings {
     /// How networks reach what is outside; `None` where nothing does.
     #[serde(default)]
     pub outbound: Option<Outbound>,
+    /// How much of what accounts may have.
+    #[serde(default, skip_serializing_if = "Quotas::is_default")]
+    pub quotas: Quotas,
 }
 
 impl Resource for Settings {

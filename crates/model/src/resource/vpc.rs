@@ -118,8 +118,6 @@ impl Vpc {
     pub(crate) const IPV6_BLOCKS: Ipv6Cidr = Ipv6Cidr::new([0xfd63, 0x6177, 0, 0, 0, 0, 0, 0], 32);
     /// The prefix length of the IPv6 blocks of VPCs.
     pub(crate) const IPV6_LEN: u8 = 56;
-    /// EC2's quota of blocks per VPC, of either family.
-    pub(crate) const MAX_BLOCKS: usize = 5;
     /// Blocks that no host may have addresses of: "this network", loopback, link-local, multicast,
     /// and the reserved one.
     pub(crate) const UNUSABLE: [Cidr; 5] = [

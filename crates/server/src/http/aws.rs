@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::params::Params;
-use aws::sigv4::{Authorization, SigError, SignedRequest};
+use aws::sigv4::{Authorization, SigError, SignedRequest, SigningKey};
 use aws::xml::Service;
 use axum::Router;
 use axum::body::Bytes;
@@ -19,9 +19,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use model::{AccessKeyId, AccountId, Caller, IdentityCommand, Region, Scope};
+use model::{
+    AccessKeyId, AccountId, Caller, CredentialsEnded, IdentityCommand, Principal, Region, Scope,
+    TemporaryKeyId,
+};
 
 use crate::clock::SystemIds;
+use crate::credentials::TemporaryCredentials;
 use crate::http::ec2::{self, Action, Ec2Error};
 use crate::http::refusals::Refusal;
 use crate::http::state::{Origin, State};
@@ -54,8 +58,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
 struct Claim {
     service: Service,
     scope: Scope,
-    read_only: bool,
-    access_key: String,
+    principal: Principal,
 }
 
 async fn query_api(
@@ -226,22 +229,27 @@ enum Before {
     /// The action only reads; this is its answer.
     Answer(String),
     /// The action changes something: the command, and the function that writes its answer.
-    Submit(Box<model::Ec2Command>, Answer),
+    Submit(Box<model::Command>, Answer),
 }
 
 impl Call<'_> {
     fn caller(&self) -> Caller {
-        Caller::Account { scope: self.claim.scope, read_only: self.claim.read_only }
+        Caller::Account { scope: self.claim.scope, read_only: self.claim.principal.read_only }
     }
 
     fn with_request<T>(&self, with: impl FnOnce(&ec2::Request<'_>) -> T) -> T {
         let console = |id: model::InstanceId| {
             self.state.console.tail(model::WorkloadId::Instance(id), 64 << 10).ok()
         };
+        let credentials = |of: &Principal| {
+            TemporaryCredentials::new(&self.state.secret, of)
+                .expect("the cipher takes what fits into memory")
+        };
         with(&ec2::Request {
             scope: self.claim.scope,
-            read_only: self.claim.read_only,
-            access_key: &self.claim.access_key,
+            read_only: self.claim.principal.read_only,
+            principal: &self.claim.principal,
+            credentials: &credentials,
             params: &self.params,
             now: self.state.clock.now(),
             request_id: self.request_id,
@@ -285,7 +293,12 @@ impl Call<'_> {
                     world.decide(self.caller(), &command.into(), now, &mut SystemIds)?;
                     return Err(dry_run_succeeded());
                 }
-                Ok(Before::Submit(Box::new(command), *answer))
+                Ok(Before::Submit(Box::new(command.into()), *answer))
+            }
+            Action::Issue(parse) => {
+                let command = self.with_request(|request| parse(&world, request))?;
+                params.refuse_unused()?;
+                Ok(Before::Submit(Box::new(command.into()), ec2::issued))
             }
         }
     }
@@ -355,27 +368,49 @@ fn authenticate(state: &State, parts: &Parts, body: &Bytes) -> Result<Claim, Ec2
             status: 403,
         },
     };
-    if claim.session_token().is_some() {
-        // Causeway issues no session tokens, so this one is not valid here.
-        let Ec2Error { message, .. } = unknown();
-        let message = format!(
-            "{message}: no session token was given out here. Unset AWS_SESSION_TOKEN, or remove \
-             aws_session_token from the profile."
-        );
-        return Err(Ec2Error { message, ..unknown() });
-    }
-    let id: AccessKeyId = claim.access_key().parse().map_err(|_| unknown())?;
-    let key =
-        state.signing_key(id, claim.date(), claim.region(), claim.service()).ok_or_else(unknown)?;
-    claim.verify(&signed, &key)?;
     let world = state.world();
-    let found = world.access_key(id).ok_or_else(unknown)?;
-    Ok(Claim {
-        service,
-        scope: Scope { account: found.account, region },
-        read_only: found.access == model::Access::ReadOnly,
-        access_key: id.to_string(),
-    })
+    let (date, region_name, service_name) = (claim.date(), claim.region(), claim.service());
+    let (principal, key) = if let Some(token) = claim.session_token() {
+        let id: TemporaryKeyId =
+            claim.access_key().parse().map_err(|_| without_token(unknown()))?;
+        let (principal, secret) =
+            TemporaryCredentials::open(&state.secret, id, token).ok_or_else(unknown)?;
+        (principal, SigningKey::derive(&secret, date, region_name, service_name))
+    } else {
+        let id: AccessKeyId = claim.access_key().parse().map_err(|_| unknown())?;
+        let key = state.signing_key(id, date, region_name, service_name).ok_or_else(unknown)?;
+        let found = world.access_key(id).ok_or_else(unknown)?;
+        let read_only = found.access == model::Access::ReadOnly;
+        (Principal::of_key(found.account, Some(id), read_only), key)
+    };
+    claim.verify(&signed, &key)?;
+    principal.check(&world, state.clock.now()).map_err(|ended| match ended {
+        CredentialsEnded::Expired => expired(service),
+        CredentialsEnded::Revoked => unknown(),
+    })?;
+    Ok(Claim { service, scope: Scope { account: principal.account, region }, principal })
+}
+
+/// The error for credentials whose time is over, as each service says it.
+fn expired(service: Service) -> Ec2Error {
+    match service {
+        Service::Ec2 => Ec2Error::new("RequestExpired", "Request has expired."),
+        Service::Sts | Service::Iam => Ec2Error {
+            code: "ExpiredToken".into(),
+            message: "The security token included in the request is expired".to_owned(),
+            status: 403,
+        },
+    }
+}
+
+/// The error for a session token beside an access key, which needs none.
+fn without_token(error: Ec2Error) -> Ec2Error {
+    let Ec2Error { message, .. } = &error;
+    let message = format!(
+        "{message}: the session token is not one of this access key. Unset AWS_SESSION_TOKEN, or \
+         remove aws_session_token from the profile."
+    );
+    Ec2Error { message, ..error }
 }
 
 /// Records a request whose signature was refused, and the access key that it claimed, in the audit.
@@ -412,7 +447,7 @@ pub(crate) fn account_of(
     parts: &Parts,
     body: &Bytes,
 ) -> Result<(AccountId, bool), Ec2Error> {
-    authenticate(state, parts, body).map(|claim| (claim.scope.account, claim.read_only))
+    authenticate(state, parts, body).map(|claim| (claim.scope.account, claim.principal.read_only))
 }
 
 fn refused(message: &str) -> Ec2Error {
@@ -447,8 +482,24 @@ fn anybody(state: &State, parts: &Parts) -> Result<Claim, Ec2Error> {
         None => state.region(),
     };
     let service = fields.next().and_then(Service::of_scope).unwrap_or(Service::Ec2);
-    let account = emulated_account(&access_key);
-    Ok(Claim { service, scope: Scope { account, region }, read_only: false, access_key })
+    let principal = match session_of(state, parts, &access_key) {
+        Some(principal) => {
+            let ended = principal.check(&state.world(), state.clock.now());
+            ended.map_err(|_| expired(service)).map(|()| principal)?
+        }
+        None => Principal::of_key(emulated_account(&access_key), None, false),
+    };
+    Ok(Claim { service, scope: Scope { account: principal.account, region }, principal })
+}
+
+/// In emulator mode: what temporary credentials stand for, if they were given out here.
+fn session_of(state: &State, parts: &Parts, access_key: &str) -> Option<Principal> {
+    const TOKEN: &str = "X-Amz-Security-Token";
+    let id = access_key.parse().ok()?;
+    let header = parts.headers.get(TOKEN).and_then(|token| token.to_str().ok());
+    let query = Params::parse(parts.uri.query().unwrap_or_default().as_bytes()).ok()?;
+    let token = header.or_else(|| query.get(TOKEN))?;
+    TemporaryCredentials::open(&state.secret, id, token.trim()).map(|(of, _)| of)
 }
 
 /// In emulator mode: the account that an access key stands for.

@@ -20,6 +20,7 @@ mod failure;
 mod gateway;
 mod group;
 mod group_reference;
+mod iam;
 mod identity;
 mod image;
 mod input;
@@ -40,6 +41,7 @@ mod route;
 mod route_input;
 mod rule;
 mod run;
+mod sts;
 mod subnet;
 mod subnet_block;
 mod subnet_reservation;
@@ -49,9 +51,10 @@ mod vpc;
 mod vpc_block;
 
 pub(crate) use self::instance::starts;
+pub(crate) use self::sts::issued;
 
 use aws::xml::Service;
-use model::{Ec2Command, Reply, World};
+use model::{Ec2Command, Reply, StsCommand, World};
 
 pub use self::key_material::KeyMaker;
 pub use self::request::{Ec2Error, Request};
@@ -68,6 +71,8 @@ pub enum Action {
         /// Writes the answer from the worlds before and after the command.
         answer: fn(&World, &World, &Reply, &Request<'_>) -> String,
     },
+    /// The action gives out temporary credentials. It changes nothing, but is recorded as what does.
+    Issue(fn(&World, &Request<'_>) -> Result<StsCommand, Ec2Error>),
 }
 
 /// The parameters of a presigned request that belong to its signature and not to the action.
@@ -103,10 +108,13 @@ pub fn find(service: Service, version: &str, name: &str) -> Result<&'static Acti
         .or_else(|| absent_action(service, name))
         .ok_or_else(|| {
             let name: String = name.chars().take(64).collect();
-            Ec2Error::new(
-                "InvalidAction",
-                format_args!("The action {name} is not valid for this web service."),
-            )
+            let message = match service {
+                Service::Ec2 => format!("The action {name} is not valid for this web service."),
+                Service::Sts | Service::Iam => {
+                    format!("Could not find operation {name} for version {}", service.version())
+                }
+            };
+            Ec2Error::new("InvalidAction", message)
         })
 }
 
@@ -172,6 +180,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AssociateRouteTable => write(route_input::associate, route::associated);
     Ec2 AssociateSubnetCidrBlock => write(subnet_block::associate, subnet_block::associated);
     Ec2 AssociateVpcCidrBlock => write(vpc_block::associate, vpc_block::associated);
+    Sts AssumeRole => Action::Issue(sts::assume_role);
     Ec2 AttachClassicLinkVpc => Action::Read(classic_link::retired);
     Ec2 AttachInternetGateway => write(gateway::attach, done);
     Ec2 AttachNetworkInterface => write(eni_input::attach, eni_input::attached);
@@ -269,6 +278,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 EnableVgwRoutePropagation => write(route_input::propagation, done);
     Ec2 EnableVpcClassicLink => Action::Read(classic_link::retired);
     Ec2 EnableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
+    Iam GetAccountSummary => Action::Read(iam::account_summary);
     Ec2 GetAllowedImagesSettings => Action::Read(defaults::read);
     Sts GetCallerIdentity => Action::Read(identity::caller);
     Ec2 GetConsoleOutput => Action::Read(instance::console);
@@ -280,13 +290,16 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 GetManagedPrefixListAssociations => Action::Read(prefix_list::associations);
     Ec2 GetManagedPrefixListEntries => Action::Read(prefix_list::list_entries);
     Ec2 GetPasswordData => Action::Read(defaults::password);
+    Iam GetRole => Action::Read(iam::role);
     Ec2 GetSecurityGroupsForVpc => Action::Read(group_reference::for_vpc);
     Ec2 GetSerialConsoleAccessStatus => Action::Read(defaults::read);
+    Sts GetSessionToken => Action::Issue(sts::session_token);
     Ec2 GetSnapshotBlockPublicAccessState => Action::Read(defaults::read);
     Ec2 GetSubnetCidrReservations => Action::Read(subnet_reservation::get);
     Iam GetUser => Action::Read(identity::user);
     Ec2 ImportKeyPair => write(key_pair::import, key_pair::imported);
     Iam ListAccountAliases => Action::Read(identity::aliases);
+    Iam ListRoles => Action::Read(iam::roles);
     Ec2 ModifyInstanceAttribute => write(instance_attribute::modify, done);
     Ec2 ModifyInstanceCreditSpecification => write(instance_attribute::modify_credits, instance_attribute::credits_modified);
     Ec2 ModifyInstanceMaintenanceOptions => write(instance_attribute::modify_maintenance, instance_attribute::maintenance_modified);

@@ -13,6 +13,8 @@ mod installation;
 mod peer;
 mod peering_check;
 mod probe;
+mod quota;
+mod role;
 mod viewer;
 mod why;
 mod workload;
@@ -45,6 +47,10 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
         .route("/_causeway/keys/{id}/rotate", post(identity::rotate_key))
+        .route("/_causeway/quotas", get(quota::quotas))
+        .route("/_causeway/quotas/{quota}", put(quota::set))
+        .route("/_causeway/roles", get(role::roles).post(role::create))
+        .route("/_causeway/roles/{role}", get(role::role).delete(role::delete))
         .route("/_causeway/users", get(identity::users).post(identity::create_user))
         .route("/_causeway/users/{email}/password", put(identity::set_password))
         .route("/_causeway/tokens", post(identity::create_token))

@@ -115,6 +115,20 @@ pub(crate) fn set_outbound(ledger: &Ledger, config: &Config) -> Result<(), Setup
     Ok(())
 }
 
+/// Notes whether accounts may have as much as AWS's may, as this start says.
+///
+/// # Errors
+///
+/// [`SetupError`].
+pub(crate) fn set_like_aws(ledger: &Ledger, config: &Config) -> Result<(), SetupError> {
+    let like_aws = config.like_aws;
+    let known = ledger.world().settings().is_some_and(|all| all.quotas.like_aws == like_aws);
+    if !known {
+        run(ledger, "the quotas", IdentityCommand::SetLikeAws { like_aws })?;
+    }
+    Ok(())
+}
+
 /// Whoever started the server was told what the first start made.
 pub(crate) fn greeted(data: &Path) {
     // Were it to stay, the next start would say it once more.

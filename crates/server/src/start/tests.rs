@@ -18,6 +18,7 @@ fn config(data: &Path) -> Config {
         fabric: FabricKind::None,
         region: None,
         test_clock: false,
+        like_aws: false,
         emulator: false,
         rate_limit: 0,
         ec2_rate_limit: 0,

@@ -83,6 +83,7 @@ fn nat_in(subnet: SubnetId, allocation: Option<AllocationId>) -> C {
 #[test]
 fn addresses_come_from_the_pool_and_go_back_to_it() {
     let Net { mut f, .. } = net();
+    f.set_quota(Quota::ElasticIps, 5);
     let all: Vec<AllocationId> = (0..5).map(|_| f.allocate()).collect();
     let texts: Vec<String> = all.iter().map(|id| f.elastic(*id).address.to_string()).collect();
     assert_eq!(texts[..2], ["198.18.0.1", "198.18.0.2"], "the first one is the uplink's");
@@ -348,10 +349,13 @@ fn nat_gateways_have_limits_and_are_made_once() {
         tags: Tags::new(),
     });
     assert_eq!(f.refused(both), Code::InvalidParameterCombination);
+    f.set_quota(Quota::NatGateways, 5);
     for _ in 0..4 {
         f.run(private(None));
     }
-    assert_eq!(f.refused(private(None)), Code::NatGatewayLimitExceeded);
+    let (code, message) = f.refused_as(ours(), private(None));
+    assert_eq!(code, Code::NatGatewayLimitExceeded);
+    assert!(message.contains("the limit of 5 NAT gateways in us-east-1a"), "{message}");
     f.give_role(vpc);
     assert_eq!(f.refused(private(None)), Code::OperationNotPermitted);
 }

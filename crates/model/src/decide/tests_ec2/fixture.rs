@@ -44,7 +44,12 @@ impl Fixture {
     pub(super) fn new() -> Self {
         let mut world = World::default();
         for (id, name) in [("111111111111", "ours"), ("222222222222", "theirs")] {
-            let account = Account { id: account(id), name: name.to_owned(), created: NOW };
+            let account = Account {
+                id: account(id),
+                name: name.to_owned(),
+                created: NOW,
+                quotas: Default::default(),
+            };
             world.apply(&Change::Put(account.into()));
         }
         Self { world, ids: Sequence(0), now: NOW }
@@ -87,6 +92,13 @@ impl Fixture {
     /// Which rule refuses what our account asks for.
     pub(super) fn refused(&mut self, command: Ec2Command) -> Code {
         self.refused_as(ours(), command).0
+    }
+
+    /// Has the operator say how much of something our account may have.
+    pub(super) fn set_quota(&mut self, quota: Quota, most: u32) {
+        let account = Some(ours().account);
+        let set = IdentityCommand::SetQuota { account, quota, most: Some(most) };
+        self.decide(Caller::Operator, set.into()).unwrap();
     }
 
     /// Puts what other rules would have made.

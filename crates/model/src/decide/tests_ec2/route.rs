@@ -215,7 +215,7 @@ fn a_token_makes_a_table_once() {
         f.route_table(vpc);
     }
     let more = C::CreateRouteTable { vpc, client_token: None, tags: Tags::new() };
-    assert_eq!(f.refused(more), Code::LimitExceeded);
+    assert_eq!(f.refused(more), Code::RouteTableLimit);
 }
 
 #[test]

@@ -277,7 +277,7 @@ fn subnets_lie_in_their_vpc_and_beside_each_other() {
     for n in 1..200 {
         f.subnet(vpc, &format!("10.2.{n}.0/24"));
     }
-    assert_eq!(f.refused(create("10.2.200.0/24", None)), Code::LimitExceeded);
+    assert_eq!(f.refused(create("10.2.200.0/24", None)), Code::SubnetLimit);
     assert_eq!(f.refused_as(theirs(), C::DeleteSubnet { subnet: id }).0, Code::SubnetNotFound);
     f.run(C::DeleteSubnet { subnet: id });
     assert_eq!(f.refused(C::DeleteSubnet { subnet: id }), Code::SubnetNotFound);

@@ -52,6 +52,7 @@ fn r4_only_the_operator_makes_identities() {
             account: platform,
             sealed_secret: "s".to_owned(),
             access: Access::Full,
+            replaces: None,
         },
         C::DeleteAccessKey { id },
         C::CreateUser { email: "eve@example.com".to_owned() },
@@ -123,6 +124,7 @@ fn access_keys_come_and_go() {
         account,
         sealed_secret: secret.to_owned(),
         access: Access::ReadOnly,
+        replaces: None,
     };
     let refused = bench.refused(Caller::Operator, make(AccountId::MAX, "sealed"));
     assert_eq!(refused.code, Code::NotFound);

@@ -1,5 +1,7 @@
 //! Requests that never become an action, and the errors that they are answered with.
 
+mod sessions;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -121,6 +123,19 @@ fn signed_query(
     added: &[(&str, &str)],
     query: &str,
 ) -> http::request::Builder {
+    signed_for("ec2", server, key, method, session_token, added, query)
+}
+
+/// The same for a given service.
+fn signed_for(
+    service: &str,
+    server: &Fixture,
+    key: &Key,
+    method: &str,
+    session_token: Option<&str>,
+    added: &[(&str, &str)],
+    query: &str,
+) -> http::request::Builder {
     let mut headers: Vec<(&str, &[u8])> = vec![("host", b"localhost")];
     headers.extend(added.iter().map(|(name, value)| (*name, value.as_bytes())));
     let body_sha256 = aws::sigv4::sha256(b"");
@@ -132,7 +147,7 @@ fn signed_query(
     };
     let now = server.state.clock.wall().millis();
     let signature =
-        aws::sigv4::sign(&request, &credentials, "us-east-1", "ec2", now).unwrap_or_default();
+        aws::sigv4::sign(&request, &credentials, "us-east-1", service, now).unwrap_or_default();
     let mut builder = http::Request::builder()
         .method(method)
         .uri(format!("/?{query}"))

@@ -2,7 +2,7 @@
 
 use aws::filter::{Filters, tag_values};
 use aws::params::Params;
-use model::{Region, World, Zone};
+use model::{Quota, Region, World, Zone};
 
 use super::describe::{Values, View, one};
 use super::input::wrong_value;
@@ -145,6 +145,15 @@ fn group_name(zone: Zone) -> String {
     format!("{}-zg-1", zone.region())
 }
 
+/// The quota that an attribute of an account says.
+fn quota_of(attribute: &str) -> Option<Quota> {
+    match attribute {
+        "vpc-max-security-groups-per-interface" => Some(Quota::InterfaceGroups),
+        "vpc-max-elastic-ips" => Some(Quota::ElasticIps),
+        _ => None,
+    }
+}
+
 /// `DescribeAccountAttributes`.
 pub(super) fn account_attributes(world: &World, request: &Request<'_>) -> Result<String, Ec2Error> {
     let attributes = chosen(
@@ -155,9 +164,13 @@ pub(super) fn account_attributes(world: &World, request: &Request<'_>) -> Result
         |name| wrong_value(format_args!("The attribute '{name}' is not known")),
     )?;
     let default = View::new(world, request).default_vpc().map(|vpc| vpc.id.to_string());
+    let account = request.scope.account;
     Ok(request.respond(|x| {
         x.items("accountAttributeSet", attributes, |x, (name, value)| {
-            let value = default.as_deref().filter(|_| name == "default-vpc").unwrap_or(value);
+            let quota = quota_of(name).and_then(|quota| world.quota(account, quota));
+            let quota = quota.map(|most| most.to_string());
+            let default = default.as_deref().filter(|_| name == "default-vpc");
+            let value = quota.as_deref().or(default).unwrap_or(value);
             x.el("attributeName", name);
             x.items("attributeValueSet", [value], |x, value| x.el("attributeValue", value));
         });

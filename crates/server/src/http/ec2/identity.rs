@@ -5,17 +5,12 @@ use model::World;
 
 use super::request::{Ec2Error, Request};
 
-/// The ARN of the caller. Accounts have no users, so every key acts as the account itself.
-fn root(request: &Request<'_>) -> String {
-    format!("arn:aws:iam::{}:root", request.scope.account)
-}
-
 /// `GetCallerIdentity`.
 pub(super) fn caller(_: &World, request: &Request<'_>) -> Result<String, Ec2Error> {
     Ok(query_response(Service::Sts, "GetCallerIdentity", request.request_id, |x| {
-        x.el("UserId", request.scope.account);
+        x.el("UserId", request.principal.user_id());
         x.el("Account", request.scope.account);
-        x.el("Arn", root(request));
+        x.el("Arn", request.principal.arn());
     }))
 }
 
@@ -31,13 +26,19 @@ pub(super) fn user(world: &World, request: &Request<'_>) -> Result<String, Ec2Er
             )
         });
     }
+    if request.principal.role().is_some() {
+        return Err(Ec2Error::new(
+            "ValidationError",
+            "Must specify userName when calling with non-User credentials",
+        ));
+    }
     let account = world.account(request.scope.account);
     Ok(query_response(Service::Iam, "GetUser", request.request_id, |x| {
         x.nest("User", |x| {
             x.el("Path", "/");
             x.opt("UserName", account.map(|account| account.name.as_str()));
             x.el("UserId", request.scope.account);
-            x.el("Arn", root(request));
+            x.el("Arn", request.principal.arn());
             x.el("CreateDate", account.map_or(request.now, |account| account.created));
         });
     }))

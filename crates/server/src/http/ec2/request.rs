@@ -2,10 +2,11 @@
 
 use aws::params::Params;
 use aws::xml::{self, Xml};
-use model::{InstanceId, Scope, Timestamp};
+use model::{InstanceId, Principal, Scope, Timestamp};
 
 pub use super::failure::Ec2Error;
 use super::key_material::KeyMaker;
+use crate::credentials::TemporaryCredentials;
 
 /// A request whose signature was verified.
 pub struct Request<'a> {
@@ -13,8 +14,8 @@ pub struct Request<'a> {
     pub scope: Scope,
     /// Whether the access key may only read.
     pub read_only: bool,
-    /// The id of the access key.
-    pub access_key: &'a str,
+    /// Who signed it.
+    pub principal: &'a Principal,
     /// The parameters.
     pub params: &'a Params,
     /// The time of the request.
@@ -23,6 +24,8 @@ pub struct Request<'a> {
     pub request_id: &'a str,
     /// Makes the key of a request that asks for a new one.
     pub keys: &'a KeyMaker,
+    /// Makes temporary credentials.
+    pub credentials: &'a dyn Fn(&Principal) -> TemporaryCredentials,
     /// Returns the console output of an instance, if any is kept.
     pub console: &'a dyn Fn(InstanceId) -> Option<Vec<u8>>,
 }

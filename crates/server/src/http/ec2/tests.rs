@@ -13,6 +13,7 @@ mod ownership;
 mod peer;
 mod peering;
 mod remedies;
+mod roles;
 mod stage;
 mod table;
 mod visibility;

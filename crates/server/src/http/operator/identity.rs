@@ -10,7 +10,7 @@ use super::answer::{Answer, Problem, Reply, internal, missing};
 use super::context::{Operator, oldest_first};
 use super::input::{Fields, Segment};
 use crate::clock::{SystemIds, fresh_password};
-use crate::credentials::{fresh_token, new_access_key, token_hash};
+use crate::credentials::{fresh_token, new_access_key, replacing_access_key, token_hash};
 
 pub(super) async fn accounts(Shared(operator): Shared<Operator>) -> Answer<Vec<api::Account>> {
     let world = operator.state.world();
@@ -64,9 +64,8 @@ pub(super) async fn rotate_key(
     let old: AccessKeyId = id.parse().map_err(|_| gone())?;
     let found = operator.state.world().access_key(old).cloned().ok_or_else(gone)?;
     let (access_key_id, secret_access_key, command) =
-        new_access_key(&operator.state.secret, found.account, found.access).map_err(internal)?;
+        replacing_access_key(&operator.state.secret, &found).map_err(internal)?;
     operator.run(command).await?;
-    operator.run(IdentityCommand::DeleteAccessKey { id: old }).await?;
     let account = found.account;
     Ok(Reply(api::NewAccessKey { access_key_id, secret_access_key, account }))
 }

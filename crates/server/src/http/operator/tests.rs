@@ -14,9 +14,11 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 11] = [
+const WRITES: [(&str, &str); 13] = [
     ("POST", "accounts"),
     ("POST", "keys"),
+    ("POST", "roles"),
+    ("PUT", "quotas/vpcs-per-region"),
     ("POST", "users"),
     ("PUT", "users/alice@example.com/password"),
     ("POST", "tokens"),

@@ -122,6 +122,7 @@ impl Town {
             created: town.stage.now,
             clock_offset: 0,
             outbound: None,
+            quotas: Default::default(),
         };
         town.stage.world.apply(&Change::Put(settings.into()));
         let email = "ada@example.com".to_owned();

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use aws::params::Params;
 use aws::xml::{Service, to_json};
-use model::{Account, Caller, Change, Command, Scope, Sequence, SystemCommand, Timestamp, World};
+use model::{
+    Account, Caller, Change, Command, Principal, Scope, Sequence, SystemCommand, Timestamp, World,
+};
 
-use crate::http::ec2::{Action, Ec2Error, KeyMaker, Request, find};
+use crate::credentials::TemporaryCredentials;
+use crate::http::ec2::{Action, Ec2Error, KeyMaker, Request, find, issued};
 
 pub(super) const US: &str = "us-east-1";
 
@@ -14,6 +17,8 @@ pub(super) struct Stage {
     pub world: World,
     pub now: Timestamp,
     pub read_only: bool,
+    /// Who signs requests; `None` for the account itself.
+    pub principal: Option<Principal>,
     ids: Sequence,
     /// The next id of [`Self::draw_smaller_ids`].
     below: u128,
@@ -50,13 +55,19 @@ impl Stage {
         let now: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
         let mut world = World::default();
         for (scope, name) in [(alice(), "alice"), (bob(), "bob")] {
-            let account = Account { id: scope.account, name: name.into(), created: now };
+            let account = Account {
+                id: scope.account,
+                name: name.into(),
+                created: now,
+                quotas: Default::default(),
+            };
             world.apply(&Change::Put(account.into()));
         }
         Self {
             world,
             now,
             read_only: false,
+            principal: None,
             ids: Sequence(0),
             below: 1_000_000,
             transcript: String::new(),
@@ -89,11 +100,21 @@ impl Stage {
         self.call_params(scope, &params)
     }
 
+    fn principal(&self, scope: Scope) -> Principal {
+        let itself = || Principal::of_key(scope.account, None, self.read_only);
+        self.principal.clone().unwrap_or_else(itself)
+    }
+
     pub(super) fn request<'a>(&self, scope: Scope, params: &'a Params) -> Request<'a> {
         Request {
             scope,
             read_only: self.read_only,
-            access_key: "AKIAAAAAAAAAAAAAAAAA",
+            principal: Box::leak(Box::new(self.principal(scope))),
+            credentials: &|of| TemporaryCredentials {
+                id: "ASIAAAAAAAAAAAAAAAAA".parse().unwrap(),
+                secret: "secret".to_owned(),
+                token: serde_json::to_string(of).unwrap(),
+            },
             params,
             now: self.now,
             request_id: "00000000-0000-4000-8000-000000000000",
@@ -107,8 +128,10 @@ impl Stage {
         let request = self.request(scope, params);
         let name = params.required("Action")?;
         let service = match name {
-            "GetCallerIdentity" => Service::Sts,
-            "GetUser" | "ListAccountAliases" => Service::Iam,
+            "AssumeRole" | "GetCallerIdentity" | "GetSessionToken" => Service::Sts,
+            "GetAccountSummary" | "GetRole" | "GetUser" | "ListAccountAliases" | "ListRoles" => {
+                Service::Iam
+            }
             _ => Service::Ec2,
         };
         match find(service, service.version(), name)? {
@@ -116,6 +139,14 @@ impl Stage {
                 let answer = read(&self.world, &request)?;
                 params.refuse_unused()?;
                 Ok(answer)
+            }
+            Action::Issue(parse) => {
+                let command = parse(&self.world, &request)?.into();
+                params.refuse_unused()?;
+                let caller = Caller::Account { scope, read_only: request.principal.read_only };
+                let decided = self.world.decide(caller, &command, self.now, &mut self.ids)?;
+                assert_eq!(decided.changes, []);
+                Ok(issued(&self.world, &self.world, &decided.reply, &request))
             }
             Action::Write { parse, answer } => {
                 let command = parse(&self.world, &request)?.into();

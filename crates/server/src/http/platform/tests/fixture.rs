@@ -357,6 +357,7 @@ fn records(emulator: bool) -> Vec<Record> {
         created: past(),
         clock_offset: 0,
         outbound: None,
+        quotas: Default::default(),
     };
     let mut records: Vec<Record> = vec![settings.into()];
     people(&mut records);
