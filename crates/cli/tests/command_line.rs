@@ -130,3 +130,32 @@ fn every_command_has_a_manual_page() {
     ];
     assert!(order.map(at).is_sorted(), "{overview}");
 }
+
+#[test]
+fn roles_and_quotas_are_said_in_full() {
+    let base = ["roles:create", "deployer"];
+    for (arguments, words) in [
+        (&["--account", "partner"][..], "--trust"),
+        (&["--trust", "customer"], "--account"),
+        (&["--account", "partner", "--trust"], "--trust"),
+        (&["--account", "a", "--trust", "b", "--max-duration", "long"], "--max-duration"),
+    ] {
+        let wrong = causeway(&[&base[..], arguments].concat());
+        assert_eq!(wrong.status.code(), Some(2), "{arguments:?}");
+        assert!(err(&wrong).contains(words), "{arguments:?}: {}", err(&wrong));
+    }
+    for (arguments, words) in [
+        (&["quotas:set", "vpcs-per-region"][..], "NUMBER|default"),
+        (&["quotas:set", "vpcs-per-region", "many"], "a number is expected, or default"),
+        (&["quotas:set", "vpcs-per-region", "-1"], "-1"),
+        (&["roles:info"], "<ROLE>"),
+    ] {
+        let wrong = causeway(arguments);
+        assert_eq!(wrong.status.code(), Some(2), "{arguments:?}");
+        assert!(err(&wrong).contains(words), "{arguments:?}: {}", err(&wrong));
+    }
+    let operator = out(&causeway(&["--help"]));
+    assert!(operator.contains("\n  quotas ") && operator.contains("\n  roles "), "{operator}");
+    let serve = out(&causeway(&["serve", "--help"]));
+    assert!(serve.contains("--like-aws") && serve.contains("CAUSEWAY_LIKE_AWS"), "{serve}");
+}

@@ -6,6 +6,7 @@
 
 #![warn(unreachable_pub)]
 
+mod allowance;
 mod cidr;
 mod cidr6;
 mod command;
