@@ -34,6 +34,8 @@ mod removed;
 mod resolver;
 #[path = "netns_linux/tracking.rs"]
 mod tracking;
+#[path = "netns_linux/uplink_drift.rs"]
+mod uplink_drift;
 #[path = "netns_linux/ways.rs"]
 mod ways;
 #[path = "netns_linux/world.rs"]
