@@ -14,6 +14,8 @@ mod drift;
 mod flood;
 #[path = "netns_linux/fragments.rs"]
 mod fragments;
+#[path = "netns_linux/interfaces.rs"]
+mod interfaces;
 #[path = "netns_linux/members.rs"]
 mod members;
 #[path = "netns_linux/mtu.rs"]
