@@ -15,6 +15,9 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
         W::MustPassOn => {
             "ルートによりパケットを受け取り、{vpc} の {address} へ転送する必要があります。転送されるかどうかは、そこで動くもの次第です"
         }
+        W::PassesOn => "アドレスの確認が無効なので、{address} 宛てを転送します",
+        W::OwnSource => "自身が {address} から送ったものがルートにより戻され、破棄されます",
+        W::Circle => "{eni} はすでにこのパケットを転送しています。ルートが循環しています",
         W::NoVpc => "{vpc} は存在しません",
         W::NoSubnet => "サブネット {subnet} は存在しません",
         W::LocalRoute => "{address} は {vpc} の内側です(local ルート)",
@@ -46,6 +49,9 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
         W::Denied => "{address} は {block} に含まれ、ここからはどこへも届きません",
         W::NobodyOutside => "外部に {address} を持つものはありません",
         W::LeavesElsewhere => "応答は {exit} から出ますが、パケットはそこから来ていません",
+        W::NotTranslated => {
+            "{eni} が転送したものです。{exit} が受け取るのは送信元自身から来たものだけです"
+        }
         W::NameOrAsk => {
             "{vpc} とピアリングした VPC に {address} を持つものはありません。目的の VPC を vpc-…/{address} と指定するか、外部のアドレスなら --outbound を付けてサーバーを起動するよう運用者に依頼してください"
         }
