@@ -155,7 +155,7 @@ fn a_request_that_cannot_be_accepted_says_why_and_can_be_rejected() {
     let network = stage.network(stage.seen(), None);
     assert!(network.contains("Cannot be accepted"), "{network}");
     let home = stage.home(stage.seen());
-    assert!(home.contains("and cannot be accepted"), "{home}");
+    assert!(home.contains("but the request cannot be accepted"), "{home}");
 }
 
 #[test]

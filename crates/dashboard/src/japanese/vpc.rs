@@ -115,7 +115,7 @@ pub(crate) static VPC: VpcTexts = VpcTexts {
     target_gateways: "ゲートウェイ",
     set_route: "変更の内容を確認…",
     remove_more: "削除…",
-    replace_more: "置き換え…",
+    replace_more: "置換…",
     no_target: "ルートのターゲットにできるものがまだありません。まずピアリングをリクエストしてください。",
     unreadable_destination: "ブロックの形式ではありません (例: 10.0.0.0/16)。",
     unreadable_target: "ルートのターゲットを選択してください。",
