@@ -14,7 +14,7 @@ use crate::waiting::{Item, waiting};
 
 /// The most things that wait that are shown, and the most rows of a table.
 const MOST_ITEMS: usize = 20;
-const MOST_ROWS: usize = 20;
+const MOST_ROWS: usize = 12;
 /// The most peers of a VPC that its row names.
 const MOST_PEERS: usize = 4;
 
