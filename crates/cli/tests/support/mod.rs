@@ -15,6 +15,7 @@ pub mod browser;
 pub mod capture;
 pub mod outside;
 pub mod peering;
+pub mod sdk;
 pub mod stage;
 pub mod talk;
 pub mod terminal;

@@ -317,7 +317,7 @@ fn a_nat_gateway_without_an_internet_gateway_fails() {
     let target = RouteTo::Nat(id);
     let route_table = f.get_vpc(closed).main_route_table;
     let route = C::CreateRoute { route_table, destination: Cidr::ANY.into(), target };
-    assert_eq!(f.refused(route), Code::NatGatewayNotFound);
+    assert_eq!(f.refused(route), Code::NatTargetNotFound);
     f.run(C::DeleteSubnet { subnet: inside });
     f.run(C::DeleteVpc { vpc: closed });
 }
