@@ -192,6 +192,8 @@ prefixed_ids! {
     EniId = "eni";
     /// A network interface's attachment.
     EniAttachmentId = "eni-attach";
+    /// A flow log.
+    FlowLogId = "fl";
     /// A customer's instance.
     InstanceId = "i";
     /// An internet gateway.

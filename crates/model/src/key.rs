@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AddressAssociationId, AllocationId,
-    AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, KeyPairId,
-    MalformedId, NatGatewayId, PcxId, PrefixListId, PrefixedId, ReleaseId, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId,
-    SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
+    AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, FlowLogId, IgwId, InstanceId, Ipv6Cidr,
+    KeyPairId, MalformedId, NatGatewayId, PcxId, PrefixListId, PrefixedId, ReleaseId,
+    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
+    SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
     VpcCidrAssociationId, VpcId,
 };
 

@@ -61,6 +61,8 @@ macro_rules! with_kinds {
             DhcpOptions DhcpOptionsId = "dhcp-options";
             /// A key pair.
             KeyPair KeyPairId = "key-pair";
+            /// A flow log.
+            FlowLog FlowLogId = "flow-log";
         }
     };
 }

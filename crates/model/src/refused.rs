@@ -101,6 +101,8 @@ codes! {
     OperationNotPermitted => "OperationNotPermitted", Forbidden;
     /// A value is out of its range or does not fit.
     InvalidParameterValue => "InvalidParameterValue", Invalid;
+    /// A value is out of its range or missing, in the words of the actions on flow logs.
+    InvalidParameter => "InvalidParameter", Invalid;
     /// Two values do not go together.
     InvalidParameterCombination => "InvalidParameterCombination", Invalid;
     /// A value is missing.
@@ -275,6 +277,12 @@ codes! {
     PeeringActiveLimit => "ActiveVpcPeeringConnectionPerVpcLimitExceeded", Invalid;
     /// Names cannot be resolved in a VPC without them.
     PeeringDnsDisabled => "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled", Invalid;
+    /// No such flow log.
+    FlowLogNotFound => "InvalidFlowLogId.NotFound", NotFound;
+    /// There is such a flow log already.
+    FlowLogAlreadyExists => "FlowLogAlreadyExists", Conflict;
+    /// Too many flow logs.
+    FlowLogsLimitExceeded => "FlowLogsLimitExceeded", Invalid;
     /// Too many tags.
     TagLimitExceeded => "TagLimitExceeded", Invalid;
     /// A tag's key is not allowed.

@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 
 use super::instance::{InstanceChange, InterfaceChange, NewInterface, NewKeyPair, RunInstances};
 use crate::resource::{
-    AclEntry, AddressFamily, ClientToken, Connectivity, CpuCredits, Direction, GroupPeer,
-    HostnameType, ReservationKind, RouteDestination, RouteTo, Tags, Tenancy,
+    AclEntry, AddressFamily, ClientToken, Connectivity, CpuCredits, Direction, FlowLogSettings,
+    FlowLogSubject, GroupPeer, HostnameType, ReservationKind, RouteDestination, RouteTo, Tags,
+    Tenancy,
 };
 use crate::{
     AccountId, AclAssociationId, AclId, AddressAssociationId, AllocationId, Cidr, DhcpOptionsId,
-    EgressGatewayId, EniAttachmentId, EniId, IgwId, InstanceId, IpCidr, Ipv6Cidr, Key, KeyPairId,
-    NatGatewayId, PcxId, PrefixListId, Region, RouteTableAssociationId, RouteTableId,
+    EgressGatewayId, EniAttachmentId, EniId, FlowLogId, IgwId, InstanceId, IpCidr, Ipv6Cidr, Key,
+    KeyPairId, NatGatewayId, PcxId, PrefixListId, Region, RouteTableAssociationId, RouteTableId,
     SecurityGroupId, SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
     Traffic, VolumeId, VpcCidrAssociationId, VpcId, Zone,
 };
@@ -454,6 +455,13 @@ pub enum Ec2Command {
         /// The key pair, by its name.
         name: Option<String>,
     },
+    /// `CreateFlowLogs`.
+    CreateFlowLogs(CreateFlowLogs),
+    /// `DeleteFlowLogs`.
+    DeleteFlowLogs {
+        /// The flow logs to delete.
+        flow_logs: Vec<FlowLogId>,
+    },
     /// `AllocateAddress`.
     AllocateAddress {
         /// The public address that is wanted; any free one by default.
@@ -594,6 +602,8 @@ pub enum TaggedResource {
     ElasticIp(AllocationId),
     /// A network interface.
     Eni(EniId),
+    /// A flow log.
+    FlowLog(FlowLogId),
     /// A rule of a security group.
     GroupRule(SecurityGroupRuleId),
     /// An instance.
@@ -632,6 +642,7 @@ impl TaggedResource {
             Self::EgressGateway(id) => Key::EgressGateway(id),
             Self::ElasticIp(id) => Key::ElasticIp(id),
             Self::Eni(id) => Key::Eni(id),
+            Self::FlowLog(id) => Key::FlowLog(id),
             Self::GroupRule(_) => return None,
             Self::Instance(id) => Key::Instance(id),
             Self::InternetGateway(id) => Key::InternetGateway(id),
@@ -691,6 +702,19 @@ pub struct CreateNatGateway {
     /// The token by which the client may repeat the request.
     pub client_token: Option<ClientToken>,
     /// Tags for the NAT gateway.
+    pub tags: Tags,
+}
+
+/// `CreateFlowLogs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateFlowLogs {
+    /// What to record the packets of: a flow log for each.
+    pub of: Vec<FlowLogSubject>,
+    /// What to record, and where to.
+    pub settings: FlowLogSettings,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for each of the flow logs.
     pub tags: Tags,
 }
 

@@ -143,6 +143,8 @@ impl Decision<'_> {
             }
             C::CreateKeyPair(new) | C::ImportKeyPair(new) => self.create_key_pair(scope, new),
             C::DeleteKeyPair { id, name } => self.delete_key_pair(scope, *id, name.as_deref()),
+            C::CreateFlowLogs(new) => self.create_flow_logs(scope, new),
+            C::DeleteFlowLogs { flow_logs } => self.delete_flow_logs(scope, flow_logs),
             C::AllocateAddress { address, tags } => self.allocate_address(scope, *address, tags),
             C::AssociateAddress { which, target, private, reassociate } => {
                 self.associate_address(scope, *which, *target, *private, *reassociate)

@@ -94,6 +94,7 @@ impl Decision<'_> {
                 edited!(self.own_elastic_ip(scope, ElasticIpName::Allocation(id))?)
             }
             T::Eni(id) => edited!(self.in_editable(scope, self.own_eni(scope, id)?)?),
+            T::FlowLog(id) => edited!(self.own_flow_log(scope, id)?),
             T::GroupRule(id) => self.retagged_rule(scope, id, edit),
             T::Instance(id) => edited!(self.own_instance(scope, id)?),
             T::InternetGateway(id) => edited!(self.own_gateway(scope, id)?),

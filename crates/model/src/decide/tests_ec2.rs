@@ -5,6 +5,7 @@ mod address;
 mod default_vpc;
 mod dhcp_options;
 mod fixture;
+mod flow_log;
 mod gateway;
 mod group;
 mod group_rule;

@@ -181,7 +181,8 @@ impl Touched {
             | Key::SubnetReservation(_)
             | Key::EgressGateway(_)
             | Key::DhcpOptions(_)
-            | Key::KeyPair(_) => {}
+            | Key::KeyPair(_)
+            | Key::FlowLog(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ mod egress_gateway;
 mod eni;
 mod eni_input;
 mod failure;
+mod flow_log;
 mod gateway;
 mod group;
 mod group_reference;
@@ -181,6 +182,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateDefaultVpc => write(vpc::create_default, vpc::created);
     Ec2 CreateDhcpOptions => write(dhcp_options::create, dhcp_options::created);
     Ec2 CreateEgressOnlyInternetGateway => write(egress_gateway::create, egress_gateway::created);
+    Ec2 CreateFlowLogs => write(flow_log::create, flow_log::created);
     Ec2 CreateInternetGateway => write(gateway::create, gateway::created);
     Ec2 CreateKeyPair => write(key_pair::create, key_pair::created);
     Ec2 CreateManagedPrefixList => write(prefix_list::create, prefix_list::created);
@@ -199,6 +201,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateVpcPeeringConnection => write(peering::create, peering::created);
     Ec2 DeleteDhcpOptions => write(dhcp_options::delete, done);
     Ec2 DeleteEgressOnlyInternetGateway => write(egress_gateway::delete, egress_gateway::deleted);
+    Ec2 DeleteFlowLogs => write(flow_log::delete, flow_log::deleted);
     Ec2 DeleteInternetGateway => write(gateway::delete, done);
     Ec2 DeleteKeyPair => write(key_pair::delete, key_pair::deleted);
     Ec2 DeleteManagedPrefixList => write(prefix_list::delete, prefix_list::deleted);
@@ -220,6 +223,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeAvailabilityZones => Action::Read(catalog::zones);
     Ec2 DescribeDhcpOptions => Action::Read(describe::describe::<model::DhcpOptions>);
     Ec2 DescribeEgressOnlyInternetGateways => Action::Read(egress_gateway::describe);
+    Ec2 DescribeFlowLogs => Action::Read(flow_log::describe);
     Ec2 DescribeIamInstanceProfileAssociations => Action::Read(instance_status::profiles);
     Ec2 DescribeImageAttribute => Action::Read(image::attribute);
     Ec2 DescribeImages => Action::Read(image::describe);

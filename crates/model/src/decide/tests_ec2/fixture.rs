@@ -219,6 +219,7 @@ pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
         Key::EgressGateway(id) => T::EgressGateway(id),
         Key::ElasticIp(id) => T::ElasticIp(id),
         Key::Eni(id) => T::Eni(id),
+        Key::FlowLog(id) => T::FlowLog(id),
         Key::Instance(id) => T::Instance(id),
         Key::InternetGateway(id) => T::InternetGateway(id),
         Key::KeyPair(id) => T::KeyPair(id),

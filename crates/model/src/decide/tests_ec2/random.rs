@@ -209,7 +209,7 @@ impl Player<'_> {
 
     pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
-        match self.dice[0] % 62 {
+        match self.dice[0] % 64 {
             0..=1 => C::create_vpc(self.block(1), self.tags(2)),
             2 => C::DeleteVpc { vpc: self.vpc(1) },
             3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
@@ -234,6 +234,7 @@ impl Player<'_> {
             43..=46 => self.instance_command(),
             47..=50 => self.interface_command(),
             51..=56 => self.outside_command(),
+            57..=58 => self.flow_log_command(),
             _ => self.peering_command(),
         }
     }
@@ -438,6 +439,30 @@ impl Player<'_> {
                 })
             }
         }
+    }
+
+    fn flow_log_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let enis = self.world.enis().filter(|r| self.mine(r.vpc)).map(|r| r.id);
+        if self.dice[5].is_multiple_of(4) {
+            let all: Vec<_> = self.world.flow_logs().map(|log| log.id).collect();
+            let ids = [1, 2].into_iter().filter_map(|die| self.pick(die, all.iter().copied()));
+            return C::DeleteFlowLogs { flow_logs: ids.collect() };
+        }
+        let subjects = [
+            FlowLogSubject::Vpc(self.vpc(1)),
+            FlowLogSubject::Subnet(self.subnet(2)),
+            FlowLogSubject::Eni(self.pick(3, enis).unwrap_or(EniId::MIN)),
+        ];
+        let at = usize::from(self.dice[5] / 4 % 3);
+        let traffic = [FlowLogTraffic::Accept, FlowLogTraffic::All][usize::from(self.flag(1))];
+        let group = format!("group-{}", self.dice[2] % 3);
+        C::CreateFlowLogs(CreateFlowLogs {
+            of: subjects[at..].to_vec(),
+            settings: super::flow_log::settings(traffic, &group),
+            client_token: self.token(4),
+            tags: self.tags(3),
+        })
     }
 
     fn attribute(&self) -> VpcAttribute {
@@ -686,6 +711,7 @@ fn check_invariants(world: &World) {
             assert!(subnet.cidr.contains(*address) && !subnet.reserves(*address), "{address}");
         }
     }
+    world.flow_logs().for_each(|log| check_flow_log(world, log));
     world.elastic_ips().for_each(|elastic| check_elastic(world, elastic));
     world.nat_gateways().for_each(|nat| check_nat(world, nat));
     world.instances().for_each(|instance| check_instance(world, instance));
@@ -703,6 +729,14 @@ fn check_prefix_list(world: &World, list: &PrefixList) {
     for group in world.groups_in(Key::PrefixList(list.id)) {
         assert_eq!(world.vpc(group.vpc).unwrap().account, list.account);
     }
+}
+
+fn check_flow_log(world: &World, log: &FlowLog) {
+    let owner = world.get(log.of.key()).and_then(|of| world.owner(of));
+    assert_eq!(owner, Some(log.account), "it goes with what it is of: {log:?}");
+    let first = world.flow_log(log.first).unwrap();
+    assert_eq!((first.first, first.settings == log.settings), (first.id, true));
+    assert!(log.client_token.is_none() || log.first == log.id);
 }
 
 fn check_elastic(world: &World, elastic: &ElasticIp) {
@@ -806,11 +840,13 @@ fn random_requests_reach_what_they_are_to_test() {
     let mut runner = TestRunner::deterministic();
     let mut granted = 0;
     let (mut carried, mut routed, mut ended, mut listed) = (false, false, false, false);
+    let mut logged = false;
     for _ in 0..2500 {
         let dice = any::<Dice>().new_tree(&mut runner).unwrap().current();
         granted += usize::from(play(&mut f, dice));
         carried |= f.world.peerings().any(|pcx| pcx.state == PeeringState::Active);
         routed |= f.world.route_tables().any(|table| !table.routes.is_empty());
+        logged |= f.world.flow_logs().any(|log| log.first != log.id);
         listed |= f.world.prefix_lists().any(|list| {
             let named = f.world.groups_in(Key::PrefixList(list.id)).next().is_some();
             named && list.version > 1
@@ -818,5 +854,6 @@ fn random_requests_reach_what_they_are_to_test() {
         ended |= f.world.peerings().any(|pcx| pcx.state == PeeringState::Deleted);
     }
     assert!(carried && routed && ended && listed, "{carried} {routed} {ended} {listed}");
+    assert!(logged, "several flow logs by one request");
     assert!(granted > 500, "{granted}");
 }

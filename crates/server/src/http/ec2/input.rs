@@ -35,6 +35,7 @@ malformed! {
     EgressGatewayId "InvalidEgressOnlyInternetGatewayId.Malformed";
     EniAttachmentId "InvalidAttachmentID.Malformed";
     EniId "InvalidNetworkInterfaceId.Malformed";
+    FlowLogId "InvalidFlowLogId.Malformed";
     IgwId "InvalidInternetGatewayId.Malformed";
     InstanceId "InvalidInstanceID.Malformed";
     KeyPairId "InvalidKeyPairId.Malformed";

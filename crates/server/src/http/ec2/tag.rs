@@ -3,9 +3,9 @@
 use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
-    DhcpOptions, Ec2Command, EgressGateway, ElasticIp, Eni, Instance, InternetGateway, KeyPair,
-    NatGateway, NetworkAcl, Peering, PrefixList, RootVolume, RouteTable, SecurityGroup, Subnet,
-    SubnetReservation, TaggedResource, Tags, Timestamp, Vpc, World,
+    DhcpOptions, Ec2Command, EgressGateway, ElasticIp, Eni, FlowLog, Instance, InternetGateway,
+    KeyPair, NatGateway, NetworkAcl, Peering, PrefixList, RootVolume, RouteTable, SecurityGroup,
+    Subnet, SubnetReservation, TaggedResource, Tags, Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -55,6 +55,7 @@ fn resource(text: &str) -> Option<TaggedResource> {
         "eigw" => TaggedResource::EgressGateway(text.parse().ok()?),
         "eipalloc" => TaggedResource::ElasticIp(text.parse().ok()?),
         "eni" => TaggedResource::Eni(text.parse().ok()?),
+        "fl" => TaggedResource::FlowLog(text.parse().ok()?),
         "i" => TaggedResource::Instance(text.parse().ok()?),
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
         "key" => TaggedResource::KeyPair(text.parse().ok()?),
@@ -138,6 +139,7 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     add::<SecurityGroup>(&mut found, view, "security-group");
     add::<Subnet>(&mut found, view, "subnet");
     add::<SubnetReservation>(&mut found, view, "subnet-cidr-reservation");
+    add::<FlowLog>(&mut found, view, "vpc-flow-log");
     add::<Vpc>(&mut found, view, "vpc");
     add::<Peering>(&mut found, view, "vpc-peering-connection");
     for instance in Instance::all(view).into_iter().filter(|instance| instance.has_volume()) {

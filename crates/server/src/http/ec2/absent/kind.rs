@@ -36,7 +36,6 @@ pub(super) const KINDS: &[Row] = &[
         "InvalidVpcBlockPublicAccessExclusionId.NotFound",
     ),
     ("FleetId", "fleet", "fleet ID", "InvalidFleetId.NotFound"),
-    ("FlowLogId", "fl", "flow log ID", "InvalidFlowLogId.NotFound"),
     ("GroupId", "pg", "Placement Group", "InvalidPlacementGroup.Unknown"),
     ("GroupName", "", "Placement Group", "InvalidPlacementGroup.Unknown"),
     ("HostId", "h", "host ID", "InvalidHostID.NotFound"),

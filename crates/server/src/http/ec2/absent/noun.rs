@@ -37,7 +37,6 @@ const NOUNS: &[(&str, &str, &str)] = &[
     ("FastLaunch", "Faster launches", IMAGES),
     ("FastSnapshotRestore", "Snapshots", VOLUMES),
     ("Fleet", "Fleets", MARKET),
-    ("FlowLog", "Flow logs", WHY),
     ("FpgaImage", "FPGA images", IMAGES),
     ("HostReservation", "Dedicated hosts", CAPACITY),
     ("Hosts", "Dedicated hosts", CAPACITY),
