@@ -28,6 +28,7 @@ mod ipv6;
 mod key_pair;
 mod lookup;
 mod nat_gateway;
+mod network_insights;
 mod outbound;
 mod peering;
 mod permission;

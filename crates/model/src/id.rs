@@ -202,6 +202,10 @@ prefixed_ids! {
     KeyPairId = "key";
     /// A NAT gateway.
     NatGatewayId = "nat";
+    /// An analysis of a path of Network Insights.
+    NetworkInsightsAnalysisId = "nia";
+    /// A path of Network Insights.
+    NetworkInsightsPathId = "nip";
     /// A VPC peering connection.
     PcxId = "pcx";
     /// A managed prefix list.

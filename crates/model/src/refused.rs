@@ -283,6 +283,12 @@ codes! {
     FlowLogAlreadyExists => "FlowLogAlreadyExists", Conflict;
     /// Too many flow logs.
     FlowLogsLimitExceeded => "FlowLogsLimitExceeded", Invalid;
+    /// No such path of Network Insights.
+    InsightsPathNotFound => "InvalidNetworkInsightsPathId.NotFound", NotFound;
+    /// A path of Network Insights has analyses.
+    AnalysisExists => "AnalysisExistsForNetworkInsightsPath", Conflict;
+    /// No such analysis of a path of Network Insights.
+    AnalysisNotFound => "InvalidNetworkInsightsAnalysisId.NotFound", NotFound;
     /// Too many tags.
     TagLimitExceeded => "TagLimitExceeded", Invalid;
     /// A tag's key is not allowed.

@@ -5,16 +5,17 @@ use std::net::Ipv4Addr;
 
 use super::instance::{InstanceChange, InterfaceChange, NewInterface, NewKeyPair, RunInstances};
 use crate::resource::{
-    AclEntry, AddressFamily, ClientToken, Connectivity, CpuCredits, Direction, FlowLogSettings,
-    FlowLogSubject, GroupPeer, HostnameType, ReservationKind, RouteDestination, RouteTo, Tags,
-    Tenancy,
+    AclEntry, AddressFamily, Analysis, AnalysisOptions, ClientToken, Connectivity, CpuCredits,
+    Direction, FlowLogSettings, FlowLogSubject, GroupPeer, HostnameType, PathPackets,
+    ReservationKind, RouteDestination, RouteTo, Tags, Tenancy,
 };
 use crate::{
     AccountId, AclAssociationId, AclId, AddressAssociationId, AllocationId, Cidr, DhcpOptionsId,
     EgressGatewayId, EniAttachmentId, EniId, FlowLogId, IgwId, InstanceId, IpCidr, Ipv6Cidr, Key,
-    KeyPairId, NatGatewayId, PcxId, PrefixListId, Region, RouteTableAssociationId, RouteTableId,
-    SecurityGroupId, SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
-    Traffic, VolumeId, VpcCidrAssociationId, VpcId, Zone,
+    KeyPairId, NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, PcxId, PrefixListId,
+    Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetCidrAssociationId, SubnetId, SubnetReservationId, Traffic, VolumeId,
+    VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -462,6 +463,20 @@ pub enum Ec2Command {
         /// The flow logs to delete.
         flow_logs: Vec<FlowLogId>,
     },
+    /// `CreateNetworkInsightsPath`.
+    CreateNetworkInsightsPath(CreateNetworkInsightsPath),
+    /// `DeleteNetworkInsightsPath`.
+    DeleteNetworkInsightsPath {
+        /// The path to delete.
+        path: NetworkInsightsPathId,
+    },
+    /// `StartNetworkInsightsAnalysis`.
+    StartNetworkInsightsAnalysis(StartNetworkInsightsAnalysis),
+    /// `DeleteNetworkInsightsAnalysis`.
+    DeleteNetworkInsightsAnalysis {
+        /// The analysis to delete.
+        analysis: NetworkInsightsAnalysisId,
+    },
     /// `AllocateAddress`.
     AllocateAddress {
         /// The public address that is wanted; any free one by default.
@@ -616,6 +631,10 @@ pub enum TaggedResource {
     NatGateway(NatGatewayId),
     /// A network ACL.
     NetworkAcl(AclId),
+    /// An analysis of a path of Network Insights.
+    NetworkInsightsAnalysis(NetworkInsightsAnalysisId),
+    /// A path of Network Insights.
+    NetworkInsightsPath(NetworkInsightsPathId),
     /// A peering connection, of which either side has tags of its own.
     Peering(PcxId),
     /// A managed prefix list.
@@ -649,6 +668,8 @@ impl TaggedResource {
             Self::KeyPair(id) => Key::KeyPair(id),
             Self::NatGateway(id) => Key::NatGateway(id),
             Self::NetworkAcl(id) => Key::NetworkAcl(id),
+            Self::NetworkInsightsAnalysis(id) => Key::NetworkInsightsAnalysis(id),
+            Self::NetworkInsightsPath(id) => Key::NetworkInsightsPath(id),
             Self::Peering(id) => Key::Peering(id),
             Self::PrefixList(id) => Key::PrefixList(id),
             Self::RouteTable(id) => Key::RouteTable(id),
@@ -715,6 +736,32 @@ pub struct CreateFlowLogs {
     /// The token by which the client may repeat the request.
     pub client_token: Option<ClientToken>,
     /// Tags for each of the flow logs.
+    pub tags: Tags,
+}
+
+/// `CreateNetworkInsightsPath`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateNetworkInsightsPath {
+    /// Which packets the path is about.
+    pub packets: PathPackets,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for the path.
+    pub tags: Tags,
+}
+
+/// `StartNetworkInsightsAnalysis`, with what comes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartNetworkInsightsAnalysis {
+    /// The path to analyze.
+    pub path: NetworkInsightsPathId,
+    /// What else is asked for.
+    pub options: AnalysisOptions,
+    /// What [`crate::analyse`] found.
+    pub outcome: Result<Analysis, String>,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for the analysis.
     pub tags: Tags,
 }
 

@@ -101,6 +101,8 @@ impl Decision<'_> {
             T::KeyPair(id) => edited!(self.own_key_pair(scope, id)?),
             T::NatGateway(id) => edited!(self.own_nat_gateway(scope, id)?),
             T::NetworkAcl(id) => edited!(self.in_editable(scope, self.own_acl(scope, id)?)?),
+            T::NetworkInsightsAnalysis(id) => edited!(self.own_analysis(scope, id)?),
+            T::NetworkInsightsPath(id) => edited!(self.own_insights_path(scope, id)?),
             T::PrefixList(id) => edited!(self.own_prefix_list(scope, id)?),
             T::Peering(id) => self.retagged_peering(scope, id, edit),
             T::RouteTable(id) => {

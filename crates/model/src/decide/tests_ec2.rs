@@ -14,6 +14,7 @@ mod instance_state;
 mod interface;
 mod ipv6;
 mod key_pair;
+mod network_insights;
 mod prefix_list;
 pub(super) mod random;
 mod route;

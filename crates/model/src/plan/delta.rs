@@ -182,7 +182,9 @@ impl Touched {
             | Key::EgressGateway(_)
             | Key::DhcpOptions(_)
             | Key::KeyPair(_)
-            | Key::FlowLog(_) => {}
+            | Key::FlowLog(_)
+            | Key::NetworkInsightsPath(_)
+            | Key::NetworkInsightsAnalysis(_) => {}
         }
     }
 

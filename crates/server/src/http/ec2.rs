@@ -14,6 +14,7 @@ mod defaults;
 mod describe;
 mod dhcp_options;
 mod egress_gateway;
+mod endpoint_service;
 mod eni;
 mod eni_input;
 mod failure;
@@ -24,6 +25,8 @@ mod group_reference;
 mod identity;
 mod image;
 mod input;
+mod insights_analysis;
+mod insights_path;
 mod instance;
 mod instance_attribute;
 mod instance_facts;
@@ -189,6 +192,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 CreateNatGateway => write(nat_gateway::create, nat_gateway::created);
     Ec2 CreateNetworkAcl => write(acl::create, acl::created);
     Ec2 CreateNetworkAclEntry => write(acl::create_entry, done);
+    Ec2 CreateNetworkInsightsPath => write(insights_path::create, insights_path::created);
     Ec2 CreateNetworkInterface => write(eni_input::create, eni_input::created);
     Ec2 CreateNetworkInterfacePermission => Action::Read(eni_input::permit);
     Ec2 CreateRoute => write(route_input::create_route, done);
@@ -208,6 +212,8 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DeleteNatGateway => write(nat_gateway::delete, nat_gateway::deleted);
     Ec2 DeleteNetworkAcl => write(acl::delete, done);
     Ec2 DeleteNetworkAclEntry => write(acl::delete_entry, done);
+    Ec2 DeleteNetworkInsightsAnalysis => write(insights_analysis::delete, insights_analysis::deleted);
+    Ec2 DeleteNetworkInsightsPath => write(insights_path::delete, insights_path::deleted);
     Ec2 DeleteNetworkInterface => write(eni_input::delete, done);
     Ec2 DeleteRoute => write(route_input::delete_route, done);
     Ec2 DeleteRouteTable => write(route_input::delete_table, done);
@@ -238,6 +244,8 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeManagedPrefixLists => Action::Read(describe::describe::<model::PrefixList>);
     Ec2 DescribeNatGateways => Action::Read(describe::describe::<model::NatGateway>);
     Ec2 DescribeNetworkAcls => Action::Read(describe::describe::<model::NetworkAcl>);
+    Ec2 DescribeNetworkInsightsAnalyses => Action::Read(insights_analysis::describe);
+    Ec2 DescribeNetworkInsightsPaths => Action::Read(describe::describe::<model::NetworkInsightsPath>);
     Ec2 DescribeNetworkInterfaceAttribute => Action::Read(eni_input::attribute);
     Ec2 DescribeNetworkInterfaces => Action::Read(describe::describe::<model::Eni>);
     Ec2 DescribePrefixLists => Action::Read(prefix_list::of_services);
@@ -258,6 +266,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DescribeVpcBlockPublicAccessOptions => Action::Read(block_public_access::options);
     Ec2 DescribeVpcClassicLink => Action::Read(classic_link::vpcs);
     Ec2 DescribeVpcClassicLinkDnsSupport => Action::Read(classic_link::dns_support);
+    Ec2 DescribeVpcEndpointServices => Action::Read(endpoint_service::describe);
     Ec2 DescribeVpcPeeringConnections => Action::Read(describe::describe::<model::Peering>);
     Ec2 DescribeVpcs => Action::Read(describe::describe::<model::Vpc>);
     Ec2 DetachClassicLinkVpc => Action::Read(classic_link::retired);
@@ -318,6 +327,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 RevokeSecurityGroupIngress => write(permission::revoke_ingress, rule::revoked);
     Ec2 RunInstances => write(run::run, instance::started);
     Ec2 StartInstances => write(run::start, instance::changed);
+    Ec2 StartNetworkInsightsAnalysis => write(insights_analysis::start, insights_analysis::started);
     Ec2 StopInstances => write(run::stop, instance::changed);
     Ec2 TerminateInstances => write(run::terminate, instance::changed);
     Ec2 UnassignPrivateIpAddresses => write(eni_input::unassign, done);

@@ -225,6 +225,8 @@ pub(super) fn tagged(key: Key) -> Option<TaggedResource> {
         Key::KeyPair(id) => T::KeyPair(id),
         Key::NatGateway(id) => T::NatGateway(id),
         Key::NetworkAcl(id) => T::NetworkAcl(id),
+        Key::NetworkInsightsAnalysis(id) => T::NetworkInsightsAnalysis(id),
+        Key::NetworkInsightsPath(id) => T::NetworkInsightsPath(id),
         Key::Peering(id) => T::Peering(id),
         Key::PrefixList(id) => T::PrefixList(id),
         Key::RouteTable(id) => T::RouteTable(id),

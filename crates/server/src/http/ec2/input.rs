@@ -40,6 +40,8 @@ malformed! {
     InstanceId "InvalidInstanceID.Malformed";
     KeyPairId "InvalidKeyPairId.Malformed";
     NatGatewayId "NatGatewayMalformed";
+    NetworkInsightsAnalysisId "InvalidNetworkInsightsAnalysisId.Malformed";
+    NetworkInsightsPathId "InvalidNetworkInsightsPathId.Malformed";
     PcxId "InvalidVpcPeeringConnectionId.Malformed";
     PrefixListId "InvalidPrefixListId.Malformed";
     RouteTableAssociationId "InvalidAssociationID.Malformed";

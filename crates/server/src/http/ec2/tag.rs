@@ -4,8 +4,9 @@ use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
     DhcpOptions, Ec2Command, EgressGateway, ElasticIp, Eni, FlowLog, Instance, InternetGateway,
-    KeyPair, NatGateway, NetworkAcl, Peering, PrefixList, RootVolume, RouteTable, SecurityGroup,
-    Subnet, SubnetReservation, TaggedResource, Tags, Timestamp, Vpc, World,
+    KeyPair, NatGateway, NetworkAcl, NetworkInsightsAnalysis, NetworkInsightsPath, Peering,
+    PrefixList, RootVolume, RouteTable, SecurityGroup, Subnet, SubnetReservation, TaggedResource,
+    Tags, Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -60,6 +61,8 @@ fn resource(text: &str) -> Option<TaggedResource> {
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
         "key" => TaggedResource::KeyPair(text.parse().ok()?),
         "nat" => TaggedResource::NatGateway(text.parse().ok()?),
+        "nia" => TaggedResource::NetworkInsightsAnalysis(text.parse().ok()?),
+        "nip" => TaggedResource::NetworkInsightsPath(text.parse().ok()?),
         "pcx" => TaggedResource::Peering(text.parse().ok()?),
         "pl" => TaggedResource::PrefixList(text.parse().ok()?),
         "rtb" => TaggedResource::RouteTable(text.parse().ok()?),
@@ -133,6 +136,8 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     add::<KeyPair>(&mut found, view, "key-pair");
     add::<NatGateway>(&mut found, view, "natgateway");
     add::<NetworkAcl>(&mut found, view, "network-acl");
+    add::<NetworkInsightsAnalysis>(&mut found, view, "network-insights-analysis");
+    add::<NetworkInsightsPath>(&mut found, view, "network-insights-path");
     add::<Eni>(&mut found, view, "network-interface");
     add::<PrefixList>(&mut found, view, "prefix-list");
     add::<RouteTable>(&mut found, view, "route-table");

@@ -24,7 +24,6 @@ fn there_is_none_of_it() {
             "Action=DescribeVpcEndpoints&Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-1",
             "vpcEndpointSet",
         ),
-        ("Action=DescribeVpcEndpointServices", "serviceNameSet"),
         ("Action=DescribeCarrierGateways", "carrierGatewaySet"),
         ("Action=DescribePlacementGroups", "placementGroupSet"),
         ("Action=DescribeAddressTransfers", "addressTransferSet"),
