@@ -27,6 +27,7 @@ mod release;
 mod roles;
 mod session;
 mod spaces;
+mod tunnel;
 mod why;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(arguments) => crate::serve::run(*arguments, out)?,
         Command::Env(arguments) => env::run(&arguments, out)?,
+        Command::Tunnel(arguments) => tunnel::run(&arguments, out)?,
         Command::Identity(command) => identity::run(command, out)?,
         Command::Quotas(command) => quotas::run(command, out)?,
         Command::Roles(command) => roles::run(command, out)?,

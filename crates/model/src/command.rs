@@ -18,7 +18,7 @@ pub use sts::*;
 pub use system::*;
 
 use crate::resource::{Role, Team, Vpc};
-use crate::{Key, Principal, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};
+use crate::{Key, Principal, Refused, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};
 
 /// The sender of a command. The server has authenticated it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +123,13 @@ pub enum Reply {
     Done,
     /// These resources are what it is about; the first one is the main one.
     Resources(Vec<Key>),
+    /// These were made or deleted; of the others each was refused for a reason of its own.
+    Partly {
+        /// What was made or deleted.
+        made: Vec<Key>,
+        /// What was refused, by what it is about.
+        refused: Vec<(String, Refused)>,
+    },
     /// These rules of a group were added or removed.
     Rules {
         /// The group's id.
@@ -140,7 +147,7 @@ impl Reply {
     /// The resource that the command is mainly about.
     pub fn main(&self) -> Option<Key> {
         match self {
-            Self::Resources(keys) => keys.first().copied(),
+            Self::Resources(keys) | Self::Partly { made: keys, .. } => keys.first().copied(),
             Self::Rules { group, .. } => Some(Key::SecurityGroup(*group)),
             Self::Credentials(of) => match of.role() {
                 Some(role) => Some(Key::IamRole(role.id)),

@@ -37,10 +37,17 @@ pub(super) struct File {
     pub(super) dns: Option<SocketAddr>,
     pub(super) forward_dns: Option<String>,
     pub(super) plans: Option<PathBuf>,
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    pub(super) insecure: Option<bool>,
+    #[serde(default)]
+    pub(super) trusted_proxy: Vec<String>,
+    #[serde(default)]
+    pub(super) allow_host: Vec<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 28] = [
     "data",
     "listen",
     "fabric",
@@ -64,6 +71,11 @@ const KEYS: [&str; 23] = [
     "dns",
     "forward-dns",
     "plans",
+    "tls-cert",
+    "tls-key",
+    "insecure",
+    "trusted-proxy",
+    "allow-host",
 ];
 
 /// Reads the file.

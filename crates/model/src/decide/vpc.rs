@@ -388,7 +388,7 @@ pub(super) fn check_block_count(world: &World, vpc: &Vpc, blocks: usize) -> Resu
         Some(most) => refuse(
             Code::VpcCidrLimit,
             format_args!(
-                "This network '{}' has met its maximum number of allowed CIDRs: {most}",
+                "This network {} has met its maximum number of allowed CIDRs: {most}",
                 vpc.id
             ),
         ),

@@ -69,7 +69,12 @@ impl Fixture {
     }
 
     pub(crate) fn account(&mut self, n: usize, name: &str) {
-        self.put(Account { id: account(n), name: name.to_owned(), created: NOW });
+        self.put(Account {
+            id: account(n),
+            name: name.to_owned(),
+            created: NOW,
+            quotas: Default::default(),
+        });
     }
 
     /// A team with one member, the user of the same number.
