@@ -40,7 +40,7 @@ mod traffic;
 mod world;
 
 pub use cidr::{Cidr, MalformedCidr, RFC1918};
-pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpv6Cidr};
+pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpCidr, MalformedIpv6Cidr};
 pub use command::*;
 pub use decide::Decided;
 pub use id::*;

@@ -167,6 +167,8 @@ codes! {
     AuthFailure => "AuthFailure", Forbidden;
     /// No such NAT gateway.
     NatGatewayNotFound => "NatGatewayNotFound", NotFound;
+    /// No such NAT gateway that a route could lead to.
+    NatTargetNotFound => "InvalidNatGatewayID.NotFound", NotFound;
     /// Too many NAT gateways.
     NatGatewayLimitExceeded => "NatGatewayLimitExceeded", Invalid;
     /// An address is taken.

@@ -222,6 +222,9 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
         });
         reservations[place].1.push(instance);
     }
+    for (_, instances) in &mut reservations {
+        instances.sort_by_key(|instance| instance.launch_index);
+    }
     Ok(request.respond(|x| {
         x.items("reservationSet", &reservations, |x, (id, instances)| {
             write_reservation(*id, instances, &view, x);
