@@ -16,6 +16,7 @@ pub mod capture;
 pub mod hear;
 pub mod outside;
 pub mod peering;
+pub mod sdk;
 pub mod stage;
 pub mod talk;
 pub mod terminal;

@@ -85,6 +85,11 @@ impl Outside {
         Self { names, came }
     }
 
+    /// Does something on the machine outside: what it starts is there, too.
+    pub fn there<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        inside(&self.names[1], work)
+    }
+
     /// Who came to the server outside last.
     pub fn came(&self) -> String {
         self.came.recv_timeout(PATIENCE).unwrap().to_string()
