@@ -250,7 +250,7 @@ fn elastic_ips_move_and_gateways_go_under_traffic_and_nothing_leaks() {
     assert!(!server.connects(&hidden.id, INTERNET, 8000));
     let silence = outside.capture("udp and dst port 9000");
     assert_eq!(net.seen(&two.id).as_ref(), Some(&elastic), "another's way out is as it was");
-    assert!(talk.is_over(), "the connection gets no further");
+    assert!(talk.breaks_off(), "the connection gets no further");
     assert_eq!(silence.all(), Vec::<String>::new(), "nothing leaks");
     drop((sender, silence, all));
 

@@ -222,9 +222,10 @@ fn a_new_version_of_a_prefix_list_changes_routes_and_rules_at_once() {
     let line = format!("{line} --destination-prefix-list-id {routed}");
     ec2(&server, &format!("{line} --vpc-peering-connection-id {pcx}")).ok();
     route(&server, &there, "10.100.0.0/16", &pcx);
-    let permission = format!(
-        r#"[{{"IpProtocol":"tcp","FromPort":8000,"ToPort":8000,"PrefixListIds":[{{"PrefixListId":"{admitted}"}}]}}]"#
-    );
+    let lists = serde_json::json!([{ "PrefixListId": admitted }]);
+    let permission = serde_json::json!([
+        { "IpProtocol": "tcp", "FromPort": 8000, "ToPort": 8000, "PrefixListIds": lists },
+    ]);
     let line = format!("authorize-security-group-ingress --group-id {}", there.group);
     ec2(&server, &format!("{line} --ip-permissions {permission}")).ok();
 
@@ -304,10 +305,16 @@ fn an_instance_is_run_with_two_interfaces_that_go_with_it() {
     let second = subnet(&server, &site.vpc, "10.100.2.0/24");
     let images = ec2(&server, "describe-images").json();
     let image = text(&images["Images"][0]["ImageId"]);
-    let interfaces = format!(
-        r#"[{{"DeviceIndex":0,"SubnetId":"{}","PrivateIpAddress":"10.100.1.20","SecondaryPrivateIpAddressCount":1}},{{"DeviceIndex":1,"SubnetId":"{second}","PrivateIpAddress":"10.100.2.20"}}]"#,
-        site.subnet
-    );
+    let interfaces = serde_json::json!([
+        {
+            "DeviceIndex": 0,
+            "SubnetId": site.subnet,
+            "PrivateIpAddress": "10.100.1.20",
+            "SecondaryPrivateIpAddressCount": 1,
+        },
+        { "DeviceIndex": 1, "SubnetId": second, "PrivateIpAddress": "10.100.2.20" },
+    ]);
+    let interfaces = interfaces.to_string();
     let run = ["ec2", "run-instances", "--image-id", &image, "--network-interfaces", &interfaces];
     let made = server.aws(&[&run[..], &["--user-data", WHO]].concat()).json();
     let made = &made["Instances"][0];

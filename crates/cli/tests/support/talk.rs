@@ -53,8 +53,8 @@ impl Talk {
         Self { client, said }
     }
 
-    /// Whether it has ended, or ends before long, because nothing comes back any more.
-    pub fn is_over(mut self) -> bool {
+    /// Waits for its end, and says whether that came because nothing came back any more.
+    pub fn breaks_off(mut self) -> bool {
         let mut rest = String::new();
         self.said.read_to_string(&mut rest).unwrap();
         !self.client.wait().unwrap().success()

@@ -242,6 +242,9 @@ fn a_bare_address_is_one_outside() {
 fn the_acl_of_a_nat_gateways_subnet_is_asked_about_the_port_outside() {
     let mut world = open_shop();
     let (inside, all) = (entry(true, Traffic::All, "10.3.0.0/16"), entry(true, Traffic::All, ALL));
+    put(&mut world, acl(5, 3, &[(100, all)], &[(100, all)]));
+    let own = Subnet { acl: id(5), ..Subnet::clone(world.subnet(id(5)).unwrap()) };
+    put(&mut world, own);
     let passes = |world: &World, from: &str, port| {
         let source_ports = PortRange { from: port, to: port };
         let flow = Flow::new(at(3, from), outside(), IpProtocol::TCP, 8000);

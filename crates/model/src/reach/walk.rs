@@ -529,7 +529,7 @@ fn may_keep(at: &At, packet: &Packet) -> bool {
         let way = lookup::way(intent, table, packet.destination);
         matches!(way, Way::Route(_, RouteTarget::Exit(_)))
     });
-    !is_own(at, packet.source) && !(leads_out && passes_on(at, packet))
+    !(is_own(at, packet.source) || leads_out && passes_on(at, packet))
 }
 
 /// Whether an address is of any interface of the instance: what is sent there from inside never leaves it.
