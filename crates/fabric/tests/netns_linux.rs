@@ -16,6 +16,8 @@ mod flood;
 mod fragments;
 #[path = "netns_linux/members.rs"]
 mod members;
+#[path = "netns_linux/middlebox.rs"]
+mod middlebox;
 #[path = "netns_linux/mtu.rs"]
 mod mtu;
 #[path = "netns_linux/outside.rs"]

@@ -1,19 +1,27 @@
 //! Commands: everything that anybody can ask to be changed.
 
 mod about;
+mod address;
 mod ec2;
 mod identity;
 mod instance;
+mod network;
 mod platform;
+mod rule;
 mod system;
+mod tagged;
 
 use std::fmt;
 
+pub use address::*;
 pub use ec2::*;
 pub use identity::*;
 pub use instance::*;
+pub use network::*;
 pub use platform::*;
+pub use rule::*;
 pub use system::*;
+pub use tagged::*;
 
 use crate::resource::{Role, Team, Vpc};
 use crate::{Key, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};

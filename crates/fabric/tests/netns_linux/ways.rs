@@ -109,6 +109,7 @@ impl Maker {
             connectivity: Connectivity::Public,
             allocation: Some(id),
             private: None,
+            secondary: NatAddressesSpec::default(),
             client_token: None,
             tags: Tags::new(),
         });

@@ -62,6 +62,7 @@ fn nat() -> NatGateway {
         connectivity: Connectivity::Public,
         interface: Some(NatInterface { eni: id(39), private: "10.3.0.9".parse().unwrap() }),
         allocation: Some(id(3)),
+        secondary: Vec::new(),
         failure: None,
         ended: None,
         client_token: None,

@@ -198,7 +198,7 @@ impl Walk<'_> {
             let stop = stop(Code::EniSourceDestCheckRestriction, because);
             return self.block(Component::interface(at.eni), stop);
         }
-        let way = lookup::way(&site.intent, subnet.route_table, packet.destination);
+        let way = lookup::way_from(&site.intent, subnet, packet.destination);
         self.groups(at, Direction::Egress, packet, way.via())?;
         if !stays_inside(&site.intent, interface.subnet, way, packet.destination) {
             self.acl(site, interface.subnet, Direction::Egress, packet)?;

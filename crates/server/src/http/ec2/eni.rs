@@ -5,6 +5,7 @@ use model::names::{private_name, public_name};
 use model::{Attachment, Eni, EniId, Key, PublicOf, SecurityGroupId, Tags, Timestamp, World};
 
 use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
+use super::eni_address::write_ipv6;
 use super::input;
 
 impl Described for Eni {
@@ -62,7 +63,7 @@ impl Described for Eni {
         ("group-name", |view, eni| {
             many(eni.groups.iter().filter_map(|id| view.world.group(*id)).map(|g| &g.name))
         }),
-        ("ipv6-addresses.ipv6-address", nothing),
+        ("ipv6-addresses.ipv6-address", |_, eni| many(&eni.ipv6_addresses)),
         ("interface-type", |_, eni| one(kind(eni))),
         ("mac-address", |_, eni| one(eni.mac)),
         ("network-interface-id", |_, eni| one(eni.id)),
@@ -116,7 +117,8 @@ impl Described for Eni {
             write_association(view, self, &public, true, x);
         }
         write_addresses(self, view, true, x);
-        x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
+        write_ipv6(self, x);
+        x.opt("ipv6Address", self.ipv6_addresses.first());
         x.nest("operator", |x| x.el("managed", false));
         write_tags(x, Some(&self.tags));
     }
