@@ -101,7 +101,8 @@ pub struct VpcIntent {
     /// or inside one, come before what lies in the VPC, but for what stays in a subnet: that meets no
     /// route table.
     pub route_tables: BTreeMap<RouteTableId, BTreeMap<Cidr, RouteTarget>>,
-    /// The interfaces that something uses. An interface that nothing uses is not here.
+    /// The interfaces that something uses, and those of private NAT gateways. An interface that nothing
+    /// uses is not here.
     pub interfaces: BTreeMap<EniId, InterfaceIntent>,
     /// The security groups that those interfaces are in.
     pub groups: BTreeMap<SecurityGroupId, GroupIntent>,
@@ -190,6 +191,10 @@ pub struct InterfaceIntent {
     /// the process its network namespace.
     #[serde(default)]
     pub slot: Option<Slot>,
+    /// Whether it is a private NAT gateway's: what a route leads to it is sent on by its first address, and
+    /// answers go back to who sent it. It is in no group, and takes nothing that is for itself.
+    #[serde(default)]
+    pub translates: bool,
 }
 
 /// The place of a further interface of a process.

@@ -137,6 +137,31 @@ fn add_link(state: &mut State, name: &str, interface: &InterfaceIntent, table: u
     state.neighbours.insert((name(), GATEWAY), ROUTER_MAC);
 }
 
+/// The firewall of a private NAT gateway's namespace: it sends on what comes to it by its own address, and
+/// takes nothing that is for itself.
+pub(super) fn translation(interface: &InterfaceIntent) -> Ruleset {
+    let mut rules = Ruleset::default();
+    let first = interface.addresses.first();
+    let snat = first.map(|own| format!("ip saddr != {own} snat ip to {own}"));
+    let link = quoted(names::WORKLOAD_LINK);
+    let through = format!("iifname {link} oifname {link} ct state new,established,related accept");
+    let errors = "icmp type { 3, 11, 12 } accept".to_owned();
+    let chains = [
+        ("forward", "filter hook forward priority 0; policy drop", closed(vec![through])),
+        ("input", "filter hook input priority 0; policy drop", closed(Vec::new())),
+        ("output", "filter hook output priority 0; policy drop", closed(vec![errors])),
+        (
+            "translate",
+            "nat hook postrouting priority 100; policy accept",
+            snat.into_iter().collect(),
+        ),
+    ];
+    for (name, hook, rules_of_it) in chains {
+        rules.chains.insert(name.to_owned(), Chain { hook: Some(hook), rules: rules_of_it });
+    }
+    rules
+}
+
 /// A further interface of a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Further {
@@ -394,7 +419,10 @@ impl Router {
                     format!("{link} : jump {direction}_{eni}"),
                 );
                 let jumps = interface.groups.iter().map(|g| format!("jump {direction}_{g}"));
-                chain(rules, format!("{direction}_{eni}"), jumps.collect());
+                // A NAT gateway is in no group, and its own firewall says what it takes.
+                let stage = if direction == "out" { LEAVES_PEER } else { ENTERS_PEER };
+                let open = interface.translates.then(|| format!("goto {stage}"));
+                chain(rules, format!("{direction}_{eni}"), jumps.chain(open).collect());
             }
         }
     }
@@ -402,8 +430,17 @@ impl Router {
     /// The rules for what an interface sends, by its source, as far as they let anything in.
     fn sources(&self, interface: &InterfaceIntent) -> Vec<String> {
         let origin = from_subnet(interface.subnet);
+        let resolvers = self.vpc.resolvers.iter().copied().map(Cidr::host);
+        if interface.translates {
+            // Of what the VPC's own send it sends on nothing but by its own address.
+            let own =
+                interface.addresses.first().map(|own| format!("ip saddr {own} goto {origin}"));
+            let never: Vec<Cidr> = self.vpc.cidrs.iter().copied().chain(resolvers).collect();
+            let answers = [never_from(&never), vec![format!("goto {origin}")]].concat();
+            return own.into_iter().chain(answers).collect();
+        }
         if !interface.source_dest_check {
-            let resolvers: Vec<Cidr> = self.vpc.resolvers.iter().copied().map(Cidr::host).collect();
+            let resolvers: Vec<Cidr> = resolvers.collect();
             return [never_from(&resolvers), vec![format!("goto {origin}")]].concat();
         }
         let own: Vec<Cidr> = interface.addresses.iter().copied().map(Cidr::host).collect();

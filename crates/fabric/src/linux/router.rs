@@ -58,6 +58,8 @@ pub(super) struct Site<'a> {
     pub instance: &'a str,
     /// The VPC that they are in.
     pub vpc: VpcId,
+    /// How the kernel lists firewalls.
+    pub firewalls: &'a mut Firewalls,
     /// Which of them are looked at.
     pub look: &'a Look,
     /// The watch over their namespaces, if there is one.
@@ -335,7 +337,41 @@ impl Work {
         let additions = state.additions(&goal, &mut netlink)?;
         netlink.batch(additions)?;
         let removals = state.removals(&goal, &mut netlink)?;
-        netlink.batch(removals)
+        netlink.batch(removals)?;
+        if interface.translates {
+            return self.settle_translation(site, (eni, interface), found);
+        }
+        Ok(())
+    }
+
+    /// Makes the calling thread's namespace pass on what comes to it, by its own address. Leaves the thread
+    /// in another namespace.
+    fn settle_translation(
+        &mut self,
+        site: &mut Site<'_>,
+        (eni, interface): (EniId, &InterfaceIntent),
+        found: bool,
+    ) -> Result<(), Error> {
+        let changed = sysctl::translator()?;
+        let rules = plan::translation(interface);
+        let mut nft = Nft::open()?;
+        let there = Listing::parse(&nft.run("list ruleset")?);
+        let mut wrong: Vec<String> =
+            changed.iter().map(|setting| format!("setting {setting} was changed")).collect();
+        if there.present {
+            let (broken, surplus) = there.difference(&site.firewalls.render(&rules)?);
+            if !broken.is_empty() || !surplus.is_empty() {
+                wrong.push("its firewall was changed".to_owned());
+                nft.run(&rules.repair(&broken, &surplus))?;
+            }
+        } else {
+            wrong.push("its firewall was missing".to_owned());
+            nft.run(&rules.create())?;
+        }
+        if found {
+            self.repairs.extend(wrong.into_iter().map(|what| format!("{eni}: {what}")));
+        }
+        Ok(())
     }
 
     /// Makes the links of exits that are missing, and says whether there were any. Without the uplink

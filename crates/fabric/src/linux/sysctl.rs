@@ -47,6 +47,19 @@ const WORKLOAD: &[(&str, &str)] = &[
     ("ipv4/ping_group_range", "0\t2147483647"),
 ];
 
+/// What the namespace of a NAT gateway has beside what a workload's has.
+const TRANSLATOR: &[(&str, &str)] = &[
+    ("ipv4/conf/all/send_redirects", "0"),
+    ("ipv4/conf/default/send_redirects", "0"),
+    ("ipv4/ip_forward", "1"),
+];
+
+/// Makes the calling thread's namespace, which is a workload's, pass packets on; returns the settings that
+/// were otherwise.
+pub(super) fn translator() -> Result<Vec<&'static str>, Error> {
+    settle(TRANSLATOR)
+}
+
 /// Makes the calling thread's namespace a router; returns the settings that were otherwise.
 pub(super) fn router() -> Result<Vec<&'static str>, Error> {
     // Forwarding last resets redirects to those of a router, so all are looked at again.

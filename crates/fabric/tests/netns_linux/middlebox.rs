@@ -47,3 +47,45 @@ fn a_replaced_local_route_leads_between_subnets_through_a_middlebox() {
     let seen = datagram(&udp(a, 0), &at_near, "10.1.1.5");
     assert_eq!(seen, Some(ip("10.1.1.4").into()), "not even by a route to itself");
 }
+
+#[test]
+fn a_private_nat_gateway_sends_over_a_peering_by_its_own_address() {
+    let (mut lab, pcx, a, b) = Lab::peered();
+    lab.subnet(1, 3, "10.1.3.0/24");
+    let nat = lab.eni(1, 3, 4, "10.1.3.4");
+    let interface = lab.at(1).interfaces.get_mut(&nat).unwrap();
+    (interface.translates, interface.source_dest_check) = (true, false);
+    interface.groups.clear();
+    // Only the NAT gateway's own subnet leads to the peering.
+    let (own, subnet) = (lab.id(9), lab.id(3));
+    let over = [(cidr("10.2.0.0/16"), RouteTarget::Peering(pcx))].into();
+    lab.at(1).route_tables.insert(own, over);
+    lab.at(1).subnets.get_mut(&subnet).unwrap().route_table = own;
+    lab.route(1, "10.2.0.0/16", RouteTarget::Interface(nat));
+    lab.sweep();
+    let server = udp(b, 5000);
+    assert_eq!(datagram(&udp(a, 0), &server, "10.2.0.4"), Some(ip("10.1.3.4").into()));
+    assert!(reaches(a, b, "10.2.0.4", 80), "answers come back");
+    let listener = listen(b, 80);
+    let (mut client, mut far) = connect(a, &listener, "10.2.0.4");
+    assert_eq!(far.peer_addr().unwrap().ip(), ip("10.1.3.4"));
+
+    let inward = udp(a, 6000);
+    assert_eq!(datagram(&udp(b, 0), &inward, "10.1.3.4"), None, "nothing begins over there");
+    assert!(!reaches(b, a, "10.1.3.4", 81));
+    assert!(is_quiet(&lab.driver.sweep(&lab.intent)), "it is as it must be");
+    assert!(carries(&mut client, &mut far) && carries(&mut far, &mut client));
+    // What somebody breaks is mended, and is closed meanwhile.
+    run(&at(nat), "nft flush ruleset");
+    assert_eq!(datagram(&udp(a, 0), &server, "10.2.0.4"), None, "not by another's address");
+    let report = lab.driver.sweep(&lab.intent);
+    assert!(report.repairs.iter().any(|repair| repair.what.contains("firewall")), "{report:#?}");
+    assert_eq!(datagram(&udp(a, 0), &server, "10.2.0.4"), Some(ip("10.1.3.4").into()));
+    // With the NAT gateway its way is gone, and so are its connections.
+    lab.change(|lab| {
+        lab.at(1).interfaces.remove(&nat);
+        lab.route(1, "10.2.0.0/16", RouteTarget::Blackhole);
+    });
+    assert_eq!(datagram(&udp(a, 0), &server, "10.2.0.4"), None);
+    assert!(!carries(&mut client, &mut far));
+}

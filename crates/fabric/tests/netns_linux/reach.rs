@@ -88,7 +88,8 @@ impl Role {
 
 fn ends(intent: &NetworksIntent, outside: &Outside) -> Vec<End> {
     let all = intent.vpcs.iter().flat_map(|(vpc, router)| {
-        router.interfaces.iter().map(|(eni, interface)| End {
+        let used = router.interfaces.iter().filter(|(_, interface)| !interface.translates);
+        used.map(|(eni, interface)| End {
             namespace: at(*eni),
             place: Some(Endpoint { vpc: *vpc, address: interface.addresses[0] }),
         })

@@ -1,6 +1,7 @@
 //! The walk of a packet and of its answer.
 
 mod guards;
+mod inside;
 mod outside;
 
 use std::net::Ipv4Addr;
@@ -31,6 +32,8 @@ pub(super) fn run(sites: &Sites<'_>, flow: &Flow, now: Timestamp) -> Walked {
         leg: Leg::Forward,
         at: None,
         exit: None,
+        source: flow.from.address,
+        translated: Vec::new(),
         ports,
         steps: Vec::new(),
     };
@@ -131,6 +134,10 @@ struct Walk<'a> {
     at: Option<VpcId>,
     /// The exit by which the first packet came or left.
     exit: Option<ExitId>,
+    /// The address that the first packet has as its source: private NAT gateways change it.
+    source: Ipv4Addr,
+    /// The interfaces of private NAT gateways on its way, each with the address that it came from.
+    translated: Vec<(EniId, Ipv4Addr)>,
     /// The source ports of what is still on its way. They are what answers are sent to.
     ports: Ports,
     steps: Vec<Step>,
@@ -151,14 +158,15 @@ impl Walk<'_> {
         let packet = self.flow.packet();
         let end = self.send(&start, &packet)?;
         self.leg = Leg::Answer;
-        self.send(&end, &packet.reply()).map(drop)
+        let answer = Packet { source: self.source, ..packet }.reply();
+        self.send(&end, &answer).map(drop)
     }
 
     /// Takes the packet from where it is to where it is for.
     fn send(&mut self, from: &Place, packet: &Packet) -> Result<Place, Dropped> {
         match from {
             Place::At(at) => self.travel(at, packet),
-            Place::Outside(site, exit) => self.enter(site, *exit, packet).map(Place::At),
+            Place::Outside(site, exit) => self.enter(site, *exit, packet),
         }
     }
 
@@ -206,9 +214,9 @@ impl Walk<'_> {
         match self.route(at, subnet.route_table, way, packet)? {
             Next::Interface(eni) => {
                 let to = At { site: Rc::clone(site), eni };
-                self.deliver(to, From::Interface(at), packet).map(Place::At)
+                self.deliver(to, From::Interface(at), packet)
             }
-            Next::Peering(pcx) => self.peer(at, pcx, packet).map(Place::At),
+            Next::Peering(pcx) => self.peer(at, pcx, packet),
             Next::Exit(exit) => self.leave(at, exit, packet),
         }
     }
@@ -339,7 +347,7 @@ impl Walk<'_> {
     }
 
     /// Sends the packet over a peering.
-    fn peer(&mut self, near: &At, pcx: PcxId, packet: &Packet) -> Result<At, Dropped> {
+    fn peer(&mut self, near: &At, pcx: PcxId, packet: &Packet) -> Result<Place, Dropped> {
         self.at = None;
         let from = &near.site;
         let peering = self.world.peering(pcx);
@@ -384,7 +392,7 @@ impl Walk<'_> {
     }
 
     /// Delivers the packet to the interface, if it is addressed to it.
-    fn deliver(&mut self, at: At, from: From<'_>, packet: &Packet) -> Result<At, Dropped> {
+    fn deliver(&mut self, at: At, from: From<'_>, packet: &Packet) -> Result<Place, Dropped> {
         let subnet = at.interface().subnet;
         if !at.site.intent.subnets.contains_key(&subnet) {
             return self.no_subnet(&at);
@@ -398,6 +406,9 @@ impl Walk<'_> {
             self.acl(&at.site, subnet, Direction::Ingress, packet)?;
         }
         self.groups(&at, Direction::Ingress, packet, Some(via))?;
+        if at.interface().translates {
+            return self.translate(&at, packet);
+        }
         let (goal, eni) = (self.goal(), at.eni);
         let inside = goal.vpc == at.site.vpc.id;
         let because = match lookup::holder(&at.site.intent, goal.address) {
@@ -414,7 +425,7 @@ impl Walk<'_> {
             }
         };
         self.pass(Component::interface(eni), because);
-        Ok(at)
+        Ok(Place::At(at))
     }
 
     /// The end at which the packet must arrive.

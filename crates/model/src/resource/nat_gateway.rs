@@ -69,7 +69,7 @@ pub struct NatInterface {
 pub enum Connectivity {
     /// To the internet, by an elastic IP address.
     Public,
-    /// To other private networks. No fabric carries that yet: what goes there is dropped.
+    /// To other private networks, by an address of its subnet.
     Private,
 }
 
@@ -135,6 +135,11 @@ impl NatGateway {
     /// Whether it can be used. Nothing needs to be waited for: its address is its own at once.
     pub const fn works(&self) -> bool {
         self.ended.is_none()
+    }
+
+    /// Whether it works, and sends by an address of its subnet.
+    pub const fn translates_inside(&self) -> bool {
+        self.works() && matches!(self.connectivity, Connectivity::Private)
     }
 
     /// The state that clients are shown. What was asked for at this very moment is under way.

@@ -8,7 +8,7 @@ use crate::reach::lookup;
 use crate::reach::phrase::say;
 use crate::reach::remedy;
 use crate::reach::{Component, ExplanationCode as Code, Leg};
-use crate::resource::{Connectivity, Direction, Outbound};
+use crate::resource::{Direction, Outbound};
 use crate::{Cidr, IgwId, NatGatewayId, Packet};
 
 impl Walk<'_> {
@@ -134,7 +134,7 @@ impl Walk<'_> {
         site: &Rc<Site>,
         exit: ExitId,
         packet: &Packet,
-    ) -> Result<At, Dropped> {
+    ) -> Result<Place, Dropped> {
         self.at = Some(site.vpc.id);
         let source = packet.source;
         let own = site.intent.cidrs.iter().chain(&site.intent.denied);
@@ -182,9 +182,6 @@ impl Walk<'_> {
             Some(it) if !it.works() => {
                 let status = it.state(self.now).name();
                 (Code::BadStateRoute, say!(NatIs, nat = nat, status = status))
-            }
-            Some(it) if it.connectivity == Connectivity::Private => {
-                (Code::BadStateRoute, say!(NatIsPrivate, nat = nat))
             }
             Some(_) if self.world.outbound().is_none() => {
                 let because = say!(Blackhole, block = cidr, why = say!(NothingOutside));
