@@ -21,6 +21,7 @@ mod router;
 mod ruleset;
 mod state;
 mod sysctl;
+mod translation;
 mod uplink;
 mod watch;
 mod worker;

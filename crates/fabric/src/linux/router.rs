@@ -17,7 +17,7 @@ use super::ruleset::{Listing, Ruleset, TABLE};
 use super::state::{Link, Observed, State, removal_of_stranger};
 use super::uplink::UplinkHandle;
 use super::watch::{Role, Watch};
-use super::{conntrack, names, sysctl};
+use super::{conntrack, names, sysctl, translation};
 use crate::driver::Error;
 
 /// A router's namespace, with sockets in it that stay open.
@@ -353,7 +353,7 @@ impl Work {
         found: bool,
     ) -> Result<(), Error> {
         let changed = sysctl::translator()?;
-        let rules = plan::translation(interface);
+        let rules = translation::ruleset(interface);
         let mut nft = Nft::open()?;
         let there = Listing::parse(&nft.run("list ruleset")?);
         let mut wrong: Vec<String> =

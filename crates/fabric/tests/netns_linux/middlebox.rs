@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use causeway_fabric::driver::Driver;
 use model::intent::RouteTarget;
 
 use crate::lab::*;

@@ -2,10 +2,11 @@
 
 use aws::xml::Xml;
 use model::names::{private_name, public_name};
-use model::{Attachment, Eni, EniId, Key, PublicOf, SecurityGroupId, Tags, Timestamp, World};
+use model::{
+    Attachment, Eni, EniId, Key, PublicOf, Reply, SecurityGroupId, Tags, Timestamp, World,
+};
 
 use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
-use super::eni_address::write_ipv6;
 use super::input;
 
 impl Described for Eni {
@@ -218,4 +219,20 @@ pub(super) fn write_addresses(eni: &Eni, view: &View<'_>, ids: bool, x: &mut Xml
             write_association(view, eni, &public, ids, x);
         }
     });
+}
+
+/// Writes the IPv6 addresses of an interface.
+pub(super) fn write_ipv6(eni: &Eni, x: &mut Xml) {
+    x.items("ipv6AddressesSet", eni.ipv6_addresses.iter().enumerate(), |x, (n, address)| {
+        x.el("ipv6Address", address);
+        x.el("isPrimaryIpv6", n == 0 && eni.primary_ipv6);
+    });
+}
+
+/// The interface that a request made or changed.
+pub(super) fn made<'w>(world: &'w World, reply: &Reply) -> Option<&'w Eni> {
+    match reply.main()? {
+        Key::Eni(id) => world.eni(id).map(|eni| &**eni),
+        _ => None,
+    }
 }

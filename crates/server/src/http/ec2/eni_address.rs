@@ -3,10 +3,9 @@
 use std::net::Ipv6Addr;
 
 use aws::params::Params;
-use aws::xml::Xml;
 use model::{AddressesSpec, Ec2Command, Eni, Ipv6Spec, Reply, World};
 
-use super::eni_input::made;
+use super::eni::made;
 use super::input::{address_list, address_opt, id, missing_one_of, not_offered};
 use super::request::{Ec2Error, Request};
 
@@ -188,12 +187,4 @@ fn answer_ipv6(
         x.items(set, addresses, |x, address| x.text(address));
         x.items(prefixes, [(); 0], |_, ()| {});
     })
-}
-
-/// Writes the IPv6 addresses of an interface.
-pub(super) fn write_ipv6(eni: &Eni, x: &mut Xml) {
-    x.items("ipv6AddressesSet", eni.ipv6_addresses.iter().enumerate(), |x, (n, address)| {
-        x.el("ipv6Address", address);
-        x.el("isPrimaryIpv6", n == 0 && eni.primary_ipv6);
-    });
 }

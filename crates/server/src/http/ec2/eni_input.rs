@@ -2,12 +2,10 @@
 
 use aws::params::Params;
 use aws::xml::Xml;
-use model::{
-    Ec2Command, Eni, EniAttachmentId, EniId, InterfaceChange, Key, NewInterface, Reply, World,
-};
+use model::{Ec2Command, Eni, EniAttachmentId, EniId, InterfaceChange, NewInterface, Reply, World};
 
 use super::describe::{Described, Stored, View, not_found};
-use super::eni::{write_attachment_to, write_groups};
+use super::eni::{made, write_attachment_to, write_groups};
 use super::eni_address::{addresses, refuse_prefixes};
 use super::input::{self, id, id_list, id_opt, missing_one_of};
 use super::request::{Ec2Error, Request};
@@ -40,13 +38,6 @@ pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request
             x.opt("clientToken", eni.client_token.as_ref().map(|token| token.token.as_str()));
         }
     })
-}
-
-pub(super) fn made<'w>(world: &'w World, reply: &Reply) -> Option<&'w Eni> {
-    match reply.main()? {
-        Key::Eni(id) => world.eni(id).map(|eni| &**eni),
-        _ => None,
-    }
 }
 
 /// `DeleteNetworkInterface`.

@@ -12,8 +12,9 @@ use model::{
 };
 
 use super::describe::{Described, Filter, Stored, View, not_found, select, write_tags};
-use super::eni::{public_dns, write_addresses, write_association, write_attachment, write_groups};
-use super::eni_address::write_ipv6;
+use super::eni::{
+    public_dns, write_addresses, write_association, write_attachment, write_groups, write_ipv6,
+};
 use super::input::{self, id};
 use super::instance_attribute::write_metadata;
 use super::instance_facts::{

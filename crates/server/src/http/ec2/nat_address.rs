@@ -8,19 +8,11 @@ use model::{
 
 use super::describe::View;
 use super::input::{address_list, id, id_list, not_offered};
-use super::nat_gateway::{Address, addresses, write_addresses};
+use super::nat_gateway::{Address, addresses, count, write_addresses};
 use super::request::{Ec2Error, Request};
 
-/// The largest number of addresses that EC2 lets a request ask for.
-const MAX_COUNT: i64 = 31;
 /// The longest time in seconds for connections to end by themselves.
 const MAX_DRAIN: i64 = 4000;
-
-/// How many free addresses a request asks for.
-pub(super) fn count(params: &Params, name: &str) -> Result<u16, Ec2Error> {
-    let count = params.integer(name, 1..=MAX_COUNT)?;
-    Ok(count.and_then(|count| u16::try_from(count).ok()).unwrap_or_default())
-}
 
 /// Connections by an address that goes end with it, so there is nothing to wait for.
 fn drain(params: &Params) -> Result<(), Ec2Error> {

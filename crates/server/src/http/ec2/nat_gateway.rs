@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use aws::params::Params;
 use aws::xml::Xml;
 use model::{
     AllocationId, Connectivity, CreateNatGateway, Ec2Command, Key, NatAddressesSpec, NatGateway,
@@ -12,8 +13,10 @@ use super::describe::{Described, Filter, Stored, View, one, write_tags};
 use super::input::{
     self, address_list, address_opt, id, id_list, id_opt, not_offered, wrong_value,
 };
-use super::nat_address::count;
 use super::request::{Ec2Error, Request};
+
+/// The largest number of addresses that EC2 lets a request ask for.
+const MAX_COUNT: i64 = 31;
 
 impl Described for NatGateway {
     type Id = NatGatewayId;
@@ -121,6 +124,12 @@ impl Stored for NatGateway {
         let all = view.world.nat_gateways_of(Key::Account(view.scope.account));
         all.map(|nat| &**nat).filter(|nat| view.owns(nat.account, nat.region)).collect()
     }
+}
+
+/// How many free addresses a request asks for.
+pub(super) fn count(params: &Params, name: &str) -> Result<u16, Ec2Error> {
+    let count = params.integer(name, 1..=MAX_COUNT)?;
+    Ok(count.and_then(|count| u16::try_from(count).ok()).unwrap_or_default())
 }
 
 /// `CreateNatGateway`.
