@@ -92,7 +92,8 @@ impl Filters {
     }
 }
 
-/// What a resource with these tags has under `tag:KEY` or `tag-key`; `None` for another name.
+/// What a resource with these tags has under `tag:KEY`, `tag-key` or `tag-value`; `None` for another
+/// name.
 pub fn tag_values<'t>(
     name: &str,
     tags: impl IntoIterator<Item = (&'t str, &'t str)>,
@@ -100,13 +101,16 @@ pub fn tag_values<'t>(
     if name == "tag-key" {
         return Some(tags.into_iter().map(|(key, _)| Cow::Borrowed(key)).collect());
     }
+    if name == "tag-value" {
+        return Some(tags.into_iter().map(|(_, value)| Cow::Borrowed(value)).collect());
+    }
     let wanted = name.strip_prefix("tag:")?;
     let of_key = tags.into_iter().filter(|&(key, _)| key == wanted);
     Some(of_key.map(|(_, value)| Cow::Borrowed(value)).collect())
 }
 
 fn is_tag(name: &str) -> bool {
-    name == "tag-key" || name.starts_with("tag:")
+    matches!(name, "tag-key" | "tag-value") || name.starts_with("tag:")
 }
 
 fn unknown(name: &str) -> ParamError {
@@ -219,6 +223,7 @@ mod tests {
             ("tag-key", "Name", true),
             ("tag-key", "N?me", true),
             ("tag-key", "Absent", false),
+            ("tag-value", "Name", false),
         ] {
             let form = format!("Filter.1.Name={name}&Filter.1.Value.1={value}");
             assert_eq!(matches(&form), Ok(expected), "{form}");

@@ -4,6 +4,7 @@ mod about;
 mod address;
 mod ec2;
 mod identity;
+mod insight;
 mod instance;
 mod network;
 mod platform;
@@ -16,6 +17,7 @@ use std::fmt;
 pub use address::*;
 pub use ec2::*;
 pub use identity::*;
+pub use insight::*;
 pub use instance::*;
 pub use network::*;
 pub use platform::*;
@@ -24,7 +26,7 @@ pub use system::*;
 pub use tagged::*;
 
 use crate::resource::{Role, Team, Vpc};
-use crate::{Key, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};
+use crate::{Key, Refused, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};
 
 /// The sender of a command. The server has authenticated it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +128,13 @@ pub enum Reply {
     Done,
     /// These resources are what it is about; the first one is the main one.
     Resources(Vec<Key>),
+    /// These were made or deleted; of the others each was refused for a reason of its own.
+    Partly {
+        /// What was made or deleted.
+        made: Vec<Key>,
+        /// What was refused, by what it is about.
+        refused: Vec<(String, Refused)>,
+    },
     /// These rules of a group were added or removed.
     Rules {
         /// The group's id.
@@ -141,7 +150,7 @@ impl Reply {
     /// The resource that the command is mainly about.
     pub fn main(&self) -> Option<Key> {
         match self {
-            Self::Resources(keys) => keys.first().copied(),
+            Self::Resources(keys) | Self::Partly { made: keys, .. } => keys.first().copied(),
             Self::Rules { group, .. } => Some(Key::SecurityGroup(*group)),
             Self::Done => None,
         }

@@ -3,7 +3,7 @@
 use model::intent::InterfaceIntent;
 
 use super::names;
-use super::plan::{closed, quoted};
+use super::rule_text::{closed, quoted};
 use super::ruleset::{Chain, Ruleset};
 
 /// The firewall of a private NAT gateway's namespace: it sends on what comes to it by its own address, and

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::address::{
     AddressAssociationName, AddressTarget, CreateNatGateway, ElasticIpName, NatAddressesSpec,
 };
+use super::insight::{CreateFlowLogs, CreateNetworkInsightsPath, StartNetworkInsightsAnalysis};
 use super::instance::{InstanceChange, InterfaceChange, NewInterface, NewKeyPair, RunInstances};
 use super::network::{NewSubnet, NewVpc, SubnetAttribute, VpcAttribute};
 use super::rule::{CreatePrefixList, ModifyPrefixList, RuleSpec};
@@ -16,10 +17,10 @@ use crate::resource::{
 };
 use crate::{
     AccountId, AclAssociationId, AclId, AddressAssociationId, Cidr, DhcpOptionsId, EgressGatewayId,
-    EniAttachmentId, EniId, IgwId, InstanceId, IpCidr, Ipv6Cidr, KeyPairId, NatGatewayId, PcxId,
-    PrefixListId, Region, RouteTableAssociationId, RouteTableId, SecurityGroupId,
-    SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
-    VpcCidrAssociationId, VpcId, Zone,
+    EniAttachmentId, EniId, FlowLogId, IgwId, InstanceId, IpCidr, Ipv6Cidr, KeyPairId,
+    NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, PcxId, PrefixListId, Region,
+    RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetCidrAssociationId, SubnetId, SubnetReservationId, VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -475,6 +476,27 @@ pub enum Ec2Command {
         id: Option<KeyPairId>,
         /// The key pair, by its name.
         name: Option<String>,
+    },
+    /// `CreateFlowLogs`.
+    CreateFlowLogs(CreateFlowLogs),
+    /// `DeleteFlowLogs`.
+    DeleteFlowLogs {
+        /// The flow logs to delete.
+        flow_logs: Vec<FlowLogId>,
+    },
+    /// `CreateNetworkInsightsPath`.
+    CreateNetworkInsightsPath(CreateNetworkInsightsPath),
+    /// `DeleteNetworkInsightsPath`.
+    DeleteNetworkInsightsPath {
+        /// The path to delete.
+        path: NetworkInsightsPathId,
+    },
+    /// `StartNetworkInsightsAnalysis`.
+    StartNetworkInsightsAnalysis(StartNetworkInsightsAnalysis),
+    /// `DeleteNetworkInsightsAnalysis`.
+    DeleteNetworkInsightsAnalysis {
+        /// The analysis to delete.
+        analysis: NetworkInsightsAnalysisId,
     },
     /// `AllocateAddress`.
     AllocateAddress {

@@ -1,9 +1,10 @@
 //! What can carry tags.
 
 use crate::{
-    AclId, AllocationId, DhcpOptionsId, EgressGatewayId, EniId, IgwId, InstanceId, Key, KeyPairId,
-    NatGatewayId, PcxId, PrefixListId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetReservationId, VolumeId, VpcId,
+    AclId, AllocationId, DhcpOptionsId, EgressGatewayId, EniId, FlowLogId, IgwId, InstanceId, Key,
+    KeyPairId, NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, PcxId, PrefixListId,
+    RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetReservationId, VolumeId,
+    VpcId,
 };
 
 /// What can carry tags.
@@ -17,6 +18,8 @@ pub enum TaggedResource {
     ElasticIp(AllocationId),
     /// A network interface.
     Eni(EniId),
+    /// A flow log.
+    FlowLog(FlowLogId),
     /// A rule of a security group.
     GroupRule(SecurityGroupRuleId),
     /// An instance.
@@ -29,6 +32,10 @@ pub enum TaggedResource {
     NatGateway(NatGatewayId),
     /// A network ACL.
     NetworkAcl(AclId),
+    /// An analysis of a path of Network Insights.
+    NetworkInsightsAnalysis(NetworkInsightsAnalysisId),
+    /// A path of Network Insights.
+    NetworkInsightsPath(NetworkInsightsPathId),
     /// A peering connection, of which either side has tags of its own.
     Peering(PcxId),
     /// A managed prefix list.
@@ -55,12 +62,15 @@ impl TaggedResource {
             Self::EgressGateway(id) => Key::EgressGateway(id),
             Self::ElasticIp(id) => Key::ElasticIp(id),
             Self::Eni(id) => Key::Eni(id),
+            Self::FlowLog(id) => Key::FlowLog(id),
             Self::GroupRule(_) => return None,
             Self::Instance(id) => Key::Instance(id),
             Self::InternetGateway(id) => Key::InternetGateway(id),
             Self::KeyPair(id) => Key::KeyPair(id),
             Self::NatGateway(id) => Key::NatGateway(id),
             Self::NetworkAcl(id) => Key::NetworkAcl(id),
+            Self::NetworkInsightsAnalysis(id) => Key::NetworkInsightsAnalysis(id),
+            Self::NetworkInsightsPath(id) => Key::NetworkInsightsPath(id),
             Self::Peering(id) => Key::Peering(id),
             Self::PrefixList(id) => Key::PrefixList(id),
             Self::RouteTable(id) => Key::RouteTable(id),

@@ -2,6 +2,7 @@
 //! what always holds, holds after each.
 
 mod holds;
+mod insights;
 mod instances;
 mod networks;
 mod rules;
@@ -133,7 +134,7 @@ impl Player<'_> {
 
     pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
-        match self.dice[0] % 62 {
+        match self.dice[0] % 66 {
             0..=1 => C::create_vpc(self.block(1), self.tags(2)),
             2 => C::DeleteVpc { vpc: self.vpc(1) },
             3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
@@ -158,6 +159,8 @@ impl Player<'_> {
             43..=46 => self.instance_command(),
             47..=50 => self.interface_command(),
             51..=56 => self.outside_command(),
+            57..=58 => self.flow_log_command(),
+            59..=60 => self.insights_command(),
             _ => self.peering_command(),
         }
     }
@@ -219,7 +222,7 @@ fn random_requests_reach_what_they_are_to_test() {
     let mut runner = TestRunner::deterministic();
     let mut granted = 0;
     let (mut carried, mut routed, mut ended, mut listed) = (false, false, false, false);
-    let mut ipv6 = false;
+    let (mut ipv6, mut logged, mut analysed) = (false, false, false);
     for _ in 0..2500 {
         let dice = any::<Dice>().new_tree(&mut runner).unwrap().current();
         granted += usize::from(play(&mut f, dice));
@@ -229,10 +232,13 @@ fn random_requests_reach_what_they_are_to_test() {
             let named = f.world.groups_in(Key::PrefixList(list.id)).next().is_some();
             named && list.version > 1
         });
+        logged |= f.world.flow_logs().any(|log| log.first != log.id);
+        analysed |= f.world.insights_analyses().any(|it| it.outcome.is_ok());
         ipv6 |= f.world.enis().any(|eni| !eni.ipv6_addresses.is_empty());
         ended |= f.world.peerings().any(|pcx| pcx.state == PeeringState::Deleted);
     }
     assert!(carried && routed && ended && listed, "{carried} {routed} {ended} {listed}");
     assert!(ipv6);
+    assert!(logged && analysed, "several flow logs by one request {logged}, analyses {analysed}");
     assert!(granted > 500, "{granted}");
 }

@@ -23,6 +23,8 @@ impl Walk<'_> {
             && self.leg == Leg::Forward
         {
             self.translated.push((eni, packet.source));
+            // From here on it is of another connection than those that middleboxes passed on.
+            self.passed_on.clear();
             self.source = own;
             self.pass(component, say!(SendsOnAs, eni = eni, address = own));
             return self.travel(at, &Packet { source: own, ..*packet });

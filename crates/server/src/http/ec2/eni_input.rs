@@ -4,8 +4,8 @@ use aws::params::Params;
 use aws::xml::Xml;
 use model::{Ec2Command, Eni, EniAttachmentId, EniId, InterfaceChange, NewInterface, Reply, World};
 
-use super::describe::{Described, Stored, View, not_found};
-use super::eni::{made, write_attachment_to, write_groups};
+use super::describe::{Stored, View, not_found};
+use super::eni::{made, write_attachment_to, write_groups, write_interface};
 use super::eni_address::{addresses, refuse_prefixes};
 use super::input::{self, id, id_list, id_opt, missing_one_of};
 use super::request::{Ec2Error, Request};
@@ -34,7 +34,8 @@ pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request
     let view = View::new(after, request);
     request.respond(|x| {
         if let Some(eni) = made(after, reply) {
-            x.nest("networkInterface", |x| eni.write(&view, x));
+            // EC2 says so of each that it makes.
+            x.nest("networkInterface", |x| write_interface(eni, "pending", &view, x));
             x.opt("clientToken", eni.client_token.as_ref().map(|token| token.token.as_str()));
         }
     })

@@ -44,27 +44,32 @@ impl Described for NatGateway {
     }
 
     fn write(&self, view: &View<'_>, x: &mut Xml) {
-        let state = self.state(view.now);
-        x.el("natGatewayId", self.id);
-        x.el("subnetId", self.subnet);
-        x.el("vpcId", self.vpc);
-        x.el("state", state.name());
-        x.el("connectivityType", self.connectivity.name());
-        x.el("availabilityMode", "zonal");
-        x.el("createTime", self.created);
-        if let Some(ended) = self.ended.filter(|_| self.failure.is_none()) {
-            x.el("deleteTime", ended);
-        }
-        if let Some(failure) = self.failure.filter(|_| state == NatGatewayState::Failed) {
-            x.el("failureCode", failure.code());
-            x.el(
-                "failureMessage",
-                format_args!("Network {} has no Internet gateway attached", self.vpc),
-            );
-        }
-        write_addresses(self, view, |_| true, "succeeded", x);
-        write_tags(x, Some(&self.tags));
+        write_nat_gateway(self, self.state(view.now), view, x);
     }
+}
+
+/// Writes a NAT gateway as one in a state.
+fn write_nat_gateway(nat: &NatGateway, state: NatGatewayState, view: &View<'_>, x: &mut Xml) {
+    x.el("natGatewayId", nat.id);
+    x.el("subnetId", nat.subnet);
+    x.el("vpcId", nat.vpc);
+    x.el("state", state.name());
+    x.el("connectivityType", nat.connectivity.name());
+    x.el("availabilityMode", "zonal");
+    x.el("createTime", nat.created);
+    if let Some(ended) = nat.ended.filter(|_| nat.failure.is_none()) {
+        x.el("deleteTime", ended);
+    }
+    if let Some(failure) = nat.failure.filter(|_| state == NatGatewayState::Failed) {
+        x.el("failureCode", failure.code());
+        x.el(
+            "failureMessage",
+            format_args!("Network {} has no Internet gateway attached", nat.vpc),
+        );
+    }
+    let status = if state == NatGatewayState::Failed { "failed" } else { "succeeded" };
+    write_addresses(nat, view, |_| true, status, x);
+    write_tags(x, Some(&nat.tags));
 }
 
 /// An address of a NAT gateway. One that failed has no private address.
@@ -85,7 +90,7 @@ pub(super) fn addresses(nat: &NatGateway) -> Vec<Address> {
     [primary].into_iter().chain(secondary).collect()
 }
 
-/// Writes the addresses of a NAT gateway that are `wanted`.
+/// Writes the addresses of a NAT gateway that are `wanted`, with one status.
 pub(super) fn write_addresses(
     nat: &NatGateway,
     view: &View<'_>,
@@ -94,10 +99,6 @@ pub(super) fn write_addresses(
     x: &mut Xml,
 ) {
     let all = addresses(nat).into_iter().enumerate().filter(|(_, address)| wanted(address));
-    let status = match nat.state(view.now) {
-        NatGatewayState::Failed => "failed",
-        _ => status,
-    };
     x.items("natGatewayAddressSet", all, |x, (n, address)| {
         let elastic = address.allocation.and_then(|id| view.world.elastic_ip(id));
         let association = elastic.and_then(|elastic| elastic.association);
@@ -177,7 +178,9 @@ pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request
             && let Some(nat) = after.nat_gateway(id)
         {
             x.opt("clientToken", nat.client_token.as_ref().map(|token| token.token.as_str()));
-            x.nest("natGateway", |x| nat.write(&view, x));
+            // EC2 says so of each that it makes; what became of it is for those who ask.
+            let state = NatGatewayState::Pending;
+            x.nest("natGateway", |x| write_nat_gateway(nat, state, &view, x));
         }
     })
 }

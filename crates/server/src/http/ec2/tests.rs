@@ -10,6 +10,7 @@ mod ipv6;
 mod nat_address;
 mod network;
 mod nothing;
+mod observing;
 mod order;
 mod ownership;
 mod peer;

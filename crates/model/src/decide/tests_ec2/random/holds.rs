@@ -94,6 +94,11 @@ pub(super) fn check_invariants(world: &World) {
         }
         assert!(!eni.primary_ipv6 || !eni.ipv6_addresses.is_empty(), "{eni:?}");
     }
+    world.flow_logs().for_each(|log| check_flow_log(world, log));
+    for analysis in world.insights_analyses() {
+        let path = world.insights_path(analysis.path).unwrap();
+        assert_eq!((path.account, path.region), (analysis.account, analysis.region));
+    }
     world.elastic_ips().for_each(|elastic| check_elastic(world, elastic));
     world.nat_gateways().for_each(|nat| check_nat(world, nat));
     world.instances().for_each(|instance| check_instance(world, instance));
@@ -111,6 +116,14 @@ fn check_prefix_list(world: &World, list: &PrefixList) {
     for group in world.groups_in(Key::PrefixList(list.id)) {
         assert_eq!(world.vpc(group.vpc).unwrap().account, list.account);
     }
+}
+
+fn check_flow_log(world: &World, log: &FlowLog) {
+    let owner = world.get(log.of.key()).and_then(|of| world.owner(of));
+    assert_eq!(owner, Some(log.account), "it goes with what it is of: {log:?}");
+    let first = world.flow_log(log.first).unwrap();
+    assert_eq!((first.first, first.settings == log.settings), (first.id, true));
+    assert!(log.client_token.is_none() || log.first == log.id);
 }
 
 fn check_elastic(world: &World, elastic: &ElasticIp) {

@@ -536,6 +536,38 @@ const FILTERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("DescribeIamInstanceProfileAssociations", &["instance-id", "state"]),
+    (
+        "DescribeFlowLogs",
+        &[
+            "deliver-log-status",
+            "log-destination-type",
+            "flow-log-id",
+            "log-group-name",
+            "resource-id",
+            "traffic-type",
+        ],
+    ),
+    (
+        "DescribeNetworkInsightsPaths",
+        &[
+            "destination",
+            "filter-at-source.source-address",
+            "filter-at-source.source-port-range",
+            "filter-at-source.destination-address",
+            "filter-at-source.destination-port-range",
+            "filter-at-destination.source-address",
+            "filter-at-destination.source-port-range",
+            "filter-at-destination.destination-address",
+            "filter-at-destination.destination-port-range",
+            "protocol",
+            "source",
+        ],
+    ),
+    ("DescribeNetworkInsightsAnalyses", &["path-found", "status"]),
+    (
+        "DescribeVpcEndpointServices",
+        &["owner", "service-name", "service-region", "service-type", "supported-ip-address-types"],
+    ),
 ];
 
 #[test]
@@ -547,11 +579,16 @@ fn every_filter_of_ec2_is_known() {
         format!("Action=RunInstances&ImageId={image}&MinCount=1&MaxCount=1&SubnetId={subnet}");
     stage.call(alice(), &run).unwrap();
     for (action, names) in FILTERS {
-        for name in names.iter().chain(&["tag:Name", "tag-key"]) {
-            if *action == "DescribeTags" && *name == "tag-key" {
+        for name in names.iter().chain(&["tag:Name", "tag-key", "tag-value"]) {
+            if *action == "DescribeTags" && name.starts_with("tag-") {
                 continue;
             }
-            let form = format!("Action={action}&Filter.1.Name={name}&Filter.1.Value.1=none+has+it");
+            // Of this one EC2 takes nothing but ids.
+            let value = match (*action, *name) {
+                ("DescribeSecurityGroupRules", "group-id") => "sg-0123456789abcdef0",
+                _ => "none+has+it",
+            };
+            let form = format!("Action={action}&Filter.1.Name={name}&Filter.1.Value.1={value}");
             let answer = stage.call(alice(), &form).unwrap_or_else(|e| panic!("{form}: {e:?}"));
             assert!(!answer.contains("<item>"), "{form}: {answer}");
         }
