@@ -242,7 +242,9 @@ fn label(of: &Context<'_>, acts: &[Act]) -> String {
             Ec2Command::CreatePeering { .. } => t.do_request,
             Ec2Command::AcceptPeering { .. } => t.do_accept,
             Ec2Command::CreateRoute { .. } => t.do_route,
-            Ec2Command::ReplaceRoute { .. } => t.do_replace_route,
+            Ec2Command::ReplaceRoute { .. } | Ec2Command::RestoreLocalRoute { .. } => {
+                t.do_replace_route
+            }
             Ec2Command::DeleteRoute { .. } => t.do_delete_route,
             Ec2Command::AuthorizeSecurityGroup { .. } => t.do_rule,
             Ec2Command::CreateNetworkAclEntry { .. } => t.do_entry_one,

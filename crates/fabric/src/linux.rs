@@ -23,6 +23,7 @@ mod rule_text;
 mod ruleset;
 mod state;
 mod sysctl;
+mod translation;
 mod uplink;
 mod watch;
 mod worker;

@@ -18,6 +18,8 @@ mod fragments;
 mod interfaces;
 #[path = "netns_linux/members.rs"]
 mod members;
+#[path = "netns_linux/middlebox.rs"]
+mod middlebox;
 #[path = "netns_linux/mtu.rs"]
 mod mtu;
 #[path = "netns_linux/outside.rs"]

@@ -1,21 +1,31 @@
 //! Commands: everything that anybody can ask to be changed.
 
 mod about;
+mod address;
 mod ec2;
 mod identity;
+mod insight;
 mod instance;
+mod network;
 mod platform;
+mod rule;
 mod sts;
 mod system;
+mod tagged;
 
 use std::fmt;
 
+pub use address::*;
 pub use ec2::*;
 pub use identity::*;
+pub use insight::*;
 pub use instance::*;
+pub use network::*;
 pub use platform::*;
+pub use rule::*;
 pub use sts::*;
 pub use system::*;
+pub use tagged::*;
 
 use crate::resource::{Role, Team, Vpc};
 use crate::{Key, Principal, Refused, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};

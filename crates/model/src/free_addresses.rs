@@ -1,9 +1,9 @@
 //! The addresses of subnets that no interface has.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::resource::{ReservationKind, Subnet, SubnetReservation};
-use crate::{Key, World};
+use crate::{Alias, Key, World};
 
 /// A range of addresses: the first and the last one.
 type Range = (u32, u32);
@@ -38,6 +38,39 @@ impl World {
             }
             Some(free.into())
         })
+    }
+
+    /// An IPv6 address for an interface that asks for none in particular, beside those that were `given`
+    /// to it already: the next one that is free from a place in the subnet on, which chance picks.
+    pub(crate) fn free_ipv6(
+        &self,
+        subnet: &Subnet,
+        given: &[Ipv6Addr],
+        chance: u128,
+    ) -> Option<Ipv6Addr> {
+        let (first, last) = subnet.usable_ipv6()?;
+        let (first, last) = (first.to_bits(), last.to_bits());
+        let begin = first + chance % (last - first + 1);
+        let kept: Vec<_> = self
+            .subnet_reservations_in(Key::Subnet(subnet.id))
+            .filter_map(|reservation| reservation.cidr.v6())
+            .collect();
+        let next = |mut at: u128, end: u128| {
+            while at <= end {
+                let address = Ipv6Addr::from_bits(at);
+                if let Some(block) = kept.iter().find(|block| block.contains(address)) {
+                    at = block.last().to_bits().checked_add(1)?;
+                } else if given.contains(&address)
+                    || self.find(&Alias::Ipv6Address(address)).is_some()
+                {
+                    at = at.checked_add(1)?;
+                } else {
+                    return Some(address);
+                }
+            }
+            None
+        };
+        next(begin, last).or_else(|| next(first, begin.checked_sub(1)?))
     }
 
     fn count(&self, subnet: &Subnet, without: impl Fn(&SubnetReservation) -> bool) -> u64 {

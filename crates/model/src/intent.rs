@@ -90,16 +90,19 @@ impl WorkloadsDelta {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VpcIntent {
     /// The VPC's blocks, primary first. An address inside them that no interface has is
-    /// unreachable, whatever the route tables say: the `local` route wins.
+    /// unreachable, whatever wider routes the tables have: the `local` route wins.
     pub cidrs: Vec<Cidr>,
     /// Where its resolver answers to its own interfaces (`ec2.md` §1.8): no group, ACL or route
     /// stands in the way, and no peer gets there. Empty where the VPC has none.
     pub resolvers: Vec<Ipv4Addr>,
     /// The subnets of the VPC.
     pub subnets: BTreeMap<SubnetId, SubnetIntent>,
-    /// Its route tables without the `local` routes. Longest prefix wins.
+    /// Its route tables without the `local` routes. Longest prefix wins. Those to one of the VPC's blocks,
+    /// or inside one, come before what lies in the VPC, but for what stays in a subnet: that meets no
+    /// route table.
     pub route_tables: BTreeMap<RouteTableId, BTreeMap<Cidr, RouteTarget>>,
-    /// The interfaces that something uses. An interface that nothing uses is not here.
+    /// The interfaces that something uses, and those of private NAT gateways. An interface that nothing
+    /// uses is not here.
     pub interfaces: BTreeMap<EniId, InterfaceIntent>,
     /// The security groups that those interfaces are in.
     pub groups: BTreeMap<SecurityGroupId, GroupIntent>,
@@ -188,6 +191,10 @@ pub struct InterfaceIntent {
     /// the process its network namespace.
     #[serde(default)]
     pub slot: Option<Slot>,
+    /// Whether it is a private NAT gateway's: what a route leads to it is sent on by its first address, and
+    /// answers go back to who sent it. It is in no group, and takes nothing that is for itself.
+    #[serde(default)]
+    pub translates: bool,
 }
 
 /// The place of a further interface of a process.

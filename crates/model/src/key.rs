@@ -1,7 +1,7 @@
 //! By what the world finds resources: their keys, their other names, and what waits for its time.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -161,6 +161,8 @@ pub enum Alias {
     Dyno(AppId, Arc<str>),
     /// A VPC by an IPv6 block: no two have the same.
     Ipv6Block(Ipv6Cidr),
+    /// An interface by an IPv6 address, which nothing else has, as no two VPCs have the same block.
+    Ipv6Address(Ipv6Addr),
     /// What has a public address.
     PublicAddress(Ipv4Addr),
     /// A security group by its name in a VPC.

@@ -435,6 +435,18 @@ impl World {
         }
     }
 
+    /// Whether packets go by a route. None go by one to IPv6 blocks yet, whatever its target is.
+    pub fn is_active(&self, table: &RouteTable, to: RouteDestination, by: RouteTo) -> bool {
+        let is_ipv6 = match to {
+            RouteDestination::Cidr(_) => false,
+            RouteDestination::Ipv6(_) => true,
+            RouteDestination::PrefixList(id) => {
+                self.prefix_list(id).is_some_and(|list| list.family == AddressFamily::Ipv6)
+            }
+        };
+        !is_ipv6 && self.takes_packets(table, by)
+    }
+
     /// The account that a resource belongs to, for the store's rows.
     pub fn owner(&self, record: &Record) -> Option<AccountId> {
         match record.owner() {

@@ -39,7 +39,16 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
         W::NoGateway => "{vpc} に接続されたインターネットゲートウェイがありません",
         W::NothingOutside => "このインストールの外へ出る経路はありません",
         W::NatIs => "{nat} は {status} です",
-        W::NatIsPrivate => "{nat} はプライベートで、そのパケットを運ぶものがありません",
+        W::SendsOnAs => {
+            "{eni} はプライベート NAT ゲートウェイのもので、{address} として送り出します"
+        }
+        W::GivesBackTo => {
+            "{eni} はプライベート NAT ゲートウェイのもので、応答を {address} に返します"
+        }
+        W::TakesAnswersOnly => {
+            "{eni} はプライベート NAT ゲートウェイのもので、自分が送ったものへの応答だけを受け取ります"
+        }
+        W::ComesBackTo => "NAT ゲートウェイ自身のサブネットのルートテーブルは {eni} に戻ります",
         W::NatLeadsNowhere => {
             "{nat} のあるサブネット {subnet} のルートテーブルには、{address} をインターネットゲートウェイへ導くルートがありません"
         }

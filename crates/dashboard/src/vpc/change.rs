@@ -179,6 +179,13 @@ fn lines(of: &Context<'_>, command: &Ec2Command) -> Vec<(Markup, Markup)> {
             let new = (plus(), in_table(route_table, route(destination, *target)));
             old.into_iter().chain([new]).collect()
         }
+        Ec2Command::RestoreLocalRoute { route_table, destination } => {
+            let old = there(route_table, destination);
+            let old = old.map(|old| (minus(), in_table(route_table, route(destination, old))));
+            let local = [("block", mono(destination)), ("target", text("local"))];
+            let new = (plus(), in_table(route_table, fill("{block} → {target}", &local)));
+            old.into_iter().chain([new]).collect()
+        }
         Ec2Command::DeleteRoute { route_table, destination } => {
             let shown = match there(route_table, destination) {
                 Some(old) => route(destination, old),

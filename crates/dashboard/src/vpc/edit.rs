@@ -117,7 +117,7 @@ impl Edit {
         use Ec2Command as C;
         match self.0.as_slice() {
             [C::CreateRoute { .. }] => Kind::AddRoute,
-            [C::ReplaceRoute { .. }] => Kind::ReplaceRoute,
+            [C::ReplaceRoute { .. } | C::RestoreLocalRoute { .. }] => Kind::ReplaceRoute,
             [C::DeleteRoute { .. }] => Kind::RemoveRoute,
             [C::AuthorizeSecurityGroup { .. }] => Kind::AddRule,
             [C::RevokeSecurityGroup { .. }] => Kind::RemoveRule,
@@ -159,6 +159,7 @@ fn about(command: &Ec2Command) -> Option<About> {
     match command {
         C::CreateRoute { route_table, .. }
         | C::ReplaceRoute { route_table, .. }
+        | C::RestoreLocalRoute { route_table, .. }
         | C::DeleteRoute { route_table, .. } => Some(About::Table(*route_table)),
         C::AuthorizeSecurityGroup { group, .. } | C::RevokeSecurityGroup { group, .. } => {
             Some(About::Group(*group))

@@ -24,7 +24,8 @@ pub(super) fn rows(of: &Context<'_>, vpc: &Vpc, table: &RouteTable) -> Vec<Route
         true => Sign::Ok.with("active"),
         false => Sign::Bad.with("blackhole"),
     };
-    let local = vpc.blocks().map(|block| RouteRow {
+    let replaced = |block: &model::Cidr| table.route(*block).is_some();
+    let local = vpc.blocks().filter(|block| !replaced(block)).map(|block| RouteRow {
         destination: block.into(),
         target: "local".into(),
         leads: text(vpc_name(vpc)),
@@ -35,7 +36,7 @@ pub(super) fn rows(of: &Context<'_>, vpc: &Vpc, table: &RouteTable) -> Vec<Route
         destination: *destination,
         target: mono(target_text(*target)),
         leads: leads_to(of, vpc, *target),
-        state: state(of.world.takes_packets(table, *target)),
+        state: state(of.world.is_active(table, *destination, *target)),
         is_local: false,
     });
     local.chain(made).collect()

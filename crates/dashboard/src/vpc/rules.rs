@@ -96,6 +96,7 @@ pub(super) fn block_of(edit: &Edit) -> Markup {
         Some(
             Ec2Command::CreateRoute { destination, .. }
             | Ec2Command::ReplaceRoute { destination, .. }
+            | Ec2Command::RestoreLocalRoute { destination, .. }
             | Ec2Command::DeleteRoute { destination, .. },
         ) => mono(destination),
         _ => Markup::default(),

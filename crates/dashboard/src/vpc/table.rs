@@ -1,7 +1,7 @@
 //! A route table: its routes, and the form that changes them.
 
 use askama::Template;
-use model::{RouteTable, Vpc};
+use model::{Ec2Command, RouteTable, Vpc};
 
 use super::edit::Edit;
 use super::forms::{self, Choices, Frame};
@@ -81,7 +81,12 @@ pub fn table<'a>(
 fn actions(vpc: &Vpc, table: &RouteTable, row: &RouteRow) -> RowActions {
     let destination = row.destination;
     let route_table = table.id;
-    let remove = Edit::new(vec![model::Ec2Command::DeleteRoute { route_table, destination }]);
+    let is_local = destination.cidr().is_some_and(|to| vpc.blocks().any(|block| block == to));
+    let remove = match is_local {
+        true => Ec2Command::RestoreLocalRoute { route_table, destination },
+        false => Ec2Command::DeleteRoute { route_table, destination },
+    };
+    let remove = Edit::new(vec![remove]);
     RowActions {
         replace: format!("{}?destination={destination}#form", paths::table(vpc, table.id)),
         remove: remove.map_or_else(String::new, |edit| link(vpc, &edit)),

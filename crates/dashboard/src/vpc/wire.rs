@@ -30,6 +30,9 @@ pub(super) fn read_target(text: &str) -> Option<RouteTo> {
         .or_else(|| text.parse().ok().map(RouteTo::Nat))
 }
 
+/// The target of routes to the VPC's own blocks.
+const LOCAL: &str = "local";
+
 /// Writes a command; nothing for one about something else.
 pub(super) fn write_command(text: &mut String, command: &Ec2Command) {
     use Ec2Command as C;
@@ -43,6 +46,9 @@ pub(super) fn write_command(text: &mut String, command: &Ec2Command) {
         }
         C::ReplaceRoute { route_table, destination, target } => {
             writeln!(text, "route= {route_table} {destination} {}", target_text(*target))
+        }
+        C::RestoreLocalRoute { route_table, destination } => {
+            writeln!(text, "route= {route_table} {destination} {LOCAL}")
         }
         C::DeleteRoute { route_table, destination } => {
             writeln!(text, "route- {route_table} {destination}")
@@ -188,6 +194,7 @@ fn read_route(verb: &str, rest: &str) -> Option<Ec2Command> {
         ("+", Some(to)) => {
             Ec2Command::CreateRoute { route_table, destination, target: read_target(to)? }
         }
+        ("=", Some(LOCAL)) => Ec2Command::RestoreLocalRoute { route_table, destination },
         ("=", Some(to)) => {
             Ec2Command::ReplaceRoute { route_table, destination, target: read_target(to)? }
         }

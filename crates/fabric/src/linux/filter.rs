@@ -8,7 +8,7 @@ use model::intent::{
 use model::{Cidr, SubnetId};
 
 use super::names;
-use super::plan::{Router, TABLES_OUTSIDE};
+use super::plan::{Router, TABLES_OUTSIDE, WITHIN_SUBNET};
 use super::rule_text::{
     ENTERS_PEER, LEAVES_PEER, PEERS_BLOCKS, TOO_LARGE, acl_rules, add_unguarded, chain, closed,
     element, group_rule, list, member, never_from, quoted,
@@ -35,7 +35,11 @@ impl Router {
         let numbers = self.table_numbers();
         for (id, subnet) in &self.vpc.subnets {
             let mark = numbers.get(&subnet.route_table).map_or(0, |n| TABLES_OUTSIDE | n);
-            chain(rules, from_subnet(*id), vec![format!("meta mark set {mark} accept")]);
+            let within = self
+                .crosses_itself(subnet)
+                .then(|| format!("ip daddr {} meta mark set {WITHIN_SUBNET} accept", subnet.cidr));
+            let outside = format!("meta mark set {mark} accept");
+            chain(rules, from_subnet(*id), within.into_iter().chain([outside]).collect());
             let members = self.vpc.interfaces.iter().filter(|(_, i)| i.subnet == *id);
             let members = members.map(|(eni, _)| names::eni_link(*eni));
             // What shares an address of the subnet is in it, too.
@@ -92,7 +96,10 @@ impl Router {
                     format!("{link} : jump {direction}_{eni}"),
                 );
                 let jumps = interface.groups.iter().map(|g| format!("jump {direction}_{g}"));
-                chain(rules, format!("{direction}_{eni}"), jumps.collect());
+                // A NAT gateway is in no group, and its own firewall says what it takes.
+                let stage = if direction == "out" { LEAVES_PEER } else { ENTERS_PEER };
+                let open = interface.translates.then(|| format!("goto {stage}"));
+                chain(rules, format!("{direction}_{eni}"), jumps.chain(open).collect());
             }
         }
     }
@@ -100,8 +107,17 @@ impl Router {
     /// The rules for what an interface sends, by its source, as far as they let anything in.
     fn sources(&self, interface: &InterfaceIntent) -> Vec<String> {
         let origin = from_subnet(interface.subnet);
+        let resolvers = self.vpc.resolvers.iter().copied().map(Cidr::host);
+        if interface.translates {
+            // Of what the VPC's own send it sends on nothing but by its own address.
+            let own =
+                interface.addresses.first().map(|own| format!("ip saddr {own} goto {origin}"));
+            let never: Vec<Cidr> = self.vpc.cidrs.iter().copied().chain(resolvers).collect();
+            let answers = [never_from(&never), vec![format!("goto {origin}")]].concat();
+            return own.into_iter().chain(answers).collect();
+        }
         if !interface.source_dest_check {
-            let resolvers: Vec<Cidr> = self.vpc.resolvers.iter().copied().map(Cidr::host).collect();
+            let resolvers: Vec<Cidr> = resolvers.collect();
             return [never_from(&resolvers), vec![format!("goto {origin}")]].concat();
         }
         let own: Vec<Cidr> = interface.addresses.iter().copied().map(Cidr::host).collect();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use model::intent::{ExitId, MacAddr, RouteTarget, VpcIntent};
+use model::intent::{ExitId, MacAddr, RouteTarget, SubnetIntent, VpcIntent};
 use model::{AclId, Cidr, EniId, PcxId, RouteTableId, SubnetId, VpcId};
 
 use super::names;
@@ -31,8 +31,8 @@ const PRIORITY_OWN_BACK: u32 = 50;
 const PRIORITY_OWN_END: u32 = 60;
 // Only what the VPC's own interfaces send is for the router itself.
 const PRIORITY_ROUTER: u32 = 90;
-// What lies inside the VPC comes before any route table, except the routes that are narrower than
-// the VPC: to middleboxes, or to nowhere. They are there twice, so that the loss of a table or of a
+// What lies inside the VPC comes before any route table, except the routes to the VPC's blocks and
+// inside of these: to middleboxes, or to nowhere. They are there twice, so that the loss of a table or of a
 // rule does not open what they close. What came by a peering has a mark that no route table has: it
 // sees the local addresses and then the end.
 const PRIORITY_INSIDE: u32 = 100;
@@ -49,7 +49,7 @@ const PRIORITY_END: u32 = 1000;
 pub(super) const TABLES_OUTSIDE: u32 = 0x4000_0000;
 /// Kernel tables of those among them that lie inside others.
 const TABLES_NESTED: u32 = 0x6000_0000;
-/// Kernel tables of routes that are narrower than the VPC's blocks, twice.
+/// Kernel tables of routes to the VPC's blocks and inside of these, twice.
 const TABLES_INSIDE: u32 = 0x8000_0000;
 const TABLES_INSIDE_AGAIN: u32 = 0xa000_0000;
 /// Kernel tables of the way back by a peering, for what the router itself sends, which are also
@@ -57,6 +57,8 @@ const TABLES_INSIDE_AGAIN: u32 = 0xa000_0000;
 const TABLES_BACK: u32 = 0xc000_0000;
 /// The marks of what comes by an exit, which has no way back of the router's own.
 pub(super) const EXITS: FwMark = FwMark { value: 0xe000_0000, mask: 0xe000_0000 };
+/// The mark of what comes from an interface and is for its own subnet, which no route table decides on.
+pub(super) const WITHIN_SUBNET: u32 = TABLES_NESTED;
 const TABLE_BITS: u32 = 0x1fff_ffff;
 /// The marks of what comes from the VPC's interfaces.
 const FROM_INSIDE: FwMark = FwMark { value: TABLES_OUTSIDE, mask: TABLES_BACK };
@@ -166,7 +168,7 @@ impl Router {
             let Some(routes) = self.vpc.route_tables.get(&id) else { continue };
             for (cidr, target) in routes {
                 let inside = |wider: &Cidr| wider.covers(*cidr) && wider != cidr;
-                let places: &[_] = if self.vpc.cidrs.iter().any(inside) {
+                let places: &[_] = if self.is_inside(*cidr) {
                     &[
                         (PRIORITY_INSIDE, TABLES_INSIDE),
                         (PRIORITY_INSIDE_AGAIN, TABLES_INSIDE_AGAIN),
@@ -182,6 +184,18 @@ impl Router {
                 }
             }
         }
+    }
+
+    /// Whether a route comes before what lies in the VPC.
+    fn is_inside(&self, cidr: Cidr) -> bool {
+        self.vpc.cidrs.iter().any(|block| block.covers(cidr))
+    }
+
+    /// Whether a route of a subnet's table would lead away what stays in the subnet.
+    pub(super) fn crosses_itself(&self, subnet: &SubnetIntent) -> bool {
+        let routes = self.vpc.route_tables.get(&subnet.route_table).into_iter().flatten();
+        let mut routes = routes.map(|(cidr, _)| *cidr);
+        routes.any(|cidr| self.is_inside(cidr) && cidr.overlaps(subnet.cidr))
     }
 
     fn add_route(&self, state: &mut State, table: u32, cidr: Cidr, target: RouteTarget) {

@@ -18,7 +18,7 @@ use super::state::{Link, Observed, State, removal_of_stranger};
 use super::uplink::UplinkHandle;
 use super::watch::{Role, Watch};
 use super::workload::{self, Further};
-use super::{conntrack, names, sysctl};
+use super::{conntrack, names, sysctl, translation};
 use crate::driver::Error;
 
 /// A router's namespace, with sockets in it that stay open.
@@ -59,6 +59,8 @@ pub(super) struct Site<'a> {
     pub instance: &'a str,
     /// The VPC that they are in.
     pub vpc: VpcId,
+    /// How the kernel lists firewalls.
+    pub firewalls: &'a mut Firewalls,
     /// Which of them are looked at.
     pub look: &'a Look,
     /// The watch over their namespaces, if there is one.
@@ -343,6 +345,38 @@ impl Work {
         let changed = sysctl::middlebox(passes_on)?;
         if found {
             self.repairs.extend(changed.iter().map(|s| format!("{eni}: setting {s} was changed")));
+        }
+        if interface.translates {
+            return self.settle_translation(site, (eni, interface), found);
+        }
+        Ok(())
+    }
+
+    /// Makes the calling thread's namespace pass on what comes to it by its own address. Leaves the thread
+    /// in another namespace.
+    fn settle_translation(
+        &mut self,
+        site: &mut Site<'_>,
+        (eni, interface): (EniId, &InterfaceIntent),
+        found: bool,
+    ) -> Result<(), Error> {
+        let rules = translation::ruleset(interface);
+        let mut nft = Nft::open()?;
+        let there = Listing::parse(&nft.run("list ruleset")?);
+        let mut wrong = None;
+        if there.present {
+            let (broken, surplus) = there.difference(&site.firewalls.render(&rules)?);
+            if !broken.is_empty() || !surplus.is_empty() {
+                wrong = Some("changed");
+                nft.run(&rules.repair(&broken, &surplus))?;
+            }
+        } else {
+            wrong = Some("missing");
+            nft.run(&rules.create())?;
+        }
+        if found {
+            let wrong = wrong.into_iter();
+            self.repairs.extend(wrong.map(|what| format!("{eni}: its firewall was {what}")));
         }
         Ok(())
     }

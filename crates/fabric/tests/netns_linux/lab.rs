@@ -114,6 +114,7 @@ impl Lab {
             source_dest_check: true,
             mtu: 9001,
             slot: None,
+            translates: false,
         };
         self.at(vpc).interfaces.insert(id, interface);
         id

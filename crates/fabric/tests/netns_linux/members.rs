@@ -177,26 +177,27 @@ fn a_middlebox_between_is_no_member() {
     let mut lab = Lab::new();
     lab.vpc(1, "10.1.0.0/16");
     lab.subnet(1, 1, "10.1.0.0/24");
-    let (a, b) = (lab.eni(1, 1, 1, "10.1.0.4"), lab.eni(1, 1, 2, "10.1.0.5"));
+    lab.subnet(1, 2, "10.1.1.0/24");
+    let (a, b) = (lab.eni(1, 1, 1, "10.1.0.4"), lab.eni(1, 2, 2, "10.1.1.5"));
     let middle = lab.eni(1, 1, 3, "10.1.0.6");
     lab.at(1).interfaces.get_mut(&middle).unwrap().source_dest_check = false;
     let group = lab.id(1);
-    lab.at(1).members.insert(group, [member(a, "10.1.0.4"), member(b, "10.1.0.5")].into());
+    lab.at(1).members.insert(group, [member(a, "10.1.0.4"), member(b, "10.1.1.5")].into());
     let named = RuleIntent { traffic: Traffic::All, peer: RulePeer::Group(group) };
     lab.group(1).ingress = [named].into();
     lab.sweep();
     let server = udp(b, 5000);
-    assert!(datagram(&udp(a, 0), &server, "10.1.0.5").is_some());
+    assert!(datagram(&udp(a, 0), &server, "10.1.1.5").is_some());
     run(&at(middle), "ip addr add 10.1.0.4/32 dev lo");
     let forged = inside(&at(middle), || UdpSocket::bind("10.1.0.4:0").unwrap());
-    assert_eq!(datagram(&forged, &server, "10.1.0.5"), None, "`ec2.md` §1.6");
+    assert_eq!(datagram(&forged, &server, "10.1.1.5"), None, "`ec2.md` §1.6");
     // Egress too: what leaves for a member does not go to a middlebox.
     lab.change(|lab| {
         lab.group(1).ingress = open_group().ingress;
         lab.group(1).egress = [named].into();
-        lab.route(1, "10.1.0.5/32", RouteTarget::Interface(middle));
+        lab.route(1, "10.1.1.5/32", RouteTarget::Interface(middle));
     });
-    run(&at(middle), "ip addr add 10.1.0.5/32 dev lo");
+    run(&at(middle), "ip addr add 10.1.1.5/32 dev lo");
     let wrong = udp(middle, 5000);
-    assert_eq!(datagram(&udp(a, 0), &wrong, "10.1.0.5"), None);
+    assert_eq!(datagram(&udp(a, 0), &wrong, "10.1.1.5"), None);
 }

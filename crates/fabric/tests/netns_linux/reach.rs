@@ -145,7 +145,8 @@ impl Role {
 
 fn ends(intent: &NetworksIntent, outside: &Outside) -> Vec<End> {
     let all = intent.vpcs.iter().flat_map(|(vpc, router)| {
-        router.interfaces.iter().flat_map(move |(eni, interface)| {
+        let used = router.interfaces.iter().filter(|(_, interface)| !interface.translates);
+        used.flat_map(move |(eni, interface)| {
             let host = interface.slot.map_or(*eni, |slot| slot.host);
             interface.addresses.iter().map(move |address| End {
                 namespace: at(host),

@@ -112,12 +112,19 @@ impl Maker {
         let Some((subnet, vpc)) = self.ways.pick(&self.subnets) else { return };
         let owner = self.owner(vpc);
         let allocate = Ec2Command::AllocateAddress { address: None, tags: Tags::new() };
-        let Some(Key::ElasticIp(id)) = self.run(owner, allocate) else { return };
+        let (connectivity, allocation) = match self.ways.luck(40) {
+            true => (Connectivity::Private, None),
+            false => {
+                let Some(Key::ElasticIp(id)) = self.run(owner, allocate) else { return };
+                (Connectivity::Public, Some(id))
+            }
+        };
         let create = Ec2Command::CreateNatGateway(CreateNatGateway {
             subnet,
-            connectivity: Connectivity::Public,
-            allocation: Some(id),
+            connectivity,
+            allocation,
             private: None,
+            secondary: NatAddressesSpec::default(),
             client_token: None,
             tags: Tags::new(),
         });

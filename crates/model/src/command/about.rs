@@ -104,7 +104,12 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
             ElasticIpName::Address(_) => None,
         },
         C::CreateNatGateway(new) => Some(Key::Subnet(new.subnet)),
-        C::DeleteNatGateway { nat_gateway } => Some(Key::NatGateway(*nat_gateway)),
+        C::DeleteNatGateway { nat_gateway }
+        | C::AddNatGatewayAddresses { nat_gateway, .. }
+        | C::DisassociateNatGatewayAddress { nat_gateway, .. }
+        | C::UnassignPrivateNatGatewayAddress { nat_gateway, .. } => {
+            Some(Key::NatGateway(*nat_gateway))
+        }
         C::DeleteVpc { vpc }
         | C::ModifyVpcAttribute { vpc, .. }
         | C::ModifyVpcTenancy { vpc }
@@ -174,6 +179,8 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
         C::DeleteNetworkInterface { interface }
         | C::AttachNetworkInterface { interface, .. }
         | C::ModifyNetworkInterfaceAttribute { interface, .. }
+        | C::AssignIpv6Addresses { interface, .. }
+        | C::UnassignIpv6Addresses { interface, .. }
         | C::AssignPrivateIpAddresses { interface, .. }
         | C::UnassignPrivateIpAddresses { interface, .. } => Some(Key::Eni(*interface)),
         C::AcceptPeering { peering }

@@ -1,21 +1,26 @@
 //! Commands of the VPC's side, one for each action of EC2 that changes something.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::address::{
+    AddressAssociationName, AddressTarget, CreateNatGateway, ElasticIpName, NatAddressesSpec,
+};
+use super::insight::{CreateFlowLogs, CreateNetworkInsightsPath, StartNetworkInsightsAnalysis};
 use super::instance::{InstanceChange, InterfaceChange, NewInterface, NewKeyPair, RunInstances};
+use super::network::{NewSubnet, NewVpc, SubnetAttribute, VpcAttribute};
+use super::rule::{CreatePrefixList, ModifyPrefixList, RuleSpec};
+use super::tagged::TaggedResource;
 use crate::resource::{
-    AclEntry, AddressFamily, Analysis, AnalysisOptions, ClientToken, Connectivity, CpuCredits,
-    Direction, FlowLogSettings, FlowLogSubject, GroupPeer, HostnameType, PathPackets,
-    ReservationKind, RouteDestination, RouteTo, Tags, Tenancy,
+    AclEntry, ClientToken, Connectivity, CpuCredits, Direction, ReservationKind, RouteDestination,
+    RouteTo, Tags, Tenancy,
 };
 use crate::{
-    AccountId, AclAssociationId, AclId, AddressAssociationId, AllocationId, Cidr, DhcpOptionsId,
-    EgressGatewayId, EniAttachmentId, EniId, FlowLogId, IgwId, InstanceId, IpCidr, Ipv6Cidr, Key,
-    KeyPairId, NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, PcxId, PrefixListId,
-    Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetCidrAssociationId, SubnetId, SubnetReservationId, Traffic, VolumeId,
-    VpcCidrAssociationId, VpcId, Zone,
+    AccountId, AclAssociationId, AclId, AddressAssociationId, Cidr, DhcpOptionsId, EgressGatewayId,
+    EniAttachmentId, EniId, FlowLogId, IgwId, InstanceId, IpCidr, Ipv6Cidr, KeyPairId,
+    NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, PcxId, PrefixListId, Region,
+    RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetCidrAssociationId, SubnetId, SubnetReservationId, VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -160,7 +165,7 @@ pub enum Ec2Command {
         /// What the route leads to from now on.
         target: RouteTo,
     },
-    /// `ReplaceRoute` of a local route by its own target.
+    /// `ReplaceRoute` of what replaces a local route's target by that target.
     #[strum(serialize = "ReplaceRoute")]
     RestoreLocalRoute {
         /// The route table.
@@ -427,6 +432,22 @@ pub enum Ec2Command {
         /// What becomes of it.
         change: InterfaceChange,
     },
+    /// `AssignIpv6Addresses`.
+    AssignIpv6Addresses {
+        /// The interface to give addresses to.
+        interface: EniId,
+        /// The addresses.
+        addresses: Vec<Ipv6Addr>,
+        /// How many free ones, instead.
+        count: u16,
+    },
+    /// `UnassignIpv6Addresses`.
+    UnassignIpv6Addresses {
+        /// The interface to take addresses from.
+        interface: EniId,
+        /// The addresses.
+        addresses: Vec<Ipv6Addr>,
+    },
     /// `AssignPrivateIpAddresses`.
     AssignPrivateIpAddresses {
         /// The interface to give addresses to.
@@ -512,6 +533,29 @@ pub enum Ec2Command {
         /// The NAT gateway to delete.
         nat_gateway: NatGatewayId,
     },
+    /// `AssociateNatGatewayAddress` and `AssignPrivateNatGatewayAddress`.
+    AddNatGatewayAddresses {
+        /// The NAT gateway to give secondary addresses to.
+        nat_gateway: NatGatewayId,
+        /// Whether it must lead to the internet, or must not.
+        connectivity: Connectivity,
+        /// The addresses.
+        addresses: NatAddressesSpec,
+    },
+    /// `DisassociateNatGatewayAddress`.
+    DisassociateNatGatewayAddress {
+        /// The NAT gateway to take secondary addresses from.
+        nat_gateway: NatGatewayId,
+        /// The associations of its elastic IP addresses to end.
+        associations: Vec<AddressAssociationId>,
+    },
+    /// `UnassignPrivateNatGatewayAddress`.
+    UnassignPrivateNatGatewayAddress {
+        /// The NAT gateway to take secondary addresses from.
+        nat_gateway: NatGatewayId,
+        /// The addresses.
+        addresses: Vec<Ipv4Addr>,
+    },
     /// `CreateVpcPeeringConnection`.
     CreatePeering {
         /// The requester's VPC.
@@ -576,292 +620,4 @@ impl Ec2Command {
     pub fn create_subnet(vpc: VpcId, cidr: Cidr, zone: Option<Zone>, tags: Tags) -> Self {
         Self::CreateSubnet(NewSubnet { vpc, cidr, ipv6: None, zone, tags })
     }
-}
-
-/// `CreateVpc`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewVpc {
-    /// The primary block.
-    pub cidr: Cidr,
-    /// Whether it is to have an IPv6 block, too.
-    pub ipv6: bool,
-    /// On whose hardware instances are to run.
-    pub tenancy: Tenancy,
-    /// Tags for the VPC.
-    pub tags: Tags,
-}
-
-/// `CreateSubnet`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewSubnet {
-    /// The VPC to make the subnet in.
-    pub vpc: VpcId,
-    /// The subnet's block.
-    pub cidr: Cidr,
-    /// The subnet's IPv6 block, if it is to have one.
-    pub ipv6: Option<Ipv6Cidr>,
-    /// The availability zone; the region's first one by default.
-    pub zone: Option<Zone>,
-    /// Tags for the subnet.
-    pub tags: Tags,
-}
-
-/// What can carry tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TaggedResource {
-    /// A DHCP option set.
-    DhcpOptions(DhcpOptionsId),
-    /// An egress-only internet gateway.
-    EgressGateway(EgressGatewayId),
-    /// An elastic IP address.
-    ElasticIp(AllocationId),
-    /// A network interface.
-    Eni(EniId),
-    /// A flow log.
-    FlowLog(FlowLogId),
-    /// A rule of a security group.
-    GroupRule(SecurityGroupRuleId),
-    /// An instance.
-    Instance(InstanceId),
-    /// An internet gateway.
-    InternetGateway(IgwId),
-    /// A key pair.
-    KeyPair(KeyPairId),
-    /// A NAT gateway.
-    NatGateway(NatGatewayId),
-    /// A network ACL.
-    NetworkAcl(AclId),
-    /// An analysis of a path of Network Insights.
-    NetworkInsightsAnalysis(NetworkInsightsAnalysisId),
-    /// A path of Network Insights.
-    NetworkInsightsPath(NetworkInsightsPathId),
-    /// A peering connection, of which either side has tags of its own.
-    Peering(PcxId),
-    /// A managed prefix list.
-    PrefixList(PrefixListId),
-    /// A route table.
-    RouteTable(RouteTableId),
-    /// A security group.
-    SecurityGroup(SecurityGroupId),
-    /// A subnet.
-    Subnet(SubnetId),
-    /// A reservation of addresses in a subnet.
-    SubnetReservation(SubnetReservationId),
-    /// The root volume of an instance, which is a part of the instance.
-    Volume(VolumeId),
-    /// A VPC.
-    Vpc(VpcId),
-}
-
-impl TaggedResource {
-    /// The key of the resource; a rule and a volume are parts of others and have none.
-    pub(super) const fn key(self) -> Option<Key> {
-        Some(match self {
-            Self::DhcpOptions(id) => Key::DhcpOptions(id),
-            Self::EgressGateway(id) => Key::EgressGateway(id),
-            Self::ElasticIp(id) => Key::ElasticIp(id),
-            Self::Eni(id) => Key::Eni(id),
-            Self::FlowLog(id) => Key::FlowLog(id),
-            Self::GroupRule(_) => return None,
-            Self::Instance(id) => Key::Instance(id),
-            Self::InternetGateway(id) => Key::InternetGateway(id),
-            Self::KeyPair(id) => Key::KeyPair(id),
-            Self::NatGateway(id) => Key::NatGateway(id),
-            Self::NetworkAcl(id) => Key::NetworkAcl(id),
-            Self::NetworkInsightsAnalysis(id) => Key::NetworkInsightsAnalysis(id),
-            Self::NetworkInsightsPath(id) => Key::NetworkInsightsPath(id),
-            Self::Peering(id) => Key::Peering(id),
-            Self::PrefixList(id) => Key::PrefixList(id),
-            Self::RouteTable(id) => Key::RouteTable(id),
-            Self::SecurityGroup(id) => Key::SecurityGroup(id),
-            Self::Subnet(id) => Key::Subnet(id),
-            Self::SubnetReservation(id) => Key::SubnetReservation(id),
-            Self::Volume(_) => return None,
-            Self::Vpc(id) => Key::Vpc(id),
-        })
-    }
-}
-
-/// An elastic IP address as a request names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ElasticIpName {
-    /// By its allocation.
-    Allocation(AllocationId),
-    /// By itself.
-    Address(Ipv4Addr),
-}
-
-/// An association of an elastic IP address as a request names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressAssociationName {
-    /// By its id.
-    Association(AddressAssociationId),
-    /// By the elastic IP address.
-    Address(Ipv4Addr),
-}
-
-/// What an elastic IP address is to lead to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressTarget {
-    /// An instance, by its interface.
-    Instance(InstanceId),
-    /// An interface.
-    Eni(EniId),
-}
-
-/// `CreateNatGateway`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreateNatGateway {
-    /// The subnet to make the NAT gateway in.
-    pub subnet: SubnetId,
-    /// Where it is to lead.
-    pub connectivity: Connectivity,
-    /// The elastic IP address that it is to send by.
-    pub allocation: Option<AllocationId>,
-    /// Its private address; any free one by default.
-    pub private: Option<Ipv4Addr>,
-    /// The token by which the client may repeat the request.
-    pub client_token: Option<ClientToken>,
-    /// Tags for the NAT gateway.
-    pub tags: Tags,
-}
-
-/// `CreateFlowLogs`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreateFlowLogs {
-    /// What to record the packets of: a flow log for each.
-    pub of: Vec<FlowLogSubject>,
-    /// What to record, and where to.
-    pub settings: FlowLogSettings,
-    /// The token by which the client may repeat the request.
-    pub client_token: Option<ClientToken>,
-    /// Tags for each of the flow logs.
-    pub tags: Tags,
-}
-
-/// `CreateNetworkInsightsPath`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreateNetworkInsightsPath {
-    /// Which packets the path is about.
-    pub packets: PathPackets,
-    /// The token by which the client may repeat the request.
-    pub client_token: Option<ClientToken>,
-    /// Tags for the path.
-    pub tags: Tags,
-}
-
-/// `StartNetworkInsightsAnalysis`, with what comes of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartNetworkInsightsAnalysis {
-    /// The path to analyze.
-    pub path: NetworkInsightsPathId,
-    /// What else is asked for.
-    pub options: AnalysisOptions,
-    /// What [`crate::analyse`] found.
-    pub outcome: Result<Analysis, String>,
-    /// The token by which the client may repeat the request.
-    pub client_token: Option<ClientToken>,
-    /// Tags for the analysis.
-    pub tags: Tags,
-}
-
-/// An attribute of a VPC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VpcAttribute {
-    /// `enableDnsSupport`.
-    DnsSupport(bool),
-    /// `enableDnsHostnames`.
-    DnsHostnames(bool),
-    /// `enableNetworkAddressUsageMetrics`.
-    UsageMetrics(bool),
-}
-
-/// An attribute of a subnet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SubnetAttribute {
-    /// `mapPublicIpOnLaunch`.
-    MapPublicIp(bool),
-    /// `assignIpv6AddressOnCreation`.
-    AssignIpv6(bool),
-    /// `enableDns64`.
-    Dns64(bool),
-    /// `privateDnsHostnameTypeOnLaunch`.
-    HostnameType(HostnameType),
-    /// `enableResourceNameDnsARecordOnLaunch`.
-    ResourceNameA(bool),
-    /// `enableResourceNameDnsAAAARecordOnLaunch`.
-    ResourceNameAaaa(bool),
-    /// `enableLniAtDeviceIndex`; `None` is `disableLniAtDeviceIndex`.
-    LniDeviceIndex(Option<u16>),
-}
-
-/// One rule of a security group as a request has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleSpec {
-    /// The traffic that the rule matches.
-    pub traffic: Traffic,
-    /// The source of incoming traffic, or the destination of outgoing traffic.
-    pub peer: RulePeerSpec,
-    /// What the rule is for, in words.
-    pub description: Option<String>,
-}
-
-/// The other side of a rule as a request has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RulePeerSpec {
-    /// An IPv4 block.
-    Cidr(Cidr),
-    /// An IPv6 block.
-    Ipv6(Ipv6Cidr),
-    /// A managed prefix list.
-    PrefixList(PrefixListId),
-    /// A group by id, and its owner where the request names one.
-    Group(SecurityGroupId, Option<AccountId>),
-    /// A group of the same VPC by name.
-    GroupNamed(String),
-}
-
-impl From<GroupPeer> for RulePeerSpec {
-    fn from(peer: GroupPeer) -> Self {
-        match peer {
-            GroupPeer::Cidr(cidr) => Self::Cidr(cidr),
-            GroupPeer::Ipv6(cidr) => Self::Ipv6(cidr),
-            GroupPeer::PrefixList(list) => Self::PrefixList(list),
-            GroupPeer::Group { group, account, .. } => Self::Group(group, Some(account)),
-        }
-    }
-}
-
-/// `CreateManagedPrefixList`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreatePrefixList {
-    /// The prefix list's name.
-    pub name: String,
-    /// The family of its blocks.
-    pub family: AddressFamily,
-    /// How many entries it may have.
-    pub max_entries: u16,
-    /// Its first entries: each a block and what it is, in words.
-    pub entries: Vec<(IpCidr, Option<String>)>,
-    /// The token by which the client may repeat the request.
-    pub client_token: Option<ClientToken>,
-    /// Tags for the prefix list.
-    pub tags: Tags,
-}
-
-/// `ModifyManagedPrefixList`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModifyPrefixList {
-    /// The prefix list to modify.
-    pub list: PrefixListId,
-    /// The version that is the current one, as far as the caller knows.
-    pub current: Option<u64>,
-    /// Its new name.
-    pub name: Option<String>,
-    /// How many entries it may have from now on.
-    pub max_entries: Option<u16>,
-    /// Entries to add; a block that is there gets the new description.
-    pub add: Vec<(IpCidr, Option<String>)>,
-    /// Blocks to remove.
-    pub remove: Vec<IpCidr>,
 }

@@ -1,6 +1,6 @@
 //! The parts of commands about instances and their interfaces.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::resource::{
     ClientToken, InstanceOptions, KeyKind, MetadataOptions, ShutdownBehavior, Tags,
@@ -28,6 +28,8 @@ pub struct RunInstances {
     pub group_names: Vec<String>,
     /// The private address, for a single instance.
     pub address: Option<Ipv4Addr>,
+    /// The IPv6 addresses of each.
+    pub ipv6: Ipv6Spec,
     /// Whether they are given public addresses; as the subnet says by default.
     pub public: Option<bool>,
     /// The name of a key pair.
@@ -88,6 +90,20 @@ pub struct AddressesSpec {
     pub secondary: Vec<Ipv4Addr>,
     /// How many more secondary ones, which are free.
     pub count: u16,
+    /// IPv6 addresses.
+    pub ipv6: Ipv6Spec,
+}
+
+/// The IPv6 addresses that a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ipv6Spec {
+    /// The addresses that it names.
+    pub addresses: Vec<Ipv6Addr>,
+    /// How many free ones it asks for. Where it neither names nor counts any, the subnet says whether
+    /// there is one.
+    pub count: Option<u16>,
+    /// Whether the first of them becomes the primary one, which the interface then keeps.
+    pub primary: bool,
 }
 
 /// `CreateNetworkInterface`.
@@ -138,6 +154,8 @@ pub enum InterfaceChange {
         /// Whether it goes.
         on: bool,
     },
+    /// Whether its first IPv6 address is a primary one, which stays.
+    PrimaryIpv6(bool),
 }
 
 /// What becomes of an instance.

@@ -135,6 +135,12 @@ impl Decision<'_> {
             C::ModifyNetworkInterfaceAttribute { interface, change } => {
                 self.modify_interface(scope, *interface, change)
             }
+            C::AssignIpv6Addresses { interface, addresses, count } => {
+                self.assign_ipv6(scope, *interface, addresses, *count)
+            }
+            C::UnassignIpv6Addresses { interface, addresses } => {
+                self.unassign_ipv6(scope, *interface, addresses)
+            }
             C::AssignPrivateIpAddresses { interface, addresses, count, take } => {
                 self.assign_addresses(scope, *interface, addresses, *count, *take)
             }
@@ -157,6 +163,15 @@ impl Decision<'_> {
             C::ReleaseAddress { which } => self.release_address(scope, *which),
             C::CreateNatGateway(new) => self.create_nat_gateway(scope, new),
             C::DeleteNatGateway { nat_gateway } => self.delete_nat_gateway(scope, *nat_gateway),
+            C::AddNatGatewayAddresses { nat_gateway, connectivity, addresses } => {
+                self.add_nat_addresses(scope, *nat_gateway, *connectivity, addresses)
+            }
+            C::DisassociateNatGatewayAddress { nat_gateway, associations } => {
+                self.disassociate_nat_addresses(scope, *nat_gateway, associations)
+            }
+            C::UnassignPrivateNatGatewayAddress { nat_gateway, addresses } => {
+                self.unassign_nat_addresses(scope, *nat_gateway, addresses)
+            }
             C::CreatePeering { vpc, peer_vpc, peer_owner, peer_region, tags } => {
                 let owner = peer_owner.unwrap_or(scope.account);
                 let region = peer_region.unwrap_or(scope.region);

@@ -150,9 +150,8 @@ impl Decision<'_> {
             }
             self.put(ElasticIp { association: None, ..ElasticIp::clone(&other) });
         }
-        if let Some(old) = elastic.association {
-            self.put(ElasticIp { association: None, ..ElasticIp::clone(&elastic) });
-            self.assign_public_again(old.eni);
+        if elastic.association.is_some() {
+            self.take_elastic_ip(&elastic);
         }
         self.give_elastic_ip(&elastic, &eni, private);
         Ok(Key::ElasticIp(elastic.id).into())
@@ -164,22 +163,40 @@ impl Decision<'_> {
         let association =
             AddressAssociation { id: AddressAssociationId::fresh(self.ids), eni: eni.id, private };
         self.put(ElasticIp { association: Some(association), ..elastic.clone() });
-        if eni.addresses.first() == Some(&private) && eni.public.address().is_some() {
-            self.put(Eni { public: PublicAddress::Released, ..eni.clone() });
+        self.settle_public_of(eni.id);
+    }
+
+    /// Takes an elastic IP address from what it leads to.
+    fn take_elastic_ip(&mut self, elastic: &ElasticIp) {
+        self.put(ElasticIp { association: None, ..elastic.clone() });
+        if let Some(old) = elastic.association {
+            self.settle_public_of(old.eni);
         }
     }
 
-    /// Gives an interface a public address of the pool in place of one that was released for an
-    /// elastic one. Where none is left it stays without.
-    fn assign_public_again(&mut self, eni: EniId) {
-        let Some(eni) = self.world.eni(eni).cloned() else { return };
-        let bare = self.world.public_of(&eni, eni.primary()).is_none();
-        if eni.public == PublicAddress::Released
-            && bare
-            && let Ok(address) = self.free_public()
-        {
-            self.put(Eni { public: PublicAddress::Assigned(address), ..Eni::clone(&eni) });
+    /// Settles the public address of an interface's instance. Where none is left it stays without.
+    fn settle_public_of(&mut self, eni: EniId) {
+        let instance = self.world.eni(eni).and_then(|eni| self.world.instance(eni.instance()?));
+        if let Some(instance) = instance.cloned() {
+            let _ = self.settle_public(&instance);
         }
+    }
+
+    /// Gives an instance a public address of the pool, or takes it back: it has one while it runs, unless
+    /// an elastic one leads to its primary address, if it was started with one.
+    pub(super) fn settle_public(&mut self, instance: &Instance) -> Result<(), Refused> {
+        let Some(eni) = self.world.eni(instance.eni).cloned() else { return Ok(()) };
+        let public = self.world.public_of(&eni, eni.primary());
+        let has_elastic = public.is_some_and(|public| public.elastic.is_some());
+        let public = match (eni.public, instance.state.wants_to_run() && !has_elastic) {
+            (PublicAddress::None, true) if instance.options.public => {
+                PublicAddress::Assigned(self.free_public()?)
+            }
+            (PublicAddress::Assigned(_), false) => PublicAddress::None,
+            (PublicAddress::None | PublicAddress::Assigned(_), _) => return Ok(()),
+        };
+        self.put(Eni { public, ..Eni::clone(&eni) });
+        Ok(())
     }
 
     fn address_target(&self, scope: Scope, target: AddressTarget) -> Result<Arc<Eni>, Refused> {
@@ -239,8 +256,7 @@ impl Decision<'_> {
             );
         };
         self.check_not_managed(old.eni)?;
-        self.put(ElasticIp { association: None, ..ElasticIp::clone(&elastic) });
-        self.assign_public_again(old.eni);
+        self.take_elastic_ip(&elastic);
         Ok(Reply::Done)
     }
 

@@ -7,7 +7,7 @@ use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::*;
 use crate::{
-    Alias, Cidr, Code, Key, Kind, PrefixedId, Quota, Refused, Scope, SecurityGroupId,
+    Alias, Cidr, Code, Ipv6Cidr, Key, Kind, PrefixedId, Quota, Refused, Scope, SecurityGroupId,
     SecurityGroupRuleId, SmallMap, Timestamp, Traffic, VpcId,
 };
 
@@ -39,8 +39,11 @@ impl Decision<'_> {
             );
         }
         self.world.check_quota(scope.account, Quota::Groups, || self.groups_of(scope))?;
-        let group =
-            self.make_group(vpc, name, description, vec![egress_to_anywhere()], tags.clone());
+        let mut rules = vec![egress_to_anywhere()];
+        if self.world.vpc(vpc).is_some_and(|vpc| !vpc.ipv6.is_empty()) {
+            rules.push(egress_to_anywhere_by_ipv6());
+        }
+        let group = self.make_group(vpc, name, description, rules, tags.clone());
         Ok(Key::SecurityGroup(group.id).into())
     }
 
@@ -150,6 +153,11 @@ pub(super) fn check_text(what: &str, text: &str) -> Result<(), Refused> {
 /// The rule that a new group has: its members may reach anything.
 pub(super) fn egress_to_anywhere() -> GroupRule {
     rule(Direction::Egress, GroupPeer::Cidr(Cidr::ANY))
+}
+
+/// The rule that a new group of a VPC with an IPv6 block has beside it.
+pub(super) fn egress_to_anywhere_by_ipv6() -> GroupRule {
+    rule(Direction::Egress, GroupPeer::Ipv6(Ipv6Cidr::ANY))
 }
 
 /// A rule for every kind of traffic.

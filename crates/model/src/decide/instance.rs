@@ -50,11 +50,7 @@ impl Decision<'_> {
                 primary.get_or_insert(eni);
             }
             let Some(eni) = primary else { return missing("NetworkInterface") };
-            if public {
-                let public = PublicAddress::Assigned(self.free_public()?);
-                self.put(Eni { public, ..eni.clone() });
-            }
-            self.put(Instance {
+            let instance = Instance {
                 id,
                 reservation,
                 launch_index,
@@ -76,7 +72,9 @@ impl Decision<'_> {
                 options: InstanceOptions { public, ..InstanceOptions::clone(&run.options) },
                 boot: Boot::Settled,
                 starts: 0,
-            });
+            };
+            self.settle_public(&instance)?;
+            self.put(instance);
             made.push(Key::Instance(id));
         }
         Ok(Reply::Resources(made))
@@ -105,7 +103,11 @@ impl Decision<'_> {
         let one = [RunInterface {
             subnet: run.subnet,
             groups: run.groups.clone(),
-            addresses: AddressesSpec { primary: run.address, ..AddressesSpec::default() },
+            addresses: AddressesSpec {
+                primary: run.address,
+                ipv6: run.ipv6.clone(),
+                ..AddressesSpec::default()
+            },
             ..RunInterface::default()
         }];
         let named = if run.interfaces.is_empty() { &one[..] } else { &run.interfaces };
@@ -152,7 +154,8 @@ impl Decision<'_> {
             );
         }
         let (most, addresses) = InstanceType::limits(type_of(run));
-        if wanted.iter().any(|interface| interface.total() > u64::from(addresses)) {
+        let addresses = u64::from(addresses);
+        if wanted.iter().any(|it| it.total() > addresses || it.ipv6_total() > addresses) {
             return Err(too_many_addresses());
         }
         if wanted.len() > usize::from(most) {

@@ -7,7 +7,7 @@ use super::lookup::{absent_instances, missing};
 use super::{Decision, Outcome, refuse};
 use crate::command::{InstanceChange, InterfaceChange, Reply};
 use crate::resource::*;
-use crate::{Code, EniId, InstanceId, Key, Refused, Scope};
+use crate::{Code, InstanceId, Key, Refused, Scope};
 
 impl Decision<'_> {
     /// The instances that a request names, which are all there.
@@ -33,8 +33,7 @@ impl Decision<'_> {
             match instance.state {
                 InstanceState::Pending | InstanceState::Running => {}
                 InstanceState::Stopped => {
-                    self.assign_public(&instance)?;
-                    self.put(Instance {
+                    let started = Instance {
                         state: InstanceState::Pending,
                         boot: Boot::AGAIN,
                         starts: instance.starts.wrapping_add(1),
@@ -42,7 +41,9 @@ impl Decision<'_> {
                         launched: self.now,
                         since: self.now,
                         ..Instance::clone(&instance)
-                    });
+                    };
+                    self.settle_public(&started)?;
+                    self.put(started);
                 }
                 InstanceState::Stopping
                 | InstanceState::ShuttingDown
@@ -60,14 +61,15 @@ impl Decision<'_> {
                     return Err(guarded(&instance, "stopped", "disableApiStop"));
                 }
                 InstanceState::Running => {
-                    self.release_public(instance.eni);
-                    self.put(Instance {
+                    let stopping = Instance {
                         state: InstanceState::Stopping,
                         boot: Boot::Settled,
                         exit: None,
                         since: self.now,
                         ..Instance::clone(&instance)
-                    });
+                    };
+                    self.settle_public(&stopping)?;
+                    self.put(stopping);
                 }
                 InstanceState::Pending
                 | InstanceState::ShuttingDown
@@ -75,24 +77,6 @@ impl Decision<'_> {
             }
         }
         Ok(named(ids))
-    }
-
-    /// Gives an instance that starts again a public address, unless an elastic one leads to it.
-    fn assign_public(&mut self, instance: &Instance) -> Result<(), Refused> {
-        let Some(eni) = self.world.eni(instance.eni).cloned() else { return Ok(()) };
-        if instance.options.public && self.world.public_of(&eni, eni.primary()).is_none() {
-            let public = PublicAddress::Assigned(self.free_public()?);
-            self.put(Eni { public, ..Eni::clone(&eni) });
-        }
-        Ok(())
-    }
-
-    /// Gives back the public address of an instance that stops; an elastic one stays.
-    pub(super) fn release_public(&mut self, interface: EniId) {
-        let Some(eni) = self.world.eni(interface).cloned() else { return };
-        if matches!(eni.public, PublicAddress::Assigned(_)) {
-            self.put(Eni { public: PublicAddress::None, ..Eni::clone(&eni) });
-        }
     }
 
     pub(super) fn reboot_instances(&mut self, scope: Scope, ids: &[InstanceId]) -> Outcome {
@@ -206,7 +190,9 @@ impl Decision<'_> {
         let (interfaces, addresses) = InstanceType::limits(name);
         let own: Vec<_> = self.world.enis_in(Key::Instance(instance.id)).collect();
         let fits = own.len() <= usize::from(interfaces)
-            && own.iter().all(|eni| eni.addresses.len() <= usize::from(addresses));
+            && own.iter().all(|eni| {
+                eni.addresses.len().max(eni.ipv6_addresses.len()) <= usize::from(addresses)
+            });
         match fits {
             true => Ok(()),
             false => Err(super::interface::too_many_interfaces(own.len(), name)),

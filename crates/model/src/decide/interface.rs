@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::ipv6_address::set_primary_ipv6;
 use super::lookup::missing;
 use super::subnet::mac_of;
 use super::{Decision, Outcome, refuse};
@@ -72,12 +73,23 @@ impl Wanted {
         }
     }
 
+    /// How many IPv6 addresses it has.
+    pub(super) fn ipv6_total(&self) -> u64 {
+        match &self.source {
+            Source::Existing(eni) => eni.ipv6_addresses.len() as u64,
+            Source::New(new) => new.addresses.ipv6.total(&new.subnet),
+        }
+    }
+
     /// Whether no two instances can have such a one.
     pub(super) fn is_for_one_instance(&self) -> bool {
         match &self.source {
             Source::Existing(_) => true,
             Source::New(new) => {
-                new.addresses.primary.is_some() || !new.addresses.secondary.is_empty()
+                let asked = &new.addresses;
+                asked.primary.is_some()
+                    || !asked.secondary.is_empty()
+                    || !asked.ipv6.addresses.is_empty()
             }
         }
     }
@@ -153,6 +165,7 @@ impl Decision<'_> {
     fn made_interface(&mut self, new: &New, tags: &Tags) -> Result<Eni, Refused> {
         self.check_interface_quota(new.subnet.vpc)?;
         let addresses = self.addresses_for(&new.subnet, &new.addresses)?;
+        let ipv6_addresses = self.ipv6_addresses_for(&new.subnet, &new.addresses.ipv6)?;
         let id = EniId::fresh(self.ids);
         Ok(Eni {
             id,
@@ -160,7 +173,8 @@ impl Decision<'_> {
             subnet: new.subnet.id,
             mac: mac_of(id),
             addresses,
-            ipv6_addresses: Vec::new(),
+            ipv6_addresses,
+            primary_ipv6: new.addresses.ipv6.primary,
             groups: new.groups.clone(),
             source_dest_check: true,
             description: new.description.clone(),
@@ -316,6 +330,7 @@ impl Decision<'_> {
                 let own = found.ok_or_else(|| absent_attachment(*attachment))?;
                 own.delete_on_termination = *on;
             }
+            InterfaceChange::PrimaryIpv6(on) => set_primary_ipv6(&mut eni, *on)?,
         }
         if eni != *old {
             self.put(eni);

@@ -57,12 +57,7 @@ impl Decision<'_> {
         let mut eni = Eni::clone(&*self.own_interface(scope, id)?);
         let subnet = self.own_subnet(scope, eni.subnet)?;
         let asked = addresses.len() + usize::from(count);
-        let kind = eni.instance().and_then(|id| self.world.instance(id));
-        let kind = kind.map_or("", |instance| instance.instance_type.as_str());
-        let (_, most) = InstanceType::limits(kind);
-        // What nothing uses is bound by no instance type yet.
-        let most = if eni.attachment.is_some() { most } else { u8::MAX };
-        if eni.addresses.len() + asked > usize::from(most) {
+        if eni.addresses.len() + asked > self.most_addresses(&eni) {
             return Err(too_many_addresses());
         }
         for address in addresses {
@@ -87,6 +82,17 @@ impl Decision<'_> {
         }
         self.put(eni);
         Ok(Key::Eni(id).into())
+    }
+
+    /// How many addresses of either family an interface may have: as many as the type of its instance
+    /// says. What nothing uses is bound by no type yet.
+    pub(super) fn most_addresses(&self, eni: &Eni) -> usize {
+        if eni.attachment.is_none() {
+            return usize::from(u8::MAX);
+        }
+        let instance = eni.instance().and_then(|id| self.world.instance(id));
+        let kind = instance.map_or("", |instance| instance.instance_type.as_str());
+        usize::from(InstanceType::limits(kind).1)
     }
 
     /// Takes an address from the interface that has it as a secondary one.

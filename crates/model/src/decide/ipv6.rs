@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use super::group::{egress_to_anywhere, egress_to_anywhere_by_ipv6};
 use super::lookup::absent;
 use super::vpc::{check_block_count, subnet_within};
 use super::{Decision, Outcome, refuse};
-use crate::resource::{Subnet, SubnetIpv6Cidr, Vpc, VpcIpv6Cidr};
+use crate::resource::{
+    AclEntry, Direction, GroupRule, NetworkAcl, SecurityGroup, Subnet, SubnetIpv6Cidr, Vpc,
+    VpcIpv6Cidr,
+};
 use crate::{
-    Alias, Code, IpCidr, Ipv6Cidr, Key, Part, PrefixedId, Refused, Scope, SubnetCidrAssociationId,
-    SubnetId, VpcCidrAssociationId, VpcId,
+    Alias, Cidr, Code, IpCidr, Ipv6Cidr, Key, Part, PrefixedId, Refused, Scope,
+    SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId, Traffic, VpcCidrAssociationId, VpcId,
 };
 
 impl Decision<'_> {
@@ -39,8 +43,40 @@ impl Decision<'_> {
         self.check_no_request(id)?;
         vpc.ipv6.push(self.new_ipv6_block(id)?);
         self.put(vpc.clone());
+        self.open_defaults_to_ipv6(&vpc);
         self.refresh_peerings_of(&vpc)?;
         Ok(Key::Vpc(id).into())
+    }
+
+    /// Lets IPv6 through what lets all of IPv4 through in a VPC that gets an IPv6 block: its default group
+    /// and its default ACL, as long as nobody changed what leaves by the one, or the entries of a
+    /// direction of the other. What there is for IPv6 stays when the block goes.
+    pub(super) fn open_defaults_to_ipv6(&mut self, vpc: &Vpc) {
+        if let Some(group) = self.world.group(vpc.default_group).cloned() {
+            let mut egress = group.rules.values().filter(|r| r.direction == Direction::Egress);
+            let all = egress_to_anywhere();
+            let all = |rule: &GroupRule| (rule.traffic, rule.peer) == (all.traffic, all.peer);
+            if egress.next().is_some_and(all) && egress.next().is_none() {
+                let mut group = SecurityGroup::clone(&group);
+                let id = SecurityGroupRuleId::fresh(self.ids);
+                group.rules.insert(id, egress_to_anywhere_by_ipv6());
+                self.put(group);
+            }
+        }
+        if let Some(old) = self.world.acl(vpc.default_acl).cloned() {
+            let mut acl = NetworkAcl::clone(&old);
+            for direction in [Direction::Ingress, Direction::Egress] {
+                let entries = acl.entries_mut(direction);
+                let all = |cidr| AclEntry { allow: true, traffic: Traffic::All, cidr };
+                let first = entries.get(&NetworkAcl::DEFAULT_ENTRY);
+                if entries.len() == 1 && first == Some(&all(Cidr::ANY.into())) {
+                    entries.insert(NetworkAcl::DEFAULT_IPV6_ENTRY, all(Ipv6Cidr::ANY.into()));
+                }
+            }
+            if acl != *old {
+                self.put(acl);
+            }
+        }
     }
 
     /// Removes a block that the VPC has.
@@ -51,6 +87,7 @@ impl Decision<'_> {
         if self.world.subnets_in(Key::Vpc(vpc.id)).any(within) {
             return Err(subnet_within(vpc.id, cidr));
         }
+        self.forget_local_routes(vpc.id, cidr.into());
         self.put(vpc.clone());
         self.refresh_peerings_of(&vpc)?;
         Ok(Key::Vpc(vpc.id).into())

@@ -29,18 +29,16 @@ impl Decision<'_> {
                 );
             }
             (Connectivity::Private, None) => None,
-            (Connectivity::Public, Some(id)) => {
-                let elastic = self.own_elastic_ip(scope, ElasticIpName::Allocation(id))?;
-                if elastic.association.is_some() {
-                    return refuse(
-                        Code::AlreadyAssociated,
-                        format_args!("Elastic IP address [{id}] is already associated"),
-                    );
-                }
-                Some(elastic)
-            }
+            (Connectivity::Public, Some(id)) => Some(self.unused_elastic_ip(scope, id)?),
         };
         self.check_nat_quota(scope, &subnet)?;
+        self.check_nat_addresses(scope, new.connectivity, &new.secondary)?;
+        if new.allocation.is_some_and(|id| new.secondary.allocations.contains(&id)) {
+            return refuse(
+                Code::InvalidParameterValue,
+                "The primary Elastic IP address is none of the secondary ones.",
+            );
+        }
         let mut nat = NatGateway {
             id: NatGatewayId::fresh(self.ids),
             account: scope.account,
@@ -50,6 +48,7 @@ impl Decision<'_> {
             connectivity: new.connectivity,
             interface: None,
             allocation: new.allocation,
+            secondary: Vec::new(),
             failure: None,
             ended: None,
             client_token: token.map(|token| token.of(scope)),
@@ -63,7 +62,9 @@ impl Decision<'_> {
             nat.ended = Some(self.now);
             self.put(nat);
         } else {
+            let id = nat.id;
             self.put_nat_gateway(nat, &subnet, new.private, elastic.as_deref())?;
+            self.put_nat_addresses(scope, id, &new.secondary)?;
         }
         Ok(key.into())
     }
@@ -105,6 +106,7 @@ impl Decision<'_> {
             mac: super::subnet::mac_of(id),
             addresses: vec![private],
             ipv6_addresses: Vec::new(),
+            primary_ipv6: false,
             groups: Vec::new(),
             source_dest_check: false,
             description: format!("Interface for NAT Gateway {}", nat.id),
@@ -193,6 +195,7 @@ impl Decision<'_> {
             connectivity: Connectivity::Public,
             interface: None,
             allocation: Some(allocation),
+            secondary: Vec::new(),
             failure: None,
             ended: None,
             client_token: None,

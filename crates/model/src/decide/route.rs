@@ -190,7 +190,9 @@ impl Decision<'_> {
         target: RouteTo,
     ) -> Outcome {
         let table = self.editable_table(scope, table)?;
-        self.check_not_local(&table, destination, "replace")?;
+        if self.is_local(&table, destination) {
+            return self.replace_local_route(scope, &table, destination, target);
+        }
         let Some(old) = table.routes.get(&destination) else {
             return refuse(
                 Code::InvalidParameterValue,
@@ -217,7 +219,7 @@ impl Decision<'_> {
         destination: RouteDestination,
     ) -> Outcome {
         let table = self.editable_table(scope, table)?;
-        self.check_not_local(&table, destination, "remove")?;
+        self.check_not_local(&table, destination)?;
         let mut table = RouteTable::clone(&table);
         if table.routes.remove(&destination).is_none() {
             return refuse(
@@ -233,7 +235,39 @@ impl Decision<'_> {
         Ok(Reply::Done)
     }
 
-    /// Gives a local route its own target back, which it never loses here.
+    /// Has an interface get what is for a block of the VPC itself, but for what stays in a subnet.
+    fn replace_local_route(
+        &mut self,
+        scope: Scope,
+        table: &RouteTable,
+        destination: RouteDestination,
+        target: RouteTo,
+    ) -> Outcome {
+        self.check_target(scope, table, target)?;
+        if !matches!(target, RouteTo::Interface(_)) {
+            return Err(only_interfaces(destination));
+        }
+        if table.routes.get(&destination) != Some(&target) {
+            let mut table = table.clone();
+            table.routes.insert(destination, target);
+            check_room(&self.world, &table)?;
+            self.put(table);
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Removes from every table of a VPC what replaces the local route of a block that goes.
+    pub(super) fn forget_local_routes(&mut self, vpc: VpcId, block: RouteDestination) {
+        let replaced = |table: &&Arc<RouteTable>| table.routes.contains_key(&block);
+        let tables = self.world.route_tables_in(Key::Vpc(vpc)).filter(replaced).cloned();
+        for table in tables.collect::<Vec<_>>() {
+            let mut table = RouteTable::clone(&table);
+            table.routes.remove(&block);
+            self.put(table);
+        }
+    }
+
+    /// Gives a local route its own target back.
     pub(super) fn restore_local_route(
         &mut self,
         scope: Scope,
@@ -242,6 +276,10 @@ impl Decision<'_> {
     ) -> Outcome {
         let table = self.editable_table(scope, table)?;
         if self.is_local(&table, destination) {
+            let mut table = RouteTable::clone(&table);
+            if table.routes.remove(&destination).is_some() {
+                self.put(table);
+            }
             return Ok(Reply::Done);
         }
         refuse(
@@ -275,12 +313,11 @@ impl Decision<'_> {
         &self,
         table: &RouteTable,
         destination: RouteDestination,
-        verb: &str,
     ) -> Result<(), Refused> {
         if self.is_local(table, destination) {
             return refuse(
                 Code::InvalidParameterValue,
-                format_args!("cannot {verb} local route {destination} in route table {}", table.id),
+                format_args!("cannot remove local route {destination} in route table {}", table.id),
             );
         }
         Ok(())
@@ -335,14 +372,7 @@ impl Decision<'_> {
             RouteTo::Peering(_)
             | RouteTo::Gateway(_)
             | RouteTo::EgressGateway(_)
-            | RouteTo::Nat(_) => refuse(
-                Code::InvalidParameterValue,
-                format_args!(
-                    "The destination CIDR block {destination} is equal to or more specific than \
-                     one of this VPC's CIDR blocks. This route can target only an interface or an \
-                     instance."
-                ),
-            ),
+            | RouteTo::Nat(_) => Err(only_interfaces(destination)),
             RouteTo::Interface(_) if local.contains(&destination) => {
                 Err(route_exists(match destination {
                     IpCidr::V4(block) => block.into(),
@@ -454,6 +484,16 @@ fn covers(wider: IpCidr, block: IpCidr) -> bool {
         (IpCidr::V6(wider), IpCidr::V6(block)) => wider.covers(block),
         (IpCidr::V4(_), IpCidr::V6(_)) | (IpCidr::V6(_), IpCidr::V4(_)) => false,
     }
+}
+
+fn only_interfaces(destination: impl std::fmt::Display) -> Refused {
+    Refused::new(
+        Code::InvalidParameterValue,
+        format_args!(
+            "The destination CIDR block {destination} is equal to or more specific than one of this \
+             VPC's CIDR blocks. This route can target only an interface or an instance."
+        ),
+    )
 }
 
 fn check_same_vpc(table: &RouteTable, subnet: &Subnet) -> Result<(), Refused> {

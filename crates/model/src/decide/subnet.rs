@@ -144,6 +144,7 @@ impl Decision<'_> {
             mac: mac_of(id),
             addresses: vec![address],
             ipv6_addresses: Vec::new(),
+            primary_ipv6: false,
             groups,
             source_dest_check: true,
             description: description.to_owned(),

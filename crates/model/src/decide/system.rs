@@ -91,9 +91,11 @@ impl Decision<'_> {
         let since = if state == instance.state { instance.since } else { self.now };
         let again = matches!(boot, Boot::Again { .. });
         let starts = instance.starts.wrapping_add(u16::from(again));
-        self.put(Instance { state, boot, exit, since, starts, ..Instance::clone(&instance) });
+        let instance = Instance { state, boot, exit, since, starts, ..Instance::clone(&instance) };
+        self.put(instance.clone());
         if state == InstanceState::Stopped {
-            self.release_public(instance.eni);
+            // An address is given back, which always succeeds.
+            let _ = self.settle_public(&instance);
         }
         if state == InstanceState::Terminated {
             let enis = self.world.enis_in(Key::Instance(id)).map(|eni| eni.id);
@@ -108,7 +110,8 @@ impl Decision<'_> {
         if eni.attachment.as_ref().is_none_or(|a| a.delete_on_termination) {
             self.delete(Key::Eni(id));
         } else {
-            self.put(Eni { attachment: None, ..Eni::clone(&eni) });
+            let public = crate::PublicAddress::None;
+            self.put(Eni { attachment: None, public, ..Eni::clone(&eni) });
         }
     }
 

@@ -27,6 +27,9 @@ impl Decision<'_> {
         if vpc != made {
             self.put(vpc.clone());
         }
+        if new.ipv6 {
+            self.open_defaults_to_ipv6(&vpc);
+        }
         Ok(Key::Vpc(vpc.id).into())
     }
 
@@ -352,6 +355,7 @@ impl Decision<'_> {
         if self.world.subnets_in(Key::Vpc(id)).any(|subnet| cidr.covers(subnet.cidr)) {
             return Err(subnet_within(id, cidr));
         }
+        self.forget_local_routes(id, cidr.into());
         self.put(vpc.clone());
         self.refresh_peerings_of(&vpc)?;
         Ok(Key::Vpc(id).into())

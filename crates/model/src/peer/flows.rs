@@ -120,6 +120,7 @@ pub(crate) fn dyno_interface(
         mac: MacAddr([0; 6]),
         addresses: vec![address],
         ipv6_addresses: Vec::new(),
+        primary_ipv6: false,
         groups: vec![space.dyno_group],
         source_dest_check: true,
         description: String::new(),

@@ -14,7 +14,7 @@ use crate::resource::{
     Direction, Eni, GroupPeer, GroupRule, NetworkAcl, Peering, RouteTo, SecurityGroup, Subnet, Vpc,
     VpcRole,
 };
-use crate::{AclId, Cidr, Key, SecurityGroupId, VpcId, World};
+use crate::{AclId, Cidr, EniId, Key, NatGatewayId, SecurityGroupId, VpcId, World};
 
 /// Bytes that a packet inside a VPC may have (`ec2.md` §1.5).
 const MTU: u16 = 9001;
@@ -24,7 +24,7 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
     let key = Key::Vpc(vpc.id);
     let interfaces: BTreeMap<_, _> = world
         .enis_in(key)
-        .filter(|eni| eni.attachment.is_some())
+        .filter(|eni| eni.attachment.is_some() || translates(world, eni))
         .map(|eni| (eni.id, plan_interface(world, eni)))
         .collect();
     let used: BTreeSet<_> = interfaces.values().flat_map(|i| i.groups.iter().copied()).collect();
@@ -88,6 +88,12 @@ fn slot(world: &World, eni: &Eni) -> Option<Slot> {
     Some(Slot { host: host.id, index: own })
 }
 
+/// Whether an interface is that of a private NAT gateway which works.
+fn translates(world: &World, eni: &Eni) -> bool {
+    let nat = eni.nat_gateway.and_then(|id| world.nat_gateway(id));
+    nat.is_some_and(|nat| nat.vpc == eni.vpc && nat.translates_inside())
+}
+
 fn plan_interface(world: &World, eni: &Eni) -> InterfaceIntent {
     let groups: BTreeSet<_> = eni.groups.iter().copied().collect();
     InterfaceIntent {
@@ -98,6 +104,7 @@ fn plan_interface(world: &World, eni: &Eni) -> InterfaceIntent {
         source_dest_check: eni.source_dest_check,
         mtu: MTU,
         slot: slot(world, eni),
+        translates: translates(world, eni),
     }
 }
 
@@ -225,8 +232,18 @@ fn target(
             .map_or(RouteTarget::Blackhole, |_| RouteTarget::Interface(id)),
         RouteTo::EgressGateway(_) => RouteTarget::Blackhole,
         RouteTo::Gateway(id) => exit(ExitId::Gateway(id)),
-        RouteTo::Nat(id) => exit(ExitId::Nat(id)),
+        RouteTo::Nat(id) => match inside(world, vpc, id) {
+            Some(eni) => RouteTarget::Interface(eni),
+            None => exit(ExitId::Nat(id)),
+        },
     }
+}
+
+/// The interface of a private NAT gateway of a VPC.
+fn inside(world: &World, vpc: &Vpc, id: NatGatewayId) -> Option<EniId> {
+    let nat = world.nat_gateway(id)?;
+    let eni = world.eni(nat.interface?.eni).filter(|eni| eni.vpc == vpc.id)?;
+    (eni.nat_gateway == Some(id) && translates(world, eni)).then_some(eni.id)
 }
 
 /// Whether the fabric carries a peering: it is accepted, and both of its VPCs are there.

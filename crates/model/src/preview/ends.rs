@@ -172,6 +172,7 @@ impl Changed {
             match command {
                 C::CreateRoute { route_table, .. }
                 | C::ReplaceRoute { route_table, .. }
+                | C::RestoreLocalRoute { route_table, .. }
                 | C::DeleteRoute { route_table, .. } => {
                     changed.tables.insert(*route_table);
                 }

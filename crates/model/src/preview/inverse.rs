@@ -17,8 +17,15 @@ pub fn inverse(before: &World, command: &Ec2Command) -> Option<Ec2Command> {
         }
         C::ReplaceRoute { route_table, destination, target } => {
             let (route_table, destination) = (*route_table, *destination);
-            let old = *before.route_table(route_table)?.routes.get(&destination)?;
+            let Some(old) = before.route_table(route_table)?.route(destination) else {
+                return Some(C::RestoreLocalRoute { route_table, destination });
+            };
             (old != *target).then_some(C::ReplaceRoute { route_table, destination, target: old })
+        }
+        C::RestoreLocalRoute { route_table, destination } => {
+            let (route_table, destination) = (*route_table, *destination);
+            let target = before.route_table(route_table)?.route(destination)?;
+            Some(C::ReplaceRoute { route_table, destination, target })
         }
         C::DeleteRoute { route_table, destination } => {
             let (route_table, destination) = (*route_table, *destination);

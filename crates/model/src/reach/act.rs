@@ -223,6 +223,10 @@ fn arguments(command: &Ec2Command) -> Option<String> {
             destination_words(*destination),
             target_words(*target)
         )),
+        C::RestoreLocalRoute { route_table, destination } => Some(format!(
+            "replace-route --route-table-id {route_table} {} --local-target",
+            destination_words(*destination)
+        )),
         C::DeleteRoute { route_table, destination } => Some(format!(
             "delete-route --route-table-id {route_table} {}",
             destination_words(*destination)

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::ports::Ports;
 use crate::intent::{
-    AclEntryIntent, AclIntent, InterfaceIntent, RouteTarget, RuleIntent, RulePeer, Via, VpcIntent,
+    AclEntryIntent, AclIntent, InterfaceIntent, RouteTarget, RuleIntent, RulePeer, SubnetIntent,
+    Via, VpcIntent,
 };
 use crate::{Cidr, Direction, EniId, Packet, PortRange, RouteTableId, SecurityGroupId, Traffic};
 
@@ -30,8 +31,16 @@ pub(super) fn holder(vpc: &VpcIntent, address: Ipv4Addr) -> Option<EniId> {
     vpc.interfaces.iter().find(|(_, interface)| has(interface)).map(|(id, _)| *id)
 }
 
-/// The way to an address by a route table: what is narrower than the VPC's blocks, then what lies
-/// inside of them, then the rest; the longest prefix wins.
+/// The way to an address from a subnet, within which route tables have no say.
+pub(super) fn way_from(vpc: &VpcIntent, subnet: &SubnetIntent, to: Ipv4Addr) -> Way {
+    if subnet.cidr.contains(to) {
+        return holder(vpc, to).map_or(Way::Nobody, Way::Local);
+    }
+    way(vpc, subnet.route_table, to)
+}
+
+/// The way to an address by a route table: its routes to the VPC's blocks and inside of these, then what
+/// lies inside of them, then the rest; the longest prefix wins.
 pub(super) fn way(vpc: &VpcIntent, table: RouteTableId, to: Ipv4Addr) -> Way {
     if let Some((cidr, target)) = best(vpc, table, to, true) {
         return Way::Route(cidr, target);
@@ -51,7 +60,7 @@ fn best(
     to: Ipv4Addr,
     inside: bool,
 ) -> Option<(Cidr, RouteTarget)> {
-    let narrower = |cidr: Cidr| vpc.cidrs.iter().any(|b| b.covers(cidr) && *b != cidr);
+    let narrower = |cidr: Cidr| vpc.cidrs.iter().any(|block| block.covers(cidr));
     let fitting = || {
         let routes = vpc.route_tables.get(&table).into_iter().flatten();
         routes

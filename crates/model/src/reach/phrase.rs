@@ -84,7 +84,10 @@ wordings! {
     NoGateway = "no internet gateway is attached to {vpc}";
     NothingOutside = "nothing leads out of this installation";
     NatIs = "{nat} is {status}";
-    NatIsPrivate = "{nat} is private, and nothing carries its packets";
+    SendsOnAs = "{eni} is a private NAT gateway's, and sends it on as {address}";
+    GivesBackTo = "{eni} is a private NAT gateway's, and gives the answer back to {address}";
+    TakesAnswersOnly = "{eni} is a private NAT gateway's, and takes nothing but answers to what it sent";
+    ComesBackTo = "the route table of the NAT gateway's own subnet leads back to {eni}";
     NatLeadsNowhere = "the route table of {subnet}, which {nat} is in, does not lead to an internet gateway for {address}";
     NoPublicAddress = "{address} has no public address";
     GoesOutBy = "{address} goes out as {public}";

@@ -376,9 +376,13 @@ pub(super) fn make_way(
         .map(|(cidr, target)| (*cidr, *target));
     if to.vpc == vpc.id {
         if let Some((destination, _)) = winner.filter(|_| vpc.contains(to.address)) {
-            let destination = destination.into();
-            let delete = Ec2Command::DeleteRoute { route_table: table, destination };
-            advice.push(vpc.id, vec![in_vpc(vpc, delete)]);
+            let local = vpc.blocks().any(|block| block == destination);
+            let (route_table, destination) = (table, destination.into());
+            let lead_back = match local {
+                true => Ec2Command::RestoreLocalRoute { route_table, destination },
+                false => Ec2Command::DeleteRoute { route_table, destination },
+            };
+            advice.push(vpc.id, vec![in_vpc(vpc, lead_back)]);
         }
         let special = Outbound::NEVER.iter().any(|block| block.contains(to.address));
         if !special && !vpc.contains(to.address) {

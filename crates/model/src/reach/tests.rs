@@ -501,6 +501,29 @@ fn what_an_instance_sends_to_itself_never_leaves_it() {
 }
 
 #[test]
+fn a_replaced_local_route_leads_between_subnets_through_an_interface() {
+    let mut world = shop();
+    let mut middlebox = Eni::clone(world.eni(id(32)).unwrap());
+    middlebox.source_dest_check = false;
+    put(&mut world, middlebox);
+    put_instance(&mut world, 36, 3, 3, "10.3.0.5");
+    let (near, far) = (at(3, "10.3.0.5"), at(3, "100.64.0.4"));
+    for block in ["10.3.0.0/16", "100.64.0.0/16"] {
+        set_routes(&mut world, 3, &[(block, RouteTo::Interface(id(32)))]);
+        assert!(http(&world, near, shop_end()).allowed, "a subnet has no need of routes");
+    }
+    let verdict = http(&world, near, far);
+    let (leg, code, place, _) = stopped(&verdict);
+    assert_eq!((leg, code, place), (Leg::Forward, None, text::<EniId>(32)));
+    let command = format!(
+        "aws ec2 replace-route --route-table-id {} --destination-cidr-block 100.64.0.0/16 \
+         --local-target",
+        text::<RouteTableId>(3)
+    );
+    assert_eq!(stopped(&verdict).3, Some(command));
+}
+
+#[test]
 fn addresses_of_nobody_are_unreachable() {
     let mut world = shop();
     put(&mut world, eni(35, 3, 3, "10.3.0.9", None));

@@ -120,13 +120,15 @@ fn a_middlebox_between_is_no_member() {
     let mut world = twins();
     let rules = vec![names(Direction::Ingress, 3), names(Direction::Egress, 3)];
     put(&mut world, group(3, 3, rules));
-    let (one, two) = (at(3, "10.3.0.4"), at(3, "10.3.0.5"));
+    put(&mut world, subnet(5, 3, "10.3.1.0/24"));
+    put_instance(&mut world, 34, 3, 5, "10.3.1.5");
+    let (one, two) = (at(3, "10.3.0.4"), at(3, "10.3.1.5"));
     assert!(walk(&world, one, two, IpProtocol::TCP).allowed);
     put_instance(&mut world, 33, 3, 3, "10.3.0.6");
     let middlebox =
         Eni { source_dest_check: false, groups: vec![], ..Eni::clone(world.eni(id(33)).unwrap()) };
     put(&mut world, middlebox);
-    put(&mut world, table(3, 3, &[("10.3.0.0/24", RouteTo::Interface(id(33)))]));
+    put(&mut world, table(3, 3, &[("10.3.1.0/24", RouteTo::Interface(id(33)))]));
     let verdict = walk(&world, one, two, IpProtocol::TCP);
     let (leg, code, because) = stopped(&verdict);
     assert_eq!((leg, code), (Leg::Forward, Some(ExplanationCode::EniSgRulesMismatch)));

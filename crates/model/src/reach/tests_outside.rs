@@ -27,6 +27,7 @@ fn open_shop() -> World {
     put(&mut world, elastic(7, "203.0.113.22", None));
     let mut interface = eni(39, 3, 3, "10.3.0.9", None);
     (interface.groups, interface.nat_gateway) = (Vec::new(), Some(id(3)));
+    interface.source_dest_check = false;
     put(&mut world, interface);
     put(&mut world, nat());
     set_routes(&mut world, 3, &[(ALL, RouteTo::Gateway(id(3)))]);
@@ -62,6 +63,7 @@ fn nat() -> NatGateway {
         connectivity: Connectivity::Public,
         interface: Some(NatInterface { eni: id(39), private: "10.3.0.9".parse().unwrap() }),
         allocation: Some(id(3)),
+        secondary: Vec::new(),
         failure: None,
         ended: None,
         client_token: None,
@@ -154,9 +156,61 @@ fn a_nat_gateway_leads_out_alone_and_through_its_subnet() {
     put(&mut world, NatGateway { ended: Some(now()), ..nat() });
     let (_, because, _) = why(&http(&world, from, outside()));
     assert!(because.ends_with("is deleting"), "{because}");
-    put(&mut world, NatGateway { connectivity: Connectivity::Private, ..nat() });
-    let (_, because, _) = why(&http(&world, from, outside()));
-    assert!(because.contains("is private"), "{because}");
+}
+
+/// The shop where the NAT gateway in subnet 3 is private, and that subnet's table leads to the peer.
+fn joined_shop() -> World {
+    let mut world = open_shop();
+    put(&mut world, NatGateway { connectivity: Connectivity::Private, allocation: None, ..nat() });
+    set_routes(&mut world, 3, &[("10.4.0.0/16", RouteTo::Peering(id(34)))]);
+    world
+}
+
+#[test]
+fn a_private_nat_gateway_sends_on_by_its_own_address() {
+    let mut world = joined_shop();
+    let (from, to) = (at(3, "10.3.1.4"), at(4, "10.4.0.4"));
+    let plan = plan_vpc(&world, world.vpc(id(3)).unwrap());
+    let interface = &plan.interfaces[&id(39)];
+    assert!(interface.translates && interface.groups.is_empty());
+    assert_eq!(plan.route_tables[&id(5)][&Cidr::ANY], RouteTarget::Interface(id(39)));
+    let verdict = http(&world, from, to);
+    assert!(verdict.allowed, "{verdict:#?}");
+    let said = |verdict: &Verdict, text: &str| {
+        verdict.hops.iter().any(|hop| hop.because.to_string().contains(text))
+    };
+    assert!(said(&verdict, "sends it on as 10.3.0.9"));
+    assert!(said(&verdict, "gives the answer back to 10.3.1.4"));
+    // Who is over there meets the NAT gateway's address, and begins nothing by it.
+    for (block, allowed) in [("10.3.0.9/32", true), ("10.3.1.4/32", false)] {
+        let traffic = Traffic::Tcp(PortRange { from: 8000, to: 8000 });
+        let peer = GroupPeer::Cidr(block.parse().unwrap());
+        put(&mut world, group(4, 4, vec![rule(Direction::Ingress, traffic, peer)]));
+        assert_eq!(http(&world, from, to).allowed, allowed, "{block}");
+    }
+    let world = joined_shop();
+    let (_, because, _) = why(&http(&world, to, at(3, "10.3.0.9")));
+    assert!(because.contains("takes nothing but answers"), "{because}");
+}
+
+#[test]
+fn a_private_nat_gateway_goes_where_its_own_subnet_leads() {
+    let mut world = joined_shop();
+    let (from, to) = (at(3, "10.3.1.4"), at(4, "10.4.0.4"));
+    set_routes(&mut world, 3, &[]);
+    let (_, because, _) = why(&http(&world, from, to));
+    assert_eq!(because, "no route leads to 10.4.0.4");
+    set_routes(&mut world, 3, &[(ALL, RouteTo::Nat(id(3)))]);
+    let (_, because, _) = why(&http(&world, from, to));
+    assert!(because.contains("leads back to"), "{because}");
+    // It has no public address of its own.
+    set_routes(&mut world, 3, &[(ALL, RouteTo::Gateway(id(3)))]);
+    assert!(!http(&world, from, outside()).allowed);
+    put(
+        &mut world,
+        NatGateway { ended: Some(now()), connectivity: Connectivity::Private, ..nat() },
+    );
+    assert!(!http(&world, from, to).allowed);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The walk of a packet and of its answer.
 
 mod guards;
+mod inside;
 mod outside;
 
 use std::net::Ipv4Addr;
@@ -31,6 +32,8 @@ pub(super) fn run(sites: &Sites<'_>, flow: &Flow, now: Timestamp) -> Walked {
         leg: Leg::Forward,
         at: None,
         exit: None,
+        source: flow.from.address,
+        translated: Vec::new(),
         ports,
         passed_on: Vec::new(),
         steps: Vec::new(),
@@ -132,6 +135,10 @@ struct Walk<'a> {
     at: Option<VpcId>,
     /// The exit by which the first packet came or left.
     exit: Option<ExitId>,
+    /// The address that the first packet has as its source: private NAT gateways change it.
+    source: Ipv4Addr,
+    /// The interfaces of private NAT gateways on its way, each with the address that it came from.
+    translated: Vec<(EniId, Ipv4Addr)>,
     /// The source ports of what is still on its way. They are what answers are sent to.
     ports: Ports,
     /// The middleboxes that have passed the packet or its answer on.
@@ -154,7 +161,8 @@ impl Walk<'_> {
         let packet = self.flow.packet();
         let end = self.send(&start, &packet)?;
         self.leg = Leg::Answer;
-        self.send(&end, &packet.reply()).map(drop)
+        let answer = Packet { source: self.source, ..packet }.reply();
+        self.send(&end, &answer).map(drop)
     }
 
     /// Takes the packet from where it is to where it is for.
@@ -201,7 +209,7 @@ impl Walk<'_> {
             let stop = stop(Code::EniSourceDestCheckRestriction, because);
             return self.block(Component::interface(at.eni), stop);
         }
-        let way = lookup::way(&site.intent, subnet.route_table, packet.destination);
+        let way = lookup::way_from(&site.intent, subnet, packet.destination);
         self.groups(at, Direction::Egress, packet, way.via())?;
         if !stays_inside(&site.intent, interface.subnet, way, packet.destination) {
             self.acl(site, interface.subnet, Direction::Egress, packet)?;
@@ -403,6 +411,9 @@ impl Walk<'_> {
             self.acl(&at.site, subnet, Direction::Ingress, packet)?;
         }
         self.groups(&at, Direction::Ingress, packet, Some(via))?;
+        if at.interface().translates {
+            return self.translate(&at, packet);
+        }
         let (goal, eni) = (self.goal(), at.eni);
         let inside = goal.vpc == at.site.vpc.id;
         let because = match lookup::holder(&at.site.intent, goal.address) {

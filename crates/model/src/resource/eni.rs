@@ -27,6 +27,9 @@ pub struct Eni {
     /// The interface's IPv6 addresses.
     #[serde(default)]
     pub ipv6_addresses: Vec<Ipv6Addr>,
+    /// Whether the first IPv6 address is a primary one, which stays as long as the interface.
+    #[serde(default)]
+    pub primary_ipv6: bool,
     /// The security groups that the interface is in.
     pub groups: Vec<SecurityGroupId>,
     /// Whether it may only send from and receive for its own addresses.
@@ -37,7 +40,8 @@ pub struct Eni {
     pub attachment: Option<Attachment>,
     /// Whether the platform made it, so that its owner may not remove it.
     pub requester_managed: bool,
-    /// The public address of its primary address that comes and goes with its instance.
+    /// The public address of its primary address that comes and goes with its instance, and gives way to
+    /// an elastic one.
     #[serde(default)]
     pub public: PublicAddress,
     /// The NAT gateway whose interface it is.
@@ -52,17 +56,17 @@ pub struct Eni {
     pub client_token: Option<ClientToken>,
 }
 
-/// Whether an interface is given a public address of the pool by itself, and which one it has.
+/// The public address of the pool that an interface has while its instance runs. Whether it is given one is
+/// the instance's to say ([`InstanceOptions::public`](super::InstanceOptions::public)).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PublicAddress {
-    /// It is given none.
+    /// It has none.
     #[default]
+    #[serde(alias = "released")]
     None,
     /// It has this one.
     Assigned(Ipv4Addr),
-    /// It has none while it has an elastic one instead.
-    Released,
 }
 
 impl PublicAddress {
@@ -70,7 +74,7 @@ impl PublicAddress {
     pub const fn address(self) -> Option<Ipv4Addr> {
         match self {
             Self::Assigned(address) => Some(address),
-            Self::None | Self::Released => None,
+            Self::None => None,
         }
     }
 }
@@ -141,7 +145,8 @@ impl Resource for Eni {
     fn aliases(&self, each: &mut dyn FnMut(Alias)) {
         let repeats = self.client_token.as_ref().and_then(|token| token.alias(Kind::Eni));
         let public = self.public.address().map(Alias::PublicAddress);
-        repeats.into_iter().chain(public).for_each(each);
+        let ipv6 = self.ipv6_addresses.iter().copied().map(Alias::Ipv6Address);
+        repeats.into_iter().chain(public).chain(ipv6).for_each(each);
     }
 
     fn client_token(&self) -> Option<&ClientToken> {

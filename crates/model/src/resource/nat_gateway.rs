@@ -30,6 +30,9 @@ pub struct NatGateway {
     pub interface: Option<NatInterface>,
     /// The elastic IP address that it sends by; `None` for a private one.
     pub allocation: Option<AllocationId>,
+    /// What it has beside its first addresses.
+    #[serde(default)]
+    pub secondary: Vec<NatAddress>,
     /// Why it never worked; `None` where it did.
     pub failure: Option<NatFailure>,
     /// When it was deleted or failed; `None` while it works.
@@ -40,6 +43,15 @@ pub struct NatGateway {
     pub tags: Tags,
     /// When the NAT gateway was created.
     pub created: Timestamp,
+}
+
+/// A secondary address of a NAT gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NatAddress {
+    /// The address of its interface.
+    pub private: Ipv4Addr,
+    /// The elastic IP address that stands for it; `None` for a private NAT gateway.
+    pub allocation: Option<AllocationId>,
 }
 
 /// The interface of a NAT gateway, as it is or was.
@@ -57,7 +69,7 @@ pub struct NatInterface {
 pub enum Connectivity {
     /// To the internet, by an elastic IP address.
     Public,
-    /// To other private networks. No fabric carries that yet: what goes there is dropped.
+    /// To other private networks, by an address of its subnet.
     Private,
 }
 
@@ -125,6 +137,11 @@ impl NatGateway {
         self.ended.is_none()
     }
 
+    /// Whether it works, and sends by an address of its subnet.
+    pub const fn translates_inside(&self) -> bool {
+        self.works() && matches!(self.connectivity, Connectivity::Private)
+    }
+
     /// The state that clients are shown. What was asked for at this very moment is under way.
     pub fn state(&self, now: Timestamp) -> NatGatewayState {
         match self.ended {
@@ -153,9 +170,9 @@ impl Resource for NatGateway {
         if self.works() {
             each(Key::Vpc(self.vpc));
             each(Key::Subnet(self.subnet));
-            if let Some(allocation) = self.allocation {
-                each(Key::ElasticIp(allocation));
-            }
+            let secondary = self.secondary.iter().filter_map(|address| address.allocation);
+            let all = self.allocation.into_iter().chain(secondary);
+            all.for_each(|allocation| each(Key::ElasticIp(allocation)));
         }
     }
 

@@ -41,6 +41,8 @@ pub struct AclEntry {
 impl NetworkAcl {
     /// The number of the first entry of a default ACL.
     pub(crate) const DEFAULT_ENTRY: u16 = 100;
+    /// The number of the one behind it, where the VPC has an IPv6 block.
+    pub(crate) const DEFAULT_IPV6_ENTRY: u16 = 101;
     /// The largest number that an entry may have; 32767 is the denial that cannot be removed.
     pub const LAST_ENTRY: u16 = 32766;
 

@@ -11,7 +11,8 @@ use crate::{
     PrefixListId, RouteTableId, SmallMap, Timestamp, VpcId,
 };
 
-/// A route table, without the `local` routes: those follow from the VPC's blocks.
+/// A route table, without the `local` routes: those follow from the VPC's blocks. A route to exactly such
+/// a block is a local route whose target was replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTable {
     /// The route table's id.

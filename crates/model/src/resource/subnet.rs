@@ -1,6 +1,6 @@
 //! Subnets.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,15 @@ impl Subnet {
     pub(crate) fn reserves(&self, address: Ipv4Addr) -> bool {
         let offset = u32::from(address).wrapping_sub(u32::from(self.cidr.base()));
         offset < 4 || address == self.cidr.last()
+    }
+
+    /// The first and the last IPv6 address that an interface may have. The base address, the three behind
+    /// it and the last one are reserved, as those of IPv4 are.
+    pub(crate) fn usable_ipv6(&self) -> Option<(Ipv6Addr, Ipv6Addr)> {
+        let block = self.ipv6?.cidr;
+        let first = block.nth(u128::from(Self::RESERVED_ADDRESSES) - 1)?;
+        let last = Ipv6Addr::from_bits(block.last().to_bits().checked_sub(1)?);
+        (first <= last).then_some((first, last))
     }
 
     /// The first and the last address that an interface may have, if there is any.

@@ -16,6 +16,7 @@ mod dhcp_options;
 mod egress_gateway;
 mod endpoint_service;
 mod eni;
+mod eni_address;
 mod eni_input;
 mod failure;
 mod flow_log;
@@ -36,6 +37,7 @@ mod instance_status;
 mod instance_type;
 mod key_material;
 mod key_pair;
+mod nat_address;
 mod nat_gateway;
 mod peering;
 mod permission;
@@ -178,9 +180,12 @@ macro_rules! actions {
 static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 AcceptVpcPeeringConnection => write(peering::accept, peering::accepted);
     Ec2 AllocateAddress => write(address::allocate, address::allocated);
-    Ec2 AssignPrivateIpAddresses => write(eni_input::assign, eni_input::assigned);
+    Ec2 AssignIpv6Addresses => write(eni_address::assign_ipv6, eni_address::ipv6_assigned);
+    Ec2 AssignPrivateIpAddresses => write(eni_address::assign, eni_address::assigned);
+    Ec2 AssignPrivateNatGatewayAddress => write(nat_address::assign, nat_address::added);
     Ec2 AssociateAddress => write(address::associate, address::associated);
     Ec2 AssociateDhcpOptions => write(dhcp_options::associate, done);
+    Ec2 AssociateNatGatewayAddress => write(nat_address::associate, nat_address::added);
     Ec2 AssociateRouteTable => write(route_input::associate, route::associated);
     Ec2 AssociateSubnetCidrBlock => write(subnet_block::associate, subnet_block::associated);
     Ec2 AssociateVpcCidrBlock => write(vpc_block::associate, vpc_block::associated);
@@ -285,6 +290,7 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 DisableVpcClassicLink => Action::Read(classic_link::retired);
     Ec2 DisableVpcClassicLinkDnsSupport => Action::Read(classic_link::retired);
     Ec2 DisassociateAddress => write(address::disassociate, done);
+    Ec2 DisassociateNatGatewayAddress => write(nat_address::disassociate, nat_address::disassociated);
     Ec2 DisassociateRouteTable => write(route_input::disassociate, done);
     Ec2 DisassociateSubnetCidrBlock => write(subnet_block::disassociate, subnet_block::disassociated);
     Ec2 DisassociateVpcCidrBlock => write(vpc_block::disassociate, vpc_block::disassociated);
@@ -343,7 +349,9 @@ static ACTIONS: &[(Service, &str, Action)] = actions! {
     Ec2 StartNetworkInsightsAnalysis => write(insights_analysis::start, insights_analysis::started);
     Ec2 StopInstances => write(run::stop, instance::changed);
     Ec2 TerminateInstances => write(run::terminate, instance::changed);
-    Ec2 UnassignPrivateIpAddresses => write(eni_input::unassign, done);
+    Ec2 UnassignIpv6Addresses => write(eni_address::unassign_ipv6, eni_address::ipv6_unassigned);
+    Ec2 UnassignPrivateIpAddresses => write(eni_address::unassign, done);
+    Ec2 UnassignPrivateNatGatewayAddress => write(nat_address::unassign, nat_address::unassigned);
     Ec2 UnmonitorInstances => write(run::unmonitor, instance::monitored);
     Ec2 UpdateSecurityGroupRuleDescriptionsEgress => write(permission::describe_egress, done);
     Ec2 UpdateSecurityGroupRuleDescriptionsIngress => write(permission::describe_ingress, done);

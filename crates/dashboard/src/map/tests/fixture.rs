@@ -265,6 +265,7 @@ impl Fixture {
             mac: MacAddr([2, 0, 0, (n >> 16) as u8, (n >> 8) as u8, n as u8]),
             addresses: vec![address.parse().expect("it is an address")],
             ipv6_addresses: Vec::new(),
+            primary_ipv6: false,
             groups: vec![group],
             source_dest_check: true,
             description: String::new(),

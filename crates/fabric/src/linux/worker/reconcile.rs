@@ -122,7 +122,8 @@ impl Worker {
     fn settle(&mut self, id: VpcId, work: &mut Work, look: &Look) -> Result<(), Error> {
         let (mut handle, _) = self.take(id)?;
         let watch = self.watch.as_mut();
-        let mut site = Site { instance: &self.instance, vpc: id, look, watch };
+        let firewalls = &mut self.firewalls;
+        let mut site = Site { instance: &self.instance, vpc: id, firewalls, look, watch };
         let done = work
             .settle_interfaces(&mut handle, &mut site)
             .and_then(|()| work.settle_exits(&mut handle, self.opened.as_mut()));

@@ -6,13 +6,13 @@ use crate::*;
 type C = Ec2Command;
 
 /// A VPC with an internet gateway, a subnet, and one of another owner.
-struct Net {
-    f: Fixture,
-    vpc: VpcId,
-    subnet: SubnetId,
+pub(super) struct Net {
+    pub f: Fixture,
+    pub vpc: VpcId,
+    pub subnet: SubnetId,
 }
 
-fn net() -> Net {
+pub(super) fn net() -> Net {
     let mut f = Fixture::new();
     let vpc = f.vpc("10.2.0.0/16");
     let subnet = f.subnet(vpc, "10.2.1.0/24");
@@ -21,7 +21,7 @@ fn net() -> Net {
 }
 
 impl Fixture {
-    fn attach_gateway(&mut self, vpc: VpcId) -> IgwId {
+    pub(super) fn attach_gateway(&mut self, vpc: VpcId) -> IgwId {
         let id = IgwId::fresh(&mut self.ids);
         let owner = self.get_vpc(vpc);
         let (account, region) = (owner.account, owner.region);
@@ -36,24 +36,24 @@ impl Fixture {
         id
     }
 
-    fn allocate(&mut self) -> AllocationId {
+    pub(super) fn allocate(&mut self) -> AllocationId {
         match self.run(C::AllocateAddress { address: None, tags: Tags::new() }).main() {
             Some(Key::ElasticIp(id)) => id,
             other => panic!("{other:?}"),
         }
     }
 
-    fn elastic(&self, id: AllocationId) -> ElasticIp {
+    pub(super) fn elastic(&self, id: AllocationId) -> ElasticIp {
         ElasticIp::clone(self.world.elastic_ip(id).unwrap())
     }
 
     /// The address that an interface is known by outside.
-    fn public(&self, eni: EniId) -> Option<String> {
+    pub(super) fn public(&self, eni: EniId) -> Option<String> {
         let eni = self.world.eni(eni).unwrap();
         self.world.public_of(eni, eni.primary()).map(|public| public.address.to_string())
     }
 
-    fn nat(&mut self, subnet: SubnetId, allocation: AllocationId) -> NatGatewayId {
+    pub(super) fn nat(&mut self, subnet: SubnetId, allocation: AllocationId) -> NatGatewayId {
         match self.run(nat_in(subnet, Some(allocation))).main() {
             Some(Key::NatGateway(id)) => id,
             other => panic!("{other:?}"),
@@ -61,11 +61,11 @@ impl Fixture {
     }
 }
 
-fn associate(id: AllocationId, target: AddressTarget, reassociate: bool) -> C {
+pub(super) fn associate(id: AllocationId, target: AddressTarget, reassociate: bool) -> C {
     C::AssociateAddress { which: ElasticIpName::Allocation(id), target, private: None, reassociate }
 }
 
-fn release(id: AllocationId) -> C {
+pub(super) fn release(id: AllocationId) -> C {
     C::ReleaseAddress { which: ElasticIpName::Allocation(id) }
 }
 
@@ -75,6 +75,7 @@ fn nat_in(subnet: SubnetId, allocation: Option<AllocationId>) -> C {
         connectivity: Connectivity::Public,
         allocation,
         private: None,
+        secondary: NatAddressesSpec::default(),
         client_token: None,
         tags: Tags::new(),
     })
@@ -243,6 +244,37 @@ fn instances_have_public_addresses_where_their_subnet_or_the_request_says_so() {
 }
 
 #[test]
+fn a_stopped_instance_is_given_no_public_address() {
+    let Net { mut f, subnet, .. } = net();
+    let run = RunInstances { public: Some(true), ..run_in(subnet) };
+    let Some(Key::Instance(id)) = f.run(C::RunInstances(run)).main() else { panic!() };
+    let eni = f.world.instance(id).unwrap().eni;
+    let report = |f: &mut Fixture, report| {
+        let workloads = [(WorkloadId::Instance(id), report)].into();
+        let seen = Observation { workloads, ..Observation::default() };
+        f.decide(Caller::System, SystemCommand::Observe(seen).into()).unwrap();
+    };
+    report(&mut f, WorkloadReport::Running);
+    assert_eq!(f.public(eni).as_deref(), Some("198.18.0.1"));
+    let one = f.allocate();
+    f.run(associate(one, AddressTarget::Eni(eni), false));
+    f.run(C::StopInstances { instances: vec![id] });
+    report(&mut f, WorkloadReport::Gone);
+    let elastic = f.elastic(one).address;
+    assert_eq!(f.public(eni), Some(elastic.to_string()), "an elastic one stays");
+    f.run(C::DisassociateAddress { which: AddressAssociationName::Address(elastic) });
+    assert_eq!(f.public(eni), None);
+    f.run(C::StartInstances { instances: vec![id] });
+    assert_eq!(f.public(eni).as_deref(), Some("198.18.0.1"));
+    report(&mut f, WorkloadReport::Running);
+    f.run(C::StopInstances { instances: vec![id] });
+    assert_eq!(f.public(eni), None);
+    // Records of older versions say that it was released.
+    let old: PublicAddress = serde_json::from_str("\"released\"").unwrap();
+    assert_eq!(old, PublicAddress::None);
+}
+
+#[test]
 fn a_nat_gateway_holds_its_address_and_its_subnet() {
     let Net { mut f, vpc, subnet } = net();
     let one = f.allocate();
@@ -332,6 +364,7 @@ fn nat_gateways_have_limits_and_are_made_once() {
             connectivity: Connectivity::Private,
             allocation: None,
             private: None,
+            secondary: NatAddressesSpec::default(),
             client_token: token,
             tags: Tags::new(),
         })
@@ -345,6 +378,7 @@ fn nat_gateways_have_limits_and_are_made_once() {
         connectivity: Connectivity::Private,
         allocation: Some(one),
         private: None,
+        secondary: NatAddressesSpec::default(),
         client_token: None,
         tags: Tags::new(),
     });

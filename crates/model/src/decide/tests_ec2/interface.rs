@@ -58,7 +58,8 @@ fn detach(f: &Fixture, interface: EniId) -> Ec2Command {
 #[test]
 fn an_interface_has_the_addresses_that_were_asked_for() {
     let (mut f, vpc, subnet) = net();
-    let addresses = AddressesSpec { primary: Some(at(9)), secondary: vec![at(8)], count: 0 };
+    let addresses =
+        AddressesSpec { primary: Some(at(9)), secondary: vec![at(8)], ..Default::default() };
     let id = make(&mut f, NewInterface { addresses, description: "two".to_owned(), ..new(subnet) });
     let eni = get(&f, id);
     assert_eq!((eni.addresses.as_slice(), eni.vpc), (&[at(9), at(8)][..], vpc));
@@ -224,7 +225,12 @@ fn an_instance_is_run_with_several_interfaces_and_ends_with_its_own() {
         device_index: 0,
         subnet: Some(subnet),
         groups: vec![group],
-        addresses: AddressesSpec { primary: Some(at(40)), secondary: vec![at(41)], count: 1 },
+        addresses: AddressesSpec {
+            primary: Some(at(40)),
+            secondary: vec![at(41)],
+            count: 1,
+            ..Default::default()
+        },
         ..Default::default()
     };
     let second = RunInterface { device_index: 1, existing: Some(kept), ..Default::default() };

@@ -3,7 +3,7 @@ use crate::command::{Ec2Command as C, NewSubnet, NewVpc, Reply, SubnetAttribute}
 use crate::resource::*;
 use crate::*;
 
-fn vpc_with_ipv6(f: &mut Fixture, block: &str) -> (VpcId, Ipv6Cidr) {
+pub(super) fn vpc_with_ipv6(f: &mut Fixture, block: &str) -> (VpcId, Ipv6Cidr) {
     let new =
         NewVpc { cidr: cidr(block), ipv6: true, tenancy: Tenancy::default(), tags: Tags::new() };
     let Some(Key::Vpc(id)) = f.run(C::CreateVpc(new)).main() else { panic!() };
@@ -11,7 +11,7 @@ fn vpc_with_ipv6(f: &mut Fixture, block: &str) -> (VpcId, Ipv6Cidr) {
     (id, block)
 }
 
-fn subnet_with(vpc: VpcId, block: &str, ipv6: Ipv6Cidr) -> C {
+pub(super) fn subnet_with(vpc: VpcId, block: &str, ipv6: Ipv6Cidr) -> C {
     let ipv6 = Some(ipv6);
     C::CreateSubnet(NewSubnet { vpc, cidr: cidr(block), ipv6, zone: None, tags: Tags::new() })
 }

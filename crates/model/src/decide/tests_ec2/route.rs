@@ -80,7 +80,6 @@ fn the_vpcs_own_blocks_are_local() {
     f.run(create(main, "0.0.0.0/0", eni));
     assert_eq!(f.refused(create(main, "10.2.1.0/25", eni)), Code::InvalidParameterValue);
     assert_eq!(f.refused(create(main, "10.2.0.0/16", eni)), Code::RouteAlreadyExists);
-    assert_eq!(f.refused(replace(main, "10.2.0.0/16", eni)), Code::InvalidParameterValue);
     assert_eq!(f.refused(delete(main, "10.2.0.0/16")), Code::InvalidParameterValue);
     assert_eq!(f.world.route_tables_in(Key::Vpc(vpc)).count(), 1);
 }
@@ -299,7 +298,35 @@ fn routes_to_ipv6_blocks() {
 }
 
 #[test]
-fn a_local_route_has_its_own_target_always() {
+fn the_target_of_a_local_route_is_replaced_by_an_interface_alone() {
+    let Net { mut f, vpc, main, subnet, pcx } = net();
+    let (code, message) = f.refused_as(ours(), replace(main, "10.2.0.0/16", RouteTo::Peering(pcx)));
+    assert_eq!(code, Code::InvalidParameterValue);
+    assert!(message.ends_with("can target only an interface or an instance."), "{message}");
+    let other = f.vpc("10.5.0.0/16");
+    let elsewhere = f.subnet(other, "10.5.1.0/24");
+    let stranger = RouteTo::Interface(f.eni(elsewhere));
+    assert_eq!(f.refused(replace(main, "10.2.0.0/16", stranger)), Code::InvalidParameterValue);
+    let (first, second) = (RouteTo::Interface(f.eni(subnet)), RouteTo::Interface(f.eni(subnet)));
+    let route = |f: &Fixture, to: &str| f.world.route_table(main).unwrap().route(cidr(to));
+    for target in [first, second] {
+        f.run(replace(main, "10.2.0.0/16", target));
+        assert_eq!(route(&f, "10.2.0.0/16"), Some(target));
+    }
+    assert_eq!(f.refused(delete(main, "10.2.0.0/16")), Code::InvalidParameterValue);
+    assert_eq!(f.refused(create(main, "10.2.0.0/16", second)), Code::RouteAlreadyExists);
+    f.run(C::RestoreLocalRoute { route_table: main, destination: cidr("10.2.0.0/16").into() });
+    assert_eq!(route(&f, "10.2.0.0/16"), None);
+    // What replaces the local route of a block goes with the block.
+    f.run(C::AssociateVpcCidrBlock { vpc, cidr: cidr("10.9.0.0/16") });
+    f.run(replace(main, "10.9.0.0/16", first));
+    let association = f.get_vpc(vpc).cidrs[1].id;
+    f.run(C::DisassociateVpcCidrBlock { association });
+    assert_eq!(route(&f, "10.9.0.0/16"), None);
+}
+
+#[test]
+fn a_local_route_gets_its_own_target_back() {
     let Net { mut f, vpc, main, pcx, .. } = net();
     f.run(C::AssociateVpcIpv6CidrBlock { vpc });
     let block = f.get_vpc(vpc).ipv6[0].cidr;

@@ -57,6 +57,7 @@ fn instance(bench: &mut Bench) -> InstanceId {
         mac: intent::MacAddr([2, 0, 0, 0, 0, 1]),
         addresses: vec![address],
         ipv6_addresses: Vec::new(),
+        primary_ipv6: false,
         groups: Vec::new(),
         source_dest_check: true,
         description: String::new(),

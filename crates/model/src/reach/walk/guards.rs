@@ -20,7 +20,7 @@ impl Walk<'_> {
         packet: &Packet,
         via: Option<Via>,
     ) -> Result<(), Dropped> {
-        if self.leg == Leg::Answer {
+        if self.leg == Leg::Answer || at.interface().translates {
             return Ok(());
         }
         let (vpc, interface) = (&at.site.vpc, at.interface());

@@ -9,7 +9,7 @@ use crate::reach::phrase::say;
 use crate::reach::ports::Ports;
 use crate::reach::remedy;
 use crate::reach::{Component, ExplanationCode as Code, Leg};
-use crate::resource::{Connectivity, Direction, Outbound};
+use crate::resource::{Direction, Outbound};
 use crate::{Cidr, IgwId, NatGatewayId, Packet, SubnetId};
 
 impl Walk<'_> {
@@ -213,9 +213,6 @@ impl Walk<'_> {
             Some(it) if !it.works() => {
                 let status = it.state(self.now).name();
                 (Code::BadStateRoute, say!(NatIs, nat = nat, status = status))
-            }
-            Some(it) if it.connectivity == Connectivity::Private => {
-                (Code::BadStateRoute, say!(NatIsPrivate, nat = nat))
             }
             Some(_) if self.world.outbound().is_none() => {
                 let because = say!(Blackhole, block = cidr, why = say!(NothingOutside));

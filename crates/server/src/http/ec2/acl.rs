@@ -16,7 +16,7 @@ const FINAL: (u16, AclEntry) = (
     NetworkAcl::LAST_ENTRY + 1,
     AclEntry { allow: false, traffic: Traffic::All, cidr: IpCidr::V4(Cidr::ANY) },
 );
-/// The one that denies all of IPv6, where the ACL says anything about that.
+/// The one that denies all of IPv6, where the VPC has an IPv6 block or the ACL an entry for IPv6.
 const FINAL_IPV6: (u16, AclEntry) = (
     NetworkAcl::LAST_ENTRY + 2,
     AclEntry { allow: false, traffic: Traffic::All, cidr: IpCidr::V6(Ipv6Cidr::ANY) },
@@ -36,20 +36,34 @@ impl Described for NetworkAcl {
         ("association.network-acl-id", |view, acl| many(subnets(view, acl).next().map(|_| acl.id))),
         ("association.subnet-id", |view, acl| many(subnets(view, acl).map(|subnet| subnet.id))),
         ("default", |_, acl| one(acl.is_default)),
-        ("entry.cidr", |_, acl| values(acl, |entry| entry.2.cidr.v4().map(|c| c.to_string()))),
-        ("entry.icmp.code", |_, acl| values(acl, |entry| Some(icmp(entry.2)?.1.to_string()))),
-        ("entry.icmp.type", |_, acl| values(acl, |entry| Some(icmp(entry.2)?.0.to_string()))),
-        ("entry.ipv6-cidr", |_, acl| values(acl, |entry| entry.2.cidr.v6().map(|c| c.to_string()))),
-        ("entry.port-range.from", |_, acl| {
-            values(acl, |entry| Some(ports(entry.2)?.from.to_string()))
+        ("entry.cidr", |view, acl| {
+            values(view, acl, |entry| entry.2.cidr.v4().map(|c| c.to_string()))
         }),
-        ("entry.port-range.to", |_, acl| values(acl, |entry| Some(ports(entry.2)?.to.to_string()))),
-        ("entry.protocol", |_, acl| many(entries(acl).flat_map(|entry| protocols(entry.2)))),
-        ("entry.rule-action", |_, acl| values(acl, |entry| Some(action(entry.2).to_owned()))),
-        ("entry.egress", |_, acl| {
-            values(acl, |entry| Some((entry.0 == Direction::Egress).to_string()))
+        ("entry.icmp.code", |view, acl| {
+            values(view, acl, |entry| Some(icmp(entry.2)?.1.to_string()))
         }),
-        ("entry.rule-number", |_, acl| values(acl, |entry| Some(entry.1.to_string()))),
+        ("entry.icmp.type", |view, acl| {
+            values(view, acl, |entry| Some(icmp(entry.2)?.0.to_string()))
+        }),
+        ("entry.ipv6-cidr", |view, acl| {
+            values(view, acl, |entry| entry.2.cidr.v6().map(|c| c.to_string()))
+        }),
+        ("entry.port-range.from", |view, acl| {
+            values(view, acl, |entry| Some(ports(entry.2)?.from.to_string()))
+        }),
+        ("entry.port-range.to", |view, acl| {
+            values(view, acl, |entry| Some(ports(entry.2)?.to.to_string()))
+        }),
+        ("entry.protocol", |view, acl| {
+            many(entries(view, acl).flat_map(|entry| protocols(entry.2)))
+        }),
+        ("entry.rule-action", |view, acl| {
+            values(view, acl, |entry| Some(action(entry.2).to_owned()))
+        }),
+        ("entry.egress", |view, acl| {
+            values(view, acl, |entry| Some((entry.0 == Direction::Egress).to_string()))
+        }),
+        ("entry.rule-number", |view, acl| values(view, acl, |entry| Some(entry.1.to_string()))),
         ("network-acl-id", |_, acl| one(acl.id)),
         ("owner-id", |view, _| one(view.scope.account)),
         ("vpc-id", |_, acl| one(acl.vpc)),
@@ -72,7 +86,7 @@ impl Described for NetworkAcl {
         x.el("vpcId", self.vpc);
         x.el("ownerId", view.scope.account);
         x.el("default", self.is_default);
-        x.items("entrySet", entries(self), |x, (direction, n, entry)| {
+        x.items("entrySet", entries(view, self), |x, (direction, n, entry)| {
             x.el("ruleNumber", n);
             x.el("protocol", number(entry));
             x.el("ruleAction", action(entry));
@@ -119,10 +133,13 @@ fn subnets<'w>(view: &View<'w>, acl: &NetworkAcl) -> impl Iterator<Item = &'w Su
 }
 
 /// The entries of both directions, each with the denials at its end.
-fn entries(acl: &NetworkAcl) -> impl Iterator<Item = (Direction, u16, AclEntry)> + '_ {
+fn entries<'a>(
+    view: &View<'_>,
+    acl: &'a NetworkAcl,
+) -> impl Iterator<Item = (Direction, u16, AclEntry)> + use<'a> {
     let directions = [Direction::Egress, Direction::Ingress];
-    let has_ipv6 =
-        directions.iter().any(|way| acl.entries(*way).values().any(|e| e.cidr.v6().is_some()));
+    let has_ipv6 = view.world.vpc(acl.vpc).is_some_and(|vpc| !vpc.ipv6.is_empty())
+        || directions.iter().any(|way| acl.entries(*way).values().any(|e| e.cidr.v6().is_some()));
     directions.into_iter().flat_map(move |direction| {
         let made = acl.entries(direction).iter().map(|(number, entry)| (*number, *entry));
         made.chain([FINAL])
@@ -132,10 +149,11 @@ fn entries(acl: &NetworkAcl) -> impl Iterator<Item = (Direction, u16, AclEntry)>
 }
 
 fn values<'v>(
+    view: &View<'_>,
     acl: &NetworkAcl,
     value: impl Fn((Direction, u16, AclEntry)) -> Option<String>,
 ) -> Values<'v> {
-    many(entries(acl).filter_map(value))
+    many(entries(view, acl).filter_map(value))
 }
 
 /// The number of an entry's protocol. ACLs name protocols by number.

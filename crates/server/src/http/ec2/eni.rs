@@ -2,7 +2,9 @@
 
 use aws::xml::Xml;
 use model::names::{private_name, public_name};
-use model::{Attachment, Eni, EniId, Key, PublicOf, SecurityGroupId, Tags, Timestamp, World};
+use model::{
+    Attachment, Eni, EniId, Key, PublicOf, Reply, SecurityGroupId, Tags, Timestamp, World,
+};
 
 use super::describe::{Described, Filter, Stored, View, many, nothing, one, write_tags};
 use super::input;
@@ -62,7 +64,7 @@ impl Described for Eni {
         ("group-name", |view, eni| {
             many(eni.groups.iter().filter_map(|id| view.world.group(*id)).map(|g| &g.name))
         }),
-        ("ipv6-addresses.ipv6-address", nothing),
+        ("ipv6-addresses.ipv6-address", |_, eni| many(&eni.ipv6_addresses)),
         ("interface-type", |_, eni| one(kind(eni))),
         ("mac-address", |_, eni| one(eni.mac)),
         ("network-interface-id", |_, eni| one(eni.id)),
@@ -122,7 +124,8 @@ pub(super) fn write_interface(eni: &Eni, status: &str, view: &View<'_>, x: &mut 
         write_association(view, eni, &public, true, x);
     }
     write_addresses(eni, view, true, x);
-    x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
+    write_ipv6(eni, x);
+    x.opt("ipv6Address", eni.ipv6_addresses.first());
     x.nest("operator", |x| x.el("managed", false));
     write_tags(x, Some(&eni.tags));
 }
@@ -221,4 +224,20 @@ pub(super) fn write_addresses(eni: &Eni, view: &View<'_>, ids: bool, x: &mut Xml
             write_association(view, eni, &public, ids, x);
         }
     });
+}
+
+/// Writes the IPv6 addresses of an interface.
+pub(super) fn write_ipv6(eni: &Eni, x: &mut Xml) {
+    x.items("ipv6AddressesSet", eni.ipv6_addresses.iter().enumerate(), |x, (n, address)| {
+        x.el("ipv6Address", address);
+        x.el("isPrimaryIpv6", n == 0 && eni.primary_ipv6);
+    });
+}
+
+/// The interface that a request made or changed.
+pub(super) fn made<'w>(world: &'w World, reply: &Reply) -> Option<&'w Eni> {
+    match reply.main()? {
+        Key::Eni(id) => world.eni(id).map(|eni| &**eni),
+        _ => None,
+    }
 }

@@ -2,25 +2,18 @@
 
 use aws::params::Params;
 use aws::xml::Xml;
-use model::{
-    Ec2Command, Eni, EniAttachmentId, EniId, InterfaceChange, Key, NewInterface, Reply, World,
-};
+use model::{Ec2Command, Eni, EniAttachmentId, EniId, InterfaceChange, NewInterface, Reply, World};
 
 use super::describe::{Stored, View, not_found};
-use super::eni::{write_attachment_to, write_groups, write_interface};
-use super::input::{self, id, id_list, id_opt, missing_one_of, not_offered};
+use super::eni::{made, write_attachment_to, write_groups, write_interface};
+use super::eni_address::{addresses, refuse_prefixes};
+use super::input::{self, id, id_list, id_opt, missing_one_of};
 use super::request::{Ec2Error, Request};
-use super::run::addresses;
-
-const IPV6: [&str; 5] =
-    ["Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefix", "Ipv6PrefixCount", "EnablePrimaryIpv6"];
-const PREFIXES: [&str; 2] = ["Ipv4Prefix", "Ipv4PrefixCount"];
 
 /// `CreateNetworkInterface`.
 pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    not_offered(params, &IPV6, "only IPv4 is offered.")?;
-    not_offered(params, &PREFIXES, "an interface has addresses, and no prefixes.")?;
+    refuse_prefixes(params)?;
     if let Some(kind) = params.get("InterfaceType").filter(|kind| !["", "interface"].contains(kind))
     {
         let why = "Only ordinary interfaces are offered: interface.";
@@ -30,7 +23,7 @@ pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2
         subnet: id(params, "SubnetId")?,
         groups: id_list(params, "SecurityGroupId")?,
         description: params.get("Description").unwrap_or_default().to_owned(),
-        addresses: addresses(params)?,
+        addresses: addresses(params, "EnablePrimaryIpv6")?,
         client_token: input::client_token(params)?,
         tags: input::tag_specifications(params, "network-interface", &[])?,
     }))
@@ -46,13 +39,6 @@ pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request
             x.opt("clientToken", eni.client_token.as_ref().map(|token| token.token.as_str()));
         }
     })
-}
-
-fn made<'w>(world: &'w World, reply: &Reply) -> Option<&'w Eni> {
-    match reply.main()? {
-        Key::Eni(id) => world.eni(id).map(|eni| &**eni),
-        _ => None,
-    }
 }
 
 /// `DeleteNetworkInterface`.
@@ -93,16 +79,19 @@ pub(super) fn detach(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2
 pub(super) fn modify(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
     let interface = id(params, "NetworkInterfaceId")?;
-    let given: Vec<&str> = ["Description", "SourceDestCheck", "SecurityGroupId", "Attachment"]
-        .into_iter()
-        .filter(|name| params.contains(name))
-        .collect();
+    let names =
+        ["Description", "SourceDestCheck", "SecurityGroupId", "Attachment", "EnablePrimaryIpv6"];
+    let given: Vec<&str> = names.into_iter().filter(|name| params.contains(name)).collect();
     let change = match *given.as_slice() {
         ["Description"] => {
             let text = params.get("Description.Value").or_else(|| params.get("Description"));
             InterfaceChange::Description(text.unwrap_or_default().to_owned())
         }
         ["SourceDestCheck"] => InterfaceChange::SourceDestCheck(flag(params, "SourceDestCheck")?),
+        ["EnablePrimaryIpv6"] => {
+            let on = params.bool("EnablePrimaryIpv6")?;
+            InterfaceChange::PrimaryIpv6(on.ok_or_else(|| params.missing("EnablePrimaryIpv6"))?)
+        }
         ["SecurityGroupId"] => InterfaceChange::Groups(id_list(params, "SecurityGroupId")?),
         ["Attachment"] => {
             let name = "Attachment.DeleteOnTermination";
@@ -113,7 +102,7 @@ pub(super) fn modify(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2
         }
         [] => {
             return Err(missing_one_of(
-                "description, sourceDestCheck, securityGroupId or attachment",
+                "description, sourceDestCheck, securityGroupId, attachment or enablePrimaryIpv6",
             ));
         }
         [..] => {
@@ -141,57 +130,6 @@ pub(super) fn reset(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2E
     }
     let change = InterfaceChange::SourceDestCheck(true);
     Ok(Ec2Command::ModifyNetworkInterfaceAttribute { interface, change })
-}
-
-/// `AssignPrivateIpAddresses`.
-pub(super) fn assign(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
-    let params = request.params;
-    not_offered(params, &PREFIXES, "an interface has addresses, and no prefixes.")?;
-    let count = params.integer("SecondaryPrivateIpAddressCount", 0..=i64::from(u8::MAX))?;
-    Ok(Ec2Command::AssignPrivateIpAddresses {
-        interface: id(params, "NetworkInterfaceId")?,
-        addresses: listed(params)?,
-        count: count.and_then(|count| u16::try_from(count).ok()).unwrap_or_default(),
-        take: params.bool("AllowReassignment")?.unwrap_or_default(),
-    })
-}
-
-fn listed(params: &Params) -> Result<Vec<std::net::Ipv4Addr>, Ec2Error> {
-    let read = |text: &str| {
-        let why = "Invalid IPv4 address.";
-        text.parse().map_err(|_| params.invalid("PrivateIpAddress", text, why).into())
-    };
-    params.list("PrivateIpAddress").map(read).collect()
-}
-
-/// The answer to `AssignPrivateIpAddresses`.
-pub(super) fn assigned(
-    before: &World,
-    after: &World,
-    reply: &Reply,
-    request: &Request<'_>,
-) -> String {
-    let eni = made(after, reply);
-    let old = made(before, reply).map_or(&[][..], |eni| &eni.addresses);
-    let new = eni.into_iter().flat_map(|eni| &eni.addresses).filter(|own| !old.contains(own));
-    request.respond(|x| {
-        x.opt("networkInterfaceId", eni.map(|eni| eni.id));
-        x.items("assignedPrivateIpAddressesSet", new, |x, address| {
-            x.el("privateIpAddress", address);
-        });
-        x.items("assignedIpv4PrefixSet", [(); 0], |_, ()| {});
-        x.el("return", true);
-    })
-}
-
-/// `UnassignPrivateIpAddresses`.
-pub(super) fn unassign(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
-    let params = request.params;
-    not_offered(params, &PREFIXES, "an interface has addresses, and no prefixes.")?;
-    Ok(Ec2Command::UnassignPrivateIpAddresses {
-        interface: id(params, "NetworkInterfaceId")?,
-        addresses: listed(params)?,
-    })
 }
 
 /// `DescribeNetworkInterfaceAttribute`.

@@ -118,6 +118,14 @@ pub(super) fn address_opt(params: &Params, name: &str) -> Result<Option<Ipv4Addr
     Ok(Some(parsed))
 }
 
+/// A list of addresses.
+pub(super) fn address_list(params: &Params, name: &str) -> Result<Vec<Ipv4Addr>, Ec2Error> {
+    let read = |text: &str| {
+        text.parse().map_err(|_| params.invalid(name, text, "Invalid IPv4 address.").into())
+    };
+    params.list(name).map(read).collect()
+}
+
 /// Refuses parameters that ask for something that is not offered, instead of doing something else.
 pub(super) fn not_offered(params: &Params, names: &[&str], what: &str) -> Result<(), Ec2Error> {
     let Some(name) = names.iter().find(|name| params.contains(name)) else { return Ok(()) };

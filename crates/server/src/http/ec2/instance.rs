@@ -12,7 +12,9 @@ use model::{
 };
 
 use super::describe::{Described, Filter, Stored, View, not_found, select, write_tags};
-use super::eni::{public_dns, write_addresses, write_association, write_attachment, write_groups};
+use super::eni::{
+    public_dns, write_addresses, write_association, write_attachment, write_groups, write_ipv6,
+};
 use super::input::{self, id};
 use super::instance_attribute::write_metadata;
 use super::instance_facts::{
@@ -70,6 +72,8 @@ impl Described for Instance {
             x.el("vpcId", self.vpc);
             x.el("privateIpAddress", self.address);
             x.opt("ipAddress", public.map(|(_, address)| address));
+            let ipv6 = eni(self, view.world).and_then(|eni| eni.ipv6_addresses.first());
+            x.opt("ipv6Address", ipv6);
         }
         write_interfaces(self, view, x);
         if let Some((code, message)) = reason(self) {
@@ -156,7 +160,7 @@ fn write_interfaces(instance: &Instance, view: &View<'_>, x: &mut Xml) {
             write_association(view, eni, &public, false, x);
         }
         write_addresses(eni, view, false, x);
-        x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
+        write_ipv6(eni, x);
     });
 }
 

@@ -73,7 +73,7 @@ pub(super) const FILTERS: &[Filter<Instance>] = &[
     ("instance.group-id", |view, i| of_interfaces(view, i, "group-id")),
     ("instance.group-name", |view, i| of_interfaces(view, i, "group-name")),
     ("ip-address", |view, i| of_interfaces(view, i, "association.public-ip")),
-    ("ipv6-address", nothing),
+    ("ipv6-address", |view, i| of_interfaces(view, i, "ipv6-addresses.ipv6-address")),
     ("kernel-id", nothing),
     ("key-name", |_, i| many(&i.key_name)),
     ("launch-index", |_, i| one(i.launch_index)),
@@ -172,12 +172,18 @@ pub(super) const FILTERS: &[Filter<Instance>] = &[
     ("network-interface.ipv4-prefixes.ipv4-prefix", |view, i| {
         of_interfaces(view, i, "ipv4-prefixes.ipv4-prefix")
     }),
-    ("network-interface.ipv6-address", |view, i| of_interfaces(view, i, "ipv6-address")),
+    ("network-interface.ipv6-address", |view, i| {
+        of_interfaces(view, i, "ipv6-addresses.ipv6-address")
+    }),
     ("network-interface.ipv6-addresses.ipv6-address", |view, i| {
         of_interfaces(view, i, "ipv6-addresses.ipv6-address")
     }),
     ("network-interface.ipv6-addresses.is-primary-ipv6", |view, i| {
-        of_interfaces(view, i, "ipv6-addresses.is-primary-ipv6")
+        many(
+            enis(i, view.world)
+                .into_iter()
+                .flat_map(|eni| (0..eni.ipv6_addresses.len()).map(|n| n == 0 && eni.primary_ipv6)),
+        )
     }),
     ("network-interface.ipv6-native", |view, i| of_interfaces(view, i, "ipv6-native")),
     ("network-interface.ipv6-prefixes.ipv6-prefix", |view, i| {

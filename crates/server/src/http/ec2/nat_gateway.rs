@@ -1,14 +1,22 @@
 //! NAT gateways.
 
+use std::net::Ipv4Addr;
+
+use aws::params::Params;
 use aws::xml::Xml;
 use model::{
-    Connectivity, CreateNatGateway, Ec2Command, Key, NatGateway, NatGatewayId, NatGatewayState,
-    Reply, Tags, Timestamp, World,
+    AllocationId, Connectivity, CreateNatGateway, Ec2Command, Key, NatAddressesSpec, NatGateway,
+    NatGatewayId, NatGatewayState, Reply, Tags, Timestamp, World,
 };
 
 use super::describe::{Described, Filter, Stored, View, one, write_tags};
-use super::input::{self, address_opt, id, id_opt, not_offered, wrong_value};
+use super::input::{
+    self, address_list, address_opt, id, id_list, id_opt, not_offered, wrong_value,
+};
 use super::request::{Ec2Error, Request};
+
+/// The largest number of addresses that EC2 lets a request ask for.
+const MAX_COUNT: i64 = 31;
 
 impl Described for NatGateway {
     type Id = NatGatewayId;
@@ -59,23 +67,50 @@ fn write_nat_gateway(nat: &NatGateway, state: NatGatewayState, view: &View<'_>, 
             format_args!("Network {} has no Internet gateway attached", nat.vpc),
         );
     }
-    x.items("natGatewayAddressSet", [nat], |x, nat| write_address(nat, state, view, x));
+    let status = if state == NatGatewayState::Failed { "failed" } else { "succeeded" };
+    write_addresses(nat, view, |_| true, status, x);
     write_tags(x, Some(&nat.tags));
 }
 
-/// Writes the one address of a NAT gateway.
-fn write_address(nat: &NatGateway, state: NatGatewayState, view: &View<'_>, x: &mut Xml) {
-    let elastic = nat.allocation.and_then(|id| view.world.elastic_ip(id));
-    let association = elastic.and_then(|elastic| elastic.association);
-    let own = association.filter(|a| nat.interface.is_some_and(|it| it.eni == a.eni));
-    let failed = state == NatGatewayState::Failed;
-    x.opt("allocationId", nat.allocation);
-    x.opt("networkInterfaceId", nat.interface.map(|interface| interface.eni));
-    x.opt("privateIp", nat.interface.map(|interface| interface.private));
-    x.opt("publicIp", elastic.map(|elastic| elastic.address));
-    x.opt("associationId", own.map(|association| association.id));
-    x.el("isPrimary", true);
-    x.el("status", if failed { "failed" } else { "succeeded" });
+/// An address of a NAT gateway. One that failed has no private address.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Address {
+    private: Option<Ipv4Addr>,
+    allocation: Option<AllocationId>,
+}
+
+/// The addresses of a NAT gateway, the primary one first.
+pub(super) fn addresses(nat: &NatGateway) -> Vec<Address> {
+    let private = nat.interface.map(|interface| interface.private);
+    let primary = Address { private, allocation: nat.allocation };
+    let secondary = nat
+        .secondary
+        .iter()
+        .map(|address| Address { private: Some(address.private), allocation: address.allocation });
+    [primary].into_iter().chain(secondary).collect()
+}
+
+/// Writes the addresses of a NAT gateway that are `wanted`, with one status.
+pub(super) fn write_addresses(
+    nat: &NatGateway,
+    view: &View<'_>,
+    wanted: impl Fn(&Address) -> bool,
+    status: &str,
+    x: &mut Xml,
+) {
+    let all = addresses(nat).into_iter().enumerate().filter(|(_, address)| wanted(address));
+    x.items("natGatewayAddressSet", all, |x, (n, address)| {
+        let elastic = address.allocation.and_then(|id| view.world.elastic_ip(id));
+        let association = elastic.and_then(|elastic| elastic.association);
+        let own = association.filter(|a| nat.interface.is_some_and(|it| it.eni == a.eni));
+        x.opt("allocationId", address.allocation);
+        x.opt("networkInterfaceId", nat.interface.map(|interface| interface.eni));
+        x.opt("privateIp", address.private);
+        x.opt("publicIp", elastic.map(|elastic| elastic.address));
+        x.opt("associationId", own.map(|association| association.id));
+        x.el("isPrimary", n == 0);
+        x.el("status", status);
+    });
 }
 
 impl Stored for NatGateway {
@@ -92,6 +127,12 @@ impl Stored for NatGateway {
     }
 }
 
+/// How many free addresses a request asks for.
+pub(super) fn count(params: &Params, name: &str) -> Result<u16, Ec2Error> {
+    let count = params.integer(name, 1..=MAX_COUNT)?;
+    Ok(count.and_then(|count| u16::try_from(count).ok()).unwrap_or_default())
+}
+
 /// `CreateNatGateway`.
 pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
@@ -99,11 +140,6 @@ pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2
         params,
         &["AvailabilityZoneAddress", "VpcId"],
         "a NAT gateway is in one subnet, and serves its zone.",
-    )?;
-    not_offered(
-        params,
-        &["SecondaryAllocationId", "SecondaryPrivateIpAddress", "SecondaryPrivateIpAddressCount"],
-        "a NAT gateway has one address here.",
     )?;
     match params.get("AvailabilityMode") {
         None | Some("" | "zonal") => {}
@@ -124,6 +160,11 @@ pub(super) fn create(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2
         connectivity,
         allocation: id_opt(params, "AllocationId")?,
         private: address_opt(params, "PrivateIpAddress")?,
+        secondary: NatAddressesSpec {
+            allocations: id_list(params, "SecondaryAllocationId")?,
+            addresses: address_list(params, "SecondaryPrivateIpAddress")?,
+            count: count(params, "SecondaryPrivateIpAddressCount")?,
+        },
         client_token: input::client_token(params)?,
         tags: input::tag_specifications(params, "natgateway", &[])?,
     }))

@@ -141,6 +141,8 @@ struct Route {
     destination: RouteDestination,
     /// `None` is `local`.
     to: Option<RouteTo>,
+    /// Whether it is to one of the VPC's own blocks, and so came with the table.
+    own: bool,
     alive: bool,
     instance: Option<InstanceId>,
 }
@@ -151,7 +153,7 @@ impl Route {
     }
 
     fn origin(&self) -> &'static str {
-        if self.to.is_some() { "CreateRoute" } else { "CreateRouteTable" }
+        if self.own { "CreateRouteTable" } else { "CreateRoute" }
     }
 
     fn gateway(&self) -> Option<String> {
@@ -199,16 +201,19 @@ fn routes(world: &World, table: &RouteTable) -> Vec<Route> {
         ipv4.chain(vpc.ipv6_blocks().map(RouteDestination::Ipv6)).collect::<Vec<_>>()
     };
     let blocks = world.vpc(table.vpc).map(|vpc| blocks(vpc)).unwrap_or_default();
-    let local = blocks.into_iter().map(|destination| Route {
-        destination,
+    let local = blocks.iter().filter(|block| table.route(**block).is_none());
+    let local = local.map(|destination| Route {
+        destination: *destination,
         to: None,
-        alive: true,
+        own: true,
+        alive: destination.ipv6().is_none(),
         instance: None,
     });
     let made = table.routes.iter().map(|(destination, to)| Route {
         destination: *destination,
         to: Some(*to),
-        alive: world.takes_packets(table, *to),
+        own: blocks.contains(destination),
+        alive: world.is_active(table, *destination, *to),
         instance: match to {
             RouteTo::Interface(id) => instance_of(world, *id),
             RouteTo::Peering(_)
@@ -217,7 +222,9 @@ fn routes(world: &World, table: &RouteTable) -> Vec<Route> {
             | RouteTo::Nat(_) => None,
         },
     });
-    local.chain(made).collect()
+    let mut all: Vec<Route> = local.chain(made).collect();
+    all.sort_by_key(|route| !route.own);
+    all
 }
 
 fn instance_of(world: &World, id: EniId) -> Option<InstanceId> {

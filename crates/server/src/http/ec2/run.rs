@@ -2,11 +2,12 @@
 
 use aws::params::Params;
 use model::{
-    AddressesSpec, Ec2Command, Image, InstanceId, InstanceOptions, MetadataOptions, PrivateNames,
-    RootVolume, RunInstances, RunInterface, World, Zone,
+    Ec2Command, Image, InstanceId, InstanceOptions, MetadataOptions, PrivateNames, RootVolume,
+    RunInstances, RunInterface, World, Zone,
 };
 
-use super::input::{self, address_opt, id_list, id_opt, missing_one_of, not_offered, wrong_value};
+use super::eni_address::{addresses, ipv6, refuse_prefixes};
+use super::input::{self, address_opt, id_list, id_opt, missing_one_of, wrong_value};
 use super::instance_attribute::{cpu_credits, metadata, recovery, shutdown};
 use super::request::{Ec2Error, Request};
 
@@ -30,7 +31,6 @@ const OF_NO_EFFECT: [&str; 12] = [
     "NetworkPerformanceOptions.BandwidthWeighting",
     "AdditionalInfo",
 ];
-const IPV6: [&str; 3] = ["Ipv6AddressCount", "Ipv6Address", "EnablePrimaryIpv6"];
 
 /// `RunInstances`.
 pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
@@ -38,7 +38,6 @@ pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Err
     for name in OF_NO_EFFECT {
         let _ = params.get(name);
     }
-    not_offered(params, &IPV6, "only IPv4 is offered.")?;
     refuse_absent(params)?;
     let count = |name: &str| -> Result<u16, Ec2Error> {
         let count = params.integer(name, 1..=MAX_COUNT)?;
@@ -58,6 +57,7 @@ pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Err
         groups: id_list(params, "SecurityGroupId")?,
         group_names: params.list("SecurityGroup").map(str::to_owned).collect(),
         address: address_opt(params, "PrivateIpAddress")?,
+        ipv6: ipv6(params, "Ipv6Address", "EnablePrimaryIpv6")?,
         public: public(params)?,
         key_name: text("KeyName"),
         user_data: text("UserData"),
@@ -214,7 +214,14 @@ fn interfaces(params: &Params) -> Result<Vec<RunInterface>, Ec2Error> {
     if given.is_empty() {
         return Ok(Vec::new());
     }
-    let apart = ["SubnetId", "SecurityGroupId", "SecurityGroup", "PrivateIpAddress"];
+    let apart = [
+        "SubnetId",
+        "SecurityGroupId",
+        "SecurityGroup",
+        "PrivateIpAddress",
+        "Ipv6Address",
+        "Ipv6AddressCount",
+    ];
     if let Some(name) = apart.into_iter().find(|name| params.contains(name)) {
         return Err(Ec2Error::new(
             "InvalidParameterCombination",
@@ -245,16 +252,7 @@ fn public(params: &Params) -> Result<Option<bool>, Ec2Error> {
 }
 
 fn interface(interface: &Params) -> Result<RunInterface, Ec2Error> {
-    not_offered(
-        interface,
-        &["Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefix", "PrimaryIpv6"],
-        "only IPv4 is offered.",
-    )?;
-    not_offered(
-        interface,
-        &["Ipv4Prefix", "Ipv4PrefixCount"],
-        "an interface has addresses, and no prefixes.",
-    )?;
+    refuse_prefixes(interface)?;
     for name in ["InterfaceType", "NetworkCardIndex"] {
         let _ = interface.get(name);
     }
@@ -267,6 +265,8 @@ fn interface(interface: &Params) -> Result<RunInterface, Ec2Error> {
             "PrivateIpAddress",
             "PrivateIpAddresses",
             "SecondaryPrivateIpAddressCount",
+            "Ipv6Addresses",
+            "Ipv6AddressCount",
         ];
         if let Some(name) = own.into_iter().find(|name| interface.contains(name)) {
             return Err(Ec2Error::new(
@@ -285,39 +285,9 @@ fn interface(interface: &Params) -> Result<RunInterface, Ec2Error> {
         subnet: id_opt(interface, "SubnetId")?,
         groups: id_list(interface, "SecurityGroupId")?,
         description: interface.get("Description").unwrap_or_default().to_owned(),
-        addresses: addresses(interface)?,
+        addresses: addresses(interface, "PrimaryIpv6")?,
         delete_on_termination: interface.bool("DeleteOnTermination")?,
     })
-}
-
-/// The addresses of an interface, in all forms in which requests name them.
-pub(super) fn addresses(params: &Params) -> Result<AddressesSpec, Ec2Error> {
-    let mut primary = address_opt(params, "PrivateIpAddress")?;
-    let mut secondary = Vec::new();
-    for given in params.structs("PrivateIpAddresses") {
-        let address = address_opt(given, "PrivateIpAddress")?
-            .ok_or_else(|| missing_one_of("privateIpAddress"))?;
-        match given.bool("Primary")? {
-            Some(true) if primary.is_some_and(|other| other != address) => {
-                return Err(Ec2Error::new(
-                    "InvalidParameterCombination",
-                    "An interface has one primary address; the request names several.",
-                ));
-            }
-            Some(true) => primary = Some(address),
-            Some(false) | None => secondary.push(address),
-        }
-    }
-    secondary.retain(|address| Some(*address) != primary);
-    let count = params.integer("SecondaryPrivateIpAddressCount", 0..=i64::from(u8::MAX))?;
-    if count.is_some_and(|count| count > 0) && !secondary.is_empty() {
-        return Err(Ec2Error::new(
-            "InvalidParameterCombination",
-            "Secondary addresses are named or counted, and not both.",
-        ));
-    }
-    let count = count.and_then(|count| u16::try_from(count).ok()).unwrap_or_default();
-    Ok(AddressesSpec { primary, secondary, count })
 }
 
 /// The instances that a request names, in order and each once.

@@ -6,6 +6,8 @@ mod filters;
 mod fuzz;
 mod input;
 mod instance_ownership;
+mod ipv6;
+mod nat_address;
 mod network;
 mod nothing;
 mod observing;

@@ -220,6 +220,7 @@ fn an_address_that_went_from_one_interface_to_another_stays_in_use() {
             mac,
             addresses: vec![address],
             ipv6_addresses: Vec::new(),
+            primary_ipv6: false,
             groups: Vec::new(),
             source_dest_check: true,
             description: String::new(),

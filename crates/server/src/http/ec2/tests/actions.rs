@@ -454,7 +454,7 @@ fn instances() {
 }
 
 /// A VPC with a subnet whose internet gateway is attached.
-fn open_vpc(stage: &mut Stage) -> (String, String) {
+pub(super) fn open_vpc(stage: &mut Stage) -> (String, String) {
     let (vpc, subnet) = stage.vpc(alice(), "10.100.0.0/16");
     let id = "igw-0000000000000abcd".parse().unwrap();
     let model::Scope { account, region } = alice();

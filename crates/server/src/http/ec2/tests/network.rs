@@ -322,6 +322,20 @@ fn routes_and_their_targets() {
     stage.show(alice(), &replace("DestinationCidrBlock=10.100.0.0/16&LocalTarget=true"));
     stage.show(alice(), &replace(&format!("DestinationIpv6CidrBlock={block}&LocalTarget=true")));
     stage.show(alice(), &replace(&format!("{all6}&LocalTarget=true")));
+    let subnet = stage.get(
+        alice(),
+        &format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.100.1.0/24"),
+        "/subnet/subnetId",
+    );
+    let eni = stage.get(
+        alice(),
+        &format!("Action=CreateNetworkInterface&SubnetId={subnet}"),
+        "/networkInterface/networkInterfaceId",
+    );
+    let through = format!("DestinationCidrBlock=10.100.0.0/16&NetworkInterfaceId={eni}");
+    stage.show(alice(), &replace(&through));
+    stage.show(alice(), &format!("Action=DescribeRouteTables&RouteTableId.1={table}"));
+    stage.show(alice(), &replace("DestinationCidrBlock=10.100.0.0/16&LocalTarget=true"));
     stage.show(
         alice(),
         &replace(&format!("{all6}&LocalTarget=true&EgressOnlyInternetGatewayId={egress}")),

@@ -45,6 +45,7 @@ pub(super) fn form(line: &[String]) -> String {
         match name {
             "ingress" | "egress" => add("Egress", if name == "egress" { "true" } else { "false" }),
             "region" => {}
+            "local-target" => add("LocalTarget", "true"),
             "protocol" if line[0].contains("network-acl") => {
                 let numbers = [("tcp", "6"), ("udp", "17"), ("icmp", "1")];
                 let number = numbers.into_iter().find(|(name, _)| *name == value());

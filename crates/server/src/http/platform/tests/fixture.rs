@@ -529,6 +529,7 @@ fn dynos(records: &mut Vec<Record>) {
             mac: serde_json::from_str("\"02:00:00:00:00:01\"").unwrap(),
             addresses: vec![std::net::Ipv4Addr::new(10, 0, 128, 3 + n as u8)],
             ipv6_addresses: Vec::new(),
+            primary_ipv6: false,
             groups: vec![space().dyno_group],
             source_dest_check: true,
             description: String::new(),
