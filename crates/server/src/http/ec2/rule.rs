@@ -227,7 +227,7 @@ pub(super) fn authorized(_: &World, after: &World, reply: &Reply, request: &Requ
 pub(super) fn revoked(before: &World, _: &World, reply: &Reply, request: &Request<'_>) -> String {
     let unknown = match reply {
         Reply::Rules { unknown, .. } => unknown.as_slice(),
-        Reply::Done | Reply::Resources(_) => &[],
+        Reply::Done | Reply::Resources(_) | Reply::Partly { .. } => &[],
     };
     request.respond(|x| {
         x.el("return", true);

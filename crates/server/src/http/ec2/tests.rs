@@ -8,6 +8,7 @@ mod input;
 mod instance_ownership;
 mod network;
 mod nothing;
+mod observing;
 mod order;
 mod ownership;
 mod peer;

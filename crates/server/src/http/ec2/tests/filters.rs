@@ -536,6 +536,38 @@ const FILTERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("DescribeIamInstanceProfileAssociations", &["instance-id", "state"]),
+    (
+        "DescribeFlowLogs",
+        &[
+            "deliver-log-status",
+            "log-destination-type",
+            "flow-log-id",
+            "log-group-name",
+            "resource-id",
+            "traffic-type",
+        ],
+    ),
+    (
+        "DescribeNetworkInsightsPaths",
+        &[
+            "destination",
+            "filter-at-source.source-address",
+            "filter-at-source.source-port-range",
+            "filter-at-source.destination-address",
+            "filter-at-source.destination-port-range",
+            "filter-at-destination.source-address",
+            "filter-at-destination.source-port-range",
+            "filter-at-destination.destination-address",
+            "filter-at-destination.destination-port-range",
+            "protocol",
+            "source",
+        ],
+    ),
+    ("DescribeNetworkInsightsAnalyses", &["path-found", "status"]),
+    (
+        "DescribeVpcEndpointServices",
+        &["owner", "service-name", "service-region", "service-type", "supported-ip-address-types"],
+    ),
 ];
 
 #[test]
