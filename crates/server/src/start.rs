@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use axum::Router;
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::Linux;
@@ -29,6 +28,7 @@ use crate::clock::{Clock, SystemIds};
 use crate::config::{Config, Database, FabricKind, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::http::dashboard::{self, Dashboard};
+use crate::http::front::Front;
 use crate::http::healthz;
 use crate::http::listen::{Limits, TlsHandler};
 use crate::http::operator::{self, Operator};
@@ -46,7 +46,7 @@ use crate::reconcile::{
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
-    router: Router,
+    front: Front,
     /// The threads that use the ledger, or that the ledger's commits drive.
     threads: Vec<JoinHandle<()>>,
     ledger_thread: JoinHandle<()>,
@@ -129,7 +129,7 @@ impl Server {
             Box::pin(rendezvous::serve(Arc::clone(&state), stream, stop))
         });
         let served =
-            crate::http::listen::serve(self.listener, self.router, Some(tls), limits, stop).await;
+            crate::http::listen::serve(self.listener, self.front, Some(tls), limits, stop).await;
         noting.abort();
         // The task holds a handle on the ledger, which would not end before.
         let _ = noting.await;
@@ -399,20 +399,17 @@ impl Prepared {
         let dashboard = Dashboard::new(Arc::clone(&self.state))
             .for_operator(lost.clone(), self.supervisor.clone());
         let operator = Operator { state: Arc::clone(&self.state), planner: planner.clone(), lost };
-        let router = crate::http::aws::router(Arc::clone(&self.state))
-            .merge(operator::router(operator))
+        let router = operator::router(operator)
             .merge(healthz::router(self.supervisor))
             .merge(dashboard::router(dashboard))
-            .merge(crate::http::platform::router(Arc::clone(&self.state)))
-            .layer(axum::middleware::from_fn(crate::http::aws::other_services));
-        let router =
-            if self.config.emulator { crate::http::loopback_only::guard(router) } else { router };
+            .merge(crate::http::platform::router(Arc::clone(&self.state)));
+        let front = Front::new(Arc::clone(&self.state), router);
         let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
         let threads =
             vec![reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
         Ok(Server {
             listener,
-            router,
+            front,
             threads,
             ledger_thread: self.ledger_thread,
             planner,

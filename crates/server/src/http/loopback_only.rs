@@ -7,32 +7,22 @@
 //! programs send neither and are not affected. Pages of this machine are refused like others,
 //! because the pages of apps have such names too.
 
-use axum::Router;
-use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 
 /// The header in which a browser tells how the page behind a request relates to its target.
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// Refuses requests that were not addressed to this machine by its own name, and requests of web
-/// pages.
-pub(crate) fn guard(router: Router) -> Router {
-    router.layer(from_fn(check))
-}
-
-async fn check(request: Request, next: Next) -> Response {
-    match refused(request.headers(), request.uri()) {
-        None => next.run(request).await,
-        Some(why) if request.uri().path() == "/" => {
-            crate::http::aws::forbidden(request.headers(), &why)
-        }
-        Some(why) => {
-            let body = serde_json::json!({ "id": "forbidden", "message": why });
-            (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
-        }
-    }
+/// The refusal of a request that was not addressed to this machine by its own name, or that a web page
+/// sent.
+pub(crate) fn refusal(headers: &HeaderMap, uri: &Uri) -> Option<Response> {
+    let why = refused(headers, uri)?;
+    Some(if uri.path() == crate::http::aws::PATH {
+        crate::http::aws::forbidden(headers, &why)
+    } else {
+        let body = serde_json::json!({ "id": "forbidden", "message": why });
+        (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
+    })
 }
 
 fn refused(headers: &HeaderMap, uri: &Uri) -> Option<String> {
