@@ -54,6 +54,7 @@ impl Handler for Front {
 }
 
 /// Who answers a request.
+#[expect(clippy::large_enum_variant, reason = "the large one is what most requests are")]
 enum To<R> {
     Nobody(Response<Body>),
     Aws(Arc<State>, Request<Timed>),
