@@ -65,6 +65,11 @@ impl Filters {
         self.0.is_empty()
     }
 
+    /// The filters' names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|filter| filter.name.as_str())
+    }
+
     /// Refuses a filter whose name is not known. To be asked once per request: [`Self::matches`]
     /// finds out only if there is a resource to match, and only up to the first filter that
     /// does not. `tag:KEY` and `tag-key` are known to all.

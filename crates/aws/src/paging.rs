@@ -60,23 +60,24 @@ impl Paging {
     }
 }
 
-/// The page and the token of the next, if there is more. `items` come sorted by `key`, byte by
-/// byte; they may begin at any item up to the first of the page.
+/// The page and the token of the next, if there is more. `items` are sorted by `key`, byte by byte; they
+/// may begin at any item up to the first of the page.
 pub fn page<T>(
     items: impl IntoIterator<Item = T>,
     key: impl Fn(&T) -> String,
     paging: &Paging,
 ) -> (Vec<T>, Option<String>) {
-    let mut seen = paging.after.is_none();
-    let mut rest = items.into_iter().skip_while(|item| {
-        seen = seen || paging.after.as_deref().is_some_and(|after| *key(item) > *after);
-        !seen
-    });
-    let Some(limit) = paging.limit else { return (rest.collect(), None) };
-    let page: Vec<T> = rest.by_ref().take(limit).collect();
-    let last = page.last().filter(|_| rest.next().is_some());
+    let mut items: Vec<T> = items.into_iter().collect();
+    if let Some(after) = &paging.after {
+        let seen = items.partition_point(|item| key(item) <= *after);
+        items.drain(..seen);
+    }
+    let Some(limit) = paging.limit else { return (items, None) };
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let last = items.last().filter(|_| more);
     let token = last.map(|item| seal(&paging.action, &key(item)));
-    (page, token)
+    (items, token)
 }
 
 fn seal(action: &str, key: &str) -> String {

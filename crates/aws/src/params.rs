@@ -5,6 +5,7 @@
 //! read is remembered: a parameter that no action asked for is an error ([`Params::unused`]),
 //! because a misspelt `CidrIp` silently ignored would open or close the wrong door.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -148,7 +149,7 @@ impl Params {
                 let why = format!("It has the character U+{:04X}.", u32::from(wrong));
                 return Err(ParamError::invalid(name, &value, why));
             }
-            self.insert(&name, value)?;
+            self.insert(&name, value.into_owned())?;
         }
         Ok(())
     }
@@ -343,9 +344,13 @@ fn index(part: &str) -> Option<u16> {
     if part.starts_with(|c: char| ('1'..='9').contains(&c)) { part.parse().ok() } else { None }
 }
 
-fn text(raw: &[u8]) -> Result<String, ParamError> {
+fn text(raw: &[u8]) -> Result<Cow<'_, str>, ParamError> {
     let bytes = percent::decode(raw).map_err(|_| malformed("a % is not followed by two digits"))?;
-    String::from_utf8(bytes.into_owned()).map_err(|_| malformed("it is not UTF-8"))
+    let text = match bytes {
+        Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    };
+    text.ok_or_else(|| malformed("it is not UTF-8"))
 }
 
 fn malformed(why: impl Into<String>) -> ParamError {

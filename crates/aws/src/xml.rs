@@ -261,9 +261,14 @@ struct Escape<'a>(&'a mut String);
 
 impl Write for Escape<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all values have nothing to be escaped, and several bytes are compared at once.
+        if !text.bytes().fold(false, |found, byte| found | is_special(byte)) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         let mut clean = 0;
         for (at, &byte) in text.as_bytes().iter().enumerate() {
-            if !SPECIAL[usize::from(byte)] {
+            if !is_special(byte) {
                 continue;
             }
             // U+FFFE and U+FFFF are EF BF BE and EF BF BF; other characters share the first byte.
@@ -287,22 +292,11 @@ impl Write for Escape<'_> {
     }
 }
 
-/// Bytes at which [`Escape`] has to look twice.
-const SPECIAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = byte != b'\t' as usize && byte != b'\n' as usize;
-        byte += 1;
-    }
-    table[b'<' as usize] = true;
-    table[b'>' as usize] = true;
-    table[b'&' as usize] = true;
-    table[b'"' as usize] = true;
-    table[b'\'' as usize] = true;
-    table[0xEF] = true;
-    table
-};
+/// Whether [`Escape`] has to look twice at a byte.
+const fn is_special(byte: u8) -> bool {
+    let control = byte < 0x20 && byte != b'\t' && byte != b'\n';
+    control | (byte == 0xEF) | matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'')
+}
 
 #[cfg(test)]
 mod tests;

@@ -7,17 +7,21 @@
 
 mod load {
     pub mod api;
+    pub mod bare;
     pub mod client;
+    pub mod crowd;
     pub mod dashboard;
     pub mod fabric;
     pub mod packets;
+    pub mod rounds;
     pub mod sweeping;
     pub mod visitor;
 }
 
 fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
-        Some("api") => load::api::run(),
+        Some("api") => load::api::run(std::env::args().nth(2).as_deref()),
+        Some(load::bare::ARGUMENT) => load::bare::serve(),
         Some("dashboard") => load::dashboard::run(),
         Some("fabric") => load::fabric::run(),
         Some("packets") => load::packets::run(),

@@ -1,5 +1,6 @@
 //! The only module that reads the clock and uses random numbers.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -100,6 +101,23 @@ impl IdSource for SystemIds {
     }
 }
 
+/// Random bits for what must differ from all others and is no secret, such as the id of a request. The
+/// operating system is asked for those of many at a time.
+pub(crate) fn distinct_bits() -> u128 {
+    thread_local! {
+        static LEFT: RefCell<([u8; 1024], usize)> = const { RefCell::new(([0; 1024], 0)) };
+    }
+    LEFT.with_borrow_mut(|(bytes, left)| {
+        if *left == 0 {
+            fill(bytes);
+            *left = bytes.len();
+        }
+        let (rest, last) = bytes[..*left].split_last_chunk().expect("it is a multiple of 16");
+        *left = rest.len();
+        u128::from_be_bytes(*last)
+    })
+}
+
 /// Fills bytes with random ones of the operating system.
 pub(crate) fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system has randomness once it runs");
@@ -120,6 +138,14 @@ pub(crate) fn fresh_password(ids: &mut dyn IdSource) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn distinct_bits_are_never_the_same_twice() {
+        let draw = || std::thread::spawn(|| (0..500).map(|_| distinct_bits()).collect::<Vec<_>>());
+        let drawn = [draw(), draw()].map(|thread| thread.join().unwrap()).concat();
+        let different: std::collections::BTreeSet<_> = drawn.iter().collect();
+        assert_eq!(different.len(), 1000);
+    }
 
     #[test]
     fn only_a_test_clock_moves_and_none_goes_back() {

@@ -4,6 +4,7 @@
 pub(crate) mod aws;
 pub(crate) mod dashboard;
 pub mod ec2;
+pub(crate) mod front;
 pub mod healthz;
 pub(crate) mod listen;
 pub(crate) mod loopback_only;

@@ -80,6 +80,12 @@ impl Ledger {
         self.world.load_full()
     }
 
+    /// The same for a short look, which costs no reference count that all threads share. It is not to be
+    /// kept while something is waited for.
+    pub fn glance(&self) -> arc_swap::Guard<Arc<World>> {
+        self.world.load()
+    }
+
     /// Hands a command to the writer and waits until it is durable or refused.
     ///
     /// # Errors

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ::edge::Identity;
-use axum::Router;
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::Linux;
@@ -30,6 +29,7 @@ use crate::clock::{Clock, SystemIds};
 use crate::config::{Config, Database, FabricKind, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::http::dashboard::{self, Dashboard};
+use crate::http::front::Front;
 use crate::http::healthz;
 use crate::http::listen::{Limits, SessionHandler, Transport};
 use crate::http::operator::{self, Operator};
@@ -49,7 +49,7 @@ pub struct Server {
     listener: TcpListener,
     identity: Option<Arc<Identity>>,
     proxies: Vec<IpCidr>,
-    router: Router,
+    front: Front,
     /// The threads that use the ledger, or that the ledger's commits drive.
     threads: Vec<JoinHandle<()>>,
     ledger_thread: JoinHandle<()>,
@@ -145,7 +145,7 @@ impl Server {
         let transport =
             Transport { identity: self.identity, proxies: self.proxies, sessions: Some(sessions) };
         let served =
-            crate::http::listen::serve(self.listener, self.router, transport, limits, stop).await;
+            crate::http::listen::serve(self.listener, self.front, transport, limits, stop).await;
         noting.abort();
         // The task holds a handle on the ledger, which would not end before.
         let _ = noting.await;
@@ -416,18 +416,13 @@ impl Prepared {
         let dashboard = Dashboard::new(Arc::clone(&self.state))
             .for_operator(lost.clone(), self.supervisor.clone());
         let operator = Operator { state: Arc::clone(&self.state), planner: planner.clone(), lost };
-        let router = crate::http::aws::router(Arc::clone(&self.state))
-            .merge(operator::router(operator))
+        let router = operator::router(operator)
             .merge(healthz::router(self.supervisor))
             .merge(dashboard::router(dashboard))
-            .merge(crate::http::platform::router(Arc::clone(&self.state)))
-            .layer(axum::middleware::from_fn(crate::http::aws::other_services));
+            .merge(crate::http::platform::router(Arc::clone(&self.state)));
         let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
             self.config.transport;
-        let router = match self.config.emulator {
-            true => crate::http::loopback_only::guard(router, allowed_hosts),
-            false => router,
-        };
+        let front = Front::new(Arc::clone(&self.state), allowed_hosts, router);
         let identity = certificate
             .map(|files| Identity::read(&files.chain, &files.key))
             .transpose()
@@ -445,7 +440,7 @@ impl Prepared {
             listener,
             identity,
             proxies,
-            router,
+            front,
             threads,
             ledger_thread: self.ledger_thread,
             planner,

@@ -57,6 +57,9 @@ pub(super) fn canonical_hash(
 
 /// Without `.`, `..` and empty segments, and escaped once more.
 fn path(out: &mut Vec<u8>, path: &str) {
+    if path == "/" {
+        return out.push(b'/');
+    }
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
         match segment {
@@ -76,6 +79,9 @@ fn path(out: &mut Vec<u8>, path: &str) {
 
 /// Sorted by name and value, escaped in the one way; the signature itself is left out.
 fn query(out: &mut Vec<u8>, query: &str) {
+    if query.is_empty() {
+        return;
+    }
     let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = query
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -117,6 +123,10 @@ fn values(out: &mut Vec<u8>, request: &SignedRequest<'_>, name: &str) -> Result<
             out.push(b',');
         }
         found = true;
+        if !value.iter().any(u8::is_ascii_whitespace) {
+            out.extend_from_slice(value);
+            continue;
+        }
         let words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         for (at, word) in words.enumerate() {
             if at > 0 {

@@ -82,6 +82,11 @@ impl<'r> Authorization<'r> {
         &self.credential[self.ends[0] + 1..self.ends[1]]
     }
 
+    /// The date, the region and the service, with slashes between them.
+    pub fn scope(&self) -> &str {
+        &self.credential[self.ends[0] + 1..self.ends[3]]
+    }
+
     /// The region that the request is meant for.
     pub fn region(&self) -> &str {
         &self.credential[self.ends[1] + 1..self.ends[2]]
@@ -184,6 +189,9 @@ struct Presigned<'r> {
 impl<'r> Presigned<'r> {
     /// `None` if the query is not presigned.
     fn find(query: &'r str) -> Result<Option<Self>, SigError> {
+        if query.is_empty() {
+            return Ok(None);
+        }
         let mut found = Self::default();
         let mut any = false;
         for pair in query.split('&') {
@@ -259,8 +267,12 @@ fn scope_ends(credential: &str) -> Result<[usize; 4], SigError> {
     let plain = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
-    let parts: Vec<&str> = credential.splitn(6, '/').collect();
-    let [access_key, date, region, service, TERMINATOR] = parts[..] else { return Err(wrong()) };
+    let mut parts = credential.split('/');
+    let mut next = || parts.next().ok_or_else(wrong);
+    let [access_key, date, region, service, end] = [next()?, next()?, next()?, next()?, next()?];
+    if end != TERMINATOR || parts.next().is_some() {
+        return Err(wrong());
+    }
     if access_key.len() > MAX_ACCESS_KEY
         || ![access_key, date, region, service].into_iter().all(plain)
     {

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
+/// How a success begins.
+const OK: &str = "HTTP/1.1 200";
+
 /// A server of its own.
 pub struct Server {
     child: Child,
@@ -84,8 +87,11 @@ impl Server {
 
     /// A signed request, ready to be sent as often as one likes.
     pub fn request(&self, form: &str) -> anyhow::Result<Vec<u8>> {
-        let now = Command::new("date").arg("+%s").output()?.stdout;
-        let now_ms: i64 = String::from_utf8(now)?.trim().parse::<i64>()? * 1000;
+        self.request_at(form, now_ms()?)
+    }
+
+    /// The same, signed at a time.
+    pub fn request_at(&self, form: &str, now_ms: i64) -> anyhow::Result<Vec<u8>> {
         let form = format!("{form}&Version=2016-11-15");
         let kind = "application/x-www-form-urlencoded; charset=utf-8";
         let headers: Vec<(&str, &[u8])> =
@@ -135,9 +141,17 @@ impl Drop for Server {
     }
 }
 
+/// The time, in milliseconds since the epoch.
+pub fn now_ms() -> anyhow::Result<i64> {
+    let now = Command::new("date").arg("+%s").output()?.stdout;
+    Ok(String::from_utf8(now)?.trim().parse::<i64>()? * 1000)
+}
+
 /// A connection that is kept.
 pub struct Connection {
     reader: BufReader<TcpStream>,
+    /// What [`Self::pass`] reads into.
+    buffer: Vec<u8>,
 }
 
 impl Connection {
@@ -145,15 +159,48 @@ impl Connection {
     pub fn open(address: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        Ok(Self { reader: BufReader::with_capacity(1 << 16, stream) })
+        Ok(Self { reader: BufReader::with_capacity(1 << 16, stream), buffer: vec![0; 1 << 18] })
     }
 
     /// Sends a request and reads the body of its answer.
     pub fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Vec<u8>> {
+        Ok(self.ask_well(request)?.body)
+    }
+
+    /// Sends a request and reads its answer, which must be a success.
+    pub fn ask_well(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
         let answer = self.ask(request)?;
         let said = || format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body));
-        ensure!(answer.status.starts_with("HTTP/1.1 200"), "{}", said());
-        Ok(answer.body)
+        ensure!(answer.status.starts_with(OK), "{}", said());
+        Ok(answer)
+    }
+
+    /// Sends a request and reads its answer, which must be a success, at the least cost of its own:
+    /// nothing of the answer is kept.
+    pub fn pass(&mut self, request: &[u8]) -> anyhow::Result<()> {
+        let stream = self.reader.get_mut();
+        stream.write_all(request)?;
+        let mut filled = 0;
+        let (head, end) = loop {
+            let read = stream.read(&mut self.buffer[filled..])?;
+            ensure!(read > 0, "the connection ended");
+            filled += read;
+            let end = self.buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n");
+            if let Some(end) = end {
+                break (str::from_utf8(&self.buffer[..end])?, end + 4);
+            }
+        };
+        ensure!(head.starts_with(OK), "{head}");
+        let length = head.split_once("\r\ncontent-length: ").context("no length")?.1;
+        let length: usize = length.split("\r\n").next().unwrap_or_default().parse()?;
+        let mut left = length.checked_sub(filled - end).context("more than was asked for")?;
+        while left > 0 {
+            let room = left.min(self.buffer.len());
+            let read = stream.read(&mut self.buffer[..room])?;
+            ensure!(read > 0, "the connection ended");
+            left -= read;
+        }
+        Ok(())
     }
 
     /// Sends a request and reads its answer, whatever that is.

@@ -2,28 +2,26 @@
 //! account, the service and the region; [`crate::http::ec2`] carries the action out.
 
 mod elsewhere;
+mod request_id;
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use aws::params::Params;
 use aws::sigv4::{Authorization, SigError, SignedRequest, SigningKey};
 use aws::xml::Service;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State as Shared};
+use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::response::Response;
 use model::{
     AccessKeyId, AccountId, Caller, CredentialsEnded, IdentityCommand, Principal, Region, Scope,
     TemporaryKeyId,
 };
 
+use self::request_id::fresh_request_id;
 use crate::clock::SystemIds;
 use crate::credentials::TemporaryCredentials;
 use crate::http::ec2::{self, Action, Ec2Error};
@@ -46,13 +44,11 @@ const LONGEST_START: Duration = Duration::from_millis(500);
 /// The most characters of a claimed access key that the audit keeps. Real ones have 20.
 const LONGEST_KEY: usize = 32;
 
-/// The routes of the endpoint.
-pub(crate) fn router(state: Arc<State>) -> Router {
-    Router::new()
-        .route("/", any(query_api).layer(axum::middleware::from_fn(refuse_large)))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(state)
-}
+/// The path of the endpoint.
+pub(crate) const PATH: &str = "/";
+
+/// The header with the request's id.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// The sender and the target of a request, as its signature says.
 struct Claim {
@@ -61,49 +57,91 @@ struct Claim {
     principal: Principal,
 }
 
-async fn query_api(
-    Shared(state): Shared<Arc<State>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    parts: Parts,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+/// Answers a request to the endpoint.
+pub(crate) async fn answer<B>(state: &State, source: IpAddr, request: Request<B>) -> Response
+where
+    B: hyper::body::Body<Data = Bytes>,
+{
+    let (parts, body) = request.into_parts();
+    if let Some(answer) = elsewhere::refuse_other(&parts) {
+        return answer;
+    }
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > MAX_BODY as u64) {
+        // It is not waited for.
+        let mut response = failed(&parts.headers, &fresh_request_id(), &too_large());
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
     let request_id = fresh_request_id();
-    let service = guess_service(&parts.headers);
-    let answer = match body {
+    let answer = match whole(body).await {
         _ if !METHODS.contains(&parts.method) => Err(no_method()),
-        Ok(body) => serve(&state, peer.ip(), &parts, &body, &request_id).await,
-        Err(error) => Err(unreadable(error.status())),
+        Ok(body) => serve(state, source, &parts, &body, &request_id).await,
+        Err(error) => Err(error),
     };
-    match answer {
-        Ok(text) => xml(StatusCode::OK, &request_id, text),
-        Err(error) => {
-            let text = aws::xml::error(service, &error.code, &error.message, &request_id);
-            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
-            if status.is_server_error() {
-                tracing::warn!(request_id, %status, code = %error.code, "{}", error.message);
-            }
-            let mut response = xml(status, &request_id, text);
-            let (name, value) = match status {
-                StatusCode::METHOD_NOT_ALLOWED => (header::ALLOW, "GET, POST"),
-                StatusCode::SERVICE_UNAVAILABLE => (header::RETRY_AFTER, "1"),
-                _ => return response,
-            };
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-            response
+    answer.map_or_else(
+        |error| failed(&parts.headers, &request_id, &error),
+        |text| xml(StatusCode::OK, &request_id, text),
+    )
+}
+
+/// The answer to a request that failed.
+fn failed(headers: &HeaderMap, request_id: &str, error: &Ec2Error) -> Response {
+    let text = aws::xml::error(guess_service(headers), &error.code, &error.message, request_id);
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+    if status.is_server_error() {
+        tracing::warn!(request_id, %status, code = %error.code, "{}", error.message);
+    }
+    let mut response = xml(status, request_id, text);
+    let (name, value) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => (header::ALLOW, "GET, POST"),
+        StatusCode::SERVICE_UNAVAILABLE => (header::RETRY_AFTER, "1"),
+        _ => return response,
+    };
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
+}
+
+/// A request's body, once all of it has arrived.
+async fn whole<B: hyper::body::Body<Data = Bytes>>(body: B) -> Result<Bytes, Ec2Error> {
+    let mut body = pin!(body);
+    let (mut first, mut more) = (Bytes::new(), Vec::new());
+    // Whether it has ended is known without a further look where its length was declared.
+    while !body.is_end_stream() {
+        let frame = match poll_fn(|context| body.as_mut().poll_frame(context)).await {
+            Some(frame) => frame.map_err(|_| cut_short())?,
+            None => break,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + more.len() + data.len() > MAX_BODY {
+            return Err(too_large());
         }
+        if first.is_empty() {
+            first = data;
+        } else {
+            more.extend_from_slice(&data);
+        }
+    }
+    Ok(if more.is_empty() { first } else { [&first[..], &more].concat().into() })
+}
+
+/// The error for a body that is too long.
+fn too_large() -> Ec2Error {
+    Ec2Error {
+        code: "RequestEntityTooLarge".into(),
+        message: format!("The request's body is larger than {MAX_BODY} bytes."),
+        status: StatusCode::PAYLOAD_TOO_LARGE.as_u16(),
     }
 }
 
-/// The error for a body that is too long or incomplete.
-fn unreadable(status: StatusCode) -> Ec2Error {
-    let (code, message) = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => (
-            "RequestEntityTooLarge",
-            format!("The request's body is larger than {MAX_BODY} bytes."),
-        ),
-        _ => ("InvalidRequest", "The request's body was cut short.".to_owned()),
-    };
-    Ec2Error { code: code.into(), message, status: status.as_u16() }
+/// The error for a body that is incomplete.
+fn cut_short() -> Ec2Error {
+    Ec2Error {
+        code: "InvalidRequest".into(),
+        message: "The request's body was cut short.".to_owned(),
+        status: StatusCode::BAD_REQUEST.as_u16(),
+    }
 }
 
 /// The error for an account that exceeds its rate limit. EC2's clients retry on their own.
@@ -124,22 +162,6 @@ fn no_method() -> Ec2Error {
     }
 }
 
-/// Refuses a body whose declared length is too large before it arrives.
-async fn refuse_large(request: Request, next: Next) -> Response {
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_none_or(|length| length <= MAX_BODY as u64) {
-        return next.run(request).await;
-    }
-    let request_id = fresh_request_id();
-    let error = unreadable(StatusCode::PAYLOAD_TOO_LARGE);
-    let service = guess_service(request.headers());
-    let text = aws::xml::error(service, &error.code, &error.message, &request_id);
-    let mut response = xml(StatusCode::PAYLOAD_TOO_LARGE, &request_id, text);
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
 /// The answer to a request that is refused without being parsed.
 pub(crate) fn forbidden(headers: &HeaderMap, message: &str) -> Response {
     let request_id = fresh_request_id();
@@ -147,16 +169,16 @@ pub(crate) fn forbidden(headers: &HeaderMap, message: &str) -> Response {
     xml(StatusCode::FORBIDDEN, &request_id, text)
 }
 
-fn fresh_request_id() -> String {
-    uuid::Uuid::from_u128(model::IdSource::next_bits(&mut SystemIds)).to_string()
-}
-
 fn xml(status: StatusCode, request_id: &str, text: String) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE.as_str(), "text/xml;charset=UTF-8"),
-        ("x-amzn-requestid", request_id),
-    ];
-    (status, headers, text).into_response()
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/xml;charset=UTF-8");
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, kind);
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID.clone(), id);
+    }
+    response
 }
 
 /// The service whose error form is used when the signature cannot be parsed.
@@ -173,7 +195,7 @@ async fn serve(
     state: &State,
     source: IpAddr,
     parts: &Parts,
-    body: &Bytes,
+    body: &[u8],
     request_id: &str,
 ) -> Result<String, Ec2Error> {
     let claim = if state.emulator {
@@ -184,9 +206,9 @@ async fn serve(
     };
     let now = state.clock.now();
     state.account_rates.take(claim.scope.account, now).map_err(|_| limit_exceeded())?;
-    let origin = Origin { address: Some(source), request_id: request_id.to_owned() };
+    let origin = || Origin { address: Some(source), request_id: request_id.to_owned() };
     if state.emulator {
-        ensure_account(state, claim.scope, &origin).await?;
+        ensure_account(state, claim.scope, &origin()).await?;
     }
     let keys = ec2::KeyMaker::new(crate::clock::fill);
     let call = Call { state, claim: &claim, params: params(parts, body)?, request_id, keys };
@@ -200,7 +222,7 @@ async fn serve(
         Before::Submit(command, answer) => (command, answer),
     };
     let done =
-        state.submit(call.caller(), *command, &origin).await.map_err(|error| match error {
+        state.submit(call.caller(), *command, &origin()).await.map_err(|error| match error {
             LedgerError::Refused(refused) => Ec2Error::from(refused),
             LedgerError::Busy => limit_exceeded(),
             LedgerError::Store
@@ -261,7 +283,7 @@ impl Call<'_> {
     /// Whether the answer would contain an instance that is about to run.
     fn starting(&self) -> bool {
         self.claim.service == Service::Ec2
-            && self.with_request(|request| ec2::starts(&self.state.world(), request))
+            && self.with_request(|request| ec2::starts(&self.state.glance(), request))
     }
 
     /// Waits until the answer contains no such instance, for [`LONGEST_START`] at most.
@@ -278,7 +300,7 @@ impl Call<'_> {
         let name = params.required("Action")?;
         let action = ec2::find(self.claim.service, version, name)?;
         let dry_run = params.bool("DryRun")?.unwrap_or(false);
-        let world = self.state.world();
+        let world = self.state.glance();
         match action {
             Action::Read(read) => {
                 let answer = self.with_request(|request| read(&world, request))?;
@@ -313,7 +335,7 @@ fn dry_run_succeeded() -> Ec2Error {
 }
 
 /// The parameters of the query string and of the form together.
-fn params(parts: &Parts, body: &Bytes) -> Result<Params, Ec2Error> {
+fn params(parts: &Parts, body: &[u8]) -> Result<Params, Ec2Error> {
     let mut params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
     if !body.is_empty() {
         let form = parts
@@ -338,9 +360,9 @@ fn params(parts: &Parts, body: &Bytes) -> Result<Params, Ec2Error> {
 }
 
 /// Verifies the signature.
-fn authenticate(state: &State, parts: &Parts, body: &Bytes) -> Result<Claim, Ec2Error> {
-    let mut headers: Vec<(&str, &[u8])> =
-        parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+fn authenticate(state: &State, parts: &Parts, body: &[u8]) -> Result<Claim, Ec2Error> {
+    let mut headers: Vec<(&str, &[u8])> = Vec::with_capacity(parts.headers.len() + 1);
+    headers.extend(parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
     let authority = parts.uri.authority().map(|a| a.as_str());
     if let Some(authority) = authority.filter(|_| !parts.headers.contains_key(header::HOST)) {
         headers.push(("host", authority.as_bytes()));
@@ -368,18 +390,18 @@ fn authenticate(state: &State, parts: &Parts, body: &Bytes) -> Result<Claim, Ec2
             status: 403,
         },
     };
-    let world = state.world();
-    let (date, region_name, service_name) = (claim.date(), claim.region(), claim.service());
+    let world = state.glance();
     let (principal, key) = if let Some(token) = claim.session_token() {
         let id: TemporaryKeyId =
             claim.access_key().parse().map_err(|_| without_token(unknown()))?;
         let (principal, secret) =
             TemporaryCredentials::open(&state.secret, id, token).ok_or_else(unknown)?;
-        (principal, SigningKey::derive(&secret, date, region_name, service_name))
+        let key = SigningKey::derive(&secret, claim.date(), claim.region(), claim.service());
+        (principal, key)
     } else {
         let id: AccessKeyId = claim.access_key().parse().map_err(|_| unknown())?;
-        let key = state.signing_key(id, date, region_name, service_name).ok_or_else(unknown)?;
         let found = world.access_key(id).ok_or_else(unknown)?;
+        let key = state.signing_key(found, claim.scope()).ok_or_else(unknown)?;
         let read_only = found.access == model::Access::ReadOnly;
         (Principal::of_key(found.account, Some(id), read_only), key)
     };
@@ -445,7 +467,7 @@ fn note_stranger(state: &State, source: IpAddr, parts: &Parts, error: &Ec2Error,
 pub(crate) fn account_of(
     state: &State,
     parts: &Parts,
-    body: &Bytes,
+    body: &[u8],
 ) -> Result<(AccountId, bool), Ec2Error> {
     authenticate(state, parts, body).map(|claim| (claim.scope.account, claim.principal.read_only))
 }

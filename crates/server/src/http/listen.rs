@@ -7,72 +7,71 @@
 //! body. A connection costs one timer here, whatever the number of its requests. A client that takes
 //! nothing of its answer is found out by the kernel (`TCP_USER_TIMEOUT`).
 
+mod again;
+mod body;
+mod limits;
 mod transport;
+mod watch;
 
+pub(crate) use self::body::{Timed, is_late};
+pub(crate) use self::limits::Limits;
+pub(crate) use self::transport::{Arrived, SessionHandler, Transport, Wire, greeting};
+
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::StartHandshake;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::transport::{Arrived, SessionHandler, Transport, Wire, greeting};
+use self::again::Again;
+use self::body::{Counted, Terms};
 use self::transport::{Peeked, joins_session, stays_here};
+use self::watch::{Activity, Look, UnderWay, Watch, Watched};
 
-/// How long clients may keep the server waiting.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// How often a connection is checked. One that began a request's head and does not complete it is
-    /// closed after two to three times this.
-    pub headers: Duration,
-    /// How long a connection may stay without a request.
-    pub idle: Duration,
-    /// How long the beginning of a request's body may take. Each byte that arrives extends the time,
-    /// by `body_rate`.
-    pub body: Duration,
-    /// The lowest average rate at which a body may arrive, in bytes per second.
-    pub body_rate: u32,
-    /// How long a client may take nothing of an answer, or answer nothing to the kernel's probes.
-    pub unread: Duration,
-    /// How long requests under way may take once the server is told to stop.
-    pub stop: Duration,
+/// What answers the requests of all connections.
+pub(crate) trait Handler: Clone + Send + Sync + 'static {
+    /// Answers one request of a client.
+    fn answer(
+        &self,
+        request: Request<Timed>,
+        client: SocketAddr,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static;
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            headers: Duration::from_secs(10),
-            idle: Duration::from_secs(75),
-            body: Duration::from_secs(30),
-            body_rate: 1024,
-            unread: Duration::from_secs(120),
-            stop: Duration::from_secs(10),
+/// Handlers find the client's address as [`ConnectInfo`].
+impl Handler for Router {
+    fn answer(
+        &self,
+        request: Request<Timed>,
+        client: SocketAddr,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(client));
+        let answer = TowerToHyperService::new(self.clone()).call(request);
+        async move {
+            let answer: Result<_, Infallible> = answer.await;
+            answer.unwrap_or_else(|never| match never {})
         }
     }
 }
-
-/// Once the server stops: how long to wait for a byte of a body, or for an idle connection to
-/// close.
-const QUIET: Duration = Duration::from_millis(100);
-/// Once the server stops: how long to wait for a client that does not take its answer.
-const STALLED: Duration = Duration::from_secs(1);
 
 /// The first byte of a TLS handshake (RFC 8446 §5.1), with which no HTTP request begins.
 const TLS_HANDSHAKE: u8 = 22;
@@ -86,7 +85,7 @@ const TLS_HANDSHAKE: u8 = 22;
 /// The listening socket fails.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    handler: impl Handler,
     transport: Transport,
     limits: Limits,
     stop: CancellationToken,
@@ -106,7 +105,7 @@ pub(crate) async fn serve(
         }
         let entrance = Entrance {
             transport: Arc::clone(&transport),
-            router: router.clone(),
+            handler: handler.clone(),
             peer,
             limits,
             stop: stop.clone(),
@@ -169,15 +168,15 @@ async fn first_byte(stream: &TcpStream, limits: Limits, stop: &CancellationToken
 }
 
 /// What serves one connection.
-struct Entrance {
+struct Entrance<H> {
     transport: Arc<Transport>,
-    router: Router,
+    handler: H,
     peer: SocketAddr,
     limits: Limits,
     stop: CancellationToken,
 }
 
-impl Entrance {
+impl<H: Handler> Entrance<H> {
     async fn serve(self, stream: TcpStream) {
         let Some(first) = first_byte(&stream, self.limits, &self.stop).await else { return };
         // Nobody who is gone is asked anything.
@@ -234,8 +233,8 @@ impl Entrance {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { transport, router, peer, limits, stop } = self;
-        connection(stream, peer, over_tls, &transport, router, limits, stop).await;
+        let Self { transport, handler, peer, limits, stop } = self;
+        connection(stream, peer, over_tls, &transport, handler, limits, stop).await;
     }
 }
 
@@ -261,36 +260,33 @@ async fn connection<S>(
     peer: SocketAddr,
     over_tls: bool,
     transport: &Transport,
-    router: Router,
+    handler: impl Handler,
     limits: Limits,
     stop: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let activity = Arc::new(Activity::default());
-    let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
-    let router = TowerToHyperService::new(router);
-    let service = hyper::service::service_fn(|request: Request<Incoming>| {
+    let terms = Arc::new(Terms { limits, stop: stop.clone() });
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+    let service = service_fn(|request: Request<Incoming>| {
         let under_way = UnderWay::new(&activity);
-        let timed = |body| axum::body::Body::new(Timed::new(body, limits, stop.clone()));
+        let timed = |body| Timed::new(body, Arc::clone(&terms));
         let mut request = request.map(timed);
         let (sender, arrived) = transport.sender(peer, over_tls, request.headers_mut());
-        request.extensions_mut().insert(ConnectInfo(sender));
-        request.extensions_mut().insert(arrived);
-        let answer = hyper::service::Service::call(&router, request);
-        async move {
-            let answer: Response<axum::body::Body> = answer.await?;
-            Ok::<_, std::convert::Infallible>(
-                answer.map(|body| Counted { body, _under_way: under_way }),
-            )
+        if arrived != Arrived::default() {
+            request.extensions_mut().insert(arrived);
         }
+        let answer = handler.answer(request, sender);
+        async move { Ok::<_, Infallible>(answer.await.map(|body| Counted::new(body, under_way))) }
     });
     let builder = Builder::new(TokioExecutor::new());
-    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    let (again, mut connection) = (Again::new(), pin!(builder.serve_connection(io, service)));
     let mut watch = Watch::new(limits);
     loop {
         tokio::select! {
-            ended = connection.as_mut() => {
+            biased;
+            ended = poll_fn(|context| again.poll(connection.as_mut(), context)) => {
                 if let Err(error) = ended {
                     tracing::debug!(error, %peer, "a connection broke off");
                 }
@@ -306,303 +302,6 @@ async fn connection<S>(
                 connection.as_mut().graceful_shutdown();
             }
         }
-    }
-}
-
-/// Counters of what happens on a connection.
-#[derive(Debug, Default)]
-struct Activity {
-    /// Requests whose answers are not complete.
-    under_way: AtomicU32,
-    /// Increased when a request begins or ends, and when bytes of an answer are sent.
-    progress: AtomicU64,
-    /// Whether bytes have arrived that are not a whole request yet.
-    reading: AtomicBool,
-    /// Whether bytes of an answer wait because the client has not taken earlier ones.
-    blocked: AtomicBool,
-}
-
-/// Checks a connection periodically.
-struct Watch {
-    limits: Limits,
-    sleep: Pin<Box<Sleep>>,
-    /// The counters at the last check.
-    progress: u64,
-    reading: bool,
-    /// The time of the last progress.
-    since: Instant,
-    closing: bool,
-    /// Whether the server stops.
-    stopping: bool,
-}
-
-/// The result of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    GoOn,
-    /// The connection takes no more requests.
-    Close,
-    /// The connection is dropped, because it did not close by itself.
-    Drop,
-}
-
-impl Watch {
-    fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            sleep: Box::pin(tokio::time::sleep(limits.headers)),
-            progress: 0,
-            reading: false,
-            since: Instant::now(),
-            closing: false,
-            stopping: false,
-        }
-    }
-
-    async fn tick(&mut self) {
-        self.sleep.as_mut().await;
-        let pause = if self.stopping { QUIET } else { self.limits.headers };
-        self.sleep.as_mut().reset(Instant::now() + pause);
-    }
-
-    /// Checks more often from now on, and waits for no client.
-    fn stop(&mut self, activity: &Activity) {
-        self.stopping = true;
-        self.progress = activity.progress.load(Relaxed);
-        self.since = Instant::now();
-        self.sleep.as_mut().reset(self.since + QUIET);
-    }
-
-    fn look(&mut self, activity: &Activity) -> Look {
-        if self.stopping { self.look_at_the_end(activity) } else { self.look_for_life(activity) }
-    }
-
-    fn look_at_the_end(&mut self, activity: &Activity) -> Look {
-        let progress = activity.progress.load(Relaxed);
-        let patience = match activity.under_way.load(Relaxed) {
-            _ if activity.blocked.load(Relaxed) => STALLED,
-            0 => QUIET,
-            // An answer is being made, which has a limit of its own.
-            _ => Duration::MAX,
-        };
-        if progress != self.progress {
-            (self.progress, self.since) = (progress, Instant::now());
-        }
-        if self.since.elapsed() >= patience { Look::Drop } else { Look::GoOn }
-    }
-
-    fn look_for_life(&mut self, activity: &Activity) -> Look {
-        let (progress, reading) = (activity.progress.load(Relaxed), activity.reading.load(Relaxed));
-        if activity.under_way.load(Relaxed) > 0 || progress != self.progress {
-            (self.progress, self.reading) = (progress, reading);
-            (self.since, self.closing) = (Instant::now(), false);
-            return Look::GoOn;
-        }
-        let half = reading && self.reading;
-        self.reading = reading;
-        match (self.closing, half || self.since.elapsed() >= self.limits.idle) {
-            (true, _) => Look::Drop,
-            (false, true) => {
-                self.closing = true;
-                Look::Close
-            }
-            (false, false) => Look::GoOn,
-        }
-    }
-}
-
-/// Counts a request as under way until it is dropped.
-struct UnderWay(Arc<Activity>);
-
-impl UnderWay {
-    fn new(activity: &Arc<Activity>) -> Self {
-        activity.under_way.fetch_add(1, Relaxed);
-        activity.progress.fetch_add(1, Relaxed);
-        activity.reading.store(false, Relaxed);
-        Self(Arc::clone(activity))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.progress.fetch_add(1, Relaxed);
-        self.0.reading.store(false, Relaxed);
-        self.0.under_way.fetch_sub(1, Relaxed);
-    }
-}
-
-/// The body of an answer, whose request is under way until the body is sent or given up.
-struct Counted {
-    body: axum::body::Body,
-    _under_way: UnderWay,
-}
-
-impl Body for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The body of a request, which fails if it arrives too slowly.
-struct Timed {
-    body: Incoming,
-    limits: Limits,
-    /// The deadline for what has not arrived yet; set when the body is first waited for.
-    deadline: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    stop: CancellationToken,
-    /// Wakes the reader of the body when the server stops.
-    stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    /// The deadline for the next byte once the server stops.
-    quiet: Option<Instant>,
-}
-
-impl Timed {
-    fn new(body: Incoming, limits: Limits, stop: CancellationToken) -> Self {
-        Self { body, limits, deadline: None, sleep: None, stop, stopping: None, quiet: None }
-    }
-
-    /// Extends the deadline for bytes that have arrived.
-    fn came(&mut self, bytes: usize) {
-        self.quiet = None;
-        if let Some(deadline) = &mut self.deadline {
-            let more = Duration::from_secs(1) / self.limits.body_rate.max(1);
-            *deadline += more.saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX));
-        }
-    }
-
-    /// Ready when the deadline has passed.
-    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let limit = self.limits.body;
-        let mut deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
-        let stop = &self.stop;
-        let stopping =
-            self.stopping.get_or_insert_with(|| Box::pin(stop.clone().cancelled_owned()));
-        if stop.is_cancelled() || stopping.as_mut().poll(context).is_ready() {
-            deadline = deadline.min(*self.quiet.get_or_insert_with(|| Instant::now() + QUIET));
-        }
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if sleep.deadline() != deadline {
-            sleep.as_mut().reset(deadline);
-        }
-        sleep.as_mut().poll(context)
-    }
-}
-
-impl Body for Timed {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.came(frame.data_ref().map_or(0, Bytes::len));
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(other) => Poll::Ready(other.map(|frame| frame.map_err(Into::into))),
-            Poll::Pending => {
-                ready!(self.poll_late(context));
-                let late = io::Error::new(io::ErrorKind::TimedOut, "the body came too slowly");
-                Poll::Ready(Some(Err(late.into())))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// Whether an error means that a body arrived too slowly.
-pub(crate) fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
-    causes.any(|cause| {
-        let io = cause.downcast_ref::<io::Error>();
-        io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
-    })
-}
-
-/// A connection that updates the counters.
-struct Watched<S> {
-    stream: S,
-    activity: Arc<Activity>,
-}
-
-impl<S> Watched<S> {
-    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        self.activity.blocked.store(written.is_pending(), Relaxed);
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.activity.progress.fetch_add(1, Relaxed);
-        }
-        written
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
-            self.activity.reading.store(true, Relaxed);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.wrote(written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.wrote(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

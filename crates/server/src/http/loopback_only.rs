@@ -7,35 +7,22 @@
 //! programs send neither and are not affected. Pages of this machine are refused like others,
 //! because the pages of apps have such names too.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 
 /// The header in which a browser tells how the page behind a request relates to its target.
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// Refuses requests that were not addressed to this machine by its own name, and requests of web
-/// pages.
-pub(crate) fn guard(router: Router, allowed: Vec<String>) -> Router {
-    let allowed: Arc<[String]> = allowed.into();
-    router.layer(from_fn(move |request, next| check(Arc::clone(&allowed), request, next)))
-}
-
-async fn check(allowed: Arc<[String]>, request: Request, next: Next) -> Response {
-    match refused(&allowed, request.headers(), request.uri()) {
-        None => next.run(request).await,
-        Some(why) if request.uri().path() == "/" => {
-            crate::http::aws::forbidden(request.headers(), &why)
-        }
-        Some(why) => {
-            let body = serde_json::json!({ "id": "forbidden", "message": why });
-            (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
-        }
-    }
+/// The refusal of a request that was not addressed to this machine by its own name or one of those that are
+/// allowed, or that a web page sent.
+pub(crate) fn refusal(allowed: &[String], headers: &HeaderMap, uri: &Uri) -> Option<Response> {
+    let why = refused(allowed, headers, uri)?;
+    Some(if uri.path() == crate::http::aws::PATH {
+        crate::http::aws::forbidden(headers, &why)
+    } else {
+        let body = serde_json::json!({ "id": "forbidden", "message": why });
+        (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
+    })
 }
 
 fn refused(allowed: &[String], headers: &HeaderMap, uri: &Uri) -> Option<String> {

@@ -1,6 +1,7 @@
 //! The state that all requests share.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
@@ -8,8 +9,8 @@ use aws::sigv4::SigningKey;
 use edge::Shares;
 use fabric::driver::Dialer;
 use model::{
-    AccessKeyId, AccountId, Caller, CodeRoom, Command, Region, Scope, Settings, Timestamp, UserId,
-    World,
+    AccessKey, AccessKeyId, AccountId, Caller, CodeRoom, Command, Region, Scope, Settings,
+    Timestamp, UserId, World,
 };
 use store::{Secret, Store};
 use subtle::ConstantTimeEq;
@@ -185,6 +186,11 @@ impl State {
         self.ledger.world()
     }
 
+    /// The same for a short look: cheaper, and not to be kept while something is waited for.
+    pub fn glance(&self) -> impl Deref<Target = Arc<World>> {
+        self.ledger.glance()
+    }
+
     /// The settings of the installation.
     pub fn settings(&self) -> Arc<Settings> {
         let world = self.world();
@@ -263,15 +269,10 @@ impl State {
         self.emulator.then(first)?.map(|caller| Bearer { caller, token: None })
     }
 
-    /// The signing key of an access key for a day, region and service.
-    pub fn signing_key(
-        &self,
-        id: AccessKeyId,
-        date: &str,
-        region: &str,
-        service: &str,
-    ) -> Option<SigningKey> {
-        self.signing_keys.get(&self.world(), &self.secret, id, date, region, service)
+    /// The signing key of an access key for a scope: a day, a region and a service, with slashes
+    /// between them.
+    pub fn signing_key(&self, key: &AccessKey, scope: &str) -> Option<SigningKey> {
+        self.signing_keys.get(&self.secret, key, scope)
     }
 
     /// The region of requests that name none.
@@ -299,35 +300,40 @@ pub struct Origin {
 }
 
 /// A cache of derived signing keys, which saves four HMACs a request. It is cleared when it is
-/// full.
+/// full. Who asks it has found the access key in the world, because a removed key must not sign any
+/// more.
 #[derive(Default)]
-struct SigningKeys(RwLock<HashMap<(AccessKeyId, String), SigningKey>>);
+struct SigningKeys(RwLock<Derived>);
+
+#[derive(Default)]
+struct Derived {
+    /// By access key and by scope.
+    keys: HashMap<AccessKeyId, HashMap<Box<str>, SigningKey>>,
+    count: usize,
+}
 
 impl SigningKeys {
     const MOST: usize = 4096;
 
-    fn get(
-        &self,
-        world: &World,
-        secret: &Secret,
-        id: AccessKeyId,
-        date: &str,
-        region: &str,
-        service: &str,
-    ) -> Option<SigningKey> {
-        // The world is asked first, because a removed key must not sign any more.
-        let key = world.access_key(id)?;
-        let at = (id, format!("{date}/{region}/{service}"));
-        if let Some(found) = self.0.read().expect("no holder panics").get(&at) {
-            return Some(found.clone());
+    fn get(&self, secret: &Secret, key: &AccessKey, scope: &str) -> Option<SigningKey> {
+        let derived = self.0.read().expect("no holder panics");
+        let found = derived.keys.get(&key.id).and_then(|keys| keys.get(scope)).cloned();
+        drop(derived);
+        if found.is_some() {
+            return found;
         }
-        let plain = open_access_key(secret, id, &key.sealed_secret)?;
-        let derived = SigningKey::derive(&plain, date, region, service);
-        let mut keys = self.0.write().expect("no holder panics");
-        if keys.len() >= Self::MOST {
-            keys.clear();
+        let plain = open_access_key(secret, key.id, &key.sealed_secret)?;
+        let (date, rest) = scope.split_once('/')?;
+        let (region, service) = rest.split_once('/')?;
+        let made = SigningKey::derive(&plain, date, region, service);
+        let mut derived = self.0.write().expect("no holder panics");
+        if derived.count >= Self::MOST {
+            *derived = Derived::default();
         }
-        keys.insert(at, derived.clone());
-        Some(derived)
+        let own = derived.keys.entry(key.id).or_default();
+        if own.insert(scope.into(), made.clone()).is_none() {
+            derived.count += 1;
+        }
+        Some(made)
     }
 }

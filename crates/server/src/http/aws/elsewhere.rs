@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use aws::params::Params;
-use aws::xml::Xml;
+use aws::xml::{Service, Xml};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{Service, fresh_request_id};
+use super::request_id::fresh_request_id;
 
 /// The most characters of a service's name that an answer repeats.
 const LONGEST_NAME: usize = 40;
@@ -21,10 +21,15 @@ const LONGEST_NAME: usize = 40;
 /// Answers requests for other services, and passes all others on.
 pub(crate) async fn other_services(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    match service_of(&parts) {
-        Some(service) => refuse(&parts, &service),
+    match refuse_other(&parts) {
+        Some(answer) => answer,
         None => next.run(Request::from_parts(parts, body)).await,
     }
+}
+
+/// The answer to a request for another service.
+pub(super) fn refuse_other(parts: &Parts) -> Option<Response> {
+    service_of(parts).map(|service| refuse(parts, &service))
 }
 
 /// The other service that a request is for: by the scope of its signature, or by a header if it is
@@ -36,7 +41,7 @@ fn service_of(parts: &Parts) -> Option<String> {
         None => {
             // For example DynamoDB_20120810.ListTables or AWSCognitoIdentityService.GetId.
             let target = parts.headers.get("x-amz-target")?.to_str().ok()?;
-            target.split(['.', '_']).next()?.to_owned()
+            target.split(['.', '_']).next()?.into()
         }
     };
     let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
@@ -45,19 +50,18 @@ fn service_of(parts: &Parts) -> Option<String> {
 }
 
 /// The service in the scope of a signature: `AKID/20260131/us-east-1/dynamodb/aws4_request`.
-fn scope(parts: &Parts) -> Option<String> {
-    let of = |credential: &str| credential.split(['/', ',']).nth(3).map(str::to_owned);
+fn scope(parts: &Parts) -> Option<Cow<'_, str>> {
+    fn of(credential: &str, nth: usize) -> Option<&str> {
+        credential.split(['/', ',']).nth(nth)
+    }
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some((signed, rest)) = header.and_then(|text| text.split_once("Credential=")) {
         // SigV4A, which is valid in several regions, has no region in its scope.
-        return if signed.starts_with("AWS4-ECDSA") {
-            rest.split(['/', ',']).nth(2).map(str::to_owned)
-        } else {
-            of(rest)
-        };
+        let nth = if signed.starts_with("AWS4-ECDSA") { 2 } else { 3 };
+        return of(rest, nth).map(Cow::Borrowed);
     }
     let query = Params::parse(parts.uri.query()?.as_bytes()).ok()?;
-    of(query.get("X-Amz-Credential")?)
+    of(query.get("X-Amz-Credential")?, 3).map(|service| Cow::Owned(service.to_owned()))
 }
 
 /// The form of a service's errors.

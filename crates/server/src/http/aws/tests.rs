@@ -2,19 +2,20 @@
 
 mod sessions;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws::sigv4::{Credentials, SignedRequest};
+use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::connect_info::MockConnectInfo;
+use axum::routing::any;
 use hyper::body::Frame;
 use model::{Access, Caller, IdentityCommand};
 
-use super::{MAX_BODY, router};
+use super::{MAX_BODY, PATH};
 use crate::credentials::new_access_key;
 use crate::http::platform::tests::fixture::{Fixture, Got};
 
@@ -49,10 +50,17 @@ impl hyper::body::Body for Waits {
 }
 
 fn server() -> Fixture {
-    let server = Fixture::new();
-    let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let router = router(Arc::clone(&server.state)).layer(MockConnectInfo(client));
-    server.behind(router)
+    with_endpoint(Fixture::new())
+}
+
+/// The server with the endpoint in front.
+fn with_endpoint(server: Fixture) -> Fixture {
+    let state = Arc::clone(&server.state);
+    let answer = move |request| {
+        let state = Arc::clone(&state);
+        async move { super::answer(&state, Ipv4Addr::LOCALHOST.into(), request).await }
+    };
+    server.behind(Router::new().route(PATH, any(answer)))
 }
 
 async fn send(server: &Fixture, body: Body) -> Got {
@@ -96,9 +104,7 @@ async fn with_key() -> (Fixture, Key) {
     let (id, secret, command) =
         new_access_key(&server.state.secret, account, Access::Full).unwrap();
     server.command(Caller::Operator, command).await;
-    let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let router = router(Arc::clone(&server.state)).layer(MockConnectInfo(client));
-    (server.behind(router), Key { id: id.to_string(), secret })
+    (with_endpoint(server), Key { id: id.to_string(), secret })
 }
 
 const LOOK: &str = "Action=DescribeVpcs&Version=2016-11-15";
@@ -210,9 +216,7 @@ async fn a_body_that_no_signature_covers_is_refused() {
 async fn an_account_has_so_many_requests_and_they_come_back() {
     let (server, key) = with_key().await;
     let server = server.limited_to(0, 1);
-    let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let router = router(Arc::clone(&server.state)).layer(MockConnectInfo(client));
-    let server = server.behind(router);
+    let server = with_endpoint(server);
     let ask = async || {
         let request = signed(&server, &key, "GET", None, &[]).body(Body::empty()).unwrap();
         server.send(request).await
@@ -232,9 +236,7 @@ async fn an_account_has_so_many_requests_and_they_come_back() {
 async fn where_no_change_may_wait_any_more_clients_are_told_when_to_come_back() {
     let (server, key) = with_key().await;
     let server = server.set(|state| state.commands = edge::Shares::new(0));
-    let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let router = router(Arc::clone(&server.state)).layer(MockConnectInfo(client));
-    let server = server.behind(router);
+    let server = with_endpoint(server);
     let before = server.state.world();
     let ask = async |query: &str| {
         let request = signed_query(&server, &key, "POST", None, &[], query).body(Body::empty());

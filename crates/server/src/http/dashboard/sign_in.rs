@@ -209,14 +209,15 @@ fn by_key(visit: &Visit, claimed: &str, form: &Form) -> Result<Option<Proof>, Tr
     }
     let sealed = form.get("nonce").unwrap_or_default();
     let nonce = open_nonce(visit, sealed).ok_or(Trouble::Stale)?;
-    let region = state.region().to_string();
+    let scope = format!("{}/{}/{SERVICE}", nonce.date, state.region());
     let key: Option<AccessKeyId> = claimed.parse().ok();
     let proof = key.and_then(|id| {
-        let key = state.signing_key(id, &nonce.date, &region, SERVICE)?;
+        let known = visit.world.access_key(id)?;
+        let key = state.signing_key(known, &scope)?;
         let right = hex::encode(key.sign(&format!("{PURPOSE}{sealed}")));
         let given = form.get("signature").unwrap_or_default();
         let same = bool::from(right.as_bytes().ct_eq(given.as_bytes()));
-        visit.world.access_key(id).filter(|_| same).map(|key| AccountProof::of(key))
+        same.then(|| AccountProof::of(known))
     });
     let Some(proof) = proof else { return Ok(None) };
     // Taken once, and only by whoever could sign it: nobody else can use it up.

@@ -69,8 +69,9 @@ impl<'w> View<'w> {
     }
 
     /// The ARN of a resource.
-    pub(super) fn arn(&self, kind: &str, id: impl Display) -> String {
-        format!("arn:aws:ec2:{}:{}:{kind}/{id}", self.scope.region, self.scope.account)
+    pub(super) fn arn(&self, kind: &str, id: impl Display) -> impl Display {
+        let Scope { account, region } = self.scope;
+        std::fmt::from_fn(move |f| write!(f, "arn:aws:ec2:{region}:{account}:{kind}/{id}"))
     }
 }
 
@@ -266,12 +267,18 @@ impl Query {
         more: impl Fn(&'v T, &str) -> Values<'v>,
     ) -> Result<(Vec<&'v T>, Option<String>), Ec2Error> {
         if !self.filters.is_empty() {
-            let mut matching = Vec::with_capacity(candidates.len());
+            let mut matching = Vec::new();
+            // Looked up once and not for each resource.
+            let asked = self.filters.names().filter_map(|name| Some((name, filter::<T>(name)?)));
+            let asked: Vec<_> = asked.collect();
             for item in candidates {
                 let tags = item.tags(view);
                 let values = |name: &str| {
                     let tags = tags.into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str()));
-                    let own = || filter::<T>(name).map(|of| of(view, item));
+                    let own = || {
+                        let of = asked.iter().find(|(known, _)| *known == name);
+                        of.map(|(_, of)| of(view, item))
+                    };
                     Some(tag_values(name, tags).or_else(own).unwrap_or_else(|| more(item, name)))
                 };
                 if self.filters.matches(values)? {

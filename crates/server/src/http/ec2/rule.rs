@@ -1,24 +1,37 @@
 //! How single rules of security groups are shown.
 
+use std::sync::Arc;
+
 use aws::xml::Xml;
 use model::{
     AccountId, Direction, GroupPeer, GroupRule, Key, Reply, RulePeerSpec, RuleSpec, SecurityGroup,
     SecurityGroupId, SecurityGroupRuleId, Tags, Timestamp, Traffic, VpcId, World,
 };
 
-use super::describe::{
-    Described, Filter, Query, Stored, View, find_all, ids, listed, one, write_tags,
-};
+use super::describe::{Described, Filter, Query, View, find_all, ids, listed, one, write_tags};
 use super::input;
 use super::request::{Ec2Error, Request};
 
 /// A rule and the group that it belongs to.
 pub(super) struct OwnRule {
-    group: SecurityGroupId,
-    group_created: Timestamp,
-    vpc: VpcId,
+    group: Arc<SecurityGroup>,
     id: SecurityGroupRuleId,
-    rule: GroupRule,
+    created: Timestamp,
+}
+
+impl OwnRule {
+    fn find(group: &Arc<SecurityGroup>, id: SecurityGroupRuleId) -> Option<Self> {
+        group.rules.get(&id).map(|rule| Self::new(group, id, rule))
+    }
+
+    fn new(group: &Arc<SecurityGroup>, id: SecurityGroupRuleId, rule: &GroupRule) -> Self {
+        let created = rule.created.max(group.created);
+        Self { group: Arc::clone(group), id, created }
+    }
+
+    fn rule(&self) -> &GroupRule {
+        self.group.rules.get(&self.id).expect("the group is the one that it was found in")
+    }
 }
 
 impl Described for OwnRule {
@@ -29,7 +42,7 @@ impl Described for OwnRule {
     const NOT_FOUND: (&'static str, &'static str) =
         ("InvalidSecurityGroupRuleId.NotFound", "security group rule ID");
     const FILTERS: &'static [Filter<Self>] = &[
-        ("group-id", |_, rule| one(rule.group)),
+        ("group-id", |_, rule| one(rule.group.id)),
         ("security-group-rule-id", |_, rule| one(rule.id)),
     ];
 
@@ -38,44 +51,35 @@ impl Described for OwnRule {
     }
 
     fn created(&self) -> Timestamp {
-        self.rule.created.max(self.group_created)
+        self.created
     }
 
     fn tags<'v>(&'v self, _: &View<'v>) -> Option<&'v Tags> {
-        Some(&self.rule.tags)
+        Some(&self.rule().tags)
     }
 
     fn write(&self, view: &View<'_>, x: &mut Xml) {
+        let rule = self.rule();
         x.el("securityGroupRuleId", self.id);
-        x.el("groupId", self.group);
+        x.el("groupId", self.group.id);
         x.el("groupOwnerId", view.scope.account);
-        write_traffic(&self.rule, x);
-        match self.rule.peer {
+        write_traffic(rule, x);
+        match rule.peer {
             GroupPeer::Cidr(cidr) => x.el("cidrIpv4", cidr),
             GroupPeer::Ipv6(cidr) => x.el("cidrIpv6", cidr),
             GroupPeer::PrefixList(list) => x.el("prefixListId", list),
             peer @ GroupPeer::Group { .. } => {
-                x.nest("referencedGroupInfo", |x| write_reference(peer, self.vpc, view, x));
+                x.nest("referencedGroupInfo", |x| write_reference(peer, self.group.vpc, view, x));
             }
         }
-        x.opt("description", self.rule.description.as_deref());
+        x.opt("description", rule.description.as_deref());
         x.el("securityGroupRuleArn", view.arn("security-group-rule", self.id));
-        write_tags(x, Some(&self.rule.tags));
+        write_tags(x, Some(&rule.tags));
     }
 }
 
-fn rules_of(group: &SecurityGroup) -> impl Iterator<Item = OwnRule> + '_ {
-    group.rules.keys().filter_map(|id| rule_of(group, *id))
-}
-
-fn rule_of(group: &SecurityGroup, id: SecurityGroupRuleId) -> Option<OwnRule> {
-    Some(OwnRule {
-        group: group.id,
-        group_created: group.created,
-        vpc: group.vpc,
-        id,
-        rule: group.rules.get(&id)?.clone(),
-    })
+fn rules_of(group: &Arc<SecurityGroup>) -> impl Iterator<Item = OwnRule> + '_ {
+    group.rules.iter().map(|(id, rule)| OwnRule::new(group, *id, rule))
 }
 
 /// `DescribeSecurityGroupRules`.
@@ -109,7 +113,7 @@ fn check_groups(request: &Request<'_>) -> Result<(), Ec2Error> {
 
 /// The groups whose rules can match: those that a filter `group-id` without wildcards names, or
 /// all.
-fn narrowed<'w>(view: &View<'w>, request: &Request<'_>) -> Vec<&'w SecurityGroup> {
+fn narrowed<'w>(view: &View<'w>, request: &Request<'_>) -> Vec<&'w Arc<SecurityGroup>> {
     let mut filters = request.params.structs("Filter");
     let named: Option<Vec<SecurityGroupId>> = filters
         .find(|filter| filter.get("Name") == Some("group-id"))
@@ -118,17 +122,21 @@ fn narrowed<'w>(view: &View<'w>, request: &Request<'_>) -> Vec<&'w SecurityGroup
         Some(mut ids) => {
             ids.sort_unstable();
             ids.dedup();
-            ids.into_iter().filter_map(|id| SecurityGroup::get(view, id)).collect()
+            ids.into_iter().filter_map(|id| find_group(view, id)).collect()
         }
-        None => SecurityGroup::all(view),
+        None => view.vpcs().flat_map(|vpc| view.world.groups_in(Key::Vpc(vpc.id))).collect(),
     }
+}
+
+fn find_group<'w>(view: &View<'w>, id: SecurityGroupId) -> Option<&'w Arc<SecurityGroup>> {
+    view.world.group(id).filter(|group| view.vpc(group.vpc).is_some())
 }
 
 fn find_rule(view: &View<'_>, id: SecurityGroupRuleId) -> Option<OwnRule> {
     let Key::SecurityGroup(group) = view.world.whole(model::Part::GroupRule(id))? else {
         return None;
     };
-    rule_of(SecurityGroup::get(view, group)?, id)
+    OwnRule::find(find_group(view, group)?, id)
 }
 
 /// The protocol as EC2 writes it.
@@ -211,7 +219,7 @@ fn write_spec(rule: &RuleSpec, x: &mut Xml) {
 fn rules_in(world: &World, reply: &Reply) -> Vec<OwnRule> {
     let Reply::Rules { group, rules, .. } = reply else { return Vec::new() };
     let Some(group) = world.group(*group) else { return Vec::new() };
-    rules.iter().filter_map(|id| rule_of(group, *id)).collect()
+    rules.iter().filter_map(|id| OwnRule::find(group, *id)).collect()
 }
 
 /// The answer to `AuthorizeSecurityGroupIngress` and `…Egress`.
@@ -236,15 +244,16 @@ pub(super) fn revoked(before: &World, _: &World, reply: &Reply, request: &Reques
         }
         x.items("revokedSecurityGroupRuleSet", rules_in(before, reply), |x, rule| {
             x.el("securityGroupRuleId", rule.id);
-            x.el("groupId", rule.group);
-            write_traffic(&rule.rule, x);
-            match rule.rule.peer {
+            x.el("groupId", rule.group.id);
+            let rule = rule.rule();
+            write_traffic(rule, x);
+            match rule.peer {
                 GroupPeer::Cidr(cidr) => x.el("cidrIpv4", cidr),
                 GroupPeer::Ipv6(cidr) => x.el("cidrIpv6", cidr),
                 GroupPeer::PrefixList(list) => x.el("prefixListId", list),
                 GroupPeer::Group { group, .. } => x.el("referencedGroupId", group),
             }
-            x.opt("description", rule.rule.description.as_deref());
+            x.opt("description", rule.description.as_deref());
         });
     })
 }

@@ -3,6 +3,7 @@
 use std::sync::{LazyLock, Mutex};
 
 use axum::routing::{get, post};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -83,12 +84,12 @@ async fn server_by(limits: Limits, identity: Option<Arc<edge::Identity>>) -> Ser
                     let _ = &telling;
                     Ok::<_, io::Error>(Bytes::from_static(&[0; 16 << 10]))
                 });
-                axum::body::Body::from_stream(chunks)
+                Body::from_stream(chunks)
             }),
         )
         .route(
             "/echo",
-            post(|ConnectInfo(peer): ConnectInfo<SocketAddr>, body: axum::body::Body| async move {
+            post(|ConnectInfo(peer): ConnectInfo<SocketAddr>, body: Body| async move {
                 assert!(peer.ip().is_loopback());
                 match body.collect().await {
                     Ok(body) => (hyper::StatusCode::OK, body.to_bytes()),

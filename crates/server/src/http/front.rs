@@ -1,0 +1,64 @@
+//! What every request meets first.
+//!
+//! Nearly all requests of EC2's clients have the same path. They are told apart here, because a router
+//! copies its layers for each request, which takes longer than the rest of a small answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::{Request, Response};
+
+use crate::http::listen::{Handler, Timed};
+use crate::http::state::State;
+use crate::http::{aws, loopback_only};
+
+/// All that is served on the address of the server.
+#[derive(Clone)]
+pub(crate) struct Front {
+    state: Arc<State>,
+    /// The names by which an emulator is reached besides this machine's own.
+    allowed: Arc<[String]>,
+    router: Router,
+}
+
+impl Front {
+    /// The AWS endpoint, and a router for all other paths.
+    pub(crate) fn new(state: Arc<State>, allowed: Vec<String>, router: Router) -> Self {
+        let router = router.layer(axum::middleware::from_fn(aws::other_services));
+        Self { state, allowed: allowed.into(), router }
+    }
+}
+
+impl Handler for Front {
+    fn answer(
+        &self,
+        request: Request<Timed>,
+        client: SocketAddr,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        let state = &self.state;
+        let refused = || loopback_only::refusal(&self.allowed, request.headers(), request.uri());
+        let refusal = state.emulator.then(refused);
+        let to = match refusal.flatten() {
+            Some(refusal) => To::Nobody(refusal),
+            None if request.uri().path() == aws::PATH => To::Aws(Arc::clone(state), request),
+            None => To::Router(Box::pin(self.router.answer(request, client))),
+        };
+        async move {
+            match to {
+                To::Nobody(refusal) => refusal,
+                To::Aws(state, request) => aws::answer(&state, client.ip(), request).await,
+                To::Router(answer) => answer.await,
+            }
+        }
+    }
+}
+
+/// Who answers a request.
+#[expect(clippy::large_enum_variant, reason = "the large one is what most requests are")]
+enum To<R> {
+    Nobody(Response<Body>),
+    Aws(Arc<State>, Request<Timed>),
+    Router(R),
+}
