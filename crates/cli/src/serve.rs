@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use anyhow::Context;
 use server::cleanup::warden::Ephemeral;
+use sd_notify::NotifyState;
 use server::{FirstStart, Server};
 use sha2::Digest;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +63,7 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         }
         out.flush();
         server.greeted();
+        tell(NotifyState::Ready);
         let stopped = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -69,6 +71,7 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
                 _ = interrupt.recv() => {}
                 _ = hang_up.recv() => {}
             }
+            tell(NotifyState::Stopping);
             stopped.cancel();
         });
         server.run(stop).await?;
@@ -77,6 +80,13 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
     // Nothing that is left to do there could be told to anybody, or be kept.
     runtime.shutdown_background();
     ended
+}
+
+/// Tells the service manager, if one has started this and wants to know.
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
 }
 
 /// The log. It has colours on a terminal only, so that a file holds plain text.

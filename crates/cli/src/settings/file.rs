@@ -99,6 +99,26 @@ pub(super) fn read(path: &Path) -> anyhow::Result<File> {
     toml::from_str(&text).map_err(|error| wrong(format!("has a mistake: {error}")))
 }
 
+#[cfg(test)]
+mod tests {
+    use super::KEYS;
+
+    /// The settings file of the Debian package explains all that there is.
+    #[test]
+    fn the_shipped_file_has_every_key() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/causeway.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        super::read(path.as_ref()).unwrap();
+        let has = |key: &str| {
+            let mut lines = text.lines().map(|line| line.trim_start_matches("# "));
+            lines.any(|line| line.split_once(" = ").is_some_and(|(name, _)| name == key))
+        };
+        for key in KEYS {
+            assert!(has(key), "packaging/causeway.toml does not explain {key}");
+        }
+    }
+}
+
 /// The key that was probably meant: the same in other letters, or with up to two letters that differ.
 fn nearest(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase().replace('_', "-");
