@@ -9,7 +9,7 @@ pub(crate) static VPC: VpcTexts = VpcTexts {
     interfaces: "インターフェイス",
     acls: "ネットワーク ACL",
     gateways: "アドレスとゲートウェイ",
-    free: "空きアドレス",
+    free: "空き IP",
     leads_to: "行き先",
     leads_internet: "インターネット。ゲートウェイは表示用で、何も通りません",
     leads_interface: "使用されていないインターフェイス",

@@ -81,7 +81,7 @@ impl Matrix {
         let _ = write!(
             out,
             "</select></div><div class=\"f m0 w96\"><label for=\"mx-n\">{}</label><input id=\"mx-n\" \
-             name=\"port\" class=\"mono\" inputmode=\"numeric\" pattern=\"[1-9][0-9]{{0,4}}\" \
+             name=\"port\" class=\"mono\" inputmode=\"numeric\" pattern=\"[1-9][0-9]*\" maxlength=\"5\" \
              title=\"{}\" value=\"{}\"></div>",
             escaped(words.t.port),
             escaped(words.t.port_range),
