@@ -67,7 +67,7 @@ impl Filters {
 
     /// Refuses a filter whose name is not known. To be asked once per request: [`Self::matches`]
     /// finds out only if there is a resource to match, and only up to the first filter that
-    /// does not. `tag:KEY` and `tag-key` are known to all.
+    /// does not. `tag:KEY`, `tag-key` and `tag-value` are known to all.
     pub fn check_names(&self, known: impl Fn(&str) -> bool) -> Result<(), ParamError> {
         self.0
             .iter()
@@ -92,7 +92,7 @@ impl Filters {
     }
 }
 
-/// What a resource with these tags has under `tag:KEY` or `tag-key`; `None` for another name.
+/// What a resource with these tags has under `tag:KEY`, `tag-key` or `tag-value`; `None` for another name.
 pub fn tag_values<'t>(
     name: &str,
     tags: impl IntoIterator<Item = (&'t str, &'t str)>,
@@ -100,13 +100,16 @@ pub fn tag_values<'t>(
     if name == "tag-key" {
         return Some(tags.into_iter().map(|(key, _)| Cow::Borrowed(key)).collect());
     }
+    if name == "tag-value" {
+        return Some(tags.into_iter().map(|(_, value)| Cow::Borrowed(value)).collect());
+    }
     let wanted = name.strip_prefix("tag:")?;
     let of_key = tags.into_iter().filter(|&(key, _)| key == wanted);
     Some(of_key.map(|(_, value)| Cow::Borrowed(value)).collect())
 }
 
 fn is_tag(name: &str) -> bool {
-    name == "tag-key" || name.starts_with("tag:")
+    matches!(name, "tag-key" | "tag-value") || name.starts_with("tag:")
 }
 
 fn unknown(name: &str) -> ParamError {
@@ -219,6 +222,8 @@ mod tests {
             ("tag-key", "Name", true),
             ("tag-key", "N?me", true),
             ("tag-key", "Absent", false),
+            ("tag-value", "blue*", true),
+            ("tag-value", "Name", false),
         ] {
             let form = format!("Filter.1.Name={name}&Filter.1.Value.1={value}");
             assert_eq!(matches(&form), Ok(expected), "{form}");

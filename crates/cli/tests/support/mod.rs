@@ -13,6 +13,7 @@
 pub mod ansible;
 pub mod browser;
 pub mod capture;
+pub mod model;
 pub mod outside;
 pub mod peering;
 pub mod stage;

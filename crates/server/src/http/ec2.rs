@@ -47,6 +47,7 @@ mod tag;
 mod volume;
 mod vpc;
 mod vpc_block;
+mod without_effect;
 
 pub(crate) use self::instance::starts;
 
@@ -55,6 +56,7 @@ use model::{Ec2Command, Reply, World};
 
 pub use self::key_material::KeyMaker;
 pub use self::request::{Ec2Error, Request};
+pub use self::without_effect::refuse_unread;
 
 /// The functions that carry an action out.
 #[derive(Debug, Clone, Copy)]

@@ -14,30 +14,11 @@ use super::request::{Ec2Error, Request};
 const MAX_COUNT: i64 = u16::MAX as i64;
 /// The largest size, rate and number of addresses that is parsed.
 const MAX_NUMBER: i64 = 1_000_000;
-/// Parameters of hardware, hypervisor and billing, which have no effect on a process. Clients send
-/// their default values.
-const OF_NO_EFFECT: [&str; 12] = [
-    "Placement.Tenancy",
-    "Placement.Affinity",
-    "Placement.PartitionNumber",
-    "CpuOptions.CoreCount",
-    "CpuOptions.ThreadsPerCore",
-    "CpuOptions.AmdSevSnp",
-    "EnclaveOptions.Enabled",
-    "HibernationOptions.Configured",
-    "MaintenanceOptions.RebootMigration",
-    "CapacityReservationSpecification.CapacityReservationPreference",
-    "NetworkPerformanceOptions.BandwidthWeighting",
-    "AdditionalInfo",
-];
 const IPV6: [&str; 3] = ["Ipv6AddressCount", "Ipv6Address", "EnablePrimaryIpv6"];
 
 /// `RunInstances`.
 pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    for name in OF_NO_EFFECT {
-        let _ = params.get(name);
-    }
     not_offered(params, &IPV6, "only IPv4 is offered.")?;
     refuse_absent(params)?;
     let count = |name: &str| -> Result<u16, Ec2Error> {
@@ -193,9 +174,6 @@ fn volume(params: &Params, root: &str) -> Result<RootVolume, Ec2Error> {
         volume.throughput = number("Ebs.Throughput")?;
         volume.encrypted = device.bool("Ebs.Encrypted")?.unwrap_or_default();
         volume.stays = device.bool("Ebs.DeleteOnTermination")? == Some(false);
-        for ignored in ["Ebs.SnapshotId", "Ebs.KmsKeyId"] {
-            let _ = device.get(ignored);
-        }
         if let Some(kind) = device.get("Ebs.VolumeType").filter(|kind| !kind.is_empty()) {
             if !["standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"].contains(&kind) {
                 return Err(device
@@ -255,9 +233,6 @@ fn interface(interface: &Params) -> Result<RunInterface, Ec2Error> {
         &["Ipv4Prefix", "Ipv4PrefixCount"],
         "an interface has addresses, and no prefixes.",
     )?;
-    for name in ["InterfaceType", "NetworkCardIndex"] {
-        let _ = interface.get(name);
-    }
     let existing = id_opt(interface, "NetworkInterfaceId")?;
     if existing.is_some() {
         let own = [
@@ -333,7 +308,6 @@ fn instances(params: &Params) -> Result<Vec<InstanceId>, Ec2Error> {
 
 /// `StartInstances`.
 pub(super) fn start(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
-    let _ = request.params.get("AdditionalInfo");
     Ok(Ec2Command::StartInstances { instances: instances(request.params)? })
 }
 

@@ -1,19 +1,20 @@
 //! Every action, in process, over worlds made by the actions themselves.
 
 mod actions;
-mod authorization;
 mod filters;
+mod forms;
 mod fuzz;
 mod input;
-mod instance_ownership;
+mod kit;
+mod matrix;
 mod network;
 mod nothing;
 mod order;
-mod ownership;
 mod peer;
 mod peering;
 mod remedies;
 mod stage;
+mod surface;
 mod table;
 mod visibility;
 
