@@ -101,6 +101,8 @@ pub fn refuse_unread(action: &str, params: &Params) -> Result<(), ParamError> {
 fn read(params: &Params, path: &str) {
     match path.split_once("[].") {
         Some((list, rest)) => params.structs(list).for_each(|item| read(item, rest)),
-        None => drop(params.get(path)),
+        None => {
+            let _ = params.get(path);
+        }
     }
 }
