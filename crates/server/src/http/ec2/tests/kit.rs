@@ -62,6 +62,7 @@ pub(super) fn kit(stage: &mut Stage, scope: Scope, n: u8) -> Kit {
     instances(&mut maker, n);
     addresses(&mut maker, n);
     tables(&mut maker, n);
+    tags(&mut maker);
     maker.kit
 }
 
@@ -71,6 +72,9 @@ fn vpcs(maker: &mut Maker<'_>, n: u8) {
     let tag = "TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=Kit\
                &TagSpecification.1.Tag.1.Value=kit{n}";
     maker.make("vpc", &format!("{}&{ipv6}&{tag}", block(0)), "/vpc/vpcId");
+    if n != 1 {
+        maker.send("ModifyVpcAttribute&VpcId={vpc}&EnableDnsHostnames.Value=true");
+    }
     maker.make("bare", &format!("{}&{ipv6}", block(1)), "/vpc/vpcId");
     maker.make("spare", &block(3), "/vpc/vpcId");
     let block = maker.stage.world.vpc(maker.kit["vpc"].parse().unwrap()).unwrap().ipv6[0].cidr;
@@ -179,11 +183,23 @@ fn acls_and_lists(maker: &mut Maker<'_>, n: u8) {
         "CreateNetworkAclEntry&NetworkAclId={acl}&RuleNumber=5&Protocol=6&RuleAction=deny&Egress=true\
          &CidrBlock=10.{n}.0.0/16&PortRange.From=20&PortRange.To=2{n}",
     );
+    let entry = "CreateNetworkAclEntry&NetworkAclId={acl}&RuleAction=deny&Egress=false";
+    maker.send(&format!(
+        "{entry}&RuleNumber=6&Protocol=1&CidrBlock=0.0.0.0/0&Icmp.Type=8&Icmp.Code=-1"
+    ));
+    maker.send(&format!("{entry}&RuleNumber=7&Protocol=-1&Ipv6CidrBlock=2001:db8:{n}::/48"));
     maker.make(
         "list",
         "CreateManagedPrefixList&PrefixListName=list{n}&AddressFamily=IPv4&MaxEntries=2",
         "/prefixList/prefixListId",
     );
+    let rule = "GroupId={group}&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=44{n}\
+                &IpPermissions.1.ToPort=44{n}&IpPermissions.1.Ipv6Ranges.1.CidrIpv6=2001:db8:{n}::/48\
+                &IpPermissions.1.Groups.1.GroupId={default}";
+    maker.send(&format!("AuthorizeSecurityGroupIngress&{rule}"));
+    maker.send(&format!(
+        "AuthorizeSecurityGroupEgress&{rule}&IpPermissions.1.PrefixListIds.1.PrefixListId={{list}}"
+    ));
     maker.make(
         "free_list",
         "CreateManagedPrefixList&PrefixListName=free{n}&AddressFamily=IPv6&MaxEntries=3",
@@ -242,11 +258,9 @@ fn addresses(maker: &mut Maker<'_>, n: u8) {
     }
     maker.make("bound", allocate, "/allocationId");
     maker.make("of_nat", allocate, "/allocationId");
-    maker.make(
-        "association",
-        "AssociateAddress&AllocationId={bound}&NetworkInterfaceId={loose_eni}",
-        "/associationId",
-    );
+    let to = if n == 1 { "NetworkInterfaceId={loose_eni}" } else { "InstanceId={single}" };
+    let associate = format!("AssociateAddress&AllocationId={{bound}}&{to}");
+    maker.make("association", &associate, "/associationId");
     maker.make(
         "nat",
         "CreateNatGateway&SubnetId={subnet}&AllocationId={of_nat}",
@@ -269,5 +283,30 @@ fn tables(maker: &mut Maker<'_>, n: u8) {
          &VpcPeeringConnectionId={{pcx}}",
         n + 3
     ));
-    maker.send("CreateRoute&RouteTableId={used}&DestinationCidrBlock=0.0.0.0/0&NatGatewayId={nat}");
+    for route in [
+        "DestinationCidrBlock=0.0.0.0/0&NatGatewayId={nat}",
+        "DestinationCidrBlock=10.99.{n}.0/24&InstanceId={single}",
+        "DestinationIpv6CidrBlock=::/0&EgressOnlyInternetGatewayId={egress}",
+        "DestinationPrefixListId={list}&VpcPeeringConnectionId={pcx}",
+    ] {
+        maker.send(&format!("CreateRoute&RouteTableId={{used}}&{route}"));
+    }
+}
+
+/// The kinds of ids that take tags.
+const TAGGED: [&str; 18] = [
+    "acl", "dopt", "eigw", "eipalloc", "eni", "i", "igw", "key", "nat", "pcx", "pl", "rtb", "scr",
+    "sg", "sgr", "subnet", "vol", "vpc",
+];
+
+fn tags(maker: &mut Maker<'_>) {
+    let kit = maker.kit.values();
+    let ids: Vec<String> = kit
+        .filter(|id| id.rsplit_once('-').is_some_and(|(prefix, _)| TAGGED.contains(&prefix)))
+        .filter(|id| **id != maker.kit.get("missing").cloned().unwrap_or_default())
+        .cloned()
+        .collect();
+    for id in ids {
+        maker.send(&format!("CreateTags&ResourceId.1={id}&Tag.1.Key=Kit&Tag.1.Value=kit{{n}}"));
+    }
 }

@@ -147,6 +147,26 @@ const PLACES: &[(&str, &str, &str)] = &[
         "ipv6-cidr-block-association.state",
         "ipv6CidrBlockAssociationSet.ipv6CidrBlockState.state",
     ),
+    (
+        "DescribeInstances",
+        "network-interface.addresses.association.ip-owner-id",
+        "instancesSet.networkInterfaceSet.privateIpAddressesSet.association.ipOwnerId",
+    ),
+    (
+        "DescribeInstances",
+        "network-interface.addresses.association.public-dns-name",
+        "instancesSet.networkInterfaceSet.privateIpAddressesSet.association.publicDnsName",
+    ),
+    (
+        "DescribeInstances",
+        "network-interface.addresses.association.public-ip",
+        "instancesSet.networkInterfaceSet.privateIpAddressesSet.association.publicIp",
+    ),
+    (
+        "DescribeInstances",
+        "network-interface.public-dns-name",
+        "instancesSet.networkInterfaceSet.association.publicDnsName",
+    ),
 ];
 
 /// Filters of what no answer shows, so that nothing here can tell what they must select.
@@ -158,6 +178,10 @@ const UNSHOWN: &[(&str, &str)] = &[
     ("DescribeVolumeStatus", "attachment-status.instance-id"),
     ("DescribeVolumes", "fast-restored"),
     ("DescribeVolumes", "operator.managed"),
+    ("DescribeInstances", "network-interface.association.allocation-id"),
+    ("DescribeInstances", "network-interface.association.association-id"),
+    ("DescribeInstances", "network-interface.addresses.association.allocation-id"),
+    ("DescribeInstances", "network-interface.addresses.association.association-id"),
 ];
 
 /// All values of an item, by their places.
