@@ -97,7 +97,7 @@ impl Actuator for NetworksActuator {
 
 fn found(report: Report) -> Found<Networks> {
     let Report { vpcs, peerings, removed: _, repairs, errors } = report;
-    let repaired = |Repair { vpc, what }| NetworkEvent::Repaired { vpc, what };
+    let repaired = |Repair { place, what }| NetworkEvent::Repaired { place, what };
     Found {
         events: repairs.into_iter().map(repaired).collect(),
         outcomes: NetworksOutcomes { vpcs, peerings, errors },

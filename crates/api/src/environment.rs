@@ -33,3 +33,10 @@ pub struct Environment {
     /// (`null`) where the server could not write it.
     pub certificates: Option<PathBuf>,
 }
+
+/// What anybody may know of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The region of requests that name none.
+    pub region: Region,
+}

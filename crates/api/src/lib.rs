@@ -26,7 +26,7 @@ pub use backup::{
     Backup, BackupFailure, BackupLine, BackupProgress, BackupRequest, Missing, SavedService,
     SavedSlug,
 };
-pub use environment::{Environment, EnvironmentRequest};
+pub use environment::{About, Environment, EnvironmentRequest};
 pub use flow::{Component, Decision, FlowQuery, Hop, Leg, SourcePorts, Verdict};
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,

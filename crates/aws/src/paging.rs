@@ -133,7 +133,7 @@ mod tests {
         let error = parse("A", "MaxResults=4").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Value (4) for parameter MaxResults is invalid. \
+            "Value (4) for parameter maxResults is invalid. \
              Expecting an integer between 5 and 1000."
         );
         assert_eq!(parse("A", "MaxResults=1001").unwrap_err().code(), "InvalidParameterValue");

@@ -37,7 +37,7 @@ pub enum ParamError {
         name: String,
     },
     /// A parameter has a value that it cannot have.
-    #[error("Value ({value}) for parameter {name} is invalid. {why}")]
+    #[error("Value ({value}) for parameter {} is invalid. {why}", as_ec2_says(name))]
     Invalid {
         /// Its full name.
         name: String,
@@ -96,6 +96,17 @@ impl ParamError {
             Self::TooManyFilters { .. } => "FilterLimitExceeded",
             Self::InvalidNextToken => "InvalidNextToken",
         }
+    }
+}
+
+/// A parameter as EC2 calls it in what it says of its value: `CidrBlock` is `cidrBlock` there.
+fn as_ec2_says(name: &str) -> String {
+    let mut letters = name.chars();
+    match letters.next() {
+        Some(first) if !name.contains('.') => {
+            first.to_ascii_lowercase().to_string() + letters.as_str()
+        }
+        Some(_) | None => name.to_owned(),
     }
 }
 

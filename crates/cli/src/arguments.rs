@@ -13,6 +13,7 @@ pub(crate) mod peering_check;
 pub(crate) mod people;
 pub(crate) mod session;
 pub(crate) mod spaces;
+pub(crate) mod tunnel;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::common::{Common, Space};
 use self::demo::DemoArgs;
 use self::env::EnvArgs;
+use self::tunnel::TunnelArgs;
 use crate::settings::ServeArgs;
 
 /// Private Spaces and VPC peering on machines you own.
@@ -60,10 +62,21 @@ part of it failed because of a defect. Start it again then: nothing that it ackn
     #[command(after_help = "Examples:
   eval \"$(causeway env)\"
   eval \"$(causeway env --account customer --user admin@causeway.local)\"
+  eval \"$(causeway env --remote https://cw.example.org)\"
   eval \"$(causeway env --unset)\"
   causeway env --shell fish | source
   causeway env --shell powershell | Out-String | Invoke-Expression")]
     Env(Box<EnvArgs>),
+
+    /// Reach a server on another machine by a port of this one, as the heroku command needs it
+    #[command(after_help = "Examples:
+  causeway tunnel https://cw.example.org
+  causeway tunnel https://10.0.0.5:4880 --fingerprint sha256:HEX
+  causeway tunnel https://cw.example.org --listen 127.0.0.1:5000 --ca corp.pem &
+  eval \"$(causeway env --remote https://cw.example.org)\"
+
+It runs until it is told to end. The aws command and causeway itself reach the server without it.")]
+    Tunnel(Box<TunnelArgs>),
 
     #[command(flatten)]
     Identity(identity::Identity),

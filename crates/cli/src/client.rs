@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod connector;
 mod ec2;
 mod http;
 mod lines;
@@ -12,9 +13,10 @@ mod request;
 mod sides;
 mod signature;
 mod stream;
+pub(crate) mod trust;
 mod upload;
 
-pub(crate) use self::address::{DATA_HOSTS, host_of, query, segment};
+pub(crate) use self::address::{DATA_HOSTS, authority_of, host_of, query, segment};
 pub(crate) use self::connection::{As, Connection, noted};
 pub(crate) use self::ec2::Ec2;
 pub(crate) use self::http::Http;
@@ -22,4 +24,5 @@ pub(crate) use self::parsed::Parsed;
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::request::Client;
 pub(crate) use self::sides::Sides;
+pub(crate) use self::trust::TrustArgs;
 pub(crate) use self::upload::Upload;

@@ -25,6 +25,7 @@ mod print;
 mod release;
 mod session;
 mod spaces;
+mod tunnel;
 mod why;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(arguments) => crate::serve::run(*arguments, out)?,
         Command::Env(arguments) => env::run(&arguments, out)?,
+        Command::Tunnel(arguments) => tunnel::run(&arguments, out)?,
         Command::Identity(command) => identity::run(command, out)?,
         Command::Spaces(command) => spaces::run(command, out)?,
         Command::Peer(command) => return peer::run(command, out),

@@ -32,6 +32,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("serve", ""),
             ("env", ""),
+            ("tunnel", ""),
             ("status", ""),
             ("doctor", ""),
             ("demo", ""),

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use server::cleanup::warden::Ephemeral;
 use server::{FirstStart, Server};
+use sha2::Digest;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -51,7 +52,14 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         if let Some(first) = &server.first {
             greet(first, &data, out);
         }
-        out.line(format_args!("Listening on http://{}", server.address()));
+        match server.certificate() {
+            None => out.line(format_args!("Listening on http://{}", server.address())),
+            Some(certificate) => {
+                out.line(format_args!("Listening on https://{}", server.address()));
+                let fingerprint = hex::encode(sha2::Sha256::digest(certificate));
+                out.line(format_args!("Its certificate has the fingerprint sha256:{fingerprint}"));
+            }
+        }
         out.flush();
         server.greeted();
         let stopped = stop.clone();

@@ -6,6 +6,7 @@ mod fabric;
 mod file;
 mod outbound;
 mod plans;
+mod transport;
 mod values;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
 use self::edge::EdgeArgs;
 pub(crate) use self::fabric::Fabric;
 use self::file::File;
+use self::transport::TransportArgs;
 pub(crate) use self::values::variable;
 use self::values::{Variables, absolute, first, program, switch};
 use crate::usage::usage;
@@ -124,6 +126,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "REVISION")]
     pub(crate) accept_database: Option<u64>,
     #[command(flatten)]
+    pub(crate) transport: TransportArgs,
+    #[command(flatten)]
     pub(crate) edge: EdgeArgs,
 }
 
@@ -139,6 +143,13 @@ impl ServeArgs {
         let file = match self.config.or_else(|| path("CAUSEWAY_CONFIG")) {
             Some(path) => file::read(&path)?,
             None => File::default(),
+        };
+        let transport = TransportArgs {
+            tls_cert: file.tls_cert,
+            tls_key: file.tls_key,
+            insecure: file.insecure,
+            trusted_proxy: file.trusted_proxy,
+            allow_host: file.allow_host,
         };
         let edge = EdgeArgs {
             domain: file.domain,
@@ -178,6 +189,11 @@ impl ServeArgs {
             },
             data: absolute(&data.unwrap_or_else(default_data))?,
             listen: listen.unwrap_or(DEFAULT_LISTEN),
+            transport: self
+                .transport
+                .or(TransportArgs::of(variables)?)
+                .or(transport)
+                .config(emulator)?,
             fabric: match fabric.unwrap_or(Fabric::Linux) {
                 Fabric::Linux => FabricKind::Linux,
                 Fabric::None => FabricKind::None,

@@ -128,7 +128,7 @@ fn r8_r25_a_request_that_overlaps_says_so_and_cannot_be_accepted() {
     let browser = Browser::start();
     let admin = browser.person(&stage.server, "the admin");
     admin.sign_in(&stage.admin());
-    admin.see("and cannot be accepted");
+    admin.see("but the request cannot be accepted");
     admin.open(&review(&pcx));
     admin.see_heading("cannot be accepted");
     admin.see("10.1.0.0/20 overlaps 10.1.0.0/16, the data services of the space.");

@@ -89,7 +89,7 @@ fn the_heroku_command_sends_the_token_where_env_says_and_elsewhere_without_it() 
 #[test]
 fn a_server_on_any_address_has_variables_that_lead_to_it() {
     for (listen, works) in [("0.0.0.0:0", true), ("127.0.0.2:0", false)] {
-        let server = Server::none(&["--listen", listen]);
+        let server = Server::none(&["--insecure", "--listen", listen]);
         let variables = server.env(&[]);
         let has = |name: &str| variables.iter().any(|(known, _)| known == name);
         assert!(has("AWS_ENDPOINT_URL") && has("AWS_REGION") && has("CAUSEWAY_DATA"), "{listen}");

@@ -132,7 +132,8 @@
   }
 
   showCopyButtons(document);
-  if (body.dataset.events) live(body.dataset.events);
+  // What comes is heard of once the page is shown: a connection before that would delay it.
+  if (body.dataset.events) requestAnimationFrame(() => setTimeout(() => live(body.dataset.events)));
 
   // The server says when this page has changed. Then it is fetched again, and the regions whose HTML
   // differs are replaced, but never one that has the focus or something that was typed.

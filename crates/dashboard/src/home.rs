@@ -1,7 +1,7 @@
 //! The first page: what waits for a viewer, and what they have.
 
 use askama::Template;
-use model::{DynoState, InstanceState, Key, Space, SpaceState, Vpc};
+use model::{DynoState, InstanceState, Key, PeeringSide, Space, SpaceState, Vpc};
 
 use crate::app_paths;
 use crate::context::Context;
@@ -14,7 +14,9 @@ use crate::waiting::{Item, waiting};
 
 /// The most things that wait that are shown, and the most rows of a table.
 const MOST_ITEMS: usize = 20;
-const MOST_ROWS: usize = 30;
+const MOST_ROWS: usize = 12;
+/// The most peers of a VPC that its row names.
+const MOST_PEERS: usize = 4;
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -138,10 +140,7 @@ fn vpc_row(of: &Context<'_>, vpc: &Vpc) -> VpcRow {
         }
     }
     let peered = world.peerings_of(key).filter(|peering| peering.carries());
-    let peered: Vec<_> = peered
-        .filter_map(|peering| peering.other_side(vpc.id))
-        .map(|side| of.viewer.peer(world, side.vpc))
-        .collect();
+    let peered: Vec<_> = peered.filter_map(|peering| peering.other_side(vpc.id)).collect();
     VpcRow {
         name: vpc_name(vpc),
         path: paths::vpc(vpc),
@@ -153,7 +152,19 @@ fn vpc_row(of: &Context<'_>, vpc: &Vpc) -> VpcRow {
             0 => t.none.into(),
             all => fill(t.n_of_m, &[("n", text(up)), ("of", text(all))]),
         },
-        peered: if peered.is_empty() { t.none.into() } else { listed(peered) },
+        peered: named(of, peered),
         account: vpc.account.to_string(),
+    }
+}
+
+/// The first of some peers by name, and how many more there are.
+fn named(of: &Context<'_>, peers: Vec<&PeeringSide>) -> Markup {
+    let t = of.texts();
+    let left = peers.len().saturating_sub(MOST_PEERS);
+    let first = peers.iter().take(MOST_PEERS).map(|side| of.viewer.peer(of.world, side.vpc));
+    let more = (left > 0).then(|| fill(t.map.n_more, &[("n", text(left))]));
+    match peers.is_empty() {
+        true => t.none.into(),
+        false => listed(first.chain(more)),
     }
 }

@@ -107,6 +107,7 @@ mod tests {
         // What both say the same: names of the six lines, of words of the APIs, and signs.
         let same = [
             "lang",
+            "n_of_m",
             "none",
             "vpc",
             "vpcs",

@@ -71,6 +71,7 @@ pub use destroy::destroy;
 pub use home::home;
 pub use keys::{KeyTold, KeysPage, Made, Named, keys, keys_shown, lives, tokens_shown};
 pub use language::Language;
+pub use markup::without_turns;
 pub use network::{Told, network};
 pub use operator::{
     LoopShown, LoopState, Machinery, limit_shown, operator_accounts, operator_health,

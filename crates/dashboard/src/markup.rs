@@ -127,8 +127,20 @@ pub(crate) fn escape(out: &mut String, text: &str) {
 
 /// Whether a character is one that no page should hold.
 pub(crate) fn is_replaced(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-        || c.is_control() && c != '\n'
+    turns(c) || matches!(c, '\u{200e}' | '\u{200f}') || c.is_control() && c != '\n' && c != '\t'
+}
+
+/// Whether a character turns the direction of what follows, so that a name reads as another one.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A whole page without characters that turn the direction of its text, wherever they came from.
+pub fn without_turns(page: String) -> String {
+    match page.contains(turns) {
+        true => page.replace(turns, "\u{fffd}"),
+        false => page,
+    }
 }
 
 /// The same as a string.
@@ -299,9 +311,15 @@ pub(crate) fn command(t: &Texts, arguments: &[&str]) -> Markup {
     let mut shown = String::new();
     for (n, argument) in arguments.iter().enumerate() {
         let space = if n == 0 { "" } else { " " };
-        // A long list breaks between its items.
-        let argument = escaped(argument).replace(',', ",<wbr>");
-        let _ = write!(shown, "{space}<span>{argument}</span>");
+        // A long list breaks between its items, and an option before an id rather than within it.
+        let shown_part = |part: &str| escaped(part).replace(',', ",<wbr>");
+        let _ = match argument.split_once(' ').filter(|_| argument.starts_with("--")) {
+            Some((option, value)) if value.contains('-') && !value.contains(' ') => {
+                let (option, value) = (shown_part(option), shown_part(value));
+                write!(shown, "{space}<span>{option} <span>{value}</span></span>")
+            }
+            _ => write!(shown, "{space}<span>{}</span>", shown_part(argument)),
+        };
     }
     let label = Markup::from(t.copy_command);
     let line = Markup::from(arguments.join(" "));
@@ -346,6 +364,17 @@ mod tests {
     }
 
     #[test]
+    fn an_option_breaks_before_an_id_and_not_within_it() {
+        let t = crate::Language::English.texts();
+        let shown = command(t, &["aws", "--group-id sg-1", "--ids a b", "--yes"]).to_string();
+        for part in ["<span>--group-id <span>sg-1</span></span>", "<span>--ids a b</span>"] {
+            assert!(shown.contains(part), "{part} is not in {shown}");
+        }
+        assert!(shown.contains("<span>--yes</span>"), "{shown}");
+        assert!(shown.contains(r#"data-copy="aws --group-id sg-1 --ids a b --yes""#), "{shown}");
+    }
+
+    #[test]
     fn what_comes_from_outside_is_escaped() {
         let hostile = r#"<script>alert("1")</script>'&"#;
         let shown = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#39;&amp;";
@@ -380,6 +409,10 @@ mod tests {
     fn what_no_page_should_hold_is_replaced() {
         let shown = Markup::from("a\u{202e}b\u{7}c").to_string();
         assert_eq!(shown, "a\u{fffd}b\u{fffd}c");
+        assert_eq!(Markup::from("a\tb").to_string(), "a\tb");
+        let page = "<b>\u{202e}live\u{202c}</b> \u{5d0}\u{200f}".to_owned();
+        assert_eq!(without_turns(page), "<b>\u{fffd}live\u{fffd}</b> \u{5d0}\u{200f}");
+        assert_eq!(without_turns("<b>".to_owned()), "<b>");
     }
 
     #[test]

@@ -163,12 +163,11 @@ fn effects(of: &Context<'_>, space: &Space, peering: &Peering) -> Vec<Effect> {
     let peer = peering.other_side(space.vpc).unwrap_or(&peering.requester);
     let primary = || peer.cidrs.first().map_or(Markup::default(), mono);
     let vpc = || mono(peer.vpc);
-    let subnets = of.world.subnets_in(model::Key::Vpc(space.vpc)).count();
     let mut effects = vec![
         Effect {
             sign: icon("plus"),
             what: fill(t.does_route, &[("block", primary())]),
-            more: fill(t.does_route_sub, &[("n", text(subnets)), ("pcx", mono(peering.id))]),
+            more: fill(t.does_route_sub, &[("pcx", mono(peering.id))]),
         },
         Effect {
             sign: icon("plus"),

@@ -16,7 +16,25 @@ pub(crate) fn in_text(language: Language, phrase: &Phrase) -> String {
         })
         .collect();
     let parts: Vec<(&str, &str)> = parts.iter().map(|(place, part)| (*place, &**part)).collect();
-    fill_text(language.wording(phrase.wording()), &parts)
+    set(language, fill_text(language.wording(phrase.wording()), &parts))
+}
+
+/// A sentence as its language sets it. The Japanese has a space between its own letters and others, and
+/// none where words of its own take the place of others.
+fn set(language: Language, sentence: String) -> String {
+    let is_japanese = |c: char| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}');
+    if language != Language::Japanese {
+        return sentence;
+    }
+    let mut set = String::with_capacity(sentence.len());
+    let mut rest = sentence.chars().peekable();
+    while let Some(c) = rest.next() {
+        let is_gap = c == ' ' && set.ends_with(is_japanese);
+        if !is_gap || !rest.peek().is_some_and(|next| is_japanese(*next)) {
+            set.push(c);
+        }
+    }
+    set
 }
 
 /// A sentence on a page: ids, blocks, addresses and commands stand out.
@@ -27,7 +45,8 @@ pub(crate) fn in_markup(language: Language, phrase: &Phrase) -> Markup {
     };
     let parts: Vec<(&str, Markup)> =
         phrase.parts().iter().map(|(place, filling)| (*place, part(filling))).collect();
-    fill_with_commands(language.wording(phrase.wording()), &parts)
+    let filled = fill_with_commands(language.wording(phrase.wording()), &parts);
+    Markup::made(set(language, filled.to_string()))
 }
 
 /// What is said of a step of a packet's way.

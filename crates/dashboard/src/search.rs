@@ -33,6 +33,8 @@ struct Hit {
     kind: &'static str,
     name: String,
     id: String,
+    /// Another id by which it is found, if there is one.
+    also: String,
     /// Its blocks, or its address.
     at: String,
     /// What it belongs to.
@@ -44,7 +46,7 @@ impl Hit {
     /// How well it is what was searched for: 0 if it is just that, 1 if that begins it, 2 if that is a
     /// part of it; `None` if it is not. `query` is in lower case.
     fn rank(&self, query: &str) -> Option<u8> {
-        let parts = [&self.name, &self.id].into_iter().map(String::as_str);
+        let parts = [&self.name, &self.id, &self.also].into_iter().map(String::as_str);
         let parts = parts.chain(self.at.split(", "));
         parts.filter_map(|part| rank(&part.to_lowercase(), query)).min()
     }
@@ -93,6 +95,7 @@ fn everything(of: &Context<'_>) -> Vec<Hit> {
         kind: t.kind_space,
         name: space.name.clone(),
         id: space.id.to_string(),
+        also: String::new(),
         at: space.cidr.to_string(),
         place: space.region.to_string(),
         path: paths::network(space),
@@ -104,6 +107,7 @@ fn everything(of: &Context<'_>) -> Vec<Hit> {
             kind: t.kind_app,
             name: app.name.clone(),
             id: app.id.to_string(),
+            also: String::new(),
             at: String::new(),
             place: space.name.clone(),
             path: app_paths::app(space, app),
@@ -114,6 +118,7 @@ fn everything(of: &Context<'_>) -> Vec<Hit> {
         kind: t.kind_vpc,
         name: vpc_name(vpc),
         id: vpc.id.to_string(),
+        also: String::new(),
         at: vpc.blocks().map(|block| block.to_string()).collect::<Vec<_>>().join(", "),
         place: vpc.region.to_string(),
         path: paths::vpc(vpc),
@@ -129,6 +134,7 @@ fn everything(of: &Context<'_>) -> Vec<Hit> {
             kind: t.kind_instance,
             name,
             id: instance.id.to_string(),
+            also: String::new(),
             at: instance.address.to_string(),
             place: vpc_name(vpc),
             path: paths::vpc(vpc),
@@ -143,7 +149,8 @@ fn peerings(of: &Context<'_>) -> Vec<Hit> {
     let hit = |peering: &model::Peering, name: &str, side: &model::PeeringSide, path| Hit {
         kind: t.kind_peering,
         name: peering.id.to_string(),
-        id: side.vpc.to_string(),
+        id: peering.id.to_string(),
+        also: side.vpc.to_string(),
         at: side.cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         place: name.to_owned(),
         path,

@@ -116,3 +116,10 @@ form! {
         why: WhyTexts,
     }
 }
+
+impl Texts {
+    /// What stands between two sentences.
+    pub(crate) fn gap(&self) -> &'static str {
+        if self.lang == "ja" { "" } else { " " }
+    }
+}

@@ -11,7 +11,9 @@ use crate::fits::reason;
 use crate::markup::{Markup, Sign, command, fill, listed, mono, strong, text};
 use crate::moment;
 use crate::paths;
+use crate::texts::Texts;
 use crate::viewer::vpc_name;
+use crate::vpc::{join_path, table_path};
 
 /// Something that waits, or does not work.
 pub(crate) struct Item {
@@ -78,7 +80,7 @@ fn requests(of: &Context<'_>, space: &Space, items: &mut Vec<Item>) {
             order: (if soon { SOON } else { WAITS }, peering.expires, peering.id.to_string()),
             sign: if soon || !fits { Sign::Warn.icon() } else { Sign::Wait.icon() },
             title: fill(if fits { t.asks_to_peer } else { t.cannot_be_accepted_title }, &names()),
-            text: joined(about, left),
+            text: joined(t, about, left),
             action: Some((paths::review(space, peering.id), t.review)),
             command: None,
         });
@@ -111,6 +113,8 @@ fn crashed(of: &Context<'_>, space: &Space, items: &mut Vec<Item>) {
 fn paths_of(of: &Context<'_>, vpc: &Arc<Vpc>, items: &mut Vec<Item>) {
     let (t, now) = (of.texts(), of.now);
     let name = vpc_name(vpc);
+    // Who may change nothing gets the command alone.
+    let may_change = of.viewer.may_change_vpc(vpc);
     for table in of.world.route_tables_in(Key::Vpc(vpc.id)) {
         for (to, target) in &table.routes {
             let RouteTo::Peering(id) = target else { continue };
@@ -123,7 +127,7 @@ fn paths_of(of: &Context<'_>, vpc: &Arc<Vpc>, items: &mut Vec<Item>) {
                 sign: Sign::Bad.icon(),
                 title: fill(t.blackhole_title, &[("vpc", text(&name)), ("block", mono(to))]),
                 text: fill(t.blackhole_text, &[("table", mono(table.id)), ("pcx", mono(id))]),
-                action: None,
+                action: may_change.then(|| (table_path(vpc, table.id), t.vpc_pages.edit_routes)),
                 command: Some(command(
                     t,
                     &[
@@ -161,7 +165,7 @@ fn paths_of(of: &Context<'_>, vpc: &Arc<Vpc>, items: &mut Vec<Item>) {
             sign: Sign::Wait.icon(),
             title: fill(t.no_return_title, &[("vpc", text(&name)), ("block", mono(block))]),
             text: fill(t.no_return_text, &[("pcx", mono(peering.id)), ("table", mono(table))]),
-            action: None,
+            action: may_change.then(|| (join_path(vpc, peering.id), t.vpc_pages.step_route)),
             command: Some(command(
                 t,
                 &[
@@ -194,6 +198,6 @@ fn failed(of: &Context<'_>, peering: &Peering) -> Item {
 }
 
 /// Two sentences.
-fn joined(one: Markup, other: Markup) -> Markup {
-    fill("{one} {other}", &[("one", one), ("other", other)])
+fn joined(t: &Texts, one: Markup, other: Markup) -> Markup {
+    fill("{one}{gap}{other}", &[("one", one), ("gap", t.gap().into()), ("other", other)])
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::intent::{NetworksDelta, NetworksIntent};
-pub use model::protocol::Outcome;
+pub use model::protocol::{Outcome, Place};
 use model::{EniId, PcxId, VpcId};
 use os::netns::NetworkNamespace;
 
@@ -164,15 +164,15 @@ impl Report {
 /// One piece of drift that was repaired.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Repair {
-    /// The VPC whose router or interface had drifted.
-    pub vpc: VpcId,
+    /// The part of the networks that had drifted.
+    pub place: Place,
     /// The drift in words.
     pub what: String,
 }
 
 impl fmt::Display for Repair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.vpc, self.what)
+        write!(f, "{}: {}", self.place, self.what)
     }
 }
 

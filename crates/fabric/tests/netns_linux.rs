@@ -14,6 +14,8 @@ mod drift;
 mod flood;
 #[path = "netns_linux/fragments.rs"]
 mod fragments;
+#[path = "netns_linux/interfaces.rs"]
+mod interfaces;
 #[path = "netns_linux/members.rs"]
 mod members;
 #[path = "netns_linux/mtu.rs"]
@@ -34,6 +36,8 @@ mod removed;
 mod resolver;
 #[path = "netns_linux/tracking.rs"]
 mod tracking;
+#[path = "netns_linux/uplink_drift.rs"]
+mod uplink_drift;
 #[path = "netns_linux/ways.rs"]
 mod ways;
 #[path = "netns_linux/world.rs"]

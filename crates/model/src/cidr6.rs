@@ -203,14 +203,29 @@ impl Serialize for IpCidr {
     }
 }
 
+/// Text that is no block of either family.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedIpCidr {
+    /// It has no colon, which is in every IPv6 address and in no other, and is no IPv4 block.
+    #[error(transparent)]
+    V4(#[from] crate::MalformedCidr),
+    /// It has one, and is no IPv6 block.
+    #[error(transparent)]
+    V6(#[from] MalformedIpv6Cidr),
+}
+
+impl FromStr for IpCidr {
+    type Err = MalformedIpCidr;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text.contains(':') { Self::V6(text.parse()?) } else { Self::V4(text.parse()?) })
+    }
+}
+
 impl<'de> Deserialize<'de> for IpCidr {
-    /// Reads either family: a colon is in every IPv6 address and in no other.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        if text.contains(':') {
-            return text.parse().map(Self::V6).map_err(serde::de::Error::custom);
-        }
-        text.parse().map(Self::V4).map_err(serde::de::Error::custom)
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -16,7 +16,7 @@ pub use platform::*;
 pub use system::*;
 
 use crate::resource::{Role, Team, Vpc};
-use crate::{Key, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};
+use crate::{Key, Refused, Scope, SecurityGroupId, SecurityGroupRuleId, UserId};
 
 /// The sender of a command. The server has authenticated it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,13 @@ pub enum Reply {
     Done,
     /// These resources are what it is about; the first one is the main one.
     Resources(Vec<Key>),
+    /// These were made or deleted; of the others each was refused for a reason of its own.
+    Partly {
+        /// What was made or deleted.
+        made: Vec<Key>,
+        /// What was refused, by what it is about.
+        refused: Vec<(String, Refused)>,
+    },
     /// These rules of a group were added or removed.
     Rules {
         /// The group's id.
@@ -133,7 +140,7 @@ impl Reply {
     /// The resource that the command is mainly about.
     pub fn main(&self) -> Option<Key> {
         match self {
-            Self::Resources(keys) => keys.first().copied(),
+            Self::Resources(keys) | Self::Partly { made: keys, .. } => keys.first().copied(),
             Self::Rules { group, .. } => Some(Key::SecurityGroup(*group)),
             Self::Done => None,
         }

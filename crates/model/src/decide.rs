@@ -15,6 +15,7 @@ mod due;
 mod dyno;
 mod ec2;
 mod elastic_ip;
+mod flow_log;
 mod gateway;
 mod group;
 mod group_rule;
@@ -27,6 +28,7 @@ mod ipv6;
 mod key_pair;
 mod lookup;
 mod nat_gateway;
+mod network_insights;
 mod outbound;
 mod peering;
 mod permission;
@@ -133,6 +135,9 @@ impl Decision<'_> {
     fn delete(&mut self, key: Key) {
         if let Key::Eni(id) = key {
             self.free_elastic_ips_of(id);
+        }
+        if let Key::Vpc(_) | Key::Subnet(_) | Key::Eni(_) = key {
+            self.delete_flow_logs_of(key);
         }
         let change = Change::Delete(key);
         self.world.apply(&change);

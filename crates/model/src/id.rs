@@ -192,6 +192,8 @@ prefixed_ids! {
     EniId = "eni";
     /// A network interface's attachment.
     EniAttachmentId = "eni-attach";
+    /// A flow log.
+    FlowLogId = "fl";
     /// A customer's instance.
     InstanceId = "i";
     /// An internet gateway.
@@ -200,6 +202,10 @@ prefixed_ids! {
     KeyPairId = "key";
     /// A NAT gateway.
     NatGatewayId = "nat";
+    /// An analysis of a path of Network Insights.
+    NetworkInsightsAnalysisId = "nia";
+    /// A path of Network Insights.
+    NetworkInsightsPathId = "nip";
     /// A VPC peering connection.
     PcxId = "pcx";
     /// A managed prefix list.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::mac::MacAddr;
 use crate::{
-    AclId, AddonId, Cidr, EniId, IgwId, MalformedId, NatGatewayId, OutboundWay, PcxId,
+    AclId, AddonId, Cidr, EniId, IgwId, MalformedId, NatGatewayId, OutboundWay, PcxId, PortRange,
     RouteTableId, SecurityGroupId, SlugId, Stdio, SubnetId, Traffic, VpcId, WorkloadId,
 };
 
@@ -323,6 +323,11 @@ pub struct SharedExit {
     pub subnet: SubnetId,
     /// The blocks that the subnet's own route table leads outside; nothing else is sent.
     pub leads_to: Vec<Cidr>,
+}
+
+impl SharedExit {
+    /// The ports that senders behind it are seen to use outside.
+    pub const PORTS: PortRange = PortRange { from: 1024, to: 65_535 };
 }
 
 impl ExitIntent {

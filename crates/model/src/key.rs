@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AddressAssociationId, AllocationId,
-    AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, IgwId, InstanceId, Ipv6Cidr, KeyPairId,
-    MalformedId, NatGatewayId, PcxId, PrefixListId, PrefixedId, ReleaseId, RouteTableAssociationId,
-    RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId,
-    SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
-    VpcCidrAssociationId, VpcId,
+    AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, FlowLogId, IgwId, InstanceId, Ipv6Cidr,
+    KeyPairId, MalformedId, NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, PcxId,
+    PrefixListId, PrefixedId, ReleaseId, RouteTableAssociationId, RouteTableId, Scope,
+    SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetCidrAssociationId, SubnetId,
+    SubnetReservationId, TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.

@@ -61,6 +61,12 @@ macro_rules! with_kinds {
             DhcpOptions DhcpOptionsId = "dhcp-options";
             /// A key pair.
             KeyPair KeyPairId = "key-pair";
+            /// A flow log.
+            FlowLog FlowLogId = "flow-log";
+            /// A path of Network Insights.
+            NetworkInsightsPath NetworkInsightsPathId = "network-insights-path";
+            /// An analysis of a path of Network Insights.
+            NetworkInsightsAnalysis NetworkInsightsAnalysisId = "network-insights-analysis";
         }
     };
 }

@@ -14,6 +14,7 @@ pub mod edge;
 pub mod fit;
 mod free_addresses;
 mod id;
+mod insights;
 pub mod intent;
 mod key;
 mod kinds;
@@ -39,10 +40,11 @@ mod traffic;
 mod world;
 
 pub use cidr::{Cidr, MalformedCidr, RFC1918};
-pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpv6Cidr};
+pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpCidr, MalformedIpv6Cidr};
 pub use command::*;
 pub use decide::Decided;
 pub use id::*;
+pub use insights::analyse;
 pub use key::{Alias, BadRow, Key, Kind, Part, SettingsKey};
 pub(crate) use key::{Errand, reversed_labels};
 pub use peer::{

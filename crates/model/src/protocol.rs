@@ -6,7 +6,7 @@
 //! its image and mounts, are directories that the operator provides on every host.)
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -136,14 +136,33 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// A part of the networks that may differ from what it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// A VPC's router, with the interfaces behind it.
+    Vpc(VpcId),
+    /// What leads outside from all routers.
+    Uplink,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vpc(vpc) => fmt::Display::fmt(vpc, f),
+            Self::Uplink => f.write_str("uplink"),
+        }
+    }
+}
+
 /// Something that happened to networks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkEvent {
     /// Something differed from what it must be, and was put right.
     Repaired {
-        /// The VPC that it belongs to.
-        vpc: VpcId,
+        /// The part of the networks that it belongs to.
+        place: Place,
         /// What had drifted, for people.
         what: String,
     },

@@ -101,6 +101,8 @@ codes! {
     OperationNotPermitted => "OperationNotPermitted", Forbidden;
     /// A value is out of its range or does not fit.
     InvalidParameterValue => "InvalidParameterValue", Invalid;
+    /// A value is out of its range or missing, in the words of the actions on flow logs.
+    InvalidParameter => "InvalidParameter", Invalid;
     /// Two values do not go together.
     InvalidParameterCombination => "InvalidParameterCombination", Invalid;
     /// A value is missing.
@@ -165,6 +167,8 @@ codes! {
     AuthFailure => "AuthFailure", Forbidden;
     /// No such NAT gateway.
     NatGatewayNotFound => "NatGatewayNotFound", NotFound;
+    /// No such NAT gateway that a route could lead to.
+    NatTargetNotFound => "InvalidNatGatewayID.NotFound", NotFound;
     /// Too many NAT gateways.
     NatGatewayLimitExceeded => "NatGatewayLimitExceeded", Invalid;
     /// An address is taken.
@@ -275,6 +279,18 @@ codes! {
     PeeringActiveLimit => "ActiveVpcPeeringConnectionPerVpcLimitExceeded", Invalid;
     /// Names cannot be resolved in a VPC without them.
     PeeringDnsDisabled => "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled", Invalid;
+    /// No such flow log.
+    FlowLogNotFound => "InvalidFlowLogId.NotFound", NotFound;
+    /// There is such a flow log already.
+    FlowLogAlreadyExists => "FlowLogAlreadyExists", Conflict;
+    /// Too many flow logs.
+    FlowLogsLimitExceeded => "FlowLogsLimitExceeded", Invalid;
+    /// No such path of Network Insights.
+    InsightsPathNotFound => "InvalidNetworkInsightsPathId.NotFound", NotFound;
+    /// A path of Network Insights has analyses.
+    AnalysisExists => "AnalysisExistsForNetworkInsightsPath", Conflict;
+    /// No such analysis of a path of Network Insights.
+    AnalysisNotFound => "InvalidNetworkInsightsAnalysisId.NotFound", NotFound;
     /// Too many tags.
     TagLimitExceeded => "TagLimitExceeded", Invalid;
     /// A tag's key is not allowed.

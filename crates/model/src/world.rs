@@ -11,9 +11,10 @@ use imbl::{OrdMap, OrdSet};
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AllocationId, AppId, DhcpOptionsId, DynoId,
-    EgressGatewayId, EniId, Errand, IgwId, InstanceId, Key, KeyPairId, Kind, NatGatewayId, Part,
-    PcxId, PrefixListId, Record, ReleaseId, RouteTableId, SecurityGroupId, SettingsKey, SlugId,
-    SpaceId, SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    EgressGatewayId, EniId, Errand, FlowLogId, IgwId, InstanceId, Key, KeyPairId, Kind,
+    NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, Part, PcxId, PrefixListId,
+    Record, ReleaseId, RouteTableId, SecurityGroupId, SettingsKey, SlugId, SpaceId, SubnetId,
+    SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -137,6 +138,12 @@ impl World {
         dhcp_options DhcpOptionsId => DhcpOptions;
         /// A key pair.
         key_pair KeyPairId => KeyPair;
+        /// A flow log.
+        flow_log FlowLogId => FlowLog;
+        /// A path of Network Insights.
+        insights_path NetworkInsightsPathId => NetworkInsightsPath;
+        /// An analysis of a path of Network Insights.
+        insights_analysis NetworkInsightsAnalysisId => NetworkInsightsAnalysis;
     }
 
     listers! {
@@ -194,6 +201,12 @@ impl World {
         dhcp_option_sets dhcp_option_sets_of => DhcpOptions;
         /// Every key pair.
         key_pairs key_pairs_of => KeyPair;
+        /// Every flow log.
+        flow_logs flow_logs_of => FlowLog;
+        /// Every path of Network Insights.
+        insights_paths insights_paths_of => NetworkInsightsPath;
+        /// Every analysis of a path of Network Insights.
+        insights_analyses insights_analyses_of => NetworkInsightsAnalysis;
     }
 
     /// The settings of the installation; `None` before its first start.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use model::{CodeRoom, Outbound, Region};
+use model::{CodeRoom, IpCidr, Outbound, Region};
 
 use crate::apps::plans::Plans;
 use crate::apps::web::Web;
@@ -16,6 +16,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The address of both APIs.
     pub listen: SocketAddr,
+    /// How clients reach it.
+    pub transport: TransportConfig,
     /// The implementation of networks and workloads.
     pub fabric: FabricKind,
     /// How networks reach what is outside; `None` where nothing does.
@@ -44,6 +46,20 @@ pub struct Config {
     pub database: Database,
     /// What is removed when the server ends.
     pub ephemeral: Ephemeral,
+}
+
+/// How clients reach a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TransportConfig {
+    /// The certificate of the APIs and the dashboard; `None` where they speak plain HTTP.
+    pub certificate: Option<Certificate>,
+    /// Allows plain HTTP to and from other machines.
+    pub insecure: bool,
+    /// The proxies that are believed when they say for whom they ask.
+    pub proxies: Vec<IpCidr>,
+    /// The names and addresses by which an emulator is reached besides this machine's own, in lower
+    /// case.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// Which database a start accepts.

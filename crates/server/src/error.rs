@@ -30,8 +30,21 @@ pub enum ServeError {
         was: bool,
     },
     /// An emulator accepts any credentials, so it must not be reachable from other machines.
-    #[error("--emulator accepts any credentials, so it listens on loopback only, not on {0}")]
+    #[error(
+        "--emulator accepts any credentials, so it listens on loopback only, not on {0}; in a network \
+         that is yours alone, as that of containers, say --insecure, and --allow-host NAME for each \
+         name by which it is reached"
+    )]
     EmulatorInPublic(SocketAddr),
+    /// Whoever is on the way between another machine and this one could read tokens.
+    #[error(
+        "other machines reach {0}, and whoever is on the way could read tokens: give --tls-cert and \
+         --tls-key, or listen on loopback, behind a proxy or ssh -L; --insecure listens there all the same"
+    )]
+    PlainInPublic(SocketAddr),
+    /// The certificate cannot be read any more.
+    #[error("the certificate of --tls-cert cannot be used")]
+    Certificate(#[source] std::io::Error),
     /// The address cannot be bound.
     #[error("cannot listen on {address}; is something else there? Try --listen 127.0.0.1:0")]
     Listen {

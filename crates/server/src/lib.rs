@@ -18,7 +18,9 @@ mod reconcile;
 mod start;
 
 pub use backup::{Missing, Restored};
-pub use config::{Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns};
+pub use config::{
+    Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, TransportConfig,
+};
 pub use error::ServeError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};
 pub use offline::{RestoreError, purge, restore};

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use ::edge::Identity;
 use axum::Router;
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::Linux;
-use model::Region;
+use model::{IpCidr, Region};
 use store::{DataDir, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,11 +27,11 @@ use crate::apps::router_log::EdgeLog;
 use crate::cleanup::lost::Lost;
 use crate::cleanup::warden::{Ephemeral, Warden};
 use crate::clock::{Clock, SystemIds};
-use crate::config::{Config, Database, FabricKind, edge_dir};
+use crate::config::{Config, Database, FabricKind, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::healthz;
-use crate::http::listen::{Limits, TlsHandler};
+use crate::http::listen::{Limits, SessionHandler, Transport};
 use crate::http::operator::{self, Operator};
 use crate::http::rendezvous;
 use crate::http::state::State;
@@ -46,6 +47,8 @@ use crate::reconcile::{
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
+    identity: Option<Arc<Identity>>,
+    proxies: Vec<IpCidr>,
     router: Router,
     /// The threads that use the ledger, or that the ledger's commits drive.
     threads: Vec<JoinHandle<()>>,
@@ -80,8 +83,14 @@ impl Server {
 
     /// The same under another supervisor.
     async fn start_under(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
-        if config.emulator && !config.listen.ip().is_loopback() {
-            return Err(ServeError::EmulatorInPublic(config.listen));
+        let TransportConfig { certificate, insecure, allowed_hosts, .. } = &config.transport;
+        if !config.listen.ip().to_canonical().is_loopback() {
+            if config.emulator && (!insecure || allowed_hosts.is_empty()) {
+                return Err(ServeError::EmulatorInPublic(config.listen));
+            }
+            if certificate.is_none() && !insecure {
+                return Err(ServeError::PlainInPublic(config.listen));
+            }
         }
         // First of all: where the address is taken, nothing is made.
         let address = config.listen;
@@ -97,6 +106,11 @@ impl Server {
     /// Whoever started it was told what the first start made: later starts need not.
     pub fn greeted(&self) {
         first::greeted(self.data.path());
+    }
+
+    /// The certificate by which clients of other machines know it, in DER, if it has one.
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        self.identity.as_ref().map(|identity| identity.leaf().to_vec())
     }
 
     /// The address that it listens on.
@@ -125,11 +139,13 @@ impl Server {
         let noting = tokio::spawn(note_refusals(Arc::clone(&self.state)));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
-        let tls: TlsHandler = Arc::new(move |stream, stop| {
-            Box::pin(rendezvous::serve(Arc::clone(&state), stream, stop))
+        let sessions: SessionHandler = Arc::new(move |hello, stop| {
+            Box::pin(rendezvous::serve(Arc::clone(&state), hello, stop))
         });
+        let transport =
+            Transport { identity: self.identity, proxies: self.proxies, sessions: Some(sessions) };
         let served =
-            crate::http::listen::serve(self.listener, self.router, Some(tls), limits, stop).await;
+            crate::http::listen::serve(self.listener, self.router, transport, limits, stop).await;
         noting.abort();
         // The task holds a handle on the ledger, which would not end before.
         let _ = noting.await;
@@ -405,13 +421,29 @@ impl Prepared {
             .merge(dashboard::router(dashboard))
             .merge(crate::http::platform::router(Arc::clone(&self.state)))
             .layer(axum::middleware::from_fn(crate::http::aws::other_services));
-        let router =
-            if self.config.emulator { crate::http::loopback_only::guard(router) } else { router };
+        let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
+            self.config.transport;
+        let router = match self.config.emulator {
+            true => crate::http::loopback_only::guard(router, allowed_hosts),
+            false => router,
+        };
+        let identity = certificate
+            .map(|files| Identity::read(&files.chain, &files.key))
+            .transpose()
+            .map_err(ServeError::Certificate)?
+            .map(Arc::new);
+        if insecure && identity.is_none() && !bound.ip().to_canonical().is_loopback() {
+            tracing::warn!(
+                %bound, "--insecure: whoever is on the way to other machines can read tokens"
+            );
+        }
         let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
         let threads =
             vec![reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
         Ok(Server {
             listener,
+            identity,
+            proxies,
             router,
             threads,
             ledger_thread: self.ledger_thread,

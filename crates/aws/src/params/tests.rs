@@ -48,12 +48,12 @@ fn typed_values_are_checked() {
     assert_eq!(params.bool("A"), Ok(Some(true)));
     assert_eq!(
         params.bool("B").unwrap_err().to_string(),
-        "Value (yes) for parameter B is invalid. Expecting true or false."
+        "Value (yes) for parameter b is invalid. Expecting true or false."
     );
     assert_eq!(params.bool("B").unwrap_err().code(), "InvalidParameterValue");
     assert_eq!(
         params.integer("N", 0..=65535).unwrap_err().to_string(),
-        "Value (70000) for parameter N is invalid. Expecting an integer between 0 and 65535."
+        "Value (70000) for parameter n is invalid. Expecting an integer between 0 and 65535."
     );
     assert_eq!(params.integer("M", 0..=65535), Ok(Some(7)));
     assert!(params.integer("X", 0..=99).is_err());

@@ -1,8 +1,11 @@
 //! What `env` takes.
 
+use std::net::SocketAddr;
+
 use clap::{Args, ValueEnum};
 
 use super::common::Common;
+use crate::settings::DEFAULT_LISTEN;
 
 /// What `env` takes.
 #[derive(Debug, Clone, Args)]
@@ -16,6 +19,13 @@ pub(crate) struct EnvArgs {
     /// Shell whose syntax is printed; sh is for bash and zsh too
     #[arg(long, value_enum, default_value_t = Shell::Sh)]
     pub(crate) shell: Shell,
+    /// Server on another machine, such as https://cw.example.org: the aws command and causeway are pointed
+    /// at it, and the heroku command at the tunnel to it
+    #[arg(long, value_name = "URL", conflicts_with_all = ["account", "user", "unset", "url"])]
+    pub(crate) remote: Option<String>,
+    /// Where `causeway tunnel` listens
+    #[arg(long, value_name = "ADDRESS", default_value_t = DEFAULT_LISTEN)]
+    pub(crate) tunnel: SocketAddr,
     /// Print the commands that unset the variables again; needs no server
     #[arg(long, conflicts_with_all = ["account", "user"])]
     pub(crate) unset: bool,

@@ -17,6 +17,11 @@ pub(crate) fn host_of(url: &str) -> String {
     host.unwrap_or_else(|| "127.0.0.1".to_owned())
 }
 
+/// The host in an address with its port, as requests name it.
+pub(crate) fn authority_of(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/')
+}
+
 /// One segment of a path, with everything escaped that could be taken for something else.
 pub(crate) fn segment(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()

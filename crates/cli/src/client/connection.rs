@@ -10,6 +10,7 @@ use clap::Args;
 use super::request::{Client, Proof};
 use super::sides::{AccountKeys, Sides, keys_of};
 use super::signature::Keys;
+use super::trust::TrustArgs;
 use crate::settings::{DEFAULT_LISTEN, default_data, variable};
 use crate::usage::usage;
 
@@ -28,6 +29,8 @@ pub(crate) struct Connection {
     /// The token of a user, as `causeway env` prints it [env: HEROKU_API_KEY]
     #[arg(long, global = true, hide = true)]
     pub(crate) token: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     #[arg(skip = Given::read())]
     given: Given,
 }
@@ -183,7 +186,7 @@ impl Connection {
         };
         let operator = self.operator_gives(account);
         let user = (operator || self.user_token().is_some()).then(|| self.client(As::User).ok());
-        Ok(Sides::new(url, viewer, user.flatten(), keys))
+        Ok(Sides::new(url, self.trust.clone(), viewer, user.flatten(), keys))
     }
 
     /// Whether what is for a user is the operator's to do as long as there is no user's token.
@@ -210,6 +213,20 @@ impl Connection {
         stranger.is_ok_and(|client| client.get("/_causeway/status").is_ok())
     }
 
+    /// The token of a user that a flag or a variable names.
+    pub(crate) fn named_token(&self) -> Option<String> {
+        self.user_token().cloned()
+    }
+
+    /// Makes a client of a server that asks as nobody, for what anybody may know.
+    ///
+    /// # Errors
+    ///
+    /// An address that is none, certificate authorities that cannot be read.
+    pub(crate) fn stranger(&self, url: &str) -> anyhow::Result<Client> {
+        Client::new(url.to_owned(), Proof::None, &self.trust)
+    }
+
     /// Makes a client that asks as a user with a password, which is good only for creating a token.
     pub(crate) fn client_by_password(&self, email: &str, password: &str) -> anyhow::Result<Client> {
         let pair = BASE64.encode(format!("{email}:{password}"));
@@ -218,10 +235,10 @@ impl Connection {
 
     fn connect(&self, proof: Proof) -> anyhow::Result<Client> {
         let url = self.server()?;
-        if !url.starts_with("http://") {
-            bail!("'{url}' does not begin with http://; the server speaks plain HTTP on loopback");
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            bail!("'{url}' is not an address of a server; one begins with http:// or https://");
         }
-        Client::new(url, proof)
+        Client::new(url, proof, &self.trust)
     }
 }
 
@@ -268,6 +285,7 @@ mod tests {
             url: Some("http://127.0.0.1:1/".to_owned()),
             data: path(&flag),
             token: None,
+            trust: TrustArgs::default(),
             given: Given {
                 url: Some("http://127.0.0.1:3".to_owned()),
                 data: path(&variable),

@@ -8,8 +8,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value};
 
+use super::address::authority_of;
 use super::http::Http;
 use super::signature::Keys;
+use super::trust::TrustArgs;
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
@@ -32,9 +34,9 @@ struct Request {
 
 impl Ec2 {
     /// Makes a client of the server at an address, with an account's access key.
-    pub(super) fn new(url: String, keys: Keys) -> anyhow::Result<Self> {
+    pub(super) fn new(url: String, keys: Keys, trust: &TrustArgs) -> anyhow::Result<Self> {
         let (credentials, region) = keys.into_parts();
-        Ok(Self { http: Http::new()?, url, region, credentials })
+        Ok(Self { http: Http::new(&url, trust)?, url, region, credentials })
     }
 
     /// Makes a client from the variables of `causeway env`.
@@ -45,9 +47,10 @@ impl Ec2 {
                 .map(ToOwned::to_owned)
                 .ok_or_else(|| anyhow!("`causeway env` does not set {name}"))
         };
+        let url = of("AWS_ENDPOINT_URL")?;
         Ok(Self {
-            http: Http::new()?,
-            url: of("AWS_ENDPOINT_URL")?,
+            http: Http::new(&url, &TrustArgs::default())?,
+            url,
             region: of("AWS_DEFAULT_REGION")?,
             credentials: Credentials {
                 access_key: of("AWS_ACCESS_KEY_ID")?,
@@ -80,7 +83,7 @@ impl Ec2 {
         let mut fields = vec![("Action", request.action.as_str()), ("Version", "2016-11-15")];
         fields.extend(request.params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let body = form(&fields);
-        let host = self.url.trim_start_matches("http://");
+        let host = authority_of(&self.url);
         let headers = [("host", host), ("content-type", FORM)];
         let bytes = headers.map(|(name, value)| (name, value.as_bytes()));
         let signed = SignedRequest {

@@ -7,9 +7,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Runtime;
+
+use super::connector::{Connector, connector};
+use super::trust::TrustArgs;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -17,17 +19,22 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// An HTTP client.
 pub(crate) struct Http {
     runtime: Runtime,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
 }
 
 impl Http {
-    /// Makes a client.
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    /// Makes a client of the server at an address.
+    ///
+    /// # Errors
+    ///
+    /// Certificate authorities that cannot be read, where it speaks TLS.
+    pub(crate) fn new(url: &str, trust: &TrustArgs) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("the network cannot be used")?;
-        Ok(Self { runtime, client: Client::builder(TokioExecutor::new()).build_http() })
+        let (connector, _) = connector(url, trust)?;
+        Ok(Self { runtime, client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
     /// Sends a request, and returns the status and the body of the answer.

@@ -1,5 +1,6 @@
 //! Requests, and answers as a whole.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -9,12 +10,14 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client as Http;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use super::address::authority_of;
+use super::connector::{Connector, connector};
 use super::refusal::Refusal;
 use super::signature::Keys;
+use super::trust::{self, Seen, TrustArgs};
 use super::upload::Upload;
 
 /// How long a server may take to answer.
@@ -28,13 +31,17 @@ pub(super) type Body = BoxBody<Bytes, std::io::Error>;
 /// A connection to a server.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
-    http: Http<HttpConnector, Body>,
+    http: Http<Connector, Body>,
+    /// What a server over TLS has shown; `None` for one without.
+    seen: Option<Arc<Seen>>,
     url: String,
     proof: Proof,
 }
 
 /// What proves to the server who asks.
 pub(super) enum Proof {
+    /// Nothing.
+    None,
     /// The value of the `Authorization` header.
     Header(String),
     /// An account's signature, and the token of a user beside it, which may be empty.
@@ -56,9 +63,10 @@ impl Proof {
         body: &[u8],
     ) -> anyhow::Result<Vec<(&'static str, String)>> {
         match self {
+            Self::None => Ok(Vec::new()),
             Self::Header(value) => Ok(vec![("authorization", value.clone())]),
             Self::Signature { keys, token } => {
-                let host = url.trim_start_matches("http://");
+                let host = authority_of(url);
                 let mut headers = keys.sign(method.as_str(), host, path, body)?;
                 headers.push(("host", host.to_owned()));
                 if !token.is_empty() {
@@ -81,14 +89,20 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// A client of the server at an address.
-    pub(super) fn new(url: String, proof: Proof) -> anyhow::Result<Self> {
+    /// A client of the server at an address, and of no other that it cannot verify.
+    pub(super) fn new(url: String, proof: Proof, trust: &TrustArgs) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("the network cannot be used")?;
-        let http = Http::builder(TokioExecutor::new()).build_http();
-        Ok(Self { runtime, http, url, proof })
+        let (connector, seen) = connector(&url, trust)?;
+        let http = Http::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { runtime, http, seen, url, proof })
+    }
+
+    /// The certificate that the server has shown, in DER.
+    pub(crate) fn certificate(&self) -> Option<Vec<u8>> {
+        self.seen.as_ref()?.certificate()
     }
 
     /// The server's address.
@@ -237,7 +251,19 @@ impl Client {
             .with_context(|| format!("{} answered with no JSON", self.url))
     }
 
-    fn silent(&self, error: &dyn std::fmt::Display) -> anyhow::Error {
+    fn silent(&self, error: hyper_util::client::legacy::Error) -> anyhow::Error {
+        if let Some(shown) = self.seen.as_ref().and_then(|seen| seen.last())
+            && trust::is_distrust(&error)
+        {
+            return anyhow!(
+                "{} is not believed to be who it says. It shows the certificate {shown}: if its \
+                 operator's `causeway serve` printed the same, give --fingerprint with it, or --ca with \
+                 the file of its certificate authority",
+                self.url
+            );
+        }
+        let causes = std::iter::successors(std::error::Error::source(&error), |e| e.source());
+        let error = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
         anyhow!(
             "no server answers on {}: {error}. Start one with `causeway serve`, or say where it \
              is with --url",
@@ -248,7 +274,7 @@ impl Client {
     /// Sends a request, and waits for the whole answer.
     fn finish(&self, request: Request<Body>, patience: Duration) -> anyhow::Result<(Parts, Bytes)> {
         let exchange = async {
-            let answer = self.http.request(request).await.map_err(|error| self.silent(&error))?;
+            let answer = self.http.request(request).await.map_err(|error| self.silent(error))?;
             let (parts, body) = answer.into_parts();
             let bytes = body.collect().await.context("the answer broke off")?;
             anyhow::Ok((parts, bytes.to_bytes()))
@@ -265,7 +291,7 @@ impl Client {
 
     /// Sends a request whose answer is read while it comes: the body, or the refusal.
     pub(super) async fn open(&self, request: Request<Body>) -> anyhow::Result<Incoming> {
-        let answer = self.http.request(request).await.map_err(|error| self.silent(&error))?;
+        let answer = self.http.request(request).await.map_err(|error| self.silent(error))?;
         let status = answer.status();
         let body = answer.into_body();
         if status.is_success() {

@@ -8,12 +8,14 @@ use super::address::segment;
 use super::ec2::Ec2;
 use super::request::Client;
 use super::signature::Keys;
+use super::trust::TrustArgs;
 
 /// Who acts on both sides of a peering.
 pub(crate) struct Sides {
     /// Asks as all of them at once.
     pub(crate) viewer: Client,
     url: String,
+    trust: TrustArgs,
     user: Option<Client>,
     keys: AccountKeys,
 }
@@ -31,11 +33,12 @@ pub(super) enum AccountKeys {
 impl Sides {
     pub(super) fn new(
         url: String,
+        trust: TrustArgs,
         viewer: Client,
         user: Option<Client>,
         keys: AccountKeys,
     ) -> Self {
-        Self { viewer, url, user, keys }
+        Self { viewer, url, trust, user, keys }
     }
 
     /// Does what a command line says, which is one of `aws ec2` or of `heroku`. `account` is the owner of
@@ -56,7 +59,7 @@ impl Sides {
                     }
                     AccountKeys::None => bail!("there is no access key for `{line}`"),
                 };
-                Ec2::new(self.url.clone(), keys)?.call(command)
+                Ec2::new(self.url.clone(), keys, &self.trust)?.call(command)
             }
             ["heroku", "spaces:peerings:accept", pcx, "--space", space] => {
                 let path = format!("/spaces/{}/peerings", segment(space));

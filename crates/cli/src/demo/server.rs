@@ -17,8 +17,7 @@ use serde_json::Value;
 use super::child::{self, Finished};
 use super::stop::Stop;
 use crate::arguments::demo::DemoArgs;
-use crate::client::Http;
-use crate::client::noted;
+use crate::client::{Http, TrustArgs, noted};
 use crate::settings::Fabric;
 
 /// How long a server may take to start.
@@ -91,7 +90,8 @@ impl Server {
         let mut server = Self::prepare(Fabric::None, plan.team.clone())?;
         server.attached = Some(Attached { data: data.clone() });
         server.url = url;
-        let answer = Http::new()?.send("GET", &format!("{}/healthz", server.url), &[], "");
+        let http = Http::new(&server.url, &TrustArgs::default())?;
+        let answer = http.send("GET", &format!("{}/healthz", server.url), &[], "");
         if !matches!(answer, Ok((200, _))) {
             bail!("no server answers on {}; start one with `causeway serve`", server.url);
         }
@@ -210,7 +210,7 @@ impl Server {
     }
 
     fn await_answer(&mut self, stop: &Stop) -> anyhow::Result<()> {
-        let http = Http::new()?;
+        let http = Http::new("http://", &TrustArgs::default())?;
         let started = Instant::now();
         loop {
             if let Some(child) = &mut self.child

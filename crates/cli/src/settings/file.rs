@@ -36,10 +36,17 @@ pub(super) struct File {
     pub(super) dns: Option<SocketAddr>,
     pub(super) forward_dns: Option<String>,
     pub(super) plans: Option<PathBuf>,
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    pub(super) insecure: Option<bool>,
+    #[serde(default)]
+    pub(super) trusted_proxy: Vec<String>,
+    #[serde(default)]
+    pub(super) allow_host: Vec<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 27] = [
     "data",
     "listen",
     "fabric",
@@ -62,6 +69,11 @@ const KEYS: [&str; 22] = [
     "dns",
     "forward-dns",
     "plans",
+    "tls-cert",
+    "tls-key",
+    "insecure",
+    "trusted-proxy",
+    "allow-host",
 ];
 
 /// Reads the file.

@@ -27,8 +27,13 @@ impl Capture {
 
     /// In a VPC's router.
     pub fn of_router(vpc: &str, filter: &str) -> Self {
+        Self::of_namespace(&format!("cw-{vpc}"), filter)
+    }
+
+    /// In a namespace by its name.
+    pub fn of_namespace(name: &str, filter: &str) -> Self {
         let mut inside = Command::new("nsenter");
-        inside.arg(format!("--net=/run/netns/cw-{vpc}")).arg("tcpdump");
+        inside.arg(format!("--net=/run/netns/{name}")).arg("tcpdump");
         Self::start(inside, filter, None)
     }
 

@@ -13,9 +13,11 @@
 pub mod ansible;
 pub mod browser;
 pub mod capture;
+pub mod hear;
 pub mod model;
 pub mod outside;
 pub mod peering;
+pub mod sdk;
 pub mod stage;
 pub mod talk;
 pub mod terminal;
@@ -230,7 +232,7 @@ impl Server {
         run(command)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         // What comes after `--` belongs to another command.
         let at = arguments.iter().position(|a| *a == "--").unwrap_or(arguments.len());
         let mut command = causeway();
@@ -585,20 +587,15 @@ pub struct Instance {
 
 /// Makes an instance that runs a script, and waits until it runs.
 pub fn launch(server: &Server, subnet: &str, script: &str) -> Instance {
+    launch_with(server, subnet, script, &[])
+}
+
+/// The same with further arguments of `run-instances`.
+pub fn launch_with(server: &Server, subnet: &str, script: &str, more: &[&str]) -> Instance {
     let images = server.aws(&["ec2", "describe-images"]).json();
     let image = text(&images["Images"][0]["ImageId"]);
-    let ran = server
-        .aws(&[
-            "ec2",
-            "run-instances",
-            "--image-id",
-            &image,
-            "--subnet-id",
-            subnet,
-            "--user-data",
-            script,
-        ])
-        .json();
+    let run = ["ec2", "run-instances", "--image-id", &image, "--subnet-id", subnet];
+    let ran = server.aws(&[&run[..], &["--user-data", script], more].concat()).json();
     let made = &ran["Instances"][0];
     let instance =
         Instance { id: text(&made["InstanceId"]), address: text(&made["PrivateIpAddress"]) };

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use os::netns::NetworkNamespace;
 
+use super::capture::Capture;
+
 /// An address of the internet.
 pub const INTERNET: &str = "198.51.100.7";
 /// The router that all of it is behind.
@@ -83,9 +85,31 @@ impl Outside {
         Self { names, came }
     }
 
+    /// Does something on the machine outside: what it starts is there, too.
+    pub fn there<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        inside(&self.names[1], work)
+    }
+
     /// Who came to the server outside last.
     pub fn came(&self) -> String {
         self.came.recv_timeout(PATIENCE).unwrap().to_string()
+    }
+
+    /// Who says its name to somebody outside at port 8000 of a public address; see [`hear`](super::hear).
+    pub fn heard(&self, address: &str) -> Option<String> {
+        let to: SocketAddr = format!("{address}:{PORT}").parse().unwrap();
+        inside(&self.names[1], || {
+            let mut stream = TcpStream::connect_timeout(&to, Duration::from_millis(500)).ok()?;
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut said = String::new();
+            stream.read_to_string(&mut said).ok()?;
+            Some(said)
+        })
+    }
+
+    /// Takes note of what passes by outside.
+    pub fn capture(&self, filter: &str) -> Capture {
+        Capture::of_namespace(&self.names[1], filter)
     }
 
     /// Whether something inside, which somebody outside knows by this address, echoes.

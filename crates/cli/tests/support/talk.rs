@@ -53,6 +53,13 @@ impl Talk {
         Self { client, said }
     }
 
+    /// Whether it has ended, or ends before long, because nothing comes back any more.
+    pub fn is_over(mut self) -> bool {
+        let mut rest = String::new();
+        self.said.read_to_string(&mut rest).unwrap();
+        !self.client.wait().unwrap().success()
+    }
+
     /// Ends it: how many bytes were answered over the one connection.
     pub fn end(mut self) -> u32 {
         drop(self.client.stdin.take());

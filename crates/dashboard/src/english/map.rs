@@ -64,6 +64,7 @@ pub(super) const MAP: MapTexts = MapTexts {
     to: "To",
     protocol: "Protocol",
     port: "Port",
+    port_range: "A port from 1 to 65535",
     only_peered: "Only what is peered",
     reversed: "The other way round",
     who_reaches_whom: "Who reaches whom on {traffic}",

@@ -27,7 +27,7 @@ pub(crate) const TEXTS: OperatorTexts = OperatorTexts {
     dynos: "Dynos",
     instances: "Instances",
     loops: "Loops",
-    loop_turns: "turns",
+    loop_turns: "running",
     loop_works: "in one step for {n}\u{a0}s",
     loop_stuck: "stuck in one step for {n}\u{a0}s, which may take {bound}\u{a0}s",
     loop_ended: "has ended",

@@ -13,7 +13,7 @@ pub(crate) const TEXTS: SearchTexts = SearchTexts {
     found_none: "Nothing has “{query}” in its name, id, block or address.",
     found_none_more: "What is not yours to see is not found either.",
     found_more: "These are the first {n}. Type more of it to see the rest.",
-    shortcut_on: "The key / leads to the search from every page, unless one types.",
+    shortcut_on: "The key / leads to the search from every page, unless you are typing.",
     shortcut_off: "The key / does nothing of its own.",
     turn_off: "Turn it off",
     turn_on: "Let it lead to the search",

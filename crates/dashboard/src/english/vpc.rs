@@ -9,7 +9,7 @@ pub(crate) static VPC: VpcTexts = VpcTexts {
     interfaces: "Interfaces",
     acls: "ACLs",
     gateways: "Addresses and gateways",
-    free: "Free",
+    free: "Free addresses",
     leads_to: "Leads to",
     leads_internet: "the internet, where nothing passes: gateways are kept for clients that read them",
     leads_interface: "an interface that nothing uses",

@@ -5,7 +5,7 @@ use crate::texts::AuditTexts;
 /// The Japanese texts of the audit.
 pub(crate) const TEXTS: AuditTexts = AuditTexts {
     title: "監査",
-    all_of_it: "変更を求めたすべてのリクエスト(拒否されたものを含む)。環境が自ら行ったものは、実行者に system と入力すると表示されます。新しい順、時刻は UTC です。",
+    all_of_it: "変更を求めたすべてのリクエスト (拒否されたものを含む)。環境が自ら行ったものは、実行者に system と入力すると表示されます。新しい順、時刻は UTC です。",
     your_part: "自分と自分のアカウントのリクエスト、および自分のチームの資源に対する人の操作。新しい順、時刻は UTC です。",
     who: "実行者",
     who_hint: "メールかアカウント",
@@ -37,7 +37,7 @@ pub(crate) const TEXTS: AuditTexts = AuditTexts {
     nothing_matches_more: "条件を減らすか、期間を広げてください。操作の * は任意の文字列を表します。",
     another_user: "別のユーザー",
     another_account: "別のアカウント",
-    unreadable_since: "時刻の形式ではありません(例: 2026-01-31T12:00:00Z、90m、7d)。",
+    unreadable_since: "時刻の形式ではありません (例: 2026-01-31T12:00:00Z、90m、7d)。",
     unknown_who: "見える範囲にその名前の相手はいません。",
     older: "以前のもの",
     newest: "最新に戻る",

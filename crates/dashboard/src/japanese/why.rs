@@ -3,13 +3,13 @@
 use crate::texts::WhyTexts;
 
 pub(super) const WHY: WhyTexts = WhyTexts {
-    why: "なぜ",
+    why: "通信の診断",
     why_title: "なぜ通るのか、通らないのか",
     why_hint: "両端とポートを指定すると、往路と復路で判定した各ルールと、止まる場合の対処を表示します。",
     ask_it: "調べる",
     swap: "送信元と宛先を入れ替える",
     pick_on_map: "マップで選ぶ",
-    from_hint: "指定できるのは shop/web.1 のような dyno、インスタンス(i-…)、インターフェイス(eni-…)、vpc-…/アドレスです。宛先にはアドレスだけでも指定できます。",
+    from_hint: "指定できるのは shop/web.1 のような dyno、インスタンス (i-…)、インターフェイス (eni-…)、vpc-…/アドレスです。宛先にはアドレスだけでも指定できます。",
     unknown_from: "この名前の送信元はないか、確認する権限がありません。",
     unknown_to: "この名前の宛先はないか、確認する権限がありません。",
     unknown_flow: "一方は自分のもの、もう一方は自分の VPC とピアリングしている VPC のものである必要があります。",
@@ -71,7 +71,7 @@ pub(super) const WHY: WhyTexts = WhyTexts {
     probe_silent: "応答がありません。パケットかその応答が破棄されました。",
     probe_unreachable: "届きませんでした。ネットワークからの応答: {why}",
     probe_nobody: "このアドレスには、パケットを送れるものがありません。",
-    probe_no_packets: "パケットは流れていません。このサーバーはネットワークなし(--fabric none)で起動されています。ルールによる判定は有効です。",
+    probe_no_packets: "パケットは流れていません。このサーバーはネットワークなし (--fabric none) で起動されています。ルールによる判定は有効です。",
     probe_too_many: "同時に試せるパケットの数に達しています。数秒待ってからもう一度試してください。",
     probe_failed: "パケットを送れませんでした。理由: {why}",
     probed_at: "{time} UTC に送信。",

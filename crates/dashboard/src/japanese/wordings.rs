@@ -15,10 +15,13 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
         W::MustPassOn => {
             "ルートによりパケットを受け取り、{vpc} の {address} へ転送する必要があります。転送されるかどうかは、そこで動くもの次第です"
         }
+        W::PassesOn => "アドレスの確認が無効なので、{address} 宛てを転送します",
+        W::OwnSource => "自身が {address} から送ったものがルートにより戻され、破棄されます",
+        W::Circle => "{eni} はすでにこのパケットを転送しています。ルートが循環しています",
         W::NoVpc => "{vpc} は存在しません",
         W::NoSubnet => "サブネット {subnet} は存在しません",
-        W::LocalRoute => "{address} は {vpc} の内側です(local ルート)",
-        W::LeadsTo => "{block} の経路は {target} です",
+        W::LocalRoute => "{address} は {vpc} の内側です (local ルート)",
+        W::LeadsTo => "{block} へのルートのターゲットは {target} です",
         W::Overlap => {
             "{address} は {vpc} 自身のブロックに含まれるため、local ルートが優先され、{goal} には届きません。同じアドレスの VPC 同士は通信できません"
         }
@@ -46,6 +49,9 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
         W::Denied => "{address} は {block} に含まれ、ここからはどこへも届きません",
         W::NobodyOutside => "外部に {address} を持つものはありません",
         W::LeavesElsewhere => "応答は {exit} から出ますが、パケットはそこから来ていません",
+        W::NotTranslated => {
+            "{eni} が転送したものです。{exit} が受け取るのは送信元自身から来たものだけです"
+        }
         W::NameOrAsk => {
             "{vpc} とピアリングした VPC に {address} を持つものはありません。目的の VPC を vpc-…/{address} と指定するか、外部のアドレスなら --outbound を付けてサーバーを起動するよう運用者に依頼してください"
         }
@@ -85,10 +91,10 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
         }
         W::RuleAllows => "{group} の {rule} が {traffic}を許可します",
         W::StaleRule => "{rule} が参照する {group} のメンバーは {vpc} から見えません",
-        W::NoInboundRules => "受信ルールがありません",
-        W::NoOutboundRules => "送信ルールがありません",
-        W::NoInboundRule => "{packet}を許可する受信ルールがありません",
-        W::NoOutboundRule => "{packet}を許可する送信ルールがありません",
+        W::NoInboundRules => "インバウンドルールがありません",
+        W::NoOutboundRules => "アウトバウンドルールがありません",
+        W::NoInboundRule => "{packet}を許可するインバウンドルールがありません",
+        W::NoOutboundRule => "{packet}を許可するアウトバウンドルールがありません",
         W::Namesake => {
             "{why}。{rule} が参照する {group} でこのアドレスを持つメンバーは {there} の先にあります"
         }
@@ -100,15 +106,15 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
         }
         W::TrafficFrom => "{other} からの {traffic} ",
         W::TrafficTo => "{other} への {traffic} ",
-        W::AllTraffic => "全トラフィック",
+        W::AllTraffic => "すべてのトラフィック",
         W::MembersOf => "{group} のメンバー",
         W::EverythingPasses => "すべて通過します",
-        W::InboundAllows => "受信エントリ {number} が {traffic}を許可します",
-        W::InboundDenies => "受信エントリ {number} が {traffic}を拒否します",
-        W::OutboundAllows => "送信エントリ {number} が {traffic}を許可します",
-        W::OutboundDenies => "送信エントリ {number} が {traffic}を拒否します",
-        W::NoInboundEntry => "{packet}に当てはまる受信エントリがありません",
-        W::NoOutboundEntry => "{packet}に当てはまる送信エントリがありません",
+        W::InboundAllows => "インバウンドエントリ {number} が {traffic}を許可します",
+        W::InboundDenies => "インバウンドエントリ {number} が {traffic}を拒否します",
+        W::OutboundAllows => "アウトバウンドエントリ {number} が {traffic}を許可します",
+        W::OutboundDenies => "アウトバウンドエントリ {number} が {traffic}を拒否します",
+        W::NoInboundEntry => "{packet}に当てはまるインバウンドエントリがありません",
+        W::NoOutboundEntry => "{packet}に当てはまるアウトバウンドエントリがありません",
         W::AnswerStopped => "応答が止まります。ACL は通信の状態を記憶しません: {why}",
         W::AnswersStopped => {
             "送信元ポート {ports} への応答が止まります。ACL は通信の状態を記憶しません: {why}"
@@ -138,16 +144,16 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
             "{table} のルート数は上限に達しています。1 つ削除してからもう一度確認してください"
         }
         W::InboundRulesFull => {
-            "グループの受信ルール数は上限に達しています。1 つ削除してからもう一度確認してください"
+            "グループのインバウンドルール数は上限に達しています。1 つ削除してからもう一度確認してください"
         }
         W::OutboundRulesFull => {
-            "グループの送信ルール数は上限に達しています。1 つ削除してからもう一度確認してください"
+            "グループのアウトバウンドルール数は上限に達しています。1 つ削除してからもう一度確認してください"
         }
         W::InboundEntriesFull => {
-            "{acl} の受信エントリ数は上限に達しています。1 つ削除してからもう一度確認してください"
+            "{acl} のインバウンドエントリ数は上限に達しています。1 つ削除してからもう一度確認してください"
         }
         W::OutboundEntriesFull => {
-            "{acl} の送信エントリ数は上限に達しています。1 つ削除してからもう一度確認してください"
+            "{acl} のアウトバウンドエントリ数は上限に達しています。1 つ削除してからもう一度確認してください"
         }
         W::AfterThat => "その後、{act}",
         W::AndThen => "{one}、続いて{other}",

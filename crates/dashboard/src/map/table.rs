@@ -81,8 +81,10 @@ impl Matrix {
         let _ = write!(
             out,
             "</select></div><div class=\"f m0 w96\"><label for=\"mx-n\">{}</label><input id=\"mx-n\" \
-             name=\"port\" class=\"mono\" inputmode=\"numeric\" value=\"{}\"></div>",
+             name=\"port\" class=\"mono\" inputmode=\"numeric\" pattern=\"[1-9][0-9]{{0,4}}\" \
+             title=\"{}\" value=\"{}\"></div>",
             escaped(words.t.port),
+            escaped(words.t.port_range),
             self.port
         );
         let boxes = [

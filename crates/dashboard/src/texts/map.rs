@@ -15,7 +15,7 @@ form! {
         find state_label all_states choice_bad choice_waiting choice_moving choice_ok choice_ended
         show clear matrix found total n_selected nothing_in_state nothing_matches nothing
         way_chosen way_passes way_stopped broken waits
-        from to protocol port only_peered reversed who_reaches_whom no_peering itself passes
+        from to protocol port port_range only_peered reversed who_reaches_whom no_peering itself passes
         part_stopped looked_at nobody own_side cell ask_why
         part rows columns before after judged_by_rules
     }

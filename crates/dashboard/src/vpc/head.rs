@@ -47,8 +47,9 @@ impl Head {
     pub(super) fn new(of: &Context<'_>, vpc: &Vpc, current: Option<Part>) -> Self {
         let (t, world) = (of.texts(), of.world);
         let key = Key::Vpc(vpc.id);
-        let seen = |peering: &&std::sync::Arc<model::Peering>| {
-            peering.visible_to(vpc.account, vpc.region, of.now)
+        // What has ended is on the page, and counts no more.
+        let counts = |peering: &&std::sync::Arc<model::Peering>| {
+            peering.visible_to(vpc.account, vpc.region, of.now) && !peering.status(of.now).ended()
         };
         let acls = world.acls_in(key).filter(|acl| acl.vpc == vpc.id).count();
         let tab = |part, name: &str, label, count| Tab {
@@ -71,7 +72,7 @@ impl Head {
                 Part::Peerings,
                 "peerings",
                 t.peerings,
-                Some(world.peerings_of(key).filter(seen).count()),
+                Some(world.peerings_of(key).filter(counts).count()),
             ),
         ];
         let id = vpc.id.to_string();

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio_rustls::TlsAcceptor;
-
 use super::listening::Environment;
 use crate::config::{Config, Location};
 use crate::dns::forward::Forwarder;
 use crate::dns::known::Platform;
 use crate::protocol::Hello;
 use crate::sockets::Namespace;
+use crate::tls::Identity;
 use crate::web::Web;
 use crate::web::log::Logs;
 
@@ -30,7 +29,7 @@ pub(crate) struct Shared {
     /// The routers' logs.
     pub(crate) logs: Logs,
     /// Makes connections to the routers secure, if there is a certificate.
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<Arc<Identity>>,
 }
 
 impl Shared {

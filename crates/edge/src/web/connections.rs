@@ -16,7 +16,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use super::alarm::ConnectionTimer;
 use super::client_io::ClientIo;
@@ -25,6 +24,7 @@ use super::head::ForwardedHeaders;
 use super::{Client, Scope, Web};
 use crate::sockets::readable;
 use crate::tasks::{ConfiningExecutor, spawn_confined};
+use crate::tls::Identity;
 
 /// The pause after a connection could not be accepted, for want of files or memory.
 const SHORT_OF: Duration = Duration::from_millis(50);
@@ -45,7 +45,7 @@ pub(crate) struct Endpoint {
     /// The port that clients connect to.
     pub port: u16,
     /// Makes connections secure, if they are to be.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Arc<Identity>>,
 }
 
 /// A connection that was accepted.
@@ -188,8 +188,8 @@ async fn welcome(web: Arc<Web>, worker: usize, arrival: Arrival) -> Ended {
         web,
     });
     match &endpoint.tls {
-        Some(acceptor) => {
-            let stream = timeout(patience, acceptor.accept(stream)).await??;
+        Some(identity) => {
+            let stream = timeout(patience, identity.acceptor().accept(stream)).await??;
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                 http2(client, stream).await
             } else {

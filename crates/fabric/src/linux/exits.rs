@@ -8,8 +8,9 @@ use model::Cidr;
 use model::intent::{ExitId, ExitIntent, SharedExit};
 
 use super::names;
-use super::plan::{
-    EXITS, LEAVES_PEER, PEERS_BLOCKS, Router, TOO_LARGE, add_unguarded, chain, closed, element,
+use super::plan::{EXITS, Router};
+use super::rule_text::{
+    LEAVES_PEER, PEERS_BLOCKS, TOO_LARGE, acl_rules_outside, add_unguarded, chain, closed, element,
     list, never_from, quoted,
 };
 use super::ruleset::{Chain, Ruleset, Set, Stage};
@@ -126,7 +127,14 @@ fn translations(intent: &ExitIntent) -> (Vec<String>, Vec<String>) {
                 vec![format!("dnat ip to ip daddr map {{ {} }}", pairs(true))],
             )
         }
-        ExitIntent::Shared(shared) => (vec![format!("snat ip to {}", shared.address)], Vec::new()),
+        // The ports that EC2's NAT gateways take; the sender's own stays, if it is free.
+        ExitIntent::Shared(SharedExit { address, .. }) => (
+            vec![
+                format!("meta l4proto {{ tcp, udp }} snat ip to {address}:{}", SharedExit::PORTS),
+                format!("snat ip to {address}"),
+            ],
+            Vec::new(),
+        ),
     }
 }
 
@@ -137,13 +145,15 @@ fn add_subnet(router: &Router, rules: &mut Ruleset, name: &str, link: &str, shar
     let (leaves, enters) = (Stage::LEAVES_SUBNET, Stage::ENTERS_SUBNET);
     let [left, entered] = [leaves, enters].map(|stage| format!("{} return", stage.enter()));
     // The chains are there without an ACL, too, as those of a subnet are.
+    let outside = router.guard_of(subnet).and_then(|acl| router.vpc.acls.get(&acl));
+    chain(rules, format!("outside_{name}"), outside.map(acl_rules_outside).unwrap_or_default());
     let [through, leave, back] = if let Some(acl) = router.guard_of(subnet) {
         element(rules, "acl_in", format!("{link} : jump through_{name}"));
         element(rules, "acl_out", format!("{link} : jump back_{name}"));
         [
             vec![format!("jump in_{subnet}"), enters.leads_to(&format!("leave_{name}"))],
             vec![format!("jump acl_out_{acl}"), format!("{} {entered}", leaves.reached())],
-            vec![format!("jump acl_in_{acl}"), enters.leads_to(&format!("out_{subnet}"))],
+            vec![format!("jump outside_{name}"), enters.leads_to(&format!("out_{subnet}"))],
         ]
     } else {
         add_unguarded(rules, link);

@@ -7,7 +7,7 @@ use model::VpcId;
 use os::netns::{Identity, NetworkNamespace};
 
 use super::nft::Nft;
-use super::ruleset::{Listing, Ruleset};
+use super::ruleset::{Listing, Ruleset, TABLE};
 use super::{namespace, netfilter};
 use crate::driver::Error;
 
@@ -69,6 +69,38 @@ impl Firewalls {
     /// The same for a table, as the kernel writes it.
     pub(super) fn listed(&mut self, create: &str, table: &str) -> Result<String, Error> {
         self.list(create, &format!("list table {table}"))
+    }
+
+    /// Makes a firewall what it must be by what was found of it, takes note of how it differed, and says
+    /// whether it did. Leaves the thread in another namespace.
+    pub(super) fn mend(
+        &mut self,
+        nft: &mut Nft,
+        rules: &Ruleset,
+        found: &Listing,
+        repairs: &mut Vec<String>,
+    ) -> Result<bool, Error> {
+        for table in &found.strangers {
+            repairs.push(format!("firewall table {table} was not ours"));
+            nft.run(&format!("delete table {table}"))?;
+        }
+        if !found.present {
+            repairs.push("the firewall was missing".into());
+            return nft.run(&rules.create()).map(|_| true);
+        }
+        let (broken, surplus) = found.difference(&self.render(rules)?);
+        if broken.is_empty() && surplus.is_empty() {
+            return Ok(!found.strangers.is_empty());
+        }
+        repairs.extend(broken.iter().map(|name| format!("firewall {name} was changed")));
+        let strange =
+            |(keyword, name): &(String, String)| format!("firewall {keyword} {name} was not ours");
+        repairs.extend(surplus.iter().map(strange));
+        if nft.run(&rules.repair(&broken, &surplus)).is_err() {
+            // A base chain with another hook, say, can not be mended in place.
+            nft.run(&format!("delete table {TABLE}\n{}", rules.create()))?;
+        }
+        Ok(true)
     }
 
     fn list(&mut self, create: &str, list: &str) -> Result<String, Error> {

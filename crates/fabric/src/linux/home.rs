@@ -2,7 +2,7 @@
 //! uplink, its end of the link between them and a firewall table.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use model::Cidr;
 use netlink_packet_route::AddressFamily;
@@ -56,6 +56,11 @@ impl Home {
         found.sort_unstable();
         found.dedup();
         Ok(found)
+    }
+
+    /// Its namespace.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.namespace.as_fd()
     }
 
     /// Moves the calling thread there.
@@ -114,6 +119,7 @@ impl Home {
         instance: &str,
         uplink: &mut UplinkHandle,
         firewalls: &mut Firewalls,
+        repairs: &mut Vec<String>,
     ) -> Result<(), Error> {
         let (name, mac, own) = (host_link(instance), outer_mac(instance), transit(instance));
         self.netlink.forget_all();
@@ -126,14 +132,21 @@ impl Home {
             self.netlink.add_veth(&here, &there, uplink.namespace.as_fd())?;
             uplink.netlink.forget_all();
             self.netlink.forget_all();
+            repairs.push(format!("link {} was missing", names::OUTER_LINK));
         }
         self.enter()?;
-        self.settle_firewall(instance, firewalls)?;
+        self.settle_firewall(instance, firewalls, repairs)?;
         self.enter()?;
         sysctl::without_ipv6(&name)?;
-        self.netlink.set_alias(&name, &owner_mark(instance))?;
+        let mark = owner_mark(instance);
+        // The kernel tells of it even where it was so, and whoever listens would look here again.
+        if self.netlink.alias(&name)?.as_ref() != Some(&mark) {
+            self.netlink.set_alias(&name, &mark)?;
+        }
         let mut have = Observed::read(&mut self.netlink)?.state;
         let (route, neighbour) = ((TABLE_MAIN, Cidr::host(own)), (name.clone(), own));
+        // The rest is the host's own.
+        (have.addresses, have.rules) = Default::default();
         have.links.retain(|link, _| *link == name);
         have.routes.retain(|key, _| *key == route);
         have.neighbours.retain(|key, _| *key == neighbour);
@@ -143,12 +156,18 @@ impl Home {
             neighbours: [(neighbour, mac)].into(),
             ..State::default()
         };
+        repairs.extend(have.differences(&goal).iter().map(|what| format!("host: {what}")));
         let additions = have.additions(&goal, &mut self.netlink)?;
         self.netlink.batch(additions)
     }
 
     /// Makes the host's table, and has the host forward. The table says whether it did not before.
-    fn settle_firewall(&mut self, instance: &str, firewalls: &mut Firewalls) -> Result<(), Error> {
+    fn settle_firewall(
+        &mut self,
+        instance: &str,
+        firewalls: &mut Firewalls,
+        repairs: &mut Vec<String>,
+    ) -> Result<(), Error> {
         self.enter()?;
         let table = table_of(instance);
         let mut nft = Nft::open()?;
@@ -157,10 +176,15 @@ impl Home {
         let was_off = !forwards || found.contains(FORWARDING_WAS_OFF);
         let commands = firewall(&table, &host_link(instance), transit(instance), was_off);
         if found != firewalls.listed(&commands, &table)? {
+            repairs.push(format!("host: firewall table {table} was not as it must be"));
             nft.run(&format!("add table {table}\ndelete table {table}\n{commands}"))?;
         }
         self.enter()?;
-        if forwards { Ok(()) } else { sysctl::set_forwarding(true) }
+        if forwards {
+            return Ok(());
+        }
+        repairs.push("host: it did not forward".to_owned());
+        sysctl::set_forwarding(true)
     }
 
     /// Removes what was made on the host, and says whether anything was there.

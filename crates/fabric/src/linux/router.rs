@@ -12,11 +12,12 @@ use super::firewalls::{Compared, Firewalls};
 use super::namespace;
 use super::netlink::{Netlink, VethEnd};
 use super::nft::Nft;
-use super::plan::{self, Further, ROUTER_MAC, Router};
-use super::ruleset::{Listing, Ruleset, TABLE};
+use super::plan::{EXIT_MACS, GATEWAY, ROUTER_MAC, Router};
+use super::ruleset::{Listing, TABLE};
 use super::state::{Link, Observed, State, removal_of_stranger};
 use super::uplink::UplinkHandle;
 use super::watch::{Role, Watch};
+use super::workload::{self, Further};
 use super::{conntrack, names, sysctl};
 use crate::driver::Error;
 
@@ -179,7 +180,7 @@ impl Work {
 
     fn forget_hosts_on(&mut self, link: &str) {
         let on = self.state.neighbours.keys().filter(|(name, _)| name == link);
-        let hosts = on.map(|(_, address)| *address).filter(|host| *host != plan::GATEWAY);
+        let hosts = on.map(|(_, address)| *address).filter(|host| *host != GATEWAY);
         self.stale.extend(hosts.map(Cidr::host));
     }
 
@@ -256,11 +257,11 @@ impl Work {
         let look = site.look;
         let all: Vec<_> = self.want.vpc.interfaces.iter().map(|(k, v)| (*k, v.clone())).collect();
         for (eni, interface) in all.into_iter().filter(|(_, interface)| interface.slot.is_none()) {
-            let further = plan::further(&self.want.vpc, eni);
+            let further = workload::further(&self.want.vpc, eni);
             let changed = match &self.base {
                 Base::Known(old) => {
                     old.vpc.interfaces.get(&eni) != Some(&interface)
-                        || plan::further(&old.vpc, eni) != further
+                        || workload::further(&old.vpc, eni) != further
                 }
                 Base::New | Base::Found(_) => matches!(look, Look::Everything),
             };
@@ -295,7 +296,7 @@ impl Work {
         let mut netlink = Netlink::open()?;
         let changed = sysctl::workload()?;
         let observed = Observed::read(&mut netlink)?;
-        let goal = plan::workload(interface, further);
+        let goal = workload::workload(interface, further);
         let mut state = observed.state;
         state.keep_known(&goal);
         let looked_at =
@@ -335,7 +336,15 @@ impl Work {
         let additions = state.additions(&goal, &mut netlink)?;
         netlink.batch(additions)?;
         let removals = state.removals(&goal, &mut netlink)?;
-        netlink.batch(removals)
+        netlink.batch(removals)?;
+        let own = std::iter::once(interface).chain(further.iter().map(|it| &it.interface));
+        let passes_on = { own }.any(|interface| !interface.source_dest_check);
+        namespace.enter()?;
+        let changed = sysctl::middlebox(passes_on)?;
+        if found {
+            self.repairs.extend(changed.iter().map(|s| format!("{eni}: setting {s} was changed")));
+        }
+        Ok(())
     }
 
     /// Makes the links of exits that are missing, and says whether there were any. Without the uplink
@@ -358,7 +367,7 @@ impl Work {
             }
             handle.netlink.delete_link(&name)?;
             uplink.netlink.delete_link(&name)?;
-            let [ours, other] = plan::EXIT_MACS;
+            let [ours, other] = EXIT_MACS;
             let mtu = self.want.exit_mtu;
             let (here, there) =
                 (VethEnd { name: &name, mac: ours, mtu }, VethEnd { name: &name, mac: other, mtu });
@@ -442,43 +451,11 @@ impl Work {
                     return Ok(());
                 }
                 let found = Listing::parse(&handle.nft.run("list ruleset")?);
-                let right = !self.repair_firewall(handle, firewalls, &rules, &found)?;
-                firewalls.note(vpc, before.filter(|_| right));
+                let mended = firewalls.mend(&mut handle.nft, &rules, &found, &mut self.repairs)?;
+                firewalls.note(vpc, before.filter(|_| !mended));
                 Ok(())
             }
         }
-    }
-
-    /// Makes a firewall what it must be, and says whether it was otherwise.
-    fn repair_firewall(
-        &mut self,
-        handle: &mut Handle,
-        firewalls: &mut Firewalls,
-        rules: &Ruleset,
-        found: &Listing,
-    ) -> Result<bool, Error> {
-        for table in &found.strangers {
-            self.repairs.push(format!("firewall table {table} was not ours"));
-            handle.nft.run(&format!("delete table {table}"))?;
-        }
-        if !found.present {
-            self.repairs.push("the firewall was missing".into());
-            return handle.nft.run(&rules.create()).map(|_| true);
-        }
-        let (broken, surplus) = found.difference(&firewalls.render(rules)?);
-        if broken.is_empty() && surplus.is_empty() {
-            return Ok(!found.strangers.is_empty());
-        }
-        self.repairs.extend(broken.iter().map(|name| format!("firewall {name} was changed")));
-        let strange =
-            |(keyword, name): &(String, String)| format!("firewall {keyword} {name} was not ours");
-        self.repairs.extend(surplus.iter().map(strange));
-        if handle.nft.run(&rules.repair(&broken, &surplus)).is_err() {
-            // A base chain with another hook, say, can not be mended in place.
-            let anew = format!("delete table {TABLE}\n{}", rules.create());
-            handle.nft.run(&anew)?;
-        }
-        Ok(true)
     }
 
     /// Checks that the kernel has what leads to a peering: its routes and its admission.
@@ -509,11 +486,21 @@ impl Work {
     }
 }
 
-/// Reads what is there, without addresses that are not ours: the last one of a link takes the
-/// link's routes with it, so they go before anything else is looked at.
+/// Reads what is there, without addresses that are not ours.
 fn find(netlink: &mut Netlink, goal: &State, repairs: &mut Vec<String>) -> Result<Observed, Error> {
     netlink.forget_all();
-    let mut found = Observed::read(netlink)?;
+    let found = Observed::read(netlink)?;
+    without_foreign_addresses(found, netlink, goal, repairs)
+}
+
+/// Removes addresses that are not ours: the last one of a link takes the link's routes with it, so they
+/// go before anything else is looked at.
+pub(super) fn without_foreign_addresses(
+    mut found: Observed,
+    netlink: &mut Netlink,
+    goal: &State,
+    repairs: &mut Vec<String>,
+) -> Result<Observed, Error> {
     let foreign = found.take_foreign_addresses(goal, netlink)?;
     if foreign.is_empty() {
         return Ok(found);

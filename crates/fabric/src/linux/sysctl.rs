@@ -35,6 +35,16 @@ const ROUTER: &[(&str, &str)] = &[
     ("ipv4/ip_forward", "1"),
 ];
 
+/// What makes a workload's namespace pass on what is for others.
+const MIDDLEBOX: &[(&str, &str)] = &[
+    // What it passes on may go back by the link that it came by, and nobody is to be told of a shorter way.
+    ("ipv4/conf/all/send_redirects", "0"),
+    ("ipv4/conf/eth0/send_redirects", "0"),
+    ("ipv4/ip_forward", "1"),
+];
+/// Otherwise it passes nothing on, whatever the host's own setting is, which a new namespace may have.
+const NO_MIDDLEBOX: &[(&str, &str)] = &[("ipv4/ip_forward", "0")];
+
 const WORKLOAD: &[(&str, &str)] = &[
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
@@ -62,6 +72,19 @@ pub(super) fn workload() -> Result<Vec<&'static str>, Error> {
     settle(WORKLOAD)
 }
 
+/// Has the calling thread's namespace, a workload's with its links, pass on what is for others or not;
+/// returns the settings that were otherwise.
+pub(super) fn middlebox(passes_on: bool) -> Result<Vec<&'static str>, Error> {
+    let settings = if passes_on { MIDDLEBOX } else { NO_MIDDLEBOX };
+    let changed = settle(settings)?;
+    if !changed.is_empty() {
+        // Forwarding sets others to what suits a router, or a host.
+        settle(settings)?;
+        settle(WORKLOAD)?;
+    }
+    Ok(changed)
+}
+
 const FORWARDING: &str = "ipv4/ip_forward";
 
 /// Whether the calling thread's namespace forwards packets.
@@ -73,33 +96,44 @@ pub(super) fn forwards() -> Result<bool, Error> {
 
 /// Has the calling thread's namespace forward packets or not.
 pub(super) fn set_forwarding(on: bool) -> Result<(), Error> {
-    write(FORWARDING, if on { "1" } else { "0" })
+    write(FORWARDING, if on { "1" } else { "0" }).map(drop)
 }
 
 /// Has the calling thread's namespace speak no IPv6 on a link.
 pub(super) fn without_ipv6(link: &str) -> Result<(), Error> {
     match write(&format!("ipv6/conf/{link}/disable_ipv6"), "1") {
         Err(Error::Setting { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+        other => other.map(drop),
     }
 }
 
-fn write(name: &str, value: &str) -> Result<(), Error> {
+/// Writes a setting unless it is so, and says whether it was otherwise.
+fn write(name: &str, value: &str) -> Result<bool, Error> {
     let path = format!("{DIRECTORY}/{name}");
     let write = || {
         if std::fs::read_to_string(&path)?.trim() == value {
-            return Ok(());
+            return Ok(false);
         }
-        std::fs::write(&path, value)
+        std::fs::write(&path, value).map(|()| true)
     };
     write().map_err(|source| Error::Setting { path: path.clone(), source })
 }
 
-/// Has the calling thread's namespace answer, on a link, for all addresses that it leads to.
-pub(super) fn answers_for_others(link: &str) -> Result<(), Error> {
-    write(&format!("ipv4/conf/{link}/proxy_arp"), "1")?;
+/// Has the calling thread's namespace answer, on a link, for all addresses that it leads to; returns the
+/// settings that were otherwise.
+pub(super) fn answers_for_others(link: &str) -> Result<Vec<String>, Error> {
     // At once: whoever asks waits.
-    write(&format!("ipv4/neigh/{link}/proxy_delay"), "0")
+    let settings = [
+        (format!("ipv4/conf/{link}/proxy_arp"), "1"),
+        (format!("ipv4/neigh/{link}/proxy_delay"), "0"),
+    ];
+    let mut changed = Vec::new();
+    for (name, value) in settings {
+        if write(&name, value)? {
+            changed.push(name);
+        }
+    }
+    Ok(changed)
 }
 
 fn settle(settings: &'static [(&'static str, &'static str)]) -> Result<Vec<&'static str>, Error> {

@@ -12,7 +12,8 @@ use os::netns::NetworkNamespace;
 use super::names::OUTER_LINK;
 use super::netlink::Netlink;
 use super::nft::Nft;
-use super::plan::{self, EXIT_MACS, list, loopback, quoted};
+use super::plan::{EXIT_MACS, loopback};
+use super::rule_text::{closed, list, quoted};
 use super::ruleset::{Chain, Ruleset, Set};
 use super::state::{Hop, Link, State, TABLE_MAIN};
 
@@ -29,6 +30,8 @@ pub(super) struct UplinkHandle {
     pub nft: Nft,
     /// Bytes that a packet on the outer link may have.
     pub mtu: u16,
+    /// Whether it was just made, so that nothing in it can have drifted.
+    pub made: bool,
     /// The exits that it was made for last, by the names of their links; `None` where that is to be
     /// looked at.
     pub settled: Option<BTreeMap<String, ExitIntent>>,
@@ -136,7 +139,7 @@ impl Uplink<'_> {
             ),
         ];
         for (name, hook, lines) in chains {
-            let chain = Chain { hook: Some(hook), rules: plan::closed(lines) };
+            let chain = Chain { hook: Some(hook), rules: closed(lines) };
             rules.chains.insert(name.to_owned(), chain);
         }
         if self.outer.kind == OuterKind::Veth {

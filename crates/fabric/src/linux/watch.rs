@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -22,7 +22,7 @@ use os::poll::{Interest, readable};
 use super::monitor::{Monitor, Notification};
 use super::namespace::{self, failed};
 use super::netlink::Netlink;
-use crate::driver::{Error, Repair};
+use crate::driver::{Error, Place, Repair};
 
 /// How long notifications are gathered before the worker is told: one act makes several changes.
 const GATHER: Duration = Duration::from_millis(50);
@@ -32,8 +32,8 @@ const GATHER_NAMES: Duration = Duration::from_millis(200);
 /// Namespaces are held by descriptors from here on, so that those below 1024 stay free:
 /// libnftables takes no others.
 const HELD_FROM: i32 = 2048;
-/// How often the same thing of a VPC is repaired within [`PATIENCE`] before the VPC is left to the
-/// next sweep: somebody else changes it back.
+/// How often the same thing of a VPC or of the uplink is repaired within [`PATIENCE`] before it is left
+/// to the next sweep: somebody else changes it back.
 const MOST_REPAIRS: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,6 +44,8 @@ pub(super) enum Role {
     Router(VpcId),
     /// An interface of a VPC, behind which a workload lives.
     Interface(VpcId, EniId),
+    /// The uplink, or the host that it leads out by.
+    Uplink,
 }
 
 /// Called, on any thread, when something may have drifted.
@@ -57,6 +59,8 @@ pub(super) struct Watch {
     /// The number that the next namespace gets.
     next: i32,
     held: BTreeMap<String, Watched>,
+    /// The number of the host's namespace, while something depends on it.
+    host: Option<i32>,
     roles: BTreeMap<i32, Role>,
     repairs: BTreeMap<Repair, (Instant, u32)>,
     /// The error because of which a namespace is not watched, until it was reported.
@@ -119,6 +123,7 @@ impl Watch {
             numbers,
             next: 1,
             held: BTreeMap::new(),
+            host: None,
             roles: BTreeMap::new(),
             repairs: BTreeMap::new(),
             failed: None,
@@ -158,6 +163,33 @@ impl Watch {
         Ok(())
     }
 
+    /// Watches over the host as far as the uplink depends on it: its links, its routes and its firewall.
+    pub(super) fn add_host(&mut self, host: BorrowedFd<'_>) {
+        match self.try_add_host(host) {
+            Err(error) if !std::mem::replace(&mut self.has_failed, true) => {
+                self.failed = Some(error);
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    fn try_add_host(&mut self, host: BorrowedFd<'_>) -> Result<(), Error> {
+        if self.host.is_none() {
+            let number = self.numbers.number_namespace(host, self.next)?;
+            self.next = self.next.checked_add(1).unwrap_or(1);
+            self.host = Some(number);
+            self.roles.insert(number, Role::Uplink);
+        }
+        Ok(())
+    }
+
+    /// Leaves the host alone: nothing depends on it any more.
+    pub(super) fn remove_host(&mut self) {
+        if let Some(number) = self.host.take() {
+            self.roles.remove(&number);
+        }
+    }
+
     /// Lets go of a namespace.
     pub(super) fn remove(&mut self, name: &str) {
         if let Some(held) = self.held.remove(name) {
@@ -169,6 +201,7 @@ impl Watch {
     pub(super) fn clear(&mut self) {
         self.held.clear();
         self.roles.clear();
+        self.host = None;
     }
 
     /// Gives a namespace its name back if it has lost it, and says whether it had.
@@ -199,9 +232,9 @@ impl Watch {
         let recent = self.repairs.iter().filter(|(_, (since, count))| {
             *count >= MOST_REPAIRS && now.duration_since(*since) <= PATIENCE
         });
-        let contested: BTreeSet<VpcId> = recent.map(|(repair, _)| repair.vpc).collect();
+        let contested: BTreeSet<Place> = recent.map(|(repair, _)| repair.place).collect();
         let roles = suspects.numbers.iter().filter_map(|number| self.roles.get(number));
-        roles.copied().filter(|role| !contested.contains(&role.vpc())).collect()
+        roles.copied().filter(|role| !contested.contains(&role.place())).collect()
     }
 
     /// Takes note of what was repaired because something was heard of it.
@@ -224,10 +257,11 @@ impl Drop for Watch {
 }
 
 impl Role {
-    /// The VPC that it belongs to.
-    pub(super) fn vpc(self) -> VpcId {
+    /// The part of the networks that it belongs to.
+    fn place(self) -> Place {
         match self {
-            Self::Router(vpc) | Self::Interface(vpc, _) => vpc,
+            Self::Router(vpc) | Self::Interface(vpc, _) => Place::Vpc(vpc),
+            Self::Uplink => Place::Uplink,
         }
     }
 }

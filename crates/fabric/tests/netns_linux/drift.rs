@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use causeway_fabric::driver::{Driver, Report};
+use causeway_fabric::driver::{Driver, Place, Report};
 use model::intent::*;
 use model::*;
 
@@ -17,13 +17,13 @@ use crate::lab::*;
 const FAR_TOO_LONG: Duration = Duration::from_secs(60);
 
 /// A lab whose driver says when something may have drifted.
-struct Watched {
-    lab: Lab,
+pub struct Watched {
+    pub lab: Lab,
     alarms: Receiver<()>,
 }
 
 impl Watched {
-    fn new(mut lab: Lab) -> Self {
+    pub fn new(mut lab: Lab) -> Self {
         let (alarm, alarms) = channel();
         let alarm = std::sync::Mutex::new(alarm);
         lab.driver.on_drift(Arc::new(move || alarm.lock().unwrap().send(()).unwrap_or_default()));
@@ -33,7 +33,7 @@ impl Watched {
 
     /// Steps until something is repaired that sounds as given, and says of which VPCs anything
     /// was repaired or looked at.
-    fn await_repair(&mut self, said: &str) -> BTreeSet<VpcId> {
+    pub fn await_repair(&mut self, said: &str) -> BTreeSet<VpcId> {
         let mut looked_at = BTreeSet::new();
         loop {
             self.alarms.recv_timeout(FAR_TOO_LONG).unwrap_or_else(|_| panic!("no word of {said}"));
@@ -41,7 +41,10 @@ impl Watched {
             while let Some(Report { vpcs, repairs, errors, .. }) = self.lab.driver.step() {
                 assert!(errors.is_empty(), "{errors:?}");
                 repaired |= repairs.iter().any(|repair| repair.what.contains(said));
-                looked_at.extend(repairs.iter().map(|repair| repair.vpc));
+                looked_at.extend(repairs.iter().filter_map(|repair| match repair.place {
+                    Place::Vpc(vpc) => Some(vpc),
+                    Place::Uplink => None,
+                }));
                 looked_at.extend(vpcs.into_keys());
             }
             if repaired {

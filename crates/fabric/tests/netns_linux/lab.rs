@@ -188,7 +188,7 @@ impl Lab {
     }
 
     /// Waits until the kernel has found out that the links of all routers can carry.
-    fn await_links(&self) {
+    pub fn await_links(&self) {
         self.intent.vpcs.keys().for_each(|vpc| await_links(&format!("cw-{vpc}")));
     }
 

@@ -2,13 +2,19 @@
 //! internet's addresses, and beside it one that is the host.
 
 use std::io::Read;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 
 use causeway_fabric::driver::Driver;
 use causeway_fabric::linux::Linux;
 use model::intent::*;
 use model::*;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect as nix_connect, setsockopt,
+    socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::lab::*;
 
@@ -38,21 +44,31 @@ impl Outside {
     pub fn new(lab: &Lab) -> Self {
         let [home, out] = ["home", "out"].map(|what| format!("{}-{what}", lab.instance));
         let outside = Self { home, out };
-        let (home, out) = (&outside.home, &outside.out);
-        for name in [home, out] {
+        for name in [&outside.home, &outside.out] {
             ip_command(&format!("netns add {name}"));
             ip_command(&format!("-n {name} link set lo up"));
         }
+        for address in [INTERNET, LAN, METADATA] {
+            ip_command(&format!("-n {} addr add {address}/32 dev lo", outside.out));
+        }
+        outside.connect_host();
+        outside
+    }
+
+    /// Joins the host with what is outside of it.
+    pub fn connect_host(&self) {
+        let (home, out) = (&self.home, &self.out);
         ip_command(&format!("-n {home} link add eth0 type veth peer name eth0 netns {out}"));
         for (name, address) in [(home, HOST), (out, ROUTER)] {
             ip_command(&format!("-n {name} addr add {address}/24 dev eth0"));
             ip_command(&format!("-n {name} link set eth0 up"));
         }
-        for address in [INTERNET, LAN, METADATA] {
-            ip_command(&format!("-n {out} addr add {address}/32 dev lo"));
-        }
         ip_command(&format!("-n {home} route add default via {ROUTER}"));
-        outside
+    }
+
+    /// Does something on the host.
+    pub fn on_host<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        inside(&self.home, work)
     }
 
     /// Sweeps by a driver that was started on the host.
@@ -126,7 +142,7 @@ fn lead_out(lab: &mut Lab) {
     lead_out_by(lab, &outbound());
 }
 
-fn lead_out_by(lab: &mut Lab, outbound: &Outbound) {
+pub fn lead_out_by(lab: &mut Lab, outbound: &Outbound) {
     lab.intent.uplink = Some(UplinkIntent { way: outbound.way.clone(), denied: outbound.denied() });
     for vpc in lab.intent.vpcs.values_mut() {
         vpc.denied = outbound.denied();
@@ -134,7 +150,7 @@ fn lead_out_by(lab: &mut Lab, outbound: &Outbound) {
 }
 
 /// A NAT gateway of a VPC by which all of it goes out.
-fn share(lab: &mut Lab, vpc: u32, subnet: u32, address: &str) -> ExitId {
+pub fn share(lab: &mut Lab, vpc: u32, subnet: u32, address: &str) -> ExitId {
     let exit = ExitId::Nat(lab.id(vpc));
     let shared =
         SharedExit { address: ip(address), subnet: lab.id(subnet), leads_to: vec![Cidr::ANY] };
@@ -311,6 +327,65 @@ fn what_goes_by_a_nat_gateway_meets_the_acl_of_its_subnet() {
     });
     assert_eq!(outside.sees(a, INTERNET), None);
     assert_eq!(outside.sees(a, ROUTER), public);
+}
+
+/// A connection from a port of an interface to a server outside, if it comes about.
+fn connected_from(from: EniId, port: u16) -> Option<OwnedFd> {
+    let to = SocketAddrV4::new(ip(INTERNET), WEB);
+    inside(&at(from), || {
+        let kind = (AddressFamily::Inet, SockType::Stream);
+        let socket = socket(kind.0, kind.1, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        setsockopt(&socket, sockopt::SendTimeout, &TimeVal::milliseconds(300)).unwrap();
+        let own = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+        bind(socket.as_raw_fd(), &SockaddrIn::from(own)).unwrap();
+        nix_connect(socket.as_raw_fd(), &SockaddrIn::from(to)).is_ok().then_some(socket)
+    })
+}
+
+#[test]
+fn an_acl_is_asked_about_the_port_that_a_nat_gateway_chose() {
+    let mut lab = Lab::new();
+    lab.vpc(1, "10.0.0.0/16");
+    lab.subnet(1, 1, "10.0.1.0/24");
+    lab.subnet(1, 2, "10.0.2.0/24");
+    let [a, b] = [(1, "10.0.1.10"), (2, "10.0.1.11")].map(|(n, own)| lab.eni(1, 1, n, own));
+    let same = lab.eni(1, 2, 3, "10.0.2.10");
+    lead_out(&mut lab);
+    share(&mut lab, 1, 2, "203.0.113.17");
+    let guard = lab.id::<AclId>(2);
+    let entry = |traffic, text: &str| AclEntryIntent { allow: true, traffic, cidr: cidr(text) };
+    let answers_to = |from, to| AclIntent {
+        ingress: vec![
+            entry(Traffic::All, "10.0.0.0/16"),
+            entry(Traffic::Tcp(PortRange { from, to }), "198.51.100.0/24"),
+        ],
+        egress: vec![entry(Traffic::All, "0.0.0.0/0")],
+    };
+    let second = lab.id::<SubnetId>(2);
+    lab.at(1).acls.insert(guard, answers_to(7000, 7000));
+    lab.at(1).subnets.get_mut(&second).unwrap().acl = Some(guard);
+    let outside = Outside::new(&lab);
+    outside.sweep(&mut lab);
+    let _server = inside(&outside.out, || TcpListener::bind((INTERNET, WEB)).unwrap());
+    // The port stays, as long as nobody else has it to the same place.
+    let mut held = vec![connected_from(a, 7000).unwrap()];
+    assert!(connected_from(a, 7001).is_none(), "the ACL is asked about it");
+    assert!(connected_from(b, 7000).is_none(), "it has another port outside");
+    lab.change(|lab| drop(lab.at(1).acls.insert(guard, answers_to(1024, 65_535))));
+    held.push(connected_from(a, 7002).unwrap());
+    held.push(connected_from(b, 7002).expect("it has another one of these"));
+    held.push(connected_from(a, 500).expect("as has who asks from one that is none of these"));
+    lab.change(|lab| drop(lab.at(1).acls.insert(guard, answers_to(1, 1023))));
+    assert!(connected_from(a, 501).is_none());
+    // What is in the subnet of the NAT gateway itself gets there and back without the ACL.
+    lab.change(|lab| {
+        let mut acl = answers_to(1024, 65_535);
+        acl.ingress.remove(0);
+        acl.egress = vec![entry(Traffic::Tcp(PortRange { from: WEB, to: WEB }), "198.51.100.0/24")];
+        lab.at(1).acls.insert(guard, acl);
+    });
+    assert!(connected_from(same, 7003).is_some() && connected_from(a, 7003).is_none());
+    assert_eq!(held.len(), 4);
 }
 
 #[test]

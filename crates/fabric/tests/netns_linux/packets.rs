@@ -132,10 +132,40 @@ fn routes_lead_to_middleboxes_that_do_not_check() {
     run(&at(b), "ip addr add 192.0.2.129/32 dev lo");
     assert!(reaches(a, b, "192.0.2.1", 80));
     assert!(!reaches(a, b, "192.0.2.129", 80), "the longest prefix decides");
-    assert!(!reaches(a, c, "10.1.1.4", 80), "b does not forward");
+    assert!(!reaches(a, c, "10.1.1.4", 80), "b passes it on, and gets it again by its own table");
     lab.change(|lab| lab.at(1).interfaces.get_mut(&b).unwrap().source_dest_check = true);
     assert!(!reaches(a, b, "192.0.2.1", 80), "b checks destinations");
     assert!(reaches(a, b, "10.1.0.5", 80), "what is for itself arrives");
+}
+
+/// The middlebox is in a subnet whose own table leads on to where the packets are for.
+#[test]
+fn a_middlebox_passes_on_what_is_for_others_while_it_does_not_check() {
+    let (mut lab, a, _, c) = one_vpc();
+    lab.subnet(1, 3, "10.1.2.0/24");
+    let (middle, third, table) = (lab.eni(1, 3, 9, "10.1.2.4"), lab.id::<SubnetId>(3), lab.id(9));
+    lab.at(1).route_tables.insert(table, Default::default());
+    lab.at(1).subnets.get_mut(&third).unwrap().route_table = table;
+    for block in ["10.1.0.0/24", "10.1.1.0/24"] {
+        lab.route(1, block, RouteTarget::Interface(middle));
+    }
+    lab.sweep();
+    let ways = |lab: &mut Lab, checks: bool| {
+        lab.change(|lab| {
+            lab.at(1).interfaces.get_mut(&middle).unwrap().source_dest_check = checks;
+        });
+        [reaches(a, c, "10.1.1.4", 80), reaches(c, a, "10.1.0.4", 80)]
+    };
+    assert_eq!(ways(&mut lab, true), [false, false]);
+    assert_eq!(ways(&mut lab, false), [true, true]);
+    let listener = listen(c, 81);
+    let (mut client, mut server) = connect(a, &listener, "10.1.1.4");
+    assert!(carries(&mut client, &mut server) && carries(&mut server, &mut client));
+    assert!(is_quiet(&lab.sweep()), "all is as it must be");
+    assert_eq!(ways(&mut lab, true), [false, false]);
+    assert!(!carries(&mut client, &mut server), "nor does what was open go on");
+    let forwards = run(&at(middle), "sysctl -n net.ipv4.ip_forward");
+    assert_eq!(forwards.trim(), "0");
 }
 
 /// A further interface of an instance is in the namespace of its first one, where its process is. It

@@ -16,7 +16,8 @@ impl Maker {
 
     /// The public address that an interface is known by outside.
     pub fn public(&self, of: Endpoint) -> Option<Ipv4Addr> {
-        let eni = self.world.enis_in(Key::Vpc(of.vpc)).find(|eni| eni.primary() == of.address)?;
+        let mut all = self.world.enis_in(Key::Vpc(of.vpc));
+        let eni = all.find(|eni| eni.addresses.contains(&of.address))?;
         self.world.public_of(eni, of.address).map(|public| public.address)
     }
 
@@ -58,8 +59,16 @@ impl Maker {
         let allocate = Ec2Command::AllocateAddress { address: None, tags: Tags::new() };
         let Some(Key::ElasticIp(id)) = self.run(owner, allocate) else { return };
         let which = ElasticIpName::Allocation(id);
-        let target = AddressTarget::Instance(instance);
-        let (private, reassociate) = (None, true);
+        let own = self.world.enis_in(Key::Instance(instance));
+        let all: Vec<(EniId, Ipv4Addr)> =
+            own.flat_map(|eni| eni.addresses.iter().map(|it| (eni.id, *it))).collect();
+        // Mostly the first address of the first interface.
+        let other = self.links.pick(&all).filter(|_| self.links.luck(40));
+        let target = match other {
+            Some((eni, _)) => AddressTarget::Eni(eni),
+            None => AddressTarget::Instance(instance),
+        };
+        let (private, reassociate) = (other.map(|(_, address)| address), true);
         let give = Ec2Command::AssociateAddress { which, target, private, reassociate };
         if self.run(owner, give).is_none() {
             self.run(owner, Ec2Command::ReleaseAddress { which });

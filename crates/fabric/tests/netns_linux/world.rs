@@ -34,6 +34,8 @@ pub struct Maker {
     pub dice: Dice,
     /// Chance of its own for what leads outside.
     pub ways: Dice,
+    /// Chance of its own for interfaces and prefix lists.
+    pub links: Dice,
     pub ids: Sequence,
     customers: Vec<Caller>,
     admin: Option<Caller>,
@@ -41,10 +43,11 @@ pub struct Maker {
     pub vpcs: Vec<(VpcId, Caller)>,
     pub subnets: Vec<(SubnetId, VpcId)>,
     pub instances: Vec<(InstanceId, VpcId)>,
-    groups: Vec<(SecurityGroupId, VpcId)>,
+    pub groups: Vec<(SecurityGroupId, VpcId)>,
     pub tables: Vec<(RouteTableId, VpcId)>,
     acls: Vec<(AclId, VpcId)>,
-    peerings: Vec<PcxId>,
+    pub peerings: Vec<PcxId>,
+    pub lists: Vec<(PrefixListId, Caller)>,
 }
 
 fn now() -> Timestamp {
@@ -62,6 +65,7 @@ impl Maker {
             world: World::default(),
             dice: Dice(seed),
             ways: Dice(seed ^ 0x5eed),
+            links: Dice(seed ^ 0x1177),
             ids: Sequence(first),
             customers: Vec::new(),
             admin: None,
@@ -73,6 +77,7 @@ impl Maker {
             tables: Vec::new(),
             acls: Vec::new(),
             peerings: Vec::new(),
+            lists: Vec::new(),
         };
         let (region, instance) = (Region::DEFAULT, "t1".to_owned());
         let set_up = IdentityCommand::SetUp { region, emulator: false, instance };
@@ -80,6 +85,7 @@ impl Maker {
         maker.lead_out();
         maker.populate();
         maker.open_gateways();
+        maker.add_interfaces();
         maker
     }
 
@@ -329,11 +335,11 @@ impl Maker {
         }
     }
 
-    fn rule(&self, traffic: Traffic, peer: RulePeerSpec) -> RuleSpec {
+    pub fn rule(&self, traffic: Traffic, peer: RulePeerSpec) -> RuleSpec {
         RuleSpec { traffic, peer, description: None }
     }
 
-    fn authorize(
+    pub fn authorize(
         &mut self,
         group: SecurityGroupId,
         vpc: VpcId,
@@ -502,14 +508,14 @@ impl Maker {
         self.run(owner, create);
     }
 
-    /// No command does it yet.
     fn toggle_check(&mut self) {
-        let Some((id, _)) = self.dice.pick(&self.instances) else { return };
+        let Some((id, vpc)) = self.dice.pick(&self.instances) else { return };
         let eni = self.world.instance(id).and_then(|i| self.world.eni(i.eni)).cloned();
         if let Some(eni) = eni {
-            let mut eni = (*eni).clone();
-            eni.source_dest_check = !eni.source_dest_check;
-            self.world.apply(&Change::Put(eni.into()));
+            let change = InterfaceChange::SourceDestCheck(!eni.source_dest_check);
+            let interface = eni.id;
+            let modify = Ec2Command::ModifyNetworkInterfaceAttribute { interface, change };
+            self.run(self.owner(vpc), modify);
         }
     }
 

@@ -152,6 +152,14 @@ fn ec2(command: &Ec2Command) -> Option<Key> {
             credits.first().map(|(instance, _)| Key::Instance(*instance))
         }
         C::CreateKeyPair(_) | C::ImportKeyPair(_) => None,
+        C::CreateFlowLogs(new) => new.of.first().map(|of| of.key()),
+        C::DeleteFlowLogs { flow_logs } => flow_logs.first().copied().map(Key::FlowLog),
+        C::CreateNetworkInsightsPath(new) => Some(new.packets.source.key()),
+        C::DeleteNetworkInsightsPath { path } => Some(Key::NetworkInsightsPath(*path)),
+        C::StartNetworkInsightsAnalysis(new) => Some(Key::NetworkInsightsPath(new.path)),
+        C::DeleteNetworkInsightsAnalysis { analysis } => {
+            Some(Key::NetworkInsightsAnalysis(*analysis))
+        }
         C::DeleteKeyPair { id, .. } => id.map(Key::KeyPair),
         C::CreateNetworkInterface(new) => Some(Key::Subnet(new.subnet)),
         C::DetachNetworkInterface { .. } => None,

@@ -5,15 +5,17 @@ use std::net::Ipv4Addr;
 
 use super::instance::{InstanceChange, InterfaceChange, NewInterface, NewKeyPair, RunInstances};
 use crate::resource::{
-    AclEntry, AddressFamily, ClientToken, Connectivity, CpuCredits, Direction, GroupPeer,
-    HostnameType, ReservationKind, RouteDestination, RouteTo, Tags, Tenancy,
+    AclEntry, AddressFamily, Analysis, AnalysisOptions, ClientToken, Connectivity, CpuCredits,
+    Direction, FlowLogSettings, FlowLogSubject, GroupPeer, HostnameType, PathPackets,
+    ReservationKind, RouteDestination, RouteTo, Tags, Tenancy,
 };
 use crate::{
     AccountId, AclAssociationId, AclId, AddressAssociationId, AllocationId, Cidr, DhcpOptionsId,
-    EgressGatewayId, EniAttachmentId, EniId, IgwId, InstanceId, IpCidr, Ipv6Cidr, Key, KeyPairId,
-    NatGatewayId, PcxId, PrefixListId, Region, RouteTableAssociationId, RouteTableId,
-    SecurityGroupId, SecurityGroupRuleId, SubnetCidrAssociationId, SubnetId, SubnetReservationId,
-    Traffic, VolumeId, VpcCidrAssociationId, VpcId, Zone,
+    EgressGatewayId, EniAttachmentId, EniId, FlowLogId, IgwId, InstanceId, IpCidr, Ipv6Cidr, Key,
+    KeyPairId, NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, PcxId, PrefixListId,
+    Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetCidrAssociationId, SubnetId, SubnetReservationId, Traffic, VolumeId,
+    VpcCidrAssociationId, VpcId, Zone,
 };
 
 /// What owners of VPCs ask for.
@@ -454,6 +456,27 @@ pub enum Ec2Command {
         /// The key pair, by its name.
         name: Option<String>,
     },
+    /// `CreateFlowLogs`.
+    CreateFlowLogs(CreateFlowLogs),
+    /// `DeleteFlowLogs`.
+    DeleteFlowLogs {
+        /// The flow logs to delete.
+        flow_logs: Vec<FlowLogId>,
+    },
+    /// `CreateNetworkInsightsPath`.
+    CreateNetworkInsightsPath(CreateNetworkInsightsPath),
+    /// `DeleteNetworkInsightsPath`.
+    DeleteNetworkInsightsPath {
+        /// The path to delete.
+        path: NetworkInsightsPathId,
+    },
+    /// `StartNetworkInsightsAnalysis`.
+    StartNetworkInsightsAnalysis(StartNetworkInsightsAnalysis),
+    /// `DeleteNetworkInsightsAnalysis`.
+    DeleteNetworkInsightsAnalysis {
+        /// The analysis to delete.
+        analysis: NetworkInsightsAnalysisId,
+    },
     /// `AllocateAddress`.
     AllocateAddress {
         /// The public address that is wanted; any free one by default.
@@ -594,6 +617,8 @@ pub enum TaggedResource {
     ElasticIp(AllocationId),
     /// A network interface.
     Eni(EniId),
+    /// A flow log.
+    FlowLog(FlowLogId),
     /// A rule of a security group.
     GroupRule(SecurityGroupRuleId),
     /// An instance.
@@ -606,6 +631,10 @@ pub enum TaggedResource {
     NatGateway(NatGatewayId),
     /// A network ACL.
     NetworkAcl(AclId),
+    /// An analysis of a path of Network Insights.
+    NetworkInsightsAnalysis(NetworkInsightsAnalysisId),
+    /// A path of Network Insights.
+    NetworkInsightsPath(NetworkInsightsPathId),
     /// A peering connection, of which either side has tags of its own.
     Peering(PcxId),
     /// A managed prefix list.
@@ -632,12 +661,15 @@ impl TaggedResource {
             Self::EgressGateway(id) => Key::EgressGateway(id),
             Self::ElasticIp(id) => Key::ElasticIp(id),
             Self::Eni(id) => Key::Eni(id),
+            Self::FlowLog(id) => Key::FlowLog(id),
             Self::GroupRule(_) => return None,
             Self::Instance(id) => Key::Instance(id),
             Self::InternetGateway(id) => Key::InternetGateway(id),
             Self::KeyPair(id) => Key::KeyPair(id),
             Self::NatGateway(id) => Key::NatGateway(id),
             Self::NetworkAcl(id) => Key::NetworkAcl(id),
+            Self::NetworkInsightsAnalysis(id) => Key::NetworkInsightsAnalysis(id),
+            Self::NetworkInsightsPath(id) => Key::NetworkInsightsPath(id),
             Self::Peering(id) => Key::Peering(id),
             Self::PrefixList(id) => Key::PrefixList(id),
             Self::RouteTable(id) => Key::RouteTable(id),
@@ -691,6 +723,45 @@ pub struct CreateNatGateway {
     /// The token by which the client may repeat the request.
     pub client_token: Option<ClientToken>,
     /// Tags for the NAT gateway.
+    pub tags: Tags,
+}
+
+/// `CreateFlowLogs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateFlowLogs {
+    /// What to record the packets of: a flow log for each.
+    pub of: Vec<FlowLogSubject>,
+    /// What to record, and where to.
+    pub settings: FlowLogSettings,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for each of the flow logs.
+    pub tags: Tags,
+}
+
+/// `CreateNetworkInsightsPath`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateNetworkInsightsPath {
+    /// Which packets the path is about.
+    pub packets: PathPackets,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for the path.
+    pub tags: Tags,
+}
+
+/// `StartNetworkInsightsAnalysis`, with what comes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartNetworkInsightsAnalysis {
+    /// The path to analyze.
+    pub path: NetworkInsightsPathId,
+    /// What else is asked for.
+    pub options: AnalysisOptions,
+    /// What [`crate::analyse`] found.
+    pub outcome: Result<Analysis, String>,
+    /// The token by which the client may repeat the request.
+    pub client_token: Option<ClientToken>,
+    /// Tags for the analysis.
     pub tags: Tags,
 }
 

@@ -176,10 +176,7 @@ fn check_room(entries: &SmallMap<u16, AclEntry>, entry: &AclEntry) -> Result<(),
     if same.count() >= MAX_ENTRIES {
         return refuse(
             Code::AclEntryLimit,
-            format_args!(
-                "The maximum number of network acl entries has been reached: {MAX_ENTRIES}, with \
-                 the last one, which denies"
-            ),
+            "The maximum number of network acl entries has been reached.",
         );
     }
     Ok(())

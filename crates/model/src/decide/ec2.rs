@@ -143,6 +143,12 @@ impl Decision<'_> {
             }
             C::CreateKeyPair(new) | C::ImportKeyPair(new) => self.create_key_pair(scope, new),
             C::DeleteKeyPair { id, name } => self.delete_key_pair(scope, *id, name.as_deref()),
+            C::CreateFlowLogs(new) => self.create_flow_logs(scope, new),
+            C::DeleteFlowLogs { flow_logs } => self.delete_flow_logs(scope, flow_logs),
+            C::CreateNetworkInsightsPath(new) => self.create_insights_path(scope, new),
+            C::DeleteNetworkInsightsPath { path } => self.delete_insights_path(scope, *path),
+            C::StartNetworkInsightsAnalysis(new) => self.start_analysis(scope, new),
+            C::DeleteNetworkInsightsAnalysis { analysis } => self.delete_analysis(scope, *analysis),
             C::AllocateAddress { address, tags } => self.allocate_address(scope, *address, tags),
             C::AssociateAddress { which, target, private, reassociate } => {
                 self.associate_address(scope, *which, *target, *private, *reassociate)

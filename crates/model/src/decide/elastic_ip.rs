@@ -27,7 +27,7 @@ impl Decision<'_> {
         if self.world.elastic_ips_of(account).filter(here).count() >= MAX_ADDRESSES {
             return refuse(
                 Code::AddressLimitExceeded,
-                format_args!("The maximum number of addresses has been reached: {MAX_ADDRESSES}"),
+                "The maximum number of addresses has been reached.",
             );
         }
         let address = match wanted {

@@ -93,7 +93,7 @@ impl Decision<'_> {
         if emulates && Image::is_id(text) {
             return Ok(text.to_owned());
         }
-        if text.starts_with("ami-") && !Image::is_id(text) {
+        if !Image::is_id(text) {
             return refuse(
                 Code::ImageMalformed,
                 format_args!("Invalid id: \"{text}\" (expecting \"ami-...\")"),

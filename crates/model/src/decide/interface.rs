@@ -188,7 +188,7 @@ impl Decision<'_> {
         let eni = self.own_interface(scope, id)?;
         if eni.attachment.is_some() {
             return refuse(
-                Code::EniInUse,
+                Code::InvalidParameterValue,
                 format_args!("Network interface '{id}' is currently in use."),
             );
         }

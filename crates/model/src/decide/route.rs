@@ -420,13 +420,10 @@ impl Decision<'_> {
                 (gateway.vpc == table.vpc, format!("network gateway {id}"))
             }
             RouteTo::Nat(id) => {
-                let nat = self.own_nat_gateway(scope, id)?;
-                if !nat.works() {
-                    return refuse(
-                        Code::NatGatewayNotFound,
-                        format_args!("The Nat Gateway {id} was not found"),
-                    );
-                }
+                let nat = self.own_nat_gateway(scope, id).ok().filter(|nat| nat.works());
+                let nat = nat.ok_or_else(|| {
+                    super::lookup::absent(Code::NatTargetNotFound, "natGateway ID", id)
+                })?;
                 (nat.vpc == table.vpc, format!("network gateway {id}"))
             }
         };

@@ -94,12 +94,15 @@ impl Decision<'_> {
                 edited!(self.own_elastic_ip(scope, ElasticIpName::Allocation(id))?)
             }
             T::Eni(id) => edited!(self.in_editable(scope, self.own_eni(scope, id)?)?),
+            T::FlowLog(id) => edited!(self.own_flow_log(scope, id)?),
             T::GroupRule(id) => self.retagged_rule(scope, id, edit),
             T::Instance(id) => edited!(self.own_instance(scope, id)?),
             T::InternetGateway(id) => edited!(self.own_gateway(scope, id)?),
             T::KeyPair(id) => edited!(self.own_key_pair(scope, id)?),
             T::NatGateway(id) => edited!(self.own_nat_gateway(scope, id)?),
             T::NetworkAcl(id) => edited!(self.in_editable(scope, self.own_acl(scope, id)?)?),
+            T::NetworkInsightsAnalysis(id) => edited!(self.own_analysis(scope, id)?),
+            T::NetworkInsightsPath(id) => edited!(self.own_insights_path(scope, id)?),
             T::PrefixList(id) => edited!(self.own_prefix_list(scope, id)?),
             T::Peering(id) => self.retagged_peering(scope, id, edit),
             T::RouteTable(id) => {

@@ -379,7 +379,7 @@ pub(super) fn check_block_count(id: VpcId, blocks: usize) -> Result<(), Refused>
     refuse(
         Code::VpcCidrLimit,
         format_args!(
-            "This network '{id}' has met its maximum number of allowed CIDRs: {}",
+            "This network {id} has met its maximum number of allowed CIDRs: {}",
             Vpc::MAX_BLOCKS
         ),
     )

@@ -181,7 +181,10 @@ impl Touched {
             | Key::SubnetReservation(_)
             | Key::EgressGateway(_)
             | Key::DhcpOptions(_)
-            | Key::KeyPair(_) => {}
+            | Key::KeyPair(_)
+            | Key::FlowLog(_)
+            | Key::NetworkInsightsPath(_)
+            | Key::NetworkInsightsAnalysis(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::phrase::{Phrase, say};
 use crate::intent::ExitId;
+use crate::resource::Direction;
 use crate::{
     AclId, Cidr, EniId, IgwId, NatGatewayId, PcxId, RouteTableId, SecurityGroupId,
     SecurityGroupRuleId, SubnetId, VpcId,
@@ -29,6 +30,9 @@ pub struct Component {
     /// The rule of a security group that decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_group_rule_id: Option<SecurityGroupRuleId>,
+    /// The direction of the packets that the groups or the network ACL decide on.
+    #[serde(skip)]
+    pub direction: Option<Direction>,
     /// The network ACL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_acl_id: Option<AclId>,
@@ -61,12 +65,17 @@ impl Component {
         Self { network_interface_id: Some(eni), ..Self::default() }
     }
 
-    pub(super) fn groups(groups: &[SecurityGroupId], eni: EniId) -> Self {
-        Self { security_group_ids: groups.to_vec(), ..Self::interface(eni) }
+    pub(super) fn groups(groups: &[SecurityGroupId], eni: EniId, way: Direction) -> Self {
+        Self { security_group_ids: groups.to_vec(), direction: Some(way), ..Self::interface(eni) }
     }
 
-    pub(super) fn acl(acl: Option<AclId>, subnet: SubnetId) -> Self {
-        Self { network_acl_id: acl, subnet_id: Some(subnet), ..Self::default() }
+    pub(super) fn acl(acl: Option<AclId>, subnet: SubnetId, way: Direction) -> Self {
+        Self {
+            network_acl_id: acl,
+            subnet_id: Some(subnet),
+            direction: Some(way),
+            ..Self::default()
+        }
     }
 
     pub(super) fn table(table: RouteTableId, subnet: SubnetId) -> Self {

@@ -40,6 +40,9 @@ wordings! {
     HasAddress = "it has {address}";
     GetsByRoute = "a route gives it what is for {address}";
     MustPassOn = "a route gives it the packet, and it must pass it on to {address} of {vpc}; whether it does is up to what runs there";
+    PassesOn = "it checks no addresses, and passes on what is for {address}";
+    OwnSource = "a route gives it what it has sent itself from {address}, which it drops";
+    Circle = "{eni} has passed the packet on before: routes lead it round in a circle";
     NoVpc = "{vpc} does not exist";
     NoSubnet = "its subnet {subnet} does not exist";
 
@@ -89,6 +92,7 @@ wordings! {
     Denied = "{address} lies in {block}, to which nothing leads from here";
     NobodyOutside = "nobody outside has {address}";
     LeavesElsewhere = "the answer would leave by {exit}, by which its packet did not come";
+    NotTranslated = "{eni} has passed it on, and {exit} takes only what comes from its sender itself";
 
     // Security groups.
     RuleAllows = "{rule} of {group} allows {traffic}";

@@ -462,7 +462,42 @@ fn middleboxes_take_foreign_packets_only_unchecked() {
         "aws ec2 delete-route --route-table-id {} --destination-cidr-block 100.64.0.0/24",
         text::<RouteTableId>(3)
     );
-    assert_eq!(stopped(&verdict), (Leg::Forward, None, text::<EniId>(32), Some(command)));
+    let code = Some(ExplanationCode::NoPossibleDestination);
+    let round = (Leg::Forward, code, text::<EniId>(32), Some(command));
+    assert_eq!(stopped(&verdict), round, "its own table leads it back");
+    put(&mut world, table(5, 3, &[]));
+    let own = Some(RouteTableAssociation { id: id(5), route_table: id(5) });
+    put(&mut world, Subnet { route_table: own, ..subnet(5, 3, "10.3.1.0/24") });
+    let verdict = http(&world, shop_end(), at(3, "100.64.0.4"));
+    assert!(verdict.allowed, "{verdict:#?}");
+    let by = |hop: &&Hop| hop.component.network_interface_id == Some(id(32));
+    let said: Vec<String> = verdict.hops.iter().filter(by).map(|h| h.because.to_string()).collect();
+    assert!(said.iter().any(|it| it.contains("passes on what is for 100.64.0.4")), "{said:?}");
+    // Its own groups are asked about what it gets, and about what it passes on.
+    for way in [Direction::Ingress, Direction::Egress] {
+        let mut world = world.clone();
+        put(&mut world, group(9, 3, vec![open(way, ALL)]));
+        let mut closed = Eni::clone(world.eni(id(32)).unwrap());
+        closed.groups = vec![id(9)];
+        put(&mut world, closed);
+        let (_, code, place, _) = stopped(&http(&world, shop_end(), at(3, "100.64.0.4")));
+        assert_eq!(code, Some(ExplanationCode::SgHasNoRules));
+        assert!(place.ends_with(&text::<EniId>(32)), "{place}");
+    }
+}
+
+#[test]
+fn what_an_instance_sends_to_itself_never_leaves_it() {
+    let mut world = shop();
+    put(&mut world, group(3, 3, Vec::new()));
+    assert!(!http(&world, shop_end(), at(3, "10.3.1.9")).allowed);
+    let further = eni(39, 3, 5, "10.3.1.9", None);
+    let first = world.eni(id(31)).unwrap().attachment.clone().unwrap();
+    let attachment = Attachment { id: id(39), device_index: 1, ..first };
+    put(&mut world, Eni { attachment: Some(attachment), ..further });
+    assert!(http(&world, shop_end(), at(3, "10.3.1.9")).allowed);
+    assert!(http(&world, at(3, "10.3.1.9"), shop_end()).allowed);
+    assert!(!http(&world, at(3, "10.3.1.4"), at(3, "10.3.1.9")).allowed, "others are not it");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is outside, as an end of flows.
 
-use super::tests::{ALL, at, dyno_end, http, set_routes, shop, shop_end, stopped, text};
+use super::tests::{ALL, at, dyno_end, http, set_routes, shop, shop_end, stopped, text, told};
 use super::*;
 use crate::plan::lab::*;
 use crate::*;
@@ -236,4 +236,23 @@ fn a_bare_address_is_one_outside() {
     assert_eq!((inward.from, inward.to), (outside(), shop_end()));
     assert_eq!(flow("10.4.0.4", &instance).unwrap().from, at(4, "10.4.0.4"), "a peer's");
     assert!(flow("198.51.100.7", "198.51.100.8").is_err());
+}
+
+#[test]
+fn the_acl_of_a_nat_gateways_subnet_is_asked_about_the_port_outside() {
+    let mut world = open_shop();
+    let (inside, all) = (entry(true, Traffic::All, "10.3.0.0/16"), entry(true, Traffic::All, ALL));
+    let passes = |world: &World, from: &str, port| {
+        let source_ports = PortRange { from: port, to: port };
+        let flow = Flow::new(at(3, from), outside(), IpProtocol::TCP, 8000);
+        told(world, &Flow { source_ports, ..flow }).allowed
+    };
+    for (from, to, kept, chosen) in
+        [(1024, 65_535, true, true), (1, 1023, false, false), (7000, 8000, true, false)]
+    {
+        let answers = entry(true, Traffic::Tcp(PortRange { from, to }), ALL);
+        put(&mut world, acl(3, 3, &[(90, inside), (100, answers)], &[(100, all)]));
+        assert_eq!(passes(&world, "10.3.1.4", 7000), kept, "{from}-{to}: its own");
+        assert_eq!(passes(&world, "10.3.1.4", 500), chosen, "{from}-{to}: any that it may have");
+    }
 }

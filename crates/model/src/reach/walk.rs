@@ -15,7 +15,7 @@ use super::{
     Component, Endpoint, ExplanationCode as Code, Flow, Hop, Leg, Ruling, SourcePorts, Verdict,
     words,
 };
-use crate::intent::{ExitId, InterfaceIntent, PeeringEnd, RouteTarget, Via, VpcIntent};
+use crate::intent::{ExitId, ExitIntent, InterfaceIntent, PeeringEnd, RouteTarget, Via, VpcIntent};
 use crate::plan::routes_of;
 use crate::resource::{Direction, RouteTo, Vpc};
 use crate::{Cidr, EniId, Packet, PcxId, RouteTableId, SubnetId, Timestamp, VpcId, World};
@@ -32,6 +32,7 @@ pub(super) fn run(sites: &Sites<'_>, flow: &Flow, now: Timestamp) -> Walked {
         at: None,
         exit: None,
         ports,
+        passed_on: Vec::new(),
         steps: Vec::new(),
     };
     let arrives = walk.there_and_back().is_ok();
@@ -133,6 +134,8 @@ struct Walk<'a> {
     exit: Option<ExitId>,
     /// The source ports of what is still on its way. They are what answers are sent to.
     ports: Ports,
+    /// The middleboxes that have passed the packet or its answer on.
+    passed_on: Vec<(Leg, EniId)>,
     steps: Vec<Step>,
 }
 
@@ -142,7 +145,7 @@ impl Walk<'_> {
         let start = self.start(from)?;
         if let Place::At(start) = &start
             && from.vpc == to.vpc
-            && start.interface().addresses.contains(&to.address)
+            && is_own(start, to.address)
         {
             let because = say!(OwnAddress, address = to.address);
             self.pass(Component::interface(start.eni), because);
@@ -158,7 +161,7 @@ impl Walk<'_> {
     fn send(&mut self, from: &Place, packet: &Packet) -> Result<Place, Dropped> {
         match from {
             Place::At(at) => self.travel(at, packet),
-            Place::Outside(site, exit) => self.enter(site, *exit, packet).map(Place::At),
+            Place::Outside(site, exit) => self.enter(site, *exit, packet),
         }
     }
 
@@ -206,9 +209,9 @@ impl Walk<'_> {
         match self.route(at, subnet.route_table, way, packet)? {
             Next::Interface(eni) => {
                 let to = At { site: Rc::clone(site), eni };
-                self.deliver(to, From::Interface(at), packet).map(Place::At)
+                self.deliver(to, From::Interface(at), packet)
             }
-            Next::Peering(pcx) => self.peer(at, pcx, packet).map(Place::At),
+            Next::Peering(pcx) => self.peer(at, pcx, packet),
             Next::Exit(exit) => self.leave(at, exit, packet),
         }
     }
@@ -339,7 +342,7 @@ impl Walk<'_> {
     }
 
     /// Sends the packet over a peering.
-    fn peer(&mut self, near: &At, pcx: PcxId, packet: &Packet) -> Result<At, Dropped> {
+    fn peer(&mut self, near: &At, pcx: PcxId, packet: &Packet) -> Result<Place, Dropped> {
         self.at = None;
         let from = &near.site;
         let peering = self.world.peering(pcx);
@@ -383,18 +386,20 @@ impl Walk<'_> {
         self.detour(near, code, stop.because)
     }
 
-    /// Delivers the packet to the interface, if it is addressed to it.
-    fn deliver(&mut self, at: At, from: From<'_>, packet: &Packet) -> Result<At, Dropped> {
+    /// Delivers the packet to the interface, if it is addressed to it or may be passed on by it.
+    fn deliver(&mut self, at: At, from: From<'_>, packet: &Packet) -> Result<Place, Dropped> {
         let subnet = at.interface().subnet;
         if !at.site.intent.subnets.contains_key(&subnet) {
             return self.no_subnet(&at);
         }
-        let (sender, via) = match from {
-            From::Interface(sender) => (Some(sender), Via::Interface(sender.eni)),
-            From::Peering(pcx) => (None, Via::Peering(pcx)),
-            From::Exit(exit) => (None, Via::Exit(exit)),
+        let (sender, via, beside) = match from {
+            From::Interface(sender) => {
+                (Some(sender), Via::Interface(sender.eni), Some(sender.interface().subnet))
+            }
+            From::Peering(pcx) => (None, Via::Peering(pcx), None),
+            From::Exit(exit) => (None, Via::Exit(exit), shared_subnet(&at.site.intent, exit)),
         };
-        if sender.is_none_or(|sender| sender.interface().subnet != subnet) {
+        if beside != Some(subnet) {
             self.acl(&at.site, subnet, Direction::Ingress, packet)?;
         }
         self.groups(&at, Direction::Ingress, packet, Some(via))?;
@@ -403,7 +408,10 @@ impl Walk<'_> {
         let because = match lookup::holder(&at.site.intent, goal.address) {
             Some(holder) if inside && holder == eni => say!(HasAddress, address = goal.address),
             // An address that only a middlebox knows is the middlebox's affair.
-            None if inside && self.exit.is_none() => say!(GetsByRoute, address = goal.address),
+            None if inside && self.exit.is_none() && may_keep(&at, packet) => {
+                say!(GetsByRoute, address = goal.address)
+            }
+            Some(_) | None if passes_on(&at, packet) => return self.pass_on(at, packet),
             Some(_) | None => {
                 let because = say!(MustPassOn, address = goal.address, vpc = goal.vpc);
                 let way = sender
@@ -414,7 +422,27 @@ impl Walk<'_> {
             }
         };
         self.pass(Component::interface(eni), because);
-        Ok(at)
+        Ok(Place::At(at))
+    }
+
+    /// Has a middlebox pass the packet on, which leaves by the first interface of its instance.
+    fn pass_on(&mut self, at: At, packet: &Packet) -> Result<Place, Dropped> {
+        let (address, component) = (packet.destination, Component::interface(at.eni));
+        let host = host(at.eni, at.interface());
+        let because = if self.passed_on.contains(&(self.leg, host)) {
+            Some(say!(Circle, eni = at.eni))
+        } else if is_own(&at, packet.source) {
+            Some(say!(OwnSource, address = packet.source))
+        } else {
+            None
+        };
+        if let Some(because) = because {
+            let stop = self.no_way_back(self.detour(&at, Code::NoPossibleDestination, because));
+            return self.block(component, stop);
+        }
+        self.passed_on.push((self.leg, host));
+        self.pass(component, say!(PassesOn, address = address));
+        self.travel(&At { site: at.site, eni: host }, packet)
     }
 
     /// The end at which the packet must arrive.
@@ -484,15 +512,60 @@ impl At {
     }
 }
 
-/// Whether a packet goes to an interface of its own subnet, where no ACL applies.
+/// Whether an interface's instance passes a packet on that the interface gets: it does so where an
+/// interface of its own does not check whose packets it sends and gets, but for what it is for itself.
+fn passes_on(at: &At, packet: &Packet) -> bool {
+    let mut own = of_instance(at);
+    own.any(|interface| !interface.source_dest_check) && !is_own(at, packet.destination)
+}
+
+/// Whether an instance may be the one that a packet is for, whose address no interface has: it drops what
+/// it has sent itself, and passes on what its own table leads outside.
+fn may_keep(at: &At, packet: &Packet) -> bool {
+    let intent = &at.site.intent;
+    let table = intent.interfaces.get(&host(at.eni, at.interface()));
+    let table = table.and_then(|it| intent.subnets.get(&it.subnet)).map(|it| it.route_table);
+    let leads_out = table.is_some_and(|table| {
+        let way = lookup::way(intent, table, packet.destination);
+        matches!(way, Way::Route(_, RouteTarget::Exit(_)))
+    });
+    !is_own(at, packet.source) && !(leads_out && passes_on(at, packet))
+}
+
+/// Whether an address is of any interface of the instance: what is sent there from inside never leaves it.
+fn is_own(at: &At, address: Ipv4Addr) -> bool {
+    of_instance(at).any(|interface| interface.addresses.contains(&address))
+}
+
+/// All interfaces of the instance that has this one.
+fn of_instance(at: &At) -> impl Iterator<Item = &InterfaceIntent> {
+    let own = host(at.eni, at.interface());
+    let all = at.site.intent.interfaces.iter();
+    all.filter(move |(eni, it)| host(**eni, it) == own).map(|(_, it)| it)
+}
+
+/// The first interface of the instance that has an interface.
+fn host(eni: EniId, interface: &InterfaceIntent) -> EniId {
+    interface.slot.map_or(eni, |slot| slot.host)
+}
+
+/// Whether a packet goes to an interface or a NAT gateway of its own subnet, where no ACL applies.
 fn stays_inside(vpc: &VpcIntent, subnet: SubnetId, way: Way, to: Ipv4Addr) -> bool {
     match way {
         Way::Local(eni) | Way::Route(_, RouteTarget::Interface(eni)) => {
             vpc.interfaces.get(&eni).is_some_and(|interface| interface.subnet == subnet)
         }
         Way::Nobody => vpc.subnets.get(&subnet).is_some_and(|s| s.cidr.contains(to)),
-        Way::Route(_, RouteTarget::Peering(_) | RouteTarget::Exit(_) | RouteTarget::Blackhole)
-        | Way::None => false,
+        Way::Route(_, RouteTarget::Exit(exit)) => shared_subnet(vpc, exit) == Some(subnet),
+        Way::Route(_, RouteTarget::Peering(_) | RouteTarget::Blackhole) | Way::None => false,
+    }
+}
+
+/// The subnet that a NAT gateway is in.
+fn shared_subnet(vpc: &VpcIntent, exit: ExitId) -> Option<SubnetId> {
+    match vpc.exits.get(&exit)? {
+        ExitIntent::Shared(shared) => Some(shared.subnet),
+        ExitIntent::OneToOne(_) => None,
     }
 }
 

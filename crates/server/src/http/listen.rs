@@ -7,6 +7,8 @@
 //! body. A connection costs one timer here, whatever the number of its requests. A client that takes
 //! nothing of its answer is found out by the kernel (`TCP_USER_TIMEOUT`).
 
+mod transport;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -18,18 +20,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::StartHandshake;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
+
+pub(crate) use self::transport::{Arrived, SessionHandler, Transport, Wire, greeting};
+use self::transport::{Peeked, joins_session, stays_here};
 
 /// How long clients may keep the server waiting.
 #[derive(Debug, Clone, Copy)]
@@ -69,10 +74,6 @@ const QUIET: Duration = Duration::from_millis(100);
 /// Once the server stops: how long to wait for a client that does not take its answer.
 const STALLED: Duration = Duration::from_secs(1);
 
-/// Serves a connection that begins with TLS, to its end or until the token is cancelled.
-pub(crate) type TlsHandler =
-    Arc<dyn Fn(TcpStream, CancellationToken) -> BoxFuture<'static, ()> + Send + Sync>;
-
 /// The first byte of a TLS handshake (RFC 8446 §5.1), with which no HTTP request begins.
 const TLS_HANDSHAKE: u8 = 22;
 
@@ -86,11 +87,12 @@ const TLS_HANDSHAKE: u8 = 22;
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    tls: Option<TlsHandler>,
+    transport: Transport,
     limits: Limits,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let tasks = TaskTracker::new();
+    let transport = Arc::new(transport);
     let served = loop {
         let (stream, peer) = tokio::select! {
             accepted = accept(&listener) => match accepted {
@@ -102,17 +104,14 @@ pub(crate) async fn serve(
         if let Err(error) = set_up(&stream, limits.unread) {
             tracing::debug!(%error, "a connection has the kernel's default settings");
         }
-        let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
-        tasks.spawn(async move {
-            if let Some(tls) = tls {
-                match first_byte(&stream, limits, &stop).await {
-                    Some(TLS_HANDSHAKE) => return tls(stream, stop).await,
-                    Some(_) => {}
-                    None => return,
-                }
-            }
-            connection(stream, peer, router, limits, stop).await;
-        });
+        let entrance = Entrance {
+            transport: Arc::clone(&transport),
+            router: router.clone(),
+            peer,
+            limits,
+            stop: stop.clone(),
+        };
+        tasks.spawn(entrance.serve(stream));
     };
     drop(listener);
     stop.cancel();
@@ -169,13 +168,105 @@ async fn first_byte(stream: &TcpStream, limits: Limits, stop: &CancellationToken
     (seen > 0).then_some(byte[0])
 }
 
-async fn connection(
-    stream: TcpStream,
+/// What serves one connection.
+struct Entrance {
+    transport: Arc<Transport>,
+    router: Router,
     peer: SocketAddr,
+    limits: Limits,
+    stop: CancellationToken,
+}
+
+impl Entrance {
+    async fn serve(self, stream: TcpStream) {
+        let Some(first) = first_byte(&stream, self.limits, &self.stop).await else { return };
+        // Nobody who is gone is asked anything.
+        let Ok(local) = stream.local_addr() else { return };
+        let here = stays_here(self.peer, local);
+        let has_certificate = self.transport.identity.is_some();
+        if first == TLS_HANDSHAKE {
+            self.secured(Box::new(stream), here).await;
+        } else if has_certificate && !here && !self.transport.trusts(self.peer) {
+            refuse_plain(stream).await;
+        } else {
+            self.http(stream, false).await;
+        }
+    }
+
+    /// Serves a connection that begins with TLS: HTTP by our own certificate, or a session.
+    async fn secured(self, wire: Wire, here: bool) {
+        let Some(hello) = self.within(greeting(wire)).await else { return };
+        match &self.transport.identity {
+            Some(identity) if !(here && joins_session(&hello.client_hello())) => {
+                let config = identity.config();
+                let Some(tls) = self.within(hello.into_stream(config)).await else { return };
+                let Some(Some((first, tls))) = self.within(Peeked::new(tls)).await else { return };
+                if first == TLS_HANDSHAKE {
+                    // What comes through `causeway tunnel` is what its client sent.
+                    let Some(hello) = self.within(greeting(Box::new(tls))).await else { return };
+                    self.session(hello).await;
+                } else {
+                    self.http(tls, true).await;
+                }
+            }
+            _ => self.session(hello).await,
+        }
+    }
+
+    async fn session(self, hello: StartHandshake<Wire>) {
+        if let Some(sessions) = &self.transport.sessions {
+            sessions(hello, self.stop.clone()).await;
+        }
+    }
+
+    /// What a client sends before its first request, unless it lets us wait for too long.
+    async fn within<T>(&self, step: impl Future<Output = io::Result<T>>) -> Option<T> {
+        tokio::select! {
+            done = tokio::time::timeout(self.limits.idle, step) => done
+                .ok()?
+                .inspect_err(|error| tracing::debug!(%error, peer = %self.peer, "no handshake"))
+                .ok(),
+            () = self.stop.cancelled() => None,
+        }
+    }
+
+    async fn http<S>(self, stream: S, over_tls: bool)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Self { transport, router, peer, limits, stop } = self;
+        connection(stream, peer, over_tls, &transport, router, limits, stop).await;
+    }
+}
+
+/// Tells a client that there is TLS here, in the words of HTTP.
+async fn refuse_plain(mut stream: TcpStream) {
+    // As the Platform API tells what is wrong, which is for people too.
+    const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n\
+        connection: close\r\n\r\n{\"id\":\"tls_required\",\"message\":\"This server speaks HTTPS \
+        with other machines: begin its address with https://\"}\n";
+    const WITHIN: Duration = Duration::from_secs(1);
+    /// What a client may have sent already. What is not read would break off the answer.
+    const MOST: u64 = 64 << 10;
+    let told = async {
+        stream.write_all(ANSWER).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(MOST), &mut tokio::io::sink()).await
+    };
+    let _ = tokio::time::timeout(WITHIN, told).await;
+}
+
+async fn connection<S>(
+    stream: S,
+    peer: SocketAddr,
+    over_tls: bool,
+    transport: &Transport,
     router: Router,
     limits: Limits,
     stop: CancellationToken,
-) {
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
     let router = TowerToHyperService::new(router);
@@ -183,7 +274,9 @@ async fn connection(
         let under_way = UnderWay::new(&activity);
         let timed = |body| axum::body::Body::new(Timed::new(body, limits, stop.clone()));
         let mut request = request.map(timed);
-        request.extensions_mut().insert(ConnectInfo(peer));
+        let (sender, arrived) = transport.sender(peer, over_tls, request.headers_mut());
+        request.extensions_mut().insert(ConnectInfo(sender));
+        request.extensions_mut().insert(arrived);
         let answer = hyper::service::Service::call(&router, request);
         async move {
             let answer: Response<axum::body::Body> = answer.await?;
@@ -451,12 +544,12 @@ pub(crate) fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// A connection that updates the counters.
-struct Watched {
-    stream: TcpStream,
+struct Watched<S> {
+    stream: S,
     activity: Arc<Activity>,
 }
 
-impl Watched {
+impl<S> Watched<S> {
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.activity.blocked.store(written.is_pending(), Relaxed);
         if matches!(written, Poll::Ready(Ok(1..))) {
@@ -466,7 +559,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -481,7 +574,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -7,6 +7,8 @@
 //! programs send neither and are not affected. Pages of this machine are refused like others,
 //! because the pages of apps have such names too.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -18,12 +20,13 @@ const FETCH_SITE: &str = "sec-fetch-site";
 
 /// Refuses requests that were not addressed to this machine by its own name, and requests of web
 /// pages.
-pub(crate) fn guard(router: Router) -> Router {
-    router.layer(from_fn(check))
+pub(crate) fn guard(router: Router, allowed: Vec<String>) -> Router {
+    let allowed: Arc<[String]> = allowed.into();
+    router.layer(from_fn(move |request, next| check(Arc::clone(&allowed), request, next)))
 }
 
-async fn check(request: Request, next: Next) -> Response {
-    match refused(request.headers(), request.uri()) {
+async fn check(allowed: Arc<[String]>, request: Request, next: Next) -> Response {
+    match refused(&allowed, request.headers(), request.uri()) {
         None => next.run(request).await,
         Some(why) if request.uri().path() == "/" => {
             crate::http::aws::forbidden(request.headers(), &why)
@@ -35,13 +38,14 @@ async fn check(request: Request, next: Next) -> Response {
     }
 }
 
-fn refused(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+fn refused(allowed: &[String], headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(header::HOST.as_str()).or_else(|| uri.authority().map(|a| a.as_str()));
-    let Some(host) = host.filter(|host| is_loopback(host)) else {
+    let is_known = |host: &&str| is_loopback(host) || is_among(allowed, host);
+    let Some(host) = host.filter(is_known) else {
         return Some(
-            "An emulator answers to localhost, 127.0.0.1 and [::1] only; the Host header names \
-             another."
+            "An emulator answers to localhost, 127.0.0.1, [::1] and the names of --allow-host only; \
+             the Host header names another."
                 .to_owned(),
         );
     };
@@ -54,19 +58,29 @@ fn refused(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     by_page.then(|| "An emulator takes no requests from the pages of other sites.".to_owned())
 }
 
-/// Whether an authority names this machine in a way that nobody else can claim.
-fn is_loopback(authority: &str) -> bool {
-    let name = match authority.strip_prefix('[') {
+fn is_among(allowed: &[String], authority: &str) -> bool {
+    let name = name_in(authority).map(str::to_ascii_lowercase);
+    name.is_some_and(|name| allowed.contains(&name))
+}
+
+/// The name or address in an authority, without its port.
+fn name_in(authority: &str) -> Option<&str> {
+    match authority.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
-            Some((address, port)) if port.is_empty() || is_port(port) => address,
-            Some(_) | None => return false,
+            Some((address, port)) if port.is_empty() || is_port(port) => Some(address),
+            Some(_) | None => None,
         },
         None => match authority.find(':') {
-            Some(at) if is_port(&authority[at..]) => &authority[..at],
-            Some(_) => return false,
-            None => authority,
+            Some(at) if is_port(&authority[at..]) => Some(&authority[..at]),
+            Some(_) => None,
+            None => Some(authority),
         },
-    };
+    }
+}
+
+/// Whether an authority names the client's own machine, in a way that nobody else can claim.
+pub(crate) fn is_loopback(authority: &str) -> bool {
+    let Some(name) = name_in(authority) else { return false };
     let lower = name.to_ascii_lowercase();
     lower == "localhost"
         || lower.ends_with(".localhost")
@@ -86,7 +100,25 @@ mod tests {
     }
 
     fn answered(fields: &[(&'static str, &str)]) -> bool {
-        refused(&headers(fields), &Uri::from_static("/")).is_none()
+        refused(&[], &headers(fields), &Uri::from_static("/")).is_none()
+    }
+
+    #[test]
+    fn names_that_are_allowed_are_answered() {
+        let allowed = ["causeway".to_owned(), "10.0.0.5".to_owned(), "fd00::5".to_owned()];
+        let answered = |host: &str| {
+            let fields = headers(&[("host", host)]);
+            refused(&allowed, &fields, &Uri::from_static("/")).is_none()
+        };
+        for host in ["causeway", "Causeway:4880", "10.0.0.5:4880", "[fd00::5]:1", "localhost:4880"]
+        {
+            assert!(answered(host), "{host}");
+        }
+        for host in
+            ["causeway.evil.example", "xcauseway", "10.0.0.6", "causeway:x", "causeway@evil"]
+        {
+            assert!(!answered(host), "{host}");
+        }
     }
 
     #[test]
@@ -122,7 +154,7 @@ mod tests {
         }
         assert!(!answered(&[]), "no host at all");
         let absolute = Uri::from_static("http://127.0.0.1:4880/healthz");
-        assert_eq!(refused(&HeaderMap::new(), &absolute), None);
+        assert_eq!(refused(&[], &HeaderMap::new(), &absolute), None);
     }
 
     #[test]

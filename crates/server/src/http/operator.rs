@@ -73,7 +73,11 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .method_not_allowed_fallback(no_method),
         )
         // What is public, for clients on other machines.
-        .merge(Router::new().route("/_causeway/ca.pem", get(environment::authorities)))
+        .merge(
+            Router::new()
+                .route("/_causeway/about", get(environment::about))
+                .route("/_causeway/ca.pem", get(environment::authorities)),
+        )
         .with_state(operator)
 }
 

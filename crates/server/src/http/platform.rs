@@ -61,6 +61,7 @@ use self::route::{Method, Route, Scope, Work};
 use self::routes::{RATE_LIMITS, ROUTES};
 use crate::clock::SystemIds;
 use crate::credentials::{fresh_token, token_hash};
+use crate::http::listen::Arrived;
 use crate::http::state::{Bearer, Origin, State};
 use crate::ledger::{Committed, OnlyIf};
 
@@ -103,7 +104,8 @@ async fn serve(
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let origin = Origin { address, request_id: ids.own.clone() };
     let authority = parts.uri.authority().map(Authority::as_str);
-    let base = headers::base(&parts.headers, authority);
+    let arrived = parts.extensions.get::<Arrived>().copied().unwrap_or_default();
+    let base = headers::base(&parts.headers, authority, arrived);
     let now = state.clock.now();
     let known = sign_in::identify(&state, route, &parts.headers, &origin, now).await;
     let caller = known.as_ref().ok().map(|bearer| bearer.caller);

@@ -110,12 +110,12 @@ impl NetworksReporter {
     /// Says what was found of some of the networks.
     fn record(&mut self, report: &Report<Networks>, behind: bool) {
         let mut repairs = Vec::new();
-        for NetworkEvent::Repaired { vpc, what } in &report.events {
+        for NetworkEvent::Repaired { place, what } in &report.events {
             if behind {
-                tracing::info!(%vpc, "brought up to date: {what}");
+                tracing::info!(%place, "brought up to date: {what}");
             } else {
-                tracing::warn!(%vpc, "drift repaired: {what}");
-                repairs.push(format!("{vpc}: {what}"));
+                tracing::warn!(%place, "drift repaired: {what}");
+                repairs.push(format!("{place}: {what}"));
             }
         }
         let outcomes = &report.outcomes;

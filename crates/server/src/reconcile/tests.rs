@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use agent::{Actuator, Fate, Found, NoEdge, Orders, Pace, Tell, Wake};
-use fabric::driver::{Driver, Error, Outcome, Repair, Report};
+use fabric::driver::{Driver, Error, Outcome, Place, Repair, Report};
 use model::edge::Domains;
 use model::intent::{NetworksDelta, NetworksIntent, WorkloadsDelta, WorkloadsIntent};
 use model::protocol::{Edge, Message, Networks, Order, Subject, Workloads};
@@ -361,7 +361,7 @@ impl Driver for Differing {
 
     fn begin_sweep(&mut self, intent: NetworksIntent) {
         let vpc = *intent.vpcs.first_key_value().unwrap().0;
-        let repair = Repair { vpc, what: "a route was missing".to_owned() };
+        let repair = Repair { place: Place::Vpc(vpc), what: "a route was missing".to_owned() };
         self.0 = Some(Report { repairs: vec![repair], ..Report::default() });
     }
 

@@ -15,6 +15,7 @@ fn config(data: &Path) -> Config {
         outbound: None,
         data: data.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
+        transport: TransportConfig::default(),
         fabric: FabricKind::None,
         region: None,
         test_clock: false,

@@ -11,7 +11,7 @@ use super::super::router::{Handle, Look, Site, Work};
 use super::super::uplink::EXIT_MTU;
 use super::super::watch::Role;
 use super::{OPEN_ROUTERS, Scope, Worker};
-use crate::driver::{Error, Outcome, Repair, Report};
+use crate::driver::{Error, Outcome, Place, Repair, Report};
 
 impl Worker {
     /// Makes routers and peerings what they must be; returns the routers that failed although
@@ -65,7 +65,8 @@ impl Worker {
         }
         for (id, work) in works {
             let (router, repairs) = work.finish();
-            report.repairs.extend(repairs.into_iter().map(|what| Repair { vpc: id, what }));
+            let place = Place::Vpc(id);
+            report.repairs.extend(repairs.into_iter().map(|what| Repair { place, what }));
             if !failed.contains_key(&id) {
                 self.known.insert(id, router);
                 report.vpcs.insert(id, Outcome::Carried);

@@ -12,7 +12,7 @@ use super::super::router::{Handle, Look};
 use super::super::watch::{Role, Watch};
 use super::super::{names, namespace};
 use super::{OPEN_ROUTERS, Scope, Worker};
-use crate::driver::{Error, Repair, Report};
+use crate::driver::{Error, Place, Repair, Report};
 
 impl Worker {
     /// See [`crate::driver::Driver::step`].
@@ -51,6 +51,7 @@ impl Worker {
             match role {
                 Role::Router(vpc) => self.drifted.add_router(vpc),
                 Role::Interface(vpc, eni) => self.drifted.add_interfaces(vpc, [eni].into_iter()),
+                Role::Uplink => self.drifted.add_uplink(),
             }
         }
         if suspects.everything {
@@ -67,7 +68,7 @@ impl Worker {
         match part {
             Part::Router(id) => self.look_at_router(id, report),
             Part::Interfaces(id, some) => self.look_at_interfaces(id, some, report),
-            Part::Uplink => self.settle_uplink(report),
+            Part::Uplink => self.look_at_uplink(report),
             Part::Peering(pcx) => self.look_at_peering(pcx, report),
             Part::ListStrays => {
                 let names = self.list_strays().unwrap_or_else(|error| {
@@ -109,7 +110,7 @@ impl Worker {
             && watch.restore(&name)?
         {
             let what = "its router's namespace had lost its name".to_owned();
-            self.repairs.push(Repair { vpc: id, what });
+            self.repairs.push(Repair { place: Place::Vpc(id), what });
         }
         Ok(())
     }

@@ -294,7 +294,7 @@ fn a_nat_gateway_holds_its_address_and_its_subnet() {
     let (code, message) = f.refused_as(ours(), route);
     assert_eq!(
         (code, message),
-        (Code::NatGatewayNotFound, format!("The Nat Gateway {id} was not found"))
+        (Code::NatTargetNotFound, format!("The natGateway ID '{id}' does not exist"))
     );
     // It is told of for an hour, and holds nothing back.
     f.run(C::TerminateInstances { instances: vec![instance] });
@@ -317,7 +317,7 @@ fn a_nat_gateway_without_an_internet_gateway_fails() {
     let target = RouteTo::Nat(id);
     let route_table = f.get_vpc(closed).main_route_table;
     let route = C::CreateRoute { route_table, destination: Cidr::ANY.into(), target };
-    assert_eq!(f.refused(route), Code::NatGatewayNotFound);
+    assert_eq!(f.refused(route), Code::NatTargetNotFound);
     f.run(C::DeleteSubnet { subnet: inside });
     f.run(C::DeleteVpc { vpc: closed });
 }
@@ -373,7 +373,7 @@ fn a_route_leads_to_a_nat_gateway_of_its_own_vpc() {
     assert_eq!(f.refused(inside), Code::InvalidParameterValue);
     let foreign = f.vpc_as(theirs(), "10.4.0.0/16");
     let theirs_own = to(&f, foreign, "0.0.0.0/0");
-    assert_eq!(f.refused_as(theirs(), theirs_own).0, Code::NatGatewayNotFound);
+    assert_eq!(f.refused_as(theirs(), theirs_own).0, Code::NatTargetNotFound);
     let out = to(&f, vpc, "0.0.0.0/0");
     f.run(out);
 }

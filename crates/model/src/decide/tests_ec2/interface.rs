@@ -109,7 +109,11 @@ fn an_interface_is_attached_to_one_instance_and_detached() {
     let slot = plan.interfaces[&id].slot.unwrap();
     assert_eq!((slot.host, slot.index, plan.interfaces[&host].slot), (host, 1, None));
     assert_eq!(f.refused(attach(id, two, 1)), Code::EniInUse);
-    assert_eq!(f.refused(Ec2Command::DeleteNetworkInterface { interface: id }), Code::EniInUse);
+    let delete = Ec2Command::DeleteNetworkInterface { interface: id };
+    assert_eq!(
+        f.refused_as(ours(), delete),
+        (Code::InvalidParameterValue, format!("Network interface '{id}' is currently in use."))
+    );
     assert_eq!(f.refused(detach(&f, host)), Code::OperationNotPermitted);
     let unknown = EniAttachmentId::fresh(&mut Sequence(1 << 60));
     let unknown = Ec2Command::DetachNetworkInterface { attachment: unknown };

@@ -68,7 +68,7 @@ fn blocks_of_vpcs_come_and_go() {
     for _ in 0..5 {
         assert_eq!(f.run(associate(vpc)), Reply::Resources(vec![Key::Vpc(vpc)]));
     }
-    let message = format!("This network '{vpc}' has met its maximum number of allowed CIDRs: 5");
+    let message = format!("This network {vpc} has met its maximum number of allowed CIDRs: 5");
     assert_eq!(f.refused_as(ours(), associate(vpc)), (Code::VpcCidrLimit, message));
     let [first, second, ..] = f.get_vpc(vpc).ipv6[..] else { panic!() };
     f.run(subnet_with(vpc, "10.2.1.0/24", first.cidr.subnet(64, 0).unwrap()));

@@ -209,7 +209,7 @@ impl Player<'_> {
 
     pub(in crate::decide) fn command(&self) -> Ec2Command {
         use Ec2Command as C;
-        match self.dice[0] % 62 {
+        match self.dice[0] % 66 {
             0..=1 => C::create_vpc(self.block(1), self.tags(2)),
             2 => C::DeleteVpc { vpc: self.vpc(1) },
             3..=4 => C::ModifyVpcAttribute { vpc: self.vpc(1), attribute: self.attribute() },
@@ -234,6 +234,8 @@ impl Player<'_> {
             43..=46 => self.instance_command(),
             47..=50 => self.interface_command(),
             51..=56 => self.outside_command(),
+            57..=58 => self.flow_log_command(),
+            59..=60 => self.insights_command(),
             _ => self.peering_command(),
         }
     }
@@ -436,6 +438,79 @@ impl Player<'_> {
                     client_token: self.token(4),
                     tags: self.tags(3),
                 })
+            }
+        }
+    }
+
+    fn flow_log_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let enis = self.world.enis().filter(|r| self.mine(r.vpc)).map(|r| r.id);
+        if self.dice[5].is_multiple_of(4) {
+            let all: Vec<_> = self.world.flow_logs().map(|log| log.id).collect();
+            let ids = [1, 2].into_iter().filter_map(|die| self.pick(die, all.iter().copied()));
+            return C::DeleteFlowLogs { flow_logs: ids.collect() };
+        }
+        let subjects = [
+            FlowLogSubject::Vpc(self.vpc(1)),
+            FlowLogSubject::Subnet(self.subnet(2)),
+            FlowLogSubject::Eni(self.pick(3, enis).unwrap_or(EniId::MIN)),
+        ];
+        let at = usize::from(self.dice[5] / 4 % 3);
+        let traffic = [FlowLogTraffic::Accept, FlowLogTraffic::All][usize::from(self.flag(1))];
+        let group = format!("group-{}", self.dice[2] % 3);
+        C::CreateFlowLogs(CreateFlowLogs {
+            of: subjects[at..].to_vec(),
+            settings: super::flow_log::settings(traffic, &group),
+            client_token: self.token(4),
+            tags: self.tags(3),
+        })
+    }
+
+    fn path_end(&self, die: usize) -> PathEnd {
+        let gateways = self.world.gateways().map(|r| r.id);
+        let enis = self.world.enis().filter(|r| self.mine(r.vpc)).map(|r| r.id);
+        match self.dice[die] % 8 {
+            0 => PathEnd::Peering(self.pcx(die)),
+            1..=2 => PathEnd::Gateway(self.pick(die, gateways).unwrap_or(IgwId::MIN)),
+            3..=5 => PathEnd::Eni(self.pick(die, enis).unwrap_or(EniId::MIN)),
+            _ => PathEnd::Instance(self.instance(die)),
+        }
+    }
+
+    fn insights_command(&self) -> Ec2Command {
+        use Ec2Command as C;
+        let paths = self.world.insights_paths().filter(|it| it.is_of(self.scope));
+        let path = self.pick(1, paths).map_or(NetworkInsightsPathId::MIN, |path| path.id);
+        let (client_token, tags) = (self.token(4), self.tags(3));
+        match self.dice[5] % 8 {
+            0..=3 => {
+                let address = self.block(3).nth(4).filter(|_| self.flag(4));
+                let packets = PathPackets {
+                    source: self.path_end(1),
+                    destination: Some(self.path_end(2)).filter(|_| self.flag(3)),
+                    source_ip: None,
+                    destination_ip: address,
+                    protocol: [IpProtocol::TCP, IpProtocol::UDP][usize::from(self.flag(2))],
+                    destination_port: Some(self.dice[3].into()).filter(|_| self.flag(1)),
+                    at_source: None,
+                    at_destination: None,
+                };
+                let new = CreateNetworkInsightsPath { packets, client_token, tags };
+                C::CreateNetworkInsightsPath(new)
+            }
+            4..=5 => {
+                let options = AnalysisOptions::default();
+                let now = NOW;
+                let outcome = analyse(self.world, self.scope, path, &options, now);
+                let new =
+                    StartNetworkInsightsAnalysis { path, options, outcome, client_token, tags };
+                C::StartNetworkInsightsAnalysis(new)
+            }
+            6 => C::DeleteNetworkInsightsPath { path },
+            _ => {
+                let all = self.world.insights_analyses().map(|it| it.id);
+                let analysis = self.pick(1, all).unwrap_or(NetworkInsightsAnalysisId::MIN);
+                C::DeleteNetworkInsightsAnalysis { analysis }
             }
         }
     }
@@ -686,6 +761,11 @@ fn check_invariants(world: &World) {
             assert!(subnet.cidr.contains(*address) && !subnet.reserves(*address), "{address}");
         }
     }
+    world.flow_logs().for_each(|log| check_flow_log(world, log));
+    for analysis in world.insights_analyses() {
+        let path = world.insights_path(analysis.path).unwrap();
+        assert_eq!((path.account, path.region), (analysis.account, analysis.region));
+    }
     world.elastic_ips().for_each(|elastic| check_elastic(world, elastic));
     world.nat_gateways().for_each(|nat| check_nat(world, nat));
     world.instances().for_each(|instance| check_instance(world, instance));
@@ -703,6 +783,14 @@ fn check_prefix_list(world: &World, list: &PrefixList) {
     for group in world.groups_in(Key::PrefixList(list.id)) {
         assert_eq!(world.vpc(group.vpc).unwrap().account, list.account);
     }
+}
+
+fn check_flow_log(world: &World, log: &FlowLog) {
+    let owner = world.get(log.of.key()).and_then(|of| world.owner(of));
+    assert_eq!(owner, Some(log.account), "it goes with what it is of: {log:?}");
+    let first = world.flow_log(log.first).unwrap();
+    assert_eq!((first.first, first.settings == log.settings), (first.id, true));
+    assert!(log.client_token.is_none() || log.first == log.id);
 }
 
 fn check_elastic(world: &World, elastic: &ElasticIp) {
@@ -806,11 +894,14 @@ fn random_requests_reach_what_they_are_to_test() {
     let mut runner = TestRunner::deterministic();
     let mut granted = 0;
     let (mut carried, mut routed, mut ended, mut listed) = (false, false, false, false);
+    let (mut logged, mut analysed) = (false, false);
     for _ in 0..2500 {
         let dice = any::<Dice>().new_tree(&mut runner).unwrap().current();
         granted += usize::from(play(&mut f, dice));
         carried |= f.world.peerings().any(|pcx| pcx.state == PeeringState::Active);
         routed |= f.world.route_tables().any(|table| !table.routes.is_empty());
+        logged |= f.world.flow_logs().any(|log| log.first != log.id);
+        analysed |= f.world.insights_analyses().any(|it| it.outcome.is_ok());
         listed |= f.world.prefix_lists().any(|list| {
             let named = f.world.groups_in(Key::PrefixList(list.id)).next().is_some();
             named && list.version > 1
@@ -818,5 +909,6 @@ fn random_requests_reach_what_they_are_to_test() {
         ended |= f.world.peerings().any(|pcx| pcx.state == PeeringState::Deleted);
     }
     assert!(carried && routed && ended && listed, "{carried} {routed} {ended} {listed}");
+    assert!(logged && analysed, "several flow logs by one request {logged}, analyses {analysed}");
     assert!(granted > 500, "{granted}");
 }

@@ -24,7 +24,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let (vpc, interface) = (&at.site.vpc, at.interface());
-        let component = Component::groups(&interface.groups, at.eni);
+        let component = Component::groups(&interface.groups, at.eni, way);
         let found = lookup::group_rule(&at.site.intent, interface, way, packet, via);
         if let Some((group, rule)) = found {
             let named =
@@ -116,7 +116,7 @@ impl Walk<'_> {
         let guard = site.intent.subnets.get(&subnet).and_then(|subnet| subnet.acl);
         let Some((id, intent)) = guard.and_then(|id| Some((id, site.intent.acls.get(&id)?))) else {
             let used = self.world.subnet(subnet).map(|subnet| subnet.acl);
-            self.pass(Component::acl(used, subnet), say!(EverythingPasses));
+            self.pass(Component::acl(used, subnet, way), say!(EverythingPasses));
             return Ok(());
         };
         let acl = self.world.acl(id);
@@ -132,7 +132,7 @@ impl Walk<'_> {
         let number = |part: &AclPart| part.entry.and_then(|(at, _)| numbers.get(at).copied());
         let component = Component {
             rule_number: Some(first.and_then(number).unwrap_or(NetworkAcl::LAST_ENTRY + 1)),
-            ..Component::acl(Some(id), subnet)
+            ..Component::acl(Some(id), subnet, way)
         };
         let named = |parts: &[AclPart]| {
             let each = parts.iter().map(|part| part_words(way, packet, part, number(part)));

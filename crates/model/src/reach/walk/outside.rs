@@ -6,10 +6,11 @@ use super::{At, Dropped, From, Place, Site, Stop, Walk, stop};
 use crate::intent::{ExitId, ExitIntent, SharedExit};
 use crate::reach::lookup;
 use crate::reach::phrase::say;
+use crate::reach::ports::Ports;
 use crate::reach::remedy;
 use crate::reach::{Component, ExplanationCode as Code, Leg};
 use crate::resource::{Connectivity, Direction, Outbound};
-use crate::{Cidr, IgwId, NatGatewayId, Packet};
+use crate::{Cidr, IgwId, NatGatewayId, Packet, SubnetId};
 
 impl Walk<'_> {
     /// Whether the flow begins at an address that somebody outside may have.
@@ -72,6 +73,10 @@ impl Walk<'_> {
     ) -> Result<Place, Dropped> {
         let (site, component) = (&at.site, Component::exit(exit));
         let (from, to) = (packet.source, packet.destination);
+        if self.passed_on.iter().any(|(leg, _)| *leg == self.leg) {
+            let because = say!(NotTranslated, eni = at.eni, exit = exit);
+            return self.block(component, stop(Code::BadState, because));
+        }
         if self.leg == Leg::Answer {
             if self.exit != Some(exit) {
                 let because = say!(LeavesElsewhere, exit = exit);
@@ -123,9 +128,8 @@ impl Walk<'_> {
         }
         if at.interface().subnet != subnet {
             self.acl(site, subnet, Direction::Ingress, packet)?;
-            self.acl(site, subnet, Direction::Egress, packet)?;
         }
-        Ok(())
+        self.acl(site, subnet, Direction::Egress, packet)
     }
 
     /// Takes a packet from outside to the interface that it is for.
@@ -134,7 +138,7 @@ impl Walk<'_> {
         site: &Rc<Site>,
         exit: ExitId,
         packet: &Packet,
-    ) -> Result<At, Dropped> {
+    ) -> Result<Place, Dropped> {
         self.at = Some(site.vpc.id);
         let source = packet.source;
         let own = site.intent.cidrs.iter().chain(&site.intent.denied);
@@ -150,13 +154,40 @@ impl Walk<'_> {
             return self.block(Component::vpc(vpc), stop);
         };
         let at = At { site: Rc::clone(site), eni };
-        if let Some(ExitIntent::Shared(shared)) = site.intent.exits.get(&exit)
-            && at.interface().subnet != shared.subnet
-        {
-            self.acl(site, shared.subnet, Direction::Ingress, packet)?;
-            self.acl(site, shared.subnet, Direction::Egress, packet)?;
+        if let Some(ExitIntent::Shared(shared)) = site.intent.exits.get(&exit) {
+            self.answer_outside(site, shared.subnet, packet)?;
+            if at.interface().subnet != shared.subnet {
+                self.acl(site, shared.subnet, Direction::Egress, packet)?;
+            }
         }
         self.deliver(at, From::Exit(exit), packet)
+    }
+
+    /// Asks the ACL of a NAT gateway's subnet about an answer, which is for a port of the NAT gateway's
+    /// there: the sender's own, if that is one that the NAT gateway takes, else any of these.
+    fn answer_outside(
+        &mut self,
+        site: &Rc<Site>,
+        subnet: SubnetId,
+        packet: &Packet,
+    ) -> Result<(), Dropped> {
+        let (kept, chosen) = self.ports.split(SharedExit::PORTS);
+        if chosen.is_empty() || !packet.protocol.has_ports() {
+            return self.acl(site, subnet, Direction::Ingress, packet);
+        }
+        let any = Ports::of(SharedExit::PORTS);
+        self.ports = any.clone();
+        self.acl(site, subnet, Direction::Ingress, packet)?;
+        let mut passing = Ports::default();
+        // Those for which it chooses pass for certain only where every choice does.
+        if self.ports == any {
+            passing.add(&chosen);
+        }
+        for range in std::mem::take(&mut self.ports).ranges() {
+            passing.add(&kept.split(*range).0);
+        }
+        self.ports = passing;
+        Ok(())
     }
 
     /// Why a route to an internet gateway leads nowhere.

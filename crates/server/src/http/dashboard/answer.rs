@@ -40,7 +40,7 @@ pub(super) fn page(status: StatusCode, html: Result<String, impl std::fmt::Displ
                 (header::CONTENT_TYPE, "text/html; charset=utf-8"),
                 (header::VARY, "Cookie, Accept-Language"),
             ];
-            (status, headers, html).into_response()
+            (status, headers, dashboard::without_turns(html)).into_response()
         }
         Err(error) => {
             tracing::error!(%error, "a page of the dashboard cannot be made");

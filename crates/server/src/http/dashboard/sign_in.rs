@@ -63,10 +63,9 @@ pub(super) fn lead(visit: &Visit) -> Response {
     see_other(&format!("{}?back={path}{over}", dashboard::SIGN_IN_PATH))
 }
 
-/// The answer to a form of a session that has ended: nothing was done.
+/// The answer to a form of a session that has ended, here or in another tab: nothing was done.
 pub(super) fn over(visit: &Visit) -> Response {
-    let trouble = if visit.is_over { Trouble::Over } else { Trouble::Stale };
-    form_page(visit, Way::default(), Some(trouble), "", &visit.path)
+    form_page(visit, Way::default(), Some(Trouble::Over), "", &visit.path)
 }
 
 fn form_page(

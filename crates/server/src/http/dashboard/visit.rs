@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use dashboard::{Context, Language, Theme, Viewer};
 use model::{IdSource, Timestamp, World};
 use store::AuditRow;
@@ -15,6 +15,7 @@ use super::cookies::Cookie;
 use super::session::Session;
 use super::shared::Dashboard;
 use crate::clock::SystemIds;
+use crate::http::listen::Arrived;
 use crate::http::refusals::Refusal;
 use crate::http::state::Origin;
 use crate::party::{Party, network};
@@ -83,7 +84,7 @@ impl Visit {
             language: chosen.unwrap_or_else(accepted),
             theme: Cookie::Theme.of(headers).and_then(Theme::find),
             shortcut: Cookie::Shortcut.of(headers) != Some("off"),
-            secure: is_secure(headers),
+            secure: is_secure(parts),
             is_over: sealed.is_some() && session.is_none(),
             session,
             viewer: viewer.unwrap_or_default(),
@@ -158,9 +159,10 @@ fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|c| c.is_ascii_hexdigit())
 }
 
-/// Whether a proxy says that the browser speaks TLS with it. A browser that does not cannot claim it
-/// for somebody else.
-fn is_secure(headers: &HeaderMap) -> bool {
-    let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-    proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
+/// Whether the browser speaks TLS, with us or, as it says, with a proxy. A browser that does not cannot
+/// claim it for somebody else.
+fn is_secure(parts: &Parts) -> bool {
+    let arrived = parts.extensions.get::<Arrived>().copied().unwrap_or_default();
+    let proto = parts.headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    arrived.secure || proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
 }

@@ -242,7 +242,8 @@ pub(super) fn associate(_: &World, request: &Request<'_>) -> Result<Ec2Command, 
         which: name(params)?,
         target,
         private: address_opt(params, "PrivateIpAddress")?,
-        reassociate: params.bool("AllowReassociation")?.unwrap_or(false),
+        // What has another one, or is another's, is moved unless the client says no.
+        reassociate: params.bool("AllowReassociation")?.unwrap_or(true),
     })
 }
 

@@ -92,34 +92,39 @@ impl Described for Eni {
     }
 
     fn write(&self, view: &View<'_>, x: &mut Xml) {
-        x.el("networkInterfaceId", self.id);
-        x.el("subnetId", self.subnet);
-        x.el("vpcId", self.vpc);
-        if let Some(subnet) = view.world.subnet(self.subnet) {
-            x.el("availabilityZone", subnet.zone);
-            x.el("availabilityZoneId", subnet.zone.zone_id());
-        }
-        x.el("description", &self.description);
-        x.el("ownerId", view.scope.account);
-        x.el("requesterManaged", self.requester_managed);
-        x.el("interfaceType", kind(self));
-        x.el("status", status(self));
-        x.el("macAddress", self.mac);
-        x.el("privateIpAddress", self.primary());
-        x.el("privateDnsName", private_name(self.primary(), view.scope.region));
-        x.el("sourceDestCheck", self.source_dest_check);
-        write_groups(&self.groups, view.world, x);
-        if let Some(attachment) = &self.attachment {
-            x.nest("attachment", |x| write_attachment_to(attachment, view, x));
-        }
-        if let Some(public) = view.world.public_of(self, self.primary()) {
-            write_association(view, self, &public, true, x);
-        }
-        write_addresses(self, view, true, x);
-        x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
-        x.nest("operator", |x| x.el("managed", false));
-        write_tags(x, Some(&self.tags));
+        write_interface(self, status(self), view, x);
     }
+}
+
+/// Writes an interface as one with a status.
+pub(super) fn write_interface(eni: &Eni, status: &str, view: &View<'_>, x: &mut Xml) {
+    x.el("networkInterfaceId", eni.id);
+    x.el("subnetId", eni.subnet);
+    x.el("vpcId", eni.vpc);
+    if let Some(subnet) = view.world.subnet(eni.subnet) {
+        x.el("availabilityZone", subnet.zone);
+        x.el("availabilityZoneId", subnet.zone.zone_id());
+    }
+    x.el("description", &eni.description);
+    x.el("ownerId", view.scope.account);
+    x.el("requesterManaged", eni.requester_managed);
+    x.el("interfaceType", kind(eni));
+    x.el("status", status);
+    x.el("macAddress", eni.mac);
+    x.el("privateIpAddress", eni.primary());
+    x.el("privateDnsName", private_name(eni.primary(), view.scope.region));
+    x.el("sourceDestCheck", eni.source_dest_check);
+    write_groups(&eni.groups, view.world, x);
+    if let Some(attachment) = &eni.attachment {
+        x.nest("attachment", |x| write_attachment_to(attachment, view, x));
+    }
+    if let Some(public) = view.world.public_of(eni, eni.primary()) {
+        write_association(view, eni, &public, true, x);
+    }
+    write_addresses(eni, view, true, x);
+    x.items("ipv6AddressesSet", [(); 0], |_, ()| {});
+    x.nest("operator", |x| x.el("managed", false));
+    write_tags(x, Some(&eni.tags));
 }
 
 impl Stored for Eni {

@@ -6,8 +6,8 @@ use model::{
     Ec2Command, Eni, EniAttachmentId, EniId, InterfaceChange, Key, NewInterface, Reply, World,
 };
 
-use super::describe::{Described, Stored, View, not_found};
-use super::eni::{write_attachment_to, write_groups};
+use super::describe::{Stored, View, not_found};
+use super::eni::{write_attachment_to, write_groups, write_interface};
 use super::input::{self, id, id_list, id_opt, missing_one_of, not_offered};
 use super::request::{Ec2Error, Request};
 use super::run::addresses;
@@ -41,7 +41,8 @@ pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request
     let view = View::new(after, request);
     request.respond(|x| {
         if let Some(eni) = made(after, reply) {
-            x.nest("networkInterface", |x| eni.write(&view, x));
+            // EC2 says so of each that it makes.
+            x.nest("networkInterface", |x| write_interface(eni, "pending", &view, x));
             x.opt("clientToken", eni.client_token.as_ref().map(|token| token.token.as_str()));
         }
     })

@@ -35,10 +35,13 @@ malformed! {
     EgressGatewayId "InvalidEgressOnlyInternetGatewayId.Malformed";
     EniAttachmentId "InvalidAttachmentID.Malformed";
     EniId "InvalidNetworkInterfaceId.Malformed";
+    FlowLogId "InvalidFlowLogId.Malformed";
     IgwId "InvalidInternetGatewayId.Malformed";
     InstanceId "InvalidInstanceID.Malformed";
     KeyPairId "InvalidKeyPairId.Malformed";
     NatGatewayId "NatGatewayMalformed";
+    NetworkInsightsAnalysisId "InvalidNetworkInsightsAnalysisId.Malformed";
+    NetworkInsightsPathId "InvalidNetworkInsightsPathId.Malformed";
     PcxId "InvalidVpcPeeringConnectionId.Malformed";
     PrefixListId "InvalidPrefixListId.Malformed";
     RouteTableAssociationId "InvalidAssociationID.Malformed";

@@ -222,6 +222,9 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
         });
         reservations[place].1.push(instance);
     }
+    for (_, instances) in &mut reservations {
+        instances.sort_by_key(|instance| instance.launch_index);
+    }
     Ok(request.respond(|x| {
         x.items("reservationSet", &reservations, |x, (id, instances)| {
             write_reservation(*id, instances, &view, x);
@@ -248,7 +251,7 @@ pub(super) fn started(_: &World, after: &World, reply: &Reply, request: &Request
                 _ => None,
             })
             .collect(),
-        Reply::Done | Reply::Rules { .. } => Vec::new(),
+        Reply::Done | Reply::Rules { .. } | Reply::Partly { .. } => Vec::new(),
     };
     request.respond(|x| {
         if let Some(first) = instances.first() {
@@ -279,7 +282,7 @@ pub(super) fn changed(before: &World, after: &World, _: &Reply, request: &Reques
 pub(super) fn monitored(_: &World, after: &World, reply: &Reply, request: &Request<'_>) -> String {
     let keys = match reply {
         Reply::Resources(keys) => keys.as_slice(),
-        Reply::Done | Reply::Rules { .. } => &[],
+        Reply::Done | Reply::Rules { .. } | Reply::Partly { .. } => &[],
     };
     let instances = keys.iter().filter_map(|key| match key {
         Key::Instance(id) => after.instance(*id),

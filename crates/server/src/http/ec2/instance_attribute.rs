@@ -226,7 +226,7 @@ pub(super) fn credits_modified(
 ) -> String {
     let changed = match reply {
         Reply::Resources(keys) => keys.as_slice(),
-        Reply::Done | Reply::Rules { .. } => &[],
+        Reply::Done | Reply::Rules { .. } | Reply::Partly { .. } => &[],
     };
     request.respond(|x| {
         x.items("successfulInstanceCreditSpecificationSet", changed, |x, key| {

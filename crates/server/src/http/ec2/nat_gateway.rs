@@ -36,35 +36,39 @@ impl Described for NatGateway {
     }
 
     fn write(&self, view: &View<'_>, x: &mut Xml) {
-        let state = self.state(view.now);
-        x.el("natGatewayId", self.id);
-        x.el("subnetId", self.subnet);
-        x.el("vpcId", self.vpc);
-        x.el("state", state.name());
-        x.el("connectivityType", self.connectivity.name());
-        x.el("availabilityMode", "zonal");
-        x.el("createTime", self.created);
-        if let Some(ended) = self.ended.filter(|_| self.failure.is_none()) {
-            x.el("deleteTime", ended);
-        }
-        if let Some(failure) = self.failure.filter(|_| state == NatGatewayState::Failed) {
-            x.el("failureCode", failure.code());
-            x.el(
-                "failureMessage",
-                format_args!("Network {} has no Internet gateway attached", self.vpc),
-            );
-        }
-        x.items("natGatewayAddressSet", [self], |x, nat| write_address(nat, view, x));
-        write_tags(x, Some(&self.tags));
+        write_nat_gateway(self, self.state(view.now), view, x);
     }
 }
 
+/// Writes a NAT gateway as one in a state.
+fn write_nat_gateway(nat: &NatGateway, state: NatGatewayState, view: &View<'_>, x: &mut Xml) {
+    x.el("natGatewayId", nat.id);
+    x.el("subnetId", nat.subnet);
+    x.el("vpcId", nat.vpc);
+    x.el("state", state.name());
+    x.el("connectivityType", nat.connectivity.name());
+    x.el("availabilityMode", "zonal");
+    x.el("createTime", nat.created);
+    if let Some(ended) = nat.ended.filter(|_| nat.failure.is_none()) {
+        x.el("deleteTime", ended);
+    }
+    if let Some(failure) = nat.failure.filter(|_| state == NatGatewayState::Failed) {
+        x.el("failureCode", failure.code());
+        x.el(
+            "failureMessage",
+            format_args!("Network {} has no Internet gateway attached", nat.vpc),
+        );
+    }
+    x.items("natGatewayAddressSet", [nat], |x, nat| write_address(nat, state, view, x));
+    write_tags(x, Some(&nat.tags));
+}
+
 /// Writes the one address of a NAT gateway.
-fn write_address(nat: &NatGateway, view: &View<'_>, x: &mut Xml) {
+fn write_address(nat: &NatGateway, state: NatGatewayState, view: &View<'_>, x: &mut Xml) {
     let elastic = nat.allocation.and_then(|id| view.world.elastic_ip(id));
     let association = elastic.and_then(|elastic| elastic.association);
     let own = association.filter(|a| nat.interface.is_some_and(|it| it.eni == a.eni));
-    let failed = nat.state(view.now) == NatGatewayState::Failed;
+    let failed = state == NatGatewayState::Failed;
     x.opt("allocationId", nat.allocation);
     x.opt("networkInterfaceId", nat.interface.map(|interface| interface.eni));
     x.opt("privateIp", nat.interface.map(|interface| interface.private));
@@ -133,7 +137,9 @@ pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request
             && let Some(nat) = after.nat_gateway(id)
         {
             x.opt("clientToken", nat.client_token.as_ref().map(|token| token.token.as_str()));
-            x.nest("natGateway", |x| nat.write(&view, x));
+            // EC2 says so of each that it makes; what became of it is for those who ask.
+            let state = NatGatewayState::Pending;
+            x.nest("natGateway", |x| write_nat_gateway(nat, state, &view, x));
         }
     })
 }

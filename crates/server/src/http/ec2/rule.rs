@@ -82,6 +82,7 @@ fn rule_of(group: &SecurityGroup, id: SecurityGroupRuleId) -> Option<OwnRule> {
 pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, Ec2Error> {
     let view = View::new(world, request);
     let query = Query::parse::<OwnRule>(request)?;
+    check_groups(request)?;
     let ids = ids::<OwnRule>(request.params)?;
     let candidates: Vec<OwnRule> = if ids.is_empty() {
         let groups = narrowed(&view, request);
@@ -91,6 +92,19 @@ pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, E
     };
     let (page, next) = query.among(&view, candidates.iter().collect())?;
     Ok(listed(&view, request, &page, next.as_deref()))
+}
+
+/// Whether the values of the filter `group-id` are ids: of the rules' filters EC2 holds this one to the form.
+fn check_groups(request: &Request<'_>) -> Result<(), Ec2Error> {
+    for filter in request.params.structs("Filter") {
+        if filter.get("Name") != Some("group-id") {
+            continue;
+        }
+        for value in filter.list("Value").filter(|value| !value.contains(['*', '?'])) {
+            input::parse_id::<SecurityGroupId>(value)?;
+        }
+    }
+    Ok(())
 }
 
 /// The groups whose rules can match: those that a filter `group-id` without wildcards names, or
@@ -213,7 +227,7 @@ pub(super) fn authorized(_: &World, after: &World, reply: &Reply, request: &Requ
 pub(super) fn revoked(before: &World, _: &World, reply: &Reply, request: &Request<'_>) -> String {
     let unknown = match reply {
         Reply::Rules { unknown, .. } => unknown.as_slice(),
-        Reply::Done | Reply::Resources(_) => &[],
+        Reply::Done | Reply::Resources(_) | Reply::Partly { .. } => &[],
     };
     request.respond(|x| {
         x.el("return", true);

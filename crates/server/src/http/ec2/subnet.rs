@@ -70,7 +70,7 @@ impl Described for Subnet {
     }
 
     fn write(&self, view: &View<'_>, x: &mut Xml) {
-        write_subnet(self, view, "available", x);
+        write_subnet(self, view, ("available", "associated"), x);
     }
 }
 
@@ -85,7 +85,7 @@ impl Stored for Subnet {
     }
 }
 
-fn write_subnet(subnet: &Subnet, view: &View<'_>, state: &str, x: &mut Xml) {
+fn write_subnet(subnet: &Subnet, view: &View<'_>, (state, ipv6_state): (&str, &str), x: &mut Xml) {
     x.el("subnetId", subnet.id);
     x.el("subnetArn", view.arn("subnet", subnet.id));
     x.el("state", state);
@@ -93,7 +93,7 @@ fn write_subnet(subnet: &Subnet, view: &View<'_>, state: &str, x: &mut Xml) {
     x.el("vpcId", subnet.vpc);
     x.el("cidrBlock", subnet.cidr);
     x.items("ipv6CidrBlockAssociationSet", subnet.ipv6, |x, block| {
-        write_block(block, "associated", x);
+        write_block(block, ipv6_state, x);
     });
     x.el("availableIpAddressCount", view.world.available_addresses(subnet));
     x.el("availabilityZone", subnet.zone);
@@ -135,9 +135,18 @@ fn zone(request: &Request<'_>) -> Result<Option<Zone>, Ec2Error> {
     let params = request.params;
     let find = |name: &str| match params.get(name).filter(|text| !text.is_empty()) {
         None => Ok(None),
-        Some(text) => Zone::find(text)
-            .map(Some)
-            .ok_or_else(|| params.invalid(name, text, "There is no such availability zone.")),
+        Some(text) => Zone::find(text).map(Some).ok_or_else(|| {
+            let zones = request.scope.region.zones();
+            let zones: Vec<String> = match name {
+                "AvailabilityZoneId" => zones.map(Zone::zone_id).collect(),
+                _ => zones.map(|zone| zone.to_string()).collect(),
+            };
+            let why = format!(
+                "Subnets can currently only be created in the following availability zones: {}.",
+                zones.join(", ")
+            );
+            params.invalid(name, text, &why)
+        }),
     };
     let (by_name, by_id) = (find("AvailabilityZone")?, find("AvailabilityZoneId")?);
     if by_name.is_some() && by_id.is_some() {
@@ -166,7 +175,7 @@ pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request
         if let Some(Key::Subnet(id)) = reply.main()
             && let Some(subnet) = after.subnet(id)
         {
-            x.nest("subnet", |x| write_subnet(subnet, &view, "pending", x));
+            x.nest("subnet", |x| write_subnet(subnet, &view, ("pending", "associating"), x));
         }
     })
 }

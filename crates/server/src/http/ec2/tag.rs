@@ -3,9 +3,10 @@
 use aws::filter::Filters;
 use aws::paging::{Paging, page};
 use model::{
-    DhcpOptions, Ec2Command, EgressGateway, ElasticIp, Eni, Instance, InternetGateway, KeyPair,
-    NatGateway, NetworkAcl, Peering, PrefixList, RootVolume, RouteTable, SecurityGroup, Subnet,
-    SubnetReservation, TaggedResource, Tags, Timestamp, Vpc, World,
+    DhcpOptions, Ec2Command, EgressGateway, ElasticIp, Eni, FlowLog, Instance, InternetGateway,
+    KeyPair, NatGateway, NetworkAcl, NetworkInsightsAnalysis, NetworkInsightsPath, Peering,
+    PrefixList, RootVolume, RouteTable, SecurityGroup, Subnet, SubnetReservation, TaggedResource,
+    Tags, Timestamp, Vpc, World,
 };
 
 use super::describe::{Described, Stored, USUAL_PAGE, View, one};
@@ -55,10 +56,13 @@ fn resource(text: &str) -> Option<TaggedResource> {
         "eigw" => TaggedResource::EgressGateway(text.parse().ok()?),
         "eipalloc" => TaggedResource::ElasticIp(text.parse().ok()?),
         "eni" => TaggedResource::Eni(text.parse().ok()?),
+        "fl" => TaggedResource::FlowLog(text.parse().ok()?),
         "i" => TaggedResource::Instance(text.parse().ok()?),
         "igw" => TaggedResource::InternetGateway(text.parse().ok()?),
         "key" => TaggedResource::KeyPair(text.parse().ok()?),
         "nat" => TaggedResource::NatGateway(text.parse().ok()?),
+        "nia" => TaggedResource::NetworkInsightsAnalysis(text.parse().ok()?),
+        "nip" => TaggedResource::NetworkInsightsPath(text.parse().ok()?),
         "pcx" => TaggedResource::Peering(text.parse().ok()?),
         "pl" => TaggedResource::PrefixList(text.parse().ok()?),
         "rtb" => TaggedResource::RouteTable(text.parse().ok()?),
@@ -132,12 +136,15 @@ fn all<'w>(view: &View<'w>) -> Vec<Tagged<'w>> {
     add::<KeyPair>(&mut found, view, "key-pair");
     add::<NatGateway>(&mut found, view, "natgateway");
     add::<NetworkAcl>(&mut found, view, "network-acl");
+    add::<NetworkInsightsAnalysis>(&mut found, view, "network-insights-analysis");
+    add::<NetworkInsightsPath>(&mut found, view, "network-insights-path");
     add::<Eni>(&mut found, view, "network-interface");
     add::<PrefixList>(&mut found, view, "prefix-list");
     add::<RouteTable>(&mut found, view, "route-table");
     add::<SecurityGroup>(&mut found, view, "security-group");
     add::<Subnet>(&mut found, view, "subnet");
     add::<SubnetReservation>(&mut found, view, "subnet-cidr-reservation");
+    add::<FlowLog>(&mut found, view, "vpc-flow-log");
     add::<Vpc>(&mut found, view, "vpc");
     add::<Peering>(&mut found, view, "vpc-peering-connection");
     for instance in Instance::all(view).into_iter().filter(|instance| instance.has_volume()) {

@@ -9,6 +9,7 @@ mod kit;
 mod matrix;
 mod network;
 mod nothing;
+mod observing;
 mod order;
 mod peer;
 mod peering;

@@ -58,7 +58,7 @@ impl Described for Vpc {
     }
 
     fn write(&self, _: &View<'_>, x: &mut Xml) {
-        write_vpc(self, "available", x);
+        write_vpc(self, "available", "associated", x);
     }
 }
 
@@ -77,7 +77,8 @@ fn dhcp_options(vpc: &Vpc) -> String {
     vpc.dhcp_options.map_or_else(|| "default".to_owned(), |id| id.to_string())
 }
 
-fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
+/// Writes a VPC and its IPv6 blocks as ones in these states.
+fn write_vpc(vpc: &Vpc, state: &str, ipv6_state: &str, x: &mut Xml) {
     x.el("vpcId", vpc.id);
     x.el("ownerId", vpc.account);
     x.el("state", state);
@@ -87,7 +88,7 @@ fn write_vpc(vpc: &Vpc, state: &str, x: &mut Xml) {
     });
     if !vpc.ipv6.is_empty() {
         x.items("ipv6CidrBlockAssociationSet", &vpc.ipv6, |x, block| {
-            write_ipv6_block(vpc, *block, "associated", x);
+            write_ipv6_block(vpc, *block, ipv6_state, x);
         });
     }
     x.el("dhcpOptionsId", dhcp_options(vpc));
@@ -118,7 +119,7 @@ pub(super) fn created(_: &World, after: &World, reply: &Reply, request: &Request
         if let Some(Key::Vpc(id)) = reply.main()
             && let Some(vpc) = after.vpc(id)
         {
-            x.nest("vpc", |x| write_vpc(vpc, "pending", x));
+            x.nest("vpc", |x| write_vpc(vpc, "pending", "associating", x));
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Clients that keep a server waiting, and those that do not.
 
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use axum::routing::{get, post};
 use http_body_util::{BodyExt, Full};
@@ -8,6 +8,11 @@ use hyper_util::client::legacy::Client;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::*;
 
@@ -52,6 +57,10 @@ impl Drop for Telling {
 }
 
 async fn server(limits: Limits) -> Server {
+    server_by(limits, None).await
+}
+
+async fn server_by(limits: Limits, identity: Option<Arc<edge::Identity>>) -> Server {
     let (go, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (wait_go, wait_asked) = (Arc::clone(&go), Arc::clone(&asked));
     let given_up = Arc::new(Notify::new());
@@ -93,28 +102,104 @@ async fn server(limits: Limits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let served = tokio::spawn(serve(listener, router, Some(tls_handler()), limits, stop.clone()));
+    let transport = Transport { identity, sessions: Some(sessions()), ..Transport::default() };
+    let served = tokio::spawn(serve(listener, router, transport, limits, stop.clone()));
     Server { address, stop, served, go, asked, given_up }
 }
 
-/// Says hello to whoever begins with TLS.
-fn tls_handler() -> TlsHandler {
-    Arc::new(|mut stream, _| {
+/// A certificate for a name, made for a test.
+fn identity(name: &str) -> (Arc<edge::Identity>, CertificateDer<'static>) {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let (chain, key) = (dir.path().join("chain.pem"), dir.path().join("key.pem"));
+    std::fs::write(&chain, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    (Arc::new(edge::Identity::read(&chain, &key).unwrap()), made.cert.der().clone())
+}
+
+/// The certificate of sessions.
+static SESSIONS: LazyLock<(Arc<edge::Identity>, CertificateDer<'static>)> =
+    LazyLock::new(|| identity("localhost"));
+
+/// Says hello in a session.
+fn sessions() -> SessionHandler {
+    Arc::new(|hello, _| {
         Box::pin(async move {
-            let mut seen = [0; 3];
-            // Who does not go on is sent away by whoever serves it.
-            if stream.read_exact(&mut seen).await.is_ok() {
-                stream.write_all(&[&seen[..], b" goes here"].concat()).await.unwrap();
-            }
+            let config = SESSIONS.0.config();
+            let mut stream = hello.into_stream(config).await.unwrap();
+            stream.write_all(b"a session").await.unwrap();
+            stream.shutdown().await.unwrap();
         })
     })
 }
 
+/// A connection over TLS to whoever has a certificate.
+async fn over<S>(
+    stream: S,
+    name: &'static str,
+    alpn: &[&[u8]],
+    root: &CertificateDer<'static>,
+) -> TlsStream<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    let name = ServerName::try_from(name).unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+}
+
+/// Sends something, and reads until the other end closes.
+async fn said(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> String {
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
 #[tokio::test]
-async fn a_connection_that_begins_with_tls_is_another_s() {
+async fn a_certificate_serves_http_and_sessions_on_one_address() {
+    let (own, root) = identity("cw.example.org");
+    let server = server_by(LONG, Some(own)).await;
+    let connect = || async { TcpStream::connect(server.address).await.unwrap() };
+    for alpn in [&[][..], &[&b"http/1.1"[..]]] {
+        let stream = over(connect().await, "cw.example.org", alpn, &root).await;
+        let answer = said(stream, GET).await;
+        assert!(answer.contains("200 OK") && answer.ends_with("hello"), "{answer}");
+    }
+    // The heroku command on this machine, which names no protocol, and through `causeway tunnel`.
+    let session = over(connect().await, "localhost", &[], &SESSIONS.1).await;
+    assert_eq!(said(session, b"").await, "a session");
+    let tunnel = over(connect().await, "cw.example.org", &[b"http/1.1"], &root).await;
+    let session = over(tunnel, "localhost", &[], &SESSIONS.1).await;
+    assert_eq!(said(session, b"").await, "a session");
+    let answer = said(connect().await, GET).await;
+    assert!(answer.contains("200 OK"), "what stays on this machine needs no TLS: {answer}");
+}
+
+#[tokio::test]
+async fn plain_http_of_other_machines_is_told_to_use_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (accepted, _) = listener.accept().await.unwrap();
+    tokio::spawn(refuse_plain(accepted));
+    let answer = said(stream, GET).await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("https://"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_that_begins_with_tls_is_a_session_where_there_is_no_certificate() {
     let server = server(LONG).await;
-    assert_eq!(send(&server, b"\x16\x03\x01").await, "\u{16}\u{3}\u{1} goes here");
-    let answer = send(&server, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let session = over(stream, "localhost", &[b"http/1.1"], &SESSIONS.1).await;
+    assert_eq!(said(session, b"").await, "a session");
+    let answer = send(&server, GET).await;
     assert!(answer.contains("200 OK") && answer.ends_with("hello"), "{answer}");
     // Who has said nothing yet does not hold up the end.
     let silent = TcpStream::connect(server.address).await.unwrap();

@@ -72,6 +72,11 @@ pub(super) async fn env(
     }))
 }
 
+/// What clients need before they have credentials.
+pub(super) async fn about(Shared(operator): Shared<Operator>) -> Answer<api::About> {
+    Ok(Reply(api::About { region: operator.state.region() }))
+}
+
 /// The certificates that the clients of `heroku run` are to trust.
 pub(super) async fn authorities(Shared(operator): Shared<Operator>) -> Response {
     let state = &operator.state;

@@ -142,7 +142,7 @@ fn attached(call: &Call, dyno: &Dyno, target: Target, mut shown: Value) -> Resul
     let token = call.token.as_ref().map(|token| token.id);
     let who = Requester { caller: call.caller, token, app: dyno.app };
     let secret = rendezvous::issue(&call.state, who, dyno.id, target).ok_or_else(no_room)?;
-    let authority = call.base.strip_prefix("http://").unwrap_or("localhost");
+    let authority = call.base.split_once("://").map_or("localhost", |(_, authority)| authority);
     // Clients need a port in the address.
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let port = if has_port { "" } else { ":80" };

@@ -9,6 +9,8 @@ use model::IdSource;
 use sha2::{Digest, Sha256};
 
 use super::failure::Failure;
+use crate::http::listen::Arrived;
+use crate::http::loopback_only::is_loopback;
 
 /// The most bytes of the request ids. Clients send back every id that they were given, so the list
 /// would grow for ever.
@@ -137,11 +139,15 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 /// The address by which the client reached the server, for addresses in answers.
-pub(super) fn base(request: &HeaderMap, authority: Option<&str>) -> String {
+///
+/// Through `causeway tunnel` a client speaks plain HTTP with its own machine, and TLS is spoken for it.
+pub(super) fn base(request: &HeaderMap, authority: Option<&str>, arrived: Arrived) -> String {
     let named = authority.or_else(|| request.get(HOST).and_then(|host| host.to_str().ok()));
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"-._:[]".contains(&c);
     let host = named.filter(|host| !host.is_empty() && host.bytes().all(plain));
-    format!("http://{}", host.unwrap_or("localhost"))
+    let host = host.unwrap_or("localhost");
+    let scheme = if arrived.secure && !is_loopback(host) { "https" } else { "http" };
+    format!("{scheme}://{host}")
 }
 
 /// Refuses a request that does not ask for version 3, since other versions may be incompatible.

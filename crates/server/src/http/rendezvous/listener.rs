@@ -4,21 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::server::{StartHandshake, TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::session;
 use crate::apps::rendezvous::Ticket;
+use crate::http::listen::Wire;
 use crate::http::state::State;
 
 /// How long the admission may take.
 const WITHIN: Duration = Duration::from_secs(10);
 /// The longest first line. A secret is shorter.
 const LONGEST_LINE: usize = 256;
-/// Serves a connection that begins with TLS, to its end.
-pub(crate) async fn serve(state: Arc<State>, stream: TcpStream, stop: CancellationToken) {
+
+/// Serves a connection whose client has begun a TLS handshake, to its end.
+pub(crate) async fn serve(state: Arc<State>, hello: StartHandshake<Wire>, stop: CancellationToken) {
     let rendezvous = Arc::clone(&state.rendezvous);
     let Ok(permit) = Arc::clone(&rendezvous.strangers).try_acquire_owned() else {
         return tracing::warn!(
@@ -26,7 +26,7 @@ pub(crate) async fn serve(state: Arc<State>, stream: TcpStream, stop: Cancellati
         );
     };
     let admitted = tokio::select! {
-        admitted = tokio::time::timeout(WITHIN, admit(&state, stream)) => admitted.ok().flatten(),
+        admitted = tokio::time::timeout(WITHIN, admit(&state, hello)) => admitted.ok().flatten(),
         () = stop.cancelled() => None,
     };
     drop(permit);
@@ -37,15 +37,15 @@ pub(crate) async fn serve(state: Arc<State>, stream: TcpStream, stop: Cancellati
 
 async fn admit(
     state: &State,
-    stream: TcpStream,
-) -> Option<(TlsStream<TcpStream>, Ticket, Vec<u8>)> {
+    hello: StartHandshake<Wire>,
+) -> Option<(TlsStream<Wire>, Ticket, Vec<u8>)> {
     let rendezvous = &state.rendezvous;
     let config = rendezvous
         .tls(&state.secret, state.clock.wall())
         .inspect_err(|error| tracing::error!(error, "the server has no certificate"))
         .ok()?;
-    let mut stream = TlsAcceptor::from(config)
-        .accept(stream)
+    let mut stream = hello
+        .into_stream(config)
         .await
         .inspect_err(|error| {
             tracing::debug!(%error, "no handshake; does the client trust `NODE_EXTRA_CA_CERTS`?");
@@ -67,7 +67,7 @@ async fn admit(
 }
 
 /// Reads the first line. Returns it without its line end, and the bytes after it.
-async fn first_line(stream: &mut TlsStream<TcpStream>) -> Option<(String, Vec<u8>)> {
+async fn first_line(stream: &mut TlsStream<Wire>) -> Option<(String, Vec<u8>)> {
     let mut line = Vec::new();
     let mut chunk = [0; LONGEST_LINE];
     loop {

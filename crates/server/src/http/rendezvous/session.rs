@@ -8,13 +8,13 @@ use model::{
     AppId, Caller, Dyno, DynoId, DynoSelection, DynoState, Exit, PlatformCommand, WorkloadId,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::pump::{self, Attached};
 use crate::apps::rendezvous::{Requester, Target, Ticket};
+use crate::http::listen::Wire;
 use crate::http::state::{Origin, State};
 
 /// The `heroku` command waits for a first line and ignores it.
@@ -45,7 +45,7 @@ enum End {
 /// Runs a session to its end, and ends the dyno if the session was its only purpose.
 pub(super) async fn run(
     state: &Arc<State>,
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Wire>,
     ticket: Ticket,
     early: Vec<u8>,
     closing: CancellationToken,
@@ -86,7 +86,7 @@ pub(super) async fn stop(state: &State, app: AppId, dyno: DynoId) {
 
 struct Session<'a> {
     watch: Watch<'a>,
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Wire>,
     /// Cancelled when the server stops.
     closing: CancellationToken,
     /// Whether the client was greeted.

@@ -16,6 +16,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::http::listen::greeting;
 use crate::http::platform::tests::fixture::{ALICE, BOB, Fixture};
 
 /// Starts the listener of a server, and returns its address.
@@ -25,7 +26,11 @@ async fn listen(server: &Fixture) -> std::net::SocketAddr {
     let state = Arc::clone(&server.state);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(Arc::clone(&state), stream, CancellationToken::new()));
+            let state = Arc::clone(&state);
+            tokio::spawn(async move {
+                let hello = greeting(Box::new(stream)).await.unwrap();
+                serve(state, hello, CancellationToken::new()).await;
+            });
         }
     });
     address
@@ -82,13 +87,11 @@ async fn a_stranger_learns_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_says_nothing_is_sent_away() {
+async fn who_does_not_send_the_secret_is_sent_away() {
     let server = Fixture::new();
     let address = listen(&server).await;
-    let mut silent = TcpStream::connect(address).await.unwrap();
-    let mut heard = Vec::new();
-    silent.read_to_end(&mut heard).await.unwrap();
-    assert_eq!(heard, b"", "no handshake");
+    let mut silent = connect(&server, address).await;
+    assert_eq!(hear(&mut silent).await, "");
 }
 
 /// A running dyno of the fixture's app.

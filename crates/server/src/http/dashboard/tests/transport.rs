@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 
-use super::browser::{Browser, attribute, hidden, joined, server};
+use model::{Caller, Ec2Command, Key, Region, Scope};
+
+use super::browser::{Browser, access_key, account, attribute, hidden, joined, server};
 use crate::http::dashboard::{Dashboard, router};
 use crate::http::platform::tests::fixture::{ALICE, Fixture};
 
@@ -48,6 +50,30 @@ async fn every_answer_forbids_what_is_not_needed() {
         for inline in ["<script>", " style=", " onclick=", "javascript:", "//cdn"] {
             assert!(!got.text.contains(inline), "{inline}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_cannot_turn_the_direction_of_a_page() {
+    let (server, _) = joined().await;
+    let account = account(&server).await;
+    let key = access_key(&server).await;
+    let scope = Scope { account, region: Region::DEFAULT };
+    let caller = Caller::Account { scope, read_only: false };
+    let tags = [("Name".to_owned(), "\u{202e}nwod\u{2066}".to_owned())].into();
+    let Key::Vpc(vpc) =
+        server.command(caller, Ec2Command::create_vpc("10.99.0.0/16".parse().unwrap(), tags)).await
+    else {
+        panic!("no VPC")
+    };
+    let mut browser = Browser::new(&server);
+    browser.sign_in_by_key(&key.0, &key.1).await;
+    for path in
+        ["/dashboard".to_owned(), format!("/dashboard/vpcs/{vpc}"), "/dashboard/map".to_owned()]
+    {
+        let page = browser.get(&path).await.text;
+        assert!(page.contains("\u{fffd}nwod\u{fffd}"), "{path}: {page}");
+        assert!(!page.contains(['\u{202e}', '\u{2066}']), "{path}: {page}");
     }
 }
 

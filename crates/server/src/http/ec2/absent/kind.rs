@@ -36,7 +36,6 @@ pub(super) const KINDS: &[Row] = &[
         "InvalidVpcBlockPublicAccessExclusionId.NotFound",
     ),
     ("FleetId", "fleet", "fleet ID", "InvalidFleetId.NotFound"),
-    ("FlowLogId", "fl", "flow log ID", "InvalidFlowLogId.NotFound"),
     ("GroupId", "pg", "Placement Group", "InvalidPlacementGroup.Unknown"),
     ("GroupName", "", "Placement Group", "InvalidPlacementGroup.Unknown"),
     ("HostId", "h", "host ID", "InvalidHostID.NotFound"),
@@ -99,18 +98,6 @@ pub(super) const KINDS: &[Row] = &[
         "InvalidNetworkInsightsAccessScopeId.NotFound",
     ),
     (
-        "NetworkInsightsAnalysisId",
-        "nia",
-        "network insights analysis ID",
-        "InvalidNetworkInsightsAnalysisId.NotFound",
-    ),
-    (
-        "NetworkInsightsPathId",
-        "nip",
-        "network insights path ID",
-        "InvalidNetworkInsightsPathId.NotFound",
-    ),
-    (
         "NetworkInterfacePermissionId",
         "eni-perm",
         "network interface permission ID",
@@ -119,7 +106,6 @@ pub(super) const KINDS: &[Row] = &[
     ("PoolId", "", "pool ID", "InvalidPoolID.NotFound"),
     ("ReservedInstancesId", "", "reserved instances ID", "InvalidReservedInstancesId"),
     ("ServiceId", "vpce-svc", "VpcEndpointService Id", "InvalidVpcEndpointServiceId.NotFound"),
-    ("ServiceName", "", "Vpc Endpoint Service", "InvalidServiceName"),
     ("SnapshotId", "snap", "snapshot", "InvalidSnapshot.NotFound"),
     ("SpotFleetRequestId", "", "spot fleet request ID", "InvalidSpotFleetRequestId.NotFound"),
     (

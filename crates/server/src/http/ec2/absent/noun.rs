@@ -8,7 +8,6 @@ const IMAGES: &str = "Every instance runs the programs of the host: DescribeImag
 const MARKET: &str = "RunInstances starts instances; they share the machine and cost nothing.";
 const CAPACITY: &str = "Instances share the machine; its capacity cannot be set apart.";
 const BLOCKS: &str = "Blocks are chosen by who makes a VPC or a subnet.";
-const WHY: &str = "`causeway why` says how far a packet gets, and what is in its way.";
 const EXEC: &str = "`causeway exec` opens a shell in an instance.";
 
 /// A word in the name of an action, what it stands for, and what there is instead. Longer words come
@@ -37,7 +36,6 @@ const NOUNS: &[(&str, &str, &str)] = &[
     ("FastLaunch", "Faster launches", IMAGES),
     ("FastSnapshotRestore", "Snapshots", VOLUMES),
     ("Fleet", "Fleets", MARKET),
-    ("FlowLog", "Flow logs", WHY),
     ("FpgaImage", "FPGA images", IMAGES),
     ("HostReservation", "Dedicated hosts", CAPACITY),
     ("Hosts", "Dedicated hosts", CAPACITY),
@@ -53,7 +51,11 @@ const NOUNS: &[(&str, &str, &str)] = &[
     ("Ipam", "IP address managers", BLOCKS),
     ("LaunchTemplate", "Launch templates", "Give RunInstances the parameters themselves."),
     ("LocalGateway", "Local gateways", OWN),
-    ("NetworkInsights", "Network insights", WHY),
+    (
+        "NetworkInsightsAccessScope",
+        "Network access scopes",
+        "CreateNetworkInsightsPath asks about packets between two ends.",
+    ),
     ("PlacementGroup", "Placement groups", CAPACITY),
     ("PublicIpv4Pool", "Pools of addresses", "AllocateAddress gives one of the host's."),
     ("ReplaceRootVolume", "Other root volumes", VOLUMES),

@@ -11,6 +11,9 @@ pub(super) const NEEDED: [(&str, &str); 2] = [
     ("GetSubnetCidrReservations", "&SubnetId={subnet}"),
 ];
 
+/// Filters of which EC2 takes nothing but ids.
+pub(super) const IDS_ALONE: [(&str, &str); 1] = [("DescribeSecurityGroupRules", "group-id")];
+
 /// The actions with filters, each with what else it needs, and its filters by botocore's model.
 pub(super) fn filtered() -> impl Iterator<Item = (&'static str, String, &'static [&'static str])> {
     SURFACE.iter().filter_map(|entry| {
@@ -39,7 +42,11 @@ fn every_filter_of_ec2_is_known_and_no_other() {
             _ => &[],
         };
         for name in names.iter().chain(tags) {
-            for value in ["none+has+it", "n?ne+h*s+it"] {
+            let values: &[&str] = match IDS_ALONE.contains(&(action, name)) {
+                true => &["sg-0123456789abcdef0"],
+                false => &["none+has+it", "n?ne+h*s+it"],
+            };
+            for value in values {
                 let form = format!("{form}&Filter.1.Name={name}&Filter.1.Value.1={value}");
                 match stage.call(alice(), &filled(&form, &kit)) {
                     Ok(answer) if !answer.contains("<item>") => {}

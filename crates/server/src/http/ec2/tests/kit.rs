@@ -62,6 +62,7 @@ pub(super) fn kit(stage: &mut Stage, scope: Scope, n: u8) -> Kit {
     instances(&mut maker, n);
     addresses(&mut maker, n);
     tables(&mut maker, n);
+    observing(&mut maker);
     tags(&mut maker);
     maker.kit
 }
@@ -293,10 +294,29 @@ fn tables(maker: &mut Maker<'_>, n: u8) {
     }
 }
 
+fn observing(maker: &mut Maker<'_>) {
+    maker.make(
+        "flow_log",
+        "CreateFlowLogs&ResourceType=VPC&ResourceId.1={vpc}&TrafficType=ALL&LogDestinationType=s3\
+         &LogDestination=arn:aws:s3:::logs",
+        "/flowLogIdSet/0",
+    );
+    let path = "CreateNetworkInsightsPath&Source={single}&Destination={attached}&Protocol=tcp";
+    for (name, port) in [("path", 80), ("free_path", 81)] {
+        let path = format!("{path}&DestinationPort={port}");
+        maker.make(name, &path, "/networkInsightsPath/networkInsightsPathId");
+    }
+    maker.make(
+        "analysis",
+        "StartNetworkInsightsAnalysis&NetworkInsightsPathId={path}",
+        "/networkInsightsAnalysis/networkInsightsAnalysisId",
+    );
+}
+
 /// The kinds of ids that take tags.
-const TAGGED: [&str; 18] = [
-    "acl", "dopt", "eigw", "eipalloc", "eni", "i", "igw", "key", "nat", "pcx", "pl", "rtb", "scr",
-    "sg", "sgr", "subnet", "vol", "vpc",
+const TAGGED: [&str; 21] = [
+    "acl", "dopt", "eigw", "eipalloc", "eni", "fl", "i", "igw", "key", "nat", "nia", "nip", "pcx",
+    "pl", "rtb", "scr", "sg", "sgr", "subnet", "vol", "vpc",
 ];
 
 fn tags(maker: &mut Maker<'_>) {

@@ -11,7 +11,7 @@ use super::stage::{Stage, alice, bob, scope};
 use crate::http::ec2::{ACTIONS, Action};
 
 /// The codes for each kind of id, by its prefix: one that is malformed, and one that the caller cannot see.
-const KINDS: [(&str, &str, &str); 24] = [
+const KINDS: [(&str, &str, &str); 27] = [
     ("acl", "InvalidNetworkAclId.Malformed", "InvalidNetworkAclID.NotFound"),
     ("aclassoc", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound"),
     ("dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"),
@@ -20,10 +20,17 @@ const KINDS: [(&str, &str, &str); 24] = [
     ("eipassoc", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound"),
     ("eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"),
     ("eni-attach", "InvalidAttachmentID.Malformed", "InvalidAttachmentID.NotFound"),
+    ("fl", "InvalidFlowLogId.Malformed", "InvalidFlowLogId.NotFound"),
     ("i", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound"),
     ("igw", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound"),
     ("key", "InvalidKeyPairId.Malformed", "InvalidKeyPair.NotFound"),
     ("nat", "NatGatewayMalformed", "NatGatewayNotFound"),
+    (
+        "nia",
+        "InvalidNetworkInsightsAnalysisId.Malformed",
+        "InvalidNetworkInsightsAnalysisId.NotFound",
+    ),
+    ("nip", "InvalidNetworkInsightsPathId.Malformed", "InvalidNetworkInsightsPathId.NotFound"),
     ("pcx", "InvalidVpcPeeringConnectionId.Malformed", "InvalidVpcPeeringConnectionID.NotFound"),
     ("pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound"),
     ("rtb", "InvalidRouteTableId.Malformed", "InvalidRouteTableID.NotFound"),

@@ -24,7 +24,6 @@ fn there_is_none_of_it() {
             "Action=DescribeVpcEndpoints&Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-1",
             "vpcEndpointSet",
         ),
-        ("Action=DescribeVpcEndpointServices", "serviceNameSet"),
         ("Action=DescribeCarrierGateways", "carrierGatewaySet"),
         ("Action=DescribePlacementGroups", "placementGroupSet"),
         ("Action=DescribeAddressTransfers", "addressTransferSet"),
@@ -39,7 +38,6 @@ fn there_is_none_of_it() {
         ("Action=DescribeClientVpnEndpoints", "clientVpnEndpoint"),
         ("Action=DescribeInstanceConnectEndpoints", "instanceConnectEndpointSet"),
         ("Action=DescribeVerifiedAccessInstances", "verifiedAccessInstanceSet"),
-        ("Action=DescribeFlowLogs&Filter.1.Name=resource-id&Filter.1.Value.1=vpc-1", "flowLogSet"),
         ("Action=DescribeVolumesModifications", "volumeModificationSet"),
     ] {
         let answer = stage.call(alice(), form).unwrap_or_else(|error| panic!("{form}: {error:?}"));
@@ -108,7 +106,6 @@ fn none_of_it_can_be_made() {
         ("CreateImage&InstanceId=i-1", "DescribeImages"),
         ("RequestSpotInstances", "RunInstances"),
         ("CreateLaunchTemplate", "RunInstances"),
-        ("CreateFlowLogs", "causeway why"),
         ("CreatePlacementGroup&GroupName=a", "Placement groups"),
         ("AssociateIamInstanceProfile&InstanceId=i-1", "user data"),
     ] {

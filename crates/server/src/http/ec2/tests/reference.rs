@@ -169,7 +169,7 @@ fn beside(own: &Kit, action: &str, name: &str) -> Vec<String> {
 }
 
 /// The kinds of resource that take tags when they are made.
-const TAGGED: [&str; 19] = [
+const TAGGED: [&str; 21] = [
     "dhcp-options",
     "egress-only-internet-gateway",
     "elastic-ip",
@@ -178,6 +178,8 @@ const TAGGED: [&str; 19] = [
     "key-pair",
     "natgateway",
     "network-acl",
+    "network-insights-analysis",
+    "network-insights-path",
     "network-interface",
     "prefix-list",
     "route-table",
