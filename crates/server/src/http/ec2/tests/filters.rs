@@ -42,7 +42,7 @@ fn every_filter_of_ec2_is_known_and_no_other() {
             _ => &[],
         };
         for name in names.iter().chain(tags) {
-            let values: &[&str] = match IDS_ALONE.contains(&(action, name)) {
+            let values: &[&str] = match IDS_ALONE.contains(&(action, *name)) {
                 true => &["sg-0123456789abcdef0"],
                 false => &["none+has+it", "n?ne+h*s+it"],
             };
