@@ -240,6 +240,11 @@ impl Params {
         out
     }
 
+    /// Whether the value of `name` was read.
+    pub fn was_read(&self, name: &str) -> bool {
+        self.node(name).is_some_and(|node| node.used.load(Ordering::Relaxed))
+    }
+
     /// The full name of the first parameter that has a value nobody asked for. The parameters of
     /// a presigned query (`X-Amz-*`) are the signature's and are left out.
     pub fn unused(&self) -> Option<String> {

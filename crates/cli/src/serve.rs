@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 
 use anyhow::Context;
-use server::cleanup::warden::Ephemeral;
 use sd_notify::NotifyState;
+use server::cleanup::warden::Ephemeral;
 use server::{FirstStart, Server};
 use sha2::Digest;
 use tokio_util::sync::CancellationToken;

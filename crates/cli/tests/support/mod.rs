@@ -14,6 +14,7 @@ pub mod ansible;
 pub mod browser;
 pub mod capture;
 pub mod hear;
+pub mod model;
 pub mod outside;
 pub mod peering;
 pub mod sdk;

@@ -304,12 +304,12 @@ impl Call<'_> {
         match action {
             Action::Read(read) => {
                 let answer = self.with_request(|request| read(&world, request))?;
-                params.refuse_unused()?;
+                ec2::refuse_unread(name, params)?;
                 if dry_run { Err(dry_run_succeeded()) } else { Ok(Before::Answer(answer)) }
             }
             Action::Write { parse, answer } => {
                 let command = self.with_request(|request| parse(&world, request))?;
-                params.refuse_unused()?;
+                ec2::refuse_unread(name, params)?;
                 if dry_run {
                     let now = self.state.clock.now();
                     world.decide(self.caller(), &command.into(), now, &mut SystemIds)?;
@@ -319,7 +319,7 @@ impl Call<'_> {
             }
             Action::Issue(parse) => {
                 let command = self.with_request(|request| parse(&world, request))?;
-                params.refuse_unused()?;
+                ec2::refuse_unread(name, params)?;
                 Ok(Before::Submit(Box::new(command.into()), ec2::issued))
             }
         }

@@ -55,6 +55,7 @@ mod tag;
 mod volume;
 mod vpc;
 mod vpc_block;
+mod without_effect;
 
 pub(crate) use self::instance::starts;
 pub(crate) use self::sts::issued;
@@ -64,6 +65,7 @@ use model::{Ec2Command, Reply, StsCommand, World};
 
 pub use self::key_material::KeyMaker;
 pub use self::request::{Ec2Error, Request};
+pub use self::without_effect::refuse_unread;
 
 /// The functions that carry an action out.
 #[derive(Debug, Clone, Copy)]

@@ -79,6 +79,7 @@ impl Net {
                 connectivity: Connectivity::Private,
                 allocation: None,
                 private: None,
+                secondary: NatAddressesSpec::default(),
                 client_token,
                 tags,
             }),

@@ -55,6 +55,24 @@ pub(super) fn is_read(action: &str) -> bool {
     found(action).is_some()
 }
 
+/// Whether an action that lists something which is not there takes any filter, as EC2 does not name them.
+#[cfg(test)]
+pub(super) fn takes_any_filter(action: &str) -> bool {
+    found(action).is_some_and(|read| read.filters == "*")
+}
+
+/// The actions that list something which is not there.
+#[cfg(test)]
+pub(super) fn reads() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|read| read.action)
+}
+
+/// What an action makes or changes that is not there.
+#[cfg(test)]
+pub(super) fn noun_of(action: &str) -> Option<&'static str> {
+    noun::of(action).map(|(what, _)| what)
+}
+
 /// Whether an action makes or changes something that is not there.
 pub(super) fn is_refused(action: &str) -> bool {
     noun::of(action).is_some()

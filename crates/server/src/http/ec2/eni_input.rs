@@ -125,9 +125,6 @@ fn flag(params: &Params, name: &str) -> Result<bool, Ec2Error> {
 pub(super) fn reset(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
     let interface = id(params, "NetworkInterfaceId")?;
-    for name in ["SourceDestCheck", "Attribute"] {
-        let _ = params.get(name);
-    }
     let change = InterfaceChange::SourceDestCheck(true);
     Ok(Ec2Command::ModifyNetworkInterfaceAttribute { interface, change })
 }

@@ -47,8 +47,6 @@ pub(super) fn user(world: &World, request: &Request<'_>) -> Result<String, Ec2Er
 /// `ListAccountAliases`.
 pub(super) fn aliases(world: &World, request: &Request<'_>) -> Result<String, Ec2Error> {
     request.params.integer("MaxItems", 1..=1000)?;
-    // There is never a second page, so the marker is ignored.
-    let _ = request.params.get("Marker");
     let name = world.account(request.scope.account).map(|account| account.name.as_str());
     Ok(query_response(Service::Iam, "ListAccountAliases", request.request_id, |x| {
         x.members("AccountAliases", name, |x, name| x.text(name));

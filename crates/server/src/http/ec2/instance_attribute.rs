@@ -169,9 +169,6 @@ fn device(params: &Params) -> Result<InstanceChange, Ec2Error> {
         return Err(wrong_value("One device can be modified at a time."));
     };
     let name = device.required("DeviceName")?.to_owned();
-    for other in ["Ebs.VolumeId", "VirtualName", "NoDevice"] {
-        let _ = device.get(other);
-    }
     let goes = device.bool("Ebs.DeleteOnTermination")?;
     let goes = goes.ok_or_else(|| device.missing("Ebs.DeleteOnTermination"))?;
     Ok(InstanceChange::VolumeStays(name, !goes))
@@ -195,8 +192,6 @@ pub(super) fn reset(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2E
 /// `ModifyInstanceCreditSpecification`.
 pub(super) fn modify_credits(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    // A repeat changes nothing that the first request has not.
-    let _ = params.get("ClientToken");
     let mut credits = Vec::new();
     for given in params.structs("InstanceCreditSpecification") {
         let instance: InstanceId = id(given, "InstanceId")?;
@@ -304,7 +299,6 @@ pub(super) fn write_metadata(options: MetadataOptions, state: &str, x: &mut Xml)
 pub(super) fn modify_maintenance(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
     let instance = id(params, "InstanceId")?;
-    let _ = params.get("RebootMigration");
     let disabled = recovery(params, "AutoRecovery")?.unwrap_or_default();
     let change = InstanceChange::RecoveryDisabled(disabled);
     Ok(Ec2Command::ModifyInstanceAttribute { instance, change })

@@ -92,10 +92,10 @@ pub(super) const FILTERS: &[Filter<Instance>] = &[
     ("metadata-options.state", |_, _| one("applied")),
     ("monitoring-state", |_, i| one(switch(i.options.monitoring))),
     ("network-interface.addresses.association.allocation-id", |view, i| {
-        of_interfaces(view, i, "addresses.association.allocation-id")
+        of_interfaces(view, i, "association.allocation-id")
     }),
     ("network-interface.addresses.association.association-id", |view, i| {
-        of_interfaces(view, i, "addresses.association.association-id")
+        of_interfaces(view, i, "association.association-id")
     }),
     ("network-interface.addresses.association.carrier-ip", |view, i| {
         of_interfaces(view, i, "addresses.association.carrier-ip")
@@ -104,10 +104,10 @@ pub(super) const FILTERS: &[Filter<Instance>] = &[
         of_interfaces(view, i, "addresses.association.customer-owned-ip")
     }),
     ("network-interface.addresses.association.ip-owner-id", |view, i| {
-        of_interfaces(view, i, "addresses.association.ip-owner-id")
+        of_interfaces(view, i, "association.ip-owner-id")
     }),
     ("network-interface.addresses.association.public-dns-name", |view, i| {
-        of_interfaces(view, i, "addresses.association.public-dns-name")
+        of_interfaces(view, i, "association.public-dns-name")
     }),
     ("network-interface.addresses.association.public-ip", |view, i| {
         of_interfaces(view, i, "addresses.association.public-ip")
@@ -203,7 +203,9 @@ pub(super) const FILTERS: &[Filter<Instance>] = &[
     ("network-interface.private-ip-address", |view, i| {
         of_interfaces(view, i, "private-ip-address")
     }),
-    ("network-interface.public-dns-name", |view, i| of_interfaces(view, i, "public-dns-name")),
+    ("network-interface.public-dns-name", |view, i| {
+        of_interfaces(view, i, "association.public-dns-name")
+    }),
     ("network-interface.requester-id", |view, i| of_interfaces(view, i, "requester-id")),
     ("network-interface.requester-managed", |view, i| of_interfaces(view, i, "requester-managed")),
     ("network-interface.status", |view, i| of_interfaces(view, i, "status")),

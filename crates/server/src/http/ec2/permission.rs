@@ -242,10 +242,6 @@ fn malformed_block(text: &str) -> Ec2Error {
 }
 
 fn group_pair(pair: &Params) -> Result<RulePeerSpec, Ec2Error> {
-    // These follow from the group. Clients copy them from a described rule.
-    for name in ["VpcId", "VpcPeeringConnectionId", "PeeringStatus"] {
-        let _ = pair.get(name);
-    }
     let owner = account(pair, "UserId")?;
     let name = pair.get("GroupName").filter(|text| !text.is_empty());
     let Some(text) = pair.get("GroupId").filter(|text| !text.is_empty()) else {

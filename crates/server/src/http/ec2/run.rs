@@ -15,29 +15,10 @@ use super::request::{Ec2Error, Request};
 const MAX_COUNT: i64 = u16::MAX as i64;
 /// The largest size, rate and number of addresses that is parsed.
 const MAX_NUMBER: i64 = 1_000_000;
-/// Parameters of hardware, hypervisor and billing, which have no effect on a process. Clients send
-/// their default values.
-const OF_NO_EFFECT: [&str; 12] = [
-    "Placement.Tenancy",
-    "Placement.Affinity",
-    "Placement.PartitionNumber",
-    "CpuOptions.CoreCount",
-    "CpuOptions.ThreadsPerCore",
-    "CpuOptions.AmdSevSnp",
-    "EnclaveOptions.Enabled",
-    "HibernationOptions.Configured",
-    "MaintenanceOptions.RebootMigration",
-    "CapacityReservationSpecification.CapacityReservationPreference",
-    "NetworkPerformanceOptions.BandwidthWeighting",
-    "AdditionalInfo",
-];
 
 /// `RunInstances`.
 pub(super) fn run(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
     let params = request.params;
-    for name in OF_NO_EFFECT {
-        let _ = params.get(name);
-    }
     refuse_absent(params)?;
     let count = |name: &str| -> Result<u16, Ec2Error> {
         let count = params.integer(name, 1..=MAX_COUNT)?;
@@ -193,9 +174,6 @@ fn volume(params: &Params, root: &str) -> Result<RootVolume, Ec2Error> {
         volume.throughput = number("Ebs.Throughput")?;
         volume.encrypted = device.bool("Ebs.Encrypted")?.unwrap_or_default();
         volume.stays = device.bool("Ebs.DeleteOnTermination")? == Some(false);
-        for ignored in ["Ebs.SnapshotId", "Ebs.KmsKeyId"] {
-            let _ = device.get(ignored);
-        }
         if let Some(kind) = device.get("Ebs.VolumeType").filter(|kind| !kind.is_empty()) {
             if !["standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"].contains(&kind) {
                 return Err(device
@@ -253,9 +231,6 @@ fn public(params: &Params) -> Result<Option<bool>, Ec2Error> {
 
 fn interface(interface: &Params) -> Result<RunInterface, Ec2Error> {
     refuse_prefixes(interface)?;
-    for name in ["InterfaceType", "NetworkCardIndex"] {
-        let _ = interface.get(name);
-    }
     let existing = id_opt(interface, "NetworkInterfaceId")?;
     if existing.is_some() {
         let own = [
@@ -303,7 +278,6 @@ fn instances(params: &Params) -> Result<Vec<InstanceId>, Ec2Error> {
 
 /// `StartInstances`.
 pub(super) fn start(_: &World, request: &Request<'_>) -> Result<Ec2Command, Ec2Error> {
-    let _ = request.params.get("AdditionalInfo");
     Ok(Ec2Command::StartInstances { instances: instances(request.params)? })
 }
 

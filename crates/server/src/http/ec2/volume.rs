@@ -189,12 +189,14 @@ pub(super) fn status(world: &World, request: &Request<'_>) -> Result<String, Ec2
         true => all(&view),
         false => find_all::<Volume, _>(&named, |id| get(&view, id))?,
     };
-    let (page, next) = query.among_with(&view, volumes.iter().collect(), |_, name| match name {
-        "volume-status.status" => one("ok"),
-        "volume-status.details-name" => many(["io-enabled", "io-performance"]),
-        "volume-status.details-status" => many(["passed", "not-applicable"]),
-        _ => Vec::new(),
-    })?;
+    let (page, next) =
+        query.among_with(&view, volumes.iter().collect(), |volume, name| match name {
+            "attachment-status.instance-id" => one(volume.instance.id),
+            "volume-status.status" => one("ok"),
+            "volume-status.details-name" => many(["io-enabled", "io-performance"]),
+            "volume-status.details-status" => many(["passed", "not-applicable"]),
+            _ => Vec::new(),
+        })?;
     Ok(request.respond(|x| {
         x.items("volumeStatusSet", &page, |x, volume| {
             x.el("volumeId", volume.id);
@@ -217,10 +219,12 @@ pub(super) fn status(world: &World, request: &Request<'_>) -> Result<String, Ec2
 }
 
 /// The filters of `DescribeVolumeStatus` that are about the status.
-const STATUS_FILTERS: [&str; 11] = [
+const STATUS_FILTERS: [&str; 13] = [
     "action.code",
     "action.description",
     "action.event-id",
+    "attachment-status.instance-id",
+    "attachment-status.io-performance",
     "event.description",
     "event.event-id",
     "event.event-type",

@@ -110,6 +110,34 @@ fn an_error_names_every_id_that_means_nothing() {
 }
 
 #[test]
+fn several_that_are_unknown_are_named_together() {
+    let mut stage = Stage::new();
+    let ids = ["fffffffffffffff0", "fffffffffffffff1"];
+    for (action, parameter, prefix, message) in [
+        ("DescribeInstances", "InstanceId", "i", "The instance IDs 'i-0A, i-0B' do not exist"),
+        ("StopInstances", "InstanceId", "i", "The instance IDs 'i-0A, i-0B' do not exist"),
+        (
+            "DescribeNetworkInterfaces",
+            "NetworkInterfaceId",
+            "eni",
+            "The networkInterface IDs 'eni-0A, eni-0B' do not exist",
+        ),
+        (
+            "DescribeTransitGateways",
+            "TransitGatewayIds",
+            "tgw",
+            "The transitGateway IDs 'tgw-0A, tgw-0B' do not exist",
+        ),
+    ] {
+        let [a, b] = ids;
+        let form =
+            format!("Action={action}&{parameter}.1={prefix}-0{a}&{parameter}.2={prefix}-0{b}");
+        let message = message.replace('A', a).replace('B', b);
+        assert_eq!(stage.call(alice(), &form).unwrap_err().message, message);
+    }
+}
+
+#[test]
 fn requests_that_make_no_sense() {
     let entry =
         "NetworkAclId=acl-00000000000000001&Egress=true&RuleAction=allow&CidrBlock=0.0.0.0/0";

@@ -165,3 +165,37 @@ fn what_was_created_at_the_same_moment_comes_in_the_order_of_ids() {
         }
     }
 }
+
+#[test]
+fn pages_go_on_where_they_were_whatever_comes_and_goes() {
+    let mut stage = Stage::new();
+    let make = |stage: &mut Stage| {
+        stage.pass(1);
+        stage.draw_smaller_ids();
+        let pointer = "/internetGateway/internetGatewayId";
+        stage.get(alice(), "Action=CreateInternetGateway", pointer)
+    };
+    let made: Vec<String> = (0..12).map(|_| make(&mut stage)).collect();
+    assert!(made.iter().rev().is_sorted(), "the ids are against it");
+    let page = |stage: &mut Stage, token: &str| {
+        let form = format!("Action=DescribeInternetGateways&MaxResults=5{token}");
+        let answer = to_json(&stage.call(alice(), &form).unwrap()).unwrap();
+        let items = answer["internetGatewaySet"].as_array().unwrap().clone();
+        let ids = items.iter().map(|item| item["internetGatewayId"].as_str().unwrap().to_owned());
+        let next = answer["nextToken"].as_str().map(|token| format!("&NextToken={token}"));
+        (ids.collect::<Vec<_>>(), next)
+    };
+    let (first, token) = page(&mut stage, "");
+    assert_eq!(first, made[..5]);
+    // The last one of the page goes, and one of the next page; another one comes.
+    for gone in [&made[4], &made[6]] {
+        let form = format!("Action=DeleteInternetGateway&InternetGatewayId={gone}");
+        stage.call(alice(), &form).unwrap();
+    }
+    let last = make(&mut stage);
+    let (second, token) = page(&mut stage, &token.unwrap());
+    assert_eq!(second, [&made[5..6], &made[7..11]].concat());
+    let (third, token) = page(&mut stage, &token.unwrap());
+    assert_eq!(third, [made[11].clone(), last]);
+    assert_eq!(token, None);
+}

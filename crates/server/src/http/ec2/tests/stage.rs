@@ -7,9 +7,10 @@ use aws::xml::{Service, to_json};
 use model::{
     Account, Caller, Change, Command, Principal, Scope, Sequence, SystemCommand, Timestamp, World,
 };
+use sha2::{Digest, Sha256};
 
 use crate::credentials::TemporaryCredentials;
-use crate::http::ec2::{Action, Ec2Error, KeyMaker, Request, find, issued};
+use crate::http::ec2::{ACTIONS, Action, Ec2Error, KeyMaker, Request, find, issued, refuse_unread};
 
 pub(super) const US: &str = "us-east-1";
 
@@ -41,11 +42,10 @@ pub(super) fn bob() -> Scope {
 
 /// Chance that is the same in every run.
 pub(crate) fn fill(bytes: &mut [u8]) {
-    use sha2::Digest;
     static TURN: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     for chunk in bytes.chunks_mut(32) {
         let turn = TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let digest = sha2::Sha256::digest(turn.to_be_bytes());
+        let digest = Sha256::digest(turn.to_be_bytes());
         chunk.copy_from_slice(&digest[..chunk.len()]);
     }
 }
@@ -97,7 +97,9 @@ impl Stage {
     /// Sends a request.
     pub(super) fn call(&mut self, scope: Scope, form: &str) -> Result<String, Ec2Error> {
         let params = Params::parse(form.as_bytes())?;
-        self.call_params(scope, &params)
+        let answer = self.call_params(scope, &params);
+        keep(&params, &answer);
+        answer
     }
 
     fn principal(&self, scope: Scope) -> Principal {
@@ -127,22 +129,16 @@ impl Stage {
     fn call_params(&mut self, scope: Scope, params: &Params) -> Result<String, Ec2Error> {
         let request = self.request(scope, params);
         let name = params.required("Action")?;
-        let service = match name {
-            "AssumeRole" | "GetCallerIdentity" | "GetSessionToken" => Service::Sts,
-            "GetAccountSummary" | "GetRole" | "GetUser" | "ListAccountAliases" | "ListRoles" => {
-                Service::Iam
-            }
-            _ => Service::Ec2,
-        };
+        let service = service_of(name);
         match find(service, service.version(), name)? {
             Action::Read(read) => {
                 let answer = read(&self.world, &request)?;
-                params.refuse_unused()?;
+                refuse_unread(name, params)?;
                 Ok(answer)
             }
             Action::Issue(parse) => {
                 let command = parse(&self.world, &request)?.into();
-                params.refuse_unused()?;
+                refuse_unread(name, params)?;
                 let caller = Caller::Account { scope, read_only: request.principal.read_only };
                 let decided = self.world.decide(caller, &command, self.now, &mut self.ids)?;
                 assert_eq!(decided.changes, []);
@@ -150,7 +146,7 @@ impl Stage {
             }
             Action::Write { parse, answer } => {
                 let command = parse(&self.world, &request)?.into();
-                params.refuse_unused()?;
+                refuse_unread(name, params)?;
                 let caller = Caller::Account { scope, read_only: self.read_only };
                 let decided = self.world.decide(caller, &command, self.now, &mut self.ids)?;
                 let before = std::mem::replace(&mut self.world, decided.world);
@@ -214,6 +210,33 @@ impl Stage {
 
 pub(super) fn accept_form(pcx: &str) -> String {
     format!("Action=AcceptVpcPeeringConnection&VpcPeeringConnectionId={pcx}")
+}
+
+/// The service that has an action.
+pub(super) fn service_of(action: &str) -> Service {
+    let entry = ACTIONS.iter().find(|(_, name, _)| *name == action);
+    entry.map_or(Service::Ec2, |(service, ..)| *service)
+}
+
+/// Keeps an answer for `tests/tools/ec2-model`, which holds it against botocore's model, in the directory that
+/// `CAUSEWAY_TEST_ANSWERS` names; of refusals one for each code.
+fn keep(params: &Params, answer: &Result<String, Ec2Error>) {
+    let Some(directory) = std::env::var_os("CAUSEWAY_TEST_ANSWERS") else { return };
+    let action = params.get("Action").unwrap_or_default();
+    let (name, text) = match answer {
+        Ok(text) => {
+            let digest = u64::from_be_bytes(*Sha256::digest(text).first_chunk().unwrap());
+            (format!("{action}-{digest:016x}"), text.clone())
+        }
+        Err(Ec2Error { code, message, .. }) => {
+            let text = aws::xml::error(service_of(action), code, message, "00000000");
+            (format!("error-{code}"), text)
+        }
+    };
+    let path = std::path::Path::new(&directory).join(format!("{name}.xml"));
+    if !path.exists() {
+        std::fs::write(path, text).unwrap();
+    }
 }
 
 fn subnet_of(block: &str) -> String {

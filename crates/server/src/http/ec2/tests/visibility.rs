@@ -155,3 +155,22 @@ fn a_reply_about_something_else_is_no_panic() {
         }
     }
 }
+
+#[test]
+fn a_private_key_is_seen_once() {
+    let mut stage = Stage::new();
+    let make = "Action=CreateKeyPair&KeyName=a&KeyType=ed25519";
+    let made = stage.call(alice(), make).unwrap();
+    assert!(made.contains("-----BEGIN OPENSSH PRIVATE KEY-----"), "{made}");
+    for record in stage.world.records() {
+        assert!(!record.body().contains("PRIVATE"), "{}", record.body());
+    }
+    let shown = "Action=DescribeKeyPairs&IncludePublicKey=true";
+    let shown = stage.call(alice(), shown).unwrap();
+    assert!(shown.contains("<publicKey>ssh-ed25519 ") && !shown.contains("PRIVATE"), "{shown}");
+    assert_eq!(stage.call(alice(), make).unwrap_err().code, "InvalidKeyPair.Duplicate");
+    let unknown = "Action=DescribeKeyPairs&KeyName.1=b&KeyName.2=a";
+    let error = stage.call(alice(), unknown).unwrap_err();
+    assert_eq!(error.message, "The key pair 'b' does not exist");
+    assert!(!stage.call(bob(), "Action=DescribeKeyPairs").unwrap().contains("<item>"));
+}
