@@ -29,13 +29,13 @@ fn a_replaced_local_route_leads_between_subnets_through_a_middlebox() {
         lab.change(|lab| lab.route(1, block, RouteTarget::Interface(middle)));
         let seen = datagram(&udp(a, 0), &at_near, "10.1.1.5");
         assert_eq!(seen, Some(ip("10.1.1.4").into()), "a subnet has no need of routes: {block}");
-        assert_eq!(datagram(&udp(a, 0), &at_far, "10.1.2.4"), None, "{block}");
-        run(&at(middle), "sysctl -q -w net.ipv4.ip_forward=1");
         let seen = datagram(&udp(a, 0), &at_far, "10.1.2.4");
         assert_eq!(seen, Some(ip("10.1.1.4").into()), "passed on: {block}");
         assert!(datagram(&udp(far, 0), &at_a, "10.1.1.4").is_some(), "{block}");
         assert!(reaches(a, far, "10.1.2.4", 80), "{block}");
         run(&at(middle), "sysctl -q -w net.ipv4.ip_forward=0");
+        assert_eq!(datagram(&udp(a, 0), &at_far, "10.1.2.4"), None, "{block}");
+        run(&at(middle), "sysctl -q -w net.ipv4.ip_forward=1");
         let block = cidr(block);
         lab.change(|lab| {
             let table = lab.id(1);

@@ -513,14 +513,18 @@ fn a_replaced_local_route_leads_between_subnets_through_an_interface() {
         assert!(http(&world, near, shop_end()).allowed, "a subnet has no need of routes");
     }
     let verdict = http(&world, near, far);
-    let (leg, code, place, _) = stopped(&verdict);
-    assert_eq!((leg, code, place), (Leg::Forward, None, text::<EniId>(32)));
     let command = format!(
         "aws ec2 replace-route --route-table-id {} --destination-cidr-block 100.64.0.0/16 \
          --local-target",
         text::<RouteTableId>(3)
     );
-    assert_eq!(stopped(&verdict).3, Some(command));
+    let code = Some(ExplanationCode::NoPossibleDestination);
+    let round = (Leg::Forward, code, text::<EniId>(32), Some(command));
+    assert_eq!(stopped(&verdict), round, "its own table leads it back");
+    put(&mut world, table(5, 3, &[]));
+    let own = Some(RouteTableAssociation { id: id(5), route_table: id(5) });
+    put(&mut world, Subnet { route_table: own, ..subnet(5, 3, "10.3.1.0/24") });
+    assert!(http(&world, near, far).allowed);
 }
 
 #[test]
