@@ -14,6 +14,7 @@ use crate::http::ec2::ACTIONS;
 /// Where an answer shows what a filter is about, if it does not have the filter's name there: `a.b` without
 /// the names of lists' elements. An action's own lines come first; `*` is for all.
 const PLACES: &[(&str, &str, &str)] = &[
+    ("DescribeInstances", "tag-key", "instancesSet.tagSet.key"),
     ("*", "tag-key", "tagSet.key"),
     ("*", "tag-value", "tagSet.value"),
     ("DescribeAvailabilityZones", "state", "zoneState"),
@@ -185,6 +186,9 @@ const UNSHOWN: &[(&str, &str)] = &[
     ("DescribeInstances", "network-interface.association.association-id"),
     ("DescribeInstances", "network-interface.addresses.association.allocation-id"),
     ("DescribeInstances", "network-interface.addresses.association.association-id"),
+    ("DescribeInstances", "network-interface.tag-key"),
+    ("DescribeInstances", "network-interface.tag-value"),
+    ("DescribeSecurityGroups", "egress.ip-permission.group-name"),
 ];
 
 /// All values of an item, by their places.
