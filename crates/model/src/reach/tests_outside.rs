@@ -203,7 +203,7 @@ fn an_answer_by_a_private_nat_gateway_that_its_packet_did_not_pass_is_lost() {
     let (_, because, _) = why(&verdict);
     assert!(because.contains("sends the answer on as 10.3.0.9"), "{because}");
     assert_eq!(verdict.blocked().unwrap().leg, Leg::Answer);
-    set_routes(&mut world, 5, &[("10.4.0.0/16", RouteTo::Peering(id(34)))]);
+    put(&mut world, table(5, 3, &[("10.4.0.0/16", RouteTo::Peering(id(34)))]));
     assert!(http(&world, from, to).allowed);
 }
 
