@@ -323,8 +323,13 @@ print(json.dumps([it[name] for it in (kept, own) for name in ("SecretAccessKey",
     let known = roles.server.env(&[]).into_iter();
     secrets.extend(known.filter(|(name, _)| lasting.contains(&&**name)).map(|(_, value)| value));
     assert_eq!(secrets.len(), 10);
+    // It is as loud as it can be: this is not told otherwise.
+    let address = roles.server.url.strip_prefix("http://").unwrap();
+    let mut stranger = std::net::TcpStream::connect(address).unwrap();
+    std::io::Write::write_all(&mut stranger, b"\0\r\n\r\n").unwrap();
+    std::io::Read::read_to_end(&mut stranger, &mut Vec::new()).unwrap();
     let log = roles.server.log();
-    assert!(log.contains("TRACE"), "{log}");
+    assert!(log.contains("a connection broke off"), "{log}");
 
     let file = roles.server.data.path().join("whole.backup");
     roles.server.causeway(&["backup", file.to_str().unwrap()]).ok();
