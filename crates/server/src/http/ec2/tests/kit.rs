@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws::xml::to_json;
-use model::{Observation, Scope, WorkloadId, WorkloadReport};
+use model::{Caller, IdentityCommand, Observation, Quota, Scope, WorkloadId, WorkloadReport};
 
 use super::stage::Stage;
 
@@ -80,6 +80,7 @@ fn vpcs(maker: &mut Maker<'_>, n: u8) {
     maker.make("spare", &block(3), "/vpc/vpcId");
     let block = maker.stage.world.vpc(maker.kit["vpc"].parse().unwrap()).unwrap().ipv6[0].cidr;
     maker.keep("part", block.subnet(64, 1).unwrap());
+    maker.keep("other_part", block.subnet(64, 2).unwrap());
     maker.keep("free", block.subnet(64, 9).unwrap());
     let bare = maker.stage.world.vpc(maker.kit["bare"].parse().unwrap()).unwrap();
     let association = bare.ipv6[0].id;
@@ -111,6 +112,7 @@ fn subnets(maker: &mut Maker<'_>, n: u8) {
     maker.make("subnet", &first, id);
     maker.make("plain", &subnet(2), id);
     maker.make("empty", &subnet(3), id);
+    maker.make("ipv6_subnet", &format!("{}&Ipv6CidrBlock={{other_part}}", subnet(4)), id);
     maker.make(
         "reservation",
         &format!(
@@ -239,6 +241,12 @@ fn instances(maker: &mut Maker<'_>, n: u8) {
         &format!("{create}&PrivateIpAddresses.1.PrivateIpAddress=10.{n}.1.200"),
         id,
     );
+    maker.make("ipv6_eni", "CreateNetworkInterface&SubnetId={ipv6_subnet}&Description=kit{n}", id);
+    maker.make(
+        "ipv6",
+        "AssignIpv6Addresses&NetworkInterfaceId={ipv6_eni}&Ipv6AddressCount=1",
+        "/assignedIpv6Addresses/0",
+    );
     maker.make(
         "attachment",
         "AttachNetworkInterface&NetworkInterfaceId={attached}&InstanceId={instance}&DeviceIndex=1",
@@ -253,19 +261,34 @@ fn instances(maker: &mut Maker<'_>, n: u8) {
 
 fn addresses(maker: &mut Maker<'_>, n: u8) {
     let allocate = "AllocateAddress&Domain=vpc";
-    // An account has five.
-    if n == 1 {
-        maker.make("address", allocate, "/allocationId");
+    let quota = IdentityCommand::SetQuota {
+        account: Some(maker.scope.account),
+        quota: Quota::ElasticIps,
+        most: Some(8),
+    };
+    maker.stage.decide(Caller::Operator, quota);
+    for name in ["address", "bound", "of_nat", "of_nat_too"] {
+        maker.make(name, allocate, "/allocationId");
     }
-    maker.make("bound", allocate, "/allocationId");
-    maker.make("of_nat", allocate, "/allocationId");
     let to = if n == 1 { "NetworkInterfaceId={loose_eni}" } else { "InstanceId={single}" };
     let associate = format!("AssociateAddress&AllocationId={{bound}}&{to}");
     maker.make("association", &associate, "/associationId");
+    let nat = "/natGateway/natGatewayId";
     maker.make(
         "nat",
-        "CreateNatGateway&SubnetId={subnet}&AllocationId={of_nat}",
-        "/natGateway/natGatewayId",
+        "CreateNatGateway&SubnetId={subnet}&AllocationId={of_nat}\
+         &SecondaryAllocationId.1={of_nat_too}",
+        nat,
+    );
+    let too = maker.stage.world.elastic_ip(maker.kit["of_nat_too"].parse().unwrap()).unwrap();
+    let association = too.association.unwrap().id;
+    maker.keep("nat_association", association);
+    maker.keep("nat_private", format!("10.{n}.1.210"));
+    maker.make(
+        "private_nat",
+        "CreateNatGateway&SubnetId={subnet}&ConnectivityType=private\
+         &SecondaryPrivateIpAddress.1={nat_private}",
+        nat,
     );
 }
 

@@ -88,7 +88,7 @@ fn what_ec2_does_not_take_of_flow_logs_is_refused() {
         ("ResourceType=VPC", "MissingParameter", "ResourceId"),
         ("ResourceType=VPC&ResourceId.1=~v", "MissingParameter", "TrafficType"),
         ("ResourceType=VPC&ResourceId.1=~s&TrafficType=ALL", "InvalidVpcID.Malformed", "vpc-"),
-        ("ResourceType=Moon&ResourceId.1=~v", "InvalidParameterValue", "ResourceType"),
+        ("ResourceType=Moon&ResourceId.1=~v", "InvalidParameterValue", "resourceType"),
         ("ResourceType=TransitGateway&ResourceId.1=tgw-1", "UnsupportedOperation", "Subnet"),
         (
             "ResourceType=VPC&ResourceId.1=~v&TrafficType=ALL",
@@ -108,7 +108,7 @@ fn what_ec2_does_not_take_of_flow_logs_is_refused() {
         (
             "ResourceType=VPC&ResourceId.1=~v&TrafficType=SOME&LogGroupName=a",
             "InvalidParameterValue",
-            "TrafficType",
+            "trafficType",
         ),
         (
             "ResourceType=Subnet&ResourceId.1=~s&TrafficType=ALL&LogDestinationType=s3\

@@ -49,12 +49,10 @@ pub(super) const WRITE: &str = "run .tools/py/bin/python tests/tools/ec2-model s
 
 #[test]
 fn every_action_of_the_table_is_known_with_its_parameters() {
+    let without = ["GetAccountSummary", "GetCallerIdentity"];
     for (service, action, _) in ACTIONS {
         let entry = of(action);
         assert_eq!(entry.service, *service, "{action}");
-        assert!(
-            !entry.parameters.is_empty() || *action == "GetCallerIdentity",
-            "{action}: {WRITE}"
-        );
+        assert!(!entry.parameters.is_empty() || without.contains(action), "{action}: {WRITE}");
     }
 }
