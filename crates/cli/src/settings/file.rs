@@ -99,6 +99,13 @@ pub(super) fn read(path: &Path) -> anyhow::Result<File> {
     toml::from_str(&text).map_err(|error| wrong(format!("has a mistake: {error}")))
 }
 
+/// The key that was probably meant: the same in other letters, or with up to two letters that differ.
+fn nearest(key: &str) -> Option<&'static str> {
+    let key = key.to_ascii_lowercase().replace('_', "-");
+    let distances = KEYS.map(|known| (strsim::osa_distance(&key, known), known));
+    distances.into_iter().min().filter(|(slips, _)| *slips <= 2).map(|(_, known)| known)
+}
+
 #[cfg(test)]
 mod tests {
     use super::KEYS;
@@ -117,11 +124,4 @@ mod tests {
             assert!(has(key), "packaging/causeway.toml does not explain {key}");
         }
     }
-}
-
-/// The key that was probably meant: the same in other letters, or with up to two letters that differ.
-fn nearest(key: &str) -> Option<&'static str> {
-    let key = key.to_ascii_lowercase().replace('_', "-");
-    let distances = KEYS.map(|known| (strsim::osa_distance(&key, known), known));
-    distances.into_iter().min().filter(|(slips, _)| *slips <= 2).map(|(_, known)| known)
 }
