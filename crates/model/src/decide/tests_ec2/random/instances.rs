@@ -99,7 +99,7 @@ impl Player<'_> {
         let addresses = if self.flag(2) { other } else { address };
         let addresses: Vec<_> = addresses.into_iter().collect();
         match self.dice[5] % 9 {
-            7..=8 => return self.ipv6_command(interface),
+            7..=8 => self.ipv6_command(interface),
             0..=1 => C::CreateNetworkInterface(NewInterface {
                 subnet: self.subnet(1),
                 groups: Vec::new(),
