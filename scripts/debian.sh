@@ -50,11 +50,6 @@ settings() {
   done
   quietly chroot "$room/root" update-ca-certificates
 
-  mkdir -p "$room/root/root/.cargo/registry"
-  for name in index cache; do
-    [[ ! -d $cargo_home/registry/$name ]] || cp -a "$cargo_home/registry/$name" "$room/root/root/.cargo/registry/"
-  done
-
   printf '127.0.0.1 localhost\n127.0.1.1 clean-room\n::1 localhost ip6-localhost ip6-loopback\n' >"$room/root/etc/hosts"
   echo clean-room >"$room/root/etc/hostname"
 }

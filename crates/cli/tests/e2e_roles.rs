@@ -67,6 +67,7 @@ fn a_role_of_another_account_accepts_a_peering_and_its_credentials_outlive_a_res
     roles.aws(&accept).ok();
 
     // The command keeps its credentials, and nothing is kept of them here: they hold all the same.
+    assert!(roles.server.terminate().success());
     roles.server.restart();
     let look = ["ec2", "describe-vpcs", "--query", "Vpcs[].VpcId"];
     assert_eq!(roles.aws(&look).json(), serde_json::json!([two]));
@@ -156,6 +157,7 @@ fn accounts_have_as_much_as_the_operator_says_and_like_awss_where_that_is_asked_
     for _ in 0..6 {
         server.aws(&create).ok();
     }
+    assert!(server.terminate().success());
     server.restart_with(&["--like-aws"]);
     let refused = server.aws(&create).refused();
     assert!(refused.contains("(VpcLimitExceeded)"), "{refused}");
@@ -219,4 +221,130 @@ fn roles_are_listed_shown_and_destroyed_by_name_or_arn() {
         .causeway(&["roles:create", "x", "--account", "other", "--trust", "nobody"])
         .refused();
     assert!(nobody.contains("There is no account 'nobody'"), "{nobody}");
+}
+
+#[test]
+fn a_signed_address_holds_with_its_own_token_alone() {
+    let roles = Roles::new();
+    let script = format!(
+        r#"
+import boto3, json, re, urllib.error, urllib.request
+from urllib.parse import quote
+
+def given():
+    return boto3.client("sts").assume_role(
+        RoleArn="{arn}", RoleSessionName="script", ExternalId="7421")["Credentials"]
+kept, other = given(), given()
+url = boto3.client(
+    "sts", aws_access_key_id=kept["AccessKeyId"], aws_secret_access_key=kept["SecretAccessKey"],
+    aws_session_token=kept["SessionToken"]).generate_presigned_url("get_caller_identity", HttpMethod="GET")
+token, another = (quote(it["SessionToken"], safe="") for it in (kept, other))
+assert token in url and kept["AccessKeyId"] in url
+def ask(url, **headers):
+    try:
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers)).status
+    except urllib.error.HTTPError as error:
+        return [error.code, re.search("<Code>(.*?)</Code>", error.read().decode())[1]]
+print(json.dumps({{
+    "itself": ask(url),
+    "beside": ask(url, **{{"X-Amz-Security-Token": other["SessionToken"]}}),
+    "another": ask(url.replace(token, another)),
+    "twice": ask(url + "&X-Amz-Security-Token=" + token),
+    "none": ask(url.replace("&X-Amz-Security-Token=" + token, "")),
+    "id": ask(url.replace(kept["AccessKeyId"], other["AccessKeyId"])),
+    "longer": ask(re.sub("X-Amz-Expires=[0-9]+", "X-Amz-Expires=604800", url)),
+    "action": ask(url.replace("GetCallerIdentity", "GetSessionToken")),
+    "header": ask(url, Authorization="AWS4-HMAC-SHA256 Credential=x"),
+}}))
+"#,
+        arn = roles.arn
+    );
+    let got = roles.server.python(&script).json();
+    let expected = serde_json::json!({
+        "itself": 200,
+        // What is in a header that nothing signs says nothing.
+        "beside": 200,
+        "another": [403, "InvalidClientTokenId"],
+        "twice": [400, "IncompleteSignature"],
+        "none": [403, "InvalidClientTokenId"],
+        "id": [403, "InvalidClientTokenId"],
+        "longer": [403, "SignatureDoesNotMatch"],
+        "action": [403, "SignatureDoesNotMatch"],
+        "header": [400, "IncompleteSignature"],
+    });
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn no_log_however_loud_and_no_file_holds_a_token_or_its_secret() {
+    let mut roles = Roles::new();
+    let loud = roles.server.data.path().join("loud");
+    let program = env!("CARGO_BIN_EXE_causeway");
+    let script = format!("#!/bin/sh\nexec env CAUSEWAY_LOG=trace {program} \"$@\"\n");
+    std::fs::write(&loud, script).unwrap();
+    std::fs::set_permissions(&loud, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    assert!(roles.server.terminate().success());
+    roles.server.restart_as(loud);
+    let script = format!(
+        r#"
+import boto3, json, urllib.request
+from botocore.exceptions import ClientError
+
+sts = boto3.client("sts")
+kept = sts.assume_role(
+    RoleArn="{arn}", RoleSessionName="script", ExternalId="7421")["Credentials"]
+own = sts.get_session_token()["Credentials"]
+def client(service, kept, **change):
+    kept = dict(kept, **change)
+    return boto3.client(
+        service, aws_access_key_id=kept["AccessKeyId"],
+        aws_secret_access_key=kept["SecretAccessKey"], aws_session_token=kept["SessionToken"])
+client("ec2", kept).create_vpc(CidrBlock="10.1.0.0/16")
+address = client("sts", own).generate_presigned_url("get_caller_identity", HttpMethod="GET")
+urllib.request.urlopen(address)
+wrong = [dict(SecretAccessKey=own["SecretAccessKey"]), dict(SessionToken=own["SessionToken"])]
+for change in wrong:
+    try:
+        client("sts", kept, **change).get_caller_identity()
+        raise SystemExit("believed")
+    except ClientError as error:
+        pass
+print(json.dumps([it[name] for it in (kept, own) for name in ("SecretAccessKey", "SessionToken")]))
+"#,
+        arn = roles.arn
+    );
+    let secrets = roles.server.python(&script).json();
+    let mut secrets: Vec<String> = secrets.as_array().unwrap().iter().map(text).collect();
+    assert_eq!(secrets.len(), 4);
+    // The token as it is in an address.
+    secrets.extend(secrets.clone().iter().map(|it| it.replace('/', "%2F").replace('+', "%2B")));
+    // Those that do not end, of which the server was asked in the same time.
+    let lasting = ["AWS_SECRET_ACCESS_KEY", "HEROKU_API_KEY"];
+    let known = roles.server.env(&[]).into_iter();
+    secrets.extend(known.filter(|(name, _)| lasting.contains(&&**name)).map(|(_, value)| value));
+    assert_eq!(secrets.len(), 10);
+    let log = roles.server.log();
+    assert!(log.contains("TRACE"), "{log}");
+
+    let file = roles.server.data.path().join("whole.backup");
+    roles.server.causeway(&["backup", file.to_str().unwrap()]).ok();
+    let mut left = vec![roles.server.data.path().to_owned()];
+    let mut files = 0;
+    while let Some(at) = left.pop() {
+        // The home of those who use it.
+        if at.ends_with("home") {
+            continue;
+        }
+        if at.is_dir() {
+            left.extend(std::fs::read_dir(&at).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let Ok(bytes) = std::fs::read(&at) else { continue };
+        let plain = String::from_utf8_lossy(&bytes);
+        files += 1;
+        for secret in &secrets {
+            assert!(!plain.contains(secret), "{} holds {secret}", at.display());
+        }
+    }
+    assert!(files > 3, "{files}");
 }

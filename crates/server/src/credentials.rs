@@ -209,6 +209,33 @@ mod tests {
     }
 
     #[test]
+    fn no_bit_of_a_token_can_be_changed_and_no_other_text_says_the_same() {
+        let (_kept, secret) = secret();
+        let made = TemporaryCredentials::new(&secret, &principal()).unwrap();
+        let opens = |token: &str| TemporaryCredentials::open(&secret, made.id, token).is_some();
+        assert!(opens(&made.token));
+        let bytes = STANDARD.decode(&made.token).unwrap();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            assert!(!opens(&STANDARD.encode(&changed)), "byte {at}");
+            assert!(!opens(&STANDARD.encode(&bytes[..at])), "cut at {at}");
+        }
+        for at in 0..made.token.len() {
+            assert!(!opens(&made.token[..at]), "cut at {at}");
+        }
+        let longer = [&bytes[..], b"\0"].concat();
+        let mut others = vec![STANDARD.encode(longer), format!("{0}{0}", made.token)];
+        for added in ["A", "=", "====", " ", "\n", "\0", "AAAA"] {
+            others.push(format!("{}{added}", made.token));
+            others.push(format!("{added}{}", made.token));
+        }
+        for other in others {
+            assert!(!opens(&other), "{other}");
+        }
+    }
+
+    #[test]
     fn a_token_without_an_end_is_none() {
         let (_kept, secret) = secret();
         let endless = Principal { expires: None, ..principal() };

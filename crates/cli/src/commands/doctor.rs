@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use fabric::driver::Check;
 use serde::Serialize;
 use server::apps::plans::Program;
 
@@ -17,7 +18,8 @@ struct Finding {
     detail: String,
     /// What to do about it, where it is not as it should be.
     remedy: String,
-    /// `false` for what the fabric does without: only such data services cannot run then.
+    /// `false` for what the fabric does without: such data services cannot run then, or something has no
+    /// limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     needed: Option<bool>,
 }
@@ -40,14 +42,9 @@ impl Finding {
 pub(super) fn run(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     let mut checks = fabric::linux::doctor();
     checks.extend(fabric::runtime::doctor(Path::new("runc")));
-    let sound = checks.iter().all(|check| check.ok);
-    let fabric = checks.into_iter().map(|check| Finding {
-        name: check.name.to_owned(),
-        ok: check.ok,
-        detail: check.detail,
-        remedy: check.remedy,
-        needed: None,
-    });
+    let sound = checks.iter().all(|check| check.ok || !check.needed);
+    let limited = checks.iter().any(|check| !check.ok);
+    let fabric = checks.into_iter().map(of_fabric);
     let programs = server::apps::plans::programs(Path::new("/"));
     let findings: Vec<Finding> = fabric.chain(programs.iter().map(data_service)).collect();
     if common.json {
@@ -60,16 +57,31 @@ pub(super) fn run(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
             out.line(format_args!("    {}", finding.remedy));
         }
     }
-    out.line(if sound {
-        "This machine can carry the Linux fabric."
-    } else {
-        "This machine cannot carry the Linux fabric yet; `--fabric none` works without."
+    out.line(match (sound, limited) {
+        (true, false) => "This machine can carry the Linux fabric.",
+        (true, true) => {
+            "This machine can carry the Linux fabric, but for what is marked with a dash."
+        }
+        (false, _) => {
+            "This machine cannot carry the Linux fabric yet; `--fabric none` works without."
+        }
     });
     Ok(exit(sound))
 }
 
 fn exit(sound: bool) -> ExitCode {
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What was found of something that the fabric needs, or does better with.
+fn of_fabric(check: Check) -> Finding {
+    Finding {
+        name: check.name.to_owned(),
+        ok: check.ok,
+        detail: check.detail,
+        remedy: check.remedy,
+        needed: (!check.needed).then_some(false),
+    }
 }
 
 /// Whether a shipped data service can run, and what to do about it.
@@ -95,6 +107,20 @@ mod tests {
     use server::apps::plans::{Plans, missing, programs};
 
     use super::*;
+
+    #[test]
+    fn what_the_server_starts_without_is_told_from_what_it_needs() {
+        let check = |needed| {
+            of_fabric(Check {
+                name: "homes of limited size",
+                ok: false,
+                needed,
+                detail: "none".to_owned(),
+                remedy: "do something".to_owned(),
+            })
+        };
+        assert_eq!((check(true).mark(), check(false).mark()), ('✗', '–'));
+    }
 
     #[test]
     fn what_is_missing_is_said_as_it_is_refused() {

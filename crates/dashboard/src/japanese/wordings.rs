@@ -48,6 +48,9 @@ pub(crate) const fn wording(wording: Wording) -> &'static str {
         W::TakesAnswersOnly => {
             "{eni} はプライベート NAT ゲートウェイのもので、自分が送ったものへの応答だけを受け取ります"
         }
+        W::AnswersAs => {
+            "{eni} はプライベート NAT ゲートウェイのもので、パケットはここを通っていません。応答は {address} として送り出され、そこからの応答を待つものはありません"
+        }
         W::ComesBackTo => "NAT ゲートウェイ自身のサブネットのルートテーブルは {eni} に戻ります",
         W::NatLeadsNowhere => {
             "{nat} のあるサブネット {subnet} のルートテーブルには、{address} をインターネットゲートウェイへ導くルートがありません"

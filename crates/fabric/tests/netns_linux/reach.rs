@@ -9,8 +9,8 @@ use causeway_fabric::driver::{Driver, Outcome};
 use model::intent::NetworksIntent;
 use model::*;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, connect, sendto,
-    socket,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, connect, recvfrom,
+    sendto, socket,
 };
 use os::poll::Interest;
 
@@ -329,15 +329,19 @@ fn handle(role: &mut Role, all: &mut [(usize, Trial)]) -> Option<Role> {
             }
             Ok(_) | Err(_) => None,
         },
-        Role::Datagram(socket, trial) => match socket.recv(&mut buffer) {
-            Ok(1) => Some((*trial, buffer[0] as usize)),
+        Role::Datagram(socket, trial) => match socket.recv_from(&mut buffer) {
+            // What a NAT gateway sends by its own address answers nothing.
+            Ok((1, from)) if from.ip() == all[*trial].1.named => Some((*trial, buffer[0] as usize)),
             // It may say that somebody refused, and still get its answer.
             Ok(_) | Err(_) => return None,
         },
         Role::Echo(socket, trial) => {
-            let flags = MsgFlags::MSG_DONTWAIT;
-            match nix::sys::socket::recv(socket.as_raw_fd(), &mut buffer, flags) {
-                Ok(length) if length >= 8 && buffer[0] == 0 => Some((*trial, all[*trial].1.to)),
+            match recvfrom::<SockaddrIn>(socket.as_raw_fd(), &mut buffer) {
+                Ok((length, Some(from)))
+                    if length >= 8 && buffer[0] == 0 && from.ip() == all[*trial].1.named =>
+                {
+                    Some((*trial, all[*trial].1.to))
+                }
                 Ok(_) | Err(_) => return None,
             }
         }

@@ -28,10 +28,7 @@ impl Decision<'_> {
         if self.world.account(*account).is_none() {
             return not_found("account");
         }
-        let is_name = |name: &str| {
-            (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_name_character)
-        };
-        if !is_name(name) {
+        if !is_role_name(name) {
             return invalid(format_args!(
                 "A role's name has 1 to {MAX_NAME} letters, digits and characters of _+=,.@-"
             ));
@@ -127,6 +124,11 @@ impl Decision<'_> {
             self.put(role);
         }
     }
+}
+
+/// Whether a role can have a name.
+pub(super) fn is_role_name(name: &str) -> bool {
+    (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_name_character)
 }
 
 /// Whether IAM lets the name of a role, or of a session, have a character.

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::iam_role::{DEFAULT_SECONDS, MOST_SECONDS, is_external_id_character, is_name_character};
+use super::iam_role::{
+    DEFAULT_SECONDS, MOST_SECONDS, is_external_id_character, is_name_character, is_role_name,
+};
 use super::{Decision, Outcome, refuse};
 use crate::command::{AssumeRole, Caller, Reply, StsCommand};
 use crate::resource::{Access, Trusted};
@@ -40,6 +42,10 @@ impl Decision<'_> {
         values.check()?;
 
         let arn = format!("arn:aws:iam::{account}:role/{name}");
+        // Not even an emulator has such a role, and nobody's answer or audit is filled with its name.
+        if !is_role_name(name) {
+            return refuse(Code::ValidationError, format_args!("{} is invalid", beginning(&arn)));
+        }
         let denied = || {
             refuse(
                 Code::AccessDenied,
@@ -138,6 +144,11 @@ fn trusts(trusted: Trusted, by: &Principal) -> bool {
     }
 }
 
+/// As much of a value as is repeated in a refusal.
+fn beginning(value: &str) -> String {
+    value.chars().take(2 * 64).collect()
+}
+
 /// The values of a request, of which all that are wrong are named in one refusal.
 #[derive(Default)]
 struct Values {
@@ -181,7 +192,7 @@ impl Values {
     }
 
     fn refuse(&mut self, name: &str, value: impl std::fmt::Display, must: std::fmt::Arguments<'_>) {
-        let value: String = value.to_string().chars().take(2 * 64).collect();
+        let value = beginning(&value.to_string());
         self.wrong.push(format!(
             "Value '{value}' at '{name}' failed to satisfy constraint: Member must {must}"
         ));

@@ -87,6 +87,7 @@ wordings! {
     SendsOnAs = "{eni} is a private NAT gateway's, and sends it on as {address}";
     GivesBackTo = "{eni} is a private NAT gateway's, and gives the answer back to {address}";
     TakesAnswersOnly = "{eni} is a private NAT gateway's, and takes nothing but answers to what it sent";
+    AnswersAs = "{eni} is a private NAT gateway's, by which the packet did not come: it sends the answer on as {address}, and nobody waits for one from there";
     ComesBackTo = "the route table of the NAT gateway's own subnet leads back to {eni}";
     NatLeadsNowhere = "the route table of {subnet}, which {nat} is in, does not lead to an internet gateway for {address}";
     NoPublicAddress = "{address} has no public address";

@@ -194,6 +194,20 @@ fn a_private_nat_gateway_sends_on_by_its_own_address() {
 }
 
 #[test]
+fn an_answer_by_a_private_nat_gateway_that_its_packet_did_not_pass_is_lost() {
+    let mut world = joined_shop();
+    // Over there the way is straight, and back it leads to a NAT gateway.
+    let (from, to) = (at(4, "10.4.0.4"), at(3, "10.3.1.4"));
+    let verdict = http(&world, from, to);
+    assert!(!verdict.allowed);
+    let (_, because, _) = why(&verdict);
+    assert!(because.contains("sends the answer on as 10.3.0.9"), "{because}");
+    assert_eq!(verdict.blocked().unwrap().leg, Leg::Answer);
+    set_routes(&mut world, 5, &[("10.4.0.0/16", RouteTo::Peering(id(34)))]);
+    assert!(http(&world, from, to).allowed);
+}
+
+#[test]
 fn a_private_nat_gateway_goes_where_its_own_subnet_leads() {
     let mut world = joined_shop();
     let (from, to) = (at(3, "10.3.1.4"), at(4, "10.4.0.4"));

@@ -447,8 +447,9 @@ fn note_stranger(state: &State, source: IpAddr, parts: &Parts, error: &Ec2Error,
         .take(LONGEST_KEY)
         .collect();
     let world = state.world();
-    let known = key.parse().ok().and_then(|id| world.access_key(id));
-    let account = known.map(|key| key.account.to_string()).unwrap_or_default();
+    let known = key.parse().ok().and_then(|id| world.access_key(id)).map(|key| key.account);
+    let account = known.or_else(|| session_of(state, parts, &key).map(|of| of.account));
+    let account = account.map(|account| account.to_string()).unwrap_or_default();
     let row = AuditRow {
         actor: "nobody".to_owned(),
         account,
@@ -486,10 +487,12 @@ impl From<SigError> for Ec2Error {
 /// digits is the account (`ec2.md` §2.1).
 fn anybody(state: &State, parts: &Parts) -> Result<Claim, Ec2Error> {
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let credential = header
+    let signed = header
         .and_then(|text| text.split("Credential=").nth(1))
-        .and_then(|text| text.split([',', ' ']).next())
-        .unwrap_or_default();
+        .and_then(|text| text.split([',', ' ']).next());
+    let query = Params::parse(parts.uri.query().unwrap_or_default().as_bytes()).ok();
+    let presigned = || query.as_ref()?.get("X-Amz-Credential");
+    let credential = signed.or_else(presigned).unwrap_or_default();
     let mut fields = credential.split('/');
     let access_key = fields.next().unwrap_or_default().to_owned();
     let region = match fields.nth(1) {
@@ -514,13 +517,14 @@ fn anybody(state: &State, parts: &Parts) -> Result<Claim, Ec2Error> {
     Ok(Claim { service, scope: Scope { account: principal.account, region }, principal })
 }
 
-/// In emulator mode: what temporary credentials stand for, if they were given out here.
+/// What the temporary credentials of a request stand for that nothing was verified of, if they were
+/// given out here.
 fn session_of(state: &State, parts: &Parts, access_key: &str) -> Option<Principal> {
     const TOKEN: &str = "X-Amz-Security-Token";
     let id = access_key.parse().ok()?;
     let header = parts.headers.get(TOKEN).and_then(|token| token.to_str().ok());
-    let query = Params::parse(parts.uri.query().unwrap_or_default().as_bytes()).ok()?;
-    let token = header.or_else(|| query.get(TOKEN))?;
+    let query = Params::parse(parts.uri.query().unwrap_or_default().as_bytes()).ok();
+    let token = header.or_else(|| query.as_ref()?.get(TOKEN))?;
     TemporaryCredentials::open(&state.secret, id, token.trim()).map(|(of, _)| of)
 }
 

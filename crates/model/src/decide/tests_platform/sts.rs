@@ -311,6 +311,35 @@ fn all_values_that_are_wrong_are_named_at_once() {
 }
 
 #[test]
+fn what_no_role_can_be_called_is_no_role_even_in_an_emulator() {
+    let mut accounts = Accounts::new();
+    accounts.role(|_| ());
+    let us = accounts.us();
+    let wrong = [String::new(), "a b".to_owned(), "\u{1b}[31m".to_owned(), "n".repeat(1 << 20)];
+    for name in &wrong {
+        let refused = accounts.assume(us.clone(), |asked| asked.role.clone_from(name)).unwrap_err();
+        assert_eq!(refused.code, Code::ValidationError, "{refused}");
+        assert!(refused.message.ends_with(" is invalid"), "{refused}");
+        assert!(refused.message.len() < 200, "{refused}");
+    }
+    let mut bench = Bench::set_up(true);
+    let (account, region) = (account(7), Region::DEFAULT);
+    bench.ok(Caller::Operator, C::EnsureAccount { id: account, region });
+    for role in wrong {
+        let asked = StsCommand::AssumeRole(AssumeRole {
+            by: Principal::of_key(account, None, false),
+            account,
+            role,
+            session: "test".to_owned(),
+            external_id: None,
+            seconds: None,
+        });
+        let refused = bench.refused(key(Scope { account, region }), asked);
+        assert_eq!(refused.code, Code::ValidationError, "{refused}");
+    }
+}
+
+#[test]
 fn an_emulator_believes_whoever_says_to_have_a_role() {
     let mut bench = Bench::set_up(true);
     let account = account(7);

@@ -19,9 +19,12 @@ impl Walk<'_> {
         } else if self.translated.iter().any(|(by, _)| *by == eni) {
             let because = say!(ComesBackTo, eni = eni);
             return self.block(component, stop(Code::NoRouteToDestination, because));
-        } else if let Some(own) = addresses.first().copied().filter(|_| !for_itself)
-            && self.leg == Leg::Forward
-        {
+        } else if let Some(own) = addresses.first().copied().filter(|_| !for_itself) {
+            if self.leg == Leg::Answer {
+                // To a NAT gateway it is the first packet of a connection of the answerer's own.
+                let because = say!(AnswersAs, eni = eni, address = own);
+                return self.block(component, stop(Code::NoPossibleDestination, because));
+            }
             self.translated.push((eni, packet.source));
             // From here on it is of another connection than those that middleboxes passed on.
             self.passed_on.clear();

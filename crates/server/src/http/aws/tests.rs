@@ -1,5 +1,6 @@
 //! Requests that never become an action, and the errors that they are answered with.
 
+mod forged;
 mod sessions;
 
 use std::net::Ipv4Addr;
@@ -90,6 +91,7 @@ async fn a_body_cut_short_is_not_called_too_large() {
 }
 
 /// An access key.
+#[derive(Clone)]
 struct Key {
     id: String,
     secret: String,

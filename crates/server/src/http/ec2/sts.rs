@@ -6,8 +6,9 @@ use model::{AccountId, AssumeRole, Principal, Reply, StsCommand, World};
 
 use super::request::{Ec2Error, Request};
 
-/// The fewest characters that AWS takes for an ARN.
+/// The fewest and the most characters that AWS takes for an ARN.
 const SHORTEST_ARN: usize = 20;
+const LONGEST_ARN: usize = 2048;
 
 /// `AssumeRole`.
 pub(super) fn assume_role(_: &World, request: &Request<'_>) -> Result<StsCommand, Ec2Error> {
@@ -63,12 +64,17 @@ fn credentials(x: &mut Xml, of: &Principal, request: &Request<'_>) {
 /// The account and the name that the ARN of a role names. The role's path is no part of its name.
 fn role_of(arn: &str) -> Result<(AccountId, String), Ec2Error> {
     let shown: String = arn.chars().take(2 * 64).collect();
-    if arn.chars().count() < SHORTEST_ARN {
+    let limit = match arn.chars().count() {
+        ..SHORTEST_ARN => Some(("greater", SHORTEST_ARN)),
+        SHORTEST_ARN..=LONGEST_ARN => None,
+        _ => Some(("less", LONGEST_ARN)),
+    };
+    if let Some((side, limit)) = limit {
         return Err(Ec2Error::new(
             "ValidationError",
             format_args!(
                 "1 validation error detected: Value '{shown}' at 'roleArn' failed to satisfy \
-                 constraint: Member must have length greater than or equal to {SHORTEST_ARN}"
+                 constraint: Member must have length {side} than or equal to {limit}"
             ),
         ));
     }

@@ -4,23 +4,23 @@ use model::{AccountId, NewIamRole, RoleId, Trusted};
 
 use super::*;
 
-const ME: &str = "Action=GetCallerIdentity&Version=2011-06-15";
+pub(super) const ME: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 
 /// A server with two accounts and a role in the other one that trusts the first.
-struct Two {
-    server: Fixture,
-    key: Key,
-    other: AccountId,
-    role: RoleId,
+pub(super) struct Two {
+    pub server: Fixture,
+    pub key: Key,
+    pub other: AccountId,
+    pub role: RoleId,
 }
 
 /// Temporary credentials as a client keeps them.
-struct Temporary {
-    key: Key,
-    token: String,
+pub(super) struct Temporary {
+    pub key: Key,
+    pub token: String,
 }
 
-async fn two(change: impl FnOnce(&mut NewIamRole)) -> Two {
+pub(super) async fn two(change: impl FnOnce(&mut NewIamRole)) -> Two {
     let (server, key) = with_key().await;
     let ours = server.state.world().access_key(key.id.parse().unwrap()).unwrap().account;
     let create = IdentityCommand::CreateAccount { name: "other".to_owned() };
@@ -42,16 +42,22 @@ async fn two(change: impl FnOnce(&mut NewIamRole)) -> Two {
 }
 
 impl Two {
-    async fn ask(&self, service: &str, key: &Key, token: Option<&str>, query: &str) -> Got {
+    pub(super) async fn ask(
+        &self,
+        service: &str,
+        key: &Key,
+        token: Option<&str>,
+        query: &str,
+    ) -> Got {
         let request = signed_for(service, &self.server, key, "POST", token, &[], query);
         self.server.send(request.body(Body::empty()).unwrap()).await
     }
 
-    async fn with(&self, of: &Temporary, service: &str, query: &str) -> Got {
+    pub(super) async fn with(&self, of: &Temporary, service: &str, query: &str) -> Got {
         self.ask(service, &of.key, Some(&of.token), query).await
     }
 
-    fn role_query(&self) -> String {
+    pub(super) fn role_query(&self) -> String {
         format!(
             "Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A{}%3Arole%2Fdeployer\
              &RoleSessionName=ci&Version=2011-06-15",
@@ -59,14 +65,14 @@ impl Two {
         )
     }
 
-    async fn assume(&self) -> Temporary {
+    pub(super) async fn assume(&self) -> Temporary {
         let got = self.ask("sts", &self.key, None, &self.role_query()).await;
         assert_eq!(got.status, 200, "{}", got.text);
         temporary(&got.text)
     }
 }
 
-fn temporary(text: &str) -> Temporary {
+pub(super) fn temporary(text: &str) -> Temporary {
     let key = Key {
         id: element(text, "AccessKeyId").to_owned(),
         secret: element(text, "SecretAccessKey").to_owned(),
@@ -75,7 +81,7 @@ fn temporary(text: &str) -> Temporary {
 }
 
 /// The code of an error, in EC2's form or in the other one.
-fn refusal(got: &Got) -> (u16, &str) {
+pub(super) fn refusal(got: &Got) -> (u16, &str) {
     (got.status.as_u16(), element(&got.text, "Code"))
 }
 
@@ -206,6 +212,9 @@ async fn wrong_requests_for_credentials_are_refused_in_the_form_of_sts() {
         (without("&RoleSessionName=ci"), 400, "MissingParameter"),
         (role.replace("arn%3Aaws", "arn%3Aaws-cn"), 400, "ValidationError"),
         (role.replace("%3Arole%2Fdeployer", "%3Arole%2F"), 400, "ValidationError"),
+        (role.replace("deployer", "a%0Ab"), 400, "ValidationError"),
+        (role.replace("deployer", &"n".repeat(65)), 400, "ValidationError"),
+        (role.replace("deployer", &"n".repeat(2048)), 400, "ValidationError"),
         (role.replace("%3Arole%2Fdeployer", "%3Auser%2Fdeployer"), 400, "ValidationError"),
         (format!("{role}&DurationSeconds=10"), 400, "ValidationError"),
         (format!("{role}&DurationSeconds=x"), 400, "MalformedInput"),
@@ -217,6 +226,7 @@ async fn wrong_requests_for_credentials_are_refused_in_the_form_of_sts() {
         let got = two.ask("sts", &two.key, None, &query).await;
         assert_eq!(refusal(&got), (status, code), "{query}: {}", got.text);
         assert!(got.text.contains("<ErrorResponse xmlns=\"https://sts.amazonaws.com/"));
+        assert!(got.text.len() < 1024, "{}", got.text);
     }
     let tagged =
         format!("{role}&Tags.member.1.Key=a&Tags.member.1.Value=b&TransitiveTagKeys.member.1=a");
