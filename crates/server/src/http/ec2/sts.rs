@@ -15,11 +15,10 @@ pub(super) fn assume_role(_: &World, request: &Request<'_>) -> Result<StsCommand
     let params = request.params;
     let (account, role) = role_of(params.required("RoleArn")?)?;
     refuse_policies(params)?;
-    // Nothing is allowed or denied by tags here.
+    // They have no effect, but are to be tags.
     for tag in params.structs("Tags") {
         let _ = (tag.required("Key")?, tag.required("Value")?);
     }
-    params.list("TransitiveTagKeys").for_each(drop);
     Ok(StsCommand::AssumeRole(AssumeRole {
         by: request.principal.clone(),
         account,

@@ -9,6 +9,7 @@ const ONE_VOLUME: &str = "an instance has its root volume alone";
 const NOT_KEPT: &str = "the root volume holds nothing";
 const ONE_DEFAULT: &str = "the check of sources and destinations alone has a default";
 const ONE_PAGE: &str = "there is never a second page";
+const NO_POLICIES: &str = "nothing is allowed or denied by the tags of a session";
 const REPEATABLE: &str = "a repeat changes nothing that the first request has not";
 const ONE_KIND: &str = "all interfaces are of one kind, on one card";
 const RULE_SOURCES: [&str; 6] = [
@@ -24,6 +25,7 @@ const RULE_SOURCES: [&str; 6] = [
 type Row = (&'static str, &'static [&'static str], &'static str);
 
 const TABLE: &[Row] = &[
+    ("AssumeRole", &["Tags[].Key", "Tags[].Value", "TransitiveTagKeys[]"], NO_POLICIES),
     ("AuthorizeSecurityGroupEgress", &RULE_SOURCES, DERIVED),
     ("AuthorizeSecurityGroupIngress", &RULE_SOURCES, DERIVED),
     ("ListAccountAliases", &["Marker"], ONE_PAGE),
@@ -101,8 +103,11 @@ pub fn refuse_unread(action: &str, params: &Params) -> Result<(), ParamError> {
 fn read(params: &Params, path: &str) {
     match path.split_once("[].") {
         Some((list, rest)) => params.structs(list).for_each(|item| read(item, rest)),
-        None => {
-            let _ = params.get(path);
-        }
+        None => match path.strip_suffix("[]") {
+            Some(list) => params.list(list).for_each(drop),
+            None => {
+                let _ = params.get(path);
+            }
+        },
     }
 }
