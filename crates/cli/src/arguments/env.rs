@@ -19,7 +19,7 @@ pub(crate) struct EnvArgs {
     /// Shell whose syntax is printed; sh is for bash and zsh too
     #[arg(long, value_enum, default_value_t = Shell::Sh)]
     pub(crate) shell: Shell,
-    /// Server on another machine, such as https://cw.example.org: the aws command and causeway are pointed
+    /// Server on another machine, as `tunnel` takes it: the aws command and causeway are pointed
     /// at it, and the heroku command at the tunnel to it
     #[arg(long, value_name = "URL", conflicts_with_all = ["account", "user", "unset", "url"])]
     pub(crate) remote: Option<String>,

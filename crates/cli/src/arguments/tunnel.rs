@@ -10,7 +10,7 @@ use crate::settings::DEFAULT_LISTEN;
 /// What `tunnel` takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TunnelArgs {
-    /// Address of the server, such as https://cw.example.org
+    /// Address of the server over TLS
     pub(crate) url: String,
     /// Port of this machine behind which the server is to be
     #[arg(long, value_name = "ADDRESS", default_value_t = DEFAULT_LISTEN)]
