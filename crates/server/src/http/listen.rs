@@ -194,15 +194,22 @@ impl<H: Handler> Entrance<H> {
 
     /// Serves a connection that begins with TLS: HTTP by our own certificate, or a session.
     async fn secured(self, wire: Wire, here: bool) {
-        let Some(hello) = self.within(greeting(wire)).await else { return };
+        let Limits { headers, idle, .. } = self.limits;
+        let Some(hello) = self.within(headers, greeting(wire)).await else { return };
         match &self.transport.identity {
             Some(identity) if !(here && joins_session(&hello.client_hello())) => {
                 let config = identity.config();
-                let Some(tls) = self.within(hello.into_stream(config)).await else { return };
-                let Some(Some((first, tls))) = self.within(Peeked::new(tls)).await else { return };
+                let Some(tls) = self.within(headers, hello.into_stream(config)).await else {
+                    return;
+                };
+                let Some(Some((first, tls))) = self.within(idle, Peeked::new(tls)).await else {
+                    return;
+                };
                 if first == TLS_HANDSHAKE {
                     // What comes through `causeway tunnel` is what its client sent.
-                    let Some(hello) = self.within(greeting(Box::new(tls))).await else { return };
+                    let Some(hello) = self.within(headers, greeting(Box::new(tls))).await else {
+                        return;
+                    };
                     self.session(hello).await;
                 } else {
                     self.http(tls, true).await;
@@ -219,9 +226,13 @@ impl<H: Handler> Entrance<H> {
     }
 
     /// What a client sends before its first request, unless it lets us wait for too long.
-    async fn within<T>(&self, step: impl Future<Output = io::Result<T>>) -> Option<T> {
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        step: impl Future<Output = io::Result<T>>,
+    ) -> Option<T> {
         tokio::select! {
-            done = tokio::time::timeout(self.limits.idle, step) => done
+            done = tokio::time::timeout(limit, step) => done
                 .ok()?
                 .inspect_err(|error| tracing::debug!(%error, peer = %self.peer, "no handshake"))
                 .ok(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// How often a connection is checked. One that began a request's head and does not complete it is
-    /// closed after two to three times this.
+    /// closed after two to three times this, and one that does not complete a step of its TLS handshake
+    /// after this.
     pub headers: Duration,
     /// How long a connection may stay without a request.
     pub idle: Duration,
