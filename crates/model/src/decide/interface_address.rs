@@ -130,29 +130,39 @@ impl Decision<'_> {
             return missing("PrivateIpAddress");
         }
         let mut eni = Eni::clone(&*self.own_interface(scope, id)?);
-        let primary = eni.primary();
-        for address in addresses {
-            if *address == primary {
-                return refuse(
-                    Code::InvalidParameterValue,
-                    format_args!("The primary address {address} of {id} cannot be unassigned."),
-                );
-            }
-            let before = eni.addresses.len();
-            eni.addresses.retain(|own| own != address);
-            if eni.addresses.len() == before {
-                return refuse(
-                    Code::InvalidParameterValue,
-                    format_args!(
-                        "Some of the specified addresses are not assigned to interface {id}: \
-                         {address}"
-                    ),
-                );
-            }
-        }
+        let primary = Some(eni.primary());
+        unassign(id, &mut eni.addresses, primary, addresses)?;
         self.put(eni);
         Ok(Key::Eni(id).into())
     }
+}
+
+/// Takes addresses of either family from those that an interface has.
+pub(super) fn unassign<Address: Copy + PartialEq + std::fmt::Display>(
+    id: EniId,
+    own: &mut Vec<Address>,
+    primary: Option<Address>,
+    addresses: &[Address],
+) -> Result<(), Refused> {
+    for address in addresses {
+        if Some(*address) == primary {
+            return refuse(
+                Code::InvalidParameterValue,
+                format_args!("The primary address {address} of {id} cannot be unassigned."),
+            );
+        }
+        let before = own.len();
+        own.retain(|own| own != address);
+        if own.len() == before {
+            return refuse(
+                Code::InvalidParameterValue,
+                format_args!(
+                    "Some of the specified addresses are not assigned to interface {id}: {address}"
+                ),
+            );
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn too_many_addresses() -> Refused {

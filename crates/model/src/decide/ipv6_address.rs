@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::interface_address::too_many_addresses;
+use super::interface_address::{too_many_addresses, unassign};
 use super::lookup::missing;
 use super::subnet::full;
 use super::{Decision, Outcome, refuse};
@@ -126,25 +126,7 @@ impl Decision<'_> {
         }
         let mut eni = Eni::clone(&*self.own_interface(scope, id)?);
         let primary = eni.ipv6_addresses.first().copied().filter(|_| eni.primary_ipv6);
-        for address in addresses {
-            if Some(*address) == primary {
-                return refuse(
-                    Code::InvalidParameterValue,
-                    format_args!("The primary address {address} of {id} cannot be unassigned."),
-                );
-            }
-            let before = eni.ipv6_addresses.len();
-            eni.ipv6_addresses.retain(|own| own != address);
-            if eni.ipv6_addresses.len() == before {
-                return refuse(
-                    Code::InvalidParameterValue,
-                    format_args!(
-                        "Some of the specified addresses are not assigned to interface {id}: \
-                         {address}"
-                    ),
-                );
-            }
-        }
+        unassign(id, &mut eni.ipv6_addresses, primary, addresses)?;
         self.put(eni);
         Ok(Key::Eni(id).into())
     }

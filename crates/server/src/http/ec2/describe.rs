@@ -151,6 +151,22 @@ pub(super) fn describe<T: Stored>(
     Ok(listed(&view, request, &items, next.as_deref()))
 }
 
+/// Carries out a Describe action that leaves ids out that do not exist, instead of refusing them.
+pub(super) fn describe_known<T: Stored>(
+    world: &World,
+    request: &Request<'_>,
+) -> Result<String, Ec2Error> {
+    let view = View::new(world, request);
+    let query = Query::parse::<T>(request)?;
+    let ids = ids::<T>(request.params)?;
+    let found = match ids.is_empty() {
+        true => T::all(&view),
+        false => ids.into_iter().filter_map(|id| T::get(&view, id)).collect(),
+    };
+    let (items, next) = query.among(&view, found)?;
+    Ok(listed(&view, request, &items, next.as_deref()))
+}
+
 /// Writes the answer with a page of resources.
 pub(super) fn listed<T: Described>(
     view: &View<'_>,

@@ -3,7 +3,7 @@
 use aws::xml::Xml;
 use model::{Ec2Command, EgressGateway, EgressGatewayId, Key, Reply, Tags, Timestamp, World};
 
-use super::describe::{Described, Filter, Query, Stored, View, ids, listed, write_tags};
+use super::describe::{Described, Filter, Stored, View, describe_known, write_tags};
 use super::input::{self, id};
 use super::request::{Ec2Error, Request};
 
@@ -52,15 +52,7 @@ impl Stored for EgressGateway {
 /// `DescribeEgressOnlyInternetGateways`. As in EC2, an id that there is not is left out instead of
 /// being refused: clients learn from the empty list that a gateway is gone.
 pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, Ec2Error> {
-    let view = View::new(world, request);
-    let query = Query::parse::<EgressGateway>(request)?;
-    let ids = ids::<EgressGateway>(request.params)?;
-    let found = match ids.is_empty() {
-        true => EgressGateway::all(&view),
-        false => ids.into_iter().filter_map(|id| EgressGateway::get(&view, id)).collect(),
-    };
-    let (items, next) = query.among(&view, found)?;
-    Ok(listed(&view, request, &items, next.as_deref()))
+    describe_known::<EgressGateway>(world, request)
 }
 
 /// `CreateEgressOnlyInternetGateway`.

@@ -9,7 +9,7 @@ use model::{
     FlowLogSettings, FlowLogSubject, FlowLogTraffic, Key, Reply, Tags, Timestamp, World,
 };
 
-use super::describe::{Described, Filter, Query, Stored, View, ids, listed, many, one, write_tags};
+use super::describe::{Described, Filter, Stored, View, describe_known, many, one, write_tags};
 use super::input::{self, not_offered, parse_id};
 use super::request::{Ec2Error, Request};
 
@@ -93,15 +93,7 @@ const PARQUET: &str = "parquet";
 
 /// `DescribeFlowLogs`. As in EC2, an id that there is not is left out instead of being refused.
 pub(super) fn describe(world: &World, request: &Request<'_>) -> Result<String, Ec2Error> {
-    let view = View::new(world, request);
-    let query = Query::parse::<FlowLog>(request)?;
-    let ids = ids::<FlowLog>(request.params)?;
-    let found = match ids.is_empty() {
-        true => FlowLog::all(&view),
-        false => ids.into_iter().filter_map(|id| FlowLog::get(&view, id)).collect(),
-    };
-    let (items, next) = query.among(&view, found)?;
-    Ok(listed(&view, request, &items, next.as_deref()))
+    describe_known::<FlowLog>(world, request)
 }
 
 /// `CreateFlowLogs`.
