@@ -90,7 +90,7 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) test_clock: Option<bool>,
     /// Be a test double: take any credentials, have default VPCs and `causeway reset`, and listen on
-    /// loopback only
+    /// loopback only, but for --insecure with --allow-host
     /// [env: CAUSEWAY_EMULATOR]
     #[arg(
         long,

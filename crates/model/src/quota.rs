@@ -20,7 +20,7 @@ macro_rules! quotas {
             /// Every quota.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// Its name.
+            /// The name by which `causeway quotas:set` knows the quota.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }

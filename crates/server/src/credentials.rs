@@ -124,7 +124,7 @@ pub struct TemporaryCredentials {
 /// How many characters of a token are looked at, at most. Those of eight roles with the longest names
 /// have 2,000.
 const LONGEST_TOKEN: usize = 4096;
-/// As many bytes as the 40 characters of a secret stand for.
+/// The length of a secret: in Base64 it has 40 characters, as those of AWS have.
 const SECRET_BYTES: usize = 30;
 
 impl TemporaryCredentials {

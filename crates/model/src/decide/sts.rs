@@ -144,7 +144,7 @@ fn trusts(trusted: Trusted, by: &Principal) -> bool {
     }
 }
 
-/// As much of a value as is repeated in a refusal.
+/// The part of a value that a refusal repeats: names have 64 characters at most, so twice that tells it.
 fn beginning(value: &str) -> String {
     value.chars().take(2 * 64).collect()
 }
