@@ -26,6 +26,7 @@ mod quotas;
 mod release;
 mod roles;
 mod session;
+mod snapshot;
 mod spaces;
 mod tunnel;
 mod why;

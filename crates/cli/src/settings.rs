@@ -129,6 +129,12 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_PLANS]
     #[arg(long, value_name = "FILE")]
     pub(crate) plans: Option<PathBuf>,
+    /// File that is run once the server is up and before it says that it is ready: a snapshot that an
+    /// emulator loads, or lines for a shell, with the variables of `causeway env`. Can be given several
+    /// times
+    /// [env: CAUSEWAY_INIT]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) init: Vec<PathBuf>,
     /// Start with a new database although files of an old one are there, if the old one is lost; the
     /// files are set aside under lost/
     #[arg(long, conflicts_with = "accept_database")]
@@ -144,6 +150,26 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
+    /// The files that are run before the server is ready, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::config`].
+    pub(crate) fn init_files(&self, variables: Variables<'_>) -> anyhow::Result<Vec<PathBuf>> {
+        if !self.init.is_empty() {
+            return Ok(self.init.clone());
+        }
+        let named = values::list(variables, "CAUSEWAY_INIT")?;
+        if !named.is_empty() {
+            return Ok(named.into_iter().map(PathBuf::from).collect());
+        }
+        let path = |name| variables(name).map(PathBuf::from);
+        match self.config.clone().or_else(|| path("CAUSEWAY_CONFIG")) {
+            Some(path) => Ok(file::read(&path)?.init),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Puts flags, environment, file and defaults together.
     ///
     /// # Errors

@@ -43,6 +43,7 @@ mod release_queue;
 mod report;
 mod route;
 mod session;
+mod snapshot;
 mod space;
 mod space_access;
 mod sts;

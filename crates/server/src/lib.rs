@@ -15,6 +15,7 @@ mod loops;
 mod offline;
 mod party;
 mod reconcile;
+mod snapshot;
 mod start;
 
 pub use backup::{Missing, Restored};
@@ -24,5 +25,5 @@ pub use config::{
 pub use error::ServeError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};
 pub use offline::{RestoreError, purge, restore};
-pub use start::Server;
 pub use start::first::FirstStart;
+pub use start::{Readiness, Server};

@@ -37,6 +37,8 @@ pub(super) struct File {
     pub(super) dns: Option<SocketAddr>,
     pub(super) forward_dns: Option<String>,
     pub(super) plans: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) init: Vec<PathBuf>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) insecure: Option<bool>,
@@ -47,7 +49,7 @@ pub(super) struct File {
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 29] = [
     "data",
     "listen",
     "fabric",
@@ -71,6 +73,7 @@ const KEYS: [&str; 28] = [
     "dns",
     "forward-dns",
     "plans",
+    "init",
     "tls-cert",
     "tls-key",
     "insecure",

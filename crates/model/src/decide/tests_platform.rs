@@ -14,6 +14,7 @@ mod random;
 mod release;
 mod release_queue;
 mod shop;
+mod snapshot;
 mod space;
 mod space_access;
 mod sts;
