@@ -81,7 +81,8 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         let readiness = server.initializing();
         let served = server.run(stop.clone());
         let initialized = async {
-            init::run(&init, &data, &stop).await?;
+            let server = init::Whereabouts { address, data: &data };
+            init::run(&init, &server, &stop).await?;
             if !stop.is_cancelled() {
                 readiness.ready();
                 announce();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -16,14 +17,45 @@ use crate::usage::usage;
 /// How a snapshot begins, and no shell's script.
 const SNAPSHOT: &[u8] = b"{\"causeway_snapshot\":";
 
-/// Runs a file of commands. What the commands print goes to standard error; where one of them fails, its
-/// line and status are the last line on standard output.
-const RUN: &str = r#"
+/// Runs a file of commands with bash. What the commands print goes to standard error; where one of them
+/// fails, its line and status are the last line on standard output.
+const BY_BASH: &str = r#"
 exec 3>&1 1>&2
 set -eE -o pipefail
 trap 'status=$?; echo "$LINENO $status" >&3; exit "$status"' ERR
 . "$1"
 "#;
+
+/// The same with a shell that has no trap for errors, as in a small container. Some know at their end in
+/// which line they are; of others only the status is learnt.
+const BY_SH: &str = r#"
+exec 3>&1 1>&2
+set -e
+trap 'status=$?; [ "$status" = 0 ] || echo "$LINENO $status" >&3' EXIT
+. "$1"
+"#;
+
+/// Where the server is, for commands on its machine.
+pub(super) struct Whereabouts<'a> {
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    /// Where it keeps its data.
+    pub(super) data: &'a Path,
+}
+
+impl Whereabouts<'_> {
+    /// Adds it to a command of ours.
+    fn tell<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let (ip, port) = (self.address.ip(), self.address.port());
+        let near = match ip {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let url = format!("http://{}", SocketAddr::new(near, port));
+        command.arg("--data").arg(self.data).arg("--url").arg(url)
+    }
+}
 
 /// Runs the files in their order, or none of them if one cannot be read. Returns early if the server is
 /// told to stop.
@@ -33,7 +65,7 @@ trap 'status=$?; echo "$LINENO $status" >&3; exit "$status"' ERR
 /// A file that cannot be read, or the first command that fails, with its line.
 pub(super) async fn run(
     files: &[PathBuf],
-    data: &Path,
+    server: &Whereabouts<'_>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let mut kinds = Vec::new();
@@ -43,14 +75,14 @@ pub(super) async fn run(
         kinds.push((file, is_snapshot));
     }
     let us = std::env::current_exe().context("this program's own file is not known")?;
-    let variables = variables(&us, data, stop).await?;
+    let variables = variables(&us, server, stop).await?;
     for (file, is_snapshot) in kinds {
         if stop.is_cancelled() {
             return Ok(());
         }
         tracing::info!(file = %file.display(), "runs what comes before the server is ready");
         if is_snapshot {
-            load(&us, file, data, stop).await?;
+            load(&us, file, server, stop).await?;
         } else {
             execute(&us, file, &variables, stop).await?;
         }
@@ -67,11 +99,11 @@ fn is_snapshot(file: &Path) -> std::io::Result<bool> {
 /// What `causeway env` says about the server.
 async fn variables(
     us: &Path,
-    data: &Path,
+    server: &Whereabouts<'_>,
     stop: &CancellationToken,
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let mut env = Command::new(us);
-    env.args(["env", "--json", "--data"]).arg(data).stderr(Stdio::piped());
+    server.tell(env.args(["env", "--json"])).stderr(Stdio::piped());
     let output = ended(env, stop).await?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
@@ -99,15 +131,19 @@ async fn execute(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let shown = file.display();
-    let mut read = Command::new("bash");
+    let (shell, script) = match on_path("bash") {
+        true => ("bash", BY_BASH),
+        false => ("sh", BY_SH),
+    };
+    let mut read = Command::new(shell);
     read.arg("-n").arg(file).stderr(Stdio::piped());
-    let read = ended(read, stop).await.context("--init needs bash for files of commands")?;
+    let read = ended(read, stop).await.context("--init needs a shell for files of commands")?;
     if !read.status.success() && !stop.is_cancelled() {
         bail!("--init: {}", String::from_utf8_lossy(&read.stderr).trim());
     }
-    let mut command = Command::new("bash");
+    let mut command = Command::new(shell);
     command
-        .args(["-c", RUN, "causeway-init"])
+        .args(["-c", script, "causeway-init"])
         .arg(std::path::absolute(file)?)
         .envs(variables)
         .env("PATH", path(us))
@@ -120,13 +156,19 @@ async fn execute(
     }
     let last = String::from_utf8_lossy(&output.stdout);
     let failed = last.lines().last().and_then(|line| line.split_once(' '));
-    let Some((line, status)) = failed else {
+    let Some((line, status)) = failed.filter(|(line, _)| !line.is_empty()) else {
         return Err(anyhow!("--init {shown} ended with {}", output.status));
     };
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let number = line.parse().unwrap_or(0_usize);
     let text = text.lines().nth(number.saturating_sub(1)).unwrap_or_default().trim();
     bail!("--init {shown}, line {line}, ended with status {status}: {text}")
+}
+
+/// Whether there is a program of this name.
+fn on_path(name: &str) -> bool {
+    let path = variable("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
 }
 
 /// The path on which this program is found as `causeway`.

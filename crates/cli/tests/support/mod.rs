@@ -17,6 +17,7 @@ pub mod hear;
 pub mod model;
 pub mod outside;
 pub mod peering;
+pub mod pytest;
 pub mod sdk;
 pub mod stage;
 pub mod talk;
@@ -486,6 +487,18 @@ fn tool(variable: &str, name: &str) -> PathBuf {
     let tool = std::env::var_os(variable).map_or_else(pinned, PathBuf::from);
     assert!(tool.exists(), "{} is missing: run scripts/setup --for test", tool.display());
     tool
+}
+
+/// The program of the real `aws` command.
+pub fn aws_program() -> PathBuf {
+    tool("CAUSEWAY_TEST_AWS", "aws")
+}
+
+/// Runs a command of the machine's in a directory.
+pub fn run_in(directory: &Path, words: &[&str]) -> Ran {
+    let mut command = alone(Command::new(words[0]));
+    command.args(&words[1..]).current_dir(directory);
+    run(command)
 }
 
 /// What a command did.

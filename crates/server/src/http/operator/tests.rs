@@ -2,6 +2,7 @@
 
 mod golden;
 mod peer;
+mod snapshot;
 
 use std::sync::Arc;
 

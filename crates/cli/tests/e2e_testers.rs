@@ -1,0 +1,171 @@
+//! What those get who test their own software against an emulator: the plugin of pytest, files that are
+//! run at the start, and snapshots.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use support::{Server, pytest, text};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_causeway");
+
+#[test]
+fn a_project_tests_itself_by_the_plugin() {
+    let project = pytest::Project::new();
+    // Two workers, each with a server of its own, and then all tests in one process.
+    for parallel in [&["-n", "2"][..], &["-p", "no:xdist"]] {
+        let ran = project.run(&[&["--causeway-program", PROGRAM], parallel].concat());
+        assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
+        assert!(ran.out.contains("11 passed"), "{}", ran.out);
+    }
+    assert_eq!(project.servers(), Vec::<String>::new(), "no server outlives its tests");
+}
+
+#[test]
+fn a_project_is_tested_on_an_emulator_that_runs_and_on_no_other_server() {
+    let project = pytest::Project::new();
+    let server = Server::none(&["--emulator"]);
+    server.causeway(&["spaces:create", "shared", "--team", "team"]).ok();
+    // What is about the whole server is not for workers that share it.
+    let shared = ["--causeway-url", &server.url, "-n", "2"];
+    let ran = project.run(&shared);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.out.contains("the workers of this run share the server"), "{}", ran.out);
+    let ran = project.run(&[&shared[..], &["-k", "not expires"]].concat());
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
+    assert!(ran.out.contains("10 passed"), "{}", ran.out);
+    // Whatever the tests made is gone again.
+    let left = server.aws(&["ec2", "describe-vpcs"]).json();
+    let others = left["Vpcs"].as_array().unwrap().iter().filter(|vpc| vpc["IsDefault"] != true);
+    assert_eq!(others.count(), 0, "{left}");
+    let status = server.status();
+    assert_eq!(status["spaces"].as_array().unwrap().len(), 1, "{status}");
+
+    let real = Server::none(&[]);
+    let ran = project.run(&["--causeway-url", &real.url, "-p", "no:xdist", "-x"]);
+    assert!(ran.out.contains("401") || ran.out.contains("is no emulator"), "{}", ran.out);
+    let ran = project.run(&["--causeway-program", "/no/such", "-p", "no:xdist", "-x"]);
+    assert!(ran.out.contains("there is no program /no/such: install Causeway"), "{}", ran.out);
+}
+
+/// Where files for a server's start are written.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+/// Starts an emulator that is not to get ready, and gives what it says.
+fn start(files: &[&Path]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--emulator", "--fabric", "none", "--listen", "127.0.0.1:0"]);
+    for file in files {
+        command.arg("--init").arg(file);
+    }
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap()
+}
+
+#[test]
+fn what_is_run_at_the_start_is_there_when_the_server_is_ready() {
+    let files = Files::new();
+    let aws = support::aws_program();
+    let script = files.write(
+        "init.sh",
+        &format!(
+            "# A space, and a VPC with a name.\n\
+             causeway spaces:create shared --team team\n\
+             vpc=$({0} ec2 create-vpc --cidr-block 10.9.0.0/16 --query Vpc.VpcId --output text)\n\
+             {0} ec2 create-tags --resources \"$vpc\" \\\n  --tags Key=Name,Value=first\n",
+            aws.display()
+        ),
+    );
+    let server = Server::none(&["--emulator", "--init", script.to_str().unwrap()]);
+    assert_eq!(named(&server), ["first"], "{}", server.log());
+    assert_eq!(server.status()["spaces"][0]["name"], "shared");
+
+    // The same as a snapshot: for a server of its own, and back again here.
+    let saved = files.0.path().join("world.snapshot");
+    let saved = saved.to_str().unwrap();
+    let said = server.causeway(&["snapshot", "save", saved]).ok();
+    assert!(said.starts_with(&format!("Wrote {saved}, ")), "{said}");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(saved).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let other = Server::none(&["--emulator", "--init", saved]);
+    assert_eq!(named(&other), ["first"]);
+    other.causeway(&["reset", "--account", "123456789012"]).ok();
+    assert_eq!(named(&other), Vec::<String>::new());
+    assert_eq!(other.status()["spaces"][0]["name"], "shared", "it is the platform's");
+    other.causeway(&["reset"]).ok();
+    assert_eq!(other.status()["spaces"], serde_json::json!([]));
+    let loaded = other.causeway(&["snapshot", "load", saved, "--json"]).json();
+    assert!(loaded["records"].as_u64().unwrap() > 20, "{loaded}");
+    assert_eq!(named(&other), ["first"]);
+    // A new space can be made beside what was loaded.
+    other.causeway(&["spaces:create", "second", "--team", "team"]).ok();
+}
+
+/// The names of the VPCs that have one.
+fn named(server: &Server) -> Vec<String> {
+    let vpcs = server.aws(&["ec2", "describe-vpcs", "--query", "Vpcs[].Tags[].Value"]).json();
+    vpcs.as_array().into_iter().flatten().map(text).collect()
+}
+
+#[test]
+fn a_start_fails_with_the_line_that_failed() {
+    let files = Files::new();
+    let failing =
+        files.write("failing.sh", "echo begun\n\ncauseway spaces:info nothing\necho after\n");
+    let broken = files.write("broken.sh", "echo begun\nif true\n");
+    let damaged = files.write("damaged.snapshot", "{\"causeway_snapshot\":1}\n");
+    for (file, words) in [
+        (&failing, &["failing.sh, line 3, ended with status 1: causeway spaces:info nothing"][..]),
+        (&broken, &["broken.sh", "syntax error"]),
+        (&damaged, &["damaged.snapshot", "The snapshot cannot be loaded"]),
+        (&files.0.path().join("none.sh"), &["none.sh", "No such file"]),
+    ] {
+        let ended = start(&[file]);
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(!ended.status.success(), "{said}");
+        for word in words {
+            assert!(said.contains(word), "{said} without {word}");
+        }
+        assert!(!said.contains("after"), "{said}");
+        assert_eq!(String::from_utf8_lossy(&ended.stdout), "", "it was never ready");
+    }
+}
+
+#[test]
+fn a_server_is_not_well_before_it_is_ready() {
+    let files = Files::new();
+    let seen = files.0.path().join("seen");
+    let script = files.write(
+        "init.sh",
+        &format!(
+            "curl -s -o {0} -w '%{{http_code}}' $CAUSEWAY_URL/healthz > {0}.code\n",
+            seen.display()
+        ),
+    );
+    let server = Server::none(&["--emulator", "--init", script.to_str().unwrap()]);
+    let code = std::fs::read_to_string(seen.with_extension("code")).unwrap();
+    let body = std::fs::read_to_string(&seen).unwrap();
+    assert_eq!(code, "503", "{body}");
+    assert!(body.ends_with("init: under way\n"), "{body}");
+    let now = support::run_in(files.0.path(), &["curl", "-s", &format!("{}/healthz", server.url)]);
+    assert!(now.ok().contains("ledger: ok") && !now.ok().contains("init"), "{now:?}");
+}
