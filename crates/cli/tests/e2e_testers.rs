@@ -21,7 +21,7 @@ fn a_project_tests_itself_by_the_plugin() {
     let project = pytest::Project::new();
     // Two workers, each with a server of its own, and then all tests in one process.
     for parallel in [&["-n", "2"][..], &["-p", "no:xdist"]] {
-        let ran = project.run(&[&["--causeway-program", PROGRAM], parallel].concat());
+        let ran = project.run(&[&[&*format!("--causeway-program={PROGRAM}")], parallel].concat());
         assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
         assert!(ran.out.contains("11 passed"), "{}", ran.out);
     }
@@ -51,8 +51,86 @@ fn a_project_is_tested_on_an_emulator_that_runs_and_on_no_other_server() {
     let real = Server::none(&[]);
     let ran = project.run(&["--causeway-url", &real.url, "-p", "no:xdist", "-x"]);
     assert!(ran.out.contains("401") || ran.out.contains("is no emulator"), "{}", ran.out);
-    let ran = project.run(&["--causeway-program", "/no/such", "-p", "no:xdist", "-x"]);
+    let ran = project.run(&["--causeway-program=/no/such", "-p", "no:xdist", "-x"]);
     assert!(ran.out.contains("there is no program /no/such: install Causeway"), "{}", ran.out);
+}
+
+/// The workspace's folder.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+#[test]
+fn the_examples_of_the_documents_do_what_they_say() {
+    let workspace = workspace();
+    let pages = std::fs::read_dir(workspace.join("docs")).unwrap();
+    let pages = pages.map(|entry| entry.unwrap().path());
+    let mut documents: Vec<_> =
+        pages.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect();
+    documents.sort();
+    documents.insert(0, workspace.join("README.md"));
+    let ran = support::docs_examples(&workspace, &documents);
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
+    let testing = ran.out.lines().find(|line| line.contains("testing.md: ")).unwrap();
+    assert!(testing.contains(" commands ran, 1 blocks are not run"), "{}", ran.out);
+}
+
+#[test]
+fn what_commands_print_is_what_the_schemas_say() {
+    let server = Server::none(&["--emulator"]);
+    support::space(&server, "blue", "shop");
+    server.heroku(&["config:set", "GREETING=hello", "--app", "shop"]).ok();
+    let site = support::site(&server, "10.9.0.0/16", "10.9.1.0/24", "exec sleep 1000");
+    let space = server.causeway(&["spaces:peering:info", "blue", "--json"]).json();
+    support::peer(&server, &site, &space);
+    let address = format!("{}/10.9.1.200", site.vpc);
+    let why = ["why", &site.instance, &address, "--port", "443"];
+    let place = tempfile::tempdir().unwrap();
+    let (backup, saved) = (place.path().join("a.backup"), place.path().join("a.snapshot"));
+    let file = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    let (backup, saved) = (file(&backup), file(&saved));
+    let commands: &[(&str, &[&str])] = &[
+        ("accounts", &["accounts"]),
+        ("audit", &["audit"]),
+        ("backup", &["backup", &backup]),
+        ("clock-advance", &["clock:advance", "1h"]),
+        ("env", &["env"]),
+        ("fabric-sweep", &["fabric:sweep"]),
+        ("keys", &["keys"]),
+        ("lost", &["lost"]),
+        ("quotas", &["quotas"]),
+        ("snapshot", &["snapshot", "save", &saved]),
+        ("snapshot", &["snapshot", "load", &saved]),
+        ("status", &["status"]),
+        ("users", &["users"]),
+        ("why", &why),
+        ("apps", &["apps"]),
+        ("apps-info", &["apps:info", "--app", "shop"]),
+        ("config", &["config", "--app", "shop"]),
+        ("ps", &["ps", "--app", "shop"]),
+        ("regions", &["regions"]),
+        ("releases", &["releases", "--app", "shop"]),
+        ("spaces", &["spaces"]),
+        ("spaces-info", &["spaces:info", "blue"]),
+        ("spaces-peering-info", &["spaces:peering:info", "blue"]),
+        ("spaces-peerings", &["spaces:peerings", "blue"]),
+        ("spaces-topology", &["spaces:topology", "blue"]),
+        ("reset", &["reset"]),
+    ];
+    let printed: Vec<(&str, serde_json::Value)> = commands
+        .iter()
+        .map(|(schema, words)| {
+            let ran = server.causeway(&[words, &["--json"][..]].concat());
+            // Some say by their status what they found.
+            let value = serde_json::from_str(&ran.out).unwrap_or_else(|error| {
+                panic!("{words:?}: {error}: {ran:#?}");
+            });
+            (*schema, value)
+        })
+        .collect();
+    let checked = pytest::validate(&workspace().join("docs/schemas"), &printed);
+    let every = std::fs::read_dir(workspace().join("docs/schemas")).unwrap().count();
+    assert_eq!(checked, every, "each schema is held to what its command prints");
 }
 
 /// Where files for a server's start are written.

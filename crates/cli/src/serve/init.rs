@@ -105,6 +105,9 @@ async fn variables(
     let mut env = Command::new(us);
     server.tell(env.args(["env", "--json"])).stderr(Stdio::piped());
     let output = ended(env, stop).await?;
+    if stop.is_cancelled() {
+        return Ok(BTreeMap::new());
+    }
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("`causeway env` cannot tell where the server is: {}", said.trim());
@@ -112,9 +115,14 @@ async fn variables(
     serde_json::from_slice(&output.stdout).context("`causeway env` printed no JSON")
 }
 
-async fn load(us: &Path, file: &Path, data: &Path, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn load(
+    us: &Path,
+    file: &Path,
+    server: &Whereabouts<'_>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut load = Command::new(us);
-    load.args(["snapshot", "load"]).arg(file).arg("--data").arg(data).stderr(Stdio::piped());
+    server.tell(load.args(["snapshot", "load"]).arg(file)).stderr(Stdio::piped());
     let output = ended(load, stop).await?;
     if output.status.success() || stop.is_cancelled() {
         return Ok(());

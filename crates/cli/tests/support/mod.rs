@@ -494,6 +494,21 @@ pub fn aws_program() -> PathBuf {
     tool("CAUSEWAY_TEST_AWS", "aws")
 }
 
+/// Runs the examples of documents, with our program and the real clients on the path.
+pub fn docs_examples(workspace: &Path, documents: &[PathBuf]) -> Ran {
+    let clients = [aws_program(), tool("CAUSEWAY_TEST_HEROKU", "heroku")];
+    let ours = PathBuf::from(env!("CARGO_BIN_EXE_causeway"));
+    let directories = std::iter::once(ours).chain(clients).map(|file| file.with_file_name(""));
+    let given = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(directories.chain(std::env::split_paths(&given))).unwrap();
+    let mut command = alone(Command::new(tool("CAUSEWAY_TEST_PYTHON", "../py/bin/python")));
+    command.arg("-B").arg(workspace.join("tests/tools/docs-examples")).args(documents);
+    run({
+        command.env("PATH", path);
+        command
+    })
+}
+
 /// Runs a command of the machine's in a directory.
 pub fn run_in(directory: &Path, words: &[&str]) -> Ran {
     let mut command = alone(Command::new(words[0]));

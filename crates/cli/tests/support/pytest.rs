@@ -75,3 +75,27 @@ impl Project {
         left.collect()
     }
 }
+
+/// Validates values by the schemas of a folder, each of which is named, and gives the number of schemas.
+#[track_caller]
+pub fn validate(schemas: &Path, values: &[(&str, serde_json::Value)]) -> usize {
+    const SCRIPT: &str = "
+import json, pathlib, sys
+from jsonschema import Draft202012Validator as Validator
+folder, seen = pathlib.Path(sys.argv[1]), set()
+for name, value in json.loads(pathlib.Path(sys.argv[2]).read_text()):
+    schema = json.loads((folder / f'{name}.json').read_text())
+    Validator.check_schema(schema)
+    for error in Validator(schema).iter_errors(value):
+        sys.exit(f'{name}: {error.json_path}: {error.message}')
+    seen.add(name)
+print(len(seen))
+";
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("values.json");
+    std::fs::write(&file, serde_json::to_vec(values).unwrap()).unwrap();
+    let mut command = alone(Command::new(tool("CAUSEWAY_TEST_PYTHON", "../py/bin/python")));
+    command.args(["-B", "-c", SCRIPT]).arg(schemas).arg(&file);
+    command.env("PYTHONPATH", tool("CAUSEWAY_TEST_PYTEST", "../pytest"));
+    run(command).ok().trim().parse().unwrap()
+}
