@@ -391,6 +391,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_run_at_the_start_is_named_by_the_flag_the_variable_or_the_file() {
+        let file = file("init = [\"c.sh\"]\n");
+        let set = |name: &str| (name == "CAUSEWAY_INIT").then(|| "a.sh, b.snapshot".into());
+        let files = |args: &ServeArgs, variables: Variables<'_>| -> Vec<String> {
+            let files = args.init_files(variables).unwrap().into_iter();
+            files.map(|file| file.display().to_string()).collect()
+        };
+        let args = ServeArgs { init: vec!["d.sh".into(), "e.sh".into()], ..with(&file) };
+        assert_eq!(files(&args, &set), ["d.sh", "e.sh"]);
+        assert_eq!(files(&with(&file), &set), ["a.sh", "b.snapshot"]);
+        assert_eq!(files(&with(&file), &none), ["c.sh"]);
+        assert_eq!(files(&ServeArgs::default(), &none), Vec::<String>::new());
+    }
+
+    #[test]
     fn what_cannot_be_read_is_wrong_usage_and_named() {
         let wrong = |args: ServeArgs, variables: Variables<'_>, words: &[&str]| {
             let error = args.config(variables).unwrap_err();

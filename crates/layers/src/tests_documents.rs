@@ -147,3 +147,25 @@ fn the_troubleshooting_page_quotes_what_is_said() {
     }
     assert!(quoted > 30, "{quoted} texts are quoted");
 }
+
+/// The files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn the_examples_name_variables_that_there_are() {
+    let plugin = workspace().join("clients/python/src/pytest_causeway/plugin.py");
+    let known = sources() + &fs::read_to_string(plugin).unwrap();
+    let mut named = 0;
+    for file in files(&workspace().join("examples")) {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+        for word in words.filter(|word| word.contains("CAUSEWAY_")) {
+            assert!(known.contains(word), "{} names {word}", file.display());
+            named += 1;
+        }
+    }
+    assert!(named >= 5, "{named} variables are named");
+}
