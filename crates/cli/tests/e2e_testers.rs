@@ -198,6 +198,27 @@ fn what_is_run_at_the_start_is_there_when_the_server_is_ready() {
     other.causeway(&["spaces:create", "second", "--team", "team"]).ok();
 }
 
+#[test]
+fn what_a_snapshot_brings_back_runs_and_takes_packets() {
+    let server = Server::linux_with(&["--emulator"]);
+    let script = "#!/bin/sh\nexec python3 -m http.server 8000";
+    let site = support::site(&server, "10.9.0.0/16", "10.9.1.0/24", script);
+    let client = support::launch(&server, &site.subnet, "#!/bin/sh\nexec sleep 1000");
+    let connects = |server: &Server| server.connects(&client.id, &site.address, 8000);
+    server.until("the instance answers", connects);
+    let place = tempfile::tempdir().unwrap();
+    let saved = place.path().join("world.snapshot");
+    let saved = saved.to_str().unwrap();
+    server.causeway(&["snapshot", "save", saved]).ok();
+    server.aws(&["ec2", "terminate-instances", "--instance-ids", &site.instance]).ok();
+    assert!(!connects(&server), "it is gone");
+    server.causeway(&["snapshot", "load", saved]).ok();
+    server.until("the instance answers again", connects);
+    server.causeway(&["reset"]).ok();
+    let status = server.status();
+    assert_eq!(status["instances"], serde_json::json!({}), "{status}");
+}
+
 /// The names of the VPCs that have one.
 fn named(server: &Server) -> Vec<String> {
     let vpcs = server.aws(&["ec2", "describe-vpcs", "--query", "Vpcs[].Tags[].Value"]).json();

@@ -169,3 +169,13 @@ fn the_examples_name_variables_that_there_are() {
     }
     assert!(named >= 5, "{named} variables are named");
 }
+
+#[test]
+fn the_plugin_for_pytest_has_the_version_of_the_programs() {
+    let version = |file: &str| {
+        let text = fs::read_to_string(workspace().join(file)).unwrap();
+        let line = text.lines().find(|line| line.starts_with("version = ")).unwrap();
+        line.to_owned()
+    };
+    assert_eq!(version("clients/python/pyproject.toml"), version("Cargo.toml"));
+}
