@@ -95,7 +95,9 @@ fn each_side_is_told_of_its_own_flows_with_what_decided() {
     let member = Follower::start(&server, &only(&server, &["HEROKU_API_KEY"]), &["--vpc", "blue"]);
 
     // What is let pass, by the rule that `peer` made.
-    let by_dyno = |port| drop(server.connects(&dyno.target, &site.address, port));
+    let by_dyno = |port| {
+        server.connects(&dyno.target, &site.address, port);
+    };
     let opened =
         account.until("an accepted connection", || by_dyno(8000), |it| is(it, "opened", 8000));
     let filter = format!("Name=group-id,Values={}", site.group);
@@ -110,8 +112,6 @@ fn each_side_is_told_of_its_own_flows_with_what_decided() {
     let there =
         member.until("the same on the other side", || by_dyno(8000), |it| is(it, "opened", 8000));
     assert_eq!((&there["direction"], &there["vpc_id"]), (&"egress".into(), &info["vpc_id"]));
-    let closed = account.until("its end", || by_dyno(8000), |it| is(it, "closed", 8000));
-    assert!(closed["packets"].as_u64() >= Some(2) && closed["bytes"].as_u64() >= Some(80));
 
     // What no group lets in.
     let rejected = account.until("a group", || by_dyno(8001), |it| is(it, "rejected", 8001));
@@ -136,7 +136,9 @@ fn each_side_is_told_of_its_own_flows_with_what_decided() {
     );
 
     // What no route leads to.
-    let lost = || drop(server.connects(&site.instance, "10.250.0.1", 9));
+    let lost = || {
+        server.connects(&site.instance, "10.250.0.1", 9);
+    };
     let rejected = account.until("no route", lost, |it| is(it, "rejected", 9));
     assert_eq!(
         (&rejected["reason"], &rejected["route_table_id"]),
@@ -168,7 +170,8 @@ fn flow_logs_are_kept_and_read_across_a_restart() {
         );
         text(&ec2(&server, &line).json()["FlowLogIds"][0])
     };
-    let all = create("--traffic-type ALL --log-group-name all");
+    let all =
+        create("--traffic-type ALL --log-destination-type s3 --log-destination arn:aws:s3:::all");
     let format = ["vpc-id", "interface-id", "dstport", "action", "flow-direction"];
     let format = format.map(|field| format!("${{{field}}}")).join(" ");
     let made = server.aws(&[
@@ -180,8 +183,10 @@ fn flow_logs_are_kept_and_read_across_a_restart() {
         &site.vpc,
         "--traffic-type",
         "REJECT",
-        "--log-group-name",
-        "rejected",
+        "--log-destination-type",
+        "s3",
+        "--log-destination",
+        "arn:aws:s3:::rejected",
         "--max-aggregation-interval",
         "60",
         "--log-format",

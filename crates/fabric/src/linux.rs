@@ -28,6 +28,7 @@ mod told;
 mod translation;
 mod uplink;
 mod watch;
+mod ways;
 mod worker;
 mod workload;
 

@@ -2,7 +2,7 @@
 //! both ends and the other has none.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::ensure;
 
@@ -13,8 +13,6 @@ use crate::row;
 
 /// An address that no route leads to.
 const NOWHERE: Ipv4Addr = Ipv4Addr::new(10, 250, 0, 1);
-/// How long routers may take until they tell.
-const SOON: Duration = Duration::from_secs(3);
 
 /// Measures two pairs of VPCs, in turns.
 pub fn run() -> anyhow::Result<()> {
@@ -31,12 +29,15 @@ pub fn run() -> anyhow::Result<()> {
     for vpc in [&a.vpc, &b.vpc] {
         let made = server.ec2(&format!(
             "Action=CreateFlowLogs&ResourceType=VPC&ResourceId.1={vpc}&TrafficType=ALL\
-             &LogGroupName=bench&MaxAggregationInterval=60"
+             &LogDestinationType=s3&LogDestination=arn:aws:s3:::bench&MaxAggregationInterval=60"
         ))?;
         ensure!(made["flowLogIdSet"][0].is_string(), "{made}");
     }
-    std::thread::sleep(SOON);
-    server.sweep()?;
+    for vpc in [&a.vpc, &b.vpc] {
+        while !counts(&format!("cw-{vpc}"))? {
+            server.sweep()?;
+        }
+    }
     let on = Path { from: &a.namespace, to: &b.namespace, address: b.address };
     let off = Path { from: &c.namespace, to: &d.namespace, address: d.address };
 
@@ -56,6 +57,18 @@ pub fn run() -> anyhow::Result<()> {
     row("datagrams that no route leads to, with flow logs", format!("{figure:.0}/s"), "");
     row("  ÷ without", ratio, "");
     Ok(())
+}
+
+/// Whether a router counts what goes over connections, as it does where a flow log is about it.
+fn counts(router: &str) -> anyhow::Result<bool> {
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            enter(router)?;
+            let path = "/proc/sys/net/netfilter/nf_conntrack_acct";
+            Ok(std::fs::read_to_string(path)?.trim() == "1")
+        });
+        looking.join().unwrap_or_else(|_| anyhow::bail!("the looking broke off"))
+    })
 }
 
 /// Connections a second that are opened and closed, one at a time.

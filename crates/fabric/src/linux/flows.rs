@@ -30,7 +30,7 @@ use super::netlink::refused;
 use super::told::GROUP;
 use super::{monitor, names};
 use crate::driver::Error;
-use crate::flows::{Connection, Event, Place};
+use crate::flows::{Event, Place};
 
 /// Routers that are heard at most; each has three sockets.
 const MOST_ROUTERS: usize = 512;
@@ -158,10 +158,9 @@ impl Recorder {
         done
     }
 
-    /// Asks routers for all connections that there are now, and for how many packets were dropped that they
-    /// did not tell of.
-    pub fn count(&mut self, each: &mut dyn FnMut(VpcId, Event)) {
-        for (vpc, ear) in &mut self.ears {
+    /// Asks some of the routers that are heard for all connections that there are now.
+    pub fn count(&mut self, routers: &BTreeSet<VpcId>, each: &mut dyn FnMut(VpcId, Event)) {
+        for (vpc, ear) in self.ears.iter_mut().filter(|(vpc, _)| routers.contains(vpc)) {
             // What cannot be counted now can be later, or the router is gone.
             let _ = ear.count(&mut |event| each(*vpc, event));
         }

@@ -149,6 +149,12 @@ fn nobody_is_told_unless_somebody_asks_and_the_firewall_stays_as_it_is() {
     assert!(!reaches(a, b, "10.2.0.4", 81));
     assert_eq!(drop_of(&mut recorder, 81).1.place, Place::EntersGroup);
 
+    // A server that ended while somebody followed leaves nothing, and no word of drift.
+    lab.driver = Linux::new(&lab.instance);
+    assert_eq!((lab.sweep().repairs, listing()), (Vec::new(), before.clone()));
+    assert_eq!(accounting().trim(), "0");
+    lab.driver.record(lab.intent.vpcs.keys().copied().collect());
+
     // Once nobody asks, all is as before.
     let report = lab.driver.record(BTreeSet::new());
     assert!(!report.failed(), "{report:#?}");
@@ -158,7 +164,7 @@ fn nobody_is_told_unless_somebody_asks_and_the_firewall_stays_as_it_is() {
 
 #[test]
 fn connections_are_told_with_what_went_over_them() {
-    let (mut lab, _, a, b) = Lab::peered();
+    let (mut lab, pcx, a, b) = Lab::peered();
     lab.sweep();
     let mut recorder = recorder(&mut lab);
     let (client, server) = (udp(a, 0), udp(b, 7000));
@@ -166,7 +172,8 @@ fn connections_are_told_with_what_went_over_them() {
         assert!(datagram(&client, &server, "10.2.0.4").is_some());
     }
     let mut counted = Vec::new();
-    recorder.count(&mut |vpc, event| counted.push((vpc, event)));
+    let routers = lab.intent.vpcs.keys().copied().collect();
+    recorder.count(&routers, &mut |vpc, event| counted.push((vpc, event)));
     for vpc in [1, 2].map(|number| lab.id::<VpcId>(number)) {
         let amounts = counted.iter().find_map(|(at, event)| match event {
             Event::Counted(it) if *at == vpc && it.forward.destination_port == 7000 => it.amounts,
@@ -176,6 +183,11 @@ fn connections_are_told_with_what_went_over_them() {
         assert_eq!((sent.packets, answered.packets), (5, 0));
         assert!(sent.bytes > 5 * 28, "{sent:?}");
     }
+    // With the peering go its connections.
+    lab.change(|lab| lab.unpeer(pcx));
+    let closed = |event: &Event| matches!(event, Event::Closed(it) if it.amounts.is_some_and(|[sent, _]| sent.packets == 5));
+    let all = |heard: &Heard| heard.iter().filter(|(_, event)| closed(event)).count() == 2;
+    hear_until(&mut recorder, all);
 }
 
 #[test]

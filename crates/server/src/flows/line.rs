@@ -2,11 +2,19 @@
 
 use std::fmt::Write;
 
+use api::FlowDirection;
 use fabric::flows::Ends;
 use model::{Eni, FlowLog, FlowLogSettings, Timestamp, World};
 
-use super::log::Sum;
-use api::FlowDirection;
+/// How much went by at an interface, in one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    pub(super) tcp_flags: u8,
+}
 
 /// What one line is about.
 pub(super) struct Line<'a> {

@@ -11,9 +11,9 @@ use fabric::flows::{Connection, Dropped, Ends, Event, Place};
 use fabric::linux::{Recorder, interface_link};
 use model::{Eni, Key, Timestamp, VpcId, World};
 
+use super::book::{Entry, Flows};
 use super::explain::{Asking, Known, reason};
 use super::log::{LogFiles, Noted};
-use super::{Entry, Flows};
 use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::loops::{Pulse, Supervisor};
@@ -88,18 +88,19 @@ impl Work {
             let left = self.looked.map_or(Duration::ZERO, |at| EVERY.saturating_sub(at.elapsed()));
             if let Err(error) = self.parts.recorder.wait(left) {
                 tracing::warn!(%error, "cannot wait for records of flows");
-                std::thread::sleep(EVERY);
+                std::thread::park_timeout(EVERY);
             }
             pulse.turn();
             if self.parts.flows.is_stopped() {
                 let world = self.parts.ledger.world();
+                self.hear(&world, true);
                 self.files.flush(&world, self.parts.clock.now(), true);
                 return;
             }
             let world = self.parts.ledger.world();
             self.look(&world);
             if !self.asked.is_empty() {
-                self.hear(&world);
+                self.hear(&world, false);
             }
         }
     }
@@ -133,17 +134,14 @@ impl Work {
         self.told.retain(|vpc, _| self.asked.contains(vpc));
     }
 
-    fn hear(&mut self, world: &World) {
+    /// Takes in what routers said since. At the end, connections that go on are counted once more.
+    fn hear(&mut self, world: &World, is_end: bool) {
         let mut events: Vec<(VpcId, Event)> = Vec::new();
         let recorder = &mut self.parts.recorder;
         let mut each = |vpc, event| events.push((vpc, event));
         recorder.read(&mut each);
         if self.looked.is_some_and(|at| at.elapsed() < EVERY / 10) {
             recorder.count_untold(&mut each);
-        }
-        if self.files.any() && self.counted.elapsed() >= COUNT_EVERY {
-            self.counted = Instant::now();
-            recorder.count(&mut each);
         }
         let now = self.parts.clock.now();
         self.known.at(self.parts.ledger.revision());
@@ -163,12 +161,12 @@ impl Work {
             };
             match event {
                 Event::Opened(it) => {
-                    self.files.opened(vpc, &it);
+                    self.files.opened(vpc, &it, now);
                     for side in sides(world, vpc, it.forward) {
                         tell(&mut || opened(&mut asking, side, &it, now));
                     }
                 }
-                Event::Counted(it) => count(&mut self.files, (world, now), vpc, &it, false),
+                Event::Counted(_) => {}
                 Event::Closed(it) => {
                     count(&mut self.files, (world, now), vpc, &it, true);
                     for side in sides(world, vpc, it.forward) {
@@ -196,6 +194,17 @@ impl Work {
                 }
             }
         }
+        let due = is_end || self.files.are_due() || self.counted.elapsed() >= COUNT_EVERY;
+        if self.files.any() && due {
+            self.counted = Instant::now();
+            let (routers, files) = (self.files.vpcs(), &mut self.files);
+            // There may be many: none of them is kept.
+            self.parts.recorder.count(&routers, &mut |vpc, event| {
+                if let Event::Counted(it) = event {
+                    count(files, (world, now), vpc, &it, false);
+                }
+            });
+        }
         self.parts.flows.keep(kept);
         self.files.flush(world, now, false);
     }
@@ -209,7 +218,7 @@ fn count(
     it: &Connection,
     ends: bool,
 ) {
-    let Some([sent, answered]) = files.more(vpc, it, ends) else { return };
+    let Some(([sent, answered], since)) = files.more(vpc, it, ends, now) else { return };
     for Side { eni, egress } in sides(world, vpc, it.forward) {
         let (there, back) = match egress {
             true => (FlowDirection::Egress, FlowDirection::Ingress),
@@ -218,7 +227,8 @@ fn count(
         let answer = swapped(it.forward);
         for (direction, ends, amount) in [(there, it.forward, sent), (back, answer, answered)] {
             if amount.packets > 0 {
-                files.note(world, eni, Noted::accepted(eni, direction, ends, amount, now));
+                let times = (since, now);
+                files.note(world, eni, Noted::accepted(eni, direction, ends, amount, times));
             }
         }
     }

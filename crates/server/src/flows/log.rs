@@ -16,7 +16,7 @@ use model::{
 };
 use os::bounded_log::BoundedLog;
 
-use super::line::{self, Line};
+use super::line::{self, Line, Sum};
 
 /// Bytes of each of the two files of a flow log.
 const FILE_BYTES: u64 = 4 << 20;
@@ -38,16 +38,6 @@ struct Side {
     accepted: bool,
 }
 
-/// How much that was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sum {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
-    pub(super) start: Timestamp,
-    pub(super) end: Timestamp,
-    pub(super) tcp_flags: u8,
-}
-
 /// What is added to it.
 pub(super) struct Noted {
     side: Side,
@@ -61,12 +51,12 @@ impl Noted {
         direction: FlowDirection,
         ends: Ends,
         amount: Amount,
-        now: Timestamp,
+        (start, end): (Timestamp, Timestamp),
     ) -> Self {
         let Amount { packets, bytes } = amount;
         Self {
             side: Side { eni: eni.id, direction, ends, accepted: true },
-            sum: Sum { packets, bytes, start: now, end: now, tcp_flags: 0 },
+            sum: Sum { packets, bytes, start, end, tcp_flags: 0 },
         }
     }
 
@@ -100,8 +90,8 @@ struct Open {
 pub(super) struct LogFiles {
     directory: PathBuf,
     open: BTreeMap<FlowLogId, Open>,
-    /// What went over connections when they were counted last.
-    connections: HashMap<(VpcId, u32), [Amount; 2]>,
+    /// What went over connections when they were counted last, and when that was.
+    connections: HashMap<(VpcId, u32), ([Amount; 2], Timestamp)>,
     sums: usize,
     has_failed: bool,
 }
@@ -136,6 +126,12 @@ impl LogFiles {
         }
     }
 
+    /// Whether the interval of one of them is over.
+    pub(super) fn are_due(&self) -> bool {
+        let now = Instant::now();
+        self.open.values().any(|open| open.due <= now)
+    }
+
     /// Takes in which flow logs there are, and removes the files of others. Returns the VPCs that they
     /// are about.
     pub(super) fn settle(&mut self, world: &World) -> BTreeSet<VpcId> {
@@ -161,35 +157,49 @@ impl LogFiles {
         if self.open.is_empty() {
             self.connections.clear();
         }
+        self.vpcs()
+    }
+
+    /// The VPCs that they are about.
+    pub(super) fn vpcs(&self) -> BTreeSet<VpcId> {
         self.open.values().map(|open| open.vpc).collect()
     }
 
     /// Takes note of a connection, so that all that goes over it counts.
-    pub(super) fn opened(&mut self, vpc: VpcId, it: &Connection) {
+    pub(super) fn opened(&mut self, vpc: VpcId, it: &Connection, now: Timestamp) {
         if self.any() && self.connections.len() < MOST_CONNECTIONS {
-            self.connections.insert((vpc, it.id), [Amount::default(); 2]);
+            self.connections.insert((vpc, it.id), ([Amount::default(); 2], now));
         }
     }
 
-    /// What went over a connection since it was counted last. Of one that was there before nobody
-    /// knows when that went.
-    pub(super) fn more(&mut self, vpc: VpcId, it: &Connection, ends: bool) -> Option<[Amount; 2]> {
+    /// What went over a connection since it was counted last, and when that was. Of one that was there
+    /// before nobody knows when that went.
+    pub(super) fn more(
+        &mut self,
+        vpc: VpcId,
+        it: &Connection,
+        ends: bool,
+        now: Timestamp,
+    ) -> Option<([Amount; 2], Timestamp)> {
         if !self.open.values().any(|open| open.vpc == vpc) {
             return None;
         }
-        let now = it.amounts?;
+        let counted = it.amounts?;
+        let last = (counted, now);
         let key = (vpc, it.id);
         let before = match ends {
             true => self.connections.remove(&key),
-            false if self.connections.len() < MOST_CONNECTIONS => self.connections.insert(key, now),
-            false => self.connections.get_mut(&key).map(|last| std::mem::replace(last, now)),
+            false if self.connections.len() < MOST_CONNECTIONS => {
+                self.connections.insert(key, last)
+            }
+            false => self.connections.get_mut(&key).map(|before| std::mem::replace(before, last)),
         };
-        let [sent, answered] = before?;
+        let ([sent, answered], since) = before?;
         let less = |now: Amount, before: Amount| Amount {
             packets: now.packets.saturating_sub(before.packets),
             bytes: now.bytes.saturating_sub(before.bytes),
         };
-        Some([less(now[0], sent), less(now[1], answered)])
+        Some(([less(counted[0], sent), less(counted[1], answered)], since))
     }
 
     /// Adds something to all logs that it is for.

@@ -1,11 +1,12 @@
 //! Tests of what followers are told.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use model::VpcId;
 use os::Waker;
 
-use super::*;
+use super::book::*;
 
 fn vpc(number: u32) -> VpcId {
     format!("vpc-{number:017x}").parse().unwrap()

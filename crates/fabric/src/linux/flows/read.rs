@@ -4,8 +4,7 @@
 use std::net::Ipv4Addr;
 
 use super::super::netfilter::Attributes;
-use super::Connection;
-use crate::flows::{Amount, Dropped, Ends, Place};
+use crate::flows::{Amount, Connection, Dropped, Ends, Place};
 
 // Of `linux/netfilter/nfnetlink_conntrack.h`.
 const TUPLE_ORIG: u16 = 1;
