@@ -16,6 +16,7 @@ mod environment;
 mod flow;
 mod identity;
 mod installation;
+mod overview;
 mod peer;
 mod peering;
 mod platform;
@@ -38,6 +39,9 @@ pub use identity::{
 pub use installation::{
     AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, SetAside, SetPeeringLimit,
     SpaceSummary, Status,
+};
+pub use overview::{
+    AppRow, InstanceRow, Overview, PeeringEnd, PeeringRow, SpaceRow, Usage, UsageRow, VpcRow,
 };
 pub use peer::{
     LivePeering, PeerObstacle, PeerPlan, PeerQuery, PeerSide, PeerState, PeerStep, Probe,

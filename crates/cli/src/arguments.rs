@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod identity;
 pub(crate) mod operate;
+pub(crate) mod overview;
 pub(crate) mod peer;
 pub(crate) mod peering_check;
 pub(crate) mod people;
@@ -101,6 +102,8 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     #[command(flatten)]
     Addons(addons::AddonCommand),
 
+    #[command(flatten)]
+    Overview(overview::OverviewCommand),
     #[command(flatten)]
     Operate(operate::Operate),
 

@@ -18,6 +18,7 @@ mod lost;
 mod man;
 mod operate;
 mod orphans;
+mod overview;
 mod peer;
 mod peering_check;
 mod people;
@@ -27,6 +28,7 @@ mod release;
 mod roles;
 mod session;
 mod spaces;
+mod top;
 mod tunnel;
 mod why;
 
@@ -55,6 +57,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Session(command) => session::run(command, out)?,
         Command::Apps(command) => apps::run(command, out)?,
         Command::Addons(command) => addons::run(command, out)?,
+        Command::Overview(command) => overview::run(command, out)?,
         Command::Operate(command) => return operate::run(command, out),
         Command::Completion { shell } => completion::print(shell, out),
         Command::Man { directory } => man::run(directory.as_deref(), out)?,

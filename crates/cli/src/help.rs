@@ -34,6 +34,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("env", ""),
             ("tunnel", ""),
             ("status", ""),
+            ("top", ""),
             ("doctor", ""),
             ("demo", ""),
             ("completion", ""),
@@ -44,7 +45,9 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         "Spaces and peering",
         &[
             ("spaces", "Private Spaces: create, peer, share and inspect them"),
-            ("vpcs", "VPCs: whether one could be peered with a space"),
+            ("vpcs", "VPCs: list them, and whether one could be peered with a space"),
+            ("peerings", ""),
+            ("instances", ""),
             ("regions", ""),
             ("peer", ""),
             ("unpeer", ""),

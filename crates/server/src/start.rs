@@ -350,6 +350,7 @@ impl Prepared {
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
+        state.runs = config.fabric == FabricKind::Linux;
         state.slugs.room = config.code_room;
         state.rendezvous = rendezvous;
         state.logs = logs;

@@ -10,11 +10,14 @@ mod environment;
 mod identity;
 mod input;
 mod installation;
+mod names;
+mod overview;
 mod peer;
 mod peering_check;
 mod probe;
 mod quota;
 mod role;
+mod usage;
 mod viewer;
 mod why;
 mod workload;
@@ -60,6 +63,7 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/spaces/{space}/limits", put(installation::set_limits))
         .route("/_causeway/workloads/{*target}", get(workload::workload))
         .route("/_causeway/logs/{*target}", get(workload::logs))
+        .route("/_causeway/usage", get(usage::usage))
         .route("/_causeway/audit", get(audit::audit))
         .route("/_causeway/backup", post(backup::backup))
         .route("/_causeway/clock", post(installation::clock))
@@ -76,6 +80,11 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/peering-check", get(peering_check::check))
                 .route("/_causeway/peer-plan", get(peer::plan))
                 .route("/_causeway/probe", post(probe::probe))
+                .route("/_causeway/overview/vpcs", get(overview::vpcs))
+                .route("/_causeway/overview/peerings", get(overview::peerings))
+                .route("/_causeway/overview/instances", get(overview::instances))
+                .route("/_causeway/overview/spaces", get(overview::spaces))
+                .route("/_causeway/overview/apps", get(overview::apps))
                 .method_not_allowed_fallback(no_method),
         )
         // What is public, for clients on other machines.

@@ -80,6 +80,8 @@ pub struct State {
     /// The root directory of the machine that data services run on, which must have their programs.
     /// `None` if none run.
     pub programs: Option<PathBuf>,
+    /// Whether processes of dynos, instances and data services run on this machine.
+    pub runs: bool,
     /// The platform's own log lines.
     pub logs: Arc<Logs>,
     /// The shares of concurrent log readers.
@@ -134,6 +136,7 @@ impl State {
             web: Web::default(),
             plans: Plans::default(),
             programs: None,
+            runs: false,
             logs: Arc::default(),
             log_readers: Shares::new(MOST_LOG_READERS),
             router_log: Arc::new(NoRouterLog),
