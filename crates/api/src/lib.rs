@@ -13,6 +13,7 @@
 mod audit;
 mod backup;
 mod environment;
+mod event;
 mod flow;
 mod identity;
 mod installation;
@@ -22,6 +23,7 @@ mod peering;
 mod platform;
 mod quota;
 mod role;
+mod webhook;
 mod workload;
 
 pub use audit::{AuditPage, AuditQuery, AuditRow};
@@ -30,6 +32,7 @@ pub use backup::{
     SavedSlug,
 };
 pub use environment::{About, Environment, EnvironmentRequest};
+pub use event::{Event, EventPage, EventQuery};
 pub use flow::{Component, Decision, FlowQuery, Hop, Leg, SourcePorts, Verdict};
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,
@@ -54,6 +57,9 @@ pub use peering::{
 pub use platform::{AppRef, Dyno, Release, ReleaseRef, SlugRef, UserRef};
 pub use quota::{QuotaLimit, QuotaQuery, SetQuota};
 pub use role::{CreateRole, IamRole, RoleQuery};
+pub use webhook::{
+    CreateWebhook, DeliveryStatus, Webhook, WebhookCreated, WebhookDelivery, WebhookPayload,
+};
 pub use workload::{ExecCommand, ExecQuery, LogQuery};
 
 use serde::{Deserialize, Serialize};

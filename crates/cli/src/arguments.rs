@@ -6,6 +6,7 @@ pub(crate) mod audit;
 mod common;
 pub(crate) mod demo;
 pub(crate) mod env;
+pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod operate;
 pub(crate) mod overview;
@@ -17,6 +18,7 @@ pub(crate) mod roles;
 pub(crate) mod session;
 pub(crate) mod spaces;
 pub(crate) mod tunnel;
+pub(crate) mod webhooks;
 
 use std::path::PathBuf;
 
@@ -102,6 +104,8 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     #[command(flatten)]
     Addons(addons::AddonCommand),
 
+    #[command(flatten)]
+    Webhooks(webhooks::WebhookCommand),
     #[command(flatten)]
     Overview(overview::OverviewCommand),
     #[command(flatten)]

@@ -12,6 +12,7 @@ mod doctor;
 mod domains;
 mod dynos;
 mod env;
+mod events;
 mod identity;
 mod logs;
 mod lost;
@@ -30,6 +31,7 @@ mod session;
 mod spaces;
 mod top;
 mod tunnel;
+mod webhooks;
 mod why;
 
 use std::process::ExitCode;
@@ -57,6 +59,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Session(command) => session::run(command, out)?,
         Command::Apps(command) => apps::run(command, out)?,
         Command::Addons(command) => addons::run(command, out)?,
+        Command::Webhooks(command) => webhooks::run(command, out)?,
         Command::Overview(command) => overview::run(command, out)?,
         Command::Operate(command) => return operate::run(command, out),
         Command::Completion { shell } => completion::print(shell, out),

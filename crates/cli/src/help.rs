@@ -35,6 +35,8 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("tunnel", ""),
             ("status", ""),
             ("top", ""),
+            ("events", ""),
+            ("webhooks", "Webhooks: where events are sent to"),
             ("doctor", ""),
             ("demo", ""),
             ("completion", ""),

@@ -13,6 +13,7 @@ pub mod http;
 mod ledger;
 mod loops;
 mod offline;
+mod outbox;
 mod party;
 mod reconcile;
 mod start;

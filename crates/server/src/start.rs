@@ -37,6 +37,7 @@ use crate::http::rendezvous;
 use crate::http::state::State;
 use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
+use crate::outbox;
 use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::reports::{self, NetworksReports};
@@ -58,6 +59,7 @@ pub struct Server {
     stop_workloads: Stop,
     stop_edge: Stop,
     files: FilesHandle,
+    stop_outbox: CancellationToken,
     note: PathBuf,
     /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
     pub first: Option<FirstStart>,
@@ -157,6 +159,7 @@ impl Server {
         (self.stop_edge)();
         (self.stop_workloads)();
         self.files.stop();
+        self.stop_outbox.cancel();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
         let ledger = self.state.ledger.clone();
         drop(self.state);
@@ -206,6 +209,8 @@ struct Prepared {
     edge: Running,
     files_thread: JoinHandle<()>,
     files: FilesHandle,
+    outbox: JoinHandle<()>,
+    stop_outbox: CancellationToken,
     first: Option<FirstStart>,
     /// Last of all, so that at its end nobody holds what it takes.
     warden: Option<Warden>,
@@ -219,6 +224,7 @@ impl Prepared {
         let data = open(&config).map_err(broken)?;
         let store = Sqlite::open(&data).map_err(broken)?;
         let spare = store.handle().map_err(broken)?;
+        let outbox_store = store.handle().map_err(broken)?;
         let secret: Secret = data.secret().clone();
         let clock = Arc::new(if config.test_clock || config.emulator {
             Clock::movable()
@@ -351,6 +357,7 @@ impl Prepared {
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
         state.runs = config.fabric == FabricKind::Linux;
+        state.reachable = outbox::reachable(config.webhook_allow.clone(), settings);
         state.slugs.room = config.code_room;
         state.rendezvous = rendezvous;
         state.logs = logs;
@@ -375,6 +382,16 @@ impl Prepared {
                 &supervisor,
             )
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
+        let stop_outbox = CancellationToken::new();
+        let parts_of_outbox = outbox::Parts {
+            ledger: state.ledger.clone(),
+            store: outbox_store,
+            clock: Arc::clone(&state.clock),
+            reachable: state.reachable.clone(),
+            sources: state.log_sources(),
+        };
+        let outbox = outbox::start(parts_of_outbox, &supervisor, stop_outbox.clone())
+            .map_err(|error| ServeError::Fabric(error.to_string()))?;
         let state = Arc::new(state);
         // For clients of this machine, before anybody asks for it.
         state.rendezvous.authorities(&state.secret, state.clock.wall());
@@ -394,6 +411,8 @@ impl Prepared {
             edge,
             files_thread,
             files,
+            outbox,
+            stop_outbox,
             first,
         })
     }
@@ -435,8 +454,14 @@ impl Prepared {
             );
         }
         let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
-        let threads =
-            vec![reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
+        let threads = vec![
+            reconcile,
+            networks.thread,
+            workloads.thread,
+            edge.thread,
+            self.files_thread,
+            self.outbox,
+        ];
         Ok(Server {
             listener,
             identity,
@@ -449,6 +474,7 @@ impl Prepared {
             stop_workloads: workloads.stop,
             stop_edge: edge.stop,
             files: self.files,
+            stop_outbox: self.stop_outbox,
             note,
             first: self.first,
             state: self.state,

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::common::Common;
+use super::events::EventsArgs;
 
 /// Commands that show what there is, and what it uses.
 #[derive(Debug, Subcommand)]
@@ -41,6 +42,18 @@ pub(crate) enum OverviewCommand {
 Processor time is in percent of one processor. Rates are averages over the interval. What the machine
 does not count is left out. With --json, every interval has a line of its own.")]
     Top(TopArgs),
+    /// Show what happened: to peerings, apps, dynos and spaces of yours, or to all for the operator
+    #[command(after_help = "Examples:
+  causeway events
+  causeway events --since 24h --kind peering
+  causeway events --follow --json
+  causeway events --follow --after 4711     go on after the last one that was seen
+
+Kinds are peering.requested, peering.accepted, peering.active, peering.rejected, peering.expiring (in 24
+hours), peering.expired, peering.failed, peering.deleted, drift.repaired, dyno.crashed, app.created,
+app.destroyed, app.released, app.release-failed, space.allocated, space.destroyed and
+certificate.renewed. Each event has a number, after which --after goes on.")]
+    Events(Box<EventsArgs>),
 }
 
 /// Whose things are meant.

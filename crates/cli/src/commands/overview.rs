@@ -6,7 +6,7 @@ use model::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::top;
+use super::{events, top};
 use crate::arguments::Common;
 use crate::arguments::overview::{OverviewCommand, Whose};
 use crate::client::As;
@@ -23,6 +23,7 @@ pub(super) fn run(command: OverviewCommand, out: &mut Out) -> anyhow::Result<()>
         OverviewCommand::Peerings { state, whose } => peerings(state.as_deref(), &whose, out),
         OverviewCommand::Instances(whose) => instances(&whose, out),
         OverviewCommand::Top(arguments) => top::run(&arguments, out),
+        OverviewCommand::Events(arguments) => events::run(&arguments, out),
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod audit;
 mod backup;
 mod context;
 mod environment;
+mod event;
 mod identity;
 mod input;
 mod installation;
@@ -19,6 +20,7 @@ mod quota;
 mod role;
 mod usage;
 mod viewer;
+mod webhook;
 mod why;
 mod workload;
 
@@ -80,6 +82,10 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/peering-check", get(peering_check::check))
                 .route("/_causeway/peer-plan", get(peer::plan))
                 .route("/_causeway/probe", post(probe::probe))
+                .route("/_causeway/webhooks", get(webhook::webhooks).post(webhook::create))
+                .route("/_causeway/webhooks/{id}", delete(webhook::delete))
+                .route("/_causeway/webhooks/{id}/deliveries", get(webhook::deliveries))
+                .route("/_causeway/events", get(event::events))
                 .route("/_causeway/overview/vpcs", get(overview::vpcs))
                 .route("/_causeway/overview/peerings", get(overview::peerings))
                 .route("/_causeway/overview/instances", get(overview::instances))
