@@ -3,7 +3,7 @@
 //! An event follows from two worlds and the changes between them, or from the passing of time alone. So
 //! it says what is so, whoever brought it about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -183,17 +183,16 @@ impl From<EventKind> for &'static str {
 
 /// What happened by the changes between two worlds, in the order of the changes.
 pub fn events_of(before: &World, after: &World, changes: &[Change], now: Timestamp) -> Vec<Event> {
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut events = Vec::new();
     for key in changes.iter().map(Change::key) {
         let matters = matches!(
             key,
             Key::Peering(_) | Key::Dyno(_) | Key::Release(_) | Key::App(_) | Key::Space(_)
         );
-        if !matters || seen.contains(&key) {
+        if !matters || !seen.insert(key) {
             continue;
         }
-        seen.push(key);
         events.extend(match (before.get(key), after.get(key)) {
             (old, Some(Record::Peering(new))) => {
                 let old = old.and_then(|old| match old {
@@ -259,15 +258,6 @@ pub fn events_by_time(world: &World, now: Timestamp) -> Vec<Event> {
     waiting.flat_map(|peering| of(peering)).collect()
 }
 
-/// When [`events_by_time`] has something new to say, unless something else changes before.
-pub fn next_event_by_time(world: &World, now: Timestamp) -> Option<Timestamp> {
-    let waiting = world.peerings().filter(|peering| {
-        peering.is_customers() && peering.state == PeeringState::PendingAcceptance
-    });
-    let times = waiting.flat_map(|peering| [peering.expires - EXPIRY_NOTICE, peering.expires]);
-    times.filter(|at| *at > now).min()
-}
-
 /// The fabric differed from what it must be, and was put right. That is for the operator alone.
 pub fn drift_repaired(place: &str, what: &str, now: Timestamp) -> Event {
     Event {
@@ -282,14 +272,13 @@ pub fn drift_repaired(place: &str, what: &str, now: Timestamp) -> Event {
 }
 
 /// A listener's certificate was read anew. That is for the operator alone.
-pub fn certificate_renewed(listener: &str, ends: Timestamp, now: Timestamp) -> Event {
-    let until = ends.to_seconds_string();
+pub fn certificate_renewed(listener: &str, fingerprint: &str, now: Timestamp) -> Event {
     Event {
         at: now,
         kind: EventKind::CertificateRenewed,
         resource: listener.to_owned(),
-        text: format!("The certificate of {listener} was renewed, and is valid until {until}."),
-        details: [("valid_until".to_owned(), until)].into(),
+        text: format!("The certificate of {listener} was replaced."),
+        details: [("sha256".to_owned(), fingerprint.to_owned())].into(),
         space: None,
         audience: Audience::default(),
     }

@@ -51,7 +51,7 @@ pub use decide::Decided;
 pub use destination::{Destination, MalformedDestination, Reachable, Scheme};
 pub use event::{
     Audience, EXPIRY_NOTICE, Event, EventKind, UnknownEventKind, certificate_renewed,
-    drift_repaired, events_by_time, events_of, next_event_by_time, party_of_account, party_of_team,
+    drift_repaired, events_by_time, events_of, party_of_account, party_of_team,
 };
 pub use id::*;
 pub use insights::analyse;

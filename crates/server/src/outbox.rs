@@ -12,10 +12,9 @@ mod frame;
 mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{EventKind, IpCidr, LogDrainId, Reachable, Settings, Timestamp, WebhookId};
 use store::Store;
@@ -36,6 +35,8 @@ use crate::loops::{Pulse, Supervisor};
 const LONGEST_TURN: Duration = Duration::from_secs(60);
 /// How often it is looked whether something has happened that nobody told of, or the clock was moved.
 const EVERY: Duration = Duration::from_secs(5);
+/// How long it waits after a change for others.
+const MOMENT: Duration = Duration::from_millis(100);
 /// How often the log of a drain's app is read.
 const READ_EVERY: Duration = Duration::from_secs(1);
 /// How often it is noted how far a drain is.
@@ -80,36 +81,12 @@ pub(crate) fn start(
 }
 
 /// What an installation's webhooks and drains may reach: what the operator allows, and of all else nothing
-/// that is special, the host's own, or the installation's.
+/// that is special or the installation's. Whoever connects leaves the host's own addresses out.
 pub(crate) fn reachable(allow: Vec<IpCidr>, settings: &Settings) -> Reachable {
-    let mut deny: Vec<IpCidr> = own_addresses().into_iter().map(host).collect();
-    if let Some(outbound) = &settings.outbound {
-        deny.extend(outbound.deny.iter().copied().map(IpCidr::V4));
-        deny.push(IpCidr::V4(outbound.pool()));
-    }
+    let outbound = settings.outbound.iter();
+    let deny = outbound.flat_map(|it| it.deny.iter().copied().chain([it.pool()]));
+    let deny = deny.map(IpCidr::V4).collect();
     Reachable { anything: settings.emulator, allow, deny }
-}
-
-/// A block of one address.
-fn host(address: IpAddr) -> IpCidr {
-    let length = if address.is_ipv4() { 32 } else { 128 };
-    format!("{address}/{length}").parse().expect("an address with its whole length is a block")
-}
-
-/// The addresses of this machine.
-fn own_addresses() -> BTreeSet<IpAddr> {
-    let found = match nix::ifaddrs::getifaddrs() {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::warn!(%error, "the addresses of this machine are not known");
-            return BTreeSet::new();
-        }
-    };
-    let addresses = found.filter_map(|interface| interface.address).filter_map(|address| {
-        let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip())))
-    });
-    addresses.collect()
 }
 
 /// The task of a webhook or a drain, which ends with this.
@@ -160,6 +137,7 @@ impl Outbox {
     async fn run(&mut self, pulse: &Pulse, come_round: &Notify, stop: &CancellationToken) {
         let mut changed = self.parts.ledger.watch();
         changed.mark_changed();
+        let mut looked: Option<Instant> = None;
         loop {
             pulse.idle();
             tokio::select! {
@@ -175,24 +153,29 @@ impl Outbox {
                 () = tokio::time::sleep(EVERY) => {}
             }
             pulse.turn();
-            if let Err(error) = self.turn().await {
-                let error = os::error_chain(&error);
-                tracing::warn!(error, "events and log drains wait: the store cannot be read");
+            // Requests that wait are many, and none of them is in a hurry.
+            if looked.is_none_or(|at| at.elapsed() >= EVERY) {
+                looked = Some(Instant::now());
+                if let Err(error) = self.tell_by_time().await {
+                    let error = os::error_chain(&error);
+                    tracing::warn!(error, "what time brings about waits: the store cannot be read");
+                }
             }
+            self.follow();
+            // What follows within a moment is told together.
+            tokio::time::sleep(MOMENT).await;
         }
     }
 
-    /// Tells what the passing of time brought about, and starts and ends tasks.
-    async fn turn(&mut self) -> store::Result<()> {
+    /// Starts and ends tasks, and tells them that something may have happened.
+    fn follow(&mut self) {
         let world = self.parts.ledger.world();
-        self.tell_by_time(&world).await?;
         self.news.send_replace(());
         let gone: Vec<_> =
             self.hooks.keys().filter(|id| world.webhook(**id).is_none()).copied().collect();
         for id in gone {
             self.hooks.remove(&id);
-            let forgotten = self.parts.ask(move |store| store.forget_deliveries(&id.to_string()));
-            forgotten.await?;
+            self.tasks.spawn(forget(self.parts.clone(), id));
         }
         self.drains.retain(|id, _| world.log_drain(*id).is_some());
         for hook in world.webhooks() {
@@ -211,13 +194,13 @@ impl Outbox {
             let task = self.tasks.spawn(drain_log(self.parts.clone(), Arc::clone(drain)));
             self.drains.insert(drain.id, Task(task));
         }
-        Ok(())
     }
 
     /// Has the ledger keep what the passing of time brought about, once. It is known that it has it when
     /// the store says so.
-    async fn tell_by_time(&mut self, world: &model::World) -> store::Result<()> {
-        let events = model::events_by_time(world, self.parts.clock.now());
+    async fn tell_by_time(&mut self) -> store::Result<()> {
+        let world = self.parts.ledger.world();
+        let events = model::events_by_time(&world, self.parts.clock.now());
         let mut new = Vec::new();
         for event in events {
             let id = (event.kind, event.resource.clone());
@@ -276,6 +259,15 @@ async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Recei
     }
 }
 
+/// Forgets what is noted of a webhook that is gone.
+async fn forget(shared: Shared, id: WebhookId) {
+    let forgotten = shared.ask(move |store| store.forget_deliveries(&id.to_string())).await;
+    if let Err(error) = forgotten {
+        let error = os::error_chain(&error);
+        tracing::warn!(error, %id, "what a webhook was sent is still noted, though it is gone");
+    }
+}
+
 /// How long to sleep until a time, and no longer than it takes to see that the clock was moved.
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     let millis = at.millis().saturating_sub(now.millis());
@@ -293,7 +285,7 @@ async fn drain_log(shared: Shared, drain: Arc<model::LogDrain>) {
     let position = seen.unwrap_or_default();
     let mut sender = Sender::new(drain, shared.dialer.clone(), reader, position);
     let mut unnoted = None;
-    let mut noted = tokio::time::Instant::now();
+    let mut noted = Instant::now();
     loop {
         let clock = &shared.clock;
         unnoted = sender.turn(|| clock.now()).await.or(unnoted);
@@ -303,7 +295,7 @@ async fn drain_log(shared: Shared, drain: Arc<model::LogDrain>) {
             let (key, text) = (place.clone(), position.show());
             // Where it is not noted, some lines are sent twice after a restart.
             let _ = shared.ask(move |store| store.set_meta(&key, &text)).await;
-            noted = tokio::time::Instant::now();
+            noted = Instant::now();
         }
         tokio::time::sleep(READ_EVERY).await;
     }

@@ -15,6 +15,7 @@ use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::Linux;
 use model::{IpCidr, Region};
+use sha2::{Digest, Sha256};
 use store::{DataDir, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -138,7 +139,7 @@ impl Server {
             stop_networks();
             stop_edge();
         });
-        let noting = tokio::spawn(note_refusals(Arc::clone(&self.state)));
+        let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
         let sessions: SessionHandler = Arc::new(move |hello, stop| {
@@ -185,12 +186,26 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
-/// Has the audit know of refusals that were counted, until it is told to stop.
-async fn note_refusals(state: Arc<State>) {
+/// Has the audit know of refusals that were counted, and events of certificates that were replaced, until
+/// it is told to stop.
+async fn note(state: Arc<State>, identity: Option<Arc<Identity>>) {
+    let mut leaf = identity.as_ref().map(|identity| identity.leaf());
     let mut times = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         times.tick().await;
         state.note_refusals(false);
+        let Some(identity) = &identity else { continue };
+        // Looks at the files, also where nobody connects.
+        let _ = identity.config();
+        let current = identity.leaf();
+        if leaf.as_ref() != Some(&current) {
+            let fingerprint = hex::encode(Sha256::digest(&current));
+            let now = state.clock.now();
+            let renewed = model::certificate_renewed("the APIs", &fingerprint, now);
+            if state.ledger.happened(&[renewed]) {
+                leaf = Some(current);
+            }
+        }
     }
 }
 

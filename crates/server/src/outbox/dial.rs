@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
-use model::{Destination, Reachable};
+use model::{Destination, IpCidr, Reachable};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -81,9 +81,12 @@ impl Dialer {
         let found = tokio::net::lookup_host((to.host.as_str(), to.port));
         let found = tokio::time::timeout(TO_CONNECT, found).await.map_err(|_| SendError::Late)?;
         let found = found.map_err(|_| SendError::NoName(to.host.clone()))?;
+        let mut reachable = self.reachable.clone();
+        // They may have changed since the start.
+        reachable.deny.extend(own_addresses());
         let permits = |address: &SocketAddr| match to.scheme.is_private() {
-            true => self.reachable.permits(address.ip()),
-            false => self.reachable.permits_plain(address.ip()),
+            true => reachable.permits(address.ip()),
+            false => reachable.permits_plain(address.ip()),
         };
         let mut last = SendError::Forbidden;
         for address in found.filter(permits).take(MOST_ADDRESSES) {
@@ -150,6 +153,22 @@ impl Dialer {
     }
 }
 
+/// The addresses of this machine, each as a block.
+fn own_addresses() -> Vec<IpCidr> {
+    let found = match nix::ifaddrs::getifaddrs() {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(%error, "the addresses of this machine are not known");
+            return Vec::new();
+        }
+    };
+    let addresses = found.filter_map(|interface| interface.address).filter_map(|address| {
+        let v4 = address.as_sockaddr_in().map(|it| format!("{}/32", it.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|it| format!("{}/128", it.ip())))
+    });
+    addresses.filter_map(|block| block.parse().ok()).collect()
+}
+
 /// The certificate authorities that this machine trusts, or those that `SSL_CERT_FILE` names.
 fn machine_roots() -> Vec<CertificateDer<'static>> {
     let found = rustls_native_certs::load_native_certs();
@@ -182,6 +201,12 @@ pub(super) fn pause_after(attempts: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_addresses_of_this_machine_are_known() {
+        let own = own_addresses();
+        assert!(own.contains(&"127.0.0.1/32".parse().unwrap()), "{own:?}");
+    }
 
     #[test]
     fn pauses_grow_up_to_a_bound() {

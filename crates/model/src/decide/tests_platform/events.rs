@@ -124,10 +124,6 @@ fn a_request_is_told_of_a_day_before_it_expires_and_when_it_has() {
     assert_eq!(told(notice), [("peering.expiring", notice)]);
     assert_eq!(told(expires - second), [("peering.expiring", notice)]);
     assert_eq!(told(expires), [("peering.expired", expires)]);
-    let world = &town.bench.world;
-    assert_eq!(next_event_by_time(world, town.bench.now), Some(notice));
-    assert_eq!(next_event_by_time(world, notice), Some(expires));
-    assert_eq!(next_event_by_time(world, expires), None);
     // Who was answered does not expire.
     let admin = town.admin();
     let space = town.space;

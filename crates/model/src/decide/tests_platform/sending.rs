@@ -24,11 +24,12 @@ fn owners_change_their_own_webhooks_and_the_operator_all() {
     let mut town = Town::new();
     let (team, admin) = (town.team, town.admin());
     let (member, stranger) = (Caller::User(town.member), Caller::User(town.stranger));
-    let own = scope(111, VIRGINIA);
-    town.bench.vpc(own, &["10.1.0.0/16"]);
-    let read_only = Caller::Account { scope: own, read_only: true };
     let bench = &mut town.bench;
-    bench.ok(Caller::Operator, IdentityCommand::EnsureAccount { id: own.account });
+    let name = "partner".to_owned();
+    let made = bench.ok(Caller::Operator, IdentityCommand::CreateAccount { name }).main();
+    let Some(Key::Account(partner)) = made else { panic!("{made:?}") };
+    let own = Scope { account: partner, region: region(VIRGINIA) };
+    let read_only = Caller::Account { scope: own, read_only: true };
     let (of_team, of_account) = (WebhookOwner::Team(team), WebhookOwner::Account(own.account));
     for (caller, owner, expected) in [
         (admin, of_team, None),
@@ -93,7 +94,10 @@ fn webhooks_that_say_nothing_or_too_much_are_refused() {
 
 #[test]
 fn a_webhook_shows_nothing_secret_where_it_is_printed() {
-    let new = NewWebhook { authorization: Some("Bearer t0ken".to_owned()), ..hook(WebhookOwner::Operator) };
+    let new = NewWebhook {
+        authorization: Some("Bearer t0ken".to_owned()),
+        ..hook(WebhookOwner::Operator)
+    };
     let mut bench = Bench::new();
     let made = bench.ok(Caller::Operator, IdentityCommand::CreateWebhook(new.clone())).main();
     let Some(Key::Webhook(id)) = made else { panic!("{made:?}") };
@@ -115,7 +119,10 @@ fn log_drains_are_the_apps_and_go_with_it() {
     let add = |url: &str| C::AddLogDrain { app, url: url.to_owned() };
     let stranger = Caller::User(shop.town.stranger);
     let member = Caller::User(shop.town.member);
-    assert_eq!(shop.town.bench.refused(stranger, add("https://x.example.com/")).code, Code::NotFound);
+    assert_eq!(
+        shop.town.bench.refused(stranger, add("https://x.example.com/")).code,
+        Code::NotFound
+    );
     let made = shop.town.bench.ok(member, add("https://x.example.com/")).main();
     let Some(Key::LogDrain(drain)) = made else { panic!("{made:?}") };
     for (url, code) in [

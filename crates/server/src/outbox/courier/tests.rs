@@ -87,7 +87,7 @@ async fn events_come_signed_in_their_order_and_once_where_all_is_well() {
     let mut courier = post.courier(&url, WebhookOwner::Operator, &["drift"]);
     assert_eq!(turn(&mut courier, later(9)).await, Next::Event);
     post.happens(&drift(1));
-    post.happens(&model::certificate_renewed("apps", begin(), later(2)));
+    post.happens(&model::certificate_renewed("apps", "00", later(2)));
     post.happens(&drift(3));
     assert_eq!(turn(&mut courier, later(9)).await, Next::Event);
     assert_eq!(turn(&mut courier, later(99)).await, Next::Event);

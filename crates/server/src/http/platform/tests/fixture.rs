@@ -15,11 +15,10 @@ use model::edge::EdgeEvent;
 use model::{
     AccountId, Addon, AddonId, AddonState, App, AppId, Caller, Cidr, Command, Domain, DomainId,
     Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key, LogDrain,
-    NewToken,
-    Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState, Record,
-    Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings, SettingsKey, Slug, SlugId,
-    Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId, User,
-    UserId, VpcId, WorkloadId, WorkloadReport,
+    NewToken, Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState,
+    Record, Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings, SettingsKey, Slug,
+    SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId,
+    User, UserId, VpcId, WorkloadId, WorkloadReport,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
