@@ -14,6 +14,7 @@ pub mod http;
 mod ledger;
 mod loops;
 mod offline;
+mod outbox;
 mod party;
 mod reconcile;
 mod start;

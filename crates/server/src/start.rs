@@ -15,6 +15,7 @@ use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
+use sha2::{Digest, Sha256};
 use store::{DataDir, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,7 @@ use crate::http::rendezvous;
 use crate::http::state::State;
 use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
+use crate::outbox;
 use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::reports::{self, NetworksReports};
@@ -59,6 +61,7 @@ pub struct Server {
     stop_workloads: Stop,
     stop_edge: Stop,
     files: FilesHandle,
+    stop_outbox: CancellationToken,
     note: PathBuf,
     /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
     pub first: Option<FirstStart>,
@@ -137,7 +140,7 @@ impl Server {
             stop_networks();
             stop_edge();
         });
-        let noting = tokio::spawn(note_refusals(Arc::clone(&self.state)));
+        let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
         let sessions: SessionHandler = Arc::new(move |hello, stop| {
@@ -161,6 +164,7 @@ impl Server {
         if let Some(flows) = &self.state.flows {
             flows.stop();
         }
+        self.stop_outbox.cancel();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
         let ledger = self.state.ledger.clone();
         drop(self.state);
@@ -186,12 +190,26 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
-/// Has the audit know of refusals that were counted, until it is told to stop.
-async fn note_refusals(state: Arc<State>) {
+/// Has the audit know of refusals that were counted, and events of certificates that were replaced, until
+/// it is told to stop.
+async fn note(state: Arc<State>, identity: Option<Arc<Identity>>) {
+    let mut leaf = identity.as_ref().map(|identity| identity.leaf());
     let mut times = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         times.tick().await;
         state.note_refusals(false);
+        let Some(identity) = &identity else { continue };
+        // Looks at the files, also where nobody connects.
+        let _ = identity.config();
+        let current = identity.leaf();
+        if leaf.as_ref() != Some(&current) {
+            let fingerprint = hex::encode(Sha256::digest(&current));
+            let now = state.clock.now();
+            let renewed = model::certificate_renewed("the APIs", &fingerprint, now);
+            if state.ledger.happened(&[renewed]) {
+                leaf = Some(current);
+            }
+        }
     }
 }
 
@@ -211,6 +229,8 @@ struct Prepared {
     files_thread: JoinHandle<()>,
     flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
+    outbox: JoinHandle<()>,
+    stop_outbox: CancellationToken,
     first: Option<FirstStart>,
     /// Last of all, so that at its end nobody holds what it takes.
     warden: Option<Warden>,
@@ -224,6 +244,7 @@ impl Prepared {
         let data = open(&config).map_err(broken)?;
         let store = Sqlite::open(&data).map_err(broken)?;
         let spare = store.handle().map_err(broken)?;
+        let outbox_store = store.handle().map_err(broken)?;
         let secret: Secret = data.secret().clone();
         let clock = Arc::new(if config.test_clock || config.emulator {
             Clock::movable()
@@ -356,6 +377,8 @@ impl Prepared {
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
+        state.runs = config.fabric == FabricKind::Linux;
+        state.reachable = outbox::reachable(config.webhook_allow.clone(), settings);
         state.slugs.room = config.code_room;
         state.rendezvous = rendezvous;
         state.logs = logs;
@@ -395,6 +418,16 @@ impl Prepared {
                 &supervisor,
             )
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
+        let stop_outbox = CancellationToken::new();
+        let parts_of_outbox = outbox::Parts {
+            ledger: state.ledger.clone(),
+            store: outbox_store,
+            clock: Arc::clone(&state.clock),
+            reachable: state.reachable.clone(),
+            sources: state.log_sources(),
+        };
+        let outbox = outbox::start(parts_of_outbox, &supervisor, stop_outbox.clone())
+            .map_err(|error| ServeError::Fabric(error.to_string()))?;
         let state = Arc::new(state);
         // For clients of this machine, before anybody asks for it.
         state.rendezvous.authorities(&state.secret, state.clock.wall());
@@ -415,6 +448,8 @@ impl Prepared {
             files_thread,
             flows_thread,
             files,
+            outbox,
+            stop_outbox,
             first,
         })
     }
@@ -456,8 +491,14 @@ impl Prepared {
             );
         }
         let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
-        let threads =
-            [reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
+        let threads = [
+            reconcile,
+            networks.thread,
+            workloads.thread,
+            edge.thread,
+            self.files_thread,
+            self.outbox,
+        ];
         let threads = threads.into_iter().chain(self.flows_thread).collect();
         Ok(Server {
             listener,
@@ -471,6 +512,7 @@ impl Prepared {
             stop_workloads: workloads.stop,
             stop_edge: edge.stop,
             files: self.files,
+            stop_outbox: self.stop_outbox,
             note,
             first: self.first,
             state: self.state,

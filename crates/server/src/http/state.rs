@@ -9,8 +9,8 @@ use aws::sigv4::SigningKey;
 use edge::Shares;
 use fabric::driver::Dialer;
 use model::{
-    AccessKey, AccessKeyId, AccountId, Caller, CodeRoom, Command, Region, Scope, Settings,
-    Timestamp, UserId, World,
+    AccessKey, AccessKeyId, AccountId, Caller, CodeRoom, Command, Reachable, Region, Scope,
+    Settings, Timestamp, UserId, World,
 };
 use store::{Secret, Store};
 use subtle::ConstantTimeEq;
@@ -81,6 +81,10 @@ pub struct State {
     /// The root directory of the machine that data services run on, which must have their programs.
     /// `None` if none run.
     pub programs: Option<PathBuf>,
+    /// What webhooks and log drains may reach.
+    pub reachable: Reachable,
+    /// Whether processes of dynos, instances and data services run on this machine.
+    pub runs: bool,
     /// The platform's own log lines.
     pub logs: Arc<Logs>,
     /// The shares of concurrent log readers.
@@ -137,6 +141,8 @@ impl State {
             web: Web::default(),
             plans: Plans::default(),
             programs: None,
+            reachable: Reachable { anything: emulator, ..Reachable::default() },
+            runs: false,
             logs: Arc::default(),
             log_readers: Shares::new(MOST_LOG_READERS),
             router_log: Arc::new(NoRouterLog),
