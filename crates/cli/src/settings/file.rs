@@ -46,10 +46,12 @@ pub(super) struct File {
     pub(super) trusted_proxy: Vec<String>,
     #[serde(default)]
     pub(super) allow_host: Vec<String>,
+    #[serde(default)]
+    pub(super) webhook_allow: Vec<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 30] = [
     "data",
     "listen",
     "fabric",
@@ -79,6 +81,7 @@ const KEYS: [&str; 29] = [
     "insecure",
     "trusted-proxy",
     "allow-host",
+    "webhook-allow",
 ];
 
 /// Reads the file.

@@ -23,6 +23,8 @@ impl Decision<'_> {
             C::DescribeToken { id, description } => self.describe_token(*id, description),
             C::ReplaceToken { id, hash } => self.replace_token(*id, hash),
             C::DeleteToken { id } => self.delete_token(*id),
+            C::CreateWebhook(new) => self.create_webhook(new),
+            C::DeleteWebhook { id } => self.delete_webhook(*id),
             C::SetUp { region, emulator, instance } => {
                 self.operator_only()?;
                 self.set_up(*region, *emulator, instance)

@@ -1,8 +1,11 @@
 //! Requests that cannot be read are refused as JSON, and change nothing.
 
+mod event;
 mod golden;
+mod overview;
 mod peer;
 mod snapshot;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -15,10 +18,11 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 13] = [
+const WRITES: [(&str, &str); 14] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "roles"),
+    ("POST", "webhooks"),
     ("PUT", "quotas/vpcs-per-region"),
     ("POST", "users"),
     ("PUT", "users/alice@example.com/password"),
