@@ -61,6 +61,9 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
                 out.line(format_args!("Its certificate has the fingerprint sha256:{fingerprint}"));
             }
         }
+        if let Some(address) = server.metrics_address() {
+            out.line(format_args!("Metrics on http://{address}/metrics"));
+        }
         out.flush();
         server.greeted();
         tell(NotifyState::Ready);

@@ -8,6 +8,8 @@ pub(crate) mod front;
 pub mod healthz;
 pub(crate) mod listen;
 pub(crate) mod loopback_only;
+pub(crate) mod measure;
+pub(crate) mod metrics;
 pub(crate) mod operator;
 pub(crate) mod passwords;
 pub(crate) mod platform;

@@ -12,6 +12,7 @@ mod error;
 pub mod http;
 mod ledger;
 mod loops;
+mod metrics;
 mod offline;
 mod party;
 mod reconcile;
@@ -19,7 +20,8 @@ mod start;
 
 pub use backup::{Missing, Restored};
 pub use config::{
-    Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, TransportConfig,
+    Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, LogFormat, TransportConfig,
+    WatchConfig,
 };
 pub use error::ServeError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};

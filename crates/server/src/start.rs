@@ -31,12 +31,14 @@ use crate::error::{ServeError, SetupError};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
-use crate::http::listen::{Limits, SessionHandler, Transport};
+use crate::http::listen::{self, Limits, SessionHandler, Transport};
+use crate::http::metrics::{self, Figures, OwnAddress};
 use crate::http::operator::{self, Operator};
 use crate::http::rendezvous;
 use crate::http::state::State;
 use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
+use crate::metrics::Metrics;
 use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::reports::{self, NetworksReports};
@@ -47,6 +49,7 @@ use crate::reconcile::{
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
+    metrics: Option<(TcpListener, Figures)>,
     identity: Option<Arc<Identity>>,
     proxies: Vec<IpCidr>,
     front: Front,
@@ -84,7 +87,13 @@ impl Server {
     /// The same under another supervisor.
     async fn start_under(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
         let TransportConfig { certificate, insecure, allowed_hosts, .. } = &config.transport;
-        if !config.listen.ip().to_canonical().is_loopback() {
+        let in_public = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
+        if let Some(address) = config.watch.metrics.filter(in_public)
+            && !insecure
+        {
+            return Err(ServeError::MetricsInPublic(address));
+        }
+        if in_public(&config.listen) {
             if config.emulator && (!insecure || allowed_hosts.is_empty()) {
                 return Err(ServeError::EmulatorInPublic(config.listen));
             }
@@ -97,10 +106,18 @@ impl Server {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| ServeError::Listen { address, source })?;
+        let for_metrics = match config.watch.metrics {
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .map_err(|source| ServeError::ListenForMetrics { address, source })?,
+            ),
+            None => None,
+        };
         tokio::task::spawn_blocking(move || Prepared::new(config, supervisor))
             .await
             .map_err(|error| ServeError::Fabric(error.to_string()))??
-            .listen(listener)
+            .listen(listener, for_metrics)
     }
 
     /// Whoever started it was told what the first start made: later starts need not.
@@ -111,6 +128,11 @@ impl Server {
     /// The certificate by which clients of other machines know it, in DER, if it has one.
     pub fn certificate(&self) -> Option<Vec<u8>> {
         self.identity.as_ref().map(|identity| identity.leaf().to_vec())
+    }
+
+    /// The address that has `/metrics` alone.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// The address that it listens on.
@@ -136,6 +158,17 @@ impl Server {
             stop_networks();
             stop_edge();
         });
+        let (watching, stop_watching) = (self.metrics, stop.child_token());
+        let watching = tokio::spawn(async move {
+            let Some((listener, figures)) = watching else { return };
+            let Ok(on) = listener.local_addr().map(|address| address.ip()) else { return };
+            let (handler, transport) = (OwnAddress { figures, on }, Transport::default());
+            let limits = Limits::default();
+            let served = listen::serve(listener, handler, transport, limits, stop_watching).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "nobody can read /metrics of --metrics any more");
+            }
+        });
         let noting = tokio::spawn(note_refusals(Arc::clone(&self.state)));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
@@ -144,8 +177,9 @@ impl Server {
         });
         let transport =
             Transport { identity: self.identity, proxies: self.proxies, sessions: Some(sessions) };
-        let served =
-            crate::http::listen::serve(self.listener, self.front, transport, limits, stop).await;
+        let served = listen::serve(self.listener, self.front, transport, limits, stop).await;
+        // It has a handle on the ledger too.
+        let _ = watching.await;
         noting.abort();
         // The task holds a handle on the ledger, which would not end before.
         let _ = noting.await;
@@ -232,6 +266,7 @@ impl Prepared {
         let files = files_thread.handle();
         let rendezvous = Arc::new(Rendezvous::default().keeping(config.data.join(AUTHORITIES)));
         let sessions = Arc::clone(&rendezvous);
+        let metrics = Arc::<Metrics>::default();
         let (ledger, ledger_thread) = Ledger::start(ledger::Parts {
             store: Box::new(store),
             secret: secret.clone(),
@@ -242,6 +277,7 @@ impl Prepared {
                 to_planner.step(step);
                 sessions.world_changed();
             }),
+            metrics: Arc::clone(&metrics),
             supervisor: supervisor.clone(),
         })
         .map_err(broken)?;
@@ -295,9 +331,11 @@ impl Prepared {
                     FabricKind::None => CarriedRevision::nowhere(),
                     FabricKind::Linux => CarriedRevision::of(&config.data),
                 },
+                metrics: Arc::clone(&metrics),
             },
             to_planner.hear(Reporter::Networks),
         );
+        let tell = reports::counted(&metrics, |it| &it.reconcile.networks, tell);
         let driver = agent::NetworksActuator::new(driver);
         let (to_networks, networks) =
             control::start(&supervisor, driver, control::NETWORKS, None, tell).map_err(lacks)?;
@@ -308,6 +346,7 @@ impl Prepared {
             Arc::clone(&health),
             to_planner.hear(Reporter::Workloads),
         );
+        let tell = reports::counted(&metrics, |it| &it.reconcile.workloads, tell);
         let parts = workloads::Parts {
             lost: found.workloads,
             closing: closing.clone(),
@@ -319,6 +358,7 @@ impl Prepared {
             workloads::start(&config, &settings.instance, parts).map_err(ServeError::Fabric)?;
         let (console, disks) = (started.console(), started.disks());
         let tell = reports::of_edge(ledger.clone(), to_planner.hear(Reporter::Edge));
+        let tell = reports::counted(&metrics, |it| &it.reconcile.edge, tell);
         let (to_edge, edge) = match config.fabric {
             FabricKind::None => edge::start_none(&supervisor, to_networks.progress(), tell),
             FabricKind::Linux => edge::start(
@@ -347,6 +387,7 @@ impl Prepared {
         let mut state = State::new(&config.data, ledger, clock, secret, health, console, spare)
             .with_rate_limits(config.rate_limit, config.ec2_rate_limit);
         state.closing = closing;
+        state.metrics = metrics;
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
@@ -397,7 +438,11 @@ impl Prepared {
         })
     }
 
-    fn listen(self, listener: TcpListener) -> Result<Server, ServeError> {
+    fn listen(
+        self,
+        listener: TcpListener,
+        for_metrics: Option<TcpListener>,
+    ) -> Result<Server, ServeError> {
         let address = self.config.listen;
         let bound =
             listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
@@ -416,8 +461,15 @@ impl Prepared {
         let dashboard = Dashboard::new(Arc::clone(&self.state))
             .for_operator(lost.clone(), self.supervisor.clone());
         let operator = Operator { state: Arc::clone(&self.state), planner: planner.clone(), lost };
+        let figures = Figures {
+            state: Arc::clone(&self.state),
+            supervisor: self.supervisor.clone(),
+            edge: (self.config.fabric == FabricKind::Linux).then(|| edge_dir(&self.config.data)),
+            token: metrics_token(self.config.watch.metrics_token.as_deref())?,
+        };
         let router = operator::router(operator)
             .merge(healthz::router(self.supervisor))
+            .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::platform::router(Arc::clone(&self.state)));
         let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
@@ -437,6 +489,7 @@ impl Prepared {
         let threads =
             vec![reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
         Ok(Server {
+            metrics: for_metrics.map(|listener| (listener, figures)),
             listener,
             identity,
             proxies,
@@ -484,6 +537,23 @@ fn open(config: &Config) -> store::Result<DataDir> {
             Ok(data)
         }
     }
+}
+
+/// The least characters of a token: what is shorter can be guessed.
+const SHORTEST_TOKEN: usize = 16;
+
+/// The token in the file of `--metrics-token`.
+fn metrics_token(path: Option<&Path>) -> Result<Option<Arc<str>>, ServeError> {
+    let Some(path) = path else { return Ok(None) };
+    let wrong = |why: String| ServeError::MetricsToken { path: path.to_owned(), why };
+    let text =
+        std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let token = text.trim();
+    if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let why = "holds no token: it is one line of at least 16 letters, digits and signs";
+        return Err(wrong(why.to_owned()));
+    }
+    Ok(Some(token.into()))
 }
 
 /// Which certificates clients of this machine are to trust, in the data directory.

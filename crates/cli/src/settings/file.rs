@@ -44,10 +44,14 @@ pub(super) struct File {
     pub(super) trusted_proxy: Vec<String>,
     #[serde(default)]
     pub(super) allow_host: Vec<String>,
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) metrics_token: Option<PathBuf>,
+    pub(super) log_format: Option<String>,
+    pub(super) otlp: Option<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 32] = [
     "data",
     "listen",
     "fabric",
@@ -76,6 +80,10 @@ const KEYS: [&str; 28] = [
     "insecure",
     "trusted-proxy",
     "allow-host",
+    "metrics",
+    "metrics-token",
+    "log-format",
+    "otlp",
 ];
 
 /// Reads the file.

@@ -23,6 +23,7 @@ mod workload;
 mod tests;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, State as Shared};
@@ -35,14 +36,16 @@ use self::answer::Problem;
 pub(crate) use self::context::Operator;
 use self::context::{PEER, REQUEST_ID};
 use crate::clock::{SystemIds, fresh_secret};
+use crate::http::measure::measured;
 
 /// Where the id of a request begins in a fresh secret: half of that is enough.
 const REQUEST_ID_BYTES: usize = 32;
 
 /// The routes.
 pub(crate) fn router(operator: Operator) -> Router {
+    let metrics = Arc::clone(&operator.state.metrics);
     let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
-    Router::new()
+    let router = Router::new()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
@@ -84,7 +87,8 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/about", get(environment::about))
                 .route("/_causeway/ca.pem", get(environment::authorities)),
         )
-        .with_state(operator)
+        .with_state(operator);
+    measured(router, "operator", &metrics)
 }
 
 /// Lets only the operator through; in emulator mode, which listens on loopback alone, anybody.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use model::{Caller, Change, Code, IdSource, Key, Record, Refused, World};
@@ -19,6 +19,7 @@ use super::request::{Committed, LedgerError, Request};
 use super::{audit_scope, document};
 use crate::clock::Clock;
 use crate::loops::{Pulse, Supervisor};
+use crate::metrics::Metrics;
 use os::error_chain;
 
 /// Commands that share one commit at most: bounds the latency of the first of them.
@@ -53,6 +54,8 @@ pub struct Parts {
     pub clock: Arc<Clock>,
     /// Called with each commit, in order. Must not block.
     pub follow: Box<dyn FnMut(Step) + Send>,
+    /// Where the writer counts what it does.
+    pub metrics: Arc<Metrics>,
     /// The supervisor of the writer's thread.
     pub supervisor: Supervisor,
 }
@@ -198,6 +201,10 @@ impl Writer {
                     }
                 }
             }
+            if !entries.is_empty() {
+                self.parts.metrics.ledger.queue.sub(entries.len() as u64);
+                self.parts.metrics.ledger.batch.observe(entries.len() as u64);
+            }
             self.turn(entries, notes, pulse);
             for passed in barriers {
                 // Whoever asked may have gone away.
@@ -303,7 +310,13 @@ impl Writer {
         if !changes.is_empty() {
             self.publish(world, changes, self.revision);
         }
+        let figures = &self.parts.metrics.ledger;
         for (Queued { answer, .. }, result) in entries.into_iter().zip(results) {
+            if result.is_ok() {
+                figures.accepted.inc()
+            } else {
+                figures.refused.inc()
+            }
             answer.send(result.map_err(LedgerError::Refused));
         }
     }
@@ -378,11 +391,19 @@ impl Writer {
                 return Commit::Failed(LedgerError::from(&error));
             }
         };
-        let outcome = match self.parts.store.commit(&batch) {
+        let began = Instant::now();
+        let committed = self.parts.store.commit(&batch);
+        self.parts.metrics.ledger.commit.took(began.elapsed());
+        let outcome = match committed {
             Ok(()) => Commit::Done,
             Err(store::Error::Conflict { .. }) => Commit::Conflict,
             Err(error) => self.after_failure(&batch, &error),
         };
+        match outcome {
+            Commit::Done => self.parts.metrics.ledger.committed.inc(),
+            Commit::Conflict => self.parts.metrics.ledger.conflicts.inc(),
+            Commit::Failed(_) => self.parts.metrics.ledger.failed.inc(),
+        }
         if matches!(outcome, Commit::Done) {
             self.revision = batch.revision;
         }
@@ -475,6 +496,7 @@ impl Writer {
         let before = self.world.swap(Arc::clone(&after));
         self.revision = revision;
         self.published.send_replace(revision);
+        self.parts.metrics.reconcile.in_force.committed(revision);
         (self.parts.follow)(Step { before, after, changes, revision });
     }
 }

@@ -383,7 +383,7 @@ impl Planner {
     /// Takes in what a control loop reported.
     fn hear(&mut self, reporter: Reporter, news: News) {
         match news {
-            News::Swept(Swept { failed: false }) if reporter != Reporter::Edge => {
+            News::Swept(Swept { failed: false, .. }) if reporter != Reporter::Edge => {
                 self.say_again(reporter);
             }
             News::Swept(_) => {}

@@ -43,6 +43,7 @@ impl Database {
             ids: Box::new(SystemIds),
             clock: Arc::new(Clock::system()),
             follow: Box::new(move |step| drop(follow.send(step))),
+            metrics: Arc::default(),
             supervisor,
         };
         (parts, faults, steps)
