@@ -16,6 +16,7 @@ pub(crate) mod platform;
 pub(crate) mod probe;
 pub(crate) mod rate_limits;
 pub(crate) mod refusals;
+pub(crate) mod refused;
 pub(crate) mod rendezvous;
 pub(crate) mod sign_in_limits;
 pub(crate) mod state;

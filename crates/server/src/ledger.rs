@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 pub(crate) use self::request::{Committed, LedgerError, OnlyIf, Request};
 use self::writer::{Answer, Item, Outcome, Queued, Writer};
 pub(crate) use self::writer::{Parts, Step, load};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, traces};
 
 pub(crate) mod audit_scope;
 pub(crate) mod document;
@@ -116,14 +116,14 @@ impl Ledger {
         let (answer, answered) = Answer::new();
         self.metrics.ledger.queue.inc();
         self.entries
-            .send(Item::Command(Box::new(Queued { request, answer })))
+            .send(Item::Command(Box::new(Queued { request, answer, trace: traces::current() })))
             .map_err(|_| LedgerError::Stopped)?;
         answered.blocking_recv().unwrap_or(Err(LedgerError::Stopped))
     }
 
     fn enqueue(&self, request: Request) -> Result<oneshot::Receiver<Outcome>, Box<Request>> {
         let (answer, answered) = Answer::new();
-        let entry = Item::Command(Box::new(Queued { request, answer }));
+        let entry = Item::Command(Box::new(Queued { request, answer, trace: traces::current() }));
         // Before it is sent, as the writer takes it away when it takes the command.
         self.metrics.ledger.queue.inc();
         let sent = self.entries.try_send(entry);

@@ -38,7 +38,8 @@ use crate::http::rendezvous;
 use crate::http::state::State;
 use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
-use crate::metrics::Metrics;
+use crate::metrics::traces::Traces;
+use crate::metrics::{ChangeLog, Metrics};
 use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::reports::{self, NetworksReports};
@@ -56,6 +57,8 @@ pub struct Server {
     /// The threads that use the ledger, or that the ledger's commits drive.
     threads: Vec<JoinHandle<()>>,
     ledger_thread: JoinHandle<()>,
+    /// Writes lines of changes.
+    changes_thread: JoinHandle<()>,
     planner: PlannerHandle,
     stop_networks: Stop,
     stop_workloads: Stop,
@@ -101,6 +104,7 @@ impl Server {
                 return Err(ServeError::PlainInPublic(config.listen));
             }
         }
+        let token = metrics_token(config.watch.metrics_token.as_deref())?;
         // First of all: where the address is taken, nothing is made.
         let address = config.listen;
         let listener = TcpListener::bind(address)
@@ -114,10 +118,11 @@ impl Server {
             ),
             None => None,
         };
-        tokio::task::spawn_blocking(move || Prepared::new(config, supervisor))
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || Prepared::new(config, supervisor, &runtime))
             .await
             .map_err(|error| ServeError::Fabric(error.to_string()))??
-            .listen(listener, for_metrics)
+            .listen(listener, for_metrics, token)
     }
 
     /// Whoever started it was told what the first start made: later starts need not.
@@ -192,13 +197,18 @@ impl Server {
         (self.stop_workloads)();
         self.files.stop();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
-        let ledger = self.state.ledger.clone();
+        let (ledger, metrics) = (self.state.ledger.clone(), Arc::clone(&self.state.metrics));
+        let changes_thread = self.changes_thread;
         drop(self.state);
         let _ = tokio::task::spawn_blocking(move || {
             threads.into_iter().for_each(join);
             // What others began, as a request that was not waited for, may still have a way to it.
             ledger.stop();
             join(ledger_thread);
+            if let Some(changes) = metrics.changes.get() {
+                changes.end();
+            }
+            join(changes_thread);
         })
         .await;
         // Only now: until here the threads may have touched what it keeps for us.
@@ -235,6 +245,7 @@ struct Prepared {
     parts: reconcile::Parts,
     supervisor: Supervisor,
     ledger_thread: JoinHandle<()>,
+    changes_thread: JoinHandle<()>,
     networks: Running,
     workloads: Running,
     edge: Running,
@@ -246,7 +257,11 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
+    fn new(
+        config: Config,
+        supervisor: Supervisor,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Self, ServeError> {
         let at = config.data.clone();
         let broken = |source| ServeError::Data { path: at.clone(), source };
         let mut warden = warden(&config)?;
@@ -267,6 +282,14 @@ impl Prepared {
         let rendezvous = Arc::new(Rendezvous::default().keeping(config.data.join(AUTHORITIES)));
         let sessions = Arc::clone(&rendezvous);
         let metrics = Arc::<Metrics>::default();
+        let (changes, changes_thread) =
+            ChangeLog::start(&supervisor).map_err(|error| ServeError::Fabric(error.to_string()))?;
+        // Both are new.
+        let _ = metrics.changes.set(changes);
+        if let Some(collector) = config.watch.otlp.clone() {
+            let _runtime = runtime.enter();
+            let _ = metrics.traces.set(Traces::start(collector));
+        }
         let (ledger, ledger_thread) = Ledger::start(ledger::Parts {
             store: Box::new(store),
             secret: secret.clone(),
@@ -379,6 +402,7 @@ impl Prepared {
             ledger: ledger.clone(),
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
             supervisor: supervisor.clone(),
         };
         let logs = config.data.join("logs");
@@ -429,6 +453,7 @@ impl Prepared {
             parts,
             supervisor,
             ledger_thread,
+            changes_thread,
             networks,
             workloads: started.running,
             edge,
@@ -442,6 +467,7 @@ impl Prepared {
         self,
         listener: TcpListener,
         for_metrics: Option<TcpListener>,
+        token: Option<Arc<str>>,
     ) -> Result<Server, ServeError> {
         let address = self.config.listen;
         let bound =
@@ -465,7 +491,7 @@ impl Prepared {
             state: Arc::clone(&self.state),
             supervisor: self.supervisor.clone(),
             edge: (self.config.fabric == FabricKind::Linux).then(|| edge_dir(&self.config.data)),
-            token: metrics_token(self.config.watch.metrics_token.as_deref())?,
+            token,
         };
         let router = operator::router(operator)
             .merge(healthz::router(self.supervisor))
@@ -496,6 +522,7 @@ impl Prepared {
             front,
             threads,
             ledger_thread: self.ledger_thread,
+            changes_thread: self.changes_thread,
             planner,
             stop_networks: networks.stop,
             stop_workloads: workloads.stop,

@@ -27,6 +27,7 @@ use crate::clock::SystemIds;
 use crate::credentials::TemporaryCredentials;
 use crate::http::ec2::{self, Action, Ec2Error};
 use crate::http::refusals::Refusal;
+use crate::http::refused as refused_request;
 use crate::http::state::{Origin, State};
 use crate::ledger::LedgerError;
 use crate::metrics::{Endpoint, Metrics};
@@ -263,10 +264,11 @@ async fn serve(
     let keys = ec2::KeyMaker::new(crate::clock::fill);
     let call = Call { state, claim: &claim, params: params(parts, body)?, request_id, keys };
     turned.place = ec2::place(claim.service, call.params.get("Action").unwrap_or_default());
-    let mut before = call.before()?;
+    let log = |error: &Ec2Error| call.log_refusal(error, &origin());
+    let mut before = call.before().inspect_err(log)?;
     if matches!(before, Before::Answer(_)) && call.starting() {
         call.started().await;
-        before = call.before()?;
+        before = call.before().inspect_err(log)?;
     }
     let (command, answer) = match before {
         Before::Answer(text) => return Ok(text),
@@ -332,6 +334,12 @@ impl Call<'_> {
             keys: &self.keys,
             console: &console,
         })
+    }
+
+    /// Logs that the request was refused before it became a command.
+    fn log_refusal(&self, error: &Ec2Error, origin: &Origin) {
+        let action = format!("Ec2.{}", self.params.get("Action").unwrap_or_default());
+        refused_request::log(self.caller(), &action, "", &error.code, &error.message, origin);
     }
 
     /// Whether the answer would contain an instance that is about to run.

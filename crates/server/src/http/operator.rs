@@ -22,11 +22,12 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, State as Shared};
+use axum::extract::{ConnectInfo, MatchedPath, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -34,9 +35,11 @@ use model::Caller;
 
 use self::answer::Problem;
 pub(crate) use self::context::Operator;
-use self::context::{PEER, REQUEST_ID};
+use self::context::{DECIDED, PEER, REQUEST_ID};
 use crate::clock::{SystemIds, fresh_secret};
 use crate::http::measure::measured;
+use crate::http::refused;
+use crate::http::state::Origin;
 
 /// Where the id of a request begins in a fresh secret: half of that is enough.
 const REQUEST_ID_BYTES: usize = 32;
@@ -108,9 +111,20 @@ async fn admit(
     if is_operator || operator.state.emulator {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let id = fresh_secret(&mut SystemIds).split_off(REQUEST_ID_BYTES);
-        let work = PEER.scope(peer, REQUEST_ID.scope(id.clone(), next.run(request)));
-        let mut answer = work.await;
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let action = route.map(|route| format!("{} {}", request.method(), route.as_str()));
+        let work = async {
+            let answer = next.run(request).await;
+            (answer, DECIDED.with(Cell::get))
+        };
+        let work = DECIDED.scope(Cell::new(false), work);
+        let (mut answer, decided) = PEER.scope(peer, REQUEST_ID.scope(id.clone(), work)).await;
         let status = answer.status();
+        if status.is_client_error() && !decided {
+            let origin = Origin { address: peer, request_id: id.clone() };
+            let action = action.unwrap_or_default();
+            refused::log(Caller::Operator, &action, "", status.as_str(), "", &origin);
+        }
         if status.is_server_error() {
             tracing::warn!(request_id = id, %status, "an operator's request failed");
         }

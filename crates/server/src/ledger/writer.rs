@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use model::{Caller, Change, Code, IdSource, Key, Record, Refused, World};
@@ -20,6 +20,7 @@ use super::{audit_scope, document};
 use crate::clock::Clock;
 use crate::loops::{Pulse, Supervisor};
 use crate::metrics::Metrics;
+use crate::metrics::traces::Trace;
 use os::error_chain;
 
 /// Commands that share one commit at most: bounds the latency of the first of them.
@@ -78,6 +79,8 @@ pub(super) enum Item {
 pub(super) struct Queued {
     pub(super) request: Request,
     pub(super) answer: Answer,
+    /// The request that it came with, if that is traced.
+    pub(super) trace: Option<Arc<Trace>>,
 }
 
 /// What a caller is told of its command.
@@ -229,7 +232,13 @@ impl Writer {
         let mut empty_conflicts = 0;
         loop {
             let mut decided = self.decide(&entries, notes);
-            let failed = match self.commit(&mut decided) {
+            let began = SystemTime::now();
+            let outcome = self.commit(&mut decided);
+            for trace in entries.iter().filter_map(|entry| entry.trace.as_ref()) {
+                let failed = matches!(outcome, Commit::Failed(_));
+                self.trace(Some((trace, began)), "commit", failed);
+            }
+            let failed = match outcome {
                 Commit::Done => return self.publish_and_answer(entries, decided),
                 Commit::Failed(error) => error,
                 Commit::Conflict => {
@@ -273,8 +282,10 @@ impl Writer {
             audit: notes,
             results: Vec::with_capacity(entries.len()),
         };
-        for Queued { request, .. } in entries {
+        for Queued { request, trace, .. } in entries {
+            let began = trace.as_ref().map(|_| SystemTime::now());
             let (at, outcome) = self.decide_one(&decided.world, request);
+            self.trace(trace.as_ref().zip(began), "decide", false);
             let quiet = request.caller == Caller::System
                 && outcome.as_ref().is_ok_and(|outcome| outcome.changes.is_empty());
             if !quiet {
@@ -304,11 +315,27 @@ impl Writer {
         (now.millis(), outcome)
     }
 
+    /// Tells of a part of a request that is traced, which has just ended.
+    fn trace(&self, part: Option<(&Arc<Trace>, SystemTime)>, name: &str, failed: bool) {
+        if let (Some(traces), Some((trace, began))) = (self.parts.metrics.traces.get(), part) {
+            traces.part(trace, name, began, failed);
+        }
+    }
+
     /// Publishes what was committed, and only then answers.
     fn publish_and_answer(&mut self, entries: Vec<Queued>, decided: Decided) {
-        let Decided { world, changes, results, .. } = decided;
+        let Decided { world, changes, results, audit } = decided;
         if !changes.is_empty() {
+            if let Some(traces) = self.parts.metrics.traces.get() {
+                let changed = entries.iter().zip(&results).filter(|(_, result)| result.is_ok());
+                for trace in changed.filter_map(|(entry, _)| entry.trace.as_ref()) {
+                    traces.committed(trace, self.revision);
+                }
+            }
             self.publish(world, changes, self.revision);
+        }
+        if let Some(log) = self.parts.metrics.changes.get() {
+            self.parts.metrics.ledger.unlogged.add(log.add(audit) as u64);
         }
         let figures = &self.parts.metrics.ledger;
         for (Queued { answer, .. }, result) in entries.into_iter().zip(results) {
@@ -326,7 +353,7 @@ impl Writer {
     fn answer_failed(&mut self, entries: Vec<Queued>, decided: Decided, error: &LedgerError) {
         let world = self.world.load_full();
         let same_world = Arc::ptr_eq(&world, &decided.world);
-        for (Queued { request, answer }, result) in entries.into_iter().zip(decided.results) {
+        for (Queued { request, answer, .. }, result) in entries.into_iter().zip(decided.results) {
             let refused = match result {
                 Ok(_) => None,
                 Err(refused) if same_world => Some(refused),

@@ -6,6 +6,8 @@ use std::time::Instant;
 use http::StatusCode;
 use metrics::{Counter, Latency};
 
+use super::traces;
+
 /// The outcomes of requests, by their place in [`Endpoint::outcomes`].
 pub(crate) const OUTCOMES: [&str; 5] = ["ok", "refused", "denied", "throttled", "failed"];
 
@@ -33,7 +35,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Counts a request that began at a moment and is answered now.
+    /// Counts a request that began at a moment and is answered now, and names its trace.
     pub(crate) fn answered(&self, began: Instant, status: StatusCode) {
         self.count(began, outcome(status));
     }
@@ -44,6 +46,7 @@ impl Endpoint {
     }
 
     fn count(&self, began: Instant, outcome: usize) {
+        traces::name(self.api, &self.action);
         self.outcomes[outcome].inc();
         self.latency.took(began.elapsed());
     }

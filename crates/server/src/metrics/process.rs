@@ -60,10 +60,7 @@ mod tests {
         assert!(now.threads >= 1, "{now:?}");
         let epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
         assert!(now.started <= epoch + 2.0 && now.started > epoch - 86_400.0, "{now:?}");
-        let busy = std::time::Instant::now();
-        while busy.elapsed() < std::time::Duration::from_millis(50) {
-            std::hint::spin_loop();
-        }
-        assert!(Process::now().unwrap().cpu > now.cpu);
+        // This loop ends, as it takes the processor's time.
+        while Process::now().unwrap().cpu <= now.cpu {}
     }
 }

@@ -111,6 +111,9 @@ impl NetworksReporter {
         let carried = &self.parts.carried;
         let behind = *self.behind.get_or_insert_with(|| !carried.is_at(report.revision));
         self.parts.metrics.reconcile.in_force.followed(report.revision);
+        if let Some(traces) = self.parts.metrics.traces.get() {
+            traces.followed(report.revision);
+        }
         self.record(&report, behind);
         self.observe(&report);
         if let Some(Swept { failed, .. }) = report.swept {

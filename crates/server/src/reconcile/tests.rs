@@ -256,6 +256,7 @@ impl Town {
             ledger,
             clock,
             health: Arc::clone(&health),
+            metrics: Arc::default(),
             supervisor: supervisor.clone(),
         });
         let stops = vec![networks.stop, workloads.stop, edge.stop];

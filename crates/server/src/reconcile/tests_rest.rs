@@ -282,6 +282,7 @@ impl Town {
             ledger: ledger.clone(),
             clock: Arc::clone(&clock),
             health,
+            metrics: Arc::default(),
             supervisor: Supervisor::new(|_| ()),
         });
         let scope = Scope { account: first.unwrap().account, region };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use model::{DynoState, PeeringState, World};
 
-use super::Figures;
+use super::figures::Figures;
 use crate::loops::{LoopHealth, LoopState};
 use crate::metrics::text::{Labels, Writer, page as text};
 use crate::metrics::{Metrics, OUTCOMES, Process};
@@ -99,6 +99,8 @@ fn ledger(writer: &mut Writer<'_>, metrics: &Metrics, revision: u64) -> fmt::Res
     writer.durations("causeway_ledger_commit_duration_seconds", help, rows)?;
     let help = "Commands that wait for the ledger.";
     writer.gauge("causeway_ledger_queue_commands", help, ledger.queue.get())?;
+    let help = "Changes and refusals without a log line, as the log could not keep up.";
+    writer.counter("causeway_log_dropped_changes", help, ledger.unlogged.get())?;
     writer.gauge("causeway_ledger_revision", "The ledger's revision.", revision)
 }
 
@@ -255,4 +257,91 @@ fn of_edge(writer: &mut Writer<'_>, read: Option<edge::Figures>) -> fmt::Result 
     writer.gauge("causeway_edge_connections", help, connections)?;
     let help = "DNS questions by what became of them.";
     writer.counters("causeway_edge_dns_queries", help, rows(questions, "outcome"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const RULES: &str = include_str!("../../../../../packaging/prometheus/causeway.rules.yml");
+    const DASHBOARD: &str = include_str!("../../../../../packaging/grafana/causeway.json");
+    const GUIDE: &str = include_str!("../../../../../docs/watching.md");
+
+    /// The page of a server that has one of everything.
+    fn whole() -> String {
+        text(|writer| {
+            let metrics = Metrics::default();
+            let now = std::time::Instant::now();
+            metrics.endpoints.of("ec2", "DescribeVpcs").answered(now, http::StatusCode::OK);
+            let health = LoopHealth { name: "ledger", state: LoopState::Turns };
+            build(writer)?;
+            process(writer)?;
+            requests(writer, &metrics)?;
+            ledger(writer, &metrics, 7)?;
+            reconcile(writer, &metrics, &[health])?;
+            resources(writer, &World::default())?;
+            of_edge(writer, Some(edge::Figures::default()))
+        })
+        .unwrap()
+    }
+
+    /// The names of the figures on a page.
+    fn names(page: &str) -> BTreeSet<String> {
+        let kinds = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        kinds.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    }
+
+    /// What a text names that could be a figure of ours.
+    fn named(text: &str) -> BTreeSet<String> {
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        text.split(|letter| !is_part(letter))
+            .filter(|word| word.starts_with("causeway_") || word.starts_with("process_"))
+            .map(|word| {
+                let parts = ["_bucket", "_sum", "_count"];
+                let whole = parts.iter().find_map(|part| word.strip_suffix(part));
+                whole.unwrap_or(word).to_owned()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn alerts_dashboard_and_guide_name_figures_that_there_are() {
+        let page = whole();
+        let shown = names(&page);
+        for (what, text) in [("rules", RULES), ("dashboard", DASHBOARD), ("guide", GUIDE)] {
+            let named = named(text);
+            assert!(named.len() > 10, "{what}: {named:?}");
+            let unknown: Vec<_> = named.difference(&shown).collect();
+            assert!(unknown.is_empty(), "{what} names what /metrics does not show: {unknown:?}");
+        }
+        let unknown: Vec<_> = shown.difference(&named(GUIDE)).cloned().collect();
+        assert!(unknown.is_empty(), "docs/watching.md does not explain {unknown:?}");
+    }
+
+    #[test]
+    fn each_alert_is_explained() {
+        let alerts: Vec<_> =
+            RULES.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+        assert!(alerts.len() > 10, "{alerts:?}");
+        for alert in alerts {
+            assert!(GUIDE.contains(&format!("### {alert}\n")), "docs/watching.md says no {alert}");
+        }
+    }
+
+    #[test]
+    fn each_figure_has_its_words_and_its_kind_once() {
+        let page = whole();
+        for name in names(&page) {
+            for line in ["HELP", "TYPE"] {
+                let line = format!("# {line} {name} ");
+                assert_eq!(page.matches(&line).count(), 1, "{line}");
+            }
+        }
+        for line in page.lines().filter(|line| !line.starts_with('#')) {
+            let (_, value) = line.rsplit_once(' ').unwrap();
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
 }

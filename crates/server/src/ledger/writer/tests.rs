@@ -89,7 +89,7 @@ impl Moved {
             .into_iter()
             .map(|request| {
                 let (answer, answered) = Answer::new();
-                (Queued { request, answer }, answered)
+                (Queued { request, answer, trace: None }, answered)
             })
             .unzip();
         self.writer.turn(entries, Vec::new(), &Pulse::unwatched());

@@ -117,6 +117,7 @@ async fn what_would_show_metrics_to_others_is_refused() {
         let watch = WatchConfig { metrics_token: Some(file), ..WatchConfig::default() };
         let data = dir.path().join("data");
         let refused = start(Config { watch, ..config(&data) }).await.err().unwrap();
+        assert!(!data.exists(), "nothing is made");
         assert!(matches!(refused, ServeError::MetricsToken { .. }), "{refused}");
         assert!(refused.to_string().contains(why), "{refused}");
     }
@@ -126,27 +127,29 @@ async fn what_would_show_metrics_to_others_is_refused() {
 async fn what_is_done_is_counted() {
     let mut watched = Watched::start(true).await;
     let state = watched.run();
-    let ec2 = |action: &str| {
+    let ec2 = async |action: &str| {
         let body = format!("Action={action}&Version=2016-11-15");
+        let head = "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: \
+                    application/x-www-form-urlencoded";
         let length = body.len();
-        send(
-            watched.address,
-            &format!(
-                "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
-                 application/x-www-form-urlencoded\r\ncontent-length: {length}\r\nconnection: \
-                 close\r\n\r\n{body}"
-            ),
-        )
+        send(watched.address, &format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}")).await
     };
     for _ in 0..3 {
         assert!(ec2("DescribeVpcs").await.starts_with("HTTP/1.1 200"));
     }
     assert!(ec2("CreateVpc&CidrBlock=10.0.0.0/16").await.starts_with("HTTP/1.1 200"));
     assert!(ec2("CreateVpc&CidrBlock=10.0.0.0").await.starts_with("HTTP/1.1 400"));
-    assert_eq!(ask(watched.address, "/spaces", Some("x")).await, 200);
-    assert_eq!(ask(watched.address, "/spaces/none", Some("x")).await, 404);
-    assert_eq!(ask(watched.address, "/_causeway/status", None).await, 200);
-    assert_eq!(ask(watched.address, "/dashboard/sign-in", None).await, 200);
+    let headers = "host: localhost\r\nauthorization: Bearer x\r\naccept: \
+                   application/vnd.heroku+json; version=3\r\n";
+    for (path, status) in [
+        ("/spaces", 200),
+        ("/spaces/none", 404),
+        ("/_causeway/status", 200),
+        ("/dashboard/sign-in", 200),
+    ] {
+        let answer = get(watched.address, path, headers).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
+    }
     let mut page = watched.page().await;
     while value(&page, "causeway_in_force_duration_seconds_count") < 1.0 {
         tokio::task::yield_now().await;
@@ -225,4 +228,97 @@ async fn no_client_makes_more_figures() {
     let ec2 = state.metrics.aws.get().unwrap();
     assert_eq!(ec2.len(), most);
     watched.end(state).await;
+}
+
+/// Takes one request of an exporter and answers it; its path and its body.
+async fn export(listener: &tokio::net::TcpListener) -> (String, serde_json::Value) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let count = stream.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "it ended: {}", String::from_utf8_lossy(&request));
+        request.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&request);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let head = head.to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        if body.len() < length.parse().unwrap() {
+            continue;
+        }
+        assert!(head.contains("content-type: application/json"), "{head}");
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let path = head.split(' ').nth(1).unwrap().to_owned();
+        return (path, serde_json::from_str(body).unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_hears_of_a_request_until_it_is_in_force() {
+    let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let otlp = format!("http://{}/base/", collector.local_addr().unwrap()).parse().ok();
+    let watch = WatchConfig { otlp, ..WatchConfig::default() };
+    let server = start(Config { watch, emulator: true, ..config(dir.path()) }).await.unwrap();
+    let address = server.address();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(server.run(stop.clone()));
+    let ask = "GET /?Action=CreateVpc&Version=2016-11-15&CidrBlock=10.0.0.0%2F16 HTTP/1.1\r\nhost: \
+               localhost\r\nconnection: close\r\n\r\n";
+    assert!(send(address, ask).await.starts_with("HTTP/1.1 200"));
+    let mut spans: Vec<serde_json::Value> = Vec::new();
+    let names = ["ec2 CreateVpc", "decide", "commit", "in force", "reconcile"];
+    // The first request makes the account too, within the same trace.
+    let has = |spans: &[serde_json::Value], name: &str| {
+        spans.iter().filter(|span| span["name"] == name).count() > 0
+    };
+    while !names.iter().all(|name| has(&spans, name)) {
+        let (path, body) = export(&collector).await;
+        assert_eq!(path, "/base/v1/traces");
+        let resource = &body["resourceSpans"][0];
+        let service = &resource["resource"]["attributes"][0];
+        assert_eq!(
+            (&service["key"], &service["value"]["stringValue"]),
+            (&"service.name".into(), &"causeway".into())
+        );
+        spans.extend(resource["scopeSpans"][0]["spans"].as_array().unwrap().clone());
+    }
+    let root = spans.iter().find(|span| span["name"] == "ec2 CreateVpc").unwrap();
+    assert!(root.get("parentSpanId").is_none(), "{root}");
+    assert_eq!(root["attributes"][0]["value"]["stringValue"], "200");
+    let nanos =
+        |span: &serde_json::Value, at: &str| span[at].as_str().unwrap().parse::<u64>().unwrap();
+    let (began, ended) = ("startTimeUnixNano", "endTimeUnixNano");
+    let ids: BTreeSet<_> = spans.iter().map(|span| span["spanId"].to_string()).collect();
+    assert_eq!(ids.len(), spans.len(), "{spans:#?}");
+    for span in &spans {
+        assert_eq!(span["traceId"], root["traceId"], "one request was made");
+        assert_eq!(span["traceId"].as_str().unwrap().len(), 32);
+        assert_eq!(span["spanId"].as_str().unwrap().len(), 16);
+        assert!(
+            nanos(span, began) <= nanos(span, ended) && nanos(span, began) >= nanos(root, began)
+        );
+        let parent = match span["name"].as_str().unwrap() {
+            "decide" | "commit" | "in force" => &root["spanId"],
+            "reconcile" => {
+                let within = spans.iter().find(|it| it["spanId"] == span["parentSpanId"]);
+                assert_eq!(within.unwrap()["name"], "in force");
+                continue;
+            }
+            name => {
+                assert_eq!(name, "ec2 CreateVpc");
+                continue;
+            }
+        };
+        assert_eq!(&span["parentSpanId"], parent);
+    }
+    // A collector that is gone holds up nobody.
+    drop(collector);
+    let ask = "GET /?Action=DescribeVpcs&Version=2016-11-15 HTTP/1.1\r\nhost: localhost\r\nconnection: \
+               close\r\n\r\n";
+    for _ in 0..20 {
+        assert!(send(address, ask).await.starts_with("HTTP/1.1 200"));
+    }
+    stop.cancel();
+    running.await.unwrap().unwrap();
 }
