@@ -14,6 +14,7 @@ mod audit;
 mod backup;
 mod environment;
 mod flow;
+mod flows;
 mod identity;
 mod installation;
 mod peer;
@@ -30,6 +31,10 @@ pub use backup::{
 };
 pub use environment::{About, Environment, EnvironmentRequest};
 pub use flow::{Component, Decision, FlowQuery, Hop, Leg, SourcePorts, Verdict};
+pub use flows::{
+    FlowDirection, FlowEvent, FlowLogLine, FlowLogPage, FlowLogQuery, FlowReason, FlowRecord,
+    FlowsPage, FlowsQuery,
+};
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,
     CreateUser, MemberSet, NewAccessKey, PasswordSet, SetMember, SetPassword, Team, TeamCreated,

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 mod common;
 pub(crate) mod demo;
 pub(crate) mod env;
+pub(crate) mod flows;
 pub(crate) mod identity;
 pub(crate) mod operate;
 pub(crate) mod peer;

@@ -12,6 +12,7 @@ mod doctor;
 mod domains;
 mod dynos;
 mod env;
+mod flows;
 mod identity;
 mod logs;
 mod lost;

@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod credentials;
 mod error;
+mod flows;
 pub mod http;
 mod ledger;
 mod loops;

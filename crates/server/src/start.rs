@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use ::edge::Identity;
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
-use fabric::linux::Linux;
+use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
 use store::{DataDir, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
@@ -28,6 +28,7 @@ use crate::cleanup::warden::{Ephemeral, Warden};
 use crate::clock::{Clock, SystemIds};
 use crate::config::{Config, Database, FabricKind, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
+use crate::flows::{self, Flows};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
@@ -196,6 +197,9 @@ impl Server {
         (self.stop_edge)();
         (self.stop_workloads)();
         self.files.stop();
+        if let Some(flows) = &self.state.flows {
+            flows.stop();
+        }
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
         let (ledger, metrics) = (self.state.ledger.clone(), Arc::clone(&self.state.metrics));
         let changes_thread = self.changes_thread;
@@ -250,6 +254,7 @@ struct Prepared {
     workloads: Running,
     edge: Running,
     files_thread: JoinHandle<()>,
+    flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
     first: Option<FirstStart>,
     /// Last of all, so that at its end nobody holds what it takes.
@@ -362,6 +367,7 @@ impl Prepared {
         let driver = agent::NetworksActuator::new(driver);
         let (to_networks, networks) =
             control::start(&supervisor, driver, control::NETWORKS, None, tell).map_err(lacks)?;
+        let recorded = to_networks.clone();
         let lost = Lost::at(&config.data);
         let found = lost.settle(&world, &*spare);
         let tell = reports::of_workloads(
@@ -422,6 +428,21 @@ impl Prepared {
             state.dialer = Some(Linux::new(&settings.instance).dialer());
             state.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
         }
+        let mut flows_thread = None;
+        if config.fabric == FabricKind::Linux {
+            let recorder = Recorder::new(&settings.instance).map_err(lacks)?;
+            let directory = config.data.join("flow-logs");
+            let flows = Arc::new(Flows::new(directory, recorder.waker()));
+            state.flows = Some(Arc::clone(&flows));
+            let parts = flows::Parts {
+                recorder,
+                flows,
+                ledger: state.ledger.clone(),
+                clock: Arc::clone(&state.clock),
+                record: Box::new(move |routers| recorded.call(|networks| networks.record(routers))),
+            };
+            flows_thread = Some(flows::start(parts, &supervisor).map_err(lacks)?);
+        }
         if let Err(error) = state.backups.clean() {
             tracing::warn!(%error, "cannot remove the remains of an interrupted backup");
         }
@@ -458,6 +479,7 @@ impl Prepared {
             workloads: started.running,
             edge,
             files_thread,
+            flows_thread,
             files,
             first,
         })
@@ -513,7 +535,8 @@ impl Prepared {
         }
         let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
         let threads =
-            vec![reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
+            [reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
+        let threads = threads.into_iter().chain(self.flows_thread).collect();
         Ok(Server {
             metrics: for_metrics.map(|listener| (listener, figures)),
             listener,

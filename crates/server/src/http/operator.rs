@@ -7,6 +7,7 @@ pub(crate) mod audit;
 mod backup;
 mod context;
 mod environment;
+mod flows;
 mod identity;
 mod input;
 mod installation;
@@ -82,6 +83,8 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/peering-check", get(peering_check::check))
                 .route("/_causeway/peer-plan", get(peer::plan))
                 .route("/_causeway/probe", post(probe::probe))
+                .route("/_causeway/flows", get(flows::follow))
+                .route("/_causeway/flow-logs", get(flows::kept))
                 .method_not_allowed_fallback(no_method),
         )
         // What is public, for clients on other machines.

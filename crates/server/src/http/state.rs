@@ -27,6 +27,7 @@ use crate::apps::web::Web;
 use crate::backup::{Sources, Workspace};
 use crate::clock::Clock;
 use crate::credentials::{OwnToken, find_token, open_access_key, operator_token};
+use crate::flows::Flows;
 use crate::http::passwords::Passwords;
 use crate::http::rate_limits::RateLimits;
 use crate::http::refusals::{Refusal, Refusals};
@@ -93,6 +94,8 @@ pub struct State {
     pub backups: Arc<Workspace>,
     /// Sends packets from interfaces of this machine; `None` where no packets are carried.
     pub dialer: Option<Arc<dyn Dialer>>,
+    /// Records of flows; `None` where no packets are carried.
+    pub(crate) flows: Option<Arc<Flows>>,
     /// The shares of packets that are being tried.
     pub dials: Shares<Party>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
@@ -143,6 +146,7 @@ impl State {
             rendezvous: Arc::default(),
             backups: Arc::new(Workspace::at(data)),
             dialer: None,
+            flows: None,
             dials: Shares::new(MOST_DIALS),
             closing: CancellationToken::new(),
             metrics: Arc::default(),
