@@ -33,6 +33,7 @@ use crate::http::rate_limits::RateLimits;
 use crate::http::refusals::{Refusal, Refusals};
 use crate::http::sign_in_limits::SignInLimits;
 use crate::ledger::{self, Committed, Ledger, LedgerError, OnlyIf, Request};
+use crate::metrics::Metrics;
 use crate::party::Party;
 use crate::reconcile::Health;
 
@@ -103,6 +104,8 @@ pub struct State {
     pub dials: Shares<Party>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
     pub closing: CancellationToken,
+    /// What is counted of requests, the ledger and the control loops.
+    pub(crate) metrics: Arc<Metrics>,
     signing_keys: SigningKeys,
     /// The shares of commands that wait for the writer.
     pub(crate) commands: Shares<Party>,
@@ -152,6 +155,7 @@ impl State {
             flows: None,
             dials: Shares::new(MOST_DIALS),
             closing: CancellationToken::new(),
+            metrics: Arc::default(),
             signing_keys,
             commands: Shares::new(ledger::QUEUE),
         }
