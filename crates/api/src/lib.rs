@@ -21,6 +21,7 @@ mod peering;
 mod platform;
 mod quota;
 mod role;
+mod subject;
 mod workload;
 
 pub use audit::{AuditPage, AuditQuery, AuditRow};
@@ -50,6 +51,10 @@ pub use peering::{
 pub use platform::{AppRef, Dyno, Release, ReleaseRef, SlugRef, UserRef};
 pub use quota::{QuotaLimit, QuotaQuery, SetQuota};
 pub use role::{CreateRole, IamRole, RoleQuery};
+pub use subject::{
+    Dependent, Dependents, DependentsQuery, Measure, SetDisabled, SubjectKind, SubjectState, Token,
+    TokenQuery,
+};
 pub use workload::{ExecCommand, ExecQuery, LogQuery};
 
 use serde::{Deserialize, Serialize};

@@ -15,6 +15,7 @@ pub(crate) mod quotas;
 pub(crate) mod roles;
 pub(crate) mod session;
 pub(crate) mod spaces;
+pub(crate) mod subjects;
 pub(crate) mod tunnel;
 
 use std::path::PathBuf;
@@ -82,6 +83,8 @@ It runs until it is told to end. The aws command and causeway itself reach the s
 
     #[command(flatten)]
     Identity(identity::Identity),
+    #[command(flatten)]
+    Subjects(subjects::SubjectCommand),
     #[command(flatten)]
     Roles(roles::RoleCommand),
     #[command(flatten)]

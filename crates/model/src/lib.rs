@@ -6,11 +6,13 @@
 
 #![warn(unreachable_pub)]
 
+mod admission;
 mod allowance;
 mod cidr;
 mod cidr6;
 mod command;
 mod decide;
+mod dependents;
 pub mod edge;
 pub mod fit;
 mod free_addresses;
@@ -46,6 +48,7 @@ pub use cidr::{Cidr, MalformedCidr, RFC1918};
 pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpCidr, MalformedIpv6Cidr};
 pub use command::*;
 pub use decide::Decided;
+pub use dependents::{Dependent, Measure};
 pub use id::*;
 pub use insights::analyse;
 pub use key::{Alias, BadRow, Key, Kind, Part, SettingsKey};
@@ -61,7 +64,7 @@ pub use plan::{
 pub use principal::{AssumedRole, CredentialsEnded, Principal};
 pub use procfile::{MalformedProcfile, parse_procfile};
 pub use public::PublicOf;
-pub use quota::{Quota, Quotas, UnknownQuota};
+pub use quota::{Quota, QuotaHolder, Quotas, UnknownQuota};
 pub use reach::{
     Act, Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Phrase, PhrasePart, Reach, Ruling,
     SourcePorts, Verdict, Wording, explain, reach,

@@ -14,7 +14,7 @@ use model::intent::Disk;
 use crate::bench::{self, Bench, intent, shell};
 
 fn disk_of(addon: AddonId) -> Disk {
-    Disk { addon, at: "/data".to_owned() }
+    Disk { addon, at: "/data".to_owned(), bytes: None }
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn an_image_takes_the_place_of_the_hosts_programs() {
     let mut wanted = shell(&bench, &script);
     wanted.image = Some(image.display().to_string());
     wanted.mounts = vec![installation.display().to_string()];
-    wanted.disk = Some(Disk { addon, at: "/srv/kept".to_owned() });
+    wanted.disk = Some(Disk { addon, at: "/srv/kept".to_owned(), bytes: None });
     bench.apply(id, Some(wanted.clone()));
     bench.running(id);
     bench.exec_until(id, "ls /srv/kept/it");

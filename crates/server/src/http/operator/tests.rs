@@ -2,6 +2,7 @@
 
 mod golden;
 mod peer;
+mod subject;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 13] = [
+const WRITES: [(&str, &str); 14] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "roles"),
@@ -24,6 +25,7 @@ const WRITES: [(&str, &str); 13] = [
     ("POST", "tokens"),
     ("POST", "teams"),
     ("PUT", "teams/acme/members"),
+    ("PUT", "teams/acme/disabled"),
     ("POST", "env"),
     ("PUT", "spaces/alpha/limits"),
     ("POST", "backup"),
