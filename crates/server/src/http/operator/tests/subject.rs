@@ -1,11 +1,24 @@
 //! Who is disabled and destroyed, as their clients hear of it.
 
+use std::sync::Arc;
+
 use model::{Caller, IdentityCommand, Key, NewToken, Role};
 use serde_json::{Value, json};
 
-use super::{ask, server};
+use super::{Operator, ask, router};
 use crate::credentials::token_hash;
 use crate::http::platform::tests::fixture::{ALICE, BOB, Fixture, Got, STRANGER};
+use crate::reconcile::UnstartedPlanner;
+
+/// An installation with the endpoints of both.
+fn server() -> Fixture {
+    let server = Fixture::new();
+    let planner = UnstartedPlanner::new().handle();
+    let lost = crate::cleanup::lost::Lost::at(&server.data());
+    let operator = Operator { state: Arc::clone(&server.state), planner, lost };
+    let platform = crate::http::platform::router(Arc::clone(&server.state));
+    server.behind(platform.merge(router(operator)))
+}
 
 async fn put(server: &Fixture, path: &str, body: &Value) -> Got {
     ask(server, "PUT", path, "application/json", body.to_string().as_bytes()).await
