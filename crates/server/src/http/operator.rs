@@ -19,6 +19,7 @@ mod peering_check;
 mod probe;
 mod quota;
 mod role;
+mod subject;
 mod usage;
 mod viewer;
 mod webhook;
@@ -54,7 +55,7 @@ const REQUEST_ID_BYTES: usize = 32;
 pub(crate) fn router(operator: Operator) -> Router {
     let metrics = Arc::clone(&operator.state.metrics);
     let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
-    let router = Router::new()
+    let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
@@ -65,7 +66,7 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/roles/{role}", get(role::role).delete(role::delete))
         .route("/_causeway/users", get(identity::users).post(identity::create_user))
         .route("/_causeway/users/{email}/password", put(identity::set_password))
-        .route("/_causeway/tokens", post(identity::create_token))
+        .route("/_causeway/tokens", get(identity::tokens).post(identity::create_token))
         .route("/_causeway/teams", get(identity::teams).post(identity::create_team))
         .route("/_causeway/teams/{team}/members", put(identity::set_member))
         .route("/_causeway/env", post(environment::env))

@@ -272,14 +272,28 @@ impl State {
             return Some(Bearer { caller: Caller::Operator, token: None });
         }
         let world = self.world();
-        let found = find_token(&world, token).filter(|found| found.is_live(now))?;
+        let found = find_token(&world, token).filter(|found| world.lets_in_token(found, now))?;
         let own = OwnToken { id: found.id, secret: token.to_owned() };
         Some(Bearer { caller: Caller::User(found.user), token: Some(own) })
     }
 
-    /// In emulator mode: the first user, who any unknown token belongs to.
+    /// What was disabled of a bearer token that would let somebody in otherwise.
+    pub fn locked_out(&self, token: &str) -> Option<LockedOut> {
+        let world = self.world();
+        let found = find_token(&world, token)?;
+        if found.disabled.is_some() {
+            return Some(LockedOut::Token);
+        }
+        (!world.lets_in_user(found.user)).then_some(LockedOut::User)
+    }
+
+    /// In emulator mode: the first user who is let in, who any unknown token belongs to.
     pub fn anybody(&self) -> Option<Bearer> {
-        let first = || self.world().users().next().map(|user| Caller::User(user.id));
+        let first = || {
+            let world = self.world();
+            let mut users = world.users().filter(|user| user.disabled.is_none());
+            users.next().map(|user| Caller::User(user.id))
+        };
         self.emulator.then(first)?.map(|caller| Bearer { caller, token: None })
     }
 
@@ -293,6 +307,15 @@ impl State {
     pub fn region(&self) -> Region {
         self.settings().region
     }
+}
+
+/// What was disabled of a bearer token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockedOut {
+    /// The token.
+    Token,
+    /// Its user.
+    User,
 }
 
 /// The sender of a request.

@@ -123,6 +123,40 @@ async fn a_later_start_keeps_what_the_first_one_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_destroyed_of_the_first_start_does_not_come_back() {
+    use model::{Caller, IdentityCommand, Key, Subject};
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut left = Vec::new();
+    for first in [true, false] {
+        let server = start(config(dir.path())).await.unwrap();
+        server.greeted();
+        let world = server.state.world();
+        if first {
+            let user = world.users().next().unwrap().id;
+            let platform = world.settings().unwrap().platform_account;
+            let account = world.accounts().find(|it| it.id != platform).unwrap().id;
+            let team = world.teams().next().unwrap().id;
+            for subject in [Subject::Team(team), Subject::User(user), Subject::Account(account)] {
+                let request = ledger::Request {
+                    caller: Caller::Operator,
+                    ..ledger::Request::system(IdentityCommand::Destroy { subject })
+                };
+                server.state.ledger.submit(request).await.unwrap();
+            }
+        }
+        let world = server.state.world();
+        left.push(world.records().map(|record| record.key()).collect::<Vec<_>>());
+        let stop = CancellationToken::new();
+        stop.cancel();
+        server.run(stop).await.unwrap();
+    }
+    assert_eq!(left[0], left[1]);
+    let is_alive = |key: &&Key| matches!(key, Key::User(_) | Key::Token(_) | Key::Team(_));
+    assert_eq!(left[1].iter().find(is_alive), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_still_has_a_way_to_the_ledger_does_not_hold_up_a_stop() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(config(dir.path())).await.unwrap();

@@ -4,6 +4,7 @@ mod event;
 mod golden;
 mod overview;
 mod peer;
+mod subject;
 mod webhook;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 14] = [
+const WRITES: [(&str, &str); 15] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "roles"),
@@ -28,6 +29,7 @@ const WRITES: [(&str, &str); 14] = [
     ("POST", "tokens"),
     ("POST", "teams"),
     ("PUT", "teams/acme/members"),
+    ("PUT", "teams/acme/disabled"),
     ("POST", "env"),
     ("PUT", "spaces/alpha/limits"),
     ("POST", "backup"),
