@@ -29,6 +29,7 @@ mod quotas;
 mod release;
 mod roles;
 mod session;
+mod snapshot;
 mod spaces;
 mod subjects;
 mod top;

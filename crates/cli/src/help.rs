@@ -103,7 +103,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("fabric", "The networks on this machine: repair and remove them"),
         ],
     ),
-    ("For tests", &[("clock", "The clock of a test server"), ("reset", "")]),
+    ("For tests", &[("clock", "The clock of a test server"), ("reset", ""), ("snapshot", "")]),
 ];
 
 /// The name of the group of all topics that stand in no other group.

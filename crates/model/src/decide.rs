@@ -44,6 +44,7 @@ mod report;
 mod route;
 mod sending;
 mod session;
+mod snapshot;
 mod space;
 mod space_access;
 mod sts;

@@ -532,8 +532,10 @@ impl World {
             }
         });
         if let Record::Eni(eni) = &record {
-            for address in &eni.addresses {
-                self.addresses.remove(&(eni.vpc, *address));
+            for address in eni.addresses.iter().map(|address| (eni.vpc, *address)) {
+                if self.addresses.get(&address) == Some(&eni.id) {
+                    self.addresses.remove(&address);
+                }
             }
         }
         if let Some((errand, at)) = record.due() {

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use ::edge::Identity;
@@ -129,9 +130,18 @@ impl Server {
             .listen(listener, for_metrics, token)
     }
 
-    /// Whoever started it was told what the first start made: later starts need not.
-    pub fn greeted(&self) {
-        first::greeted(self.data.path());
+    /// What is to be called once whoever started it was told what the first start made: later starts
+    /// need not.
+    pub fn greeted(&self) -> impl Fn() + use<> {
+        let data = self.data.path().to_owned();
+        move || first::greeted(&data)
+    }
+
+    /// Whether something comes before the server is ready, which `/healthz` is to say until
+    /// [`Readiness::ready`].
+    pub fn initializing(&self) -> Readiness {
+        self.state.initializing.store(true, Ordering::Release);
+        Readiness { initializing: Arc::clone(&self.state.initializing) }
     }
 
     /// The certificate by which clients of other machines know it, in DER, if it has one.
@@ -254,6 +264,19 @@ async fn note(state: Arc<State>, identity: Option<Arc<Identity>>) {
                 leaf = Some(current);
             }
         }
+    }
+}
+
+/// Says that a server is ready.
+#[derive(Debug)]
+pub struct Readiness {
+    initializing: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    /// What comes before was done.
+    pub fn ready(self) {
+        self.initializing.store(false, Ordering::Release);
     }
 }
 
@@ -551,7 +574,7 @@ impl Prepared {
             token,
         };
         let router = operator::router(operator)
-            .merge(healthz::router(self.supervisor))
+            .merge(healthz::router(self.supervisor, Arc::clone(&self.state.initializing)))
             .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::platform::router(Arc::clone(&self.state)));

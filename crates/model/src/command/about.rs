@@ -19,7 +19,11 @@ impl Command {
             Self::Sts(StsCommand::GetSessionToken { by, .. }) => by.key.map(Key::AccessKey),
             Self::System(command) => match command {
                 SystemCommand::StoreSlug { slug, .. } => Some(Key::Slug(*slug)),
-                SystemCommand::Observe(_) | SystemCommand::Tick | SystemCommand::Reset => None,
+                SystemCommand::ResetAccount { account } => Some(Key::Account(*account)),
+                SystemCommand::Observe(_)
+                | SystemCommand::Tick
+                | SystemCommand::Reset
+                | SystemCommand::LoadSnapshot { .. } => None,
             },
         }
     }

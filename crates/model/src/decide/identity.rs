@@ -137,7 +137,7 @@ impl Decision<'_> {
         Ok(Key::Settings(SettingsKey).into())
     }
 
-    fn advance_clock(&mut self, seconds: u64) -> Outcome {
+    pub(super) fn advance_clock(&mut self, seconds: u64) -> Outcome {
         let settings = Settings::clone(&*self.settings()?);
         let clock_offset = settings.clock_offset.saturating_add(seconds);
         if clock_offset > MAX_CLOCK_OFFSET {

@@ -18,6 +18,7 @@ mod release;
 mod release_queue;
 mod sending;
 mod shop;
+mod snapshot;
 mod space;
 mod space_access;
 mod sts;

@@ -19,6 +19,7 @@ mod peering_check;
 mod probe;
 mod quota;
 mod role;
+mod snapshot;
 mod subject;
 mod usage;
 mod viewer;
@@ -78,6 +79,12 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/backup", post(backup::backup))
         .route("/_causeway/clock", post(installation::clock))
         .route("/_causeway/reset", post(installation::reset))
+        .route(
+            "/_causeway/snapshot",
+            get(snapshot::save)
+                .put(snapshot::load)
+                .layer(axum::extract::DefaultBodyLimit::max(snapshot::MOST_BYTES)),
+        )
         .route("/_causeway/sweep", post(installation::sweep))
         .route("/_causeway/lost", get(installation::lost))
         .route("/_causeway/lost/{*id}", delete(installation::delete_lost))

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
 use aws::sigv4::SigningKey;
@@ -63,6 +64,8 @@ pub struct State {
     pub store: std::sync::Mutex<Box<dyn Store>>,
     /// In emulator mode: the accounts and regions whose default VPC exists.
     pub default_vpcs_made: std::sync::Mutex<HashSet<Scope>>,
+    /// Whether something comes before the server is ready.
+    pub initializing: Arc<AtomicBool>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Limits failed attempts to sign in.
@@ -135,6 +138,7 @@ impl State {
             console,
             store,
             default_vpcs_made,
+            initializing: Arc::default(),
             passwords: Passwords::default(),
             sign_in_limits: SignInLimits::default(),
             rates: RateLimits::per_hour(0),

@@ -108,7 +108,7 @@ async fn a_later_start_keeps_what_the_first_one_made() {
     for first in [true, false] {
         let server = start(config(dir.path())).await.unwrap();
         assert_eq!(server.first.is_some(), first);
-        server.greeted();
+        server.greeted()();
         worlds.push(server.state.world());
         let stop = CancellationToken::new();
         stop.cancel();

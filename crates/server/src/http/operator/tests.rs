@@ -4,6 +4,7 @@ mod event;
 mod golden;
 mod overview;
 mod peer;
+mod snapshot;
 mod subject;
 mod webhook;
 
