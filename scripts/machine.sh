@@ -48,12 +48,14 @@ machine_start() {
     -device virtio-serial -chardev "pipe,id=told,path=$room/told" -device virtserialport,chardev=told,name=told \
     </dev/null >"$room/machine.log" 2>&1 &
   machine=$!
+  # Else bash tells of its end, which is to be expected.
+  disown "$machine"
 }
 
 machine_kill() {
   [[ -n $machine ]] || return 0
   kill -KILL "$machine" 2>/dev/null || true
-  wait "$machine" 2>/dev/null || true
+  while kill -0 "$machine" 2>/dev/null; do sleep 0.1; done
   machine=''
 }
 
