@@ -4,7 +4,7 @@ pub(crate) mod first;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -698,9 +698,22 @@ fn driver(config: &Config, instance: &str) -> Result<(Box<dyn Driver>, Option<He
     }
 }
 
+/// Where clients on the same host reach who listens on an address. One that stands for all addresses is
+/// the name of none: an emulator refuses requests to it.
+fn here(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
 /// Says where this server is, for client commands on the same host.
 fn write_note(path: &Path, address: SocketAddr) -> std::io::Result<()> {
-    let note = api::ServerNote { pid: std::process::id(), url: format!("http://{address}") };
+    let url = format!("http://{}", here(address));
+    let note = api::ServerNote { pid: std::process::id(), url };
     let note = serde_json::to_vec(&note)?;
     let partial = path.with_extension("json.partial");
     match std::fs::write(&partial, &note) {

@@ -347,3 +347,20 @@ async fn a_panic_ends_the_process_and_loses_nothing_acknowledged() {
     stop.cancel();
     server.run(stop).await.unwrap();
 }
+
+#[test]
+fn a_server_that_listens_everywhere_is_reached_by_loopback() {
+    for (listens, reached) in [
+        ("0.0.0.0:4880", "127.0.0.1:4880"),
+        ("[::]:4880", "[::1]:4880"),
+        ("198.51.100.1:443", "198.51.100.1:443"),
+        ("127.0.0.2:1", "127.0.0.2:1"),
+    ] {
+        assert_eq!(here(listens.parse().unwrap()).to_string(), reached);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(api::ServerNote::FILE);
+    write_note(&path, "0.0.0.0:4880".parse().unwrap()).unwrap();
+    let note: api::ServerNote = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(note.url, "http://127.0.0.1:4880");
+}
