@@ -1,5 +1,6 @@
 //! Requests that cannot be read are refused as JSON, and change nothing.
 
+mod flows;
 mod golden;
 mod peer;
 
