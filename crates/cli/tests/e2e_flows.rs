@@ -224,9 +224,15 @@ fn flow_logs_are_kept_and_read_across_a_restart() {
     follower.until("a rejected one", reject, |it| is(it, "rejected", 9));
     drop(follower);
     let before = listing();
-    server.restart();
-    assert_eq!(server.sweep()["healthy"], true);
-    assert_eq!(listing(), before, "the firewall is adopted as it is");
+    assert!(server.terminate().success());
+    for killed in [false, true] {
+        if killed {
+            server.kill();
+        }
+        server.restart();
+        assert_eq!(server.sweep()["healthy"], true);
+        assert_eq!(listing(), before, "the firewall is adopted as it is");
+    }
     assert!(!server.log().contains("drift repaired"), "{}", server.log());
 
     let of = |log: &str| -> Vec<String> {
