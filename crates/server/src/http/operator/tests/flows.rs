@@ -73,7 +73,7 @@ async fn a_follower_waits_for_what_comes() {
     town(&server).await;
     let spaces = server.state.world().space_named("town").unwrap().vpc;
     let flows = server.state.flows.clone().unwrap();
-    assert_eq!(told(&server, ALICE, "vpc=town").await.0, []);
+    assert_eq!(told(&server, ALICE, "vpc=town").await, (vec![], 0));
     let telling = async {
         tokio::task::yield_now().await;
         flows.tell(spaces, record(spaces, 5, api::FlowEvent::Opened));
