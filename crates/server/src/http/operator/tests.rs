@@ -1,6 +1,7 @@
 //! Requests that cannot be read are refused as JSON, and change nothing.
 
 mod event;
+mod flows;
 mod golden;
 mod overview;
 mod peer;

@@ -145,6 +145,9 @@ impl Fixture {
             handle,
         );
         let mut state = state.with_rate_limits(per_hour, 0);
+        let waker = os::Waker::new().unwrap();
+        let flows = crate::flows::Flows::new(directory.path().join("flow-logs"), waker);
+        state.flows = Some(Arc::new(flows));
         state.logs = logs;
         let state = Arc::new(state);
         let router = TowerToHyperService::new(router(Arc::clone(&state)));
