@@ -71,7 +71,7 @@ fn a_person_leaves_and_nothing_of_theirs_goes_on() {
     let token = text(&tokens[0]["id"]);
     server.causeway(&["tokens:disable", &token, "--confirm", &token]).ok();
     let said = refusal(&server.heroku_as(&bob, &["config", "--app", "shop"]));
-    assert!(said.contains("Invalid credentials"), "{said}");
+    assert!(said.contains("HEROKU_API_KEY is invalid"), "{said}");
     server.causeway(&["tokens:enable", &token]).ok();
 
     // The last admin stays, until somebody else is one.
@@ -84,7 +84,7 @@ fn a_person_leaves_and_nothing_of_theirs_goes_on() {
     let gone = server.causeway(&["users:destroy", BOB, "--confirm", BOB, "--json"]).json();
     assert_eq!((&gone["name"], &gone["destroyed"]), (&BOB.into(), &true.into()));
     let said = refusal(&server.heroku_as(&bob, &["config", "--app", "shop"]));
-    assert!(said.contains("Invalid credentials"), "{said}");
+    assert!(said.contains("HEROKU_API_KEY is invalid"), "{said}");
 
     // The audit knows what he did, by his name.
     let audit = server.causeway(&["audit", "--who", BOB]).ok();
@@ -97,7 +97,7 @@ fn a_person_leaves_and_nothing_of_theirs_goes_on() {
     server.causeway(&["users:enable", ADMIN]).ok();
     server.kill_and_restart();
     let said = refusal(&server.heroku_as(&bob, &["config", "--app", "shop"]));
-    assert!(said.contains("Invalid credentials"), "{said}");
+    assert!(said.contains("HEROKU_API_KEY is invalid"), "{said}");
     let users = server.causeway(&["users", "--json"]).json();
     let mut users: Vec<_> = users.as_array().unwrap().iter().map(|it| text(&it["email"])).collect();
     users.sort();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::resource::{AccessKey, Token};
+use crate::resource::{AccessKey, Token, Webhook, WebhookOwner};
 use crate::{AccessKeyId, AccountId, Timestamp, UserId, World};
 
 impl World {
@@ -25,6 +25,15 @@ impl World {
     pub fn signing_key(&self, id: AccessKeyId) -> Option<&Arc<AccessKey>> {
         self.access_key(id)
             .filter(|key| key.disabled.is_none() && self.lets_in_account(key.account))
+    }
+
+    /// Whether events are sent to a webhook: its owner is neither gone nor disabled.
+    pub fn sends_to(&self, hook: &Webhook) -> bool {
+        match hook.owner {
+            WebhookOwner::Operator => true,
+            WebhookOwner::Account(id) => self.lets_in_account(id),
+            WebhookOwner::Team(id) => self.team(id).is_some_and(|team| team.disabled.is_none()),
+        }
     }
 
     /// The address of a user, also of one who was destroyed.

@@ -108,6 +108,8 @@ impl Decision<'_> {
                 return in_use(&format!("team {}", team.name), what, &names, command);
             }
         }
+        let hooks: Vec<_> = self.world.naming(key, Kind::Webhook).collect();
+        hooks.into_iter().for_each(|hook| self.delete(hook));
         self.delete(key);
         self.put(FormerTeam { id, name: team.name.clone(), destroyed: self.now });
         Ok(Reply::Done)
@@ -123,7 +125,7 @@ impl Decision<'_> {
         for kind in kinds {
             for named in self.world.naming(key, *kind) {
                 // What carries nothing by itself goes along.
-                let goes = matches!(kind, Kind::DhcpOptions | Kind::KeyPair);
+                let goes = matches!(kind, Kind::DhcpOptions | Kind::KeyPair | Kind::Webhook);
                 if !goes && !self.world.is_over(named, self.now) {
                     left.push(named.to_string());
                 } else if !matches!(kind, Kind::Peering) {

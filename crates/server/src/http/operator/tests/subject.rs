@@ -106,8 +106,9 @@ async fn members_of_a_disabled_team_hear_of_it_and_others_do_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_did_keeps_their_name_when_they_are_gone() {
     let server = server();
-    let made = server.ask(BOB, "PATCH", "/apps/shop/config-vars", r#"{"A": "1"}"#).await;
-    assert_eq!(made.status, 200, "{}", made.text);
+    let made =
+        server.ask(BOB, "POST", "/teams/apps", r#"{"name": "more", "space": "alpha"}"#).await;
+    assert_eq!(made.status, 201, "{}", made.text);
     let gone = ask(&server, "DELETE", "users/bob@example.com", "application/json", b"{}").await;
     assert_eq!((gone.status.as_u16(), &gone.json()["destroyed"]), (200, &json!(true)));
     let rows = async |query: &str| {
@@ -116,11 +117,11 @@ async fn what_somebody_did_keeps_their_name_when_they_are_gone() {
         got.json()["rows"].as_array().unwrap().clone()
     };
     let own = rows("who=bob@example.com").await;
-    let row = own.iter().find(|row| row["action"] == "Platform.SetConfig").unwrap();
+    let row = own.iter().find(|row| row["action"] == "Platform.CreateApp").unwrap();
     assert_eq!((&row["who"], &row["outcome"]), (&json!("bob@example.com"), &json!("ok")));
     let destroyed = rows("action=Identity.Destroy").await;
     assert_eq!(destroyed[0]["what"], "bob@example.com");
-    let releases = server.get(ALICE, "/apps/shop/releases").await.json();
+    let releases = server.get(ALICE, "/apps/more/releases").await.json();
     let last = releases.as_array().unwrap().iter().max_by_key(|it| it["version"].as_u64());
     assert_eq!(last.unwrap()["user"]["email"], "bob@example.com");
     // The address is free, and is somebody else's then.
