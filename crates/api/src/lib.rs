@@ -15,6 +15,7 @@ mod backup;
 mod environment;
 mod event;
 mod flow;
+mod flows;
 mod identity;
 mod installation;
 mod overview;
@@ -34,6 +35,10 @@ pub use backup::{
 pub use environment::{About, Environment, EnvironmentRequest};
 pub use event::{Event, EventPage, EventQuery};
 pub use flow::{Component, Decision, FlowQuery, Hop, Leg, SourcePorts, Verdict};
+pub use flows::{
+    FlowDirection, FlowEvent, FlowLogLine, FlowLogPage, FlowLogQuery, FlowReason, FlowRecord,
+    FlowsPage, FlowsQuery,
+};
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,
     CreateUser, MemberSet, NewAccessKey, PasswordSet, SetMember, SetPassword, Team, TeamCreated,

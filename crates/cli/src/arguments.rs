@@ -7,6 +7,7 @@ mod common;
 pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod events;
+pub(crate) mod flows;
 pub(crate) mod identity;
 pub(crate) mod operate;
 pub(crate) mod overview;

@@ -13,6 +13,7 @@ mod domains;
 mod dynos;
 mod env;
 mod events;
+mod flows;
 mod identity;
 mod logs;
 mod lost;

@@ -54,6 +54,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("peer", ""),
             ("unpeer", ""),
             ("why", ""),
+            ("flows", ""),
             ("trusted-ips", "IP ranges from which a space accepts web requests"),
         ],
     ),

@@ -8,6 +8,7 @@ mod outbound;
 mod plans;
 mod transport;
 mod values;
+mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use self::file::File;
 use self::transport::TransportArgs;
 pub(crate) use self::values::variable;
 use self::values::{Variables, absolute, first, program, switch};
+use self::watch::WatchArgs;
 use crate::usage::usage;
 
 /// What `serve` takes.
@@ -145,6 +147,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) transport: TransportArgs,
     #[command(flatten)]
+    pub(crate) watch: WatchArgs,
+    #[command(flatten)]
     pub(crate) edge: EdgeArgs,
 }
 
@@ -167,6 +171,12 @@ impl ServeArgs {
             insecure: file.insecure,
             trusted_proxy: file.trusted_proxy,
             allow_host: file.allow_host,
+        };
+        let watch = WatchArgs {
+            metrics: file.metrics,
+            metrics_token: file.metrics_token,
+            log_format: file.log_format,
+            otlp: file.otlp,
         };
         let edge = EdgeArgs {
             domain: file.domain,
@@ -212,6 +222,7 @@ impl ServeArgs {
                 .or(TransportArgs::of(variables)?)
                 .or(transport)
                 .config(emulator)?,
+            watch: self.watch.or(WatchArgs::of(variables)?).or(watch).config()?,
             fabric: match fabric.unwrap_or(Fabric::Linux) {
                 Fabric::Linux => FabricKind::Linux,
                 Fabric::None => FabricKind::None,

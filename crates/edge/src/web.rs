@@ -89,6 +89,11 @@ impl Web {
         UnderWay(Arc::clone(&self.open), Arc::clone(&self.closed))
     }
 
+    /// How many clients' connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Whether a successor took over, so that clients are to connect anew.
     pub(crate) fn is_leaving(&self) -> bool {
         *self.leaving.borrow()

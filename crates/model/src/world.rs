@@ -285,7 +285,7 @@ impl World {
     }
 
     /// The interface that has an address in a VPC.
-    pub(crate) fn eni_at(&self, vpc: VpcId, address: Ipv4Addr) -> Option<&Arc<Eni>> {
+    pub fn eni_at(&self, vpc: VpcId, address: Ipv4Addr) -> Option<&Arc<Eni>> {
         self.addresses.get(&(vpc, address)).and_then(|id| self.eni(*id))
     }
 

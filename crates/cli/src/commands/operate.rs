@@ -10,7 +10,7 @@ use hyper::Method;
 use serde_json::json;
 
 use super::print::{count, say};
-use super::{audit, backup, doctor, logs, lost, orphans, why};
+use super::{audit, backup, doctor, flows, logs, lost, orphans, why};
 use crate::arguments::Common;
 use crate::arguments::operate::Operate;
 use crate::client::As;
@@ -32,6 +32,7 @@ pub(super) fn run(command: Operate, out: &mut Out) -> anyhow::Result<ExitCode> {
             lost::delete(&id, confirm.as_deref(), &common, out)?;
         }
         Operate::Audit(arguments) => audit::run(&arguments, out)?,
+        Operate::Flows(arguments) => flows::run(&arguments, out)?,
         Operate::Status(common) => return status(&common, out),
         Operate::Doctor(common) => return doctor::run(&common, out),
         Operate::FabricSweep(common) => return sweep(&common, out),

@@ -14,6 +14,7 @@ use super::handle::Handle;
 use super::handover;
 use super::lines::{Lines, line};
 use crate::core::Input;
+use crate::figures::FIGURES;
 use crate::protocol::{Order, Report};
 use crate::tasks::spawn_confined;
 
@@ -83,6 +84,14 @@ async fn connection(id: u64, stream: UnixStream, handle: Handle) {
                 if let Some(write) = write.take() {
                     hand_over(lines, write, handle).await;
                 }
+                return;
+            }
+            Order::Figures => {
+                let Some(mut write) = write.take() else { continue };
+                let figures = Report::Figures(Box::new(FIGURES.read(handle.web.open())));
+                let Ok(line) = line(&figures) else { return };
+                // Whoever went away needs no answer.
+                let _ = write.write_all(&line).await;
                 return;
             }
             order => Input::Order(id, order),

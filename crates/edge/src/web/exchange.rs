@@ -26,6 +26,7 @@ use super::table::{App, Choice, find};
 use super::upload::{Progress, Upload};
 use super::upstream::{Answer, Lost, Upstream};
 use super::{Client, tunnel};
+use crate::figures::FIGURES;
 
 /// The number of dynos that are tried for one request.
 const TRIES: usize = 5;
@@ -87,11 +88,16 @@ impl Exchange {
     ) -> Result<Box<Self>, Box<Response<DownBody>>> {
         let (mut parts, body) = request.into_parts();
         let upgrade = parts.extensions.remove::<OnUpgrade>();
-        let host = head::check(&parts).map_err(|why| Box::new(page::malformed(why)))?;
+        let host = head::check(&parts).map_err(|why| {
+            FIGURES.answered(400);
+            Box::new(page::malformed(why))
+        })?;
         let name = host.name();
         let name = name.strip_suffix('.').unwrap_or(name);
-        let app = find(client.scope.hosts(&client.web), name)
-            .ok_or_else(|| Box::new(page::unknown_host()))?;
+        let app = find(client.scope.hosts(&client.web), name).ok_or_else(|| {
+            FIGURES.answered(404);
+            Box::new(page::unknown_host())
+        })?;
         let record = |app, written| {
             Box::new(RequestRecord::new(app, client.secure, parts.method.clone(), written))
         };

@@ -7,7 +7,8 @@ mod request_id;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aws::params::Params;
 use aws::sigv4::{Authorization, SigError, SignedRequest, SigningKey};
@@ -26,8 +27,10 @@ use crate::clock::SystemIds;
 use crate::credentials::TemporaryCredentials;
 use crate::http::ec2::{self, Action, Ec2Error};
 use crate::http::refusals::Refusal;
+use crate::http::refused as refused_request;
 use crate::http::state::{Origin, State};
 use crate::ledger::LedgerError;
+use crate::metrics::{Endpoint, Metrics};
 use store::AuditRow;
 
 pub(crate) use elsewhere::other_services;
@@ -57,8 +60,50 @@ struct Claim {
     principal: Principal,
 }
 
-/// Answers a request to the endpoint.
+/// What a request turned out to be, for whoever counts it.
+struct Turned {
+    /// Its place among [`ec2::counted`].
+    place: usize,
+    /// Whether it was refused because of its account's rate.
+    throttled: bool,
+}
+
+/// Answers a request to the endpoint, and counts it.
 pub(crate) async fn answer<B>(state: &State, source: IpAddr, request: Request<B>) -> Response
+where
+    B: hyper::body::Body<Data = Bytes>,
+{
+    let began = Instant::now();
+    let mut turned = Turned { place: ec2::place(Service::Ec2, ""), throttled: false };
+    let response = answer_it(state, source, request, &mut turned).await;
+    let endpoint = &endpoints(&state.metrics)[turned.place];
+    if turned.throttled {
+        endpoint.throttled(began);
+    } else {
+        endpoint.answered(began, response.status());
+    }
+    response
+}
+
+/// Where each action is counted: looked up once for all.
+fn endpoints(metrics: &Metrics) -> &[Arc<Endpoint>] {
+    let name = |service| match service {
+        Service::Ec2 => "ec2",
+        Service::Sts => "sts",
+        Service::Iam => "iam",
+    };
+    metrics.aws.get_or_init(|| {
+        let of = |(service, action)| metrics.endpoints.of(name(service), action);
+        ec2::counted().map(of).collect()
+    })
+}
+
+async fn answer_it<B>(
+    state: &State,
+    source: IpAddr,
+    request: Request<B>,
+    turned: &mut Turned,
+) -> Response
 where
     B: hyper::body::Body<Data = Bytes>,
 {
@@ -77,7 +122,7 @@ where
     let request_id = fresh_request_id();
     let answer = match whole(body).await {
         _ if !METHODS.contains(&parts.method) => Err(no_method()),
-        Ok(body) => serve(state, source, &parts, &body, &request_id).await,
+        Ok(body) => serve(state, source, &parts, &body, &request_id, turned).await,
         Err(error) => Err(error),
     };
     answer.map_or_else(
@@ -197,7 +242,9 @@ async fn serve(
     parts: &Parts,
     body: &[u8],
     request_id: &str,
+    turned: &mut Turned,
 ) -> Result<String, Ec2Error> {
+    turned.place = ec2::place(guess_service(&parts.headers), "");
     let claim = if state.emulator {
         anybody(state, parts)?
     } else {
@@ -205,17 +252,23 @@ async fn serve(
             .inspect_err(|error| note_stranger(state, source, parts, error, request_id))?
     };
     let now = state.clock.now();
-    state.account_rates.take(claim.scope.account, now).map_err(|_| limit_exceeded())?;
+    turned.place = ec2::place(claim.service, "");
+    state.account_rates.take(claim.scope.account, now).map_err(|_| {
+        turned.throttled = true;
+        limit_exceeded()
+    })?;
     let origin = || Origin { address: Some(source), request_id: request_id.to_owned() };
     if state.emulator {
         ensure_account(state, claim.scope, &origin()).await?;
     }
     let keys = ec2::KeyMaker::new(crate::clock::fill);
     let call = Call { state, claim: &claim, params: params(parts, body)?, request_id, keys };
-    let mut before = call.before()?;
+    turned.place = ec2::place(claim.service, call.params.get("Action").unwrap_or_default());
+    let log = |error: &Ec2Error| call.log_refusal(error, &origin());
+    let mut before = call.before().inspect_err(log)?;
     if matches!(before, Before::Answer(_)) && call.starting() {
         call.started().await;
-        before = call.before()?;
+        before = call.before().inspect_err(log)?;
     }
     let (command, answer) = match before {
         Before::Answer(text) => return Ok(text),
@@ -224,7 +277,10 @@ async fn serve(
     let done =
         state.submit(call.caller(), *command, &origin()).await.map_err(|error| match error {
             LedgerError::Refused(refused) => Ec2Error::from(refused),
-            LedgerError::Busy => limit_exceeded(),
+            LedgerError::Busy => {
+                turned.throttled = true;
+                limit_exceeded()
+            }
             LedgerError::Store
             | LedgerError::NoRoom
             | LedgerError::Unknown
@@ -278,6 +334,12 @@ impl Call<'_> {
             keys: &self.keys,
             console: &console,
         })
+    }
+
+    /// Logs that the request was refused before it became a command.
+    fn log_refusal(&self, error: &Ec2Error, origin: &Origin) {
+        let action = format!("Ec2.{}", self.params.get("Action").unwrap_or_default());
+        refused_request::log(self.caller(), &action, "", &error.code, &error.message, origin);
     }
 
     /// Whether the answer would contain an instance that is about to run.

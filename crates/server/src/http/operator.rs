@@ -8,6 +8,7 @@ mod backup;
 mod context;
 mod environment;
 mod event;
+mod flows;
 mod identity;
 mod input;
 mod installation;
@@ -27,10 +28,12 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, State as Shared};
+use axum::extract::{ConnectInfo, MatchedPath, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -38,16 +41,20 @@ use model::Caller;
 
 use self::answer::Problem;
 pub(crate) use self::context::Operator;
-use self::context::{PEER, REQUEST_ID};
+use self::context::{DECIDED, PEER, REQUEST_ID};
 use crate::clock::{SystemIds, fresh_secret};
+use crate::http::measure::measured;
+use crate::http::refused;
+use crate::http::state::Origin;
 
 /// Where the id of a request begins in a fresh secret: half of that is enough.
 const REQUEST_ID_BYTES: usize = 32;
 
 /// The routes.
 pub(crate) fn router(operator: Operator) -> Router {
+    let metrics = Arc::clone(&operator.state.metrics);
     let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
-    Router::new()
+    let router = Router::new()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
@@ -82,6 +89,8 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/peering-check", get(peering_check::check))
                 .route("/_causeway/peer-plan", get(peer::plan))
                 .route("/_causeway/probe", post(probe::probe))
+                .route("/_causeway/flows", get(flows::follow))
+                .route("/_causeway/flow-logs", get(flows::kept))
                 .route("/_causeway/webhooks", get(webhook::webhooks).post(webhook::create))
                 .route("/_causeway/webhooks/{id}", delete(webhook::delete))
                 .route("/_causeway/webhooks/{id}/deliveries", get(webhook::deliveries))
@@ -99,7 +108,8 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/about", get(environment::about))
                 .route("/_causeway/ca.pem", get(environment::authorities)),
         )
-        .with_state(operator)
+        .with_state(operator);
+    measured(router, "operator", &metrics)
 }
 
 /// Lets only the operator through; in emulator mode, which listens on loopback alone, anybody.
@@ -119,9 +129,20 @@ async fn admit(
     if is_operator || operator.state.emulator {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let id = fresh_secret(&mut SystemIds).split_off(REQUEST_ID_BYTES);
-        let work = PEER.scope(peer, REQUEST_ID.scope(id.clone(), next.run(request)));
-        let mut answer = work.await;
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let action = route.map(|route| format!("{} {}", request.method(), route.as_str()));
+        let work = async {
+            let answer = next.run(request).await;
+            (answer, DECIDED.with(Cell::get))
+        };
+        let work = DECIDED.scope(Cell::new(false), work);
+        let (mut answer, decided) = PEER.scope(peer, REQUEST_ID.scope(id.clone(), work)).await;
         let status = answer.status();
+        if status.is_client_error() && !decided {
+            let origin = Origin { address: peer, request_id: id.clone() };
+            let action = action.unwrap_or_default();
+            refused::log(Caller::Operator, &action, "", status.as_str(), "", &origin);
+        }
         if status.is_server_error() {
             tracing::warn!(request_id = id, %status, "an operator's request failed");
         }

@@ -27,11 +27,13 @@ use crate::apps::web::Web;
 use crate::backup::{Sources, Workspace};
 use crate::clock::Clock;
 use crate::credentials::{OwnToken, find_token, open_access_key, operator_token};
+use crate::flows::Flows;
 use crate::http::passwords::Passwords;
 use crate::http::rate_limits::RateLimits;
 use crate::http::refusals::{Refusal, Refusals};
 use crate::http::sign_in_limits::SignInLimits;
 use crate::ledger::{self, Committed, Ledger, LedgerError, OnlyIf, Request};
+use crate::metrics::Metrics;
 use crate::party::Party;
 use crate::reconcile::Health;
 
@@ -96,10 +98,14 @@ pub struct State {
     pub backups: Arc<Workspace>,
     /// Sends packets from interfaces of this machine; `None` where no packets are carried.
     pub dialer: Option<Arc<dyn Dialer>>,
+    /// Records of flows; `None` where no packets are carried.
+    pub(crate) flows: Option<Arc<Flows>>,
     /// The shares of packets that are being tried.
     pub dials: Shares<Party>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
     pub closing: CancellationToken,
+    /// What is counted of requests, the ledger and the control loops.
+    pub(crate) metrics: Arc<Metrics>,
     signing_keys: SigningKeys,
     /// The shares of commands that wait for the writer.
     pub(crate) commands: Shares<Party>,
@@ -146,8 +152,10 @@ impl State {
             rendezvous: Arc::default(),
             backups: Arc::new(Workspace::at(data)),
             dialer: None,
+            flows: None,
             dials: Shares::new(MOST_DIALS),
             closing: CancellationToken::new(),
+            metrics: Arc::default(),
             signing_keys,
             commands: Shares::new(ledger::QUEUE),
         }

@@ -1,5 +1,7 @@
 //! A whole server in process.
 
+mod watch;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -7,7 +9,7 @@ use super::*;
 use model::CodeRoom;
 
 use crate::apps::plans::Plans;
-use crate::config::EdgeConfig;
+use crate::config::{EdgeConfig, WatchConfig};
 use crate::credentials::{operator_token, user_token};
 
 fn config(data: &Path) -> Config {
@@ -16,6 +18,7 @@ fn config(data: &Path) -> Config {
         data: data.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: TransportConfig::default(),
+        watch: WatchConfig::default(),
         fabric: FabricKind::None,
         region: None,
         test_clock: false,

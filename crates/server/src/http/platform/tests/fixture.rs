@@ -129,6 +129,7 @@ impl Fixture {
             ids: Box::new(Sequence(0x1000)),
             clock: Arc::clone(&clock),
             follow: Box::new(move |step| follow.follow(&step, now())),
+            metrics: Arc::default(),
             supervisor: Supervisor::new(|_| ()),
         };
         let (ledger, _writer) = Ledger::start(parts).unwrap();
