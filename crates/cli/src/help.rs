@@ -91,7 +91,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("accounts", "Accounts: the owners of VPCs"),
             ("keys", "Access keys of accounts"),
-            ("quotas", "Quotas: how much of what accounts may have"),
+            ("quotas", "Quotas: how much of what accounts and teams may have"),
             ("roles", "Roles of accounts, which others act in for a while"),
             ("users", "Users and their passwords"),
             ("tokens", "Tokens of users"),

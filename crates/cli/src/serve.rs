@@ -2,7 +2,6 @@
 
 mod init;
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -11,10 +10,8 @@ use server::cleanup::warden::Ephemeral;
 use server::{FirstStart, Server};
 use sha2::Digest;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::log;
 use crate::output::Out;
 use crate::settings::{ServeArgs, variable};
 
@@ -38,9 +35,8 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
     if let Some(made) = &made {
         made.path().clone_into(&mut config.data);
     }
-    let filter = EnvFilter::try_from_env("CAUSEWAY_LOG").unwrap_or_else(|_| "info".into());
-    let colours = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
-    log(filter, colours, std::io::stderr).init();
+    // To the end of this function, where what waits is written.
+    let _log = log::start(config.watch.log).context("the thread of the log cannot be started")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -66,9 +62,13 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         });
         let (first, greeted) = (server.first.clone(), server.greeted());
         let (address, certificate) = (server.address(), server.certificate());
+        let metrics = server.metrics_address();
         let mut announce = || {
             if let Some(first) = &first {
                 greet(first, &data, out);
+            }
+            if let Some(address) = metrics {
+                out.line(format_args!("Metrics on http://{address}/metrics"));
             }
             listening(address, certificate.as_deref(), out);
             greeted();
@@ -127,20 +127,6 @@ fn tell(state: NotifyState<'_>) {
     }
 }
 
-/// The log. It has colours on a terminal only, so that a file holds plain text.
-fn log<W>(filter: EnvFilter, colours: bool, to: W) -> impl SubscriberInitExt
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(to)
-        // What cannot be written, as on a full disk, would be told to standard error, and whoever
-        // logged it would panic where that cannot be written to either.
-        .log_internal_errors(false)
-}
-
 fn signal(kind: tokio::signal::unix::SignalKind) -> anyhow::Result<tokio::signal::unix::Signal> {
     tokio::signal::unix::signal(kind).context("signals cannot be received")
 }
@@ -160,57 +146,4 @@ fn greet(first: &FirstStart, data: &std::path::Path, out: &mut Out) {
     out.line(format_args!("To point the heroku and aws commands of a shell at it:"));
     out.line(format_args!("  eval \"$(causeway env --data {data})\""));
     out.line(format_args!("Then try: heroku spaces:create my-space --team {}", api::FIRST_TEAM));
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_log_that_cannot_be_written_is_in_nobodys_way() {
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let said = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "serve::tests::logs_to_a_full_disk", "--ignored", "--nocapture"])
-            .stderr(full)
-            .stdout(std::process::Stdio::null())
-            .status();
-        assert!(said.unwrap().success());
-    }
-
-    #[test]
-    #[ignore = "is run by another test, with a full disk as standard error"]
-    fn logs_to_a_full_disk() {
-        let log = log(EnvFilter::new("info"), false, std::io::stderr);
-        let _guard = log.set_default();
-        tracing::info!("it runs");
-    }
-
-    #[test]
-    fn a_log_that_no_terminal_shows_is_text() {
-        for colours in [true, false] {
-            let sink = Shared::default();
-            let to = sink.clone();
-            let log = log(EnvFilter::new("info"), colours, move || to.clone());
-            let _guard = log.set_default();
-            tracing::info!(pid = 7, "it runs");
-            let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-            assert!(text.contains("INFO") && text.contains("it runs"), "{text:?}");
-            assert_eq!(text.contains('\u{1b}'), colours, "{text:?}");
-        }
-    }
 }

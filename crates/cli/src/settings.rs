@@ -8,6 +8,7 @@ mod outbound;
 mod plans;
 mod transport;
 mod values;
+mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use self::file::File;
 use self::transport::TransportArgs;
 pub(crate) use self::values::variable;
 use self::values::{Variables, absolute, first, program, switch};
+use self::watch::WatchArgs;
 use crate::usage::usage;
 
 /// What `serve` takes.
@@ -129,17 +131,17 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_PLANS]
     #[arg(long, value_name = "FILE")]
     pub(crate) plans: Option<PathBuf>,
+    /// Block that webhooks and log drains may reach although it is private or otherwise special, also
+    /// without TLS; can be given several times
+    /// [env: CAUSEWAY_WEBHOOK_ALLOW]
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) webhook_allow: Vec<String>,
     /// File that is run once the server is up and before it says that it is ready: a snapshot that an
     /// emulator loads, or lines for a shell, with the variables of `causeway env`. Can be given several
     /// times
     /// [env: CAUSEWAY_INIT]
     #[arg(long, value_name = "FILE")]
     pub(crate) init: Vec<PathBuf>,
-    /// Block that webhooks and log drains may reach although it is private or otherwise special, also
-    /// without TLS; can be given several times
-    /// [env: CAUSEWAY_WEBHOOK_ALLOW]
-    #[arg(long, value_name = "CIDR")]
-    pub(crate) webhook_allow: Vec<String>,
     /// Start with a new database although files of an old one are there, if the old one is lost; the
     /// files are set aside under lost/
     #[arg(long, conflicts_with = "accept_database")]
@@ -150,6 +152,8 @@ pub(crate) struct ServeArgs {
     pub(crate) accept_database: Option<u64>,
     #[command(flatten)]
     pub(crate) transport: TransportArgs,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
     #[command(flatten)]
     pub(crate) edge: EdgeArgs,
 }
@@ -193,6 +197,12 @@ impl ServeArgs {
             insecure: file.insecure,
             trusted_proxy: file.trusted_proxy,
             allow_host: file.allow_host,
+        };
+        let watch = WatchArgs {
+            metrics: file.metrics,
+            metrics_token: file.metrics_token,
+            log_format: file.log_format,
+            otlp: file.otlp,
         };
         let edge = EdgeArgs {
             domain: file.domain,
@@ -238,6 +248,7 @@ impl ServeArgs {
                 .or(TransportArgs::of(variables)?)
                 .or(transport)
                 .config(emulator)?,
+            watch: self.watch.or(WatchArgs::of(variables)?).or(watch).config()?,
             fabric: match fabric.unwrap_or(Fabric::Linux) {
                 Fabric::Linux => FabricKind::Linux,
                 Fabric::None => FabricKind::None,

@@ -13,6 +13,7 @@ mod flows;
 pub mod http;
 mod ledger;
 mod loops;
+mod metrics;
 mod offline;
 mod outbox;
 mod party;
@@ -22,7 +23,8 @@ mod start;
 
 pub use backup::{Missing, Restored};
 pub use config::{
-    Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, TransportConfig,
+    Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, LogFormat, TransportConfig,
+    WatchConfig,
 };
 pub use error::ServeError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};

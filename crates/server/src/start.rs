@@ -3,8 +3,9 @@
 pub(crate) mod first;
 #[cfg(test)]
 mod tests;
+mod token;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,12 +35,15 @@ use crate::flows::{self, Flows};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
-use crate::http::listen::{Limits, SessionHandler, Transport};
+use crate::http::listen::{self, Limits, SessionHandler, Transport};
+use crate::http::metrics::{self, Figures, OwnAddress};
 use crate::http::operator::{self, Operator};
 use crate::http::rendezvous;
 use crate::http::state::State;
 use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
+use crate::metrics::traces::Traces;
+use crate::metrics::{ChangeLog, Metrics};
 use crate::outbox;
 use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
@@ -51,12 +55,15 @@ use crate::reconcile::{
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
+    metrics: Option<(TcpListener, Figures)>,
     identity: Option<Arc<Identity>>,
     proxies: Vec<IpCidr>,
     front: Front,
     /// The threads that use the ledger, or that the ledger's commits drive.
     threads: Vec<JoinHandle<()>>,
     ledger_thread: JoinHandle<()>,
+    /// Writes lines of changes.
+    changes_thread: JoinHandle<()>,
     planner: PlannerHandle,
     stop_networks: Stop,
     stop_workloads: Stop,
@@ -89,7 +96,13 @@ impl Server {
     /// The same under another supervisor.
     async fn start_under(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
         let TransportConfig { certificate, insecure, allowed_hosts, .. } = &config.transport;
-        if !config.listen.ip().to_canonical().is_loopback() {
+        let in_public = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
+        if let Some(address) = config.watch.metrics.filter(in_public)
+            && !insecure
+        {
+            return Err(ServeError::MetricsInPublic(address));
+        }
+        if in_public(&config.listen) {
             if config.emulator && (!insecure || allowed_hosts.is_empty()) {
                 return Err(ServeError::EmulatorInPublic(config.listen));
             }
@@ -97,15 +110,25 @@ impl Server {
                 return Err(ServeError::PlainInPublic(config.listen));
             }
         }
+        let token = token::read(config.watch.metrics_token.as_deref())?;
         // First of all: where the address is taken, nothing is made.
         let address = config.listen;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| ServeError::Listen { address, source })?;
-        tokio::task::spawn_blocking(move || Prepared::new(config, supervisor))
+        let for_metrics = match config.watch.metrics {
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .map_err(|source| ServeError::ListenForMetrics { address, source })?,
+            ),
+            None => None,
+        };
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || Prepared::new(config, supervisor, &runtime))
             .await
             .map_err(|error| ServeError::Fabric(error.to_string()))??
-            .listen(listener)
+            .listen(listener, for_metrics, token)
     }
 
     /// What is to be called once whoever started it was told what the first start made: later starts
@@ -125,6 +148,11 @@ impl Server {
     /// The certificate by which clients of other machines know it, in DER, if it has one.
     pub fn certificate(&self) -> Option<Vec<u8>> {
         self.identity.as_ref().map(|identity| identity.leaf().to_vec())
+    }
+
+    /// The address that has `/metrics` alone.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// The address that it listens on.
@@ -150,6 +178,17 @@ impl Server {
             stop_networks();
             stop_edge();
         });
+        let (watching, stop_watching) = (self.metrics, stop.child_token());
+        let watching = tokio::spawn(async move {
+            let Some((listener, figures)) = watching else { return };
+            let Ok(on) = listener.local_addr().map(|address| address.ip()) else { return };
+            let (handler, transport) = (OwnAddress { figures, on }, Transport::default());
+            let limits = Limits::default();
+            let served = listen::serve(listener, handler, transport, limits, stop_watching).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "nobody can read /metrics of --metrics any more");
+            }
+        });
         let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
@@ -158,8 +197,9 @@ impl Server {
         });
         let transport =
             Transport { identity: self.identity, proxies: self.proxies, sessions: Some(sessions) };
-        let served =
-            crate::http::listen::serve(self.listener, self.front, transport, limits, stop).await;
+        let served = listen::serve(self.listener, self.front, transport, limits, stop).await;
+        // It has a handle on the ledger too.
+        let _ = watching.await;
         noting.abort();
         // The task holds a handle on the ledger, which would not end before.
         let _ = noting.await;
@@ -176,13 +216,18 @@ impl Server {
         }
         self.stop_outbox.cancel();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
-        let ledger = self.state.ledger.clone();
+        let (ledger, metrics) = (self.state.ledger.clone(), Arc::clone(&self.state.metrics));
+        let changes_thread = self.changes_thread;
         drop(self.state);
         let _ = tokio::task::spawn_blocking(move || {
             threads.into_iter().for_each(join);
             // What others began, as a request that was not waited for, may still have a way to it.
             ledger.stop();
             join(ledger_thread);
+            if let Some(changes) = metrics.changes.get() {
+                changes.end();
+            }
+            join(changes_thread);
         })
         .await;
         // Only now: until here the threads may have touched what it keeps for us.
@@ -246,6 +291,7 @@ struct Prepared {
     parts: reconcile::Parts,
     supervisor: Supervisor,
     ledger_thread: JoinHandle<()>,
+    changes_thread: JoinHandle<()>,
     networks: Running,
     workloads: Running,
     edge: Running,
@@ -260,7 +306,11 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
+    fn new(
+        config: Config,
+        supervisor: Supervisor,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Self, ServeError> {
         let at = config.data.clone();
         let broken = |source| ServeError::Data { path: at.clone(), source };
         let mut warden = warden(&config)?;
@@ -281,6 +331,15 @@ impl Prepared {
         let files = files_thread.handle();
         let rendezvous = Arc::new(Rendezvous::default().keeping(config.data.join(AUTHORITIES)));
         let sessions = Arc::clone(&rendezvous);
+        let metrics = Arc::<Metrics>::default();
+        let (changes, changes_thread) =
+            ChangeLog::start(&supervisor).map_err(|error| ServeError::Fabric(error.to_string()))?;
+        // Both are new.
+        let _ = metrics.changes.set(changes);
+        if let Some(collector) = config.watch.otlp.clone() {
+            let _runtime = runtime.enter();
+            let _ = metrics.traces.set(Traces::start(collector));
+        }
         let (ledger, ledger_thread) = Ledger::start(ledger::Parts {
             store: Box::new(store),
             secret: secret.clone(),
@@ -291,6 +350,7 @@ impl Prepared {
                 to_planner.step(step);
                 sessions.world_changed();
             }),
+            metrics: Arc::clone(&metrics),
             supervisor: supervisor.clone(),
         })
         .map_err(broken)?;
@@ -344,9 +404,11 @@ impl Prepared {
                     FabricKind::None => CarriedRevision::nowhere(),
                     FabricKind::Linux => CarriedRevision::of(&config.data),
                 },
+                metrics: Arc::clone(&metrics),
             },
             to_planner.hear(Reporter::Networks),
         );
+        let tell = reports::counted(&metrics, |it| &it.reconcile.networks, tell);
         let driver = agent::NetworksActuator::new(driver);
         let (to_networks, networks) =
             control::start(&supervisor, driver, control::NETWORKS, None, tell).map_err(lacks)?;
@@ -358,6 +420,7 @@ impl Prepared {
             Arc::clone(&health),
             to_planner.hear(Reporter::Workloads),
         );
+        let tell = reports::counted(&metrics, |it| &it.reconcile.workloads, tell);
         let parts = workloads::Parts {
             lost: found.workloads,
             closing: closing.clone(),
@@ -369,6 +432,7 @@ impl Prepared {
             workloads::start(&config, &settings.instance, parts).map_err(ServeError::Fabric)?;
         let (console, disks) = (started.console(), started.disks());
         let tell = reports::of_edge(ledger.clone(), to_planner.hear(Reporter::Edge));
+        let tell = reports::counted(&metrics, |it| &it.reconcile.edge, tell);
         let (to_edge, edge) = match config.fabric {
             FabricKind::None => edge::start_none(&supervisor, to_networks.progress(), tell),
             FabricKind::Linux => edge::start(
@@ -389,6 +453,7 @@ impl Prepared {
             ledger: ledger.clone(),
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
             supervisor: supervisor.clone(),
         };
         let logs = config.data.join("logs");
@@ -397,6 +462,7 @@ impl Prepared {
         let mut state = State::new(&config.data, ledger, clock, secret, health, console, spare)
             .with_rate_limits(config.rate_limit, config.ec2_rate_limit);
         state.closing = closing;
+        state.metrics = metrics;
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
@@ -465,6 +531,7 @@ impl Prepared {
             parts,
             supervisor,
             ledger_thread,
+            changes_thread,
             networks,
             workloads: started.running,
             edge,
@@ -477,7 +544,12 @@ impl Prepared {
         })
     }
 
-    fn listen(self, listener: TcpListener) -> Result<Server, ServeError> {
+    fn listen(
+        self,
+        listener: TcpListener,
+        for_metrics: Option<TcpListener>,
+        token: Option<Arc<str>>,
+    ) -> Result<Server, ServeError> {
         let address = self.config.listen;
         let bound =
             listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
@@ -496,8 +568,15 @@ impl Prepared {
         let dashboard = Dashboard::new(Arc::clone(&self.state))
             .for_operator(lost.clone(), self.supervisor.clone());
         let operator = Operator { state: Arc::clone(&self.state), planner: planner.clone(), lost };
+        let figures = Figures {
+            state: Arc::clone(&self.state),
+            supervisor: self.supervisor.clone(),
+            edge: (self.config.fabric == FabricKind::Linux).then(|| edge_dir(&self.config.data)),
+            token,
+        };
         let router = operator::router(operator)
             .merge(healthz::router(self.supervisor, Arc::clone(&self.state.initializing)))
+            .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::platform::router(Arc::clone(&self.state)));
         let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
@@ -524,12 +603,14 @@ impl Prepared {
         ];
         let threads = threads.into_iter().chain(self.flows_thread).collect();
         Ok(Server {
+            metrics: for_metrics.map(|listener| (listener, figures)),
             listener,
             identity,
             proxies,
             front,
             threads,
             ledger_thread: self.ledger_thread,
+            changes_thread: self.changes_thread,
             planner,
             stop_networks: networks.stop,
             stop_workloads: workloads.stop,
@@ -601,9 +682,22 @@ fn driver(config: &Config, instance: &str) -> Result<(Box<dyn Driver>, Option<He
     }
 }
 
+/// Where clients on the same host reach who listens on an address. One that stands for all addresses is
+/// the name of none: an emulator refuses requests to it.
+fn here(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
 /// Says where this server is, for client commands on the same host.
 fn write_note(path: &Path, address: SocketAddr) -> std::io::Result<()> {
-    let note = api::ServerNote { pid: std::process::id(), url: format!("http://{address}") };
+    let url = format!("http://{}", here(address));
+    let note = api::ServerNote { pid: std::process::id(), url };
     let note = serde_json::to_vec(&note)?;
     let partial = path.with_extension("json.partial");
     match std::fs::write(&partial, &note) {

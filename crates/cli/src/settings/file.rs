@@ -48,10 +48,14 @@ pub(super) struct File {
     pub(super) allow_host: Vec<String>,
     #[serde(default)]
     pub(super) webhook_allow: Vec<String>,
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) metrics_token: Option<PathBuf>,
+    pub(super) log_format: Option<String>,
+    pub(super) otlp: Option<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 34] = [
     "data",
     "listen",
     "fabric",
@@ -82,6 +86,10 @@ const KEYS: [&str; 30] = [
     "trusted-proxy",
     "allow-host",
     "webhook-allow",
+    "metrics",
+    "metrics-token",
+    "log-format",
+    "otlp",
 ];
 
 /// Reads the file.

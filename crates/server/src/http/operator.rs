@@ -20,6 +20,7 @@ mod probe;
 mod quota;
 mod role;
 mod snapshot;
+mod subject;
 mod usage;
 mod viewer;
 mod webhook;
@@ -29,10 +30,12 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, State as Shared};
+use axum::extract::{ConnectInfo, MatchedPath, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -40,16 +43,20 @@ use model::Caller;
 
 use self::answer::Problem;
 pub(crate) use self::context::Operator;
-use self::context::{PEER, REQUEST_ID};
+use self::context::{DECIDED, PEER, REQUEST_ID};
 use crate::clock::{SystemIds, fresh_secret};
+use crate::http::measure::measured;
+use crate::http::refused;
+use crate::http::state::Origin;
 
 /// Where the id of a request begins in a fresh secret: half of that is enough.
 const REQUEST_ID_BYTES: usize = 32;
 
 /// The routes.
 pub(crate) fn router(operator: Operator) -> Router {
+    let metrics = Arc::clone(&operator.state.metrics);
     let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
-    Router::new()
+    let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
@@ -60,7 +67,7 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/roles/{role}", get(role::role).delete(role::delete))
         .route("/_causeway/users", get(identity::users).post(identity::create_user))
         .route("/_causeway/users/{email}/password", put(identity::set_password))
-        .route("/_causeway/tokens", post(identity::create_token))
+        .route("/_causeway/tokens", get(identity::tokens).post(identity::create_token))
         .route("/_causeway/teams", get(identity::teams).post(identity::create_team))
         .route("/_causeway/teams/{team}/members", put(identity::set_member))
         .route("/_causeway/env", post(environment::env))
@@ -109,7 +116,8 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/about", get(environment::about))
                 .route("/_causeway/ca.pem", get(environment::authorities)),
         )
-        .with_state(operator)
+        .with_state(operator);
+    measured(router, "operator", &metrics)
 }
 
 /// Lets only the operator through; in emulator mode, which listens on loopback alone, anybody.
@@ -129,9 +137,20 @@ async fn admit(
     if is_operator || operator.state.emulator {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let id = fresh_secret(&mut SystemIds).split_off(REQUEST_ID_BYTES);
-        let work = PEER.scope(peer, REQUEST_ID.scope(id.clone(), next.run(request)));
-        let mut answer = work.await;
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let action = route.map(|route| format!("{} {}", request.method(), route.as_str()));
+        let work = async {
+            let answer = next.run(request).await;
+            (answer, DECIDED.with(Cell::get))
+        };
+        let work = DECIDED.scope(Cell::new(false), work);
+        let (mut answer, decided) = PEER.scope(peer, REQUEST_ID.scope(id.clone(), work)).await;
         let status = answer.status();
+        if status.is_client_error() && !decided {
+            let origin = Origin { address: peer, request_id: id.clone() };
+            let action = action.unwrap_or_default();
+            refused::log(Caller::Operator, &action, "", status.as_str(), "", &origin);
+        }
         if status.is_server_error() {
             tracing::warn!(request_id = id, %status, "an operator's request failed");
         }

@@ -34,6 +34,7 @@ use crate::http::rate_limits::RateLimits;
 use crate::http::refusals::{Refusal, Refusals};
 use crate::http::sign_in_limits::SignInLimits;
 use crate::ledger::{self, Committed, Ledger, LedgerError, OnlyIf, Request};
+use crate::metrics::Metrics;
 use crate::party::Party;
 use crate::reconcile::Health;
 
@@ -106,6 +107,8 @@ pub struct State {
     pub dials: Shares<Party>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
     pub closing: CancellationToken,
+    /// What is counted of requests, the ledger and the control loops.
+    pub(crate) metrics: Arc<Metrics>,
     signing_keys: SigningKeys,
     /// The shares of commands that wait for the writer.
     pub(crate) commands: Shares<Party>,
@@ -156,6 +159,7 @@ impl State {
             flows: None,
             dials: Shares::new(MOST_DIALS),
             closing: CancellationToken::new(),
+            metrics: Arc::default(),
             signing_keys,
             commands: Shares::new(ledger::QUEUE),
         }
@@ -272,14 +276,28 @@ impl State {
             return Some(Bearer { caller: Caller::Operator, token: None });
         }
         let world = self.world();
-        let found = find_token(&world, token).filter(|found| found.is_live(now))?;
+        let found = find_token(&world, token).filter(|found| world.lets_in_token(found, now))?;
         let own = OwnToken { id: found.id, secret: token.to_owned() };
         Some(Bearer { caller: Caller::User(found.user), token: Some(own) })
     }
 
-    /// In emulator mode: the first user, who any unknown token belongs to.
+    /// What was disabled of a bearer token that would let somebody in otherwise.
+    pub fn locked_out(&self, token: &str) -> Option<LockedOut> {
+        let world = self.world();
+        let found = find_token(&world, token)?;
+        if found.disabled.is_some() {
+            return Some(LockedOut::Token);
+        }
+        (!world.lets_in_user(found.user)).then_some(LockedOut::User)
+    }
+
+    /// In emulator mode: the first user who is let in, who any unknown token belongs to.
     pub fn anybody(&self) -> Option<Bearer> {
-        let first = || self.world().users().next().map(|user| Caller::User(user.id));
+        let first = || {
+            let world = self.world();
+            let mut users = world.users().filter(|user| user.disabled.is_none());
+            users.next().map(|user| Caller::User(user.id))
+        };
         self.emulator.then(first)?.map(|caller| Bearer { caller, token: None })
     }
 
@@ -293,6 +311,15 @@ impl State {
     pub fn region(&self) -> Region {
         self.settings().region
     }
+}
+
+/// What was disabled of a bearer token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockedOut {
+    /// The token.
+    Token,
+    /// Its user.
+    User,
 }
 
 /// The sender of a request.

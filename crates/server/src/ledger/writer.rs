@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use model::{Caller, Change, Code, Event, IdSource, Key, Record, Refused, Timestamp, World};
@@ -19,6 +19,8 @@ use super::request::{Committed, LedgerError, Request};
 use super::{audit_scope, document};
 use crate::clock::Clock;
 use crate::loops::{Pulse, Supervisor};
+use crate::metrics::Metrics;
+use crate::metrics::traces::Trace;
 use os::error_chain;
 
 /// Commands that share one commit at most: bounds the latency of the first of them.
@@ -53,6 +55,8 @@ pub struct Parts {
     pub clock: Arc<Clock>,
     /// Called with each commit, in order. Must not block.
     pub follow: Box<dyn FnMut(Step) + Send>,
+    /// Where the writer counts what it does.
+    pub metrics: Arc<Metrics>,
     /// The supervisor of the writer's thread.
     pub supervisor: Supervisor,
 }
@@ -103,6 +107,8 @@ pub(crate) fn event_row(event: &Event) -> EventRow {
 pub(super) struct Queued {
     pub(super) request: Request,
     pub(super) answer: Answer,
+    /// The request that it came with, if that is traced.
+    pub(super) trace: Option<Arc<Trace>>,
 }
 
 /// What a caller is told of its command.
@@ -226,6 +232,10 @@ impl Writer {
                     }
                 }
             }
+            if !entries.is_empty() {
+                self.parts.metrics.ledger.queue.sub(entries.len() as u64);
+                self.parts.metrics.ledger.batch.observe(entries.len() as u64);
+            }
             self.turn(entries, notes, pulse);
             for passed in barriers {
                 // Whoever asked may have gone away.
@@ -250,7 +260,13 @@ impl Writer {
         let mut empty_conflicts = 0;
         loop {
             let mut decided = self.decide(&entries, notes);
-            let failed = match self.commit(&mut decided) {
+            let began = Instant::now();
+            let outcome = self.commit(&mut decided);
+            for trace in entries.iter().filter_map(|entry| entry.trace.as_ref()) {
+                let failed = matches!(outcome, Commit::Failed(_));
+                self.trace(Some((trace, began)), "commit", failed);
+            }
+            let failed = match outcome {
                 Commit::Done => return self.publish_and_answer(entries, decided),
                 Commit::Failed(error) => error,
                 Commit::Conflict => {
@@ -295,8 +311,10 @@ impl Writer {
             notes,
             results: Vec::with_capacity(entries.len()),
         };
-        for Queued { request, .. } in entries {
+        for Queued { request, trace, .. } in entries {
+            let began = trace.as_ref().map(|_| Instant::now());
             let (at, outcome) = self.decide_one(&decided.world, request);
+            self.trace(trace.as_ref().zip(began), "decide", false);
             let quiet = request.caller == Caller::System
                 && outcome.as_ref().is_ok_and(|outcome| outcome.changes.is_empty());
             if !quiet {
@@ -329,13 +347,35 @@ impl Writer {
         (now.millis(), outcome)
     }
 
+    /// Tells of a part of a request that is traced, which has just ended.
+    fn trace(&self, part: Option<(&Arc<Trace>, Instant)>, name: &str, failed: bool) {
+        if let (Some(traces), Some((trace, began))) = (self.parts.metrics.traces.get(), part) {
+            traces.part(trace, name, began, failed);
+        }
+    }
+
     /// Publishes what was committed, and only then answers.
     fn publish_and_answer(&mut self, entries: Vec<Queued>, decided: Decided) {
-        let Decided { world, changes, results, .. } = decided;
+        let Decided { world, changes, results, notes } = decided;
         if !changes.is_empty() {
+            if let Some(traces) = self.parts.metrics.traces.get() {
+                let changed = entries.iter().zip(&results).filter(|(_, result)| result.is_ok());
+                for trace in changed.filter_map(|(entry, _)| entry.trace.as_ref()) {
+                    traces.committed(trace, self.revision);
+                }
+            }
             self.publish(world, changes, self.revision);
         }
+        if let Some(log) = self.parts.metrics.changes.get() {
+            self.parts.metrics.ledger.unlogged.add(log.add(notes.audit) as u64);
+        }
+        let figures = &self.parts.metrics.ledger;
         for (Queued { answer, .. }, result) in entries.into_iter().zip(results) {
+            if result.is_ok() {
+                figures.accepted.inc()
+            } else {
+                figures.refused.inc()
+            }
             answer.send(result.map_err(LedgerError::Refused));
         }
     }
@@ -345,7 +385,7 @@ impl Writer {
     fn answer_failed(&mut self, entries: Vec<Queued>, decided: Decided, error: &LedgerError) {
         let world = self.world.load_full();
         let same_world = Arc::ptr_eq(&world, &decided.world);
-        for (Queued { request, answer }, result) in entries.into_iter().zip(decided.results) {
+        for (Queued { request, answer, .. }, result) in entries.into_iter().zip(decided.results) {
             let refused = match result {
                 Ok(_) => None,
                 Err(refused) if same_world => Some(refused),
@@ -411,11 +451,19 @@ impl Writer {
                 return Commit::Failed(LedgerError::from(&error));
             }
         };
-        let outcome = match self.parts.store.commit(&batch) {
+        let began = Instant::now();
+        let committed = self.parts.store.commit(&batch);
+        self.parts.metrics.ledger.commit.took(began.elapsed());
+        let outcome = match committed {
             Ok(()) => Commit::Done,
             Err(store::Error::Conflict { .. }) => Commit::Conflict,
             Err(error) => self.after_failure(&batch, &error),
         };
+        match outcome {
+            Commit::Done => self.parts.metrics.ledger.committed.inc(),
+            Commit::Conflict => self.parts.metrics.ledger.conflicts.inc(),
+            Commit::Failed(_) => self.parts.metrics.ledger.failed.inc(),
+        }
         if matches!(outcome, Commit::Done) {
             self.revision = batch.revision;
         }
@@ -510,6 +558,7 @@ impl Writer {
         let before = self.world.swap(Arc::clone(&after));
         self.revision = revision;
         self.published.send_replace(revision);
+        self.parts.metrics.reconcile.in_force.committed(revision);
         (self.parts.follow)(Step { before, after, changes, revision });
     }
 }

@@ -1,10 +1,12 @@
 //! Requests that cannot be read are refused as JSON, and change nothing.
 
 mod event;
+mod flows;
 mod golden;
 mod overview;
 mod peer;
 mod snapshot;
+mod subject;
 mod webhook;
 
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 14] = [
+const WRITES: [(&str, &str); 15] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "roles"),
@@ -29,6 +31,7 @@ const WRITES: [(&str, &str); 14] = [
     ("POST", "tokens"),
     ("POST", "teams"),
     ("PUT", "teams/acme/members"),
+    ("PUT", "teams/acme/disabled"),
     ("POST", "env"),
     ("PUT", "spaces/alpha/limits"),
     ("POST", "backup"),

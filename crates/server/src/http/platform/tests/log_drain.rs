@@ -27,7 +27,7 @@ async fn a_drain_is_added_found_by_three_names_and_removed() {
     let again = server.ask(BOB, "POST", DRAINS, &body(url)).await;
     assert_eq!(again.error().0, 422);
     let gone = server.ask(BOB, "DELETE", &format!("{DRAINS}/{token}"), "").await;
-    assert_eq!((gone.status.as_u16(), gone.json()), (200, drain));
+    assert_eq!((gone.status.as_u16(), gone.json()), (200, drain.clone()));
     assert_eq!(server.get(BOB, &format!("{DRAINS}/{token}")).await.error().0, 404);
 }
 
