@@ -3,6 +3,7 @@
 pub(crate) mod first;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
@@ -105,7 +106,7 @@ impl Server {
                 return Err(ServeError::PlainInPublic(config.listen));
             }
         }
-        let token = metrics_token(config.watch.metrics_token.as_deref())?;
+        let token = token::read(config.watch.metrics_token.as_deref())?;
         // First of all: where the address is taken, nothing is made.
         let address = config.listen;
         let listener = TcpListener::bind(address)
@@ -587,23 +588,6 @@ fn open(config: &Config) -> store::Result<DataDir> {
             Ok(data)
         }
     }
-}
-
-/// The least characters of a token: what is shorter can be guessed.
-const SHORTEST_TOKEN: usize = 16;
-
-/// The token in the file of `--metrics-token`.
-fn metrics_token(path: Option<&Path>) -> Result<Option<Arc<str>>, ServeError> {
-    let Some(path) = path else { return Ok(None) };
-    let wrong = |why: String| ServeError::MetricsToken { path: path.to_owned(), why };
-    let text =
-        std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let token = text.trim();
-    if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let why = "holds no token: it is one line of at least 16 letters, digits and signs";
-        return Err(wrong(why.to_owned()));
-    }
-    Ok(Some(token.into()))
 }
 
 /// Which certificates clients of this machine are to trust, in the data directory.
