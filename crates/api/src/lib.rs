@@ -13,15 +13,19 @@
 mod audit;
 mod backup;
 mod environment;
+mod event;
 mod flow;
 mod flows;
 mod identity;
 mod installation;
+mod overview;
 mod peer;
 mod peering;
 mod platform;
 mod quota;
 mod role;
+mod subject;
+mod webhook;
 mod workload;
 
 pub use audit::{AuditPage, AuditQuery, AuditRow};
@@ -30,6 +34,7 @@ pub use backup::{
     SavedSlug,
 };
 pub use environment::{About, Environment, EnvironmentRequest};
+pub use event::{Event, EventPage, EventQuery};
 pub use flow::{Component, Decision, FlowQuery, Hop, Leg, SourcePorts, Verdict};
 pub use flows::{
     FlowDirection, FlowEvent, FlowLogLine, FlowLogPage, FlowLogQuery, FlowReason, FlowRecord,
@@ -41,8 +46,11 @@ pub use identity::{
     TeamMember, TokenCreated, User, UserCreated,
 };
 pub use installation::{
-    AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, SetAside, SetPeeringLimit,
-    SpaceSummary, Status,
+    AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, ResetQuery, SetAside,
+    SetPeeringLimit, SnapshotLoaded, SpaceSummary, Status,
+};
+pub use overview::{
+    AppRow, InstanceRow, Overview, PeeringEnd, PeeringRow, SpaceRow, Usage, UsageRow, VpcRow,
 };
 pub use peer::{
     LivePeering, PeerObstacle, PeerPlan, PeerQuery, PeerSide, PeerState, PeerStep, Probe,
@@ -55,6 +63,13 @@ pub use peering::{
 pub use platform::{AppRef, Dyno, Release, ReleaseRef, SlugRef, UserRef};
 pub use quota::{QuotaLimit, QuotaQuery, SetQuota};
 pub use role::{CreateRole, IamRole, RoleQuery};
+pub use subject::{
+    Dependent, Dependents, DependentsQuery, Measure, SetDisabled, SubjectKind, SubjectState, Token,
+    TokenQuery,
+};
+pub use webhook::{
+    CreateWebhook, DeliveryStatus, Webhook, WebhookCreated, WebhookDelivery, WebhookPayload,
+};
 pub use workload::{ExecCommand, ExecQuery, LogQuery};
 
 use serde::{Deserialize, Serialize};

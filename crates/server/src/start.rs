@@ -5,10 +5,11 @@ pub(crate) mod first;
 mod tests;
 mod token;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use ::edge::Identity;
@@ -16,6 +17,7 @@ use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
+use sha2::{Digest, Sha256};
 use store::{DataDir, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +44,7 @@ use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
 use crate::metrics::traces::Traces;
 use crate::metrics::{ChangeLog, Metrics};
+use crate::outbox;
 use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::reports::{self, NetworksReports};
@@ -66,6 +69,7 @@ pub struct Server {
     stop_workloads: Stop,
     stop_edge: Stop,
     files: FilesHandle,
+    stop_outbox: CancellationToken,
     note: PathBuf,
     /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
     pub first: Option<FirstStart>,
@@ -127,9 +131,18 @@ impl Server {
             .listen(listener, for_metrics, token)
     }
 
-    /// Whoever started it was told what the first start made: later starts need not.
-    pub fn greeted(&self) {
-        first::greeted(self.data.path());
+    /// What is to be called once whoever started it was told what the first start made: later starts
+    /// need not.
+    pub fn greeted(&self) -> impl Fn() + use<> {
+        let data = self.data.path().to_owned();
+        move || first::greeted(&data)
+    }
+
+    /// Whether something comes before the server is ready, which `/healthz` is to say until
+    /// [`Readiness::ready`].
+    pub fn initializing(&self) -> Readiness {
+        self.state.initializing.store(true, Ordering::Release);
+        Readiness { initializing: Arc::clone(&self.state.initializing) }
     }
 
     /// The certificate by which clients of other machines know it, in DER, if it has one.
@@ -176,7 +189,7 @@ impl Server {
                 tracing::error!(%error, "nobody can read /metrics of --metrics any more");
             }
         });
-        let noting = tokio::spawn(note_refusals(Arc::clone(&self.state)));
+        let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
         let sessions: SessionHandler = Arc::new(move |hello, stop| {
@@ -201,6 +214,7 @@ impl Server {
         if let Some(flows) = &self.state.flows {
             flows.stop();
         }
+        self.stop_outbox.cancel();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
         let (ledger, metrics) = (self.state.ledger.clone(), Arc::clone(&self.state.metrics));
         let changes_thread = self.changes_thread;
@@ -231,12 +245,39 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
-/// Has the audit know of refusals that were counted, until it is told to stop.
-async fn note_refusals(state: Arc<State>) {
+/// Has the audit know of refusals that were counted, and events of certificates that were replaced, until
+/// it is told to stop.
+async fn note(state: Arc<State>, identity: Option<Arc<Identity>>) {
+    let mut leaf = identity.as_ref().map(|identity| identity.leaf());
     let mut times = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         times.tick().await;
         state.note_refusals(false);
+        let Some(identity) = &identity else { continue };
+        // Looks at the files, also where nobody connects.
+        let _ = identity.config();
+        let current = identity.leaf();
+        if leaf.as_ref() != Some(&current) {
+            let fingerprint = hex::encode(Sha256::digest(&current));
+            let now = state.clock.now();
+            let renewed = model::certificate_renewed("the APIs", &fingerprint, now);
+            if state.ledger.happened(&[renewed]) {
+                leaf = Some(current);
+            }
+        }
+    }
+}
+
+/// Says that a server is ready.
+#[derive(Debug)]
+pub struct Readiness {
+    initializing: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    /// What comes before was done.
+    pub fn ready(self) {
+        self.initializing.store(false, Ordering::Release);
     }
 }
 
@@ -257,6 +298,8 @@ struct Prepared {
     files_thread: JoinHandle<()>,
     flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
+    outbox: JoinHandle<()>,
+    stop_outbox: CancellationToken,
     first: Option<FirstStart>,
     /// Last of all, so that at its end nobody holds what it takes.
     warden: Option<Warden>,
@@ -274,6 +317,7 @@ impl Prepared {
         let data = open(&config).map_err(broken)?;
         let store = Sqlite::open(&data).map_err(broken)?;
         let spare = store.handle().map_err(broken)?;
+        let outbox_store = store.handle().map_err(broken)?;
         let secret: Secret = data.secret().clone();
         let clock = Arc::new(if config.test_clock || config.emulator {
             Clock::movable()
@@ -422,6 +466,8 @@ impl Prepared {
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
+        state.runs = config.fabric == FabricKind::Linux;
+        state.reachable = outbox::reachable(config.webhook_allow.clone(), settings);
         state.slugs.room = config.code_room;
         state.rendezvous = rendezvous;
         state.logs = logs;
@@ -461,6 +507,16 @@ impl Prepared {
                 &supervisor,
             )
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
+        let stop_outbox = CancellationToken::new();
+        let parts_of_outbox = outbox::Parts {
+            ledger: state.ledger.clone(),
+            store: outbox_store,
+            clock: Arc::clone(&state.clock),
+            reachable: state.reachable.clone(),
+            sources: state.log_sources(),
+        };
+        let outbox = outbox::start(parts_of_outbox, &supervisor, stop_outbox.clone())
+            .map_err(|error| ServeError::Fabric(error.to_string()))?;
         let state = Arc::new(state);
         // For clients of this machine, before anybody asks for it.
         state.rendezvous.authorities(&state.secret, state.clock.wall());
@@ -482,6 +538,8 @@ impl Prepared {
             files_thread,
             flows_thread,
             files,
+            outbox,
+            stop_outbox,
             first,
         })
     }
@@ -517,7 +575,7 @@ impl Prepared {
             token,
         };
         let router = operator::router(operator)
-            .merge(healthz::router(self.supervisor))
+            .merge(healthz::router(self.supervisor, Arc::clone(&self.state.initializing)))
             .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::platform::router(Arc::clone(&self.state)));
@@ -535,8 +593,14 @@ impl Prepared {
             );
         }
         let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
-        let threads =
-            [reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
+        let threads = [
+            reconcile,
+            networks.thread,
+            workloads.thread,
+            edge.thread,
+            self.files_thread,
+            self.outbox,
+        ];
         let threads = threads.into_iter().chain(self.flows_thread).collect();
         Ok(Server {
             metrics: for_metrics.map(|listener| (listener, figures)),
@@ -552,6 +616,7 @@ impl Prepared {
             stop_workloads: workloads.stop,
             stop_edge: edge.stop,
             files: self.files,
+            stop_outbox: self.stop_outbox,
             note,
             first: self.first,
             state: self.state,
@@ -617,9 +682,22 @@ fn driver(config: &Config, instance: &str) -> Result<(Box<dyn Driver>, Option<He
     }
 }
 
+/// Where clients on the same host reach who listens on an address. One that stands for all addresses is
+/// the name of none: an emulator refuses requests to it.
+fn here(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
 /// Says where this server is, for client commands on the same host.
 fn write_note(path: &Path, address: SocketAddr) -> std::io::Result<()> {
-    let note = api::ServerNote { pid: std::process::id(), url: format!("http://{address}") };
+    let url = format!("http://{}", here(address));
+    let note = api::ServerNote { pid: std::process::id(), url };
     let note = serde_json::to_vec(&note)?;
     let partial = path.with_extension("json.partial");
     match std::fs::write(&partial, &note) {

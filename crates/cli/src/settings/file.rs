@@ -37,6 +37,8 @@ pub(super) struct File {
     pub(super) dns: Option<SocketAddr>,
     pub(super) forward_dns: Option<String>,
     pub(super) plans: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) init: Vec<PathBuf>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) insecure: Option<bool>,
@@ -44,6 +46,8 @@ pub(super) struct File {
     pub(super) trusted_proxy: Vec<String>,
     #[serde(default)]
     pub(super) allow_host: Vec<String>,
+    #[serde(default)]
+    pub(super) webhook_allow: Vec<String>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) metrics_token: Option<PathBuf>,
     pub(super) log_format: Option<String>,
@@ -51,7 +55,7 @@ pub(super) struct File {
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 34] = [
     "data",
     "listen",
     "fabric",
@@ -75,11 +79,13 @@ const KEYS: [&str; 32] = [
     "dns",
     "forward-dns",
     "plans",
+    "init",
     "tls-cert",
     "tls-key",
     "insecure",
     "trusted-proxy",
     "allow-host",
+    "webhook-allow",
     "metrics",
     "metrics-token",
     "log-format",

@@ -437,7 +437,7 @@ fn authenticate(state: &State, parts: &Parts, body: &[u8]) -> Result<Claim, Ec2E
         (principal, key)
     } else {
         let id: AccessKeyId = claim.access_key().parse().map_err(|_| unknown())?;
-        let found = world.access_key(id).ok_or_else(unknown)?;
+        let found = world.signing_key(id).ok_or_else(unknown)?;
         let key = state.signing_key(found, claim.scope()).ok_or_else(unknown)?;
         let read_only = found.access == model::Access::ReadOnly;
         (Principal::of_key(found.account, Some(id), read_only), key)
@@ -549,7 +549,14 @@ fn anybody(state: &State, parts: &Parts) -> Result<Claim, Ec2Error> {
             let ended = principal.check(&state.world(), state.clock.now());
             ended.map_err(|_| expired(service)).map(|()| principal)?
         }
-        None => Principal::of_key(emulated_account(&access_key), None, false),
+        None => {
+            let principal = Principal::of_key(emulated_account(&access_key), None, false);
+            // It can only be that the account was disabled.
+            let closed =
+                |_| refused("AWS was not able to validate the provided access credentials");
+            principal.check(&state.world(), state.clock.now()).map_err(closed)?;
+            principal
+        }
     };
     Ok(Claim { service, scope: Scope { account: principal.account, region }, principal })
 }
@@ -573,7 +580,8 @@ pub(crate) fn emulated_account(access_key: &str) -> AccountId {
 /// In emulator mode: creates the account and its default VPC in the region when they are first
 /// used.
 async fn ensure_account(state: &State, scope: Scope, origin: &Origin) -> Result<(), Ec2Error> {
-    if state.default_vpcs_made.lock().expect("no holder panics").contains(&scope) {
+    let known = state.glance().account(scope.account).is_some();
+    if known && state.default_vpcs_made.lock().expect("no holder panics").contains(&scope) {
         return Ok(());
     }
     let ensure = IdentityCommand::EnsureAccount { id: scope.account, region: scope.region };

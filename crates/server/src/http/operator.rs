@@ -7,16 +7,23 @@ pub(crate) mod audit;
 mod backup;
 mod context;
 mod environment;
+mod event;
 mod flows;
 mod identity;
 mod input;
 mod installation;
+mod names;
+mod overview;
 mod peer;
 mod peering_check;
 mod probe;
 mod quota;
 mod role;
+mod snapshot;
+mod subject;
+mod usage;
 mod viewer;
+mod webhook;
 mod why;
 mod workload;
 
@@ -49,7 +56,7 @@ const REQUEST_ID_BYTES: usize = 32;
 pub(crate) fn router(operator: Operator) -> Router {
     let metrics = Arc::clone(&operator.state.metrics);
     let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
-    let router = Router::new()
+    let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
@@ -60,17 +67,24 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/roles/{role}", get(role::role).delete(role::delete))
         .route("/_causeway/users", get(identity::users).post(identity::create_user))
         .route("/_causeway/users/{email}/password", put(identity::set_password))
-        .route("/_causeway/tokens", post(identity::create_token))
+        .route("/_causeway/tokens", get(identity::tokens).post(identity::create_token))
         .route("/_causeway/teams", get(identity::teams).post(identity::create_team))
         .route("/_causeway/teams/{team}/members", put(identity::set_member))
         .route("/_causeway/env", post(environment::env))
         .route("/_causeway/spaces/{space}/limits", put(installation::set_limits))
         .route("/_causeway/workloads/{*target}", get(workload::workload))
         .route("/_causeway/logs/{*target}", get(workload::logs))
+        .route("/_causeway/usage", get(usage::usage))
         .route("/_causeway/audit", get(audit::audit))
         .route("/_causeway/backup", post(backup::backup))
         .route("/_causeway/clock", post(installation::clock))
         .route("/_causeway/reset", post(installation::reset))
+        .route(
+            "/_causeway/snapshot",
+            get(snapshot::save)
+                .put(snapshot::load)
+                .layer(axum::extract::DefaultBodyLimit::max(snapshot::MOST_BYTES)),
+        )
         .route("/_causeway/sweep", post(installation::sweep))
         .route("/_causeway/lost", get(installation::lost))
         .route("/_causeway/lost/{*id}", delete(installation::delete_lost))
@@ -85,6 +99,15 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/probe", post(probe::probe))
                 .route("/_causeway/flows", get(flows::follow))
                 .route("/_causeway/flow-logs", get(flows::kept))
+                .route("/_causeway/webhooks", get(webhook::webhooks).post(webhook::create))
+                .route("/_causeway/webhooks/{id}", delete(webhook::delete))
+                .route("/_causeway/webhooks/{id}/deliveries", get(webhook::deliveries))
+                .route("/_causeway/events", get(event::events))
+                .route("/_causeway/overview/vpcs", get(overview::vpcs))
+                .route("/_causeway/overview/peerings", get(overview::peerings))
+                .route("/_causeway/overview/instances", get(overview::instances))
+                .route("/_causeway/overview/spaces", get(overview::spaces))
+                .route("/_causeway/overview/apps", get(overview::apps))
                 .method_not_allowed_fallback(no_method),
         )
         // What is public, for clients on other machines.
