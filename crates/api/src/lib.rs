@@ -32,8 +32,8 @@ pub use environment::{About, Environment, EnvironmentRequest};
 pub use flow::{Component, Decision, FlowQuery, Hop, Leg, SourcePorts, Verdict};
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,
-    CreateUser, MemberSet, NewAccessKey, PasswordSet, SetMember, SetPassword, Team, TeamCreated,
-    TeamMember, TokenCreated, User, UserCreated,
+    CreateUser, MemberSet, NewAccessKey, PasswordSet, SecondFactorDisabled, SetMember, SetPassword,
+    Team, TeamCreated, TeamMember, TokenCreated, User, UserCreated,
 };
 pub use installation::{
     AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, SetAside, SetPeeringLimit,

@@ -28,6 +28,7 @@ mod roles;
 mod session;
 mod spaces;
 mod tunnel;
+mod two_factor;
 mod why;
 
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::PeeringCheck(command) => return peering_check::run(command, out),
         Command::People(command) => people::run(command, out)?,
         Command::Session(command) => session::run(command, out)?,
+        Command::TwoFactor(command) => two_factor::run(command, out)?,
         Command::Apps(command) => apps::run(command, out)?,
         Command::Addons(command) => addons::run(command, out)?,
         Command::Operate(command) => return operate::run(command, out),

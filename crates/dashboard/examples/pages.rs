@@ -59,6 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         id: user,
         email: "ada@example.com".to_owned(),
         password: None,
+        second_factor: None,
         created: NOW,
         updated: NOW,
     });
@@ -66,6 +67,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         id: uuid(1),
         name: "platform".to_owned(),
         members: [(user, Role::Admin)].into(),
+        demands_second_factor: false,
         created: NOW,
         updated: NOW,
     });

@@ -419,6 +419,7 @@ impl Prepared {
         let router = operator::router(operator)
             .merge(healthz::router(self.supervisor))
             .merge(dashboard::router(dashboard))
+            .merge(crate::http::browser_login::router(Arc::clone(&self.state)))
             .merge(crate::http::platform::router(Arc::clone(&self.state)));
         let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
             self.config.transport;

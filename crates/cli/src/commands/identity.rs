@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::print::say;
 use crate::arguments::Common;
 use crate::arguments::identity::{Identity, Membership};
+use crate::arguments::token::TokenLimits;
 use crate::client::{As, segment};
 use crate::output::Out;
 use crate::password;
@@ -84,8 +85,9 @@ pub(super) fn run(command: Identity, out: &mut Out) -> anyhow::Result<()> {
             };
             set_password(&email, password, end_tokens, &common, out)
         }
-        Identity::TokensCreate { user, description, expires_in, common } => {
-            let request = api::CreateToken { user, description, expires_in };
+        Identity::TokensCreate { user, description, expires_in, limits, common } => {
+            let TokenLimits { scope: scopes, app, space } = limits;
+            let request = api::CreateToken { user, description, expires_in, scopes, app, space };
             let made: api::TokenCreated = post(&common, "/_causeway/tokens", &request)?;
             let text = format!(
                 "export HEROKU_API_KEY={}\n# This token is shown once; only its hash is kept.",

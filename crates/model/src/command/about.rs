@@ -32,11 +32,15 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         C::CreateIamRole(new) => Some(Key::Account(new.account)),
         C::DeleteIamRole { id } => Some(Key::IamRole(*id)),
         C::CreateToken(new) => Some(Key::User(new.user)),
-        C::SetPassword { user, .. } => Some(Key::User(*user)),
+        C::SetPassword { user, .. }
+        | C::EnableSecondFactor { user, .. }
+        | C::UseSecondFactor { user, .. }
+        | C::ReplaceRecoveryCodes { user, .. }
+        | C::DisableSecondFactor { user, .. } => Some(Key::User(*user)),
         C::DescribeToken { id, .. } | C::ReplaceToken { id, .. } | C::DeleteToken { id } => {
             Some(Key::Token(*id))
         }
-        C::SetMember { team, .. } => Some(Key::Team(*team)),
+        C::SetMember { team, .. } | C::DemandSecondFactor { team, .. } => Some(Key::Team(*team)),
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
         C::SetQuota { account: Some(id), .. } => Some(Key::Account(*id)),
         C::SetInstance { .. }

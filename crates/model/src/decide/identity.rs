@@ -23,6 +23,17 @@ impl Decision<'_> {
             C::DescribeToken { id, description } => self.describe_token(*id, description),
             C::ReplaceToken { id, hash } => self.replace_token(*id, hash),
             C::DeleteToken { id } => self.delete_token(*id),
+            C::EnableSecondFactor { user, sealed_secret, step, recovery } => {
+                self.enable_second_factor(*user, sealed_secret, *step, recovery)
+            }
+            C::UseSecondFactor { user, proof } => self.use_second_factor(*user, proof),
+            C::ReplaceRecoveryCodes { user, recovery, proof } => {
+                self.replace_recovery_codes(*user, recovery, proof)
+            }
+            C::DisableSecondFactor { user, proof } => {
+                self.disable_second_factor(*user, proof.as_ref())
+            }
+            C::DemandSecondFactor { team, demanded } => self.demand_second_factor(*team, *demanded),
             C::SetUp { region, emulator, instance } => {
                 self.operator_only()?;
                 self.set_up(*region, *emulator, instance)
@@ -207,7 +218,8 @@ impl Decision<'_> {
             return taken("a user", &email);
         }
         let id = UserId::fresh(self.ids);
-        self.put(User { id, email, password: None, created: self.now, updated: self.now });
+        let (created, updated) = (self.now, self.now);
+        self.put(User { id, email, password: None, second_factor: None, created, updated });
         Ok(Key::User(id).into())
     }
 
@@ -222,7 +234,8 @@ impl Decision<'_> {
         let id = TeamId::fresh(self.ids);
         let members = [(admin, Role::Admin)].into();
         let name = name.to_owned();
-        self.put(Team { id, name, members, created: self.now, updated: self.now });
+        let (created, updated) = (self.now, self.now);
+        self.put(Team { id, name, members, demands_second_factor: false, created, updated });
         Ok(Key::Team(id).into())
     }
 

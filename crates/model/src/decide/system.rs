@@ -128,6 +128,9 @@ impl Decision<'_> {
         }
         let keys = self.world.records().map(crate::Record::key);
         let keys: Vec<_> = keys.filter(|key| !key.kind().survives_reset()).collect();
+        // Users keep their tokens, but for those that are bound to what is gone.
+        let bound: Vec<_> = self.world.tokens().filter_map(|token| token.bound).collect();
+        bound.into_iter().for_each(|bound| self.end_tokens_bound_to(bound));
         for key in keys {
             self.delete(key);
         }

@@ -2,6 +2,7 @@
 
 mod addon;
 mod app;
+mod bound_token;
 mod code;
 mod domain;
 mod fit;
@@ -13,6 +14,7 @@ mod peering;
 mod random;
 mod release;
 mod release_queue;
+mod second_factor;
 mod shop;
 mod space;
 mod space_access;

@@ -16,6 +16,9 @@ pub struct Team {
     pub name: String,
     /// The members of the team, with their roles.
     pub members: BTreeMap<UserId, Role>,
+    /// Whether the team's members must have a second factor.
+    #[serde(default)]
+    pub demands_second_factor: bool,
     /// When the team was created.
     pub created: Timestamp,
     /// When the team was last changed.

@@ -27,7 +27,7 @@ pub(super) async fn env(
     let token = user_token(&state.secret, user);
     if find_token(&state.world(), &token).is_none() {
         let (hash, description) = (token_hash(&token), "causeway env".to_owned());
-        let new = NewToken { user, hash, description, lives: None };
+        let new = NewToken::unlimited(user, hash, description);
         operator.run(IdentityCommand::CreateToken(new)).await?;
     }
     let region = state.region();
