@@ -35,6 +35,9 @@ pub struct Status {
     pub fabric: Fabric,
     /// What was set aside at a start.
     pub lost: Vec<SetAside>,
+    /// The names that people know, by id, of what `fabric` speaks of.
+    #[serde(default)]
+    pub names: BTreeMap<String, String>,
 }
 
 /// A space, in a few words.

@@ -6,8 +6,11 @@ pub(crate) mod audit;
 mod common;
 pub(crate) mod demo;
 pub(crate) mod env;
+pub(crate) mod events;
+pub(crate) mod flows;
 pub(crate) mod identity;
 pub(crate) mod operate;
+pub(crate) mod overview;
 pub(crate) mod peer;
 pub(crate) mod peering_check;
 pub(crate) mod people;
@@ -18,6 +21,7 @@ pub(crate) mod spaces;
 pub(crate) mod token;
 pub(crate) mod tunnel;
 pub(crate) mod two_factor;
+pub(crate) mod webhooks;
 
 use std::path::PathBuf;
 
@@ -105,6 +109,10 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     #[command(flatten)]
     Addons(addons::AddonCommand),
 
+    #[command(flatten)]
+    Webhooks(webhooks::WebhookCommand),
+    #[command(flatten)]
+    Overview(overview::OverviewCommand),
     #[command(flatten)]
     Operate(operate::Operate),
 

@@ -12,12 +12,15 @@ mod doctor;
 mod domains;
 mod dynos;
 mod env;
+mod events;
+mod flows;
 mod identity;
 mod logs;
 mod lost;
 mod man;
 mod operate;
 mod orphans;
+mod overview;
 mod peer;
 mod peering_check;
 mod people;
@@ -27,8 +30,10 @@ mod release;
 mod roles;
 mod session;
 mod spaces;
+mod top;
 mod tunnel;
 mod two_factor;
+mod webhooks;
 mod why;
 
 use std::process::ExitCode;
@@ -57,6 +62,8 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::TwoFactor(command) => two_factor::run(command, out)?,
         Command::Apps(command) => apps::run(command, out)?,
         Command::Addons(command) => addons::run(command, out)?,
+        Command::Webhooks(command) => webhooks::run(command, out)?,
+        Command::Overview(command) => overview::run(command, out)?,
         Command::Operate(command) => return operate::run(command, out),
         Command::Completion { shell } => completion::print(shell, out),
         Command::Man { directory } => man::run(directory.as_deref(), out)?,

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use model::{CodeRoom, Region};
+use model::{CodeRoom, IpCidr, Region};
 use server::apps::plans::Plans;
 use server::cleanup::warden::Ephemeral;
 use server::{Config, Database, FabricKind};
@@ -129,6 +129,11 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_PLANS]
     #[arg(long, value_name = "FILE")]
     pub(crate) plans: Option<PathBuf>,
+    /// Block that webhooks and log drains may reach although it is private or otherwise special, also
+    /// without TLS; can be given several times
+    /// [env: CAUSEWAY_WEBHOOK_ALLOW]
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) webhook_allow: Vec<String>,
     /// Start with a new database although files of an old one are there, if the old one is lost; the
     /// files are set aside under lost/
     #[arg(long, conflicts_with = "accept_database")]
@@ -191,6 +196,7 @@ impl ServeArgs {
         };
         let emulator = on(self.emulator, "CAUSEWAY_EMULATOR", file.emulator, false)?;
         let ephemeral = on(self.ephemeral, "CAUSEWAY_EPHEMERAL", file.ephemeral, emulator)?;
+        let webhook_allow = receivers(self.webhook_allow, variables, file.webhook_allow)?;
         let CodeRoom { app, team } = CodeRoom::default();
         let data = self.data.or_else(|| path("CAUSEWAY_DATA")).or(file.data);
         Ok(Config {
@@ -245,6 +251,7 @@ impl ServeArgs {
                 .or_else(|| path("CAUSEWAY_PLANS"))
                 .or(file.plans)
                 .map_or(Ok(Plans::default()), |path| plans::read(&path))?,
+            webhook_allow,
             // Each is for one start, so neither the environment nor a file may say it.
             database: match self.accept_database {
                 Some(revision) => Database::At(revision),
@@ -254,6 +261,24 @@ impl ServeArgs {
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
         })
     }
+}
+
+/// The blocks that webhooks and log drains may reach: those of flags, or of the variable, or of the file.
+fn receivers(
+    flags: Vec<String>,
+    variables: Variables<'_>,
+    file: Vec<String>,
+) -> anyhow::Result<Vec<IpCidr>> {
+    let variable = values::text(variables, "CAUSEWAY_WEBHOOK_ALLOW")?.unwrap_or_default();
+    let entries = variable.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let variable: Vec<String> = entries.map(str::to_owned).collect();
+    let given = [flags, variable, file].into_iter().find(|list| !list.is_empty());
+    let read = |text: &String| {
+        text.parse().map_err(|_| {
+            usage(format!("'{text}' is not a block for --webhook-allow; one is like 10.0.0.0/24"))
+        })
+    };
+    given.unwrap_or_default().iter().map(read).collect()
 }
 
 /// A region by any of its names.

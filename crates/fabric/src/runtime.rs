@@ -27,6 +27,7 @@ mod seccomp;
 mod shim;
 mod spawn;
 mod stdio;
+mod usage;
 mod user;
 
 pub use error::Error;
@@ -40,6 +41,7 @@ pub use runc::Runc;
 pub use runc::doctor::doctor;
 pub use shim::{SHIM, shim_main};
 pub use stdio::{Ends, spawn_on_terminal, take};
+pub use usage::{Traffic, Usage, usage};
 
 /// How long a workload has to end by itself once it was asked to: as long as Heroku's dynos.
 pub const GRACE: Duration = Duration::from_secs(30);

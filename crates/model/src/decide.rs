@@ -43,6 +43,7 @@ mod release_queue;
 mod report;
 mod route;
 mod second_factor;
+mod sending;
 mod session;
 mod space;
 mod space_access;

@@ -29,6 +29,8 @@ macro_rules! with_kinds {
             Release ReleaseId = "release";
             /// A dyno.
             Dyno DynoId = "dyno";
+            /// A log drain of an app.
+            LogDrain LogDrainId = "log-drain";
             /// A data service.
             Addon AddonId = "addon";
             /// A VPC.
@@ -69,6 +71,8 @@ macro_rules! with_kinds {
             NetworkInsightsPath NetworkInsightsPathId = "network-insights-path";
             /// An analysis of a path of Network Insights.
             NetworkInsightsAnalysis NetworkInsightsAnalysisId = "network-insights-analysis";
+            /// A webhook.
+            Webhook WebhookId = "webhook";
         }
     };
 }

@@ -11,7 +11,9 @@ mod cidr;
 mod cidr6;
 mod command;
 mod decide;
+mod destination;
 pub mod edge;
+mod event;
 pub mod fit;
 mod free_addresses;
 mod id;
@@ -47,6 +49,11 @@ pub use cidr::{Cidr, MalformedCidr, RFC1918};
 pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpCidr, MalformedIpv6Cidr};
 pub use command::*;
 pub use decide::Decided;
+pub use destination::{Destination, MalformedDestination, Reachable, Scheme};
+pub use event::{
+    Audience, EXPIRY_NOTICE, Event, EventKind, UnknownEventKind, certificate_renewed,
+    drift_repaired, events_by_time, events_of, party_of_account, party_of_team,
+};
 pub use id::*;
 pub use insights::analyse;
 pub use key::{Alias, BadRow, Key, Kind, Part, SettingsKey};

@@ -27,6 +27,7 @@ mod instance_type;
 mod instance_types;
 mod internet_gateway;
 mod key_pair;
+mod log_drain;
 mod nat_gateway;
 mod network_acl;
 mod network_insights;
@@ -50,6 +51,7 @@ mod team;
 mod token;
 mod user;
 mod vpc;
+mod webhook;
 
 pub use access_key::*;
 pub use account::*;
@@ -75,6 +77,7 @@ pub use instance_type::*;
 pub use instance_types::*;
 pub use internet_gateway::*;
 pub use key_pair::*;
+pub use log_drain::*;
 pub use nat_gateway::*;
 pub use network_acl::*;
 pub use network_insights::*;
@@ -97,6 +100,7 @@ pub use team::*;
 pub use token::*;
 pub use user::*;
 pub use vpc::*;
+pub use webhook::*;
 
 use crate::{AccountId, Alias, AppId, Errand, Key, Part, Timestamp, VpcId};
 

@@ -44,6 +44,8 @@ pub struct Config {
     pub edge: EdgeConfig,
     /// The plans of data services on offer.
     pub plans: Plans,
+    /// What webhooks and log drains may reach although it is special, as private networks are.
+    pub webhook_allow: Vec<IpCidr>,
     /// Which database the start accepts.
     pub database: Database,
     /// What is removed when the server ends.

@@ -7,13 +7,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::World;
+use model::{Event, World};
 use store::AuditRow;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use self::request::{Committed, LedgerError, OnlyIf, Request};
-use self::writer::{Answer, Item, Outcome, Queued, Writer};
-pub(crate) use self::writer::{Parts, Step, load};
+use self::writer::{Answer, Item, Notes, Outcome, Queued, Writer};
+pub(crate) use self::writer::{Parts, Step, event_row, load};
 
 pub(crate) mod audit_scope;
 pub(crate) mod document;
@@ -142,7 +142,16 @@ impl Ledger {
     /// Has the audit say something that is no command. Never waits: where the queue is full, nothing
     /// is noted, and the answer is false.
     pub fn note(&self, rows: Vec<AuditRow>) -> bool {
-        rows.is_empty() || self.entries.try_send(Item::Note(rows)).is_ok()
+        let notes = Notes { audit: rows, ..Notes::default() };
+        notes.audit.is_empty() || self.entries.try_send(Item::Note(notes)).is_ok()
+    }
+
+    /// Has what happened be kept that no command brought about. Never waits: where the queue is full,
+    /// nothing is kept, and the answer is false.
+    pub fn happened(&self, events: &[Event]) -> bool {
+        let events: Vec<_> = events.iter().map(event_row).collect();
+        let notes = Notes { events, ..Notes::default() };
+        notes.events.is_empty() || self.entries.try_send(Item::Note(notes)).is_ok()
     }
 
     /// Waits, on a thread that may wait, until what was handed to the writer so far was handled: then

@@ -13,8 +13,9 @@ use std::thread::JoinHandle;
 use ::edge::Identity;
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
-use fabric::linux::Linux;
+use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
+use sha2::{Digest, Sha256};
 use store::{DataDir, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use crate::cleanup::warden::{Ephemeral, Warden};
 use crate::clock::{Clock, SystemIds};
 use crate::config::{Config, Database, FabricKind, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
+use crate::flows::{self, Flows};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
@@ -37,6 +39,7 @@ use crate::http::rendezvous;
 use crate::http::state::State;
 use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
+use crate::outbox;
 use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::reports::{self, NetworksReports};
@@ -58,6 +61,7 @@ pub struct Server {
     stop_workloads: Stop,
     stop_edge: Stop,
     files: FilesHandle,
+    stop_outbox: CancellationToken,
     note: PathBuf,
     /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
     pub first: Option<FirstStart>,
@@ -136,7 +140,7 @@ impl Server {
             stop_networks();
             stop_edge();
         });
-        let noting = tokio::spawn(note_refusals(Arc::clone(&self.state)));
+        let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
         let sessions: SessionHandler = Arc::new(move |hello, stop| {
@@ -157,6 +161,10 @@ impl Server {
         (self.stop_edge)();
         (self.stop_workloads)();
         self.files.stop();
+        if let Some(flows) = &self.state.flows {
+            flows.stop();
+        }
+        self.stop_outbox.cancel();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
         let ledger = self.state.ledger.clone();
         drop(self.state);
@@ -182,12 +190,26 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
-/// Has the audit know of refusals that were counted, until it is told to stop.
-async fn note_refusals(state: Arc<State>) {
+/// Has the audit know of refusals that were counted, and events of certificates that were replaced, until
+/// it is told to stop.
+async fn note(state: Arc<State>, identity: Option<Arc<Identity>>) {
+    let mut leaf = identity.as_ref().map(|identity| identity.leaf());
     let mut times = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         times.tick().await;
         state.note_refusals(false);
+        let Some(identity) = &identity else { continue };
+        // Looks at the files, also where nobody connects.
+        let _ = identity.config();
+        let current = identity.leaf();
+        if leaf.as_ref() != Some(&current) {
+            let fingerprint = hex::encode(Sha256::digest(&current));
+            let now = state.clock.now();
+            let renewed = model::certificate_renewed("the APIs", &fingerprint, now);
+            if state.ledger.happened(&[renewed]) {
+                leaf = Some(current);
+            }
+        }
     }
 }
 
@@ -205,7 +227,10 @@ struct Prepared {
     workloads: Running,
     edge: Running,
     files_thread: JoinHandle<()>,
+    flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
+    outbox: JoinHandle<()>,
+    stop_outbox: CancellationToken,
     first: Option<FirstStart>,
     /// Last of all, so that at its end nobody holds what it takes.
     warden: Option<Warden>,
@@ -219,6 +244,7 @@ impl Prepared {
         let data = open(&config).map_err(broken)?;
         let store = Sqlite::open(&data).map_err(broken)?;
         let spare = store.handle().map_err(broken)?;
+        let outbox_store = store.handle().map_err(broken)?;
         let secret: Secret = data.secret().clone();
         let clock = Arc::new(if config.test_clock || config.emulator {
             Clock::movable()
@@ -301,6 +327,7 @@ impl Prepared {
         let driver = agent::NetworksActuator::new(driver);
         let (to_networks, networks) =
             control::start(&supervisor, driver, control::NETWORKS, None, tell).map_err(lacks)?;
+        let recorded = to_networks.clone();
         let lost = Lost::at(&config.data);
         let found = lost.settle(&world, &*spare);
         let tell = reports::of_workloads(
@@ -350,12 +377,29 @@ impl Prepared {
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
+        state.runs = config.fabric == FabricKind::Linux;
+        state.reachable = outbox::reachable(config.webhook_allow.clone(), settings);
         state.slugs.room = config.code_room;
         state.rendezvous = rendezvous;
         state.logs = logs;
         if config.fabric == FabricKind::Linux {
             state.dialer = Some(Linux::new(&settings.instance).dialer());
             state.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
+        }
+        let mut flows_thread = None;
+        if config.fabric == FabricKind::Linux {
+            let recorder = Recorder::new(&settings.instance).map_err(lacks)?;
+            let directory = config.data.join("flow-logs");
+            let flows = Arc::new(Flows::new(directory, recorder.waker()));
+            state.flows = Some(Arc::clone(&flows));
+            let parts = flows::Parts {
+                recorder,
+                flows,
+                ledger: state.ledger.clone(),
+                clock: Arc::clone(&state.clock),
+                record: Box::new(move |routers| recorded.call(|networks| networks.record(routers))),
+            };
+            flows_thread = Some(flows::start(parts, &supervisor).map_err(lacks)?);
         }
         if let Err(error) = state.backups.clean() {
             tracing::warn!(%error, "cannot remove the remains of an interrupted backup");
@@ -373,6 +417,16 @@ impl Prepared {
                 },
                 &supervisor,
             )
+            .map_err(|error| ServeError::Fabric(error.to_string()))?;
+        let stop_outbox = CancellationToken::new();
+        let parts_of_outbox = outbox::Parts {
+            ledger: state.ledger.clone(),
+            store: outbox_store,
+            clock: Arc::clone(&state.clock),
+            reachable: state.reachable.clone(),
+            sources: state.log_sources(),
+        };
+        let outbox = outbox::start(parts_of_outbox, &supervisor, stop_outbox.clone())
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
         let state = Arc::new(state);
         // For clients of this machine, before anybody asks for it.
@@ -392,7 +446,10 @@ impl Prepared {
             workloads: started.running,
             edge,
             files_thread,
+            flows_thread,
             files,
+            outbox,
+            stop_outbox,
             first,
         })
     }
@@ -435,8 +492,15 @@ impl Prepared {
             );
         }
         let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
-        let threads =
-            vec![reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
+        let threads = [
+            reconcile,
+            networks.thread,
+            workloads.thread,
+            edge.thread,
+            self.files_thread,
+            self.outbox,
+        ];
+        let threads = threads.into_iter().chain(self.flows_thread).collect();
         Ok(Server {
             listener,
             identity,
@@ -449,6 +513,7 @@ impl Prepared {
             stop_workloads: workloads.stop,
             stop_edge: edge.stop,
             files: self.files,
+            stop_outbox: self.stop_outbox,
             note,
             first: self.first,
             state: self.state,

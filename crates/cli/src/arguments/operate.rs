@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::audit::AuditArgs;
 use super::common::Common;
+use super::flows::FlowsArgs;
 
 /// Commands that look after an installation.
 #[derive(Debug, Subcommand)]
@@ -31,6 +32,19 @@ of permission.")]
         #[command(flatten)]
         common: Common,
     },
+    /// Show flows as they happen, with what let them pass or stopped them; and the records of EC2's flow logs
+    #[command(after_help = "Examples:
+  causeway flows --follow
+  causeway flows --follow --vpc my-space --rejected
+  causeway flows --follow --vpc vpc-0123456789abcdef0 --json
+  causeway flows --since 1h
+  causeway flows --log fl-0123456789abcdef0
+
+You see the flows at interfaces of your own VPCs and spaces, each from your side; the operator sees all.
+Of a connection over a peering, the other side's owner sees what happens there.
+Routers record flows only while somebody follows them, or a flow log asks for it. What there is no room
+for is counted.")]
+    Flows(FlowsArgs),
     /// Run a command inside a dyno or an instance; only on the server's host
     #[command(after_help = "Examples:
   causeway exec shop/run.1234 -- ip route

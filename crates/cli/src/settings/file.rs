@@ -44,10 +44,12 @@ pub(super) struct File {
     pub(super) trusted_proxy: Vec<String>,
     #[serde(default)]
     pub(super) allow_host: Vec<String>,
+    #[serde(default)]
+    pub(super) webhook_allow: Vec<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 29] = [
     "data",
     "listen",
     "fabric",
@@ -76,6 +78,7 @@ const KEYS: [&str; 28] = [
     "insecure",
     "trusted-proxy",
     "allow-host",
+    "webhook-allow",
 ];
 
 /// Reads the file.

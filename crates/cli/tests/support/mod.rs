@@ -259,6 +259,14 @@ impl Server {
         command.spawn().unwrap()
     }
 
+    /// The same with the variables of somebody, and nothing else that says who it is.
+    pub fn causeway_child_as(&self, variables: &[(String, String)], arguments: &[&str]) -> Child {
+        let mut command = causeway();
+        command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Our own command with an editor, which is a line for a shell.
     pub fn causeway_editing(&self, editor: &str, arguments: &[&str]) -> Ran {
         let mut command = causeway();

@@ -475,7 +475,7 @@ fn resources(machine: &Machine, intent: &WorkloadIntent) -> Value {
 
 /// A workload's control group, below where each hierarchy is mounted.
 pub(super) fn group(machine: &Machine, id: WorkloadId) -> PathBuf {
-    Path::new(&format!("causeway-{}", machine.instance)).join(id.to_string())
+    super::usage::group(&machine.instance, id)
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use super::{
     Command, DynoSelection, Ec2Command, ElasticIpName, IdentityCommand, ModifyPrefixList,
     NewSubnet, PlatformCommand, StsCommand, SystemCommand,
 };
-use crate::{Key, SettingsKey};
+use crate::{Key, SettingsKey, WebhookOwner};
 
 impl Command {
     /// The resource that it names and is about; `None` where it makes one, or names none.
@@ -40,6 +40,12 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         C::DescribeToken { id, .. } | C::ReplaceToken { id, .. } | C::DeleteToken { id } => {
             Some(Key::Token(*id))
         }
+        C::CreateWebhook(new) => match new.owner {
+            WebhookOwner::Operator => None,
+            WebhookOwner::Account(id) => Some(Key::Account(id)),
+            WebhookOwner::Team(id) => Some(Key::Team(id)),
+        },
+        C::DeleteWebhook { id } => Some(Key::Webhook(*id)),
         C::SetMember { team, .. } | C::DemandSecondFactor { team, .. } => Some(Key::Team(*team)),
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
         C::SetQuota { account: Some(id), .. } => Some(Key::Account(*id)),
@@ -82,6 +88,8 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
         | C::StopDynos { app, .. }
         | C::AddDomain { app, .. }
         | C::RemoveDomain { app, .. }
+        | C::AddLogDrain { app, .. }
+        | C::RemoveLogDrain { app, .. }
         | C::CreateAddon { app, .. } => Key::App(*app),
         C::AttachAddon { addon, .. } | C::DetachAddon { addon, .. } | C::DeleteAddon { addon } => {
             Key::Addon(*addon)

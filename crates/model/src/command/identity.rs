@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::resource::{Access, FactorProof, Outbound, PasswordHash, Role, TokenBound, Trusted};
-use crate::{AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, TokenScopes, UserId};
+use crate::resource::{
+    Access, FactorProof, Outbound, PasswordHash, Role, TokenBound, Trusted, WebhookOwner,
+};
+use crate::{
+    AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, TokenScopes, UserId, WebhookId,
+};
 
 /// A token to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,28 @@ impl NewToken {
     pub fn unlimited(user: UserId, hash: String, description: String) -> Self {
         let scopes = TokenScopes::default();
         Self { user, hash, description, lives: None, scopes, bound: None }
+    }
+}
+
+/// A webhook to be made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewWebhook {
+    /// Who is told by it.
+    pub owner: WebhookOwner,
+    /// The address that events are sent to.
+    pub url: String,
+    /// The kinds of events, or groups of kinds, that are sent.
+    pub include: Vec<String>,
+    /// The key that what is sent is signed with.
+    pub secret: String,
+    /// The value of the header `Authorization`, if one is to be sent.
+    pub authorization: Option<String>,
+}
+
+impl std::fmt::Debug for NewWebhook {
+    /// Without what may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NewWebhook({:?}, {:?})", self.owner, self.include)
     }
 }
 
@@ -86,6 +112,13 @@ pub enum IdentityCommand {
     SetLikeAws {
         /// Whether they may.
         like_aws: bool,
+    },
+    /// Has events be sent to an address.
+    CreateWebhook(NewWebhook),
+    /// Sends no more events to an address.
+    DeleteWebhook {
+        /// The webhook to remove.
+        id: WebhookId,
     },
     /// Moves the clock further ahead of the machine's. Whether there is a clock that may be moved
     /// is the server's to decide.

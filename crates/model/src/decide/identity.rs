@@ -34,6 +34,8 @@ impl Decision<'_> {
                 self.disable_second_factor(*user, proof.as_ref())
             }
             C::DemandSecondFactor { team, demanded } => self.demand_second_factor(*team, *demanded),
+            C::CreateWebhook(new) => self.create_webhook(new),
+            C::DeleteWebhook { id } => self.delete_webhook(*id),
             C::SetUp { region, emulator, instance } => {
                 self.operator_only()?;
                 self.set_up(*region, *emulator, instance)

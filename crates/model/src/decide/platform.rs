@@ -28,6 +28,8 @@ impl Decision<'_> {
             C::DeleteApp { app } => self.delete_app(*app),
             C::AddDomain { app, hostname } => self.add_domain(*app, hostname),
             C::RemoveDomain { app, domain } => self.remove_domain(*app, *domain),
+            C::AddLogDrain { app, url } => self.add_log_drain(*app, url),
+            C::RemoveLogDrain { app, drain } => self.remove_log_drain(*app, *drain),
             C::CreateSlug { app, process_types, commit, checksum } => {
                 self.create_slug(*app, process_types, commit.as_deref(), checksum.as_deref())
             }

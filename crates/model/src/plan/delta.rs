@@ -185,7 +185,9 @@ impl Touched {
             | Key::KeyPair(_)
             | Key::FlowLog(_)
             | Key::NetworkInsightsPath(_)
-            | Key::NetworkInsightsAnalysis(_) => {}
+            | Key::NetworkInsightsAnalysis(_)
+            | Key::LogDrain(_)
+            | Key::Webhook(_) => {}
         }
     }
 

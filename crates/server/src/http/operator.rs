@@ -7,15 +7,21 @@ pub(crate) mod audit;
 mod backup;
 mod context;
 mod environment;
+mod event;
+mod flows;
 mod identity;
 mod input;
 mod installation;
+mod names;
+mod overview;
 mod peer;
 mod peering_check;
 mod probe;
 mod quota;
 mod role;
+mod usage;
 mod viewer;
+mod webhook;
 mod why;
 mod workload;
 
@@ -61,6 +67,7 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/spaces/{space}/limits", put(installation::set_limits))
         .route("/_causeway/workloads/{*target}", get(workload::workload))
         .route("/_causeway/logs/{*target}", get(workload::logs))
+        .route("/_causeway/usage", get(usage::usage))
         .route("/_causeway/audit", get(audit::audit))
         .route("/_causeway/backup", post(backup::backup))
         .route("/_causeway/clock", post(installation::clock))
@@ -77,6 +84,17 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/peering-check", get(peering_check::check))
                 .route("/_causeway/peer-plan", get(peer::plan))
                 .route("/_causeway/probe", post(probe::probe))
+                .route("/_causeway/flows", get(flows::follow))
+                .route("/_causeway/flow-logs", get(flows::kept))
+                .route("/_causeway/webhooks", get(webhook::webhooks).post(webhook::create))
+                .route("/_causeway/webhooks/{id}", delete(webhook::delete))
+                .route("/_causeway/webhooks/{id}/deliveries", get(webhook::deliveries))
+                .route("/_causeway/events", get(event::events))
+                .route("/_causeway/overview/vpcs", get(overview::vpcs))
+                .route("/_causeway/overview/peerings", get(overview::peerings))
+                .route("/_causeway/overview/instances", get(overview::instances))
+                .route("/_causeway/overview/spaces", get(overview::spaces))
+                .route("/_causeway/overview/apps", get(overview::apps))
                 .method_not_allowed_fallback(no_method),
         )
         // What is public, for clients on other machines.

@@ -20,6 +20,7 @@ mod host;
 mod identity;
 mod inbound;
 mod log;
+mod log_drain;
 mod member;
 mod page;
 mod peering;

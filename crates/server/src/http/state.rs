@@ -9,8 +9,8 @@ use aws::sigv4::SigningKey;
 use edge::Shares;
 use fabric::driver::Dialer;
 use model::{
-    AccessKey, AccessKeyId, AccountId, Caller, CodeRoom, Command, Need, Region, Scope, Settings,
-    Team, Timestamp, UserId, World,
+    AccessKey, AccessKeyId, AccountId, Caller, CodeRoom, Command, Need, Reachable, Region, Scope,
+    Settings, Team, Timestamp, UserId, World,
 };
 use store::{Secret, Store};
 use subtle::ConstantTimeEq;
@@ -27,6 +27,7 @@ use crate::apps::web::Web;
 use crate::backup::{Sources, Workspace};
 use crate::clock::Clock;
 use crate::credentials::{OwnToken, find_token, open_access_key, operator_token};
+use crate::flows::Flows;
 use crate::http::factor_limits::FactorLimits;
 use crate::http::login_requests::BrowserLogins;
 use crate::http::passwords::Passwords;
@@ -86,6 +87,10 @@ pub struct State {
     /// The root directory of the machine that data services run on, which must have their programs.
     /// `None` if none run.
     pub programs: Option<PathBuf>,
+    /// What webhooks and log drains may reach.
+    pub reachable: Reachable,
+    /// Whether processes of dynos, instances and data services run on this machine.
+    pub runs: bool,
     /// The platform's own log lines.
     pub logs: Arc<Logs>,
     /// The shares of concurrent log readers.
@@ -98,6 +103,8 @@ pub struct State {
     pub backups: Arc<Workspace>,
     /// Sends packets from interfaces of this machine; `None` where no packets are carried.
     pub dialer: Option<Arc<dyn Dialer>>,
+    /// Records of flows; `None` where no packets are carried.
+    pub(crate) flows: Option<Arc<Flows>>,
     /// The shares of packets that are being tried.
     pub dials: Shares<Party>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
@@ -142,12 +149,15 @@ impl State {
             web: Web::default(),
             plans: Plans::default(),
             programs: None,
+            reachable: Reachable { anything: emulator, ..Reachable::default() },
+            runs: false,
             logs: Arc::default(),
             log_readers: Shares::new(MOST_LOG_READERS),
             router_log: Arc::new(NoRouterLog),
             rendezvous: Arc::default(),
             backups: Arc::new(Workspace::at(data)),
             dialer: None,
+            flows: None,
             dials: Shares::new(MOST_DIALS),
             closing: CancellationToken::new(),
             signing_keys,

@@ -11,8 +11,8 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::{Caller, Change, Code, IdSource, Key, Record, Refused, World};
-use store::{AuditRow, Batch, Row, Secret, Store};
+use model::{Caller, Change, Code, Event, IdSource, Key, Record, Refused, Timestamp, World};
+use store::{AuditRow, Batch, EventRow, Row, Secret, Store};
 use tokio::sync::{oneshot, watch};
 
 use super::request::{Committed, LedgerError, Request};
@@ -61,14 +61,42 @@ pub struct Parts {
 pub(super) enum Item {
     /// A command, which is answered.
     Command(Box<Queued>),
-    /// Rows for the audit alone.
-    Note(Vec<AuditRow>),
+    /// What is no command, and is noted nevertheless.
+    Note(Notes),
     /// Is answered once everything that was queued before it was handled.
     Barrier(oneshot::Sender<()>),
     /// A request to show that it is not stuck.
     Wake,
     /// The writer is to end.
     Stop,
+}
+
+/// What the ledger keeps beside the world.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Rows for the audit.
+    pub(super) audit: Vec<AuditRow>,
+    /// What happened.
+    pub(super) events: Vec<EventRow>,
+}
+
+impl Notes {
+    fn add(&mut self, more: Self) {
+        self.audit.extend(more.audit);
+        self.events.extend(more.events);
+    }
+}
+
+/// What the store keeps of an event.
+pub(crate) fn event_row(event: &Event) -> EventRow {
+    EventRow {
+        number: 0,
+        at: event.at.millis(),
+        kind: event.kind.name().to_owned(),
+        resource: event.resource.clone(),
+        parties: event.audience.parties().collect(),
+        body: serde_json::to_string(event).expect("events hold only what JSON can hold"),
+    }
 }
 
 /// A command with the way back to its caller.
@@ -138,7 +166,7 @@ struct Decided {
     /// The world after all of them.
     world: Arc<World>,
     changes: Vec<Change>,
-    audit: Vec<AuditRow>,
+    notes: Notes,
     /// What becomes of each command if this is committed.
     results: Vec<Result<Committed, Refused>>,
 }
@@ -183,13 +211,13 @@ impl Writer {
         loop {
             pulse.idle();
             let Ok(first) = queue.recv() else { return };
-            let (mut entries, mut notes, mut barriers) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut entries, mut notes, mut barriers) = (Vec::new(), Notes::default(), Vec::new());
             let items = std::iter::once(first).chain(queue.try_iter().take(MAX_BATCH - 1));
             let mut stopping = false;
             for item in items {
                 match item {
                     Item::Command(entry) => entries.push(*entry),
-                    Item::Note(rows) => notes.extend(rows),
+                    Item::Note(more) => notes.add(more),
                     Item::Barrier(passed) => barriers.push(passed),
                     Item::Wake => {}
                     Item::Stop => {
@@ -210,7 +238,7 @@ impl Writer {
     }
 
     /// Decides on some commands in turn, commits them together, publishes, answers.
-    fn turn(&mut self, entries: Vec<Queued>, mut notes: Vec<AuditRow>, pulse: &Pulse) {
+    fn turn(&mut self, entries: Vec<Queued>, mut notes: Notes, pulse: &Pulse) {
         pulse.turn();
         if self.behind
             && let Err(error) = self.catch_up()
@@ -218,7 +246,7 @@ impl Writer {
             tracing::error!(error = error_chain(&error), "the store cannot be read");
             return answer_all(entries, &LedgerError::from(&error));
         }
-        let noted = notes.len();
+        let noted = (notes.audit.len(), notes.events.len());
         let mut empty_conflicts = 0;
         loop {
             let mut decided = self.decide(&entries, notes);
@@ -232,8 +260,9 @@ impl Writer {
                         if self.revision > revision { 0 } else { empty_conflicts + 1 };
                     match caught_up {
                         Ok(()) if empty_conflicts <= MOST_EMPTY_CONFLICTS => {
-                            notes = std::mem::take(&mut decided.audit);
-                            notes.truncate(noted);
+                            notes = std::mem::take(&mut decided.notes);
+                            notes.audit.truncate(noted.0);
+                            notes.events.truncate(noted.1);
                             pulse.turn();
                             continue;
                         }
@@ -259,11 +288,11 @@ impl Writer {
     }
 
     /// Decides on commands, each on the world that the one before left.
-    fn decide(&mut self, entries: &[Queued], notes: Vec<AuditRow>) -> Decided {
+    fn decide(&mut self, entries: &[Queued], notes: Notes) -> Decided {
         let mut decided = Decided {
             world: self.world.load_full(),
             changes: Vec::new(),
-            audit: notes,
+            notes,
             results: Vec::with_capacity(entries.len()),
         };
         for Queued { request, .. } in entries {
@@ -271,11 +300,14 @@ impl Writer {
             let quiet = request.caller == Caller::System
                 && outcome.as_ref().is_ok_and(|outcome| outcome.changes.is_empty());
             if !quiet {
-                decided.audit.push(self.audit_row(&decided.world, request, at, &outcome));
+                decided.notes.audit.push(self.audit_row(&decided.world, request, at, &outcome));
             }
             decided.results.push(outcome.map(|outcome| {
                 let after = Arc::new(outcome.world);
                 let before = std::mem::replace(&mut decided.world, Arc::clone(&after));
+                let now = Timestamp::from_millis(at);
+                let events = model::events_of(&before, &after, &outcome.changes, now);
+                decided.notes.events.extend(events.iter().map(event_row));
                 decided.changes.extend(outcome.changes);
                 Committed { before, after, reply: outcome.reply }
             }));
@@ -366,9 +398,10 @@ impl Writer {
         }
     }
 
-    /// Has the store keep what was decided. Leaves the audit's rows where they were.
+    /// Has the store keep what was decided. Leaves what is noted where it was.
     fn commit(&mut self, decided: &mut Decided) -> Commit {
-        if decided.changes.is_empty() && decided.audit.is_empty() {
+        let Notes { audit, events } = &decided.notes;
+        if decided.changes.is_empty() && audit.is_empty() && events.is_empty() {
             return Commit::Done;
         }
         let mut batch = match self.batch(decided) {
@@ -386,7 +419,8 @@ impl Writer {
         if matches!(outcome, Commit::Done) {
             self.revision = batch.revision;
         }
-        decided.audit = std::mem::take(&mut batch.audit);
+        decided.notes.audit = std::mem::take(&mut batch.audit);
+        decided.notes.events = std::mem::take(&mut batch.events);
         outcome
     }
 
@@ -427,7 +461,8 @@ impl Writer {
         self.next_batch = id.wrapping_add(1);
         let mut batch = Batch { id, expected_revision, revision, ..Batch::default() };
         add_rows(&mut batch, &decided.world, changes, &self.parts.secret)?;
-        batch.audit = std::mem::take(&mut decided.audit);
+        batch.audit = std::mem::take(&mut decided.notes.audit);
+        batch.events = std::mem::take(&mut decided.notes.events);
         for row in &mut batch.audit {
             row.revision = row.revision.min(revision);
         }

@@ -118,6 +118,15 @@ impl NetworksReporter {
                 repairs.push(format!("{place}: {what}"));
             }
         }
+        let now = self.parts.clock.now();
+        let events: Vec<_> = repairs
+            .iter()
+            .map(|repair| {
+                let (place, what) = repair.split_once(": ").unwrap_or(("", repair));
+                model::drift_repaired(place, what, now)
+            })
+            .collect();
+        self.parts.ledger.happened(&events);
         let outcomes = &report.outcomes;
         let routers = outcomes.vpcs.iter().map(|(id, outcome)| (id.to_string(), outcome));
         let links = outcomes.peerings.iter().map(|(id, outcome)| (id.to_string(), outcome));

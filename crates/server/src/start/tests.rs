@@ -20,6 +20,7 @@ fn config(data: &Path) -> Config {
         region: None,
         test_clock: false,
         like_aws: false,
+        webhook_allow: Vec::new(),
         emulator: false,
         rate_limit: 0,
         ec2_rate_limit: 0,

@@ -9,6 +9,7 @@ use model::{IdentityCommand, PlatformCommand, SystemCommand};
 use super::answer::{Answer, Problem, Reply, internal, missing};
 use super::context::{Operator, oldest_first};
 use super::input::{Fields, Segment};
+use super::names;
 use crate::cleanup::lost::Lost;
 
 pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::Status> {
@@ -22,6 +23,10 @@ pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::St
             region: space.region,
             cidr: space.cidr,
         });
+    let fabric = operator.state.health.get();
+    let places = fabric.problems.keys().chain(fabric.failing.keys());
+    let texts = places.chain(&fabric.last_repairs).map(String::as_str);
+    let names = names::in_texts(&world, texts);
     Ok(Reply(api::Status {
         time: now,
         instance: settings.instance.clone(),
@@ -34,8 +39,9 @@ pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::St
         peerings: counted(world.peerings().map(|p| p.status(now).code())),
         instances: counted(world.instances().map(|i| i.state.name())),
         dynos: counted(world.dynos().filter(|d| d.is_live()).map(|d| d.state.name())),
-        fabric: operator.state.health.get(),
+        fabric,
         lost: set_aside(&operator.lost),
+        names,
     }))
 }
 

@@ -1,7 +1,10 @@
 //! Requests that cannot be read are refused as JSON, and change nothing.
 
+mod event;
 mod golden;
+mod overview;
 mod peer;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -14,10 +17,11 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 13] = [
+const WRITES: [(&str, &str); 14] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "roles"),
+    ("POST", "webhooks"),
     ("PUT", "quotas/vpcs-per-region"),
     ("POST", "users"),
     ("PUT", "users/alice@example.com/password"),

@@ -91,7 +91,7 @@ impl Moved {
                 (Queued { request, answer }, answered)
             })
             .unzip();
-        self.writer.turn(entries, Vec::new(), &Pulse::unwatched());
+        self.writer.turn(entries, Notes::default(), &Pulse::unwatched());
         answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
     }
 

@@ -52,6 +52,12 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "peer-plan?space=alpha&vpc=vpc-0123456789abcdef0&ports=80", ""),
     ("POST", "probe", r#"{"from": "shop/run.0002", "to": "shop/run.0002", "port": 80}"#),
     ("GET", "nothing", ""),
+    ("GET", "overview/vpcs", ""),
+    ("GET", "overview/peerings", ""),
+    ("GET", "overview/instances", ""),
+    ("GET", "overview/spaces", ""),
+    ("GET", "overview/apps", ""),
+    ("GET", "usage", ""),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,6 +84,7 @@ async fn every_endpoint_answers_to_the_letter() {
         (r#""(secret_access_key|token|request_id)":"[^"]+""#, r#""$1":"[chance]""#),
         (r#""password":"[^"]+""#, r#""password":"[chance]""#),
         ("AKIA[0-9A-Z]+", "AKIA[chance]"),
+        (r#""read_at_micros":\d+"#, r#""read_at_micros":"[time]""#),
         (r#""(database_bytes|bytes)":[1-9]\d*"#, r#""$1":"[size]""#),
     ] }, {
         insta::assert_snapshot!(transcript);

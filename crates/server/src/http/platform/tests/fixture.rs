@@ -14,10 +14,10 @@ use hyper_util::service::TowerToHyperService;
 use model::edge::EdgeEvent;
 use model::{
     AccountId, Addon, AddonId, AddonState, App, AppId, Caller, Cidr, Command, Domain, DomainId,
-    Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key, NewToken,
-    Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState, Record,
-    Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings, SettingsKey, Slug, SlugId,
-    Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId,
+    Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key, LogDrain,
+    NewToken, Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState,
+    Record, Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings, SettingsKey, Slug,
+    SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId,
     TokenScopes, User, UserId, VpcId, WorkloadId, WorkloadReport,
 };
 use serde_json::Value;
@@ -44,6 +44,8 @@ pub(crate) const STRANGER: &str = "strangers-token";
 pub(crate) const ALPHA: &str = "00000000-0000-0000-0000-00000000005a";
 pub(crate) const PENDING: &str = "pcx-00000000000000001";
 pub(crate) const ACTIVE: &str = "pcx-00000000000000002";
+/// A log drain of the app.
+pub(crate) const DRAIN: &str = "00000000-0000-0000-0000-0000000000d1";
 /// The code of the app.
 pub(crate) const SLUG: &str = "00000000-0000-0000-0000-000000000051";
 
@@ -397,6 +399,7 @@ fn records(emulator: bool) -> Vec<Record> {
     let mut records: Vec<Record> = vec![settings.into()];
     people(&mut records);
     records.extend([space().into(), app().into(), release().into(), slug().into(), addon().into()]);
+    records.push(log_drain().into());
     dynos(&mut records);
     peerings(&mut records);
     records
@@ -524,6 +527,16 @@ fn addon() -> Addon {
         attempt: 0,
         created: past(),
         updated: past(),
+    }
+}
+
+fn log_drain() -> LogDrain {
+    LogDrain {
+        id: DRAIN.parse().unwrap(),
+        app: AppId(id(0xc1)),
+        url: "https://logs.invalid/in?token=t".to_owned(),
+        token: "d.00000000-0000-0000-0000-0000000000d2".to_owned(),
+        created: past(),
     }
 }
 
