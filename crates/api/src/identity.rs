@@ -2,7 +2,7 @@
 //!
 //! What holds a secret has no `Debug`, so that no log can show it.
 
-use model::{Access, AccessKeyId, AccountId, Role, TeamId, Timestamp, UserId};
+use model::{Access, AccessKeyId, AccountId, Role, TeamId, Timestamp, TokenScope, UserId};
 use serde::{Deserialize, Serialize};
 
 /// An owner of VPCs. `GET /_causeway/accounts` answers with all of them, oldest first.
@@ -132,6 +132,16 @@ pub struct PasswordSet {
     pub ended_tokens: bool,
 }
 
+/// The answer to `DELETE /_causeway/users/EMAIL/two-factor`, which takes the second factor away from a
+/// user who has lost it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactorDisabled {
+    /// The user's email address.
+    pub user: String,
+    /// Whether the user had one.
+    pub was_enabled: bool,
+}
+
 /// `POST /_causeway/tokens`: makes a token for a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateToken {
@@ -142,6 +152,15 @@ pub struct CreateToken {
     pub description: String,
     /// After how many seconds the token ends; without it the token does not end.
     pub expires_in: Option<u64>,
+    /// What it may do of all that its user may; without any, all of it.
+    #[serde(default)]
+    pub scopes: Vec<TokenScope>,
+    /// The app that it is bound to, by name or id.
+    #[serde(default)]
+    pub app: Option<String>,
+    /// The space that it is bound to, by name or id.
+    #[serde(default)]
+    pub space: Option<String>,
 }
 
 /// The answer to [`CreateToken`].

@@ -42,8 +42,8 @@ pub use flows::{
 };
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,
-    CreateUser, MemberSet, NewAccessKey, PasswordSet, SetMember, SetPassword, Team, TeamCreated,
-    TeamMember, TokenCreated, User, UserCreated,
+    CreateUser, MemberSet, NewAccessKey, PasswordSet, SecondFactorDisabled, SetMember, SetPassword,
+    Team, TeamCreated, TeamMember, TokenCreated, User, UserCreated,
 };
 pub use installation::{
     AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, ResetQuery, SetAside,

@@ -19,7 +19,9 @@ pub(crate) mod roles;
 pub(crate) mod session;
 pub(crate) mod spaces;
 pub(crate) mod subjects;
+pub(crate) mod token;
 pub(crate) mod tunnel;
+pub(crate) mod two_factor;
 pub(crate) mod webhooks;
 
 use std::path::PathBuf;
@@ -103,6 +105,8 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     People(people::People),
     #[command(flatten)]
     Session(session::Session),
+    #[command(flatten)]
+    TwoFactor(two_factor::TwoFactor),
     #[command(flatten)]
     Apps(apps::AppCommand),
     #[command(flatten)]

@@ -34,6 +34,7 @@ mod spaces;
 mod subjects;
 mod top;
 mod tunnel;
+mod two_factor;
 mod webhooks;
 mod why;
 
@@ -61,6 +62,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::PeeringCheck(command) => return peering_check::run(command, out),
         Command::People(command) => people::run(command, out)?,
         Command::Session(command) => session::run(command, out)?,
+        Command::TwoFactor(command) => two_factor::run(command, out)?,
         Command::Apps(command) => apps::run(command, out)?,
         Command::Addons(command) => addons::run(command, out)?,
         Command::Webhooks(command) => webhooks::run(command, out)?,

@@ -83,6 +83,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("logout", ""),
             ("whoami", ""),
             ("authorizations", "Your own tokens"),
+            ("2fa", "Your second factor: enable, disable and recover it"),
             ("members", "Members of a team"),
         ],
     ),

@@ -58,6 +58,21 @@ pub(crate) fn ask_openly(question: &str) -> anyhow::Result<String> {
     }
 }
 
+/// Reads a code of a second factor: asks for it on the terminal, or takes the next line of standard input.
+///
+/// # Errors
+///
+/// Nothing was typed.
+pub(crate) fn code() -> anyhow::Result<String> {
+    if stdin().is_terminal() {
+        write!(stderr(), "Two-factor code: ").context("the terminal is gone")?;
+    }
+    match from_stdin()?.trim() {
+        "" => bail!("no code was typed; nothing was done"),
+        typed => Ok(typed.to_owned()),
+    }
+}
+
 /// Asks twice for a new password.
 ///
 /// # Errors

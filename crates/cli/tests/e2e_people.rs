@@ -382,7 +382,7 @@ fn a_password_that_is_typed_is_not_shown() {
     let (code, shown) = terminal.end();
     assert!(code == Some(0) && shown.contains("Set the password"), "{shown}");
     assert!(!shown.contains("horse"), "{shown}");
-    let said = server.causeway_reading(&["login"], "").refused();
+    let said = server.causeway_reading(&["login", "-i"], "").refused();
     assert!(said.contains("causeway login ADDRESS"), "{said}");
     let mut terminal = server.causeway_on_terminal(&["login", "-i"]);
     terminal.expect("Email:");
@@ -399,4 +399,207 @@ fn a_password_that_is_typed_is_not_shown() {
     terminal.type_line("two horse battery");
     let (code, shown) = terminal.end();
     assert!(code != Some(0) && shown.contains("nothing was changed"), "{shown}");
+}
+
+/// The code that an authenticator app shows for a secret, made by Python's own HMAC; the server's clock is
+/// so many seconds ahead.
+fn code(server: &Server, secret: &str, ahead: u64) -> String {
+    let script = format!(
+        r#"
+import base64, hashlib, hmac, struct, time
+key = base64.b32decode("{secret}")
+digest = hmac.new(key, struct.pack(">Q", int(time.time() + {ahead}) // 30), hashlib.sha1).digest()
+at = digest[-1] & 15
+print("%06d" % ((struct.unpack(">I", digest[at:at + 4])[0] & 0x7fffffff) % 1000000))
+"#
+    );
+    server.python(&script).ok().trim().to_owned()
+}
+
+#[test]
+fn the_real_client_asks_for_the_code_of_a_second_factor() {
+    let server = Server::none(&["--test-clock"]);
+    let password = "correct horse battery";
+    server.causeway_reading(&["users:password", ADMIN, "--password-stdin"], password).ok();
+    assert!(server.heroku(&["auth:2fa"]).ok().contains("not enabled"));
+    let key = |variables: &[(String, String)]| {
+        let found = variables.iter().find(|(name, _)| name == "HEROKU_API_KEY");
+        found.map(|(_, value)| value.clone()).unwrap()
+    };
+    let own = key(&server.env(&[]));
+    let mut terminal = server.causeway_on_terminal(&["2fa:enable", "--token", &own]);
+    terminal.expect("Two-factor code:");
+    let shown = terminal.shown().to_owned();
+    let (_, secret) = shown.split_once("type the secret: ").unwrap_or_else(|| panic!("{shown}"));
+    let secret = secret.split_whitespace().next().unwrap().to_owned();
+    assert!(shown.contains('█') && shown.contains("otpauth://totp/"), "{shown}");
+    terminal.type_line(&code(&server, &secret, 0));
+    let (status, shown) = terminal.end();
+    assert_eq!(status, Some(0), "{shown}");
+    let is_code = |word: &&str| word.len() == 19 && word.matches('-').count() == 3;
+    let recovery: Vec<&str> = shown.split_whitespace().filter(is_code).collect();
+    assert_eq!(recovery.len(), 10, "{shown}");
+    assert!(server.heroku(&["auth:2fa"]).ok().contains("is enabled"));
+
+    // Each code is of a step of its own: the clock goes on in between.
+    let mut ahead = 0;
+    let mut next = || {
+        ahead += 60;
+        server.causeway(&["clock:advance", "60s"]).ok();
+        code(&server, &secret, ahead)
+    };
+    let log_in = |code: &str| {
+        let mut terminal = server.heroku_on_terminal(&stranger(&server), &["login", "-i"]);
+        terminal.expect("Email");
+        terminal.type_line(ADMIN);
+        terminal.expect("Password");
+        terminal.type_line(password);
+        terminal.expect("Two-factor code");
+        terminal.type_line(code);
+        terminal.end()
+    };
+    let right = next();
+    let (status, shown) = log_in(&right);
+    assert!(status == Some(0) && shown.contains("Logged in as"), "{shown}");
+    let person = stranger(&server);
+    assert_eq!(server.heroku_as(&person, &["auth:whoami"]).ok().trim(), ADMIN);
+    let (status, shown) = log_in(&right);
+    assert!(status != Some(0) && shown.contains("was used before"), "{shown}");
+    let (status, shown) = log_in(recovery[0]);
+    assert!(status == Some(0) && shown.contains("Logged in as"), "{shown}");
+
+    let login = ["login", ADMIN, "--password-stdin", "--json"];
+    let typed = format!("{password}\n{}\n", next());
+    let token = text(&server.causeway_reading(&login, &typed).json()["access_token"]["token"]);
+    server.causeway(&["whoami", "--token", &token]).ok();
+    let none = server.causeway_reading(&login, &format!("{password}\n")).refused();
+    assert!(none.contains("code"), "{none}");
+
+    // Whoever is in a team that demands it enables it before anything else.
+    let bob = user(&server, BOB);
+    server.causeway(&["teams:members:set", "team", BOB, "--role", "member"]).ok();
+    server.heroku_as(&bob, &["spaces", "--team", "team"]).ok();
+    server.causeway(&["teams:2fa", "team", "--demand"]).ok();
+    let kept_out = refusal(&server.heroku_as(&bob, &["apps", "--team", "team"]));
+    assert!(kept_out.contains("demands a second factor"), "{kept_out}");
+    let state = server.causeway(&["2fa", "--token", &key(&bob)]).ok();
+    assert!(state.contains("The team team demands it"), "{state}");
+
+    // The phone is lost.
+    server.causeway(&["teams:2fa", "team", "--no-demand"]).ok();
+    let gone = server.causeway(&["users:2fa:disable", ADMIN]).ok();
+    assert!(gone.contains("password alone"), "{gone}");
+    server.causeway_reading(&login, &format!("{password}\n")).ok();
+    assert!(!server.log().contains(&secret), "{}", server.log());
+}
+
+#[test]
+fn tokens_for_ci_do_what_they_are_for_and_nothing_else() {
+    let server = Server::none(&[]);
+    space(&server, "alpha");
+    for app in ["shop", "other"] {
+        server.heroku(&["apps:create", app, "--space", "alpha"]).ok();
+    }
+    server.heroku(&["config:set", "SECRET=wren", "--app", "shop"]).ok();
+    let with = |token: &str| {
+        let mut variables = stranger(&server);
+        variables.push(("HEROKU_API_KEY".to_owned(), token.to_owned()));
+        variables
+    };
+    let made = server.heroku(&["authorizations:create", "-s", "read,identity", "--json"]).json();
+    assert_eq!(made["scope"], json!(["identity", "read"]));
+    let reads = with(&text(&made["access_token"]["token"]));
+    assert_eq!(server.heroku_as(&reads, &["auth:whoami"]).ok().trim(), ADMIN);
+    server.heroku_as(&reads, &["apps:info", "--app", "shop"]).ok();
+    for command in [
+        vec!["config", "--app", "shop"],
+        vec!["apps:destroy", "shop", "--confirm", "shop"],
+        vec!["authorizations:create"],
+    ] {
+        let said = refusal(&server.heroku_as(&reads, &command));
+        let words = "The scope of this OAuth authorization does not allow access to this resource.";
+        assert!(said.contains(words), "{command:?}: {said}");
+    }
+    let narrow = ["tokens:create", "--user", ADMIN, "--app", "shop", "--json"];
+    let bound = with(&text(&server.causeway(&narrow).json()["token"]));
+    assert!(server.heroku_as(&bound, &["config", "--app", "shop"]).ok().contains("wren"));
+    server.heroku_as(&bound, &["config:set", "A=b", "--app", "shop"]).ok();
+    for command in [vec!["config", "--app", "other"], vec!["spaces:info", "alpha"]] {
+        let said = refusal(&server.heroku_as(&bound, &command));
+        assert!(said.contains("not_found"), "{command:?}: {said}");
+    }
+    let own = ["authorizations:create", "--space", "alpha", "--scope", "write", "--json"];
+    let made = server.causeway(&own).refused();
+    assert!(made.contains("operator"), "the operator has no tokens: {made}");
+    let token =
+        text(&server.heroku(&["authorizations:create", "--json"]).json()["access_token"]["token"]);
+    let made = server.causeway(&[&own[..], &["--token", &token]].concat()).json();
+    assert_eq!((&made["space"]["name"], &made["scope"]), (&json!("alpha"), &json!(["write"])));
+}
+
+/// Does in a browser what somebody does who allows a log-in: signs in with a token, looks at the page, and
+/// presses the button.
+fn allow(server: &Server, address: &str) -> String {
+    let (base, path) = address.split_at(address.find("/dashboard/").unwrap());
+    let variables = server.env(&[]);
+    let (_, token) = variables.iter().find(|(name, _)| name == "HEROKU_API_KEY").unwrap();
+    let script = format!(
+        r#"
+import http.cookiejar, re, urllib.parse, urllib.request
+base, path, token = "{base}", "{path}", "{token}"
+cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+browser = urllib.request.build_opener(urllib.request.ProxyHandler({{}}), cookies)
+def open(request):
+    return browser.open(request).read().decode()
+def send(page, to, **fields):
+    fields["form"] = re.search('name="form" value="([^"]+)"', page).group(1)
+    body = urllib.parse.urlencode(fields).encode()
+    return open(urllib.request.Request(base + to, body, {{"Sec-Fetch-Site": "same-origin"}}))
+page = open(base + "/dashboard/sign-in?back=" + path)
+page = send(page, "/dashboard/sign-in", **{{"with": "token", "token": token, "back": path}})
+assert "Allow a command to log in?" in page, page
+print(send(page, path, answer="allow"))
+"#
+    );
+    server.python(&script).ok()
+}
+
+/// The address that was shown for the browser.
+fn log_in_address(shown: &str) -> String {
+    let at = shown.find("/dashboard/log-in/").unwrap_or_else(|| panic!("{shown}"));
+    let start = shown[..at].rfind("http://").unwrap();
+    let end = shown[at..].find(|c: char| c.is_whitespace() || c == '\u{1b}');
+    shown[start..at + end.unwrap_or(shown.len() - at)].to_owned()
+}
+
+#[test]
+fn the_real_client_logs_in_by_the_browser_and_ours_does_too() {
+    let server = Server::none(&[]);
+    let mut person = stranger(&server);
+    assert!(person.iter().any(|(name, _)| name == "HEROKU_LOGIN_HOST"), "{person:?}");
+    // No browser opens here: the address is shown.
+    person.push(("HEROKU_TESTING_HEADLESS_LOGIN".to_owned(), "1".to_owned()));
+    let mut terminal = server.heroku_on_terminal(&person, &["login"]);
+    terminal.expect("Press any key");
+    terminal.type_bytes(b"b");
+    terminal.expect("Waiting for login");
+    let address = log_in_address(terminal.shown());
+    assert!(allow(&server, &address).contains("The command is logged in"));
+    let (status, shown) = terminal.end();
+    assert!(status == Some(0) && shown.contains("Logged in as"), "{shown}");
+    assert_eq!(server.heroku_as(&stranger(&server), &["auth:whoami"]).ok().trim(), ADMIN);
+    let tokens = server.heroku(&["authorizations"]).ok();
+    assert!(tokens.contains("Heroku CLI login from"), "{tokens}");
+
+    let mut terminal = server.causeway_on_terminal(&["login"]);
+    terminal.expect("/dashboard/log-in/");
+    terminal.expect("Waiting for it");
+    let address = log_in_address(terminal.shown());
+    assert!(allow(&server, &address).contains("The command is logged in"));
+    let (status, shown) = terminal.end();
+    assert!(status == Some(0) && shown.contains("export HEROKU_API_KEY=HRKU-"), "{shown}");
+    let token = shown.split("HEROKU_API_KEY=").nth(1).unwrap().split_whitespace().next().unwrap();
+    assert_eq!(server.causeway(&["whoami", "--token", token]).ok().trim(), ADMIN);
+    // What was answered is answered to nobody else.
+    assert!(server.log().lines().all(|line| !line.contains(token)));
 }

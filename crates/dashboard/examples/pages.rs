@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "it is made for the tests")]
 mod fixture;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         id: user,
         email: "ada@example.com".to_owned(),
         password: None,
+        second_factor: None,
+        disabled: None,
         created: NOW,
         updated: NOW,
     });
@@ -66,6 +69,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         id: uuid(1),
         name: "platform".to_owned(),
         members: [(user, Role::Admin)].into(),
+        demands_second_factor: false,
+        disabled: None,
+        quotas: BTreeMap::new(),
         created: NOW,
         updated: NOW,
     });
@@ -128,7 +134,7 @@ fn sign_in(of: &Context<'_>) -> Result<String, causeway_dashboard::RenderError> 
         region: "us-east-1".to_owned(),
     };
     let (way, trouble, name) = (Way::AccessKey, None, "");
-    let page = SignIn { way, trouble, name, challenge: &challenge, back: HOME_PATH };
+    let page = SignIn { way, trouble, name, step: "", challenge: &challenge, back: HOME_PATH };
     causeway_dashboard::sign_in(of, &page)
 }
 

@@ -24,6 +24,7 @@ mod home;
 mod japanese;
 mod keys;
 mod language;
+mod log_in;
 pub mod map;
 mod markup;
 mod moment;
@@ -71,6 +72,7 @@ pub use destroy::destroy;
 pub use home::home;
 pub use keys::{KeyTold, KeysPage, Made, Named, keys, keys_shown, lives, tokens_shown};
 pub use language::Language;
+pub use log_in::{LogIn, LogInState, log_in};
 pub use markup::without_turns;
 pub use network::{Told, network};
 pub use operator::{
@@ -80,10 +82,10 @@ pub use operator::{
 pub use operator_paths::{OperatorPart, operator as operator_path};
 pub use paths::{
     ASSETS as ASSETS_PATH, AUDIT as AUDIT_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH,
-    KEYS as KEYS_PATH, MAP as MAP_PATH, MATRIX as MATRIX_PATH, PREFERENCES as PREFERENCES_PATH,
-    SEARCH as SEARCH_PATH, SIGN_IN as SIGN_IN_PATH, SIGN_OUT as SIGN_OUT_PATH, WHY as WHY_PATH,
-    ask as ask_path, destroy as destroy_path, has_query, network as network_path,
-    review as review_path, vpc as vpc_path,
+    KEYS as KEYS_PATH, LOG_IN as LOG_IN_PATH, MAP as MAP_PATH, MATRIX as MATRIX_PATH,
+    PREFERENCES as PREFERENCES_PATH, SEARCH as SEARCH_PATH, SIGN_IN as SIGN_IN_PATH,
+    SIGN_OUT as SIGN_OUT_PATH, WHY as WHY_PATH, ask as ask_path, destroy as destroy_path,
+    has_query, network as network_path, review as review_path, vpc as vpc_path,
 };
 pub use peerings::state_shown;
 pub use problem::{Problem, problem};

@@ -6,6 +6,8 @@ use model::{PcxId, Space, Vpc, VpcId};
 pub const HOME: &str = "/dashboard";
 /// Where one signs in.
 pub const SIGN_IN: &str = "/dashboard/sign-in";
+/// What the pages lie under where one allows a command to log in.
+pub const LOG_IN: &str = "/dashboard/log-in";
 /// Where one signs out.
 pub const SIGN_OUT: &str = "/dashboard/sign-out";
 /// Where the language and the theme are chosen.

@@ -50,6 +50,14 @@ pub enum Trouble {
     Stale,
     /// The session ended, and nothing was done.
     Over,
+    /// The password is right, and a code is wanted as well.
+    Code,
+    /// The code is wrong.
+    WrongCode,
+    /// The token is not for all that its user may.
+    Narrow,
+    /// A team demands a second factor of the user, who has none.
+    Demanded,
 }
 
 /// What the page is made from, beside its context.
@@ -61,6 +69,8 @@ pub struct SignIn<'a> {
     pub trouble: Option<Trouble>,
     /// The e-mail address, or the access key's id, that was typed then.
     pub name: &'a str,
+    /// What the page that asks for a code sends back; empty where none is asked for.
+    pub step: &'a str,
     /// What the page signs with an access key's secret.
     pub challenge: &'a Challenge,
     /// Where to go then.
@@ -119,9 +129,15 @@ pub fn sign_in(of: &Context<'_>, page: &SignIn<'_>) -> askama::Result<String> {
             Some(Trouble::Busy) => Some(t.busy.to_owned()),
             Some(Trouble::Stale) => Some(t.stale_form.to_owned()),
             Some(Trouble::Over) => Some(t.session_over.to_owned()),
-            Some(Trouble::Wrong) | None => None,
+            Some(Trouble::Narrow) => Some(t.narrow_token.to_owned()),
+            Some(Trouble::Demanded) => Some(t.factor_demanded.to_owned()),
+            Some(Trouble::Wrong | Trouble::Code | Trouble::WrongCode) | None => None,
         },
-        wrong: (page.trouble == Some(Trouble::Wrong)).then_some(wrong),
+        wrong: match page.trouble {
+            Some(Trouble::Wrong) => Some(wrong),
+            Some(Trouble::WrongCode) => Some(t.wrong_code),
+            _ => None,
+        },
         service: SERVICE,
         purpose: PURPOSE,
     }

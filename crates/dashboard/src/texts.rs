@@ -47,6 +47,9 @@ form! {
     key_label secret_label secret_note key_hint key_needs_script key_needs_https
     add_account add_user signed_in_as account_named read_only
     wrong_token wrong_password wrong_signature too_many_attempts busy stale_form session_over
+    two_factor_label two_factor_note wrong_code narrow_token factor_demanded
+    log_in_title log_in_warning log_in_as log_in_from log_in_says log_in_type log_in_allow log_in_deny
+    log_in_allowed log_in_back log_in_denied log_in_denied_text log_in_gone log_in_gone_text log_in_no_user
 
     // Home.
     waits_for_you waits_order nothing_waits nothing_waits_more

@@ -42,6 +42,7 @@ mod release;
 mod release_queue;
 mod report;
 mod route;
+mod second_factor;
 mod sending;
 mod session;
 mod snapshot;

@@ -43,6 +43,7 @@ mod scope;
 mod small_map;
 mod space_peerings;
 mod time;
+mod token_scope;
 mod traffic;
 mod world;
 
@@ -84,5 +85,6 @@ pub use rights::Rights;
 pub use scope::Scope;
 pub use small_map::SmallMap;
 pub use time::{MalformedDuration, MalformedTimestamp, Timestamp, parse_duration};
+pub use token_scope::{Need, TokenScope, TokenScopes};
 pub use traffic::{IpProtocol, Packet, PortRange, Traffic};
 pub use world::{Change, World};

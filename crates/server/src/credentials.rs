@@ -20,6 +20,8 @@ pub struct OwnToken {
     pub id: TokenId,
     /// The secret that the client sent.
     pub secret: String,
+    /// What is known of it: above all, what it may be used for.
+    pub record: Arc<Token>,
 }
 
 /// The operator's token. It is derived from the key in the data directory, so whoever can read that

@@ -2,11 +2,14 @@
 //! share, and one module for each API and for the dashboard.
 
 pub(crate) mod aws;
+pub(crate) mod browser_login;
 pub(crate) mod dashboard;
 pub mod ec2;
+pub(crate) mod factor_limits;
 pub(crate) mod front;
 pub mod healthz;
 pub(crate) mod listen;
+pub(crate) mod login_requests;
 pub(crate) mod loopback_only;
 pub(crate) mod measure;
 pub(crate) mod metrics;
@@ -18,5 +21,6 @@ pub(crate) mod rate_limits;
 pub(crate) mod refusals;
 pub(crate) mod refused;
 pub(crate) mod rendezvous;
+pub(crate) mod second_factor;
 pub(crate) mod sign_in_limits;
 pub(crate) mod state;

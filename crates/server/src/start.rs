@@ -578,6 +578,7 @@ impl Prepared {
             .merge(healthz::router(self.supervisor, Arc::clone(&self.state.initializing)))
             .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
+            .merge(crate::http::browser_login::router(Arc::clone(&self.state)))
             .merge(crate::http::platform::router(Arc::clone(&self.state)));
         let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
             self.config.transport;

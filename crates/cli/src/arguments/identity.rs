@@ -4,6 +4,7 @@ use clap::{Subcommand, ValueEnum};
 use model::Role;
 
 use super::common::Common;
+use super::token::TokenLimits;
 
 /// Commands about who there is: accounts, keys, users, tokens and teams.
 #[derive(Debug, Subcommand)]
@@ -98,7 +99,8 @@ pub(crate) enum Identity {
         name = "tokens:create",
         after_help = "Examples:
   causeway tokens:create --user ada@example.com --description laptop
-  causeway tokens:create --user ada@example.com --expires-in 3600"
+  causeway tokens:create --user ada@example.com --expires-in 3600
+  causeway tokens:create --user ci@example.com --app shop --scope write-protected,identity"
     )]
     TokensCreate {
         /// Email address of the user
@@ -110,6 +112,8 @@ pub(crate) enum Identity {
         /// Seconds after which the token expires; by default it does not expire
         #[arg(long, value_name = "SECONDS")]
         expires_in: Option<u64>,
+        #[command(flatten)]
+        limits: TokenLimits,
         #[command(flatten)]
         common: Common,
     },

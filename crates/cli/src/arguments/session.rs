@@ -3,28 +3,32 @@
 use clap::Subcommand;
 
 use super::common::Common;
+use super::token::TokenLimits;
 
 /// Signing in and out, and tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
-    /// Log in with a password, and print the command that sets the token in a shell
+    /// Log in by the browser or with a password, and print the command that sets the token in a shell
     #[command(after_help = "Examples:
-  eval \"$(causeway login)\"
+  eval \"$(causeway login)\"                    allow it on the dashboard, in any browser
   eval \"$(causeway login ada@example.com)\"
   eval \"$(causeway login ada@example.com --expires-in 3600)\"
-  pass show ada | causeway login ada@example.com --password-stdin")]
+  pass show ada | causeway login ada@example.com --password-stdin
+
+Without an address it shows one of the dashboard, and waits until somebody who is signed in there allows
+the log-in.")]
     Login {
-        /// Email address of the user; asked for if it is not given
+        /// Email address of the user, to log in with a password
         email: Option<String>,
-        /// Ask for what is not given. This is the default; the flag is there as `heroku login` has it
+        /// Ask for the address and the password here, instead of using a browser
         #[arg(long, short)]
         interactive: bool,
         /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,
-        /// Seconds after which the token expires
-        #[arg(long, short, value_name = "SECONDS", default_value_t = 30 * 24 * 3600)]
-        expires_in: u64,
+        /// Seconds after which the token expires, with a password; by default 30 days
+        #[arg(long, short, value_name = "SECONDS")]
+        expires_in: Option<u64>,
         #[command(flatten)]
         common: Common,
     },
@@ -42,7 +46,8 @@ pub(crate) enum Session {
         name = "authorizations:create",
         after_help = "Examples:
   causeway authorizations:create --description laptop
-  causeway authorizations:create --description CI --expires-in 3600 --short"
+  causeway authorizations:create --description CI --expires-in 3600 --short
+  causeway authorizations:create --description CI --app shop --scope write-protected,identity"
     )]
     AuthorizationsCreate {
         /// What the token is for
@@ -51,6 +56,8 @@ pub(crate) enum Session {
         /// Seconds after which the token expires; by default it does not expire
         #[arg(long, short, value_name = "SECONDS")]
         expires_in: Option<u64>,
+        #[command(flatten)]
+        limits: TokenLimits,
         /// Print only the token
         #[arg(long, short = 'S')]
         short: bool,

@@ -227,6 +227,16 @@ impl Connection {
         Client::new(url.to_owned(), Proof::None, &self.trust)
     }
 
+    /// Makes a client of the server that asks as nobody.
+    pub(crate) fn anybody(&self) -> anyhow::Result<Client> {
+        self.connect(Proof::None)
+    }
+
+    /// Makes a client that asks with a token, whoever the flags and variables name.
+    pub(crate) fn client_by_token(&self, token: &str) -> anyhow::Result<Client> {
+        self.connect(Proof::bearer(token))
+    }
+
     /// Makes a client that asks as a user with a password, which is good only for creating a token.
     pub(crate) fn client_by_password(&self, email: &str, password: &str) -> anyhow::Result<Client> {
         let pair = BASE64.encode(format!("{email}:{password}"));

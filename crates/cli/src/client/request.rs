@@ -122,6 +122,14 @@ impl Client {
         Ok(answer.body)
     }
 
+    /// `GET` of what is there after some time.
+    pub(crate) fn get_within(&self, path: &str, patience: Duration) -> anyhow::Result<Value> {
+        let request = self.prepare(&Method::GET, path, Vec::new(), &[])?;
+        let (_, bytes) = self.finish(request, patience)?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} answered with no JSON", self.url))
+    }
+
     /// `PATCH`.
     pub(crate) fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         Ok(self.send(Method::PATCH, path, Some(body))?.body)
@@ -140,6 +148,16 @@ impl Client {
     /// `POST`.
     pub(crate) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         Ok(self.send(Method::POST, path, Some(body))?.body)
+    }
+
+    /// `POST` with one more header.
+    pub(crate) fn post_with(
+        &self,
+        path: &str,
+        body: &Value,
+        header: (&'static str, &str),
+    ) -> anyhow::Result<Value> {
+        Ok(self.exchange(Method::POST, path, Some(body), Some(header))?.body)
     }
 
     /// `DELETE`.

@@ -24,7 +24,7 @@ use crate::output::Out;
 use crate::settings::variable;
 
 /// All variables that `env` may set, but for those to which it only adds.
-const OURS: [&str; 19] = [
+const OURS: [&str; 20] = [
     "AWS_ENDPOINT_URL",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -34,6 +34,7 @@ const OURS: [&str; 19] = [
     "HEROKU_API_URL",
     "HEROKU_API_KEY",
     "HEROKU_PARTICLEBOARD_URL",
+    "HEROKU_LOGIN_HOST",
     GIT_HOST,
     "HEROKU_BUILDPACK_REGISTRY_URL",
     DATA_HOSTS[0],

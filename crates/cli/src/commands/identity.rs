@@ -8,6 +8,7 @@ use super::print::say;
 use super::subjects::state;
 use crate::arguments::Common;
 use crate::arguments::identity::{Identity, Membership};
+use crate::arguments::token::TokenLimits;
 use crate::client::{As, segment};
 use crate::output::Out;
 use crate::password;
@@ -88,8 +89,9 @@ pub(super) fn run(command: Identity, out: &mut Out) -> anyhow::Result<()> {
             };
             set_password(&email, password, end_tokens, &common, out)
         }
-        Identity::TokensCreate { user, description, expires_in, common } => {
-            let request = api::CreateToken { user, description, expires_in };
+        Identity::TokensCreate { user, description, expires_in, limits, common } => {
+            let TokenLimits { scope: scopes, app, space } = limits;
+            let request = api::CreateToken { user, description, expires_in, scopes, app, space };
             let made: api::TokenCreated = post(&common, "/_causeway/tokens", &request)?;
             let text = format!(
                 "export HEROKU_API_KEY={}\n# This token is shown once; only its hash is kept.",

@@ -44,6 +44,11 @@ impl Terminal {
         }
     }
 
+    /// What it has shown since the last line was typed.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// Types a line.
     pub fn type_line(&mut self, line: &str) {
         // What was shown before is answered.

@@ -15,7 +15,7 @@ impl Stage {
         let user = self.admin().user.unwrap();
         for (hash, description) in [("a", "laptop"), ("b", "")] {
             let (hash, description) = (hash.repeat(64), description.to_owned());
-            let new = NewToken { user, hash, description, lives: None };
+            let new = NewToken::unlimited(user, hash, description);
             self.run(Caller::User(user), IdentityCommand::CreateToken(new));
         }
         let (account, access) = (self.account().account.unwrap(), Access::Full);

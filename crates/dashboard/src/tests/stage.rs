@@ -331,7 +331,9 @@ impl Stage {
             date: "20160919".to_owned(),
             region: REGION.to_string(),
         };
-        let page = SignIn { way, trouble, name, challenge: &challenge, back: "/dashboard" };
+        let asks = matches!(trouble, Some(Trouble::Code | Trouble::WrongCode));
+        let (step, back) = (if asks { "c3RlcA" } else { "" }, "/dashboard");
+        let page = SignIn { way, trouble, name, step, challenge: &challenge, back };
         crate::sign_in(&self.context(seen, "/dashboard/sign-in"), &page).unwrap()
     }
 }

@@ -129,7 +129,7 @@ fn an_image_takes_the_place_of_the_hosts_programs() {
 #[test]
 fn a_disk_with_a_bound_is_full_for_its_service_alone() {
     let devices = || {
-        let lent = std::process::Command::new("losetup").arg("-a").output().unwrap();
+        let lent = Command::new("losetup").arg("-a").output().unwrap();
         String::from_utf8_lossy(&lent.stdout).into_owned()
     };
     let mut bench = Bench::new(1);

@@ -36,7 +36,11 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         C::CreateIamRole(new) => Some(Key::Account(new.account)),
         C::DeleteIamRole { id } => Some(Key::IamRole(*id)),
         C::CreateToken(new) => Some(Key::User(new.user)),
-        C::SetPassword { user, .. } => Some(Key::User(*user)),
+        C::SetPassword { user, .. }
+        | C::EnableSecondFactor { user, .. }
+        | C::UseSecondFactor { user, .. }
+        | C::ReplaceRecoveryCodes { user, .. }
+        | C::DisableSecondFactor { user, .. } => Some(Key::User(*user)),
         C::DescribeToken { id, .. } | C::ReplaceToken { id, .. } | C::DeleteToken { id } => {
             Some(Key::Token(*id))
         }
@@ -46,7 +50,7 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
             WebhookOwner::Team(id) => Some(Key::Team(id)),
         },
         C::DeleteWebhook { id } => Some(Key::Webhook(*id)),
-        C::SetMember { team, .. } => Some(Key::Team(*team)),
+        C::SetMember { team, .. } | C::DemandSecondFactor { team, .. } => Some(Key::Team(*team)),
         C::Disable { subject } | C::Enable { subject } | C::Destroy { subject } => {
             Some(subject.key())
         }

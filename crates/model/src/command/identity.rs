@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Subject;
-use crate::resource::{Access, Outbound, PasswordHash, Role, Trusted, WebhookOwner};
-use crate::{AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, UserId, WebhookId};
+use crate::resource::{
+    Access, FactorProof, Outbound, PasswordHash, Role, TokenBound, Trusted, WebhookOwner,
+};
+use crate::{
+    AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, TokenScopes, UserId, WebhookId,
+};
 
 /// A token to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,18 @@ pub struct NewToken {
     pub description: String,
     /// How long the token is valid; `None` for ever.
     pub lives: Option<Duration>,
+    /// What it may do of all that its user may.
+    pub scopes: TokenScopes,
+    /// What it is bound to; `None` if it reaches all that its user does.
+    pub bound: Option<TokenBound>,
+}
+
+impl NewToken {
+    /// A token that may do all that its user may, for ever.
+    pub fn unlimited(user: UserId, hash: String, description: String) -> Self {
+        let scopes = TokenScopes::default();
+        Self { user, hash, description, lives: None, scopes, bound: None }
+    }
 }
 
 /// A webhook to be made.
@@ -186,6 +202,47 @@ pub enum IdentityCommand {
     DeleteToken {
         /// The token to end.
         id: TokenId,
+    },
+    /// Gives a user a second factor.
+    EnableSecondFactor {
+        /// The user, who asks for it.
+        user: UserId,
+        /// The secret that codes follow from, sealed.
+        sealed_secret: String,
+        /// The time step whose code showed that the user has the secret.
+        step: u64,
+        /// SHA-256 of the recovery codes, in hexadecimal.
+        recovery: BTreeSet<String>,
+    },
+    /// Uses up a proof of a second factor with which somebody signs in.
+    UseSecondFactor {
+        /// The user.
+        user: UserId,
+        /// The proof.
+        proof: FactorProof,
+    },
+    /// Replaces the recovery codes of a user.
+    ReplaceRecoveryCodes {
+        /// The user, who asks for it.
+        user: UserId,
+        /// SHA-256 of the new recovery codes, in hexadecimal.
+        recovery: BTreeSet<String>,
+        /// The proof that it is the user.
+        proof: FactorProof,
+    },
+    /// Takes a user's second factor away.
+    DisableSecondFactor {
+        /// The user.
+        user: UserId,
+        /// The proof that it is the user; the operator needs none.
+        proof: Option<FactorProof>,
+    },
+    /// Says whether the members of a team must have a second factor.
+    DemandSecondFactor {
+        /// The team.
+        team: TeamId,
+        /// Whether they must.
+        demanded: bool,
     },
     /// Creates a team.
     CreateTeam {

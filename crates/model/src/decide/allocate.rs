@@ -5,7 +5,7 @@ use super::{Decision, Outcome, refuse};
 use crate::command::Reply;
 use crate::resource::{
     Direction, GroupPeer, GroupRule, PeeringKind, Role, RouteTo, SecurityGroup, Space, SpaceState,
-    Subnet, Tags, Vpc, VpcRole,
+    Subnet, Tags, TokenBound, Vpc, VpcRole,
 };
 use crate::{
     AccountId, Cidr, Code, EniId, Key, PcxId, PortRange, PrefixedId, Refused, Region, Scope,
@@ -188,6 +188,7 @@ impl Decision<'_> {
             let _ = self.tear_down(&space, peering);
         }
         self.remove_way_out(&space);
+        self.end_tokens_bound_to(TokenBound::Space(id));
         self.delete(Key::Space(id));
         self.delete(Key::Peering(space.data_peering));
         self.remove_vpc(space.vpc);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, Reply};
-use crate::resource::{App, Release, ReleaseStatus, Role};
+use crate::resource::{App, Release, ReleaseStatus, Role, TokenBound};
 use crate::{AppId, Code, Key, Refused, ReleaseId, SpaceId, TeamId, UserId};
 
 const MAX_COMMAND: usize = 4096;
@@ -148,6 +148,7 @@ impl Decision<'_> {
         for part in releases.chain(slugs).chain(drains).collect::<Vec<_>>() {
             self.delete(part);
         }
+        self.end_tokens_bound_to(TokenBound::App(id));
         self.delete(key);
         Ok(Reply::Done)
     }

@@ -23,6 +23,17 @@ impl Decision<'_> {
             C::DescribeToken { id, description } => self.describe_token(*id, description),
             C::ReplaceToken { id, hash } => self.replace_token(*id, hash),
             C::DeleteToken { id } => self.delete_token(*id),
+            C::EnableSecondFactor { user, sealed_secret, step, recovery } => {
+                self.enable_second_factor(*user, sealed_secret, *step, recovery)
+            }
+            C::UseSecondFactor { user, proof } => self.use_second_factor(*user, proof),
+            C::ReplaceRecoveryCodes { user, recovery, proof } => {
+                self.replace_recovery_codes(*user, recovery, proof)
+            }
+            C::DisableSecondFactor { user, proof } => {
+                self.disable_second_factor(*user, proof.as_ref())
+            }
+            C::DemandSecondFactor { team, demanded } => self.demand_second_factor(*team, *demanded),
             C::CreateWebhook(new) => self.create_webhook(new),
             C::DeleteWebhook { id } => self.delete_webhook(*id),
             C::SetUp { region, emulator, instance } => {
@@ -234,7 +245,15 @@ impl Decision<'_> {
         }
         let id = UserId::fresh(self.ids);
         let (created, updated) = (self.now, self.now);
-        self.put(User { id, email, password: None, disabled: None, created, updated });
+        self.put(User {
+            id,
+            email,
+            password: None,
+            second_factor: None,
+            disabled: None,
+            created,
+            updated,
+        });
         Ok(Key::User(id).into())
     }
 
@@ -254,6 +273,7 @@ impl Decision<'_> {
             id,
             name,
             members,
+            demands_second_factor: false,
             disabled: None,
             quotas: Default::default(),
             created: self.now,

@@ -6,7 +6,7 @@ use super::identity::{disabled, is_plain, not_found};
 use super::lookup::is_sha256;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, NewToken, Reply};
-use crate::resource::{PasswordHash, Token, User};
+use crate::resource::{PasswordHash, Token, TokenBound, User};
 use crate::{Alias, Code, Key, Refused, Timestamp, TokenId, UserId};
 
 /// The most tokens that a user may have; more are a mistake of some script.
@@ -42,13 +42,24 @@ impl Decision<'_> {
         }
         check_hash(&new.hash)?;
         check_description(&new.description)?;
+        if new.scopes.is_empty() {
+            return refuse(Code::InvalidParameterValue, "A token has at least one scope.");
+        }
+        if let Some(bound) = new.bound {
+            self.check_bound(new.user, bound)?;
+        }
         if let Some(Key::Token(id)) = self.world.find(&Alias::Token(new.hash.as_str().into())) {
             return match self.world.token(id) {
-                Some(token) if token.user == new.user && token.disabled.is_some() => {
+                Some(token) if token.user != new.user => {
+                    refuse(Code::Conflict, "This token belongs to another user.")
+                }
+                Some(token) if token.disabled.is_some() => {
                     disabled("token", &id.to_string(), "tokens:enable")
                 }
-                Some(token) if token.user == new.user => Ok(Key::Token(id).into()),
-                _ => refuse(Code::Conflict, "This token belongs to another user."),
+                Some(token) if token.scopes == new.scopes && token.bound == new.bound => {
+                    Ok(Key::Token(id).into())
+                }
+                _ => refuse(Code::Conflict, "This token was made for something else."),
             };
         }
         let expires = new.lives.map(|lives| self.expiry(lives)).transpose()?;
@@ -68,12 +79,35 @@ impl Decision<'_> {
             user: new.user,
             hash: new.hash.clone(),
             description: new.description.clone(),
+            scopes: new.scopes.clone(),
+            bound: new.bound,
             expires,
             disabled: None,
             created: self.now,
             updated: None,
         });
         Ok(Key::Token(id).into())
+    }
+
+    /// A token is bound to what its user sees, so that it is told from nothing what others have.
+    fn check_bound(&self, user: UserId, bound: TokenBound) -> Result<(), Refused> {
+        let (team, what) = match bound {
+            TokenBound::Space(id) => (self.world.space(id).map(|space| space.team), "space"),
+            TokenBound::App(id) => (self.world.app(id).map(|app| app.team), "app"),
+        };
+        let team = team.and_then(|team| self.world.team(team));
+        match team.and_then(|team| Caller::User(user).role_in(team)) {
+            Some(_) => Ok(()),
+            None => refuse(Code::NotFound, format!("Couldn't find that {what}.")),
+        }
+    }
+
+    /// Ends the tokens that are bound to what is about to be gone.
+    pub(super) fn end_tokens_bound_to(&mut self, bound: TokenBound) {
+        let tokens = self.world.tokens_of(bound.key()).map(|token| Key::Token(token.id));
+        for token in tokens.collect::<Vec<_>>() {
+            self.delete(token);
+        }
     }
 
     fn expiry(&self, lives: Duration) -> Result<Timestamp, Refused> {

@@ -2,6 +2,7 @@
 
 mod addon;
 mod app;
+mod bound_token;
 mod code;
 mod domain;
 mod events;
@@ -16,6 +17,7 @@ mod random;
 mod random_people;
 mod release;
 mod release_queue;
+mod second_factor;
 mod sending;
 mod shop;
 mod snapshot;

@@ -315,6 +315,7 @@ pub(crate) fn team(n: u128) -> Team {
         id: TeamId(uuid(n)),
         name: format!("team-{n}"),
         members: BTreeMap::new(),
+        demands_second_factor: false,
         created: now(),
         updated: now(),
     }

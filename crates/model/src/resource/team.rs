@@ -16,6 +16,9 @@ pub struct Team {
     pub name: String,
     /// The members of the team, with their roles.
     pub members: BTreeMap<UserId, Role>,
+    /// Whether the team's members must have a second factor.
+    #[serde(default)]
+    pub demands_second_factor: bool,
     /// Since when its members are locked out of it; `None` while they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Timestamp>,

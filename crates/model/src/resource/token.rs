@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Owner, Resource};
-use crate::{Alias, Errand, Key, Timestamp, TokenId, UserId};
+use super::{App, Owner, Resource};
+use crate::{Alias, AppId, Errand, Key, Need, SpaceId, Timestamp, TokenId, TokenScopes, UserId};
 
 /// An API token of a user. Only its hash is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,12 @@ pub struct Token {
     pub hash: String,
     /// What the token is for, in its user's words.
     pub description: String,
+    /// What it may do of all that its user may.
+    #[serde(default)]
+    pub scopes: TokenScopes,
+    /// What it is bound to; `None` if it reaches all that its user does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<TokenBound>,
     /// When the token ends; `None` if it never does.
     #[serde(default)]
     pub expires: Option<Timestamp>,
@@ -29,11 +35,55 @@ pub struct Token {
     pub updated: Option<Timestamp>,
 }
 
+/// What a token is bound to: for it, nothing else is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenBound {
+    /// A space, with the apps in it.
+    Space(SpaceId),
+    /// An app.
+    App(AppId),
+}
+
+impl TokenBound {
+    /// What it is, as a key.
+    pub const fn key(self) -> Key {
+        match self {
+            Self::Space(id) => Key::Space(id),
+            Self::App(id) => Key::App(id),
+        }
+    }
+
+    /// Whether an app is within it.
+    pub fn has_app(self, app: &App) -> bool {
+        match self {
+            Self::Space(space) => app.space == space,
+            Self::App(id) => app.id == id,
+        }
+    }
+
+    /// Whether a space is within it.
+    pub fn has_space(self, space: SpaceId) -> bool {
+        self == Self::Space(space)
+    }
+}
+
 impl Token {
     /// Whether it could speak for its user: it has not ended, and was not disabled. Whether the user is
     /// let in is [`crate::World::lets_in_token`].
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.disabled.is_none() && self.expires.is_none_or(|expires| now < expires)
+    }
+
+    /// Whether it may be used for something. One that is bound is never enough for what is about the
+    /// user or a team.
+    pub fn allows(&self, need: Need) -> bool {
+        self.scopes.allow(need) && (self.bound.is_none() || need != Need::Everything)
+    }
+
+    /// Whether an app is there for it.
+    pub fn reaches(&self, app: &App) -> bool {
+        self.bound.is_none_or(|bound| bound.has_app(app))
     }
 }
 
@@ -50,6 +100,9 @@ impl Resource for Token {
 
     fn mentions(&self, each: &mut dyn FnMut(Key)) {
         each(Key::User(self.user));
+        if let Some(bound) = self.bound {
+            each(bound.key());
+        }
     }
 
     fn aliases(&self, each: &mut dyn FnMut(Alias)) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Owner, Resource};
+use super::{Owner, Resource, SecondFactor};
 use crate::{Alias, Key, Timestamp, UserId};
 
 /// A person on the platform's side.
@@ -15,6 +15,9 @@ pub struct User {
     /// The hash of the user's password; `None` until the operator sets one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordHash>,
+    /// What the user proves to have besides the password; `None` unless the user has enabled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<SecondFactor>,
     /// Since when the user is not let in; `None` for one who is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Timestamp>,

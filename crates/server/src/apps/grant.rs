@@ -5,7 +5,7 @@
 //! long as that user's token, as it was then, and that user's membership of the app's team; and as neither
 //! the token nor the user nor the team is disabled.
 
-use model::{App, Caller, Timestamp, TokenId, UserId, World};
+use model::{App, Caller, Need, Timestamp, TokenId, UserId, World};
 use serde::{Deserialize, Serialize};
 
 use crate::credentials::{OwnToken, token_hash};
@@ -39,15 +39,17 @@ impl Grant {
         Self { user, token: token.map(proof) }
     }
 
-    /// Whether it is still valid for an app: the token lets its user in and has the same secret, and
-    /// the user is a member of the team that the app belongs to now.
-    pub(crate) fn holds(&self, world: &World, app: &App, now: Timestamp) -> bool {
+    /// Whether it is still valid for something that is done with an app: the token lets its user in, has
+    /// the same secret, and is one for that; and the user is a member of the team that the app belongs to
+    /// now, who has what the team demands.
+    pub(crate) fn holds(&self, world: &World, app: &App, need: Need, now: Timestamp) -> bool {
         let caller = self.user.map_or(Caller::Operator, Caller::User);
         let is_in = world.team(app.team).is_some_and(|team| caller.role_in(team).is_some());
-        is_in && self.is_proved(world, now)
+        let may_enter = self.user.is_none_or(|user| world.wants_second_factor(user).is_none());
+        is_in && may_enter && self.is_proved(world, app, need, now)
     }
 
-    fn is_proved(&self, world: &World, now: Timestamp) -> bool {
+    fn is_proved(&self, world: &World, app: &App, need: Need, now: Timestamp) -> bool {
         match (&self.user, &self.token) {
             (None, None) => true,
             (Some(user), None) => {
@@ -55,9 +57,8 @@ impl Grant {
                     && world.lets_in_user(*user)
             }
             (user, Some(proof)) => world.token(proof.id).is_some_and(|token| {
-                Some(token.user) == *user
-                    && token.hash == proof.hash
-                    && world.lets_in_token(token, now)
+                let same = Some(token.user) == *user && token.hash == proof.hash;
+                same && world.lets_in_token(token, now) && token.allows(need) && token.reaches(app)
             }),
         }
     }

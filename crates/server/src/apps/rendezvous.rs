@@ -94,6 +94,11 @@ impl Requester {
         {
             return Some("the token that it was started with has ended");
         }
+        if let Caller::User(user) = self.caller
+            && world.wants_second_factor(user).is_some()
+        {
+            return Some("a team of yours demands a second factor");
+        }
         let Some(app) = world.app(self.app) else { return Some("the app is gone") };
         let member = world.team(app.team).is_some_and(|team| self.caller.role_in(team).is_some());
         (!member).then_some("you do not belong to the team of the app any more")

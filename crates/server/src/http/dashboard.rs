@@ -16,6 +16,7 @@ mod events;
 mod form;
 mod guard;
 mod keys;
+mod log_in;
 mod operating;
 mod place;
 mod preferences;
@@ -106,6 +107,9 @@ async fn get(visit: Visit, parts: &Parts, query: Form) -> Response {
     if visit.session.is_none() {
         return sign_in::lead(&visit);
     }
+    if log_in::is_here(path) {
+        return log_in::show(&visit);
+    }
     let asked = parts.uri.query().unwrap_or_default();
     match Place::of(path, asked) {
         Some(Place::Area(area)) => area::show(&visit, &area, &query).await,
@@ -138,7 +142,8 @@ async fn post(visit: Visit, parts: &Parts, form: &Form) -> Response {
     let (headers, path) = (&parts.headers, parts.uri.path());
     let place = Place::of(path, parts.uri.query().unwrap_or_default());
     // Whose session has ended is told so, rather than that the form is not theirs.
-    if visit.session.is_none() && (place.is_some() || path == SIGN_OUT_PATH) {
+    let wants_session = place.is_some() || path == SIGN_OUT_PATH || log_in::is_here(path);
+    if visit.session.is_none() && wants_session {
         return sign_in::over(&visit);
     }
     if let Some(refused) = guard::refuse_foreign(&visit, headers, form) {
@@ -148,6 +153,7 @@ async fn post(visit: Visit, parts: &Parts, form: &Form) -> Response {
         (SIGN_IN_PATH, _) => sign_in::sign_in(visit, form).await,
         (SIGN_OUT_PATH, _) => sign_in::sign_out(&visit),
         (PREFERENCES_PATH, _) => preferences::choose(&visit, form),
+        _ if log_in::is_here(path) => log_in::decide(&visit, form),
         (_, Some(place)) => change::change(visit, place, form).await,
         (_, None) => answer::problem(&visit.context(), &Problem::NotFound),
     }

@@ -67,6 +67,7 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/roles/{role}", get(role::role).delete(role::delete))
         .route("/_causeway/users", get(identity::users).post(identity::create_user))
         .route("/_causeway/users/{email}/password", put(identity::set_password))
+        .route("/_causeway/users/{email}/two-factor", delete(identity::disable_second_factor))
         .route("/_causeway/tokens", get(identity::tokens).post(identity::create_token))
         .route("/_causeway/teams", get(identity::teams).post(identity::create_team))
         .route("/_causeway/teams/{team}/members", put(identity::set_member))

@@ -31,6 +31,7 @@ mod release_output;
 mod respond;
 mod route;
 mod routes;
+mod second_factor;
 mod session;
 mod sign_in;
 mod size;
@@ -131,6 +132,7 @@ async fn serve(
     let now = state.clock.now();
     let known = sign_in::identify(&state, route, &parts.headers, &origin, now).await;
     let caller = known.as_ref().ok().map(|bearer| bearer.caller);
+    let scopes = known.as_ref().ok().map(headers::scopes_of);
     let auditing = Arc::clone(&state);
     let (outcome, remaining) = match known {
         Ok(bearer) => {
@@ -138,7 +140,10 @@ async fn serve(
             let uri = parts.uri.clone();
             let received = Received { params, uri, body, headers: &parts.headers, base };
             let outcome = match counted {
-                Ok(()) => answer(state, route, bearer, received, &origin).await,
+                Ok(()) => match sign_in::admit(&state, route, &bearer) {
+                    Ok(()) => answer(state, route, bearer, received, &origin).await,
+                    Err(failure) => Err(failure),
+                },
                 Err(failure) => Err(failure),
             };
             (outcome, Some(remaining))
@@ -149,7 +154,9 @@ async fn serve(
         let action = format!("{} {}", route.method.name(), route.path);
         note_stranger(&auditing, failure, caller, action, &origin);
     }
-    respond(outcome, Some(route.method), &parts.headers, &ids, remaining)
+    let mut response = respond(outcome, Some(route.method), &parts.headers, &ids, remaining);
+    headers::tell_scopes(response.headers_mut(), scopes, route.need);
+    response
 }
 
 /// Counts a request towards the user's rate limit, which all of the user's tokens share. Returns

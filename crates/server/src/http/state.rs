@@ -10,8 +10,8 @@ use aws::sigv4::SigningKey;
 use edge::Shares;
 use fabric::driver::Dialer;
 use model::{
-    AccessKey, AccessKeyId, AccountId, Caller, CodeRoom, Command, Reachable, Region, Scope,
-    Settings, Timestamp, UserId, World,
+    AccessKey, AccessKeyId, AccountId, Caller, CodeRoom, Command, Need, Reachable, Region, Scope,
+    Settings, Team, Timestamp, UserId, World,
 };
 use store::{Secret, Store};
 use subtle::ConstantTimeEq;
@@ -29,6 +29,8 @@ use crate::backup::{Sources, Workspace};
 use crate::clock::Clock;
 use crate::credentials::{OwnToken, find_token, open_access_key, operator_token};
 use crate::flows::Flows;
+use crate::http::factor_limits::FactorLimits;
+use crate::http::login_requests::BrowserLogins;
 use crate::http::passwords::Passwords;
 use crate::http::rate_limits::RateLimits;
 use crate::http::refusals::{Refusal, Refusals};
@@ -70,6 +72,10 @@ pub struct State {
     pub passwords: Passwords,
     /// Limits failed attempts to sign in.
     pub sign_in_limits: SignInLimits,
+    /// Commands that wait to be allowed to log in.
+    pub browser_logins: BrowserLogins,
+    /// Limits wrong codes of second factors.
+    pub factor_limits: FactorLimits,
     /// The rate limit of each user at the Platform API.
     pub rates: RateLimits<UserId>,
     /// The rate limit of each account at EC2's API.
@@ -141,6 +147,8 @@ impl State {
             initializing: Arc::default(),
             passwords: Passwords::default(),
             sign_in_limits: SignInLimits::default(),
+            browser_logins: BrowserLogins::default(),
+            factor_limits: FactorLimits::default(),
             rates: RateLimits::per_hour(0),
             account_rates: RateLimits::per_second(0),
             refusals: Refusals::default(),
@@ -277,7 +285,8 @@ impl State {
         }
         let world = self.world();
         let found = find_token(&world, token).filter(|found| world.lets_in_token(found, now))?;
-        let own = OwnToken { id: found.id, secret: token.to_owned() };
+        let (secret, record) = (token.to_owned(), Arc::clone(found));
+        let own = OwnToken { id: found.id, secret, record };
         Some(Bearer { caller: Caller::User(found.user), token: Some(own) })
     }
 
@@ -329,6 +338,23 @@ pub struct Bearer {
     pub caller: Caller,
     /// The token, if it is a user's.
     pub token: Option<OwnToken>,
+}
+
+impl Bearer {
+    /// Whether the request may be used for something. Without a user's token it is the operator's, or
+    /// came with a password.
+    pub fn allows(&self, need: Need) -> bool {
+        self.token.as_ref().is_none_or(|own| own.record.allows(need))
+    }
+
+    /// The team that demands a second factor of the user, who has none and is to be let into nothing
+    /// else before.
+    pub fn wants_second_factor<'a>(&self, world: &'a World) -> Option<&'a Arc<Team>> {
+        match self.caller {
+            Caller::User(user) => world.wants_second_factor(user),
+            Caller::Operator | Caller::System | Caller::Account { .. } => None,
+        }
+    }
 }
 
 /// The origin of a request, for the audit.

@@ -68,7 +68,7 @@ pub(crate) fn set_up(
     // Where the disk is full, a start that has nothing to write is one that can be read from.
     if find_token(&ledger.world(), &token).is_none() {
         let (hash, description) = (token_hash(&token), "causeway env".to_owned());
-        let token = NewToken { user, hash, description, lives: None };
+        let token = NewToken::unlimited(user, hash, description);
         run(ledger, "a token", IdentityCommand::CreateToken(token))?;
     }
     let platform = ledger.world().settings().map(|s| s.platform_account);

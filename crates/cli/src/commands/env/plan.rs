@@ -66,6 +66,8 @@ impl Plan {
             // Terraform's provider and libraries ask this, or else Heroku.
             ("HEROKU_API_URL", url.to_owned()),
             ("HEROKU_PARTICLEBOARD_URL", url.to_owned()),
+            // `heroku login` asks this for the page where somebody allows it.
+            ("HEROKU_LOGIN_HOST", url.trim_end_matches('/').to_owned()),
             (GIT_HOST, NO_GIT.to_owned()),
             // The command asks Heroku whether there is a buildpack of a name, before it asks us.
             ("HEROKU_BUILDPACK_REGISTRY_URL", url.trim_end_matches('/').to_owned()),

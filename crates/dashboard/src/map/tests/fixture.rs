@@ -86,6 +86,7 @@ impl Fixture {
             id: uuid(n),
             name: format!("team-{n}"),
             members: BTreeMap::from([(uuid(n), Role::Member)]),
+            demands_second_factor: false,
             created: NOW,
             updated: NOW,
         });

@@ -13,7 +13,7 @@ fn user(bench: &mut Bench, email: &str) -> UserId {
 
 fn token(user: UserId, digit: &str) -> C {
     let (hash, description) = (digit.repeat(64), "laptop".to_owned());
-    C::CreateToken(NewToken { user, hash, description, lives: None })
+    C::CreateToken(NewToken::unlimited(user, hash, description))
 }
 
 fn account_id(bench: &mut Bench, name: &str) -> AccountId {
@@ -170,7 +170,7 @@ fn a_token_made_twice_is_one_token_and_never_two_users() {
         assert_eq!(refused.code, Code::InvalidParameterValue);
     }
     let (hash, description) = ("b".repeat(64), "x".repeat(256));
-    let long = C::CreateToken(NewToken { user: ada, hash, description, lives: None });
+    let long = C::CreateToken(NewToken::unlimited(ada, hash, description));
     assert_eq!(bench.refused(Caller::Operator, long).code, Code::InvalidParameterValue);
 }
 
@@ -246,7 +246,10 @@ fn a_token_ends_when_it_was_said_to() {
     let ada = user(&mut bench, "ada@example.com");
     let lives = |lives| {
         let (hash, description) = ("c".repeat(64), "short".to_owned());
-        C::CreateToken(NewToken { user: ada, hash, description, lives: Some(lives) })
+        C::CreateToken(NewToken {
+            lives: Some(lives),
+            ..NewToken::unlimited(ada, hash, description)
+        })
     };
     for nonsense in [std::time::Duration::ZERO, std::time::Duration::MAX] {
         let refused = bench.refused(Caller::User(ada), lives(nonsense));
@@ -306,7 +309,7 @@ fn a_user_has_no_more_than_five_hundred_tokens() {
     let ada = user(&mut bench, "ada@example.com");
     let new = |n: u32, lives| {
         let (hash, description) = (format!("{n:064x}"), String::new());
-        C::CreateToken(NewToken { user: ada, hash, description, lives })
+        C::CreateToken(NewToken { lives, ..NewToken::unlimited(ada, hash, description) })
     };
     for n in 0..500 {
         bench.world = bench
@@ -360,4 +363,6 @@ fn users_and_tokens_from_before_are_read() {
     let Ok(Record::Token(read)) = Record::read("token", id, &token) else { panic!("{token}") };
     assert_eq!((read.expires, read.updated), (None, None));
     assert!(read.is_live(Bench::new().now));
+    assert_eq!((read.scopes.to_string().as_str(), read.bound), ("global", None));
+    assert!(read.allows(Need::Everything));
 }

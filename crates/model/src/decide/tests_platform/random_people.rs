@@ -279,7 +279,7 @@ impl Player<'_> {
     fn new_token(&self) -> NewToken {
         let hash = format!("{:064x}", self.dice[3] % 8);
         let lives = self.dice[4].is_multiple_of(2).then(|| Duration::from_secs(3600));
-        NewToken { user: self.user(2), hash, description: String::new(), lives }
+        NewToken { lives, ..NewToken::unlimited(self.user(2), hash, String::new()) }
     }
 
     fn set_quota(&self) -> C {

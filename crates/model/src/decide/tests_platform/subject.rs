@@ -21,7 +21,7 @@ fn destroy(subject: Subject) -> C {
 fn token(town: &mut Town, user: fn(&Town) -> UserId, digit: char) -> TokenId {
     let user = user(town);
     let (hash, description) = (digit.to_string().repeat(64), "laptop".to_owned());
-    let new = NewToken { user, hash, description, lives: None };
+    let new = NewToken::unlimited(user, hash, description);
     match town.bench.ok(OP, C::CreateToken(new)).main() {
         Some(Key::Token(id)) => id,
         other => panic!("not a token: {other:?}"),
@@ -72,12 +72,7 @@ fn a_disabled_user_is_locked_out_at_once_and_comes_back_with_everything() {
         (403, "suspended")
     );
     // Nobody is let in by a new token.
-    let new = NewToken {
-        user: town.member,
-        hash: "b".repeat(64),
-        description: String::new(),
-        lives: None,
-    };
+    let new = NewToken::unlimited(town.member, "b".repeat(64), String::new());
     assert_eq!(town.bench.refused(OP, C::CreateToken(new)).code, Code::Conflict);
     town.bench.pass(HOUR);
     town.bench.idle(OP, disable(subject));
@@ -301,12 +296,7 @@ fn a_disabled_token_speaks_for_nobody_and_only_the_operator_sees_it() {
     let describe = C::DescribeToken { id, description: "mine".to_owned() };
     assert_eq!(town.bench.refused(town.admin(), describe).code, Code::NotFound);
     // What `causeway env` asks for again is not given out in silence.
-    let again = NewToken {
-        user: town.ada,
-        hash: "a".repeat(64),
-        description: "laptop".to_owned(),
-        lives: None,
-    };
+    let again = NewToken::unlimited(town.ada, "a".repeat(64), "laptop".to_owned());
     assert_eq!(town.bench.refused(OP, C::CreateToken(again)).code, Code::Conflict);
     town.bench.ok(OP, enable(subject));
     town.bench.ok(OP, disable(subject));

@@ -94,8 +94,10 @@ async fn make_token(visit: Visit, caller: Caller, form: &Form) -> Response {
     let description = form.get("description").unwrap_or_default().trim();
     let secret = fresh_token(&mut SystemIds);
     let (hash, described) = (token_hash(&secret), description.to_owned());
-    let command =
-        IdentityCommand::CreateToken(NewToken { user, hash, description: described, lives });
+    let command = IdentityCommand::CreateToken(NewToken {
+        lives,
+        ..NewToken::unlimited(user, hash, described)
+    });
     let shown = shown.to_owned();
     let as_shown = OnlyIf::new(move |world| dashboard::tokens_shown(world, user) == shown);
     let state = Arc::clone(&visit.dashboard.state);

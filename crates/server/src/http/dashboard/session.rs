@@ -10,7 +10,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use dashboard::Viewer;
-use model::{Access, AccessKey, AccessKeyId, AccountId, Timestamp, TokenId, User, UserId, World};
+use model::{
+    Access, AccessKey, AccessKeyId, AccountId, Need, Timestamp, TokenId, User, UserId, World,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::Secret;
@@ -19,6 +21,8 @@ use store::Secret;
 pub(super) const LIFE: Duration = Duration::from_secs(12 * 3600);
 /// The context of the encryption, so that the text is not valid for anything else.
 const SEALED_FOR: &[u8] = b"dashboard session";
+/// What a token must be for that opens the dashboard: its pages show and change everything.
+pub(super) const NEED: Need = Need::Everything;
 /// The most bytes of a cookie that are looked at.
 const LONGEST: usize = 4096;
 
@@ -43,7 +47,7 @@ pub(super) enum UserProof {
     Operator,
     /// A user's token, with the hash of its secret.
     Token { id: TokenId, hash: String },
-    /// A user's password, by a hash of what is stored of it.
+    /// A user's password and second factor, by a hash of what is stored of them.
     Password { user: UserId, hash: String },
     /// Nothing: an emulator asks for none.
     Emulated { user: UserId },
@@ -60,19 +64,22 @@ pub(super) enum AccountProof {
 }
 
 impl UserProof {
-    /// A user's password as it is now; `None` if there is none.
+    /// A user's password and second factor as they are now; `None` if there is no password.
     pub(super) fn password_of(user: &User) -> Option<Self> {
         let stored = user.password.as_ref()?;
-        Some(Self::Password { user: user.id, hash: digest(&stored.0) })
+        let factor = user.second_factor.as_ref().map_or("", |factor| &factor.sealed_secret);
+        Some(Self::Password { user: user.id, hash: digest(&format!("{}{factor}", stored.0)) })
     }
 
     /// The user, or the operator if it is `None`; nothing if it proves nobody any more.
-    fn holds(&self, world: &World, now: Timestamp) -> Option<Option<UserId>> {
+    pub(super) fn holds(&self, world: &World, now: Timestamp) -> Option<Option<UserId>> {
         match self {
             Self::Operator => Some(None),
             Self::Token { id, hash } => {
                 let token = world.token(*id)?;
-                (token.hash == *hash && world.lets_in_token(token, now)).then_some(Some(token.user))
+                let holds =
+                    token.hash == *hash && world.lets_in_token(token, now) && token.allows(NEED);
+                holds.then_some(Some(token.user))
             }
             Self::Password { user, .. } => {
                 let now = Self::password_of(world.user(*user)?)?;
@@ -116,6 +123,10 @@ impl Session {
             return None;
         }
         let user = self.user.as_ref().and_then(|proof| proof.holds(world, now));
+        let may_enter = |user: &Option<UserId>| {
+            user.is_none_or(|user| world.wants_second_factor(user).is_none())
+        };
+        let user = user.filter(may_enter);
         let account = self.account.as_ref().and_then(|proof| proof.holds(world));
         if user.is_none() && account.is_none() {
             return None;

@@ -17,16 +17,19 @@ use subtle::ConstantTimeEq;
 use super::answer::{page, problem, see_other, with_cookie};
 use super::cookies::Cookie;
 use super::form::Form;
-use super::session::{AccountProof, Session, UserProof};
+use super::session::{AccountProof, NEED, Session, UserProof};
 use super::shared::FORM_LIFE;
 use super::visit::{Visit, fresh_id};
 use crate::http::aws::emulated_account;
 use crate::http::passwords::PasswordError;
+use crate::http::second_factor::{self, NotProved};
 use crate::http::sign_in_limits::Attempt;
 use crate::http::state::Bearer;
 
 /// The context of the encryption of nonces.
 const SEALED_FOR: &[u8] = b"dashboard nonce";
+/// The context of the encryption of what a password was right for.
+const STEP_SEALED_FOR: &[u8] = b"dashboard second step";
 /// The most characters of a claimed access key that the audit keeps.
 const LONGEST_KEY: usize = 32;
 /// The most bytes of what was typed that a page shows again.
@@ -42,6 +45,26 @@ struct Nonce {
     date: String,
 }
 
+/// What a password was right for: the form that asks for a code has it, sealed. It is the visitor's alone.
+#[derive(Debug, Serialize, Deserialize)]
+struct Step {
+    visitor: String,
+    made: Timestamp,
+    proof: UserProof,
+}
+
+/// Why somebody is not signed in yet, and what the page that asks for a code has.
+struct Stopped {
+    trouble: Trouble,
+    step: String,
+}
+
+impl From<Trouble> for Stopped {
+    fn from(trouble: Trouble) -> Self {
+        Self { trouble, step: String::new() }
+    }
+}
+
 /// What proved who somebody is.
 enum Proof {
     User(UserProof),
@@ -53,7 +76,7 @@ pub(super) fn show(visit: &Visit, query: &Form) -> Response {
     let way = query.get("with").and_then(Way::find).unwrap_or_default();
     let back = query.get("back").unwrap_or_default().to_owned();
     let trouble = (visit.is_over && query.get("over").is_some()).then_some(Trouble::Over);
-    form_page(visit, way, trouble, "", &back)
+    form_page(visit, way, trouble, "", "", &back)
 }
 
 /// Leads there from a page that wants a session.
@@ -65,7 +88,7 @@ pub(super) fn lead(visit: &Visit) -> Response {
 
 /// The answer to a form of a session that has ended, here or in another tab: nothing was done.
 pub(super) fn over(visit: &Visit) -> Response {
-    form_page(visit, Way::default(), Some(Trouble::Over), "", &visit.path)
+    form_page(visit, Way::default(), Some(Trouble::Over), "", "", &visit.path)
 }
 
 fn form_page(
@@ -73,6 +96,7 @@ fn form_page(
     way: Way,
     trouble: Option<Trouble>,
     name: &str,
+    step: &str,
     back: &str,
 ) -> Response {
     let challenge = match way {
@@ -81,10 +105,18 @@ fn form_page(
     };
     let back = dashboard::way_back(back);
     let name = name.get(..name.len().min(LONGEST_NAME)).unwrap_or_default();
-    let sign_in = SignIn { way, trouble, name, challenge: &challenge, back };
+    let sign_in = SignIn { way, trouble, name, step, challenge: &challenge, back };
     let status = match trouble {
         None => StatusCode::OK,
-        Some(Trouble::Wrong | Trouble::Stale | Trouble::Over) => StatusCode::UNAUTHORIZED,
+        Some(
+            Trouble::Wrong
+            | Trouble::Stale
+            | Trouble::Over
+            | Trouble::Code
+            | Trouble::WrongCode
+            | Trouble::Narrow
+            | Trouble::Demanded,
+        ) => StatusCode::UNAUTHORIZED,
         Some(Trouble::TooMany(_)) => StatusCode::TOO_MANY_REQUESTS,
         Some(Trouble::Busy) => StatusCode::SERVICE_UNAVAILABLE,
     };
@@ -124,15 +156,14 @@ pub(super) async fn sign_in(visit: Visit, form: &Form) -> Response {
         Way::Password => form.get("email").unwrap_or_default(),
         Way::AccessKey => form.get("key").unwrap_or_default(),
     };
-    let trouble = match prove(&visit, way, name, form).await {
-        Ok(proof) => return enter(&visit, proof, back),
-        Err(trouble) => trouble,
-    };
-    form_page(&visit, way, Some(trouble), name, back)
+    match prove(&visit, way, name, form).await {
+        Ok(proof) => enter(&visit, proof, back),
+        Err(Stopped { trouble, step }) => form_page(&visit, way, Some(trouble), name, &step, back),
+    }
 }
 
 /// Checks what somebody proves to be with. The attempt is counted before anything is compared.
-async fn prove(visit: &Visit, way: Way, name: &str, form: &Form) -> Result<Proof, Trouble> {
+async fn prove(visit: &Visit, way: Way, name: &str, form: &Form) -> Result<Proof, Stopped> {
     let limits = &visit.dashboard.state.sign_in_limits;
     let counted = match way {
         // Together with those at the API.
@@ -143,21 +174,47 @@ async fn prove(visit: &Visit, way: Way, name: &str, form: &Form) -> Result<Proof
     let attempt = limits
         .begin(&counted, visit.origin.address, visit.now)
         .map_err(|wait| Trouble::TooMany(seconds(wait)))?;
-    let proof = match way {
-        Way::Token => by_token(visit, form.get("token").unwrap_or_default().trim()),
-        Way::Password => by_password(visit, name, form.get("password").unwrap_or_default()).await?,
-        Way::AccessKey => by_key(visit, name.trim(), form)?,
+    let proof = match (way, form.get("step")) {
+        (Way::Token, _) => by_token(visit, form.get("token").unwrap_or_default().trim()),
+        (Way::Password, Some(step)) => {
+            by_code(visit, step, form.get("code").unwrap_or_default()).await
+        }
+        (Way::Password, None) => {
+            by_password(visit, name, form.get("password").unwrap_or_default()).await
+        }
+        (Way::AccessKey, _) => by_key(visit, name.trim(), form).map_err(Stopped::from),
     };
-    match proof {
-        Some(proof) => {
-            succeeded(visit, attempt);
-            Ok(proof)
-        }
-        None => {
-            note(visit, way, name);
-            Err(Trouble::Wrong)
-        }
+    let proof = match proof {
+        Ok(Some(proof)) => admitted(visit, proof),
+        Ok(None) => Err(Trouble::Wrong.into()),
+        Err(stopped) => Err(stopped),
+    };
+    match &proof {
+        // Who has the password learns nothing by asking for the page with the code again.
+        Ok(_) | Err(Stopped { trouble: Trouble::Code, .. }) => succeeded(visit, attempt),
+        Err(Stopped { trouble, .. }) => match trouble {
+            Trouble::Wrong | Trouble::WrongCode | Trouble::Narrow | Trouble::Demanded => {
+                note(visit, way, name);
+            }
+            Trouble::Code
+            | Trouble::TooMany(_)
+            | Trouble::Busy
+            | Trouble::Stale
+            | Trouble::Over => {}
+        },
     }
+    proof
+}
+
+/// Keeps out whoever lacks what a team of theirs demands.
+fn admitted(visit: &Visit, proof: Proof) -> Result<Proof, Stopped> {
+    if let Proof::User(user) = &proof
+        && let Some(Some(user)) = user.holds(&visit.world, visit.now)
+        && visit.world.wants_second_factor(user).is_some()
+    {
+        return Err(Trouble::Demanded.into());
+    }
+    Ok(proof)
 }
 
 fn seconds(wait: Duration) -> u64 {
@@ -168,13 +225,21 @@ fn succeeded(visit: &Visit, attempt: Attempt) {
     visit.dashboard.state.sign_in_limits.succeeded(attempt);
 }
 
-fn by_token(visit: &Visit, token: &str) -> Option<Proof> {
+fn by_token(visit: &Visit, token: &str) -> Result<Option<Proof>, Stopped> {
     let state = &visit.dashboard.state;
-    let Bearer { caller, token } = match state.authenticate(token, visit.now) {
-        Some(bearer) => bearer,
-        None if state.locked_out(token).is_some() => return None,
-        None => state.anybody()?,
+    let bearer = match state.authenticate(token, visit.now) {
+        Some(bearer) => Some(bearer),
+        None if state.locked_out(token).is_some() => None,
+        None => state.anybody(),
     };
+    match bearer {
+        Some(bearer) if !bearer.allows(NEED) => Err(Trouble::Narrow.into()),
+        bearer => Ok(bearer.and_then(|bearer| proof_by(visit, bearer))),
+    }
+}
+
+fn proof_by(visit: &Visit, bearer: Bearer) -> Option<Proof> {
+    let Bearer { caller, token } = bearer;
     let proof = match (caller, token) {
         (Caller::Operator, _) => UserProof::Operator,
         (Caller::User(_), Some(own)) => {
@@ -187,7 +252,7 @@ fn by_token(visit: &Visit, token: &str) -> Option<Proof> {
     Some(Proof::User(proof))
 }
 
-async fn by_password(visit: &Visit, email: &str, password: &str) -> Result<Option<Proof>, Trouble> {
+async fn by_password(visit: &Visit, email: &str, password: &str) -> Result<Option<Proof>, Stopped> {
     let state = &visit.dashboard.state;
     let user = visit.world.user_named(email);
     if let Some(Bearer { caller: Caller::User(first), .. }) = state.anybody() {
@@ -203,8 +268,43 @@ async fn by_password(visit: &Visit, email: &str, password: &str) -> Result<Optio
         PasswordError::Busy | PasswordError::Length => Trouble::Busy,
     })?;
     let let_in = user.filter(|user| right && user.disabled.is_none());
-    let proof = let_in.and_then(|user| UserProof::password_of(user));
-    Ok(proof.map(Proof::User))
+    let Some(user) = let_in else { return Ok(None) };
+    let proof = UserProof::password_of(user);
+    match proof.filter(|_| user.second_factor.is_some()) {
+        Some(proof) => Err(Stopped { trouble: Trouble::Code, step: seal_step(visit, proof) }),
+        None => Ok(UserProof::password_of(user).map(Proof::User)),
+    }
+}
+
+fn seal_step(visit: &Visit, proof: UserProof) -> String {
+    let step = Step { visitor: visit.form_token.clone(), made: visit.now, proof };
+    let text = serde_json::to_vec(&step).unwrap_or_default();
+    let sealed = visit.dashboard.state.secret.seal(&text, STEP_SEALED_FOR).unwrap_or_default();
+    BASE64.encode(sealed)
+}
+
+/// Checks a code of a user whose password was right a while ago, and is the same still.
+async fn by_code(visit: &Visit, sealed: &str, code: &str) -> Result<Option<Proof>, Stopped> {
+    let state = &visit.dashboard.state;
+    let opened = || {
+        let bytes = BASE64.decode(sealed).ok()?;
+        let text = state.secret.open(&bytes, STEP_SEALED_FOR).ok()?;
+        let step: Step = serde_json::from_slice(&text).ok()?;
+        let live = step.made <= visit.now && visit.now < step.made + FORM_LIFE;
+        let proof = Some(step.proof).filter(|_| live && step.visitor == visit.form_token)?;
+        let user = proof.holds(&visit.world, visit.now).flatten()?;
+        Some((proof, visit.world.user(user)?))
+    };
+    let (proof, user) = opened().ok_or(Trouble::Stale)?;
+    match second_factor::prove(state, user, code, &visit.origin, visit.now).await {
+        // What the proof is of has changed only in what was used up.
+        Ok(()) => Ok(Some(Proof::User(proof))),
+        Err(NotProved::Wrong) => {
+            Err(Stopped { trouble: Trouble::WrongCode, step: sealed.to_owned() })
+        }
+        Err(NotProved::TooMany(wait)) => Err(Trouble::TooMany(seconds(wait)).into()),
+        Err(NotProved::Failed(_)) => Err(Trouble::Busy.into()),
+    }
 }
 
 /// Checks the HMAC that the page made with an access key's secret.

@@ -7,6 +7,7 @@ mod browser;
 mod changes;
 mod keys;
 mod live;
+mod log_in;
 mod operating;
 mod sessions;
 mod transport;

@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use model::{AccountId, Caller, Command, IdSource, PasswordHash, TeamId, UserId, WorkloadId};
+use model::{
+    AccountId, Caller, Command, IdSource, PasswordHash, TeamId, TokenBound, UserId, WorkloadId,
+};
 
-use super::answer::{Problem, missing};
+use super::answer::{Problem, invalid, missing};
 use crate::cleanup::lost::Lost;
 use crate::clock::SystemIds;
 use crate::http::passwords::PasswordError;
@@ -82,6 +84,38 @@ impl Operator {
         by_id.or_else(|| world.team_named(name).map(|t| t.id)).ok_or_else(|| {
             missing(format!("There is no team '{name}'; `causeway teams` lists them."))
         })
+    }
+
+    /// What a token is to be bound to.
+    pub(super) fn bound(
+        &self,
+        app: Option<&str>,
+        space: Option<&str>,
+    ) -> Result<Option<TokenBound>, Problem> {
+        let world = self.state.world();
+        match (app, space) {
+            (None, None) => Ok(None),
+            (Some(name), None) => {
+                let by_id = name.parse().ok().and_then(|id| world.app(id));
+                let found = by_id.or_else(|| world.app_named(name));
+                let found = found.map(|app| Some(TokenBound::App(app.id)));
+                found.ok_or_else(|| {
+                    missing(format!("There is no app '{name}'; `causeway apps` lists them."))
+                })
+            }
+            (None, Some(name)) => {
+                let by_id = name.parse().ok().and_then(|id| world.space(id));
+                let found = by_id.or_else(|| world.space_named(name));
+                let found = found.map(|space| Some(TokenBound::Space(space.id)));
+                found.ok_or_else(|| {
+                    missing(format!("There is no space '{name}'; `causeway spaces` lists them."))
+                })
+            }
+            (Some(_), Some(_)) => Err(invalid(
+                "A token is bound to an app or to a space: give one of `app` and `space`."
+                    .to_owned(),
+            )),
+        }
     }
 
     pub(super) fn target(&self, text: &str) -> Result<WorkloadId, Problem> {

@@ -29,7 +29,7 @@ pub(super) async fn env(
     let found = find_token(&world, &token);
     if found.is_none_or(|found| !world.lets_in_token(found, state.clock.now())) {
         let (hash, description) = (token_hash(&token), "causeway env".to_owned());
-        let new = NewToken { user, hash, description, lives: None };
+        let new = NewToken::unlimited(user, hash, description);
         operator.run(IdentityCommand::CreateToken(new)).await?;
     }
     let region = state.region();

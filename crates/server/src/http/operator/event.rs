@@ -2,7 +2,7 @@
 
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
-use model::{Caller, EventKind, Rights, TeamId, World, party_of_account, party_of_team};
+use model::{Caller, EventKind, Need, Rights, TeamId, World, party_of_account, party_of_team};
 use store::{EventQuery, EventRow, Events};
 
 use super::answer::{Answer, Problem, Reply, internal, invalid};
@@ -22,7 +22,7 @@ pub(super) async fn events(
     asked: Result<Asked<api::EventQuery>, Problem>,
 ) -> Answer<api::EventPage> {
     let state = &operator.state;
-    let rights = rights_of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[], Need::Read)?;
     let Asked(asked) = asked?;
     let world = state.world();
     let teams = teams_of(&world, rights);

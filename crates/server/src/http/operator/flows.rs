@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use model::{FlowLog, Rights, VpcId, World};
+use model::{FlowLog, Need, Rights, VpcId, World};
 
 use super::answer::{Answer, Problem, Reply, internal, invalid, missing};
 use super::audit::moment;
@@ -30,7 +30,7 @@ pub(super) async fn follow(
     asked: Result<Asked<api::FlowsQuery>, Problem>,
 ) -> Answer<api::FlowsPage> {
     let state = &operator.state;
-    let rights = rights_of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[], Need::Read)?;
     let Asked(query) = asked?;
     let flows = carried(state)?;
     // Whose key or token ends while they wait is told so at the next question.
@@ -79,7 +79,7 @@ pub(super) async fn kept(
     asked: Result<Asked<api::FlowLogQuery>, Problem>,
 ) -> Answer<api::FlowLogPage> {
     let state = &operator.state;
-    let rights = rights_of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[], Need::Read)?;
     let Asked(query) = asked?;
     let flows = carried(state)?;
     let since = match query.since.as_deref() {

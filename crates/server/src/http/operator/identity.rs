@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use model::{Access, AccessKeyId, IdentityCommand, Key, NewToken, Role, Token, UserId};
+use model::{
+    Access, AccessKeyId, IdentityCommand, Key, NewToken, Role, Token, TokenScopes, UserId,
+};
 
 use super::answer::{Answer, Problem, Reply, internal, missing};
 use super::context::{Operator, oldest_first};
@@ -122,6 +124,18 @@ pub(super) async fn set_password(
     Ok(Reply(api::PasswordSet { user: email, password: made_up, ended_tokens: end_tokens }))
 }
 
+/// For somebody who has lost the phone and the recovery codes.
+pub(super) async fn disable_second_factor(
+    Shared(operator): Shared<Operator>,
+    Segment(email): Segment,
+) -> Answer<api::SecondFactorDisabled> {
+    let user = operator.user(&email)?;
+    let world = operator.state.world();
+    let was_enabled = world.user(user).is_some_and(|user| user.second_factor.is_some());
+    operator.run(IdentityCommand::DisableSecondFactor { user, proof: None }).await?;
+    Ok(Reply(api::SecondFactorDisabled { user: email, was_enabled }))
+}
+
 pub(super) async fn tokens(
     Shared(operator): Shared<Operator>,
     Asked(asked): Asked<api::TokenQuery>,
@@ -151,7 +165,13 @@ pub(super) async fn create_token(
     let token = fresh_token(&mut SystemIds);
     let hash = token_hash(&token);
     let lives = body.expires_in.map(Duration::from_secs);
-    let new = NewToken { user, hash, description: body.description, lives };
+    let scopes = if body.scopes.is_empty() {
+        TokenScopes::default()
+    } else {
+        body.scopes.into_iter().collect()
+    };
+    let bound = operator.bound(body.app.as_deref(), body.space.as_deref())?;
+    let new = NewToken { user, hash, description: body.description, lives, scopes, bound };
     operator.run(IdentityCommand::CreateToken(new)).await?;
     Ok(Reply(api::TokenCreated { token, user: body.user }))
 }

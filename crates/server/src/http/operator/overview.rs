@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
 use model::{
-    Caller, Instance, Key, Peering, PeeringSide, PeeringStatus, Rights, TeamId, Timestamp, Vpc,
-    World,
+    Caller, Instance, Key, Need, Peering, PeeringSide, PeeringStatus, Rights, TeamId, Timestamp,
+    Vpc, World,
 };
 
 use super::answer::{Answer, Problem, Reply};
@@ -24,7 +24,7 @@ struct View {
 
 fn view(operator: &Operator, parts: &Parts) -> Result<View, Problem> {
     let state = &operator.state;
-    let rights = rights_of(state, parts, &[])?;
+    let rights = rights_of(state, parts, &[], Need::Read)?;
     Ok(View { world: state.world(), rights, now: state.clock.now() })
 }
 

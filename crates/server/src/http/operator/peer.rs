@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
-use model::{PeerAsk, Rights, Space, VpcId, World, plan_peer, plan_unpeer};
+use model::{Need, PeerAsk, Rights, Space, VpcId, World, plan_peer, plan_unpeer};
 
 use super::answer::{Answer, Problem, Reply, internal, invalid};
 use super::context::Operator;
@@ -18,7 +18,7 @@ pub(super) async fn plan(
     asked: Result<Asked<api::PeerQuery>, Problem>,
 ) -> Answer<api::PeerPlan> {
     let state = &operator.state;
-    let rights = rights_of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[], Need::Read)?;
     let Asked(query) = asked?;
     let (world, now) = (state.world(), state.clock.now());
     // A plan of a large VPC takes its time, and other requests must not wait for it.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
 use model::fit::{Fit, HandedOut, Side};
-use model::{AccountId, Cidr, Region, Rights, Vpc, VpcId, World};
+use model::{AccountId, Cidr, Need, Region, Rights, Vpc, VpcId, World};
 
 use super::answer::{Answer, Problem, Reply, invalid, missing};
 use super::context::Operator;
@@ -24,7 +24,7 @@ pub(super) async fn check(
     asked: Result<Asked<api::PeeringCheckQuery>, Problem>,
 ) -> Answer<api::PeeringCheck> {
     let state = &operator.state;
-    let rights = rights_of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[], Need::Read)?;
     let Asked(query) = asked?;
     let world = state.world();
     let vpc = find(&world, rights, &query)?;

@@ -3,6 +3,7 @@
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use fabric::driver::Dialled;
+use model::Need;
 
 use super::answer::{Answer, Problem, Reply, internal, invalid};
 use super::context::Operator;
@@ -17,7 +18,7 @@ pub(super) async fn probe(
 ) -> Answer<api::Probe> {
     let state = &operator.state;
     let whole = whole?;
-    let rights = rights_of(state, &whole.parts, &whole.body)?;
+    let rights = rights_of(state, &whole.parts, &whole.body, Need::Write)?;
     let asked: api::ProbeRequest = whole.fields()?;
     let world = state.world();
     let query = api::FlowQuery {

@@ -12,7 +12,7 @@ mod webhook;
 use std::sync::Arc;
 
 use axum::body::Body;
-use model::{Caller, Key, PlatformCommand};
+use model::{Caller, IdentityCommand, Key, NewToken, PlatformCommand, TokenBound, TokenScope};
 
 use super::{Operator, router};
 use crate::http::platform::tests::fixture::{ALICE, Fixture, Got, STRANGER};
@@ -415,4 +415,78 @@ fn fuzz_operator() {
             kept.ask(Fixture::operator, method, &format!("/_causeway{path}"), body);
         }
     });
+}
+
+#[tokio::test]
+async fn what_looks_into_peerings_takes_tokens_for_reading_that_are_not_bound() {
+    let server = server();
+    let alice = server.state.world().user_named("alice@example.com").unwrap().id;
+    let space = server.state.world().space_named("alpha").unwrap().id;
+    let new = |secret: &str| {
+        NewToken::unlimited(alice, crate::credentials::token_hash(secret), String::new())
+    };
+    let scoped =
+        |secret: &str, scope| NewToken { scopes: [scope].into_iter().collect(), ..new(secret) };
+    for token in [
+        scoped("identity", TokenScope::Identity),
+        scoped("read", TokenScope::Read),
+        scoped("write", TokenScope::Write),
+        NewToken { bound: Some(TokenBound::Space(space)), ..new("bound") },
+    ] {
+        server.command(Caller::Operator, IdentityCommand::CreateToken(token)).await;
+    }
+    let reads = ["why?from=shop/run.0002&to=1.2.3.4", "peering-check?space=alpha&cidr=10.9.0.0/16"];
+    let asks = async |secret: &str, method: &str, path: &str| {
+        let request = http::Request::builder().method(method).uri(format!("/_causeway/{path}"));
+        let request = request.header("authorization", format!("Bearer {secret}"));
+        let request = request.header("content-type", "application/json");
+        server.send(request.body(Body::from("{}")).unwrap()).await.status.as_u16()
+    };
+    for (secret, may_read, may_probe) in [
+        ("identity", false, false),
+        ("read", true, false),
+        ("write", true, true),
+        ("bound", false, false),
+    ] {
+        for path in reads {
+            assert_eq!(asks(secret, "GET", path).await != 403, may_read, "{secret} {path}");
+        }
+        assert_eq!(asks(secret, "POST", "probe").await != 403, may_probe, "{secret}");
+        // What is the operator's is no user's, whatever the token.
+        for path in ["status", "users", "audit"] {
+            assert_eq!(asks(secret, "GET", path).await, 401, "{secret} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_operator_makes_narrow_tokens_and_takes_second_factors_away() {
+    let server = server();
+    let json = "application/json";
+    let body = br#"{"user": "alice@example.com", "scopes": ["read", "identity"], "app": "shop"}"#;
+    let made = ask(&server, "POST", "tokens", json, body).await.json();
+    let token = made["token"].as_str().unwrap();
+    let bearer = server.state.authenticate(token, server.state.clock.now()).unwrap();
+    let record = bearer.token.unwrap().record;
+    let shop = server.state.world().app_named("shop").unwrap().id;
+    assert_eq!(record.scopes.to_string(), "identity read");
+    assert_eq!(record.bound, Some(TokenBound::App(shop)));
+    for (body, status) in [
+        (r#"{"user": "alice@example.com", "scopes": ["reads"]}"#, 422),
+        (r#"{"user": "alice@example.com", "app": "nope"}"#, 404),
+        (r#"{"user": "alice@example.com", "space": "nope"}"#, 404),
+        (r#"{"user": "alice@example.com", "space": "alpha", "app": "shop"}"#, 422),
+        (r#"{"user": "stranger@example.org", "app": "shop"}"#, 404),
+    ] {
+        let got = ask(&server, "POST", "tokens", json, body.as_bytes()).await;
+        assert_eq!(got.status.as_u16(), status, "{}", got.text);
+    }
+    server.enable_second_factor(ALICE).await;
+    let path = "users/alice@example.com/two-factor";
+    for was in [true, false] {
+        let gone = ask(&server, "DELETE", path, json, b"").await.json();
+        assert_eq!(gone["was_enabled"], was);
+    }
+    let world = server.state.world();
+    assert_eq!(world.user_named("alice@example.com").unwrap().second_factor, None);
 }

@@ -3,10 +3,10 @@
 use axum::body::Bytes;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use model::{Caller, Rights};
+use model::{Caller, Need, Rights};
 
 use super::answer::Problem;
-use crate::http::state::State;
+use crate::http::state::{Bearer, State};
 use crate::party::Party;
 
 /// Carries a user's token beside an account's signature, which takes `Authorization`.
@@ -15,12 +15,17 @@ const TOKEN: &str = "causeway-token";
 const SIGNED: &str = "AWS4-HMAC-SHA256";
 
 /// Finds out who asks by a bearer token, an account's signature, or both. What they may look into is
-/// what their own commands show them.
+/// what their own commands show them. A token must be one for what is asked.
 ///
 /// # Errors
 ///
-/// Nothing says who it is.
-pub(super) fn rights_of(state: &State, parts: &Parts, body: &[u8]) -> Result<Rights, Problem> {
+/// Nothing says who it is, or the token is for something else.
+pub(super) fn rights_of(
+    state: &State,
+    parts: &Parts,
+    body: &[u8],
+    need: Need,
+) -> Result<Rights, Problem> {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let authorization = text(header::AUTHORIZATION.as_str()).unwrap_or_default();
     let mut rights = Rights { operator: state.emulator, user: None, account: None };
@@ -35,6 +40,9 @@ pub(super) fn rights_of(state: &State, parts: &Parts, body: &[u8]) -> Result<Rig
     let bearer = authorization.strip_prefix("Bearer ").or_else(|| text(TOKEN));
     if let Some(token) = bearer {
         let bearer = state.authenticate(token.trim(), state.clock.now());
+        if let Some(bearer) = &bearer {
+            admit(state, bearer, need)?;
+        }
         match bearer.map(|bearer| bearer.caller) {
             Some(Caller::Operator) => rights.operator = true,
             Some(Caller::User(user)) => rights.user = Some(user),
@@ -50,6 +58,31 @@ pub(super) fn rights_of(state: &State, parts: &Parts, body: &[u8]) -> Result<Rig
             .to_owned()
     });
     Err(Problem(StatusCode::UNAUTHORIZED, "unauthorized", message))
+}
+
+/// Refuses a token that is for something else. One that is bound tells nothing of what lies beyond, which
+/// each answer here is about.
+fn admit(state: &State, bearer: &Bearer, need: Need) -> Result<(), Problem> {
+    let forbidden = |message| Err(Problem(StatusCode::FORBIDDEN, "forbidden", message));
+    if let Some(team) = bearer.wants_second_factor(&state.world()) {
+        return forbidden(format!(
+            "The team {} demands a second factor of its members, and you have none. Enable it with \
+             `causeway 2fa:enable`.",
+            team.name
+        ));
+    }
+    match &bearer.token {
+        Some(own) if own.record.bound.is_some() => forbidden(
+            "The token is bound to a space or an app, and this looks beyond it.".to_owned(),
+        ),
+        Some(own) if !own.record.allows(need) => {
+            let accepted = need.accepted().iter().map(|scope| format!("`{scope}`"));
+            let accepted = accepted.collect::<Vec<_>>().join(", ");
+            let own = &own.record.scopes;
+            forbidden(format!("The token has `{own}`; any of these would do: {accepted}."))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Among whom what is limited is shared.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
 use model::{
-    Caller, Destination, IdentityCommand, Key, NewWebhook, Reachable, Rights, Scope, Webhook,
+    Caller, Destination, IdentityCommand, Key, Need, NewWebhook, Reachable, Rights, Scope, Webhook,
     WebhookId, WebhookOwner, World,
 };
 use store::DeliveryRow;
@@ -19,6 +19,8 @@ use super::viewer::rights_of;
 use crate::clock::{SystemIds, fresh_secret};
 use crate::http::state::Origin;
 
+/// What a token must be for that makes or ends a webhook: one goes on telling when the token has ended.
+const CHANGES: Need = Need::Everything;
 /// How many deliveries are shown.
 const SHOWN: u32 = 200;
 
@@ -26,7 +28,7 @@ pub(super) async fn webhooks(
     Shared(operator): Shared<Operator>,
     parts: Parts,
 ) -> Answer<Vec<api::Webhook>> {
-    let rights = rights_of(&operator.state, &parts, &[])?;
+    let rights = rights_of(&operator.state, &parts, &[], Need::Read)?;
     let world = operator.state.world();
     let all = oldest_first(world.webhooks(), |hook| (hook.created, hook.id));
     let own = all.filter(|hook| sees(&world, rights, hook.owner));
@@ -39,7 +41,7 @@ pub(super) async fn create(
 ) -> Answer<api::WebhookCreated> {
     let state = &operator.state;
     let whole = whole?;
-    let rights = rights_of(state, &whole.parts, &whole.body)?;
+    let rights = rights_of(state, &whole.parts, &whole.body, CHANGES)?;
     let body: api::CreateWebhook = whole.fields()?;
     let owner = owner(&operator, rights, &body)?;
     check(&state.reachable, &body.url)?;
@@ -68,7 +70,7 @@ pub(super) async fn delete(
     parts: Parts,
 ) -> Answer<api::Webhook> {
     let state = &operator.state;
-    let rights = rights_of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[], CHANGES)?;
     let world = state.world();
     let hook = find(&world, rights, &id)?;
     let command = IdentityCommand::DeleteWebhook { id: hook.id };
@@ -82,7 +84,7 @@ pub(super) async fn deliveries(
     parts: Parts,
 ) -> Answer<Vec<api::WebhookDelivery>> {
     let state = &operator.state;
-    let rights = rights_of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[], Need::Read)?;
     let hook = find(&state.world(), rights, &id)?.id.to_string();
     let store = state.store.lock().expect("no holder panics").handle().map_err(internal)?;
     let read = tokio::task::spawn_blocking(move || store.deliveries(&hook, SHOWN)).await;

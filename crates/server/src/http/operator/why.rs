@@ -3,7 +3,7 @@
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
 use dashboard::Language;
-use model::{Flow, Rights, World};
+use model::{Flow, Need, Rights, World};
 
 use super::answer::{Answer, Problem, Reply, invalid};
 use super::context::Operator;
@@ -16,7 +16,7 @@ pub(super) async fn why(
     asked: Result<Asked<api::FlowQuery>, Problem>,
 ) -> Answer<api::Verdict> {
     let state = &operator.state;
-    let rights = rights_of(state, &parts, &[])?;
+    let rights = rights_of(state, &parts, &[], Need::Read)?;
     let Asked(query) = asked?;
     let world = state.world();
     let language = query.lang.as_deref().map(|code| {

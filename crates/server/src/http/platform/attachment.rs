@@ -83,7 +83,10 @@ pub(super) fn list_of_app(call: &Call, app: &Arc<App>) -> Outcome {
 }
 
 pub(super) fn list_of_addon(call: &Call, addon: &Arc<Addon>) -> Outcome {
-    list(of_addon(&call.world, addon).iter().map(view))
+    let all = of_addon(&call.world, addon).into_iter();
+    list(
+        all.filter(|attachment| call.sees_app(&attachment.app)).map(|attachment| view(&attachment)),
+    )
 }
 
 /// Finds the attachment that the path names, in any app that the caller sees.

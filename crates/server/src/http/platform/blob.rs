@@ -24,7 +24,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use bytes::Bytes;
 use fabric::slug::{self, Limits, SlugError};
 use http_body_util::BodyExt;
-use model::{Caller, Code, Refused, Slug, SlugId, StoredCode, SystemCommand, World};
+use model::{Caller, Code, Need, Refused, Slug, SlugId, StoredCode, SystemCommand, World};
 use os::error_chain;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -41,17 +41,23 @@ use crate::clock::SystemIds;
 use crate::http::state::{Origin, State};
 use crate::ledger::{LedgerError, OnlyIf};
 
+/// What the token needs by which code is uploaded: code sees the config vars once it runs.
+const NEED: Need = Need::WriteProtected;
 /// The most bytes of a compressed slug, as on Heroku.
 const MOST_BYTES: u64 = 500 << 20;
 /// How often it is checked whether an upload may go on.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The upload address of a slug.
-pub(super) fn address(call: &Call, slug: SlugId) -> String {
+/// The upload address of a slug; `None` for a token by which none is uploaded. Whoever may only look
+/// at a slug is not to give it its code.
+pub(super) fn address(call: &Call, slug: SlugId) -> Option<String> {
+    if !call.allows(NEED) {
+        return None;
+    }
     let grant = Grant::of(call.caller, call.token.as_ref()).text();
     let signature = signature(&call.state, slug, &grant);
     let grant = BASE64.encode(grant);
-    format!("{}/_blobs/slugs/{slug}?grant={grant}&signature={signature}", call.base)
+    Some(format!("{}/_blobs/slugs/{slug}?grant={grant}&signature={signature}", call.base))
 }
 
 /// The signature in an upload address, which is derived from the installation's key.
@@ -97,7 +103,7 @@ async fn receive(
     let grant = granted(&state, id, request.uri().query().unwrap_or_default())?;
     let slug = find(&state, id)?;
     let world = state.world();
-    let app = world.app(slug.app).filter(|app| grant.holds(&world, app, state.clock.now()));
+    let app = world.app(slug.app).filter(|app| grant.holds(&world, app, NEED, state.clock.now()));
     let parties = grant.parties(app.ok_or_else(refused)?);
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
@@ -157,7 +163,7 @@ impl Wanted {
     fn holds(&self, world: &World) -> bool {
         let slug = world.slug(self.slug).filter(|slug| slug.size.is_none());
         let app = slug.and_then(|slug| world.app(slug.app));
-        app.is_some_and(|app| self.grant.holds(world, app, self.state.clock.now()))
+        app.is_some_and(|app| self.grant.holds(world, app, NEED, self.state.clock.now()))
     }
 }
 

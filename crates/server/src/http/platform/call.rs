@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::Query;
 use axum::http::{StatusCode, Uri};
-use model::{Addon, App, Caller, Dyno, Key, Role, Space, Team, Timestamp, User, World};
+use model::{
+    Addon, App, Caller, Dyno, Key, Need, Role, Space, Team, Timestamp, TokenBound, User, World,
+};
 use serde_json::Value;
 
 use super::body::Body;
@@ -106,13 +108,30 @@ impl Call {
         }
     }
 
+    /// Whether the token of the request may be used for something; a request without one may.
+    pub(super) fn allows(&self, need: Need) -> bool {
+        self.token.as_ref().is_none_or(|own| own.record.allows(need))
+    }
+
+    /// What the token of the request is bound to.
+    fn bound(&self) -> Option<TokenBound> {
+        self.token.as_ref()?.record.bound
+    }
+
     /// The caller's role in a team; `None` if the team must not be visible to them.
     pub(super) fn role(&self, team: &Team) -> Option<Role> {
         self.caller.role_in(team)
     }
 
-    /// The teams that the caller belongs to, in the order of their creation.
+    /// The teams that the caller belongs to, in the order of their creation. A bound token sees none.
     pub(super) fn teams(&self) -> Vec<&Arc<Team>> {
+        if self.bound().is_some() {
+            return Vec::new();
+        }
+        self.all_teams()
+    }
+
+    fn all_teams(&self) -> Vec<&Arc<Team>> {
         let teams: Vec<_> = match self.caller {
             Caller::User(id) => {
                 let open = |team: &&Arc<Team>| team.disabled.is_none();
@@ -126,15 +145,17 @@ impl Call {
 
     /// The spaces of those teams, in the order of their creation.
     pub(super) fn spaces(&self) -> Vec<&Arc<Space>> {
-        let teams = self.teams();
+        let teams = self.all_teams();
         let spaces = teams.iter().flat_map(|team| self.world.spaces_of(Key::Team(team.id)));
+        let spaces = spaces.filter(|space| self.sees_space(space));
         as_made(spaces, |space| (space.created, space.id))
     }
 
     /// The apps of those teams, in the order of their creation.
     pub(super) fn apps(&self) -> Vec<&Arc<App>> {
-        let teams = self.teams();
+        let teams = self.all_teams();
         let apps = teams.iter().flat_map(|team| self.world.apps_in(Key::Team(team.id)));
+        let apps = apps.filter(|app| self.sees_app(app));
         as_made(apps, |app| (app.created, app.id))
     }
 
@@ -144,8 +165,9 @@ impl Call {
             Ok(id) => self.world.team(id),
             Err(_) => self.world.team_named(identity),
         };
+        let sees = |team: &Team| self.bound().is_none() && self.role(team).is_some();
         self.check_team(found.map(|team| team.id))?;
-        found.filter(|team| self.role(team).is_some()).cloned().ok_or_else(|| {
+        found.filter(|team| sees(team)).cloned().ok_or_else(|| {
             let failure = Failure::not_found("team", "team").naming(identity, "teams");
             failure.keeping(found.map(|found| Key::Team(found.id)))
         })
@@ -158,7 +180,7 @@ impl Call {
             Err(_) => self.world.space_named(identity),
         };
         self.check_team(found.map(|space| space.team))?;
-        found.filter(|space| self.knows(space.team)).cloned().ok_or_else(|| {
+        found.filter(|space| self.sees_space(space)).cloned().ok_or_else(|| {
             let failure = Failure::not_found("space", "space").naming(identity, "spaces");
             failure.keeping(found.map(|found| Key::Space(found.id)))
         })
@@ -171,7 +193,7 @@ impl Call {
             Err(_) => self.world.app_named(identity),
         };
         self.check_team(found.map(|app| app.team))?;
-        found.filter(|app| self.knows(app.team)).cloned().ok_or_else(|| {
+        found.filter(|app| self.sees_app(app)).cloned().ok_or_else(|| {
             let failure = Failure::not_found("app", "app").naming(identity, "apps");
             failure.keeping(found.map(|found| Key::App(found.id)))
         })
@@ -183,14 +205,15 @@ impl Call {
             Ok(id) => self.world.addon(id),
             Err(_) => self.world.addon_named(identity),
         };
-        let team = |addon: &Addon| self.world.app(addon.app).map(|app| app.team);
-        self.check_team(found.and_then(|addon| team(addon)))?;
-        found.filter(|addon| team(addon).is_some_and(|team| self.knows(team))).cloned().ok_or_else(
-            || {
+        let owner = |addon: &Addon| self.world.app(addon.app);
+        self.check_team(found.and_then(|addon| owner(addon)).map(|app| app.team))?;
+        found
+            .filter(|addon| owner(addon).is_some_and(|app| self.sees_app(app)))
+            .cloned()
+            .ok_or_else(|| {
                 let failure = Failure::not_found("add_on", "add-on").naming(identity, "addons");
                 failure.keeping(found.map(|found| Key::Addon(found.id)))
-            },
-        )
+            })
     }
 
     /// Finds the dyno of an app that the path names, by id or name. Dynos that have ended are found
@@ -222,6 +245,16 @@ impl Call {
             .filter(|user| team.members.contains_key(&user.id))
             .cloned()
             .ok_or_else(|| no_member(team, named))
+    }
+
+    /// Whether a space is there for the caller and the caller's token.
+    pub(super) fn sees_space(&self, space: &Space) -> bool {
+        self.bound().is_none_or(|bound| bound.has_space(space.id)) && self.knows(space.team)
+    }
+
+    /// Whether an app is there for the caller and the caller's token.
+    pub(super) fn sees_app(&self, app: &App) -> bool {
+        self.bound().is_none_or(|bound| bound.has_app(app)) && self.knows(app.team)
     }
 
     /// Tells a member of a disabled team so. For anybody else it is not there, as before.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use edge::NoShare;
-use model::{Key, Refused, SettingsKey};
+use model::{Key, Need, Refused, SettingsKey, Team, Token};
 use serde_json::{Value, json};
 
 use crate::ledger::LedgerError;
@@ -67,6 +67,36 @@ impl Failure {
     /// 403: the client is unknown, and may not do this.
     pub(super) fn stranger(message: impl Into<String>) -> Self {
         Self { kept_from: Some(Key::Settings(SettingsKey)), ..Self::forbidden(message) }
+    }
+
+    /// 403: the token is for something else. The first sentence is Heroku's.
+    pub(super) fn scope(token: &Token, need: Need) -> Self {
+        let message =
+            "The scope of this OAuth authorization does not allow access to this resource.";
+        let accepted: Vec<String> =
+            need.accepted().iter().map(|scope| format!("`{scope}`")).collect();
+        let accepted = accepted.join(", ");
+        let why = match token.bound {
+            Some(_) if token.scopes.allow(need) => {
+                "It is bound to a space or an app, and this is about the user or a team.".to_owned()
+            }
+            _ => format!("It has `{}`; any of these would do: {accepted}.", token.scopes),
+        };
+        Self::stranger(format!("{message} {why}"))
+    }
+
+    /// 403: a team of the user's demands what the user does not have.
+    pub(super) fn wants_second_factor(team: &Team) -> Self {
+        Self::stranger(format!(
+            "The team {} demands a second factor of its members, and you have none. Enable it with \
+             `causeway 2fa:enable`.",
+            team.name
+        ))
+    }
+
+    /// 403: the password alone is not enough. Clients that know the id ask for a code and send it.
+    pub(super) fn two_factor(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "two_factor", message)
     }
 
     /// 404: the resource does not exist or is hidden from the client, who cannot tell which.

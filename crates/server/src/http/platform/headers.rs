@@ -5,12 +5,13 @@ use axum::http::header::{ACCEPT, AUTHORIZATION, HOST, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::IdSource;
+use model::{IdSource, Need};
 use sha2::{Digest, Sha256};
 
 use super::failure::Failure;
 use crate::http::listen::Arrived;
 use crate::http::loopback_only::is_loopback;
+use crate::http::state::Bearer;
 
 /// The most bytes of the request ids. Clients send back every id that they were given, so the list
 /// would grow for ever.
@@ -71,6 +72,23 @@ pub(super) fn complete(answer: &mut HeaderMap, ids: &RequestIds, remaining: Opti
     }
     if let Ok(ids) = HeaderValue::from_str(&ids.all) {
         answer.insert("request-id", ids);
+    }
+}
+
+/// The scopes of who sent a request, as the header names them.
+pub(super) fn scopes_of(bearer: &Bearer) -> String {
+    let scopes = bearer.token.as_ref().map(|own| own.record.scopes.clone());
+    scopes.unwrap_or_default().to_string()
+}
+
+/// Tells a known caller which scopes the token has, and of which one is enough for the route.
+pub(super) fn tell_scopes(answer: &mut HeaderMap, own: Option<String>, need: Need) {
+    let Some(own) = own else { return };
+    let accepted: Vec<&str> = need.accepted().iter().map(|scope| scope.name()).collect();
+    for (name, value) in [("oauth-scope", own), ("oauth-scope-accepted", accepted.join(" "))] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            answer.insert(name, value);
+        }
     }
 }
 

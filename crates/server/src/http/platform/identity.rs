@@ -50,7 +50,8 @@ pub(super) fn account(call: &Call, (): &()) -> Outcome {
         "last_login": Value::Null,
         "sms_number": Value::Null,
         "suspended_at": Value::Null,
-        "two_factor_authentication": false,
+        "two_factor_authentication":
+            call.user().is_some_and(|user| user.second_factor.is_some()),
         "verified": true,
     }))
 }

@@ -20,7 +20,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use bytes::Bytes;
 use edge::Share;
 use futures_util::stream;
-use model::App;
+use model::{App, Need};
 use serde_json::json;
 use store::Secret;
 use tokio::sync::watch;
@@ -39,6 +39,8 @@ use crate::http::state::State;
 use crate::party::Party;
 
 const DEFAULT_LINES: i64 = 100;
+/// What the token needs by which a log is read.
+const NEED: Need = Need::Read;
 /// How often the output of dynos is read, at most. Reading may take half of the time.
 const EVERY: Duration = Duration::from_millis(250);
 /// How often an empty event is sent if there are no lines, to find out whether the client is still
@@ -131,7 +133,7 @@ fn open(
         .ok_or_else(|| Failure::not_found("log-session", "log session"))?;
     let world = state.world();
     let app = world.app(session.wanted.app);
-    let app = app.filter(|app| session.grant.holds(&world, app, state.clock.now()));
+    let app = app.filter(|app| session.grant.holds(&world, app, NEED, state.clock.now()));
     let app = app.ok_or_else(|| Failure::not_found("log-session", "log session"))?;
     let share = state.log_readers.take(session.grant.parties(app));
     let share_of_readers = share.map_err(|why| Failure::no_share(why, "log readers"))?;
@@ -208,7 +210,7 @@ impl Follow {
     fn may_read(&self) -> bool {
         let world = self.state.world();
         let app = world.app(self.session.wanted.app);
-        app.is_some_and(|app| self.session.grant.holds(&world, app, self.state.clock.now()))
+        app.is_some_and(|app| self.session.grant.holds(&world, app, NEED, self.state.clock.now()))
     }
 
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {

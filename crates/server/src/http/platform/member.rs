@@ -159,7 +159,7 @@ fn view(team: &Team, user: &User, role: Role) -> Value {
         "email": user.email,
         "role": role.name(),
         "federated": false,
-        "two_factor_authentication": false,
+        "two_factor_authentication": user.second_factor.is_some(),
         "user": { "id": user.id, "email": user.email, "name": Value::Null },
         "created_at": time(team.created),
         "updated_at": time(team.updated),

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use edge::Share;
 use fabric::runtime::LogPosition;
 use futures_util::stream;
-use model::{App, Dyno, Release, ReleaseId, ReleaseStatus, WorkloadId, World};
+use model::{App, Dyno, Need, Release, ReleaseId, ReleaseStatus, WorkloadId, World};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
@@ -34,6 +34,8 @@ use crate::clock::SystemIds;
 use crate::http::state::State;
 use crate::party::Party;
 
+/// What the token needs by which output is read, as for releases.
+const NEED: Need = Need::ReadProtected;
 /// How often the output is read, at most.
 const EVERY: Duration = Duration::from_millis(250);
 
@@ -160,7 +162,7 @@ impl Output {
         let release = world.release(self.release)?;
         let app = world
             .app(release.app)
-            .filter(|app| self.grant.holds(&world, app, self.state.clock.now()))?;
+            .filter(|app| self.grant.holds(&world, app, NEED, self.state.clock.now()))?;
         Some((Arc::clone(app), world.dyno(release.command?).cloned()?))
     }
 

@@ -1,12 +1,13 @@
 //! The definition of a route: its method, its path, its scope, and the functions that carry it out.
 //!
 //! The scope says what the caller must belong to. It is checked before the route's own functions
-//! run, which take the team, space or app as a parameter, so that the check cannot be forgotten.
+//! run, which take the team, space or app as a parameter, so that the check cannot be forgotten. So is
+//! the need, which the caller's token must allow.
 
 use std::sync::Arc;
 
 use axum::routing::MethodFilter;
-use model::{Addon, App, IdentityCommand, PlatformCommand, Space, Team, Token};
+use model::{Addon, App, IdentityCommand, Need, PlatformCommand, Space, Team, Token};
 
 use super::attachment::Attachment;
 use super::call::{Call, Outcome};
@@ -17,7 +18,25 @@ use crate::ledger::Committed;
 pub(super) struct Route {
     pub(super) method: Method,
     pub(super) path: &'static str,
+    /// What the caller's token must be for.
+    pub(super) need: Need,
     pub(super) scope: Scope,
+}
+
+impl Route {
+    /// The same with another need than its method's.
+    pub(super) const fn needs(self, need: Need) -> Self {
+        let Self { method, path, scope, .. } = self;
+        Self { method, path, need, scope }
+    }
+
+    /// Whether it serves users who have yet to enable a second factor that a team demands: by it they
+    /// do so, or learn who they are.
+    pub(super) fn is_for_anybody(&self) -> bool {
+        matches!(self.need, Need::Nothing | Need::Identity)
+            || self.path.starts_with("/account/two-factor")
+            || matches!(self.scope, Scope::SignIn(_))
+    }
 }
 
 /// The methods of this API.
@@ -66,6 +85,14 @@ pub(super) enum Work<S> {
 }
 
 impl Method {
+    /// What a token must be for, where the route says nothing else.
+    pub(super) const fn need(self) -> Need {
+        match self {
+            Self::Get => Need::Read,
+            Self::Post | Self::Put | Self::Patch | Self::Delete => Need::Write,
+        }
+    }
+
     /// The router's filter for the method.
     pub(super) const fn filter(self) -> MethodFilter {
         match self {

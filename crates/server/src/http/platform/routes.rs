@@ -1,4 +1,7 @@
-//! Every route of the Platform API, in one table.
+//! Every route of the Platform API, in one table, with what the caller must belong to and what the
+//! caller's token must be for.
+
+use model::Need::{Everything, Identity, Nothing, Read as Reads, ReadProtected, WriteProtected};
 
 use super::route::Scope::{
     Addon as OfAddon, App as InApp, Attachment as Attached, SignIn, Space as InSpace,
@@ -8,66 +11,92 @@ use super::route::Work::{Issue, People, Read, Write};
 use super::route::{Method, Route, Scope};
 use super::{
     absent, addon, app, attachment, domain, dyno, formation, host, identity, inbound, log,
-    log_drain, member, peering, peering_check, release, session, size, slug, space, space_access,
+    log_drain, member, peering, peering_check, release, second_factor, session, size, slug, space,
+    space_access,
 };
 
 /// The only route that does not count towards the rate limit.
 pub(super) const RATE_LIMITS: &str = "/account/rate-limits";
 
-/// Every route of the Platform API.
+/// Every route of the Platform API. The token of a request must be one for reading, or for changing
+/// where the method is no `GET`, unless the route says by `needs` what else it must be for.
 pub(super) static ROUTES: &[Route] = &[
-    get("/oauth/authorizations", Any(Read(session::list_own))),
-    post("/oauth/authorizations", SignIn(Issue(session::create, session::issued))),
-    get("/oauth/authorizations/{authorization}", Own(Read(session::info))),
+    get("/oauth/authorizations", Any(Read(session::list_own))).needs(Everything),
+    post("/oauth/authorizations", SignIn(Issue(session::create, session::issued)))
+        .needs(Everything),
+    get("/oauth/authorizations/{authorization}", Own(Read(session::info))).needs(Everything),
     patch(
         "/oauth/authorizations/{authorization}",
         Own(People(session::describe, session::described)),
-    ),
-    delete("/oauth/authorizations/{authorization}", Own(People(session::revoke, session::revoked))),
+    )
+    .needs(Everything),
+    delete("/oauth/authorizations/{authorization}", Own(People(session::revoke, session::revoked)))
+        .needs(Everything),
     post(
         "/oauth/authorizations/{authorization}/actions/regenerate-tokens",
         Own(Issue(session::rotate, session::rotated)),
-    ),
-    get("/oauth/sessions", Any(Read(session::no_sessions))),
-    delete("/oauth/sessions/{session}", Any(Read(session::no_session))),
-    get("/account", Any(Read(identity::account))),
-    get("/account/features", Any(Read(absent::features))),
-    get("/account/features/{feature}", Any(Read(absent::feature))),
-    patch("/account/features/{feature}", Any(Read(absent::feature))),
-    get("/account/keys", Any(Read(absent::keys))),
-    post("/account/keys", Any(Read(absent::key))),
-    get("/account/keys/{key}", Any(Read(absent::key))),
-    delete("/account/keys/{key}", Any(Read(absent::key))),
-    post("/account/app-transfers", Any(Read(absent::transfer))),
-    get(RATE_LIMITS, Any(Read(identity::rate_limits))),
-    get("/users/~", Any(Read(identity::account))),
+    )
+    .needs(Everything),
+    get("/oauth/sessions", Any(Read(session::no_sessions))).needs(Everything),
+    delete("/oauth/sessions/{session}", Any(Read(session::no_session))).needs(Nothing),
+    get("/account", Any(Read(identity::account))).needs(Identity),
+    get("/account/features", Any(Read(absent::features))).needs(Identity),
+    get("/account/features/{feature}", Any(Read(absent::feature))).needs(Identity),
+    patch("/account/features/{feature}", Any(Read(absent::feature))).needs(Everything),
+    get("/account/keys", Any(Read(absent::keys))).needs(Identity),
+    post("/account/keys", Any(Read(absent::key))).needs(Everything),
+    get("/account/keys/{key}", Any(Read(absent::key))).needs(Identity),
+    delete("/account/keys/{key}", Any(Read(absent::key))).needs(Everything),
+    post("/account/app-transfers", Any(Read(absent::transfer))).needs(Everything),
+    get(RATE_LIMITS, Any(Read(identity::rate_limits))).needs(Nothing),
+    get("/account/two-factor", Any(Read(second_factor::info))).needs(Identity),
+    post("/account/two-factor/actions/enrol", Any(Read(second_factor::enrol))).needs(Everything),
+    put("/account/two-factor", Any(Issue(second_factor::enable, second_factor::with_codes)))
+        .needs(Everything),
+    post(
+        "/account/two-factor/actions/disable",
+        Any(People(second_factor::disable, second_factor::disabled)),
+    )
+    .needs(Everything),
+    post(
+        "/account/two-factor/recovery-codes",
+        Any(Issue(second_factor::renew_codes, second_factor::with_codes)),
+    )
+    .needs(Everything),
+    get("/users/~", Any(Read(identity::account))).needs(Identity),
     get("/users/~/apps", Any(Read(app::list_apps))),
-    get("/dyno-sizes", Any(Read(size::list_sizes))),
-    get("/dyno-sizes/{size}", Any(Read(size::size))),
-    get("/stacks", Any(Read(size::list_stacks))),
-    get("/stacks/{stack}", Any(Read(size::one_stack))),
-    post("/sources", Any(Read(absent::source))),
-    post("/app-setups", Any(Read(absent::app_setup))),
-    get("/app-setups/{setup}", Any(Read(absent::app_setup))),
+    get("/dyno-sizes", Any(Read(size::list_sizes))).needs(Nothing),
+    get("/dyno-sizes/{size}", Any(Read(size::size))).needs(Nothing),
+    get("/stacks", Any(Read(size::list_stacks))).needs(Nothing),
+    get("/stacks/{stack}", Any(Read(size::one_stack))).needs(Nothing),
+    post("/sources", Any(Read(absent::source))).needs(WriteProtected),
+    post("/app-setups", Any(Read(absent::app_setup))).needs(WriteProtected),
+    get("/app-setups/{setup}", Any(Read(absent::app_setup))).needs(ReadProtected),
     post("/telemetry-drains", Any(Read(absent::telemetry))),
     get("/telemetry-drains/{drain}", Any(Read(absent::telemetry))),
     patch("/telemetry-drains/{drain}", Any(Read(absent::telemetry))),
     delete("/telemetry-drains/{drain}", Any(Read(absent::telemetry))),
-    get("/generations", Any(Read(identity::generations))),
-    get("/generations/{generation}", Any(Read(identity::generation))),
-    get("/regions", Any(Read(identity::regions))),
-    get("/regions/{region}", Any(Read(identity::region))),
+    get("/generations", Any(Read(identity::generations))).needs(Nothing),
+    get("/generations/{generation}", Any(Read(identity::generation))).needs(Nothing),
+    get("/regions", Any(Read(identity::regions))).needs(Nothing),
+    get("/regions/{region}", Any(Read(identity::region))).needs(Nothing),
     get("/teams", Any(Read(identity::teams))),
     get("/teams/{team}", InTeam(Read(identity::team))),
     get("/teams/{team}/features", InTeam(Read(identity::team_features))),
-    get("/teams/permissions", Any(Read(member::permissions))),
+    get("/teams/permissions", Any(Read(member::permissions))).needs(Nothing),
+    put(
+        "/teams/{team}/two-factor",
+        InTeam(People(second_factor::demand, second_factor::demand_shown)),
+    )
+    .needs(Everything),
     get("/teams/{team}/members", InTeam(Read(member::list_members))),
-    put("/teams/{team}/members", InTeam(People(member::set, member::shown))),
-    post("/teams/{team}/members", InTeam(People(member::add, member::shown))),
-    patch("/teams/{team}/members", InTeam(People(member::change, member::shown))),
-    delete("/teams/{team}/members/{member}", InTeam(People(member::remove, member::removed))),
+    put("/teams/{team}/members", InTeam(People(member::set, member::shown))).needs(Everything),
+    post("/teams/{team}/members", InTeam(People(member::add, member::shown))).needs(Everything),
+    patch("/teams/{team}/members", InTeam(People(member::change, member::shown))).needs(Everything),
+    delete("/teams/{team}/members/{member}", InTeam(People(member::remove, member::removed)))
+        .needs(Everything),
     get("/teams/{team}/invitations", InTeam(Read(member::invitations))),
-    put("/teams/{team}/invitations", InTeam(Read(member::invite))),
+    put("/teams/{team}/invitations", InTeam(Read(member::invite))).needs(Everything),
     get("/teams/{team}/spaces", InTeam(Read(space::list_team_spaces))),
     get("/teams/{team}/apps", InTeam(Read(app::list_team_apps))),
     get("/teams/{team}/available-generations", InTeam(Read(identity::team_generations))),
@@ -80,13 +109,15 @@ pub(super) static ROUTES: &[Route] = &[
     post(
         "/spaces/{space}/transfer",
         InSpace(Write(space_access::transfer, space_access::transferred)),
-    ),
+    )
+    .needs(Everything),
     get("/spaces/{space}/members", InSpace(Read(space_access::list_members))),
     get("/spaces/{space}/members/{member}", InSpace(Read(space_access::member))),
     patch(
         "/spaces/{space}/members/{member}",
         InSpace(Write(space_access::set, space_access::shown)),
-    ),
+    )
+    .needs(Everything),
     get("/spaces/{space}/inbound-ruleset", InSpace(Read(inbound::current))),
     put("/spaces/{space}/inbound-ruleset", InSpace(Write(inbound::set, inbound::shown))),
     get("/spaces/{space}/inbound-rulesets", InSpace(Read(inbound::list_rulesets))),
@@ -124,42 +155,46 @@ pub(super) static ROUTES: &[Route] = &[
     get("/apps/{app}", InApp(Read(app::info))),
     patch("/apps/{app}", InApp(Read(absent::app_change))),
     delete("/apps/{app}", InApp(Write(app::delete, app::deleted))),
-    get("/apps/{app}/config-vars", InApp(Read(release::config_vars))),
-    patch("/apps/{app}/config-vars", InApp(Write(release::set_config, release::config_was_set))),
-    get("/addon-services", Any(Read(addon::list_services))),
-    get("/addon-services/{service}", Any(Read(addon::service))),
-    get("/addon-services/{service}/plans", Any(Read(addon::list_plans))),
-    get("/addon-services/{service}/plans/{plan}", Any(Read(addon::plan))),
-    get("/plans/{plan}", Any(Read(addon::plan))),
+    get("/apps/{app}/config-vars", InApp(Read(release::config_vars))).needs(ReadProtected),
+    patch("/apps/{app}/config-vars", InApp(Write(release::set_config, release::config_was_set)))
+        .needs(WriteProtected),
+    get("/addon-services", Any(Read(addon::list_services))).needs(Nothing),
+    get("/addon-services/{service}", Any(Read(addon::service))).needs(Nothing),
+    get("/addon-services/{service}/plans", Any(Read(addon::list_plans))).needs(Nothing),
+    get("/addon-services/{service}/plans/{plan}", Any(Read(addon::plan))).needs(Nothing),
+    get("/plans/{plan}", Any(Read(addon::plan))).needs(Nothing),
     get("/addons", Any(Read(addon::list_all))),
     get("/addons/{addon}", OfAddon(Read(addon::info))),
     get("/addons/{addon}/addon-attachments", OfAddon(Read(attachment::list_of_addon))),
     get("/addon-attachments", Any(Read(attachment::list_all))),
-    post("/addon-attachments", Any(Write(attachment::attach, attachment::attached))),
+    post("/addon-attachments", Any(Write(attachment::attach, attachment::attached)))
+        .needs(WriteProtected),
     get("/addon-attachments/{attachment}", Attached(Read(attachment::info))),
     delete(
         "/addon-attachments/{attachment}",
         Attached(Write(attachment::detach, attachment::detached)),
-    ),
-    post("/actions/addon-attachments/resolve", Any(Read(attachment::resolve))),
-    post("/actions/addons/resolve", Any(Read(addon::resolve))),
+    )
+    .needs(WriteProtected),
+    post("/actions/addon-attachments/resolve", Any(Read(attachment::resolve))).needs(Reads),
+    post("/actions/addons/resolve", Any(Read(addon::resolve))).needs(Reads),
     get("/apps/{app}/addons", InApp(Read(addon::list_addons))),
-    post("/apps/{app}/addons", InApp(Write(addon::create, addon::made))),
+    post("/apps/{app}/addons", InApp(Write(addon::create, addon::made))).needs(WriteProtected),
     get("/apps/{app}/addons/{addon}", InApp(Read(addon::of_app))),
-    delete("/apps/{app}/addons/{addon}", InApp(Write(addon::delete, addon::deleted))),
+    delete("/apps/{app}/addons/{addon}", InApp(Write(addon::delete, addon::deleted)))
+        .needs(WriteProtected),
     get("/apps/{app}/addon-attachments", InApp(Read(attachment::list_of_app))),
     get("/apps/{app}/addon-attachments/{attachment}", InApp(Read(attachment::of_app_info))),
-    patch("/apps/{app}/addons/{addon}", InApp(Read(absent::addon_change))),
-    get("/apps/{app}/buildpack-installations", InApp(Read(app::nothing))),
-    put("/apps/{app}/buildpack-installations", InApp(Read(absent::build))),
-    get("/apps/{app}/builds", InApp(Read(app::nothing))),
-    post("/apps/{app}/builds", InApp(Read(absent::build))),
-    post("/apps/{app}/sources", InApp(Read(absent::build))),
+    patch("/apps/{app}/addons/{addon}", InApp(Read(absent::addon_change))).needs(WriteProtected),
+    get("/apps/{app}/buildpack-installations", InApp(Read(app::nothing))).needs(ReadProtected),
+    put("/apps/{app}/buildpack-installations", InApp(Read(absent::build))).needs(WriteProtected),
+    get("/apps/{app}/builds", InApp(Read(app::nothing))).needs(ReadProtected),
+    post("/apps/{app}/builds", InApp(Read(absent::build))).needs(WriteProtected),
+    post("/apps/{app}/sources", InApp(Read(absent::build))).needs(WriteProtected),
     get("/apps/{app}/webhooks", InApp(Read(app::nothing))),
     post("/apps/{app}/webhooks", InApp(Read(absent::webhook))),
-    get("/apps/{app}/log-drains", InApp(Read(log_drain::list_drains))),
+    get("/apps/{app}/log-drains", InApp(Read(log_drain::list_drains))).needs(ReadProtected),
     post("/apps/{app}/log-drains", InApp(Write(log_drain::add, log_drain::added))),
-    get("/apps/{app}/log-drains/{drain}", InApp(Read(log_drain::info))),
+    get("/apps/{app}/log-drains/{drain}", InApp(Read(log_drain::info))).needs(ReadProtected),
     delete("/apps/{app}/log-drains/{drain}", InApp(Write(log_drain::remove, log_drain::removed))),
     get("/apps/{app}/features", InApp(Read(app::nothing))),
     get("/apps/{app}/features/{feature}", InApp(Read(absent::app_feature))),
@@ -171,12 +206,15 @@ pub(super) static ROUTES: &[Route] = &[
     patch("/pipelines/{pipeline}", Any(Read(absent::pipeline))),
     delete("/pipelines/{pipeline}", Any(Read(absent::pipeline))),
     post("/pipeline-couplings", Any(Read(absent::pipeline))),
-    post("/pipeline-promotions", Any(Read(absent::pipeline))),
+    post("/pipeline-promotions", Any(Read(absent::pipeline))).needs(WriteProtected),
     get("/apps/{app}/collaborators", InApp(Read(member::collaborators))),
-    post("/apps/{app}/collaborators", InApp(Read(member::no_collaborators))),
-    delete("/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators))),
-    post("/teams/apps/{app}/collaborators", InApp(Read(member::no_collaborators))),
-    patch("/teams/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators))),
+    post("/apps/{app}/collaborators", InApp(Read(member::no_collaborators))).needs(Everything),
+    delete("/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators)))
+        .needs(Everything),
+    post("/teams/apps/{app}/collaborators", InApp(Read(member::no_collaborators)))
+        .needs(Everything),
+    patch("/teams/apps/{app}/collaborators/{member}", InApp(Read(member::no_collaborators)))
+        .needs(Everything),
     get("/apps/{app}/domains", InApp(Read(domain::list_domains))),
     post("/apps/{app}/domains", InApp(Write(domain::add, domain::added))),
     get("/apps/{app}/domains/{domain}", InApp(Read(domain::one))),
@@ -191,14 +229,16 @@ pub(super) static ROUTES: &[Route] = &[
         "/apps/{app}/formation/{type}",
         InApp(Write(formation::scale_one, formation::scaled_one)),
     ),
-    get("/apps/{app}/slugs", InApp(Read(slug::list_slugs))),
-    post("/apps/{app}/slugs", InApp(Write(slug::create, slug::made))),
-    get("/apps/{app}/slugs/{slug}", InApp(Read(slug::info))),
-    get("/apps/{app}/releases", InApp(Read(release::list_releases))),
-    post("/apps/{app}/releases", InApp(Write(release::create, release::made))),
-    get("/apps/{app}/releases/{release}", InApp(Read(release::info))),
-    get("/apps/{app}/releases/{release}/config-vars", InApp(Read(release::config_of))),
-    post("/apps/{app}/log-sessions", InApp(Read(log::start))),
+    get("/apps/{app}/slugs", InApp(Read(slug::list_slugs))).needs(ReadProtected),
+    post("/apps/{app}/slugs", InApp(Write(slug::create, slug::made))).needs(WriteProtected),
+    get("/apps/{app}/slugs/{slug}", InApp(Read(slug::info))).needs(ReadProtected),
+    get("/apps/{app}/releases", InApp(Read(release::list_releases))).needs(ReadProtected),
+    post("/apps/{app}/releases", InApp(Write(release::create, release::made)))
+        .needs(WriteProtected),
+    get("/apps/{app}/releases/{release}", InApp(Read(release::info))).needs(ReadProtected),
+    get("/apps/{app}/releases/{release}/config-vars", InApp(Read(release::config_of)))
+        .needs(ReadProtected),
+    post("/apps/{app}/log-sessions", InApp(Read(log::start))).needs(Reads),
     get("/apps/{app}/sni-endpoints", InApp(Read(app::nothing))),
     post("/apps/{app}/sni-endpoints", InApp(Read(absent::certificate))),
     get("/apps/{app}/sni-endpoints/{endpoint}", InApp(Read(absent::certificate))),
@@ -207,8 +247,9 @@ pub(super) static ROUTES: &[Route] = &[
     post("/apps/{app}/acm", InApp(Read(absent::certificate))),
     delete("/apps/{app}/acm", InApp(Read(absent::certificate))),
     get("/apps/{app}/dynos", InApp(Read(dyno::list_dynos))),
-    post("/apps/{app}/dynos", InApp(Write(dyno::start, dyno::started))),
-    post("/apps/{app}/dynos/{dyno}", InApp(Write(dyno::run_inside, dyno::runs_inside))),
+    post("/apps/{app}/dynos", InApp(Write(dyno::start, dyno::started))).needs(WriteProtected),
+    post("/apps/{app}/dynos/{dyno}", InApp(Write(dyno::run_inside, dyno::runs_inside)))
+        .needs(WriteProtected),
     delete("/apps/{app}/dynos", InApp(Write(dyno::restart_all, dyno::several))),
     get("/apps/{app}/dynos/{dyno}", InApp(Read(dyno::info))),
     delete("/apps/{app}/dynos/{dyno}", InApp(Write(dyno::restart, dyno::stopped))),
@@ -220,44 +261,48 @@ pub(super) static ROUTES: &[Route] = &[
     post("/apps/{app}/dynos/{dyno}/actions/stop", InApp(Write(dyno::stop, dyno::stopped))),
     // Heroku's data services have an API on another host, which `causeway env` points at this
     // server.
-    get("/client/v11/{*path}", Any(Read(absent::data))),
-    post("/client/v11/{*path}", Any(Read(absent::data))),
-    put("/client/v11/{*path}", Any(Read(absent::data))),
-    patch("/client/v11/{*path}", Any(Read(absent::data))),
-    delete("/client/v11/{*path}", Any(Read(absent::data))),
-    get("/postgres/v0/{*path}", Any(Read(absent::data))),
-    post("/postgres/v0/{*path}", Any(Read(absent::data))),
-    put("/postgres/v0/{*path}", Any(Read(absent::data))),
-    patch("/postgres/v0/{*path}", Any(Read(absent::data))),
-    delete("/postgres/v0/{*path}", Any(Read(absent::data))),
-    get("/redis/v0/{*path}", Any(Read(absent::data))),
-    post("/redis/v0/{*path}", Any(Read(absent::data))),
-    put("/redis/v0/{*path}", Any(Read(absent::data))),
-    patch("/redis/v0/{*path}", Any(Read(absent::data))),
-    delete("/redis/v0/{*path}", Any(Read(absent::data))),
-    get("/data/{*path}", Any(Read(absent::data))),
-    post("/data/{*path}", Any(Read(absent::data))),
-    put("/data/{*path}", Any(Read(absent::data))),
-    patch("/data/{*path}", Any(Read(absent::data))),
-    delete("/data/{*path}", Any(Read(absent::data))),
+    get("/client/v11/{*path}", Any(Read(absent::data))).needs(ReadProtected),
+    post("/client/v11/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    put("/client/v11/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    patch("/client/v11/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    delete("/client/v11/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    get("/postgres/v0/{*path}", Any(Read(absent::data))).needs(ReadProtected),
+    post("/postgres/v0/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    put("/postgres/v0/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    patch("/postgres/v0/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    delete("/postgres/v0/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    get("/redis/v0/{*path}", Any(Read(absent::data))).needs(ReadProtected),
+    post("/redis/v0/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    put("/redis/v0/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    patch("/redis/v0/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    delete("/redis/v0/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    get("/data/{*path}", Any(Read(absent::data))).needs(ReadProtected),
+    post("/data/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    put("/data/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    patch("/data/{*path}", Any(Read(absent::data))).needs(WriteProtected),
+    delete("/data/{*path}", Any(Read(absent::data))).needs(WriteProtected),
 ];
 
 const fn get(path: &'static str, scope: Scope) -> Route {
-    Route { method: Method::Get, path, scope }
+    route(Method::Get, path, scope)
 }
 
 const fn post(path: &'static str, scope: Scope) -> Route {
-    Route { method: Method::Post, path, scope }
+    route(Method::Post, path, scope)
 }
 
 const fn put(path: &'static str, scope: Scope) -> Route {
-    Route { method: Method::Put, path, scope }
+    route(Method::Put, path, scope)
 }
 
 const fn patch(path: &'static str, scope: Scope) -> Route {
-    Route { method: Method::Patch, path, scope }
+    route(Method::Patch, path, scope)
 }
 
 const fn delete(path: &'static str, scope: Scope) -> Route {
-    Route { method: Method::Delete, path, scope }
+    route(Method::Delete, path, scope)
+}
+
+const fn route(method: Method, path: &'static str, scope: Scope) -> Route {
+    Route { method, path, need: method.need(), scope }
 }

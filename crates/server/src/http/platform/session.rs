@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Caller, IdentityCommand, Key, NewToken, Timestamp, Token, UserId};
+use model::{
+    Caller, IdentityCommand, Key, Need, NewToken, Timestamp, Token, TokenBound, TokenScopes, UserId,
+};
 use serde_json::{Value, json};
 
 use super::call::{Call, Outcome, as_made, created, list, ok};
@@ -31,16 +33,34 @@ pub(super) fn info(call: &Call, token: &Arc<Token>) -> Outcome {
 pub(super) fn create(call: &Call, (): &(), hash: String) -> Result<IdentityCommand, Failure> {
     let user = user(call)?;
     let description = call.body.text("description")?.unwrap_or_default().to_owned();
-    if let Some(scopes) = call.body.list("scope")?
-        && scopes.iter().any(|scope| scope.as_str() != Some("global"))
-    {
-        return Err(Failure::invalid(
-            "Invalid value for `scope`: every token may do all that its user may; leave `scope` \
-             out or say `global`.",
-        ));
+    let (lives, scopes, bound) = (lives(call)?, scopes(call)?, bound(call)?);
+    Ok(IdentityCommand::CreateToken(NewToken { user, hash, description, lives, scopes, bound }))
+}
+
+/// The requested scopes: without any, the token may do all that its user may.
+fn scopes(call: &Call) -> Result<TokenScopes, Failure> {
+    let Some(named) = call.body.list("scope")?.filter(|named| !named.is_empty()) else {
+        return Ok(TokenScopes::default());
+    };
+    let scope = |name: &Value| name.as_str()?.parse().ok();
+    named.iter().map(scope).collect::<Option<TokenScopes>>().ok_or_else(|| {
+        let known: Vec<String> =
+            Need::Nothing.accepted().iter().map(|scope| format!("`{scope}`")).collect();
+        let known = known.join(", ");
+        Failure::invalid(format!("Invalid value for `scope`: a scope is one of {known}."))
+    })
+}
+
+/// What the token is to be bound to, which Heroku's tokens cannot be.
+fn bound(call: &Call) -> Result<Option<TokenBound>, Failure> {
+    match (call.body.identity("app")?, call.body.identity("space")?) {
+        (None, None) => Ok(None),
+        (Some(app), None) => Ok(Some(TokenBound::App(call.app(app)?.id))),
+        (None, Some(space)) => Ok(Some(TokenBound::Space(call.space(space)?.id))),
+        (Some(_), Some(_)) => Err(Failure::invalid(
+            "A token is bound to an app or to a space: give one of `app` and `space`.",
+        )),
     }
-    let lives = lives(call)?;
-    Ok(IdentityCommand::CreateToken(NewToken { user, hash, description, lives }))
 }
 
 fn user(call: &Call) -> Result<UserId, Failure> {
@@ -136,11 +156,18 @@ fn view(call: &Call, token: &Token, secret: Option<&str>) -> Value {
         (None, Some(own)) if own.id == token.id => redact(&own.secret),
         (None, _) => None,
     };
+    let (app, space) = match token.bound {
+        Some(TokenBound::App(id)) => (call.world.app(id), None),
+        Some(TokenBound::Space(id)) => (None, call.world.space(id)),
+        None => (None, None),
+    };
     let email = call.world.user(token.user).map(|user| &user.email);
     json!({
         "id": token.id,
         "description": token.description,
-        "scope": ["global"],
+        "scope": token.scopes.iter().collect::<Vec<_>>(),
+        "app": app.map(|app| json!({ "id": app.id, "name": app.name })),
+        "space": space.map(|space| json!({ "id": space.id, "name": space.name })),
         "access_token": {
             "id": token.id,
             "token": shown,

@@ -7,16 +7,22 @@ use model::{Caller, Key, Timestamp};
 use super::failure::Failure;
 use super::headers::Credentials;
 use super::route::{Route, Scope};
+use super::second_factor::not_proved;
 use crate::credentials::find_token;
 use crate::http::passwords::PasswordError;
+use crate::http::second_factor;
 use crate::http::state::{Bearer, LockedOut, Origin, State};
 use crate::party::{Party, network};
+
+/// The header with a code of a second factor.
+const TWO_FACTOR_CODE: &str = "heroku-two-factor-code";
 
 /// Authenticates the sender of a request.
 ///
 /// # Errors
 ///
-/// 401 for invalid credentials, 403 for a user who was disabled, and 429 after too many wrong passwords.
+/// 401 for invalid credentials, 403 for a user who was disabled or where a second factor is missing, and
+/// 429 after too many wrong passwords or codes.
 pub(super) async fn identify(
     state: &State,
     route: &Route,
@@ -39,7 +45,8 @@ pub(super) async fn identify(
     match (by_token, &route.scope, credentials) {
         (Some(bearer), _, _) => Ok(bearer),
         (None, Scope::SignIn(_), Credentials::Basic(user, password)) => {
-            by_password(state, &user, password, origin, now).await
+            let code = headers.get(TWO_FACTOR_CODE).and_then(|code| code.to_str().ok());
+            by_password(state, &user, password, code, origin, now).await
         }
         (None, _, _) => Err(Failure::unauthorized()),
     }
@@ -51,12 +58,31 @@ fn suspended_user(state: &State, token: &str) -> Failure {
     Failure::suspended("user").keeping(found)
 }
 
+/// Checks that a caller's token is for what the route is, and that the caller has what their teams
+/// demand.
+///
+/// # Errors
+///
+/// 403 says what is missing.
+pub(super) fn admit(state: &State, route: &Route, bearer: &Bearer) -> Result<(), Failure> {
+    if let Some(own) = &bearer.token
+        && !own.record.allows(route.need)
+    {
+        return Err(Failure::scope(&own.record, route.need));
+    }
+    match bearer.wants_second_factor(&state.world()) {
+        Some(team) if !route.is_for_anybody() => Err(Failure::wants_second_factor(team)),
+        _ => Ok(()),
+    }
+}
+
 /// Checks a password. A wrong password and an unknown user cannot be told apart: not by the answer,
 /// not by the time it takes, and not by the number of attempts.
 async fn by_password(
     state: &State,
     email: &str,
     password: String,
+    code: Option<&str>,
     origin: &Origin,
     now: Timestamp,
 ) -> Result<Bearer, Failure> {
@@ -76,15 +102,25 @@ async fn by_password(
         state.passwords.matches(password, stored, party).await.map_err(|error| match error {
             PasswordError::Busy | PasswordError::Length => Failure::unavailable(&error.to_string()),
         })?;
-    match user.filter(|_| right) {
-        Some(user) if user.disabled.is_some() => {
-            Err(Failure::suspended("user").keeping(Some(Key::User(user.id))))
-        }
-        Some(user) => {
-            state.sign_in_limits.succeeded(attempt);
-            Ok(Bearer { caller: Caller::User(user.id), token: None })
-        }
+    let Some(user) = user.filter(|_| right) else {
         // Only the audit learns which user was tried.
-        None => Err(Failure::unauthorized().keeping(user.map(|user| Key::User(user.id)))),
+        return Err(Failure::unauthorized().keeping(user.map(|user| Key::User(user.id))));
+    };
+    if user.disabled.is_some() {
+        return Err(Failure::suspended("user").keeping(Some(Key::User(user.id))));
     }
+    if user.second_factor.is_some() {
+        let Some(code) = code else {
+            // Who has the password learns nothing by asking again, and clients ask without a code first.
+            state.sign_in_limits.succeeded(attempt);
+            return Err(Failure::two_factor(
+                "A second authentication factor is required for this request: send a code, or a \
+                 recovery code, in the header `Heroku-Two-Factor-Code`.",
+            ));
+        };
+        let proved = second_factor::prove(state, user, code, origin, now).await;
+        proved.map_err(|why| not_proved(why).keeping(Some(Key::User(user.id))))?;
+    }
+    state.sign_in_limits.succeeded(attempt);
+    Ok(Bearer { caller: Caller::User(user.id), token: None })
 }

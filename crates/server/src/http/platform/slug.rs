@@ -47,10 +47,11 @@ pub(super) fn made(call: &Call, app: &Arc<App>, committed: &Committed) -> Outcom
     created(view(call, app, slug))
 }
 
-/// Shows a slug. The upload address is shown only until the code is uploaded.
+/// Shows a slug. The upload address is shown only until the code is uploaded, and to who may do so.
 fn view(call: &Call, app: &App, slug: &Slug) -> Value {
     let waits = slug.size.is_none();
-    let blob = waits.then(|| json!({ "method": "PUT", "url": blob::address(call, slug.id) }));
+    let address = if waits { blob::address(call, slug.id) } else { None };
+    let blob = address.map(|url| json!({ "method": "PUT", "url": url }));
     json!({
         "id": slug.id,
         "app": app_ref(app),

@@ -13,6 +13,8 @@ mod logs;
 mod peering_check;
 mod people;
 mod release_output;
+mod scopes;
+mod second_factor;
 mod session;
 mod transport;
 mod writes;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use model::{Caller, IdentityCommand, Key, NewToken, PasswordHash, Role, Subject};
+use model::{
+    Caller, IdentityCommand, Key, NewToken, PasswordHash, Role, Subject, TokenBound, TokenScope,
+};
 use store::{AuditQuery, AuditRow};
 
 use super::browser::{
@@ -11,6 +13,7 @@ use super::browser::{
 use crate::credentials::token_hash;
 use crate::http::dashboard::{Dashboard, router};
 use crate::http::platform::tests::fixture::{ALICE, BOB, Fixture, STRANGER};
+use crate::http::second_factor::shown_code;
 
 const HOME: &str = "/dashboard";
 
@@ -223,7 +226,7 @@ async fn a_session_ends_with_what_proved_it() {
     // A token that expires, and then the session itself.
     let (hash, description) = (token_hash("short"), "short".to_owned());
     let lives = Some(Duration::from_secs(3600));
-    let token = NewToken { user: user_id, hash, description, lives };
+    let token = NewToken { lives, ..NewToken::unlimited(user_id, hash, description) };
     server.command(operator, IdentityCommand::CreateToken(token)).await;
     let mut short = Browser::signed_in(&server, "short").await;
     assert!(is_in(&mut short).await && is_in(&mut again).await);
@@ -395,4 +398,100 @@ async fn without_a_name_nothing_is_known_of_a_server() {
         assert_eq!(browser.get(path).await.status, 303, "{path}");
     }
     assert_eq!(browser.get("/dashboard/events?page=/dashboard").await.status, 401);
+}
+
+/// What a form that was answered asks to be sent back.
+fn step_of(text: &str) -> String {
+    hidden(text, "step").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_leads_to_the_code_and_the_code_leads_in() {
+    let (server, _) = joined().await;
+    set_password(&server, "correct horse").await;
+    let mut early = Browser::new(&server);
+    let fields =
+        [("with", "password"), ("email", "alice@example.com"), ("password", "correct horse")];
+    assert_eq!(early.sign_in(&fields).await.status, 303);
+    let (secret, _) = server.enable_second_factor(ALICE).await;
+    assert!(!is_in(&mut early).await, "a session by the password alone ends");
+    server.state.clock.advance(Duration::from_secs(30));
+
+    let mut browser = Browser::new(&server);
+    let asked = browser.sign_in(&fields).await;
+    assert_eq!(asked.status, 401);
+    assert!(asked.text.contains("one-time-code"), "{}", asked.text);
+    assert!(!is_in(&mut browser).await, "the password alone opens nothing");
+    let step = step_of(&asked.text);
+    let code = shown_code(&secret, server.state.clock.now());
+    let with = |step: &str, code: &str| {
+        [("with", "password"), ("email", "alice@example.com"), ("step", step), ("code", code)]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let send = async |browser: &mut Browser<'_>, step: &str, code: &str| {
+        let fields = with(step, code);
+        let fields = fields.each_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+        browser.sign_in(&fields).await
+    };
+    // Neither a code without a password, nor the step of somebody else's page.
+    let mut other = Browser::new(&server);
+    for step in ["", "AAAA"] {
+        assert_eq!(send(&mut browser, step, &code).await.status, 401, "{step}");
+        assert!(!is_in(&mut browser).await);
+    }
+    assert_eq!(send(&mut other, &step, &code).await.status, 401);
+    assert!(!is_in(&mut other).await);
+    let again = send(&mut browser, &step, "12345").await;
+    assert_eq!(again.status, 401);
+    assert!(again.text.contains("aria-invalid"), "{}", again.text);
+    let step = step_of(&again.text);
+    assert_eq!(send(&mut browser, &step, &code).await.status, 303);
+    assert!(browser.get(HOME).await.text.contains("alice@example.com"));
+
+    let mut replay = Browser::new(&server);
+    let asked = replay.sign_in(&fields).await;
+    let step = step_of(&asked.text);
+    assert_eq!(send(&mut replay, &step, &code).await.status, 401, "a code holds once");
+    server.state.clock.advance(Duration::from_secs(30));
+    set_password(&server, "another horse").await;
+    let code = shown_code(&secret, server.state.clock.now());
+    assert_eq!(send(&mut replay, &step, &code).await.status, 401, "the password has changed");
+    assert!(!is_in(&mut replay).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_less_than_everything_opens_no_page() {
+    let (server, _) = joined().await;
+    let alice = user(&server, "alice");
+    let space = server.state.world().space_named("alpha").unwrap().id;
+    let new = |secret: &str| NewToken::unlimited(alice, token_hash(secret), String::new());
+    let scopes = [TokenScope::WriteProtected, TokenScope::Identity].into_iter().collect();
+    for (secret, token) in [
+        ("narrow", NewToken { scopes, ..new("narrow") }),
+        ("bound", NewToken { bound: Some(TokenBound::Space(space)), ..new("bound") }),
+    ] {
+        server.command(Caller::Operator, IdentityCommand::CreateToken(token)).await;
+        let mut browser = Browser::new(&server);
+        let got = browser.sign_in(&[("with", "token"), ("token", secret)]).await;
+        assert_eq!(got.status, 401, "{secret}");
+        assert!(got.text.contains("scope global"), "{}", got.text);
+        assert!(!is_in(&mut browser).await, "{secret}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lacks_what_a_team_demands_stays_outside() {
+    let (server, _) = joined().await;
+    let mut bob = Browser::signed_in(&server, BOB).await;
+    assert!(is_in(&mut bob).await);
+    server.enable_second_factor(ALICE).await;
+    let team = server.state.world().team_named("acme").unwrap().id;
+    let demand = IdentityCommand::DemandSecondFactor { team, demanded: true };
+    server.command(Caller::User(user(&server, "alice")), demand).await;
+    assert!(!is_in(&mut bob).await, "a session ends that was there before");
+    let got = Browser::new(&server).sign_in(&[("with", "token"), ("token", BOB)]).await;
+    assert_eq!(got.status, 401);
+    assert!(got.text.contains("2fa:enable"), "{}", got.text);
+    server.enable_second_factor(BOB).await;
+    assert!(is_in(&mut bob).await);
 }

@@ -47,8 +47,7 @@ async fn a_disabled_user_hears_of_it_and_a_disabled_token_is_none() {
     set(&server, &path, true).await;
     assert_eq!(server.get(BOB, "/account").await.error(), (401, "unauthorized".to_owned()));
     // Another token of the user speaks for them still, and does not see the one.
-    let new =
-        NewToken { user: bob, hash: token_hash("other"), description: String::new(), lives: None };
+    let new = NewToken::unlimited(bob, token_hash("other"), String::new());
     server.command(Caller::Operator, IdentityCommand::CreateToken(new)).await;
     let listed = server.get("other", "/oauth/authorizations").await.json();
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");

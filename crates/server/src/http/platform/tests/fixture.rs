@@ -18,7 +18,7 @@ use model::{
     NewToken, Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState,
     Record, Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings, SettingsKey, Slug,
     SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId,
-    User, UserId, VpcId, WorkloadId, WorkloadReport,
+    TokenScopes, User, UserId, VpcId, WorkloadId, WorkloadReport,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
@@ -252,7 +252,7 @@ impl Fixture {
             let user = server.command(operator, IdentityCommand::CreateUser { email }).await;
             let Key::User(user) = user else { panic!("{user:?}") };
             let (hash, description) = (token_hash(token), name.to_owned());
-            let token = NewToken { user, hash, description, lives: None };
+            let token = NewToken::unlimited(user, hash, description);
             server.command(operator, IdentityCommand::CreateToken(token)).await;
             users.push(user);
         }
@@ -264,9 +264,44 @@ impl Fixture {
         server
     }
 
+    /// Gives a user a password.
+    pub(crate) async fn set_password(&self, email: &str, password: &str) {
+        let hash = self.state.passwords.hash(password.to_owned(), [7; 16]).await.unwrap();
+        let user = self.state.world().user_named(email).unwrap().id;
+        let set = IdentityCommand::SetPassword { user, hash, end_tokens: false };
+        self.command(Caller::Operator, set).await;
+    }
+
+    /// Gives the user of a token a second factor: its secret, and the answer with the recovery codes.
+    pub(crate) async fn enable_second_factor(&self, token: &str) -> (String, Got) {
+        const PATH: &str = "/account/two-factor";
+        let platform = router(Arc::clone(&self.state));
+        let ask = async |method: &str, path: &str, body: String| {
+            let request = request(method, path).header("authorization", format!("Bearer {token}"));
+            let mut router = platform.clone();
+            let request = request.body(Body::from(body)).unwrap();
+            let answer = tower_call(&mut router, request).await;
+            let (parts, body) = answer.into_parts();
+            let bytes = body.collect().await.unwrap().to_bytes();
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            Got { status: parts.status, headers: parts.headers, text }
+        };
+        let offered = ask("POST", &format!("{PATH}/actions/enrol"), "{}".to_owned()).await.json();
+        let secret = offered["secret"].as_str().unwrap().to_owned();
+        let code = crate::http::second_factor::shown_code(&secret, self.state.clock.now());
+        let body = serde_json::json!({ "enrolment": offered["enrolment"], "code": code });
+        let enabled = ask("PUT", PATH, body.to_string()).await;
+        assert_eq!(enabled.status, 200, "{}", enabled.text);
+        (secret, enabled)
+    }
+
     pub(crate) fn operator(&self) -> String {
         operator_token(&self.state.secret)
     }
+}
+
+async fn tower_call(router: &mut Router, request: Request<Body>) -> axum::response::Response {
+    TowerToHyperService::new(router.clone()).call(request).await.unwrap()
 }
 
 /// A request as the CLI makes it, but for the token.
@@ -384,6 +419,7 @@ fn people(records: &mut Vec<Record>) {
             id: user,
             email,
             password: None,
+            second_factor: None,
             disabled: None,
             created: past(),
             updated: past(),
@@ -395,6 +431,8 @@ fn people(records: &mut Vec<Record>) {
             user,
             hash: token_hash(token),
             description: "test".to_owned(),
+            scopes: TokenScopes::default(),
+            bound: None,
             expires: None,
             created: past(),
             updated: None,
@@ -409,6 +447,7 @@ fn people(records: &mut Vec<Record>) {
                 id,
                 name,
                 members,
+                demands_second_factor: false,
                 disabled: None,
                 quotas: Default::default(),
                 created: past(),

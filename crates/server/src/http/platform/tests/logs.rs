@@ -357,7 +357,7 @@ pub(super) async fn endings() -> Vec<(&'static str, Fixture)> {
         let server = running().await;
         let lives = Some(Duration::from_secs(3600));
         let (user, hash) = (bob(&server), token_hash("short"));
-        let new = NewToken { user, hash, description: String::new(), lives };
+        let new = NewToken { lives, ..NewToken::unlimited(user, hash, String::new()) };
         server.command(Caller::Operator, IdentityCommand::DeleteToken { id: token(&server) }).await;
         server.command(Caller::Operator, IdentityCommand::CreateToken(new)).await;
         servers.push((what, server));

@@ -199,7 +199,7 @@ async fn a_logout_finds_its_own_token_and_leaves_the_api_key() {
     let user = server.state.world().user_named(EMAIL).unwrap().id;
     let key = user_token(&server.state.secret, user);
     let (hash, description) = (token_hash(&key), "causeway env".to_owned());
-    let new = model::NewToken { user, hash, description, lives: None };
+    let new = model::NewToken::unlimited(user, hash, description);
     server.command(Caller::Operator, IdentityCommand::CreateToken(new)).await;
     let own = server.get(ALICE, "/oauth/authorizations/~").await.json();
     assert_eq!(own["description"], "causeway env");
@@ -215,7 +215,11 @@ async fn what_cannot_be_kept_is_not_promised() {
     let server = Fixture::new();
     let before = server.state.world();
     for (body, named) in [
-        (r#"{"scope": ["read"]}"#, "`scope`"),
+        (r#"{"scope": ["reads"]}"#, "`scope`"),
+        (r#"{"scope": ["read", 7]}"#, "`scope`"),
+        (r#"{"scope": ["Global"]}"#, "`scope`"),
+        (r#"{"app": "shop", "space": "alpha"}"#, "`app` and `space`"),
+        (r#"{"app": 7}"#, "`app`"),
         (r#"{"scope": "global"}"#, "`scope`"),
         (r#"{"expires_in": "soon"}"#, "`expires_in`"),
         (r#"{"expires_in": -1}"#, "`expires_in`"),
