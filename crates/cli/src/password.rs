@@ -67,8 +67,10 @@ pub(crate) fn code() -> anyhow::Result<String> {
     if stdin().is_terminal() {
         write!(stderr(), "Two-factor code: ").context("the terminal is gone")?;
     }
-    match from_stdin()?.trim() {
-        "" => bail!("no code was typed; nothing was done"),
+    let mut typed = String::new();
+    stdin().lock().read_line(&mut typed).context("the code cannot be read")?;
+    match typed.trim() {
+        "" => bail!("no code of the second factor was given; nothing was done"),
         typed => Ok(typed.to_owned()),
     }
 }
