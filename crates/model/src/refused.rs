@@ -17,6 +17,16 @@ impl Refused {
     pub fn new(code: Code, message: impl fmt::Display) -> Self {
         Self { code, message: message.to_string() }
     }
+
+    /// The refusal of somebody who was disabled, or whose team was.
+    pub(crate) fn suspended(what: &str) -> Self {
+        Self::new(
+            Code::Suspended,
+            format_args!(
+                "This {what} was suspended. Ask whoever runs this installation to let you in again."
+            ),
+        )
+    }
 }
 
 macro_rules! codes {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::subject::suspended;
 use super::{Decision, Outcome, refuse};
 use crate::command::Caller;
 use crate::resource::{Peering, PeeringEvent, PeeringKind, PeeringStatus, Role, Space};
@@ -147,7 +146,7 @@ impl Decision<'_> {
         if let (Some(team), None, Caller::User(user)) = (team, role, self.caller)
             && team.members.contains_key(&user)
         {
-            return Err(suspended("team"));
+            return Err(Refused::suspended("team"));
         }
         role.ok_or_else(|| Refused::new(Code::NotFound, unseen))
     }

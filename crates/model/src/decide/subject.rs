@@ -26,7 +26,7 @@ impl Decision<'_> {
             }
             Caller::Operator | Caller::System => ("operator", false),
         };
-        if disabled { Err(suspended(what)) } else { Ok(()) }
+        if disabled { Err(Refused::suspended(what)) } else { Ok(()) }
     }
 
     pub(super) fn disable(&mut self, subject: Subject) -> Outcome {
@@ -201,16 +201,6 @@ impl Decision<'_> {
             ),
         )
     }
-}
-
-/// The refusal of somebody who was disabled.
-pub(super) fn suspended(what: &str) -> Refused {
-    Refused::new(
-        Code::Suspended,
-        format_args!(
-            "This {what} was suspended. Ask whoever runs this installation to let you in again."
-        ),
-    )
 }
 
 fn in_use(whose: &str, what: &str, names: &[String], command: &str) -> Outcome {
