@@ -44,7 +44,7 @@ use model::{EniId, VpcId};
 use os::error_chain;
 use os::netns::NetworkNamespace;
 
-pub use self::doctor::doctor;
+pub use self::doctor::{can_record, doctor};
 pub use self::flows::Recorder;
 pub use self::home::host_addresses;
 use self::watch::Alarm;

@@ -61,6 +61,19 @@ pub fn doctor() -> Vec<Check> {
     [root].into_iter().chain(rest).chain(forwarding).collect()
 }
 
+/// Whether this kernel can tell of flows: tried, in a namespace of nobody.
+///
+/// # Errors
+///
+/// What it lacks.
+pub fn can_record() -> Result<(), Error> {
+    on_own_thread(|| {
+        enter_new("(probe)")?;
+        flow_records()
+    })
+    .flatten()
+}
+
 fn check(name: &'static str, remedy: &str, look: impl FnOnce() -> Result<String, String>) -> Check {
     match look() {
         Ok(detail) => Check { name, ok: true, needed: true, detail, remedy: String::new() },

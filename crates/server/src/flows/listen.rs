@@ -59,6 +59,8 @@ struct Work {
     told: BTreeMap<VpcId, (u32, u64)>,
     looked: Option<Instant>,
     counted: Instant,
+    /// Why this kernel cannot tell of flows, once somebody asked.
+    unable: Option<Option<String>>,
 }
 
 impl Work {
@@ -73,13 +75,28 @@ impl Work {
             told: BTreeMap::new(),
             looked: None,
             counted: Instant::now(),
+            unable: None,
         };
         // Before networks are looked at for the first time, so that none is found to be other than it must.
         let world = work.parts.ledger.world();
         work.files.clean(&world);
         work.asked = work.files.settle(&world);
+        if !work.asked.is_empty() && work.unable().is_some() {
+            work.asked.clear();
+        }
         (work.parts.record)(work.asked.clone());
         work
+    }
+
+    /// Why this kernel cannot tell of flows. A router that was told to would take no ruleset at all.
+    fn unable(&mut self) -> Option<String> {
+        let look = || {
+            let error = fabric::linux::can_record().err()?;
+            let why = os::error_chain(&error);
+            tracing::warn!("this kernel cannot tell of flows: {why}; `causeway doctor` says more");
+            Some(format!("this kernel cannot tell of flows: {why}"))
+        };
+        self.unable.get_or_insert_with(look).clone()
     }
 
     fn run(&mut self, pulse: &Pulse) {
@@ -116,6 +133,13 @@ impl Work {
         self.followed = followed;
         let mut asked = self.files.settle(world);
         asked.extend(self.followed.iter().filter(|vpc| world.vpc(**vpc).is_some()));
+        if !asked.is_empty()
+            && let Some(why) = self.unable()
+        {
+            let failing = asked.iter().map(|vpc| (*vpc, why.clone())).collect();
+            self.parts.flows.set_failing(failing);
+            return;
+        }
         if asked != self.asked {
             (self.parts.record)(asked.clone());
             self.asked = asked;
