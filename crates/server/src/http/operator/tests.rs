@@ -17,11 +17,10 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 14] = [
+const WRITES: [(&str, &str); 13] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "roles"),
-    ("POST", "webhooks"),
     ("PUT", "quotas/vpcs-per-region"),
     ("POST", "users"),
     ("PUT", "users/alice@example.com/password"),

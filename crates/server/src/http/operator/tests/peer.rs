@@ -17,7 +17,7 @@ async fn ask_as(server: &Fixture, token: &str, method: &str, path: &str, body: &
 
 /// The space `town` with a dyno, and a VPC of an account of which nobody here has a key: the VPC,
 /// and the dyno's name.
-async fn town(server: &Fixture) -> (VpcId, String) {
+pub(super) async fn town(server: &Fixture) -> (VpcId, String) {
     let made = ask(server, "POST", "accounts", "application/json", br#"{"name": "partner"}"#).await;
     assert_eq!(made.status, 200, "{}", made.text);
     let world = server.state.world();
