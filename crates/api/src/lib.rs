@@ -24,6 +24,7 @@ mod peering;
 mod platform;
 mod quota;
 mod role;
+mod subject;
 mod webhook;
 mod workload;
 
@@ -45,8 +46,8 @@ pub use identity::{
     TeamMember, TokenCreated, User, UserCreated,
 };
 pub use installation::{
-    AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, SetAside, SetPeeringLimit,
-    SpaceSummary, Status,
+    AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, ResetQuery, SetAside,
+    SetPeeringLimit, SnapshotLoaded, SpaceSummary, Status,
 };
 pub use overview::{
     AppRow, InstanceRow, Overview, PeeringEnd, PeeringRow, SpaceRow, Usage, UsageRow, VpcRow,
@@ -62,6 +63,10 @@ pub use peering::{
 pub use platform::{AppRef, Dyno, Release, ReleaseRef, SlugRef, UserRef};
 pub use quota::{QuotaLimit, QuotaQuery, SetQuota};
 pub use role::{CreateRole, IamRole, RoleQuery};
+pub use subject::{
+    Dependent, Dependents, DependentsQuery, Measure, SetDisabled, SubjectKind, SubjectState, Token,
+    TokenQuery,
+};
 pub use webhook::{
     CreateWebhook, DeliveryStatus, Webhook, WebhookCreated, WebhookDelivery, WebhookPayload,
 };

@@ -18,6 +18,7 @@ pub(crate) mod quotas;
 pub(crate) mod roles;
 pub(crate) mod session;
 pub(crate) mod spaces;
+pub(crate) mod subjects;
 pub(crate) mod tunnel;
 pub(crate) mod webhooks;
 
@@ -86,6 +87,8 @@ It runs until it is told to end. The aws command and causeway itself reach the s
 
     #[command(flatten)]
     Identity(identity::Identity),
+    #[command(flatten)]
+    Subjects(subjects::SubjectCommand),
     #[command(flatten)]
     Roles(roles::RoleCommand),
     #[command(flatten)]

@@ -29,7 +29,9 @@ mod quotas;
 mod release;
 mod roles;
 mod session;
+mod snapshot;
 mod spaces;
+mod subjects;
 mod top;
 mod tunnel;
 mod webhooks;
@@ -51,6 +53,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Env(arguments) => env::run(&arguments, out)?,
         Command::Tunnel(arguments) => tunnel::run(&arguments, out)?,
         Command::Identity(command) => identity::run(command, out)?,
+        Command::Subjects(command) => subjects::run(command, out)?,
         Command::Quotas(command) => quotas::run(command, out)?,
         Command::Roles(command) => roles::run(command, out)?,
         Command::Spaces(command) => spaces::run(command, out)?,

@@ -1,5 +1,9 @@
 //! `causeway serve`: starts the server and stops it on a signal.
 
+mod init;
+
+use std::net::SocketAddr;
+
 use anyhow::Context;
 use sd_notify::NotifyState;
 use server::cleanup::warden::Ephemeral;
@@ -17,6 +21,7 @@ use crate::settings::{ServeArgs, variable};
 ///
 /// Settings that are wrong, and whatever keeps the server from starting.
 pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
+    let init = args.init_files(&variable)?;
     let mut config = args.config(&variable)?;
     let made = match config.ephemeral {
         Ephemeral::WorkloadsAndData => Some(
@@ -45,23 +50,6 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         let mut hang_up = signal(tokio::signal::unix::SignalKind::hangup())?;
         let data = config.data.clone();
         let server = Server::start(config).await?;
-        if let Some(first) = &server.first {
-            greet(first, &data, out);
-        }
-        if let Some(address) = server.metrics_address() {
-            out.line(format_args!("Metrics on http://{address}/metrics"));
-        }
-        match server.certificate() {
-            None => out.line(format_args!("Listening on http://{}", server.address())),
-            Some(certificate) => {
-                out.line(format_args!("Listening on https://{}", server.address()));
-                let fingerprint = hex::encode(sha2::Sha256::digest(certificate));
-                out.line(format_args!("Its certificate has the fingerprint sha256:{fingerprint}"));
-            }
-        }
-        out.flush();
-        server.greeted();
-        tell(NotifyState::Ready);
         let stopped = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -72,12 +60,64 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
             tell(NotifyState::Stopping);
             stopped.cancel();
         });
-        server.run(stop).await?;
+        let (first, greeted) = (server.first.clone(), server.greeted());
+        let (address, certificate) = (server.address(), server.certificate());
+        let metrics = server.metrics_address();
+        let mut announce = || {
+            if let Some(first) = &first {
+                greet(first, &data, out);
+            }
+            if let Some(address) = metrics {
+                out.line(format_args!("Metrics on http://{address}/metrics"));
+            }
+            listening(address, certificate.as_deref(), out);
+            greeted();
+            tell(NotifyState::Ready);
+        };
+        if init.is_empty() {
+            announce();
+            return Ok(server.run(stop).await?);
+        }
+        let readiness = server.initializing();
+        let served = server.run(stop.clone());
+        let initialized = async {
+            let server = init::Whereabouts { address, data: &data };
+            init::run(&init, &server, &stop).await?;
+            if !stop.is_cancelled() {
+                readiness.ready();
+                announce();
+            }
+            anyhow::Ok(())
+        };
+        // Whoever it fails for is not to find a server that lacks what it was to begin with.
+        let initialized = async {
+            let ended = initialized.await;
+            if ended.is_err() {
+                stop.cancel();
+            }
+            ended
+        };
+        let (served, initialized) = tokio::join!(served, initialized);
+        initialized?;
+        served?;
         Ok(())
     });
     // Nothing that is left to do there could be told to anybody, or be kept.
     runtime.shutdown_background();
     ended
+}
+
+/// Says where the server listens.
+fn listening(address: SocketAddr, certificate: Option<&[u8]>, out: &mut Out) {
+    match certificate {
+        None => out.line(format_args!("Listening on http://{address}")),
+        Some(certificate) => {
+            out.line(format_args!("Listening on https://{address}"));
+            let fingerprint = hex::encode(sha2::Sha256::digest(certificate));
+            out.line(format_args!("Its certificate has the fingerprint sha256:{fingerprint}"));
+        }
+    }
+    out.flush();
 }
 
 /// Tells the service manager, if one has started this and wants to know.

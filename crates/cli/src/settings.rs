@@ -136,6 +136,12 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_WEBHOOK_ALLOW]
     #[arg(long, value_name = "CIDR")]
     pub(crate) webhook_allow: Vec<String>,
+    /// File that is run once the server is up and before it says that it is ready: a snapshot that an
+    /// emulator loads, or lines for a shell, with the variables of `causeway env`. Can be given several
+    /// times
+    /// [env: CAUSEWAY_INIT]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) init: Vec<PathBuf>,
     /// Start with a new database although files of an old one are there, if the old one is lost; the
     /// files are set aside under lost/
     #[arg(long, conflicts_with = "accept_database")]
@@ -153,6 +159,26 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
+    /// The files that are run before the server is ready, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::config`].
+    pub(crate) fn init_files(&self, variables: Variables<'_>) -> anyhow::Result<Vec<PathBuf>> {
+        if !self.init.is_empty() {
+            return Ok(self.init.clone());
+        }
+        let named = values::list(variables, "CAUSEWAY_INIT")?;
+        if !named.is_empty() {
+            return Ok(named.into_iter().map(PathBuf::from).collect());
+        }
+        let path = |name| variables(name).map(PathBuf::from);
+        match self.config.clone().or_else(|| path("CAUSEWAY_CONFIG")) {
+            Some(path) => Ok(file::read(&path)?.init),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Puts flags, environment, file and defaults together.
     ///
     /// # Errors
@@ -398,6 +424,21 @@ mod tests {
         assert_eq!(ephemeral(kept), Ephemeral::Nothing);
         let real = ServeArgs { ephemeral: Some(true), ..plain };
         assert_eq!(ephemeral(real), Ephemeral::WorkloadsAndData);
+    }
+
+    #[test]
+    fn what_is_run_at_the_start_is_named_by_the_flag_the_variable_or_the_file() {
+        let file = file("init = [\"c.sh\"]\n");
+        let set = |name: &str| (name == "CAUSEWAY_INIT").then(|| "a.sh, b.snapshot".into());
+        let files = |args: &ServeArgs, variables: Variables<'_>| -> Vec<String> {
+            let files = args.init_files(variables).unwrap().into_iter();
+            files.map(|file| file.display().to_string()).collect()
+        };
+        let args = ServeArgs { init: vec!["d.sh".into(), "e.sh".into()], ..with(&file) };
+        assert_eq!(files(&args, &set), ["d.sh", "e.sh"]);
+        assert_eq!(files(&with(&file), &set), ["a.sh", "b.snapshot"]);
+        assert_eq!(files(&with(&file), &none), ["c.sh"]);
+        assert_eq!(files(&ServeArgs::default(), &none), Vec::<String>::new());
     }
 
     #[test]

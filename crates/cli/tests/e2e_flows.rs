@@ -9,9 +9,10 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -25,26 +26,34 @@ const TWO_PORTS: &str =
 /// Somebody who follows flows.
 struct Follower {
     child: Child,
-    records: Arc<Mutex<Vec<Value>>>,
+    told: Receiver<Value>,
+    records: RefCell<Vec<Value>>,
 }
 
 impl Follower {
     fn start(server: &Server, variables: &[(String, String)], more: &[&str]) -> Self {
         let arguments = [&["flows", "--follow", "--json"], more].concat();
-        let mut child = server.causeway_child_as(variables, &arguments);
+        Self::of(server.causeway_child_as(variables, &arguments))
+    }
+
+    fn of(mut child: Child) -> Self {
         let output = BufReader::new(child.stdout.take().unwrap());
-        let records = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&records);
+        let (tell, told) = channel();
         std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                kept.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+                let record: Value = serde_json::from_str(&line).unwrap();
+                // A router that is not there yet is heard as soon as it is.
+                if record.get("failing").is_none() && tell.send(record).is_err() {
+                    return;
+                }
             }
         });
-        Self { child, records }
+        Self { child, told, records: RefCell::default() }
     }
 
     fn all(&self) -> Vec<Value> {
-        self.records.lock().unwrap().clone()
+        self.records.borrow_mut().extend(self.told.try_iter());
+        self.records.borrow().clone()
     }
 
     fn find(&self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
@@ -53,10 +62,12 @@ impl Follower {
 
     /// Waits for a record; what leads to it is tried again and again.
     fn until(&self, what: &str, mut again: impl FnMut(), wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             again();
-            std::thread::sleep(Duration::from_millis(300));
+            while let Ok(record) = self.told.recv_timeout(Duration::from_millis(300)) {
+                self.records.borrow_mut().push(record);
+            }
             if let Some(found) = self.find(&wanted) {
                 return found;
             }
@@ -206,16 +217,22 @@ fn flow_logs_are_kept_and_read_across_a_restart() {
     };
     let told = |_: &Server| listing().contains("log prefix");
     server.until("the router tells of flows", told);
-    std::thread::sleep(Duration::from_millis(1500));
-    assert!(server.connects(&other.id, &site.address, 8000));
-    for _ in 0..2 {
-        assert!(!server.connects(&other.id, "10.100.1.222", 9));
-    }
-    std::thread::sleep(Duration::from_millis(1500));
+    let follower = Follower::of(server.causeway_child(&["flows", "--follow", "--json"]));
+    let accept = || assert!(server.connects(&other.id, &site.address, 8000));
+    follower.until("an accepted connection", accept, |it| is(it, "opened", 8000));
+    let reject = || assert!(!server.connects(&other.id, "10.100.1.222", 9));
+    follower.until("a rejected one", reject, |it| is(it, "rejected", 9));
+    drop(follower);
     let before = listing();
-    server.restart();
-    assert_eq!(server.sweep()["healthy"], true);
-    assert_eq!(listing(), before, "the firewall is adopted as it is");
+    assert!(server.terminate().success());
+    for killed in [false, true] {
+        if killed {
+            server.kill();
+        }
+        server.restart();
+        assert_eq!(server.sweep()["healthy"], true);
+        assert_eq!(listing(), before, "the firewall is adopted as it is");
+    }
     assert!(!server.log().contains("drift repaired"), "{}", server.log());
 
     let of = |log: &str| -> Vec<String> {

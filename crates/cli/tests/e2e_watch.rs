@@ -141,7 +141,7 @@ fn a_real_prometheus_scrapes_it_and_our_alerts_fire() {
     );
     server.aws(&["ec2", "create-vpc", "--cidr-block", "10.1.0.0/16"]).ok();
     server.aws(&["ec2", "create-vpc", "--cidr-block", "10.1.0.0/99"]).refused();
-    server.heroku(&["spaces"]).ok();
+    server.heroku(&["spaces:create", "one", "--team", "team"]).ok();
     let metrics: SocketAddr = metrics.parse().unwrap();
     promtool(&["check", "metrics"], &get(metrics, "/metrics").unwrap());
 
@@ -155,8 +155,8 @@ fn a_real_prometheus_scrapes_it_and_our_alerts_fire() {
     prometheus.until(&format!("{created},outcome=\"ok\"}}"), |count| count == 1.0);
     prometheus.until(&format!("{created},outcome=\"refused\"}}"), |count| count == 1.0);
     prometheus.until(
-        "causeway_requests_total{job=\"by-token\",api=\"platform\",action=\"GET /spaces\"}",
-        |count| count >= 1.0,
+        "causeway_requests_total{job=\"by-token\",api=\"platform\",action=\"POST /spaces\"}",
+        |count| count == 1.0,
     );
     prometheus.until("causeway_resources{job=\"causeway\",kind=\"vpcs\"}", |vpcs| vpcs >= 1.0);
     prometheus.until(

@@ -11,6 +11,7 @@ pub(crate) mod code;
 pub(crate) mod connections;
 pub(crate) mod dyno;
 pub(crate) mod exchange;
+pub(crate) mod figures;
 #[cfg(test)]
 mod fuzz;
 pub(crate) mod head;

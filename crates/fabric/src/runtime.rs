@@ -9,6 +9,7 @@ use model::intent::WorkloadIntent;
 use model::{AddonId, Timestamp, WorkloadId};
 use os::Waker;
 
+mod bounded;
 mod bundle;
 mod cgroup;
 mod error;

@@ -44,9 +44,11 @@ mod report;
 mod route;
 mod sending;
 mod session;
+mod snapshot;
 mod space;
 mod space_access;
 mod sts;
+mod subject;
 mod subnet;
 mod subnet_reservation;
 mod system;
@@ -105,6 +107,7 @@ struct Decision<'a> {
 
 impl Decision<'_> {
     fn run(&mut self, command: &Command) -> Outcome {
+        self.check_admitted()?;
         match command {
             Command::Identity(command) => self.identity(command),
             Command::Platform(command) => self.platform(command),

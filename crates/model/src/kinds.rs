@@ -19,6 +19,12 @@ macro_rules! with_kinds {
             Token TokenId = "token";
             /// A team.
             Team TeamId = "team";
+            /// A user who was destroyed.
+            FormerUser UserId = "former-user";
+            /// A team that was destroyed.
+            FormerTeam TeamId = "former-team";
+            /// An account that was destroyed.
+            FormerAccount AccountId = "former-account";
             /// A Private Space.
             Space SpaceId = "space";
             /// An app.

@@ -6,11 +6,13 @@
 
 #![warn(unreachable_pub)]
 
+mod admission;
 mod allowance;
 mod cidr;
 mod cidr6;
 mod command;
 mod decide;
+mod dependents;
 mod destination;
 pub mod edge;
 mod event;
@@ -48,6 +50,7 @@ pub use cidr::{Cidr, MalformedCidr, RFC1918};
 pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpCidr, MalformedIpv6Cidr};
 pub use command::*;
 pub use decide::Decided;
+pub use dependents::{Dependent, Measure};
 pub use destination::{Destination, MalformedDestination, Reachable, Scheme};
 pub use event::{
     Audience, EXPIRY_NOTICE, Event, EventKind, UnknownEventKind, certificate_renewed,
@@ -68,7 +71,7 @@ pub use plan::{
 pub use principal::{AssumedRole, CredentialsEnded, Principal};
 pub use procfile::{MalformedProcfile, parse_procfile};
 pub use public::PublicOf;
-pub use quota::{Quota, Quotas, UnknownQuota};
+pub use quota::{Quota, QuotaHolder, Quotas, UnknownQuota};
 pub use reach::{
     Act, Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Phrase, PhrasePart, Reach, Ruling,
     SourcePorts, Verdict, Wording, explain, reach,

@@ -97,6 +97,12 @@ impl World {
         token TokenId => Token;
         /// A team.
         team TeamId => Team;
+        /// A user who was destroyed.
+        former_user UserId => FormerUser;
+        /// A team that was destroyed.
+        former_team TeamId => FormerTeam;
+        /// An account that was destroyed.
+        former_account AccountId => FormerAccount;
         /// A space.
         space SpaceId => Space;
         /// An app.
@@ -166,6 +172,12 @@ impl World {
         tokens tokens_of => Token;
         /// Every team.
         teams teams_of => Team;
+        /// Every user who was destroyed.
+        former_users former_users_naming => FormerUser;
+        /// Every team that was destroyed.
+        former_teams former_teams_naming => FormerTeam;
+        /// Every account that was destroyed.
+        former_accounts former_accounts_naming => FormerAccount;
         /// Every space.
         spaces spaces_of => Space;
         /// Every app.
@@ -520,8 +532,10 @@ impl World {
             }
         });
         if let Record::Eni(eni) = &record {
-            for address in &eni.addresses {
-                self.addresses.remove(&(eni.vpc, *address));
+            for address in eni.addresses.iter().map(|address| (eni.vpc, *address)) {
+                if self.addresses.get(&address) == Some(&eni.id) {
+                    self.addresses.remove(&address);
+                }
             }
         }
         if let Some((errand, at)) = record.due() {

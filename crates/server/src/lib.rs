@@ -18,6 +18,7 @@ mod offline;
 mod outbox;
 mod party;
 mod reconcile;
+mod snapshot;
 mod start;
 
 pub use backup::{Missing, Restored};
@@ -28,5 +29,5 @@ pub use config::{
 pub use error::ServeError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};
 pub use offline::{RestoreError, purge, restore};
-pub use start::Server;
 pub use start::first::FirstStart;
+pub use start::{Readiness, Server};

@@ -178,7 +178,10 @@ impl Outbox {
             self.tasks.spawn(forget(self.parts.clone(), id));
         }
         self.drains.retain(|id, _| world.log_drain(*id).is_some());
-        for hook in world.webhooks() {
+        // What is kept for somebody who is disabled is sent when they are let in again.
+        let sends = |id| world.webhook(id).is_some_and(|hook| world.sends_to(hook));
+        self.hooks.retain(|id, _| sends(*id));
+        for hook in world.webhooks().filter(|hook| world.sends_to(hook)) {
             if self.hooks.contains_key(&hook.id) {
                 continue;
             }

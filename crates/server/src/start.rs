@@ -3,11 +3,13 @@
 pub(crate) mod first;
 #[cfg(test)]
 mod tests;
+mod token;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use ::edge::Identity;
@@ -108,7 +110,7 @@ impl Server {
                 return Err(ServeError::PlainInPublic(config.listen));
             }
         }
-        let token = metrics_token(config.watch.metrics_token.as_deref())?;
+        let token = token::read(config.watch.metrics_token.as_deref())?;
         // First of all: where the address is taken, nothing is made.
         let address = config.listen;
         let listener = TcpListener::bind(address)
@@ -129,9 +131,18 @@ impl Server {
             .listen(listener, for_metrics, token)
     }
 
-    /// Whoever started it was told what the first start made: later starts need not.
-    pub fn greeted(&self) {
-        first::greeted(self.data.path());
+    /// What is to be called once whoever started it was told what the first start made: later starts
+    /// need not.
+    pub fn greeted(&self) -> impl Fn() + use<> {
+        let data = self.data.path().to_owned();
+        move || first::greeted(&data)
+    }
+
+    /// Whether something comes before the server is ready, which `/healthz` is to say until
+    /// [`Readiness::ready`].
+    pub fn initializing(&self) -> Readiness {
+        self.state.initializing.store(true, Ordering::Release);
+        Readiness { initializing: Arc::clone(&self.state.initializing) }
     }
 
     /// The certificate by which clients of other machines know it, in DER, if it has one.
@@ -254,6 +265,19 @@ async fn note(state: Arc<State>, identity: Option<Arc<Identity>>) {
                 leaf = Some(current);
             }
         }
+    }
+}
+
+/// Says that a server is ready.
+#[derive(Debug)]
+pub struct Readiness {
+    initializing: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    /// What comes before was done.
+    pub fn ready(self) {
+        self.initializing.store(false, Ordering::Release);
     }
 }
 
@@ -551,7 +575,7 @@ impl Prepared {
             token,
         };
         let router = operator::router(operator)
-            .merge(healthz::router(self.supervisor))
+            .merge(healthz::router(self.supervisor, Arc::clone(&self.state.initializing)))
             .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::platform::router(Arc::clone(&self.state)));
@@ -631,23 +655,6 @@ fn open(config: &Config) -> store::Result<DataDir> {
     }
 }
 
-/// The least characters of a token: what is shorter can be guessed.
-const SHORTEST_TOKEN: usize = 16;
-
-/// The token in the file of `--metrics-token`.
-fn metrics_token(path: Option<&Path>) -> Result<Option<Arc<str>>, ServeError> {
-    let Some(path) = path else { return Ok(None) };
-    let wrong = |why: String| ServeError::MetricsToken { path: path.to_owned(), why };
-    let text =
-        std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let token = text.trim();
-    if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let why = "holds no token: it is one line of at least 16 letters, digits and signs";
-        return Err(wrong(why.to_owned()));
-    }
-    Ok(Some(token.into()))
-}
-
 /// Which certificates clients of this machine are to trust, in the data directory.
 const AUTHORITIES: &str = "ca.pem";
 
@@ -675,9 +682,22 @@ fn driver(config: &Config, instance: &str) -> Result<(Box<dyn Driver>, Option<He
     }
 }
 
+/// Where clients on the same host reach who listens on an address. One that stands for all addresses is
+/// the name of none: an emulator refuses requests to it.
+fn here(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
 /// Says where this server is, for client commands on the same host.
 fn write_note(path: &Path, address: SocketAddr) -> std::io::Result<()> {
-    let note = api::ServerNote { pid: std::process::id(), url: format!("http://{address}") };
+    let url = format!("http://{}", here(address));
+    let note = api::ServerNote { pid: std::process::id(), url };
     let note = serde_json::to_vec(&note)?;
     let partial = path.with_extension("json.partial");
     match std::fs::write(&partial, &note) {

@@ -57,7 +57,13 @@ fn follow(arguments: &FlowsArgs, out: &mut Out) -> anyhow::Result<()> {
         let query = api::FlowsQuery { after, wait, ..query.clone() };
         let page: api::FlowsPage = client.read_with(FOLLOW, &query)?;
         if page.failing != failing {
-            page.failing.iter().for_each(|why| eprintln!("cannot be heard: {why}"));
+            for why in &page.failing {
+                if arguments.common.json {
+                    out.json_line(&serde_json::json!({ "failing": why }));
+                } else {
+                    out.line(format_args!("(cannot be heard: {why})"));
+                }
+            }
         }
         failing = page.failing;
         for record in &page.records {

@@ -10,10 +10,10 @@ use hyper::Method;
 use serde_json::json;
 
 use super::print::{count, say};
-use super::{audit, backup, doctor, flows, logs, lost, orphans, why};
+use super::{audit, backup, doctor, flows, logs, lost, orphans, snapshot, why};
 use crate::arguments::Common;
 use crate::arguments::operate::Operate;
-use crate::client::As;
+use crate::client::{As, query};
 use crate::output::{Out, columns};
 use crate::usage::usage;
 
@@ -47,7 +47,8 @@ pub(super) fn run(command: Operate, out: &mut Out) -> anyhow::Result<ExitCode> {
             backup::restore(&file, new_instance, &common, out)?;
         }
         Operate::ClockAdvance { span, common } => advance(&span, &common, out)?,
-        Operate::Reset(common) => reset(&common, out)?,
+        Operate::Reset { account, common } => reset(account, &common, out)?,
+        Operate::Snapshot { what, file, common } => snapshot::run(what, &file, &common, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -181,10 +182,15 @@ fn advance(span: &str, common: &Common, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn reset(common: &Common, out: &mut Out) -> anyhow::Result<()> {
+fn reset(account: Option<String>, common: &Common, out: &mut Out) -> anyhow::Result<()> {
     let client = common.connection.client(As::Anybody)?;
-    let done: api::Empty = client.write(&Method::POST, "/_causeway/reset", &api::Empty {})?;
-    say(common, out, &done, "Emptied");
+    let said = match &account {
+        None => "Emptied".to_owned(),
+        Some(account) => format!("Emptied the account {account}"),
+    };
+    let path = format!("/_causeway/reset?{}", query(&api::ResetQuery { account })?);
+    let done: api::Empty = client.write(&Method::POST, &path, &api::Empty {})?;
+    say(common, out, &done, &said);
     Ok(())
 }
 

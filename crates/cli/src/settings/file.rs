@@ -37,6 +37,8 @@ pub(super) struct File {
     pub(super) dns: Option<SocketAddr>,
     pub(super) forward_dns: Option<String>,
     pub(super) plans: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) init: Vec<PathBuf>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) insecure: Option<bool>,
@@ -53,7 +55,7 @@ pub(super) struct File {
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 34] = [
     "data",
     "listen",
     "fabric",
@@ -77,6 +79,7 @@ const KEYS: [&str; 33] = [
     "dns",
     "forward-dns",
     "plans",
+    "init",
     "tls-cert",
     "tls-key",
     "insecure",

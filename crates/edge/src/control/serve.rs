@@ -14,9 +14,11 @@ use super::handle::Handle;
 use super::handover;
 use super::lines::{Lines, line};
 use crate::core::Input;
-use crate::figures::FIGURES;
+use crate::dns::figures::DNS;
+use crate::figures::Figures;
 use crate::protocol::{Order, Report};
 use crate::tasks::spawn_confined;
+use crate::web::figures::WEB;
 
 /// Binds the control socket, and replaces one that is there already.
 pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
@@ -88,8 +90,11 @@ async fn connection(id: u64, stream: UnixStream, handle: Handle) {
             }
             Order::Figures => {
                 let Some(mut write) = write.take() else { continue };
-                let figures = Report::Figures(Box::new(FIGURES.read(handle.web.open())));
-                let Ok(line) = line(&figures) else { return };
+                let connections = handle.web.open() as u64;
+                let mut figures = Figures { connections, ..Figures::default() };
+                WEB.read(&mut figures);
+                DNS.read(&mut figures);
+                let Ok(line) = line(&Report::Figures(Box::new(figures))) else { return };
                 // Whoever went away needs no answer.
                 let _ = write.write_all(&line).await;
                 return;

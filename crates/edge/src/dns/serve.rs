@@ -19,9 +19,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::answer::{Answer, Transport, answer, bound, refuse, truncated};
+use super::figures::DNS;
 use super::forward::{Forwarder, framed};
 use super::known::Knowledge;
-use crate::figures::FIGURES;
 use crate::sockets::readable;
 use crate::tasks::spawn_confined;
 
@@ -156,13 +156,13 @@ fn take_one(socket: &Arc<UdpSocket>, source: Option<Ipv4Addr>, resolver: &Arc<Re
     };
     let packet = buffer.get(..length).unwrap_or_default();
     if !resolver.hears(from.ip()) {
-        FIGURES.unanswered(true);
+        DNS.unanswered(true);
         return true;
     }
     // A packet that is our undoing is one without an answer.
     let answer = confine(|| resolver.answer(packet, Transport::Udp));
     match answer.unwrap_or(Answer::Nothing) {
-        Answer::Nothing => FIGURES.unanswered(false),
+        Answer::Nothing => DNS.unanswered(false),
         Answer::Reply(reply) => send(socket, source, &reply, from),
         Answer::Elsewhere(question) => {
             let (socket, resolver) = (Arc::clone(socket), Arc::clone(resolver));
@@ -179,7 +179,7 @@ fn take_one(socket: &Arc<UdpSocket>, source: Option<Ipv4Addr>, resolver: &Arc<Re
 /// Sends an answer from the address that was asked. The kernel would not do so by itself, for a socket
 /// that was bound before its namespace had any address has no source address of its own.
 fn send(socket: &UdpSocket, source: Option<Ipv4Addr>, reply: &[u8], to: SocketAddr) {
-    FIGURES.replied(reply);
+    DNS.replied(reply);
     let from = source.map(|source| in_pktinfo {
         ipi_ifindex: 0,
         ipi_spec_dst: in_addr { s_addr: u32::from(source).to_be() },
@@ -233,12 +233,12 @@ async fn converse(
         };
         let (length, packet) = timeout(PATIENCE, asked).await??;
         if length > QUESTION_BYTES || !resolver.hears(from.ip()) {
-            FIGURES.unanswered(length <= QUESTION_BYTES);
+            DNS.unanswered(length <= QUESTION_BYTES);
             return Ok(());
         }
         let reply = match resolver.answer(&packet, Transport::Tcp) {
             Answer::Nothing => {
-                FIGURES.unanswered(false);
+                DNS.unanswered(false);
                 return Ok(());
             }
             Answer::Reply(reply) => reply,
@@ -246,7 +246,7 @@ async fn converse(
                 resolver.elsewhere(&packet, &question, Transport::Tcp).await
             }
         };
-        FIGURES.replied(&reply);
+        DNS.replied(&reply);
         timeout(PATIENCE, stream.write_all(&framed(&reply))).await??;
     }
 }

@@ -19,6 +19,7 @@ use tokio::time::sleep_until;
 use super::body::DownBody;
 use super::code::Code;
 use super::dyno::Lease;
+use super::figures::WEB;
 use super::head::{self, Framing};
 use super::page;
 use super::request_record::RequestRecord;
@@ -26,7 +27,6 @@ use super::table::{App, Choice, find};
 use super::upload::{Progress, Upload};
 use super::upstream::{Answer, Lost, Upstream};
 use super::{Client, tunnel};
-use crate::figures::FIGURES;
 
 /// The number of dynos that are tried for one request.
 const TRIES: usize = 5;
@@ -89,13 +89,13 @@ impl Exchange {
         let (mut parts, body) = request.into_parts();
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         let host = head::check(&parts).map_err(|why| {
-            FIGURES.answered(400);
+            WEB.answered(400);
             Box::new(page::malformed(why))
         })?;
         let name = host.name();
         let name = name.strip_suffix('.').unwrap_or(name);
         let app = find(client.scope.hosts(&client.web), name).ok_or_else(|| {
-            FIGURES.answered(404);
+            WEB.answered(404);
             Box::new(page::unknown_host())
         })?;
         let record = |app, written| {

@@ -8,10 +8,10 @@ use http::Method;
 
 use super::code::Code;
 use super::dyno::{Dyno, Lease};
+use super::figures::WEB;
 use super::head::RequestHead;
 use super::table::App;
 use crate::clock;
-use crate::figures::FIGURES;
 
 /// The most bytes of a path that are logged.
 const PATH_BYTES: usize = 2048;
@@ -54,12 +54,12 @@ impl Drop for RequestRecord {
             }
         }
         let service = self.sent.map(|sent| sent.elapsed());
-        FIGURES.answered(self.status);
+        WEB.answered(self.status);
         if let Some(code) = self.code {
-            FIGURES.failed(code);
+            WEB.failed(code);
         }
         if let Some(service) = service {
-            FIGURES.served(self.connect.unwrap_or_default() + service);
+            WEB.served(self.connect.unwrap_or_default() + service);
         }
         self.app.log.add(|out| self.write(out, service));
     }

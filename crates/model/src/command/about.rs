@@ -3,7 +3,7 @@
 
 use super::{
     Command, DynoSelection, Ec2Command, ElasticIpName, IdentityCommand, ModifyPrefixList,
-    NewSubnet, PlatformCommand, StsCommand, SystemCommand,
+    NewSubnet, PlatformCommand, QuotaOf, StsCommand, SystemCommand,
 };
 use crate::{Key, SettingsKey, WebhookOwner};
 
@@ -19,7 +19,11 @@ impl Command {
             Self::Sts(StsCommand::GetSessionToken { by, .. }) => by.key.map(Key::AccessKey),
             Self::System(command) => match command {
                 SystemCommand::StoreSlug { slug, .. } => Some(Key::Slug(*slug)),
-                SystemCommand::Observe(_) | SystemCommand::Tick | SystemCommand::Reset => None,
+                SystemCommand::ResetAccount { account } => Some(Key::Account(*account)),
+                SystemCommand::Observe(_)
+                | SystemCommand::Tick
+                | SystemCommand::Reset
+                | SystemCommand::LoadSnapshot { .. } => None,
             },
         }
     }
@@ -43,11 +47,15 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         },
         C::DeleteWebhook { id } => Some(Key::Webhook(*id)),
         C::SetMember { team, .. } => Some(Key::Team(*team)),
+        C::Disable { subject } | C::Enable { subject } | C::Destroy { subject } => {
+            Some(subject.key())
+        }
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
-        C::SetQuota { account: Some(id), .. } => Some(Key::Account(*id)),
+        C::SetQuota { of: QuotaOf::Account(id), .. } => Some(Key::Account(*id)),
+        C::SetQuota { of: QuotaOf::Team(id), .. } => Some(Key::Team(*id)),
         C::SetInstance { .. }
         | C::SetOutbound { .. }
-        | C::SetQuota { account: None, .. }
+        | C::SetQuota { of: QuotaOf::All, .. }
         | C::SetLikeAws { .. }
         | C::AdvanceClock { .. } => Some(Key::Settings(SettingsKey)),
         C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {

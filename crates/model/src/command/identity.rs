@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::Subject;
 use crate::resource::{Access, Outbound, PasswordHash, Role, Trusted, WebhookOwner};
 use crate::{AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, UserId, WebhookId};
 
@@ -60,6 +61,17 @@ pub struct NewIamRole {
     pub description: String,
 }
 
+/// Whose quota is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaOf {
+    /// That of all who have none of their own.
+    All,
+    /// An account's own.
+    Account(AccountId),
+    /// A team's own.
+    Team(TeamId),
+}
+
 /// Accounts, keys, roles, users, tokens, teams. Secrets are made by the server: the model sees only what
 /// is stored of them.
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
@@ -83,10 +95,10 @@ pub enum IdentityCommand {
         /// The way out and what it leads to; `None` for none.
         outbound: Option<Outbound>,
     },
-    /// Says how much of something an account may have.
+    /// Says how much of something an account or a team may have.
     SetQuota {
-        /// The account; `None` for all that have no quota of their own.
-        account: Option<AccountId>,
+        /// Whose quota it is.
+        of: QuotaOf,
         /// What is counted.
         quota: Quota,
         /// How much there may be; `None` for what is so of itself.
@@ -190,6 +202,21 @@ pub enum IdentityCommand {
         user: UserId,
         /// The role; `None` removes the member.
         role: Option<Role>,
+    },
+    /// Locks somebody out, and whoever acts by it, until it is undone.
+    Disable {
+        /// Who or what.
+        subject: Subject,
+    },
+    /// Undoes that.
+    Enable {
+        /// Who or what.
+        subject: Subject,
+    },
+    /// Removes somebody for good.
+    Destroy {
+        /// Who or what.
+        subject: Subject,
     },
     /// Makes an account that a client of an emulator named for the first time, with its default VPC
     /// in the region.

@@ -132,6 +132,12 @@ impl Flows {
         failing.map(|(vpc, why)| format!("{vpc}: {why}")).collect()
     }
 
+    /// Keeps a record of a VPC, as if it was heard.
+    #[cfg(test)]
+    pub(crate) fn tell(&self, vpc: VpcId, record: api::FlowRecord) {
+        self.keep(vec![(vpc, Entry::Record(Box::new(record)))]);
+    }
+
     /// Ends the thread.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);

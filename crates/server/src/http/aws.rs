@@ -1,13 +1,13 @@
 //! The AWS endpoint: one address for EC2, STS and IAM. The signature of a request tells the
 //! account, the service and the region; [`crate::http::ec2`] carries the action out.
 
+mod counted;
 mod elsewhere;
 mod request_id;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws::params::Params;
@@ -22,6 +22,7 @@ use model::{
     TemporaryKeyId,
 };
 
+use self::counted::Turned;
 use self::request_id::fresh_request_id;
 use crate::clock::SystemIds;
 use crate::credentials::TemporaryCredentials;
@@ -30,7 +31,6 @@ use crate::http::refusals::Refusal;
 use crate::http::refused as refused_request;
 use crate::http::state::{Origin, State};
 use crate::ledger::LedgerError;
-use crate::metrics::{Endpoint, Metrics};
 use store::AuditRow;
 
 pub(crate) use elsewhere::other_services;
@@ -60,42 +60,16 @@ struct Claim {
     principal: Principal,
 }
 
-/// What a request turned out to be, for whoever counts it.
-struct Turned {
-    /// Its place among [`ec2::counted`].
-    place: usize,
-    /// Whether it was refused because of its account's rate.
-    throttled: bool,
-}
-
 /// Answers a request to the endpoint, and counts it.
 pub(crate) async fn answer<B>(state: &State, source: IpAddr, request: Request<B>) -> Response
 where
     B: hyper::body::Body<Data = Bytes>,
 {
     let began = Instant::now();
-    let mut turned = Turned { place: ec2::place(Service::Ec2, ""), throttled: false };
+    let mut turned = Turned { place: ec2::other_place(Service::Ec2), throttled: false };
     let response = answer_it(state, source, request, &mut turned).await;
-    let endpoint = &endpoints(&state.metrics)[turned.place];
-    if turned.throttled {
-        endpoint.throttled(began);
-    } else {
-        endpoint.answered(began, response.status());
-    }
+    turned.count(&state.metrics, began, response.status());
     response
-}
-
-/// Where each action is counted: looked up once for all.
-fn endpoints(metrics: &Metrics) -> &[Arc<Endpoint>] {
-    let name = |service| match service {
-        Service::Ec2 => "ec2",
-        Service::Sts => "sts",
-        Service::Iam => "iam",
-    };
-    metrics.aws.get_or_init(|| {
-        let of = |(service, action)| metrics.endpoints.of(name(service), action);
-        ec2::counted().map(of).collect()
-    })
 }
 
 async fn answer_it<B>(
@@ -244,15 +218,16 @@ async fn serve(
     request_id: &str,
     turned: &mut Turned,
 ) -> Result<String, Ec2Error> {
-    turned.place = ec2::place(guess_service(&parts.headers), "");
     let claim = if state.emulator {
         anybody(state, parts)?
     } else {
-        authenticate(state, parts, body)
-            .inspect_err(|error| note_stranger(state, source, parts, error, request_id))?
+        authenticate(state, parts, body).inspect_err(|error| {
+            turned.place = ec2::other_place(guess_service(&parts.headers));
+            note_stranger(state, source, parts, error, request_id);
+        })?
     };
     let now = state.clock.now();
-    turned.place = ec2::place(claim.service, "");
+    turned.place = ec2::other_place(claim.service);
     state.account_rates.take(claim.scope.account, now).map_err(|_| {
         turned.throttled = true;
         limit_exceeded()
@@ -462,7 +437,7 @@ fn authenticate(state: &State, parts: &Parts, body: &[u8]) -> Result<Claim, Ec2E
         (principal, key)
     } else {
         let id: AccessKeyId = claim.access_key().parse().map_err(|_| unknown())?;
-        let found = world.access_key(id).ok_or_else(unknown)?;
+        let found = world.signing_key(id).ok_or_else(unknown)?;
         let key = state.signing_key(found, claim.scope()).ok_or_else(unknown)?;
         let read_only = found.access == model::Access::ReadOnly;
         (Principal::of_key(found.account, Some(id), read_only), key)
@@ -574,7 +549,14 @@ fn anybody(state: &State, parts: &Parts) -> Result<Claim, Ec2Error> {
             let ended = principal.check(&state.world(), state.clock.now());
             ended.map_err(|_| expired(service)).map(|()| principal)?
         }
-        None => Principal::of_key(emulated_account(&access_key), None, false),
+        None => {
+            let principal = Principal::of_key(emulated_account(&access_key), None, false);
+            // It can only be that the account was disabled.
+            let closed =
+                |_| refused("AWS was not able to validate the provided access credentials");
+            principal.check(&state.world(), state.clock.now()).map_err(closed)?;
+            principal
+        }
     };
     Ok(Claim { service, scope: Scope { account: principal.account, region }, principal })
 }
@@ -598,7 +580,8 @@ pub(crate) fn emulated_account(access_key: &str) -> AccountId {
 /// In emulator mode: creates the account and its default VPC in the region when they are first
 /// used.
 async fn ensure_account(state: &State, scope: Scope, origin: &Origin) -> Result<(), Ec2Error> {
-    if state.default_vpcs_made.lock().expect("no holder panics").contains(&scope) {
+    let known = state.glance().account(scope.account).is_some();
+    if known && state.default_vpcs_made.lock().expect("no holder panics").contains(&scope) {
         return Ok(());
     }
     let ensure = IdentityCommand::EnsureAccount { id: scope.account, region: scope.region };

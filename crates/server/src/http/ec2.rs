@@ -140,14 +140,21 @@ pub(crate) fn counted() -> impl Iterator<Item = (Service, &'static str)> {
 
 /// The place of an action among those of [`counted`], whatever a client calls it.
 pub(crate) fn place(service: Service, name: &str) -> usize {
-    let found = ACTIONS.binary_search_by_key(&name, |entry| entry.1).ok();
+    match ACTIONS.binary_search_by_key(&name, |entry| entry.1) {
+        Ok(at) if ACTIONS[at].0 == service => at,
+        _ if absent_action(service, name).is_some() => ACTIONS.len(),
+        _ => other_place(service),
+    }
+}
+
+/// The place of what is no action of a service, or not known to be one.
+pub(crate) const fn other_place(service: Service) -> usize {
     let rest = match service {
-        Service::Ec2 if absent_action(service, name).is_some() => 0,
         Service::Ec2 => 1,
         Service::Sts => 2,
         Service::Iam => 3,
     };
-    found.filter(|at| ACTIONS[*at].0 == service).unwrap_or(ACTIONS.len() + rest)
+    ACTIONS.len() + rest
 }
 
 /// An action of EC2 on something that Causeway does not have.

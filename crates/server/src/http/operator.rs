@@ -19,6 +19,8 @@ mod peering_check;
 mod probe;
 mod quota;
 mod role;
+mod snapshot;
+mod subject;
 mod usage;
 mod viewer;
 mod webhook;
@@ -54,7 +56,7 @@ const REQUEST_ID_BYTES: usize = 32;
 pub(crate) fn router(operator: Operator) -> Router {
     let metrics = Arc::clone(&operator.state.metrics);
     let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
-    let router = Router::new()
+    let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
@@ -65,7 +67,7 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/roles/{role}", get(role::role).delete(role::delete))
         .route("/_causeway/users", get(identity::users).post(identity::create_user))
         .route("/_causeway/users/{email}/password", put(identity::set_password))
-        .route("/_causeway/tokens", post(identity::create_token))
+        .route("/_causeway/tokens", get(identity::tokens).post(identity::create_token))
         .route("/_causeway/teams", get(identity::teams).post(identity::create_team))
         .route("/_causeway/teams/{team}/members", put(identity::set_member))
         .route("/_causeway/env", post(environment::env))
@@ -77,6 +79,12 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/backup", post(backup::backup))
         .route("/_causeway/clock", post(installation::clock))
         .route("/_causeway/reset", post(installation::reset))
+        .route(
+            "/_causeway/snapshot",
+            get(snapshot::save)
+                .put(snapshot::load)
+                .layer(axum::extract::DefaultBodyLimit::max(snapshot::MOST_BYTES)),
+        )
         .route("/_causeway/sweep", post(installation::sweep))
         .route("/_causeway/lost", get(installation::lost))
         .route("/_causeway/lost/{*id}", delete(installation::delete_lost))

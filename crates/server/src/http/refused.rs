@@ -22,8 +22,13 @@ pub(crate) fn log(
     origin: &Origin,
 ) {
     let cut = |text: &str| text.chars().take(LONGEST).collect::<String>();
+    let account = match caller {
+        Caller::Account { scope, .. } => scope.account.to_string(),
+        Caller::User(_) | Caller::Operator | Caller::System => String::new(),
+    };
     line(&AuditRow {
         actor: caller.to_string(),
+        account,
         action: cut(action),
         resource: cut(resource),
         source: origin.address.map(|address| address.to_string()).unwrap_or_default(),

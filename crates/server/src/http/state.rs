@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
 use aws::sigv4::SigningKey;
@@ -63,6 +64,8 @@ pub struct State {
     pub store: std::sync::Mutex<Box<dyn Store>>,
     /// In emulator mode: the accounts and regions whose default VPC exists.
     pub default_vpcs_made: std::sync::Mutex<HashSet<Scope>>,
+    /// Whether something comes before the server is ready.
+    pub initializing: Arc<AtomicBool>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Limits failed attempts to sign in.
@@ -135,6 +138,7 @@ impl State {
             console,
             store,
             default_vpcs_made,
+            initializing: Arc::default(),
             passwords: Passwords::default(),
             sign_in_limits: SignInLimits::default(),
             rates: RateLimits::per_hour(0),
@@ -272,14 +276,28 @@ impl State {
             return Some(Bearer { caller: Caller::Operator, token: None });
         }
         let world = self.world();
-        let found = find_token(&world, token).filter(|found| found.is_live(now))?;
+        let found = find_token(&world, token).filter(|found| world.lets_in_token(found, now))?;
         let own = OwnToken { id: found.id, secret: token.to_owned() };
         Some(Bearer { caller: Caller::User(found.user), token: Some(own) })
     }
 
-    /// In emulator mode: the first user, who any unknown token belongs to.
+    /// What was disabled of a bearer token that would let somebody in otherwise.
+    pub fn locked_out(&self, token: &str) -> Option<LockedOut> {
+        let world = self.world();
+        let found = find_token(&world, token)?;
+        if found.disabled.is_some() {
+            return Some(LockedOut::Token);
+        }
+        (!world.lets_in_user(found.user)).then_some(LockedOut::User)
+    }
+
+    /// In emulator mode: the first user who is let in, who any unknown token belongs to.
     pub fn anybody(&self) -> Option<Bearer> {
-        let first = || self.world().users().next().map(|user| Caller::User(user.id));
+        let first = || {
+            let world = self.world();
+            let mut users = world.users().filter(|user| user.disabled.is_none());
+            users.next().map(|user| Caller::User(user.id))
+        };
         self.emulator.then(first)?.map(|caller| Bearer { caller, token: None })
     }
 
@@ -293,6 +311,15 @@ impl State {
     pub fn region(&self) -> Region {
         self.settings().region
     }
+}
+
+/// What was disabled of a bearer token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockedOut {
+    /// The token.
+    Token,
+    /// Its user.
+    User,
 }
 
 /// The sender of a request.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use model::{Caller, Change, Code, Event, IdSource, Key, Record, Refused, Timestamp, World};
@@ -260,7 +260,7 @@ impl Writer {
         let mut empty_conflicts = 0;
         loop {
             let mut decided = self.decide(&entries, notes);
-            let began = SystemTime::now();
+            let began = Instant::now();
             let outcome = self.commit(&mut decided);
             for trace in entries.iter().filter_map(|entry| entry.trace.as_ref()) {
                 let failed = matches!(outcome, Commit::Failed(_));
@@ -312,7 +312,7 @@ impl Writer {
             results: Vec::with_capacity(entries.len()),
         };
         for Queued { request, trace, .. } in entries {
-            let began = trace.as_ref().map(|_| SystemTime::now());
+            let began = trace.as_ref().map(|_| Instant::now());
             let (at, outcome) = self.decide_one(&decided.world, request);
             self.trace(trace.as_ref().zip(began), "decide", false);
             let quiet = request.caller == Caller::System
@@ -348,7 +348,7 @@ impl Writer {
     }
 
     /// Tells of a part of a request that is traced, which has just ended.
-    fn trace(&self, part: Option<(&Arc<Trace>, SystemTime)>, name: &str, failed: bool) {
+    fn trace(&self, part: Option<(&Arc<Trace>, Instant)>, name: &str, failed: bool) {
         if let (Some(traces), Some((trace, began))) = (self.parts.metrics.traces.get(), part) {
             traces.part(trace, name, began, failed);
         }

@@ -10,7 +10,7 @@ mod span;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::Instant;
 
 use tokio::sync::mpsc::{Sender, channel};
 
@@ -32,7 +32,7 @@ tokio::task_local! {
 pub(crate) struct Trace {
     id: u128,
     root: u64,
-    began: SystemTime,
+    began: Instant,
     action: OnceLock<String>,
 }
 
@@ -40,7 +40,7 @@ impl Trace {
     /// A request that begins now; `None` where the system gives no random numbers.
     pub(crate) fn begin() -> Option<Arc<Self>> {
         let id = u128::from(getrandom::u64().ok()?) << 64 | u128::from(getrandom::u64().ok()?);
-        let (began, action) = (SystemTime::now(), OnceLock::new());
+        let (began, action) = (Instant::now(), OnceLock::new());
         Some(Arc::new(Self { id, root: fresh()?, began, action }))
     }
 
@@ -69,8 +69,8 @@ pub(crate) fn name(api: &str, action: &str) {
 struct Waits {
     revision: u64,
     trace: Arc<Trace>,
-    committed: SystemTime,
-    ordered: Option<SystemTime>,
+    committed: Instant,
+    ordered: Option<Instant>,
 }
 
 /// Takes spans.
@@ -98,22 +98,22 @@ impl Traces {
             parent: None,
             name,
             began: trace.began,
-            ended: SystemTime::now(),
+            ended: Instant::now(),
             attributes,
             failed: status.is_server_error(),
         });
     }
 
     /// A part of a request that began at a moment has ended.
-    pub(crate) fn part(&self, of: &Trace, name: &str, began: SystemTime, failed: bool) {
-        self.between(of, of.root, name, began, SystemTime::now(), failed);
+    pub(crate) fn part(&self, of: &Trace, name: &str, began: Instant, failed: bool) {
+        self.between(of, of.root, name, began, Instant::now(), failed);
     }
 
     /// A request's change was committed as a revision.
     pub(crate) fn committed(&self, trace: &Arc<Trace>, revision: u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < MOST_COMMITS {
-            let (trace, committed) = (Arc::clone(trace), SystemTime::now());
+            let (trace, committed) = (Arc::clone(trace), Instant::now());
             waiting.push_back(Waits { revision, trace, committed, ordered: None });
         }
     }
@@ -122,14 +122,14 @@ impl Traces {
     pub(crate) fn ordered(&self, revision: u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for it in waiting.iter_mut().take_while(|it| it.revision <= revision) {
-            it.ordered.get_or_insert_with(SystemTime::now);
+            it.ordered.get_or_insert_with(Instant::now);
         }
     }
 
     /// The networks have followed all commits up to a revision.
     pub(crate) fn followed(&self, revision: u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = SystemTime::now();
+        let now = Instant::now();
         while let Some(it) = waiting.pop_front_if(|it| it.revision <= revision) {
             let root = it.trace.root;
             let within = self.between(&it.trace, root, "in force", it.committed, now, false);
@@ -144,8 +144,8 @@ impl Traces {
         of: &Trace,
         parent: u64,
         name: &str,
-        began: SystemTime,
-        ended: SystemTime,
+        began: Instant,
+        ended: Instant,
         failed: bool,
     ) -> Option<u64> {
         let id = fresh()?;

@@ -108,7 +108,7 @@ async fn a_later_start_keeps_what_the_first_one_made() {
     for first in [true, false] {
         let server = start(config(dir.path())).await.unwrap();
         assert_eq!(server.first.is_some(), first);
-        server.greeted();
+        server.greeted()();
         worlds.push(server.state.world());
         let stop = CancellationToken::new();
         stop.cancel();
@@ -120,6 +120,40 @@ async fn a_later_start_keeps_what_the_first_one_made() {
     let other = Config { emulator: true, ..config(dir.path()) };
     let refused = start(other).await.err().unwrap();
     assert!(matches!(refused, ServeError::OtherMode { was: false }), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_destroyed_of_the_first_start_does_not_come_back() {
+    use model::{Caller, IdentityCommand, Key, Subject};
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut left = Vec::new();
+    for first in [true, false] {
+        let server = start(config(dir.path())).await.unwrap();
+        server.greeted();
+        let world = server.state.world();
+        if first {
+            let user = world.users().next().unwrap().id;
+            let platform = world.settings().unwrap().platform_account;
+            let account = world.accounts().find(|it| it.id != platform).unwrap().id;
+            let team = world.teams().next().unwrap().id;
+            for subject in [Subject::Team(team), Subject::User(user), Subject::Account(account)] {
+                let request = ledger::Request {
+                    caller: Caller::Operator,
+                    ..ledger::Request::system(IdentityCommand::Destroy { subject })
+                };
+                server.state.ledger.submit(request).await.unwrap();
+            }
+        }
+        let world = server.state.world();
+        left.push(world.records().map(|record| record.key()).collect::<Vec<_>>());
+        let stop = CancellationToken::new();
+        stop.cancel();
+        server.run(stop).await.unwrap();
+    }
+    assert_eq!(left[0], left[1]);
+    let is_alive = |key: &&Key| matches!(key, Key::User(_) | Key::Token(_) | Key::Team(_));
+    assert_eq!(left[1].iter().find(is_alive), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -312,4 +346,21 @@ async fn a_panic_ends_the_process_and_loses_nothing_acknowledged() {
     let stop = CancellationToken::new();
     stop.cancel();
     server.run(stop).await.unwrap();
+}
+
+#[test]
+fn a_server_that_listens_everywhere_is_reached_by_loopback() {
+    for (listens, reached) in [
+        ("0.0.0.0:4880", "127.0.0.1:4880"),
+        ("[::]:4880", "[::1]:4880"),
+        ("198.51.100.1:443", "198.51.100.1:443"),
+        ("127.0.0.2:1", "127.0.0.2:1"),
+    ] {
+        assert_eq!(here(listens.parse().unwrap()).to_string(), reached);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(api::ServerNote::FILE);
+    write_note(&path, "0.0.0.0:4880".parse().unwrap()).unwrap();
+    let note: api::ServerNote = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(note.url, "http://127.0.0.1:4880");
 }

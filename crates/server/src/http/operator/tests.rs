@@ -1,9 +1,12 @@
 //! Requests that cannot be read are refused as JSON, and change nothing.
 
 mod event;
+mod flows;
 mod golden;
 mod overview;
 mod peer;
+mod snapshot;
+mod subject;
 mod webhook;
 
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 13] = [
+const WRITES: [(&str, &str); 14] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "roles"),
@@ -27,6 +30,7 @@ const WRITES: [(&str, &str); 13] = [
     ("POST", "tokens"),
     ("POST", "teams"),
     ("PUT", "teams/acme/members"),
+    ("PUT", "teams/acme/disabled"),
     ("POST", "env"),
     ("PUT", "spaces/alpha/limits"),
     ("POST", "backup"),

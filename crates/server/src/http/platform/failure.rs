@@ -56,6 +56,14 @@ impl Failure {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
+    /// 403: the client, or the team that something belongs to, was disabled.
+    pub(super) fn suspended(what: &str) -> Self {
+        let message = format!(
+            "This {what} was suspended. Ask whoever runs this installation to let you in again."
+        );
+        Self::new(StatusCode::FORBIDDEN, "suspended", message)
+    }
+
     /// 403: the client is unknown, and may not do this.
     pub(super) fn stranger(message: impl Into<String>) -> Self {
         Self { kept_from: Some(Key::Settings(SettingsKey)), ..Self::forbidden(message) }

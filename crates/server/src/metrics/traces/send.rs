@@ -1,7 +1,7 @@
 //! Sends spans to a collector.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, HOST};
 use http_body_util::{BodyExt, Full};
@@ -11,8 +11,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{sleep, timeout};
 
-use super::json;
+use super::json::{self, Anchor};
 use super::span::Span;
+use crate::clock::Clock;
 
 /// The most spans in one request.
 const MOST: usize = 512;
@@ -23,9 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is said at most that a collector does not take anything, in requests.
 const SAY_EVERY: u64 = 120;
 
+/// By how much the machine's clock must differ from what it would show to have been set.
+const SET: Duration = Duration::from_secs(1);
+
+/// This moment by both clocks.
+fn now() -> Anchor {
+    let millis = u64::try_from(Clock::system().wall().millis()).unwrap_or(0);
+    Anchor { at: Instant::now(), since_epoch: Duration::from_millis(millis) }
+}
+
 /// Sends what comes, until nobody sends any more.
 pub(crate) async fn send(collector: http::Uri, mut spans: Receiver<Span>) {
     let mut failures = 0;
+    let mut anchor = now();
     let mut batch = Vec::new();
     while spans.recv_many(&mut batch, MOST).await > 0 {
         if batch.len() < MOST {
@@ -36,7 +47,12 @@ pub(crate) async fn send(collector: http::Uri, mut spans: Receiver<Span>) {
                 batch.push(span);
             }
         }
-        let body = json::request(&batch).to_string();
+        let current = now();
+        // The machine's clock may be set while this runs.
+        if current.since_epoch.abs_diff(anchor.since_epoch(current.at)) > SET {
+            anchor = current;
+        }
+        let body = json::request(&batch, anchor).to_string();
         batch.clear();
         let sent = timeout(PATIENCE, post(&collector, body)).await;
         match sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {

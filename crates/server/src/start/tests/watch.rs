@@ -231,7 +231,7 @@ async fn no_client_makes_more_figures() {
 }
 
 /// Takes one request of an exporter and answers it; its path and its body.
-async fn export(listener: &tokio::net::TcpListener) -> (String, serde_json::Value) {
+async fn export(listener: &TcpListener) -> (String, serde_json::Value) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
@@ -255,7 +255,7 @@ async fn export(listener: &tokio::net::TcpListener) -> (String, serde_json::Valu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_hears_of_a_request_until_it_is_in_force() {
-    let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let otlp = format!("http://{}/base/", collector.local_addr().unwrap()).parse().ok();
     let watch = WatchConfig { otlp, ..WatchConfig::default() };

@@ -6,7 +6,13 @@ use model::{Caller, Ec2Command, Key, PlatformCommand, Scope, Tags, VpcId};
 use super::{ask, server};
 use crate::http::platform::tests::fixture::{ALICE, Fixture, Got, STRANGER};
 
-async fn ask_as(server: &Fixture, token: &str, method: &str, path: &str, body: &str) -> Got {
+pub(super) async fn ask_as(
+    server: &Fixture,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Got {
     let request = http::Request::builder()
         .method(method)
         .uri(format!("/_causeway/{path}"))

@@ -145,6 +145,9 @@ impl Fixture {
             handle,
         );
         let mut state = state.with_rate_limits(per_hour, 0);
+        let waker = os::Waker::new().unwrap();
+        let flows = crate::flows::Flows::new(directory.path().join("flow-logs"), waker);
+        state.flows = Some(Arc::new(flows));
         state.logs = logs;
         let state = Arc::new(state);
         let router = TowerToHyperService::new(router(Arc::clone(&state)));
@@ -377,10 +380,17 @@ fn people(records: &mut Vec<Record>) {
     for (n, email, token) in people.into_iter().chain([stranger]) {
         let user = UserId(id(n));
         let email = email.to_owned();
-        let user_record =
-            User { id: user, email, password: None, created: past(), updated: past() };
+        let user_record = User {
+            id: user,
+            email,
+            password: None,
+            disabled: None,
+            created: past(),
+            updated: past(),
+        };
         records.push(user_record.into());
         let token = Token {
+            disabled: None,
             id: TokenId(id(0x70 + n)),
             user,
             hash: token_hash(token),
@@ -394,7 +404,18 @@ fn people(records: &mut Vec<Record>) {
     let mut team = |n, name: &str, members: &[(u128, Role)]| {
         let members = members.iter().map(|(n, role)| (UserId(id(*n)), *role)).collect();
         let (name, id) = (name.to_owned(), TeamId(id(n)));
-        records.push(Team { id, name, members, created: past(), updated: past() }.into());
+        records.push(
+            Team {
+                id,
+                name,
+                members,
+                disabled: None,
+                quotas: Default::default(),
+                created: past(),
+                updated: past(),
+            }
+            .into(),
+        );
     };
     team(0xa, "acme", &[(1, Role::Admin), (2, Role::Member)]);
     team(0xb, "rivals", &[(3, Role::Admin)]);
