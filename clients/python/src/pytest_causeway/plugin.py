@@ -1,7 +1,7 @@
 """The fixtures.
 
 Each process that runs tests has a server of its own: the controller of a plain run, and each worker of
-pytest-xdist. A server is up in a tenth of a second, and so spaces, the clock and snapshots, which belong
+pytest-xdist. A server is up in a fraction of a second, and so spaces, the clock and snapshots, which belong
 to the whole server, are nobody else's. With `--causeway-url` all share the server there, and keep apart
 by their accounts.
 """

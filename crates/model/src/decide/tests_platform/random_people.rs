@@ -278,7 +278,7 @@ impl Player<'_> {
 
     fn new_token(&self) -> NewToken {
         let hash = format!("{:064x}", self.dice[3] % 8);
-        let lives = (self.dice[4] % 2 == 0).then(|| Duration::from_secs(3600));
+        let lives = self.dice[4].is_multiple_of(2).then(|| Duration::from_secs(3600));
         NewToken { user: self.user(2), hash, description: String::new(), lives }
     }
 

@@ -357,3 +357,35 @@ fn records_of_older_versions_are_not_disabled_and_such_say_nothing_of_it() {
     assert_eq!(found.disabled, None);
     assert!(!read.body().contains("disabled"), "{}", read.body());
 }
+
+#[test]
+fn a_webhook_is_silent_with_its_owner_and_goes_with_it() {
+    let mut town = Town::new();
+    let (account, _) = partner(&mut town.bench, "partner");
+    let team = C::CreateTeam { name: "ops".to_owned(), admin: town.ada };
+    let Some(Key::Team(team)) = town.bench.ok(OP, team).main() else { panic!("no team") };
+    for (owner, subject) in [
+        (WebhookOwner::Account(account), Subject::Account(account)),
+        (WebhookOwner::Team(team), Subject::Team(team)),
+    ] {
+        let create = C::CreateWebhook(NewWebhook {
+            owner,
+            url: "https://hooks.example.com/".to_owned(),
+            include: vec!["peering".to_owned()],
+            secret: "0123456789abcdef0123456789abcdef".to_owned(),
+            authorization: None,
+        });
+        let Some(Key::Webhook(id)) = town.bench.ok(OP, create).main() else { panic!("no hook") };
+        let sends = |town: &Town| {
+            let world = &town.bench.world;
+            world.webhook(id).is_some_and(|hook| world.sends_to(hook))
+        };
+        assert!(sends(&town));
+        town.bench.ok(OP, disable(subject));
+        assert!(!sends(&town));
+        town.bench.ok(OP, enable(subject));
+        assert!(sends(&town));
+        town.bench.ok(OP, destroy(subject));
+        assert!(town.bench.world.webhook(id).is_none());
+    }
+}

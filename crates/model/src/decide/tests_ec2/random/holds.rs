@@ -200,7 +200,8 @@ pub(super) fn check_quotas(before: &World, after: &World) {
         let interfaces = |world: &World| {
             vpcs(world).into_iter().map(|id| world.enis_in(Key::Vpc(id)).count()).sum::<usize>()
         };
-        let rows: [(Quota, &dyn Fn(&World) -> usize); 5] = [
+        type Count<'a> = &'a dyn Fn(&World) -> usize;
+        let rows: [(Quota, Count<'_>); 5] = [
             (Quota::Vpcs, &|world| vpcs(world).len()),
             (Quota::Instances, &instances),
             (Quota::Interfaces, &interfaces),
