@@ -130,7 +130,7 @@ async fn what_was_destroyed_of_the_first_start_does_not_come_back() {
     let mut left = Vec::new();
     for first in [true, false] {
         let server = start(config(dir.path())).await.unwrap();
-        server.greeted();
+        server.greeted()();
         let world = server.state.world();
         if first {
             let user = world.users().next().unwrap().id;
