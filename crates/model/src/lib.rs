@@ -16,6 +16,7 @@ mod dependents;
 mod destination;
 pub mod edge;
 mod event;
+mod event_kind;
 pub mod fit;
 mod free_addresses;
 mod id;
@@ -54,9 +55,10 @@ pub use decide::Decided;
 pub use dependents::{Dependent, Measure};
 pub use destination::{Destination, MalformedDestination, Reachable, Scheme};
 pub use event::{
-    Audience, EXPIRY_NOTICE, Event, EventKind, UnknownEventKind, certificate_renewed,
-    drift_repaired, events_by_time, events_of, party_of_account, party_of_team,
+    Audience, EXPIRY_NOTICE, Event, certificate_renewed, drift_repaired, events_by_time, events_of,
+    party_of_account, party_of_team,
 };
+pub use event_kind::{EventKind, UnknownEventKind};
 pub use id::*;
 pub use insights::analyse;
 pub use key::{Alias, BadRow, Key, Kind, Part, SettingsKey};

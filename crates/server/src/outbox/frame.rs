@@ -79,7 +79,7 @@ mod tests {
         let app = line(Source::App, "web.3", "State changed from starting to up");
         assert_eq!(
             shown(&app),
-            "92 <190>1 2012-11-30T06:45:29.000000+00:00 host app web.3 - State changed from starting \
+            "91 <190>1 2012-11-30T06:45:29.000000+00:00 host app web.3 - State changed from starting \
              to up\n"
         );
         let router = shown(&line(Source::Heroku, "router", "at=info"));

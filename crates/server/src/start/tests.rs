@@ -130,7 +130,7 @@ async fn what_was_destroyed_of_the_first_start_does_not_come_back() {
     let mut left = Vec::new();
     for first in [true, false] {
         let server = start(config(dir.path())).await.unwrap();
-        server.greeted();
+        server.greeted()();
         let world = server.state.world();
         if first {
             let user = world.users().next().unwrap().id;
@@ -291,8 +291,8 @@ async fn healthz_says_which_loop_has_ended() {
     let running = tokio::spawn(server.run(stop.clone()));
     let well = answer(address, "/healthz", None).await;
     assert!(well.starts_with("HTTP/1.1 200"), "{well}");
-    let lines =
-        "\r\n\r\nledger: ok\nnetworks: ok\nworkloads: ok\nedge: ok\nfiles: ok\nreconcile: ok\n";
+    let lines = "\r\n\r\nledger: ok\nnetworks: ok\nworkloads: ok\nedge: ok\nfiles: ok\noutbox: ok\n\
+         reconcile: ok\n";
     assert!(well.ends_with(lines), "{well}");
     let origin = crate::http::state::Origin::default();
     let caller = model::Caller::Operator;

@@ -73,20 +73,3 @@ fn of_id(world: &World, id: &str) -> Option<String> {
     let addon = world.addon(id.strip_prefix("service-")?.parse().ok()?)?;
     Some(format!("{} of {}", addon.name, world.app(addon.app)?.name))
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::http::platform::tests::fixture::{ACTIVE, Fixture};
-
-    #[tokio::test]
-    async fn ids_in_texts_get_the_names_that_people_know() {
-        let server = Fixture::new();
-        let world = server.state.world();
-        let space = world.space_named("alpha").unwrap();
-        let text = format!("{}: a route of {ACTIVE} was missing; i-1, vpc-zz, é", space.vpc);
-        let names = super::in_texts(&world, [text.as_str(), ""].into_iter());
-        assert_eq!(names[&space.vpc.to_string()], "space alpha of acme");
-        assert!(names[ACTIVE].contains("space alpha of acme"), "{names:?}");
-        assert_eq!(names.len(), 2, "{names:?}");
-    }
-}

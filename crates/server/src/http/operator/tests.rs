@@ -20,11 +20,10 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 15] = [
+const WRITES: [(&str, &str); 14] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "roles"),
-    ("POST", "webhooks"),
     ("PUT", "quotas/vpcs-per-region"),
     ("POST", "users"),
     ("PUT", "users/alice@example.com/password"),

@@ -1,10 +1,11 @@
 //! Who is told of which events.
 
-use model::{Caller, PlatformCommand};
+use model::{Caller, Ec2Command, Key, PcxId, PlatformCommand, Scope, Tags};
 use serde_json::Value;
 
+use super::peer::town;
 use super::server;
-use crate::http::platform::tests::fixture::{ALICE, Fixture, PENDING, STRANGER};
+use crate::http::platform::tests::fixture::{ALICE, Fixture, STRANGER};
 
 async fn page(server: &Fixture, token: &str, query: &str) -> Value {
     let got = server.get(token, &format!("/_causeway/events?{query}")).await;
@@ -17,14 +18,32 @@ fn kinds(page: &Value) -> Vec<&str> {
     events.iter().map(|event| event["kind"].as_str().unwrap()).collect()
 }
 
-/// The pending request is accepted, and the fabric carries it.
-async fn accepted(server: &Fixture) {
+/// A request for a peering with a space.
+pub(super) async fn requested(server: &Fixture) -> PcxId {
+    let (vpc, _) = town(server).await;
     let world = server.state.world();
-    let space = world.space_named("alpha").unwrap().id;
+    let peer_vpc = world.space_named("town").unwrap().vpc;
+    let account = world.vpc(vpc).unwrap().account;
+    let scope = Scope { account, region: server.state.region() };
+    let (peer_owner, peer_region) = (world.vpc(peer_vpc).map(|vpc| vpc.account), None);
+    let tags = Tags::new();
+    let request = Ec2Command::CreatePeering { vpc, peer_vpc, peer_owner, peer_region, tags };
+    match server.command(Caller::Account { scope, read_only: false }, request).await {
+        Key::Peering(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The request is accepted, and the fabric carries it.
+async fn accepted(server: &Fixture) -> PcxId {
+    let peering = requested(server).await;
+    let world = server.state.world();
+    let space = world.space_named("town").unwrap().id;
     let alice = world.user_named("alice@example.com").unwrap().id;
-    let accept = PlatformCommand::AcceptPeering { space, peering: PENDING.parse().unwrap() };
+    let accept = PlatformCommand::AcceptPeering { space, peering };
     server.command(Caller::User(alice), accept).await;
     server.observe().await;
+    peering
 }
 
 #[tokio::test]
@@ -33,13 +52,14 @@ async fn a_follower_goes_on_after_what_it_has_seen_and_misses_nothing() {
     let operator = server.operator();
     let begin = page(&server, &operator, "limit=1").await["last"].as_u64().unwrap();
     accepted(&server).await;
-    let all = page(&server, &operator, &format!("after={begin}&kind=peering")).await;
-    assert_eq!(kinds(&all), ["peering.accepted", "peering.active"]);
-    let first = page(&server, &operator, &format!("after={begin}&kind=peering&limit=1")).await;
-    assert_eq!(kinds(&first), ["peering.accepted"]);
+    let of = "kind=peering.requested,peering.accepted";
+    let all = page(&server, &operator, &format!("after={begin}&{of}")).await;
+    assert_eq!(kinds(&all), ["peering.requested", "peering.accepted"]);
+    let first = page(&server, &operator, &format!("after={begin}&{of}&limit=1")).await;
+    assert_eq!(kinds(&first), ["peering.requested"]);
     let last = first["last"].as_u64().unwrap();
-    let next = page(&server, &operator, &format!("after={last}&kind=peering&limit=1")).await;
-    assert_eq!(kinds(&next), ["peering.active"]);
+    let next = page(&server, &operator, &format!("after={last}&{of}&limit=1")).await;
+    assert_eq!(kinds(&next), ["peering.accepted"]);
     let end = all["last"].as_u64().unwrap();
     let none = page(&server, &operator, &format!("after={end}")).await;
     assert_eq!((kinds(&none), none["last"].as_u64()), (Vec::new(), Some(end)));
@@ -48,11 +68,11 @@ async fn a_follower_goes_on_after_what_it_has_seen_and_misses_nothing() {
 #[tokio::test]
 async fn everybody_is_told_what_concerns_them_alone() {
     let server = server();
-    accepted(&server).await;
+    let peering = accepted(&server).await.to_string();
     let team = page(&server, ALICE, "kind=peering.active").await;
-    assert_eq!(kinds(&team), ["peering.active"]);
-    let event = &team["events"][0];
-    assert_eq!((&event["space"], &event["resource"]), (&"alpha".into(), &PENDING.into()));
+    let events = team["events"].as_array().unwrap();
+    let event = events.iter().find(|event| event["resource"] == peering.as_str()).unwrap();
+    assert_eq!(event["space"], "town");
     assert_eq!(kinds(&page(&server, STRANGER, "kind=*").await), [] as [&str; 0]);
     assert_eq!(server.get("nobody", "/_causeway/events").await.error().0, 401);
     // Drift is the operator's business.

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use super::super::names::in_texts;
+use super::event::requested;
 use super::server;
-use crate::http::platform::tests::fixture::{ALICE, BOB, Fixture, PENDING, STRANGER};
+use crate::http::platform::tests::fixture::{ALICE, BOB, Fixture, STRANGER};
 
 async fn rows(server: &Fixture, token: &str, kind: &str) -> Vec<Value> {
     let got = server.get(token, &format!("/_causeway/overview/{kind}")).await;
@@ -14,9 +16,10 @@ async fn rows(server: &Fixture, token: &str, kind: &str) -> Vec<Value> {
 #[tokio::test]
 async fn everybody_sees_what_is_theirs_and_the_operator_all() {
     let server = server();
+    let peering = requested(&server).await.to_string();
     let operator = server.operator();
     for (kind, field, name) in
-        [("spaces", "name", "alpha"), ("apps", "name", "shop"), ("peerings", "id", PENDING)]
+        [("spaces", "name", "town"), ("apps", "name", "shed"), ("peerings", "id", &*peering)]
     {
         let named = |rows: &[Value]| rows.iter().any(|row| row[field] == name);
         for token in [operator.as_str(), ALICE, BOB] {
@@ -32,19 +35,21 @@ async fn everybody_sees_what_is_theirs_and_the_operator_all() {
 #[tokio::test]
 async fn a_team_learns_nothing_of_who_is_on_the_other_side_but_what_the_request_shows() {
     let server = server();
+    let peering = requested(&server).await;
+    let id = peering.to_string();
     let world = server.state.world();
     let operator = server.operator();
     let all = rows(&server, &operator, "peerings").await;
     let own = rows(&server, ALICE, "peerings").await;
     assert!(all.len() > own.len(), "the platform's own peering is the operator's to see");
-    let pending = own.iter().find(|row| row["id"] == PENDING).unwrap();
-    let requester = world.peering(PENDING.parse().unwrap()).unwrap().requester.clone();
+    let pending = own.iter().find(|row| row["id"] == id.as_str()).unwrap();
+    let requester = world.peering(peering).unwrap().requester.clone();
     assert_eq!(pending["requester"]["owner"], requester.account.to_string());
     assert_eq!(pending["requester"]["name"], "");
-    assert_eq!(pending["accepter"]["name"], "alpha");
+    assert_eq!(pending["accepter"]["name"], "town");
     assert_eq!(pending["accepter"]["owner"], "acme");
     // The data VPC is shown to nobody else either.
-    let space = world.space_named("alpha").unwrap();
+    let space = world.space_named("town").unwrap();
     let shows = |rows: &[Value]| rows.iter().any(|row| row["id"] == space.data_vpc.to_string());
     assert!(!shows(&rows(&server, ALICE, "vpcs").await));
 }
@@ -59,4 +64,17 @@ async fn what_is_used_is_for_the_operator_alone() {
     assert!(row["name"].as_str().unwrap().starts_with("shop/"), "{row}");
     assert_eq!((&row["owner"], &row["space"]), (&"acme".into(), &"alpha".into()), "{row}");
     assert_eq!(row["cpu_micros"], Value::Null, "nothing runs here");
+}
+
+#[tokio::test]
+async fn ids_in_texts_get_the_names_that_people_know() {
+    let server = server();
+    let peering = requested(&server).await;
+    let world = server.state.world();
+    let space = world.space_named("town").unwrap();
+    let text = format!("{}: a route of {peering} was missing; i-1, vpc-zz, é", space.vpc);
+    let names = in_texts(&world, [text.as_str(), ""].into_iter());
+    assert_eq!(names[&space.vpc.to_string()], "space town of acme");
+    assert_eq!(names[&peering.to_string()], "partner to space town of acme");
+    assert_eq!(names.len(), 2, "{names:?}");
 }
