@@ -54,6 +54,11 @@ quietly() {
   return "$status"
 }
 
+# The tests that scripts/check runs. Those of integration make real networks or run real clients, and are
+# scripts/test's.
+# shellcheck disable=SC2034 # It is for the scripts that source this.
+fast_tests='kind(lib) or kind(bin)'
+
 # Runs tests, and fails if one below a directory wrote a snapshot that is new, or none used one that is
 # kept: with_snapshots 'crates/*/src' cargo nextest run …
 with_snapshots() {

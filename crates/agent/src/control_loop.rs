@@ -468,7 +468,8 @@ impl<A: Actuator> ControlLoop<A> {
         if A::RETRIES_BY_SWEEP {
             self.retries.retain(|part| sweep.failing.contains(part));
         }
-        let swept = Some(Swept { failed: sweep.failed });
+        let took_millis = u64::try_from(self.sweep_took.as_millis()).unwrap_or(u64::MAX);
+        let swept = Some(Swept { failed: sweep.failed, took_millis });
         self.report(Found::default(), Report { swept, ..Report::at(self.revision) }, true);
         self.note_progress();
     }

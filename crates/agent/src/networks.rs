@@ -1,5 +1,6 @@
 //! Networks, as a driver of the fabric makes them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -23,6 +24,14 @@ impl NetworksActuator {
         let bell = Bell::default();
         driver.on_drift(bell.wake());
         Self { driver, bell }
+    }
+}
+
+impl NetworksActuator {
+    /// Has these routers of this host tell a recorder of the flows that go through them, and no others. What
+    /// goes wrong is found by the next comparison.
+    pub fn record(&mut self, routers: BTreeSet<VpcId>) {
+        drop(self.driver.record(routers));
     }
 }
 

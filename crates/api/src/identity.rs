@@ -16,6 +16,9 @@ pub struct Account {
     pub platform: bool,
     /// When the account was made.
     pub created: Timestamp,
+    /// Since when nobody may act for it, if so.
+    #[serde(default)]
+    pub disabled: Option<Timestamp>,
 }
 
 /// `POST /_causeway/accounts`: makes an account.
@@ -45,6 +48,9 @@ pub struct AccessKey {
     pub access: Access,
     /// When the key was made.
     pub created: Timestamp,
+    /// Since when it signs nothing, if so.
+    #[serde(default)]
+    pub disabled: Option<Timestamp>,
 }
 
 /// `POST /_causeway/keys`: makes an access key. The answer is a [`NewAccessKey`].
@@ -78,6 +84,9 @@ pub struct User {
     pub email: String,
     /// When the user was made.
     pub created: Timestamp,
+    /// Since when the user is not let in, if so.
+    #[serde(default)]
+    pub disabled: Option<Timestamp>,
 }
 
 /// `POST /_causeway/users`: makes a user.
@@ -153,6 +162,9 @@ pub struct Team {
     pub name: String,
     /// The users who belong to the team.
     pub members: Vec<TeamMember>,
+    /// Since when its members are locked out, if so.
+    #[serde(default)]
+    pub disabled: Option<Timestamp>,
 }
 
 /// A user who belongs to a team.

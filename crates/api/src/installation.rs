@@ -35,6 +35,9 @@ pub struct Status {
     pub fabric: Fabric,
     /// What was set aside at a start.
     pub lost: Vec<SetAside>,
+    /// The names that people know, by id, of what `fabric` speaks of.
+    #[serde(default)]
+    pub names: BTreeMap<String, String>,
 }
 
 /// A space, in a few words.
@@ -122,4 +125,24 @@ pub struct AdvanceClock {
 pub struct ClockAdvanced {
     /// The time by the moved clock.
     pub now: Timestamp,
+}
+
+/// `POST /_causeway/reset`: removes everything from an emulator, or what one account has. The query
+/// string.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResetQuery {
+    /// The account that alone is emptied, by its id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+/// The answer to `PUT /_causeway/snapshot`, whose body is what `GET /_causeway/snapshot` answered:
+/// everything is as it was then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotLoaded {
+    /// When the snapshot was made, by the clock of its server.
+    pub saved: Timestamp,
+    /// How many records it holds.
+    pub records: usize,
 }

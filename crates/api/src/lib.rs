@@ -13,14 +13,19 @@
 mod audit;
 mod backup;
 mod environment;
+mod event;
 mod flow;
+mod flows;
 mod identity;
 mod installation;
+mod overview;
 mod peer;
 mod peering;
 mod platform;
 mod quota;
 mod role;
+mod subject;
+mod webhook;
 mod workload;
 
 pub use audit::{AuditPage, AuditQuery, AuditRow};
@@ -29,15 +34,23 @@ pub use backup::{
     SavedSlug,
 };
 pub use environment::{About, Environment, EnvironmentRequest};
+pub use event::{Event, EventPage, EventQuery};
 pub use flow::{Component, Decision, FlowQuery, Hop, Leg, SourcePorts, Verdict};
+pub use flows::{
+    FlowDirection, FlowEvent, FlowLogLine, FlowLogPage, FlowLogQuery, FlowReason, FlowRecord,
+    FlowsPage, FlowsQuery,
+};
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,
     CreateUser, MemberSet, NewAccessKey, PasswordSet, SetMember, SetPassword, Team, TeamCreated,
     TeamMember, TokenCreated, User, UserCreated,
 };
 pub use installation::{
-    AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, SetAside, SetPeeringLimit,
-    SpaceSummary, Status,
+    AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, ResetQuery, SetAside,
+    SetPeeringLimit, SnapshotLoaded, SpaceSummary, Status,
+};
+pub use overview::{
+    AppRow, InstanceRow, Overview, PeeringEnd, PeeringRow, SpaceRow, Usage, UsageRow, VpcRow,
 };
 pub use peer::{
     LivePeering, PeerObstacle, PeerPlan, PeerQuery, PeerSide, PeerState, PeerStep, Probe,
@@ -50,6 +63,13 @@ pub use peering::{
 pub use platform::{AppRef, Dyno, Release, ReleaseRef, SlugRef, UserRef};
 pub use quota::{QuotaLimit, QuotaQuery, SetQuota};
 pub use role::{CreateRole, IamRole, RoleQuery};
+pub use subject::{
+    Dependent, Dependents, DependentsQuery, Measure, SetDisabled, SubjectKind, SubjectState, Token,
+    TokenQuery,
+};
+pub use webhook::{
+    CreateWebhook, DeliveryStatus, Webhook, WebhookCreated, WebhookDelivery, WebhookPayload,
+};
 pub use workload::{ExecCommand, ExecQuery, LogQuery};
 
 use serde::{Deserialize, Serialize};

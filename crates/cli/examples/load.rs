@@ -1,5 +1,5 @@
 //! Measures a server from outside, as its clients meet it: `load api`, `load dashboard`,
-//! `load fabric` and `load packets`.
+//! `load fabric`, `load flows` and `load packets`.
 //!
 //! `$CAUSEWAY` names the binary; each run has a server and a directory of its own.
 
@@ -12,6 +12,7 @@ mod load {
     pub mod crowd;
     pub mod dashboard;
     pub mod fabric;
+    pub mod flows;
     pub mod packets;
     pub mod rounds;
     pub mod sweeping;
@@ -24,8 +25,11 @@ fn main() -> anyhow::Result<()> {
         Some(load::bare::ARGUMENT) => load::bare::serve(),
         Some("dashboard") => load::dashboard::run(),
         Some("fabric") => load::fabric::run(),
+        Some("flows") => load::flows::run(),
         Some("packets") => load::packets::run(),
-        _ => anyhow::bail!("usage: load api | load dashboard | load fabric | load packets"),
+        _ => anyhow::bail!(
+            "usage: load api | load dashboard | load fabric | load flows | load packets"
+        ),
     }
 }
 

@@ -6,8 +6,11 @@ pub(crate) mod audit;
 mod common;
 pub(crate) mod demo;
 pub(crate) mod env;
+pub(crate) mod events;
+pub(crate) mod flows;
 pub(crate) mod identity;
 pub(crate) mod operate;
+pub(crate) mod overview;
 pub(crate) mod peer;
 pub(crate) mod peering_check;
 pub(crate) mod people;
@@ -15,7 +18,9 @@ pub(crate) mod quotas;
 pub(crate) mod roles;
 pub(crate) mod session;
 pub(crate) mod spaces;
+pub(crate) mod subjects;
 pub(crate) mod tunnel;
+pub(crate) mod webhooks;
 
 use std::path::PathBuf;
 
@@ -83,6 +88,8 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     #[command(flatten)]
     Identity(identity::Identity),
     #[command(flatten)]
+    Subjects(subjects::SubjectCommand),
+    #[command(flatten)]
     Roles(roles::RoleCommand),
     #[command(flatten)]
     Quotas(quotas::QuotaCommand),
@@ -101,6 +108,10 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     #[command(flatten)]
     Addons(addons::AddonCommand),
 
+    #[command(flatten)]
+    Webhooks(webhooks::WebhookCommand),
+    #[command(flatten)]
+    Overview(overview::OverviewCommand),
     #[command(flatten)]
     Operate(operate::Operate),
 

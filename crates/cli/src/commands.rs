@@ -12,12 +12,15 @@ mod doctor;
 mod domains;
 mod dynos;
 mod env;
+mod events;
+mod flows;
 mod identity;
 mod logs;
 mod lost;
 mod man;
 mod operate;
 mod orphans;
+mod overview;
 mod peer;
 mod peering_check;
 mod people;
@@ -26,8 +29,12 @@ mod quotas;
 mod release;
 mod roles;
 mod session;
+mod snapshot;
 mod spaces;
+mod subjects;
+mod top;
 mod tunnel;
+mod webhooks;
 mod why;
 
 use std::process::ExitCode;
@@ -46,6 +53,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Env(arguments) => env::run(&arguments, out)?,
         Command::Tunnel(arguments) => tunnel::run(&arguments, out)?,
         Command::Identity(command) => identity::run(command, out)?,
+        Command::Subjects(command) => subjects::run(command, out)?,
         Command::Quotas(command) => quotas::run(command, out)?,
         Command::Roles(command) => roles::run(command, out)?,
         Command::Spaces(command) => spaces::run(command, out)?,
@@ -55,6 +63,8 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Session(command) => session::run(command, out)?,
         Command::Apps(command) => apps::run(command, out)?,
         Command::Addons(command) => addons::run(command, out)?,
+        Command::Webhooks(command) => webhooks::run(command, out)?,
+        Command::Overview(command) => overview::run(command, out)?,
         Command::Operate(command) => return operate::run(command, out),
         Command::Completion { shell } => completion::print(shell, out),
         Command::Man { directory } => man::run(directory.as_deref(), out)?,

@@ -34,6 +34,9 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("env", ""),
             ("tunnel", ""),
             ("status", ""),
+            ("top", ""),
+            ("events", ""),
+            ("webhooks", "Webhooks: where events are sent to"),
             ("doctor", ""),
             ("demo", ""),
             ("completion", ""),
@@ -44,11 +47,14 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         "Spaces and peering",
         &[
             ("spaces", "Private Spaces: create, peer, share and inspect them"),
-            ("vpcs", "VPCs: whether one could be peered with a space"),
+            ("vpcs", "VPCs: list them, and whether one could be peered with a space"),
+            ("peerings", ""),
+            ("instances", ""),
             ("regions", ""),
             ("peer", ""),
             ("unpeer", ""),
             ("why", ""),
+            ("flows", ""),
             ("trusted-ips", "IP ranges from which a space accepts web requests"),
         ],
     ),
@@ -85,7 +91,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("accounts", "Accounts: the owners of VPCs"),
             ("keys", "Access keys of accounts"),
-            ("quotas", "Quotas: how much of what accounts may have"),
+            ("quotas", "Quotas: how much of what accounts and teams may have"),
             ("roles", "Roles of accounts, which others act in for a while"),
             ("users", "Users and their passwords"),
             ("tokens", "Tokens of users"),
@@ -97,7 +103,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("fabric", "The networks on this machine: repair and remove them"),
         ],
     ),
-    ("For tests", &[("clock", "The clock of a test server"), ("reset", "")]),
+    ("For tests", &[("clock", "The clock of a test server"), ("reset", ""), ("snapshot", "")]),
 ];
 
 /// The name of the group of all topics that stand in no other group.

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod failure;
 mod help;
+mod log;
 mod output;
 mod password;
 mod serve;

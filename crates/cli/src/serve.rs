@@ -1,6 +1,8 @@
 //! `causeway serve`: starts the server and stops it on a signal.
 
-use std::io::IsTerminal;
+mod init;
+
+use std::net::SocketAddr;
 
 use anyhow::Context;
 use sd_notify::NotifyState;
@@ -8,10 +10,8 @@ use server::cleanup::warden::Ephemeral;
 use server::{FirstStart, Server};
 use sha2::Digest;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::log;
 use crate::output::Out;
 use crate::settings::{ServeArgs, variable};
 
@@ -21,6 +21,7 @@ use crate::settings::{ServeArgs, variable};
 ///
 /// Settings that are wrong, and whatever keeps the server from starting.
 pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
+    let init = args.init_files(&variable)?;
     let mut config = args.config(&variable)?;
     let made = match config.ephemeral {
         Ephemeral::WorkloadsAndData => Some(
@@ -34,9 +35,8 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
     if let Some(made) = &made {
         made.path().clone_into(&mut config.data);
     }
-    let filter = EnvFilter::try_from_env("CAUSEWAY_LOG").unwrap_or_else(|_| "info".into());
-    let colours = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
-    log(filter, colours, std::io::stderr).init();
+    // To the end of this function, where what waits is written.
+    let _log = log::start(config.watch.log).context("the thread of the log cannot be started")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -50,20 +50,6 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         let mut hang_up = signal(tokio::signal::unix::SignalKind::hangup())?;
         let data = config.data.clone();
         let server = Server::start(config).await?;
-        if let Some(first) = &server.first {
-            greet(first, &data, out);
-        }
-        match server.certificate() {
-            None => out.line(format_args!("Listening on http://{}", server.address())),
-            Some(certificate) => {
-                out.line(format_args!("Listening on https://{}", server.address()));
-                let fingerprint = hex::encode(sha2::Sha256::digest(certificate));
-                out.line(format_args!("Its certificate has the fingerprint sha256:{fingerprint}"));
-            }
-        }
-        out.flush();
-        server.greeted();
-        tell(NotifyState::Ready);
         let stopped = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -74,7 +60,46 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
             tell(NotifyState::Stopping);
             stopped.cancel();
         });
-        server.run(stop).await?;
+        let (first, greeted) = (server.first.clone(), server.greeted());
+        let (address, certificate) = (server.address(), server.certificate());
+        let metrics = server.metrics_address();
+        let mut announce = || {
+            if let Some(first) = &first {
+                greet(first, &data, out);
+            }
+            if let Some(address) = metrics {
+                out.line(format_args!("Metrics on http://{address}/metrics"));
+            }
+            listening(address, certificate.as_deref(), out);
+            greeted();
+            tell(NotifyState::Ready);
+        };
+        if init.is_empty() {
+            announce();
+            return Ok(server.run(stop).await?);
+        }
+        let readiness = server.initializing();
+        let served = server.run(stop.clone());
+        let initialized = async {
+            let server = init::Whereabouts { address, data: &data };
+            init::run(&init, &server, &stop).await?;
+            if !stop.is_cancelled() {
+                readiness.ready();
+                announce();
+            }
+            anyhow::Ok(())
+        };
+        // Whoever it fails for is not to find a server that lacks what it was to begin with.
+        let initialized = async {
+            let ended = initialized.await;
+            if ended.is_err() {
+                stop.cancel();
+            }
+            ended
+        };
+        let (served, initialized) = tokio::join!(served, initialized);
+        initialized?;
+        served?;
         Ok(())
     });
     // Nothing that is left to do there could be told to anybody, or be kept.
@@ -82,25 +107,24 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
     ended
 }
 
+/// Says where the server listens.
+fn listening(address: SocketAddr, certificate: Option<&[u8]>, out: &mut Out) {
+    match certificate {
+        None => out.line(format_args!("Listening on http://{address}")),
+        Some(certificate) => {
+            out.line(format_args!("Listening on https://{address}"));
+            let fingerprint = hex::encode(sha2::Sha256::digest(certificate));
+            out.line(format_args!("Its certificate has the fingerprint sha256:{fingerprint}"));
+        }
+    }
+    out.flush();
+}
+
 /// Tells the service manager, if one has started this and wants to know.
 fn tell(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "the service manager cannot be told");
     }
-}
-
-/// The log. It has colours on a terminal only, so that a file holds plain text.
-fn log<W>(filter: EnvFilter, colours: bool, to: W) -> impl SubscriberInitExt
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(to)
-        // What cannot be written, as on a full disk, would be told to standard error, and whoever
-        // logged it would panic where that cannot be written to either.
-        .log_internal_errors(false)
 }
 
 fn signal(kind: tokio::signal::unix::SignalKind) -> anyhow::Result<tokio::signal::unix::Signal> {
@@ -122,57 +146,4 @@ fn greet(first: &FirstStart, data: &std::path::Path, out: &mut Out) {
     out.line(format_args!("To point the heroku and aws commands of a shell at it:"));
     out.line(format_args!("  eval \"$(causeway env --data {data})\""));
     out.line(format_args!("Then try: heroku spaces:create my-space --team {}", api::FIRST_TEAM));
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_log_that_cannot_be_written_is_in_nobodys_way() {
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let said = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "serve::tests::logs_to_a_full_disk", "--ignored", "--nocapture"])
-            .stderr(full)
-            .stdout(std::process::Stdio::null())
-            .status();
-        assert!(said.unwrap().success());
-    }
-
-    #[test]
-    #[ignore = "is run by another test, with a full disk as standard error"]
-    fn logs_to_a_full_disk() {
-        let log = log(EnvFilter::new("info"), false, std::io::stderr);
-        let _guard = log.set_default();
-        tracing::info!("it runs");
-    }
-
-    #[test]
-    fn a_log_that_no_terminal_shows_is_text() {
-        for colours in [true, false] {
-            let sink = Shared::default();
-            let to = sink.clone();
-            let log = log(EnvFilter::new("info"), colours, move || to.clone());
-            let _guard = log.set_default();
-            tracing::info!(pid = 7, "it runs");
-            let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-            assert!(text.contains("INFO") && text.contains("it runs"), "{text:?}");
-            assert_eq!(text.contains('\u{1b}'), colours, "{text:?}");
-        }
-    }
 }

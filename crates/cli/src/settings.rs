@@ -8,13 +8,14 @@ mod outbound;
 mod plans;
 mod transport;
 mod values;
+mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use model::{CodeRoom, Region};
+use model::{CodeRoom, IpCidr, Region};
 use server::apps::plans::Plans;
 use server::cleanup::warden::Ephemeral;
 use server::{Config, Database, FabricKind};
@@ -26,6 +27,7 @@ use self::file::File;
 use self::transport::TransportArgs;
 pub(crate) use self::values::variable;
 use self::values::{Variables, absolute, first, program, switch};
+use self::watch::WatchArgs;
 use crate::usage::usage;
 
 /// What `serve` takes.
@@ -129,6 +131,17 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_PLANS]
     #[arg(long, value_name = "FILE")]
     pub(crate) plans: Option<PathBuf>,
+    /// Block that webhooks and log drains may reach although it is private or otherwise special, also
+    /// without TLS; can be given several times
+    /// [env: CAUSEWAY_WEBHOOK_ALLOW]
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) webhook_allow: Vec<String>,
+    /// File that is run once the server is up and before it says that it is ready: a snapshot that an
+    /// emulator loads, or lines for a shell, with the variables of `causeway env`. Can be given several
+    /// times
+    /// [env: CAUSEWAY_INIT]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) init: Vec<PathBuf>,
     /// Start with a new database although files of an old one are there, if the old one is lost; the
     /// files are set aside under lost/
     #[arg(long, conflicts_with = "accept_database")]
@@ -140,10 +153,32 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) transport: TransportArgs,
     #[command(flatten)]
+    pub(crate) watch: WatchArgs,
+    #[command(flatten)]
     pub(crate) edge: EdgeArgs,
 }
 
 impl ServeArgs {
+    /// The files that are run before the server is ready, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::config`].
+    pub(crate) fn init_files(&self, variables: Variables<'_>) -> anyhow::Result<Vec<PathBuf>> {
+        if !self.init.is_empty() {
+            return Ok(self.init.clone());
+        }
+        let named = values::list(variables, "CAUSEWAY_INIT")?;
+        if !named.is_empty() {
+            return Ok(named.into_iter().map(PathBuf::from).collect());
+        }
+        let path = |name| variables(name).map(PathBuf::from);
+        match self.config.clone().or_else(|| path("CAUSEWAY_CONFIG")) {
+            Some(path) => Ok(file::read(&path)?.init),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Puts flags, environment, file and defaults together.
     ///
     /// # Errors
@@ -162,6 +197,12 @@ impl ServeArgs {
             insecure: file.insecure,
             trusted_proxy: file.trusted_proxy,
             allow_host: file.allow_host,
+        };
+        let watch = WatchArgs {
+            metrics: file.metrics,
+            metrics_token: file.metrics_token,
+            log_format: file.log_format,
+            otlp: file.otlp,
         };
         let edge = EdgeArgs {
             domain: file.domain,
@@ -191,6 +232,7 @@ impl ServeArgs {
         };
         let emulator = on(self.emulator, "CAUSEWAY_EMULATOR", file.emulator, false)?;
         let ephemeral = on(self.ephemeral, "CAUSEWAY_EPHEMERAL", file.ephemeral, emulator)?;
+        let webhook_allow = receivers(self.webhook_allow, variables, file.webhook_allow)?;
         let CodeRoom { app, team } = CodeRoom::default();
         let data = self.data.or_else(|| path("CAUSEWAY_DATA")).or(file.data);
         Ok(Config {
@@ -206,6 +248,7 @@ impl ServeArgs {
                 .or(TransportArgs::of(variables)?)
                 .or(transport)
                 .config(emulator)?,
+            watch: self.watch.or(WatchArgs::of(variables)?).or(watch).config()?,
             fabric: match fabric.unwrap_or(Fabric::Linux) {
                 Fabric::Linux => FabricKind::Linux,
                 Fabric::None => FabricKind::None,
@@ -245,6 +288,7 @@ impl ServeArgs {
                 .or_else(|| path("CAUSEWAY_PLANS"))
                 .or(file.plans)
                 .map_or(Ok(Plans::default()), |path| plans::read(&path))?,
+            webhook_allow,
             // Each is for one start, so neither the environment nor a file may say it.
             database: match self.accept_database {
                 Some(revision) => Database::At(revision),
@@ -254,6 +298,24 @@ impl ServeArgs {
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
         })
     }
+}
+
+/// The blocks that webhooks and log drains may reach: those of flags, or of the variable, or of the file.
+fn receivers(
+    flags: Vec<String>,
+    variables: Variables<'_>,
+    file: Vec<String>,
+) -> anyhow::Result<Vec<IpCidr>> {
+    let variable = values::text(variables, "CAUSEWAY_WEBHOOK_ALLOW")?.unwrap_or_default();
+    let entries = variable.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let variable: Vec<String> = entries.map(str::to_owned).collect();
+    let given = [flags, variable, file].into_iter().find(|list| !list.is_empty());
+    let read = |text: &String| {
+        text.parse().map_err(|_| {
+            usage(format!("'{text}' is not a block for --webhook-allow; one is like 10.0.0.0/24"))
+        })
+    };
+    given.unwrap_or_default().iter().map(read).collect()
 }
 
 /// A region by any of its names.
@@ -362,6 +424,21 @@ mod tests {
         assert_eq!(ephemeral(kept), Ephemeral::Nothing);
         let real = ServeArgs { ephemeral: Some(true), ..plain };
         assert_eq!(ephemeral(real), Ephemeral::WorkloadsAndData);
+    }
+
+    #[test]
+    fn what_is_run_at_the_start_is_named_by_the_flag_the_variable_or_the_file() {
+        let file = file("init = [\"c.sh\"]\n");
+        let set = |name: &str| (name == "CAUSEWAY_INIT").then(|| "a.sh, b.snapshot".into());
+        let files = |args: &ServeArgs, variables: Variables<'_>| -> Vec<String> {
+            let files = args.init_files(variables).unwrap().into_iter();
+            files.map(|file| file.display().to_string()).collect()
+        };
+        let args = ServeArgs { init: vec!["d.sh".into(), "e.sh".into()], ..with(&file) };
+        assert_eq!(files(&args, &set), ["d.sh", "e.sh"]);
+        assert_eq!(files(&with(&file), &set), ["a.sh", "b.snapshot"]);
+        assert_eq!(files(&with(&file), &none), ["c.sh"]);
+        assert_eq!(files(&ServeArgs::default(), &none), Vec::<String>::new());
     }
 
     #[test]

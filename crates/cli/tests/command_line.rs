@@ -35,14 +35,14 @@ fn help_has_topics_and_each_topic_its_commands() {
         let text = out(&causeway(arguments));
         assert!(text.contains("Examples:") && text.contains("\n  spaces:create "), "{text}");
     }
-    let tokens = causeway(&["help", "tokens"]);
-    assert_eq!(tokens.status.code(), Some(0), "{}", err(&tokens));
-    assert!(out(&tokens).starts_with("Commands of tokens:"), "{}", out(&tokens));
-    assert!(out(&tokens).contains("tokens:create"), "{}", out(&tokens));
-    let tokens = causeway(&["tokens"]);
-    assert_eq!(tokens.status.code(), Some(2));
-    assert!(err(&tokens).starts_with("Commands of tokens:"), "{}", err(&tokens));
-    assert!(err(&tokens).contains("tokens:create"), "{}", err(&tokens));
+    let fabric = causeway(&["help", "fabric"]);
+    assert_eq!(fabric.status.code(), Some(0), "{}", err(&fabric));
+    assert!(out(&fabric).starts_with("Commands of fabric:"), "{}", out(&fabric));
+    assert!(out(&fabric).contains("fabric:purge"), "{}", out(&fabric));
+    let fabric = causeway(&["fabric"]);
+    assert_eq!(fabric.status.code(), Some(2));
+    assert!(err(&fabric).starts_with("Commands of fabric:"), "{}", err(&fabric));
+    assert!(err(&fabric).contains("fabric:purge"), "{}", err(&fabric));
 }
 
 #[test]

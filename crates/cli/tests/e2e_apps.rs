@@ -377,7 +377,7 @@ fn what_does_not_exist_is_said_with_what_there_is_instead() {
         (&["maintenance:on", "--app", "shop"], "ps:scale web=0"),
         (&["addons:rename", "cache", "store"], "addons:attach cache"),
         (&["addons:upgrade", "cache", "premium-9", "--app", "shop"], "addons:create"),
-        (&["drains:add", "syslog://x.example.com", "--app", "shop"], "logs --tail"),
+        (&["drains:add", "syslog://x.example.com", "--app", "shop"], "syslog+tls://"),
         (&["features:enable", "http-routing", "--app", "shop"], "http-routing"),
         (&["labs:enable", "metrics", "--app", "shop"], "metrics"),
         (&["domains:update", "www.example.com", "--cert", "x", "--app", "shop"], "--router-cert"),

@@ -330,6 +330,10 @@ print(json.dumps([it[name] for it in (kept, own) for name in ("SecretAccessKey",
     assert_eq!(secrets.len(), 10);
     let log = roles.server.log();
     assert!(log.contains("a connection broke off"), "{log}");
+    // Each change and each refusal has its line, which says who asked for what.
+    for said in ["Sts.AssumeRole", "Ec2.CreateVpc", "Ec2.Authenticate", "SignatureDoesNotMatch"] {
+        assert!(log.contains(&format!("\"{said}\"")), "no line of {said}: {log}");
+    }
 
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("whole.backup");

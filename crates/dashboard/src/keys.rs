@@ -149,6 +149,7 @@ struct KeyRow {
     account: Markup,
     access: &'static str,
     made: Markup,
+    disabled: bool,
 }
 
 /// The viewer's tokens and keys.
@@ -295,6 +296,7 @@ fn key_row(of: &Context<'_>, key: &AccessKey) -> KeyRow {
             Access::ReadOnly => t.keys.access_read_only,
         },
         made: moment::at(t, key.created),
+        disabled: key.disabled.is_some(),
     }
 }
 

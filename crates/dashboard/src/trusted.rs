@@ -34,8 +34,8 @@ pub fn trusted_ips(of: &Context<'_>, space: &Space) -> askama::Result<String> {
         (sign.with(rule.action.name()), mono(rule.source))
     });
     let set_by = space.inbound.as_ref().map(|set| {
-        let who = set.by.and_then(|id| of.world.user(id));
-        let who = who.map_or(t.apps.operator_did.into(), |user| text(&user.email));
+        let who = set.by.and_then(|id| of.world.email_of(id));
+        let who = who.map_or(t.apps.operator_did.into(), text);
         let date = moment::date(t, set.since).into();
         fill(t.apps.trusted_set_by, &[("date", date), ("who", who)])
     });

@@ -107,7 +107,7 @@ impl Viewer {
     /// Whether they know of a user: themselves, and who is in one of their teams.
     pub fn knows(self, world: &World, other: UserId) -> bool {
         let Some(own) = self.user else { return self.operator };
-        let mut teams = world.teams_of(Key::User(own));
+        let mut teams = world.teams_of(Key::User(own)).filter(|team| team.disabled.is_none());
         self.operator || own == other || teams.any(|team| team.members.contains_key(&other))
     }
 

@@ -209,6 +209,7 @@ impl Core {
             Order::Ping(number) => self.pong(number),
             // Orders between edges, or such as never reach this function.
             Order::Hello(_)
+            | Order::Figures
             | Order::Handover
             | Order::Next
             | Order::Taken

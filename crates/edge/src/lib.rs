@@ -19,6 +19,7 @@ mod core;
 mod dns;
 #[cfg(test)]
 mod fault;
+mod figures;
 mod mark;
 mod process;
 mod protocol;
@@ -32,7 +33,8 @@ mod tls;
 mod web;
 
 pub use config::{Config, Forward, Limits, Location};
-pub use control::client::Control;
+pub use control::client::{Control, figures};
+pub use figures::Figures;
 pub use process::{EDGE, EnsureError, ensure, process_main};
 pub use protocol::{Hello, Namespaces};
 pub use run::Edge;

@@ -10,6 +10,8 @@ use model::edge::{EdgeDelta, EdgeEvent, EdgeIntent, ResolverIntent, RouterIntent
 use model::{DynoId, EniId, SpaceId, VpcId};
 use serde::{Deserialize, Serialize};
 
+use crate::figures::Figures;
+
 /// What an edge is told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,6 +24,8 @@ pub(crate) enum Order {
     Change(TableDelta),
     /// Asks for a [`Report::Pong`] with the same number once everything before it is done.
     Ping(u64),
+    /// Asks for [`Report::Figures`], over a connection of its own.
+    Figures,
     /// A successor asks for the table and the sockets.
     Handover,
     /// The successor is ready for more sockets.
@@ -44,6 +48,8 @@ pub(crate) enum Report {
     /// The number of a [`Order::Ping`] before which everything is done, and how many sockets are
     /// missing because their namespace does not exist yet.
     Pong(u64, usize),
+    /// What the edge has counted.
+    Figures(Box<Figures>),
     /// Something happened to a dyno.
     Event(EdgeEvent),
     /// The table, for a successor.

@@ -11,6 +11,7 @@ pub(crate) mod code;
 pub(crate) mod connections;
 pub(crate) mod dyno;
 pub(crate) mod exchange;
+pub(crate) mod figures;
 #[cfg(test)]
 mod fuzz;
 pub(crate) mod head;
@@ -87,6 +88,11 @@ impl Web {
     pub(crate) fn under_way(&self) -> UnderWay {
         self.open.fetch_add(1, Ordering::SeqCst);
         UnderWay(Arc::clone(&self.open), Arc::clone(&self.closed))
+    }
+
+    /// How many clients' connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Whether a successor took over, so that clients are to connect anew.

@@ -43,6 +43,12 @@ pub trait Driver: Send {
     /// are named, and the VPCs at the ends of those peerings.
     fn apply(&mut self, delta: &NetworksDelta) -> Report;
 
+    /// Has these routers tell a recorder of the flows that go through them, and no others. What may pass
+    /// does not depend on it.
+    fn record(&mut self, _routers: BTreeSet<VpcId>) -> Report {
+        Report::default()
+    }
+
     /// Does a whole sweep at once: begins it and takes all of its steps.
     #[cfg(any(test, feature = "test-support"))]
     fn sweep(&mut self, intent: &NetworksIntent) -> Report {

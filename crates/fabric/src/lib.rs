@@ -3,6 +3,7 @@
 #![warn(unreachable_pub)]
 
 pub mod driver;
+pub mod flows;
 pub mod instance;
 pub mod linux;
 pub mod runtime;

@@ -7,6 +7,7 @@ mod doctor;
 mod exits;
 mod filter;
 mod firewalls;
+mod flows;
 mod home;
 mod message;
 mod monitor;
@@ -23,13 +24,15 @@ mod rule_text;
 mod ruleset;
 mod state;
 mod sysctl;
+mod told;
 mod translation;
 mod uplink;
 mod watch;
+mod ways;
 mod worker;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -42,6 +45,7 @@ use os::error_chain;
 use os::netns::NetworkNamespace;
 
 pub use self::doctor::doctor;
+pub use self::flows::Recorder;
 pub use self::home::host_addresses;
 use self::watch::Alarm;
 use self::worker::Worker;
@@ -59,6 +63,13 @@ pub struct Linux {
     alarm: Option<Alarm>,
     /// Why the sweep that was asked for did not begin, for the next step to say.
     broken: Option<Error>,
+    /// The routers of whose flows somebody asked for records.
+    recorded: BTreeSet<VpcId>,
+}
+
+/// The name of a router's link to an interface, in what a [`Recorder`] tells.
+pub fn interface_link(eni: EniId) -> String {
+    names::eni_link(eni)
 }
 
 /// Finds the namespaces of interfaces by the names that the worker gives them.
@@ -106,6 +117,7 @@ enum Job {
     LookAgain(Sender<bool>),
     Step(Sender<Option<Report>>),
     Apply(Box<NetworksDelta>, Sender<Report>),
+    Record(BTreeSet<VpcId>, Sender<Report>),
     Purge(Sender<Result<usize, Error>>),
 }
 
@@ -113,7 +125,13 @@ impl Linux {
     /// Makes a driver for one instance of Causeway, named by a short text that no other instance
     /// on the machine has. Looks at nothing yet.
     pub fn new(instance: &str) -> Self {
-        Self { instance: instance.to_owned(), worker: None, alarm: None, broken: None }
+        Self {
+            instance: instance.to_owned(),
+            worker: None,
+            alarm: None,
+            broken: None,
+            recorded: BTreeSet::new(),
+        }
     }
 
     /// The interfaces that this driver makes, for the runtime that starts workloads behind them.
@@ -160,7 +178,10 @@ impl Linux {
     fn ask<T>(&mut self, job: impl FnOnce(Sender<T>) -> Job) -> Result<T, Error> {
         let thread = match self.worker.take() {
             Some(thread) => thread,
-            None => Thread::start(self.instance.clone(), self.alarm.clone())?,
+            None => {
+                let (alarm, recorded) = (self.alarm.clone(), self.recorded.clone());
+                Thread::start(self.instance.clone(), alarm, recorded)?
+            }
         };
         let (answer, answered) = channel();
         let sent = thread.jobs.send(job(answer));
@@ -178,10 +199,14 @@ impl Linux {
 }
 
 impl Thread {
-    fn start(instance: String, alarm: Option<Alarm>) -> Result<Self, Error> {
+    fn start(
+        instance: String,
+        alarm: Option<Alarm>,
+        recorded: BTreeSet<VpcId>,
+    ) -> Result<Self, Error> {
         let (jobs, queue) = channel();
         let work = move || {
-            let mut worker = Worker::new(instance, alarm);
+            let mut worker = Worker::new(instance, alarm, recorded);
             // Nothing that has a descriptor of the caller's may be used from here on: no logging.
             let alone = namespace::own_descriptors();
             worker.note_home();
@@ -240,6 +265,11 @@ impl Driver for Linux {
         self.ask(|answer| Job::Apply(delta, answer)).unwrap_or_else(|error| broken(&error))
     }
 
+    fn record(&mut self, routers: BTreeSet<VpcId>) -> Report {
+        self.recorded.clone_from(&routers);
+        self.ask(|answer| Job::Record(routers, answer)).unwrap_or_else(|error| broken(&error))
+    }
+
     fn purge(&mut self) -> Result<usize, Error> {
         self.ask(Job::Purge)?
     }
@@ -264,6 +294,10 @@ fn serve(worker: &mut Worker, job: Job, alone: &Result<(), Error>) {
         Job::Step(answer) => answer.send(worker.step()).is_ok(),
         Job::Apply(delta, answer) => {
             let report = lame().map_or_else(|| worker.apply(&delta), |error| broken(&error));
+            answer.send(report).is_ok()
+        }
+        Job::Record(routers, answer) => {
+            let report = lame().map_or_else(|| worker.record(routers), |error| broken(&error));
             answer.send(report).is_ok()
         }
         Job::Purge(answer) => answer.send(lame().map_or_else(|| worker.purge(), Err)).is_ok(),

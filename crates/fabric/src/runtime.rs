@@ -9,6 +9,7 @@ use model::intent::WorkloadIntent;
 use model::{AddonId, Timestamp, WorkloadId};
 use os::Waker;
 
+mod bounded;
 mod bundle;
 mod cgroup;
 mod error;
@@ -27,6 +28,7 @@ mod seccomp;
 mod shim;
 mod spawn;
 mod stdio;
+mod usage;
 mod user;
 
 pub use error::Error;
@@ -40,6 +42,7 @@ pub use runc::Runc;
 pub use runc::doctor::doctor;
 pub use shim::{SHIM, shim_main};
 pub use stdio::{Ends, spawn_on_terminal, take};
+pub use usage::{Traffic, Usage, usage};
 
 /// How long a workload has to end by itself once it was asked to: as long as Heroku's dynos.
 pub const GRACE: Duration = Duration::from_secs(30);

@@ -12,6 +12,8 @@ mod change;
 mod drift;
 #[path = "netns_linux/flood.rs"]
 mod flood;
+#[path = "netns_linux/flows.rs"]
+mod flows;
 #[path = "netns_linux/fragments.rs"]
 mod fragments;
 #[path = "netns_linux/interfaces.rs"]

@@ -22,6 +22,8 @@ mod parse;
 mod tests;
 #[cfg(test)]
 mod tests_documents;
+#[cfg(test)]
+mod tests_reference;
 mod tree;
 
 use std::io::{self, Write};

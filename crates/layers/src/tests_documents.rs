@@ -106,3 +106,76 @@ fn every_path_in_the_documents_is_there() {
     }
     assert!(found > 20, "{found} paths");
 }
+
+/// The texts of all sources, with strings of several lines put together.
+fn sources() -> String {
+    fn read(folder: &Path, into: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let mut text = String::new();
+    for entry in fs::read_dir(CRATES).unwrap() {
+        let folder = entry.unwrap().path().join("src");
+        if folder.is_dir() {
+            read(&folder, &mut text);
+        }
+    }
+    let parts: Vec<&str> = text.split("\\\n").collect();
+    parts.iter().map(|part| part.trim_start_matches(' ')).collect()
+}
+
+/// Whoever looks a message up finds it as the programs say it.
+#[test]
+fn the_troubleshooting_page_quotes_what_is_said() {
+    let page = fs::read_to_string(workspace().join("docs/troubleshooting.md")).unwrap();
+    let said = sources();
+    let mut quoted = 0;
+    for cell in page.lines().filter(|line| line.starts_with("| ")) {
+        let symptom = cell.trim_start_matches("| ").split(" | ").next().unwrap();
+        for span in code_spans(symptom) {
+            for part in span.split('…').map(str::trim).filter(|part| part.len() > 3) {
+                assert!(said.contains(part), "no source says '{part}' of `{span}`");
+                quoted += 1;
+            }
+        }
+    }
+    assert!(quoted > 30, "{quoted} texts are quoted");
+}
+
+/// The files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn the_examples_name_variables_that_there_are() {
+    let plugin = workspace().join("clients/python/src/pytest_causeway/plugin.py");
+    let known = sources() + &fs::read_to_string(plugin).unwrap();
+    let mut named = 0;
+    for file in files(&workspace().join("examples")) {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+        for word in words.filter(|word| word.contains("CAUSEWAY_")) {
+            assert!(known.contains(word), "{} names {word}", file.display());
+            named += 1;
+        }
+    }
+    assert!(named >= 5, "{named} variables are named");
+}
+
+#[test]
+fn the_plugin_for_pytest_has_the_version_of_the_programs() {
+    let version = |file: &str| {
+        let text = fs::read_to_string(workspace().join(file)).unwrap();
+        let line = text.lines().find(|line| line.starts_with("version = ")).unwrap();
+        line.to_owned()
+    };
+    assert_eq!(version("clients/python/pyproject.toml"), version("Cargo.toml"));
+}

@@ -10,6 +10,7 @@ mod network;
 mod platform;
 mod rule;
 mod sts;
+mod subject;
 mod system;
 mod tagged;
 
@@ -24,6 +25,7 @@ pub use network::*;
 pub use platform::*;
 pub use rule::*;
 pub use sts::*;
+pub use subject::*;
 pub use system::*;
 pub use tagged::*;
 
@@ -50,10 +52,11 @@ pub enum Caller {
 
 impl Caller {
     /// The role in a team: the operator is an admin of all. `None` for a stranger, for whom the team
-    /// and what belongs to it are not there.
+    /// and what belongs to it are not there, and while the team is disabled for its members too.
     pub fn role_in(self, team: &Team) -> Option<Role> {
         match self {
             Self::Operator | Self::System => Some(Role::Admin),
+            Self::User(_) if team.disabled.is_some() => None,
             Self::User(user) => team.members.get(&user).copied(),
             Self::Account { .. } => None,
         }

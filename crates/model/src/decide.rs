@@ -42,10 +42,13 @@ mod release;
 mod release_queue;
 mod report;
 mod route;
+mod sending;
 mod session;
+mod snapshot;
 mod space;
 mod space_access;
 mod sts;
+mod subject;
 mod subnet;
 mod subnet_reservation;
 mod system;
@@ -104,6 +107,7 @@ struct Decision<'a> {
 
 impl Decision<'_> {
     fn run(&mut self, command: &Command) -> Outcome {
+        self.check_admitted()?;
         match command {
             Command::Identity(command) => self.identity(command),
             Command::Platform(command) => self.platform(command),

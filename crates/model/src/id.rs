@@ -324,6 +324,8 @@ uuid_ids! {
     DomainId;
     /// A dyno.
     DynoId;
+    /// A log drain of an app.
+    LogDrainId;
     /// A release of an app.
     ReleaseId;
     /// An app's code as it was uploaded.
@@ -336,6 +338,8 @@ uuid_ids! {
     TokenId;
     /// A user.
     UserId;
+    /// A webhook.
+    WebhookId;
 }
 
 /// An account: 12 decimal digits. Aligned to one byte, as every other id: see [`crate::Key`].

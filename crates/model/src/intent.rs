@@ -455,6 +455,9 @@ pub struct Disk {
     pub addon: AddonId,
     /// Where the process sees it.
     pub at: String,
+    /// Bytes that it may hold; `None` for one that was made before disks had a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 /// Maps whose keys are written as text, since a JSON object has no other keys.

@@ -9,10 +9,11 @@ use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AddressAssociationId, AllocationId,
     AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, FlowLogId, IgwId, InstanceId, Ipv6Cidr,
-    KeyPairId, MalformedId, NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, PcxId,
-    PrefixListId, PrefixedId, ReleaseId, RoleId, RouteTableAssociationId, RouteTableId, Scope,
-    SecurityGroupId, SecurityGroupRuleId, SlugId, SpaceId, SubnetCidrAssociationId, SubnetId,
-    SubnetReservationId, TeamId, TokenId, UserId, VpcCidrAssociationId, VpcId,
+    KeyPairId, LogDrainId, MalformedId, NatGatewayId, NetworkInsightsAnalysisId,
+    NetworkInsightsPathId, PcxId, PrefixListId, PrefixedId, ReleaseId, RoleId,
+    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
+    SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
+    VpcCidrAssociationId, VpcId, WebhookId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.

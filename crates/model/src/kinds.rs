@@ -19,6 +19,12 @@ macro_rules! with_kinds {
             Token TokenId = "token";
             /// A team.
             Team TeamId = "team";
+            /// A user who was destroyed.
+            FormerUser UserId = "former-user";
+            /// A team that was destroyed.
+            FormerTeam TeamId = "former-team";
+            /// An account that was destroyed.
+            FormerAccount AccountId = "former-account";
             /// A Private Space.
             Space SpaceId = "space";
             /// An app.
@@ -29,6 +35,8 @@ macro_rules! with_kinds {
             Release ReleaseId = "release";
             /// A dyno.
             Dyno DynoId = "dyno";
+            /// A log drain of an app.
+            LogDrain LogDrainId = "log-drain";
             /// A data service.
             Addon AddonId = "addon";
             /// A VPC.
@@ -69,6 +77,8 @@ macro_rules! with_kinds {
             NetworkInsightsPath NetworkInsightsPathId = "network-insights-path";
             /// An analysis of a path of Network Insights.
             NetworkInsightsAnalysis NetworkInsightsAnalysisId = "network-insights-analysis";
+            /// A webhook.
+            Webhook WebhookId = "webhook";
         }
     };
 }

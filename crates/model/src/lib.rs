@@ -6,12 +6,16 @@
 
 #![warn(unreachable_pub)]
 
+mod admission;
 mod allowance;
 mod cidr;
 mod cidr6;
 mod command;
 mod decide;
+mod dependents;
+mod destination;
 pub mod edge;
+mod event;
 pub mod fit;
 mod free_addresses;
 mod id;
@@ -46,6 +50,12 @@ pub use cidr::{Cidr, MalformedCidr, RFC1918};
 pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpCidr, MalformedIpv6Cidr};
 pub use command::*;
 pub use decide::Decided;
+pub use dependents::{Dependent, Measure};
+pub use destination::{Destination, MalformedDestination, Reachable, Scheme};
+pub use event::{
+    Audience, EXPIRY_NOTICE, Event, EventKind, UnknownEventKind, certificate_renewed,
+    drift_repaired, events_by_time, events_of, party_of_account, party_of_team,
+};
 pub use id::*;
 pub use insights::analyse;
 pub use key::{Alias, BadRow, Key, Kind, Part, SettingsKey};
@@ -61,7 +71,7 @@ pub use plan::{
 pub use principal::{AssumedRole, CredentialsEnded, Principal};
 pub use procfile::{MalformedProcfile, parse_procfile};
 pub use public::PublicOf;
-pub use quota::{Quota, Quotas, UnknownQuota};
+pub use quota::{Quota, QuotaHolder, Quotas, UnknownQuota};
 pub use reach::{
     Act, Component, Endpoint, ExplanationCode, Flow, Hop, Leg, Phrase, PhrasePart, Reach, Ruling,
     SourcePorts, Verdict, Wording, explain, reach,

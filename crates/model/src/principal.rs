@@ -38,7 +38,7 @@ pub struct AssumedRole {
 pub enum CredentialsEnded {
     /// Their time is over.
     Expired,
-    /// The key by which they began, or a role that was assumed, is gone.
+    /// The key by which they began, or a role that was assumed, is gone or was disabled.
     Revoked,
 }
 
@@ -79,10 +79,15 @@ impl Principal {
     /// Says why they do not.
     pub fn check(&self, world: &World, now: Timestamp) -> Result<(), CredentialsEnded> {
         let emulator = world.settings().is_some_and(|settings| settings.emulator);
-        let lives = |key| world.access_key(key).is_some_and(|key| self.began_in(key.account));
+        let lives = |key| world.signing_key(key).is_some_and(|key| self.began_in(key.account));
         let has_key = self.key.map_or(emulator, lives);
-        let has_roles = emulator || self.roles.iter().all(|role| world.iam_role(role.id).is_some());
-        if !has_key || !has_roles {
+        let acts = |role: &AssumedRole| {
+            world.iam_role(role.id).is_some_and(|role| world.lets_in_account(role.account))
+        };
+        let has_roles = emulator || self.roles.iter().all(acts);
+        // An account that an emulator does not know yet is made when it is first used.
+        let is_open = world.account(self.account).is_none_or(|account| account.disabled.is_none());
+        if !has_key || !has_roles || !is_open {
             return Err(CredentialsEnded::Revoked);
         }
         match self.expires {

@@ -92,6 +92,9 @@ pub struct Report<S: Subject> {
 pub struct Swept {
     /// Whether something could not be looked at or put right.
     pub failed: bool,
+    /// How many milliseconds it took.
+    #[serde(default)]
+    pub took_millis: u64,
 }
 
 impl<S: Subject> Report<S> {

@@ -52,6 +52,8 @@ pub enum PlatformError {
     Invalid,
     /// The caller may not do this.
     Forbidden,
+    /// The caller was disabled.
+    Suspended,
     /// There is no such resource, or the caller may not see it.
     NotFound,
     /// The resource's state forbids this, or it exists already.
@@ -65,7 +67,7 @@ impl PlatformError {
     pub const fn status(self) -> u16 {
         match self {
             Self::Invalid => 422,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::Suspended => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
             Self::Precondition => 412,
@@ -77,6 +79,7 @@ impl PlatformError {
         match self {
             Self::Invalid => "invalid_params",
             Self::Forbidden => "forbidden",
+            Self::Suspended => "suspended",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::Precondition => "precondition_failed",
@@ -89,6 +92,7 @@ impl Code {
     pub const fn ec2_status(self) -> u16 {
         match self {
             Self::UnauthorizedOperation | Self::AccessDenied => 403,
+            Self::Suspended => 401,
             _ => 400,
         }
     }
@@ -99,6 +103,8 @@ codes! {
     UnauthorizedOperation => "UnauthorizedOperation", Forbidden;
     /// The caller may not do this, in the words of STS and IAM.
     AccessDenied => "AccessDenied", Forbidden;
+    /// The caller was disabled.
+    Suspended => "AuthFailure", Suspended;
     /// A value of a request of STS or IAM is out of its range.
     ValidationError => "ValidationError", Invalid;
     /// The caller may not do this, or the resource's state forbids it.
@@ -261,6 +267,8 @@ codes! {
     InstanceNotFound => "InvalidInstanceID.NotFound", NotFound;
     /// It cannot be done to an instance that has several interfaces.
     InstanceAmbiguous => "InvalidInstanceID", Invalid;
+    /// Too many instances.
+    InstanceLimitExceeded => "InstanceLimitExceeded", Invalid;
     /// An instance is in another state than this needs.
     InstanceState => "IncorrectInstanceState", Conflict;
     /// There is no default to be used where nothing is named.

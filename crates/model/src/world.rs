@@ -11,10 +11,11 @@ use imbl::{OrdMap, OrdSet};
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AllocationId, AppId, DhcpOptionsId, DynoId,
-    EgressGatewayId, EniId, Errand, FlowLogId, IgwId, InstanceId, Key, KeyPairId, Kind,
+    EgressGatewayId, EniId, Errand, FlowLogId, IgwId, InstanceId, Key, KeyPairId, Kind, LogDrainId,
     NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, Part, PcxId, PrefixListId,
     Record, ReleaseId, RoleId, RouteTableId, SecurityGroupId, SettingsKey, SlugId, SpaceId,
-    SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WorkloadId,
+    SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WebhookId,
+    WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -96,6 +97,12 @@ impl World {
         token TokenId => Token;
         /// A team.
         team TeamId => Team;
+        /// A user who was destroyed.
+        former_user UserId => FormerUser;
+        /// A team that was destroyed.
+        former_team TeamId => FormerTeam;
+        /// An account that was destroyed.
+        former_account AccountId => FormerAccount;
         /// A space.
         space SpaceId => Space;
         /// An app.
@@ -106,6 +113,8 @@ impl World {
         release ReleaseId => Release;
         /// A dyno.
         dyno DynoId => Dyno;
+        /// A log drain of an app.
+        log_drain LogDrainId => LogDrain;
         /// A data service.
         addon AddonId => Addon;
         /// A VPC.
@@ -146,6 +155,8 @@ impl World {
         insights_path NetworkInsightsPathId => NetworkInsightsPath;
         /// An analysis of a path of Network Insights.
         insights_analysis NetworkInsightsAnalysisId => NetworkInsightsAnalysis;
+        /// A webhook.
+        webhook WebhookId => Webhook;
     }
 
     listers! {
@@ -161,6 +172,12 @@ impl World {
         tokens tokens_of => Token;
         /// Every team.
         teams teams_of => Team;
+        /// Every user who was destroyed.
+        former_users former_users_naming => FormerUser;
+        /// Every team that was destroyed.
+        former_teams former_teams_naming => FormerTeam;
+        /// Every account that was destroyed.
+        former_accounts former_accounts_naming => FormerAccount;
         /// Every space.
         spaces spaces_of => Space;
         /// Every app.
@@ -171,6 +188,8 @@ impl World {
         releases releases_of => Release;
         /// Every dyno.
         dynos dynos_in => Dyno;
+        /// Every log drain of an app.
+        log_drains log_drains_of => LogDrain;
         /// Every data service.
         addons addons_of => Addon;
         /// Every VPC.
@@ -211,6 +230,8 @@ impl World {
         insights_paths insights_paths_of => NetworkInsightsPath;
         /// Every analysis of a path of Network Insights.
         insights_analyses insights_analyses_of => NetworkInsightsAnalysis;
+        /// Every webhook.
+        webhooks webhooks_of => Webhook;
     }
 
     /// The settings of the installation; `None` before its first start.
@@ -276,7 +297,7 @@ impl World {
     }
 
     /// The interface that has an address in a VPC.
-    pub(crate) fn eni_at(&self, vpc: VpcId, address: Ipv4Addr) -> Option<&Arc<Eni>> {
+    pub fn eni_at(&self, vpc: VpcId, address: Ipv4Addr) -> Option<&Arc<Eni>> {
         self.addresses.get(&(vpc, address)).and_then(|id| self.eni(*id))
     }
 
@@ -511,8 +532,10 @@ impl World {
             }
         });
         if let Record::Eni(eni) = &record {
-            for address in &eni.addresses {
-                self.addresses.remove(&(eni.vpc, *address));
+            for address in eni.addresses.iter().map(|address| (eni.vpc, *address)) {
+                if self.addresses.get(&address) == Some(&eni.id) {
+                    self.addresses.remove(&address);
+                }
             }
         }
         if let Some((errand, at)) = record.due() {

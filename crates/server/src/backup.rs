@@ -18,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLock
 use std::time::{Duration, Instant};
 
 use crate::config::disks_dir;
+use model::AddonId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +57,12 @@ impl Workspace {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
+    }
+
+    /// Whether a data service has written anything to its disk.
+    pub(crate) fn has_data(&self, service: AddonId) -> bool {
+        let disk = self.disks.join(service.to_string());
+        std::fs::read_dir(disk).is_ok_and(|mut entries| entries.next().is_some())
     }
 
     /// Keeps the code of apps from being removed while the guard is held.

@@ -18,6 +18,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How clients reach it.
     pub transport: TransportConfig,
+    /// How it is watched.
+    pub watch: WatchConfig,
     /// The implementation of networks and workloads.
     pub fabric: FabricKind,
     /// How networks reach what is outside; `None` where nothing does.
@@ -44,6 +46,8 @@ pub struct Config {
     pub edge: EdgeConfig,
     /// The plans of data services on offer.
     pub plans: Plans,
+    /// What webhooks and log drains may reach although it is special, as private networks are.
+    pub webhook_allow: Vec<IpCidr>,
     /// Which database the start accepts.
     pub database: Database,
     /// What is removed when the server ends.
@@ -62,6 +66,29 @@ pub struct TransportConfig {
     /// The names and addresses by which an emulator is reached besides this machine's own, in lower
     /// case.
     pub allowed_hosts: Vec<String>,
+}
+
+/// How a server is watched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WatchConfig {
+    /// The address that has `/metrics` alone.
+    pub metrics: Option<SocketAddr>,
+    /// The file with a token that reads `/metrics` and nothing else.
+    pub metrics_token: Option<PathBuf>,
+    /// How whoever starts the process writes the log.
+    pub log: LogFormat,
+    /// The base address of a collector of traces; `None` where nothing is traced.
+    pub otlp: Option<http::Uri>,
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object of JSON a line.
+    Json,
 }
 
 /// Which database a start accepts.

@@ -42,6 +42,20 @@ pub enum ServeError {
          --tls-key, or listen on loopback, behind a proxy or ssh -L; --insecure listens there all the same"
     )]
     PlainInPublic(SocketAddr),
+    /// Whoever is on the way between another machine and this one could read what is counted.
+    #[error(
+        "other machines reach {0}: let --metrics be on loopback, have them read /metrics of --listen \
+         with the token of --metrics-token, or say --insecure"
+    )]
+    MetricsInPublic(SocketAddr),
+    /// The token of `--metrics-token` cannot be used.
+    #[error("--metrics-token: {} {why}", .path.display())]
+    MetricsToken {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The certificate cannot be read any more.
     #[error("the certificate of --tls-cert cannot be used")]
     Certificate(#[source] std::io::Error),
@@ -49,6 +63,15 @@ pub enum ServeError {
     #[error("cannot listen on {address}; is something else there? Try --listen 127.0.0.1:0")]
     Listen {
         /// The path or address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The address of `--metrics` cannot be bound.
+    #[error("cannot listen on {address} for --metrics; is something else there?")]
+    ListenForMetrics {
+        /// The address.
         address: SocketAddr,
         /// The cause.
         #[source]

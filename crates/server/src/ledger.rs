@@ -7,13 +7,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::World;
+use model::{Event, World};
 use store::AuditRow;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use self::request::{Committed, LedgerError, OnlyIf, Request};
-use self::writer::{Answer, Item, Outcome, Queued, Writer};
-pub(crate) use self::writer::{Parts, Step, load};
+use self::writer::{Answer, Item, Notes, Outcome, Queued, Writer};
+pub(crate) use self::writer::{Parts, Step, event_row, load};
+use crate::metrics::{Metrics, traces};
 
 pub(crate) mod audit_scope;
 pub(crate) mod document;
@@ -36,6 +37,7 @@ pub struct Ledger {
     entries: Arc<SyncSender<Item>>,
     published: watch::Receiver<u64>,
     world: Arc<ArcSwap<World>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Ledger {
@@ -46,7 +48,7 @@ impl Ledger {
     ///
     /// Those of [`load`], and where the system gives no random bytes.
     pub fn start(parts: Parts) -> store::Result<(Self, JoinHandle<()>)> {
-        let supervisor = parts.supervisor.clone();
+        let (supervisor, metrics) = (parts.supervisor.clone(), Arc::clone(&parts.metrics));
         let mut writer = Writer::new(parts)?;
         let (world, published) = writer.published();
         let (entries, queue) = sync_channel(QUEUE);
@@ -60,7 +62,7 @@ impl Ledger {
         let thread = supervisor
             .spawn("ledger", LONGEST_TURN, wake, move |pulse| writer.run(&queue, pulse))
             .expect("a thread can be started at the start of a process");
-        Ok((Self { entries, published, world }, thread))
+        Ok((Self { entries, published, world, metrics }, thread))
     }
 
     /// The store's revision of the last commit that changed something.
@@ -112,16 +114,23 @@ impl Ledger {
     /// As [`Self::submit`].
     pub fn submit_blocking(&self, request: Request) -> Result<Committed, LedgerError> {
         let (answer, answered) = Answer::new();
+        self.metrics.ledger.queue.inc();
         self.entries
-            .send(Item::Command(Box::new(Queued { request, answer })))
+            .send(Item::Command(Box::new(Queued { request, answer, trace: traces::current() })))
             .map_err(|_| LedgerError::Stopped)?;
         answered.blocking_recv().unwrap_or(Err(LedgerError::Stopped))
     }
 
     fn enqueue(&self, request: Request) -> Result<oneshot::Receiver<Outcome>, Box<Request>> {
         let (answer, answered) = Answer::new();
-        let entry = Item::Command(Box::new(Queued { request, answer }));
-        match self.entries.try_send(entry) {
+        let entry = Item::Command(Box::new(Queued { request, answer, trace: traces::current() }));
+        // Before it is sent, as the writer takes it away when it takes the command.
+        self.metrics.ledger.queue.inc();
+        let sent = self.entries.try_send(entry);
+        if sent.is_err() {
+            self.metrics.ledger.queue.sub(1);
+        }
+        match sent {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => match item {
                 Item::Command(entry) => Err(Box::new(entry.request)),
@@ -142,7 +151,16 @@ impl Ledger {
     /// Has the audit say something that is no command. Never waits: where the queue is full, nothing
     /// is noted, and the answer is false.
     pub fn note(&self, rows: Vec<AuditRow>) -> bool {
-        rows.is_empty() || self.entries.try_send(Item::Note(rows)).is_ok()
+        let notes = Notes { audit: rows, ..Notes::default() };
+        notes.audit.is_empty() || self.entries.try_send(Item::Note(notes)).is_ok()
+    }
+
+    /// Has what happened be kept that no command brought about. Never waits: where the queue is full,
+    /// nothing is kept, and the answer is false.
+    pub fn happened(&self, events: &[Event]) -> bool {
+        let events: Vec<_> = events.iter().map(event_row).collect();
+        let notes = Notes { events, ..Notes::default() };
+        notes.events.is_empty() || self.entries.try_send(Item::Note(notes)).is_ok()
     }
 
     /// Waits, on a thread that may wait, until what was handed to the writer so far was handled: then

@@ -9,20 +9,25 @@ mod clock;
 mod config;
 mod credentials;
 mod error;
+mod flows;
 pub mod http;
 mod ledger;
 mod loops;
+mod metrics;
 mod offline;
+mod outbox;
 mod party;
 mod reconcile;
+mod snapshot;
 mod start;
 
 pub use backup::{Missing, Restored};
 pub use config::{
-    Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, TransportConfig,
+    Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, LogFormat, TransportConfig,
+    WatchConfig,
 };
 pub use error::ServeError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};
 pub use offline::{RestoreError, purge, restore};
-pub use start::Server;
 pub use start::first::FirstStart;
+pub use start::{Readiness, Server};

@@ -66,6 +66,7 @@ pub fn restore(
         ids: Box::new(SystemIds),
         clock: Arc::new(Clock::system()),
         follow: Box::new(|_| {}),
+        metrics: Arc::default(),
         supervisor: Supervisor::ending_the_process(),
     })
     .map_err(unreadable)?;

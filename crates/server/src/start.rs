@@ -3,18 +3,21 @@
 pub(crate) mod first;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use ::edge::Identity;
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
-use fabric::linux::Linux;
+use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
+use sha2::{Digest, Sha256};
 use store::{DataDir, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,15 +31,20 @@ use crate::cleanup::warden::{Ephemeral, Warden};
 use crate::clock::{Clock, SystemIds};
 use crate::config::{Config, Database, FabricKind, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
+use crate::flows::{self, Flows};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
-use crate::http::listen::{Limits, SessionHandler, Transport};
+use crate::http::listen::{self, Limits, SessionHandler, Transport};
+use crate::http::metrics::{self, Figures, OwnAddress};
 use crate::http::operator::{self, Operator};
 use crate::http::rendezvous;
 use crate::http::state::State;
 use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
+use crate::metrics::traces::Traces;
+use crate::metrics::{ChangeLog, Metrics};
+use crate::outbox;
 use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::reports::{self, NetworksReports};
@@ -47,17 +55,21 @@ use crate::reconcile::{
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
+    metrics: Option<(TcpListener, Figures)>,
     identity: Option<Arc<Identity>>,
     proxies: Vec<IpCidr>,
     front: Front,
     /// The threads that use the ledger, or that the ledger's commits drive.
     threads: Vec<JoinHandle<()>>,
     ledger_thread: JoinHandle<()>,
+    /// Writes lines of changes.
+    changes_thread: JoinHandle<()>,
     planner: PlannerHandle,
     stop_networks: Stop,
     stop_workloads: Stop,
     stop_edge: Stop,
     files: FilesHandle,
+    stop_outbox: CancellationToken,
     note: PathBuf,
     /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
     pub first: Option<FirstStart>,
@@ -84,7 +96,13 @@ impl Server {
     /// The same under another supervisor.
     async fn start_under(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
         let TransportConfig { certificate, insecure, allowed_hosts, .. } = &config.transport;
-        if !config.listen.ip().to_canonical().is_loopback() {
+        let in_public = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
+        if let Some(address) = config.watch.metrics.filter(in_public)
+            && !insecure
+        {
+            return Err(ServeError::MetricsInPublic(address));
+        }
+        if in_public(&config.listen) {
             if config.emulator && (!insecure || allowed_hosts.is_empty()) {
                 return Err(ServeError::EmulatorInPublic(config.listen));
             }
@@ -92,25 +110,49 @@ impl Server {
                 return Err(ServeError::PlainInPublic(config.listen));
             }
         }
+        let token = token::read(config.watch.metrics_token.as_deref())?;
         // First of all: where the address is taken, nothing is made.
         let address = config.listen;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| ServeError::Listen { address, source })?;
-        tokio::task::spawn_blocking(move || Prepared::new(config, supervisor))
+        let for_metrics = match config.watch.metrics {
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .map_err(|source| ServeError::ListenForMetrics { address, source })?,
+            ),
+            None => None,
+        };
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || Prepared::new(config, supervisor, &runtime))
             .await
             .map_err(|error| ServeError::Fabric(error.to_string()))??
-            .listen(listener)
+            .listen(listener, for_metrics, token)
     }
 
-    /// Whoever started it was told what the first start made: later starts need not.
-    pub fn greeted(&self) {
-        first::greeted(self.data.path());
+    /// What is to be called once whoever started it was told what the first start made: later starts
+    /// need not.
+    pub fn greeted(&self) -> impl Fn() + use<> {
+        let data = self.data.path().to_owned();
+        move || first::greeted(&data)
+    }
+
+    /// Whether something comes before the server is ready, which `/healthz` is to say until
+    /// [`Readiness::ready`].
+    pub fn initializing(&self) -> Readiness {
+        self.state.initializing.store(true, Ordering::Release);
+        Readiness { initializing: Arc::clone(&self.state.initializing) }
     }
 
     /// The certificate by which clients of other machines know it, in DER, if it has one.
     pub fn certificate(&self) -> Option<Vec<u8>> {
         self.identity.as_ref().map(|identity| identity.leaf().to_vec())
+    }
+
+    /// The address that has `/metrics` alone.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// The address that it listens on.
@@ -136,7 +178,18 @@ impl Server {
             stop_networks();
             stop_edge();
         });
-        let noting = tokio::spawn(note_refusals(Arc::clone(&self.state)));
+        let (watching, stop_watching) = (self.metrics, stop.child_token());
+        let watching = tokio::spawn(async move {
+            let Some((listener, figures)) = watching else { return };
+            let Ok(on) = listener.local_addr().map(|address| address.ip()) else { return };
+            let (handler, transport) = (OwnAddress { figures, on }, Transport::default());
+            let limits = Limits::default();
+            let served = listen::serve(listener, handler, transport, limits, stop_watching).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "nobody can read /metrics of --metrics any more");
+            }
+        });
+        let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
         let sessions: SessionHandler = Arc::new(move |hello, stop| {
@@ -144,8 +197,9 @@ impl Server {
         });
         let transport =
             Transport { identity: self.identity, proxies: self.proxies, sessions: Some(sessions) };
-        let served =
-            crate::http::listen::serve(self.listener, self.front, transport, limits, stop).await;
+        let served = listen::serve(self.listener, self.front, transport, limits, stop).await;
+        // It has a handle on the ledger too.
+        let _ = watching.await;
         noting.abort();
         // The task holds a handle on the ledger, which would not end before.
         let _ = noting.await;
@@ -157,14 +211,23 @@ impl Server {
         (self.stop_edge)();
         (self.stop_workloads)();
         self.files.stop();
+        if let Some(flows) = &self.state.flows {
+            flows.stop();
+        }
+        self.stop_outbox.cancel();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
-        let ledger = self.state.ledger.clone();
+        let (ledger, metrics) = (self.state.ledger.clone(), Arc::clone(&self.state.metrics));
+        let changes_thread = self.changes_thread;
         drop(self.state);
         let _ = tokio::task::spawn_blocking(move || {
             threads.into_iter().for_each(join);
             // What others began, as a request that was not waited for, may still have a way to it.
             ledger.stop();
             join(ledger_thread);
+            if let Some(changes) = metrics.changes.get() {
+                changes.end();
+            }
+            join(changes_thread);
         })
         .await;
         // Only now: until here the threads may have touched what it keeps for us.
@@ -182,12 +245,39 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
-/// Has the audit know of refusals that were counted, until it is told to stop.
-async fn note_refusals(state: Arc<State>) {
+/// Has the audit know of refusals that were counted, and events of certificates that were replaced, until
+/// it is told to stop.
+async fn note(state: Arc<State>, identity: Option<Arc<Identity>>) {
+    let mut leaf = identity.as_ref().map(|identity| identity.leaf());
     let mut times = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         times.tick().await;
         state.note_refusals(false);
+        let Some(identity) = &identity else { continue };
+        // Looks at the files, also where nobody connects.
+        let _ = identity.config();
+        let current = identity.leaf();
+        if leaf.as_ref() != Some(&current) {
+            let fingerprint = hex::encode(Sha256::digest(&current));
+            let now = state.clock.now();
+            let renewed = model::certificate_renewed("the APIs", &fingerprint, now);
+            if state.ledger.happened(&[renewed]) {
+                leaf = Some(current);
+            }
+        }
+    }
+}
+
+/// Says that a server is ready.
+#[derive(Debug)]
+pub struct Readiness {
+    initializing: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    /// What comes before was done.
+    pub fn ready(self) {
+        self.initializing.store(false, Ordering::Release);
     }
 }
 
@@ -201,24 +291,33 @@ struct Prepared {
     parts: reconcile::Parts,
     supervisor: Supervisor,
     ledger_thread: JoinHandle<()>,
+    changes_thread: JoinHandle<()>,
     networks: Running,
     workloads: Running,
     edge: Running,
     files_thread: JoinHandle<()>,
+    flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
+    outbox: JoinHandle<()>,
+    stop_outbox: CancellationToken,
     first: Option<FirstStart>,
     /// Last of all, so that at its end nobody holds what it takes.
     warden: Option<Warden>,
 }
 
 impl Prepared {
-    fn new(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
+    fn new(
+        config: Config,
+        supervisor: Supervisor,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Self, ServeError> {
         let at = config.data.clone();
         let broken = |source| ServeError::Data { path: at.clone(), source };
         let mut warden = warden(&config)?;
         let data = open(&config).map_err(broken)?;
         let store = Sqlite::open(&data).map_err(broken)?;
         let spare = store.handle().map_err(broken)?;
+        let outbox_store = store.handle().map_err(broken)?;
         let secret: Secret = data.secret().clone();
         let clock = Arc::new(if config.test_clock || config.emulator {
             Clock::movable()
@@ -232,6 +331,15 @@ impl Prepared {
         let files = files_thread.handle();
         let rendezvous = Arc::new(Rendezvous::default().keeping(config.data.join(AUTHORITIES)));
         let sessions = Arc::clone(&rendezvous);
+        let metrics = Arc::<Metrics>::default();
+        let (changes, changes_thread) =
+            ChangeLog::start(&supervisor).map_err(|error| ServeError::Fabric(error.to_string()))?;
+        // Both are new.
+        let _ = metrics.changes.set(changes);
+        if let Some(collector) = config.watch.otlp.clone() {
+            let _runtime = runtime.enter();
+            let _ = metrics.traces.set(Traces::start(collector));
+        }
         let (ledger, ledger_thread) = Ledger::start(ledger::Parts {
             store: Box::new(store),
             secret: secret.clone(),
@@ -242,6 +350,7 @@ impl Prepared {
                 to_planner.step(step);
                 sessions.world_changed();
             }),
+            metrics: Arc::clone(&metrics),
             supervisor: supervisor.clone(),
         })
         .map_err(broken)?;
@@ -295,12 +404,15 @@ impl Prepared {
                     FabricKind::None => CarriedRevision::nowhere(),
                     FabricKind::Linux => CarriedRevision::of(&config.data),
                 },
+                metrics: Arc::clone(&metrics),
             },
             to_planner.hear(Reporter::Networks),
         );
+        let tell = reports::counted(&metrics, |it| &it.reconcile.networks, tell);
         let driver = agent::NetworksActuator::new(driver);
         let (to_networks, networks) =
             control::start(&supervisor, driver, control::NETWORKS, None, tell).map_err(lacks)?;
+        let recorded = to_networks.clone();
         let lost = Lost::at(&config.data);
         let found = lost.settle(&world, &*spare);
         let tell = reports::of_workloads(
@@ -308,6 +420,7 @@ impl Prepared {
             Arc::clone(&health),
             to_planner.hear(Reporter::Workloads),
         );
+        let tell = reports::counted(&metrics, |it| &it.reconcile.workloads, tell);
         let parts = workloads::Parts {
             lost: found.workloads,
             closing: closing.clone(),
@@ -319,6 +432,7 @@ impl Prepared {
             workloads::start(&config, &settings.instance, parts).map_err(ServeError::Fabric)?;
         let (console, disks) = (started.console(), started.disks());
         let tell = reports::of_edge(ledger.clone(), to_planner.hear(Reporter::Edge));
+        let tell = reports::counted(&metrics, |it| &it.reconcile.edge, tell);
         let (to_edge, edge) = match config.fabric {
             FabricKind::None => edge::start_none(&supervisor, to_networks.progress(), tell),
             FabricKind::Linux => edge::start(
@@ -339,6 +453,7 @@ impl Prepared {
             ledger: ledger.clone(),
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
             supervisor: supervisor.clone(),
         };
         let logs = config.data.join("logs");
@@ -347,15 +462,33 @@ impl Prepared {
         let mut state = State::new(&config.data, ledger, clock, secret, health, console, spare)
             .with_rate_limits(config.rate_limit, config.ec2_rate_limit);
         state.closing = closing;
+        state.metrics = metrics;
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
+        state.runs = config.fabric == FabricKind::Linux;
+        state.reachable = outbox::reachable(config.webhook_allow.clone(), settings);
         state.slugs.room = config.code_room;
         state.rendezvous = rendezvous;
         state.logs = logs;
         if config.fabric == FabricKind::Linux {
             state.dialer = Some(Linux::new(&settings.instance).dialer());
             state.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
+        }
+        let mut flows_thread = None;
+        if config.fabric == FabricKind::Linux {
+            let recorder = Recorder::new(&settings.instance).map_err(lacks)?;
+            let directory = config.data.join("flow-logs");
+            let flows = Arc::new(Flows::new(directory, recorder.waker()));
+            state.flows = Some(Arc::clone(&flows));
+            let parts = flows::Parts {
+                recorder,
+                flows,
+                ledger: state.ledger.clone(),
+                clock: Arc::clone(&state.clock),
+                record: Box::new(move |routers| recorded.call(|networks| networks.record(routers))),
+            };
+            flows_thread = Some(flows::start(parts, &supervisor).map_err(lacks)?);
         }
         if let Err(error) = state.backups.clean() {
             tracing::warn!(%error, "cannot remove the remains of an interrupted backup");
@@ -374,6 +507,16 @@ impl Prepared {
                 &supervisor,
             )
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
+        let stop_outbox = CancellationToken::new();
+        let parts_of_outbox = outbox::Parts {
+            ledger: state.ledger.clone(),
+            store: outbox_store,
+            clock: Arc::clone(&state.clock),
+            reachable: state.reachable.clone(),
+            sources: state.log_sources(),
+        };
+        let outbox = outbox::start(parts_of_outbox, &supervisor, stop_outbox.clone())
+            .map_err(|error| ServeError::Fabric(error.to_string()))?;
         let state = Arc::new(state);
         // For clients of this machine, before anybody asks for it.
         state.rendezvous.authorities(&state.secret, state.clock.wall());
@@ -388,16 +531,25 @@ impl Prepared {
             parts,
             supervisor,
             ledger_thread,
+            changes_thread,
             networks,
             workloads: started.running,
             edge,
             files_thread,
+            flows_thread,
             files,
+            outbox,
+            stop_outbox,
             first,
         })
     }
 
-    fn listen(self, listener: TcpListener) -> Result<Server, ServeError> {
+    fn listen(
+        self,
+        listener: TcpListener,
+        for_metrics: Option<TcpListener>,
+        token: Option<Arc<str>>,
+    ) -> Result<Server, ServeError> {
         let address = self.config.listen;
         let bound =
             listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
@@ -416,8 +568,15 @@ impl Prepared {
         let dashboard = Dashboard::new(Arc::clone(&self.state))
             .for_operator(lost.clone(), self.supervisor.clone());
         let operator = Operator { state: Arc::clone(&self.state), planner: planner.clone(), lost };
+        let figures = Figures {
+            state: Arc::clone(&self.state),
+            supervisor: self.supervisor.clone(),
+            edge: (self.config.fabric == FabricKind::Linux).then(|| edge_dir(&self.config.data)),
+            token,
+        };
         let router = operator::router(operator)
-            .merge(healthz::router(self.supervisor))
+            .merge(healthz::router(self.supervisor, Arc::clone(&self.state.initializing)))
+            .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::platform::router(Arc::clone(&self.state)));
         let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
@@ -434,20 +593,30 @@ impl Prepared {
             );
         }
         let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
-        let threads =
-            vec![reconcile, networks.thread, workloads.thread, edge.thread, self.files_thread];
+        let threads = [
+            reconcile,
+            networks.thread,
+            workloads.thread,
+            edge.thread,
+            self.files_thread,
+            self.outbox,
+        ];
+        let threads = threads.into_iter().chain(self.flows_thread).collect();
         Ok(Server {
+            metrics: for_metrics.map(|listener| (listener, figures)),
             listener,
             identity,
             proxies,
             front,
             threads,
             ledger_thread: self.ledger_thread,
+            changes_thread: self.changes_thread,
             planner,
             stop_networks: networks.stop,
             stop_workloads: workloads.stop,
             stop_edge: edge.stop,
             files: self.files,
+            stop_outbox: self.stop_outbox,
             note,
             first: self.first,
             state: self.state,

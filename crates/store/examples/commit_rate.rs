@@ -79,6 +79,7 @@ fn batch(commits: u32, size: u32) -> Batch {
         puts: puts.collect(),
         deletes: Vec::new(),
         audit: audit.collect(),
+        events: Vec::new(),
     }
 }
 

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::ffi;
 
-use crate::{AuditQuery, AuditRow, Batch, BoxError, Error, Progress, Result, Row, Store, Tail};
+use crate::{
+    AuditQuery, AuditRow, Batch, BoxError, DeliveryRow, Error, EventQuery, Events, Progress,
+    Result, Row, Store, Tail,
+};
 
 /// What becomes of one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,34 @@ impl Store for Faulty {
     fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>> {
         self.faults.question()?;
         self.inner.audit(query)
+    }
+
+    fn events(&self, query: &EventQuery) -> Result<Events> {
+        self.faults.question()?;
+        self.inner.events(query)
+    }
+
+    fn knows_event(&self, kind: &str, resource: &str) -> Result<bool> {
+        self.faults.question()?;
+        self.inner.knows_event(kind, resource)
+    }
+
+    fn note_delivery(&mut self, row: &DeliveryRow) -> Result<()> {
+        self.inner.note_delivery(row)
+    }
+
+    fn deliveries(&self, hook: &str, limit: u32) -> Result<Vec<DeliveryRow>> {
+        self.faults.question()?;
+        self.inner.deliveries(hook, limit)
+    }
+
+    fn last_settled(&self, hook: &str) -> Result<Option<u64>> {
+        self.faults.question()?;
+        self.inner.last_settled(hook)
+    }
+
+    fn forget_deliveries(&mut self, hook: &str) -> Result<()> {
+        self.inner.forget_deliveries(hook)
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>> {

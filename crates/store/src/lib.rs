@@ -59,6 +59,25 @@ pub trait Store: Send {
     /// The audit rows that match, newest first.
     fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>>;
 
+    /// The events that match, oldest first: the first ones after a number, or else the newest ones.
+    fn events(&self, query: &EventQuery) -> Result<Events>;
+
+    /// Whether something of a kind is known to have happened to something.
+    fn knows_event(&self, kind: &str, resource: &str) -> Result<bool>;
+
+    /// Notes what became of an event at a webhook, durably. It takes the place of what was noted of both
+    /// before. Of each webhook only so many of the newest are kept.
+    fn note_delivery(&mut self, row: &DeliveryRow) -> Result<()>;
+
+    /// What became of the newest events at a webhook, newest first.
+    fn deliveries(&self, hook: &str, limit: u32) -> Result<Vec<DeliveryRow>>;
+
+    /// The number of the last event that is settled at a webhook.
+    fn last_settled(&self, hook: &str) -> Result<Option<u64>>;
+
+    /// Forgets all that was noted of a webhook.
+    fn forget_deliveries(&mut self, hook: &str) -> Result<()>;
+
     /// A value kept beside the rows, outside revisions.
     fn meta(&self, key: &str) -> Result<Option<String>>;
 
@@ -107,6 +126,8 @@ pub struct Batch {
     pub deletes: Vec<(String, String)>,
     /// What to note in the audit, oldest first. A batch may hold nothing else.
     pub audit: Vec<AuditRow>,
+    /// What happened, oldest first. A batch may hold nothing else.
+    pub events: Vec<EventRow>,
 }
 
 /// The changes after a revision. Every key appears once, in its last state.
@@ -222,6 +243,62 @@ pub struct AuditSight {
     /// What people did with what belongs to one of these teams is seen, but not what accounts asked
     /// of it, nor what the installation did by itself.
     pub teams: Vec<String>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its place among all events, given by the store; a commit does not read it.
+    pub number: u64,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+    /// What happened, such as `peering.requested`.
+    pub kind: String,
+    /// The id of what it happened to.
+    pub resource: String,
+    /// Who may know of it, such as `team/<id>`. None has white space.
+    pub parties: Vec<String>,
+    /// All that there is to say, JSON.
+    pub body: String,
+}
+
+/// Which events to return: those that match every field that is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventQuery {
+    /// With a higher number, the lowest first; without it the highest are returned.
+    pub after: Option<u64>,
+    /// The time, in milliseconds since 1970, that the events must not be older than.
+    pub since: Option<i64>,
+    /// The kinds that are wanted.
+    pub kinds: Option<Vec<String>>,
+    /// Who wants to know: one of these must be among the parties of an event.
+    pub parties: Option<Vec<String>>,
+    /// The number of events to return at most.
+    pub limit: u32,
+}
+
+/// Events that match a query.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    /// The events, oldest first.
+    pub rows: Vec<EventRow>,
+    /// The number of the oldest of all events that are kept; 0 where there is none.
+    pub oldest: u64,
+    /// The number of the newest of all events; 0 where there is none.
+    pub newest: u64,
+}
+
+/// What became of an event at a webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryRow {
+    /// The webhook's id.
+    pub hook: String,
+    /// The number of the event.
+    pub event: u64,
+    /// Whether it was delivered or given up.
+    pub settled: bool,
+    /// All that there is to say, JSON.
+    pub body: String,
 }
 
 impl Default for AuditQuery {

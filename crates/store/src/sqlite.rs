@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod connection;
+mod events;
 mod opening;
 mod rows;
 mod schema;
@@ -25,8 +26,8 @@ use rows::{load, read_batches, read_changes, read_meta, read_revision, write_met
 use crate::data_dir::Lock;
 use crate::mark::Mark;
 use crate::{
-    AuditQuery, AuditRow, Batch, BoxError, DataDir, Error, Progress, Result, Row, Secret, Store,
-    Tail, durable,
+    AuditQuery, AuditRow, Batch, BoxError, DataDir, DeliveryRow, Error, EventQuery, Events,
+    Progress, Result, Row, Secret, Store, Tail, durable,
 };
 
 pub use backup::Snapshot;
@@ -117,6 +118,7 @@ impl Store for Sqlite {
         }
         write_rows(&transaction, batch, limits).map_err(failed())?;
         audit::write(&transaction, &batch.audit, limits).map_err(failed())?;
+        events::write(&transaction, &batch.events, limits).map_err(failed())?;
         transaction.commit().map_err(failed())?;
         if batch.revision > batch.expected_revision {
             self.mark.raise(batch.revision);
@@ -171,6 +173,37 @@ impl Store for Sqlite {
 
     fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>> {
         audit::read(self.connection()?, query).map_err(self.failed("read"))
+    }
+
+    fn events(&self, query: &EventQuery) -> Result<Events> {
+        events::read(&*self.snapshot()?, query).map_err(self.failed("read"))
+    }
+
+    fn knows_event(&self, kind: &str, resource: &str) -> Result<bool> {
+        events::knows(self.connection()?, kind, resource).map_err(self.failed("read"))
+    }
+
+    fn note_delivery(&mut self, row: &DeliveryRow) -> Result<()> {
+        let limits = self.limits;
+        let failed = || Error::database("write", &self.path);
+        let behavior = TransactionBehavior::Immediate;
+        let transaction =
+            Transaction::new_unchecked(self.connection()?, behavior).map_err(failed())?;
+        events::write_delivery(&transaction, row, limits).map_err(failed())?;
+        transaction.commit().map_err(failed())
+    }
+
+    fn deliveries(&self, hook: &str, limit: u32) -> Result<Vec<DeliveryRow>> {
+        events::read_deliveries(self.connection()?, hook, limit).map_err(self.failed("read"))
+    }
+
+    fn last_settled(&self, hook: &str) -> Result<Option<u64>> {
+        events::last_settled(self.connection()?, hook).map_err(self.failed("read"))
+    }
+
+    fn forget_deliveries(&mut self, hook: &str) -> Result<()> {
+        let forget = "DELETE FROM delivery WHERE hook = ?1";
+        self.connection()?.execute(forget, [hook]).map(drop).map_err(self.failed("write"))
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>> {

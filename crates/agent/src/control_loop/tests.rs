@@ -217,7 +217,7 @@ fn changes_come_before_the_next_step_and_several_are_made_as_one() {
     assert_eq!(world.is, [('a', 1), ('b', 1), ('c', 1), ('d', 2), ('e', 3)].into());
     let reports: Vec<_> = bench.reports.try_iter().collect();
     let swept: Vec<_> = reports.iter().filter_map(|report| report.swept).collect();
-    assert_eq!(swept, [Swept { failed: false }]);
+    assert!(matches!(swept[..], [Swept { failed: false, .. }]), "{swept:?}");
     let revisions: Vec<_> = reports.iter().map(|report| report.revision).collect();
     assert_eq!(revisions, [1, 3, 3, 3, 3, 3], "of the last order that was carried out");
 }

@@ -227,15 +227,17 @@ fn decoded(raw: &str) -> Option<Cow<'_, str>> {
 
 /// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`, spaces after commas optional.
 fn header_fields(value: &str) -> Result<Fields<'_>, SigError> {
-    let (algorithm, rest) = value.trim().split_once(' ').unwrap_or((value, ""));
+    let (algorithm, mut rest) = split_at(value.trim(), b' ').unwrap_or((value, ""));
     if algorithm != ALGORITHM {
         return Err(incomplete("Unsupported AWS 'algorithm'."));
     }
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-    for field in rest.split(',') {
-        let (name, value) = field
-            .trim()
-            .split_once('=')
+    loop {
+        let (field, more) = match split_at(rest, b',') {
+            Some((field, more)) => (field, Some(more)),
+            None => (rest, None),
+        };
+        let (name, value) = split_at(field.trim(), b'=')
             .ok_or(incomplete("A field of Authorization has no '='."))?;
         let slot = match name {
             "Credential" => &mut credential,
@@ -245,6 +247,10 @@ fn header_fields(value: &str) -> Result<Fields<'_>, SigError> {
         };
         if slot.replace(Cow::Borrowed(value)).is_some() {
             return Err(incomplete("A field of Authorization is given twice."));
+        }
+        match more {
+            Some(more) => rest = more,
+            None => break,
         }
     }
     Ok(Fields {
@@ -257,6 +263,13 @@ fn header_fields(value: &str) -> Result<Fields<'_>, SigError> {
     })
 }
 
+/// The text before and after the first of an ASCII character. The texts here are short, and the library's
+/// search is made for long ones.
+fn split_at(text: &str, ascii: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == ascii)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
 /// Checks `ACCESSKEY/YYYYMMDD/region/service/aws4_request` and says where its parts end.
 fn scope_ends(credential: &str) -> Result<[usize; 4], SigError> {
     let wrong = || {
@@ -264,13 +277,14 @@ fn scope_ends(credential: &str) -> Result<[usize; 4], SigError> {
             "Credential must be of the form <access key>/<date>/<region>/<service>/aws4_request.",
         )
     };
-    let plain = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    let plain = |part: &[u8]| {
+        let may_be = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        !part.is_empty() && part.iter().all(may_be)
     };
-    let mut parts = credential.split('/');
+    let mut parts = credential.as_bytes().split(|byte| *byte == b'/');
     let mut next = || parts.next().ok_or_else(wrong);
     let [access_key, date, region, service, end] = [next()?, next()?, next()?, next()?, next()?];
-    if end != TERMINATOR || parts.next().is_some() {
+    if end != TERMINATOR.as_bytes() || parts.next().is_some() {
         return Err(wrong());
     }
     if access_key.len() > MAX_ACCESS_KEY
@@ -290,12 +304,13 @@ fn scope_ends(credential: &str) -> Result<[usize; 4], SigError> {
 
 /// Signed headers are in lower case, sorted, each once, and these are among them.
 fn require<'n>(signed: &str, names: impl Iterator<Item = &'n str>) -> Result<(), SigError> {
-    let sorted = signed.split(';').is_sorted_by(|a, b| a < b);
+    let given = || signed.as_bytes().split(|byte| *byte == b';');
+    let sorted = given().is_sorted_by(|a, b| a < b);
     if !sorted || signed.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii_graphic()) {
         return Err(incomplete("SignedHeaders must be in lower case and sorted."));
     }
     for name in names {
-        if !signed.split(';').any(|given| given == name) {
+        if !given().any(|given| given == name.as_bytes()) {
             return Err(incomplete(match name {
                 "host" => "'host' must be a 'SignedHeader' in the Authorization.",
                 "x-amz-security-token" => "'x-amz-security-token' must be a 'SignedHeader'.",

@@ -11,7 +11,12 @@ pub(super) const TERMINATOR: &str = "aws4_request";
 /// The key of one secret, day, region and service. Deriving it costs four HMACs; it can be kept
 /// for the day.
 #[derive(Clone)]
-pub struct SigningKey([u8; 32]);
+pub struct SigningKey {
+    /// What an HMAC with the key begins with, computed once and not for each request.
+    keyed: Hmac<Sha256>,
+    #[cfg(test)]
+    bytes: [u8; 32],
+}
 
 impl SigningKey {
     /// Derives it. `date` is `YYYYMMDD`.
@@ -19,20 +24,25 @@ impl SigningKey {
         let mut first = Vec::with_capacity(4 + secret.len());
         first.extend_from_slice(b"AWS4");
         first.extend_from_slice(secret.as_bytes());
-        let key = hmac(&first, &[date]);
-        let key = hmac(&key, &[region]);
-        let key = hmac(&key, &[service]);
-        Self(hmac(&key, &[TERMINATOR]))
+        let key = hmac(&first, date);
+        let key = hmac(&key, region);
+        let key = hmac(&key, service);
+        let bytes = hmac(&key, TERMINATOR);
+        Self {
+            keyed: keyed(&bytes),
+            #[cfg(test)]
+            bytes,
+        }
     }
 
     /// Signs a text that is no request, for a service of its own.
     pub fn sign(&self, text: &str) -> [u8; 32] {
-        hmac(&self.0, &[text])
+        finish(self.keyed.clone(), text.as_bytes())
     }
 
     #[cfg(test)]
     pub(super) fn expose(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -55,31 +65,32 @@ pub(super) fn signature(
     scope: [&str; 3],
     canonical: [u8; 32],
 ) -> [u8; 32] {
-    let hash = hexadecimal(&canonical);
-    let [date, region, service] = scope;
-    let parts = [
-        ALGORITHM,
-        "\n",
-        stamp,
-        "\n",
-        date,
-        "/",
-        region,
-        "/",
-        service,
-        "/",
-        TERMINATOR,
-        "\n",
-        ascii(&hash),
-    ];
-    hmac(&key.0, &parts)
+    /// What nearly all texts fit into.
+    const USUAL: usize = 192;
+    let mut text = Vec::with_capacity(USUAL);
+    for part in [ALGORITHM, "\n", stamp, "\n"] {
+        text.extend_from_slice(part.as_bytes());
+    }
+    for part in scope {
+        text.extend_from_slice(part.as_bytes());
+        text.push(b'/');
+    }
+    text.extend_from_slice(TERMINATOR.as_bytes());
+    text.push(b'\n');
+    text.extend_from_slice(&hexadecimal(&canonical));
+    finish(key.keyed.clone(), &text)
 }
 
-fn hmac(key: &[u8], parts: &[&str]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    for part in parts {
-        mac.update(part.as_bytes());
-    }
+fn hmac(key: &[u8], text: &str) -> [u8; 32] {
+    finish(keyed(key), text.as_bytes())
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+fn finish(mut mac: Hmac<Sha256>, text: &[u8]) -> [u8; 32] {
+    mac.update(text);
     mac.finalize().into_bytes().into()
 }
 

@@ -28,6 +28,8 @@ pub struct Bare {
     child: Child,
     /// Its host and port.
     pub address: String,
+    /// How many bytes the body of its answer has.
+    pub size: usize,
 }
 
 impl Bare {
@@ -47,7 +49,12 @@ impl Bare {
         drop(input);
         let mut address = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut address)?;
-        Ok(Self { child, address: address.trim().to_owned() })
+        Ok(Self { child, address: address.trim().to_owned(), size: answer.body.len() })
+    }
+
+    /// The id of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 }
 

@@ -49,6 +49,11 @@ impl Server {
         Ok(server)
     }
 
+    /// The id of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// One of our own commands, as the operator, with JSON.
     pub fn causeway(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let mut command = program()?;

@@ -15,16 +15,20 @@ use crate::row;
 
 const ROUNDS: usize = 30;
 /// How long a round of anything lasts.
-const ROUND: Duration = Duration::from_millis(200);
+pub const ROUND: Duration = Duration::from_millis(200);
 /// Bytes that are written and read at once.
 const CHUNK: usize = 128 << 10;
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long anything may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where packets go to and from.
-struct Path<'a> {
-    from: &'a str,
-    to: &'a str,
-    address: Ipv4Addr,
+pub struct Path<'a> {
+    /// The namespace that they leave.
+    pub from: &'a str,
+    /// The namespace that they go to.
+    pub to: &'a str,
+    /// Their destination.
+    pub address: Ipv4Addr,
 }
 
 /// Measures two VPCs, peered, with stateful groups.
@@ -52,7 +56,7 @@ pub fn run() -> anyhow::Result<()> {
 }
 
 /// The median of a measure, and in words how it compares to the other path's.
-fn compare(
+pub fn compare(
     ours: &Path<'_>,
     theirs: &Path<'_>,
     measure: impl Fn(&Path<'_>) -> anyhow::Result<f64>,
@@ -93,7 +97,7 @@ fn connect(path: &Path<'_>) -> anyhow::Result<(TcpStream, TcpStream)> {
 }
 
 /// Bits a second that arrive of one TCP stream.
-fn throughput(path: &Path<'_>) -> anyhow::Result<f64> {
+pub fn throughput(path: &Path<'_>) -> anyhow::Result<f64> {
     let (mut client, mut server) = connect(path)?;
     std::thread::scope(|scope| {
         let sender = scope.spawn(move || {
@@ -119,7 +123,7 @@ fn throughput(path: &Path<'_>) -> anyhow::Result<f64> {
 }
 
 /// Bytes a second that go there and back over TCP, one at a time.
-fn round_trips(path: &Path<'_>) -> anyhow::Result<f64> {
+pub fn round_trips(path: &Path<'_>) -> anyhow::Result<f64> {
     let (mut client, mut server) = connect(path)?;
     std::thread::scope(|scope| {
         let echo = scope.spawn(move || {
@@ -144,7 +148,7 @@ fn round_trips(path: &Path<'_>) -> anyhow::Result<f64> {
 
 /// Datagrams a second that go there and back where one thread has both ends: what the way itself
 /// costs, as the kernel carries each packet to its end before the call that sends it returns.
-fn turns(path: &Path<'_>) -> anyhow::Result<f64> {
+pub fn turns(path: &Path<'_>) -> anyhow::Result<f64> {
     std::thread::scope(|scope| {
         let turning = scope.spawn(|| {
             enter(path.to)?;

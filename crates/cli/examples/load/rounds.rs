@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
 use super::bare::Bare;
 use super::client::{Connection, Server};
 use crate::row;
@@ -25,8 +28,74 @@ pub fn against_bare(
     plan: Plan,
     wanted: &str,
 ) -> anyhow::Result<()> {
-    let answer = Connection::open(&server.address)?.ask_well(request)?;
-    let bare = Bare::answering(&answer)?;
+    let bare = Bare::answering(&Connection::open(&server.address)?.ask_well(request)?)?;
+    measure(server, &bare, what, request, plan, wanted)
+}
+
+/// The same, and then once more with everything on one processor. With several, a small answer takes as
+/// long as the machine takes to wake a processor that has gone to sleep, and how often it has to depends on
+/// which threads happen to meet on which processor. On one nobody sleeps, and the work alone is measured.
+pub fn against_bare_on_one_too(
+    server: &Server,
+    what: &str,
+    request: &[u8],
+    plan: Plan,
+    wanted: &str,
+) -> anyhow::Result<()> {
+    let bare = Bare::answering(&Connection::open(&server.address)?.ask_well(request)?)?;
+    measure(server, &bare, what, request, plan, wanted)?;
+    let _pinned = [
+        Pinned::whole(server.process())?,
+        Pinned::whole(bare.process())?,
+        // The threads of the client begin where this one is.
+        Pinned::thread(Pid::from_raw(0))?,
+    ];
+    measure(server, &bare, &format!("{what}, on one processor"), request, plan, wanted)
+}
+
+/// Threads that run on the first processor alone until this is dropped.
+struct Pinned(Vec<(Pid, CpuSet)>);
+
+impl Pinned {
+    /// All threads that a process has now.
+    fn whole(process: u32) -> anyhow::Result<Self> {
+        let mut all = Vec::new();
+        for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+            let name = thread?.file_name();
+            let id: i32 = name.to_string_lossy().parse()?;
+            all.extend(std::mem::take(&mut Self::thread(Pid::from_raw(id))?.0));
+        }
+        Ok(Self(all))
+    }
+
+    fn thread(id: Pid) -> anyhow::Result<Self> {
+        let before = sched_getaffinity(id)?;
+        let mut first = CpuSet::new();
+        first.set(
+            (0..CpuSet::count()).find(|at| before.is_set(*at).unwrap_or(false)).unwrap_or(0),
+        )?;
+        sched_setaffinity(id, &first)?;
+        Ok(Self(vec![(id, before)]))
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        for (id, before) in &self.0 {
+            // A thread that has ended needs nothing.
+            let _ = sched_setaffinity(*id, before);
+        }
+    }
+}
+
+fn measure(
+    server: &Server,
+    bare: &Bare,
+    what: &str,
+    request: &[u8],
+    plan: Plan,
+    wanted: &str,
+) -> anyhow::Result<()> {
     let mut ours = Side::open(&server.address, plan.connections)?;
     let mut theirs = Side::open(&bare.address, plan.connections)?;
     let mut ratios = Vec::new();
@@ -41,7 +110,7 @@ pub fn against_bare(
         };
         ratios.push(ours / theirs);
     }
-    let size = answer.body.len() as f64 / 1e3;
+    let size = bare.size as f64 / 1e3;
     row(&format!("{what} ({size:.1} kB)"), ours.rates(), "");
     row("  median and 99th percentile", ours.latencies(), "");
     row("  of bare hyper", theirs.rates(), "");

@@ -12,8 +12,12 @@ pub(crate) enum AppCommand {
     /// List apps
     #[command(after_help = "Examples:
   causeway apps
+  causeway apps --all          of all teams, for the operator
   causeway apps --space my-space --json")]
     Apps {
+        /// Those of all teams; for the operator
+        #[arg(long)]
+        all: bool,
         /// Only apps in this space
         #[arg(long, short)]
         space: Option<String>,

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::audit::AuditArgs;
 use super::common::Common;
+use super::flows::FlowsArgs;
 
 /// Commands that look after an installation.
 #[derive(Debug, Subcommand)]
@@ -31,6 +32,19 @@ of permission.")]
         #[command(flatten)]
         common: Common,
     },
+    /// Show flows as they happen, with what let them pass or stopped them; and the records of EC2's flow logs
+    #[command(after_help = "Examples:
+  causeway flows --follow
+  causeway flows --follow --vpc my-space --rejected
+  causeway flows --follow --vpc vpc-0123456789abcdef0 --json
+  causeway flows --since 1h
+  causeway flows --log fl-0123456789abcdef0
+
+You see the flows at interfaces of your own VPCs and spaces, each from your side; the operator sees all.
+Of a connection over a peering, the other side's owner sees what happens there.
+Routers record flows only while somebody follows them, or a flow log asks for it. What there is no room
+for is counted.")]
+    Flows(FlowsArgs),
     /// Run a command inside a dyno or an instance; only on the server's host
     #[command(after_help = "Examples:
   causeway exec shop/run.1234 -- ip route
@@ -190,9 +204,43 @@ Outcomes are the codes of the EC2 API.")]
         #[command(flatten)]
         common: Common,
     },
-    /// Remove everything from an emulator
-    #[command(after_help = "Examples:\n  causeway reset")]
-    Reset(Common),
+    /// Remove everything from an emulator, or what one account has
+    #[command(after_help = "Examples:
+  causeway reset
+  causeway reset --account 123456789012")]
+    Reset {
+        /// Empty this account alone, by its id or name
+        #[arg(long)]
+        account: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Save everything that an emulator has in a file, or bring it back
+    ///
+    /// What was changed since is undone, and what was not is left alone. Another emulator can load the
+    /// file as well, at its start too, with `causeway serve --init FILE`.
+    #[command(after_help = "Examples:
+  causeway snapshot save base.snapshot
+  causeway snapshot load base.snapshot
+  causeway serve --emulator --fabric none --init base.snapshot")]
+    Snapshot {
+        /// What to do
+        #[arg(value_enum)]
+        what: SnapshotStep,
+        /// File with the snapshot; what it holds is replaced by `save`
+        file: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What is done with a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SnapshotStep {
+    /// Write everything to the file
+    Save,
+    /// Have everything as it was when the file was written
+    Load,
 }
 
 /// Which log is to be printed.

@@ -1,21 +1,25 @@
-//! Commands about quotas of accounts.
+//! Commands about quotas of accounts and teams.
 
 use clap::Subcommand;
 
 use super::common::Common;
 
-/// Commands about how much of what accounts may have.
+/// Commands about how much of what accounts and teams may have.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuotaCommand {
-    /// List quotas: how much of what an account may have
+    /// List quotas: how much of what an account or a team may have
     #[command(after_help = "Examples:
   causeway quotas
   causeway quotas --account partner
+  causeway quotas --team web                 what it has, too
   causeway quotas --json")]
     Quotas {
         /// Account whose quotas to list; by default those of all that have none of their own
         #[arg(long)]
         account: Option<String>,
+        /// Team whose quotas to list, and what it has
+        #[arg(long, short, conflicts_with = "account")]
+        team: Option<String>,
         #[command(flatten)]
         common: Common,
     },
@@ -25,7 +29,8 @@ pub(crate) enum QuotaCommand {
         after_help = "Examples:
   causeway quotas:set vpcs-per-region 20
   causeway quotas:set elastic-ips-per-region 2 --account partner
-  causeway quotas:set elastic-ips-per-region default --account partner"
+  causeway quotas:set elastic-ips-per-region default --account partner
+  causeway quotas:set dynos-per-team 20 --team web"
     )]
     QuotasSet {
         /// Name of the quota
@@ -36,6 +41,9 @@ pub(crate) enum QuotaCommand {
         /// Account whose quota to set; by default that of all that have none of their own
         #[arg(long)]
         account: Option<String>,
+        /// Team whose quota to set
+        #[arg(long, short, conflicts_with = "account")]
+        team: Option<String>,
         #[command(flatten)]
         common: Common,
     },

@@ -3,13 +3,17 @@
 use clap::{Args, Subcommand};
 
 use super::common::{Common, Space};
+use super::overview::Whose;
 
 /// Commands about spaces and their peerings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SpaceCommand {
     /// List spaces
-    #[command(after_help = "Examples:\n  causeway spaces\n  causeway spaces --json")]
-    Spaces(Common),
+    #[command(after_help = "Examples:
+  causeway spaces
+  causeway spaces --all        of all teams, for the operator
+  causeway spaces --json")]
+    Spaces(Whose),
     /// Create a space
     #[command(
         name = "spaces:create",

@@ -12,6 +12,9 @@ use super::lines::Lines;
 use super::refusal::Refusal;
 use super::request::{Client, PATIENCE};
 
+/// Where an emulator gives and takes everything that it has.
+const SNAPSHOT: &str = "/_causeway/snapshot";
+
 impl Client {
     /// `GET`, with the members of a structure as the query string.
     pub(crate) fn read_with<T: DeserializeOwned>(
@@ -49,6 +52,17 @@ impl Client {
     ) -> anyhow::Result<T> {
         let body = serde_json::to_vec(body).context("the request cannot be written")?;
         let (_, bytes) = self.ask(method, path, body, &[])?;
+        self.understood(&bytes)
+    }
+
+    /// Everything that an emulator has.
+    pub(crate) fn save_snapshot(&self) -> anyhow::Result<Bytes> {
+        Ok(self.ask(&Method::GET, SNAPSHOT, Vec::new(), &[])?.1)
+    }
+
+    /// Has an emulator be as it was when it gave a snapshot.
+    pub(crate) fn load_snapshot(&self, text: Vec<u8>) -> anyhow::Result<api::SnapshotLoaded> {
+        let (_, bytes) = self.ask(&Method::PUT, SNAPSHOT, text, &[])?;
         self.understood(&bytes)
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::confirm::confirm;
 use super::print::{dyno_order, print_fields, print_members, rows, say, show, sort, table};
-use super::{config, deploy, domains, dynos, release};
+use super::{config, deploy, domains, dynos, overview, release};
 use crate::arguments::Common;
 use crate::arguments::apps::{App, AppCommand};
 use crate::client::{As, Client, Parsed, segment};
@@ -14,7 +14,10 @@ use crate::output::Out;
 
 pub(crate) fn run(command: AppCommand, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        AppCommand::Apps { space, common } => list(space.as_deref(), &common, out),
+        AppCommand::Apps { all: true, space, common } => {
+            overview::all_apps(space.as_deref(), &common, out)
+        }
+        AppCommand::Apps { all: false, space, common } => list(space.as_deref(), &common, out),
         AppCommand::AppsCreate { name, space, internal_routing, common } => {
             create(name, &space, internal_routing, &common, out)
         }

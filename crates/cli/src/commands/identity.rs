@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::print::say;
+use super::subjects::state;
 use crate::arguments::Common;
 use crate::arguments::identity::{Identity, Membership};
 use crate::client::{As, segment};
@@ -20,10 +21,11 @@ use crate::usage::usage;
 pub(super) fn run(command: Identity, out: &mut Out) -> anyhow::Result<()> {
     match command {
         Identity::Accounts(common) => {
-            let names = ["ID", "Name", "Platform", "Created"];
+            let names = ["ID", "Name", "Platform", "Created", ""];
             list(&common, out, "/_causeway/accounts", &names, |account: &api::Account| {
-                let api::Account { id, name, platform, created } = account;
-                vec![id.to_string(), name.clone(), platform.to_string(), created.to_string()]
+                let api::Account { id, name, platform, created, disabled } = account;
+                let (id, created) = (id.to_string(), created.to_string());
+                vec![id, name.clone(), platform.to_string(), created, state(*disabled)]
             })
         }
         Identity::AccountsCreate { name, common } => {
@@ -36,14 +38,15 @@ pub(super) fn run(command: Identity, out: &mut Out) -> anyhow::Result<()> {
             Ok(())
         }
         Identity::Keys(common) => {
-            let names = ["Access key", "Account", "Access", "Created"];
+            let names = ["Access key", "Account", "Access", "Created", ""];
             list(&common, out, "/_causeway/keys", &names, |key: &api::AccessKey| {
                 let access = match key.access {
                     model::Access::Full => "full",
                     model::Access::ReadOnly => "read_only",
                 };
                 let (id, account) = (key.access_key_id.to_string(), key.account.to_string());
-                vec![id, account, access.to_owned(), key.created.to_string()]
+                let created = key.created.to_string();
+                vec![id, account, access.to_owned(), created, state(key.disabled)]
             })
         }
         Identity::KeysCreate { account, read_only, common } => {
@@ -59,9 +62,10 @@ pub(super) fn run(command: Identity, out: &mut Out) -> anyhow::Result<()> {
             Ok(())
         }
         Identity::Users(common) => {
-            let names = ["Email", "ID", "Created"];
+            let names = ["Email", "ID", "Created", ""];
             list(&common, out, "/_causeway/users", &names, |user: &api::User| {
-                vec![user.email.clone(), user.id.to_string(), user.created.to_string()]
+                let (id, created) = (user.id.to_string(), user.created.to_string());
+                vec![user.email.clone(), id, created, state(user.disabled)]
             })
         }
         Identity::UsersCreate { email, password_stdin, common } => {
@@ -176,9 +180,12 @@ fn teams(common: &Common, out: &mut Out) -> anyhow::Result<()> {
     }
     let members = teams.iter().flat_map(|team| team.members.iter().map(move |it| (team, it)));
     let rows: Vec<Vec<String>> = members
-        .map(|(team, it)| vec![team.name.clone(), it.email.clone(), it.role.name().to_owned()])
+        .map(|(team, it)| {
+            let (email, role) = (it.email.clone(), it.role.name().to_owned());
+            vec![team.name.clone(), email, role, state(team.disabled)]
+        })
         .collect();
-    out.table(&["Team", "Member", "Role"], &rows);
+    out.table(&["Team", "Member", "Role", ""], &rows);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Looking after an installation.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -9,10 +10,10 @@ use hyper::Method;
 use serde_json::json;
 
 use super::print::{count, say};
-use super::{audit, backup, doctor, logs, lost, orphans, why};
+use super::{audit, backup, doctor, flows, logs, lost, orphans, snapshot, why};
 use crate::arguments::Common;
 use crate::arguments::operate::Operate;
-use crate::client::As;
+use crate::client::{As, query};
 use crate::output::{Out, columns};
 use crate::usage::usage;
 
@@ -31,6 +32,7 @@ pub(super) fn run(command: Operate, out: &mut Out) -> anyhow::Result<ExitCode> {
             lost::delete(&id, confirm.as_deref(), &common, out)?;
         }
         Operate::Audit(arguments) => audit::run(&arguments, out)?,
+        Operate::Flows(arguments) => flows::run(&arguments, out)?,
         Operate::Status(common) => return status(&common, out),
         Operate::Doctor(common) => return doctor::run(&common, out),
         Operate::FabricSweep(common) => return sweep(&common, out),
@@ -45,7 +47,8 @@ pub(super) fn run(command: Operate, out: &mut Out) -> anyhow::Result<ExitCode> {
             backup::restore(&file, new_instance, &common, out)?;
         }
         Operate::ClockAdvance { span, common } => advance(&span, &common, out)?,
-        Operate::Reset(common) => reset(&common, out)?,
+        Operate::Reset { account, common } => reset(account, &common, out)?,
+        Operate::Snapshot { what, file, common } => snapshot::run(what, &file, &common, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -89,7 +92,7 @@ fn status(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     out.line(format_args!("Peerings   {}", by_state(&status.peerings)));
     out.line(format_args!("Instances  {}", by_state(&status.instances)));
     out.line(format_args!("Dynos      {}", by_state(&status.dynos)));
-    print_fabric(&status.fabric, out);
+    print_fabric(&status.fabric, &status.names, out);
     lost::print_short(&status.lost, out);
     Ok(code)
 }
@@ -100,12 +103,13 @@ fn exit_of(fabric: &api::Fabric) -> ExitCode {
 }
 
 /// Counts by state in words.
-fn by_state(counts: &std::collections::BTreeMap<String, usize>) -> String {
+fn by_state(counts: &BTreeMap<String, usize>) -> String {
     let counts: Vec<String> = counts.iter().map(|(state, n)| format!("{n} {state}")).collect();
     if counts.is_empty() { "0".to_owned() } else { counts.join(", ") }
 }
 
-fn print_fabric(fabric: &api::Fabric, out: &mut Out) {
+/// Prints how the fabric fares, with the names that people know beside ids.
+fn print_fabric(fabric: &api::Fabric, names: &BTreeMap<String, String>, out: &mut Out) {
     let word = if fabric.healthy { "healthy" } else { "NOT healthy" };
     let time = |time: Option<model::Timestamp>| time.map(|at| at.to_string()).unwrap_or_default();
     out.line(format_args!("Fabric     {}, {word}", fabric.driver));
@@ -114,14 +118,22 @@ fn print_fabric(fabric: &api::Fabric, out: &mut Out) {
     let repairs = if fabric.repairs == 1 { "repair" } else { "repairs" };
     out.line(format_args!("           {} {repairs}", fabric.repairs));
     for repair in &fabric.last_repairs {
-        out.line(format_args!("           repaired {repair}"));
+        out.line(format_args!("           repaired {}", named(repair, names)));
     }
     for (what, why) in &fabric.problems {
-        out.line(format_args!("           PROBLEM {what}: {why}"));
+        out.line(format_args!("           PROBLEM {}: {why}", named(what, names)));
     }
     for (what, why) in &fabric.failing {
+        let what = named(what, names);
         out.line(format_args!("           PROBLEM {what} cannot be started: {why}"));
     }
+}
+
+/// A text with the name of what its first word is the id of beside that.
+fn named(text: &str, names: &BTreeMap<String, String>) -> String {
+    let end = text.find([':', ' ']).unwrap_or(text.len());
+    let (id, rest) = text.split_at(end);
+    names.get(id).map_or_else(|| text.to_owned(), |name| format!("{id} ({name}){rest}"))
 }
 
 fn sweep(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
@@ -130,7 +142,8 @@ fn sweep(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     if common.json {
         out.json(&fabric);
     } else {
-        print_fabric(&fabric, out);
+        let status: api::Status = client.read("/_causeway/status")?;
+        print_fabric(&fabric, &status.names, out);
     }
     Ok(exit_of(&fabric))
 }
@@ -169,9 +182,30 @@ fn advance(span: &str, common: &Common, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn reset(common: &Common, out: &mut Out) -> anyhow::Result<()> {
+fn reset(account: Option<String>, common: &Common, out: &mut Out) -> anyhow::Result<()> {
     let client = common.connection.client(As::Anybody)?;
-    let done: api::Empty = client.write(&Method::POST, "/_causeway/reset", &api::Empty {})?;
-    say(common, out, &done, "Emptied");
+    let said = match &account {
+        None => "Emptied".to_owned(),
+        Some(account) => format!("Emptied the account {account}"),
+    };
+    let path = format!("/_causeway/reset?{}", query(&api::ResetQuery { account })?);
+    let done: api::Empty = client.write(&Method::POST, &path, &api::Empty {})?;
+    say(common, out, &done, &said);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_its_name_beside_it() {
+        let names = [("vpc-1".to_owned(), "space alpha of acme".to_owned())].into();
+        let said = named("vpc-1: a route was missing", &names);
+        assert_eq!(said, "vpc-1 (space alpha of acme): a route was missing");
+        assert_eq!(named("vpc-1", &names), "vpc-1 (space alpha of acme)");
+        for other in ["vpc-2: x", "uplink: vpc-1", "", "vpc-11"] {
+            assert_eq!(named(other, &names), other);
+        }
+    }
 }

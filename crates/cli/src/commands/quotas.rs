@@ -1,4 +1,4 @@
-//! Quotas of accounts.
+//! Quotas of accounts and teams.
 
 use hyper::Method;
 
@@ -16,9 +16,9 @@ const QUOTAS: &str = "/_causeway/quotas";
 /// What the server refused.
 pub(super) fn run(command: QuotaCommand, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        QuotaCommand::Quotas { account, common } => {
+        QuotaCommand::Quotas { account, team, common } => {
             let client = common.connection.client(As::Operator)?;
-            let asked = query(&api::QuotaQuery { account })?;
+            let asked = query(&api::QuotaQuery { account, team })?;
             let quotas: Vec<api::QuotaLimit> = client.read(&format!("{QUOTAS}?{asked}"))?;
             if common.json {
                 out.json(&quotas);
@@ -28,25 +28,29 @@ pub(super) fn run(command: QuotaCommand, out: &mut Out) -> anyhow::Result<()> {
                 let set = if quota.set { "set" } else { "" };
                 vec![
                     quota.name.to_string(),
+                    quota.used.map(|used| used.to_string()).unwrap_or_default(),
                     words(quota.limit),
                     set.to_owned(),
-                    quota.aws_default.to_string(),
+                    quota.aws_default.map(|most| most.to_string()).unwrap_or_default(),
                     quota.code.clone(),
                 ]
             };
             let rows: Vec<_> = quotas.iter().map(row).collect();
-            out.table(&["Quota", "Limit", "", "AWS", "Code"], &rows);
+            out.table(&["Quota", "Used", "Limit", "", "AWS", "Code"], &rows);
             Ok(())
         }
-        QuotaCommand::QuotasSet { name, limit, account, common } => {
+        QuotaCommand::QuotasSet { name, limit, account, team, common } => {
             let client = common.connection.client(As::Operator)?;
             let path = format!("{QUOTAS}/{}", segment(&name));
-            let whose = match &account {
-                Some(account) => format!("the account {account}"),
-                None => "all accounts that have none of their own".to_owned(),
+            let own = match (&account, &team) {
+                (Some(account), _) => Some(format!("the account {account}")),
+                (None, Some(team)) => Some(format!("the team {team}")),
+                (None, None) => None,
             };
-            let request = api::SetQuota { limit: limit.0, account };
+            let request = api::SetQuota { limit: limit.0, account, team };
             let set: api::QuotaLimit = client.write(&Method::PUT, &path, &request)?;
+            let all = || format!("all {}s that have none of their own", set.of);
+            let whose = own.unwrap_or_else(all);
             let text = format!("{} is {} for {whose}", set.name, words(set.limit));
             say(&common, out, &set, &text);
             Ok(())

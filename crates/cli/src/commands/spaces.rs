@@ -7,8 +7,10 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::confirm::confirm;
+use super::overview;
 use super::peering_check::print_reasons;
 use super::print::{quote, rows, say, show};
+use crate::arguments::overview::Whose;
 use crate::arguments::spaces::SpaceCommand;
 use crate::arguments::{Common, Space};
 use crate::client::{As, Client, segment};
@@ -16,7 +18,8 @@ use crate::output::Out;
 
 pub(super) fn run(command: SpaceCommand, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        SpaceCommand::Spaces(common) => list(&common, out),
+        SpaceCommand::Spaces(Whose { all: true, common }) => overview::all_spaces(&common, out),
+        SpaceCommand::Spaces(Whose { all: false, common }) => list(&common, out),
         SpaceCommand::SpacesCreate { name, team, region, cidr, data_cidr, common } => {
             let body = json!({
                 "name": name, "team": team, "region": region, "cidr": cidr, "data_cidr": data_cidr,

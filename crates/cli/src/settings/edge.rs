@@ -93,7 +93,7 @@ impl EdgeArgs {
     /// # Errors
     ///
     /// A domain that is none, TLS without a certificate or the other way round, files that are not
-    /// there or hold no certificate and its key, addresses that are none.
+    /// there or hold no certificate and its key, addresses that are none or have no port.
     pub(crate) fn config(self, outbound: bool) -> anyhow::Result<EdgeConfig> {
         let default = Domains::default();
         let domains = Domains {
@@ -102,6 +102,14 @@ impl EdgeArgs {
                 .internal_domain
                 .map_or(Ok(default.internal), |name| domain("--internal-domain", &name))?,
         };
+        let addresses =
+            [("--router", self.router), ("--router-tls", self.router_tls), ("--dns", self.dns)];
+        for (flag, address) in addresses {
+            // They are told to people, and a server that starts anew has to have the same ones.
+            if let Some(address) = address.filter(|address| address.port() == 0) {
+                bail!("{flag} {address} names no port; give one, such as 4881");
+            }
+        }
         if self.router.is_some() && self.router == self.router_tls {
             bail!("--router and --router-tls cannot be the same address");
         }
@@ -182,6 +190,10 @@ mod tests {
         for wrong in ["", "a..b", "-a.b", "a b", "exämple.com", &"a".repeat(64), "x.y/z"] {
             assert!(with(|a| a.domain = Some(wrong.to_owned())).is_err(), "{wrong}");
         }
+        let unknown = "127.0.0.1:0".parse().ok();
+        let error = with(|a| a.router = unknown).unwrap_err().to_string();
+        assert_eq!(error, "--router 127.0.0.1:0 names no port; give one, such as 4881");
+        assert!(with(|a| a.dns = unknown).unwrap_err().to_string().starts_with("--dns "));
         let address = "127.0.0.1:4443".parse().ok();
         assert!(
             with(|a| a.router_tls = address).unwrap_err().to_string().contains("--router-cert")

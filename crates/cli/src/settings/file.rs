@@ -37,6 +37,8 @@ pub(super) struct File {
     pub(super) dns: Option<SocketAddr>,
     pub(super) forward_dns: Option<String>,
     pub(super) plans: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) init: Vec<PathBuf>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) insecure: Option<bool>,
@@ -44,10 +46,16 @@ pub(super) struct File {
     pub(super) trusted_proxy: Vec<String>,
     #[serde(default)]
     pub(super) allow_host: Vec<String>,
+    #[serde(default)]
+    pub(super) webhook_allow: Vec<String>,
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) metrics_token: Option<PathBuf>,
+    pub(super) log_format: Option<String>,
+    pub(super) otlp: Option<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 34] = [
     "data",
     "listen",
     "fabric",
@@ -71,11 +79,17 @@ const KEYS: [&str; 28] = [
     "dns",
     "forward-dns",
     "plans",
+    "init",
     "tls-cert",
     "tls-key",
     "insecure",
     "trusted-proxy",
     "allow-host",
+    "webhook-allow",
+    "metrics",
+    "metrics-token",
+    "log-format",
+    "otlp",
 ];
 
 /// Reads the file.

@@ -7,7 +7,7 @@ use clap::Args;
 use model::IpCidr;
 use server::{Certificate, TransportConfig};
 
-use super::values::{Variables, absolute, parsed, switch, text};
+use super::values::{Variables, absolute, list, parsed, switch};
 
 /// What `serve` takes about how clients reach it.
 #[derive(Debug, Clone, Default, Args)]
@@ -52,11 +52,7 @@ impl TransportArgs {
     /// A switch that is neither on nor off.
     pub(crate) fn of(variables: Variables<'_>) -> anyhow::Result<Self> {
         let path = |name| variables(name).map(PathBuf::from);
-        let list = |name| {
-            let text = text(variables, name)?.unwrap_or_default();
-            let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-            anyhow::Ok(entries.map(str::to_owned).collect())
-        };
+        let list = |name| list(variables, name);
         Ok(Self {
             tls_cert: path("CAUSEWAY_TLS_CERT"),
             tls_key: path("CAUSEWAY_TLS_KEY"),

@@ -60,6 +60,13 @@ pub(super) fn text(variables: Variables<'_>, name: &str) -> anyhow::Result<Optio
     parsed(variables, name, |text| Ok::<_, String>(text.to_owned()))
 }
 
+/// A variable as a list, whose entries commas separate.
+pub(super) fn list(variables: Variables<'_>, name: &str) -> anyhow::Result<Vec<String>> {
+    let text = text(variables, name)?.unwrap_or_default();
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    Ok(entries.map(str::to_owned).collect())
+}
+
 /// A variable, read by a function.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ pub mod hear;
 pub mod model;
 pub mod outside;
 pub mod peering;
+pub mod pytest;
 pub mod sdk;
 pub mod stage;
 pub mod talk;
@@ -259,6 +260,14 @@ impl Server {
         command.spawn().unwrap()
     }
 
+    /// The same with the variables of somebody, and nothing else that says who it is.
+    pub fn causeway_child_as(&self, variables: &[(String, String)], arguments: &[&str]) -> Child {
+        let mut command = causeway();
+        command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Our own command with an editor, which is a line for a shell.
     pub fn causeway_editing(&self, editor: &str, arguments: &[&str]) -> Ran {
         let mut command = causeway();
@@ -486,6 +495,33 @@ fn tool(variable: &str, name: &str) -> PathBuf {
     let tool = std::env::var_os(variable).map_or_else(pinned, PathBuf::from);
     assert!(tool.exists(), "{} is missing: run scripts/setup --for test", tool.display());
     tool
+}
+
+/// The program of the real `aws` command.
+pub fn aws_program() -> PathBuf {
+    tool("CAUSEWAY_TEST_AWS", "aws")
+}
+
+/// Runs the examples of documents, with our program and the real clients on the path.
+pub fn docs_examples(workspace: &Path, documents: &[PathBuf]) -> Ran {
+    let clients = [aws_program(), tool("CAUSEWAY_TEST_HEROKU", "heroku")];
+    let ours = PathBuf::from(env!("CARGO_BIN_EXE_causeway"));
+    let directories = std::iter::once(ours).chain(clients).map(|file| file.with_file_name(""));
+    let given = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(directories.chain(std::env::split_paths(&given))).unwrap();
+    let mut command = alone(Command::new(tool("CAUSEWAY_TEST_PYTHON", "../py/bin/python")));
+    command.arg("-B").arg(workspace.join("tests/tools/docs-examples")).args(documents);
+    run({
+        command.env("PATH", path);
+        command
+    })
+}
+
+/// Runs a command of the machine's in a directory.
+pub fn run_in(directory: &Path, words: &[&str]) -> Ran {
+    let mut command = alone(Command::new(words[0]));
+    command.args(&words[1..]).current_dir(directory);
+    run(command)
 }
 
 /// What a command did.

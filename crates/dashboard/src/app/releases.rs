@@ -73,7 +73,7 @@ pub fn app_releases(
 
 fn row(of: &Context<'_>, served: &Served<'_>, release: &Release) -> Row {
     let t = of.texts();
-    let who = release.user.and_then(|id| of.world.user(id));
+    let who = release.user.and_then(|id| of.world.email_of(id));
     let (status, note) = match &release.status {
         ReleaseStatus::Pending => (Sign::Move.with(t.apps.release_pending), None),
         ReleaseStatus::Succeeded => (Sign::Ok.with(t.apps.release_succeeded), None),
@@ -88,7 +88,7 @@ fn row(of: &Context<'_>, served: &Served<'_>, release: &Release) -> Row {
         status,
         note,
         what: release.description.clone(),
-        who: who.map_or_else(|| t.apps.by_platform.into(), |user| text(&user.email)),
+        who: who.map_or_else(|| t.apps.by_platform.into(), text),
         when: moment::at(t, release.created),
     }
 }

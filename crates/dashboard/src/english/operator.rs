@@ -75,6 +75,7 @@ pub(crate) const TEXTS: OperatorTexts = OperatorTexts {
     new_team: "Make one, or add a member, by commands:",
     role_admin: "{email} (admin)",
     role_member: "{email} (member)",
+    disabled: "disabled",
     limits_more: "How many VPCs may be peered with each space. A lower limit ends no peering that is there.",
     column_used: "Peerings used",
     column_limit: "Limit",

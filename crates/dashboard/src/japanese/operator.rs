@@ -75,6 +75,7 @@ pub(crate) const TEXTS: OperatorTexts = OperatorTexts {
     new_team: "コマンドで作成し、メンバーを追加します。",
     role_admin: "{email} (管理者)",
     role_member: "{email} (メンバー)",
+    disabled: "無効",
     limits_more: "Space ごとにピアリングできる VPC の数です。上限を下げても、今あるピアリングは残ります。",
     column_used: "使用中のピアリング",
     column_limit: "上限",

@@ -24,6 +24,7 @@ struct People<'a> {
 
 struct UserRow {
     email: String,
+    disabled: bool,
     teams: Markup,
     tokens: usize,
     password: &'static str,
@@ -32,6 +33,7 @@ struct UserRow {
 
 struct TeamRow {
     name: String,
+    disabled: bool,
     members: Markup,
     spaces: usize,
     apps: usize,
@@ -73,6 +75,7 @@ fn user_row(of: &Context<'_>, user: &User) -> UserRow {
     let tokens = of.world.tokens_of(Key::User(user.id));
     UserRow {
         email: user.email.clone(),
+        disabled: user.disabled.is_some(),
         teams: match teams.is_empty() {
             true => t.none.into(),
             false => listed(teams.into_iter().map(text)),
@@ -104,6 +107,7 @@ fn team_row(of: &Context<'_>, team: &Team) -> TeamRow {
     let key = Key::Team(team.id);
     TeamRow {
         name: team.name.clone(),
+        disabled: team.disabled.is_some(),
         members: listed(members.into_iter().map(member)),
         spaces: of.world.spaces_of(key).count(),
         apps: of.world.apps_in(key).count(),

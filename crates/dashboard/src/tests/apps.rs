@@ -293,6 +293,7 @@ fn domains_and_data_services_are_shown_or_how_to_get_one() {
         environment: BTreeMap::new(),
         config: [("REDIS_URL".to_owned(), "redis://:{password}@{host}:{port}".to_owned())].into(),
         memory: None,
+        disk: None,
         backup: None,
         restore: None,
     };

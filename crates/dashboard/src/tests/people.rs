@@ -232,3 +232,32 @@ fn the_operators_pages_are_whole_and_say_what_is_wrong() {
     assert!(stage.home(seen).contains("/dashboard/operator"));
     assert!(!stage.home(stage.seen()).contains("/dashboard/operator"));
 }
+
+#[test]
+fn who_is_disabled_is_marked_in_the_lists() {
+    let mut stage = Stage::new();
+    stage.credentials();
+    let account = stage.account().account.unwrap();
+    let key = stage.world.access_keys().next().unwrap().id;
+    let stranger = stage.stranger().user.unwrap();
+    let seen = Seen { viewer: stage.operator(), ..stage.seen() };
+    let marks = |stage: &Stage| {
+        let path = operator_path(OperatorPart::Health);
+        let of = stage.context(seen, &path);
+        let pages = [
+            operator_people(&of).unwrap(),
+            operator_accounts(&of).unwrap(),
+            stage.keys(seen, &KeysPage::default()),
+        ];
+        pages.map(|page| page.matches("<span class=\"sub\">disabled</span>").count())
+    };
+    assert_eq!(marks(&stage), [0, 0, 0]);
+    for subject in [
+        model::Subject::User(stranger),
+        model::Subject::Account(account),
+        model::Subject::AccessKey(key),
+    ] {
+        stage.run(Caller::Operator, IdentityCommand::Disable { subject });
+    }
+    assert_eq!(marks(&stage), [1, 1, 1]);
+}

@@ -17,7 +17,7 @@ form! {
         no_accounts no_accounts_more new_account
         column_email column_teams column_tokens column_password has_password no_password
         no_users no_users_more new_user column_members no_teams no_teams_more new_team
-        role_admin role_member
+        role_admin role_member disabled
         limits_more column_used column_limit limit_of set_limit setting_limit told_limit
         no_spaces no_spaces_more unreadable_limit
     }

@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 use model::edge::{EdgeDelta, EdgeEvent, EdgeIntent};
 
 use crate::config::socket;
+use crate::figures::Figures;
 use crate::protocol::{Hello, Namespaces, Order, Report, Table, TableDelta};
 
 /// How long an edge may take to answer a connection.
 const GREETING: Duration = Duration::from_secs(5);
+/// How long an edge may take to say what it has counted.
+const GLANCE: Duration = Duration::from_secs(1);
 /// How long an edge may take to do what it was told.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -167,6 +170,28 @@ impl Control {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// What the edge in a directory has counted. It is asked over a connection of its own, which leaves the
+/// controller's alone.
+///
+/// # Errors
+///
+/// The operating system's error, if no edge listens there or it does not answer in time, and whatever
+/// an edge of another build does not know.
+pub fn figures(dir: &Path) -> io::Result<Figures> {
+    let mut stream = UnixStream::connect(socket(dir))?;
+    stream.set_write_timeout(Some(GLANCE))?;
+    stream.set_read_timeout(Some(GLANCE))?;
+    let mut order = serde_json::to_vec(&Order::Figures)?;
+    order.push(b'\n');
+    stream.write_all(&order)?;
+    let mut line = Vec::new();
+    BufReader::new(stream).read_until(b'\n', &mut line)?;
+    match serde_json::from_slice(&line)? {
+        Report::Figures(figures) => Ok(*figures),
+        _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 

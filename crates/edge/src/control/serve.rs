@@ -14,8 +14,11 @@ use super::handle::Handle;
 use super::handover;
 use super::lines::{Lines, line};
 use crate::core::Input;
+use crate::dns::figures::DNS;
+use crate::figures::Figures;
 use crate::protocol::{Order, Report};
 use crate::tasks::spawn_confined;
+use crate::web::figures::WEB;
 
 /// Binds the control socket, and replaces one that is there already.
 pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
@@ -83,6 +86,17 @@ async fn connection(id: u64, stream: UnixStream, handle: Handle) {
                 if let Some(write) = write.take() {
                     hand_over(lines, write, handle).await;
                 }
+                return;
+            }
+            Order::Figures => {
+                let Some(mut write) = write.take() else { continue };
+                let connections = handle.web.open() as u64;
+                let mut figures = Figures { connections, ..Figures::default() };
+                WEB.read(&mut figures);
+                DNS.read(&mut figures);
+                let Ok(line) = line(&Report::Figures(Box::new(figures))) else { return };
+                // Whoever went away needs no answer.
+                let _ = write.write_all(&line).await;
                 return;
             }
             order => Input::Order(id, order),

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::answer::{Answer, Transport, answer, bound, refuse, truncated};
+use super::figures::DNS;
 use super::forward::{Forwarder, framed};
 use super::known::Knowledge;
 use crate::sockets::readable;
@@ -155,12 +156,13 @@ fn take_one(socket: &Arc<UdpSocket>, source: Option<Ipv4Addr>, resolver: &Arc<Re
     };
     let packet = buffer.get(..length).unwrap_or_default();
     if !resolver.hears(from.ip()) {
+        DNS.unanswered(true);
         return true;
     }
     // A packet that is our undoing is one without an answer.
     let answer = confine(|| resolver.answer(packet, Transport::Udp));
     match answer.unwrap_or(Answer::Nothing) {
-        Answer::Nothing => {}
+        Answer::Nothing => DNS.unanswered(false),
         Answer::Reply(reply) => send(socket, source, &reply, from),
         Answer::Elsewhere(question) => {
             let (socket, resolver) = (Arc::clone(socket), Arc::clone(resolver));
@@ -177,6 +179,7 @@ fn take_one(socket: &Arc<UdpSocket>, source: Option<Ipv4Addr>, resolver: &Arc<Re
 /// Sends an answer from the address that was asked. The kernel would not do so by itself, for a socket
 /// that was bound before its namespace had any address has no source address of its own.
 fn send(socket: &UdpSocket, source: Option<Ipv4Addr>, reply: &[u8], to: SocketAddr) {
+    DNS.replied(reply);
     let from = source.map(|source| in_pktinfo {
         ipi_ifindex: 0,
         ipi_spec_dst: in_addr { s_addr: u32::from(source).to_be() },
@@ -230,15 +233,20 @@ async fn converse(
         };
         let (length, packet) = timeout(PATIENCE, asked).await??;
         if length > QUESTION_BYTES || !resolver.hears(from.ip()) {
+            DNS.unanswered(length <= QUESTION_BYTES);
             return Ok(());
         }
         let reply = match resolver.answer(&packet, Transport::Tcp) {
-            Answer::Nothing => return Ok(()),
+            Answer::Nothing => {
+                DNS.unanswered(false);
+                return Ok(());
+            }
             Answer::Reply(reply) => reply,
             Answer::Elsewhere(question) => {
                 resolver.elsewhere(&packet, &question, Transport::Tcp).await
             }
         };
+        DNS.replied(&reply);
         timeout(PATIENCE, stream.write_all(&framed(&reply))).await??;
     }
 }

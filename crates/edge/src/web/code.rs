@@ -22,6 +22,23 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    /// All codes, in the order of their declaration.
+    pub(crate) const ALL: [Self; 13] = [
+        Self::H10,
+        Self::H12,
+        Self::H13,
+        Self::H14,
+        Self::H15,
+        Self::H17,
+        Self::H18,
+        Self::H19,
+        Self::H20,
+        Self::H21,
+        Self::H26,
+        Self::H27,
+        Self::H28,
+    ];
+
     /// The code's name.
     pub(crate) const fn name(self) -> &'static str {
         match self {

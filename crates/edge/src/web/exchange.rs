@@ -19,6 +19,7 @@ use tokio::time::sleep_until;
 use super::body::DownBody;
 use super::code::Code;
 use super::dyno::Lease;
+use super::figures::WEB;
 use super::head::{self, Framing};
 use super::page;
 use super::request_record::RequestRecord;
@@ -87,11 +88,16 @@ impl Exchange {
     ) -> Result<Box<Self>, Box<Response<DownBody>>> {
         let (mut parts, body) = request.into_parts();
         let upgrade = parts.extensions.remove::<OnUpgrade>();
-        let host = head::check(&parts).map_err(|why| Box::new(page::malformed(why)))?;
+        let host = head::check(&parts).map_err(|why| {
+            WEB.answered(400);
+            Box::new(page::malformed(why))
+        })?;
         let name = host.name();
         let name = name.strip_suffix('.').unwrap_or(name);
-        let app = find(client.scope.hosts(&client.web), name)
-            .ok_or_else(|| Box::new(page::unknown_host()))?;
+        let app = find(client.scope.hosts(&client.web), name).ok_or_else(|| {
+            WEB.answered(404);
+            Box::new(page::unknown_host())
+        })?;
         let record = |app, written| {
             Box::new(RequestRecord::new(app, client.secure, parts.method.clone(), written))
         };

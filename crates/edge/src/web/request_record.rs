@@ -8,6 +8,7 @@ use http::Method;
 
 use super::code::Code;
 use super::dyno::{Dyno, Lease};
+use super::figures::WEB;
 use super::head::RequestHead;
 use super::table::App;
 use crate::clock;
@@ -52,7 +53,15 @@ impl Drop for RequestRecord {
                 self.status = Code::H27.logged();
             }
         }
-        self.app.log.add(|out| self.write(out));
+        let service = self.sent.map(|sent| sent.elapsed());
+        WEB.answered(self.status);
+        if let Some(code) = self.code {
+            WEB.failed(code);
+        }
+        if let Some(service) = service {
+            WEB.served(self.connect.unwrap_or_default() + service);
+        }
+        self.app.log.add(|out| self.write(out, service));
     }
 }
 
@@ -87,7 +96,7 @@ impl RequestRecord {
         }
     }
 
-    fn write(&self, out: &mut String) {
+    fn write(&self, out: &mut String, service: Option<Duration>) {
         clock::write_rfc3339(out, clock::since_epoch());
         out.push_str(" router: at=");
         match (self.code, self.note) {
@@ -119,7 +128,7 @@ impl RequestRecord {
         out.push_str(" connect=");
         push_millis(out, self.connect);
         out.push_str(" service=");
-        push_millis(out, self.sent.map(|sent| sent.elapsed()));
+        push_millis(out, service);
         out.push_str(" status=");
         out.push_str(itoa::Buffer::new().format(self.status));
         out.push_str(" bytes=");
@@ -201,7 +210,7 @@ mod tests {
         let mut record = RequestRecord::new(app, false, parts.method, written);
         (record.status, record.code, record.bytes, record.ended) = (503, Some(Code::H14), 12, true);
         let mut line = String::new();
-        record.write(&mut line);
+        record.write(&mut line, None);
         let (time, rest) = line.split_once(' ').unwrap();
         assert!(time.ends_with("+00:00"));
         assert_eq!(

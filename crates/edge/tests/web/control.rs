@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use causeway_edge::{Control, Edge, Namespaces, ensure};
+use causeway_edge::{Control, Edge, Namespaces, ensure, figures};
 use model::edge::{BackendState, EdgeDelta, EdgeEvent};
 
 use super::backend::Dyno;
@@ -27,6 +27,30 @@ fn the_last_controller_is_heard_and_told_everything_again() {
     assert_eq!(Raw::to(bench.router()).get("/").text(), "1");
     let mode = std::fs::metadata(bench.config.dir.join("edge.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn an_edge_says_what_it_counted_and_its_controller_stays() {
+    let mut bench = Bench::start();
+    let one = Dyno::saying("1");
+    bench.backends(vec![up(1, one.address)]);
+    let before = figures(&bench.config.dir).unwrap();
+    let mut client = Raw::to(bench.router());
+    for _ in 0..3 {
+        assert_eq!(client.get("/").text(), "1");
+    }
+    client.say("GET / HTTP/1.1\r\nhost: nowhere\r\n\r\n");
+    assert_eq!(client.answer().status, 404);
+    bench.backends(vec![]);
+    assert_eq!(client.get("/none").status, 503);
+    assert!(bench.logged("/none").contains("code=H14"));
+    let after = figures(&bench.config.dir).unwrap();
+    let more = |class: &str| after.requests[class] - before.requests[class];
+    assert_eq!((more("2xx"), more("4xx"), more("5xx")), (3, 1, 1));
+    assert_eq!(after.errors["H14"] - before.errors["H14"], 1);
+    assert_eq!(after.latency.count() - before.latency.count(), 3);
+    assert_eq!(after.connections, 1, "the client's");
+    assert_eq!(bench.control.settle().unwrap(), 0, "the controller is heard as before");
 }
 
 #[test]

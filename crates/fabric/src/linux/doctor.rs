@@ -44,6 +44,12 @@ pub fn doctor() -> Vec<Check> {
             check("connection tracking", "a kernel with CONFIG_NF_CT_NETLINK", || {
                 said(conntrack::forget(|_, _| false), "connections can be read")
             }),
+            optional(check(
+                "flow records",
+                "a kernel with CONFIG_NETFILTER_NETLINK_LOG, CONFIG_NFT_LOG and \
+                 CONFIG_NF_CONNTRACK_EVENTS",
+                || said(flow_records(), "dropped packets and connections can be told of"),
+            )),
             check("settings", "mount /proc/sys read-write", || {
                 said(sysctl::router(), "can be written")
             }),
@@ -109,11 +115,18 @@ fn sample() -> Router {
     let pcx = "pcx-00000000000000001".parse().expect("the id is well-formed");
     let other = "vpc-00000000000000002".parse().expect("the id is well-formed");
     let links = [(pcx, LinkEnd { mtu: 1500, requester: true, other })].into();
-    Router { vpc, links, exit_mtu: 1500 }
+    Router { vpc, links, exit_mtu: 1500, recorded: false }
 }
 
 fn firewall() -> Result<(), Error> {
     Nft::open()?.run(&sample().ruleset().create()).map(drop)
+}
+
+fn flow_records() -> Result<(), Error> {
+    let mut nft = Nft::open()?;
+    nft.run("flush ruleset")?;
+    nft.run(&Router { recorded: true, ..sample() }.ruleset().create())?;
+    super::flows::check()
 }
 
 fn links() -> Result<(), Error> {

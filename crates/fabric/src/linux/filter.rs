@@ -11,9 +11,10 @@ use super::names;
 use super::plan::{Router, TABLES_OUTSIDE, WITHIN_SUBNET};
 use super::rule_text::{
     ENTERS_PEER, LEAVES_PEER, PEERS_BLOCKS, TOO_LARGE, acl_rules, add_unguarded, chain, closed,
-    element, group_rule, list, member, never_from, quoted,
+    closed_telling, element, group_rule, list, member, never_from, quoted,
 };
 use super::ruleset::{Chain, Ruleset, Set, Stage};
+use crate::flows::Place;
 
 impl Router {
     /// The ruleset that the router's firewall must have.
@@ -28,6 +29,7 @@ impl Router {
         self.add_acls(&mut rules);
         self.add_peerings(&mut rules);
         self.add_exits(&mut rules);
+        self.add_told(&mut rules);
         rules
     }
 
@@ -79,7 +81,7 @@ impl Router {
             if !self.vpc.subnets.contains_key(&interface.subnet) {
                 continue;
             }
-            chain(rules, format!("from_{eni}"), closed(self.sources(interface)));
+            chain(rules, format!("from_{eni}"), closed_telling(self.sources(interface)));
             element(rules, "origins", format!("{link} : goto from_{eni}"));
             element(rules, "interfaces", link.clone());
             let subnet = interface.subnet;
@@ -178,7 +180,7 @@ impl Router {
             element(rules, "group_in", format!("{link} : jump {ENTERS_PEER}"));
             add_unguarded(rules, &link);
             let admission = self.vpc.peerings.get(&pcx).map(|end| self.admission(end, mark));
-            chain(rules, format!("from_{pcx}"), closed(admission.unwrap_or_default()));
+            chain(rules, format!("from_{pcx}"), closed_telling(admission.unwrap_or_default()));
         }
     }
 
@@ -260,6 +262,7 @@ fn add_base_chains(rules: &mut Ruleset) {
         // What is invalid or untracked is in none of these states, and so leaves no group.
         "ct state new,established,related iifname vmap @group_out",
         &Stage::LEAVES_GROUP.leads_to("receive"),
+        &Place::LeavesGroup.tell(),
     ];
     // The firewall's second table lets pass only what bears the mark of one of these ends.
     let [router, own] = [Stage::INTO_ROUTER, Stage::FROM_ROUTER].map(Stage::enter);
@@ -291,9 +294,18 @@ fn add_stages(rules: &mut Ruleset) {
         "ct mark . oifname @crossings goto guard_out",
         "iifname @interfaces oifname @interfaces goto guard_out",
     ];
-    let receive = ["oifname vmap @group_in", &Stage::ENTERS_GROUP.leads_to("guard_out"), "drop"];
-    let guard_out = ["iifname vmap @acl_out", &Stage::LEAVES_SUBNET.leads_to("guard_in"), "drop"];
-    let guard_in = ["oifname vmap @acl_in", &Stage::ENTERS_SUBNET.leads_to("passed"), "drop"];
+    let stage = |look_up: &str, reached: Stage, next: &str, place: Place| {
+        [look_up.to_owned(), reached.leads_to(next), place.tell(), "drop".to_owned()]
+    };
+    let receive =
+        stage("oifname vmap @group_in", Stage::ENTERS_GROUP, "guard_out", Place::EntersGroup);
+    let guard_out =
+        stage("iifname vmap @acl_out", Stage::LEAVES_SUBNET, "guard_in", Place::LeavesSubnet);
+    let guard_in =
+        stage("oifname vmap @acl_in", Stage::ENTERS_SUBNET, "passed", Place::EntersSubnet);
+    for (name, lines) in [("receive", receive), ("guard_out", guard_out), ("guard_in", guard_in)] {
+        chain(rules, name.to_owned(), lines.into());
+    }
     let accept = format!("{} accept", Stage::PASSED.enter());
     let passed = [
         "ct mark 0 ct mark set iifname map @peering_marks",
@@ -301,11 +313,8 @@ fn add_stages(rules: &mut Ruleset) {
         &accept,
     ];
     let (leaves, enters) = (Stage::LEAVES_GROUP.enter(), Stage::ENTERS_GROUP.enter());
-    let chains: [(&str, &[&str]); 7] = [
+    let chains: [(&str, &[&str]); 4] = [
         ("known", &known),
-        ("receive", &receive),
-        ("guard_out", &guard_out),
-        ("guard_in", &guard_in),
         ("passed", &passed),
         (LEAVES_PEER, &[&leaves]),
         (ENTERS_PEER, &[&enters]),
@@ -348,8 +357,8 @@ mod tests {
         let pcx = "pcx-00000000000000001".parse().unwrap();
         let other = "vpc-00000000000000002".parse().unwrap();
         let links = || [(pcx, LinkEnd { mtu: 1500, requester: true, other })].into();
-        let [guarded, open] =
-            [guarded, open].map(|vpc| Router { vpc, links: links(), exit_mtu: 1500 }.ruleset());
+        let [guarded, open] = [guarded, open]
+            .map(|vpc| Router { vpc, links: links(), exit_mtu: 1500, recorded: false }.ruleset());
         assert_ne!(guarded, open);
         for map in ["acl_out", "acl_in", "group_out", "group_in", "origins"] {
             assert_eq!(keys(&guarded, map), keys(&open, map), "{map}");

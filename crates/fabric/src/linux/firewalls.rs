@@ -8,6 +8,7 @@ use os::netns::{Identity, NetworkNamespace};
 
 use super::nft::Nft;
 use super::ruleset::{Listing, Ruleset, TABLE};
+use super::told::{WAYS, is_of_records};
 use super::{namespace, netfilter};
 use crate::driver::Error;
 
@@ -92,10 +93,14 @@ impl Firewalls {
         if broken.is_empty() && surplus.is_empty() {
             return Ok(!found.strangers.is_empty());
         }
-        repairs.extend(broken.iter().map(|name| format!("firewall {name} was changed")));
+        // A server that ended without a word may have left some that tell of flows.
+        let records = rules.chains.contains_key(WAYS);
+        let told = |name: &str| records || !is_of_records(name);
+        let changed = broken.iter().filter(|name| told(name));
+        repairs.extend(changed.map(|name| format!("firewall {name} was changed")));
         let strange =
             |(keyword, name): &(String, String)| format!("firewall {keyword} {name} was not ours");
-        repairs.extend(surplus.iter().map(strange));
+        repairs.extend(surplus.iter().filter(|(_, name)| told(name)).map(strange));
         if nft.run(&rules.repair(&broken, &surplus)).is_err() {
             // A base chain with another hook, say, can not be mended in place.
             nft.run(&format!("delete table {TABLE}\n{}", rules.create()))?;

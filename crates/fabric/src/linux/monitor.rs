@@ -10,7 +10,7 @@ use nix::sys::socket::{NetlinkAddr, bind};
 use super::message::{Message, messages};
 
 /// A multicast group of netlink's, by number.
-type Group = libc::c_int;
+pub(super) type Group = libc::c_int;
 
 /// Of links, neighbours, IPv4 addresses, routes and rules, IPv6 addresses, and settings such as
 /// forwarding (`linux/rtnetlink.h`).
@@ -69,23 +69,9 @@ impl Monitor {
     }
 
     fn open(protocol: libc::c_int, groups: &[Group], is_route: bool) -> io::Result<Self> {
-        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        #[expect(unsafe_code, reason = "no safe wrapper sets these options")]
-        // SAFETY: takes no pointers; the descriptor is new and nobody else's.
-        let socket = unsafe {
-            let fd = libc::socket(libc::AF_NETLINK, kind, protocol);
-            if fd < 0 {
-                return Err(io::Error::last_os_error());
-            }
-            OwnedFd::from_raw_fd(fd)
-        };
-        // The kernel takes one without a port of its own for the sender of all that it says itself.
-        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
-        set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, BUFFER)?;
+        let socket = open(protocol, BUFFER)?;
         set(&socket, SOL_NETLINK, LISTEN_ALL_NSID, 1)?;
-        for group in groups {
-            set(&socket, SOL_NETLINK, ADD_MEMBERSHIP, *group)?;
-        }
+        join(&socket, groups)?;
         Ok(Self { socket, is_route, own: std::process::id() })
     }
 
@@ -134,6 +120,30 @@ impl AsFd for Monitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Opens a socket of netlink in the calling thread's namespace, which never waits, and has so much room
+/// for what is not read yet.
+pub(super) fn open(protocol: libc::c_int, buffer: libc::c_int) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    #[expect(unsafe_code, reason = "no safe wrapper sets these options")]
+    // SAFETY: takes no pointers; the descriptor is new and nobody else's.
+    let socket = unsafe {
+        let fd = libc::socket(libc::AF_NETLINK, kind, protocol);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        OwnedFd::from_raw_fd(fd)
+    };
+    // The kernel takes one without a port of its own for the sender of all that it says itself.
+    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+    set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, buffer)?;
+    Ok(socket)
+}
+
+/// Has a socket hear what is said to some groups.
+pub(super) fn join(socket: &OwnedFd, groups: &[Group]) -> io::Result<()> {
+    groups.iter().try_for_each(|group| set(socket, SOL_NETLINK, ADD_MEMBERSHIP, *group))
 }
 
 fn set(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: i32) -> io::Result<()> {

@@ -51,12 +51,34 @@ pub(super) fn generation() -> io::Result<u32> {
 
 /// A request with its attributes, about what concerns IPv4.
 pub(super) fn request(kind: u16, flags: u16, attributes: &[u8]) -> Vec<u8> {
+    request_of(nix::libc::AF_INET as u8, 0, (kind, flags), attributes)
+}
+
+/// An attribute with its header and padding.
+pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = 4 + value.len();
+    let mut bytes = Vec::with_capacity(length.next_multiple_of(4));
+    bytes.extend_from_slice(&(length as u16).to_ne_bytes());
+    bytes.extend_from_slice(&kind.to_ne_bytes());
+    bytes.extend_from_slice(value);
+    bytes.resize(length.next_multiple_of(4), 0);
+    bytes
+}
+
+/// A request of a family about one resource of that, such as a group.
+pub(super) fn request_of(
+    family: u8,
+    resource: u16,
+    (kind, flags): (u16, u16),
+    attributes: &[u8],
+) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + attributes.len());
     bytes.extend_from_slice(&((HEADER + attributes.len()) as u32).to_ne_bytes());
     bytes.extend_from_slice(&kind.to_ne_bytes());
     bytes.extend_from_slice(&flags.to_ne_bytes());
     bytes.extend_from_slice(&[0; 8]);
-    bytes.extend_from_slice(&[nix::libc::AF_INET as u8, 0, 0, 0]);
+    bytes.extend_from_slice(&[family, 0]);
+    bytes.extend_from_slice(&resource.to_be_bytes());
     bytes.extend_from_slice(attributes);
     bytes
 }

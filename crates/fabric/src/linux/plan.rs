@@ -61,7 +61,9 @@ pub(super) const EXITS: FwMark = FwMark { value: 0xe000_0000, mask: 0xe000_0000 
 pub(super) const WITHIN_SUBNET: u32 = TABLES_NESTED;
 const TABLE_BITS: u32 = 0x1fff_ffff;
 /// The marks of what comes from the VPC's interfaces.
-const FROM_INSIDE: FwMark = FwMark { value: TABLES_OUTSIDE, mask: TABLES_BACK };
+pub(super) const FROM_INSIDE: FwMark = FwMark { value: TABLES_OUTSIDE, mask: TABLES_BACK };
+/// The marks of what comes by a peering.
+pub(super) const FROM_PEERINGS: FwMark = FwMark { value: TABLES_BACK, mask: 0xe000_0000 };
 /// All marks that the firewall gives. A packet without one did not meet it, and is dropped.
 const CHECKED: FwMark = FwMark { value: TABLES_OUTSIDE, mask: TABLES_OUTSIDE };
 
@@ -74,6 +76,8 @@ pub(super) struct Router {
     pub links: BTreeMap<PcxId, LinkEnd>,
     /// Bytes that a packet on an exit may have.
     pub exit_mtu: u16,
+    /// Whether somebody asked for records of its flows.
+    pub recorded: bool,
 }
 
 /// A router's end of a peering's link.
@@ -187,7 +191,7 @@ impl Router {
     }
 
     /// Whether a route comes before what lies in the VPC.
-    fn is_inside(&self, cidr: Cidr) -> bool {
+    pub(super) fn is_inside(&self, cidr: Cidr) -> bool {
         self.vpc.cidrs.iter().any(|block| block.covers(cidr))
     }
 

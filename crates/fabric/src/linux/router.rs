@@ -430,6 +430,15 @@ impl Work {
         }
         handle.netlink.batch(removals)?;
         self.settle_firewall(handle, vpc, firewalls)?;
+        let counts = match &self.base {
+            Base::New => self.want.recorded,
+            Base::Known(old) => old.recorded != self.want.recorded,
+            Base::Found(_) => true,
+        };
+        if counts {
+            handle.namespace.enter()?;
+            sysctl::accounting(self.want.recorded)?;
+        }
         let exits = self.exits_differ();
         if exits || !self.stale.is_empty() || !self.lost.is_empty() || self.keep.is_some() {
             handle.namespace.enter()?;

@@ -7,6 +7,7 @@ use model::{Cidr, IpProtocol, PortRange, Traffic};
 
 use super::names;
 use super::ruleset::{Chain, Ruleset, Stage};
+use crate::flows::Place;
 
 /// The chain that drops what comes from the block of any peer.
 pub(super) const PEERS_BLOCKS: &str = "peers_blocks";
@@ -52,6 +53,12 @@ pub(super) fn closed(mut rules: Vec<String>) -> Vec<String> {
     rules
 }
 
+/// The same, and where somebody asked, it is told what that was: its source may not come by the link.
+pub(super) fn closed_telling(mut rules: Vec<String>) -> Vec<String> {
+    rules.push(Place::Source.tell());
+    closed(rules)
+}
+
 /// A link's name as a literal.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{name}\"")
@@ -95,7 +102,12 @@ pub(super) fn acl_rules(entry: &AclEntryIntent, field: &str, stage: Stage) -> Ve
 }
 
 fn acl_rules_of(entry: &AclEntryIntent, traffic: &str, field: &str, stage: Stage) -> Vec<String> {
-    let verdict = if entry.allow { format!("{} return", stage.enter()) } else { "drop".to_owned() };
+    let place = if field == "daddr" { Place::LeavesSubnet } else { Place::EntersSubnet };
+    let verdict = match place.denial() {
+        Some(denial) if !entry.allow => format!("goto {denial}"),
+        _ if entry.allow => format!("{} return", stage.enter()),
+        _ => "drop".to_owned(),
+    };
     let rule = format!("{}{traffic}{verdict}", block(entry.cidr, field));
     if entry.allow { vec![rule] } else { vec![rule.clone(), rule] }
 }

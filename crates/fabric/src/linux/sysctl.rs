@@ -85,6 +85,26 @@ pub(super) fn middlebox(passes_on: bool) -> Result<Vec<&'static str>, Error> {
     Ok(changed)
 }
 
+/// Whether the kernel tells of connections, and can count what goes over them, in the calling thread's
+/// namespace.
+pub(super) fn can_record() -> Result<(), Error> {
+    for name in ["nf_conntrack_events", "nf_conntrack_acct"] {
+        let path = format!("{DIRECTORY}/netfilter/{name}");
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|source| Error::Setting { path: path.clone(), source })?;
+        if name == "nf_conntrack_events" && text.trim() == "0" {
+            let source = io::Error::other("it is 0, so that nothing is told of connections");
+            return Err(Error::Setting { path, source });
+        }
+    }
+    Ok(())
+}
+
+/// Has the calling thread's namespace, a router's, count the packets and bytes of connections or not.
+pub(super) fn accounting(on: bool) -> Result<(), Error> {
+    write("netfilter/nf_conntrack_acct", if on { "1" } else { "0" }).map(drop)
+}
+
 const FORWARDING: &str = "ipv4/ip_forward";
 
 /// Whether the calling thread's namespace forwards packets.

@@ -36,6 +36,8 @@ pub(super) struct Worker {
     vpcs: BTreeMap<VpcId, VpcIntent>,
     peerings: BTreeMap<PcxId, PeeringIntent>,
     uplink: Option<UplinkIntent>,
+    /// The routers of whose flows somebody asked for records.
+    recorded: BTreeSet<VpcId>,
     /// The namespace that the process was started in, which has the link to the outside.
     home: Option<Home>,
     /// The uplink's namespace, once it was opened or made.
@@ -95,13 +97,14 @@ impl<'a> Scope<'a> {
 
 impl Worker {
     /// Knows nothing yet.
-    pub(super) fn new(instance: String, alarm: Option<Alarm>) -> Self {
+    pub(super) fn new(instance: String, alarm: Option<Alarm>, recorded: BTreeSet<VpcId>) -> Self {
         Self {
             instance,
             begun: false,
             vpcs: BTreeMap::new(),
             peerings: BTreeMap::new(),
             uplink: None,
+            recorded,
             home: None,
             opened: None,
             pending: Pending::default(),
@@ -195,6 +198,19 @@ impl Worker {
             );
         }
         self.follow_uplink(delta, &mut report);
+        report
+    }
+
+    /// See [`crate::driver::Driver::record`].
+    pub(super) fn record(&mut self, routers: BTreeSet<VpcId>) -> Report {
+        let mut report = Report::default();
+        let changed = self.recorded.symmetric_difference(&routers).copied();
+        // Those that nothing is known of are looked at soon.
+        let targets: BTreeSet<VpcId> = changed.filter(|id| self.known.contains_key(id)).collect();
+        self.recorded = routers;
+        let (peerings, blocks, look) = (BTreeSet::new(), BTreeMap::new(), &Look::Everything);
+        let failed = self.reconcile_once(Scope { targets, peerings, blocks, look }, &mut report);
+        self.pending.add_all(failed.into_iter(), std::iter::empty());
         report
     }
 

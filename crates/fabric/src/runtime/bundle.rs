@@ -65,7 +65,7 @@ pub(super) fn write(
     remove_dir(&files.rootfs()).map_err(at("remove", &files.rootfs()))?;
     make_dir(&files.bundle(), 0o700)?;
     make_home(&files.home(), user)?;
-    if intent.slug.is_some() {
+    if machine.layers(id, intent)?.is_some() {
         let [space, _] = layers::changes(&files.root);
         for dir in [layers::merged(&files.root), space] {
             make_dir(&dir, 0o700)?;
@@ -75,7 +75,8 @@ pub(super) fn write(
         make_dir(&layers::base(&files.root), 0o700)?;
     }
     if let Some(disk) = &intent.disk {
-        make_home(&machine.disk(disk.addon)?, user)?;
+        make_dir(&machine.disk(disk.addon)?, 0o700)?;
+        make_home(&machine.data(disk)?, user)?;
     }
     make_pipe(&files.control(), None)?;
     make_pipe(&files.status(), Some(user))?;
@@ -381,7 +382,7 @@ fn mounts(
             "options": ["bind", "rw", "nosuid", "nodev"],
         })
     };
-    let home = match intent.slug {
+    let home = match machine.layers(root.id, intent)? {
         Some(_) => layers::merged(&files.root),
         None => files.home(),
     };
@@ -422,7 +423,7 @@ fn mounts(
     mounts.extend(shared.iter().map(|path| read_only(Path::new(path), path)));
     // Last, as it may lie in what is mounted.
     if let Some(disk) = &intent.disk {
-        mounts.push(writable(&machine.disk(disk.addon)?, &disk.at));
+        mounts.push(writable(&machine.data(disk)?, &disk.at));
     }
     Ok(mounts)
 }
@@ -475,7 +476,7 @@ fn resources(machine: &Machine, intent: &WorkloadIntent) -> Value {
 
 /// A workload's control group, below where each hierarchy is mounted.
 pub(super) fn group(machine: &Machine, id: WorkloadId) -> PathBuf {
-    Path::new(&format!("causeway-{}", machine.instance)).join(id.to_string())
+    super::usage::group(&machine.instance, id)
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {

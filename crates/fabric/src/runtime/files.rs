@@ -14,6 +14,7 @@ use model::{Stdio, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::bounded::Bounded;
 use super::layers::{Image, Layers};
 
 /// The daemon's order to a shim.
@@ -36,6 +37,9 @@ pub(super) struct ShimOrder {
     /// What its home is made of, if that is more than a directory of its own.
     #[serde(default)]
     pub(super) layers: Option<Layers>,
+    /// Its disk, if that has a bound.
+    #[serde(default)]
+    pub(super) bounded: Option<Bounded>,
     /// What its root is made of, if that is not the host's own programs.
     #[serde(default)]
     pub(super) image: Option<Image>,

@@ -1,5 +1,5 @@
-//! The layers of a workload's home: the slug's files below, the workload's changes above. The changes
-//! are in a file system of their own, so that they have a limit.
+//! The layers of a dyno's home: the slug's files below, if there are any, the dyno's changes above. The
+//! changes are in a file system of their own, so that they have a limit.
 //!
 //! The layers are put together in a mount namespace of the shim's, so they are gone with it, and
 //! nothing of them appears on the host. The files below are the host's root's; seen through an
@@ -38,8 +38,9 @@ const SPACE_BYTES: u64 = 2 << 30;
 /// The parts of a home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Layers {
-    /// The directory of the slug's files.
-    pub(super) slug: PathBuf,
+    /// The directory of the slug's files; `None` for a home that begins empty.
+    #[serde(default)]
+    pub(super) slug: Option<PathBuf>,
     /// The user whose home it is.
     pub(super) user: u32,
 }
@@ -110,18 +111,20 @@ impl Layers {
             fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
         }
         chown(&above, Some(self.user), Some(self.user))?;
-        if self.overlay(root).is_ok() {
-            return Ok(());
+        if let Some(slug) = &self.slug {
+            if self.overlay(root, slug).is_ok() {
+                return Ok(());
+            }
+            self.copy(slug, &above)?;
         }
-        self.copy(&above)?;
         let merged = merged(root);
         let flags = MsFlags::MS_BIND | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         Ok(mount(Some(&above), &merged, None::<&str>, flags, None::<&str>)?)
     }
 
-    fn overlay(&self, root: &Path) -> io::Result<()> {
+    fn overlay(&self, root: &Path, slug: &Path) -> io::Result<()> {
         let merged = merged(root);
-        mount_mapped(&self.slug, &merged, self.user)?;
+        mount_mapped(slug, &merged, self.user)?;
         let options = format!(
             "lowerdir={BELOW},upperdir={ABOVE},workdir={WORK},redirect_dir=on,metacopy=off,index=off"
         );
@@ -132,10 +135,10 @@ impl Layers {
         stacked
     }
 
-    fn copy(&self, to: &Path) -> io::Result<()> {
+    fn copy(&self, slug: &Path, to: &Path) -> io::Result<()> {
         let owner = format!("{}:{}", self.user, self.user);
         let all = |path: &Path| path.join(".").into_os_string();
-        run(Command::new("cp").args(["-a", "--"]).arg(all(&self.slug)).arg(to))?;
+        run(Command::new("cp").args(["-a", "--"]).arg(all(slug)).arg(to))?;
         run(Command::new("chown").args(["-Rh", "--", &owner]).arg(to))
     }
 }
@@ -145,7 +148,7 @@ pub(super) fn probe_layers() -> io::Result<()> {
     in_a_directory_of_nobody("layers", |root| {
         fs::create_dir(root.join(ABOVE))?;
         fs::create_dir(root.join(WORK))?;
-        Layers { slug: root.join("slug"), user: 100_000 }.overlay(root)
+        Layers { slug: None, user: 100_000 }.overlay(root, &root.join("slug"))
     })
 }
 
@@ -262,7 +265,7 @@ fn overlay(root: &Path, over: &str, options: &str) -> io::Result<()> {
     Ok(mounted?)
 }
 
-fn run(command: &mut Command) -> io::Result<()> {
+pub(super) fn run(command: &mut Command) -> io::Result<()> {
     let status =
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     match status.success() {

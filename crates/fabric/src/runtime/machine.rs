@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::intent::WorkloadIntent;
+use model::intent::{Disk, WorkloadIntent};
 use model::{AddonId, WorkloadId};
 
 use super::Error;
+use super::bounded::{self, Bounded};
 use super::layers::{Image, Layers};
 use super::user::user_of;
 use crate::driver::Interfaces;
@@ -34,16 +35,20 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// The layers of a workload's home, if it has a slug.
+    /// The layers of a dyno's home. Homes of other workloads are directories that outlive the process.
     pub(super) fn layers(
         &self,
         id: WorkloadId,
         intent: &WorkloadIntent,
     ) -> Result<Option<Layers>, Error> {
-        let Some(slug) = intent.slug else { return Ok(None) };
+        let user = user_of(id);
+        let Some(slug) = intent.slug else {
+            let is_dyno = matches!(id, WorkloadId::Dyno(_));
+            return Ok(is_dyno.then_some(Layers { slug: None, user }));
+        };
         let here = self.slugs.as_ref().map(|slugs| slug::path(slugs, slug));
         match here.filter(|path| path.is_dir()) {
-            Some(slug) => Ok(Some(Layers { slug, user: user_of(id) })),
+            Some(slug) => Ok(Some(Layers { slug: Some(slug), user })),
             None => Err(Error::Refused(format!("the files of slug {slug} are not here"))),
         }
     }
@@ -60,6 +65,22 @@ impl Machine {
             true => Ok(Some(Image { files, user: user_of(id) })),
             false => Err(Error::Refused(format!("the image {image} is no directory here"))),
         }
+    }
+
+    /// A data service's disk, if it has a bound.
+    pub(super) fn bounded(
+        &self,
+        id: WorkloadId,
+        intent: &WorkloadIntent,
+    ) -> Result<Option<Bounded>, Error> {
+        let Some(Disk { addon, bytes: Some(bytes), .. }) = &intent.disk else { return Ok(None) };
+        Ok(Some(Bounded { disk: self.disk(*addon)?, bytes: *bytes, user: user_of(id) }))
+    }
+
+    /// Where a data service's data is.
+    pub(super) fn data(&self, disk: &Disk) -> Result<PathBuf, Error> {
+        let dir = self.disk(disk.addon)?;
+        Ok(if disk.bytes.is_some() { bounded::data(&dir) } else { dir })
     }
 
     /// The directory of a data service's disk.

@@ -19,7 +19,7 @@ use super::spawn::spawn;
 use super::user::user_of;
 
 /// What waits on a disk to be restored.
-const WAITING: &str = ".causeway-restore";
+pub(super) const WAITING: &str = ".causeway-restore";
 /// The same while it is being removed.
 const DONE: &str = ".causeway-restored";
 const COMMAND: &str = "command";

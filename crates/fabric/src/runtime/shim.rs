@@ -208,14 +208,18 @@ impl Shim<'_> {
         if self.order.runc_root.join(&self.order.container).exists() {
             self.remove_container();
         }
-        if self.order.layers.is_some() || self.order.image.is_some() {
+        let Self { order, files, .. } = &*self;
+        if order.layers.is_some() || order.image.is_some() || order.bounded.is_some() {
             enter_own_namespace().map_err(failed("leave the host's mounts"))?;
         }
-        if let Some(image) = &self.order.image {
-            image.mount(&self.files.root).map_err(failed("put the image in place"))?;
+        if let Some(disk) = &order.bounded {
+            disk.mount().map_err(failed("put the disk in place"))?;
         }
-        if let Some(layers) = &self.order.layers {
-            layers.mount(&self.files.root).map_err(failed("put the slug in place"))?;
+        if let Some(image) = &order.image {
+            image.mount(&files.root).map_err(failed("put the image in place"))?;
+        }
+        if let Some(layers) = &order.layers {
+            layers.mount(&files.root).map_err(failed("put the home in place"))?;
         }
         let mut runc = self.runc(&["--log-format", "json", "--log"]);
         runc.arg(self.files.runc_log())

@@ -14,7 +14,7 @@ use model::intent::Disk;
 use crate::bench::{self, Bench, intent, shell};
 
 fn disk_of(addon: AddonId) -> Disk {
-    Disk { addon, at: "/data".to_owned() }
+    Disk { addon, at: "/data".to_owned(), bytes: None }
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn an_image_takes_the_place_of_the_hosts_programs() {
     let mut wanted = shell(&bench, &script);
     wanted.image = Some(image.display().to_string());
     wanted.mounts = vec![installation.display().to_string()];
-    wanted.disk = Some(Disk { addon, at: "/srv/kept".to_owned() });
+    wanted.disk = Some(Disk { addon, at: "/srv/kept".to_owned(), bytes: None });
     bench.apply(id, Some(wanted.clone()));
     bench.running(id);
     bench.exec_until(id, "ls /srv/kept/it");
@@ -124,6 +124,51 @@ fn an_image_takes_the_place_of_the_hosts_programs() {
         bench.apply(id, None);
         bench.gone(id);
     }
+}
+
+#[test]
+fn a_disk_with_a_bound_is_full_for_its_service_alone() {
+    let devices = || {
+        let lent = std::process::Command::new("losetup").arg("-a").output().unwrap();
+        String::from_utf8_lossy(&lent.stdout).into_owned()
+    };
+    let mut bench = Bench::new(1);
+    let (id, addon) = (bench.service(1), bench.addon(1));
+    let disk = bench.root().join("services").join(addon.to_string());
+    let script = "set -e; [ \"$(stat -c %U /data)\" = \"$(id -un)\" ]; echo again >> /data/kept
+        fallocate -l 16M /data/fits
+        ! head -c 200M /dev/zero > /data/large 2> /tmp/why; grep -q 'No space left' /tmp/why
+        rm /data/large; echo $(ls -A /data) $(wc -l < /data/kept)";
+    let mut wanted = shell(&bench, script);
+    wanted.disk = Some(Disk { bytes: Some(64 << 20), ..disk_of(addon) });
+    for count in 1..=2 {
+        bench.apply(id, Some(wanted.clone()));
+        assert_eq!(bench.ended(id), (Some(0), None), "{}", bench.log(id));
+        assert!(bench.log(id).ends_with(&format!("fits kept {count}\n")), "{}", bench.log(id));
+        bench.apply(id, None);
+        bench.gone(id);
+    }
+    let image = fs::metadata(disk.join("space.img")).unwrap();
+    assert_eq!(image.len(), 64 << 20);
+    assert!(!devices().contains(&format!("{}", bench.root().display())), "a device is left");
+    assert_eq!(fs::read_dir(disk.join("data")).unwrap().count(), 0, "it is seen inside alone");
+    bench.runtime.remove_disk(addon).unwrap();
+    assert!(!disk.exists());
+}
+
+#[test]
+fn a_disk_with_a_bound_is_restored_too() {
+    let mut bench = Bench::new(1);
+    let (id, addon) = (bench.service(1), bench.addon(1));
+    let disks = bench.root().join("services");
+    let backup = GzEncoder::new(&b"one\n"[..], Compression::fast());
+    await_restore(&disks, addon, "cat > /data/kept", backup).unwrap();
+    let mut wanted = shell(&bench, "cat /data/kept; ls -A /data");
+    wanted.disk = Some(Disk { bytes: Some(64 << 20), ..disk_of(addon) });
+    bench.apply(id, Some(wanted));
+    assert_eq!(bench.ended(id), (Some(0), None), "{}", bench.log(id));
+    assert!(bench.log(id).ends_with("one\nkept\n"), "{}", bench.log(id));
+    assert!(!disks.join(addon.to_string()).join(".causeway-restore").exists());
 }
 
 #[test]

@@ -233,6 +233,14 @@ fn what_a_dyno_writes_to_its_home_has_a_limit() {
         assert_eq!(bench.ended(id), (Some(0), None), "{}", bench.log(id));
     }
     assert!(bench.log(id).ends_with("Procfile bin data fits\n"), "{}", bench.log(id));
+    // Without code too, and it begins anew as well.
+    let other = bench.dyno(2);
+    let wanted = shell(&bench, script);
+    for _ in 0..2 {
+        bench.apply(other, Some(wanted.clone()));
+        assert_eq!(bench.ended(other), (Some(0), None), "{}", bench.log(other));
+    }
+    assert!(bench.log(other).ends_with("fits\n"), "{}", bench.log(other));
     assert_eq!(loops(), before);
     let used = format!("{}", bench.root().display());
     let lent = std::process::Command::new("losetup").arg("-a").output().unwrap();

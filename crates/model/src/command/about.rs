@@ -3,9 +3,9 @@
 
 use super::{
     Command, DynoSelection, Ec2Command, ElasticIpName, IdentityCommand, ModifyPrefixList,
-    NewSubnet, PlatformCommand, StsCommand, SystemCommand,
+    NewSubnet, PlatformCommand, QuotaOf, StsCommand, SystemCommand,
 };
-use crate::{Key, SettingsKey};
+use crate::{Key, SettingsKey, WebhookOwner};
 
 impl Command {
     /// The resource that it names and is about; `None` where it makes one, or names none.
@@ -19,7 +19,11 @@ impl Command {
             Self::Sts(StsCommand::GetSessionToken { by, .. }) => by.key.map(Key::AccessKey),
             Self::System(command) => match command {
                 SystemCommand::StoreSlug { slug, .. } => Some(Key::Slug(*slug)),
-                SystemCommand::Observe(_) | SystemCommand::Tick | SystemCommand::Reset => None,
+                SystemCommand::ResetAccount { account } => Some(Key::Account(*account)),
+                SystemCommand::Observe(_)
+                | SystemCommand::Tick
+                | SystemCommand::Reset
+                | SystemCommand::LoadSnapshot { .. } => None,
             },
         }
     }
@@ -36,12 +40,22 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         C::DescribeToken { id, .. } | C::ReplaceToken { id, .. } | C::DeleteToken { id } => {
             Some(Key::Token(*id))
         }
+        C::CreateWebhook(new) => match new.owner {
+            WebhookOwner::Operator => None,
+            WebhookOwner::Account(id) => Some(Key::Account(id)),
+            WebhookOwner::Team(id) => Some(Key::Team(id)),
+        },
+        C::DeleteWebhook { id } => Some(Key::Webhook(*id)),
         C::SetMember { team, .. } => Some(Key::Team(*team)),
+        C::Disable { subject } | C::Enable { subject } | C::Destroy { subject } => {
+            Some(subject.key())
+        }
         C::EnsureAccount { id, .. } => Some(Key::Account(*id)),
-        C::SetQuota { account: Some(id), .. } => Some(Key::Account(*id)),
+        C::SetQuota { of: QuotaOf::Account(id), .. } => Some(Key::Account(*id)),
+        C::SetQuota { of: QuotaOf::Team(id), .. } => Some(Key::Team(*id)),
         C::SetInstance { .. }
         | C::SetOutbound { .. }
-        | C::SetQuota { account: None, .. }
+        | C::SetQuota { of: QuotaOf::All, .. }
         | C::SetLikeAws { .. }
         | C::AdvanceClock { .. } => Some(Key::Settings(SettingsKey)),
         C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {
@@ -78,6 +92,8 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
         | C::StopDynos { app, .. }
         | C::AddDomain { app, .. }
         | C::RemoveDomain { app, .. }
+        | C::AddLogDrain { app, .. }
+        | C::RemoveLogDrain { app, .. }
         | C::CreateAddon { app, .. } => Key::App(*app),
         C::AttachAddon { addon, .. } | C::DetachAddon { addon, .. } | C::DeleteAddon { addon } => {
             Key::Addon(*addon)

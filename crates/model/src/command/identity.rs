@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::resource::{Access, Outbound, PasswordHash, Role, Trusted};
-use crate::{AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, UserId};
+use super::Subject;
+use crate::resource::{Access, Outbound, PasswordHash, Role, Trusted, WebhookOwner};
+use crate::{AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, UserId, WebhookId};
 
 /// A token to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,28 @@ pub struct NewToken {
     pub description: String,
     /// How long the token is valid; `None` for ever.
     pub lives: Option<Duration>,
+}
+
+/// A webhook to be made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewWebhook {
+    /// Who is told by it.
+    pub owner: WebhookOwner,
+    /// The address that events are sent to.
+    pub url: String,
+    /// The kinds of events, or groups of kinds, that are sent.
+    pub include: Vec<String>,
+    /// The key that what is sent is signed with.
+    pub secret: String,
+    /// The value of the header `Authorization`, if one is to be sent.
+    pub authorization: Option<String>,
+}
+
+impl std::fmt::Debug for NewWebhook {
+    /// Without what may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NewWebhook({:?}, {:?})", self.owner, self.include)
+    }
 }
 
 /// A role to be made.
@@ -36,6 +59,17 @@ pub struct NewIamRole {
     pub max_seconds: Option<u32>,
     /// What it is for, in words.
     pub description: String,
+}
+
+/// Whose quota is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaOf {
+    /// That of all who have none of their own.
+    All,
+    /// An account's own.
+    Account(AccountId),
+    /// A team's own.
+    Team(TeamId),
 }
 
 /// Accounts, keys, roles, users, tokens, teams. Secrets are made by the server: the model sees only what
@@ -61,10 +95,10 @@ pub enum IdentityCommand {
         /// The way out and what it leads to; `None` for none.
         outbound: Option<Outbound>,
     },
-    /// Says how much of something an account may have.
+    /// Says how much of something an account or a team may have.
     SetQuota {
-        /// The account; `None` for all that have no quota of their own.
-        account: Option<AccountId>,
+        /// Whose quota it is.
+        of: QuotaOf,
         /// What is counted.
         quota: Quota,
         /// How much there may be; `None` for what is so of itself.
@@ -74,6 +108,13 @@ pub enum IdentityCommand {
     SetLikeAws {
         /// Whether they may.
         like_aws: bool,
+    },
+    /// Has events be sent to an address.
+    CreateWebhook(NewWebhook),
+    /// Sends no more events to an address.
+    DeleteWebhook {
+        /// The webhook to remove.
+        id: WebhookId,
     },
     /// Moves the clock further ahead of the machine's. Whether there is a clock that may be moved
     /// is the server's to decide.
@@ -161,6 +202,21 @@ pub enum IdentityCommand {
         user: UserId,
         /// The role; `None` removes the member.
         role: Option<Role>,
+    },
+    /// Locks somebody out, and whoever acts by it, until it is undone.
+    Disable {
+        /// Who or what.
+        subject: Subject,
+    },
+    /// Undoes that.
+    Enable {
+        /// Who or what.
+        subject: Subject,
+    },
+    /// Removes somebody for good.
+    Destroy {
+        /// Who or what.
+        subject: Subject,
     },
     /// Makes an account that a client of an emulator named for the first time, with its default VPC
     /// in the region.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::resource::{InboundRule, Plan, Stdio};
 use crate::{
-    AddonId, AppId, Cidr, DomainId, DynoId, PcxId, Region, ReleaseId, SlugId, SpaceId, TeamId,
-    UserId,
+    AddonId, AppId, Cidr, DomainId, DynoId, LogDrainId, PcxId, Region, ReleaseId, SlugId, SpaceId,
+    TeamId, UserId,
 };
 
 /// What users of the platform ask for.
@@ -188,6 +188,20 @@ pub enum PlatformCommand {
         app: AppId,
         /// The domain's id.
         domain: DomainId,
+    },
+    /// Has an app's log be sent to an address.
+    AddLogDrain {
+        /// The app.
+        app: AppId,
+        /// The address.
+        url: String,
+    },
+    /// Sends an app's log no more to an address.
+    RemoveLogDrain {
+        /// The app.
+        app: AppId,
+        /// The drain's id.
+        drain: LogDrainId,
     },
     /// Creates a data service for an app.
     CreateAddon {

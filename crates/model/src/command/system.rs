@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::edge::EdgeEvent;
 use crate::resource::Exit;
-use crate::{PcxId, SlugId, VpcId, WorkloadId};
+use crate::{AccountId, PcxId, Record, SlugId, Timestamp, VpcId, WorkloadId};
 
 /// Commands of Causeway itself.
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
@@ -22,6 +22,18 @@ pub enum SystemCommand {
     },
     /// Everything goes (the emulator's reset), but settings and identities.
     Reset,
+    /// What an account has goes (the emulator's reset), but the account itself.
+    ResetAccount {
+        /// Whose things go.
+        account: AccountId,
+    },
+    /// Everything becomes as it was (the emulator's), but for the settings of this installation.
+    LoadSnapshot {
+        /// Everything that was there then.
+        records: Vec<Record>,
+        /// When that was.
+        saved: Timestamp,
+    },
 }
 
 /// Code that was uploaded.

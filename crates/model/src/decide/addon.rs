@@ -31,6 +31,17 @@ impl Decision<'_> {
             command.map_or(Ok(()), |command| check_command(command))?;
         }
         check_environment(&plan.environment)?;
+        let disk = plan.disk.unwrap_or(Plan::DISK);
+        if disk < Plan::SMALLEST_DISK {
+            return refuse(
+                Code::InvalidParameterValue,
+                format_args!(
+                    "The plan {} has a disk of {disk} bytes; one of {} is the smallest.",
+                    plan.name(),
+                    Plan::SMALLEST_DISK
+                ),
+            );
+        }
         self.check_room(&app)?;
         let name = match name {
             Some(name) => self.check_addon_name(name)?,
@@ -57,7 +68,7 @@ impl Decision<'_> {
             app: app.id,
             space: space.id,
             name,
-            plan: plan.clone(),
+            plan: Plan { disk: Some(disk), ..plan.clone() },
             password: password.to_owned(),
             state: AddonState::Provisioning,
             eni: eni.id,

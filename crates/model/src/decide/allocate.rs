@@ -207,7 +207,16 @@ impl Decision<'_> {
         }
         if self.world.account(id).is_none() {
             let name = id.to_string();
-            self.put(crate::Account { id, name, created: self.now, quotas: Default::default() });
+            if self.world.former_account(id).is_some() {
+                self.delete(Key::FormerAccount(id));
+            }
+            self.put(crate::Account {
+                id,
+                name,
+                created: self.now,
+                disabled: None,
+                quotas: Default::default(),
+            });
         }
         // Options outlive a default VPC, which its owner may delete for good.
         let known = self

@@ -144,7 +144,8 @@ impl Decision<'_> {
         }
         let releases = self.world.releases_of(key).map(|release| Key::Release(release.id));
         let slugs = self.world.slugs_of(key).map(|slug| Key::Slug(slug.id));
-        for part in releases.chain(slugs).collect::<Vec<_>>() {
+        let drains = self.world.log_drains_of(key).map(|drain| Key::LogDrain(drain.id));
+        for part in releases.chain(slugs).chain(drains).collect::<Vec<_>>() {
             self.delete(part);
         }
         self.delete(key);

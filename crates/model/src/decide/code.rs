@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Decision, refuse};
 use crate::command::CodeRoom;
 use crate::resource::{App, ReleaseStatus, Slug};
-use crate::{AppId, Code, Key, Refused, ReleaseId, SlugId};
+use crate::{AppId, Code, Key, Quota, Refused, ReleaseId, SlugId};
 
 /// Slugs of one app that no release was made of: more are left over from deployments that failed.
 const KEPT_UNRELEASED: usize = 10;
@@ -43,6 +43,8 @@ impl Decision<'_> {
         room: CodeRoom,
     ) -> Result<(), Refused> {
         let Some(app) = self.world.app(slug.app).cloned() else { return Ok(()) };
+        let own = self.world.team_quota(app.team, Quota::Code).map(|most| most << 20);
+        let room = CodeRoom { team: own.unwrap_or(room.team), ..room };
         let of_app = self.code_bytes(app.id);
         let of_team = self.world.apps_in(Key::Team(app.team)).map(|app| self.code_bytes(app.id));
         let over = |used: u64, room: u64| used.saturating_add(bytes).saturating_sub(room);

@@ -23,6 +23,8 @@ impl Decision<'_> {
             C::DescribeToken { id, description } => self.describe_token(*id, description),
             C::ReplaceToken { id, hash } => self.replace_token(*id, hash),
             C::DeleteToken { id } => self.delete_token(*id),
+            C::CreateWebhook(new) => self.create_webhook(new),
+            C::DeleteWebhook { id } => self.delete_webhook(*id),
             C::SetUp { region, emulator, instance } => {
                 self.operator_only()?;
                 self.set_up(*region, *emulator, instance)
@@ -35,9 +37,9 @@ impl Decision<'_> {
                 self.operator_only()?;
                 self.set_outbound(outbound.as_ref())
             }
-            C::SetQuota { account, quota, most } => {
+            C::SetQuota { of, quota, most } => {
                 self.operator_only()?;
-                self.set_quota(*account, *quota, *most)
+                self.set_quota(*of, *quota, *most)
             }
             C::SetLikeAws { like_aws } => {
                 self.operator_only()?;
@@ -76,6 +78,18 @@ impl Decision<'_> {
                 self.create_team(name, *admin)
             }
             C::SetMember { team, user, role } => self.set_member(*team, *user, *role),
+            C::Disable { subject } => {
+                self.operator_only()?;
+                self.disable(*subject)
+            }
+            C::Enable { subject } => {
+                self.operator_only()?;
+                self.enable(*subject)
+            }
+            C::Destroy { subject } => {
+                self.operator_only()?;
+                self.destroy(*subject)
+            }
             C::EnsureAccount { id, region } => {
                 self.operator_only()?;
                 self.ensure_account(*id, *region)
@@ -100,6 +114,7 @@ impl Decision<'_> {
             id: account,
             name: PLATFORM.to_owned(),
             created: self.now,
+            disabled: None,
             quotas: Default::default(),
         });
         self.put(Settings {
@@ -122,7 +137,7 @@ impl Decision<'_> {
         Ok(Key::Settings(SettingsKey).into())
     }
 
-    fn advance_clock(&mut self, seconds: u64) -> Outcome {
+    pub(super) fn advance_clock(&mut self, seconds: u64) -> Outcome {
         let settings = Settings::clone(&*self.settings()?);
         let clock_offset = settings.clock_offset.saturating_add(seconds);
         if clock_offset > MAX_CLOCK_OFFSET {
@@ -145,13 +160,14 @@ impl Decision<'_> {
         }
         let mut id = AccountId::fresh(self.ids);
         // Twelve digits are few enough for two to meet.
-        while self.world.account(id).is_some() {
+        while self.world.account(id).is_some() || self.world.former_account(id).is_some() {
             id = AccountId::fresh(self.ids);
         }
         self.put(Account {
             id,
             name: name.to_owned(),
             created: self.now,
+            disabled: None,
             quotas: Default::default(),
         });
         Ok(Key::Account(id).into())
@@ -165,8 +181,9 @@ impl Decision<'_> {
         access: Access,
         replaces: Option<AccessKeyId>,
     ) -> Outcome {
-        if self.world.account(account).is_none() {
-            return not_found("account");
+        let Some(owner) = self.world.account(account) else { return not_found("account") };
+        if owner.disabled.is_some() {
+            return disabled("account", &owner.name, "accounts:enable");
         }
         if self.world.access_key(id).is_some() {
             return refuse(Code::Conflict, format!("There is an access key {id} already."));
@@ -175,18 +192,27 @@ impl Decision<'_> {
             return refuse(Code::MissingParameter, "An access key needs its secret half.");
         }
         if let Some(old) = replaces {
-            if self.world.access_key(old).is_none_or(|old| old.account != account) {
-                return not_found("access key");
+            let found = self.world.access_key(old).filter(|old| old.account == account);
+            let Some(found) = found else { return not_found("access key") };
+            if found.disabled.is_some() {
+                return disabled("access key", &old.to_string(), "keys:enable");
             }
             self.replace_trust(old, Some(id));
             self.delete(Key::AccessKey(old));
         }
         let sealed_secret = sealed_secret.to_owned();
-        self.put(AccessKey { id, account, sealed_secret, access, created: self.now });
+        self.put(AccessKey {
+            id,
+            account,
+            sealed_secret,
+            access,
+            disabled: None,
+            created: self.now,
+        });
         Ok(Key::AccessKey(id).into())
     }
 
-    fn delete_access_key(&mut self, id: AccessKeyId) -> Outcome {
+    pub(super) fn delete_access_key(&mut self, id: AccessKeyId) -> Outcome {
         if self.world.access_key(id).is_none() {
             return not_found("access key");
         }
@@ -207,14 +233,16 @@ impl Decision<'_> {
             return taken("a user", &email);
         }
         let id = UserId::fresh(self.ids);
-        self.put(User { id, email, password: None, created: self.now, updated: self.now });
+        let (created, updated) = (self.now, self.now);
+        self.put(User { id, email, password: None, disabled: None, created, updated });
         Ok(Key::User(id).into())
     }
 
     fn create_team(&mut self, name: &str, admin: UserId) -> Outcome {
         check_name(name)?;
-        if self.world.user(admin).is_none() {
-            return not_found("user");
+        let Some(user) = self.world.user(admin) else { return not_found("user") };
+        if user.disabled.is_some() {
+            return disabled("user", &user.email, "users:enable");
         }
         if self.world.team_named(name).is_some() {
             return taken("a team", name);
@@ -222,7 +250,15 @@ impl Decision<'_> {
         let id = TeamId::fresh(self.ids);
         let members = [(admin, Role::Admin)].into();
         let name = name.to_owned();
-        self.put(Team { id, name, members, created: self.now, updated: self.now });
+        self.put(Team {
+            id,
+            name,
+            members,
+            disabled: None,
+            quotas: Default::default(),
+            created: self.now,
+            updated: self.now,
+        });
         Ok(Key::Team(id).into())
     }
 
@@ -248,7 +284,7 @@ impl Decision<'_> {
             Some(role) => after.members.insert(user, role),
             None => after.members.remove(&user),
         };
-        if !after.members.values().any(|role| *role == Role::Admin) {
+        if !self.has_admin(&after, None) {
             return refuse(
                 Code::Conflict,
                 format!(
@@ -302,6 +338,16 @@ fn is_email(text: &str) -> bool {
 
 pub(super) fn is_plain(text: &str, max: usize) -> bool {
     text.chars().count() <= max && !text.contains(char::is_control)
+}
+
+/// The refusal of what would let somebody in who was disabled.
+pub(super) fn disabled(what: &str, name: &str, command: &str) -> Outcome {
+    refuse(
+        Code::Conflict,
+        format_args!(
+            "The {what} {name} is disabled. Undo that first: `causeway {command} {name}`."
+        ),
+    )
 }
 
 fn taken(what: &str, name: &str) -> Outcome {

@@ -38,7 +38,7 @@ impl Decision<'_> {
         self.check_key_name(scope, run.key_name.as_deref())?;
         let wanted = self.interfaces_for(scope, run)?;
         let public = is_public(&wanted, run.public)?;
-        let count = self.count_for(&wanted, run)?;
+        let count = self.count_for(scope, &wanted, run)?;
         let reservation = ReservationId::fresh(self.ids);
         let mut made = Vec::with_capacity(usize::from(count));
         for launch_index in 0..count {
@@ -287,7 +287,12 @@ impl Decision<'_> {
 
     /// The number of instances to start: as many as their subnets have addresses for, if these are
     /// enough.
-    fn count_for(&self, wanted: &[Wanted], run: &RunInstances) -> Result<u16, Refused> {
+    fn count_for(
+        &self,
+        scope: Scope,
+        wanted: &[Wanted],
+        run: &RunInstances,
+    ) -> Result<u16, Refused> {
         let mut needs: BTreeMap<SubnetId, (&Subnet, u64)> = BTreeMap::new();
         for interface in wanted {
             if let Source::New(new) = &interface.source {
@@ -295,7 +300,7 @@ impl Decision<'_> {
                 need.1 += new.addresses.total();
             }
         }
-        let mut count = run.max_count;
+        let mut count = run.max_count.min(self.instance_room(scope, run)?);
         for (subnet, each) in needs.into_values() {
             let room = self.world.free_addresses(subnet) / each.max(1);
             count = count.min(u16::try_from(room).unwrap_or(u16::MAX));
@@ -304,6 +309,33 @@ impl Decision<'_> {
             }
         }
         Ok(count)
+    }
+
+    /// How many instances the account may have beside those that it has in the region.
+    fn instance_room(&self, scope: Scope, run: &RunInstances) -> Result<u16, Refused> {
+        let Some(most) = self.world.quota(scope.account, Quota::Instances) else {
+            return Ok(u16::MAX);
+        };
+        let here = |instance: &&Arc<Instance>| {
+            let vpc = self.world.vpc(instance.vpc);
+            vpc.is_some_and(|vpc| vpc.region == scope.region)
+                && instance.state != InstanceState::Terminated
+        };
+        let own = self.world.instances_of(Key::Account(scope.account)).filter(here).count();
+        let room = most.saturating_sub(own);
+        if room < usize::from(run.min_count) {
+            return refuse(
+                Code::InstanceLimitExceeded,
+                format_args!(
+                    "You have requested more instances ({}) than your current instance limit of \
+                     {most} allows for the specified instance type. Terminate what is not needed, \
+                     or ask whoever runs this installation to raise {} for the account.",
+                    run.min_count,
+                    Quota::Instances,
+                ),
+            );
+        }
+        Ok(u16::try_from(room).unwrap_or(u16::MAX))
     }
 }
 

@@ -2,10 +2,36 @@
 
 use super::allocate::NewSpace;
 use super::{Decision, Outcome};
+use crate::TeamId;
 use crate::command::PlatformCommand;
 
 impl Decision<'_> {
     pub(super) fn platform(&mut self, command: &PlatformCommand) -> Outcome {
+        let grows = self.grows(command);
+        let before = grows.map(|team| (team, self.world.clone()));
+        let reply = self.platform_command(command)?;
+        if let Some((team, before)) = before {
+            self.check_team_quotas(&before, team)?;
+        }
+        Ok(reply)
+    }
+
+    /// The team that may have more by a command than before.
+    fn grows(&self, command: &PlatformCommand) -> Option<TeamId> {
+        use PlatformCommand as C;
+        match command {
+            C::CreateSpace { team, .. } | C::TransferSpace { team, .. } => Some(*team),
+            C::CreateApp { space, .. } => self.world.space(*space).map(|space| space.team),
+            C::CreateRelease { app, .. }
+            | C::Rollback { app, .. }
+            | C::Scale { app, .. }
+            | C::StartDyno { app, .. }
+            | C::CreateAddon { app, .. } => self.world.app(*app).map(|app| app.team),
+            _ => None,
+        }
+    }
+
+    fn platform_command(&mut self, command: &PlatformCommand) -> Outcome {
         use PlatformCommand as C;
         match command {
             C::CreateSpace { name, team, region, cidr, data_cidr } => {
@@ -28,6 +54,8 @@ impl Decision<'_> {
             C::DeleteApp { app } => self.delete_app(*app),
             C::AddDomain { app, hostname } => self.add_domain(*app, hostname),
             C::RemoveDomain { app, domain } => self.remove_domain(*app, *domain),
+            C::AddLogDrain { app, url } => self.add_log_drain(*app, url),
+            C::RemoveLogDrain { app, drain } => self.remove_log_drain(*app, *drain),
             C::CreateSlug { app, process_types, commit, checksum } => {
                 self.create_slug(*app, process_types, commit.as_deref(), checksum.as_deref())
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::identity::{is_plain, not_found};
+use super::identity::{disabled, is_plain, not_found};
 use super::lookup::is_sha256;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, NewToken, Reply};
@@ -36,13 +36,17 @@ impl Decision<'_> {
 
     pub(super) fn create_token(&mut self, new: &NewToken) -> Outcome {
         self.own_or_operator(new.user)?;
-        if self.world.user(new.user).is_none() {
-            return not_found("user");
+        let Some(user) = self.world.user(new.user) else { return not_found("user") };
+        if user.disabled.is_some() {
+            return disabled("user", &user.email, "users:enable");
         }
         check_hash(&new.hash)?;
         check_description(&new.description)?;
         if let Some(Key::Token(id)) = self.world.find(&Alias::Token(new.hash.as_str().into())) {
             return match self.world.token(id) {
+                Some(token) if token.user == new.user && token.disabled.is_some() => {
+                    disabled("token", &id.to_string(), "tokens:enable")
+                }
                 Some(token) if token.user == new.user => Ok(Key::Token(id).into()),
                 _ => refuse(Code::Conflict, "This token belongs to another user."),
             };
@@ -65,6 +69,7 @@ impl Decision<'_> {
             hash: new.hash.clone(),
             description: new.description.clone(),
             expires,
+            disabled: None,
             created: self.now,
             updated: None,
         });
@@ -111,8 +116,12 @@ impl Decision<'_> {
 
     /// A token that the caller may change; others' are not there for it.
     fn own_token(&self, id: TokenId) -> Result<Token, Refused> {
-        let mine = |token: &Token| self.is_operator() || self.caller == Caller::User(token.user);
-        let found = self.world.token(id).filter(|token| mine(token) && token.is_live(self.now));
+        let mine = |token: &Token| match self.is_operator() {
+            // It is the operator who disables tokens, and destroys such.
+            true => token.expires.is_none_or(|expires| self.now < expires),
+            false => self.caller == Caller::User(token.user) && token.is_live(self.now),
+        };
+        let found = self.world.token(id).filter(|token| mine(token));
         found
             .map(|token| Token::clone(token))
             .ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that authorization."))

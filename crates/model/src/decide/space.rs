@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::subject::suspended;
 use super::{Decision, Outcome, refuse};
 use crate::command::Caller;
 use crate::resource::{Peering, PeeringEvent, PeeringKind, PeeringStatus, Role, Space};
@@ -141,7 +142,13 @@ impl Decision<'_> {
     /// what it asked for is not there for it.
     pub(super) fn role_in(&self, team: TeamId, unseen: &str) -> Result<Role, Refused> {
         self.check_platform_caller()?;
-        let role = self.world.team(team).and_then(|team| self.caller.role_in(team));
+        let team = self.world.team(team);
+        let role = team.and_then(|team| self.caller.role_in(team));
+        if let (Some(team), None, Caller::User(user)) = (team, role, self.caller)
+            && team.members.contains_key(&user)
+        {
+            return Err(suspended("team"));
+        }
         role.ok_or_else(|| Refused::new(Code::NotFound, unseen))
     }
 

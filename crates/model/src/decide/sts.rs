@@ -58,6 +58,9 @@ impl Decision<'_> {
         if !self.is_asked_by(by) || by.roles.len() >= MAX_CHAIN {
             return denied();
         }
+        if self.world.account(*account).is_some() && !self.world.lets_in_account(*account) {
+            return denied();
+        }
         let role = self.world.iam_role_named(*account, name).cloned();
         let (id, name, access, most) = match &role {
             Some(role) => {

@@ -23,7 +23,11 @@ impl Decision<'_> {
                 self.system_only()?;
                 return self.store_slug(*slug, stored);
             }
-            SystemCommand::Reset => self.reset()?,
+            SystemCommand::Reset => return self.reset(),
+            SystemCommand::ResetAccount { account } => return self.reset_account(*account),
+            SystemCommand::LoadSnapshot { records, saved } => {
+                return self.load_snapshot(records, *saved);
+            }
         }
         Ok(Reply::Done)
     }
@@ -113,24 +117,5 @@ impl Decision<'_> {
             let public = crate::PublicAddress::None;
             self.put(Eni { attachment: None, public, ..Eni::clone(&eni) });
         }
-    }
-
-    /// Removes everything but the settings and who acts.
-    fn reset(&mut self) -> Result<(), Refused> {
-        if !self.is_operator() {
-            return refuse(
-                Code::UnauthorizedOperation,
-                "Only the operator of this installation can do this.",
-            );
-        }
-        if !self.settings()?.emulator {
-            return refuse(Code::OperationNotPermitted, "Only an emulator can be reset.");
-        }
-        let keys = self.world.records().map(crate::Record::key);
-        let keys: Vec<_> = keys.filter(|key| !key.kind().survives_reset()).collect();
-        for key in keys {
-            self.delete(key);
-        }
-        Ok(())
     }
 }

@@ -179,13 +179,18 @@ impl Touched {
             | Key::User(_)
             | Key::Token(_)
             | Key::Team(_)
+            | Key::FormerUser(_)
+            | Key::FormerTeam(_)
+            | Key::FormerAccount(_)
             | Key::SubnetReservation(_)
             | Key::EgressGateway(_)
             | Key::DhcpOptions(_)
             | Key::KeyPair(_)
             | Key::FlowLog(_)
             | Key::NetworkInsightsPath(_)
-            | Key::NetworkInsightsAnalysis(_) => {}
+            | Key::NetworkInsightsAnalysis(_)
+            | Key::LogDrain(_)
+            | Key::Webhook(_) => {}
         }
     }
 

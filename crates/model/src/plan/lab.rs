@@ -310,6 +310,8 @@ pub(crate) fn outbound(n: u8) -> Outbound {
 /// A team without members.
 pub(crate) fn team(n: u128) -> Team {
     Team {
+        disabled: None,
+        quotas: Default::default(),
         id: TeamId(uuid(n)),
         name: format!("team-{n}"),
         members: BTreeMap::new(),

@@ -67,6 +67,19 @@ impl Endpoint {
         Some(Self { vpc: eni.vpc, address: *eni.addresses.first()? })
     }
 
+    /// Whose an address is, seen from a VPC: its own, or that of a VPC that is joined with it. An address of
+    /// nobody stays with the VPC itself.
+    pub fn beside(world: &World, vpc: VpcId, address: Ipv4Addr) -> Self {
+        let own = Self { vpc, address };
+        if world.vpc(vpc).is_none_or(|vpc| vpc.contains(address)) {
+            return own;
+        }
+        let peers = world.peerings_of(Key::Vpc(vpc)).filter(|peering| joins(world, peering));
+        let mut peers = peers.filter_map(|peering| world.vpc(peering.other_side(vpc)?.vpc));
+        let peer = peers.find(|peer| peer.contains(address));
+        peer.map_or(own, |peer| Self { vpc: peer.id, address })
+    }
+
     /// Whose an address is, seen from this end: its own VPC's; that of the VPC to which its route
     /// table leads; that of one which is peered, or will be. An address of nobody stays with the
     /// own VPC, as a middlebox may know it.

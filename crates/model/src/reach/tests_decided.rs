@@ -21,6 +21,7 @@ impl Journey {
         let set_up = IdentityCommand::SetUp { region, emulator: false, instance };
         journey.run(Caller::Operator, set_up);
         let owner = Account {
+            disabled: None,
             id: scope.account,
             name: "shop".to_owned(),
             created: now(),

@@ -16,6 +16,9 @@ pub struct AccessKey {
     pub sealed_secret: String,
     /// What requests with the key may do.
     pub access: Access,
+    /// Since when it signs nothing; `None` while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Timestamp>,
     /// When the access key was created.
     pub created: Timestamp,
 }

@@ -16,6 +16,9 @@ pub struct Account {
     pub name: String,
     /// When the account was created.
     pub created: Timestamp,
+    /// Since when nobody may act for it; `None` while somebody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Timestamp>,
     /// How much of what it may have, where that is not as for all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quotas: BTreeMap<Quota, u32>,

@@ -40,6 +40,9 @@ pub struct Plan {
     /// Bytes of memory that it may use.
     #[serde(default)]
     pub memory: Option<u64>,
+    /// Bytes that its disk may hold. An add-on that was made before there was a bound has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<u64>,
     /// The command that writes all of the service's data to standard output while it runs, for a
     /// shell beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,6 +56,10 @@ pub struct Plan {
 impl Plan {
     /// The directory where a service finds its disk unless its plan says otherwise.
     pub const DATA: &str = "/data";
+    /// Bytes that a disk may hold where its plan says nothing.
+    pub const DISK: u64 = 10 << 30;
+    /// Bytes that a disk may hold at least: a file system takes some of them.
+    pub const SMALLEST_DISK: u64 = 64 << 20;
 
     fn default_data() -> String {
         Self::DATA.to_owned()

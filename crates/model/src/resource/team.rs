@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, Resource};
-use crate::{Alias, Key, TeamId, Timestamp, UserId};
+use crate::{Alias, Key, Quota, TeamId, Timestamp, UserId};
 
 /// An owner of spaces and apps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,12 @@ pub struct Team {
     pub name: String,
     /// The members of the team, with their roles.
     pub members: BTreeMap<UserId, Role>,
+    /// Since when its members are locked out of it; `None` while they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Timestamp>,
+    /// How much of what it may have, where that is not as for all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotas: BTreeMap<Quota, u32>,
     /// When the team was created.
     pub created: Timestamp,
     /// When the team was last changed.

@@ -19,6 +19,9 @@ pub struct Token {
     /// When the token ends; `None` if it never does.
     #[serde(default)]
     pub expires: Option<Timestamp>,
+    /// Since when it speaks for nobody; `None` while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Timestamp>,
     /// When the token was created.
     pub created: Timestamp,
     /// When the token was last changed; `None` if it never was.
@@ -27,9 +30,10 @@ pub struct Token {
 }
 
 impl Token {
-    /// Whether it speaks for its user still.
+    /// Whether it could speak for its user: it has not ended, and was not disabled. Whether the user is
+    /// let in is [`crate::World::lets_in_token`].
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.expires.is_none_or(|expires| now < expires)
+        self.disabled.is_none() && self.expires.is_none_or(|expires| now < expires)
     }
 }
 

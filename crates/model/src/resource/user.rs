@@ -15,6 +15,9 @@ pub struct User {
     /// The hash of the user's password; `None` until the operator sets one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordHash>,
+    /// Since when the user is not let in; `None` for one who is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Timestamp>,
     /// When the user was created.
     pub created: Timestamp,
     /// When the user was last changed.

@@ -2,7 +2,8 @@
 //! uploading code.
 //!
 //! Whoever has such an address acts on behalf of the user who asked for it. So it is valid only as
-//! long as that user's token, as it was then, and that user's membership of the app's team.
+//! long as that user's token, as it was then, and that user's membership of the app's team; and as neither
+//! the token nor the user nor the team is disabled.
 
 use model::{App, Caller, Timestamp, TokenId, UserId, World};
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,8 @@ impl Grant {
         Self { user, token: token.map(proof) }
     }
 
-    /// Whether it is still valid for an app: the token is live and has the same secret, and the
-    /// user is a member of the team that the app belongs to now.
+    /// Whether it is still valid for an app: the token lets its user in and has the same secret, and
+    /// the user is a member of the team that the app belongs to now.
     pub(crate) fn holds(&self, world: &World, app: &App, now: Timestamp) -> bool {
         let caller = self.user.map_or(Caller::Operator, Caller::User);
         let is_in = world.team(app.team).is_some_and(|team| caller.role_in(team).is_some());
@@ -49,9 +50,14 @@ impl Grant {
     fn is_proved(&self, world: &World, now: Timestamp) -> bool {
         match (&self.user, &self.token) {
             (None, None) => true,
-            (Some(_), None) => world.settings().is_some_and(|settings| settings.emulator),
+            (Some(user), None) => {
+                world.settings().is_some_and(|settings| settings.emulator)
+                    && world.lets_in_user(*user)
+            }
             (user, Some(proof)) => world.token(proof.id).is_some_and(|token| {
-                Some(token.user) == *user && token.hash == proof.hash && token.is_live(now)
+                Some(token.user) == *user
+                    && token.hash == proof.hash
+                    && world.lets_in_token(token, now)
             }),
         }
     }

@@ -426,8 +426,8 @@ impl Events {
     /// Lines about a release. A release that waits for its release command counts as created once
     /// it is current, as on Heroku.
     fn release(&mut self, world: &World, before: Option<&Release>, release: &Release) {
-        let user = release.user.and_then(|id| world.user(id));
-        let by = user.map_or("the operator".to_owned(), |user| format!("user {}", user.email));
+        let user = release.user.and_then(|id| world.email_of(id));
+        let by = user.map_or("the operator".to_owned(), |email| format!("user {email}"));
         let (version, what) = (release.version, &release.description);
         let mut say = |text: String| self.say(release.app, Source::App, "api", text);
         if before.is_none() {

@@ -85,6 +85,7 @@ impl Plans {
             environment: BTreeMap::new(),
             config: variable("DATABASE_URL", "postgres://app:{password}@{host}:{port}/app"),
             memory: None,
+            disk: None,
             backup: Some(POSTGRESQL_BACKUP.to_owned()),
             restore: Some(POSTGRESQL_RESTORE.to_owned()),
         };
@@ -100,6 +101,7 @@ impl Plans {
             environment: BTreeMap::new(),
             config: variable("REDIS_URL", "redis://default:{password}@{host}:{port}"),
             memory: None,
+            disk: None,
             backup: Some(REDIS_BACKUP.to_owned()),
             restore: Some(REDIS_RESTORE.to_owned()),
         };
@@ -115,6 +117,7 @@ impl Plans {
             environment: BTreeMap::new(),
             config: variable("KAFKA_URL", "kafka://{host}:{port}"),
             memory: None,
+            disk: None,
             backup: Some(KAFKA_BACKUP.to_owned()),
             restore: Some(KAFKA_RESTORE.to_owned()),
         };
@@ -371,6 +374,7 @@ mod tests {
             environment: BTreeMap::new(),
             config: variable("X_URL", "x://{host}"),
             memory: None,
+            disk: None,
             backup: None,
             restore: None,
         }

@@ -84,8 +84,13 @@ pub(crate) struct Requester {
 impl Requester {
     /// The reason why the session must end; `None` while it may go on.
     pub(crate) fn lost(&self, world: &World, now: Timestamp) -> Option<&'static str> {
+        if let Caller::User(user) = self.caller
+            && !world.lets_in_user(user)
+        {
+            return Some("you are not let in any more");
+        }
         if let Some(id) = self.token
-            && !world.token(id).is_some_and(|token| token.is_live(now))
+            && !world.token(id).is_some_and(|token| world.lets_in_token(token, now))
         {
             return Some("the token that it was started with has ended");
         }

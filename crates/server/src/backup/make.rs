@@ -280,8 +280,7 @@ fn commands(from: Sources<'_>, addon: &Addon) -> Result<Option<Commands>, String
         return Ok(Some(Commands { backup, restore: restore.clone() }));
     }
     // A service with an empty disk has nothing to lose.
-    let disk = from.workspace.disks.join(addon.id.to_string());
-    if fs::read_dir(&disk).map_or(true, |mut entries| entries.next().is_none()) {
+    if !from.workspace.has_data(addon.id) {
         return Ok(None);
     }
     Err(match found {

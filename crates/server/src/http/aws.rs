@@ -1,13 +1,14 @@
 //! The AWS endpoint: one address for EC2, STS and IAM. The signature of a request tells the
 //! account, the service and the region; [`crate::http::ec2`] carries the action out.
 
+mod counted;
 mod elsewhere;
 mod request_id;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws::params::Params;
 use aws::sigv4::{Authorization, SigError, SignedRequest, SigningKey};
@@ -21,11 +22,13 @@ use model::{
     TemporaryKeyId,
 };
 
+use self::counted::Turned;
 use self::request_id::fresh_request_id;
 use crate::clock::SystemIds;
 use crate::credentials::TemporaryCredentials;
 use crate::http::ec2::{self, Action, Ec2Error};
 use crate::http::refusals::Refusal;
+use crate::http::refused as refused_request;
 use crate::http::state::{Origin, State};
 use crate::ledger::LedgerError;
 use store::AuditRow;
@@ -57,8 +60,24 @@ struct Claim {
     principal: Principal,
 }
 
-/// Answers a request to the endpoint.
+/// Answers a request to the endpoint, and counts it.
 pub(crate) async fn answer<B>(state: &State, source: IpAddr, request: Request<B>) -> Response
+where
+    B: hyper::body::Body<Data = Bytes>,
+{
+    let began = Instant::now();
+    let mut turned = Turned { place: ec2::other_place(Service::Ec2), throttled: false };
+    let response = answer_it(state, source, request, &mut turned).await;
+    turned.count(&state.metrics, began, response.status());
+    response
+}
+
+async fn answer_it<B>(
+    state: &State,
+    source: IpAddr,
+    request: Request<B>,
+    turned: &mut Turned,
+) -> Response
 where
     B: hyper::body::Body<Data = Bytes>,
 {
@@ -77,7 +96,7 @@ where
     let request_id = fresh_request_id();
     let answer = match whole(body).await {
         _ if !METHODS.contains(&parts.method) => Err(no_method()),
-        Ok(body) => serve(state, source, &parts, &body, &request_id).await,
+        Ok(body) => serve(state, source, &parts, &body, &request_id, turned).await,
         Err(error) => Err(error),
     };
     answer.map_or_else(
@@ -197,25 +216,34 @@ async fn serve(
     parts: &Parts,
     body: &[u8],
     request_id: &str,
+    turned: &mut Turned,
 ) -> Result<String, Ec2Error> {
     let claim = if state.emulator {
         anybody(state, parts)?
     } else {
-        authenticate(state, parts, body)
-            .inspect_err(|error| note_stranger(state, source, parts, error, request_id))?
+        authenticate(state, parts, body).inspect_err(|error| {
+            turned.place = ec2::other_place(guess_service(&parts.headers));
+            note_stranger(state, source, parts, error, request_id);
+        })?
     };
     let now = state.clock.now();
-    state.account_rates.take(claim.scope.account, now).map_err(|_| limit_exceeded())?;
+    turned.place = ec2::other_place(claim.service);
+    state.account_rates.take(claim.scope.account, now).map_err(|_| {
+        turned.throttled = true;
+        limit_exceeded()
+    })?;
     let origin = || Origin { address: Some(source), request_id: request_id.to_owned() };
     if state.emulator {
         ensure_account(state, claim.scope, &origin()).await?;
     }
     let keys = ec2::KeyMaker::new(crate::clock::fill);
     let call = Call { state, claim: &claim, params: params(parts, body)?, request_id, keys };
-    let mut before = call.before()?;
+    turned.place = ec2::place(claim.service, call.params.get("Action").unwrap_or_default());
+    let log = |error: &Ec2Error| call.log_refusal(error, &origin());
+    let mut before = call.before().inspect_err(log)?;
     if matches!(before, Before::Answer(_)) && call.starting() {
         call.started().await;
-        before = call.before()?;
+        before = call.before().inspect_err(log)?;
     }
     let (command, answer) = match before {
         Before::Answer(text) => return Ok(text),
@@ -224,7 +252,10 @@ async fn serve(
     let done =
         state.submit(call.caller(), *command, &origin()).await.map_err(|error| match error {
             LedgerError::Refused(refused) => Ec2Error::from(refused),
-            LedgerError::Busy => limit_exceeded(),
+            LedgerError::Busy => {
+                turned.throttled = true;
+                limit_exceeded()
+            }
             LedgerError::Store
             | LedgerError::NoRoom
             | LedgerError::Unknown
@@ -278,6 +309,12 @@ impl Call<'_> {
             keys: &self.keys,
             console: &console,
         })
+    }
+
+    /// Logs that the request was refused before it became a command.
+    fn log_refusal(&self, error: &Ec2Error, origin: &Origin) {
+        let action = format!("Ec2.{}", self.params.get("Action").unwrap_or_default());
+        refused_request::log(self.caller(), &action, "", &error.code, &error.message, origin);
     }
 
     /// Whether the answer would contain an instance that is about to run.
@@ -400,7 +437,7 @@ fn authenticate(state: &State, parts: &Parts, body: &[u8]) -> Result<Claim, Ec2E
         (principal, key)
     } else {
         let id: AccessKeyId = claim.access_key().parse().map_err(|_| unknown())?;
-        let found = world.access_key(id).ok_or_else(unknown)?;
+        let found = world.signing_key(id).ok_or_else(unknown)?;
         let key = state.signing_key(found, claim.scope()).ok_or_else(unknown)?;
         let read_only = found.access == model::Access::ReadOnly;
         (Principal::of_key(found.account, Some(id), read_only), key)
@@ -512,7 +549,14 @@ fn anybody(state: &State, parts: &Parts) -> Result<Claim, Ec2Error> {
             let ended = principal.check(&state.world(), state.clock.now());
             ended.map_err(|_| expired(service)).map(|()| principal)?
         }
-        None => Principal::of_key(emulated_account(&access_key), None, false),
+        None => {
+            let principal = Principal::of_key(emulated_account(&access_key), None, false);
+            // It can only be that the account was disabled.
+            let closed =
+                |_| refused("AWS was not able to validate the provided access credentials");
+            principal.check(&state.world(), state.clock.now()).map_err(closed)?;
+            principal
+        }
     };
     Ok(Claim { service, scope: Scope { account: principal.account, region }, principal })
 }
@@ -536,7 +580,8 @@ pub(crate) fn emulated_account(access_key: &str) -> AccountId {
 /// In emulator mode: creates the account and its default VPC in the region when they are first
 /// used.
 async fn ensure_account(state: &State, scope: Scope, origin: &Origin) -> Result<(), Ec2Error> {
-    if state.default_vpcs_made.lock().expect("no holder panics").contains(&scope) {
+    let known = state.glance().account(scope.account).is_some();
+    if known && state.default_vpcs_made.lock().expect("no holder panics").contains(&scope) {
         return Ok(());
     }
     let ensure = IdentityCommand::EnsureAccount { id: scope.account, region: scope.region };

@@ -30,6 +30,8 @@ mod why_not;
 #[cfg(test)]
 mod tests;
 
+use std::time::Instant;
+
 use axum::Router;
 use axum::extract::{Request, State as Shared};
 use axum::http::request::Parts;
@@ -53,12 +55,21 @@ pub(crate) fn router(dashboard: Dashboard) -> Router {
 }
 
 async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Response {
+    let began = Instant::now();
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
     let visit = Visit::of(&dashboard, &parts);
     let request_id = visit.origin.request_id.clone();
-    let mut answer = match Asset::find(path).filter(|_| reads) {
+    let asset = Asset::find(path).filter(|_| reads);
+    let counted = match (&asset, reads) {
+        (Some(_), _) => &dashboard.counted.asset,
+        (None, true) if path == EVENTS_PATH => &dashboard.counted.events,
+        (None, true) => &dashboard.counted.page,
+        (None, false) if parts.method == Method::POST => &dashboard.counted.form,
+        (None, false) => &dashboard.counted.other,
+    };
+    let mut answer = match asset {
         Some(asset) => answer::asset(asset),
         None => match dashboard.rates.take(visit.party(), visit.now) {
             Err(_) => answer::problem(&visit.context(), &Problem::TooFast),
@@ -78,6 +89,7 @@ async fn serve(Shared(dashboard): Shared<Dashboard>, request: Request) -> Respon
         tracing::warn!(request_id, %status, "a request of the dashboard failed");
     }
     answer::complete(answer.headers_mut(), &request_id);
+    counted.answered(began, answer.status());
     answer
 }
 

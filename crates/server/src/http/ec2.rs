@@ -126,6 +126,37 @@ pub fn find(service: Service, version: &str, name: &str) -> Result<&'static Acti
         })
 }
 
+/// What is counted apart, with its service: each action by its place in the table, then the actions of EC2
+/// on what Causeway does not have, then what is no action of each service.
+pub(crate) fn counted() -> impl Iterator<Item = (Service, &'static str)> {
+    let rest = [
+        (Service::Ec2, "absent"),
+        (Service::Ec2, "other"),
+        (Service::Sts, "other"),
+        (Service::Iam, "other"),
+    ];
+    ACTIONS.iter().map(|(service, name, _)| (*service, *name)).chain(rest)
+}
+
+/// The place of an action among those of [`counted`], whatever a client calls it.
+pub(crate) fn place(service: Service, name: &str) -> usize {
+    match ACTIONS.binary_search_by_key(&name, |entry| entry.1) {
+        Ok(at) if ACTIONS[at].0 == service => at,
+        _ if absent_action(service, name).is_some() => ACTIONS.len(),
+        _ => other_place(service),
+    }
+}
+
+/// The place of what is no action of a service, or not known to be one.
+pub(crate) const fn other_place(service: Service) -> usize {
+    let rest = match service {
+        Service::Ec2 => 1,
+        Service::Sts => 2,
+        Service::Iam => 3,
+    };
+    ACTIONS.len() + rest
+}
+
 /// An action of EC2 on something that Causeway does not have.
 fn absent_action(service: Service, name: &str) -> Option<&'static Action> {
     if service != Service::Ec2 {

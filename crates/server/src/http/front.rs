@@ -13,6 +13,7 @@ use hyper::{Request, Response};
 use crate::http::listen::{Handler, Timed};
 use crate::http::state::State;
 use crate::http::{aws, loopback_only};
+use crate::metrics::traces::Trace;
 
 /// All that is served on the address of the server.
 #[derive(Clone)]
@@ -45,12 +46,22 @@ impl Handler for Front {
             None if request.uri().path() == aws::PATH => To::Aws(Arc::clone(state), request),
             None => To::Router(Box::pin(self.router.answer(request, client))),
         };
-        async move {
+        let trace = state.metrics.traces.get().and_then(|_| Trace::begin());
+        let answer = async move {
             match to {
                 To::Nobody(refusal) => refusal,
                 To::Aws(state, request) => aws::answer(&state, client.ip(), request).await,
                 To::Router(answer) => answer.await,
             }
+        };
+        let state = trace.as_ref().map(|_| Arc::clone(state));
+        async move {
+            let (Some(trace), Some(state)) = (trace, state) else { return answer.await };
+            let response = Arc::clone(&trace).scope(answer).await;
+            if let Some(traces) = state.metrics.traces.get() {
+                traces.answered(&trace, response.status());
+            }
+            response
         }
     }
 }

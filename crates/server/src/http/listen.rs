@@ -108,7 +108,8 @@ pub(crate) async fn serve(
             handler: handler.clone(),
             peer,
             limits,
-            stop: stop.clone(),
+            // Each connection looks at its own with every request; one for all would be a lock that they share.
+            stop: stop.child_token(),
         };
         tasks.spawn(entrance.serve(stream));
     };

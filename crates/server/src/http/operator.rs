@@ -7,25 +7,35 @@ pub(crate) mod audit;
 mod backup;
 mod context;
 mod environment;
+mod event;
+mod flows;
 mod identity;
 mod input;
 mod installation;
+mod names;
+mod overview;
 mod peer;
 mod peering_check;
 mod probe;
 mod quota;
 mod role;
+mod snapshot;
+mod subject;
+mod usage;
 mod viewer;
+mod webhook;
 mod why;
 mod workload;
 
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, State as Shared};
+use axum::extract::{ConnectInfo, MatchedPath, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -33,16 +43,20 @@ use model::Caller;
 
 use self::answer::Problem;
 pub(crate) use self::context::Operator;
-use self::context::{PEER, REQUEST_ID};
+use self::context::{DECIDED, PEER, REQUEST_ID};
 use crate::clock::{SystemIds, fresh_secret};
+use crate::http::measure::measured;
+use crate::http::refused;
+use crate::http::state::Origin;
 
 /// Where the id of a request begins in a fresh secret: half of that is enough.
 const REQUEST_ID_BYTES: usize = 32;
 
 /// The routes.
 pub(crate) fn router(operator: Operator) -> Router {
+    let metrics = Arc::clone(&operator.state.metrics);
     let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
-    Router::new()
+    let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
@@ -53,17 +67,24 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/roles/{role}", get(role::role).delete(role::delete))
         .route("/_causeway/users", get(identity::users).post(identity::create_user))
         .route("/_causeway/users/{email}/password", put(identity::set_password))
-        .route("/_causeway/tokens", post(identity::create_token))
+        .route("/_causeway/tokens", get(identity::tokens).post(identity::create_token))
         .route("/_causeway/teams", get(identity::teams).post(identity::create_team))
         .route("/_causeway/teams/{team}/members", put(identity::set_member))
         .route("/_causeway/env", post(environment::env))
         .route("/_causeway/spaces/{space}/limits", put(installation::set_limits))
         .route("/_causeway/workloads/{*target}", get(workload::workload))
         .route("/_causeway/logs/{*target}", get(workload::logs))
+        .route("/_causeway/usage", get(usage::usage))
         .route("/_causeway/audit", get(audit::audit))
         .route("/_causeway/backup", post(backup::backup))
         .route("/_causeway/clock", post(installation::clock))
         .route("/_causeway/reset", post(installation::reset))
+        .route(
+            "/_causeway/snapshot",
+            get(snapshot::save)
+                .put(snapshot::load)
+                .layer(axum::extract::DefaultBodyLimit::max(snapshot::MOST_BYTES)),
+        )
         .route("/_causeway/sweep", post(installation::sweep))
         .route("/_causeway/lost", get(installation::lost))
         .route("/_causeway/lost/{*id}", delete(installation::delete_lost))
@@ -76,6 +97,17 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/peering-check", get(peering_check::check))
                 .route("/_causeway/peer-plan", get(peer::plan))
                 .route("/_causeway/probe", post(probe::probe))
+                .route("/_causeway/flows", get(flows::follow))
+                .route("/_causeway/flow-logs", get(flows::kept))
+                .route("/_causeway/webhooks", get(webhook::webhooks).post(webhook::create))
+                .route("/_causeway/webhooks/{id}", delete(webhook::delete))
+                .route("/_causeway/webhooks/{id}/deliveries", get(webhook::deliveries))
+                .route("/_causeway/events", get(event::events))
+                .route("/_causeway/overview/vpcs", get(overview::vpcs))
+                .route("/_causeway/overview/peerings", get(overview::peerings))
+                .route("/_causeway/overview/instances", get(overview::instances))
+                .route("/_causeway/overview/spaces", get(overview::spaces))
+                .route("/_causeway/overview/apps", get(overview::apps))
                 .method_not_allowed_fallback(no_method),
         )
         // What is public, for clients on other machines.
@@ -84,7 +116,8 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/about", get(environment::about))
                 .route("/_causeway/ca.pem", get(environment::authorities)),
         )
-        .with_state(operator)
+        .with_state(operator);
+    measured(router, "operator", &metrics)
 }
 
 /// Lets only the operator through; in emulator mode, which listens on loopback alone, anybody.
@@ -104,9 +137,20 @@ async fn admit(
     if is_operator || operator.state.emulator {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let id = fresh_secret(&mut SystemIds).split_off(REQUEST_ID_BYTES);
-        let work = PEER.scope(peer, REQUEST_ID.scope(id.clone(), next.run(request)));
-        let mut answer = work.await;
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let action = route.map(|route| format!("{} {}", request.method(), route.as_str()));
+        let work = async {
+            let answer = next.run(request).await;
+            (answer, DECIDED.with(Cell::get))
+        };
+        let work = DECIDED.scope(Cell::new(false), work);
+        let (mut answer, decided) = PEER.scope(peer, REQUEST_ID.scope(id.clone(), work)).await;
         let status = answer.status();
+        if status.is_client_error() && !decided {
+            let origin = Origin { address: peer, request_id: id.clone() };
+            let action = action.unwrap_or_default();
+            refused::log(Caller::Operator, &action, "", status.as_str(), "", &origin);
+        }
         if status.is_server_error() {
             tracing::warn!(request_id = id, %status, "an operator's request failed");
         }

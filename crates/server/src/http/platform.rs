@@ -20,6 +20,7 @@ mod host;
 mod identity;
 mod inbound;
 mod log;
+mod log_drain;
 mod member;
 mod page;
 mod peering;
@@ -42,6 +43,7 @@ pub(crate) mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
@@ -62,34 +64,54 @@ use self::routes::{RATE_LIMITS, ROUTES};
 use crate::clock::SystemIds;
 use crate::credentials::{fresh_token, token_hash};
 use crate::http::listen::Arrived;
+use crate::http::measure::{OTHER, measured};
 use crate::http::state::{Bearer, Origin, State};
 use crate::ledger::{Committed, OnlyIf};
+use crate::metrics::Endpoint;
+
+/// The name under which requests are counted.
+const API: &str = "platform";
 
 /// The router of the Platform API, with JSON answers for unknown paths and methods.
 ///
 /// It has a fallback, so routers that it is merged with must have none. The audit keeps the
 /// client's address if it is known as [`ConnectInfo`].
 pub(crate) fn router(state: Arc<State>) -> Router {
-    let mut router = blob::router(Arc::clone(&state))
+    let streams = blob::router(Arc::clone(&state))
         .merge(log::router(Arc::clone(&state)))
         .merge(release_output::router(Arc::clone(&state)))
         .merge(absent::buildpack_registry());
+    let mut router = measured(streams, API, &state.metrics);
     for route in ROUTES {
-        let state = Arc::clone(&state);
+        let action = format!("{} {}", route.method.name(), route.path);
+        let (state, endpoint) = (Arc::clone(&state), state.metrics.endpoints.of(API, &action));
         let serve = move |params: Result<RawPathParams, RawPathParamsRejection>,
                           request: Request| {
-            serve(state, route, params, request)
+            let began = Instant::now();
+            let answer = serve(state, route, params, request);
+            async move {
+                let response = answer.await;
+                endpoint.answered(began, response.status());
+                response
+            }
         };
         router = router.route(route.path, on(route.method.filter(), serve));
     }
+    let other = state.metrics.endpoints.of(API, OTHER);
+    let others = Arc::clone(&other);
     router
-        .method_not_allowed_fallback(|request: Request| refuse(request, Failure::no_method()))
-        .fallback(|request: Request| refuse(request, Failure::no_endpoint()))
+        .method_not_allowed_fallback(move |request: Request| {
+            refuse(&other, request, Failure::no_method())
+        })
+        .fallback(move |request: Request| refuse(&others, request, Failure::no_endpoint()))
 }
 
-fn refuse(request: Request, failure: Failure) -> std::future::Ready<Response> {
+fn refuse(endpoint: &Endpoint, request: Request, failure: Failure) -> std::future::Ready<Response> {
+    let began = Instant::now();
     let ids = RequestIds::new(&mut SystemIds, request.headers());
-    std::future::ready(respond(Err(failure), None, &HeaderMap::new(), &ids, None))
+    let response = respond(Err(failure), None, &HeaderMap::new(), &ids, None);
+    endpoint.answered(began, response.status());
+    std::future::ready(response)
 }
 
 /// Answers one request.

@@ -3,14 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
 use aws::sigv4::SigningKey;
 use edge::Shares;
 use fabric::driver::Dialer;
 use model::{
-    AccessKey, AccessKeyId, AccountId, Caller, CodeRoom, Command, Region, Scope, Settings,
-    Timestamp, UserId, World,
+    AccessKey, AccessKeyId, AccountId, Caller, CodeRoom, Command, Reachable, Region, Scope,
+    Settings, Timestamp, UserId, World,
 };
 use store::{Secret, Store};
 use subtle::ConstantTimeEq;
@@ -27,11 +28,13 @@ use crate::apps::web::Web;
 use crate::backup::{Sources, Workspace};
 use crate::clock::Clock;
 use crate::credentials::{OwnToken, find_token, open_access_key, operator_token};
+use crate::flows::Flows;
 use crate::http::passwords::Passwords;
 use crate::http::rate_limits::RateLimits;
 use crate::http::refusals::{Refusal, Refusals};
 use crate::http::sign_in_limits::SignInLimits;
 use crate::ledger::{self, Committed, Ledger, LedgerError, OnlyIf, Request};
+use crate::metrics::Metrics;
 use crate::party::Party;
 use crate::reconcile::Health;
 
@@ -61,6 +64,8 @@ pub struct State {
     pub store: std::sync::Mutex<Box<dyn Store>>,
     /// In emulator mode: the accounts and regions whose default VPC exists.
     pub default_vpcs_made: std::sync::Mutex<HashSet<Scope>>,
+    /// Whether something comes before the server is ready.
+    pub initializing: Arc<AtomicBool>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Limits failed attempts to sign in.
@@ -80,6 +85,10 @@ pub struct State {
     /// The root directory of the machine that data services run on, which must have their programs.
     /// `None` if none run.
     pub programs: Option<PathBuf>,
+    /// What webhooks and log drains may reach.
+    pub reachable: Reachable,
+    /// Whether processes of dynos, instances and data services run on this machine.
+    pub runs: bool,
     /// The platform's own log lines.
     pub logs: Arc<Logs>,
     /// The shares of concurrent log readers.
@@ -92,10 +101,14 @@ pub struct State {
     pub backups: Arc<Workspace>,
     /// Sends packets from interfaces of this machine; `None` where no packets are carried.
     pub dialer: Option<Arc<dyn Dialer>>,
+    /// Records of flows; `None` where no packets are carried.
+    pub(crate) flows: Option<Arc<Flows>>,
     /// The shares of packets that are being tried.
     pub dials: Shares<Party>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
     pub closing: CancellationToken,
+    /// What is counted of requests, the ledger and the control loops.
+    pub(crate) metrics: Arc<Metrics>,
     signing_keys: SigningKeys,
     /// The shares of commands that wait for the writer.
     pub(crate) commands: Shares<Party>,
@@ -125,6 +138,7 @@ impl State {
             console,
             store,
             default_vpcs_made,
+            initializing: Arc::default(),
             passwords: Passwords::default(),
             sign_in_limits: SignInLimits::default(),
             rates: RateLimits::per_hour(0),
@@ -134,14 +148,18 @@ impl State {
             web: Web::default(),
             plans: Plans::default(),
             programs: None,
+            reachable: Reachable { anything: emulator, ..Reachable::default() },
+            runs: false,
             logs: Arc::default(),
             log_readers: Shares::new(MOST_LOG_READERS),
             router_log: Arc::new(NoRouterLog),
             rendezvous: Arc::default(),
             backups: Arc::new(Workspace::at(data)),
             dialer: None,
+            flows: None,
             dials: Shares::new(MOST_DIALS),
             closing: CancellationToken::new(),
+            metrics: Arc::default(),
             signing_keys,
             commands: Shares::new(ledger::QUEUE),
         }
@@ -258,14 +276,28 @@ impl State {
             return Some(Bearer { caller: Caller::Operator, token: None });
         }
         let world = self.world();
-        let found = find_token(&world, token).filter(|found| found.is_live(now))?;
+        let found = find_token(&world, token).filter(|found| world.lets_in_token(found, now))?;
         let own = OwnToken { id: found.id, secret: token.to_owned() };
         Some(Bearer { caller: Caller::User(found.user), token: Some(own) })
     }
 
-    /// In emulator mode: the first user, who any unknown token belongs to.
+    /// What was disabled of a bearer token that would let somebody in otherwise.
+    pub fn locked_out(&self, token: &str) -> Option<LockedOut> {
+        let world = self.world();
+        let found = find_token(&world, token)?;
+        if found.disabled.is_some() {
+            return Some(LockedOut::Token);
+        }
+        (!world.lets_in_user(found.user)).then_some(LockedOut::User)
+    }
+
+    /// In emulator mode: the first user who is let in, who any unknown token belongs to.
     pub fn anybody(&self) -> Option<Bearer> {
-        let first = || self.world().users().next().map(|user| Caller::User(user.id));
+        let first = || {
+            let world = self.world();
+            let mut users = world.users().filter(|user| user.disabled.is_none());
+            users.next().map(|user| Caller::User(user.id))
+        };
         self.emulator.then(first)?.map(|caller| Bearer { caller, token: None })
     }
 
@@ -279,6 +311,15 @@ impl State {
     pub fn region(&self) -> Region {
         self.settings().region
     }
+}
+
+/// What was disabled of a bearer token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockedOut {
+    /// The token.
+    Token,
+    /// Its user.
+    User,
 }
 
 /// The sender of a request.

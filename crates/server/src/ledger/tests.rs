@@ -29,6 +29,7 @@ impl Start {
             ids: Box::new(Sequence(0x1000)),
             clock: Arc::clone(&clock),
             follow: Box::new(|_| {}),
+            metrics: Arc::default(),
             supervisor: Supervisor::new(|_| ()),
         };
         let (ledger, thread) = Ledger::start(parts).unwrap();

@@ -8,17 +8,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use model::{Caller, Change, Code, IdSource, Key, Record, Refused, World};
-use store::{AuditRow, Batch, Row, Secret, Store};
+use model::{Caller, Change, Code, Event, IdSource, Key, Record, Refused, Timestamp, World};
+use store::{AuditRow, Batch, EventRow, Row, Secret, Store};
 use tokio::sync::{oneshot, watch};
 
 use super::request::{Committed, LedgerError, Request};
 use super::{audit_scope, document};
 use crate::clock::Clock;
 use crate::loops::{Pulse, Supervisor};
+use crate::metrics::Metrics;
+use crate::metrics::traces::Trace;
 use os::error_chain;
 
 /// Commands that share one commit at most: bounds the latency of the first of them.
@@ -53,6 +55,8 @@ pub struct Parts {
     pub clock: Arc<Clock>,
     /// Called with each commit, in order. Must not block.
     pub follow: Box<dyn FnMut(Step) + Send>,
+    /// Where the writer counts what it does.
+    pub metrics: Arc<Metrics>,
     /// The supervisor of the writer's thread.
     pub supervisor: Supervisor,
 }
@@ -61,8 +65,8 @@ pub struct Parts {
 pub(super) enum Item {
     /// A command, which is answered.
     Command(Box<Queued>),
-    /// Rows for the audit alone.
-    Note(Vec<AuditRow>),
+    /// What is no command, and is noted nevertheless.
+    Note(Notes),
     /// Is answered once everything that was queued before it was handled.
     Barrier(oneshot::Sender<()>),
     /// A request to show that it is not stuck.
@@ -71,10 +75,40 @@ pub(super) enum Item {
     Stop,
 }
 
+/// What the ledger keeps beside the world.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Rows for the audit.
+    pub(super) audit: Vec<AuditRow>,
+    /// What happened.
+    pub(super) events: Vec<EventRow>,
+}
+
+impl Notes {
+    fn add(&mut self, more: Self) {
+        self.audit.extend(more.audit);
+        self.events.extend(more.events);
+    }
+}
+
+/// What the store keeps of an event.
+pub(crate) fn event_row(event: &Event) -> EventRow {
+    EventRow {
+        number: 0,
+        at: event.at.millis(),
+        kind: event.kind.name().to_owned(),
+        resource: event.resource.clone(),
+        parties: event.audience.parties().collect(),
+        body: serde_json::to_string(event).expect("events hold only what JSON can hold"),
+    }
+}
+
 /// A command with the way back to its caller.
 pub(super) struct Queued {
     pub(super) request: Request,
     pub(super) answer: Answer,
+    /// The request that it came with, if that is traced.
+    pub(super) trace: Option<Arc<Trace>>,
 }
 
 /// What a caller is told of its command.
@@ -138,7 +172,7 @@ struct Decided {
     /// The world after all of them.
     world: Arc<World>,
     changes: Vec<Change>,
-    audit: Vec<AuditRow>,
+    notes: Notes,
     /// What becomes of each command if this is committed.
     results: Vec<Result<Committed, Refused>>,
 }
@@ -183,13 +217,13 @@ impl Writer {
         loop {
             pulse.idle();
             let Ok(first) = queue.recv() else { return };
-            let (mut entries, mut notes, mut barriers) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut entries, mut notes, mut barriers) = (Vec::new(), Notes::default(), Vec::new());
             let items = std::iter::once(first).chain(queue.try_iter().take(MAX_BATCH - 1));
             let mut stopping = false;
             for item in items {
                 match item {
                     Item::Command(entry) => entries.push(*entry),
-                    Item::Note(rows) => notes.extend(rows),
+                    Item::Note(more) => notes.add(more),
                     Item::Barrier(passed) => barriers.push(passed),
                     Item::Wake => {}
                     Item::Stop => {
@@ -197,6 +231,10 @@ impl Writer {
                         break;
                     }
                 }
+            }
+            if !entries.is_empty() {
+                self.parts.metrics.ledger.queue.sub(entries.len() as u64);
+                self.parts.metrics.ledger.batch.observe(entries.len() as u64);
             }
             self.turn(entries, notes, pulse);
             for passed in barriers {
@@ -210,7 +248,7 @@ impl Writer {
     }
 
     /// Decides on some commands in turn, commits them together, publishes, answers.
-    fn turn(&mut self, entries: Vec<Queued>, mut notes: Vec<AuditRow>, pulse: &Pulse) {
+    fn turn(&mut self, entries: Vec<Queued>, mut notes: Notes, pulse: &Pulse) {
         pulse.turn();
         if self.behind
             && let Err(error) = self.catch_up()
@@ -218,11 +256,17 @@ impl Writer {
             tracing::error!(error = error_chain(&error), "the store cannot be read");
             return answer_all(entries, &LedgerError::from(&error));
         }
-        let noted = notes.len();
+        let noted = (notes.audit.len(), notes.events.len());
         let mut empty_conflicts = 0;
         loop {
             let mut decided = self.decide(&entries, notes);
-            let failed = match self.commit(&mut decided) {
+            let began = Instant::now();
+            let outcome = self.commit(&mut decided);
+            for trace in entries.iter().filter_map(|entry| entry.trace.as_ref()) {
+                let failed = matches!(outcome, Commit::Failed(_));
+                self.trace(Some((trace, began)), "commit", failed);
+            }
+            let failed = match outcome {
                 Commit::Done => return self.publish_and_answer(entries, decided),
                 Commit::Failed(error) => error,
                 Commit::Conflict => {
@@ -232,8 +276,9 @@ impl Writer {
                         if self.revision > revision { 0 } else { empty_conflicts + 1 };
                     match caught_up {
                         Ok(()) if empty_conflicts <= MOST_EMPTY_CONFLICTS => {
-                            notes = std::mem::take(&mut decided.audit);
-                            notes.truncate(noted);
+                            notes = std::mem::take(&mut decided.notes);
+                            notes.audit.truncate(noted.0);
+                            notes.events.truncate(noted.1);
                             pulse.turn();
                             continue;
                         }
@@ -259,23 +304,28 @@ impl Writer {
     }
 
     /// Decides on commands, each on the world that the one before left.
-    fn decide(&mut self, entries: &[Queued], notes: Vec<AuditRow>) -> Decided {
+    fn decide(&mut self, entries: &[Queued], notes: Notes) -> Decided {
         let mut decided = Decided {
             world: self.world.load_full(),
             changes: Vec::new(),
-            audit: notes,
+            notes,
             results: Vec::with_capacity(entries.len()),
         };
-        for Queued { request, .. } in entries {
+        for Queued { request, trace, .. } in entries {
+            let began = trace.as_ref().map(|_| Instant::now());
             let (at, outcome) = self.decide_one(&decided.world, request);
+            self.trace(trace.as_ref().zip(began), "decide", false);
             let quiet = request.caller == Caller::System
                 && outcome.as_ref().is_ok_and(|outcome| outcome.changes.is_empty());
             if !quiet {
-                decided.audit.push(self.audit_row(&decided.world, request, at, &outcome));
+                decided.notes.audit.push(self.audit_row(&decided.world, request, at, &outcome));
             }
             decided.results.push(outcome.map(|outcome| {
                 let after = Arc::new(outcome.world);
                 let before = std::mem::replace(&mut decided.world, Arc::clone(&after));
+                let now = Timestamp::from_millis(at);
+                let events = model::events_of(&before, &after, &outcome.changes, now);
+                decided.notes.events.extend(events.iter().map(event_row));
                 decided.changes.extend(outcome.changes);
                 Committed { before, after, reply: outcome.reply }
             }));
@@ -297,13 +347,35 @@ impl Writer {
         (now.millis(), outcome)
     }
 
+    /// Tells of a part of a request that is traced, which has just ended.
+    fn trace(&self, part: Option<(&Arc<Trace>, Instant)>, name: &str, failed: bool) {
+        if let (Some(traces), Some((trace, began))) = (self.parts.metrics.traces.get(), part) {
+            traces.part(trace, name, began, failed);
+        }
+    }
+
     /// Publishes what was committed, and only then answers.
     fn publish_and_answer(&mut self, entries: Vec<Queued>, decided: Decided) {
-        let Decided { world, changes, results, .. } = decided;
+        let Decided { world, changes, results, notes } = decided;
         if !changes.is_empty() {
+            if let Some(traces) = self.parts.metrics.traces.get() {
+                let changed = entries.iter().zip(&results).filter(|(_, result)| result.is_ok());
+                for trace in changed.filter_map(|(entry, _)| entry.trace.as_ref()) {
+                    traces.committed(trace, self.revision);
+                }
+            }
             self.publish(world, changes, self.revision);
         }
+        if let Some(log) = self.parts.metrics.changes.get() {
+            self.parts.metrics.ledger.unlogged.add(log.add(notes.audit) as u64);
+        }
+        let figures = &self.parts.metrics.ledger;
         for (Queued { answer, .. }, result) in entries.into_iter().zip(results) {
+            if result.is_ok() {
+                figures.accepted.inc()
+            } else {
+                figures.refused.inc()
+            }
             answer.send(result.map_err(LedgerError::Refused));
         }
     }
@@ -313,7 +385,7 @@ impl Writer {
     fn answer_failed(&mut self, entries: Vec<Queued>, decided: Decided, error: &LedgerError) {
         let world = self.world.load_full();
         let same_world = Arc::ptr_eq(&world, &decided.world);
-        for (Queued { request, answer }, result) in entries.into_iter().zip(decided.results) {
+        for (Queued { request, answer, .. }, result) in entries.into_iter().zip(decided.results) {
             let refused = match result {
                 Ok(_) => None,
                 Err(refused) if same_world => Some(refused),
@@ -366,9 +438,10 @@ impl Writer {
         }
     }
 
-    /// Has the store keep what was decided. Leaves the audit's rows where they were.
+    /// Has the store keep what was decided. Leaves what is noted where it was.
     fn commit(&mut self, decided: &mut Decided) -> Commit {
-        if decided.changes.is_empty() && decided.audit.is_empty() {
+        let Notes { audit, events } = &decided.notes;
+        if decided.changes.is_empty() && audit.is_empty() && events.is_empty() {
             return Commit::Done;
         }
         let mut batch = match self.batch(decided) {
@@ -378,15 +451,24 @@ impl Writer {
                 return Commit::Failed(LedgerError::from(&error));
             }
         };
-        let outcome = match self.parts.store.commit(&batch) {
+        let began = Instant::now();
+        let committed = self.parts.store.commit(&batch);
+        self.parts.metrics.ledger.commit.took(began.elapsed());
+        let outcome = match committed {
             Ok(()) => Commit::Done,
             Err(store::Error::Conflict { .. }) => Commit::Conflict,
             Err(error) => self.after_failure(&batch, &error),
         };
+        match outcome {
+            Commit::Done => self.parts.metrics.ledger.committed.inc(),
+            Commit::Conflict => self.parts.metrics.ledger.conflicts.inc(),
+            Commit::Failed(_) => self.parts.metrics.ledger.failed.inc(),
+        }
         if matches!(outcome, Commit::Done) {
             self.revision = batch.revision;
         }
-        decided.audit = std::mem::take(&mut batch.audit);
+        decided.notes.audit = std::mem::take(&mut batch.audit);
+        decided.notes.events = std::mem::take(&mut batch.events);
         outcome
     }
 
@@ -427,7 +509,8 @@ impl Writer {
         self.next_batch = id.wrapping_add(1);
         let mut batch = Batch { id, expected_revision, revision, ..Batch::default() };
         add_rows(&mut batch, &decided.world, changes, &self.parts.secret)?;
-        batch.audit = std::mem::take(&mut decided.audit);
+        batch.audit = std::mem::take(&mut decided.notes.audit);
+        batch.events = std::mem::take(&mut decided.notes.events);
         for row in &mut batch.audit {
             row.revision = row.revision.min(revision);
         }
@@ -475,6 +558,7 @@ impl Writer {
         let before = self.world.swap(Arc::clone(&after));
         self.revision = revision;
         self.published.send_replace(revision);
+        self.parts.metrics.reconcile.in_force.committed(revision);
         (self.parts.follow)(Step { before, after, changes, revision });
     }
 }

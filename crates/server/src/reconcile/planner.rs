@@ -23,6 +23,7 @@ use super::reports::{Hear, News};
 use crate::clock::Clock;
 use crate::ledger::{Ledger, Request, Step};
 use crate::loops::{Pulse, Supervisor};
+use crate::metrics::Metrics;
 
 /// How often everything is planned from the world as a whole. Each change is planned by itself, and
 /// what comes of that is the same: this is for the case that it is not.
@@ -112,6 +113,8 @@ pub(crate) struct Parts {
     pub clock: Arc<Clock>,
     /// The health that `causeway status` shows.
     pub health: Arc<Health>,
+    /// Where it is told what was ordered.
+    pub metrics: Arc<Metrics>,
     /// The supervisor of the planner and of the threads that it waits for.
     pub supervisor: Supervisor,
 }
@@ -326,6 +329,9 @@ impl Planner {
         let IntentDelta { networks, workloads } = delta;
         // In any case: it keeps account of how far it has followed.
         self.parts.networks.give(Order::Change { delta: networks, revision });
+        if let Some(traces) = self.parts.metrics.traces.get() {
+            traces.ordered(revision);
+        }
         // Before processes end: whoever asks for them is sent elsewhere.
         if edge != EdgeDelta::default() {
             self.parts.edge.give(Order::Change { delta: edge, revision });
@@ -383,7 +389,7 @@ impl Planner {
     /// Takes in what a control loop reported.
     fn hear(&mut self, reporter: Reporter, news: News) {
         match news {
-            News::Swept(Swept { failed: false }) if reporter != Reporter::Edge => {
+            News::Swept(Swept { failed: false, .. }) if reporter != Reporter::Edge => {
                 self.say_again(reporter);
             }
             News::Swept(_) => {}

@@ -18,6 +18,7 @@ use super::health::{Health, Noted};
 use super::progress_file::CarriedRevision;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, Request};
+use crate::metrics::{LoopFigures, Metrics};
 
 /// How often it is tried to start a workload before that is taken for its end.
 const MOST_STARTS: u32 = 5;
@@ -48,6 +49,19 @@ fn pass_on<S: Subject>(report: &Report<S>, hear: &Hear) {
     }
 }
 
+/// Counts what a loop reports, before anybody else is told.
+pub(crate) fn counted<S: Subject>(
+    metrics: &Arc<Metrics>,
+    of: fn(&Metrics) -> &LoopFigures,
+    mut tell: Tell<S>,
+) -> Tell<S> {
+    let metrics = Arc::clone(metrics);
+    Box::new(move |report| {
+        of(&metrics).heard(&report);
+        tell(report);
+    })
+}
+
 fn submit(ledger: &Ledger, seen: Observation) {
     if let Err(error) = ledger.submit_blocking(Request::system(SystemCommand::Observe(seen))) {
         tracing::warn!(%error, "an observation was not kept; the next sweep makes it again");
@@ -64,6 +78,8 @@ pub(crate) struct NetworksReports {
     pub health: Arc<Health>,
     /// How far the networks were brought before this start.
     pub carried: CarriedRevision,
+    /// Where drift is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 struct NetworksReporter {
@@ -94,9 +110,13 @@ impl NetworksReporter {
     fn take(&mut self, report: Report<Networks>) {
         let carried = &self.parts.carried;
         let behind = *self.behind.get_or_insert_with(|| !carried.is_at(report.revision));
+        self.parts.metrics.reconcile.in_force.followed(report.revision);
+        if let Some(traces) = self.parts.metrics.traces.get() {
+            traces.followed(report.revision);
+        }
         self.record(&report, behind);
         self.observe(&report);
-        if let Some(Swept { failed }) = report.swept {
+        if let Some(Swept { failed, .. }) = report.swept {
             self.behind = Some(false);
             self.whole = !failed;
         }
@@ -115,9 +135,19 @@ impl NetworksReporter {
                 tracing::info!(%place, "brought up to date: {what}");
             } else {
                 tracing::warn!(%place, "drift repaired: {what}");
+                self.parts.metrics.reconcile.drift.inc();
                 repairs.push(format!("{place}: {what}"));
             }
         }
+        let now = self.parts.clock.now();
+        let events: Vec<_> = repairs
+            .iter()
+            .map(|repair| {
+                let (place, what) = repair.split_once(": ").unwrap_or(("", repair));
+                model::drift_repaired(place, what, now)
+            })
+            .collect();
+        self.parts.ledger.happened(&events);
         let outcomes = &report.outcomes;
         let routers = outcomes.vpcs.iter().map(|(id, outcome)| (id.to_string(), outcome));
         let links = outcomes.peerings.iter().map(|(id, outcome)| (id.to_string(), outcome));

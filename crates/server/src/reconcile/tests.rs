@@ -175,6 +175,7 @@ impl Bench {
             ids: Box::new(SystemIds),
             clock: Arc::new(Clock::system()),
             follow: Box::new(follow),
+            metrics: Arc::default(),
             supervisor: Supervisor::new(|_| ()),
         })
         .unwrap();
@@ -224,6 +225,7 @@ impl Town {
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
             carried,
+            metrics: Arc::default(),
         };
         let tell = wired(reports::of_networks(parts, handle.hear(Reporter::Networks)));
         let driver = agent::NetworksActuator::new(driver);
@@ -254,6 +256,7 @@ impl Town {
             ledger,
             clock,
             health: Arc::clone(&health),
+            metrics: Arc::default(),
             supervisor: supervisor.clone(),
         });
         let stops = vec![networks.stop, workloads.stop, edge.stop];

@@ -244,6 +244,7 @@ impl Town {
             ids: Box::new(InOrder(0)),
             clock: Arc::clone(&clock),
             follow: Box::new(move |step| drop(follow.send(step))),
+            metrics: Arc::default(),
             supervisor: Supervisor::new(|_| ()),
         })
         .unwrap();
@@ -261,6 +262,7 @@ impl Town {
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
             carried: CarriedRevision::nowhere(),
+            metrics: Arc::default(),
         };
         let tell = wired(reports::of_networks(parts, handle.hear(Reporter::Networks)));
         let driver = NetworksActuator::new(Box::new(NoFabric::default()));
@@ -280,6 +282,7 @@ impl Town {
             ledger: ledger.clone(),
             clock: Arc::clone(&clock),
             health,
+            metrics: Arc::default(),
             supervisor: Supervisor::new(|_| ()),
         });
         let scope = Scope { account: first.unwrap().account, region };

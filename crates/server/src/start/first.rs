@@ -55,6 +55,10 @@ pub(crate) fn set_up(
         let instance = instance.unwrap_or_else(fresh);
         run(ledger, "its settings", IdentityCommand::SetUp { region, emulator, instance })?;
     }
+    // What somebody destroyed since does not come back.
+    if !untold {
+        return Ok(None);
+    }
     let user = ensure_user(ledger, FIRST_USER)?;
     if ledger.world().team_named(FIRST_TEAM).is_none() {
         let create = IdentityCommand::CreateTeam { name: FIRST_TEAM.to_owned(), admin: user };
@@ -68,10 +72,7 @@ pub(crate) fn set_up(
         run(ledger, "a token", IdentityCommand::CreateToken(token))?;
     }
     let platform = ledger.world().settings().map(|s| s.platform_account);
-    let first = |account| {
-        let platform = platform.filter(|_| untold)?;
-        Some(FirstStart { platform, account, emulator })
-    };
+    let first = |account| Some(FirstStart { platform: platform?, account, emulator });
     if emulator {
         return Ok(first(AccountId::EMULATED));
     }

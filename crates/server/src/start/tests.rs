@@ -1,5 +1,7 @@
 //! A whole server in process.
 
+mod watch;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -7,7 +9,7 @@ use super::*;
 use model::CodeRoom;
 
 use crate::apps::plans::Plans;
-use crate::config::EdgeConfig;
+use crate::config::{EdgeConfig, WatchConfig};
 use crate::credentials::{operator_token, user_token};
 
 fn config(data: &Path) -> Config {
@@ -16,10 +18,12 @@ fn config(data: &Path) -> Config {
         data: data.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: TransportConfig::default(),
+        watch: WatchConfig::default(),
         fabric: FabricKind::None,
         region: None,
         test_clock: false,
         like_aws: false,
+        webhook_allow: Vec::new(),
         emulator: false,
         rate_limit: 0,
         ec2_rate_limit: 0,
@@ -104,7 +108,7 @@ async fn a_later_start_keeps_what_the_first_one_made() {
     for first in [true, false] {
         let server = start(config(dir.path())).await.unwrap();
         assert_eq!(server.first.is_some(), first);
-        server.greeted();
+        server.greeted()();
         worlds.push(server.state.world());
         let stop = CancellationToken::new();
         stop.cancel();
@@ -116,6 +120,40 @@ async fn a_later_start_keeps_what_the_first_one_made() {
     let other = Config { emulator: true, ..config(dir.path()) };
     let refused = start(other).await.err().unwrap();
     assert!(matches!(refused, ServeError::OtherMode { was: false }), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_destroyed_of_the_first_start_does_not_come_back() {
+    use model::{Caller, IdentityCommand, Key, Subject};
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut left = Vec::new();
+    for first in [true, false] {
+        let server = start(config(dir.path())).await.unwrap();
+        server.greeted();
+        let world = server.state.world();
+        if first {
+            let user = world.users().next().unwrap().id;
+            let platform = world.settings().unwrap().platform_account;
+            let account = world.accounts().find(|it| it.id != platform).unwrap().id;
+            let team = world.teams().next().unwrap().id;
+            for subject in [Subject::Team(team), Subject::User(user), Subject::Account(account)] {
+                let request = ledger::Request {
+                    caller: Caller::Operator,
+                    ..ledger::Request::system(IdentityCommand::Destroy { subject })
+                };
+                server.state.ledger.submit(request).await.unwrap();
+            }
+        }
+        let world = server.state.world();
+        left.push(world.records().map(|record| record.key()).collect::<Vec<_>>());
+        let stop = CancellationToken::new();
+        stop.cancel();
+        server.run(stop).await.unwrap();
+    }
+    assert_eq!(left[0], left[1]);
+    let is_alive = |key: &&Key| matches!(key, Key::User(_) | Key::Token(_) | Key::Team(_));
+    assert_eq!(left[1].iter().find(is_alive), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,13 +17,17 @@ const ID_LETTERS: u16 = 16;
 pub(crate) struct Limits {
     /// Audit rows; at least one.
     pub(crate) audit: u32,
+    /// Events; at least one.
+    pub(crate) events: u32,
+    /// Deliveries of each webhook; at least one.
+    pub(crate) deliveries: u32,
     /// Deletions that [`Store::tail`] still knows; at least one.
     pub(crate) deletions: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { audit: 1_000_000, deletions: 100_000 }
+        Self { audit: 1_000_000, events: 100_000, deliveries: 1000, deletions: 100_000 }
     }
 }
 

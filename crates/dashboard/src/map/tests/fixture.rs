@@ -70,6 +70,7 @@ impl Fixture {
 
     pub(crate) fn account(&mut self, n: usize, name: &str) {
         self.put(Account {
+            disabled: None,
             id: account(n),
             name: name.to_owned(),
             created: NOW,
@@ -80,6 +81,8 @@ impl Fixture {
     /// A team with one member, the user of the same number.
     pub(crate) fn team(&mut self, n: usize) {
         self.put(Team {
+            disabled: None,
+            quotas: Default::default(),
             id: uuid(n),
             name: format!("team-{n}"),
             members: BTreeMap::from([(uuid(n), Role::Member)]),

@@ -215,6 +215,7 @@ impl Worker {
             vpc.exits.clear();
         }
         let exit_mtu = self.opened.as_ref().map_or(EXIT_MTU, |uplink| uplink.mtu);
-        Router { vpc, links, exit_mtu }
+        let recorded = self.recorded.contains(&id);
+        Router { vpc, links, exit_mtu, recorded }
     }
 }

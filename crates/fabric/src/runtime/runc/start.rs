@@ -101,6 +101,7 @@ impl Runc {
             grace: u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX),
             group: bundle::group(&self.machine, id),
             layers,
+            bounded: self.machine.bounded(id, intent)?,
             image: self.machine.image(id, intent)?,
             stdio: intent.stdio,
         };

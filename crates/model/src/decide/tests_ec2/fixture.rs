@@ -45,6 +45,7 @@ impl Fixture {
         let mut world = World::default();
         for (id, name) in [("111111111111", "ours"), ("222222222222", "theirs")] {
             let account = Account {
+                disabled: None,
                 id: account(id),
                 name: name.to_owned(),
                 created: NOW,
@@ -97,7 +98,8 @@ impl Fixture {
     /// Has the operator say how much of something our account may have.
     pub(super) fn set_quota(&mut self, quota: Quota, most: u32) {
         let account = Some(ours().account);
-        let set = IdentityCommand::SetQuota { account, quota, most: Some(most) };
+        let of = account.map_or(QuotaOf::All, QuotaOf::Account);
+        let set = IdentityCommand::SetQuota { of, quota, most: Some(most) };
         self.decide(Caller::Operator, set.into()).unwrap();
     }
 

@@ -65,7 +65,7 @@ fn groups_have_names_and_descriptions() {
 #[test]
 fn a_region_has_room_for_so_many_groups() {
     let mut f = Fixture::new();
-    f.set_quota(Quota::Groups, Quota::Groups.of_aws());
+    f.set_quota(Quota::Groups, 2500);
     let (vpc, other) = (f.vpc("10.2.0.0/16"), f.vpc("10.3.0.0/16"));
     // Each VPC has one already.
     let made = SecurityGroup::clone(f.world.group(f.get_vpc(vpc).default_group).unwrap());

@@ -83,7 +83,7 @@ impl Net {
                 client_token,
                 tags,
             }),
-            Quota::Interfaces => C::RunInstances(run_in(subnet)),
+            Quota::Interfaces | Quota::Instances => C::RunInstances(run_in(subnet)),
             Quota::Peerings => {
                 let peer = self.f.vpc_as(theirs(), &format!("10.{n}.0.0/16"));
                 let waits = PeeringState::PendingAcceptance;
@@ -116,6 +116,13 @@ impl Net {
                 public_key: "ssh-ed25519 AAAA".to_owned(),
                 tags,
             }),
+            Quota::Spaces
+            | Quota::Apps
+            | Quota::Dynos
+            | Quota::Memory
+            | Quota::Code
+            | Quota::Addons
+            | Quota::Disk => panic!("{quota} is a team's"),
         };
         (ours(), command)
     }
@@ -123,7 +130,8 @@ impl Net {
 
 #[test]
 fn each_quota_is_reached_with_its_own_code_and_what_is_refused_changes_nothing() {
-    for quota in Quota::ALL.iter().copied() {
+    let of_accounts = |quota: &&Quota| quota.holder() == QuotaHolder::Account;
+    for quota in Quota::ALL.iter().filter(of_accounts).copied() {
         let mut net = net();
         net.f.set_quota(quota, MOST);
         let mut made = 0;
@@ -155,8 +163,8 @@ fn an_accounts_own_quota_comes_before_that_of_all_and_that_before_awss() {
     let mut f = Fixture::new();
     let quota = Quota::Vpcs;
     let set = |f: &mut Fixture, account: Option<Scope>, most| {
-        let account = account.map(|scope| scope.account);
-        let set = IdentityCommand::SetQuota { account, quota, most };
+        let of = account.map_or(QuotaOf::All, |scope| QuotaOf::Account(scope.account));
+        let set = IdentityCommand::SetQuota { of, quota, most };
         f.decide(Caller::Operator, set.into())
     };
     let of = |f: &Fixture| [ours(), theirs()].map(|scope| f.world.quota(scope.account, quota));
@@ -178,9 +186,8 @@ fn an_accounts_own_quota_comes_before_that_of_all_and_that_before_awss() {
     assert_eq!(set(&mut f, None, Some(1_000_001)).unwrap_err().code, Code::InvalidParameterValue);
     let nobody = Scope { account: AccountId::MAX, ..ours() };
     assert_eq!(set(&mut f, Some(nobody), Some(1)).unwrap_err().code, Code::NotFound);
-    for command in
-        [like_aws(true), IdentityCommand::SetQuota { account: None, quota, most: None }.into()]
-    {
+    let of_all = IdentityCommand::SetQuota { of: QuotaOf::All, quota, most: None };
+    for command in [like_aws(true), of_all.into()] {
         let caller = Caller::Account { scope: ours(), read_only: false };
         let refused = f.decide(caller, command).unwrap_err();
         assert_eq!(refused.code, Code::UnauthorizedOperation);
@@ -203,7 +210,33 @@ fn names_are_read_as_they_are_written() {
     for quota in Quota::ALL {
         assert_eq!(quota.to_string().parse(), Ok(*quota));
         // Who has AWS's quotas has no more than others.
-        assert!(quota.default().is_none_or(|most| most >= quota.of_aws()), "{quota}");
+        let of_aws = quota.of_aws().unwrap_or(0);
+        assert!(quota.default().is_none_or(|most| most >= of_aws), "{quota}");
+        assert_eq!(quota.of_aws().is_some(), quota.holder() == QuotaHolder::Account);
     }
     assert!("subnets".parse::<Quota>().is_err());
+}
+
+#[test]
+fn as_many_instances_start_as_there_is_room_for_if_these_are_enough() {
+    let mut net = net();
+    net.f.set_quota(Quota::Instances, 5);
+    let run = |min_count, max_count| {
+        C::RunInstances(RunInstances { min_count, max_count, ..run_in(net.subnet) })
+    };
+    let made = |reply: Reply| match reply {
+        Reply::Resources(made) => made,
+        other => panic!("{other:?}"),
+    };
+    let first = made(net.f.run(run(2, 4)));
+    assert_eq!(first.len(), 4);
+    assert_eq!(made(net.f.run(run(1, 3))).len(), 1);
+    let refused = net.f.try_as(ours(), run(1, 1)).unwrap_err();
+    assert_eq!(refused.code, Code::InstanceLimitExceeded);
+    assert!(refused.message.contains("instance limit of 5") && refused.message.contains("raise"));
+    // What was terminated is not counted.
+    let Key::Instance(id) = first[0] else { panic!() };
+    let instance = Instance::clone(net.f.world.instance(id).unwrap());
+    net.f.put(Instance { state: InstanceState::Terminated, ..instance });
+    assert_eq!(made(net.f.run(run(1, 1))).len(), 1);
 }

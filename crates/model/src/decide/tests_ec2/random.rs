@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use holds::{check_invariants, check_record, observation};
+use holds::{check_invariants, check_quotas, check_record, observation};
 
 use super::fixture::*;
 use super::ipv6::{subnet_with, vpc_with_ipv6};
@@ -174,6 +174,21 @@ fn play(f: &mut Fixture, dice: Dice) -> bool {
             f.decide(Caller::System, report.into()).is_ok()
         }
         247..=249 => f.decide(Caller::System, SystemCommand::Tick.into()).is_ok(),
+        239 => {
+            const SOME: [Quota; 6] = [
+                Quota::Vpcs,
+                Quota::Instances,
+                Quota::Interfaces,
+                Quota::GroupRules,
+                Quota::ElasticIps,
+                Quota::PrefixLists,
+            ];
+            let quota = SOME[usize::from(dice[1] % 6)];
+            let most = (!dice[2].is_multiple_of(4)).then(|| u32::from(dice[2] % 32));
+            let of = QuotaOf::Account(scope.account);
+            let set = IdentityCommand::SetQuota { of, quota, most };
+            f.decide(Caller::Operator, set.into()).is_ok()
+        }
         250.. => {
             f.now = f.now + Duration::from_secs(u64::from(dice[1]) * 3600);
             true
@@ -201,8 +216,10 @@ proptest! {
             f.put(InternetGateway { id, account, region, vpc: Some(vpc), tags: Tags::new(), created: Timestamp::default() });
         }
         for dice in steps {
+            let before = f.world.clone();
             play(&mut f, dice);
             check_invariants(&f.world);
+            check_quotas(&before, &f.world);
         }
         f.world.records().for_each(check_record);
     }

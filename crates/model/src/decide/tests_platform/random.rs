@@ -555,6 +555,7 @@ proptest! {
         for dice in steps {
             game.play(dice);
         }
+        holds::can_be_saved(&game.town.bench);
         if game.town.bench.world.space(game.town.space).is_some() {
             game.settle();
             game.clear();

@@ -152,6 +152,7 @@ pub(super) fn plan_of(service: &str) -> Plan {
         environment: BTreeMap::new(),
         config: types(&[("DATABASE_URL", "postgres://u:{password}@{host}:{port}/d")]),
         memory: None,
+        disk: None,
         backup: None,
         restore: None,
     }

@@ -94,6 +94,7 @@ fn sight(visit: &Visit) -> AuditSight {
     let account = viewer.account.map(|id| id.to_string());
     let as_account = account.as_ref().map(|id| format!("account/{id}"));
     let teams = viewer.user.into_iter().flat_map(|id| world.teams_of(Key::User(id)));
+    let teams = teams.filter(|team| team.disabled.is_none());
     AuditSight {
         actors: user.into_iter().chain(as_account).collect(),
         accounts: account.into_iter().collect(),

@@ -3,7 +3,7 @@
 //! A session is its cookie, sealed with the data directory's key, so it outlives a restart of the
 //! server and needs no memory. It names the proof that it was given for and speaks for somebody only
 //! as long as that proof would be taken today: a token that was revoked or has expired, a password that
-//! was changed and a key that was deleted end their sessions at once.
+//! was changed, a key that was deleted, and who was disabled end their sessions at once.
 
 use std::time::Duration;
 
@@ -72,14 +72,14 @@ impl UserProof {
             Self::Operator => Some(None),
             Self::Token { id, hash } => {
                 let token = world.token(*id)?;
-                (token.hash == *hash && token.is_live(now)).then_some(Some(token.user))
+                (token.hash == *hash && world.lets_in_token(token, now)).then_some(Some(token.user))
             }
             Self::Password { user, .. } => {
                 let now = Self::password_of(world.user(*user)?)?;
-                (now == *self).then_some(Some(*user))
+                (now == *self && world.lets_in_user(*user)).then_some(Some(*user))
             }
             Self::Emulated { user } => {
-                let known = is_emulator(world) && world.user(*user).is_some();
+                let known = is_emulator(world) && world.lets_in_user(*user);
                 known.then_some(Some(*user))
             }
         }
@@ -96,11 +96,15 @@ impl AccountProof {
     fn holds(&self, world: &World) -> Option<(AccountId, bool)> {
         match self {
             Self::Key { id, .. } => {
-                let key = world.access_key(*id)?;
+                let key = world.signing_key(*id)?;
                 let read_only = key.access == Access::ReadOnly;
                 (Self::of(key) == *self).then_some((key.account, read_only))
             }
-            Self::Emulated { account } => is_emulator(world).then_some((*account, false)),
+            Self::Emulated { account } => {
+                let found = world.account(*account);
+                let open = found.is_none_or(|account| account.disabled.is_none());
+                (is_emulator(world) && open).then_some((*account, false))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::cleanup::lost::Lost;
 use crate::http::rate_limits::RateLimits;
 use crate::http::state::State;
 use crate::loops::Supervisor;
+use crate::metrics::{Endpoint, Metrics};
 use crate::party::Party;
 
 /// Requests per second of one party: a person who reads fast, with several live pages.
@@ -34,6 +35,8 @@ pub(crate) struct Dashboard {
     pub(super) ended: Arc<Ended>,
     /// Turns of work that takes its time.
     pub(super) turns: Arc<Semaphore>,
+    /// Where requests are counted.
+    pub(super) counted: Arc<Counted>,
     /// What starts have set aside; `None` where nothing is told of it.
     pub(super) lost: Option<Lost>,
     /// What watches over the server's loops; `None` where nothing is told of them.
@@ -43,6 +46,7 @@ pub(crate) struct Dashboard {
 impl Dashboard {
     /// The dashboard of an installation.
     pub(crate) fn new(state: Arc<State>) -> Self {
+        let counted = Arc::new(Counted::of(&state.metrics));
         let per_second = if state.emulator { 0 } else { PER_SECOND };
         Self {
             state,
@@ -52,6 +56,7 @@ impl Dashboard {
             turns: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, NonZero::get),
             )),
+            counted,
             lost: None,
             supervisor: None,
         }
@@ -61,6 +66,33 @@ impl Dashboard {
     #[must_use]
     pub(crate) fn for_operator(self, lost: Lost, supervisor: Supervisor) -> Self {
         Self { lost: Some(lost), supervisor: Some(supervisor), ..self }
+    }
+}
+
+/// Where requests are counted, by their kind: there are too many pages to count each.
+pub(super) struct Counted {
+    /// Styles, scripts and pictures.
+    pub(super) asset: Arc<Endpoint>,
+    /// Pages and what else is read.
+    pub(super) page: Arc<Endpoint>,
+    /// Streams that tell of changes.
+    pub(super) events: Arc<Endpoint>,
+    /// Forms that are sent.
+    pub(super) form: Arc<Endpoint>,
+    /// Requests by other methods.
+    pub(super) other: Arc<Endpoint>,
+}
+
+impl Counted {
+    fn of(metrics: &Metrics) -> Self {
+        let of = |action| metrics.endpoints.of("dashboard", action);
+        Self {
+            asset: of("asset"),
+            page: of("page"),
+            events: of("events"),
+            form: of("form"),
+            other: of("other"),
+        }
     }
 }
 

@@ -170,8 +170,11 @@ fn succeeded(visit: &Visit, attempt: Attempt) {
 
 fn by_token(visit: &Visit, token: &str) -> Option<Proof> {
     let state = &visit.dashboard.state;
-    let Bearer { caller, token } =
-        state.authenticate(token, visit.now).or_else(|| state.anybody())?;
+    let Bearer { caller, token } = match state.authenticate(token, visit.now) {
+        Some(bearer) => bearer,
+        None if state.locked_out(token).is_some() => return None,
+        None => state.anybody()?,
+    };
     let proof = match (caller, token) {
         (Caller::Operator, _) => UserProof::Operator,
         (Caller::User(_), Some(own)) => {
@@ -188,6 +191,9 @@ async fn by_password(visit: &Visit, email: &str, password: &str) -> Result<Optio
     let state = &visit.dashboard.state;
     let user = visit.world.user_named(email);
     if let Some(Bearer { caller: Caller::User(first), .. }) = state.anybody() {
+        if user.is_some_and(|user| user.disabled.is_some()) {
+            return Ok(None);
+        }
         let user = user.map_or(first, |user| user.id);
         return Ok(Some(Proof::User(UserProof::Emulated { user })));
     }
@@ -196,7 +202,8 @@ async fn by_password(visit: &Visit, email: &str, password: &str) -> Result<Optio
     let right = right.map_err(|error| match error {
         PasswordError::Busy | PasswordError::Length => Trouble::Busy,
     })?;
-    let proof = user.filter(|_| right).and_then(|user| UserProof::password_of(user));
+    let let_in = user.filter(|user| right && user.disabled.is_none());
+    let proof = let_in.and_then(|user| UserProof::password_of(user));
     Ok(proof.map(Proof::User))
 }
 
@@ -212,7 +219,7 @@ fn by_key(visit: &Visit, claimed: &str, form: &Form) -> Result<Option<Proof>, Tr
     let scope = format!("{}/{}/{SERVICE}", nonce.date, state.region());
     let key: Option<AccessKeyId> = claimed.parse().ok();
     let proof = key.and_then(|id| {
-        let known = visit.world.access_key(id)?;
+        let known = visit.world.signing_key(id)?;
         let key = state.signing_key(known, &scope)?;
         let right = hex::encode(key.sign(&format!("{PURPOSE}{sealed}")));
         let given = form.get("signature").unwrap_or_default();

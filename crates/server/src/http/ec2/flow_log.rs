@@ -1,6 +1,7 @@
 //! Flow logs.
 //!
-//! No records are delivered yet, so every flow log says that its delivery fails.
+//! Records are kept here (`crate::flows`) and delivered to nobody else, so every flow log says that its delivery
+//! fails.
 
 use aws::params::Params;
 use aws::xml::Xml;

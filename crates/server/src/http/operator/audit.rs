@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::extract::State as Shared;
 use axum::http::{Method, StatusCode};
-use model::{AccountId, Caller, Timestamp, World};
+use model::{AccountId, Caller, Timestamp, UserId, World};
 use store::{AuditQuery, AuditRow};
 
 use super::answer::{Answer, Problem, Reply, internal, missing};
@@ -69,11 +69,14 @@ impl Operator {
             None => None,
         };
         let team = match &wanted.team {
-            Some(name) => Some(self.team(name)?.to_string()),
+            Some(name) => Some(match self.team(name) {
+                Ok(id) => id.to_string(),
+                Err(problem) => former_team(&world, name).ok_or(problem)?,
+            }),
             None => None,
         };
         let account = match &wanted.account {
-            Some(name) => Some(self.account(name)?.to_string()),
+            Some(name) => Some(self.past_account(name)?),
             None => None,
         };
         let refused = wanted.outcome.as_deref() == Some("refused");
@@ -98,10 +101,40 @@ impl Operator {
     fn actor(&self, who: &str) -> Result<String, Problem> {
         match who {
             "operator" | "system" | "nobody" => Ok(who.to_owned()),
-            email if email.contains('@') => Ok(Caller::User(self.user(email)?).to_string()),
-            account => Ok(format!("account/{}", self.account(account)?)),
+            email if email.contains('@') => {
+                let user = match self.user(email) {
+                    Ok(user) => user,
+                    Err(problem) => former_user(&self.state.world(), email).ok_or(problem)?,
+                };
+                Ok(Caller::User(user).to_string())
+            }
+            account => Ok(format!("account/{}", self.past_account(account)?)),
         }
     }
+
+    /// The id of an account by its name or id, also of one that was destroyed.
+    fn past_account(&self, name: &str) -> Result<String, Problem> {
+        match self.account(name) {
+            Ok(id) => Ok(id.to_string()),
+            Err(problem) => former_account(&self.state.world(), name).ok_or(problem),
+        }
+    }
+}
+
+/// The user of an address who was destroyed last.
+pub(crate) fn former_user(world: &World, email: &str) -> Option<UserId> {
+    let named = world.former_users().filter(|it| it.name.eq_ignore_ascii_case(email));
+    named.max_by_key(|it| it.destroyed).map(|it| it.id)
+}
+
+fn former_team(world: &World, name: &str) -> Option<String> {
+    let named = world.former_teams().filter(|it| it.name == name || it.id.to_string() == name);
+    named.max_by_key(|it| it.destroyed).map(|it| it.id.to_string())
+}
+
+fn former_account(world: &World, name: &str) -> Option<String> {
+    let named = world.former_accounts().filter(|it| it.name == name || it.id.to_string() == name);
+    named.max_by_key(|it| it.destroyed).map(|it| it.id.to_string())
 }
 
 fn id(text: &str, what: &str) -> Result<String, Problem> {
@@ -154,24 +187,29 @@ pub(crate) fn view(world: &World, row: AuditRow) -> api::AuditRow {
 /// Who acted, by the name that people know.
 fn who(world: &World, actor: &str) -> String {
     let named = match actor.split_once('/') {
-        Some(("user", id)) => {
-            id.parse().ok().and_then(|id| world.user(id)).map(|user| user.email.clone())
-        }
-        Some(("account", id)) => {
-            let id: Option<AccountId> = id.parse().ok();
-            id.and_then(|id| world.account(id)).map(|account| account.name.clone())
-        }
+        Some(("user", id)) => id.parse().ok().and_then(|id| world.email_of(id)).map(str::to_owned),
+        Some(("account", id)) => id.parse().ok().and_then(|id| account_name(world, id)),
         Some(_) | None => None,
     };
     named.unwrap_or_else(|| actor.to_owned())
 }
 
-/// What it was about, by its name where it has one and is still there.
+fn account_name(world: &World, id: AccountId) -> Option<String> {
+    let former = || world.former_account(id).map(|account| account.name.clone());
+    world.account(id).map(|account| account.name.clone()).or_else(former)
+}
+
+/// What it was about, by its name where it has one: as it is, or was when it was destroyed.
 fn name(world: &World, resource: &str) -> String {
     let space = || Some(world.space(resource.parse().ok()?)?.name.clone());
     let app = || Some(world.app(resource.parse().ok()?)?.name.clone());
-    let team = || Some(world.team(resource.parse().ok()?)?.name.clone());
-    let user = || Some(world.user(resource.parse().ok()?)?.email.clone());
+    let team = || {
+        let id = resource.parse().ok()?;
+        let former = || world.former_team(id).map(|team| team.name.clone());
+        world.team(id).map(|team| team.name.clone()).or_else(former)
+    };
+    let user = || world.email_of(resource.parse().ok()?).map(str::to_owned);
+    let account = || account_name(world, resource.parse().ok()?);
     let addon = || Some(world.addon(resource.parse().ok()?)?.name.clone());
     let release = || {
         let release = world.release(resource.parse().ok()?)?;
@@ -183,7 +221,7 @@ fn name(world: &World, resource: &str) -> String {
         Some(format!("{}/{}", world.app(dyno.app)?.name, dyno.name))
     };
     let named = space().or_else(app).or_else(team).or_else(user).or_else(addon).or_else(dyno);
-    let named = named.or_else(release).or_else(slug);
+    let named = named.or_else(release).or_else(slug).or_else(account);
     named.unwrap_or_else(|| resource.to_owned())
 }
 

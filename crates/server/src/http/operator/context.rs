@@ -1,5 +1,6 @@
 //! What all endpoints share, and how they find what a request names.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::cleanup::lost::Lost;
 use crate::clock::SystemIds;
 use crate::http::passwords::PasswordError;
 use crate::http::state::{Origin, State};
-use crate::ledger::Committed;
+use crate::ledger::{Committed, LedgerError};
 use crate::reconcile::PlannerHandle;
 
 tokio::task_local! {
@@ -19,6 +20,8 @@ tokio::task_local! {
     pub(super) static PEER: Option<IpAddr>;
     /// The id that they are told, for the audit and the log.
     pub(super) static REQUEST_ID: String;
+    /// Whether the ledger refused a command, so that the audit has it.
+    pub(super) static DECIDED: Cell<bool>;
 }
 
 /// What these endpoints share.
@@ -37,7 +40,11 @@ impl Operator {
         let address = PEER.try_with(|peer| *peer).ok().flatten();
         let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
         let origin = Origin { address, request_id };
-        Ok(self.state.submit(Caller::Operator, command, &origin).await?)
+        let committed = self.state.submit(Caller::Operator, command, &origin).await;
+        if matches!(committed, Err(LedgerError::Refused(_))) {
+            let _ = DECIDED.try_with(|decided| decided.set(true));
+        }
+        Ok(committed?)
     }
 
     /// What is stored of a password.

@@ -25,7 +25,9 @@ pub(super) async fn env(
         false => Some(operator.account(named.unwrap_or(api::FIRST_ACCOUNT))?),
     };
     let token = user_token(&state.secret, user);
-    if find_token(&state.world(), &token).is_none() {
+    let world = state.world();
+    let found = find_token(&world, &token);
+    if found.is_none_or(|found| !world.lets_in_token(found, state.clock.now())) {
         let (hash, description) = (token_hash(&token), "causeway env".to_owned());
         let new = NewToken { user, hash, description, lives: None };
         operator.run(IdentityCommand::CreateToken(new)).await?;
@@ -48,7 +50,7 @@ pub(super) async fn env(
     let world = state.world();
     let usable = world
         .access_keys_of(Key::Account(account))
-        .filter(|key| key.access == Access::Full)
+        .filter(|key| key.access == Access::Full && world.signing_key(key.id).is_some())
         .find_map(|key| {
             Some((key.id, open_access_key(&state.secret, key.id, &key.sealed_secret)?))
         });

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use model::{Access, AccessKeyId, IdentityCommand, Key, NewToken, Role, UserId};
+use model::{Access, AccessKeyId, IdentityCommand, Key, NewToken, Role, Token, UserId};
 
 use super::answer::{Answer, Problem, Reply, internal, missing};
 use super::context::{Operator, oldest_first};
-use super::input::{Fields, Segment};
+use super::input::{Asked, Fields, Segment};
 use crate::clock::{SystemIds, fresh_password};
 use crate::credentials::{fresh_token, new_access_key, replacing_access_key, token_hash};
 
@@ -17,7 +17,8 @@ pub(super) async fn accounts(Shared(operator): Shared<Operator>) -> Answer<Vec<a
     let platform = operator.state.settings().platform_account;
     let accounts = oldest_first(world.accounts(), |a| (a.created, a.id)).map(|account| {
         let (id, name, created) = (account.id, account.name.clone(), account.created);
-        api::Account { id, name, platform: id == platform, created }
+        let disabled = account.disabled;
+        api::Account { id, name, platform: id == platform, created, disabled }
     });
     Ok(Reply(accounts.collect()))
 }
@@ -40,6 +41,7 @@ pub(super) async fn keys(Shared(operator): Shared<Operator>) -> Answer<Vec<api::
         account: key.account,
         access: key.access,
         created: key.created,
+        disabled: key.disabled,
     });
     Ok(Reply(keys.collect()))
 }
@@ -76,6 +78,7 @@ pub(super) async fn users(Shared(operator): Shared<Operator>) -> Answer<Vec<api:
         id: user.id,
         email: user.email.clone(),
         created: user.created,
+        disabled: user.disabled,
     });
     Ok(Reply(users.collect()))
 }
@@ -119,6 +122,27 @@ pub(super) async fn set_password(
     Ok(Reply(api::PasswordSet { user: email, password: made_up, ended_tokens: end_tokens }))
 }
 
+pub(super) async fn tokens(
+    Shared(operator): Shared<Operator>,
+    Asked(asked): Asked<api::TokenQuery>,
+) -> Answer<Vec<api::Token>> {
+    let user = asked.user.map(|email| operator.user(&email)).transpose()?;
+    let (world, now) = (operator.state.world(), operator.state.clock.now());
+    let wanted = |token: &Token| {
+        user.is_none_or(|user| token.user == user) && token.expires.is_none_or(|end| now < end)
+    };
+    let tokens = oldest_first(world.tokens().filter(|token| wanted(token)), |t| (t.created, t.id));
+    let tokens = tokens.map(|token| api::Token {
+        id: token.id,
+        user: world.email_of(token.user).unwrap_or_default().to_owned(),
+        description: token.description.clone(),
+        created: token.created,
+        expires: token.expires,
+        disabled: token.disabled,
+    });
+    Ok(Reply(tokens.collect()))
+}
+
 pub(super) async fn create_token(
     Shared(operator): Shared<Operator>,
     Fields(body): Fields<api::CreateToken>,
@@ -142,6 +166,7 @@ pub(super) async fn teams(Shared(operator): Shared<Operator>) -> Answer<Vec<api:
         id: team.id,
         name: team.name.clone(),
         members: team.members.iter().filter_map(member).collect(),
+        disabled: team.disabled,
     });
     Ok(Reply(teams.collect()))
 }

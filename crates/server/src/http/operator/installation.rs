@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use model::{IdentityCommand, PlatformCommand, SystemCommand};
+use model::{AccountId, IdentityCommand, PlatformCommand, SystemCommand};
 
 use super::answer::{Answer, Problem, Reply, internal, missing};
 use super::context::{Operator, oldest_first};
-use super::input::{Fields, Segment};
+use super::input::{Asked, Fields, Segment};
+use super::names;
 use crate::cleanup::lost::Lost;
 
 pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::Status> {
@@ -22,6 +23,10 @@ pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::St
             region: space.region,
             cidr: space.cidr,
         });
+    let fabric = operator.state.health.get();
+    let places = fabric.problems.keys().chain(fabric.failing.keys());
+    let texts = places.chain(&fabric.last_repairs).map(String::as_str);
+    let names = names::in_texts(&world, texts);
     Ok(Reply(api::Status {
         time: now,
         instance: settings.instance.clone(),
@@ -34,8 +39,9 @@ pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::St
         peerings: counted(world.peerings().map(|p| p.status(now).code())),
         instances: counted(world.instances().map(|i| i.state.name())),
         dynos: counted(world.dynos().filter(|d| d.is_live()).map(|d| d.state.name())),
-        fabric: operator.state.health.get(),
+        fabric,
         lost: set_aside(&operator.lost),
+        names,
     }))
 }
 
@@ -99,15 +105,30 @@ pub(super) async fn clock(
     Ok(Reply(api::ClockAdvanced { now: operator.state.clock.now() }))
 }
 
-pub(super) async fn reset(Shared(operator): Shared<Operator>) -> Answer<api::Empty> {
+pub(super) async fn reset(
+    Shared(operator): Shared<Operator>,
+    Asked(query): Asked<api::ResetQuery>,
+) -> Answer<api::Empty> {
     if !operator.state.emulator {
         let message = "Only a server that was started with --emulator can be emptied.".to_owned();
         return Err(Problem(StatusCode::CONFLICT, "conflict", message));
     }
-    operator.run(SystemCommand::Reset).await?;
-    operator.state.default_vpcs_made.lock().expect("no holder panics").clear();
+    let account = match query.account {
+        None => None,
+        // In an emulator every id is that of an account.
+        Some(name) => Some(name.parse().or_else(|_| operator.account(&name))?),
+    };
+    operator.run(account.map_or(SystemCommand::Reset, reset_of)).await?;
+    let made = &operator.state.default_vpcs_made;
+    made.lock()
+        .expect("no holder panics")
+        .retain(|scope| account.is_some_and(|account| scope.account != account));
     operator.planner.sweep().await;
     Ok(Reply(api::Empty {}))
+}
+
+fn reset_of(account: AccountId) -> SystemCommand {
+    SystemCommand::ResetAccount { account }
 }
 
 pub(super) async fn sweep(Shared(operator): Shared<Operator>) -> Answer<api::Fabric> {

@@ -1,7 +1,13 @@
 //! Requests that cannot be read are refused as JSON, and change nothing.
 
+mod event;
+mod flows;
 mod golden;
+mod overview;
 mod peer;
+mod snapshot;
+mod subject;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -14,16 +20,18 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 13] = [
+const WRITES: [(&str, &str); 15] = [
     ("POST", "accounts"),
     ("POST", "keys"),
     ("POST", "roles"),
+    ("POST", "webhooks"),
     ("PUT", "quotas/vpcs-per-region"),
     ("POST", "users"),
     ("PUT", "users/alice@example.com/password"),
     ("POST", "tokens"),
     ("POST", "teams"),
     ("PUT", "teams/acme/members"),
+    ("PUT", "teams/acme/disabled"),
     ("POST", "env"),
     ("PUT", "spaces/alpha/limits"),
     ("POST", "backup"),

@@ -31,20 +31,9 @@ pub(super) fn log_drain(_: &Call, space: &Arc<Space>) -> Outcome {
     Err(Failure::absent(
         "log-drain",
         format!(
-            "Log drain is not found: the space {} has none, as log drains do not exist here yet. \
-             Read logs with `heroku logs --app APP` or `causeway logs`.",
+            "Log drain is not found: the space {} has none, as spaces have none here; apps have. \
+             Add one to each app with `heroku drains:add URL --app APP`.",
             space.name
-        ),
-    ))
-}
-
-pub(super) fn app_log_drain(_: &Call, app: &Arc<App>) -> Outcome {
-    Err(Failure::absent(
-        "log-drain",
-        format!(
-            "Log drain is not found: the app {} has none, as log drains do not exist here yet. \
-             Read its log, or pipe it elsewhere, with `logs --tail --app {}`.",
-            app.name, app.name
         ),
     ))
 }

@@ -125,7 +125,7 @@ fn view(call: &Call, world: &World, app: &App) -> Value {
 }
 
 pub(super) fn owner(world: &World, app: &App) -> api::UserRef {
-    let email = world.user(app.owner).map_or("", |user| user.email.as_str());
+    let email = world.email_of(app.owner).unwrap_or_default();
     api::UserRef { id: app.owner, email: email.to_owned() }
 }
 

@@ -114,7 +114,10 @@ impl Call {
     /// The teams that the caller belongs to, in the order of their creation.
     pub(super) fn teams(&self) -> Vec<&Arc<Team>> {
         let teams: Vec<_> = match self.caller {
-            Caller::User(id) => self.world.teams_of(Key::User(id)).collect(),
+            Caller::User(id) => {
+                let open = |team: &&Arc<Team>| team.disabled.is_none();
+                self.world.teams_of(Key::User(id)).filter(open).collect()
+            }
             Caller::Operator | Caller::System => self.world.teams().collect(),
             Caller::Account { .. } => Vec::new(),
         };
@@ -141,6 +144,7 @@ impl Call {
             Ok(id) => self.world.team(id),
             Err(_) => self.world.team_named(identity),
         };
+        self.check_team(found.map(|team| team.id))?;
         found.filter(|team| self.role(team).is_some()).cloned().ok_or_else(|| {
             let failure = Failure::not_found("team", "team").naming(identity, "teams");
             failure.keeping(found.map(|found| Key::Team(found.id)))
@@ -153,6 +157,7 @@ impl Call {
             Ok(id) => self.world.space(id),
             Err(_) => self.world.space_named(identity),
         };
+        self.check_team(found.map(|space| space.team))?;
         found.filter(|space| self.knows(space.team)).cloned().ok_or_else(|| {
             let failure = Failure::not_found("space", "space").naming(identity, "spaces");
             failure.keeping(found.map(|found| Key::Space(found.id)))
@@ -165,6 +170,7 @@ impl Call {
             Ok(id) => self.world.app(id),
             Err(_) => self.world.app_named(identity),
         };
+        self.check_team(found.map(|app| app.team))?;
         found.filter(|app| self.knows(app.team)).cloned().ok_or_else(|| {
             let failure = Failure::not_found("app", "app").naming(identity, "apps");
             failure.keeping(found.map(|found| Key::App(found.id)))
@@ -178,6 +184,7 @@ impl Call {
             Err(_) => self.world.addon_named(identity),
         };
         let team = |addon: &Addon| self.world.app(addon.app).map(|app| app.team);
+        self.check_team(found.and_then(|addon| team(addon)))?;
         found.filter(|addon| team(addon).is_some_and(|team| self.knows(team))).cloned().ok_or_else(
             || {
                 let failure = Failure::not_found("add_on", "add-on").naming(identity, "addons");
@@ -215,6 +222,17 @@ impl Call {
             .filter(|user| team.members.contains_key(&user.id))
             .cloned()
             .ok_or_else(|| no_member(team, named))
+    }
+
+    /// Tells a member of a disabled team so. For anybody else it is not there, as before.
+    fn check_team(&self, team: Option<model::TeamId>) -> Result<(), Failure> {
+        let Some(team) = team.and_then(|id| self.world.team(id)) else { return Ok(()) };
+        match self.caller {
+            Caller::User(user) if team.disabled.is_some() && team.members.contains_key(&user) => {
+                Err(Failure::suspended("team").keeping(Some(Key::Team(team.id))))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn knows(&self, team: model::TeamId) -> bool {

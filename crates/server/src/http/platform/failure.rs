@@ -21,6 +21,8 @@ pub(super) struct Failure {
     resource: Option<&'static str>,
     /// The `Retry-After` header, in seconds.
     pub(super) retry_after: Option<u64>,
+    /// Whether the ledger refused it, so that the audit has it.
+    pub(super) decided: bool,
     /// For the audit only: an existing resource that was hidden from the client.
     pub(super) kept_from: Option<Key>,
 }
@@ -33,6 +35,7 @@ impl Failure {
             message: message.into(),
             resource: None,
             retry_after: None,
+            decided: false,
             kept_from: None,
         }
     }
@@ -51,6 +54,14 @@ impl Failure {
     /// 403: the client may not do this.
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 403: the client, or the team that something belongs to, was disabled.
+    pub(super) fn suspended(what: &str) -> Self {
+        let message = format!(
+            "This {what} was suspended. Ask whoever runs this installation to let you in again."
+        );
+        Self::new(StatusCode::FORBIDDEN, "suspended", message)
     }
 
     /// 403: the client is unknown, and may not do this.
@@ -208,6 +219,11 @@ impl Failure {
         }
     }
 
+    /// The name of what is wrong.
+    pub(super) fn id(&self) -> &'static str {
+        self.id
+    }
+
     /// The message for people.
     pub(super) fn message(&self) -> &str {
         &self.message
@@ -234,7 +250,7 @@ impl From<Refused> for Failure {
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Refused(refused) => refused.into(),
+            LedgerError::Refused(refused) => Self { decided: true, ..refused.into() },
             LedgerError::Busy => Self::too_many(error.to_string(), Duration::from_secs(1)),
             LedgerError::Store
             | LedgerError::NoRoom

@@ -76,7 +76,7 @@ fn view(world: &World, space: &Space) -> Value {
         Some(ruleset) => (ruleset.since, ruleset.by),
         None => (space.created, None),
     };
-    let by = by.and_then(|id| world.user(id)).map_or(OPERATOR, |user| user.email.as_str());
+    let by = by.and_then(|id| world.email_of(id)).unwrap_or(OPERATOR);
     let rules: Vec<Value> = space
         .inbound_rules()
         .iter()

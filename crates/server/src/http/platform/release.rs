@@ -88,10 +88,10 @@ fn find<'a>(world: &'a World, app: &App, identity: &str) -> Result<&'a Arc<Relea
 }
 
 fn view(call: &Call, world: &World, app: &App, release: &Release) -> Value {
-    let user = release.user.and_then(|id| world.user(id));
+    let user = release.user.and_then(|id| Some((id, world.email_of(id)?)));
     let user = user.map_or_else(
         || owner(world, app),
-        |user| api::UserRef { id: user.id, email: user.email.to_string() },
+        |(id, email)| api::UserRef { id, email: email.to_owned() },
     );
     let addons = world.addons_of(Key::App(app.id)).map(|addon| addon.plan.name());
     let (succeeded, failure) = match &release.status {

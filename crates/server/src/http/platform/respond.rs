@@ -12,6 +12,7 @@ use super::headers::{self, RequestIds};
 use super::page::{Page, Range};
 use super::route::Method;
 use crate::http::refusals::Refusal;
+use crate::http::refused;
 use crate::http::state::{Origin, State};
 
 /// Records a request in the audit that was refused because of its sender.
@@ -22,7 +23,12 @@ pub(super) fn note_stranger(
     action: String,
     origin: &Origin,
 ) {
-    let Some(outcome) = failure.of_stranger() else { return };
+    let Some(outcome) = failure.of_stranger() else {
+        if let Some(caller) = caller.filter(|_| !failure.decided) {
+            refused::log(caller, &action, "", failure.id(), failure.message(), origin);
+        }
+        return;
+    };
     let place = failure.kept_from.map(|key| crate::ledger::audit_scope::of(&state.world(), key));
     let (team, space) = place.unwrap_or_default().texts();
     let row = AuditRow {

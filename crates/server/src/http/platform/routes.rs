@@ -7,8 +7,8 @@ use super::route::Scope::{
 use super::route::Work::{Issue, People, Read, Write};
 use super::route::{Method, Route, Scope};
 use super::{
-    absent, addon, app, attachment, domain, dyno, formation, host, identity, inbound, log, member,
-    peering, peering_check, release, session, size, slug, space, space_access,
+    absent, addon, app, attachment, domain, dyno, formation, host, identity, inbound, log,
+    log_drain, member, peering, peering_check, release, session, size, slug, space, space_access,
 };
 
 /// The only route that does not count towards the rate limit.
@@ -157,10 +157,10 @@ pub(super) static ROUTES: &[Route] = &[
     post("/apps/{app}/sources", InApp(Read(absent::build))),
     get("/apps/{app}/webhooks", InApp(Read(app::nothing))),
     post("/apps/{app}/webhooks", InApp(Read(absent::webhook))),
-    get("/apps/{app}/log-drains", InApp(Read(app::nothing))),
-    post("/apps/{app}/log-drains", InApp(Read(absent::app_log_drain))),
-    get("/apps/{app}/log-drains/{drain}", InApp(Read(absent::app_log_drain))),
-    delete("/apps/{app}/log-drains/{drain}", InApp(Read(absent::app_log_drain))),
+    get("/apps/{app}/log-drains", InApp(Read(log_drain::list_drains))),
+    post("/apps/{app}/log-drains", InApp(Write(log_drain::add, log_drain::added))),
+    get("/apps/{app}/log-drains/{drain}", InApp(Read(log_drain::info))),
+    delete("/apps/{app}/log-drains/{drain}", InApp(Write(log_drain::remove, log_drain::removed))),
     get("/apps/{app}/features", InApp(Read(app::nothing))),
     get("/apps/{app}/features/{feature}", InApp(Read(absent::app_feature))),
     patch("/apps/{app}/features/{feature}", InApp(Read(absent::app_feature))),

@@ -7,15 +7,16 @@ use model::{Caller, Key, Timestamp};
 use super::failure::Failure;
 use super::headers::Credentials;
 use super::route::{Route, Scope};
+use crate::credentials::find_token;
 use crate::http::passwords::PasswordError;
-use crate::http::state::{Bearer, Origin, State};
+use crate::http::state::{Bearer, LockedOut, Origin, State};
 use crate::party::{Party, network};
 
 /// Authenticates the sender of a request.
 ///
 /// # Errors
 ///
-/// 401 for invalid credentials, and 429 after too many wrong passwords.
+/// 401 for invalid credentials, 403 for a user who was disabled, and 429 after too many wrong passwords.
 pub(super) async fn identify(
     state: &State,
     route: &Route,
@@ -26,7 +27,15 @@ pub(super) async fn identify(
     let Some(credentials) = Credentials::of(headers) else {
         return state.anybody().ok_or_else(Failure::unauthorized);
     };
-    let by_token = state.authenticate(credentials.token(), now).or_else(|| state.anybody());
+    let token = credentials.token();
+    let by_token = match state.authenticate(token, now) {
+        Some(bearer) => Some(bearer),
+        None => match state.locked_out(token) {
+            Some(LockedOut::User) => return Err(suspended_user(state, token)),
+            Some(LockedOut::Token) => return Err(Failure::unauthorized()),
+            None => state.anybody(),
+        },
+    };
     match (by_token, &route.scope, credentials) {
         (Some(bearer), _, _) => Ok(bearer),
         (None, Scope::SignIn(_), Credentials::Basic(user, password)) => {
@@ -34,6 +43,12 @@ pub(super) async fn identify(
         }
         (None, _, _) => Err(Failure::unauthorized()),
     }
+}
+
+/// The refusal of a user who was disabled, whom only the audit is told.
+fn suspended_user(state: &State, token: &str) -> Failure {
+    let found = find_token(&state.world(), token).map(|token| Key::User(token.user));
+    Failure::suspended("user").keeping(found)
 }
 
 /// Checks a password. A wrong password and an unknown user cannot be told apart: not by the answer,
@@ -62,6 +77,9 @@ async fn by_password(
             PasswordError::Busy | PasswordError::Length => Failure::unavailable(&error.to_string()),
         })?;
     match user.filter(|_| right) {
+        Some(user) if user.disabled.is_some() => {
+            Err(Failure::suspended("user").keeping(Some(Key::User(user.id))))
+        }
         Some(user) => {
             state.sign_in_limits.succeeded(attempt);
             Ok(Bearer { caller: Caller::User(user.id), token: None })

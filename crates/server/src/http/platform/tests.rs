@@ -8,6 +8,7 @@ mod bad_input;
 pub(crate) mod fixture;
 pub(crate) mod fuzz;
 mod golden;
+mod log_drain;
 mod logs;
 mod peering_check;
 mod people;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Caller, DynoState, Timestamp};
+use model::{Caller, DynoState, IdentityCommand, Key, Subject, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -132,6 +132,33 @@ async fn a_session_that_can_go_on_no_longer_says_why() {
     stream.write_all(format!("{}\r\n", secret_of(&made)).as_bytes()).await.unwrap();
     let heard = hear(&mut stream).await;
     assert!(heard.contains("you do not belong to the team"), "{heard}");
+}
+
+#[tokio::test]
+async fn who_is_disabled_is_attached_no_longer() {
+    for what in ["user", "team", "token"] {
+        let server = Fixture::new();
+        let address = listen(&server).await;
+        let made = start(&server, RUN, r#"{"command": "bash"}"#).await;
+        let world = server.state.world();
+        let bob = world.user_named("bob@example.com").unwrap().id;
+        let (subject, words) = match what {
+            "user" => (Subject::User(bob), "you are not let in any more"),
+            "team" => {
+                let team = world.team_named("acme").unwrap().id;
+                (Subject::Team(team), "you do not belong to the team")
+            }
+            _ => {
+                let token = world.tokens_of(Key::User(bob)).next().unwrap().id;
+                (Subject::Token(token), "the token that it was started with has ended")
+            }
+        };
+        server.command(Caller::Operator, IdentityCommand::Disable { subject }).await;
+        let mut stream = connect(&server, address).await;
+        stream.write_all(format!("{}\r\n", secret_of(&made)).as_bytes()).await.unwrap();
+        let heard = hear(&mut stream).await;
+        assert!(heard.contains(words), "{what}: {heard}");
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ impl Database {
             ids: Box::new(SystemIds),
             clock: Arc::new(Clock::system()),
             follow: Box::new(move |step| drop(follow.send(step))),
+            metrics: Arc::default(),
             supervisor,
         };
         (parts, faults, steps)
@@ -88,10 +89,10 @@ impl Moved {
             .into_iter()
             .map(|request| {
                 let (answer, answered) = Answer::new();
-                (Queued { request, answer }, answered)
+                (Queued { request, answer, trace: None }, answered)
             })
             .unzip();
-        self.writer.turn(entries, Vec::new(), &Pulse::unwatched());
+        self.writer.turn(entries, Notes::default(), &Pulse::unwatched());
         answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
     }
 

@@ -145,6 +145,7 @@ fn ledger(dir: &Path) -> (Ledger, InstanceId, Receiver<Step>) {
         ids: Box::new(SystemIds),
         clock: Arc::new(Clock::system()),
         follow: Box::new(move |step| drop(follow.send(step))),
+        metrics: Arc::default(),
         supervisor: Supervisor::new(|_| ()),
     })
     .unwrap();

@@ -1,5 +1,6 @@
 //! What holds in every world, whatever was asked for.
 
+use super::super::fixture::{ours, theirs};
 use crate::command::*;
 use crate::resource::*;
 use crate::*;
@@ -181,4 +182,36 @@ pub(super) fn check_record(record: &Record) {
     let key = record.key();
     let read = Record::read(key.kind().name(), &key.to_string(), &record.body());
     assert_eq!(read.unwrap(), *record, "a row reads back as it was written");
+}
+
+/// Nobody has more than a quota allows, but for what there was before it was set.
+pub(super) fn check_quotas(before: &World, after: &World) {
+    for scope in [ours(), theirs()] {
+        let key = Key::Account(scope.account);
+        let vpcs = |world: &World| {
+            world.vpcs_of(key).filter(|vpc| scope.holds(vpc)).map(|vpc| vpc.id).collect::<Vec<_>>()
+        };
+        let instances = |world: &World| {
+            let here = vpcs(world);
+            let live = |it: &&std::sync::Arc<Instance>| it.state != InstanceState::Terminated;
+            let own = world.instances_of(key).filter(live);
+            own.filter(|instance| here.contains(&instance.vpc)).count()
+        };
+        let interfaces = |world: &World| {
+            vpcs(world).into_iter().map(|id| world.enis_in(Key::Vpc(id)).count()).sum::<usize>()
+        };
+        type Count<'a> = &'a dyn Fn(&World) -> usize;
+        let rows: [(Quota, Count<'_>); 5] = [
+            (Quota::Vpcs, &|world| vpcs(world).len()),
+            (Quota::Instances, &instances),
+            (Quota::Interfaces, &interfaces),
+            (Quota::ElasticIps, &|world| world.elastic_ips_of(key).count()),
+            (Quota::PrefixLists, &|world| world.prefix_lists_of(key).count()),
+        ];
+        for (quota, count) in rows {
+            let most = after.quota(scope.account, quota).unwrap_or(usize::MAX);
+            let (had, has) = (count(before), count(after));
+            assert!(has <= most.max(had), "{quota}: {had} to {has} of {most}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::super::fixture::Bench;
 use super::domains;
 use crate::PlatformCommand as C;
 use crate::edge::EdgeIntent;
@@ -47,6 +48,16 @@ fn nothing_dangles(world: &World) {
             assert!(there || outlives, "{:?} names {named:?}, which is gone", record.key());
         });
     }
+}
+
+/// A snapshot of it brings all of it back elsewhere.
+pub(super) fn can_be_saved(bench: &Bench) {
+    let other = super::super::snapshot::loaded_elsewhere(bench);
+    let settings = Key::Settings(SettingsKey);
+    let content = |world: &World| -> Vec<Record> {
+        world.records().filter(|record| record.key() != settings).cloned().collect()
+    };
+    assert_eq!(content(&other.world), content(&bench.world));
 }
 
 /// What is of an app is found to be, and nothing else.

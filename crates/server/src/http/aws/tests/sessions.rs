@@ -1,6 +1,6 @@
 //! Temporary credentials: how they are given out, what they sign, and how they end.
 
-use model::{AccountId, NewIamRole, RoleId, Trusted};
+use model::{AccountId, NewIamRole, RoleId, Subject, Trusted};
 
 use super::*;
 
@@ -178,6 +178,36 @@ async fn a_role_or_a_key_that_goes_takes_its_credentials_along_at_once() {
     let delete = IdentityCommand::DeleteAccessKey { id: two.key.id.parse().unwrap() };
     two.server.command(Caller::Operator, delete).await;
     assert_eq!(refusal(&two.with(&session, "ec2", LOOK).await), (401, "AuthFailure"));
+}
+
+#[tokio::test]
+async fn whoever_is_disabled_signs_nothing_until_that_is_undone() {
+    let two = two(|_| ()).await;
+    let of = two.assume().await;
+    let key = two.key.id.parse().unwrap();
+    let ours = two.server.state.world().access_key(key).unwrap().account;
+    for subject in [Subject::AccessKey(key), Subject::Account(ours), Subject::Account(two.other)] {
+        let command = |disable: bool| match disable {
+            true => IdentityCommand::Disable { subject },
+            false => IdentityCommand::Enable { subject },
+        };
+        two.server.command(Caller::Operator, command(true)).await;
+        assert_eq!(refusal(&two.with(&of, "ec2", LOOK).await), (401, "AuthFailure"), "{subject:?}");
+        let me = two.with(&of, "sts", ME).await;
+        assert_eq!(refusal(&me), (403, "InvalidClientTokenId"), "{subject:?}");
+        let of_other = subject == Subject::Account(two.other);
+        let own = two.ask("ec2", &two.key, None, LOOK).await;
+        let assumed = two.ask("sts", &two.key, None, &two.role_query()).await;
+        if of_other {
+            assert_eq!(own.status, 200, "{}", own.text);
+            assert_eq!(refusal(&assumed), (403, "AccessDenied"));
+        } else {
+            assert_eq!(refusal(&own), (401, "AuthFailure"), "{subject:?}");
+            assert_eq!(refusal(&assumed), (403, "InvalidClientTokenId"), "{subject:?}");
+        }
+        two.server.command(Caller::Operator, command(false)).await;
+        assert_eq!(two.with(&of, "ec2", LOOK).await.status, 200, "{subject:?}");
+    }
 }
 
 #[tokio::test]

@@ -74,6 +74,24 @@ async fn a_stream_ends_with_its_session() {
     server.command(Caller::Operator, IdentityCommand::DeleteToken { id: token }).await;
     assert_eq!(next(&mut events).await.as_deref(), Some(ended));
     assert_eq!(next(&mut events).await, None);
+    // Somebody is locked out.
+    let alice = Browser::signed_in(&server, ALICE).await;
+    let mut events = alice.open(NETWORK).await.into_body();
+    next(&mut events).await.unwrap();
+    let team = server.state.world().team_named("acme").unwrap().id;
+    let promote = |role| IdentityCommand::SetMember { team, user: user(&server, "bob"), role };
+    server.command(Caller::Operator, promote(Some(model::Role::Admin))).await;
+    let subject = model::Subject::User(user(&server, "alice"));
+    server.command(Caller::Operator, IdentityCommand::Disable { subject }).await;
+    loop {
+        // Bob's promotion is news on the page, or not, depending on when it is looked at.
+        match next(&mut events).await.as_deref() {
+            Some(event) if event == ended => break,
+            Some(_) => {}
+            None => panic!("the stream ends without a word"),
+        }
+    }
+    server.command(Caller::Operator, IdentityCommand::Enable { subject }).await;
     // Somebody signs out.
     let mut alice = Browser::signed_in(&server, ALICE).await;
     let mut events = alice.open(NETWORK).await.into_body();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Caller, IdentityCommand, Key, NewToken, PasswordHash, Role};
+use model::{Caller, IdentityCommand, Key, NewToken, PasswordHash, Role, Subject};
 use store::{AuditQuery, AuditRow};
 
 use super::browser::{
@@ -231,6 +231,57 @@ async fn a_session_ends_with_what_proved_it() {
     assert!(!is_in(&mut short).await && is_in(&mut again).await);
     server.state.clock.advance(Duration::from_secs(11 * 3600));
     assert!(!is_in(&mut again).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_disabled_is_out_until_that_is_undone_by_whatever_proof() {
+    let (server, _) = joined().await;
+    set_password(&server, "correct horse").await;
+    let (id, secret) = access_key(&server).await;
+    let (alice, team) =
+        (user(&server, "alice"), server.state.world().team_named("acme").unwrap().id);
+    let role = Some(Role::Admin);
+    let promote = IdentityCommand::SetMember { team, user: user(&server, "bob"), role };
+    server.command(Caller::Operator, promote).await;
+    let token = server.state.world().tokens_of(Key::User(alice)).next().unwrap().id;
+    let key: model::AccessKeyId = id.parse().unwrap();
+    let account = server.state.world().access_key(key).unwrap().account;
+    let fields =
+        [("with", "password"), ("email", "alice@example.com"), ("password", "correct horse")];
+    for (subject, by) in [
+        (Subject::Token(token), "token"),
+        (Subject::User(alice), "token"),
+        (Subject::User(alice), "password"),
+        (Subject::AccessKey(key), "key"),
+        (Subject::Account(account), "key"),
+    ] {
+        let sign_in = async || match by {
+            "token" => Browser::signed_in(&server, ALICE).await,
+            "password" => {
+                let mut browser = Browser::new(&server);
+                browser.sign_in(&fields).await;
+                browser
+            }
+            _ => {
+                let mut browser = Browser::new(&server);
+                browser.sign_in_by_key(&id, &secret).await;
+                browser
+            }
+        };
+        let mut browser = sign_in().await;
+        assert!(is_in(&mut browser).await, "{subject:?} {by}");
+        let (disable, enable) =
+            (IdentityCommand::Disable { subject }, IdentityCommand::Enable { subject });
+        server.command(Caller::Operator, disable).await;
+        assert!(!is_in(&mut browser).await, "{subject:?} {by}");
+        if by == "password" {
+            let mut again = sign_in().await;
+            assert!(!is_in(&mut again).await, "{subject:?}");
+        }
+        server.command(Caller::Operator, enable).await;
+        let mut again = sign_in().await;
+        assert!(is_in(&mut again).await, "{subject:?} {by}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

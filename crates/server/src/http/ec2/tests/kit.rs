@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws::xml::to_json;
-use model::{Caller, IdentityCommand, Observation, Quota, Scope, WorkloadId, WorkloadReport};
+use model::{
+    Caller, IdentityCommand, Observation, Quota, QuotaOf, Scope, WorkloadId, WorkloadReport,
+};
 
 use super::stage::Stage;
 
@@ -262,7 +264,7 @@ fn instances(maker: &mut Maker<'_>, n: u8) {
 fn addresses(maker: &mut Maker<'_>, n: u8) {
     let allocate = "AllocateAddress&Domain=vpc";
     let quota = IdentityCommand::SetQuota {
-        account: Some(maker.scope.account),
+        of: QuotaOf::Account(maker.scope.account),
         quota: Quota::ElasticIps,
         most: Some(8),
     };

@@ -56,6 +56,7 @@ impl Stage {
         let mut world = World::default();
         for (scope, name) in [(alice(), "alice"), (bob(), "bob")] {
             let account = Account {
+                disabled: None,
                 id: scope.account,
                 name: name.into(),
                 created: now,

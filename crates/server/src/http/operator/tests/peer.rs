@@ -6,7 +6,13 @@ use model::{Caller, Ec2Command, Key, PlatformCommand, Scope, Tags, VpcId};
 use super::{ask, server};
 use crate::http::platform::tests::fixture::{ALICE, Fixture, Got, STRANGER};
 
-async fn ask_as(server: &Fixture, token: &str, method: &str, path: &str, body: &str) -> Got {
+pub(super) async fn ask_as(
+    server: &Fixture,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Got {
     let request = http::Request::builder()
         .method(method)
         .uri(format!("/_causeway/{path}"))
@@ -17,7 +23,7 @@ async fn ask_as(server: &Fixture, token: &str, method: &str, path: &str, body: &
 
 /// The space `town` with a dyno, and a VPC of an account of which nobody here has a key: the VPC,
 /// and the dyno's name.
-async fn town(server: &Fixture) -> (VpcId, String) {
+pub(super) async fn town(server: &Fixture) -> (VpcId, String) {
     let made = ask(server, "POST", "accounts", "application/json", br#"{"name": "partner"}"#).await;
     assert_eq!(made.status, 200, "{}", made.text);
     let world = server.state.world();

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 
-use super::fixture::{ACTIVE, ALICE, BOB, Fixture, SLUG, STRANGER, request};
+use super::fixture::{ACTIVE, ALICE, BOB, DRAIN, Fixture, SLUG, STRANGER, request};
 use crate::http::platform::route::{Method, Route, Scope};
 use crate::http::platform::routes::ROUTES;
 
@@ -28,7 +28,7 @@ const NAMES: [(&str, &str); 29] = [
     ("{service}", "heroku-redis"),
     ("{plan}", "heroku-redis:premium-0"),
     ("{attachment}", "shop::REDIS"),
-    ("{drain}", "none"),
+    ("{drain}", DRAIN),
     ("{key}", "none"),
     ("{pipeline}", "none"),
     ("{endpoint}", "none"),
@@ -43,7 +43,7 @@ const RULESET: &str = "2e37f9ef-ead7-86c1-93d7-cc13127e8c0a";
 
 /// What is answered with 404 to everybody: this installation has nothing of the kind.
 const ABSENT: [&str; 16] = [
-    "log-drain",
+    "{space}/log-drain",
     "vpn-connections",
     "/features/",
     "invitations",
@@ -65,7 +65,8 @@ const ABSENT: [&str; 16] = [
 const BODY: &str = r#"{"name": "mine", "team": "acme", "space": "alpha", "command": "true",
     "pcx_id": "pcx-00000000000000001", "email": "alice@example.com", "role": "member",
     "rules": [], "addon_attachment": "REDIS", "permissions": [], "new_owner": "acme",
-    "addon": "redis-flat-00001", "plan": "heroku-redis", "hostname": "x.example.com"}"#;
+    "addon": "redis-flat-00001", "plan": "heroku-redis", "hostname": "x.example.com",
+    "url": "https://logs.example.com/in"}"#;
 
 fn path(route: &Route) -> String {
     let path =

@@ -14,11 +14,11 @@ use hyper_util::service::TowerToHyperService;
 use model::edge::EdgeEvent;
 use model::{
     AccountId, Addon, AddonId, AddonState, App, AppId, Caller, Cidr, Command, Domain, DomainId,
-    Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key, NewToken,
-    Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState, Record,
-    Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings, SettingsKey, Slug, SlugId,
-    Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId, User,
-    UserId, VpcId, WorkloadId, WorkloadReport,
+    Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key, LogDrain,
+    NewToken, Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState,
+    Record, Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings, SettingsKey, Slug,
+    SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId,
+    User, UserId, VpcId, WorkloadId, WorkloadReport,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
@@ -44,6 +44,8 @@ pub(crate) const STRANGER: &str = "strangers-token";
 pub(crate) const ALPHA: &str = "00000000-0000-0000-0000-00000000005a";
 pub(crate) const PENDING: &str = "pcx-00000000000000001";
 pub(crate) const ACTIVE: &str = "pcx-00000000000000002";
+/// A log drain of the app.
+pub(crate) const DRAIN: &str = "00000000-0000-0000-0000-0000000000d1";
 /// The code of the app.
 pub(crate) const SLUG: &str = "00000000-0000-0000-0000-000000000051";
 
@@ -127,6 +129,7 @@ impl Fixture {
             ids: Box::new(Sequence(0x1000)),
             clock: Arc::clone(&clock),
             follow: Box::new(move |step| follow.follow(&step, now())),
+            metrics: Arc::default(),
             supervisor: Supervisor::new(|_| ()),
         };
         let (ledger, _writer) = Ledger::start(parts).unwrap();
@@ -142,6 +145,9 @@ impl Fixture {
             handle,
         );
         let mut state = state.with_rate_limits(per_hour, 0);
+        let waker = os::Waker::new().unwrap();
+        let flows = crate::flows::Flows::new(directory.path().join("flow-logs"), waker);
+        state.flows = Some(Arc::new(flows));
         state.logs = logs;
         let state = Arc::new(state);
         let router = TowerToHyperService::new(router(Arc::clone(&state)));
@@ -362,6 +368,7 @@ fn records(emulator: bool) -> Vec<Record> {
     let mut records: Vec<Record> = vec![settings.into()];
     people(&mut records);
     records.extend([space().into(), app().into(), release().into(), slug().into(), addon().into()]);
+    records.push(log_drain().into());
     dynos(&mut records);
     peerings(&mut records);
     records
@@ -373,10 +380,17 @@ fn people(records: &mut Vec<Record>) {
     for (n, email, token) in people.into_iter().chain([stranger]) {
         let user = UserId(id(n));
         let email = email.to_owned();
-        let user_record =
-            User { id: user, email, password: None, created: past(), updated: past() };
+        let user_record = User {
+            id: user,
+            email,
+            password: None,
+            disabled: None,
+            created: past(),
+            updated: past(),
+        };
         records.push(user_record.into());
         let token = Token {
+            disabled: None,
             id: TokenId(id(0x70 + n)),
             user,
             hash: token_hash(token),
@@ -390,7 +404,18 @@ fn people(records: &mut Vec<Record>) {
     let mut team = |n, name: &str, members: &[(u128, Role)]| {
         let members = members.iter().map(|(n, role)| (UserId(id(*n)), *role)).collect();
         let (name, id) = (name.to_owned(), TeamId(id(n)));
-        records.push(Team { id, name, members, created: past(), updated: past() }.into());
+        records.push(
+            Team {
+                id,
+                name,
+                members,
+                disabled: None,
+                quotas: Default::default(),
+                created: past(),
+                updated: past(),
+            }
+            .into(),
+        );
     };
     team(0xa, "acme", &[(1, Role::Admin), (2, Role::Member)]);
     team(0xb, "rivals", &[(3, Role::Admin)]);
@@ -479,6 +504,16 @@ fn addon() -> Addon {
         attempt: 0,
         created: past(),
         updated: past(),
+    }
+}
+
+fn log_drain() -> LogDrain {
+    LogDrain {
+        id: DRAIN.parse().unwrap(),
+        app: AppId(id(0xc1)),
+        url: "https://logs.invalid/in?token=t".to_owned(),
+        token: "d.00000000-0000-0000-0000-0000000000d2".to_owned(),
+        created: past(),
     }
 }
 

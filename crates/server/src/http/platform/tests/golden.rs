@@ -34,6 +34,8 @@ const PATHS: &[&str] = &[
     "/apps/shop/slugs",
     "/apps/shop/formation",
     "/apps/shop/domains",
+    "/apps/shop/log-drains",
+    "/apps/shop/log-drains/00000000-0000-0000-0000-0000000000d1",
     "/apps/shop/addons",
     "/apps/shop/addon-attachments",
     "/addon-services",

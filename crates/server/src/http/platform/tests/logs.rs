@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use model::{
-    Caller, Command, DynoId, IdentityCommand, Key, NewToken, Observation, PlatformCommand,
+    Caller, Command, DynoId, IdentityCommand, Key, NewToken, Observation, PlatformCommand, Subject,
     SystemCommand, Timestamp, WorkloadId, WorkloadReport,
 };
 use serde_json::{Value, json};
@@ -341,7 +341,19 @@ pub(super) async fn endings() -> Vec<(&'static str, Fixture)> {
         world.tokens_of(Key::User(bob(server))).next().unwrap().id
     };
     let mut servers = Vec::new();
-    for what in ["revoked", "replaced", "ended", "password", "removed", "transferred", "app"] {
+    for what in [
+        "revoked",
+        "replaced",
+        "ended",
+        "password",
+        "removed",
+        "transferred",
+        "app",
+        "token disabled",
+        "user disabled",
+        "user destroyed",
+        "team disabled",
+    ] {
         let server = running().await;
         let lives = Some(Duration::from_secs(3600));
         let (user, hash) = (bob(&server), token_hash("short"));
@@ -381,6 +393,10 @@ pub(super) async fn end(server: &Fixture, what: &str) {
             PlatformCommand::TransferSpace { space: app.space, team }.into()
         }
         "app" => PlatformCommand::DeleteApp { app: app.id }.into(),
+        "token disabled" => IdentityCommand::Disable { subject: Subject::Token(id) }.into(),
+        "user disabled" => IdentityCommand::Disable { subject: Subject::User(user) }.into(),
+        "user destroyed" => IdentityCommand::Destroy { subject: Subject::User(user) }.into(),
+        "team disabled" => IdentityCommand::Disable { subject: Subject::Team(team) }.into(),
         other => panic!("{other}"),
     };
     let caller = if what == "ended" { Caller::System } else { operator };

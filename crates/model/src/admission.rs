@@ -1,0 +1,44 @@
+//! Who is let in: who is there, and was not disabled.
+
+use std::sync::Arc;
+
+use crate::resource::{AccessKey, Token, Webhook, WebhookOwner};
+use crate::{AccessKeyId, AccountId, Timestamp, UserId, World};
+
+impl World {
+    /// Whether a user is let in.
+    pub fn lets_in_user(&self, id: UserId) -> bool {
+        self.user(id).is_some_and(|user| user.disabled.is_none())
+    }
+
+    /// Whether a token speaks for its user now.
+    pub fn lets_in_token(&self, token: &Token, now: Timestamp) -> bool {
+        token.is_live(now) && self.lets_in_user(token.user)
+    }
+
+    /// Whether anybody may act for an account.
+    pub fn lets_in_account(&self, id: AccountId) -> bool {
+        self.account(id).is_some_and(|account| account.disabled.is_none())
+    }
+
+    /// An access key that may sign requests.
+    pub fn signing_key(&self, id: AccessKeyId) -> Option<&Arc<AccessKey>> {
+        self.access_key(id)
+            .filter(|key| key.disabled.is_none() && self.lets_in_account(key.account))
+    }
+
+    /// Whether events are sent to a webhook: its owner is neither gone nor disabled.
+    pub fn sends_to(&self, hook: &Webhook) -> bool {
+        match hook.owner {
+            WebhookOwner::Operator => true,
+            WebhookOwner::Account(id) => self.lets_in_account(id),
+            WebhookOwner::Team(id) => self.team(id).is_some_and(|team| team.disabled.is_none()),
+        }
+    }
+
+    /// The address of a user, also of one who was destroyed.
+    pub fn email_of(&self, id: UserId) -> Option<&str> {
+        let former = || self.former_user(id).map(|user| user.name.as_str());
+        self.user(id).map(|user| user.email.as_str()).or_else(former)
+    }
+}

@@ -1,0 +1,96 @@
+//! Log drains of apps: where their logs are sent to.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::{App, Destination, Key, LogDrain, PlatformCommand, Reachable};
+use serde_json::{Value, json};
+
+use super::app::app_ref;
+use super::call::{Call, Outcome, created, list, ok};
+use super::failure::Failure;
+use super::identity::time;
+use crate::ledger::Committed;
+
+pub(super) fn list_drains(call: &Call, app: &Arc<App>) -> Outcome {
+    let mut drains: Vec<_> = call.world.log_drains_of(Key::App(app.id)).collect();
+    drains.sort_by_key(|drain| (drain.created, drain.id));
+    list(drains.into_iter().map(|drain| view(app, drain)))
+}
+
+pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {
+    ok(view(app, &*find(call, app)?))
+}
+
+pub(super) fn add(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    let url = call.body.required_text("url")?.to_owned();
+    check(&call.state.reachable, &url)?;
+    Ok(PlatformCommand::AddLogDrain { app: app.id, url })
+}
+
+pub(super) fn added(_: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
+    let drain = match committed.reply.main() {
+        Some(Key::LogDrain(id)) => committed.after.log_drain(id),
+        _ => None,
+    };
+    created(view(app, drain.ok_or_else(Failure::internal)?))
+}
+
+pub(super) fn remove(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
+    Ok(PlatformCommand::RemoveLogDrain { app: app.id, drain: find(call, app)?.id })
+}
+
+pub(super) fn removed(call: &Call, app: &Arc<App>, _: &Committed) -> Outcome {
+    // The call has the world from before.
+    ok(view(app, &*find(call, app)?))
+}
+
+/// Refuses at once what nothing would ever be sent to. What a name leads to is looked at whenever
+/// something is sent.
+fn check(reachable: &Reachable, url: &str) -> Result<(), Failure> {
+    let to: Destination = match url.parse() {
+        Ok(to) => to,
+        Err(error) => return Err(Failure::invalid(format!("Url is invalid: {error}."))),
+    };
+    let plain = !to.scheme.is_private();
+    let forbidden = match to.host.parse::<IpAddr>() {
+        Ok(address) if plain => !reachable.permits_plain(address),
+        Ok(address) => !reachable.permits(address),
+        Err(_) => plain && !reachable.permits_any_plain(),
+    };
+    if !forbidden {
+        return Ok(());
+    }
+    Err(Failure::invalid(if plain {
+        "Url is invalid: everybody on the way could read the log. Use https:// or syslog+tls://; the \
+         operator may allow others by `webhook-allow`."
+    } else {
+        "Url is invalid: that address may not be reached from here. The operator may allow it by \
+         `webhook-allow`."
+    }))
+}
+
+/// Finds a drain by its id, its token or its address.
+fn find(call: &Call, app: &App) -> Result<Arc<LogDrain>, Failure> {
+    let identity = call.param("drain");
+    let is_it = |drain: &&Arc<LogDrain>| {
+        identity.parse() == Ok(drain.id) || drain.token == identity || drain.url == identity
+    };
+    let found = call.world.log_drains_of(Key::App(app.id)).find(is_it).cloned();
+    found.ok_or_else(|| {
+        let list = format!("drains --app {}", app.name);
+        Failure::not_found("log-drain", "log drain").naming("", &list)
+    })
+}
+
+fn view(app: &App, drain: &LogDrain) -> Value {
+    json!({
+        "id": drain.id,
+        "app": app_ref(app),
+        "addon": Value::Null,
+        "token": drain.token,
+        "url": drain.url,
+        "created_at": time(drain.created),
+        "updated_at": time(drain.created),
+    })
+}

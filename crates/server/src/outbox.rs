@@ -1,0 +1,308 @@
+//! What goes out: events to webhooks, and logs to log drains; and events that no change brings about but
+//! the passing of time.
+//!
+//! One thread has a runtime of its own. Each webhook and each drain has a task there, so that a receiver
+//! that does not answer holds nobody else up. They are told of changes by the ledger.
+
+mod courier;
+mod dial;
+mod drain;
+mod frame;
+#[cfg(test)]
+mod receiver;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use model::{EventKind, IpCidr, LogDrainId, Reachable, Settings, Timestamp, WebhookId};
+use store::Store;
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use self::courier::{Courier, Next, SharedStore};
+use self::dial::Dialer;
+use self::drain::Sender;
+use crate::apps::log_reader::{Position, Reader, Sources};
+use crate::apps::logs::Wanted;
+use crate::clock::Clock;
+use crate::ledger::Ledger;
+use crate::loops::{Pulse, Supervisor};
+
+/// How long one turn may take: a few questions to the store, and a commit that is waited for.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// How often it is looked whether something has happened that nobody told of, or the clock was moved.
+const EVERY: Duration = Duration::from_secs(5);
+/// How long it waits after a change for others.
+const MOMENT: Duration = Duration::from_millis(100);
+/// How often the log of a drain's app is read.
+const READ_EVERY: Duration = Duration::from_secs(1);
+/// How often it is noted how far a drain is.
+const NOTE_EVERY: Duration = Duration::from_secs(5);
+
+/// What it works with.
+pub(crate) struct Parts {
+    /// The worlds, and what they become.
+    pub ledger: Ledger,
+    /// A handle of the store.
+    pub store: Box<dyn Store>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// What may be reached.
+    pub reachable: Reachable,
+    /// The logs of apps.
+    pub sources: Sources,
+}
+
+/// Starts it. Its supervisor knows it as `outbox`. It ends once `stop` is cancelled.
+///
+/// # Errors
+///
+/// The operating system's.
+pub(crate) fn start(
+    parts: Parts,
+    supervisor: &Supervisor,
+    stop: CancellationToken,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let come_round = Arc::new(Notify::new());
+    let wake = Arc::clone(&come_round);
+    let mut outbox = Outbox::new(parts);
+    supervisor.spawn(
+        "outbox",
+        LONGEST_TURN,
+        move || wake.notify_one(),
+        move |pulse| {
+            runtime.block_on(outbox.run(pulse, &come_round, &stop));
+        },
+    )
+}
+
+/// What an installation's webhooks and drains may reach: what the operator allows, and of all else nothing
+/// that is special or the installation's. Whoever connects leaves the host's own addresses out.
+pub(crate) fn reachable(allow: Vec<IpCidr>, settings: &Settings) -> Reachable {
+    let outbound = settings.outbound.iter();
+    let deny = outbound.flat_map(|it| it.deny.iter().copied().chain([it.pool()]));
+    let deny = deny.map(IpCidr::V4).collect();
+    Reachable { anything: settings.emulator, allow, deny }
+}
+
+/// The task of a webhook or a drain, which ends with this.
+struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Outbox {
+    parts: Shared,
+    tasks: JoinSet<()>,
+    hooks: BTreeMap<WebhookId, Task>,
+    drains: BTreeMap<LogDrainId, Task>,
+    /// What was told that the passing of time brought about, as far as the store is known to have it.
+    told: BTreeSet<(EventKind, String)>,
+    /// Tells couriers that something may have happened.
+    news: watch::Sender<()>,
+}
+
+/// What tasks share.
+#[derive(Clone)]
+struct Shared {
+    ledger: Ledger,
+    store: SharedStore,
+    clock: Arc<Clock>,
+    dialer: Dialer,
+    sources: Sources,
+}
+
+impl Outbox {
+    fn new(parts: Parts) -> Self {
+        let Parts { ledger, store, clock, reachable, sources } = parts;
+        let store = Arc::new(Mutex::new(store));
+        let dialer = Dialer::new(reachable);
+        Self {
+            parts: Shared { ledger, store, clock, dialer, sources },
+            tasks: JoinSet::new(),
+            hooks: BTreeMap::new(),
+            drains: BTreeMap::new(),
+            told: BTreeSet::new(),
+            news: watch::Sender::new(()),
+        }
+    }
+
+    async fn run(&mut self, pulse: &Pulse, come_round: &Notify, stop: &CancellationToken) {
+        let mut changed = self.parts.ledger.watch();
+        changed.mark_changed();
+        let mut looked: Option<Instant> = None;
+        loop {
+            pulse.idle();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = come_round.notified() => {}
+                told = changed.changed() => if told.is_err() { return },
+                Some(ended) = self.tasks.join_next() => {
+                    if let Err(error) = ended && error.is_panic() {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                    continue;
+                }
+                () = tokio::time::sleep(EVERY) => {}
+            }
+            pulse.turn();
+            // Requests that wait are many, and none of them is in a hurry.
+            if looked.is_none_or(|at| at.elapsed() >= EVERY) {
+                looked = Some(Instant::now());
+                if let Err(error) = self.tell_by_time().await {
+                    let error = os::error_chain(&error);
+                    tracing::warn!(error, "what time brings about waits: the store cannot be read");
+                }
+            }
+            self.follow();
+            // What follows within a moment is told together.
+            tokio::time::sleep(MOMENT).await;
+        }
+    }
+
+    /// Starts and ends tasks, and tells them that something may have happened.
+    fn follow(&mut self) {
+        let world = self.parts.ledger.world();
+        self.news.send_replace(());
+        let gone: Vec<_> =
+            self.hooks.keys().filter(|id| world.webhook(**id).is_none()).copied().collect();
+        for id in gone {
+            self.hooks.remove(&id);
+            self.tasks.spawn(forget(self.parts.clone(), id));
+        }
+        self.drains.retain(|id, _| world.log_drain(*id).is_some());
+        // What is kept for somebody who is disabled is sent when they are let in again.
+        let sends = |id| world.webhook(id).is_some_and(|hook| world.sends_to(hook));
+        self.hooks.retain(|id, _| sends(*id));
+        for hook in world.webhooks().filter(|hook| world.sends_to(hook)) {
+            if self.hooks.contains_key(&hook.id) {
+                continue;
+            }
+            let Shared { dialer, store, clock, .. } = self.parts.clone();
+            let courier = Courier::new(Arc::clone(hook), dialer, store);
+            let task = self.tasks.spawn(deliver(courier, clock, self.news.subscribe()));
+            self.hooks.insert(hook.id, Task(task));
+        }
+        for drain in world.log_drains() {
+            if self.drains.contains_key(&drain.id) {
+                continue;
+            }
+            let task = self.tasks.spawn(drain_log(self.parts.clone(), Arc::clone(drain)));
+            self.drains.insert(drain.id, Task(task));
+        }
+    }
+
+    /// Has the ledger keep what the passing of time brought about, once. It is known that it has it when
+    /// the store says so.
+    async fn tell_by_time(&mut self) -> store::Result<()> {
+        let world = self.parts.ledger.world();
+        let events = model::events_by_time(&world, self.parts.clock.now());
+        let mut new = Vec::new();
+        for event in events {
+            let id = (event.kind, event.resource.clone());
+            if self.told.contains(&id) {
+                continue;
+            }
+            let (kind, resource) = id.clone();
+            let known =
+                self.parts.ask(move |store| store.knows_event(kind.name(), &resource)).await?;
+            if known {
+                self.told.insert(id);
+            } else {
+                new.push(event);
+            }
+        }
+        // Of what is gone there is nothing to be told any more.
+        let there =
+            |resource: &String| resource.parse().is_ok_and(|id| world.peering(id).is_some());
+        self.told.retain(|(_, resource)| there(resource));
+        if !new.is_empty() && self.parts.ledger.happened(&new) {
+            let ledger = self.parts.ledger.clone();
+            // An error means a panic there, which ends the process.
+            let _ = tokio::task::spawn_blocking(move || ledger.wait_for_notes_blocking()).await;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Asks the store on a thread that may wait.
+    async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut dyn Store) -> store::Result<T> + Send + 'static,
+    ) -> store::Result<T> {
+        courier::ask(&self.store, ask).await
+    }
+}
+
+/// Delivers the events of a webhook for as long as there is one.
+async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Receiver<()>) {
+    loop {
+        news.mark_unchanged();
+        let pause = match courier.turn(|| clock.now()).await {
+            Ok(Next::Event) => EVERY,
+            Ok(Next::At(at)) => until(at, clock.now()),
+            Err(error) => {
+                let error = os::error_chain(&error);
+                tracing::warn!(error, "a webhook waits: the store cannot be read");
+                EVERY
+            }
+        };
+        tokio::select! {
+            told = news.changed() => if told.is_err() { return },
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Forgets what is noted of a webhook that is gone.
+async fn forget(shared: Shared, id: WebhookId) {
+    let forgotten = shared.ask(move |store| store.forget_deliveries(&id.to_string())).await;
+    if let Err(error) = forgotten {
+        let error = os::error_chain(&error);
+        tracing::warn!(error, %id, "what a webhook was sent is still noted, though it is gone");
+    }
+}
+
+/// How long to sleep until a time, and no longer than it takes to see that the clock was moved.
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    let millis = at.millis().saturating_sub(now.millis());
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(EVERY)
+}
+
+/// Sends the log of a drain's app for as long as there is a drain.
+async fn drain_log(shared: Shared, drain: Arc<model::LogDrain>) {
+    let place = format!("drain/{}", drain.id);
+    let key = place.clone();
+    let seen = shared.ask(move |store| store.meta(&key)).await.ok().flatten();
+    let seen = seen.and_then(|text| Position::read(&text));
+    let wanted = Wanted { app: drain.app, lines: 0, tail: true, source: None, process: None };
+    let reader = Reader::new(shared.sources.clone(), wanted, seen);
+    let position = seen.unwrap_or_default();
+    let mut sender = Sender::new(drain, shared.dialer.clone(), reader, position);
+    let mut unnoted = None;
+    let mut noted = Instant::now();
+    loop {
+        let clock = &shared.clock;
+        unnoted = sender.turn(|| clock.now()).await.or(unnoted);
+        if noted.elapsed() >= NOTE_EVERY
+            && let Some(position) = unnoted.take()
+        {
+            let (key, text) = (place.clone(), position.show());
+            // Where it is not noted, some lines are sent twice after a restart.
+            let _ = shared.ask(move |store| store.set_meta(&key, &text)).await;
+            noted = Instant::now();
+        }
+        tokio::time::sleep(READ_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
