@@ -59,6 +59,17 @@ pub enum StartError {
     Late,
 }
 
+/// What a service manager gives to the process that it started, and to that one alone. An OCI runtime that
+/// finds `NOTIFY_SOCKET` waits until the workload says on it that it is ready, which none does.
+pub const OF_SERVICE_MANAGER: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+];
+
 impl Detached {
     /// Starts a program as this subcommand for a directory, and waits until it is ready.
     ///
@@ -67,7 +78,11 @@ impl Detached {
     /// [`StartError`].
     pub fn start(&self, program: &Path, dir: &Path) -> Result<(), StartError> {
         let failed = |source| StartError::Program { program: program.to_owned(), source };
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        for name in OF_SERVICE_MANAGER {
+            command.env_remove(name);
+        }
+        let mut child = command
             .arg(self.subcommand)
             .arg(dir)
             .current_dir("/")

@@ -21,7 +21,7 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use os::detached::{Detached, Ready};
+use os::detached::{Detached, OF_SERVICE_MANAGER, Ready};
 use os::poll::{Interest, readable};
 use os::process::{Process, ProcessMark};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -254,6 +254,9 @@ impl Shim<'_> {
     fn runc(&self, options: &[&str]) -> Command {
         let mut command = Command::new(&self.order.runtime);
         command.arg("--root").arg(&self.order.runc_root).args(options).env_remove(SHIM.variable);
+        for name in OF_SERVICE_MANAGER {
+            command.env_remove(name);
+        }
         command
     }
 
