@@ -27,7 +27,8 @@ Kinds and groups of kinds are those of `causeway events`."
     )]
     WebhooksAdd {
         /// Address of the receiver
-        url: String,
+        #[arg(value_name = "URL")]
+        receiver: String,
         /// Kind of events to send, such as dyno.crashed, or a group, such as peering; may be repeated
         #[arg(long, short, value_name = "KIND", value_delimiter = ',', required = true)]
         include: Vec<String>,

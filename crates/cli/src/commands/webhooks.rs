@@ -33,7 +33,7 @@ pub(super) fn run(command: WebhookCommand, out: &mut Out) -> anyhow::Result<()> 
             }
         }
         WebhookCommand::WebhooksAdd {
-            url,
+            receiver: url,
             include,
             team,
             account,

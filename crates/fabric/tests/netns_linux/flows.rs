@@ -1,5 +1,6 @@
 //! What routers tell of the flows that go through them, where somebody asked.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -197,24 +198,28 @@ fn a_flood_of_drops_is_told_in_part_and_the_rest_is_counted() {
     lab.sweep();
     let mut recorder = recorder(&mut lab);
     let bad = udp(a, 0);
-    let (mut told, mut untold, mut sent) = (0_u64, 0_u64, 0_u64);
-    let mut take = |event: Event| match event {
-        Event::Dropped(it) if it.ends.destination_port == 6666 => told += 1,
-        Event::Untold(more) => untold += more,
+    let (told, untold, mut sent) = (Cell::new(0_u64), Cell::new(0_u64), 0_u64);
+    let take = |event: Event| match event {
+        Event::Dropped(it) if it.ends.destination_port == 6666 => told.set(told.get() + 1),
+        Event::Untold(more) => untold.set(untold.get() + more),
         _ => {}
     };
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(2) {
+    for _ in 0..20 {
         for _ in 0..1000 {
             sent += u64::from(bad.send_to(b"x", "10.2.0.4:6666").is_ok());
         }
         recorder.read(&mut |_, event| take(event));
     }
-    std::thread::sleep(Duration::from_millis(300));
-    while !recorder.read(&mut |_, event| take(event)) {}
-    recorder.count_untold(&mut |_, event| take(event));
+    // The kernel hands over what it has together, and later.
+    let begun = Instant::now();
+    while told.get() + untold.get() != sent && begun.elapsed() < Duration::from_secs(10) {
+        recorder.wait(Duration::from_millis(100)).unwrap();
+        while !recorder.read(&mut |_, event| take(event)) {}
+        recorder.count_untold(&mut |_, event| take(event));
+    }
+    let (told, untold) = (told.get(), untold.get());
     assert!(sent > 10_000, "{sent}");
-    assert!((200..=3_000).contains(&told), "{told} of {sent}");
+    assert!((1..=sent / 2).contains(&told), "{told} of {sent}");
     assert_eq!(told + untold, sent, "{told} told, {untold} counted");
     let server = udp(b, 6666);
     server.set_nonblocking(true).unwrap();

@@ -13,6 +13,9 @@ impl Decision<'_> {
     pub(super) fn reset(&mut self) -> Outcome {
         self.emulator_only("reset")?;
         let keys: Vec<_> = self.world.records().map(Record::key).collect();
+        // Users keep their tokens, but for those that are bound to what is gone.
+        let bound: Vec<_> = self.world.tokens().filter_map(|token| token.bound).collect();
+        bound.into_iter().for_each(|bound| self.end_tokens_bound_to(bound));
         for key in keys.into_iter().filter(|key| !key.kind().survives_reset()) {
             self.delete(key);
         }
