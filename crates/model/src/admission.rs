@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::resource::{AccessKey, Token, Webhook, WebhookOwner};
+use crate::resource::{AccessKey, LogDrain, Token, Webhook, WebhookOwner};
 use crate::{AccessKeyId, AccountId, Timestamp, UserId, World};
 
 impl World {
@@ -34,6 +34,12 @@ impl World {
             WebhookOwner::Account(id) => self.lets_in_account(id),
             WebhookOwner::Team(id) => self.team(id).is_some_and(|team| team.disabled.is_none()),
         }
+    }
+
+    /// Whether the log of a drain's app is sent: its team is not disabled.
+    pub fn drains(&self, drain: &LogDrain) -> bool {
+        let team = self.app(drain.app).and_then(|app| self.team(app.team));
+        team.is_some_and(|team| team.disabled.is_none())
     }
 
     /// The address of a user, also of one who was destroyed.

@@ -177,7 +177,7 @@ impl Outbox {
             self.hooks.remove(&id);
             self.tasks.spawn(forget(self.parts.clone(), id));
         }
-        self.drains.retain(|id, _| world.log_drain(*id).is_some());
+        self.drains.retain(|id, _| world.log_drain(*id).is_some_and(|drain| world.drains(drain)));
         // What is kept for somebody who is disabled is sent when they are let in again.
         let sends = |id| world.webhook(id).is_some_and(|hook| world.sends_to(hook));
         self.hooks.retain(|id, _| sends(*id));
@@ -190,7 +190,7 @@ impl Outbox {
             let task = self.tasks.spawn(deliver(courier, clock, self.news.subscribe()));
             self.hooks.insert(hook.id, Task(task));
         }
-        for drain in world.log_drains() {
+        for drain in world.log_drains().filter(|drain| world.drains(drain)) {
             if self.drains.contains_key(&drain.id) {
                 continue;
             }

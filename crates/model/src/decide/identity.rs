@@ -296,8 +296,21 @@ impl Decision<'_> {
             }
         }
         let Some(before) = self.world.team(team).cloned() else { return not_found("team") };
-        if self.world.user(user).is_none() {
-            return not_found("user");
+        let Some(member) = self.world.user(user) else { return not_found("user") };
+        let joins = role.is_some() && !before.members.contains_key(&user);
+        if let Caller::User(_) = self.caller
+            && joins
+            && before.demands_second_factor
+            && member.second_factor.is_none()
+        {
+            // Whoever is in a team that demands one and has none is let into nothing, and is not asked
+            // before being made a member.
+            let message = format!(
+                "The team {} demands a second factor, and {} has none; they enable one first, by \
+                 `causeway 2fa:enable`.",
+                before.name, member.email
+            );
+            return refuse(Code::Conflict, message);
         }
         let mut after = Team::clone(&before);
         match role {

@@ -18,7 +18,7 @@ impl World {
     /// to be let into nothing but enabling it.
     pub fn wants_second_factor(&self, user: UserId) -> Option<&Arc<Team>> {
         let has_one = self.user(user).is_none_or(|user| user.second_factor.is_some());
-        let demands = |team: &&Arc<Team>| team.demands_second_factor;
+        let demands = |team: &&Arc<Team>| team.demands_factor_now();
         if has_one { None } else { self.teams_of(Key::User(user)).find(demands) }
     }
 }
@@ -84,7 +84,7 @@ impl Decision<'_> {
         if let Some(proof) = proof {
             left_of(&self.own_user(id)?, proof)?;
             let mut teams = self.world.teams_of(Key::User(id));
-            if let Some(team) = teams.find(|team| team.demands_second_factor) {
+            if let Some(team) = teams.find(|team| team.demands_factor_now()) {
                 let message = format!(
                     "The team {} demands a second factor of its members; leave the team first.",
                     team.name
@@ -102,7 +102,8 @@ impl Decision<'_> {
         Ok(Key::User(id).into())
     }
 
-    /// Whoever demands it of others has it.
+    /// Whoever demands it of others has it, and so do those others: a member who has none would be let
+    /// into nothing, in no other team either. The operator may demand it all the same.
     pub(super) fn demand_second_factor(&mut self, id: TeamId, demanded: bool) -> Outcome {
         match self.role_in(id, "Couldn't find that team.")? {
             Role::Admin => {}
@@ -123,6 +124,19 @@ impl Decision<'_> {
             );
         }
         let Some(team) = self.world.team(id).cloned() else { return not_found("team") };
+        if let (Caller::User(_), true) = (self.caller, demanded && !team.demands_second_factor) {
+            let members = team.members.keys().filter_map(|member| self.world.user(*member));
+            let without = members.filter(|member| member.second_factor.is_none());
+            let names: Vec<_> = without.map(|member| member.email.as_str()).collect();
+            if !names.is_empty() {
+                let message = format!(
+                    "These members have no second factor yet: {}. Each enables one by `causeway \
+                     2fa:enable`, or leaves the team, before it is demanded.",
+                    names.join(", ")
+                );
+                return refuse(Code::Conflict, message);
+            }
+        }
         if team.demands_second_factor != demanded {
             let updated = self.now;
             self.put(Team { demands_second_factor: demanded, updated, ..Team::clone(&team) });

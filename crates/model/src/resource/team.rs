@@ -31,6 +31,13 @@ pub struct Team {
     pub updated: Timestamp,
 }
 
+impl Team {
+    /// Whether the team's members must have a second factor. One that is disabled demands nothing.
+    pub fn demands_factor_now(&self) -> bool {
+        self.demands_second_factor && self.disabled.is_none()
+    }
+}
+
 /// What a member of a team may do (`heroku.md` §4, Roles).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

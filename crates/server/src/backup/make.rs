@@ -103,11 +103,11 @@ pub(crate) fn make(
     let scratch = Scratch::make(workspace)?;
     watch.begin("the ledger".to_owned());
     let database = scratch.0.join("causeway.db");
-    from.store
-        .lock()
-        .expect("no holder panics")
-        .backup(&database, &mut |_| {})
-        .map_err(BackupError::Store)?;
+    // By a handle of its own, as a copy takes a while and others want that of all meanwhile.
+    let store =
+        from.store.lock().expect("no holder panics").handle().map_err(BackupError::Store)?;
+    store.backup(&database, &mut |_| {}).map_err(BackupError::Store)?;
+    drop(store);
     let (world, revision) = world_of(&database)?;
     let content = Content::of(from, &world);
     if !wanted.skip_unavailable && !content.missing.is_empty() {

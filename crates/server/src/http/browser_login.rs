@@ -100,9 +100,15 @@ async fn wait(
     };
     let late = state.clock.now() >= request.made + LIFE;
     let user = match answered {
-        Some(Answer::Allowed(user)) if !late => user,
+        Some(Answer::Allowed { user, as_of }) if !late => {
+            if state.world().user(user).is_none_or(|user| user.updated != as_of) {
+                let changed = "The user was changed after the log-in was allowed; begin anew.";
+                return told(json!({ "error": changed }));
+            }
+            user
+        }
         Some(Answer::Denied) => return told(json!({ "error": "The log-in was denied." })),
-        Some(Answer::Allowed(_)) | None => {
+        Some(Answer::Allowed { .. }) | None => {
             return told(json!({ "error": "Nobody has allowed the log-in in time." }));
         }
     };

@@ -54,8 +54,14 @@ impl LoginRequest {
 /// What somebody has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// The command may act as this user.
-    Allowed(UserId),
+    /// The command may act as a user.
+    Allowed {
+        /// The user.
+        user: UserId,
+        /// When the user was last changed, as by a new password. Nobody acts as a user by what was allowed
+        /// before such a change.
+        as_of: Timestamp,
+    },
     Denied,
 }
 
@@ -144,7 +150,7 @@ mod tests {
         let begun = logins.begin("laptop", source(1), at(0)).unwrap();
         assert_eq!(logins.find(&begun.id, at(599)).unwrap().description, "laptop");
         assert_eq!(logins.find(&begun.id, at(600)), None);
-        let allowed = Answer::Allowed(UserId::MIN);
+        let allowed = Answer::Allowed { user: UserId::MIN, as_of: Timestamp::from_millis(0) };
         assert!(!logins.answer(&begun.id, allowed, at(600)), "too late");
         assert!(!logins.answer("nothing", allowed, at(1)));
         assert!(logins.answer(&begun.id, Answer::Denied, at(1)));

@@ -1,6 +1,6 @@
 //! The team and the space that an audit row belongs to.
 
-use model::{Key, SpaceId, TeamId, VpcId, World};
+use model::{Key, SpaceId, TeamId, VpcId, WebhookOwner, World};
 
 /// The team and the space of a resource, if it belongs to any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub(crate) fn of(world: &World, key: Key) -> AuditScope {
     match key {
         Key::Team(id) => AuditScope { team: Some(id), space: None },
         Key::Space(id) => of_space(world, id),
+        Key::Webhook(id) => match world.webhook(id).map(|hook| hook.owner) {
+            Some(WebhookOwner::Team(team)) => AuditScope { team: Some(team), space: None },
+            _ => AuditScope::default(),
+        },
         Key::Vpc(id) => of_vpc(world, id),
         Key::Peering(id) => {
             let sides = world.peering(id).map(|p| [p.accepter.vpc, p.requester.vpc]);

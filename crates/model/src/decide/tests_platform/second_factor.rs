@@ -135,16 +135,29 @@ fn a_team_demands_one_of_its_members_by_an_admin_who_has_one() {
     let refused = town.bench.refused(Caller::User(stranger), demand(true));
     assert_eq!(refused.code, Code::NotFound);
     let wants = |town: &Town, user| town.bench.world.wants_second_factor(user).map(|team| team.id);
-    assert_eq!(wants(&town, member), None);
+    // A member without one would be shut out of everything, so the member enables it first.
+    let refused = town.bench.refused(admin, demand(true));
+    assert_eq!(refused.code, Code::Conflict);
+    let email = town.bench.world.user(member).unwrap().email.clone();
+    assert!(refused.message.contains(&email), "{}", refused.message);
+    town.bench.ok(Caller::User(member), enable(member, 7));
     town.bench.ok(admin, demand(true));
-    assert_eq!(wants(&town, member), Some(team));
-    assert_eq!(wants(&town, ada), None, "who has one");
+    assert_eq!(wants(&town, member), None, "who has one");
+    // Nor is anybody made a member without one, as nobody is asked before.
+    let joins = C::SetMember { team, user: stranger, role: Some(Role::Member) };
+    assert_eq!(town.bench.refused(admin, joins.clone()).code, Code::Conflict);
     assert_eq!(wants(&town, stranger), None, "who is in another team");
+    town.bench.ok(Caller::Operator, joins);
+    assert_eq!(wants(&town, stranger), Some(team));
+    // A team that is disabled demands nothing.
+    let subject = Subject::Team(team);
+    town.bench.ok(Caller::Operator, C::Disable { subject });
+    assert_eq!(wants(&town, stranger), None);
+    town.bench.ok(Caller::Operator, C::Enable { subject });
     let disable = C::DisableSecondFactor { user: ada, proof: Some(code(8)) };
     assert_eq!(town.bench.refused(admin, disable).code, Code::Conflict);
-    town.bench.ok(Caller::User(member), enable(member, 7));
-    assert_eq!(wants(&town, member), None);
     town.bench.ok(admin, demand(false));
+    assert_eq!(wants(&town, stranger), None);
     let disable = C::DisableSecondFactor { user: ada, proof: Some(code(8)) };
     town.bench.ok(admin, disable);
     assert_eq!(factor(&town, ada), None);

@@ -71,7 +71,9 @@ pub(super) fn decide(visit: &Visit, form: &Form) -> Response {
             if !request.is_from(visit.origin.address) && typed != address(&request) {
                 return ask(visit, StatusCode::UNPROCESSABLE_ENTITY, &request, true);
             }
-            match logins.answer(id, Answer::Allowed(user), visit.now) {
+            let world = visit.dashboard.state.world();
+            let Some(as_of) = world.user(user).map(|user| user.updated) else { return gone(visit) };
+            match logins.answer(id, Answer::Allowed { user, as_of }, visit.now) {
                 true => tell(visit, StatusCode::OK, LogInState::Allowed),
                 false => gone(visit),
             }

@@ -9,7 +9,7 @@ use super::answer::{Answer, Problem, Reply, internal, invalid};
 use super::audit::moment;
 use super::context::Operator;
 use super::input::Asked;
-use super::viewer::rights_of;
+use super::viewer::{reading, rights_of};
 use crate::http::state::State;
 
 /// Events in one answer where nothing is said, and at most.
@@ -45,6 +45,7 @@ pub(super) async fn events(
         }),
         limit,
     };
+    let _share = reading(state, rights)?;
     let Events { rows, oldest, newest } = read(state, query).await.map_err(internal)?;
     let full = u32::try_from(rows.len()).is_ok_and(|count| count == limit);
     let last = match rows.last() {

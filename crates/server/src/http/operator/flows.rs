@@ -12,7 +12,7 @@ use super::answer::{Answer, Problem, Reply, internal, invalid, missing};
 use super::audit::moment;
 use super::context::Operator;
 use super::input::Asked;
-use super::viewer::{parties, rights_of};
+use super::viewer::{reading, rights_of};
 use crate::flows::{Flows, read};
 use crate::http::state::State;
 
@@ -34,11 +34,7 @@ pub(super) async fn follow(
     let Asked(query) = asked?;
     let flows = carried(state)?;
     // Whose key or token ends while they wait is told so at the next question.
-    let _share = state.log_readers.take(parties(rights)).map_err(|_| {
-        let message =
-            "As many records and logs are being followed as may be at a time; try again soon.";
-        Problem(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message.to_owned())
-    })?;
+    let _share = reading(state, rights)?;
     let vpcs = seen(&state.world(), rights, query.vpc.as_deref())?;
     let Some(newest) = flows.follow(&vpcs) else {
         let message = "As many VPCs are being followed as may be at a time; name one with `vpc`.";
@@ -102,11 +98,7 @@ pub(super) async fn kept(
             vec![log.ok_or_else(|| missing(format!("There is no {id} that is yours.")))?.id]
         }
     };
-    let _share = state.log_readers.take(parties(rights)).map_err(|_| {
-        let message =
-            "As many records and logs are being read as may be at a time; try again soon.";
-        Problem(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message.to_owned())
-    })?;
+    let _share = reading(state, rights)?;
     let directory = flows.directory.clone();
     let read_all = move || -> std::io::Result<api::FlowLogPage> {
         let (mut lines, mut truncated) = (Vec::new(), false);

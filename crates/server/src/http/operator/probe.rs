@@ -3,7 +3,7 @@
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use fabric::driver::Dialled;
-use model::Need;
+use model::{Need, Rights};
 
 use super::answer::{Answer, Problem, Reply, internal, invalid};
 use super::context::Operator;
@@ -19,6 +19,10 @@ pub(super) async fn probe(
     let state = &operator.state;
     let whole = whole?;
     let rights = rights_of(state, &whole.parts, &whole.body, Need::Write)?;
+    if let Rights { operator: false, user: None, account: Some((_, true)) } = rights {
+        let message = "The access key may only read, and a probe sends packets.";
+        return Err(Problem(StatusCode::FORBIDDEN, "forbidden", message.to_owned()));
+    }
     let asked: api::ProbeRequest = whole.fields()?;
     let world = state.world();
     let query = api::FlowQuery {

@@ -1,5 +1,6 @@
 //! Who asks from either side of a peering.
 
+use ::edge::Share;
 use axum::body::Bytes;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -83,6 +84,19 @@ fn admit(state: &State, bearer: &Bearer, need: Need) -> Result<(), Problem> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// A share of what many may read at a time, for as long as it is kept.
+///
+/// # Errors
+///
+/// There is none left.
+pub(super) fn reading(state: &State, rights: Rights) -> Result<Share<Party>, Problem> {
+    state.log_readers.take(parties(rights)).map_err(|_| {
+        let message =
+            "As many records and logs are being read as may be at a time; try again soon.";
+        Problem(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message.to_owned())
+    })
 }
 
 /// Among whom what is limited is shared.

@@ -15,7 +15,7 @@ use super::answer::{Answer, Problem, Reply, internal, invalid, missing};
 use super::context::{Operator, oldest_first};
 use super::input::{Segment, Whole};
 use super::names;
-use super::viewer::rights_of;
+use super::viewer::{reading, rights_of};
 use crate::clock::{SystemIds, fresh_secret};
 use crate::http::state::Origin;
 
@@ -86,6 +86,7 @@ pub(super) async fn deliveries(
     let state = &operator.state;
     let rights = rights_of(state, &parts, &[], Need::Read)?;
     let hook = find(&state.world(), rights, &id)?.id.to_string();
+    let _share = reading(state, rights)?;
     let store = state.store.lock().expect("no holder panics").handle().map_err(internal)?;
     let read = tokio::task::spawn_blocking(move || store.deliveries(&hook, SHOWN)).await;
     let rows: Vec<DeliveryRow> = read.map_err(internal)?.map_err(internal)?;

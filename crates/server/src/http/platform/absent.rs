@@ -181,8 +181,8 @@ pub(super) fn other_stack() -> Failure {
 pub(super) fn webhook(_: &Call, _: &Arc<App>) -> Outcome {
     Err(Failure::absent(
         "webhook",
-        "Webhook is not found: webhooks do not exist here yet. Follow what happens to an app with \
-         `logs --tail --app APP`.",
+        "Webhook is not found: those of Heroku's API do not exist here. `causeway webhooks:add URL \
+         --include KIND` sends what happens.",
     ))
 }
 

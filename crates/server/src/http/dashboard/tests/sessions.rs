@@ -487,7 +487,7 @@ async fn who_lacks_what_a_team_demands_stays_outside() {
     server.enable_second_factor(ALICE).await;
     let team = server.state.world().team_named("acme").unwrap().id;
     let demand = IdentityCommand::DemandSecondFactor { team, demanded: true };
-    server.command(Caller::User(user(&server, "alice")), demand).await;
+    server.command(Caller::Operator, demand).await;
     assert!(!is_in(&mut bob).await, "a session ends that was there before");
     let got = Browser::new(&server).sign_in(&[("with", "token"), ("token", BOB)]).await;
     assert_eq!(got.status, 401);
