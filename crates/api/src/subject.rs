@@ -126,6 +126,12 @@ pub struct Token {
     pub user: String,
     /// What it is for.
     pub description: String,
+    /// What it may do, as `global` or `read`.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What it is bound to, as `app shop` or `space alpha`; `null` for one that reaches all that its user does.
+    #[serde(default)]
+    pub bound: Option<String>,
     /// When it was made.
     pub created: Timestamp,
     /// When it ends; `null` for one that does not.

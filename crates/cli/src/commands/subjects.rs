@@ -112,10 +112,12 @@ fn tokens(user: Option<String>, common: &Common, out: &mut Out) -> anyhow::Resul
             let expires = token.expires.map(|end| end.to_string()).unwrap_or_default();
             let (id, created) = (token.id.to_string(), token.created.to_string());
             let about = token.description.clone();
-            vec![id, token.user.clone(), about, created, expires, state(token.disabled)]
+            let may = [Some(token.scopes.join(", ")), token.bound.clone()];
+            let may = may.into_iter().flatten().collect::<Vec<_>>().join(", for ");
+            vec![id, token.user.clone(), about, may, created, expires, state(token.disabled)]
         })
         .collect();
-    out.table(&["ID", "User", "Description", "Created", "Expires", ""], &rows);
+    out.table(&["ID", "User", "Description", "May", "Created", "Expires", ""], &rows);
     Ok(())
 }
 

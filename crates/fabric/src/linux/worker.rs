@@ -210,7 +210,7 @@ impl Worker {
         self.recorded = routers;
         let (peerings, blocks, look) = (BTreeSet::new(), BTreeMap::new(), &Look::Everything);
         let failed = self.reconcile_once(Scope { targets, peerings, blocks, look }, &mut report);
-        self.pending.add_all(failed.into_iter(), std::iter::empty());
+        failed.into_iter().for_each(|id| self.pending.add_router(id));
         report
     }
 

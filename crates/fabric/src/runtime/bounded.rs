@@ -49,9 +49,10 @@ impl Bounded {
         let data = data(&self.disk);
         if image.exists() {
             mount(&image, &data)?;
-        } else if is_empty(&data)? && self.make(&image).is_ok() && mount(&image, &data).is_err() {
-            // It holds nothing yet, and never will.
-            fs::remove_file(&image)?;
+        } else if is_empty(&data)? && may_be_bounded() {
+            self.make(&image)?;
+            // It holds nothing yet. What failed may pass the next time, and the bound with it for ever.
+            mount(&image, &data).or_else(|error| fs::remove_file(&image).and(Err(error)))?;
         }
         // Programs that want a directory of nothing would stumble over it.
         let _ = fs::remove_dir(data.join("lost+found"));
@@ -115,6 +116,13 @@ fn attach(image: &Path, options: &[&str]) -> io::Result<String> {
         true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
         false => Err(io::Error::other(format!("losetup: {}", output.status))),
     }
+}
+
+/// Whether this machine gives devices of files and makes file systems at all, which some containers do not.
+/// A disk has no bound there.
+fn may_be_bounded() -> bool {
+    let devices = fs::File::options().read(true).write(true).open("/dev/loop-control");
+    devices.is_ok() && run(Command::new("mkfs.ext4").arg("-V")).is_ok()
 }
 
 /// Whether nothing is in a directory.

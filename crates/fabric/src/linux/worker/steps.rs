@@ -138,6 +138,10 @@ impl Worker {
 
     /// The namespaces that no intent names. Most are another instance's.
     fn list_strays(&self) -> Result<Vec<String>, Error> {
+        // Before the first intent is there, none is named by it, and nothing is a stray.
+        if !self.begun {
+            return Ok(Vec::new());
+        }
         let instance = self.instance.as_str();
         let mut wanted: BTreeSet<String> =
             self.vpcs.keys().map(|id| names::router(instance, *id)).collect();

@@ -11,6 +11,7 @@ use model::{
 use super::answer::{Answer, Problem, Reply, internal, missing};
 use super::context::{Operator, oldest_first};
 use super::input::{Asked, Fields, Segment};
+use super::names;
 use crate::clock::{SystemIds, fresh_password};
 use crate::credentials::{fresh_token, new_access_key, replacing_access_key, token_hash};
 
@@ -150,6 +151,8 @@ pub(super) async fn tokens(
         id: token.id,
         user: world.email_of(token.user).unwrap_or_default().to_owned(),
         description: token.description.clone(),
+        scopes: token.scopes.iter().map(|scope| scope.to_string()).collect(),
+        bound: token.bound.map(|bound| names::of_bound(&world, bound)),
         created: token.created,
         expires: token.expires,
         disabled: token.disabled,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{AccountId, TeamId, Vpc, VpcId, World};
+use model::{AccountId, TeamId, TokenBound, Vpc, VpcId, World};
 
 /// The name of an account; its id where there is no such account any more.
 pub(super) fn of_account(world: &World, id: AccountId) -> String {
@@ -12,6 +12,17 @@ pub(super) fn of_account(world: &World, id: AccountId) -> String {
 /// The name of a team; its id where there is no such team any more.
 pub(super) fn of_team(world: &World, id: TeamId) -> String {
     world.team(id).map_or_else(|| id.to_string(), |team| team.name.clone())
+}
+
+/// What a token is bound to, with its kind; its id where there is no such thing any more.
+pub(super) fn of_bound(world: &World, bound: TokenBound) -> String {
+    let (kind, name, id) = match bound {
+        TokenBound::App(id) => ("app", world.app(id).map(|app| app.name.clone()), id.to_string()),
+        TokenBound::Space(id) => {
+            ("space", world.space(id).map(|space| space.name.clone()), id.to_string())
+        }
+    };
+    format!("{kind} {}", name.unwrap_or(id))
 }
 
 /// The name of a VPC: what it is to a space, or its tag `Name`, which may be missing.
