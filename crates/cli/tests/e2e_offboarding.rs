@@ -96,6 +96,12 @@ fn a_person_leaves_and_nothing_of_theirs_goes_on() {
     // He does not come back with a start.
     server.causeway(&["users:enable", ADMIN]).ok();
     server.kill_and_restart();
+    // The same credentials, at the address that the server has now.
+    let (mut bob, here) = (bob, server.env(&[]));
+    for (name, value) in bob.iter_mut().filter(|(_, value)| value.starts_with("http://")) {
+        let now = here.iter().find(|(other, _)| other == name);
+        value.clone_from(&now.unwrap_or_else(|| panic!("{name}")).1);
+    }
     let said = refusal(&server.heroku_as(&bob, &["config", "--app", "shop"]));
     assert!(said.contains("HEROKU_API_KEY is invalid"), "{said}");
     let users = server.causeway(&["users", "--json"]).json();

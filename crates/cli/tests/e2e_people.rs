@@ -478,7 +478,7 @@ fn the_real_client_asks_for_the_code_of_a_second_factor() {
     // Whoever is in a team that demands it enables it before anything else.
     let bob = user(&server, BOB);
     server.causeway(&["teams:members:set", "team", BOB, "--role", "member"]).ok();
-    server.heroku_as(&bob, &["spaces", "--team", "team"]).ok();
+    server.heroku_as(&bob, &["apps", "--team", "team"]).ok();
     server.causeway(&["teams:2fa", "team", "--demand"]).ok();
     let kept_out = refusal(&server.heroku_as(&bob, &["apps", "--team", "team"]));
     assert!(kept_out.contains("demands a second factor"), "{kept_out}");

@@ -173,10 +173,9 @@ fn an_end_that_nobody_watched_is_found() {
     let id = bench.dyno(1);
     let wanted = shell(&bench, "mkfifo go; read line < go; echo $line; exit 7");
     bench.apply(id, Some(wanted.clone()));
-    bench.running(id);
+    let home = Bench::home(bench.running(id));
     bench.exec_until(id, "test -p go");
     let shim = bench.shim(id);
-    let home = bench.dir(id).join("home");
     bench.with_runtime_down(|| {
         fs::write(home.join("go"), "unwatched\n").unwrap();
         bench::wait_for_end(shim);
@@ -250,7 +249,7 @@ fn without_a_command_it_stays_and_buries_its_dead() {
 #[test]
 fn stopping_asks_first_and_keeps_the_log_and_files() {
     let mut bench = Bench::new(1);
-    let id = bench.dyno(1);
+    let id = bench.instance(1);
     let script = "trap 'echo bye; exit 6' TERM; mkfifo armed; read x <> armed";
     let mut wanted = shell(&bench, script);
     bench.apply(id, Some(wanted.clone()));

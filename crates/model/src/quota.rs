@@ -163,15 +163,9 @@ impl Quotas {
 impl Quota {
     /// The refusal of one more.
     pub(crate) fn reached(self) -> Refused {
+        // EC2's own words, which programs compare.
         let what = self.what();
-        let (name, holder) = (self.name(), self.holder().name());
-        Refused::new(
-            self.code(),
-            format_args!(
-                "The maximum number of {what} has been reached. Remove what is not needed, or ask \
-                 whoever runs this installation to raise {name} for the {holder}."
-            ),
-        )
+        Refused::new(self.code(), format_args!("The maximum number of {what} has been reached."))
     }
 
     /// The refusal of so much where there may be less.

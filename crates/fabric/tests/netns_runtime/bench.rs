@@ -100,9 +100,14 @@ impl Bench {
         &self.instance
     }
 
-    /// Waits until a file is in a workload's directory: by a process, so nothing spins.
-    pub fn file_appears(&self, id: WorkloadId, name: &str) {
-        let path = self.dir(id).join(name);
+    /// A running workload's home, as it sees it itself: a dyno's is in no mount of the host's.
+    pub fn home(pid: u32) -> PathBuf {
+        format!("/proc/{pid}/root/app").into()
+    }
+
+    /// Waits until a file is in a running workload's home: by a process, so nothing spins.
+    pub fn file_appears(pid: u32, name: &str) {
+        let path = Self::home(pid).join(name);
         let watch = "while ! test -e \"$0\"; do sleep 0.02; done";
         let waited = Command::new("timeout").args(["15", "sh", "-c", watch]).arg(path).status();
         assert!(waited.unwrap().success(), "{name} never appears");

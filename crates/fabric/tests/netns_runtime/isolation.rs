@@ -26,8 +26,8 @@ fn nothing_of_the_hosts_files_is_there_but_programs() {
     let mut bench = Bench::new(1);
     let neighbour = bench.dyno(9);
     bench.apply(neighbour, Some(shell(&bench, "echo x > found-by-nobody; exec sleep 1000")));
-    bench.running(neighbour);
-    bench.file_appears(neighbour, "home/found-by-nobody");
+    let pid = bench.running(neighbour);
+    Bench::file_appears(pid, "found-by-nobody");
     let secret = tempfile::NamedTempFile::with_prefix("found-by-nobody").unwrap();
     let log = said(&mut bench, 1, "
         echo root $(ls -A /)
@@ -68,7 +68,7 @@ fn other_processes_and_their_memory_are_out_of_sight() {
         shmwrite($id, q(found by nobody), 0, 15); open F, q(>shared); close F; sleep 1000";
     bench.apply(neighbour, Some(intent(&bench, &["perl", "-e", hoard])));
     let pid = bench.running(neighbour);
-    bench.file_appears(neighbour, "home/shared");
+    Bench::file_appears(pid, "shared");
     let script = format!(
         "
         echo pids $(ls /proc | grep -c '^[0-9]')

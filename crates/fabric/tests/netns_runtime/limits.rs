@@ -75,7 +75,7 @@ fn a_fork_bomb_ends_at_the_limit_of_processes() {
     let mut wanted = intent(&bench, &["perl", "-e", bomb]);
     bench.apply(id, Some(wanted.clone()));
     let pid = bench.running(id);
-    bench.file_appears(id, "home/full");
+    Bench::file_appears(pid, "full");
     let limit: u64 = of_group(&bench, id, ["pids.max", "pids.max"]).parse().unwrap();
     let running: u64 = of_group(&bench, id, ["pids.current", "pids.current"]).parse().unwrap();
     assert!(limit == TASKS && running <= limit && running > limit / 2, "{running} of {limit}");

@@ -37,8 +37,8 @@ fn what_one_takes_of_the_kernels_tables_is_bounded_and_leaves_others_theirs() {
     let mut bench = Bench::new(1);
     let (greedy, modest) = (bench.dyno(1), bench.dyno(2));
     bench.apply(greedy, Some(intent(&bench, &["perl", "-e", GREEDY])));
-    bench.running(greedy);
-    bench.file_appears(greedy, "home/armed");
+    let pid = bench.running(greedy);
+    Bench::file_appears(pid, "armed");
     let log = bench.log(greedy);
     let got = |what: &str| -> u64 {
         let line = log.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(' '));
