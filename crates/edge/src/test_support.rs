@@ -15,9 +15,13 @@ pub const HOST: &str = "demo.apps.localhost";
 /// The body of each of its responses.
 pub const GREETING: &str = "hello";
 
-/// An address of this machine that nobody listens at.
+/// An address of this machine that nobody listens at. It is one of this process alone: at 127.0.0.1 a
+/// connection of any other program may have taken the port by the time that it is listened at.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    const LARGEST_PID: u32 = (1 << 22) - 1;
+    let [_, first, second, third] = (std::process::id() & LARGEST_PID).to_be_bytes();
+    let own = Ipv4Addr::new(127, 64 | first, second, third);
+    TcpListener::bind((own, 0)).unwrap().local_addr().unwrap()
 }
 
 /// What an edge has to answer so that the app is served by everybody, with a dyno that was started

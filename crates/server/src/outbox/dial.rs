@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
@@ -140,13 +141,18 @@ impl Dialer {
                     .await
                     .map_err(broken)?;
             let mut connection = std::pin::pin!(connection);
-            let answer = sender.send_request(request);
-            tokio::select! {
-                answer = answer => answer.map(|answer| answer.status()).map_err(broken),
-                ended = &mut connection => Err(match ended {
-                    Ok(()) => SendError::Broken("it was closed without an answer".to_owned()),
-                    Err(error) => broken(error),
-                }),
+            let mut answer = std::pin::pin!(sender.send_request(request));
+            let ended = tokio::select! {
+                answer = &mut answer => {
+                    return answer.map(|answer| answer.status()).map_err(broken);
+                }
+                ended = &mut connection => ended,
+            };
+            // Whoever answers and closes at once has answered all the same.
+            match (answer.now_or_never(), ended) {
+                (Some(Ok(answer)), _) => Ok(answer.status()),
+                (_, Ok(())) => Err(SendError::Broken("it was closed without an answer".to_owned())),
+                (_, Err(error)) => Err(broken(error)),
             }
         };
         tokio::time::timeout(TO_ANSWER, exchange).await.map_err(|_| SendError::Late)?
@@ -200,7 +206,34 @@ pub(super) fn pause_after(attempts: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_answers_and_closes_at_once_has_answered() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.extend(byte);
+                }
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer).unwrap();
+            }
+        });
+        let dialer = Dialer::new(Reachable { anything: true, ..Reachable::default() });
+        let to: Destination = url.parse().unwrap();
+        for _ in 0..300 {
+            let request = Request::get("/").body(Full::default()).unwrap();
+            assert_eq!(dialer.request(&to, request).await.unwrap(), StatusCode::OK);
+        }
+    }
 
     #[test]
     fn the_addresses_of_this_machine_are_known() {
