@@ -178,9 +178,18 @@ impl Reachable {
         self.anything || self.allow.iter().any(|block| contains(*block, address))
     }
 
-    /// Whether there is an address at all that may be reached by what everybody can read.
-    pub fn permits_any_plain(&self) -> bool {
-        self.anything || !self.allow.is_empty()
+    /// Whether an address may be reached by a scheme.
+    pub fn permits_by(&self, scheme: Scheme, address: IpAddr) -> bool {
+        if scheme.is_private() { self.permits(address) } else { self.permits_plain(address) }
+    }
+
+    /// Whether nothing would ever be sent to a destination. What a name leads to is not known before it is
+    /// looked up, which is whenever something is sent.
+    pub fn rules_out(&self, to: &Destination) -> bool {
+        match to.host.parse() {
+            Ok(address) => !self.permits_by(to.scheme, address),
+            Err(_) => !to.scheme.is_private() && !self.anything && self.allow.is_empty(),
+        }
     }
 }
 

@@ -59,7 +59,7 @@ pub struct UnknownEventKind {
 }
 
 impl EventKind {
-    /// Its name.
+    /// The name that clients filter by, such as `peering.accepted`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PeeringRequested => "peering.requested",

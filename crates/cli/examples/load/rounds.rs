@@ -18,6 +18,11 @@ pub struct Plan {
     pub rounds: usize,
     /// How long a turn takes; one that is not done with its first request by then takes longer.
     pub turn: Duration,
+    /// Whether all is measured once more with everything on one processor. With several, a small answer
+    /// takes as long as the machine takes to wake a processor that has gone to sleep, and how often it has
+    /// to depends on which threads happen to meet on which processor. On one nobody sleeps, and the work
+    /// alone is measured.
+    pub on_one_too: bool,
 }
 
 /// Measures one request against a bare hyper server that gives the same answer, and prints the rows.
@@ -29,21 +34,10 @@ pub fn against_bare(
     wanted: &str,
 ) -> anyhow::Result<()> {
     let bare = Bare::answering(&Connection::open(&server.address)?.ask_well(request)?)?;
-    measure(server, &bare, what, request, plan, wanted)
-}
-
-/// The same, and then once more with everything on one processor. With several, a small answer takes as
-/// long as the machine takes to wake a processor that has gone to sleep, and how often it has to depends on
-/// which threads happen to meet on which processor. On one nobody sleeps, and the work alone is measured.
-pub fn against_bare_on_one_too(
-    server: &Server,
-    what: &str,
-    request: &[u8],
-    plan: Plan,
-    wanted: &str,
-) -> anyhow::Result<()> {
-    let bare = Bare::answering(&Connection::open(&server.address)?.ask_well(request)?)?;
     measure(server, &bare, what, request, plan, wanted)?;
+    if !plan.on_one_too {
+        return Ok(());
+    }
     let _pinned = [
         Pinned::whole(server.process())?,
         Pinned::whole(bare.process())?,

@@ -80,7 +80,7 @@ pub struct NewIamRole {
 /// Whose quota is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuotaOf {
-    /// That of all who have none of their own.
+    /// The quota that holds for whoever has none of their own.
     All,
     /// An account's own.
     Account(AccountId),

@@ -24,7 +24,8 @@ const PERIOD: u64 = 30;
 const DIGITS: usize = 6;
 /// How many steps the clock of a phone may be behind or ahead.
 const DRIFT: u64 = 1;
-/// As long as what HMAC-SHA-1 gives, as RFC 4226 recommends. Apps on phones know no other hash for sure.
+/// A secret has as many bytes as HMAC-SHA-1 returns, which RFC 4226 recommends. SHA-1 is the one hash that
+/// all apps on phones support.
 const SECRET_BYTES: usize = 20;
 /// How long a new secret waits for its first code.
 const ENROLMENT_LIFE: Duration = Duration::from_secs(15 * 60);

@@ -85,10 +85,7 @@ impl Dialer {
         let mut reachable = self.reachable.clone();
         // They may have changed since the start.
         reachable.deny.extend(own_addresses());
-        let permits = |address: &SocketAddr| match to.scheme.is_private() {
-            true => reachable.permits(address.ip()),
-            false => reachable.permits_plain(address.ip()),
-        };
+        let permits = |address: &SocketAddr| reachable.permits_by(to.scheme, address.ip());
         let mut last = SendError::Forbidden;
         for address in found.filter(permits).take(MOST_ADDRESSES) {
             let connecting = tokio::time::timeout(TO_CONNECT, TcpStream::connect(address)).await;

@@ -1,6 +1,5 @@
 //! Webhooks: where events are sent to.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
@@ -180,20 +179,13 @@ fn shown(world: &World, hook: &Webhook) -> api::Webhook {
     }
 }
 
-/// Refuses at once what nothing would ever be sent to. What a name leads to is looked at whenever
-/// something is sent.
+/// Refuses at once what nothing would ever be sent to.
 fn check(reachable: &Reachable, url: &str) -> Result<(), Problem> {
     let to: Destination = url.parse().map_err(|error| invalid(format!("The address: {error}.")))?;
-    let plain = !to.scheme.is_private();
-    let forbidden = match to.host.parse::<IpAddr>() {
-        Ok(address) if plain => !reachable.permits_plain(address),
-        Ok(address) => !reachable.permits(address),
-        Err(_) => plain && !reachable.permits_any_plain(),
-    };
-    if !forbidden {
+    if !reachable.rules_out(&to) {
         return Ok(());
     }
-    let message = if plain {
+    let message = if !to.scheme.is_private() {
         "The address must begin with https://, as everybody on the way could read what is sent; the \
          operator may allow others by `webhook-allow`."
     } else {

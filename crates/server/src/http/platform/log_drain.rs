@@ -1,6 +1,5 @@
 //! Log drains of apps: where their logs are sent to.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::{App, Destination, Key, LogDrain, PlatformCommand, Reachable};
@@ -45,23 +44,16 @@ pub(super) fn removed(call: &Call, app: &Arc<App>, _: &Committed) -> Outcome {
     ok(view(app, &*find(call, app)?))
 }
 
-/// Refuses at once what nothing would ever be sent to. What a name leads to is looked at whenever
-/// something is sent.
+/// Refuses at once what nothing would ever be sent to.
 fn check(reachable: &Reachable, url: &str) -> Result<(), Failure> {
     let to: Destination = match url.parse() {
         Ok(to) => to,
         Err(error) => return Err(Failure::invalid(format!("Url is invalid: {error}."))),
     };
-    let plain = !to.scheme.is_private();
-    let forbidden = match to.host.parse::<IpAddr>() {
-        Ok(address) if plain => !reachable.permits_plain(address),
-        Ok(address) => !reachable.permits(address),
-        Err(_) => plain && !reachable.permits_any_plain(),
-    };
-    if !forbidden {
+    if !reachable.rules_out(&to) {
         return Ok(());
     }
-    Err(Failure::invalid(if plain {
+    Err(Failure::invalid(if !to.scheme.is_private() {
         "Url is invalid: everybody on the way could read the log. Use https:// or syslog+tls://; the \
          operator may allow others by `webhook-allow`."
     } else {
