@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt;
+use futures_util::future::ready;
 use hyper::{Request, Response};
 
 use crate::http::listen::{Handler, Timed};
@@ -41,35 +43,32 @@ impl Handler for Front {
         let state = &self.state;
         let refused = || loopback_only::refusal(&self.allowed, request.headers(), request.uri());
         let refusal = state.emulator.then(refused);
-        let to = match refusal.flatten() {
-            Some(refusal) => To::Nobody(refusal),
-            None if request.uri().path() == aws::PATH => To::Aws(Arc::clone(state), request),
-            None => To::Router(Box::pin(self.router.answer(request, client))),
-        };
-        let trace = state.metrics.traces.get().and_then(|_| Trace::begin());
-        let answer = async move {
-            match to {
-                To::Nobody(refusal) => refusal,
-                To::Aws(state, request) => aws::answer(&state, client.ip(), request).await,
-                To::Router(answer) => answer.await,
+        let answer = match refusal.flatten() {
+            Some(refusal) => ready(refusal).left_future(),
+            None if request.uri().path() == aws::PATH => {
+                let answer = aws::answer(Arc::clone(state), client.ip(), request);
+                answer.left_future().right_future()
+            }
+            None => {
+                let answer = Box::pin(self.router.answer(request, client));
+                answer.right_future().right_future()
             }
         };
-        let state = trace.as_ref().map(|_| Arc::clone(state));
-        async move {
-            let (Some(trace), Some(state)) = (trace, state) else { return answer.await };
-            let response = Arc::clone(&trace).scope(answer).await;
-            if let Some(traces) = state.metrics.traces.get() {
-                traces.answered(&trace, response.status());
-            }
-            response
+        match state.metrics.traces.get().and_then(|_| Trace::begin()) {
+            Some(trace) => Box::pin(traced(Arc::clone(state), trace, answer)).left_future(),
+            None => answer.right_future(),
         }
     }
 }
 
-/// Who answers a request.
-#[expect(clippy::large_enum_variant, reason = "the large one is what most requests are")]
-enum To<R> {
-    Nobody(Response<Body>),
-    Aws(Arc<State>, Request<Timed>),
-    Router(R),
+async fn traced(
+    state: Arc<State>,
+    trace: Arc<Trace>,
+    answer: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
+    let response = Arc::clone(&trace).scope(answer).await;
+    if let Some(traces) = state.metrics.traces.get() {
+        traces.answered(&trace, response.status());
+    }
+    response
 }
