@@ -38,7 +38,7 @@ impl Old {
         let mut files: Vec<PathBuf> =
             std::fs::read_dir(kept).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
-        assert!(files.len() >= 3, "{files:?}");
+        assert!(files.len() >= 4, "{files:?}");
         files.iter().map(|file| Self::unpack(file)).collect()
     }
 
