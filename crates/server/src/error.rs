@@ -77,6 +77,17 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// A socket unit listens where the configuration says nothing of.
+    #[error(
+        "the service manager gives the socket {name} ({place}), on which nobody would answer: let \
+         --listen or --metrics be its address, or give no such socket"
+    )]
+    ListensElsewhere {
+        /// The socket's name.
+        name: String,
+        /// Where it is.
+        place: String,
+    },
     /// The machine lacks what the Linux fabric needs.
     #[error(
         "the Linux fabric cannot start: {0}; `causeway doctor` says more, and --fabric none works without"

@@ -17,6 +17,7 @@ use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
+use os::service_manager::{ListenError, Place, ServiceManager};
 use sha2::{Digest, Sha256};
 use store::{DataDir, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
@@ -82,19 +83,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the data directory, sets up what is new, starts the loops and listens.
+    /// Opens the data directory, sets up what is new, starts the loops and listens, on the sockets that a
+    /// service manager kept of an earlier server where it did.
     ///
     /// From then on a loop that panics ends the process with [`os::panics::EXIT_STATUS`].
     ///
     /// # Errors
     ///
     /// [`ServeError`].
-    pub async fn start(config: Config) -> Result<Self, ServeError> {
-        Self::start_under(config, Supervisor::ending_the_process()).await
+    pub async fn start(
+        config: Config,
+        service_manager: &mut ServiceManager,
+    ) -> Result<Self, ServeError> {
+        Self::start_under(config, service_manager, Supervisor::ending_the_process()).await
     }
 
     /// The same under another supervisor.
-    async fn start_under(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
+    async fn start_under(
+        config: Config,
+        service_manager: &mut ServiceManager,
+        supervisor: Supervisor,
+    ) -> Result<Self, ServeError> {
         let TransportConfig { certificate, insecure, allowed_hosts, .. } = &config.transport;
         let in_public = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
         if let Some(address) = config.watch.metrics.filter(in_public)
@@ -112,18 +121,7 @@ impl Server {
         }
         let token = token::read(config.watch.metrics_token.as_deref())?;
         // First of all: where the address is taken, nothing is made.
-        let address = config.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| ServeError::Listen { address, source })?;
-        let for_metrics = match config.watch.metrics {
-            Some(address) => Some(
-                TcpListener::bind(address)
-                    .await
-                    .map_err(|source| ServeError::ListenForMetrics { address, source })?,
-            ),
-            None => None,
-        };
+        let (listener, for_metrics) = sockets(&config, service_manager)?;
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || Prepared::new(config, supervisor, &runtime))
             .await
@@ -626,6 +624,31 @@ impl Prepared {
             warden: self.warden,
         })
     }
+}
+
+/// What listens for the APIs and for `--metrics`. The service manager keeps it while one server takes the place
+/// of another, so that nobody is refused in between.
+fn sockets(
+    config: &Config,
+    service_manager: &mut ServiceManager,
+) -> Result<(TcpListener, Option<TcpListener>), ServeError> {
+    const APIS: &str = "causeway-apis";
+    let (address, for_metrics) = (config.listen, config.watch.metrics);
+    let places = [
+        Place { name: APIS, address: Some(address) },
+        Place { name: "causeway-metrics", address: for_metrics },
+    ];
+    let [apis, metrics] = service_manager.listen(places).map_err(|error| match error {
+        ListenError::Bind { name: APIS, address, source } => ServeError::Listen { address, source },
+        ListenError::Bind { address, source, .. } => {
+            ServeError::ListenForMetrics { address, source }
+        }
+        ListenError::Unwanted { name, place } => ServeError::ListensElsewhere { name, place },
+    })?;
+    let failed = |source| ServeError::Listen { address, source };
+    let apis = apis.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+    let metrics = metrics.map(TcpListener::from_std).transpose().map_err(failed)?;
+    Ok((TcpListener::from_std(apis).map_err(failed)?, metrics))
 }
 
 /// Who ends what an ephemeral server leaves. Where nothing outlives it and nothing is to be removed,

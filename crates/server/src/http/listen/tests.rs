@@ -405,3 +405,20 @@ async fn clients_that_are_waited_for_do_not_hold_up_a_stop() {
     open[4].read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
+
+#[tokio::test]
+async fn who_has_just_come_is_answered_though_the_server_stops() {
+    let (own, root) = identity("localhost");
+    let server = server_by(LONG, Some(own)).await;
+    let bare = TcpStream::connect(server.address).await.unwrap();
+    let to_be_secured = TcpStream::connect(server.address).await.unwrap();
+    // They are accepted in their order.
+    assert!(send(&server, GET).await.ends_with("hello"));
+    server.stop.cancel();
+    let answer = said(bare, GET).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    let secured = over(to_be_secured, "localhost", &[b"http/1.1"], &root).await;
+    let answer = said(secured, GET).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    server.served.await.unwrap().unwrap();
+}
