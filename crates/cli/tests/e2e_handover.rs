@@ -4,8 +4,10 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     clippy::allow_attributes,
-    reason = "a test ends where something is not as it must be"
+    reason = "a test ends where something is not as it must be, says why, and lets time go by"
 )]
 
 mod support;
