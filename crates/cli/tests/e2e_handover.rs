@@ -183,12 +183,13 @@ fn is_well(address: SocketAddr) -> bool {
 /// Asks without a pause until it is told to stop, for what is there and for changes in turn: how often, and
 /// what went wrong.
 fn flood(address: SocketAddr, token: &str, stop: &AtomicBool) -> (u32, Vec<String>) {
+    const MEMBER: &str = r#"{"email": "admin@causeway.local", "role": "admin"}"#;
     let (mut asked, mut failed) = (0, Vec::new());
     while !stop.load(Ordering::Relaxed) {
         asked += 1;
         let (request, body) = match asked % 2 {
             0 => ("GET /account", ""),
-            _ => ("POST /oauth/authorizations", r#"{"description": "one of a flood"}"#),
+            _ => ("PUT /teams/team/members", MEMBER),
         };
         let request = format!("{request} HTTP/1.1\r\nauthorization: Bearer {token}");
         match ask(address, &request, body) {
@@ -205,7 +206,8 @@ fn a_restart_under_a_flood_refuses_nobody() {
     use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
     let (address, figures) = (free_address(), free_address());
     let (listen, metrics) = (address.to_string(), figures.to_string());
-    let arguments = ["--fabric", "none", "--listen", &listen, "--metrics", &metrics];
+    let addresses = ["--listen", &listen, "--metrics", &metrics];
+    let arguments = [&["--fabric", "none", "--rate-limit", "0"], &addresses[..]].concat();
     let mut manager = Manager::new();
     manager.start(&arguments);
     assert_eq!(manager.kept(), ["causeway-apis", "causeway-metrics"]);
