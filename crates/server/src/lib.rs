@@ -2,6 +2,7 @@
 
 #![warn(unreachable_pub)]
 
+mod app_webhook;
 pub mod apps;
 mod backup;
 pub mod cleanup;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use model::{EventKind, IpCidr, LogDrainId, Reachable, Settings, Timestamp, WebhookId};
+use model::{EventKind, IpCidr, LogDrainId, Reachable, Settings, Timestamp, Webhook, WebhookId};
 use store::Store;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -101,7 +101,8 @@ impl Drop for Task {
 struct Outbox {
     parts: Shared,
     tasks: JoinSet<()>,
-    hooks: BTreeMap<WebhookId, Task>,
+    /// Those that there are, as their tasks know them.
+    hooks: BTreeMap<WebhookId, (Arc<Webhook>, Task)>,
     drains: BTreeMap<LogDrainId, Task>,
     /// What was told that the passing of time brought about, as far as the store is known to have it.
     told: BTreeSet<(EventKind, String)>,
@@ -179,8 +180,10 @@ impl Outbox {
         }
         self.drains.retain(|id, _| world.log_drain(*id).is_some_and(|drain| world.drains(drain)));
         // What is kept for somebody who is disabled is sent when they are let in again.
-        let sends = |id| world.webhook(id).is_some_and(|hook| world.sends_to(hook));
-        self.hooks.retain(|id, _| sends(*id));
+        let sends = |id, known: &Arc<Webhook>| {
+            world.webhook(id).is_some_and(|hook| hook == known && world.sends_to(hook))
+        };
+        self.hooks.retain(|id, (known, _)| sends(*id, known));
         for hook in world.webhooks().filter(|hook| world.sends_to(hook)) {
             if self.hooks.contains_key(&hook.id) {
                 continue;
@@ -188,7 +191,7 @@ impl Outbox {
             let Shared { dialer, store, clock, .. } = self.parts.clone();
             let courier = Courier::new(Arc::clone(hook), dialer, store);
             let task = self.tasks.spawn(deliver(courier, clock, self.news.subscribe()));
-            self.hooks.insert(hook.id, Task(task));
+            self.hooks.insert(hook.id, (Arc::clone(hook), Task(task)));
         }
         for drain in world.log_drains().filter(|drain| world.drains(drain)) {
             if self.drains.contains_key(&drain.id) {

@@ -39,6 +39,7 @@ use crate::http::healthz;
 use crate::http::listen::{self, Limits, SessionHandler, Transport};
 use crate::http::metrics::{self, Figures, OwnAddress};
 use crate::http::operator::{self, Operator};
+use crate::http::platform;
 use crate::http::rendezvous;
 use crate::http::state::State;
 use crate::ledger::{self, Ledger};
@@ -352,6 +353,7 @@ impl Prepared {
             supervisor: supervisor.clone(),
         })
         .map_err(broken)?;
+        ledger.tell_by(platform::teller(config.edge.web.clone()));
         let region = config.region.unwrap_or(Region::DEFAULT);
         let last = fabric::instance::last_of(&config.data);
         let last = last.filter(|_| config.fabric == FabricKind::Linux);
@@ -577,7 +579,7 @@ impl Prepared {
             .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::browser_login::router(Arc::clone(&self.state)))
-            .merge(crate::http::platform::router(Arc::clone(&self.state)));
+            .merge(platform::router(Arc::clone(&self.state)));
         let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
             self.config.transport;
         let front = Front::new(Arc::clone(&self.state), allowed_hosts, router);

@@ -48,6 +48,7 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
             WebhookOwner::Operator => None,
             WebhookOwner::Account(id) => Some(Key::Account(id)),
             WebhookOwner::Team(id) => Some(Key::Team(id)),
+            WebhookOwner::App(id) => Some(Key::App(id)),
         },
         C::DeleteWebhook { id } => Some(Key::Webhook(*id)),
         C::SetMember { team, .. } | C::DemandSecondFactor { team, .. } => Some(Key::Team(*team)),
@@ -98,6 +99,9 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
         | C::RemoveDomain { app, .. }
         | C::AddLogDrain { app, .. }
         | C::RemoveLogDrain { app, .. }
+        | C::CreateAppWebhook { app, .. }
+        | C::UpdateAppWebhook { app, .. }
+        | C::DeleteAppWebhook { app, .. }
         | C::CreateAddon { app, .. } => Key::App(*app),
         C::AttachAddon { addon, .. } | C::DetachAddon { addon, .. } | C::DeleteAddon { addon } => {
             Key::Addon(*addon)

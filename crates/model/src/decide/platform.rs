@@ -56,6 +56,9 @@ impl Decision<'_> {
             C::RemoveDomain { app, domain } => self.remove_domain(*app, *domain),
             C::AddLogDrain { app, url } => self.add_log_drain(*app, url),
             C::RemoveLogDrain { app, drain } => self.remove_log_drain(*app, *drain),
+            C::CreateAppWebhook { app, new } => self.create_app_webhook(*app, new),
+            C::UpdateAppWebhook { app, id, to } => self.update_app_webhook(*app, *id, to),
+            C::DeleteAppWebhook { app, id } => self.delete_app_webhook(*app, *id),
             C::CreateSlug { app, process_types, commit, checksum } => {
                 self.create_slug(*app, process_types, commit.as_deref(), checksum.as_deref())
             }

@@ -69,11 +69,30 @@ pub(super) enum Item {
     Note(Notes),
     /// Is answered once everything that was queued before it was handled.
     Barrier(oneshot::Sender<()>),
+    /// From now on this tells what happens to apps.
+    Teller(Teller),
     /// A request to show that it is not stuck.
     Wake,
     /// The writer is to end.
     Stop,
 }
+
+/// What was decided, for whoever tells of it.
+pub(crate) struct Telling<'a> {
+    /// The world before.
+    pub(crate) before: &'a World,
+    /// The world after.
+    pub(crate) after: &'a World,
+    /// The difference.
+    pub(crate) changes: &'a [Change],
+    /// Who wanted it.
+    pub(crate) caller: Caller,
+    /// When it was decided.
+    pub(crate) now: Timestamp,
+}
+
+/// Tells what happened, as it is kept. It must not block.
+pub(crate) type Teller = Box<dyn Fn(&Telling<'_>) -> Vec<EventRow> + Send>;
 
 /// What the ledger keeps beside the world.
 #[derive(Default)]
@@ -165,6 +184,8 @@ pub(super) struct Writer {
     next_batch: u64,
     /// The store may have more than the world, or could not be asked: read what is new before going on.
     behind: bool,
+    /// Tells what happens to apps.
+    teller: Option<Teller>,
 }
 
 /// Some commands, decided in turn, each on the world that the one before left.
@@ -204,6 +225,7 @@ impl Writer {
             // Counted from a start at random, so that no two writers have one in common.
             next_batch: getrandom::u64().map_err(store::Error::Random)?,
             behind: false,
+            teller: None,
         })
     }
 
@@ -225,6 +247,7 @@ impl Writer {
                     Item::Command(entry) => entries.push(*entry),
                     Item::Note(more) => notes.add(more),
                     Item::Barrier(passed) => barriers.push(passed),
+                    Item::Teller(teller) => self.teller = Some(teller),
                     Item::Wake => {}
                     Item::Stop => {
                         stopping = true;
@@ -326,6 +349,15 @@ impl Writer {
                 let now = Timestamp::from_millis(at);
                 let events = model::events_of(&before, &after, &outcome.changes, now);
                 decided.notes.events.extend(events.iter().map(event_row));
+                if let Some(teller) = &self.teller {
+                    decided.notes.events.extend(teller(&Telling {
+                        before: &before,
+                        after: &after,
+                        changes: &outcome.changes,
+                        caller: request.caller,
+                        now,
+                    }));
+                }
                 decided.changes.extend(outcome.changes);
                 Committed { before, after, reply: outcome.reply }
             }));

@@ -178,14 +178,6 @@ pub(super) fn other_stack() -> Failure {
     )
 }
 
-pub(super) fn webhook(_: &Call, _: &Arc<App>) -> Outcome {
-    Err(Failure::absent(
-        "webhook",
-        "Webhook is not found: those of Heroku's API do not exist here. `causeway webhooks:add URL \
-         --include KIND` sends what happens.",
-    ))
-}
-
 /// Certificates of custom domains.
 pub(super) fn certificate(_: &Call, _: &Arc<App>) -> Outcome {
     Err(Failure::absent(

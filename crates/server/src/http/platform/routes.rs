@@ -7,12 +7,12 @@ use super::route::Scope::{
     Addon as OfAddon, App as InApp, Attachment as Attached, SignIn, Space as InSpace,
     Team as InTeam, Token as Own, User as Any,
 };
-use super::route::Work::{Issue, People, Read, Write};
+use super::route::Work::{Issue, Look, People, Read, Write};
 use super::route::{Method, Route, Scope};
 use super::{
     absent, addon, app, attachment, domain, dyno, formation, host, identity, inbound, log,
     log_drain, member, peering, peering_check, release, second_factor, session, size, slug, space,
-    space_access,
+    space_access, webhook,
 };
 
 /// The only route that does not count towards the rate limit.
@@ -190,8 +190,25 @@ pub(super) static ROUTES: &[Route] = &[
     get("/apps/{app}/builds", InApp(Read(app::nothing))).needs(ReadProtected),
     post("/apps/{app}/builds", InApp(Read(absent::build))).needs(WriteProtected),
     post("/apps/{app}/sources", InApp(Read(absent::build))).needs(WriteProtected),
-    get("/apps/{app}/webhooks", InApp(Read(app::nothing))),
-    post("/apps/{app}/webhooks", InApp(Read(absent::webhook))),
+    get("/apps/{app}/webhooks", InApp(Read(webhook::list_webhooks))).needs(ReadProtected),
+    post("/apps/{app}/webhooks", InApp(Write(webhook::create, webhook::made)))
+        .needs(WriteProtected),
+    get("/apps/{app}/webhooks/{webhook}", InApp(Read(webhook::info))).needs(ReadProtected),
+    patch("/apps/{app}/webhooks/{webhook}", InApp(Write(webhook::update, webhook::updated)))
+        .needs(WriteProtected),
+    delete("/apps/{app}/webhooks/{webhook}", InApp(Write(webhook::remove, webhook::removed)))
+        .needs(WriteProtected),
+    get("/apps/{app}/webhook-deliveries", InApp(Look(webhook::question, webhook::list_deliveries)))
+        .needs(ReadProtected),
+    get(
+        "/apps/{app}/webhook-deliveries/{delivery}",
+        InApp(Look(webhook::question, webhook::delivery)),
+    )
+    .needs(ReadProtected),
+    get("/apps/{app}/webhook-events", InApp(Look(webhook::question, webhook::list_events)))
+        .needs(ReadProtected),
+    get("/apps/{app}/webhook-events/{event}", InApp(Look(webhook::question, webhook::event)))
+        .needs(ReadProtected),
     get("/apps/{app}/log-drains", InApp(Read(log_drain::list_drains))).needs(ReadProtected),
     post("/apps/{app}/log-drains", InApp(Write(log_drain::add, log_drain::added))),
     get("/apps/{app}/log-drains/{drain}", InApp(Read(log_drain::info))).needs(ReadProtected),

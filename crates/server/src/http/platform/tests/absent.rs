@@ -37,7 +37,6 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     ("POST", "/pipelines", r#"{"name": "x"}"#, "Pipeline"),
     ("GET", "/apps/shop/pipeline-couplings", "", "Pipeline"),
     ("POST", "/apps/shop/builds", "{}", "causeway deploy --app shop"),
-    ("POST", "/apps/shop/webhooks", "{}", "Webhook"),
     ("GET", "/client/v11/databases/x/wait_status", "", "psql $DATABASE_URL"),
     ("POST", "/postgres/v0/databases/x/credentials", "", "psql $DATABASE_URL"),
     ("GET", "/redis/v0/databases/x", "", "addons:info"),

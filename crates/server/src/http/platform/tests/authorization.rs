@@ -2,11 +2,11 @@
 
 use axum::body::Body;
 
-use super::fixture::{ACTIVE, ALICE, BOB, DRAIN, Fixture, SLUG, STRANGER, request};
+use super::fixture::{ACTIVE, ALICE, BOB, DRAIN, Fixture, HOOK, SLUG, STRANGER, request};
 use crate::http::platform::route::{Method, Route, Scope};
 use crate::http::platform::routes::ROUTES;
 
-const NAMES: [(&str, &str); 29] = [
+const NAMES: [(&str, &str); 32] = [
     ("{team}", "acme"),
     ("{space}", "alpha"),
     ("{app}", "shop"),
@@ -35,6 +35,9 @@ const NAMES: [(&str, &str); 29] = [
     ("{size}", "Private-S"),
     ("{stack}", "container"),
     ("{setup}", "none"),
+    ("{webhook}", HOOK),
+    ("{delivery}", "none"),
+    ("{event}", "none"),
     ("{*path}", "databases/none"),
 ];
 
@@ -42,7 +45,9 @@ const NAMES: [(&str, &str); 29] = [
 const RULESET: &str = "2e37f9ef-ead7-86c1-93d7-cc13127e8c0a";
 
 /// What is answered with 404 to everybody: this installation has nothing of the kind.
-const ABSENT: [&str; 16] = [
+const ABSENT: [&str; 18] = [
+    "/webhook-deliveries/",
+    "/webhook-events/",
     "{space}/log-drain",
     "vpn-connections",
     "/features/",
@@ -66,7 +71,7 @@ pub(super) const BODY: &str = r#"{"name": "mine", "team": "acme", "space": "alph
     "pcx_id": "pcx-00000000000000001", "email": "alice@example.com", "role": "member",
     "rules": [], "addon_attachment": "REDIS", "permissions": [], "new_owner": "acme",
     "addon": "redis-flat-00001", "plan": "heroku-redis", "hostname": "x.example.com",
-    "url": "https://logs.example.com/in", "demanded": true}"#;
+    "url": "https://logs.example.com/in", "demanded": true, "include": ["api:release"], "level": "sync"}"#;
 
 pub(super) fn path(route: &Route) -> String {
     let path =
