@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::resource::{AccessKey, LogDrain, Token, Webhook, WebhookOwner};
+use crate::resource::{AccessKey, DrainOf, LogDrain, Token, Webhook, WebhookOwner};
 use crate::{AccessKeyId, AccountId, TeamId, Timestamp, UserId, World};
 
 impl World {
@@ -37,9 +37,12 @@ impl World {
         }
     }
 
-    /// Whether the log of a drain's app is sent: its team is not disabled.
+    /// Whether the log of a drain's app or space is sent: its team is not disabled.
     pub fn drains(&self, drain: &LogDrain) -> bool {
-        self.is_open(self.app(drain.app).map(|app| app.team))
+        self.is_open(match drain.of {
+            DrainOf::App(id) => self.app(id).map(|app| app.team),
+            DrainOf::Space(id) => self.space(id).map(|space| space.team),
+        })
     }
 
     fn is_open(&self, team: Option<TeamId>) -> bool {

@@ -77,6 +77,7 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
         | C::DeleteSpace { space }
         | C::SetPeeringLimit { space, .. }
         | C::SetInboundRules { space, .. }
+        | C::SetSpaceLogDrain { space, .. }
         | C::SetSpaceAccess { space, .. }
         | C::TransferSpace { space, .. }
         | C::CreateApp { space, .. } => Key::Space(*space),

@@ -51,6 +51,13 @@ pub enum PlatformCommand {
         /// All rules, in their order; they take the place of the ones before.
         rules: Vec<InboundRule>,
     },
+    /// Has the log of a space be sent to an address, and no longer to the one before.
+    SetSpaceLogDrain {
+        /// The space.
+        space: SpaceId,
+        /// The address.
+        url: String,
+    },
     /// Says whether a member of the team may make apps in a space.
     SetSpaceAccess {
         /// The space.

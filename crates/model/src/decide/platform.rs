@@ -42,6 +42,7 @@ impl Decision<'_> {
             C::RenameSpace { space, name } => self.rename_space(*space, name),
             C::SetPeeringLimit { space, limit } => self.set_peering_limit(*space, *limit),
             C::SetInboundRules { space, rules } => self.set_inbound_rules(*space, rules),
+            C::SetSpaceLogDrain { space, url } => self.set_space_log_drain(*space, url),
             C::SetSpaceAccess { space, user, create_apps } => {
                 self.set_space_access(*space, *user, *create_apps)
             }

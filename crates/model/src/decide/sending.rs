@@ -3,8 +3,10 @@
 use super::identity::not_found;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, NewWebhook, Reply};
-use crate::resource::{LogDrain, Webhook, WebhookLevel, WebhookOwner};
-use crate::{AppId, Code, Destination, EventKind, Key, LogDrainId, Refused, TeamId, WebhookId};
+use crate::resource::{DrainOf, LogDrain, Webhook, WebhookLevel, WebhookOwner};
+use crate::{
+    AppId, Code, Destination, EventKind, Key, LogDrainId, Refused, SpaceId, TeamId, WebhookId,
+};
 
 /// Heroku's bound of log drains of one app.
 const MAX_DRAINS: usize = 5;
@@ -137,13 +139,32 @@ impl Decision<'_> {
         // Another one: the token is told to the receiver, and the id is a name in this installation.
         let token = format!("d.{}", LogDrainId::fresh(self.ids));
         let url = url.to_owned();
-        self.put(LogDrain { id, app: app.id, url, token, created: self.now });
+        self.put(LogDrain { id, of: DrainOf::App(app.id), url, token, created: self.now });
+        Ok(Key::LogDrain(id).into())
+    }
+
+    /// Has the log of a space be sent to an address, and no longer to the one before.
+    pub(super) fn set_space_log_drain(&mut self, space: SpaceId, url: &str) -> Outcome {
+        let space = self.space_to_change(space)?;
+        destination(url)?;
+        let of = DrainOf::Space(space.id);
+        let key = Key::Space(space.id);
+        let drains: Vec<_> =
+            self.world.log_drains_of(key).map(|it| (it.id, it.url == url)).collect();
+        if let Some((id, true)) = drains.first() {
+            return Ok(Key::LogDrain(*id).into());
+        }
+        drains.into_iter().for_each(|(id, _)| self.delete(Key::LogDrain(id)));
+        let id = LogDrainId::fresh(self.ids);
+        let token = format!("d.{}", LogDrainId::fresh(self.ids));
+        let url = url.to_owned();
+        self.put(LogDrain { id, of, url, token, created: self.now });
         Ok(Key::LogDrain(id).into())
     }
 
     pub(super) fn remove_log_drain(&mut self, app: AppId, id: LogDrainId) -> Outcome {
         let (app, _) = self.seen_app(app)?;
-        if self.world.log_drain(id).is_none_or(|drain| drain.app != app.id) {
+        if self.world.log_drain(id).is_none_or(|drain| drain.of != DrainOf::App(app.id)) {
             return refuse(Code::NotFound, "Couldn't find that log drain.");
         }
         self.delete(Key::LogDrain(id));

@@ -62,7 +62,7 @@ async fn webhooks_and_drains_are_served_for_as_long_as_they_are_there() {
     let app = server.state.world().app_named("shop").unwrap().id;
     let url = receiver.url("http", "/logs");
     let drain = server.command(Caller::Operator, PlatformCommand::AddLogDrain { app, url }).await;
-    let (model::Key::Webhook(hook), model::Key::LogDrain(drain)) = (hook, drain) else {
+    let (Key::Webhook(hook), Key::LogDrain(drain)) = (hook, drain) else {
         panic!("{hook:?} {drain:?}")
     };
     let now = server.state.clock.now();

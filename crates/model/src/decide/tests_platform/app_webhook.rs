@@ -1,6 +1,5 @@
 //! Heroku's webhooks of apps: who may have them, and what they are told.
 
-use super::fixture::*;
 use super::shop::Shop;
 use crate::PlatformCommand as C;
 use crate::*;
@@ -120,7 +119,7 @@ fn a_webhook_is_told_what_it_includes_and_nothing_else_is_kept() {
     let told = shop.told(|shop| drop(shop.scale("worker", Quantity::To(2))));
     assert_eq!(
         told,
-        ["api:dyno Create 1", "api:dyno Create 1", "api:formation Create 1"],
+        ["api:dyno Create 1", "api:dyno Create 1", "api:formation Update 1"],
         "no release, and no change of the app itself"
     );
     let told = shop.told(Shop::start_all);

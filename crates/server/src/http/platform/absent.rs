@@ -27,17 +27,6 @@ pub(super) fn vpn(call: &Call, space: &Arc<Space>) -> Outcome {
     ))
 }
 
-pub(super) fn log_drain(_: &Call, space: &Arc<Space>) -> Outcome {
-    Err(Failure::absent(
-        "log-drain",
-        format!(
-            "Log drain is not found: the space {} has none, as spaces have none here; apps have. \
-             Add one to each app with `heroku drains:add URL --app APP`.",
-            space.name
-        ),
-    ))
-}
-
 /// Neither accounts nor apps have features that can be switched.
 pub(super) fn features(_: &Call, (): &()) -> Outcome {
     list([])

@@ -1,8 +1,8 @@
-//! Log drains of apps: where their logs are sent to.
+//! Log drains: where the logs of apps and of spaces are sent to.
 
 use std::sync::Arc;
 
-use model::{App, Destination, Key, LogDrain, PlatformCommand, Reachable};
+use model::{App, Destination, Key, LogDrain, PlatformCommand, Reachable, Space};
 use serde_json::{Value, json};
 
 use super::app::app_ref;
@@ -44,6 +44,36 @@ pub(super) fn removed(call: &Call, app: &Arc<App>, _: &Committed) -> Outcome {
     ok(view(app, &*find(call, app)?))
 }
 
+/// Shows the drain of a space.
+pub(super) fn of_space(call: &Call, space: &Arc<Space>) -> Outcome {
+    let found = call.world.log_drains_of(Key::Space(space.id)).next();
+    let Some(drain) = found else {
+        return Err(Failure::absent(
+            "log-drain",
+            format!(
+                "Log drain is not found: the space {} has none. Set one with `heroku \
+                 spaces:drains:set URL --space {}`.",
+                space.name, space.name
+            ),
+        ));
+    };
+    ok(space_view(drain))
+}
+
+pub(super) fn set(call: &Call, space: &Arc<Space>) -> Result<PlatformCommand, Failure> {
+    let url = call.body.required_text("url")?.to_owned();
+    check(&call.state.reachable, &url)?;
+    Ok(PlatformCommand::SetSpaceLogDrain { space: space.id, url })
+}
+
+pub(super) fn was_set(_: &Call, _: &Arc<Space>, committed: &Committed) -> Outcome {
+    let drain = match committed.reply.main() {
+        Some(Key::LogDrain(id)) => committed.after.log_drain(id),
+        _ => None,
+    };
+    ok(space_view(drain.ok_or_else(Failure::internal)?))
+}
+
 /// Refuses at once what nothing would ever be sent to.
 fn check(reachable: &Reachable, url: &str) -> Result<(), Failure> {
     let to: Destination = match url.parse() {
@@ -76,9 +106,14 @@ fn find(call: &Call, app: &App) -> Result<Arc<LogDrain>, Failure> {
 }
 
 fn view(app: &App, drain: &LogDrain) -> Value {
+    let mut view = space_view(drain);
+    view["app"] = json!(app_ref(app));
+    view
+}
+
+fn space_view(drain: &LogDrain) -> Value {
     json!({
         "id": drain.id,
-        "app": app_ref(app),
         "addon": Value::Null,
         "token": drain.token,
         "url": drain.url,

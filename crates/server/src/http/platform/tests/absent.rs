@@ -65,7 +65,6 @@ async fn there_is_none_of_what_can_be_listed() {
         "/account/features",
         "/pipelines",
         "/apps/shop/features",
-        "/apps/shop/webhooks",
         "/apps/shop/builds",
         "/apps/shop/telemetry-drains",
         "/spaces/alpha/telemetry-drains",

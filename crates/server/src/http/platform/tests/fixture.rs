@@ -14,12 +14,12 @@ use hyper_util::service::TowerToHyperService;
 use model::edge::EdgeEvent;
 use model::{
     AccountId, Addon, AddonId, AddonState, App, AppId, Caller, Cidr, Command, Domain, DomainId,
-    Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key, LogDrain,
-    NewToken, Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState,
-    Record, Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings, SettingsKey, Slug,
-    SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId,
-    TokenScopes, User, UserId, VpcId, Webhook, WebhookLevel, WebhookOwner, WorkloadId,
-    WorkloadReport,
+    DrainOf, Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key,
+    LogDrain, NewToken, Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide,
+    PeeringState, Record, Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings,
+    SettingsKey, Slug, SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp,
+    Token, TokenId, TokenScopes, User, UserId, VpcId, Webhook, WebhookLevel, WebhookOwner,
+    WorkloadId, WorkloadReport,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
@@ -555,7 +555,7 @@ fn addon() -> Addon {
 fn log_drain() -> LogDrain {
     LogDrain {
         id: DRAIN.parse().unwrap(),
-        app: AppId(id(0xc1)),
+        of: DrainOf::App(AppId(id(0xc1))),
         url: "https://logs.invalid/in?token=t".to_owned(),
         token: "d.00000000-0000-0000-0000-0000000000d2".to_owned(),
         created: past(),

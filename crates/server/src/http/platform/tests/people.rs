@@ -201,7 +201,6 @@ async fn what_is_not_there_says_what_there_is() {
         ("GET", "/spaces/alpha/vpn-connections/office", "office"),
         ("DELETE", "/spaces/alpha/vpn-connections/office", "spaces:peerings:info"),
         ("GET", "/spaces/alpha/log-drain", "Log drain is not found"),
-        ("PUT", "/spaces/alpha/log-drain", "heroku drains:add"),
         ("GET", "/account/features/x", "feature"),
     ] {
         let got = server.ask(ALICE, method, path, "{}").await;

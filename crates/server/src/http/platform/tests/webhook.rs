@@ -80,7 +80,8 @@ async fn what_cannot_be_is_refused_with_what_can() {
 async fn what_happens_is_kept_for_those_who_include_it_as_the_api_shows_it() {
     let server = Fixture::new();
     let scaled = r#"{"updates": [{"type": "web", "quantity": 3}]}"#;
-    assert_eq!(server.ask(BOB, "PATCH", "/apps/shop/formation", scaled).await.status, 200);
+    let scaled = server.ask(BOB, "PATCH", "/apps/shop/formation", scaled).await;
+    assert_eq!(scaled.status, 200, "{}", scaled.text);
     let domain = r#"{"hostname": "x.example.com"}"#;
     assert_eq!(server.ask(BOB, "POST", "/apps/shop/domains", domain).await.status, 201);
     server.noted().await;
