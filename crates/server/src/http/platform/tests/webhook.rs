@@ -79,7 +79,7 @@ async fn what_cannot_be_is_refused_with_what_can() {
 #[tokio::test]
 async fn what_happens_is_kept_for_those_who_include_it_as_the_api_shows_it() {
     let server = Fixture::new();
-    let scaled = r#"{"updates": [{"type": "web", "quantity": 3}]}"#;
+    let scaled = r#"{"updates": [{"type": "web", "quantity": 0}]}"#;
     let scaled = server.ask(BOB, "PATCH", "/apps/shop/formation", scaled).await;
     assert_eq!(scaled.status, 200, "{}", scaled.text);
     let domain = r#"{"hostname": "x.example.com"}"#;
@@ -92,7 +92,7 @@ async fn what_happens_is_kept_for_those_who_include_it_as_the_api_shows_it() {
         (&event["include"], &payload["resource"]),
         (&json!("api:formation"), &json!("formation"))
     );
-    assert_eq!((&payload["action"], &payload["data"]["quantity"]), (&json!("update"), &json!(3)));
+    assert_eq!((&payload["action"], &payload["data"]["quantity"]), (&json!("update"), &json!(0)));
     assert_eq!(payload["actor"]["email"], "bob@example.com");
     let formation = server.get(ALICE, "/apps/shop/formation/web").await.json();
     assert_eq!(payload["data"], formation);
