@@ -147,7 +147,14 @@ async fn serve(
             let received = Received { params, uri, body, headers: &parts.headers, base };
             let outcome = match counted {
                 Ok(()) => match sign_in::admit(&state, route, &bearer) {
-                    Ok(()) => answer(state, route, bearer, received, &origin).await,
+                    Ok(()) => {
+                        let headers = received.headers;
+                        match sign_in::confirm(&state, route, &bearer, headers, &origin, now).await
+                        {
+                            Ok(()) => answer(state, route, bearer, received, &origin).await,
+                            Err(failure) => Err(failure),
+                        }
+                    }
                     Err(failure) => Err(failure),
                 },
                 Err(failure) => Err(failure),

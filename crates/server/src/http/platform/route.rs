@@ -23,13 +23,21 @@ pub(super) struct Route {
     /// What the caller's token must be for.
     pub(super) need: Need,
     pub(super) scope: Scope,
+    /// Whether a user who has a password must send it along.
+    pub(super) confirmed: bool,
 }
 
 impl Route {
     /// The same with another need than its method's.
     pub(super) const fn needs(self, need: Need) -> Self {
-        let Self { method, path, scope, .. } = self;
-        Self { method, path, need, scope }
+        let Self { method, path, scope, confirmed, .. } = self;
+        Self { method, path, need, scope, confirmed }
+    }
+
+    /// The same, confirmed by the user's password.
+    pub(super) const fn confirmed(self) -> Self {
+        let Self { method, path, scope, need, .. } = self;
+        Self { method, path, need, scope, confirmed: true }
     }
 
     /// Whether it serves users who have yet to enable a second factor that a team demands: by it they

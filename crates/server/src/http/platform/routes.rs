@@ -40,6 +40,9 @@ pub(super) static ROUTES: &[Route] = &[
     get("/oauth/sessions", Any(Read(session::no_sessions))).needs(Everything),
     delete("/oauth/sessions/{session}", Any(Read(session::no_session))).needs(Nothing),
     get("/account", Any(Read(identity::account))).needs(Identity),
+    delete("/account", Any(People(identity::delete_account, identity::deleted_account)))
+        .needs(Everything)
+        .confirmed(),
     get("/account/features", Any(Read(absent::features))).needs(Identity),
     get("/account/features/{feature}", Any(Read(absent::feature))).needs(Identity),
     patch("/account/features/{feature}", Any(Read(absent::feature))).needs(Everything),
@@ -82,6 +85,8 @@ pub(super) static ROUTES: &[Route] = &[
     get("/regions/{region}", Any(Read(identity::region))).needs(Nothing),
     get("/teams", Any(Read(identity::teams))),
     get("/teams/{team}", InTeam(Read(identity::team))),
+    delete("/teams/{team}", InTeam(People(identity::delete_team, identity::deleted_team)))
+        .needs(Everything),
     get("/teams/{team}/features", InTeam(Read(identity::team_features))),
     get("/teams/permissions", Any(Read(member::permissions))).needs(Nothing),
     put(
@@ -321,5 +326,5 @@ const fn delete(path: &'static str, scope: Scope) -> Route {
 }
 
 const fn route(method: Method, path: &'static str, scope: Scope) -> Route {
-    Route { method, path, need: method.need(), scope }
+    Route { method, path, need: method.need(), scope, confirmed: false }
 }
