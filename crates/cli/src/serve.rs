@@ -66,6 +66,7 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         });
         let (first, greeted) = (server.first.clone(), server.greeted());
         let (address, certificate) = (server.address(), server.certificate());
+        let secured = server.is_secured();
         let metrics = server.metrics_address();
         let mut announce = || {
             if let Some(first) = &first {
@@ -74,7 +75,7 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
             if let Some(address) = metrics {
                 out.line(format_args!("Metrics on http://{address}/metrics"));
             }
-            listening(address, certificate.as_deref(), out);
+            listening(address, secured, certificate.as_deref(), out);
             greeted();
             tell(&service_manager, State::Ready);
         };
@@ -112,8 +113,14 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
 }
 
 /// Says where the server listens.
-fn listening(address: SocketAddr, certificate: Option<&[u8]>, out: &mut Out) {
+fn listening(address: SocketAddr, secured: bool, certificate: Option<&[u8]>, out: &mut Out) {
     match certificate {
+        None if secured => {
+            out.line(format_args!("Listening on https://{address}"));
+            out.line(format_args!(
+                "Its certificate is asked for; `causeway status` says how that goes"
+            ));
+        }
         None => out.line(format_args!("Listening on http://{address}")),
         Some(certificate) => {
             out.line(format_args!("Listening on https://{address}"));

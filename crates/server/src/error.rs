@@ -39,7 +39,7 @@ pub enum ServeError {
     /// Whoever is on the way between another machine and this one could read tokens.
     #[error(
         "other machines reach {0}, and whoever is on the way could read tokens: give --tls-cert and \
-         --tls-key, or listen on loopback, behind a proxy or ssh -L; --insecure listens there all the same"
+         --tls-key or --acme, or listen on loopback, behind a proxy or ssh -L; --insecure listens there all the same"
     )]
     PlainInPublic(SocketAddr),
     /// Whoever is on the way between another machine and this one could read what is counted.

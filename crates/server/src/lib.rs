@@ -2,6 +2,7 @@
 
 #![warn(unreachable_pub)]
 
+mod acme;
 mod app_webhook;
 pub mod apps;
 mod backup;
@@ -12,6 +13,7 @@ mod credentials;
 mod error;
 mod flows;
 pub mod http;
+mod identity;
 mod ledger;
 mod loops;
 mod metrics;
@@ -24,8 +26,8 @@ mod start;
 
 pub use backup::{Missing, Restored};
 pub use config::{
-    Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, LogFormat, TransportConfig,
-    WatchConfig,
+    AcmeConfig, Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, LogFormat,
+    TransportConfig, WatchConfig,
 };
 pub use error::ServeError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};

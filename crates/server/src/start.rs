@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use ::edge::Identity;
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
@@ -24,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::first::FirstStart;
+use crate::acme::{self, Certificates};
 use crate::apps::logs::Logs;
 use crate::apps::rendezvous::Rendezvous;
 use crate::apps::router_log::EdgeLog;
@@ -42,6 +42,7 @@ use crate::http::operator::{self, Operator};
 use crate::http::platform;
 use crate::http::rendezvous;
 use crate::http::state::State;
+use crate::identity::Identity;
 use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
 use crate::metrics::traces::Traces;
@@ -58,7 +59,7 @@ use crate::reconcile::{
 pub struct Server {
     listener: TcpListener,
     metrics: Option<(TcpListener, Figures)>,
-    identity: Option<Arc<Identity>>,
+    identity: Option<Identity>,
     proxies: Vec<IpCidr>,
     front: Front,
     /// The threads that use the ledger, or that the ledger's commits drive.
@@ -105,7 +106,7 @@ impl Server {
         service_manager: &mut ServiceManager,
         supervisor: Supervisor,
     ) -> Result<Self, ServeError> {
-        let TransportConfig { certificate, insecure, allowed_hosts, .. } = &config.transport;
+        let TransportConfig { certificate, acme, insecure, allowed_hosts, .. } = &config.transport;
         let in_public = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
         if let Some(address) = config.watch.metrics.filter(in_public)
             && !insecure
@@ -116,7 +117,7 @@ impl Server {
             if config.emulator && (!insecure || allowed_hosts.is_empty()) {
                 return Err(ServeError::EmulatorInPublic(config.listen));
             }
-            if certificate.is_none() && !insecure {
+            if certificate.is_none() && acme.is_none() && !insecure {
                 return Err(ServeError::PlainInPublic(config.listen));
             }
         }
@@ -146,7 +147,12 @@ impl Server {
 
     /// The certificate by which clients of other machines know it, in DER, if it has one.
     pub fn certificate(&self) -> Option<Vec<u8>> {
-        self.identity.as_ref().map(|identity| identity.leaf().to_vec())
+        self.identity.as_ref()?.leaf().map(|leaf| leaf.to_vec())
+    }
+
+    /// Whether clients of other machines are served over TLS alone, also before there is a certificate.
+    pub fn is_secured(&self) -> bool {
+        self.identity.is_some()
     }
 
     /// The address that has `/metrics` alone.
@@ -246,16 +252,14 @@ fn join(thread: JoinHandle<()>) {
 
 /// Has the audit know of refusals that were counted, and events of certificates that were replaced, until
 /// it is told to stop.
-async fn note(state: Arc<State>, identity: Option<Arc<Identity>>) {
-    let mut leaf = identity.as_ref().map(|identity| identity.leaf());
+async fn note(state: Arc<State>, identity: Option<Identity>) {
+    let mut leaf = identity.as_ref().and_then(Identity::leaf);
     let mut times = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         times.tick().await;
         state.note_refusals(false);
         let Some(identity) = &identity else { continue };
-        // Looks at the files, also where nobody connects.
-        let _ = identity.config();
-        let current = identity.leaf();
+        let Some(current) = identity.leaf() else { continue };
         if leaf.as_ref() != Some(&current) {
             let fingerprint = hex::encode(Sha256::digest(&current));
             let now = state.clock.now();
@@ -462,6 +466,8 @@ impl Prepared {
         let mut state = State::new(&config.data, ledger, clock, secret, health, console, spare)
             .with_rate_limits(config.rate_limit, config.ec2_rate_limit);
         state.closing = closing;
+        let acme = config.transport.acme.clone();
+        state.certificates = acme.map(|acme| Arc::new(Certificates::open(&config.data, acme)));
         state.metrics = metrics;
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
@@ -575,19 +581,28 @@ impl Prepared {
             token,
         };
         let router = operator::router(operator)
-            .merge(healthz::router(self.supervisor, Arc::clone(&self.state.initializing)))
+            .merge(healthz::router(self.supervisor.clone(), Arc::clone(&self.state.initializing)))
             .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::browser_login::router(Arc::clone(&self.state)))
             .merge(platform::router(Arc::clone(&self.state)));
-        let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
+        let TransportConfig { certificate, proxies, allowed_hosts, insecure, .. } =
             self.config.transport;
         let front = Front::new(Arc::clone(&self.state), allowed_hosts, router);
         let identity = certificate
-            .map(|files| Identity::read(&files.chain, &files.key))
+            .map(|files| ::edge::Identity::read(&files.chain, &files.key))
             .transpose()
             .map_err(ServeError::Certificate)?
-            .map(Arc::new);
+            .map(|files| Identity::Files(Arc::new(files)));
+        let mut asking = None;
+        if let Some(certificates) = &self.state.certificates {
+            let (runtime, clock) =
+                (tokio::runtime::Handle::current(), Arc::clone(&self.state.clock));
+            let run = acme::run(Arc::clone(certificates), clock, self.stop_outbox.clone());
+            let thread = self.supervisor.spawn_task("acme", move || runtime.block_on(run));
+            asking = Some(thread.map_err(|error| ServeError::Fabric(error.to_string()))?);
+        }
+        let identity = identity.or(self.state.certificates.clone().map(Identity::Acme));
         if insecure && identity.is_none() && !bound.ip().to_canonical().is_loopback() {
             tracing::warn!(
                 %bound, "--insecure: whoever is on the way to other machines can read tokens"
@@ -602,7 +617,7 @@ impl Prepared {
             self.files_thread,
             self.outbox,
         ];
-        let threads = threads.into_iter().chain(self.flows_thread).collect();
+        let threads = threads.into_iter().chain(self.flows_thread).chain(asking).collect();
         Ok(Server {
             metrics: for_metrics.map(|listener| (listener, figures)),
             listener,

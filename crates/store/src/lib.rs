@@ -25,7 +25,7 @@ pub mod faulty;
 use std::path::Path;
 
 pub use data_dir::DataDir;
-pub use durable::NewFile;
+pub use durable::{NewFile, replace_file};
 pub use error::{BoxError, Error, Result};
 pub use restore::Restoring;
 pub use secret::Secret;

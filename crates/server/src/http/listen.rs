@@ -48,6 +48,7 @@ use self::body::{Counted, Terms};
 use self::limits::NEW;
 use self::transport::{Peeked, joins_session, stays_here};
 use self::watch::{Activity, Look, UnderWay, Watch, Watched};
+use crate::identity::{Alert, Offer};
 
 /// What answers the requests of all connections.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {
@@ -195,7 +196,19 @@ impl<H: Handler> Entrance<H> {
         let Some(hello) = self.within(headers, greeting(wire)).await else { return };
         match &self.transport.identity {
             Some(identity) if !(here && joins_session(&hello.client_hello())) => {
-                let config = identity.config();
+                let offer = identity.offer(&hello.client_hello());
+                let config = match offer {
+                    Offer::Serve(config) => config,
+                    Offer::Prove(config) => {
+                        let proved = async { hello.into_stream(config).await?.shutdown().await };
+                        self.within(headers, proved).await;
+                        return;
+                    }
+                    Offer::Refuse(alert) => {
+                        self.within(headers, refuse_handshake(hello.io, alert)).await;
+                        return;
+                    }
+                };
                 let Some(tls) = self.within(headers, hello.into_stream(config)).await else {
                     return;
                 };
@@ -260,6 +273,12 @@ impl<H: Handler> Entrance<H> {
         let Self { transport, handler, peer, limits, stop, .. } = self;
         connection(stream, peer, over_tls, &transport, handler, limits, stop).await;
     }
+}
+
+/// Ends a handshake by an alert.
+async fn refuse_handshake(mut wire: Wire, alert: Alert) -> io::Result<()> {
+    wire.write_all(&alert.record()).await?;
+    wire.shutdown().await
 }
 
 /// Tells a client that there is TLS here, in the words of HTTP.

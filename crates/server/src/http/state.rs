@@ -17,6 +17,7 @@ use store::{Secret, Store};
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
+use crate::acme::Certificates;
 use crate::apps::console::Console;
 use crate::apps::log_reader;
 use crate::apps::logs::Logs;
@@ -111,6 +112,8 @@ pub struct State {
     pub(crate) flows: Option<Arc<Flows>>,
     /// The shares of packets that are being tried.
     pub dials: Shares<Party>,
+    /// The certificate that an ACME server issues; `None` where nobody is asked.
+    pub(crate) certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
     pub closing: CancellationToken,
     /// What is counted of requests, the ledger and the control loops.
@@ -166,6 +169,7 @@ impl State {
             dialer: None,
             flows: None,
             dials: Shares::new(MOST_DIALS),
+            certificates: None,
             closing: CancellationToken::new(),
             metrics: Arc::default(),
             signing_keys,

@@ -61,6 +61,8 @@ async fn server(limits: Limits) -> Server {
     server_by(limits, None).await
 }
 
+use crate::identity::Identity;
+
 async fn server_by(limits: Limits, identity: Option<Arc<edge::Identity>>) -> Server {
     let (go, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (wait_go, wait_asked) = (Arc::clone(&go), Arc::clone(&asked));
@@ -103,6 +105,7 @@ async fn server_by(limits: Limits, identity: Option<Arc<edge::Identity>>) -> Ser
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
+    let identity = identity.map(Identity::Files);
     let transport = Transport { identity, sessions: Some(sessions()), ..Transport::default() };
     let served = tokio::spawn(serve(listener, router, transport, limits, stop.clone()));
     Server { address, stop, served, go, asked, given_up }
