@@ -7,6 +7,8 @@ use instant_acme::AccountCredentials;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::failure::Error;
+
 /// The directory of both files.
 #[derive(Debug)]
 pub(super) struct Keep(PathBuf);
@@ -41,7 +43,7 @@ impl Keep {
         self.read("account.json")
     }
 
-    pub(super) fn set_account(&self, account: &Account) -> Result<(), super::Error> {
+    pub(super) fn set_account(&self, account: &Account) -> Result<(), Error> {
         self.write("account.json", account)
     }
 
@@ -49,7 +51,7 @@ impl Keep {
         self.read("certificate.json")
     }
 
-    pub(super) fn set_certificate(&self, certificate: &Kept) -> Result<(), super::Error> {
+    pub(super) fn set_certificate(&self, certificate: &Kept) -> Result<(), Error> {
         self.write("certificate.json", certificate)
     }
 
@@ -66,7 +68,7 @@ impl Keep {
             .ok()
     }
 
-    fn write(&self, name: &str, content: &impl Serialize) -> Result<(), super::Error> {
+    fn write(&self, name: &str, content: &impl Serialize) -> Result<(), Error> {
         let content = serde_json::to_vec_pretty(content)?;
         store::replace_file(&self.0.join(name), &content)?;
         Ok(())

@@ -9,9 +9,10 @@ use instant_acme::{
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 
+use super::certificates::{Certificates, proof};
 use super::client::Client;
+use super::failure::Error;
 use super::keep::{Account as KeptAccount, Keep, Kept};
-use super::{Certificates, Error, proof};
 use crate::config::AcmeConfig;
 
 /// How long the server may take to look at a proof, or to make a certificate.
@@ -19,11 +20,8 @@ const PATIENCE: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(500)).timeout(Duration::from_secs(120));
 
 /// Asks for a certificate, with a key of its own, and proves whose the names are.
-pub(super) async fn obtain(
-    config: &AcmeConfig,
-    keep: &Keep,
-    certificates: &Certificates,
-) -> Result<Kept, Error> {
+pub(super) async fn obtain(certificates: &Certificates) -> Result<Kept, Error> {
+    let (config, keep) = (&certificates.config, &certificates.keep);
     let client = Client::new(config.ca.as_deref())?;
     let names: Vec<_> = config.names.iter().cloned().map(Identifier::Dns).collect();
     let wanted = NewOrder::new(&names);

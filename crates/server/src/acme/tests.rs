@@ -1,4 +1,6 @@
+use super::keep::{Keep, Kept};
 use super::*;
+use crate::config::AcmeConfig;
 
 fn config(names: &[&str]) -> AcmeConfig {
     AcmeConfig {
@@ -58,7 +60,7 @@ fn a_greeting_gets_the_certificate_a_proof_or_an_alert() {
     let none = Certificates::open(data.path(), config.clone());
     assert_eq!(refusal(none.offer(Some("cw.test"), false)), Some(Alert::InternalError));
     assert_eq!(refusal(none.offer(Some("cw.test"), true)), Some(Alert::UnrecognizedName));
-    none.prove("cw.test", Arc::new(proof("cw.test", &[7; 32]).unwrap()));
+    none.prove("cw.test", Arc::new(certificates::proof("cw.test", &[7; 32]).unwrap()));
     assert!(matches!(none.offer(Some("CW.test"), true), Offer::Prove(_)));
     assert_eq!(refusal(none.offer(Some("cw.test"), false)), Some(Alert::InternalError));
     Keep::at(data.path()).set_certificate(&kept(&config)).unwrap();

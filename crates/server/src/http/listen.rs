@@ -48,7 +48,7 @@ use self::body::{Counted, Terms};
 use self::limits::NEW;
 use self::transport::{Peeked, joins_session, stays_here};
 use self::watch::{Activity, Look, UnderWay, Watch, Watched};
-use crate::identity::{Alert, Offer};
+use crate::acme::{Alert, Offer};
 
 /// What answers the requests of all connections.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {
