@@ -237,7 +237,7 @@ impl Row {
     }
 
     /// The row as RFC 7047 writes it.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         Value::Object(self.0.iter().map(|(name, datum)| (name.clone(), datum.to_json())).collect())
     }
 }
