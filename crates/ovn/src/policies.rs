@@ -19,6 +19,7 @@ const FIRST_ENTRY: i64 = 32_000;
 const NO_LINK: i64 = 2000;
 const RESOLVER: i64 = 1900;
 const BY_PEERING: i64 = 600;
+const STAYS: i64 = 501;
 const LEAVES: i64 = 500;
 const ENTERS: i64 = 400;
 /// Within what a peering lets in.
@@ -50,8 +51,10 @@ pub(crate) fn add(part: &mut Part, router: &RowKey, id: VpcId, intent: &VpcInten
     }
     for (acl, ports) in &guarded {
         for port in ports {
-            // What stays in the subnet meets no ACL.
-            let leaves = format!("inport == \"{port}\" && outport != \"{port}\"");
+            // What stays in the subnet meets no ACL. Ports can be compared for equality alone.
+            let stays = format!("inport == \"{port}\" && outport == \"{port}\"");
+            policies.put("", STAYS, stays, Act::Allow);
+            let leaves = format!("inport == \"{port}\"");
             policies.put("", LEAVES, leaves, Act::Jump(names::acl_out(*acl)));
         }
         policies.put("", ENTERS, text::ports("outport", ports), Act::Jump(names::acl_in(*acl)));
