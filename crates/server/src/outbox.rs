@@ -38,6 +38,8 @@ use crate::loops::{Pulse, Supervisor};
 
 /// How long one turn may take: a few questions to the store, and a commit that is waited for.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// How long its end waits for what is being written down.
+const LONGEST_STOP: Duration = Duration::from_secs(2);
 /// How often it is looked whether something has happened that nobody told of, or the clock was moved.
 const EVERY: Duration = Duration::from_secs(5);
 /// How long it waits after a change for others.
@@ -72,6 +74,7 @@ pub(crate) fn start(
     stop: CancellationToken,
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut runtime = Some(runtime);
     let come_round = Arc::new(Notify::new());
     let wake = Arc::clone(&come_round);
     let mut outbox = Outbox::new(parts);
@@ -80,7 +83,10 @@ pub(crate) fn start(
         LONGEST_TURN,
         move || wake.notify_one(),
         move |pulse| {
+            let Some(runtime) = runtime.take() else { return };
             runtime.block_on(outbox.run(pulse, &come_round, &stop));
+            // The name of a receiver may still be looked up, for as long as its servers say nothing.
+            runtime.shutdown_timeout(LONGEST_STOP);
         },
     )
 }
