@@ -16,7 +16,6 @@ use super::input::{Segment, Whole};
 use super::names;
 use super::viewer::{reading, rights_of};
 use crate::clock::{SystemIds, fresh_secret};
-use crate::http::state::Origin;
 
 /// What a token must be for that makes or ends a webhook: one goes on telling when the token has ended.
 const CHANGES: Need = Need::Everything;
@@ -54,7 +53,7 @@ pub(super) async fn create(
     };
     let caller = caller(rights, owner)?;
     let command = IdentityCommand::CreateWebhook(new);
-    let made = state.submit(caller, command, &Origin::default()).await?;
+    let made = operator.run_as(caller, command).await?;
     let hook = match made.reply.main() {
         Some(Key::Webhook(id)) => made.after.webhook(id),
         _ => None,
@@ -73,7 +72,7 @@ pub(super) async fn delete(
     let world = state.world();
     let hook = find(&world, rights, &id)?;
     let command = IdentityCommand::DeleteWebhook { id: hook.id };
-    state.submit(caller(rights, hook.owner)?, command, &Origin::default()).await?;
+    operator.run_as(caller(rights, hook.owner)?, command).await?;
     Ok(Reply(shown(&world, &hook)))
 }
 

@@ -77,3 +77,14 @@ async fn what_nothing_would_be_sent_to_is_refused_at_once() {
     }
     assert!(before.records().eq(server.state.world().records()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_says_by_which_request_a_webhook_came() {
+    let server = server();
+    let body = json!({ "url": "https://x.example.com/h", "include": ["peering"], "team": "acme" });
+    let made = add(&server, ALICE, body).await;
+    let id = made.header("request-id").to_owned();
+    assert_eq!(id.len(), 32, "{made:?}");
+    let got = ask(&server, "GET", "audit?action=*CreateWebhook", "", b"").await.json();
+    assert_eq!(got["rows"][0]["request_id"], id.as_str(), "{got}");
+}
