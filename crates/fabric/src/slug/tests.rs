@@ -487,7 +487,7 @@ fn links_are_packed_as_they_are_written() {
         std::os::unix::fs::symlink(target, root.join(number.to_string())).unwrap();
     }
     let mut packed = Vec::new();
-    super::pack::pack(&root, &mut packed).unwrap();
+    pack::pack(&root, &mut packed).unwrap();
     unpack(&packed[..], &again, Limits::NONE).unwrap();
     for (number, target) in targets.iter().enumerate() {
         // Two paths are equal if they lead to the same.
