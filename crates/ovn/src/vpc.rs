@@ -25,7 +25,7 @@ pub enum LeftOut {
     PrivateNat(EniId),
     /// Routes to what lies in the VPC itself, by a middlebox: subnets reach each other directly.
     RouteInside(RouteTableId, Cidr),
-    /// That interfaces are told, by ICMP, that no route leads to where they send.
+    /// No ICMP message tells interfaces that no route leads to where they send.
     Refusals,
     /// Rules that name a group of a peer while another peer has the same addresses: they match both.
     AmbiguousMembers,

@@ -16,7 +16,7 @@ const ITSELF: &str = "causeway";
 /// Something that happened to an app or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AppEvent {
-    /// Its id.
+    /// The id that the Platform API shows, and by which a receiver knows an event again.
     pub(crate) id: Uuid,
     /// When it happened.
     pub(crate) at: Timestamp,

@@ -27,7 +27,7 @@ pub struct LogDrain {
 pub enum DrainOf {
     /// An app's.
     App(AppId),
-    /// That of all apps of a space, and what happens in the space.
+    /// The drain gets the logs of all apps of a space, and what happens in the space itself.
     Space(SpaceId),
 }
 

@@ -28,11 +28,7 @@ pub(super) fn add(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failur
 }
 
 pub(super) fn added(_: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
-    let drain = match committed.reply.main() {
-        Some(Key::LogDrain(id)) => committed.after.log_drain(id),
-        _ => None,
-    };
-    created(view(app, drain.ok_or_else(Failure::internal)?))
+    created(view(app, made(committed)?))
 }
 
 pub(super) fn remove(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
@@ -67,15 +63,29 @@ pub(super) fn set(call: &Call, space: &Arc<Space>) -> Result<PlatformCommand, Fa
 }
 
 pub(super) fn was_set(_: &Call, _: &Arc<Space>, committed: &Committed) -> Outcome {
-    let drain = match committed.reply.main() {
-        Some(Key::LogDrain(id)) => committed.after.log_drain(id),
-        _ => None,
-    };
-    ok(space_view(drain.ok_or_else(Failure::internal)?))
+    ok(space_view(made(committed)?))
 }
 
-/// Refuses at once what nothing would ever be sent to.
+/// The drain that a command made.
+fn made(committed: &Committed) -> Result<&LogDrain, Failure> {
+    match committed.reply.main() {
+        Some(Key::LogDrain(id)) => committed.after.log_drain(id).map(|drain| &**drain),
+        _ => None,
+    }
+    .ok_or_else(Failure::internal)
+}
+
 fn check(reachable: &Reachable, url: &str) -> Result<(), Failure> {
+    check_url(
+        reachable,
+        url,
+        "everybody on the way could read the log. Use https:// or syslog+tls://; the operator may \
+         allow others by `webhook-allow`.",
+    )
+}
+
+/// Refuses at once what nothing would ever be sent to, and says why where it is that others could read it.
+pub(super) fn check_url(reachable: &Reachable, url: &str, readable: &str) -> Result<(), Failure> {
     let to: Destination = match url.parse() {
         Ok(to) => to,
         Err(error) => return Err(Failure::invalid(format!("Url is invalid: {error}."))),
@@ -83,13 +93,12 @@ fn check(reachable: &Reachable, url: &str) -> Result<(), Failure> {
     if !reachable.rules_out(&to) {
         return Ok(());
     }
-    Err(Failure::invalid(if !to.scheme.is_private() {
-        "Url is invalid: everybody on the way could read the log. Use https:// or syslog+tls://; the \
-         operator may allow others by `webhook-allow`."
+    let why = if to.scheme.is_private() {
+        "that address may not be reached from here. The operator may allow it by `webhook-allow`."
     } else {
-        "Url is invalid: that address may not be reached from here. The operator may allow it by \
-         `webhook-allow`."
-    }))
+        readable
+    };
+    Err(Failure::invalid(format!("Url is invalid: {why}")))
 }
 
 /// Finds a drain by its id, its token or its address.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use api::DeliveryStatus;
 use model::{
-    App, AppWebhook, Destination, Key, PlatformCommand, Reachable, Webhook, WebhookId,
-    WebhookOwner, party_of_app,
+    App, AppWebhook, Key, PlatformCommand, Webhook, WebhookId, WebhookOwner, party_of_app,
 };
 use serde_json::{Value, json};
 use store::{DeliveryRow, EventQuery, EventRow};
@@ -15,6 +14,7 @@ use super::app::app_ref;
 use super::call::{Answer, Call, Outcome, created, list, ok};
 use super::failure::Failure;
 use super::identity::time;
+use super::log_drain::check_url;
 use super::route::{Kept, Question};
 use crate::app_webhook::{AppDelivery, AppEvent, attempt_id};
 use crate::clock::{SystemIds, fresh_secret};
@@ -185,27 +185,14 @@ fn read(call: &Call) -> Result<AppWebhook, Failure> {
         authorization: text("authorization")?,
     };
     if let Some(url) = &new.url {
-        check(&call.state.reachable, url)?;
+        check_url(
+            &call.state.reachable,
+            url,
+            "everybody on the way could read what is sent. Use https://; the operator may allow others \
+             by `webhook-allow`.",
+        )?;
     }
     Ok(new)
-}
-
-/// Refuses at once what nothing would ever be sent to.
-fn check(reachable: &Reachable, url: &str) -> Result<(), Failure> {
-    let to: Destination = match url.parse() {
-        Ok(to) => to,
-        Err(error) => return Err(Failure::invalid(format!("Url is invalid: {error}."))),
-    };
-    if !reachable.rules_out(&to) {
-        return Ok(());
-    }
-    Err(Failure::invalid(if !to.scheme.is_private() {
-        "Url is invalid: everybody on the way could read what is sent. Use https://; the operator may \
-         allow others by `webhook-allow`."
-    } else {
-        "Url is invalid: that address may not be reached from here. The operator may allow it by \
-         `webhook-allow`."
-    }))
 }
 
 fn view(app: &App, hook: &Webhook) -> Value {
