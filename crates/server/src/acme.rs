@@ -10,7 +10,6 @@ mod failure;
 mod keep;
 mod offer;
 mod order;
-mod validity;
 
 pub(crate) use self::certificates::Certificates;
 pub(crate) use self::offer::{Alert, Offer, PROOF};
@@ -21,7 +20,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use self::failure::{Error, words};
-use self::validity::millis;
 use crate::clock::Clock;
 
 /// How often the clock is looked at while a certificate is good: somebody may set it.
@@ -42,7 +40,8 @@ pub(crate) async fn run(
                 .due()
                 .map_or(0, |due| due.millis().saturating_sub(clock.wall().millis()));
             if wait > 0 {
-                tokio::time::sleep(millis(wait).min(LOOK)).await;
+                let wait = Duration::from_millis(u64::try_from(wait).unwrap_or(0));
+                tokio::time::sleep(wait.min(LOOK)).await;
                 continue;
             }
             let names = certificates.config.names.join(", ");
