@@ -16,6 +16,7 @@ mod environment;
 mod event;
 mod flow;
 mod flows;
+mod host;
 mod identity;
 mod installation;
 mod overview;
@@ -40,6 +41,7 @@ pub use flows::{
     FlowDirection, FlowEvent, FlowLogLine, FlowLogPage, FlowLogQuery, FlowReason, FlowRecord,
     FlowsPage, FlowsQuery,
 };
+pub use host::{CreateJoinToken, Host, HostsReady, InitHosts, JoinTokenCreated};
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,
     CreateUser, MemberSet, NewAccessKey, PasswordSet, SecondFactorDisabled, SetMember, SetPassword,

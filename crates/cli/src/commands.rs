@@ -14,6 +14,7 @@ mod dynos;
 mod env;
 mod events;
 mod flows;
+mod hosts;
 mod identity;
 mod logs;
 mod lost;
@@ -51,10 +52,12 @@ use crate::output::Out;
 pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(arguments) => crate::serve::run(*arguments, out)?,
+        Command::Agent(arguments) => crate::agent::run(*arguments, out)?,
         Command::Env(arguments) => env::run(&arguments, out)?,
         Command::Tunnel(arguments) => tunnel::run(&arguments, out)?,
         Command::Identity(command) => identity::run(command, out)?,
         Command::Subjects(command) => subjects::run(command, out)?,
+        Command::Hosts(command) => hosts::run(command, out)?,
         Command::Quotas(command) => quotas::run(command, out)?,
         Command::Roles(command) => roles::run(command, out)?,
         Command::Spaces(command) => spaces::run(command, out)?,

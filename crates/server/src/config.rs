@@ -16,6 +16,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The address of both APIs.
     pub listen: SocketAddr,
+    /// Where the agents of other hosts connect; `None` for where `host:init` said, if it did.
+    pub agents: Option<SocketAddr>,
     /// How clients reach it.
     pub transport: TransportConfig,
     /// How it is watched.
@@ -52,6 +54,27 @@ pub struct Config {
     pub database: Database,
     /// What is removed when the server ends.
     pub ephemeral: Ephemeral,
+}
+
+/// What the control loops of a host act on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine<'a> {
+    /// The data directory.
+    pub data: &'a Path,
+    /// What carries packets and runs processes.
+    pub fabric: FabricKind,
+    /// The OCI runtime program.
+    pub runtime: &'a Path,
+    /// The path of this program.
+    pub self_exe: &'a Path,
+}
+
+impl Config {
+    /// What the control loops of this host act on.
+    pub(crate) fn machine(&self) -> Machine<'_> {
+        let Self { data, fabric, runtime, self_exe, .. } = self;
+        Machine { data, fabric: *fabric, runtime, self_exe }
+    }
 }
 
 /// How clients reach a server.

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
-use model::{IpCidr, Region};
+use link::Tells;
+use model::{IpCidr, Outbound, Region};
 use os::service_manager::{ListenError, Place, ServiceManager};
 use sha2::{Digest, Sha256};
 use store::{DataDir, Secret, Sqlite, Store};
@@ -33,6 +33,7 @@ use crate::clock::{Clock, SystemIds};
 use crate::config::{Config, Database, FabricKind, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::flows::{self, Flows};
+use crate::hosts::{Hosts, HostsError, HostsParts};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
@@ -48,11 +49,11 @@ use crate::loops::Supervisor;
 use crate::metrics::traces::Traces;
 use crate::metrics::{ChangeLog, Metrics};
 use crate::outbox;
-use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
+use crate::reconcile::host::{self, Carrier, HostLoops, HostParts, RunningLoops};
 use crate::reconcile::reports::{self, NetworksReports};
 use crate::reconcile::{
-    self, CarriedRevision, Health, PlannerHandle, Reporter, UnstartedPlanner, edge, workloads,
+    self, CarriedRevision, Health, PlannerHandle, Reporter, Stop, UnstartedPlanner,
 };
 
 /// A server that listens.
@@ -68,9 +69,8 @@ pub struct Server {
     /// Writes lines of changes.
     changes_thread: JoinHandle<()>,
     planner: PlannerHandle,
-    stop_networks: Stop,
+    stop_networks_and_edge: Stop,
     stop_workloads: Stop,
-    stop_edge: Stop,
     files: FilesHandle,
     stop_outbox: CancellationToken,
     note: PathBuf,
@@ -122,13 +122,15 @@ impl Server {
             }
         }
         let token = token::read(config.watch.metrics_token.as_deref())?;
-        // First of all: where the address is taken, nothing is made.
-        let (listener, for_metrics) = sockets(&config, service_manager)?;
+        let agents = Hosts::address(&config.data).map_err(ServeError::Hosts)?;
+        let agents = config.agents.or(agents);
+        // First of all: where an address is taken, nothing is made.
+        let listeners = sockets(&config, agents, service_manager)?;
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || Prepared::new(config, supervisor, &runtime))
             .await
             .map_err(|error| ServeError::Fabric(error.to_string()))??
-            .listen(listener, for_metrics, token)
+            .listen(listeners, token)
     }
 
     /// What is to be called once whoever started it was told what the first start made: later starts
@@ -160,6 +162,11 @@ impl Server {
         self.metrics.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
+    /// Where agents of other hosts connect.
+    pub fn agents_address(&self) -> Option<SocketAddr> {
+        self.state.hosts.as_ref()?.listens_at()
+    }
+
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().expect("a listener has an address")
@@ -173,15 +180,14 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let (closing, stopping) = (self.state.closing.clone(), stop.clone());
         let planner = self.planner.clone();
-        let (stop_networks, stop_edge) = (self.stop_networks.clone(), self.stop_edge.clone());
+        let stop_networks_and_edge = self.stop_networks_and_edge.clone();
         tokio::spawn(async move {
             stopping.cancelled().await;
             // At once: what ends from now on may end with the host, and what an order ends, as a
             // service manager's, must not be started again. Requests have their time meanwhile.
             closing.cancel();
             planner.stop();
-            stop_networks();
-            stop_edge();
+            stop_networks_and_edge();
         });
         let (watching, stop_watching) = (self.metrics, stop.child_token());
         let watching = tokio::spawn(async move {
@@ -203,6 +209,9 @@ impl Server {
         let transport =
             Transport { identity: self.identity, proxies: self.proxies, sessions: Some(sessions) };
         let served = listen::serve(self.listener, self.front, transport, limits, stop).await;
+        if let Some(hosts) = &self.state.hosts {
+            hosts.stop().await;
+        }
         // It has a handle on the ledger too.
         let _ = watching.await;
         noting.abort();
@@ -212,8 +221,7 @@ impl Server {
         // Whoever reads the note finds nobody there from now on.
         let _ = std::fs::remove_file(&self.note);
         self.planner.stop();
-        (self.stop_networks)();
-        (self.stop_edge)();
+        (self.stop_networks_and_edge)();
         (self.stop_workloads)();
         self.files.stop();
         if let Some(flows) = &self.state.flows {
@@ -295,9 +303,7 @@ struct Prepared {
     supervisor: Supervisor,
     ledger_thread: JoinHandle<()>,
     changes_thread: JoinHandle<()>,
-    networks: Running,
-    workloads: Running,
-    edge: Running,
+    loops: RunningLoops,
     files_thread: JoinHandle<()>,
     flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
@@ -395,11 +401,11 @@ impl Prepared {
                 .map_err(|error| ServeError::Fabric(format!("its warden has ended: {error}")))?;
         }
         let closing = CancellationToken::new();
-        let (driver, held) = driver(&config, &settings.instance)?;
+        let Carrier { driver, held } = host::carrier(&config.machine(), &settings.instance)?;
         health.set_driver(driver.name());
         let to_planner = planner.handle();
         let lacks = |error: std::io::Error| ServeError::Fabric(error.to_string());
-        let tell = reports::of_networks(
+        let networks = reports::of_networks(
             NetworksReports {
                 ledger: ledger.clone(),
                 clock: Arc::clone(&clock),
@@ -412,43 +418,31 @@ impl Prepared {
             },
             to_planner.hear(Reporter::Networks),
         );
-        let tell = reports::counted(&metrics, |it| &it.reconcile.networks, tell);
-        let driver = agent::NetworksActuator::new(driver);
-        let (to_networks, networks) =
-            control::start(&supervisor, driver, control::NETWORKS, None, tell).map_err(lacks)?;
-        let recorded = to_networks.clone();
-        let lost = Lost::at(&config.data);
-        let found = lost.settle(&world, &*spare);
-        let tell = reports::of_workloads(
+        let workloads = reports::of_workloads(
             ledger.clone(),
             Arc::clone(&health),
             to_planner.hear(Reporter::Workloads),
         );
-        let tell = reports::counted(&metrics, |it| &it.reconcile.workloads, tell);
-        let parts = workloads::Parts {
-            lost: found.workloads,
-            closing: closing.clone(),
-            networks: to_networks.progress(),
-            tell,
-            supervisor: supervisor.clone(),
-        };
-        let started =
-            workloads::start(&config, &settings.instance, parts).map_err(ServeError::Fabric)?;
+        let edge = reports::of_edge(ledger.clone(), to_planner.hear(Reporter::Edge));
+        let lost = Lost::at(&config.data);
+        let found = lost.settle(&world, &*spare);
+        let HostLoops { networks: to_networks, workloads: started, edge: to_edge, running } =
+            host::start(HostParts {
+                machine: config.machine(),
+                instance: &settings.instance,
+                driver,
+                edge: config.edge.of(&config.data, settings.outbound.as_ref()),
+                lost: found.workloads,
+                closing: closing.clone(),
+                tells: Tells {
+                    networks: reports::counted(&metrics, |it| &it.reconcile.networks, networks),
+                    workloads: reports::counted(&metrics, |it| &it.reconcile.workloads, workloads),
+                    edge: reports::counted(&metrics, |it| &it.reconcile.edge, edge),
+                },
+                supervisor: supervisor.clone(),
+            })?;
+        let recorded = to_networks.clone();
         let (console, disks) = (started.console(), started.disks());
-        let tell = reports::of_edge(ledger.clone(), to_planner.hear(Reporter::Edge));
-        let tell = reports::counted(&metrics, |it| &it.reconcile.edge, tell);
-        let (to_edge, edge) = match config.fabric {
-            FabricKind::None => edge::start_none(&supervisor, to_networks.progress(), tell),
-            FabricKind::Linux => edge::start(
-                &supervisor,
-                config.self_exe.clone(),
-                config.edge.of(&config.data, settings.outbound.as_ref()),
-                Linux::new(&settings.instance).namespace_names(),
-                to_networks.progress(),
-                tell,
-            ),
-        }
-        .map_err(lacks)?;
         let parts = reconcile::Parts {
             networks: Box::new(to_networks),
             workloads: Box::new(started.workloads),
@@ -469,6 +463,17 @@ impl Prepared {
         let acme = config.transport.acme.clone();
         state.certificates = acme.map(|acme| Arc::new(Certificates::open(&config.data, acme)));
         state.metrics = metrics;
+        let hosts = Hosts::open(HostsParts {
+            data: &config.data,
+            secret: &state.secret,
+            clock: Arc::clone(&state.clock),
+            ledger: state.ledger.clone(),
+            settings: link::Settings {
+                domains: config.edge.web.domains.clone(),
+                denied: settings.outbound.as_ref().map(Outbound::denied).unwrap_or_default(),
+            },
+        });
+        state.hosts = Some(Arc::new(hosts.map_err(ServeError::Hosts)?));
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
@@ -538,9 +543,7 @@ impl Prepared {
             supervisor,
             ledger_thread,
             changes_thread,
-            networks,
-            workloads: started.running,
-            edge,
+            loops: running,
             files_thread,
             flows_thread,
             files,
@@ -550,12 +553,11 @@ impl Prepared {
         })
     }
 
-    fn listen(
-        self,
-        listener: TcpListener,
-        for_metrics: Option<TcpListener>,
-        token: Option<Arc<str>>,
-    ) -> Result<Server, ServeError> {
+    fn listen(self, listeners: Listeners, token: Option<Arc<str>>) -> Result<Server, ServeError> {
+        let Listeners { apis: listener, metrics: for_metrics, agents } = listeners;
+        if let (Some(hosts), Some(agents)) = (&self.state.hosts, agents) {
+            hosts.listen(agents).map_err(ServeError::Hosts)?;
+        }
         let address = self.config.listen;
         let bound =
             listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
@@ -608,16 +610,11 @@ impl Prepared {
                 %bound, "--insecure: whoever is on the way to other machines can read tokens"
             );
         }
-        let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
-        let threads = [
-            reconcile,
-            networks.thread,
-            workloads.thread,
-            edge.thread,
-            self.files_thread,
-            self.outbox,
-        ];
-        let threads = threads.into_iter().chain(self.flows_thread).chain(asking).collect();
+        let stop_networks_and_edge = self.loops.stop_networks_and_edge();
+        let stop_workloads = self.loops.stop_workloads();
+        let threads = [reconcile, self.files_thread, self.outbox];
+        let threads = threads.into_iter().chain(self.loops.threads());
+        let threads = threads.chain(self.flows_thread).chain(asking).collect();
         Ok(Server {
             metrics: for_metrics.map(|listener| (listener, figures)),
             listener,
@@ -628,9 +625,8 @@ impl Prepared {
             ledger_thread: self.ledger_thread,
             changes_thread: self.changes_thread,
             planner,
-            stop_networks: networks.stop,
-            stop_workloads: workloads.stop,
-            stop_edge: edge.stop,
+            stop_networks_and_edge,
+            stop_workloads,
             files: self.files,
             stop_outbox: self.stop_outbox,
             note,
@@ -643,29 +639,45 @@ impl Prepared {
     }
 }
 
-/// What listens for the APIs and for `--metrics`. The service manager keeps it while one server takes the place
-/// of another, so that nobody is refused in between.
+/// What listens.
+struct Listeners {
+    apis: TcpListener,
+    metrics: Option<TcpListener>,
+    agents: Option<TcpListener>,
+}
+
+/// What listens for the APIs, for `--metrics` and for agents. The service manager keeps it while one server takes
+/// the place of another, so that nobody is refused in between.
 fn sockets(
     config: &Config,
+    agents: Option<SocketAddr>,
     service_manager: &mut ServiceManager,
-) -> Result<(TcpListener, Option<TcpListener>), ServeError> {
+) -> Result<Listeners, ServeError> {
     const APIS: &str = "causeway-apis";
+    const METRICS: &str = "causeway-metrics";
     let (address, for_metrics) = (config.listen, config.watch.metrics);
     let places = [
         Place { name: APIS, address: Some(address) },
-        Place { name: "causeway-metrics", address: for_metrics },
+        Place { name: METRICS, address: for_metrics },
+        Place { name: "causeway-agents", address: agents },
     ];
-    let [apis, metrics] = service_manager.listen(places).map_err(|error| match error {
+    let [apis, metrics, agents] = service_manager.listen(places).map_err(|error| match error {
         ListenError::Bind { name: APIS, address, source } => ServeError::Listen { address, source },
-        ListenError::Bind { address, source, .. } => {
+        ListenError::Bind { name: METRICS, address, source } => {
             ServeError::ListenForMetrics { address, source }
+        }
+        ListenError::Bind { address, source, .. } => {
+            ServeError::Hosts(HostsError::Listen { address, source })
         }
         ListenError::Unwanted { name, place } => ServeError::ListensElsewhere { name, place },
     })?;
     let failed = |source| ServeError::Listen { address, source };
     let apis = apis.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-    let metrics = metrics.map(TcpListener::from_std).transpose().map_err(failed)?;
-    Ok((TcpListener::from_std(apis).map_err(failed)?, metrics))
+    Ok(Listeners {
+        apis: TcpListener::from_std(apis).map_err(failed)?,
+        metrics: metrics.map(TcpListener::from_std).transpose().map_err(failed)?,
+        agents: agents.map(TcpListener::from_std).transpose().map_err(failed)?,
+    })
 }
 
 /// Who ends what an ephemeral server leaves. Where nothing outlives it and nothing is to be removed,
@@ -698,30 +710,6 @@ fn open(config: &Config) -> store::Result<DataDir> {
 
 /// Which certificates clients of this machine are to trust, in the data directory.
 const AUTHORITIES: &str = "ca.pem";
-
-/// What carries packets, once this machine was found able to, with all that is the instance's.
-fn driver(config: &Config, instance: &str) -> Result<(Box<dyn Driver>, Option<Held>), ServeError> {
-    match config.fabric {
-        FabricKind::None => Ok((Box::new(NoFabric::default()), None)),
-        FabricKind::Linux => {
-            let mut checks = fabric::linux::doctor();
-            checks.extend(fabric::runtime::doctor(&config.runtime));
-            let words =
-                |check: &Check| format!("{}: {}. {}", check.name, check.detail, check.remedy);
-            let (lacks, limits): (Vec<_>, Vec<_>) =
-                checks.iter().filter(|check| !check.ok).partition(|check| check.needed);
-            if !lacks.is_empty() {
-                let lacks: Vec<String> = lacks.into_iter().map(words).collect();
-                return Err(ServeError::Fabric(lacks.join("; ")));
-            }
-            for check in limits {
-                tracing::warn!("{}", words(check));
-            }
-            let held = Held::take(instance, &config.data).map_err(ServeError::Instance)?;
-            Ok((Box::new(Linux::new(instance)), Some(held)))
-        }
-    }
-}
 
 /// Where clients on the same host reach who listens on an address. One that stands for all addresses is
 /// the name of none: an emulator refuses requests to it.

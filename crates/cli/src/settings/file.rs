@@ -15,6 +15,7 @@ use crate::usage::usage;
 pub(super) struct File {
     pub(super) data: Option<PathBuf>,
     pub(super) listen: Option<SocketAddr>,
+    pub(super) agents: Option<SocketAddr>,
     pub(super) fabric: Option<Fabric>,
     pub(super) outbound: Option<OutboundFile>,
     pub(super) region: Option<String>,
@@ -60,9 +61,10 @@ pub(super) struct File {
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 38] = [
+const KEYS: [&str; 39] = [
     "data",
     "listen",
+    "agents",
     "fabric",
     "outbound",
     "region",

@@ -9,6 +9,7 @@ mod context;
 mod environment;
 mod event;
 mod flows;
+mod host;
 mod identity;
 mod input;
 mod installation;
@@ -61,6 +62,10 @@ pub(crate) fn router(operator: Operator) -> Router {
     let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
+        .route("/_causeway/hosts", get(host::hosts))
+        .route("/_causeway/hosts/init", post(host::init))
+        .route("/_causeway/hosts/tokens", post(host::create_token))
+        .route("/_causeway/hosts/{id}", delete(host::remove))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
         .route("/_causeway/keys/{id}/rotate", post(identity::rotate_key))
         .route("/_causeway/quotas", get(quota::quotas))
