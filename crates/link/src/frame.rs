@@ -105,6 +105,10 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             let read = self.from.read_buf(&mut self.framer.bytes);
             match tokio::time::timeout(silence, read).await {
                 Err(_) => return Err(FrameError::Silent(silence)),
+                // Without the farewell of TLS, as where its process was killed.
+                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(FrameError::Closed);
+                }
                 Ok(Err(error)) => return Err(error.into()),
                 Ok(Ok(0)) => return Err(FrameError::Closed),
                 Ok(Ok(_)) => {}

@@ -15,11 +15,11 @@ use model::Cidr;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{EdgeConfig, FabricKind, Machine};
+use crate::config::{EdgeConfig, FabricKind, Machine, edge_dir};
 use crate::error::ServeError;
 use crate::loops::Supervisor;
-use crate::reconcile::Stop;
 use crate::reconcile::host::{self, Carrier, HostLoops};
+use crate::reconcile::{Stop, edge};
 
 /// How an agent is started.
 #[derive(Debug, Clone)]
@@ -94,6 +94,8 @@ pub struct HostAgent {
     stop_workloads: Stop,
     threads: [JoinHandle<()>; 3],
     held: Option<Held>,
+    /// The directory of the edge, where one runs.
+    edge: Option<PathBuf>,
     /// Last of all: until then the directory is this process's.
     _lock: File,
 }
@@ -166,6 +168,7 @@ impl HostAgent {
             stop_workloads: running.stop_workloads(),
             threads: running.threads(),
             held,
+            edge: (*fabric == FabricKind::Linux).then(|| edge_dir(data)),
             _lock: lock,
         })
     }
@@ -198,6 +201,15 @@ impl HostAgent {
         });
         if !joined.await.unwrap_or(false) {
             tracing::error!("a thread ended because of a defect of this program");
+        }
+        if matches!(ended, Err(HostError::Removed(_)))
+            && let Some(dir) = self.edge
+        {
+            // Nobody tells it anything any more.
+            let end = tokio::task::spawn_blocking(move || edge::end(&dir));
+            if let Ok(Err(error)) = end.await {
+                tracing::warn!(%error, "the edge of a host that was removed still runs");
+            }
         }
         // Only now: until here the threads may have touched what it keeps for us.
         drop(self.held);
