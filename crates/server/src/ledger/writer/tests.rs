@@ -89,7 +89,7 @@ impl Moved {
             .into_iter()
             .map(|request| {
                 let (answer, answered) = Answer::new();
-                (Queued { request, answer, trace: None }, answered)
+                (Queued { request, answer, trace: None, led: None }, answered)
             })
             .unzip();
         self.writer.turn(entries, Notes::default(), &Pulse::unwatched());
