@@ -28,6 +28,7 @@ use self::drain::Sender;
 use crate::apps::log_reader::{Position, Reader, Sources};
 use crate::apps::logs::Wanted;
 use crate::clock::Clock;
+use crate::cluster::Duties;
 use crate::ledger::Ledger;
 use crate::loops::{Pulse, Supervisor};
 
@@ -54,6 +55,8 @@ pub(crate) struct Parts {
     pub reachable: Reachable,
     /// The logs of apps.
     pub sources: Sources,
+    /// What is this server's to do, of several that share the installation.
+    pub duties: Duties,
 }
 
 /// Starts it. Its supervisor knows it as `outbox`. It ends once `stop` is cancelled.
@@ -117,15 +120,16 @@ struct Shared {
     clock: Arc<Clock>,
     dialer: Dialer,
     sources: Sources,
+    duties: Duties,
 }
 
 impl Outbox {
     fn new(parts: Parts) -> Self {
-        let Parts { ledger, store, clock, reachable, sources } = parts;
+        let Parts { ledger, store, clock, reachable, sources, duties } = parts;
         let store = Arc::new(Mutex::new(store));
         let dialer = Dialer::new(reachable);
         Self {
-            parts: Shared { ledger, store, clock, dialer, sources },
+            parts: Shared { ledger, store, clock, dialer, sources, duties },
             tasks: JoinSet::new(),
             hooks: BTreeMap::new(),
             drains: BTreeMap::new(),
@@ -137,12 +141,14 @@ impl Outbox {
     async fn run(&mut self, pulse: &Pulse, come_round: &Notify, stop: &CancellationToken) {
         let mut changed = self.parts.ledger.watch();
         changed.mark_changed();
+        let mut duties = self.parts.duties.leadership().changes();
         let mut looked: Option<Instant> = None;
         loop {
             pulse.idle();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = come_round.notified() => {}
+                () = changed_duties(&mut duties) => {}
                 told = changed.changed() => if told.is_err() { return },
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
@@ -170,6 +176,13 @@ impl Outbox {
     /// Starts and ends tasks, and tells them that something may have happened.
     fn follow(&mut self) {
         let world = self.parts.ledger.world();
+        // Logs are where the processes are, whoever leads.
+        if self.parts.duties.drives(&world).is_none() {
+            self.drains.clear();
+        }
+        if self.parts.duties.leads().is_none() {
+            self.hooks.clear();
+        }
         self.news.send_replace(());
         let gone: Vec<_> =
             self.hooks.keys().filter(|id| world.webhook(**id).is_none()).copied().collect();
@@ -181,16 +194,18 @@ impl Outbox {
         // What is kept for somebody who is disabled is sent when they are let in again.
         let sends = |id| world.webhook(id).is_some_and(|hook| world.sends_to(hook));
         self.hooks.retain(|id, _| sends(*id));
-        for hook in world.webhooks().filter(|hook| world.sends_to(hook)) {
+        let leads = self.parts.duties.leads().is_some();
+        for hook in world.webhooks().filter(|hook| leads && world.sends_to(hook)) {
             if self.hooks.contains_key(&hook.id) {
                 continue;
             }
-            let Shared { dialer, store, clock, .. } = self.parts.clone();
+            let Shared { dialer, store, clock, duties, .. } = self.parts.clone();
             let courier = Courier::new(Arc::clone(hook), dialer, store);
-            let task = self.tasks.spawn(deliver(courier, clock, self.news.subscribe()));
+            let task = self.tasks.spawn(deliver(courier, clock, duties, self.news.subscribe()));
             self.hooks.insert(hook.id, Task(task));
         }
-        for drain in world.log_drains().filter(|drain| world.drains(drain)) {
+        let drives = self.parts.duties.drives(&world).is_some();
+        for drain in world.log_drains().filter(|drain| drives && world.drains(drain)) {
             if self.drains.contains_key(&drain.id) {
                 continue;
             }
@@ -202,6 +217,8 @@ impl Outbox {
     /// Has the ledger keep what the passing of time brought about, once. It is known that it has it when
     /// the store says so.
     async fn tell_by_time(&mut self) -> store::Result<()> {
+        // Before the store is asked what it knows: another leader's events come under another mandate.
+        let Some(mandate) = self.parts.duties.leads() else { return Ok(()) };
         let world = self.parts.ledger.world();
         let events = model::events_by_time(&world, self.parts.clock.now());
         let mut new = Vec::new();
@@ -223,7 +240,7 @@ impl Outbox {
         let there =
             |resource: &String| resource.parse().is_ok_and(|id| world.peering(id).is_some());
         self.told.retain(|(_, resource)| there(resource));
-        if !new.is_empty() && self.parts.ledger.happened(&new) {
+        if !new.is_empty() && self.parts.ledger.happened_under(mandate, &new) {
             let ledger = self.parts.ledger.clone();
             // An error means a panic there, which ends the process.
             let _ = tokio::task::spawn_blocking(move || ledger.wait_for_notes_blocking()).await;
@@ -243,8 +260,18 @@ impl Shared {
 }
 
 /// Delivers the events of a webhook for as long as there is one.
-async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Receiver<()>) {
+async fn deliver(
+    mut courier: Courier,
+    clock: Arc<Clock>,
+    duties: Duties,
+    mut news: watch::Receiver<()>,
+) {
     loop {
+        // A process that stood still may be told late that another server leads.
+        if duties.leads().is_none() {
+            tokio::time::sleep(EVERY).await;
+            continue;
+        }
         news.mark_unchanged();
         let pause = match courier.turn(|| clock.now()).await {
             Ok(Next::Event) => EVERY,
@@ -259,6 +286,17 @@ async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Recei
             told = news.changed() => if told.is_err() { return },
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Waits until this server may have begun to lead, or ceased to.
+async fn changed_duties(changes: &mut Option<watch::Receiver<()>>) {
+    let changed = match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }
 

@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
 use hyper::{Request, Response};
 
+use crate::cluster::Stale;
 use crate::http::listen::{Handler, Timed};
 use crate::http::state::State;
 use crate::http::{aws, loopback_only};
@@ -41,6 +44,9 @@ impl Handler for Front {
         let state = &self.state;
         let refused = || loopback_only::refusal(&self.allowed, request.headers(), request.uri());
         let refusal = state.emulator.then(refused);
+        let path = request.uri().path();
+        let aws = (path == aws::PATH).then(|| request.headers().clone());
+        let wait_for = state.fresh.clone().filter(|_| !needs_no_world(path)).map(|it| (it, aws));
         let to = match refusal.flatten() {
             Some(refusal) => To::Nobody(refusal),
             None if request.uri().path() == aws::PATH => To::Aws(Arc::clone(state), request),
@@ -48,6 +54,11 @@ impl Handler for Front {
         };
         let trace = state.metrics.traces.get().and_then(|_| Trace::begin());
         let answer = async move {
+            if let Some((fresh, aws)) = wait_for
+                && let Err(stale) = fresh.wait().await
+            {
+                return stale_answer(aws, &stale);
+            }
             match to {
                 To::Nobody(refusal) => refusal,
                 To::Aws(state, request) => aws::answer(&state, client.ip(), request).await,
@@ -64,6 +75,30 @@ impl Handler for Front {
             response
         }
     }
+}
+
+/// Whether a path is answered from what this server knows, also while the database is out of reach: it
+/// says how the server fares, or is the same at all times.
+fn needs_no_world(path: &str) -> bool {
+    const PATHS: [&str; 6] = [
+        "/healthz",
+        "/metrics",
+        "/_causeway/status",
+        "/_causeway/servers",
+        "/_causeway/about",
+        "/_causeway/ca.pem",
+    ];
+    PATHS.contains(&path) || path.starts_with("/dashboard/static/")
+}
+
+/// The answer to a request where nobody can say whether what is known here is out of date.
+fn stale_answer(aws: Option<HeaderMap>, stale: &Stale) -> Response<Body> {
+    if let Some(headers) = aws {
+        return aws::unavailable(&headers, stale.to_string());
+    }
+    let body = serde_json::json!({ "id": "service_unavailable", "message": stale.to_string() });
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, body.to_string()).into_response()
 }
 
 /// Who answers a request.

@@ -452,7 +452,7 @@ impl Writer {
         for (Queued { request, answer, .. }, result) in entries.into_iter().zip(decided.results) {
             let refused = match result {
                 Ok(_) => None,
-                Err(LedgerError::Refused(refused)) if !same_world => {
+                Err(LedgerError::Refused(_)) if !same_world => {
                     let again = self.decide_one(&world, &request).1.err();
                     again.map(LedgerError::Refused)
                 }
@@ -507,7 +507,7 @@ impl Writer {
 
     /// Has the store keep what was decided. Leaves what is noted where it was.
     fn commit(&mut self, decided: &mut Decided) -> Commit {
-        let Notes { audit, events } = &decided.notes;
+        let Notes { audit, events, .. } = &decided.notes;
         if decided.changes.is_empty() && audit.is_empty() && events.is_empty() {
             return Commit::Done;
         }
