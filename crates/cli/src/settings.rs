@@ -21,8 +21,8 @@ use server::apps::plans::Plans;
 use server::cleanup::warden::Ephemeral;
 use server::{Config, Database, FabricKind};
 
-pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
 use self::cluster::ClusterArgs;
+pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
 use self::edge::EdgeArgs;
 pub(crate) use self::fabric::Fabric;
 use self::file::File;

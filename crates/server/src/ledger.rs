@@ -168,11 +168,7 @@ impl Ledger {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => match item {
                 Item::Command(entry) => Err(Box::new(entry.request)),
-                Item::Note(_)
-                | Item::Barrier(_)
-                | Item::Follow
-                | Item::Wake
-                | Item::Stop => {
+                Item::Note(_) | Item::Barrier(_) | Item::Follow | Item::Wake | Item::Stop => {
                     unreachable!("a command was sent")
                 }
             },

@@ -144,8 +144,8 @@ impl Server {
             Prepared::new(config, bound, supervisor, &runtime, open_store)
         })
         .await
-            .map_err(|error| ServeError::Fabric(error.to_string()))??
-            .listen(listener, for_metrics, token)
+        .map_err(|error| ServeError::Fabric(error.to_string()))??
+        .listen(listener, for_metrics, token)
     }
 
     /// What is to be called once whoever started it was told what the first start made: later starts
@@ -595,8 +595,7 @@ impl Prepared {
                 supervisor: supervisor.clone(),
                 stop: stop_cluster.clone(),
             };
-            let joined =
-                cluster::join(parts).map_err(|error| ServeError::Join(Box::new(error)))?;
+            let joined = cluster::join(parts).map_err(|error| ServeError::Join(Box::new(error)))?;
             state.fresh = (config.cluster.reads == Reads::Fresh).then_some(joined.fresh);
             state.members = Some(joined.members);
             cluster_threads = joined.threads;

@@ -82,9 +82,8 @@ impl ClusterArgs {
                 "'{name}' is not a name for --server-name: it has 1 to {LONGEST} letters without spaces"
             )));
         }
-        let is_url = |url: &str| {
-            is_name(url) && (url.starts_with("http://") || url.starts_with("https://"))
-        };
+        let is_url =
+            |url: &str| is_name(url) && (url.starts_with("http://") || url.starts_with("https://"));
         if let Some(url) = self.advertise.as_ref().filter(|url| !is_url(url)) {
             return Err(usage(format!(
                 "'{url}' is not a URL for --advertise; one is like https://one.example.org:4880"

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Subject;
 use crate::resource::{
-    Access, FabricDriver, FactorProof, Outbound, PasswordHash, Role, TokenBound, Trusted, WebhookOwner,
+    Access, FabricDriver, FactorProof, Outbound, PasswordHash, Role, TokenBound, Trusted,
+    WebhookOwner,
 };
 use crate::{
     AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, TokenScopes, UserId, WebhookId,

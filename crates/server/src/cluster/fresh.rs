@@ -53,10 +53,7 @@ pub(crate) struct Fresh {
 pub(crate) struct Stale;
 
 /// Starts it. Its supervisor knows the thread as `reads`.
-pub(super) fn start(
-    parts: Parts,
-    supervisor: &Supervisor,
-) -> io::Result<(Fresh, JoinHandle<()>)> {
+pub(super) fn start(parts: Parts, supervisor: &Supervisor) -> io::Result<(Fresh, JoinHandle<()>)> {
     let (asks, asked) = channel();
     let published = parts.ledger.watch();
     let metrics = Arc::clone(&parts.metrics);

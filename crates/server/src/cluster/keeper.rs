@@ -77,7 +77,7 @@ impl Keeper {
     }
 
     /// Asks for the lease, and says that this server is there; how long to wait then.
-    fn turn(&mut self, told: &mut Option<Instant>) -> store::Result<Duration> {
+    pub(super) fn turn(&mut self, told: &mut Option<Instant>) -> store::Result<Duration> {
         let asked = Instant::now();
         let lease = self.store.lease(&self.holder, self.lease)?;
         self.took(&lease, asked);
@@ -99,7 +99,7 @@ impl Keeper {
     }
 
     /// Ceases to lead once the lease has run out, though the database does not answer.
-    fn notice_the_end(&self) {
+    pub(super) fn notice_the_end(&self) {
         if self.leadership.epoch().is_none() {
             self.follows("its lease has run out");
         }

@@ -27,6 +27,9 @@ use os::error_chain;
 /// Commands that share one commit at most: bounds the latency of the first of them.
 const MAX_BATCH: usize = 512;
 
+/// After how many conflicts only half of the commands are decided at once.
+const CONFLICTS_BEFORE_HALF: u32 = 3;
+
 /// How often in a row a commit may be called a conflict though the store has nothing new. Real conflicts
 /// are without a bound: with each of them somebody else's commit took effect.
 const MOST_EMPTY_CONFLICTS: u32 = 3;
@@ -293,17 +296,33 @@ impl Writer {
         }
     }
 
-    /// Decides on some commands in turn, commits them together, publishes, answers.
-    fn turn(&mut self, entries: Vec<Queued>, mut notes: Notes, pulse: &Pulse) {
+    /// Decides on some commands in turn, commits them together, publishes, answers; in several commits
+    /// where others are so fast that one for all does not get through.
+    fn turn(&mut self, entries: Vec<Queued>, notes: Notes, pulse: &Pulse) {
+        let mut later = self.commit_first(entries, notes, pulse);
+        while !later.is_empty() {
+            later = self.commit_first(later, Notes::default(), pulse);
+        }
+    }
+
+    /// The same for as many of the first of them as get through at once. Returns the others.
+    fn commit_first(
+        &mut self,
+        mut entries: Vec<Queued>,
+        mut notes: Notes,
+        pulse: &Pulse,
+    ) -> Vec<Queued> {
         pulse.turn();
         if self.behind
             && let Err(error) = self.catch_up()
         {
             tracing::error!(error = error_chain(&error), "the store cannot be read");
-            return answer_all(entries, &LedgerError::from(&error));
+            answer_all(entries, &LedgerError::from(&error));
+            return Vec::new();
         }
         let noted = (notes.audit.len(), notes.events.len());
-        let mut empty_conflicts = 0;
+        let (mut empty_conflicts, mut conflicts) = (0, 0);
+        let mut later = Vec::new();
         loop {
             let mut decided = self.decide(&entries, notes);
             let began = Instant::now();
@@ -313,7 +332,10 @@ impl Writer {
                 self.trace(Some((trace, began)), "commit", failed);
             }
             let failed = match outcome {
-                Commit::Done => return self.publish_and_answer(entries, decided),
+                Commit::Done => {
+                    self.publish_and_answer(entries, decided);
+                    return later;
+                }
                 Commit::Failed(error) => error,
                 Commit::Fenced(epoch) if epoch > self.epoch => {
                     self.epoch = epoch;
@@ -332,6 +354,13 @@ impl Writer {
                     match caught_up {
                         Ok(()) if empty_conflicts <= MOST_EMPTY_CONFLICTS => {
                             notes = decided.take_notes(noted);
+                            conflicts += 1;
+                            if conflicts % CONFLICTS_BEFORE_HALF == 0 && entries.len() > 1 {
+                                // What takes half as long to decide gets through sooner.
+                                let mut half = entries.split_off(entries.len() / 2);
+                                half.append(&mut later);
+                                later = half;
+                            }
                             pulse.turn();
                             continue;
                         }
@@ -352,7 +381,8 @@ impl Writer {
                     }
                 }
             };
-            return self.answer_failed(entries, decided, &failed);
+            self.answer_failed(entries, decided, &failed);
+            return later;
         }
     }
 

@@ -15,7 +15,7 @@ fn outbox(server: &Fixture) -> Outbox {
         clock: Arc::clone(&state.clock),
         reachable: Reachable { anything: true, ..Reachable::default() },
         sources: state.log_sources(),
-        duties: crate::cluster::Duties::alone(),
+        duties: Duties::alone(),
     })
 }
 

@@ -155,13 +155,14 @@ impl UnstartedPlanner {
 
     fn planner(self, parts: Parts) -> Planner {
         let now = Instant::now();
+        let driving = parts.duties.drives(&parts.ledger.world()).is_some();
         Planner {
             revision: parts.ledger.revision(),
             world: parts.ledger.world(),
             parts,
             handle: self.handle,
             wakes: self.wakes,
-            driving: false,
+            driving,
             planning: None,
             asked: Vec::new(),
             settling: None,

@@ -181,8 +181,15 @@ impl Bench {
         })
         .unwrap();
         let region = Region::DEFAULT;
-        let first =
-            crate::start::first::set_up(&ledger, data.secret(), region, false, dir.path(), None, false);
+        let first = crate::start::first::set_up(
+            &ledger,
+            data.secret(),
+            region,
+            false,
+            dir.path(),
+            None,
+            false,
+        );
         let scope = Scope { account: first.unwrap().unwrap().account, region };
         Self { ledger, scope, _dir: dir }
     }
@@ -241,7 +248,8 @@ impl Town {
         let seen = Seen(did, Waker::new().unwrap());
         let (to_workloads, workloads) =
             control::start(supervisor, seen, control::WORKLOADS, progress(), wired(tell)).unwrap();
-        let tell: Tell<Edge> = reports::of_edge(Observer::alone(ledger.clone()), handle.hear(Reporter::Edge));
+        let tell: Tell<Edge> =
+            reports::of_edge(Observer::alone(ledger.clone()), handle.hear(Reporter::Edge));
         let edge = NoEdge::new().unwrap();
         let (to_edge, edge) =
             control::start(supervisor, edge, control::EDGE, progress(), wired(tell)).unwrap();

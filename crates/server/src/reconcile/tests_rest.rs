@@ -250,9 +250,16 @@ impl Town {
         })
         .unwrap();
         let region = Region::DEFAULT;
-        let first =
-            crate::start::first::set_up(&ledger, data.secret(), region, false, dir.path(), None, false)
-                .unwrap();
+        let first = crate::start::first::set_up(
+            &ledger,
+            data.secret(),
+            region,
+            false,
+            dir.path(),
+            None,
+            false,
+        )
+        .unwrap();
         let none = NoRuntime::new().unwrap();
         let chances = chance.clone();
         let runtime = Slow { known: BTreeMap::new(), to_report: false, none, chance: chances };
@@ -268,11 +275,15 @@ impl Town {
         let tell = wired(reports::of_networks(parts, handle.hear(Reporter::Networks)));
         let driver = NetworksActuator::new(Box::new(NoFabric::default()));
         let (to_networks, networks) = ControlLoop::new(driver, NO_PAUSES, None, tell);
-        let tell =
-            reports::of_workloads(Observer::alone(ledger.clone()), health.clone(), handle.hear(Reporter::Workloads));
+        let tell = reports::of_workloads(
+            Observer::alone(ledger.clone()),
+            health.clone(),
+            handle.hear(Reporter::Workloads),
+        );
         let (workloads, to_workloads) =
             ByHand::new(Box::new(runtime), to_networks.progress(), tell);
-        let tell = wired(reports::of_edge(Observer::alone(ledger.clone()), handle.hear(Reporter::Edge)));
+        let tell =
+            wired(reports::of_edge(Observer::alone(ledger.clone()), handle.hear(Reporter::Edge)));
         let after = Some(to_networks.progress());
         let (to_edge, edge) = ControlLoop::new(NoEdge::new().unwrap(), NO_PAUSES, after, tell);
         let planner = unstarted.by_hand(Parts {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use api::{FIRST_ACCOUNT, FIRST_TEAM, FIRST_USER};
 use model::{
-    AccountId, Caller, Cidr, Command, FabricDriver, IdentityCommand, Key, NewToken, Outbound, Region, UserId,
+    AccountId, Caller, Cidr, Command, FabricDriver, IdentityCommand, Key, NewToken, Outbound,
+    Region, UserId,
 };
 use store::{DataDir, Secret};
 
@@ -66,7 +67,8 @@ pub(crate) fn set_up(
         if shared && let Err(source) = begin() {
             return Err(SetupError::Begun { path: data.join(BEGUN), source });
         }
-        let made = run(ledger, "its settings", IdentityCommand::SetUp { region, emulator, instance });
+        let made =
+            run(ledger, "its settings", IdentityCommand::SetUp { region, emulator, instance });
         if made.is_err() && shared && ledger.world().settings().is_some() {
             // Another server was faster.
             greeted(data);

@@ -16,7 +16,7 @@ fn one_server_at_a_time_drives_the_fabric() {
     let mut bench = Bench::set_up(false);
     assert_eq!(driver(&bench), None);
     let stranger = key(scope(700, "us-east-1"));
-    assert_eq!(bench.refused(stranger, drive("a", false)).code, Code::OperationNotPermitted);
+    assert_eq!(bench.refused(stranger, drive("a", false)).code, Code::UnauthorizedOperation);
     bench.ok(Caller::Operator, drive("a", false));
     bench.idle(Caller::Operator, drive("a", false));
     let refused = bench.refused(Caller::Operator, drive("b", false));

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// To make it.
     Create,
     /// To remove it.
@@ -19,15 +19,15 @@ pub enum Asked {
 
 /// A request, and what was seen of it. Times are of one clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// What was asked.
-    pub asked: Asked,
+    pub(crate) asked: Asked,
     /// When the request was sent.
-    pub began: u64,
+    pub(crate) began: u64,
     /// When its answer came; `None` where none came, or one that says that nobody knows.
-    pub ended: Option<u64>,
+    pub(crate) ended: Option<u64>,
     /// What the answer was: made, removed, or there; false where the thing was there already or was not.
-    pub yes: bool,
+    pub(crate) yes: bool,
 }
 
 /// Whether some order explains what was seen of one thing, which was not there at first.
@@ -35,7 +35,7 @@ pub struct Seen {
 /// # Panics
 ///
 /// There are more than 128 requests.
-pub fn is_linearizable(history: &[Seen]) -> bool {
+pub(crate) fn is_linearizable(history: &[Seen]) -> bool {
     assert!(history.len() <= 128, "too many requests for one thing");
     let mut tried = HashSet::new();
     let mut open = vec![(0_u128, false)];

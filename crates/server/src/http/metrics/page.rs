@@ -123,7 +123,8 @@ fn cluster(
     let list = members.list(None);
     let silent = list.iter().map(|it| (label("server", it.name.clone()), it.silent_seconds));
     writer.gauges("causeway_server_silent_seconds", help, silent)?;
-    let help = "Time that requests waited until the world of this server was as far as the database.";
+    let help =
+        "Time that requests waited until the world of this server was as far as the database.";
     let wait = [(Labels::new(), metrics.cluster.wait.read())];
     writer.durations("causeway_reads_wait_seconds", help, wait)?;
     let help = "Requests that were refused, as the database did not say how far it is.";

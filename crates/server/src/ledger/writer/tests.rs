@@ -209,6 +209,22 @@ fn a_store_that_speaks_of_conflicts_for_ever_does_not_hold_up_the_writer() {
 }
 
 #[test]
+fn a_batch_that_does_not_get_through_is_committed_in_parts_and_in_order() {
+    let mut database = Database::new();
+    let mut writer = database.writer();
+    writer.faults.plan([Some(Fault::Conflict); 3]);
+    let requests = ["a", "b", "a", "c", "b"].map(|name| database.request(name));
+    let answers = writer.turn(requests.to_vec());
+    let refused: Vec<_> = answers.iter().map(is_refused).collect();
+    assert_eq!(refused, [false, false, true, false, true], "{answers:?}");
+    assert_eq!(writer.steps.try_iter().count(), 2);
+    let (world, audit) = database.stored();
+    assert_eq!(rows(&writer.world()), rows(&world));
+    let order: Vec<_> = audit.iter().rev().map(|row| row.request_id.clone()).collect();
+    assert_eq!(order, [1, 2, 3, 4, 5].map(|n| format!("request-{n}")));
+}
+
+#[test]
 fn an_address_that_went_from_one_interface_to_another_stays_in_use() {
     let (vpc, address, other) =
         (VpcId::MIN, Ipv4Addr::new(10, 0, 0, 4), Ipv4Addr::new(10, 0, 0, 5));
