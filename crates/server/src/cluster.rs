@@ -17,16 +17,16 @@ mod fresh;
 mod keeper;
 mod leadership;
 mod members;
+mod own;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use store::{Holder, Store};
+use store::Store;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::duties::Duties;
@@ -34,6 +34,7 @@ pub(crate) use self::fresh::{Fresh, Stale};
 use self::keeper::Keeper;
 pub(crate) use self::leadership::Leadership;
 pub(crate) use self::members::Members;
+pub(crate) use self::own::{Me, Newest};
 use crate::ledger::Ledger;
 use crate::loops::Supervisor;
 use crate::metrics::Metrics;
@@ -41,40 +42,6 @@ use crate::metrics::Metrics;
 /// How long a server leads without asking again. Another one leads that much after it was killed, and a
 /// second later at most.
 pub(crate) const LEASE: Duration = Duration::from_secs(6);
-
-/// What a server says of itself to the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Me {
-    /// The id that its data directory has.
-    pub id: String,
-    /// Another one at each start.
-    pub start: String,
-    /// The name that people know it by.
-    pub name: String,
-    /// Where it is reached.
-    pub address: String,
-}
-
-impl Me {
-    fn holder(&self) -> Holder {
-        Holder { id: self.start.clone(), address: self.address.clone() }
-    }
-}
-
-/// The newest revision that this server has seen at the database.
-#[derive(Debug, Default)]
-pub(crate) struct Newest(AtomicU64);
-
-impl Newest {
-    fn saw(&self, revision: u64) {
-        self.0.fetch_max(revision, Ordering::Relaxed);
-    }
-
-    /// By how many revisions a world is behind it.
-    pub(crate) fn behind(&self, revision: u64) -> u64 {
-        self.0.load(Ordering::Relaxed).saturating_sub(revision)
-    }
-}
 
 /// What it works with.
 pub(crate) struct Parts {

@@ -15,7 +15,7 @@ pub enum ServeError {
         path: PathBuf,
         /// The cause.
         #[source]
-        source: store::Error,
+        source: Box<store::Error>,
     },
     /// The first start failed.
     #[error("the installation cannot be set up")]

@@ -358,7 +358,7 @@ impl Prepared {
         open_store: impl FnOnce(&Config, &DataDir) -> store::Result<Opened>,
     ) -> Result<Self, ServeError> {
         let at = config.data.clone();
-        let broken = |source| ServeError::Data { path: at.clone(), source };
+        let broken = |source| ServeError::Data { path: at.clone(), source: Box::new(source) };
         let mut warden = warden(&config)?;
         let data = open(&config).map_err(broken)?;
         let Opened { store, shared } = open_store(&config, &data).map_err(broken)?;
@@ -414,7 +414,7 @@ impl Prepared {
         let mut duties = Duties::alone();
         let mut me = None;
         if shared {
-            let own = member::read(&config, address).map_err(ServeError::Join)?;
+            let own = member::read(&config, here(address)).map_err(ServeError::Join)?;
             first::claim_fabric(&ledger, &config, &own.id, &own.name)?;
             duties = Duties::beside_others(Leadership::candidate(), &own.id, carries);
             me = Some(own);

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use store::{Doorbell, Store};
 use tokio_util::sync::CancellationToken;
 
-use super::Newest;
+use super::own::Newest;
 use crate::ledger::Ledger;
 use crate::loops::{Pulse, Supervisor};
 
@@ -26,16 +27,19 @@ pub(super) struct Parts {
 
 /// Starts it. Its supervisor knows it as `follower`.
 pub(super) fn start(parts: Parts, supervisor: &Supervisor) -> io::Result<JoinHandle<()>> {
-    // It comes round by itself.
-    supervisor.spawn("follower", LONGEST_LOOK, || (), move |pulse| parts.run(pulse))
+    let (wake, woken) = channel();
+    // The thread is gone only when the server stops. While the database answers, it comes round by itself.
+    let wake = move || drop(wake.send(()));
+    supervisor.spawn("follower", LONGEST_LOOK, wake, move |pulse| parts.run(&woken, pulse))
 }
 
 impl Parts {
-    fn run(&self, pulse: &Pulse) {
+    fn run(&self, woken: &Receiver<()>, pulse: &Pulse) {
         let mut bell: Option<Box<dyn Doorbell>> = None;
         let mut away = false;
         while !self.stop.is_cancelled() {
             pulse.idle();
+            woken.try_iter().for_each(drop);
             let looked = self.wait(&mut bell).and_then(|()| {
                 pulse.turn();
                 self.look()
@@ -49,7 +53,8 @@ impl Parts {
                         tracing::warn!(error, "others' changes are not seen here");
                     }
                     away = true;
-                    std::thread::sleep(EVERY);
+                    pulse.idle();
+                    let _ = woken.recv_timeout(EVERY);
                     continue;
                 }
             }

@@ -14,7 +14,7 @@ use store::Store;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Newest;
+use super::own::Newest;
 use crate::ledger::Ledger;
 use crate::loops::{Pulse, Supervisor};
 use crate::metrics::Metrics;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -38,11 +39,13 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Starts it. Its supervisor knows it as `lease`.
     pub(super) fn start(mut self, supervisor: &Supervisor) -> io::Result<JoinHandle<()>> {
-        // It comes round by itself.
-        supervisor.spawn("lease", LONGEST_TURN, || (), move |pulse| self.run(pulse))
+        let (wake, woken) = channel();
+        // The thread is gone only when the server stops.
+        let wake = move || drop(wake.send(()));
+        supervisor.spawn("lease", LONGEST_TURN, wake, move |pulse| self.run(&woken, pulse))
     }
 
-    fn run(&mut self, pulse: &Pulse) {
+    fn run(&mut self, woken: &Receiver<()>, pulse: &Pulse) {
         let mut told: Option<Instant> = None;
         let mut away = false;
         while !self.stop.is_cancelled() {
@@ -64,7 +67,7 @@ impl Keeper {
             let until = Instant::now() + pause;
             while Instant::now() < until && !self.stop.is_cancelled() {
                 pulse.idle();
-                std::thread::sleep(MOMENT);
+                let _ = woken.recv_timeout(MOMENT);
                 self.notice_the_end();
             }
         }

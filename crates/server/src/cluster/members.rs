@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use store::{Lease, Store};
 
 use super::leadership::Leadership;
-use super::{Me, Newest};
+use super::own::{Me, Newest};
 
 /// Where the ids of all servers are.
 const LIST: &str = "servers";

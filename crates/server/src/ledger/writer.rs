@@ -475,13 +475,16 @@ impl Writer {
     }
 
     /// Answers commands whose batch was not committed. A refusal stands only if the world refuses the
-    /// command that there is: it may have been refused for what is not in effect.
+    /// command that there is: it may have been refused for what is not in effect, or is not there any more
+    /// since another server removed it. Where it is not known what there is, no refusal stands.
     fn answer_failed(&mut self, entries: Vec<Queued>, decided: Decided, error: &LedgerError) {
+        let is_current = self.catch_up().is_ok();
         let world = self.world.load_full();
         let same_world = Arc::ptr_eq(&world, &decided.world);
         for (Queued { request, answer, .. }, result) in entries.into_iter().zip(decided.results) {
             let refused = match result {
                 Ok(_) => None,
+                Err(LedgerError::Refused(_)) if !is_current => None,
                 Err(LedgerError::Refused(_)) if !same_world => {
                     let again = self.decide_one(&world, &request).1.err();
                     again.map(LedgerError::Refused)

@@ -7,7 +7,6 @@ use std::path::Path;
 use model::IdSource;
 use store::BoxError;
 
-use super::here;
 use crate::clock::SystemIds;
 use crate::cluster::Me;
 use crate::config::Config;
@@ -15,10 +14,10 @@ use crate::config::Config;
 /// The file, in a data directory, with the id of the server that has it.
 const FILE: &str = "server-id";
 
-/// What a server that listens on an address says of itself.
-pub(super) fn read(config: &Config, address: SocketAddr) -> Result<Me, BoxError> {
+/// What a server says of itself, which clients of its own machine reach at an address.
+pub(super) fn read(config: &Config, here: SocketAddr) -> Result<Me, BoxError> {
     let scheme = if config.transport.certificate.is_some() { "https" } else { "http" };
-    let listens = || format!("{scheme}://{}", here(address));
+    let listens = || format!("{scheme}://{here}");
     let name = match &config.cluster.name {
         Some(name) => name.clone(),
         None => nix::unistd::gethostname()?.to_string_lossy().into_owned(),

@@ -2,11 +2,12 @@
 //! the middle of commits, are ended and started again, and the lease changes hands: what they saw of each
 //! thing has an order that explains it.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::time::Instant;
 
 use model::{Caller, Command, Ec2Command, KeyKind, NewKeyPair, Scope};
+use store::Holder;
 use store::faulty::Fault;
 
 use super::history::{Asked, Seen, is_linearizable};

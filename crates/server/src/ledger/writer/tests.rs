@@ -160,6 +160,32 @@ fn a_refusal_for_what_was_not_committed_does_not_stand() {
 }
 
 #[test]
+fn a_refusal_for_what_another_server_removed_does_not_stand_where_the_commit_fails() {
+    let mut database = Database::new();
+    let mut writer = database.writer();
+    let request = database.request("a");
+    assert!(writer.turn(vec![request])[0].is_ok());
+    let user = writer.world().user_named(&email("a")).unwrap().id;
+    let removed = Batch {
+        id: 1,
+        expected_revision: 1,
+        revision: 2,
+        deletes: vec![("user".to_owned(), user.to_string())],
+        ..Batch::default()
+    };
+    database.store.commit(&removed).unwrap();
+    for silent in [true, false] {
+        writer.faults.plan([Some(Fault::Before)]);
+        writer.faults.silence(silent);
+        let request = database.request("a");
+        let answers = writer.turn(vec![request]);
+        assert!(answers[0].is_err() && !is_refused(&answers[0]), "{answers:?}");
+    }
+    let request = database.request("a");
+    assert!(writer.turn(vec![request])[0].is_ok());
+}
+
+#[test]
 fn what_took_effect_is_answered_so_though_its_commit_failed() {
     let mut database = Database::new();
     let mut writer = database.writer();
