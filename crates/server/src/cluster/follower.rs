@@ -29,7 +29,9 @@ pub(super) struct Parts {
 pub(super) fn start(parts: Parts, supervisor: &Supervisor) -> io::Result<JoinHandle<()>> {
     let (wake, woken) = channel();
     // The thread is gone only when the server stops. While the database answers, it comes round by itself.
-    let wake = move || drop(wake.send(()));
+    let wake = move || {
+        let _ = wake.send(());
+    };
     supervisor.spawn("follower", LONGEST_LOOK, wake, move |pulse| parts.run(&woken, pulse))
 }
 

@@ -41,7 +41,9 @@ impl Keeper {
     pub(super) fn start(mut self, supervisor: &Supervisor) -> io::Result<JoinHandle<()>> {
         let (wake, woken) = channel();
         // The thread is gone only when the server stops.
-        let wake = move || drop(wake.send(()));
+        let wake = move || {
+        let _ = wake.send(());
+    };
         supervisor.spawn("lease", LONGEST_TURN, wake, move |pulse| self.run(&woken, pulse))
     }
 

@@ -33,6 +33,11 @@ impl Chance {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "at what moment a server is killed is left to chance")]
+fn pause(millis: u64) {
+    std::thread::sleep(Duration::from_millis(millis));
+}
+
 /// A server as clients have it.
 struct Node {
     ledger: Ledger,
@@ -62,7 +67,7 @@ impl Node {
         let faults = [Fault::Before, Fault::After, Fault::Conflict];
         self.faults.plan([Some(faults[chance.below(3) as usize]); 8]);
         self.faults.silence(true);
-        std::thread::sleep(Duration::from_millis(chance.below(8)));
+        pause(chance.below(8));
         self.ledger.stop();
         self.stop.cancel();
     }
@@ -180,7 +185,7 @@ fn run(seed: u64) {
             let mut leaders = town.store.handle().unwrap();
             let mut kills = 0;
             while !over.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(1 + chance.below(10)));
+                pause(1 + chance.below(10));
                 let victim = &nodes[chance.below(SERVERS as u64) as usize];
                 let old = Arc::clone(&victim.read().unwrap());
                 old.kill(&mut chance);
