@@ -276,13 +276,35 @@ mod tests {
         assert!(format!("https://h/{}", "x".repeat(3000)).parse::<Destination>().is_err());
     }
 
+    /// What is read says the same when it is written again, and what is shown of it has no secret.
+    fn is_read_or_refused(text: &str) {
+        let Ok(read) = text.parse::<Destination>() else { return };
+        assert!(read.port != 0 && read.path.starts_with('/') && !read.host.is_empty());
+        assert!(!read.host.contains(['/', '@', '?', '[', ']']));
+        let credentials = read.credentials.iter().flat_map(|secret| [secret.as_str(), "@"]);
+        let credentials: String = credentials.collect();
+        let Destination { scheme, path, .. } = &read;
+        let again = format!("{}://{credentials}{}{path}", scheme.name(), read.authority());
+        if again.len() <= MAX_LENGTH {
+            assert_eq!(again.parse().as_ref(), Ok(&read), "{again}");
+        }
+        let shown = read.to_string();
+        assert!(!shown.contains('?') && shown.len() <= again.len() - credentials.len(), "{shown}");
+    }
+
+    #[test]
+    fn fuzz_destination() {
+        fuzz::target("destination", |input| {
+            if let Ok(text) = str::from_utf8(input) {
+                is_read_or_refused(text);
+            }
+        });
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "(https|http|syslog)://[a-z0-9@:/?.\\[\\]-]{0,40}|.{0,40}") {
-            if let Ok(read) = text.parse::<Destination>() {
-                prop_assert!(read.port != 0 && read.path.starts_with('/') && !read.host.is_empty());
-                prop_assert!(!read.host.contains(['/', '@', '?']));
-            }
+            is_read_or_refused(&text);
         }
     }
 

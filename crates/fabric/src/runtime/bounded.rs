@@ -1,9 +1,10 @@
-//! A data service's disk with a bound: a file system of its own in a file, which grows with what is in it
-//! and gives back what is removed.
+//! Directories with a bound, which outlive the process: disks of data services, and homes of instances and
+//! services. Each is a file system of its own in a file, which grows with what is in it and gives back what is
+//! removed.
 //!
-//! It is mounted in the mount namespace of the shim, over the directory that the service sees, so it is gone
-//! with that. Where a machine has no loop devices, as in some containers, a disk is that directory, and has no
-//! bound.
+//! It is mounted in the mount namespace of the shim, over the directory that the workload sees, so it is gone
+//! with that. Where a machine has no loop devices, as in some containers, and where something is in the directory
+//! already, since an earlier version made it, there is that directory alone, and no bound.
 
 use std::fs;
 use std::io;
@@ -13,28 +14,47 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use super::files::HOME;
 use super::layers::run;
 use super::restore::{WAITING, is_awaited};
 
-// Names in the directory of a disk.
-
-/// What the service sees.
+/// What the service sees of its disk.
 const DATA: &str = "data";
-/// The file with the file system, and the same while it is being made.
-const IMAGE: &str = "space.img";
-const UNFINISHED: &str = "space.new";
 /// What is to be restored, while it is being moved to the file system.
 const MOVING: &str = ".causeway-moving";
 
-/// A disk with a bound.
+/// A directory with a bound.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Bounded {
-    /// The directory of the disk.
+    /// The directory that it is in, with the file that holds it.
     pub(super) disk: PathBuf,
     /// Bytes that it may hold.
     pub(super) bytes: u64,
-    /// The user whose disk it is.
+    /// The user whose it is.
     pub(super) user: u32,
+    /// What it is.
+    #[serde(default)]
+    pub(super) holds: Holds,
+}
+
+/// What is in a directory with a bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Holds {
+    /// A service's data, which a backup is restored to.
+    #[default]
+    Data,
+    /// A home.
+    Home,
+}
+
+impl Holds {
+    /// The names of the directory, of the file with the file system, and of that while it is being made.
+    const fn names(self) -> [&'static str; 3] {
+        match self {
+            Self::Data => [DATA, "space.img", "space.new"],
+            Self::Home => [HOME, "home.img", "home.new"],
+        }
+    }
 }
 
 /// What a service sees of a disk with a bound.
@@ -43,14 +63,13 @@ pub(super) fn data(disk: &Path) -> PathBuf {
 }
 
 impl Bounded {
-    /// Puts the disk in place in the calling thread's mount namespace, and makes it at the first start.
+    /// Puts it in place in the calling thread's mount namespace, and makes it at the first start.
     pub(super) fn mount(&self) -> io::Result<()> {
-        let image = self.disk.join(IMAGE);
-        let data = data(&self.disk);
+        let [data, image, unfinished] = self.holds.names().map(|name| self.disk.join(name));
         if image.exists() {
             mount(&image, &data)?;
         } else if is_empty(&data)? && may_be_bounded() {
-            self.make(&image)?;
+            self.make(&image, &unfinished)?;
             // It holds nothing yet. What failed may pass the next time, and the bound with it for ever.
             mount(&image, &data).or_else(|error| fs::remove_file(&image).and(Err(error)))?;
         }
@@ -58,22 +77,22 @@ impl Bounded {
         let _ = fs::remove_dir(data.join("lost+found"));
         chown(&data, Some(self.user), Some(self.user))?;
         fs::set_permissions(&data, fs::Permissions::from_mode(0o700))?;
-        self.move_backup(&data)
+        match self.holds {
+            Holds::Data => self.move_backup(&data),
+            Holds::Home => Ok(()),
+        }
     }
 
     /// Makes the file system. Under its name it is whole.
-    fn make(&self, image: &Path) -> io::Result<()> {
-        let unfinished = self.disk.join(UNFINISHED);
-        fs::File::create(&unfinished)?.set_len(self.bytes)?;
+    fn make(&self, image: &Path, unfinished: &Path) -> io::Result<()> {
+        fs::File::create(unfinished)?.set_len(self.bytes)?;
         let lazy = ["-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard"];
-        let made = run(Command::new("mkfs.ext4")
-            .args(["-q", "-F", "-m", "0"])
-            .args(lazy)
-            .arg(&unfinished));
-        let made = made.and_then(|()| fs::File::open(&unfinished)?.sync_all());
+        let made =
+            run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).args(lazy).arg(unfinished));
+        let made = made.and_then(|()| fs::File::open(unfinished)?.sync_all());
         match made {
-            Ok(()) => fs::rename(&unfinished, image),
-            Err(error) => fs::remove_file(&unfinished).and(Err(error)),
+            Ok(()) => fs::rename(unfinished, image),
+            Err(error) => fs::remove_file(unfinished).and(Err(error)),
         }
     }
 

@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::bounded::Bounded;
 use super::layers::{Image, Layers};
 
+/// The name of a home in its workload's directory.
+pub(super) const HOME: &str = "home";
+
 /// The daemon's order to a shim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ShimOrder {
@@ -40,6 +43,9 @@ pub(super) struct ShimOrder {
     /// Its disk, if that has a bound.
     #[serde(default)]
     pub(super) bounded: Option<Bounded>,
+    /// Its home, if that outlives the process.
+    #[serde(default)]
+    pub(super) home: Option<Bounded>,
     /// What its root is made of, if that is not the host's own programs.
     #[serde(default)]
     pub(super) image: Option<Image>,
@@ -101,7 +107,7 @@ impl Files {
 
     /// The only directory on the disk that the workload may write to.
     pub(super) fn home(&self) -> PathBuf {
-        self.root.join("home")
+        self.root.join(HOME)
     }
 
     pub(super) fn config(&self) -> PathBuf {

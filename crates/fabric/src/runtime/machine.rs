@@ -7,11 +7,15 @@ use model::intent::{Disk, WorkloadIntent};
 use model::{AddonId, WorkloadId};
 
 use super::Error;
-use super::bounded::{self, Bounded};
+use super::bounded::{self, Bounded, Holds};
+use super::files::Files;
 use super::layers::{Image, Layers};
 use super::user::user_of;
 use crate::driver::Interfaces;
 use crate::slug;
+
+/// Bytes that a home may hold that outlives the process: as many as the disk of a small instance of EC2's.
+const HOME_BYTES: u64 = 8 << 30;
 
 /// What all workloads of one runtime have in common.
 #[derive(Debug, Clone)]
@@ -35,7 +39,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// The layers of a dyno's home. Homes of other workloads are directories that outlive the process.
+    /// The layers of a dyno's home. Homes of other workloads outlive the process.
     pub(super) fn layers(
         &self,
         id: WorkloadId,
@@ -74,7 +78,19 @@ impl Machine {
         intent: &WorkloadIntent,
     ) -> Result<Option<Bounded>, Error> {
         let Some(Disk { addon, bytes: Some(bytes), .. }) = &intent.disk else { return Ok(None) };
-        Ok(Some(Bounded { disk: self.disk(*addon)?, bytes: *bytes, user: user_of(id) }))
+        let (disk, user) = (self.disk(*addon)?, user_of(id));
+        Ok(Some(Bounded { disk, bytes: *bytes, user, holds: Holds::Data }))
+    }
+
+    /// A home that outlives the process; `None` for one of layers.
+    pub(super) fn home(
+        &self,
+        files: &Files,
+        id: WorkloadId,
+        layers: Option<&Layers>,
+    ) -> Option<Bounded> {
+        let (disk, user) = (files.root.clone(), user_of(id));
+        layers.is_none().then_some(Bounded { disk, bytes: HOME_BYTES, user, holds: Holds::Home })
     }
 
     /// Where a data service's data is.

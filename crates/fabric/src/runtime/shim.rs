@@ -209,10 +209,11 @@ impl Shim<'_> {
             self.remove_container();
         }
         let Self { order, files, .. } = &*self;
-        if order.layers.is_some() || order.image.is_some() || order.bounded.is_some() {
+        let bounded = [&order.bounded, &order.home].into_iter().flatten();
+        if order.layers.is_some() || order.image.is_some() || bounded.clone().next().is_some() {
             enter_own_namespace().map_err(failed("leave the host's mounts"))?;
         }
-        if let Some(disk) = &order.bounded {
+        for disk in bounded {
             disk.mount().map_err(failed("put the disk in place"))?;
         }
         if let Some(image) = &order.image {

@@ -85,3 +85,35 @@ fn a_fork_bomb_ends_at_the_limit_of_processes() {
     bench.ended(id);
     assert!(!crate::bench::lives(pid));
 }
+
+#[test]
+fn a_home_that_outlives_its_process_has_a_bound() {
+    let mut bench = Bench::new(1);
+    let id = bench.instance(1);
+    let script = "set -e; cd; [ \"$(stat -c %U .)\" = \"$(id -un)\" ]; echo again >> kept
+        fallocate -l 16M fits
+        ! fallocate -l 9G large 2> /tmp/why; grep -q 'No space left' /tmp/why
+        rm -f large; echo $(ls -A) $(wc -l < kept)";
+    let wanted = shell(&bench, script);
+    for count in 1..=2 {
+        bench.apply(id, Some(wanted.clone()));
+        let ended = bench.ended(id);
+        assert_eq!(ended, (Some(0), None), "{}", bench.log(id));
+        assert!(bench.log(id).ends_with(&format!("fits kept {count}\n")), "{}", bench.log(id));
+        let mut stopped = wanted.clone();
+        stopped.run = false;
+        bench.apply(id, Some(stopped));
+    }
+    bench.apply(id, None);
+    bench.gone(id);
+
+    // A home of an earlier version has something in it, and stays what it is.
+    let id = bench.instance(2);
+    let home = bench.root().join("workloads").join(id.to_string()).join("home");
+    fs::create_dir_all(&home).unwrap();
+    fs::write(home.join("old"), "").unwrap();
+    bench.apply(id, Some(shell(&bench, "cd; ls -A; touch new")));
+    assert_eq!(bench.ended(id), (Some(0), None), "{}", bench.log(id));
+    assert_eq!(bench.log(id), "old\n");
+    assert!(home.join("new").exists());
+}

@@ -41,7 +41,7 @@ impl Decision<'_> {
         let (mut made, mut refused) = (Vec::new(), Vec::new());
         let mut first = None;
         for of in &new.of {
-            if let Err(why) = self.check_flow_log(*of, &new.settings) {
+            if let Err(why) = self.check_flow_log(scope, *of, &new.settings) {
                 refused.push((of.to_string(), why));
                 continue;
             }
@@ -63,7 +63,12 @@ impl Decision<'_> {
         Ok(Reply::Partly { made, refused })
     }
 
-    fn check_flow_log(&self, of: FlowLogSubject, new: &FlowLogSettings) -> Result<(), Refused> {
+    fn check_flow_log(
+        &self,
+        scope: Scope,
+        of: FlowLogSubject,
+        new: &FlowLogSettings,
+    ) -> Result<(), Refused> {
         let all = || self.world.flow_logs_of(of.key());
         if all().any(|log| log.settings.repeats(new)) {
             return refuse(
@@ -76,6 +81,19 @@ impl Decision<'_> {
             return refuse(
                 Code::FlowLogsLimitExceeded,
                 format_args!("You have reached the limit of {MOST_OF_ONE} flow logs of '{of}'."),
+            );
+        }
+        // What is left is shared as `edge::Shares` does, so that no account takes all of it.
+        let left = FlowLog::MOST.saturating_sub(self.world.flow_logs().count());
+        let own = self.world.flow_logs().filter(|log| log.account == scope.account).count();
+        if own >= left {
+            return refuse(
+                Code::FlowLogsLimitExceeded,
+                format_args!(
+                    "You have {own} flow logs, and of the {} that there may be, {left} are left. Delete \
+                     some, or have the operator see who needs theirs.",
+                    FlowLog::MOST
+                ),
             );
         }
         Ok(())

@@ -236,6 +236,9 @@ pub struct FlowLogFiles {
 }
 
 impl FlowLog {
+    /// How many there may be in all: each has files and sums of its own on the machine.
+    pub const MOST: usize = 256;
+
     /// Whether it belongs to an account and is in a region.
     pub fn is_of(&self, scope: Scope) -> bool {
         (self.account, self.region) == (scope.account, scope.region)

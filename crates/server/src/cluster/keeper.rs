@@ -42,8 +42,8 @@ impl Keeper {
         let (wake, woken) = channel();
         // The thread is gone only when the server stops.
         let wake = move || {
-        let _ = wake.send(());
-    };
+            let _ = wake.send(());
+        };
         supervisor.spawn("lease", LONGEST_TURN, wake, move |pulse| self.run(&woken, pulse))
     }
 

@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use edge::{NoShare, Share, Shares};
 use model::VpcId;
 use os::Waker;
 use tokio::sync::watch;
 
+use crate::party::Party;
+
 /// Records of a VPC that are kept for followers.
 pub(super) const MOST_RECORDS: usize = 4096;
-/// VPCs that can be followed at the same time.
-pub(super) const MOST_FOLLOWED: usize = 128;
+/// VPCs that can be followed at the same time. Who comes alone gets half of them, so that some are left.
+pub(super) const MOST_FOLLOWED: usize = 256;
 /// How long routers tell on after somebody asked last.
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -24,6 +27,8 @@ pub(crate) struct Flows {
     newest: watch::Sender<u64>,
     waker: Waker,
     stopped: AtomicBool,
+    /// Shares of the VPCs that can be followed.
+    places: Shares<Party>,
     /// Where the files of flow logs are.
     pub(crate) directory: PathBuf,
 }
@@ -40,6 +45,8 @@ struct Book {
 /// A VPC that is followed.
 struct Followed {
     until: Instant,
+    /// Of whoever asked first.
+    _place: Share<Party>,
     /// The newest records, by their numbers.
     records: VecDeque<(u64, Entry)>,
     /// The number of the newest record that is not kept any more, and how many that were.
@@ -59,25 +66,31 @@ impl Flows {
     pub(crate) fn new(directory: PathBuf, waker: Waker) -> Self {
         let (newest, _) = watch::channel(0);
         let stopped = AtomicBool::new(false);
-        Self { book: Mutex::default(), newest, waker, stopped, directory }
+        let places = Shares::new(MOST_FOLLOWED);
+        Self { book: Mutex::default(), newest, waker, stopped, places, directory }
     }
 
-    /// Has VPCs followed for a while, and says up to which record they were until now. `false` where
-    /// as many are followed as can be.
-    pub(crate) fn follow(&self, vpcs: &BTreeSet<VpcId>) -> Option<u64> {
+    /// Has VPCs followed for a while by somebody, and says up to which record they were until now. `None`
+    /// where they follow as many as they may, or all do.
+    pub(crate) fn follow(&self, vpcs: &BTreeSet<VpcId>, by: &[Party]) -> Option<u64> {
         let mut book = self.lock();
-        let new = vpcs.iter().filter(|vpc| !book.vpcs.contains_key(vpc)).count();
-        if book.vpcs.len() + new > MOST_FOLLOWED {
-            return None;
-        }
+        let new = || vpcs.iter().filter(|vpc| !book.vpcs.contains_key(vpc)).copied();
+        let places: Result<Vec<_>, _> =
+            new().map(|vpc| Ok((vpc, self.places.take(by.to_vec())?))).collect();
+        let places = places.map_err(|_: NoShare| ()).ok()?;
         let until = Instant::now() + LEASE;
         for vpc in vpcs {
-            let empty = || Followed { until, records: VecDeque::new(), forgotten: (0, 0) };
-            book.vpcs.entry(*vpc).or_insert_with(empty).until = until;
+            if let Some(followed) = book.vpcs.get_mut(vpc) {
+                followed.until = until;
+            }
         }
+        let any = !places.is_empty();
+        book.vpcs.extend(places.into_iter().map(|(vpc, place)| {
+            (vpc, Followed { until, _place: place, records: VecDeque::new(), forgotten: (0, 0) })
+        }));
         let newest = book.newest;
         drop(book);
-        if new > 0 {
+        if any {
             self.waker.wake();
         }
         Some(newest)

@@ -20,8 +20,6 @@ use super::line::{self, Line, Sum};
 
 /// Bytes of each of the two files of a flow log.
 const FILE_BYTES: u64 = 4 << 20;
-/// Flow logs whose records are kept.
-const MOST_LOGS: usize = 256;
 /// Flows that are summed up at the same time, of one flow log and in all.
 const MOST_SUMS: usize = 8192;
 const MOST_SUMS_IN_ALL: usize = 65_536;
@@ -142,7 +140,7 @@ impl LogFiles {
             // What cannot be removed now is found again when the server starts.
             let _ = file(&self.directory, id).remove();
         }
-        for log in world.flow_logs().take(MOST_LOGS) {
+        for log in world.flow_logs().take(FlowLog::MOST) {
             let Some(vpc) = vpc_of(world, log.of) else { continue };
             let due = Instant::now() + Duration::from_secs(log.settings.interval.into());
             self.open.entry(log.id).or_insert_with(|| Open {

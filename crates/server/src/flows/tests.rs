@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use model::VpcId;
+use model::{AccountId, VpcId};
 use os::Waker;
 
 use super::book::*;
+use crate::party::Party;
 
 fn vpc(number: u32) -> VpcId {
     format!("vpc-{number:017x}").parse().unwrap()
@@ -43,7 +44,7 @@ fn ports(records: &[api::FlowRecord]) -> Vec<u16> {
 fn each_is_told_of_what_they_ask_for_and_goes_on_where_they_were() {
     let flows = flows();
     let (one, both): (BTreeSet<_>, BTreeSet<_>) = ([vpc(1)].into(), [vpc(1), vpc(2)].into());
-    assert_eq!(flows.follow(&both), Some(0));
+    assert_eq!(flows.follow(&both, &[Party::Operator]), Some(0));
     let (opened, rejected) = (api::FlowEvent::Opened, api::FlowEvent::Rejected);
     flows.keep(vec![
         (vpc(1), entry(1, opened)),
@@ -70,7 +71,7 @@ fn each_is_told_of_what_they_ask_for_and_goes_on_where_they_were() {
 fn who_reads_slowly_is_told_how_much_is_missing() {
     let flows = flows();
     let one: BTreeSet<_> = [vpc(1)].into();
-    flows.follow(&one);
+    flows.follow(&one, &[Party::Operator]);
     let more = 10;
     for port in 0..MOST_RECORDS + more {
         flows.keep(vec![(vpc(1), entry(port as u16, api::FlowEvent::Opened))]);
@@ -83,11 +84,18 @@ fn who_reads_slowly_is_told_how_much_is_missing() {
 }
 
 #[test]
-fn as_many_are_followed_as_may_be() {
+fn nobody_takes_all_the_places_of_followers() {
     let flows = flows();
-    let all: BTreeSet<_> = (0..MOST_FOLLOWED as u32).map(vpc).collect();
-    assert!(flows.follow(&all).is_some());
-    assert_eq!(flows.follow(&[vpc(1_000)].into()), None);
-    assert!(flows.follow(&[vpc(5)].into()).is_some(), "it is followed already");
-    assert_eq!(flows.followed(), all);
+    let account = |text: &str| [Party::Account(text.parse::<AccountId>().unwrap())];
+    let (one, other) = (account("111111111111"), account("222222222222"));
+    let half: BTreeSet<_> = (0..MOST_FOLLOWED as u32 / 2).map(vpc).collect();
+    assert!(flows.follow(&half, &one).is_some());
+    assert_eq!(flows.follow(&[vpc(1_000)].into(), &one), None);
+    assert!(flows.follow(&[vpc(5)].into(), &one).is_some(), "it is followed already");
+    // A refusal takes nothing, not even for those that there was room for.
+    let too_many: BTreeSet<_> = (500..500 + MOST_FOLLOWED as u32 / 2).map(vpc).collect();
+    assert_eq!(flows.follow(&too_many, &other), None);
+    assert_eq!(flows.followed(), half);
+    assert!(flows.follow(&[vpc(1_000)].into(), &other).is_some(), "some are left for others");
+    assert_eq!(flows.followed().len(), half.len() + 1);
 }

@@ -7,7 +7,8 @@ mod request_id;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws::params::Params;
@@ -61,28 +62,38 @@ struct Claim {
 }
 
 /// Answers a request to the endpoint, and counts it.
-pub(crate) async fn answer<B>(state: &State, source: IpAddr, request: Request<B>) -> Response
+///
+/// The future is moved several times before it is polled, so it is kept small: its blocks use what they
+/// capture where it is, and what only changes wait for is in boxes.
+pub(crate) fn answer<B>(
+    state: Arc<State>,
+    source: IpAddr,
+    request: Request<B>,
+) -> impl Future<Output = Response>
 where
-    B: hyper::body::Body<Data = Bytes>,
+    B: hyper::body::Body<Data = Bytes> + Unpin,
 {
     let began = Instant::now();
-    let mut turned = Turned { place: ec2::other_place(Service::Ec2), throttled: false };
-    let response = answer_it(state, source, request, &mut turned).await;
-    turned.count(&state.metrics, began, response.status());
-    response
+    let (parts, mut body) = request.into_parts();
+    async move {
+        let mut turned = Turned { place: ec2::other_place(Service::Ec2), throttled: false };
+        let response = answer_it(&state, source, &parts, &mut body, &mut turned).await;
+        turned.count(&state.metrics, began, response.status());
+        response
+    }
 }
 
 async fn answer_it<B>(
     state: &State,
     source: IpAddr,
-    request: Request<B>,
+    parts: &Parts,
+    body: &mut B,
     turned: &mut Turned,
 ) -> Response
 where
-    B: hyper::body::Body<Data = Bytes>,
+    B: hyper::body::Body<Data = Bytes> + Unpin,
 {
-    let (parts, body) = request.into_parts();
-    if let Some(answer) = elsewhere::refuse_other(&parts) {
+    if let Some(answer) = elsewhere::refuse_other(parts) {
         return answer;
     }
     let length = parts.headers.get(header::CONTENT_LENGTH);
@@ -96,7 +107,7 @@ where
     let request_id = fresh_request_id();
     let answer = match whole(body).await {
         _ if !METHODS.contains(&parts.method) => Err(no_method()),
-        Ok(body) => serve(state, source, &parts, &body, &request_id, turned).await,
+        Ok(body) => serve(state, source, parts, &body, &request_id, turned).await,
         Err(error) => Err(error),
     };
     answer.map_or_else(
@@ -123,12 +134,14 @@ fn failed(headers: &HeaderMap, request_id: &str, error: &Ec2Error) -> Response {
 }
 
 /// A request's body, once all of it has arrived.
-async fn whole<B: hyper::body::Body<Data = Bytes>>(body: B) -> Result<Bytes, Ec2Error> {
-    let mut body = pin!(body);
+async fn whole<B>(body: &mut B) -> Result<Bytes, Ec2Error>
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+{
     let (mut first, mut more) = (Bytes::new(), Vec::new());
     // Whether it has ended is known without a further look where its length was declared.
     while !body.is_end_stream() {
-        let frame = match poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        let frame = match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
             Some(frame) => frame.map_err(|_| cut_short())?,
             None => break,
         };
@@ -240,7 +253,7 @@ async fn serve(
     })?;
     let origin = || Origin { address: Some(source), request_id: request_id.to_owned() };
     if state.emulator {
-        ensure_account(state, claim.scope, &origin()).await?;
+        Box::pin(ensure_account(state, claim.scope, &origin())).await?;
     }
     let keys = ec2::KeyMaker::new(crate::clock::fill);
     let call = Call { state, claim: &claim, params: params(parts, body)?, request_id, keys };
@@ -248,28 +261,28 @@ async fn serve(
     let log = |error: &Ec2Error| call.log_refusal(error, &origin());
     let mut before = call.before().inspect_err(log)?;
     if matches!(before, Before::Answer(_)) && call.starting() {
-        call.started().await;
+        Box::pin(call.started()).await;
         before = call.before().inspect_err(log)?;
     }
     let (command, answer) = match before {
         Before::Answer(text) => return Ok(text),
         Before::Submit(command, answer) => (command, answer),
     };
-    let done =
-        state.submit(call.caller(), *command, &origin()).await.map_err(|error| match error {
-            LedgerError::Refused(refused) => Ec2Error::from(refused),
-            LedgerError::Busy => {
-                turned.throttled = true;
-                limit_exceeded()
-            }
-            LedgerError::Store
-            | LedgerError::NoRoom
-            | LedgerError::Unknown
-            | LedgerError::NotLeading
-            | LedgerError::Stopped => {
-                Ec2Error { status: 503, ..Ec2Error::new("ServiceUnavailable", error) }
-            }
-        })?;
+    let done = Box::pin(state.submit(call.caller(), *command, &origin())).await;
+    let done = done.map_err(|error| match error {
+        LedgerError::Refused(refused) => Ec2Error::from(refused),
+        LedgerError::Busy => {
+            turned.throttled = true;
+            limit_exceeded()
+        }
+        LedgerError::Store
+        | LedgerError::NoRoom
+        | LedgerError::Unknown
+        | LedgerError::NotLeading
+        | LedgerError::Stopped => {
+            Ec2Error { status: 503, ..Ec2Error::new("ServiceUnavailable", error) }
+        }
+    })?;
     Ok(call.with_request(|request| answer(&done.before, &done.after, &done.reply, request)))
 }
 
@@ -327,6 +340,7 @@ impl Call<'_> {
     /// Whether the answer would contain an instance that is about to run.
     fn starting(&self) -> bool {
         self.claim.service == Service::Ec2
+            && self.params.get("Action") == Some("DescribeInstances")
             && self.with_request(|request| ec2::starts(&self.state.glance(), request))
     }
 
@@ -380,7 +394,14 @@ fn dry_run_succeeded() -> Ec2Error {
 
 /// The parameters of the query string and of the form together.
 fn params(parts: &Parts, body: &[u8]) -> Result<Params, Ec2Error> {
-    let mut params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
+    let query = parts.uri.query().unwrap_or_default();
+    let mut params = Params::parse(query.as_bytes())?;
+    // The signature of a presigned request is among the parameters. It was verified already.
+    if !query.is_empty() {
+        for name in ec2::SIGNATURE_PARAMETERS {
+            let _ = params.get(name);
+        }
+    }
     if !body.is_empty() {
         let form = parts
             .headers
@@ -395,10 +416,6 @@ fn params(parts: &Parts, body: &[u8]) -> Result<Params, Ec2Error> {
             });
         }
         params.extend(body)?;
-    }
-    // The signature of a presigned request is among the parameters. It was verified already.
-    for name in ec2::SIGNATURE_PARAMETERS {
-        let _ = params.get(name);
     }
     Ok(params)
 }

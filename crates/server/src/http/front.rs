@@ -10,9 +10,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
+use futures_util::FutureExt;
+use futures_util::future::ready;
 use hyper::{Request, Response};
 
-use crate::cluster::Stale;
+use crate::cluster::{Fresh, Stale};
 use crate::http::listen::{Handler, Timed};
 use crate::http::state::State;
 use crate::http::{aws, loopback_only};
@@ -45,34 +47,28 @@ impl Handler for Front {
         let refused = || loopback_only::refusal(&self.allowed, request.headers(), request.uri());
         let refusal = state.emulator.then(refused);
         let path = request.uri().path();
-        let aws = (path == aws::PATH).then(|| request.headers().clone());
-        let wait_for = state.fresh.clone().filter(|_| !needs_no_world(path)).map(|it| (it, aws));
-        let to = match refusal.flatten() {
-            Some(refusal) => To::Nobody(refusal),
-            None if request.uri().path() == aws::PATH => To::Aws(Arc::clone(state), request),
-            None => To::Router(Box::pin(self.router.answer(request, client))),
-        };
-        let trace = state.metrics.traces.get().and_then(|_| Trace::begin());
-        let answer = async move {
-            if let Some((fresh, aws)) = wait_for
-                && let Err(stale) = fresh.wait().await
-            {
-                return stale_answer(aws, &stale);
+        let fresh = state.fresh.as_ref().filter(|_| !needs_no_world(path)).map(|fresh| {
+            let aws = (path == aws::PATH).then(|| request.headers().clone());
+            (fresh.clone(), aws)
+        });
+        let answer = match refusal.flatten() {
+            Some(refusal) => ready(refusal).left_future(),
+            None if request.uri().path() == aws::PATH => {
+                let answer = aws::answer(Arc::clone(state), client.ip(), request);
+                answer.left_future().right_future()
             }
-            match to {
-                To::Nobody(refusal) => refusal,
-                To::Aws(state, request) => aws::answer(&state, client.ip(), request).await,
-                To::Router(answer) => answer.await,
+            None => {
+                let answer = Box::pin(self.router.answer(request, client));
+                answer.right_future().right_future()
             }
         };
-        let state = trace.as_ref().map(|_| Arc::clone(state));
-        async move {
-            let (Some(trace), Some(state)) = (trace, state) else { return answer.await };
-            let response = Arc::clone(&trace).scope(answer).await;
-            if let Some(traces) = state.metrics.traces.get() {
-                traces.answered(&trace, response.status());
-            }
-            response
+        let answer = match fresh {
+            Some((fresh, aws)) => Box::pin(once_fresh(fresh, aws, answer)).left_future(),
+            None => answer.right_future(),
+        };
+        match state.metrics.traces.get().and_then(|_| Trace::begin()) {
+            Some(trace) => Box::pin(traced(Arc::clone(state), trace, answer)).left_future(),
+            None => answer.right_future(),
         }
     }
 }
@@ -88,7 +84,7 @@ fn needs_no_world(path: &str) -> bool {
         "/_causeway/about",
         "/_causeway/ca.pem",
     ];
-    PATHS.contains(&path) || path.starts_with("/dashboard/static/")
+    PATHS.contains(&path) || path.starts_with("/dashboard/assets/")
 }
 
 /// The answer to a request where nobody can say whether what is known here is out of date.
@@ -101,10 +97,26 @@ fn stale_answer(aws: Option<HeaderMap>, stale: &Stale) -> Response<Body> {
     (StatusCode::SERVICE_UNAVAILABLE, headers, body.to_string()).into_response()
 }
 
-/// Who answers a request.
-#[expect(clippy::large_enum_variant, reason = "the large one is what most requests are")]
-enum To<R> {
-    Nobody(Response<Body>),
-    Aws(Arc<State>, Request<Timed>),
-    Router(R),
+/// Answers a request once the world here has all that was acknowledged before it came.
+async fn once_fresh(
+    fresh: Fresh,
+    aws: Option<HeaderMap>,
+    answer: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
+    match fresh.wait().await {
+        Ok(()) => answer.await,
+        Err(stale) => stale_answer(aws, &stale),
+    }
+}
+
+async fn traced(
+    state: Arc<State>,
+    trace: Arc<Trace>,
+    answer: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
+    let response = Arc::clone(&trace).scope(answer).await;
+    if let Some(traces) = state.metrics.traces.get() {
+        traces.answered(&trace, response.status());
+    }
+    response
 }

@@ -28,6 +28,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
@@ -289,8 +290,8 @@ async fn connection<S>(
         if arrived != Arrived::default() {
             request.extensions_mut().insert(arrived);
         }
-        let answer = handler.answer(request, sender);
-        async move { Ok::<_, Infallible>(answer.await.map(|body| Counted::new(body, under_way))) }
+        let counted = |answer: Response<_>| answer.map(|body| Counted::new(body, under_way));
+        handler.answer(request, sender).map(|answer| Ok::<_, Infallible>(counted(answer)))
     });
     let builder = Builder::new(TokioExecutor::new());
     let (again, mut connection) = (Again::new(), pin!(builder.serve_connection(io, service)));

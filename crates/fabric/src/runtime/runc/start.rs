@@ -93,6 +93,7 @@ impl Runc {
             self.begin_home_anew(&id)?;
         }
         bundle::write(&self.machine, &files, id, intent)?;
+        let home = self.machine.home(&files, id, layers.as_ref());
         let order = ShimOrder {
             runtime: self.runtime.clone(),
             runc_root: self.runc_root(),
@@ -102,6 +103,7 @@ impl Runc {
             group: bundle::group(&self.machine, id),
             layers,
             bounded: self.machine.bounded(id, intent)?,
+            home,
             image: self.machine.image(id, intent)?,
             stdio: intent.stdio,
         };

@@ -202,3 +202,21 @@ fn one_resource_has_so_many_at_most() {
     assert_eq!(made.len(), 1);
     assert_eq!(refused, [(of[0].to_string(), Code::FlowLogsLimitExceeded)]);
 }
+
+#[test]
+fn no_account_takes_all_flow_logs() {
+    let mut f = Fixture::new();
+    let of = subjects(&mut f);
+    let asked = (0..50).flat_map(|n| of.map(|of| create(&[of], all(&n.to_string()))));
+    let mut made = 0;
+    let mut refused = Vec::new();
+    for asked in asked {
+        let (some, not) = parts(f.run(asked));
+        made += some.len();
+        refused.extend(not.into_iter().map(|(_, code)| code));
+    }
+    assert_eq!((made, refused.len()), (FlowLog::MOST / 2, 150 - FlowLog::MOST / 2));
+    assert!(refused.iter().all(|code| *code == Code::FlowLogsLimitExceeded), "{refused:?}");
+    let their = FlowLogSubject::Vpc(f.vpc_as(theirs(), "10.3.0.0/16"));
+    assert_eq!(parts(f.run_as(theirs(), create(&[their], all("web")))).0.len(), 1);
+}

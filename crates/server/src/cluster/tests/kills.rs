@@ -33,7 +33,10 @@ impl Chance {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "at what moment a server is killed is left to chance")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "at what moment a server is killed is left to chance"
+)]
 fn pause(millis: u64) {
     std::thread::sleep(Duration::from_millis(millis));
 }

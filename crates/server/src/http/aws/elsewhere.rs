@@ -52,7 +52,8 @@ fn service_of(parts: &Parts) -> Option<String> {
 /// The service in the scope of a signature: `AKID/20260131/us-east-1/dynamodb/aws4_request`.
 fn scope(parts: &Parts) -> Option<Cow<'_, str>> {
     fn of(credential: &str, nth: usize) -> Option<&str> {
-        credential.split(['/', ',']).nth(nth)
+        let (scope, _) = credential.split_once(',').unwrap_or((credential, ""));
+        scope.split('/').nth(nth)
     }
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some((signed, rest)) = header.and_then(|text| text.split_once("Credential=")) {

@@ -57,10 +57,8 @@ fn server() -> Fixture {
 /// The server with the endpoint in front.
 fn with_endpoint(server: Fixture) -> Fixture {
     let state = Arc::clone(&server.state);
-    let answer = move |request| {
-        let state = Arc::clone(&state);
-        async move { super::answer(&state, Ipv4Addr::LOCALHOST.into(), request).await }
-    };
+    let answer =
+        move |request| super::answer(Arc::clone(&state), Ipv4Addr::LOCALHOST.into(), request);
     server.behind(Router::new().route(PATH, any(answer)))
 }
 
@@ -288,6 +286,16 @@ async fn act(server: &Fixture, key: &Key, query: &str) -> String {
     let got = server.send(request.unwrap()).await;
     assert_eq!(got.status, 200, "{query}: {}", got.text);
     got.text
+}
+
+/// A future is copied as a whole each time that it is handed on, so its size is a part of each answer's cost.
+#[test]
+fn the_future_of_an_answer_is_small() {
+    let server = server();
+    let request = http::Request::post("/").body(Body::empty()).unwrap();
+    let answer = super::answer(Arc::clone(&server.state), Ipv4Addr::LOCALHOST.into(), request);
+    let size = size_of_val(&answer);
+    assert!(size <= 1280, "{size} bytes");
 }
 
 fn element<'a>(text: &'a str, name: &str) -> &'a str {

@@ -196,7 +196,7 @@ fn seen(instance: &Instance, view: &View<'_>) -> bool {
 /// How long an instance counts as new, in milliseconds.
 const NEW: i64 = 5_000;
 
-/// Whether `DescribeInstances` would show a new instance that does not run yet. Clients that wait
+/// Whether a `DescribeInstances` would show a new instance that does not run yet. Clients that wait
 /// for it ask again after 15 s, so a slightly later answer serves them better.
 pub(crate) fn starts(world: &World, request: &Request<'_>) -> bool {
     let new = |instance: &Instance| {
@@ -205,8 +205,7 @@ pub(crate) fn starts(world: &World, request: &Request<'_>) -> bool {
     };
     // Usually there is no such instance, and the request need not be parsed twice.
     let mut mine = world.instances_of(Key::Account(request.scope.account));
-    request.params.get("Action") == Some("DescribeInstances")
-        && mine.any(|instance| new(instance))
+    mine.any(|instance| new(instance))
         && select::<Instance>(&View::new(world, request), request)
             .is_ok_and(|(shown, _)| shown.into_iter().any(new))
 }

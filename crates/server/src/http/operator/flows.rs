@@ -12,7 +12,7 @@ use super::answer::{Answer, Problem, Reply, internal, invalid, missing};
 use super::audit::moment;
 use super::context::Operator;
 use super::input::Asked;
-use super::viewer::{reading, rights_of};
+use super::viewer::{parties, reading, rights_of};
 use crate::flows::{Flows, read};
 use crate::http::state::State;
 
@@ -36,8 +36,8 @@ pub(super) async fn follow(
     // Whose key or token ends while they wait is told so at the next question.
     let _share = reading(state, rights)?;
     let vpcs = seen(&state.world(), rights, query.vpc.as_deref())?;
-    let Some(newest) = flows.follow(&vpcs) else {
-        let message = "As many VPCs are being followed as may be at a time; name one with `vpc`.";
+    let Some(newest) = flows.follow(&vpcs, &parties(rights)) else {
+        let message = "You follow as many VPCs as you may at a time; name one with `vpc`.";
         return Err(Problem(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message.to_owned()));
     };
     let rejected = query.rejected.unwrap_or(false);
