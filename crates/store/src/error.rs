@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::Identity;
+
 /// An error of the caller's own, passed through.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -190,6 +192,29 @@ pub enum Error {
         expected: u64,
         /// The revision of the database.
         found: u64,
+    },
+    /// Somebody else leads since the batch was decided.
+    #[error("decided in epoch {epoch}, but the database is in epoch {found}: another leads")]
+    Fenced {
+        /// The epoch of the batch.
+        epoch: u64,
+        /// The epoch of the database.
+        found: u64,
+    },
+    /// The database is of an earlier time than what was seen of it: a copy, or a server that was
+    /// replaced by another.
+    #[error(
+        "{} is at {found}, but was seen at {seen} before: what was committed since is not in it. \
+         Name the server that has it; if none has it any more, start once with \
+         --accept-database {}", path.display(), found.revision
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// What was found.
+        found: Identity,
+        /// What was seen before.
+        seen: Identity,
     },
     /// The batch contradicts itself.
     #[error("the batch contradicts itself: {0}")]

@@ -177,6 +177,20 @@ pub(super) fn read_revision(connection: &Connection) -> rusqlite::Result<(u64, u
     })
 }
 
+/// The number of the newest leadership.
+pub(super) fn read_epoch(connection: &Connection) -> rusqlite::Result<u64> {
+    let epoch: i64 =
+        connection.prepare_cached("SELECT epoch FROM ledger")?.query_row([], |row| row.get(0))?;
+    Ok(epoch.cast_unsigned())
+}
+
+/// Begins another leadership, and says its number.
+pub(super) fn raise_epoch(connection: &Connection) -> rusqlite::Result<u64> {
+    let raise = "UPDATE ledger SET epoch = epoch + 1 RETURNING epoch";
+    let epoch: i64 = connection.query_row(raise, [], |row| row.get(0))?;
+    Ok(epoch.cast_unsigned())
+}
+
 fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         kind: row.get(0)?,
