@@ -9,7 +9,7 @@ pub(crate) mod writers;
 
 use std::path::Path;
 
-use crate::sqlite::Limits;
+use crate::batch::Limits;
 use crate::{AuditQuery, AuditRow, Batch, Row, Store, Tail};
 
 /// A database that is there as long as this is.

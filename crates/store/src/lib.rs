@@ -5,16 +5,20 @@
 //! calls [`Store::commit`] before it answers. A commit names the revision that it was decided on,
 //! and changes nothing if the database has moved on since, so that several writers are safe.
 //!
-//! [`DataDir`] is the directory on this host: the lock, the key and [`Sqlite`]'s file.
+//! [`Sqlite`] keeps them in a file of this host, for one server; [`Postgres`] in a database that several
+//! servers have. [`DataDir`] is the directory on this host: the lock, the key, [`Sqlite`]'s file, and what
+//! was seen of the database last.
 
 #![warn(unreachable_pub)]
 
+mod batch;
 mod data_dir;
 mod durable;
 mod error;
 mod identity;
 mod lease;
 mod mark;
+mod postgres;
 mod restore;
 mod secret;
 mod sqlite;
@@ -32,6 +36,7 @@ pub use durable::{NewFile, replace_file};
 pub use error::{BoxError, Error, Result};
 pub use identity::Identity;
 pub use lease::{Doorbell, Holder, Lease};
+pub use postgres::{BadUrl, Postgres, PostgresUrl};
 pub use restore::Restoring;
 pub use secret::Secret;
 pub use sqlite::{Snapshot, Sqlite};
@@ -45,9 +50,9 @@ pub trait Store: Send {
 
     /// Makes the whole batch durable, or changes nothing.
     ///
-    /// [`Error::Conflict`], [`Error::Fenced`] and [`Error::Batch`] certainly changed nothing. After any
-    /// other error it is unknown what the database holds: ask [`Store::has_committed`] before anybody is
-    /// told.
+    /// [`Error::Conflict`], [`Error::Fenced`], [`Error::Refused`] and [`Error::Batch`] certainly changed
+    /// nothing. After any other error it is unknown what the database holds: ask
+    /// [`Store::has_committed`] before anybody is told.
     fn commit(&mut self, batch: &Batch) -> Result<()>;
 
     /// Whether a batch took effect whose commit failed in a way that leaves this open, also if others

@@ -22,7 +22,6 @@ pub(crate) struct Mark {
     /// `None` where the disk had no room for it.
     file: Option<File>,
     database: String,
-    timeline: u64,
 }
 
 impl Identity {
@@ -57,23 +56,23 @@ impl Mark {
     /// Notes what was found at an opening, and gets ready for what comes.
     pub(crate) fn open(dir: &Path, seen: &Identity) -> Result<Self> {
         let path = path(dir);
-        let (database, timeline) = (seen.database.clone(), seen.timeline);
+        let database = seen.database.clone();
         if Identity::read(dir).ok().flatten().as_ref() != Some(seen) {
             match durable::write_file(&path, seen.text().as_bytes()) {
                 Err(error) if error.is_no_room() => {
-                    return Ok(Self { file: None, database, timeline });
+                    return Ok(Self { file: None, database });
                 }
                 written => written?,
             }
         }
         let file =
             OpenOptions::new().write(true).open(&path).map_err(Error::file("open", &path))?;
-        Ok(Self { file: Some(file), database, timeline })
+        Ok(Self { file: Some(file), database })
     }
 
-    /// Notes that a revision is durable.
-    pub(crate) fn raise(&self, revision: u64) {
-        let seen = Identity { database: self.database.clone(), timeline: self.timeline, revision };
+    /// Notes that a revision of a timeline is durable.
+    pub(crate) fn raise(&self, timeline: u64, revision: u64) {
+        let seen = Identity { database: self.database.clone(), timeline, revision };
         // A mark that stays lower notices less, and is no reason to refuse what is durable.
         let _ = self.file.as_ref().map(|file| file.write_all_at(seen.text().as_bytes(), 0));
     }
@@ -110,12 +109,12 @@ mod tests {
         let seen = Identity { database: "0123abcd".to_owned(), timeline: 0, revision: 7 };
         let mark = Mark::open(dir.path(), &seen).unwrap();
         assert_eq!(Identity::read(dir.path()).unwrap().as_ref(), Some(&seen));
-        mark.raise(u64::MAX);
-        mark.raise(12);
+        mark.raise(0, u64::MAX);
+        mark.raise(0, 12);
         let raised = Identity { revision: 12, ..seen };
         assert_eq!(Identity::read(dir.path()).unwrap(), Some(raised.clone()));
         let promoted = Identity { timeline: 3, ..raised };
-        Mark::open(dir.path(), &promoted).unwrap().raise(12);
+        Mark::open(dir.path(), &promoted).unwrap().raise(3, 12);
         assert_eq!(Identity::read(dir.path()).unwrap(), Some(promoted));
         fs::write(path(dir.path()), "0123abcd").unwrap();
         let refused = Identity::read(dir.path()).unwrap_err();

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod connection;
 mod events;
+mod image;
 mod opening;
 mod rows;
 mod schema;
@@ -13,7 +14,6 @@ mod tests;
 mod tests_replaced;
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ use rows::{
     write_meta, write_rows,
 };
 
+use crate::batch::{Limits, check_batch};
 use crate::data_dir::Lock;
 use crate::lease::Alone;
 use crate::mark::Mark;
@@ -36,8 +37,8 @@ use crate::{
 };
 
 pub use backup::Snapshot;
+pub(crate) use image::{Column, Image, Table};
 pub(crate) use opening::is_sound;
-pub(crate) use rows::Limits;
 
 /// The store in one SQLite file.
 ///
@@ -142,7 +143,7 @@ impl Store for Sqlite {
         events::write(&transaction, &batch.events, limits).map_err(failed())?;
         transaction.commit().map_err(failed())?;
         if batch.revision > batch.expected_revision {
-            self.mark.raise(batch.revision);
+            self.mark.raise(0, batch.revision);
         }
         self.alone.ring();
         Ok(())
@@ -284,31 +285,4 @@ impl Store for Sqlite {
             database: Arc::clone(&self.database),
         }))
     }
-}
-
-/// Refuses what no ledger decides: it would be read back as something else.
-fn check_batch(batch: &Batch) -> Result<()> {
-    let refuse = |reason: String| Err(Error::Batch(reason));
-    let (from, to) = (batch.expected_revision, batch.revision);
-    if to < from || i64::try_from(to).is_err() {
-        return refuse(format!("revision {to} does not follow {from}"));
-    }
-    if to == from && !(batch.puts.is_empty() && batch.deletes.is_empty()) {
-        return refuse(format!("it changes rows and stays at revision {to}"));
-    }
-    if let Some(row) = batch.puts.iter().find(|row| row.revision <= from || row.revision > to) {
-        let Row { kind, id, revision, .. } = row;
-        return refuse(format!("{kind} {id} has revision {revision}, not one of {from} to {to}"));
-    }
-    if let Some(row) = batch.audit.iter().find(|row| row.revision > to) {
-        return refuse(format!("it notes revision {} in the audit of {to}", row.revision));
-    }
-    if !batch.deletes.is_empty() {
-        let deleted: HashSet<(&str, &str)> =
-            batch.deletes.iter().map(|(kind, id)| (&**kind, &**id)).collect();
-        if let Some(row) = batch.puts.iter().find(|row| deleted.contains(&(&*row.kind, &*row.id))) {
-            return refuse(format!("{} {} is both put and deleted", row.kind, row.id));
-        }
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The audit.
 
 use super::{Database, fresh, noted, puts, rows};
-use crate::sqlite::Limits;
+use crate::batch::Limits;
 use crate::{AuditQuery, AuditRow, AuditSight, Batch, Store, Tail};
 
 pub(crate) fn audit_alone_keeps_the_revision<D: Database>() {

@@ -1,7 +1,7 @@
 //! Events, and what became of them at webhooks.
 
 use super::{Database, puts};
-use crate::sqlite::Limits;
+use crate::batch::Limits;
 use crate::{Batch, DeliveryRow, Error, EventQuery, EventRow};
 
 fn event(at: i64, kind: &str, resource: &str, parties: &[&str]) -> EventRow {

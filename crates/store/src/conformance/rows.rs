@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Database, deletes, fresh, noted, puts, row, rows, state};
-use crate::sqlite::Limits;
+use crate::batch::Limits;
 use crate::{AuditRow, Batch, Change, Error, Row, Tail};
 
 pub(crate) fn empty_database_is_at_revision_zero<D: Database>() {

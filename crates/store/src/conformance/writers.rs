@@ -1,7 +1,7 @@
 //! Several writers, and those who follow them.
 
 use super::{Database, deletes, fresh, noted, puts, row, state};
-use crate::sqlite::Limits;
+use crate::batch::Limits;
 use crate::{Batch, Change, Error};
 
 pub(crate) fn conflict_changes_nothing<D: Database>() {

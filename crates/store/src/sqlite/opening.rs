@@ -10,7 +10,7 @@ use super::schema;
 use crate::{DataDir, Error, Identity, Result, Secret};
 
 /// Under which name a database keeps its own id, which all of its copies have.
-const DATABASE_ID: &str = "database";
+pub(super) const DATABASE_ID: &str = "database";
 
 /// Opens the database for several connections, and makes of it what it must be.
 pub(super) fn open_shared(dir: &DataDir, path: &Path) -> Result<(Connection, Identity)> {

@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{Limits, Sqlite, schema};
+use super::{Sqlite, schema};
+use crate::batch::Limits;
 use crate::conformance::{Database, conformance, puts, row, rows};
 use crate::{AuditQuery, Batch, DataDir, Error, Store};
 
