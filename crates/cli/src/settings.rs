@@ -5,6 +5,7 @@ mod defaults;
 mod edge;
 mod fabric;
 mod file;
+mod key;
 mod outbound;
 mod plans;
 mod transport;
@@ -26,6 +27,7 @@ pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
 use self::edge::EdgeArgs;
 pub(crate) use self::fabric::Fabric;
 use self::file::File;
+use self::key::KeyArgs;
 use self::transport::TransportArgs;
 pub(crate) use self::values::variable;
 use self::values::{Variables, absolute, first, program, switch};
@@ -153,6 +155,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "REVISION")]
     pub(crate) accept_database: Option<u64>,
     #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    #[command(flatten)]
     pub(crate) transport: TransportArgs,
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
@@ -218,6 +222,7 @@ impl ServeArgs {
             reads: file.reads,
             take_fabric: false,
         };
+        let key = KeyArgs { key_file: file.key_file, key_command: file.key_command };
         let edge = EdgeArgs {
             domain: file.domain,
             internal_domain: file.internal_domain,
@@ -256,6 +261,7 @@ impl ServeArgs {
                 (true, None) => Ephemeral::WorkloadsAndData,
             },
             data: absolute(&data.unwrap_or_else(default_data))?,
+            key: self.key.source(variables, key)?,
             listen: listen.unwrap_or(DEFAULT_LISTEN),
             transport: self
                 .transport

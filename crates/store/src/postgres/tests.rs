@@ -37,7 +37,7 @@ impl Database for OneDatabase {
     }
 
     fn open(&self, limits: Limits) -> Box<dyn Store> {
-        let dir = DataDir::open_for_server(self.dir.path()).unwrap();
+        let dir = DataDir::open_for_server(self.dir.path(), None).unwrap();
         Box::new(Postgres::with_limits(&self.url, &dir, limits).unwrap())
     }
 
