@@ -789,11 +789,12 @@ fn open_store(_config: &Config, data: &DataDir) -> store::Result<Opened> {
 }
 
 fn open(config: &Config) -> store::Result<DataDir> {
+    let key = config.key.as_ref();
     match config.database {
-        Database::Expected => DataDir::open(&config.data),
-        Database::New => DataDir::open_anew(&config.data),
+        Database::Expected => DataDir::open_with(&config.data, key),
+        Database::New => DataDir::open_anew(&config.data, key),
         Database::At(revision) => {
-            let mut data = DataDir::open(&config.data)?;
+            let mut data = DataDir::open_with(&config.data, key)?;
             data.accept_database(revision);
             Ok(data)
         }

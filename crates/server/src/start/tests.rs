@@ -24,6 +24,7 @@ fn config(data: &Path) -> Config {
         region: None,
         test_clock: false,
         like_aws: false,
+        key: None,
         webhook_allow: Vec::new(),
         emulator: false,
         rate_limit: 0,
