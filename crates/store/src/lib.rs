@@ -35,7 +35,7 @@ pub use durable::NewFile;
 pub use error::{BoxError, Error, Result};
 pub use lease::{Doorbell, Holder, Lease};
 pub use mark::Identity;
-pub use postgres::{BadUrl, Postgres, PostgresUrl};
+pub use postgres::{BadUrl, Finding, Postgres, PostgresUrl};
 pub use restore::Restoring;
 pub use secret::Secret;
 pub use sqlite::{Snapshot, Sqlite};

@@ -56,10 +56,11 @@ pub(super) struct File {
     pub(super) server_name: Option<String>,
     pub(super) advertise: Option<String>,
     pub(super) reads: Option<Reads>,
+    pub(super) store: Option<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 37] = [
+const KEYS: [&str; 38] = [
     "data",
     "listen",
     "fabric",
@@ -97,6 +98,7 @@ const KEYS: [&str; 37] = [
     "server-name",
     "advertise",
     "reads",
+    "store",
 ];
 
 /// Reads the file.
