@@ -48,7 +48,8 @@ settings() {
     file=${!name:-}
     [[ -e $room/root$file ]] || bring "$file" "$file"
   done
-  quietly chroot "$room/root" update-ca-certificates
+  # A directory of this machine is none of the room.
+  quietly env -u TMPDIR chroot "$room/root" update-ca-certificates
 
   printf '127.0.0.1 localhost\n127.0.1.1 clean-room\n::1 localhost ip6-localhost ip6-loopback\n' >"$room/root/etc/hosts"
   echo clean-room >"$room/root/etc/hostname"

@@ -33,6 +33,9 @@ pub struct Status {
     pub dynos: BTreeMap<String, usize>,
     /// How the fabric fares.
     pub fabric: Fabric,
+    /// The certificate that an ACME server issues (`serve --acme`); absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<ServerCertificate>,
     /// What was set aside at a start.
     pub lost: Vec<SetAside>,
     /// The names that people know, by id, of what `fabric` speaks of.
@@ -83,6 +86,17 @@ pub struct ServerEntry {
     pub silent_seconds: u64,
     /// Whether it is the server that was asked.
     pub this: bool,
+}
+
+/// The certificate of the APIs and the dashboard that an ACME server issues.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerCertificate {
+    /// The names that are asked for.
+    pub names: Vec<String>,
+    /// Until when the one in use is valid; absent (`null`) before the first one.
+    pub valid_until: Option<Timestamp>,
+    /// Why the last attempt to get the next one failed; absent (`null`) once one succeeds.
+    pub failing: Option<String>,
 }
 
 /// A space, in a few words.

@@ -46,8 +46,8 @@ pub use identity::{
     Team, TeamCreated, TeamMember, TokenCreated, User, UserCreated,
 };
 pub use installation::{
-    AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, ResetQuery, ServerEntry,
-    ServerRole, SetAside, SetPeeringLimit, SnapshotLoaded, SpaceSummary, Status,
+    AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, ResetQuery, ServerCertificate,
+    ServerEntry, ServerRole, SetAside, SetPeeringLimit, SnapshotLoaded, SpaceSummary, Status,
 };
 pub use overview::{
     AppRow, InstanceRow, Overview, PeeringEnd, PeeringRow, SpaceRow, Usage, UsageRow, VpcRow,

@@ -3,9 +3,10 @@
 mod init;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context;
-use sd_notify::NotifyState;
+use os::service_manager::{ServiceManager, State};
 use server::cleanup::warden::Ephemeral;
 use server::{FirstStart, Server};
 use sha2::Digest;
@@ -21,6 +22,8 @@ use crate::settings::{ServeArgs, variable};
 ///
 /// Settings that are wrong, and whatever keeps the server from starting.
 pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
+    // Before there are other threads, and children that would have what is ours.
+    let mut service_manager = ServiceManager::of_this_process();
     let init = args.init_files(&variable)?;
     let mut config = args.config(&variable)?;
     let made = match config.ephemeral {
@@ -49,19 +52,21 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         // A terminal that is closed ends what was started in it.
         let mut hang_up = signal(tokio::signal::unix::SignalKind::hangup())?;
         let data = config.data.clone();
-        let server = Server::start(config).await?;
-        let stopped = stop.clone();
+        let server = Server::start(config, &mut service_manager).await?;
+        let service_manager = Arc::new(service_manager);
+        let (stopped, to_be_told) = (stop.clone(), Arc::clone(&service_manager));
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
                 _ = hang_up.recv() => {}
             }
-            tell(NotifyState::Stopping);
+            tell(&to_be_told, State::Stopping);
             stopped.cancel();
         });
         let (first, greeted) = (server.first.clone(), server.greeted());
         let (address, certificate) = (server.address(), server.certificate());
+        let secured = server.is_secured();
         let metrics = server.metrics_address();
         let mut announce = || {
             if let Some(first) = &first {
@@ -70,9 +75,9 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
             if let Some(address) = metrics {
                 out.line(format_args!("Metrics on http://{address}/metrics"));
             }
-            listening(address, certificate.as_deref(), out);
+            listening(address, secured, certificate.as_deref(), out);
             greeted();
-            tell(NotifyState::Ready);
+            tell(&service_manager, State::Ready);
         };
         if init.is_empty() {
             announce();
@@ -108,8 +113,14 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
 }
 
 /// Says where the server listens.
-fn listening(address: SocketAddr, certificate: Option<&[u8]>, out: &mut Out) {
+fn listening(address: SocketAddr, secured: bool, certificate: Option<&[u8]>, out: &mut Out) {
     match certificate {
+        None if secured => {
+            out.line(format_args!("Listening on https://{address}"));
+            out.line(format_args!(
+                "Its certificate is asked for; `causeway status` says how that goes"
+            ));
+        }
         None => out.line(format_args!("Listening on http://{address}")),
         Some(certificate) => {
             out.line(format_args!("Listening on https://{address}"));
@@ -121,8 +132,8 @@ fn listening(address: SocketAddr, certificate: Option<&[u8]>, out: &mut Out) {
 }
 
 /// Tells the service manager, if one has started this and wants to know.
-fn tell(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+fn tell(service_manager: &ServiceManager, state: State) {
+    if let Err(error) = service_manager.tell(state) {
         tracing::warn!(%error, "the service manager cannot be told");
     }
 }

@@ -210,6 +210,10 @@ impl ServeArgs {
         let transport = TransportArgs {
             tls_cert: file.tls_cert,
             tls_key: file.tls_key,
+            acme: file.acme,
+            acme_email: file.acme_email,
+            acme_directory: file.acme_directory,
+            acme_ca: file.acme_ca,
             insecure: file.insecure,
             trusted_proxy: file.trusted_proxy,
             allow_host: file.allow_host,

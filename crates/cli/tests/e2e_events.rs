@@ -183,3 +183,82 @@ fn the_operator_sees_all_and_everybody_else_what_is_theirs() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn herokus_webhooks_and_a_spaces_log_drain_work_with_the_real_client() {
+    let server = Server::none(&["--webhook-allow", "127.0.0.0/8"]);
+    let receiver = Receiver::start();
+    let url = format!("{}/hook", receiver.url);
+    server.causeway(&["spaces:create", "my-space", "--team", "team"]).ok();
+    server.causeway(&["spaces:wait", "my-space"]).ok();
+
+    // What happens in the space, and the logs of its apps, also of those that come later.
+    let drain = format!("{}/space", receiver.url);
+    let none = server.heroku(&["spaces:drains:get", "--space", "my-space"]).refused();
+    assert!(none.contains("spaces:drains:set"), "{none}");
+    server.heroku(&["spaces:drains:set", &drain, "--space", "my-space"]).ok();
+    let shown = server.heroku(&["spaces:drains:get", "--space", "my-space", "--json"]).json();
+    assert_eq!(shown["url"], drain.as_str());
+    server.causeway(&["apps:create", "shop", "--space", "my-space"]).ok();
+    let at_space = |what: &'static str| {
+        receiver.until(what, |(path, _, body)| path == "/space" && body.contains(what))
+    };
+    let (_, head, body) = at_space("app.created: The app shop");
+    assert!(body.contains(" heroku space - ") && head.contains(&text(&shown["token"])), "{body}");
+    server.heroku(&["config:set", "COLOUR=blue", "--app", "shop"]).ok();
+    at_space("COLOUR");
+
+    // Webhooks.
+    let on_shop = |args: &[&str]| {
+        let args: Vec<&str> = args.iter().copied().chain(["--app", "shop"]).collect();
+        server.heroku(&args)
+    };
+    assert!(on_shop(&["webhooks"]).ok().contains("has no webhooks"));
+    let wrong = ["webhooks:add", "-i", "api:build", "-l", "sync", "-u", &url];
+    assert!(on_shop(&wrong).refused().contains("api:release"));
+    let add =
+        ["webhooks:add", "-i", "api:release,api:app", "-l", "sync", "-u", &url, "-t", "Bearer b"];
+    let secret = on_shop(&add).ok();
+    assert!(secret.contains("Webhooks Signing Secret") && secret.len() > 60, "{secret}");
+    let listed = on_shop(&["webhooks"]).ok();
+    let id = listed.split_whitespace().find(|word| word.len() == 36).unwrap().to_owned();
+    assert!(listed.contains("api:release,api:app") && listed.contains(&url), "{listed}");
+    let shown = on_shop(&["webhooks:info", &id]).ok();
+    assert!(shown.contains("sync") && shown.contains(&id), "{shown}");
+    server.heroku(&["config:set", "COLOUR=red", "--app", "shop"]).ok();
+    let is_release = |(path, _, body): &Received| path == "/hook" && body.contains("api:release");
+    let (_, head, body) = receiver.until("the release", is_release);
+    for header in ["heroku-webhook-hmac-sha256: ", "authorization: bearer b"] {
+        assert!(head.contains(header), "{head}");
+    }
+    let sent: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&sent["action"], &sent["resource"]), (&"create".into(), &"release".into()));
+    assert_eq!(
+        (&sent["data"]["version"], &sent["data"]["app"]["name"]),
+        (&3.into(), &"shop".into())
+    );
+    assert!(text(&sent["actor"]["email"]).contains('@') && !body.contains("red"), "{body}");
+    let delivery = text(&sent["webhook_metadata"]["delivery"]["id"]);
+    server.until("the delivery is noted", |_| {
+        on_shop(&["webhooks:deliveries", "-s", "succeeded"]).ok().contains(&delivery)
+    });
+    let info = on_shop(&["webhooks:deliveries:info", &delivery]).ok();
+    assert!(info.contains("succeeded") && info.contains("Event Payload"), "{info}");
+    assert!(on_shop(&["webhooks:events"]).ok().contains("release"));
+    let event = text(&sent["id"]);
+    assert!(on_shop(&["webhooks:events:info", &event]).ok().contains("previous_data"));
+
+    // One that wants each event once gets no more of it where that fails.
+    let update = ["webhooks:update", &id, "-i", "api:domain", "-l", "notify", "-u", &url];
+    on_shop(&update).ok();
+    receiver.status.store(503, Ordering::Relaxed);
+    on_shop(&["domains:add", "www.example.com"]).ok();
+    let is_domain = |(path, _, body): &Received| path == "/hook" && body.contains("api:domain");
+    receiver.until("the domain", is_domain);
+    server.until("the failure is noted", |_| {
+        on_shop(&["webhooks:deliveries", "-s", "failed"]).ok().contains("503")
+    });
+    on_shop(&["webhooks:remove", &id]).ok();
+    assert!(on_shop(&["webhooks"]).ok().contains("has no webhooks"));
+    assert!(on_shop(&["webhooks:deliveries"]).ok().contains("has no deliveries"));
+}

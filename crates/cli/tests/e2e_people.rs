@@ -257,7 +257,6 @@ fn what_a_space_runs_on_and_what_it_does_not_have() {
             "VPN is not found",
         ),
         (&["spaces:drains:get", "--space", "views"], "Log drain is not found"),
-        (&["spaces:drains:set", "https://x.test", "--space", "views"], "Log drain is not found"),
     ] {
         let said = refusal(&server.heroku(command));
         assert!(said.contains(named) && said.contains("not_found"), "{command:?}: {said}");

@@ -1,8 +1,8 @@
 //! A new build takes over what an old one left: its data directories and backups, and the edge and
 //! the shims that go on while it starts.
 //!
-//! `tests/fixtures/upgrade/` holds a data directory for each schema of the database, what was answered
-//! about it, and a backup. They are made with `tests/tools/old-data` by the program whose schema it is. Two
+//! `tests/fixtures/upgrade/` holds data directories with the first, the second and the fourth schema of the
+//! database, what was answered about each, and a backup. They are made with `tests/tools/old-data` by the program whose schema it is. Two
 //! are older than that tool: `001-resources` is the newest one with the second migration undone, and
 //! `001-before-sealing` is that without what was added to documents since then, with its secrets unsealed,
 //! as they were at first.
@@ -38,7 +38,7 @@ impl Old {
         let mut files: Vec<PathBuf> =
             std::fs::read_dir(kept).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
-        assert!(files.len() >= 3, "{files:?}");
+        assert!(files.len() >= 4, "{files:?}");
         files.iter().map(|file| Self::unpack(file)).collect()
     }
 

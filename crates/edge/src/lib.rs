@@ -39,5 +39,5 @@ pub use process::{EDGE, EnsureError, ensure, process_main};
 pub use protocol::{Hello, Namespaces};
 pub use run::Edge;
 pub use shares::{NoShare, Share, Shares};
-pub use tls::{Identity, check_certificate};
+pub use tls::{Identity, check_authorities, check_certificate};
 pub use web::log::{forget, tail};

@@ -30,6 +30,19 @@ pub fn check_certificate(chain: &Path, key: &Path) -> io::Result<()> {
     read(chain, key).map(drop)
 }
 
+/// Checks that a PEM file holds certificates, as those of authorities.
+///
+/// # Errors
+///
+/// A file that cannot be read or holds none; the error names the file.
+pub fn check_authorities(path: &Path) -> io::Result<()> {
+    let bad = |why: &dyn std::fmt::Display| io::Error::other(format!("{}: {why}", path.display()));
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| bad(&error))?;
+    if found.is_empty() { Err(bad(&"it holds no certificate")) } else { Ok(()) }
+}
+
 /// A certificate chain and its key, in two PEM files that may be replaced at any time, as whoever renews
 /// certificates does.
 #[derive(Debug)]

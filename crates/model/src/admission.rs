@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::resource::{AccessKey, LogDrain, Token, Webhook, WebhookOwner};
-use crate::{AccessKeyId, AccountId, Timestamp, UserId, World};
+use crate::resource::{AccessKey, DrainOf, LogDrain, Token, Webhook, WebhookOwner};
+use crate::{AccessKeyId, AccountId, TeamId, Timestamp, UserId, World};
 
 impl World {
     /// Whether a user is let in.
@@ -32,13 +32,21 @@ impl World {
         match hook.owner {
             WebhookOwner::Operator => true,
             WebhookOwner::Account(id) => self.lets_in_account(id),
-            WebhookOwner::Team(id) => self.team(id).is_some_and(|team| team.disabled.is_none()),
+            WebhookOwner::Team(id) => self.is_open(Some(id)),
+            WebhookOwner::App(id) => self.is_open(self.app(id).map(|app| app.team)),
         }
     }
 
-    /// Whether the log of a drain's app is sent: its team is not disabled.
+    /// Whether the log of a drain's app or space is sent: its team is not disabled.
     pub fn drains(&self, drain: &LogDrain) -> bool {
-        let team = self.app(drain.app).and_then(|app| self.team(app.team));
+        self.is_open(match drain.of {
+            DrainOf::App(id) => self.app(id).map(|app| app.team),
+            DrainOf::Space(id) => self.space(id).map(|space| space.team),
+        })
+    }
+
+    fn is_open(&self, team: Option<TeamId>) -> bool {
+        let team = team.and_then(|id| self.team(id));
         team.is_some_and(|team| team.disabled.is_none())
     }
 

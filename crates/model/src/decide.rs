@@ -7,6 +7,7 @@ mod acl;
 mod addon;
 mod allocate;
 mod app;
+mod app_webhook;
 mod code;
 mod default_vpc;
 mod dhcp_options;

@@ -8,6 +8,8 @@
 
 mod admission;
 mod allowance;
+mod app_entity;
+mod app_event;
 mod cidr;
 mod cidr6;
 mod command;
@@ -48,6 +50,8 @@ mod token_scope;
 mod traffic;
 mod world;
 
+pub use app_entity::{AppEntity, NoAppEntity};
+pub use app_event::{AppAction, AppChange, AppPart, app_changes, party_of_app, party_of_hook};
 pub use cidr::{Cidr, MalformedCidr, RFC1918};
 pub use cidr6::{IpCidr, Ipv6Cidr, MalformedIpCidr, MalformedIpv6Cidr};
 pub use command::*;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::poll::is_readable_within;
 use crate::process::Process;
+use crate::service_manager::VARIABLES;
 
 /// What the process that stays says once it does its work.
 const READY: &str = "ready";
@@ -59,17 +60,6 @@ pub enum StartError {
     Late,
 }
 
-/// What a service manager gives to the process that it started, and to that one alone. An OCI runtime that
-/// finds `NOTIFY_SOCKET` waits until the workload says on it that it is ready, which none does.
-pub const OF_SERVICE_MANAGER: [&str; 6] = [
-    "NOTIFY_SOCKET",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-    "LISTEN_PID",
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
-];
-
 impl Detached {
     /// Starts a program as this subcommand for a directory, and waits until it is ready.
     ///
@@ -79,7 +69,7 @@ impl Detached {
     pub fn start(&self, program: &Path, dir: &Path) -> Result<(), StartError> {
         let failed = |source| StartError::Program { program: program.to_owned(), source };
         let mut command = Command::new(program);
-        for name in OF_SERVICE_MANAGER {
+        for name in VARIABLES {
             command.env_remove(name);
         }
         let mut child = command

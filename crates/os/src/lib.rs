@@ -3,10 +3,8 @@
 //! for descriptors, and the waker of a thread that does.
 //!
 //! It is a leaf: it knows nothing of networks, workloads or requests, only of the kernel's own
-//! objects. All of it is safe code; the system calls are those of `rustix`, which also has the
-//! ones that `nix` lacks (pidfds).
+//! objects. The system calls are those of `rustix`, which also has the ones that `nix` lacks (pidfds).
 
-#![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
 mod error;
@@ -19,6 +17,7 @@ pub mod open_files;
 pub mod panics;
 pub mod poll;
 pub mod process;
+pub mod service_manager;
 
 pub use error::error_chain;
 pub use waker::Waker;

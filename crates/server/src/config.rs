@@ -87,6 +87,8 @@ pub enum Reads {
 pub struct TransportConfig {
     /// The certificate of the APIs and the dashboard; `None` where they speak plain HTTP.
     pub certificate: Option<Certificate>,
+    /// From whom certificates come instead; `None` where nobody is asked.
+    pub acme: Option<AcmeConfig>,
     /// Allows plain HTTP to and from other machines.
     pub insecure: bool,
     /// The proxies that are believed when they say for whom they ask.
@@ -94,6 +96,20 @@ pub struct TransportConfig {
     /// The names and addresses by which an emulator is reached besides this machine's own, in lower
     /// case.
     pub allowed_hosts: Vec<String>,
+}
+
+/// From which ACME server certificates come, and for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcmeConfig {
+    /// The names of this server, in lower case; at least one.
+    pub names: Vec<String>,
+    /// Where the ACME server's owners reach this server's.
+    pub email: Option<String>,
+    /// The address of the ACME server's directory.
+    pub directory: String,
+    /// The file with the authorities by which the ACME server itself is trusted, in PEM; `None` for this
+    /// machine's.
+    pub ca: Option<PathBuf>,
 }
 
 /// How a server is watched.

@@ -42,7 +42,7 @@ pub enum ServeError {
     /// Whoever is on the way between another machine and this one could read tokens.
     #[error(
         "other machines reach {0}, and whoever is on the way could read tokens: give --tls-cert and \
-         --tls-key, or listen on loopback, behind a proxy or ssh -L; --insecure listens there all the same"
+         --tls-key or --acme, or listen on loopback, behind a proxy or ssh -L; --insecure listens there all the same"
     )]
     PlainInPublic(SocketAddr),
     /// Whoever is on the way between another machine and this one could read what is counted.
@@ -79,6 +79,17 @@ pub enum ServeError {
         /// The cause.
         #[source]
         source: std::io::Error,
+    },
+    /// A socket unit listens where the configuration says nothing of.
+    #[error(
+        "the service manager gives the socket {name} ({place}), on which nobody would answer: let \
+         --listen or --metrics be its address, or give no such socket"
+    )]
+    ListensElsewhere {
+        /// The socket's name.
+        name: String,
+        /// Where it is.
+        place: String,
     },
     /// Another server drives the networks and workloads of the installation.
     #[error(

@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) use self::request::{Committed, LedgerError, Mandate, OnlyIf, Request};
 use self::writer::{Answer, Item, Notes, Outcome, Queued, Writer};
-pub(crate) use self::writer::{Parts, Step, event_row, load};
+pub(crate) use self::writer::{Parts, Step, Teller, Telling, event_row, load};
 use crate::metrics::{Metrics, traces};
 
 pub(crate) mod audit_scope;
@@ -168,7 +168,12 @@ impl Ledger {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => match item {
                 Item::Command(entry) => Err(Box::new(entry.request)),
-                Item::Note(_) | Item::Barrier(_) | Item::Follow | Item::Wake | Item::Stop => {
+                Item::Note(_)
+                | Item::Barrier(_)
+                | Item::Teller(_)
+                | Item::Follow
+                | Item::Wake
+                | Item::Stop => {
                     unreachable!("a command was sent")
                 }
             },
@@ -206,6 +211,12 @@ impl Ledger {
             }
         };
         events.is_empty() || self.entries.try_send(Item::Note(notes)).is_ok()
+    }
+
+    /// From now on, keeps what `teller` tells of each command that is taken.
+    pub(crate) fn tell_by(&self, teller: Teller) {
+        // Where the writer has ended, nothing happens any more.
+        let _ = self.entries.send(Item::Teller(teller));
     }
 
     /// Waits, on a thread that may wait, until what was handed to the writer so far was handled: then

@@ -2,6 +2,8 @@
 
 #![warn(unreachable_pub)]
 
+mod acme;
+mod app_webhook;
 pub mod apps;
 mod backup;
 pub mod cleanup;
@@ -12,6 +14,7 @@ mod credentials;
 mod error;
 mod flows;
 pub mod http;
+mod identity;
 mod ledger;
 mod loops;
 mod metrics;
@@ -24,8 +27,8 @@ mod start;
 
 pub use backup::{Missing, Restored};
 pub use config::{
-    Certificate, ClusterConfig, Config, Database, EdgeConfig, FabricKind, ForwardDns, LogFormat,
-    Reads, TransportConfig, WatchConfig,
+    AcmeConfig, Certificate, ClusterConfig, Config, Database, EdgeConfig, FabricKind, ForwardDns,
+    LogFormat, Reads, TransportConfig, WatchConfig,
 };
 pub use error::ServeError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};

@@ -10,13 +10,17 @@ mod drain;
 mod frame;
 #[cfg(test)]
 mod receiver;
+mod space_log;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use model::{EventKind, IpCidr, LogDrainId, Reachable, Settings, Timestamp, WebhookId};
+use model::{
+    App, DrainOf, EventKind, IpCidr, Key, LogDrain, LogDrainId, Reachable, Settings, Timestamp,
+    Webhook, WebhookId, World,
+};
 use store::Store;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -25,8 +29,9 @@ use tokio_util::sync::CancellationToken;
 use self::courier::{Courier, Next, SharedStore};
 use self::dial::Dialer;
 use self::drain::Sender;
+use self::space_log::{Log, SpaceLog};
 use crate::apps::log_reader::{Position, Reader, Sources};
-use crate::apps::logs::Wanted;
+use crate::apps::logs::{MOST_LINES, Wanted};
 use crate::clock::Clock;
 use crate::cluster::Duties;
 use crate::ledger::Ledger;
@@ -34,6 +39,8 @@ use crate::loops::{Pulse, Supervisor};
 
 /// How long one turn may take: a few questions to the store, and a commit that is waited for.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// How long its end waits for what is being written down.
+const LONGEST_STOP: Duration = Duration::from_secs(2);
 /// How often it is looked whether something has happened that nobody told of, or the clock was moved.
 const EVERY: Duration = Duration::from_secs(5);
 /// How long it waits after a change for others.
@@ -70,6 +77,7 @@ pub(crate) fn start(
     stop: CancellationToken,
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut runtime = Some(runtime);
     let come_round = Arc::new(Notify::new());
     let wake = Arc::clone(&come_round);
     let mut outbox = Outbox::new(parts);
@@ -78,7 +86,10 @@ pub(crate) fn start(
         LONGEST_TURN,
         move || wake.notify_one(),
         move |pulse| {
+            let Some(runtime) = runtime.take() else { return };
             runtime.block_on(outbox.run(pulse, &come_round, &stop));
+            // The name of a receiver may still be looked up, for as long as its servers say nothing.
+            runtime.shutdown_timeout(LONGEST_STOP);
         },
     )
 }
@@ -104,8 +115,10 @@ impl Drop for Task {
 struct Outbox {
     parts: Shared,
     tasks: JoinSet<()>,
-    hooks: BTreeMap<WebhookId, Task>,
-    drains: BTreeMap<LogDrainId, Task>,
+    /// Those that there are, as their tasks know them.
+    hooks: BTreeMap<WebhookId, (Arc<Webhook>, Task)>,
+    /// A space's has one for each app, and one for what happens in the space.
+    drains: BTreeMap<(LogDrainId, DrainOf), Task>,
     /// What was told that the passing of time brought about, as far as the store is known to have it.
     told: BTreeSet<(EventKind, String)>,
     /// Tells couriers that something may have happened.
@@ -190,10 +203,18 @@ impl Outbox {
             self.hooks.remove(&id);
             self.tasks.spawn(forget(self.parts.clone(), id));
         }
-        self.drains.retain(|id, _| world.log_drain(*id).is_some_and(|drain| world.drains(drain)));
+        let drained: BTreeMap<_, _> = world
+            .log_drains()
+            .filter(|drain| world.drains(drain))
+            .flat_map(|drain| logs_of(&world, drain).into_iter().map(move |of| (of, drain)))
+            .map(|(of, drain)| ((drain.id, of), drain))
+            .collect();
+        self.drains.retain(|log, _| drained.contains_key(log));
         // What is kept for somebody who is disabled is sent when they are let in again.
-        let sends = |id| world.webhook(id).is_some_and(|hook| world.sends_to(hook));
-        self.hooks.retain(|id, _| sends(*id));
+        let sends = |id, known: &Arc<Webhook>| {
+            world.webhook(id).is_some_and(|hook| hook == known && world.sends_to(hook))
+        };
+        self.hooks.retain(|id, (known, _)| sends(*id, known));
         let leads = self.parts.duties.leads().is_some();
         for hook in world.webhooks().filter(|hook| leads && world.sends_to(hook)) {
             if self.hooks.contains_key(&hook.id) {
@@ -202,15 +223,15 @@ impl Outbox {
             let Shared { dialer, store, clock, duties, .. } = self.parts.clone();
             let courier = Courier::new(Arc::clone(hook), dialer, store);
             let task = self.tasks.spawn(deliver(courier, clock, duties, self.news.subscribe()));
-            self.hooks.insert(hook.id, Task(task));
+            self.hooks.insert(hook.id, (Arc::clone(hook), Task(task)));
         }
         let drives = self.parts.duties.drives(&world).is_some();
-        for drain in world.log_drains().filter(|drain| drives && world.drains(drain)) {
-            if self.drains.contains_key(&drain.id) {
+        for ((id, of), drain) in drained.into_iter().filter(|_| drives) {
+            if self.drains.contains_key(&(id, of)) {
                 continue;
             }
-            let task = self.tasks.spawn(drain_log(self.parts.clone(), Arc::clone(drain)));
-            self.drains.insert(drain.id, Task(task));
+            let task = self.tasks.spawn(drain_log(self.parts.clone(), Arc::clone(drain), of));
+            self.drains.insert((id, of), Task(task));
         }
     }
 
@@ -315,16 +336,45 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(EVERY)
 }
 
-/// Sends the log of a drain's app for as long as there is a drain.
-async fn drain_log(shared: Shared, drain: Arc<model::LogDrain>) {
-    let place = format!("drain/{}", drain.id);
+/// Which logs a drain sends.
+fn logs_of(world: &World, drain: &LogDrain) -> Vec<DrainOf> {
+    let apps = match drain.of {
+        DrainOf::App(_) => Vec::new(),
+        DrainOf::Space(space) => world.apps_in(Key::Space(space)).map(|app| app.id).collect(),
+    };
+    let apps = apps.into_iter().map(DrainOf::App);
+    apps.chain([drain.of]).collect()
+}
+
+/// Sends one of the logs of a drain for as long as there is a drain.
+async fn drain_log(shared: Shared, drain: Arc<LogDrain>, of: DrainOf) {
+    let place = match of {
+        DrainOf::App(app) if of != drain.of => format!("drain/{}/{app}", drain.id),
+        DrainOf::App(_) | DrainOf::Space(_) => format!("drain/{}", drain.id),
+    };
     let key = place.clone();
     let seen = shared.ask(move |store| store.meta(&key)).await.ok().flatten();
     let seen = seen.and_then(|text| Position::read(&text));
-    let wanted = Wanted { app: drain.app, lines: 0, tail: true, source: None, process: None };
-    let reader = Reader::new(shared.sources.clone(), wanted, seen);
+    let log = match of {
+        DrainOf::App(app) => {
+            // Of an app that is newer than the drain, everything is sent.
+            let newer = |app: &Arc<App>| app.created >= drain.created;
+            let lines =
+                if shared.ledger.world().app(app).is_some_and(newer) { MOST_LINES } else { 0 };
+            let wanted = Wanted { app, lines, tail: true, source: None, process: None };
+            Log::App(Reader::new(shared.sources.clone(), wanted, seen))
+        }
+        DrainOf::Space(space) => Log::Space(SpaceLog {
+            ledger: shared.ledger.clone(),
+            store: Arc::clone(&shared.store),
+            space,
+            since: drain.created,
+            seen,
+            after: 0,
+        }),
+    };
     let position = seen.unwrap_or_default();
-    let mut sender = Sender::new(drain, shared.dialer.clone(), reader, position);
+    let mut sender = Sender::new(drain, shared.dialer.clone(), log, position);
     let mut unnoted = None;
     let mut noted = Instant::now();
     loop {

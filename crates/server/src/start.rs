@@ -13,17 +13,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use ::edge::Identity;
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
+use os::service_manager::{ListenError, Place, ServiceManager};
 use sha2::{Digest, Sha256};
 use store::{DataDir, Postgres, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::first::FirstStart;
+use crate::acme::{self, Certificates};
 use crate::apps::logs::Logs;
 use crate::apps::rendezvous::Rendezvous;
 use crate::apps::router_log::EdgeLog;
@@ -40,8 +41,10 @@ use crate::http::healthz;
 use crate::http::listen::{self, Limits, SessionHandler, Transport};
 use crate::http::metrics::{self, Figures, OwnAddress};
 use crate::http::operator::{self, Operator};
+use crate::http::platform;
 use crate::http::rendezvous;
 use crate::http::state::State;
+use crate::identity::Identity;
 use crate::ledger::{self, Ledger};
 use crate::loops::Supervisor;
 use crate::metrics::traces::Traces;
@@ -58,7 +61,7 @@ use crate::reconcile::{
 pub struct Server {
     listener: TcpListener,
     metrics: Option<(TcpListener, Figures)>,
-    identity: Option<Arc<Identity>>,
+    identity: Option<Identity>,
     proxies: Vec<IpCidr>,
     front: Front,
     /// The threads that use the ledger, or that the ledger's commits drive.
@@ -86,29 +89,38 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the data directory, sets up what is new, starts the loops and listens.
+    /// Opens the data directory, sets up what is new, starts the loops and listens, on the sockets that a
+    /// service manager kept of an earlier server where it did.
     ///
     /// From then on a loop that panics ends the process with [`os::panics::EXIT_STATUS`].
     ///
     /// # Errors
     ///
     /// [`ServeError`].
-    pub async fn start(config: Config) -> Result<Self, ServeError> {
-        Self::start_under(config, Supervisor::ending_the_process()).await
+    pub async fn start(
+        config: Config,
+        service_manager: &mut ServiceManager,
+    ) -> Result<Self, ServeError> {
+        Self::start_under(config, service_manager, Supervisor::ending_the_process()).await
     }
 
     /// The same under another supervisor.
-    async fn start_under(config: Config, supervisor: Supervisor) -> Result<Self, ServeError> {
-        Self::start_on(config, supervisor, open_store).await
+    async fn start_under(
+        config: Config,
+        service_manager: &mut ServiceManager,
+        supervisor: Supervisor,
+    ) -> Result<Self, ServeError> {
+        Self::start_on(config, service_manager, supervisor, open_store).await
     }
 
     /// The same on a store that is opened in another way.
     async fn start_on(
         config: Config,
+        service_manager: &mut ServiceManager,
         supervisor: Supervisor,
         open_store: impl FnOnce(&Config, &DataDir) -> store::Result<Opened> + Send + 'static,
     ) -> Result<Self, ServeError> {
-        let TransportConfig { certificate, insecure, allowed_hosts, .. } = &config.transport;
+        let TransportConfig { certificate, acme, insecure, allowed_hosts, .. } = &config.transport;
         let in_public = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
         if let Some(address) = config.watch.metrics.filter(in_public)
             && !insecure
@@ -119,25 +131,15 @@ impl Server {
             if config.emulator && (!insecure || allowed_hosts.is_empty()) {
                 return Err(ServeError::EmulatorInPublic(config.listen));
             }
-            if certificate.is_none() && !insecure {
+            if certificate.is_none() && acme.is_none() && !insecure {
                 return Err(ServeError::PlainInPublic(config.listen));
             }
         }
         let token = token::read(config.watch.metrics_token.as_deref())?;
         // First of all: where the address is taken, nothing is made.
-        let address = config.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| ServeError::Listen { address, source })?;
-        let for_metrics = match config.watch.metrics {
-            Some(address) => Some(
-                TcpListener::bind(address)
-                    .await
-                    .map_err(|source| ServeError::ListenForMetrics { address, source })?,
-            ),
-            None => None,
-        };
+        let (listener, for_metrics) = sockets(&config, service_manager)?;
         let runtime = tokio::runtime::Handle::current();
+        let address = config.listen;
         let bound =
             listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
         tokio::task::spawn_blocking(move || {
@@ -164,7 +166,12 @@ impl Server {
 
     /// The certificate by which clients of other machines know it, in DER, if it has one.
     pub fn certificate(&self) -> Option<Vec<u8>> {
-        self.identity.as_ref().map(|identity| identity.leaf().to_vec())
+        self.identity.as_ref()?.leaf().map(|leaf| leaf.to_vec())
+    }
+
+    /// Whether clients of other machines are served over TLS alone, also before there is a certificate.
+    pub fn is_secured(&self) -> bool {
+        self.identity.is_some()
     }
 
     /// The address that has `/metrics` alone.
@@ -288,16 +295,14 @@ fn join(thread: JoinHandle<()>) {
 
 /// Has the audit know of refusals that were counted, and events of certificates that were replaced, until
 /// it is told to stop.
-async fn note(state: Arc<State>, identity: Option<Arc<Identity>>) {
-    let mut leaf = identity.as_ref().map(|identity| identity.leaf());
+async fn note(state: Arc<State>, identity: Option<Identity>) {
+    let mut leaf = identity.as_ref().and_then(Identity::leaf);
     let mut times = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         times.tick().await;
         state.note_refusals(false);
         let Some(identity) = &identity else { continue };
-        // Looks at the files, also where nobody connects.
-        let _ = identity.config();
-        let current = identity.leaf();
+        let Some(current) = identity.leaf() else { continue };
         if leaf.as_ref() != Some(&current) {
             let fingerprint = hex::encode(Sha256::digest(&current));
             let now = state.clock.now();
@@ -405,6 +410,7 @@ impl Prepared {
             supervisor: supervisor.clone(),
         })
         .map_err(broken)?;
+        ledger.tell_by(platform::teller(config.edge.web.clone()));
         let region = config.region.unwrap_or(Region::DEFAULT);
         let last = fabric::instance::last_of(&config.data);
         let last = last.filter(|_| config.fabric == FabricKind::Linux);
@@ -528,6 +534,8 @@ impl Prepared {
         let mut state = State::new(&config.data, ledger, clock, secret, health, console, spare)
             .with_rate_limits(config.rate_limit, config.ec2_rate_limit);
         state.closing = closing;
+        let acme = config.transport.acme.clone();
+        state.certificates = acme.map(|acme| Arc::new(Certificates::open(&config.data, acme)));
         state.metrics = metrics;
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
@@ -667,19 +675,28 @@ impl Prepared {
             token,
         };
         let router = operator::router(operator)
-            .merge(healthz::router(self.supervisor, Arc::clone(&self.state)))
+            .merge(healthz::router(self.supervisor.clone(), Arc::clone(&self.state)))
             .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::browser_login::router(Arc::clone(&self.state)))
-            .merge(crate::http::platform::router(Arc::clone(&self.state)));
-        let TransportConfig { certificate, proxies, allowed_hosts, insecure } =
+            .merge(platform::router(Arc::clone(&self.state)));
+        let TransportConfig { certificate, proxies, allowed_hosts, insecure, .. } =
             self.config.transport;
         let front = Front::new(Arc::clone(&self.state), allowed_hosts, router);
         let identity = certificate
-            .map(|files| Identity::read(&files.chain, &files.key))
+            .map(|files| ::edge::Identity::read(&files.chain, &files.key))
             .transpose()
             .map_err(ServeError::Certificate)?
-            .map(Arc::new);
+            .map(|files| Identity::Files(Arc::new(files)));
+        let mut asking = None;
+        if let Some(certificates) = &self.state.certificates {
+            let (runtime, clock) =
+                (tokio::runtime::Handle::current(), Arc::clone(&self.state.clock));
+            let run = acme::run(Arc::clone(certificates), clock, self.stop_outbox.clone());
+            let thread = self.supervisor.spawn_task("acme", move || runtime.block_on(run));
+            asking = Some(thread.map_err(|error| ServeError::Fabric(error.to_string()))?);
+        }
+        let identity = identity.or(self.state.certificates.clone().map(Identity::Acme));
         if insecure && identity.is_none() && !bound.ip().to_canonical().is_loopback() {
             tracing::warn!(
                 %bound, "--insecure: whoever is on the way to other machines can read tokens"
@@ -694,7 +711,7 @@ impl Prepared {
             self.files_thread,
             self.outbox,
         ];
-        let threads = threads.into_iter().chain(self.flows_thread);
+        let threads = threads.into_iter().chain(self.flows_thread).chain(asking);
         let threads = threads.chain(self.cluster_threads).collect();
         Ok(Server {
             metrics: for_metrics.map(|listener| (listener, figures)),
@@ -721,6 +738,31 @@ impl Prepared {
             warden: self.warden,
         })
     }
+}
+
+/// What listens for the APIs and for `--metrics`. The service manager keeps it while one server takes the place
+/// of another, so that nobody is refused in between.
+fn sockets(
+    config: &Config,
+    service_manager: &mut ServiceManager,
+) -> Result<(TcpListener, Option<TcpListener>), ServeError> {
+    const APIS: &str = "causeway-apis";
+    let (address, for_metrics) = (config.listen, config.watch.metrics);
+    let places = [
+        Place { name: APIS, address: Some(address) },
+        Place { name: "causeway-metrics", address: for_metrics },
+    ];
+    let [apis, metrics] = service_manager.listen(places).map_err(|error| match error {
+        ListenError::Bind { name: APIS, address, source } => ServeError::Listen { address, source },
+        ListenError::Bind { address, source, .. } => {
+            ServeError::ListenForMetrics { address, source }
+        }
+        ListenError::Unwanted { name, place } => ServeError::ListensElsewhere { name, place },
+    })?;
+    let failed = |source| ServeError::Listen { address, source };
+    let apis = apis.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+    let metrics = metrics.map(TcpListener::from_std).transpose().map_err(failed)?;
+    Ok((TcpListener::from_std(apis).map_err(failed)?, metrics))
 }
 
 /// Who ends what an ephemeral server leaves. Where nothing outlives it and nothing is to be removed,

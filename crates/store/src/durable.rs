@@ -46,6 +46,17 @@ pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
     sync_parent(path)
 }
 
+/// Keeps a file for its owner only: whole and durable, or as it was before. Makes the directory, too. The
+/// caller sees to it that nobody else does the same.
+///
+/// # Errors
+///
+/// [`Error::File`]: what keeps it from being written.
+pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
+    path.parent().map_or(Ok(()), create_dir)?;
+    write_file(path, content)
+}
+
 /// A file in the making, for its owner only. Its name shows nothing, or all of it; unless it was
 /// published, nothing is left of it.
 #[derive(Debug)]

@@ -1,38 +1,16 @@
 //! Which database was here last, and how far it had come: kept beside it, so that an older copy in
 //! its place is noticed.
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result, durable};
+use crate::{Error, Identity, Result, durable};
 
 /// The file, in a data directory. Its name does not begin as the database's do, so that who copies
 /// `causeway.db*` and puts the copy back later does not put back an old mark with it.
 const NAME: &str = "revision";
-
-/// Which database it is, and how far it has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The database's own id, which every copy of it has.
-    pub database: String,
-    /// How often a copy took the place of the one before, where the database counts that; else 0.
-    pub timeline: u64,
-    /// The revision that it is at.
-    pub revision: u64,
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "revision {}", self.revision)?;
-        match self.timeline {
-            0 => Ok(()),
-            timeline => write!(f, " of timeline {timeline}"),
-        }
-    }
-}
 
 /// The file, open.
 ///

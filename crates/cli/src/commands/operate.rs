@@ -74,7 +74,11 @@ fn exec(target: &str, arguments: Vec<String>, common: &Common) -> anyhow::Result
 fn status(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     let client = common.connection.client(As::Operator)?;
     let status: api::Status = client.read("/_causeway/status")?;
-    let code = exit_of(&status.fabric);
+    let fails = |it: &api::ServerCertificate| it.failing.is_some();
+    let code = match &status.certificate {
+        Some(certificate) if fails(certificate) => ExitCode::FAILURE,
+        _ => exit_of(&status.fabric),
+    };
     if common.json {
         out.json(&status);
         return Ok(code);
@@ -96,6 +100,14 @@ fn status(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     out.line(format_args!("Instances  {}", by_state(&status.instances)));
     out.line(format_args!("Dynos      {}", by_state(&status.dynos)));
     print_fabric(&status.fabric, &status.names, out);
+    if let Some(api::ServerCertificate { names, valid_until, failing }) = &status.certificate {
+        let until =
+            valid_until.map_or_else(|| "none so far".to_owned(), |it| format!("until {it}"));
+        out.line(format_args!("Certificate {}, {until}", names.join(", ")));
+        if let Some(why) = failing {
+            out.line(format_args!("           PROBLEM no new certificate: {why}"));
+        }
+    }
     lost::print_short(&status.lost, out);
     Ok(code)
 }

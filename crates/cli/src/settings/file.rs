@@ -42,6 +42,11 @@ pub(super) struct File {
     pub(super) init: Vec<PathBuf>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) acme: Vec<String>,
+    pub(super) acme_email: Option<String>,
+    pub(super) acme_directory: Option<String>,
+    pub(super) acme_ca: Option<PathBuf>,
     pub(super) insecure: Option<bool>,
     #[serde(default)]
     pub(super) trusted_proxy: Vec<String>,
@@ -60,7 +65,7 @@ pub(super) struct File {
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 38] = [
+const KEYS: [&str; 42] = [
     "data",
     "listen",
     "fabric",
@@ -87,6 +92,10 @@ const KEYS: [&str; 38] = [
     "init",
     "tls-cert",
     "tls-key",
+    "acme",
+    "acme-email",
+    "acme-directory",
+    "acme-ca",
     "insecure",
     "trusted-proxy",
     "allow-host",

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use model::IpCidr;
-use server::{Certificate, TransportConfig};
+use server::{AcmeConfig, Certificate, TransportConfig};
 
-use super::values::{Variables, absolute, list, parsed, switch};
+use super::values::{Variables, absolute, list, parsed, switch, text};
 
 /// What `serve` takes about how clients reach it.
 #[derive(Debug, Clone, Default, Args)]
@@ -21,6 +21,25 @@ pub(crate) struct TransportArgs {
     /// [env: CAUSEWAY_TLS_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Name of this server for which an ACME server, as Let's Encrypt, issues the certificate in place of
+    /// --tls-cert, and renews it; connections to port 443 of the name must reach --listen. Can be given
+    /// several times
+    /// [env: CAUSEWAY_ACME]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) acme: Vec<String>,
+    /// Address where the ACME server may reach you
+    /// [env: CAUSEWAY_ACME_EMAIL]
+    #[arg(long, value_name = "EMAIL")]
+    pub(crate) acme_email: Option<String>,
+    /// Directory of the ACME server, whose terms you agree to by naming it; by default Let's Encrypt's
+    /// [env: CAUSEWAY_ACME_DIRECTORY]
+    #[arg(long, value_name = "URL")]
+    pub(crate) acme_directory: Option<String>,
+    /// File with the authorities by which the ACME server itself is trusted, in PEM; by default this
+    /// machine's
+    /// [env: CAUSEWAY_ACME_CA]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) acme_ca: Option<PathBuf>,
     /// Listen beyond this machine without TLS: whoever is on the way can read tokens
     /// [env: CAUSEWAY_INSECURE]
     #[arg(
@@ -56,6 +75,10 @@ impl TransportArgs {
         Ok(Self {
             tls_cert: path("CAUSEWAY_TLS_CERT"),
             tls_key: path("CAUSEWAY_TLS_KEY"),
+            acme: list("CAUSEWAY_ACME")?,
+            acme_email: text(variables, "CAUSEWAY_ACME_EMAIL")?,
+            acme_directory: text(variables, "CAUSEWAY_ACME_DIRECTORY")?,
+            acme_ca: path("CAUSEWAY_ACME_CA"),
             insecure: parsed(variables, "CAUSEWAY_INSECURE", switch)?,
             trusted_proxy: list("CAUSEWAY_TRUSTED_PROXY")?,
             allow_host: list("CAUSEWAY_ALLOW_HOST")?,
@@ -68,6 +91,10 @@ impl TransportArgs {
         Self {
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
+            acme: list(self.acme, other.acme),
+            acme_email: self.acme_email.or(other.acme_email),
+            acme_directory: self.acme_directory.or(other.acme_directory),
+            acme_ca: self.acme_ca.or(other.acme_ca),
             insecure: self.insecure.or(other.insecure),
             trusted_proxy: list(self.trusted_proxy, other.trusted_proxy),
             allow_host: list(self.allow_host, other.allow_host),
@@ -81,6 +108,12 @@ impl TransportArgs {
     /// A certificate without its key or the other way round, files that hold none, blocks that are none,
     /// names that are none or that a real server has no use for.
     pub(crate) fn config(self, emulator: bool) -> anyhow::Result<TransportConfig> {
+        let acme = self.acme_config()?;
+        ensure!(
+            acme.is_none() || (self.tls_cert.is_none() && self.tls_key.is_none()),
+            "--acme and --tls-cert cannot be given together: either an ACME server issues the \
+             certificate, or you do"
+        );
         let certificate = match (self.tls_cert, self.tls_key) {
             (None, None) => None,
             (Some(chain), Some(key)) => {
@@ -100,9 +133,64 @@ impl TransportArgs {
         let allowed_hosts =
             self.allow_host.iter().map(|name| host(name)).collect::<Result<_, _>>()?;
         let insecure = self.insecure.unwrap_or(false);
-        Ok(TransportConfig { certificate, insecure, proxies, allowed_hosts })
+        Ok(TransportConfig { certificate, acme, insecure, proxies, allowed_hosts })
+    }
+
+    /// From which ACME server certificates come; `None` where no name was given.
+    fn acme_config(&self) -> anyhow::Result<Option<AcmeConfig>> {
+        if self.acme.is_empty() {
+            let others = [
+                ("--acme-email", self.acme_email.is_some()),
+                ("--acme-directory", self.acme_directory.is_some()),
+                ("--acme-ca", self.acme_ca.is_some()),
+            ];
+            for (name, given) in others {
+                ensure!(
+                    !given,
+                    "{name} says how to ask for a certificate; say of which name by --acme"
+                );
+            }
+            return Ok(None);
+        }
+        let mut names = Vec::new();
+        for given in &self.acme {
+            let name = given.trim_end_matches('.').to_ascii_lowercase();
+            let is_name =
+                model::names::is_domain(&name) && name.parse::<std::net::IpAddr>().is_err();
+            ensure!(
+                is_name,
+                "'{given}' is not a name for --acme; one is like cw.example.org, without a port"
+            );
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let email = self.acme_email.clone();
+        ensure!(
+            email
+                .as_ref()
+                .is_none_or(|email| email.contains('@') && !email.contains(char::is_whitespace)),
+            "'{}' is not an address for --acme-email",
+            email.unwrap_or_default()
+        );
+        let directory = self.acme_directory.clone().unwrap_or_else(|| LETS_ENCRYPT.to_owned());
+        let host = directory.parse().ok().filter(|url: &http::Uri| {
+            url.scheme_str() == Some("https") && url.host().is_some_and(|host| !host.is_empty())
+        });
+        ensure!(
+            host.is_some(),
+            "'{directory}' is not an address for --acme-directory; it begins with https://"
+        );
+        let ca = self.acme_ca.as_deref().map(absolute).transpose()?;
+        if let Some(ca) = &ca {
+            ::edge::check_authorities(ca).context("the authorities of --acme-ca cannot be used")?;
+        }
+        Ok(Some(AcmeConfig { names, email, directory, ca }))
     }
 }
+
+/// The directory of Let's Encrypt.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 /// A block of proxies; an address alone is the block of it.
 fn block(text: &str) -> anyhow::Result<IpCidr> {
@@ -162,6 +250,38 @@ mod tests {
             args.tls_key = Some("/nonexistent/key.pem".into());
         });
         assert!(format!("{:#}", error.unwrap_err()).contains("/nonexistent/chain.pem"));
+    }
+
+    #[test]
+    fn an_acme_server_is_asked_for_names_and_in_place_of_a_certificate() {
+        let acme = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let some = with(|args| args.acme = acme(&["CW.example.org.", "cw.example.org", "b.test"]));
+        let some = some.unwrap().acme.unwrap();
+        assert_eq!(some.names, ["cw.example.org", "b.test"]);
+        assert_eq!(some.directory, LETS_ENCRYPT);
+        let refused = |change: &dyn Fn(&mut TransportArgs)| {
+            let error = with(|args| {
+                args.acme = acme(&["cw.example.org"]);
+                change(args);
+            });
+            format!("{:#}", error.unwrap_err())
+        };
+        for wrong in ["", "*.example.org", "10.0.0.5", "cw:443", "https://cw.test"] {
+            let error = refused(&|args| args.acme = acme(&[wrong]));
+            assert!(error.contains("--acme;"), "{error}");
+        }
+        let error = refused(&|args| args.tls_cert = Some("chain.pem".into()));
+        assert!(error.contains("--acme and --tls-cert"), "{error}");
+        let error = refused(&|args| args.acme_email = Some("nobody".to_owned()));
+        assert!(error.contains("--acme-email"), "{error}");
+        for wrong in ["http://acme.test/dir", "acme", ""] {
+            let error = refused(&|args| args.acme_directory = Some(wrong.to_owned()));
+            assert!(error.contains("--acme-directory"), "{error}");
+        }
+        let error = refused(&|args| args.acme_ca = Some("/nonexistent/ca.pem".into()));
+        assert!(error.contains("--acme-ca") && error.contains("/nonexistent/ca.pem"), "{error}");
+        let alone = with(|args| args.acme_email = Some("a@example.org".to_owned())).unwrap_err();
+        assert!(alone.to_string().contains("by --acme"), "{alone:#}");
     }
 
     #[test]

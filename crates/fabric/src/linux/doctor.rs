@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use os::error_chain;
 
+use super::monitor::Monitor;
 use super::namespace::{enter_new, failed, on_own_thread};
 use super::netlink::{Netlink, VethEnd};
 use super::nft::Nft;
@@ -49,6 +50,12 @@ pub fn doctor() -> Vec<Check> {
                 "a kernel with CONFIG_NETFILTER_NETLINK_LOG, CONFIG_NFT_LOG and \
                  CONFIG_NF_CONNTRACK_EVENTS",
                 || said(flow_records(), "dropped packets and connections can be told of"),
+            )),
+            optional(check(
+                "news of changes",
+                "in a container: --cap-add NET_BROADCAST; without it, what others change is found \
+                 by the comparisons every 30 s",
+                || said(monitors(), "what others change is heard at once"),
             )),
             check("settings", "mount /proc/sys read-write", || {
                 said(sysctl::router(), "can be written")
@@ -133,6 +140,12 @@ fn sample() -> Router {
 
 fn firewall() -> Result<(), Error> {
     Nft::open()?.run(&sample().ruleset().create()).map(drop)
+}
+
+/// What hears of changes in all namespaces, which is a right of its own.
+fn monitors() -> Result<(), Error> {
+    let open = || Monitor::of_routes().and_then(|_| Monitor::of_firewalls()).map(drop);
+    open().map_err(|source| failed("(probe)", "listen beyond", source))
 }
 
 fn flow_records() -> Result<(), Error> {

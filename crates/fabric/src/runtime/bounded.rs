@@ -14,10 +14,11 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::HOME;
 use super::layers::run;
 use super::restore::{WAITING, is_awaited};
 
+/// The name of a home in its workload's directory.
+pub(super) const HOME: &str = "home";
 /// What the service sees of its disk.
 const DATA: &str = "data";
 /// What is to be restored, while it is being moved to the file system.

@@ -14,11 +14,8 @@ use model::{Stdio, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::bounded::Bounded;
+use super::bounded::{Bounded, HOME};
 use super::layers::{Image, Layers};
-
-/// The name of a home in its workload's directory.
-pub(super) const HOME: &str = "home";
 
 /// The daemon's order to a shim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,9 +21,10 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use os::detached::{Detached, OF_SERVICE_MANAGER, Ready};
+use os::detached::{Detached, Ready};
 use os::poll::{Interest, readable};
 use os::process::{Process, ProcessMark};
+use os::service_manager::VARIABLES;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::cgroup::killed_for_memory;
@@ -255,7 +256,7 @@ impl Shim<'_> {
     fn runc(&self, options: &[&str]) -> Command {
         let mut command = Command::new(&self.order.runtime);
         command.arg("--root").arg(&self.order.runc_root).args(options).env_remove(SHIM.variable);
-        for name in OF_SERVICE_MANAGER {
+        for name in VARIABLES {
             command.env_remove(name);
         }
         command

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -47,8 +48,7 @@ fn add(
     known: &mut BTreeMap<(u64, u64), PathBuf>,
 ) -> io::Result<()> {
     if about.is_symlink() {
-        let mut header = header(EntryType::Symlink, about);
-        return archive.append_link(&mut header, name, fs::read_link(path)?);
+        return add_link(archive, name, about, fs::read_link(path)?.as_os_str().as_bytes());
     }
     if !about.is_file() {
         return Err(io::Error::other("it is neither a file nor a directory nor a link"));
@@ -64,6 +64,30 @@ fn add(
     let mut header = header(EntryType::Regular, about);
     header.set_size(about.len());
     archive.append_data(&mut header, name, File::open(path)?)
+}
+
+/// Adds a symbolic link with its target as it is written. The library would leave out what it holds for
+/// superfluous, such as `./`.
+fn add_link(
+    archive: &mut Builder<impl Write>,
+    name: &Path,
+    about: &Metadata,
+    target: &[u8],
+) -> io::Result<()> {
+    let mut header = header(EntryType::Symlink, about);
+    if header.set_link_name_literal(target).is_err() {
+        // What has no room in the header comes before it, as GNU's tar does it.
+        const NAME: &[u8] = b"././@LongLink";
+        let mut long = Header::new_gnu();
+        long.set_entry_type(EntryType::GNULongLink);
+        long.set_mode(0o644);
+        long.set_mtime(0);
+        long.set_size(target.len() as u64 + 1);
+        long.as_old_mut().name[..NAME.len()].copy_from_slice(NAME);
+        long.set_cksum();
+        archive.append(&long, target.chain(&[0][..]))?;
+    }
+    archive.append_data(&mut header, name, io::empty())
 }
 
 fn header(kind: EntryType, about: &Metadata) -> Header {

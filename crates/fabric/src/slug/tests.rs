@@ -475,3 +475,23 @@ fn what_is_packed_is_unpacked_as_it_was() {
     let missing = pack(&slugs, id(9), &mut Vec::new()).unwrap_err();
     assert!(!missing.is_of_the_archive(), "{missing}");
 }
+
+#[test]
+fn links_are_packed_as_they_are_written() {
+    let place = tempfile::tempdir().unwrap();
+    let (root, again) = (place.path().join("one"), place.path().join("two"));
+    fs::create_dir(&root).unwrap();
+    let dots = |count: usize| "./".repeat(count) + "x";
+    let targets = [dots(2), format!("d/{}", dots(1)), "y".repeat(100), dots(50), dots(120)];
+    for (number, target) in targets.iter().enumerate() {
+        std::os::unix::fs::symlink(target, root.join(number.to_string())).unwrap();
+    }
+    let mut packed = Vec::new();
+    pack::pack(&root, &mut packed).unwrap();
+    unpack(&packed[..], &again, Limits::NONE).unwrap();
+    for (number, target) in targets.iter().enumerate() {
+        // Two paths are equal if they lead to the same.
+        let read = fs::read_link(again.join(number.to_string())).unwrap();
+        assert_eq!(read.to_str(), Some(target.as_str()));
+    }
+}

@@ -48,6 +48,7 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
             WebhookOwner::Operator => None,
             WebhookOwner::Account(id) => Some(Key::Account(id)),
             WebhookOwner::Team(id) => Some(Key::Team(id)),
+            WebhookOwner::App(id) => Some(Key::App(id)),
         },
         C::DeleteWebhook { id } => Some(Key::Webhook(*id)),
         C::SetMember { team, .. } | C::DemandSecondFactor { team, .. } => Some(Key::Team(*team)),
@@ -78,6 +79,7 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
         | C::DeleteSpace { space }
         | C::SetPeeringLimit { space, .. }
         | C::SetInboundRules { space, .. }
+        | C::SetSpaceLogDrain { space, .. }
         | C::SetSpaceAccess { space, .. }
         | C::TransferSpace { space, .. }
         | C::CreateApp { space, .. } => Key::Space(*space),
@@ -100,6 +102,9 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
         | C::RemoveDomain { app, .. }
         | C::AddLogDrain { app, .. }
         | C::RemoveLogDrain { app, .. }
+        | C::CreateAppWebhook { app, .. }
+        | C::UpdateAppWebhook { app, .. }
+        | C::DeleteAppWebhook { app, .. }
         | C::CreateAddon { app, .. } => Key::App(*app),
         C::AttachAddon { addon, .. } | C::DetachAddon { addon, .. } | C::DeleteAddon { addon } => {
             Key::Addon(*addon)

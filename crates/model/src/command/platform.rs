@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::resource::{InboundRule, Plan, Stdio};
 use crate::{
     AddonId, AppId, Cidr, DomainId, DynoId, LogDrainId, PcxId, Region, ReleaseId, SlugId, SpaceId,
-    TeamId, UserId,
+    TeamId, UserId, WebhookId,
 };
 
 /// What users of the platform ask for.
@@ -50,6 +50,13 @@ pub enum PlatformCommand {
         space: SpaceId,
         /// All rules, in their order; they take the place of the ones before.
         rules: Vec<InboundRule>,
+    },
+    /// Has the log of a space be sent to an address, and no longer to the one before.
+    SetSpaceLogDrain {
+        /// The space.
+        space: SpaceId,
+        /// The address.
+        url: String,
     },
     /// Says whether a member of the team may make apps in a space.
     SetSpaceAccess {
@@ -203,6 +210,29 @@ pub enum PlatformCommand {
         /// The drain's id.
         drain: LogDrainId,
     },
+    /// Has what happens to an app be sent to an address, as Heroku's webhooks do.
+    CreateAppWebhook {
+        /// The app.
+        app: AppId,
+        /// The webhook.
+        new: AppWebhook,
+    },
+    /// Changes a webhook of an app. What is not said is left.
+    UpdateAppWebhook {
+        /// The app.
+        app: AppId,
+        /// The webhook's id.
+        id: WebhookId,
+        /// What it is to be.
+        to: AppWebhook,
+    },
+    /// Removes a webhook of an app.
+    DeleteAppWebhook {
+        /// The app.
+        app: AppId,
+        /// The webhook's id.
+        id: WebhookId,
+    },
     /// Creates a data service for an app.
     CreateAddon {
         /// The app that gets the service.
@@ -238,6 +268,28 @@ pub enum PlatformCommand {
         /// The add-on to delete.
         addon: AddonId,
     },
+}
+
+/// What is said of a webhook of an app.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AppWebhook {
+    /// The address.
+    pub url: Option<String>,
+    /// What it is told of: entities such as `api:release`.
+    pub include: Option<Vec<String>>,
+    /// Whether what fails is tried again: `notify` or `sync`.
+    pub level: Option<String>,
+    /// The key that what is sent is signed with.
+    pub secret: Option<String>,
+    /// The value of the header `Authorization` that is sent along.
+    pub authorization: Option<String>,
+}
+
+impl std::fmt::Debug for AppWebhook {
+    /// Without what may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AppWebhook({:?}, {:?})", self.include, self.level)
+    }
 }
 
 /// What changes of one process type's formation.

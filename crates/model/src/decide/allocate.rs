@@ -188,6 +188,8 @@ impl Decision<'_> {
             let _ = self.tear_down(&space, peering);
         }
         self.remove_way_out(&space);
+        let drains = self.world.log_drains_of(Key::Space(id)).map(|drain| Key::LogDrain(drain.id));
+        drains.collect::<Vec<_>>().into_iter().for_each(|drain| self.delete(drain));
         self.end_tokens_bound_to(TokenBound::Space(id));
         self.delete(Key::Space(id));
         self.delete(Key::Peering(space.data_peering));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, Reply};
 use crate::resource::{App, Release, ReleaseStatus, Role, TokenBound};
-use crate::{AppId, Code, Key, Refused, ReleaseId, SpaceId, TeamId, UserId};
+use crate::{AppId, Code, Key, Kind, Refused, ReleaseId, SpaceId, TeamId, UserId};
 
 const MAX_COMMAND: usize = 4096;
 const MAX_VARIABLE_NAME: usize = 128;
@@ -145,7 +145,8 @@ impl Decision<'_> {
         let releases = self.world.releases_of(key).map(|release| Key::Release(release.id));
         let slugs = self.world.slugs_of(key).map(|slug| Key::Slug(slug.id));
         let drains = self.world.log_drains_of(key).map(|drain| Key::LogDrain(drain.id));
-        for part in releases.chain(slugs).chain(drains).collect::<Vec<_>>() {
+        let hooks = self.world.naming(key, Kind::Webhook);
+        for part in releases.chain(slugs).chain(drains).chain(hooks).collect::<Vec<_>>() {
             self.delete(part);
         }
         self.end_tokens_bound_to(TokenBound::App(id));

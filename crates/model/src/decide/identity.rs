@@ -106,7 +106,7 @@ impl Decision<'_> {
                 self.enable(*subject)
             }
             C::Destroy { subject } => {
-                self.operator_only()?;
+                self.check_may_destroy(*subject)?;
                 self.destroy(*subject)
             }
             C::EnsureAccount { id, region } => {

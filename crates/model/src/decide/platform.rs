@@ -42,6 +42,7 @@ impl Decision<'_> {
             C::RenameSpace { space, name } => self.rename_space(*space, name),
             C::SetPeeringLimit { space, limit } => self.set_peering_limit(*space, *limit),
             C::SetInboundRules { space, rules } => self.set_inbound_rules(*space, rules),
+            C::SetSpaceLogDrain { space, url } => self.set_space_log_drain(*space, url),
             C::SetSpaceAccess { space, user, create_apps } => {
                 self.set_space_access(*space, *user, *create_apps)
             }
@@ -56,6 +57,9 @@ impl Decision<'_> {
             C::RemoveDomain { app, domain } => self.remove_domain(*app, *domain),
             C::AddLogDrain { app, url } => self.add_log_drain(*app, url),
             C::RemoveLogDrain { app, drain } => self.remove_log_drain(*app, *drain),
+            C::CreateAppWebhook { app, new } => self.create_app_webhook(*app, new),
+            C::UpdateAppWebhook { app, id, to } => self.update_app_webhook(*app, *id, to),
+            C::DeleteAppWebhook { app, id } => self.delete_app_webhook(*app, *id),
             C::CreateSlug { app, process_types, commit, checksum } => {
                 self.create_slug(*app, process_types, commit.as_deref(), checksum.as_deref())
             }

@@ -145,6 +145,20 @@ impl World {
         }
     }
 
+    /// Whether a process is to run, so that it is started again where its host ended it.
+    pub fn wants_to_run(&self, id: WorkloadId) -> bool {
+        match id {
+            WorkloadId::Dyno(id) => self.dyno(id).is_some_and(|dyno| dyno.state.wants_to_run()),
+            WorkloadId::Instance(id) => self.instance(id).is_some_and(|instance| {
+                instance.state.wants_to_run() && instance.boot != Boot::Ending
+            }),
+            WorkloadId::Service(id) => {
+                self.addon(id).is_some_and(|addon| addon.state != AddonState::Crashed)
+            }
+            WorkloadId::Router(_) => false,
+        }
+    }
+
     /// Whether it is waited for that a process is heard to have ended: until then its interface
     /// and its address are taken.
     pub(crate) fn awaits_end(&self, id: WorkloadId) -> bool {

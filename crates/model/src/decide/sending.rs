@@ -3,8 +3,10 @@
 use super::identity::not_found;
 use super::{Decision, Outcome, refuse};
 use crate::command::{Caller, NewWebhook, Reply};
-use crate::resource::{LogDrain, Webhook, WebhookOwner};
-use crate::{AppId, Code, Destination, EventKind, Key, LogDrainId, Refused, WebhookId};
+use crate::resource::{DrainOf, LogDrain, Webhook, WebhookLevel, WebhookOwner};
+use crate::{
+    AppId, Code, Destination, EventKind, Key, LogDrainId, Refused, SpaceId, TeamId, WebhookId,
+};
 
 /// Heroku's bound of log drains of one app.
 const MAX_DRAINS: usize = 5;
@@ -21,36 +23,17 @@ impl Decision<'_> {
     pub(super) fn create_webhook(&mut self, new: &NewWebhook) -> Outcome {
         let NewWebhook { owner, url, include, secret, authorization } = new;
         self.check_owner(*owner)?;
-        let to = destination(url)?;
-        if !to.scheme.is_http() {
-            return invalid("The address of a webhook begins with https://.");
+        if matches!(owner, WebhookOwner::App(_)) {
+            return invalid("The webhooks of an app are made by `heroku webhooks:add`.");
         }
-        if include.is_empty() || include.len() > MAX_INCLUDED {
-            return invalid(format_args!(
-                "A webhook includes 1 to {MAX_INCLUDED} kinds of events, such as peering."
-            ));
-        }
+        check_number(include, "peering")?;
         for name in include {
             if let Err(error) = EventKind::named(name) {
                 return invalid(format_args!("{error}."));
             }
         }
-        if !SECRET.contains(&secret.len()) || !is_header_value(secret) {
-            return invalid("The secret of a webhook has 16 to 256 printable ASCII characters.");
-        }
-        let too_long = |value: &String| value.len() > MAX_AUTHORIZATION || !is_header_value(value);
-        if authorization.as_ref().is_some_and(too_long) {
-            return invalid(format_args!(
-                "A value of Authorization has up to {MAX_AUTHORIZATION} printable ASCII characters."
-            ));
-        }
-        let of_owner = self.world.webhooks().filter(|hook| hook.owner == *owner);
-        if of_owner.count() >= MAX_WEBHOOKS {
-            return refuse(
-                Code::LimitExceeded,
-                format_args!("There are {MAX_WEBHOOKS} webhooks already. Remove one first."),
-            );
-        }
+        check_webhook(url, secret, authorization.as_deref())?;
+        self.check_room_for_webhook(*owner)?;
         let id = WebhookId::fresh(self.ids);
         self.put(Webhook {
             id,
@@ -60,8 +43,22 @@ impl Decision<'_> {
             secret: secret.clone(),
             authorization: authorization.clone(),
             created: self.now,
+            updated: None,
+            level: WebhookLevel::Sync,
         });
         Ok(Key::Webhook(id).into())
+    }
+
+    /// Refuses one more webhook where its owner has as many as may be.
+    pub(super) fn check_room_for_webhook(&self, owner: WebhookOwner) -> Result<(), Refused> {
+        let of_owner = self.world.webhooks().filter(|hook| hook.owner == owner);
+        if of_owner.count() >= MAX_WEBHOOKS {
+            return refuse(
+                Code::LimitExceeded,
+                format_args!("There are {MAX_WEBHOOKS} webhooks already. Remove one first."),
+            );
+        }
+        Ok(())
     }
 
     pub(super) fn delete_webhook(&mut self, id: WebhookId) -> Outcome {
@@ -80,13 +77,18 @@ impl Decision<'_> {
     fn sees_owner(&self, owner: WebhookOwner) -> bool {
         let own = match (self.caller, owner) {
             (Caller::Account { scope, .. }, WebhookOwner::Account(id)) => scope.account == id,
-            (Caller::User(_), WebhookOwner::Team(id)) => {
-                let team = self.world.team(id);
-                team.is_some_and(|team| self.caller.role_in(team).is_some())
+            (Caller::User(_), WebhookOwner::Team(id)) => self.is_in(Some(id)),
+            (Caller::User(_), WebhookOwner::App(id)) => {
+                self.is_in(self.world.app(id).map(|app| app.team))
             }
             _ => false,
         };
         own || self.is_operator()
+    }
+
+    fn is_in(&self, team: Option<TeamId>) -> bool {
+        let team = team.and_then(|id| self.world.team(id));
+        team.is_some_and(|team| self.caller.role_in(team).is_some())
     }
 
     /// Refuses who may not change the webhooks of an owner: what is sent is the owner's business.
@@ -98,6 +100,7 @@ impl Decision<'_> {
             WebhookOwner::Operator => true,
             WebhookOwner::Account(id) => self.world.account(id).is_some(),
             WebhookOwner::Team(id) => self.world.team(id).is_some(),
+            WebhookOwner::App(id) => self.world.app(id).is_some(),
         };
         if !exists {
             return not_found("owner of webhooks").map(drop);
@@ -136,13 +139,32 @@ impl Decision<'_> {
         // Another one: the token is told to the receiver, and the id is a name in this installation.
         let token = format!("d.{}", LogDrainId::fresh(self.ids));
         let url = url.to_owned();
-        self.put(LogDrain { id, app: app.id, url, token, created: self.now });
+        self.put(LogDrain { id, of: DrainOf::App(app.id), url, token, created: self.now });
+        Ok(Key::LogDrain(id).into())
+    }
+
+    /// Has the log of a space be sent to an address, and no longer to the one before.
+    pub(super) fn set_space_log_drain(&mut self, space: SpaceId, url: &str) -> Outcome {
+        let space = self.space_to_change(space)?;
+        destination(url)?;
+        let of = DrainOf::Space(space.id);
+        let key = Key::Space(space.id);
+        let drains: Vec<_> =
+            self.world.log_drains_of(key).map(|it| (it.id, it.url == url)).collect();
+        if let Some((id, true)) = drains.first() {
+            return Ok(Key::LogDrain(*id).into());
+        }
+        drains.into_iter().for_each(|(id, _)| self.delete(Key::LogDrain(id)));
+        let id = LogDrainId::fresh(self.ids);
+        let token = format!("d.{}", LogDrainId::fresh(self.ids));
+        let url = url.to_owned();
+        self.put(LogDrain { id, of, url, token, created: self.now });
         Ok(Key::LogDrain(id).into())
     }
 
     pub(super) fn remove_log_drain(&mut self, app: AppId, id: LogDrainId) -> Outcome {
         let (app, _) = self.seen_app(app)?;
-        if self.world.log_drain(id).is_none_or(|drain| drain.app != app.id) {
+        if self.world.log_drain(id).is_none_or(|drain| drain.of != DrainOf::App(app.id)) {
             return refuse(Code::NotFound, "Couldn't find that log drain.");
         }
         self.delete(Key::LogDrain(id));
@@ -156,10 +178,41 @@ fn destination(url: &str) -> Result<Destination, Refused> {
     })
 }
 
+/// Refuses what no webhook is told of.
+pub(super) fn check_number(include: &[String], such_as: &str) -> Result<(), Refused> {
+    if include.is_empty() || include.len() > MAX_INCLUDED {
+        return invalid(format_args!(
+            "A webhook includes 1 to {MAX_INCLUDED} kinds of events, such as {such_as}."
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses an address, a secret or a value of `Authorization` that no webhook can have.
+pub(super) fn check_webhook(
+    url: &str,
+    secret: &str,
+    authorization: Option<&str>,
+) -> Result<(), Refused> {
+    if !destination(url)?.scheme.is_http() {
+        return invalid("The address of a webhook begins with https://.");
+    }
+    if !SECRET.contains(&secret.len()) || !is_header_value(secret) {
+        return invalid("The secret of a webhook has 16 to 256 printable ASCII characters.");
+    }
+    let too_long = |value: &str| value.len() > MAX_AUTHORIZATION || !is_header_value(value);
+    if authorization.is_some_and(too_long) {
+        return invalid(format_args!(
+            "A value of Authorization has up to {MAX_AUTHORIZATION} printable ASCII characters."
+        ));
+    }
+    Ok(())
+}
+
 fn is_header_value(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
-fn invalid<T>(message: impl ToString) -> Result<T, Refused> {
+pub(super) fn invalid<T>(message: impl ToString) -> Result<T, Refused> {
     refuse(Code::InvalidParameterValue, message.to_string())
 }

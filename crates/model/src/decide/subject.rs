@@ -75,6 +75,25 @@ impl Decision<'_> {
         }
     }
 
+    /// A user may destroy themselves, an admin of a team the team, and the operator everything.
+    pub(super) fn check_may_destroy(&self, subject: Subject) -> Result<(), Refused> {
+        let (Caller::User(own), Subject::User(_) | Subject::Team(_)) = (self.caller, subject)
+        else {
+            return self.operator_only();
+        };
+        match subject {
+            Subject::User(id) if id == own => Ok(()),
+            Subject::Team(id) => match self.role_in(id, "Couldn't find that team.")? {
+                Role::Admin => Ok(()),
+                _ => refuse(
+                    Code::UnauthorizedOperation,
+                    "You do not have access to delete this team; only its admins can delete it.",
+                ),
+            },
+            _ => self.operator_only(),
+        }
+    }
+
     fn destroy_user(&mut self, id: UserId) -> Outcome {
         let key = Key::User(id);
         let Some(user) = self.world.user(id).cloned() else { return not_found("user") };

@@ -2,6 +2,7 @@
 
 mod addon;
 mod app;
+mod app_webhook;
 mod bound_token;
 mod code;
 mod domain;

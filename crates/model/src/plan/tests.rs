@@ -230,6 +230,7 @@ fn processes_follow_their_state_and_their_interface() {
     ] {
         put(&mut world, Dyno { state, ..one.clone() });
         assert_eq!(planned(&world).map(|intent| intent.run), run, "{state:?}");
+        assert_eq!(Some(world.wants_to_run(WorkloadId::Dyno(dyno_id(7)))), run, "{state:?}");
     }
     put(&mut world, one);
     put(&mut world, Eni { attachment: None, ..used });
@@ -243,9 +244,11 @@ fn instances_follow_their_state() {
     let key = WorkloadId::Instance(id(31));
     let planned = plan(&world, now()).workloads.0.remove(&key).unwrap();
     assert_eq!((planned.hostname.as_str(), planned.run), ("ip-10-3-0-4", true));
+    assert!(world.wants_to_run(key));
     assert_eq!(planned.user_data.as_deref(), Some(b"#!/bin/sh\n".as_slice()));
     put(&mut world, instance(31, &of, InstanceState::ShuttingDown));
     assert!(!plan(&world, now()).workloads.0.contains_key(&key), "what is to end is to go");
+    assert!(!world.wants_to_run(key));
     put(&mut world, instance(31, &of, InstanceState::Terminated));
     assert!(!plan(&world, now()).workloads.0.contains_key(&key));
 }

@@ -53,8 +53,13 @@ impl Position {
         *self = Self { millis: at.millis(), lines };
     }
 
+    /// The time of the last line.
+    pub(crate) fn time(self) -> Timestamp {
+        Timestamp::from_millis(self.millis)
+    }
+
     /// Removes the lines before the position.
-    fn skip(self, lines: &mut Vec<Line>) {
+    pub(crate) fn skip(self, lines: &mut Vec<Line>) {
         let mut same = 0;
         lines.retain(|line| {
             same += usize::from(line.at.millis() == self.millis);

@@ -38,14 +38,17 @@ use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::server::StartHandshake;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::again::Again;
 use self::body::{Counted, Terms};
+use self::limits::NEW;
 use self::transport::{Peeked, joins_session, stays_here};
 use self::watch::{Activity, Look, UnderWay, Watch, Watched};
+use crate::acme::{Alert, Offer};
 
 /// What answers the requests of all connections.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {
@@ -109,6 +112,7 @@ pub(crate) async fn serve(
             handler: handler.clone(),
             peer,
             limits,
+            new_until: Instant::now() + NEW,
             // Each connection looks at its own with every request; one for all would be a lock that they share.
             stop: stop.child_token(),
         };
@@ -159,28 +163,20 @@ fn set_up(stream: &TcpStream, unread: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Peeks at the first byte of a connection. `None` if the connection is not to be served.
-async fn first_byte(stream: &TcpStream, limits: Limits, stop: &CancellationToken) -> Option<u8> {
-    let mut byte = [0];
-    let seen = tokio::select! {
-        seen = tokio::time::timeout(limits.idle, stream.peek(&mut byte)) => seen.ok()?.ok()?,
-        () = stop.cancelled() => return None,
-    };
-    (seen > 0).then_some(byte[0])
-}
-
 /// What serves one connection.
 struct Entrance<H> {
     transport: Arc<Transport>,
     handler: H,
     peer: SocketAddr,
     limits: Limits,
+    /// Until when a stop lets the client begin its first request.
+    new_until: Instant,
     stop: CancellationToken,
 }
 
 impl<H: Handler> Entrance<H> {
     async fn serve(self, stream: TcpStream) {
-        let Some(first) = first_byte(&stream, self.limits, &self.stop).await else { return };
+        let Some(first) = self.first_byte(&stream).await else { return };
         // Nobody who is gone is asked anything.
         let Ok(local) = stream.local_addr() else { return };
         let here = stays_here(self.peer, local);
@@ -200,7 +196,19 @@ impl<H: Handler> Entrance<H> {
         let Some(hello) = self.within(headers, greeting(wire)).await else { return };
         match &self.transport.identity {
             Some(identity) if !(here && joins_session(&hello.client_hello())) => {
-                let config = identity.config();
+                let offer = identity.offer(&hello.client_hello());
+                let config = match offer {
+                    Offer::Serve(config) => config,
+                    Offer::Prove(config) => {
+                        let proved = async { hello.into_stream(config).await?.shutdown().await };
+                        self.within(headers, proved).await;
+                        return;
+                    }
+                    Offer::Refuse(alert) => {
+                        self.within(headers, refuse_handshake(hello.io, alert)).await;
+                        return;
+                    }
+                };
                 let Some(tls) = self.within(headers, hello.into_stream(config)).await else {
                     return;
                 };
@@ -221,6 +229,16 @@ impl<H: Handler> Entrance<H> {
         }
     }
 
+    /// Peeks at the first byte of a connection. `None` if the connection is not to be served.
+    async fn first_byte(&self, stream: &TcpStream) -> Option<u8> {
+        let mut byte = [0];
+        let seen = tokio::select! {
+            seen = tokio::time::timeout(self.limits.idle, stream.peek(&mut byte)) => seen.ok()?.ok()?,
+            () = self.sent_away() => return None,
+        };
+        (seen > 0).then_some(byte[0])
+    }
+
     async fn session(self, hello: StartHandshake<Wire>) {
         if let Some(sessions) = &self.transport.sessions {
             sessions(hello, self.stop.clone()).await;
@@ -238,17 +256,29 @@ impl<H: Handler> Entrance<H> {
                 .ok()?
                 .inspect_err(|error| tracing::debug!(%error, peer = %self.peer, "no handshake"))
                 .ok(),
-            () = self.stop.cancelled() => None,
+            () = self.sent_away() => None,
         }
+    }
+
+    /// Until the server stops, and not before the client had its time: its request may be on the way.
+    async fn sent_away(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep_until(self.new_until).await;
     }
 
     async fn http<S>(self, stream: S, over_tls: bool)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { transport, handler, peer, limits, stop } = self;
+        let Self { transport, handler, peer, limits, stop, .. } = self;
         connection(stream, peer, over_tls, &transport, handler, limits, stop).await;
     }
+}
+
+/// Ends a handshake by an alert.
+async fn refuse_handshake(mut wire: Wire, alert: Alert) -> io::Result<()> {
+    wire.write_all(&alert.record()).await?;
+    wire.shutdown().await
 }
 
 /// Tells a client that there is TLS here, in the words of HTTP.

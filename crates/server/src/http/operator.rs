@@ -31,12 +31,13 @@ mod workload;
 mod tests;
 
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, MatchedPath, State as Shared};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use model::Caller;
@@ -47,7 +48,7 @@ use self::context::{DECIDED, PEER, REQUEST_ID};
 use crate::clock::{SystemIds, fresh_secret};
 use crate::http::measure::measured;
 use crate::http::refused;
-use crate::http::state::Origin;
+use crate::http::state::{Origin, State};
 
 /// Where the id of a request begins in a fresh secret: half of that is enough.
 const REQUEST_ID_BYTES: usize = 32;
@@ -56,6 +57,7 @@ const REQUEST_ID_BYTES: usize = 32;
 pub(crate) fn router(operator: Operator) -> Router {
     let metrics = Arc::clone(&operator.state.metrics);
     let admit = axum::middleware::from_fn_with_state(operator.clone(), admit);
+    let note = axum::middleware::from_fn_with_state(operator.clone(), note);
     let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/servers", get(installation::servers))
@@ -110,7 +112,8 @@ pub(crate) fn router(operator: Operator) -> Router {
                 .route("/_causeway/overview/instances", get(overview::instances))
                 .route("/_causeway/overview/spaces", get(overview::spaces))
                 .route("/_causeway/overview/apps", get(overview::apps))
-                .method_not_allowed_fallback(no_method),
+                .method_not_allowed_fallback(no_method)
+                .layer(note),
         )
         // What is public, for clients on other machines.
         .merge(
@@ -123,41 +126,13 @@ pub(crate) fn router(operator: Operator) -> Router {
 }
 
 /// Lets only the operator through; in emulator mode, which listens on loopback alone, anybody.
-async fn admit(
-    Shared(operator): Shared<Operator>,
-    headers: HeaderMap,
-    request: axum::extract::Request,
-    next: axum::middleware::Next,
-) -> Response {
-    let token = headers
-        .get(http::header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
-    let now = operator.state.clock.now();
-    let bearer = token.and_then(|token| operator.state.authenticate(token.trim(), now));
-    let is_operator = bearer.as_ref().is_some_and(|bearer| bearer.caller == Caller::Operator);
-    if is_operator || operator.state.emulator {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let id = fresh_secret(&mut SystemIds).split_off(REQUEST_ID_BYTES);
-        let route = request.extensions().get::<MatchedPath>().cloned();
-        let action = route.map(|route| format!("{} {}", request.method(), route.as_str()));
-        let work = async {
-            let answer = next.run(request).await;
-            (answer, DECIDED.with(Cell::get))
-        };
-        let work = DECIDED.scope(Cell::new(false), work);
-        let (mut answer, decided) = PEER.scope(peer, REQUEST_ID.scope(id.clone(), work)).await;
+async fn admit(Shared(operator): Shared<Operator>, request: Request, next: Next) -> Response {
+    let caller = caller(&operator.state, request.headers());
+    if caller == Some(Caller::Operator) || operator.state.emulator {
+        let Answered { answer, action, origin, decided } = answered(request, next).await;
         let status = answer.status();
         if status.is_client_error() && !decided {
-            let origin = Origin { address: peer, request_id: id.clone() };
-            let action = action.unwrap_or_default();
             refused::log(Caller::Operator, &action, "", status.as_str(), "", &origin);
-        }
-        if status.is_server_error() {
-            tracing::warn!(request_id = id, %status, "an operator's request failed");
-        }
-        if let Ok(id) = http::HeaderValue::from_str(&id) {
-            answer.headers_mut().insert("request-id", id);
         }
         return answer;
     }
@@ -168,10 +143,79 @@ async fn admit(
          so that the operator's token can be read from there."
             .to_owned(),
     );
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let caller = bearer.map(|bearer| bearer.caller);
-    audit::note_stranger(&operator.state, caller, peer, request.method(), &problem);
+    let origin = Origin { address: address(&request), ..Origin::default() };
+    audit::note_stranger(&operator.state, caller, &origin, request.method(), &problem);
     problem.into_response()
+}
+
+/// Has the audit know of whoever is not let in, and the log of what else is refused, where endpoints look
+/// by themselves at who asks.
+async fn note(Shared(operator): Shared<Operator>, request: Request, next: Next) -> Response {
+    let caller = caller(&operator.state, request.headers());
+    let method = request.method().clone();
+    let Answered { answer, action, origin, decided } = answered(request, next).await;
+    let Some(problem) = answer.extensions().get::<Problem>().filter(|_| !decided) else {
+        return answer;
+    };
+    let Problem(status, outcome, message) = problem;
+    match (*status, caller) {
+        (status, _) if !status.is_client_error() => {}
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, _)
+            if caller != Some(Caller::Operator) =>
+        {
+            audit::note_stranger(&operator.state, caller, &origin, &method, problem);
+        }
+        (_, Some(caller)) => refused::log(caller, &action, "", outcome, message, &origin),
+        // An account signs, and its name is not known here.
+        (_, None) => {}
+    }
+    answer
+}
+
+/// Whose token a request has.
+fn caller(state: &State, headers: &HeaderMap) -> Option<Caller> {
+    let token = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = token.and_then(|value| value.strip_prefix("Bearer "))?;
+    state.authenticate(token.trim(), state.clock.now()).map(|bearer| bearer.caller)
+}
+
+/// The address of who asks.
+fn address(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
+}
+
+/// An answer, and what is known of its request.
+struct Answered {
+    answer: Response,
+    /// The method and the route.
+    action: String,
+    origin: Origin,
+    /// Whether the ledger refused a command, so that the audit has it.
+    decided: bool,
+}
+
+/// Answers a request. Its commands know where it came from, and by which id.
+async fn answered(request: Request, next: Next) -> Answered {
+    let address = address(&request);
+    let request_id = fresh_secret(&mut SystemIds).split_off(REQUEST_ID_BYTES);
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let action = route.map(|route| format!("{} {}", request.method(), route.as_str()));
+    let work = async {
+        let answer = next.run(request).await;
+        (answer, DECIDED.with(Cell::get))
+    };
+    let work = DECIDED.scope(Cell::new(false), work);
+    let work = PEER.scope(address, REQUEST_ID.scope(request_id.clone(), work));
+    let (mut answer, decided) = work.await;
+    let status = answer.status();
+    if status.is_server_error() {
+        tracing::warn!(request_id, %status, "an operator's request failed");
+    }
+    if let Ok(id) = http::HeaderValue::from_str(&request_id) {
+        answer.headers_mut().insert("request-id", id);
+    }
+    let origin = Origin { address, request_id };
+    Answered { answer, action: action.unwrap_or_default(), origin, decided }
 }
 
 async fn no_method() -> Problem {

@@ -38,13 +38,15 @@ mod size;
 mod slug;
 mod space;
 mod space_access;
+mod webhook;
+mod webhook_event;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
@@ -53,6 +55,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use axum::routing::on;
+use edge::Share;
 use model::{Caller, Command, Timestamp};
 
 use self::body::Body;
@@ -69,6 +72,9 @@ use crate::http::measure::{OTHER, measured};
 use crate::http::state::{Bearer, Origin, State};
 use crate::ledger::{Committed, OnlyIf};
 use crate::metrics::Endpoint;
+use crate::party::Party;
+
+pub(crate) use self::webhook_event::teller;
 
 /// The name under which requests are counted.
 const API: &str = "platform";
@@ -141,7 +147,14 @@ async fn serve(
             let received = Received { params, uri, body, headers: &parts.headers, base };
             let outcome = match counted {
                 Ok(()) => match sign_in::admit(&state, route, &bearer) {
-                    Ok(()) => answer(state, route, bearer, received, &origin).await,
+                    Ok(()) => {
+                        let headers = received.headers;
+                        match sign_in::confirm(&state, route, &bearer, headers, &origin, now).await
+                        {
+                            Ok(()) => answer(state, route, bearer, received, &origin).await,
+                            Err(failure) => Err(failure),
+                        }
+                    }
                     Err(failure) => Err(failure),
                 },
                 Err(failure) => Err(failure),
@@ -231,6 +244,16 @@ async fn answer(
     }
 }
 
+/// A share of those who read logs and records.
+fn reading(call: &Call) -> Result<Share<Party>, Failure> {
+    let party = call.user().map_or(Party::Operator, |user| Party::User(user.id));
+    call.state.log_readers.take(vec![party]).map_err(|_| {
+        let message =
+            "As many records and logs are being read as may be at a time; try again soon.";
+        Failure::too_many(message, Duration::from_secs(1))
+    })
+}
+
 /// What a command is submitted to the ledger with.
 struct Submit<'a> {
     call: &'a Call,
@@ -243,6 +266,15 @@ impl Submit<'_> {
         let call = self.call;
         match work {
             Work::Read(read) => read(call, subject),
+            Work::Look(ask, show) => {
+                let question = ask(call, subject);
+                let _share = reading(call)?;
+                let store = call.state.store.lock().expect("no holder panics").handle();
+                let store = store.map_err(|error| Failure::unread(&error))?;
+                let asked = tokio::task::spawn_blocking(move || question(&*store)).await;
+                let kept = asked.map_err(|error| Failure::unread(&error))?;
+                show(call, subject, &kept.map_err(|error| Failure::unread(&error))?)
+            }
             Work::Write(parse, show) => {
                 let committed = self.submit(parse(call, subject)?).await?;
                 show(call, subject, &committed)

@@ -17,6 +17,7 @@ use store::{Secret, Store};
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
+use crate::acme::Certificates;
 use crate::apps::console::Console;
 use crate::apps::log_reader;
 use crate::apps::logs::Logs;
@@ -112,6 +113,8 @@ pub struct State {
     pub(crate) flows: Option<Arc<Flows>>,
     /// The shares of packets that are being tried.
     pub dials: Shares<Party>,
+    /// The certificate that an ACME server issues; `None` where nobody is asked.
+    pub(crate) certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
     pub closing: CancellationToken,
     /// What requests wait for where several servers share the installation; `None` where there is one, or
@@ -172,6 +175,7 @@ impl State {
             dialer: None,
             flows: None,
             dials: Shares::new(MOST_DIALS),
+            certificates: None,
             closing: CancellationToken::new(),
             fresh: None,
             members: None,

@@ -24,6 +24,7 @@ pub(crate) fn of(world: &World, key: Key) -> AuditScope {
         Key::Space(id) => of_space(world, id),
         Key::Webhook(id) => match world.webhook(id).map(|hook| hook.owner) {
             Some(WebhookOwner::Team(team)) => AuditScope { team: Some(team), space: None },
+            Some(WebhookOwner::App(app)) => of(world, Key::App(app)),
             _ => AuditScope::default(),
         },
         Key::Vpc(id) => of_vpc(world, id),

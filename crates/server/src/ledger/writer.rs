@@ -75,11 +75,30 @@ pub(super) enum Item {
     Follow,
     /// Is answered once everything that was queued before it was handled.
     Barrier(oneshot::Sender<()>),
+    /// From now on this tells what happens to apps.
+    Teller(Teller),
     /// A request to show that it is not stuck.
     Wake,
     /// The writer is to end.
     Stop,
 }
+
+/// What was decided, for whoever tells of it.
+pub(crate) struct Telling<'a> {
+    /// The world before.
+    pub(crate) before: &'a World,
+    /// The world after.
+    pub(crate) after: &'a World,
+    /// The difference.
+    pub(crate) changes: &'a [Change],
+    /// Who wanted it.
+    pub(crate) caller: Caller,
+    /// When it was decided.
+    pub(crate) now: Timestamp,
+}
+
+/// Tells what happened, as it is kept. It must not block.
+pub(crate) type Teller = Box<dyn Fn(&Telling<'_>) -> Vec<EventRow> + Send>;
 
 /// What the ledger keeps beside the world.
 #[derive(Default)]
@@ -180,6 +199,8 @@ pub(super) struct Writer {
     to_follow: Arc<AtomicBool>,
     /// The store may have more than the world, or could not be asked: read what is new before going on.
     behind: bool,
+    /// Tells what happens to apps.
+    teller: Option<Teller>,
 }
 
 /// Some commands, decided in turn, each on the world that the one before left.
@@ -234,6 +255,7 @@ impl Writer {
             epoch: 0,
             to_follow: Arc::default(),
             behind: false,
+            teller: None,
         })
     }
 
@@ -260,6 +282,7 @@ impl Writer {
                     Item::Command(entry) => entries.push(*entry),
                     Item::Note(more) => notes.add(more),
                     Item::Barrier(passed) => barriers.push(passed),
+                    Item::Teller(teller) => self.teller = Some(teller),
                     Item::Follow => follow = true,
                     Item::Wake => {}
                     Item::Stop => {
@@ -420,6 +443,15 @@ impl Writer {
                 let now = Timestamp::from_millis(at);
                 let events = model::events_of(&before, &after, &outcome.changes, now);
                 decided.notes.events.extend(events.iter().map(event_row));
+                if let Some(teller) = &self.teller {
+                    decided.notes.events.extend(teller(&Telling {
+                        before: &before,
+                        after: &after,
+                        changes: &outcome.changes,
+                        caller: request.caller,
+                        now,
+                    }));
+                }
                 decided.changes.extend(outcome.changes);
                 Committed { before, after, reply: outcome.reply }
             }));

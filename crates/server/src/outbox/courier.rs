@@ -14,14 +14,16 @@ use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::Full;
 use model::{
-    Destination, Event, Timestamp, Webhook, WebhookOwner, party_of_account, party_of_team,
+    Destination, Event, Timestamp, Webhook, WebhookLevel, WebhookOwner, party_of_account,
+    party_of_hook, party_of_team,
 };
 use ring::hmac;
-use sha2::{Digest, Sha256};
+use serde::Deserialize;
 use store::{DeliveryRow, EventQuery, EventRow, Store};
 use uuid::Uuid;
 
 use super::dial::{Dialer, pause_after};
+use crate::app_webhook::{AppDelivery, AppEvent, delivery_id};
 
 /// How old an event may become before it is given up: as long as Heroku tries.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(72 * 3600);
@@ -43,7 +45,31 @@ pub(super) struct Courier {
     /// Everything up to this event is settled, or not for this webhook; `None` before the store was asked.
     after: Option<u64>,
     /// The event that is under way.
-    current: Option<(EventRow, Option<WebhookDelivery>)>,
+    current: Option<(EventRow, Option<Noted>)>,
+}
+
+/// What is known of a delivery that failed.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Noted {
+    attempts: u32,
+    next_attempt: Option<Timestamp>,
+}
+
+/// What happened, as a webhook's owner is told it.
+enum Told {
+    /// To the operator, an account or a team.
+    Event(Event),
+    /// To an app.
+    App(AppEvent),
+}
+
+/// What came of an attempt.
+struct Outcome {
+    status: DeliveryStatus,
+    at: Timestamp,
+    code: Option<u16>,
+    error: Option<String>,
+    next: Option<Timestamp>,
 }
 
 /// What a courier waits for.
@@ -75,40 +101,53 @@ impl Courier {
                     None => return Ok(Next::Event),
                 },
             };
-            let due = noted.as_ref().and_then(|noted| noted.next_attempt);
+            let due = noted.and_then(|noted| noted.next_attempt);
             if let Some(at) = due.filter(|at| now() < *at) {
                 self.current = Some((row, noted));
                 return Ok(Next::At(at));
             }
-            let attempt = noted.as_ref().map_or(0, |noted| noted.attempts).saturating_add(1);
-            let Ok(event) = serde_json::from_str::<Event>(&row.body) else {
+            let attempts = noted.map_or(0, |noted| noted.attempts).saturating_add(1);
+            let Some(told) = self.told(&row) else {
                 // A later version kept it.
                 self.after = Some(row.number);
                 continue;
             };
-            let delivery = self.attempt(&row, event, attempt, &now).await;
-            let settled = delivery.status != DeliveryStatus::Retrying;
-            self.note(&row, &delivery, settled).await?;
+            let outcome = self.attempt(&row, &told, attempts, &now).await;
+            let (settled, next_attempt) =
+                (outcome.status != DeliveryStatus::Retrying, outcome.next);
+            self.note(&row, delivery(&self.hook, &row, told, attempts, outcome), settled).await?;
             if settled {
                 self.after = Some(row.number);
             } else {
-                self.current = Some((row, Some(delivery)));
+                self.current = Some((row, Some(Noted { attempts, next_attempt })));
             }
         }
     }
 
+    fn told(&self, row: &EventRow) -> Option<Told> {
+        match self.hook.owner {
+            WebhookOwner::App(_) => serde_json::from_str(&row.body).ok().map(Told::App),
+            _ => serde_json::from_str(&row.body).ok().map(Told::Event),
+        }
+    }
+
     /// The next event, with what is known of it from before a restart.
-    async fn next_event(&mut self) -> store::Result<Option<(EventRow, Option<WebhookDelivery>)>> {
+    async fn next_event(&mut self) -> store::Result<Option<(EventRow, Option<Noted>)>> {
         let id = self.hook.id.to_string();
         let first = self.after.is_none();
         let query = EventQuery {
             after: self.after,
             since: Some(self.hook.created.millis()),
-            kinds: Some(self.hook.kinds().iter().map(|kind| kind.name().to_owned()).collect()),
+            kinds: match self.hook.owner {
+                // What it is told was said when it happened.
+                WebhookOwner::App(_) => None,
+                _ => Some(self.hook.kinds().iter().map(|kind| kind.name().to_owned()).collect()),
+            },
             parties: match self.hook.owner {
                 WebhookOwner::Operator => None,
                 WebhookOwner::Account(id) => Some(vec![party_of_account(id)]),
                 WebhookOwner::Team(id) => Some(vec![party_of_team(id)]),
+                WebhookOwner::App(_) => Some(vec![party_of_hook(self.hook.id)]),
             },
             limit: 1,
         };
@@ -142,56 +181,59 @@ impl Courier {
     async fn attempt(
         &self,
         row: &EventRow,
-        event: Event,
+        told: &Told,
         attempt: u32,
         now: impl Fn() -> Timestamp,
-    ) -> WebhookDelivery {
-        let (id, kind, happened) = (self.delivery_id(row.number), event.kind, event.at);
-        let knows_space = match self.hook.owner {
-            WebhookOwner::Operator => true,
-            WebhookOwner::Account(_) => false,
-            WebhookOwner::Team(team) => event.audience.teams.contains(&team),
+    ) -> Outcome {
+        let id = delivery_id(self.hook.id, row.number);
+        let (body, happened) = match told {
+            Told::Event(event) => {
+                let event = self.as_told(row.number, event.clone());
+                let payload = WebhookPayload { id, webhook: self.hook.id, attempt, event };
+                (serde_json::to_vec(&payload), payload.event.time)
+            }
+            Told::App(event) => {
+                (serde_json::to_vec(&event.sent(self.hook.id, id, attempt)), event.at)
+            }
         };
-        let event = api::Event::told(row.number, event, knows_space);
-        let payload = WebhookPayload { id, webhook: self.hook.id, attempt, event };
-        let outcome = self.post(&payload).await;
-        let now = now();
+        let outcome = match body {
+            Ok(body) => self.post(id, body).await,
+            Err(error) => Err(error.to_string()),
+        };
+        let at = now();
         let (code, error) = match outcome {
             Ok(code) if (200..300).contains(&code) => (Some(code), None),
             Ok(code) => (Some(code), Some(format!("the answer had the status {code}"))),
             Err(error) => (None, Some(error)),
         };
-        let next = now + pause_after(attempt);
-        let (status, next_attempt) = match &error {
+        let later = at + pause_after(attempt);
+        let once = self.hook.level == WebhookLevel::Notify;
+        let (status, next) = match &error {
             None => (DeliveryStatus::Succeeded, None),
-            Some(_) if next > happened + GIVEN_UP_AFTER => (DeliveryStatus::Failed, None),
-            Some(_) => (DeliveryStatus::Retrying, Some(next)),
+            Some(_) if once || later > happened + GIVEN_UP_AFTER => (DeliveryStatus::Failed, None),
+            Some(_) => (DeliveryStatus::Retrying, Some(later)),
         };
-        let (event, attempts) = (row.number, attempt);
-        WebhookDelivery {
-            id,
-            event,
-            kind,
-            happened,
-            status,
-            attempts,
-            last_attempt: now,
-            code,
-            error,
-            next_attempt,
-        }
+        Outcome { status, at, code, error, next }
     }
 
-    async fn post(&self, payload: &WebhookPayload) -> Result<u16, String> {
+    fn as_told(&self, number: u64, event: Event) -> api::Event {
+        let knows_space = match self.hook.owner {
+            WebhookOwner::Operator => true,
+            WebhookOwner::Account(_) | WebhookOwner::App(_) => false,
+            WebhookOwner::Team(team) => event.audience.teams.contains(&team),
+        };
+        api::Event::told(number, event, knows_space)
+    }
+
+    async fn post(&self, delivery: Uuid, body: Vec<u8>) -> Result<u16, String> {
         let to = self.to.as_ref().ok_or("the address cannot be read")?;
-        let body = serde_json::to_vec(payload).map_err(|error| error.to_string())?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.hook.secret.as_bytes());
         let signature = BASE64.encode(hmac::sign(&key, &body).as_ref());
         let mut request = Request::post(&to.path)
             .header(header::HOST, to.authority())
             .header(header::USER_AGENT, AGENT)
             .header(header::CONTENT_TYPE, "application/json")
-            .header(DELIVERY, payload.id.to_string())
+            .header(DELIVERY, delivery.to_string())
             .header(SIGNATURE, signature);
         let basic = to.credentials.as_deref().map(basic);
         if let Some(value) = self.hook.authorization.clone().or(basic) {
@@ -203,26 +245,9 @@ impl Courier {
         answer.map(|status| status.as_u16()).map_err(|error| error.to_string())
     }
 
-    /// The same for every attempt, also after a restart.
-    fn delivery_id(&self, event: u64) -> Uuid {
-        let digest = Sha256::digest(format!("delivery/{}/{event}", self.hook.id));
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        uuid::Builder::from_random_bytes(bytes).into_uuid()
-    }
-
-    async fn note(
-        &self,
-        row: &EventRow,
-        delivery: &WebhookDelivery,
-        settled: bool,
-    ) -> store::Result<()> {
-        let noted = DeliveryRow {
-            hook: self.hook.id.to_string(),
-            event: row.number,
-            settled,
-            body: serde_json::to_string(delivery).expect("it holds only what JSON can hold"),
-        };
+    async fn note(&self, row: &EventRow, body: String, settled: bool) -> store::Result<()> {
+        let noted =
+            DeliveryRow { hook: self.hook.id.to_string(), event: row.number, settled, body };
         self.ask(move |store| store.note_delivery(&noted)).await
     }
 
@@ -232,6 +257,35 @@ impl Courier {
     ) -> store::Result<T> {
         ask(&self.store, question).await
     }
+}
+
+/// What is kept of a delivery.
+fn delivery(hook: &Webhook, row: &EventRow, told: Told, attempts: u32, outcome: Outcome) -> String {
+    let Outcome { status, at, code, error, next } = outcome;
+    let kept = match told {
+        Told::Event(event) => serde_json::to_string(&WebhookDelivery {
+            id: delivery_id(hook.id, row.number),
+            event: row.number,
+            kind: event.kind,
+            happened: event.at,
+            status,
+            attempts,
+            last_attempt: at,
+            code,
+            error,
+            next_attempt: next,
+        }),
+        Told::App(event) => serde_json::to_string(&AppDelivery {
+            status: Some(status),
+            attempts,
+            last_attempt: Some(at),
+            code,
+            error,
+            next_attempt: next,
+            ..AppDelivery::pending(hook.id, row.number, &event)
+        }),
+    };
+    kept.expect("it holds only what JSON can hold")
 }
 
 /// Asks the store on a thread that may wait.

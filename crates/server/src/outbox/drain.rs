@@ -1,4 +1,4 @@
-//! Sends an app's log to a log drain, over HTTPS or as syslog over TLS.
+//! Sends a log to a log drain, over HTTPS or as syslog over TLS.
 //!
 //! Lines wait in a buffer while the receiver is away. Where there are too many the oldest are dropped, and
 //! the receiver is told how many. What was sent and not acknowledged is sent again.
@@ -17,7 +17,8 @@ use uuid::Uuid;
 use super::courier::{AGENT, basic};
 use super::dial::{Dialer, SendError, Stream, pause_after};
 use super::frame;
-use crate::apps::log_reader::{Position, Reader};
+use super::space_log::Log;
+use crate::apps::log_reader::Position;
 use crate::apps::logs::Line;
 use crate::clock::SystemIds;
 
@@ -108,12 +109,12 @@ struct Batch {
     lines: usize,
 }
 
-/// Sends the log of one drain.
+/// Sends one log to a drain.
 pub(super) struct Sender {
     drain: Arc<LogDrain>,
     to: Option<Destination>,
     dialer: Dialer,
-    reader: Option<Reader>,
+    log: Option<Log>,
     buffer: Buffer,
     /// The connection to a receiver of syslog.
     stream: Option<Box<dyn Stream>>,
@@ -124,19 +125,14 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// A sender that begins at a position, which is the reader's too.
-    pub(super) fn new(
-        drain: Arc<LogDrain>,
-        dialer: Dialer,
-        reader: Reader,
-        position: Position,
-    ) -> Self {
+    /// A sender that begins at a position, which is the log's too.
+    pub(super) fn new(drain: Arc<LogDrain>, dialer: Dialer, log: Log, position: Position) -> Self {
         let to = drain.url.parse().ok();
         Self {
             drain,
             to,
             dialer,
-            reader: Some(reader),
+            log: Some(log),
             buffer: Buffer::at(position),
             stream: None,
             failed: None,
@@ -170,14 +166,14 @@ impl Sender {
 
     /// Reads the log on a thread that may wait for the disk.
     async fn read(&mut self) {
-        let Some(mut reader) = self.reader.take() else { return };
+        let Some(mut log) = self.log.take() else { return };
         let read = tokio::task::spawn_blocking(move || {
-            let lines = reader.read();
-            (lines, reader)
+            let lines = log.read();
+            (lines, log)
         });
         match read.await {
-            Ok((lines, reader)) => {
-                self.reader = Some(reader);
+            Ok((lines, log)) => {
+                self.log = Some(log);
                 let host = self.host();
                 self.buffer.add(&host, &lines);
             }

@@ -245,7 +245,8 @@ pub(crate) fn of_workloads(observer: Observer, health: Arc<Health>, hear: Hear) 
         let mut seen = Observation::default();
         for (id, status) in all {
             let gave_up = failed.note(id, &status);
-            if status == WorkloadStatus::Interrupted {
+            // Each comparison says it of what stays down, too.
+            if status == WorkloadStatus::Interrupted && observer.ledger.world().wants_to_run(id) {
                 tracing::warn!(workload = %id, "the host ended a workload; it is started again");
             }
             let Some(report) = report_of(&id, status, gave_up) else { continue };

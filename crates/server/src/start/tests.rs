@@ -42,7 +42,7 @@ fn config(data: &Path) -> Config {
 
 /// A server under which nothing ends the process of the tests.
 async fn start(config: Config) -> Result<Server, ServeError> {
-    Server::start_under(config, Supervisor::new(|_| ())).await
+    Server::start_under(config, &mut ServiceManager::default(), Supervisor::new(|_| ())).await
 }
 
 async fn ask(address: SocketAddr, path: &str, token: Option<&str>) -> u16 {
@@ -288,7 +288,10 @@ async fn healthz_says_which_loop_has_ended() {
     let dir = tempfile::tempdir().unwrap();
     let (panicked, mut panics_seen) = tokio::sync::mpsc::unbounded_channel();
     let supervisor = Supervisor::new(move |panic| panicked.send(panic.name).unwrap());
-    let server = Server::start_under(config(dir.path()), supervisor).await.unwrap();
+    let server =
+        Server::start_under(config(dir.path()), &mut ServiceManager::default(), supervisor)
+            .await
+            .unwrap();
     let (address, state) = (server.address(), Arc::clone(&server.state));
     let stop = CancellationToken::new();
     let running = tokio::spawn(server.run(stop.clone()));
@@ -316,7 +319,8 @@ const CHILD_DIRECTORY: &str = "CAUSEWAY_SERVER_TEST_DIRECTORY";
 #[ignore = "is run by another test, as a process of its own"]
 async fn serves_until_its_ledger_panics() {
     let Some(dir) = std::env::var_os(CHILD_DIRECTORY) else { return };
-    let server = Server::start(config(Path::new(&dir))).await.unwrap();
+    let server =
+        Server::start(config(Path::new(&dir)), &mut ServiceManager::default()).await.unwrap();
     let state = Arc::clone(&server.state);
     tokio::spawn(server.run(CancellationToken::new()));
     let origin = crate::http::state::Origin::default();

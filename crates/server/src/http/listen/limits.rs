@@ -40,3 +40,5 @@ impl Default for Limits {
 pub(super) const QUIET: Duration = Duration::from_millis(100);
 /// Once the server stops: how long to wait for a client that does not take its answer.
 pub(super) const STALLED: Duration = Duration::from_secs(1);
+/// Once the server stops: for how long after it was accepted a client that has sent nothing is waited for.
+pub(super) const NEW: Duration = Duration::from_secs(1);

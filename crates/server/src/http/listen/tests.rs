@@ -61,6 +61,8 @@ async fn server(limits: Limits) -> Server {
     server_by(limits, None).await
 }
 
+use crate::identity::Identity;
+
 async fn server_by(limits: Limits, identity: Option<Arc<edge::Identity>>) -> Server {
     let (go, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (wait_go, wait_asked) = (Arc::clone(&go), Arc::clone(&asked));
@@ -103,6 +105,7 @@ async fn server_by(limits: Limits, identity: Option<Arc<edge::Identity>>) -> Ser
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
+    let identity = identity.map(Identity::Files);
     let transport = Transport { identity, sessions: Some(sessions()), ..Transport::default() };
     let served = tokio::spawn(serve(listener, router, transport, limits, stop.clone()));
     Server { address, stop, served, go, asked, given_up }
@@ -404,4 +407,21 @@ async fn clients_that_are_waited_for_do_not_hold_up_a_stop() {
     let mut answer = String::new();
     open[4].read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[tokio::test]
+async fn who_has_just_come_is_answered_though_the_server_stops() {
+    let (own, root) = identity("localhost");
+    let server = server_by(LONG, Some(own)).await;
+    let bare = TcpStream::connect(server.address).await.unwrap();
+    let to_be_secured = TcpStream::connect(server.address).await.unwrap();
+    // They are accepted in their order.
+    assert!(send(&server, GET).await.ends_with("hello"));
+    server.stop.cancel();
+    let answer = said(bare, GET).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    let secured = over(to_be_secured, "localhost", &[b"http/1.1"], &root).await;
+    let answer = said(secured, GET).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    server.served.await.unwrap().unwrap();
 }

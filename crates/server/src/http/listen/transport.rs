@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use edge::Identity;
 use futures_util::future::BoxFuture;
 use model::IpCidr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -16,6 +15,8 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::{Acceptor, ClientHello};
 use tokio_rustls::server::StartHandshake;
 use tokio_util::sync::CancellationToken;
+
+use crate::identity::Identity;
 
 /// A connection, be it bare or inside another one.
 pub(crate) type Wire = Box<dyn Stream>;
@@ -34,7 +35,7 @@ pub(crate) type SessionHandler =
 #[derive(Clone, Default)]
 pub(crate) struct Transport {
     /// The certificate; `None` where everybody is served without TLS.
-    pub identity: Option<Arc<Identity>>,
+    pub identity: Option<Identity>,
     /// The proxies that are believed when they say for whom they ask. What they send comes without TLS
     /// if they like.
     pub proxies: Vec<IpCidr>,

@@ -24,7 +24,8 @@ impl<T: Serialize> IntoResponse for Reply<T> {
     }
 }
 
-/// A refusal in the form of the Platform API.
+/// A refusal in the form of the Platform API. Its answer has it among the extensions, too.
+#[derive(Clone)]
 pub(super) struct Problem(pub(super) StatusCode, pub(super) &'static str, pub(super) String);
 
 impl Problem {
@@ -40,6 +41,7 @@ impl IntoResponse for Problem {
             let name = header::RETRY_AFTER;
             response.headers_mut().insert(name, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -1,7 +1,5 @@
 //! The audit: who asked for what, when, from where, and what came of it.
 
-use std::net::IpAddr;
-
 use axum::extract::State as Shared;
 use axum::http::{Method, StatusCode};
 use model::{AccountId, Caller, Timestamp, UserId, World};
@@ -11,7 +9,7 @@ use super::answer::{Answer, Problem, Reply, internal, missing};
 use super::context::Operator;
 use super::input::Asked;
 use crate::http::refusals::Refusal;
-use crate::http::state::State;
+use crate::http::state::{Origin, State};
 
 /// Rows in one answer where nothing is said, and at most.
 const FEW: u32 = 100;
@@ -229,7 +227,7 @@ fn name(world: &World, resource: &str) -> String {
 pub(super) fn note_stranger(
     state: &State,
     caller: Option<Caller>,
-    source: Option<IpAddr>,
+    origin: &Origin,
     method: &Method,
     problem: &Problem,
 ) {
@@ -239,9 +237,10 @@ pub(super) fn note_stranger(
         action: format!("{} /_causeway", if *method == Method::GET { "GET" } else { "POST" }),
         outcome: (*outcome).to_owned(),
         message: message.clone(),
+        request_id: origin.request_id.clone(),
         ..AuditRow::default()
     };
-    state.refused(Refusal { source, row });
+    state.refused(Refusal { source: origin.address, row });
 }
 
 #[cfg(test)]

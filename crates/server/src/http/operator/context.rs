@@ -39,10 +39,18 @@ pub(crate) struct Operator {
 
 impl Operator {
     pub(super) async fn run(&self, command: impl Into<Command>) -> Result<Committed, Problem> {
+        self.run_as(Caller::Operator, command).await
+    }
+
+    pub(super) async fn run_as(
+        &self,
+        caller: Caller,
+        command: impl Into<Command>,
+    ) -> Result<Committed, Problem> {
         let address = PEER.try_with(|peer| *peer).ok().flatten();
         let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
         let origin = Origin { address, request_id };
-        let committed = self.state.submit(Caller::Operator, command, &origin).await;
+        let committed = self.state.submit(caller, command, &origin).await;
         if matches!(committed, Err(LedgerError::Refused(_))) {
             let _ = DECIDED.try_with(|decided| decided.set(true));
         }

@@ -38,7 +38,7 @@ pub(super) async fn events(
     let query = EventQuery {
         after: asked.after,
         since: since.transpose()?,
-        kinds: asked.kind.as_deref().map(kinds).transpose()?,
+        kinds: Some(kinds(asked.kind.as_deref().unwrap_or("*"))?),
         parties: (!rights.operator).then(|| {
             let account = rights.account.map(|(account, _)| party_of_account(account));
             account.into_iter().chain(teams.iter().map(|team| party_of_team(*team))).collect()

@@ -40,6 +40,7 @@ pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::St
         instances: counted(world.instances().map(|i| i.state.name())),
         dynos: counted(world.dynos().filter(|d| d.is_live()).map(|d| d.state.name())),
         fabric,
+        certificate: operator.state.certificates.as_ref().map(|it| it.status()),
         lost: set_aside(&operator.lost),
         names,
         server: operator.state.members.as_ref().map(|members| {

@@ -362,12 +362,16 @@ async fn the_audit_knows_of_strangers_and_a_flood_of_them_is_counted() {
         assert_eq!(server.get(STRANGER, "/apps/shop").await.status, 404);
         assert_eq!(server.get(STRANGER, "/apps/no-such-app").await.status, 404);
         assert_eq!(server.get(ALICE, "/_causeway/status").await.status, 401);
+        assert_eq!(server.get("x", "/_causeway/events").await.status, 401);
+        assert_eq!(server.get(STRANGER, "/_causeway/webhooks/none/deliveries").await.status, 404);
         assert_eq!(server.ask("x", "PUT", "/_blobs/slugs/x", "code").await.status, 403);
     }
     let noted = [
         row("nobody", "GET /account", "unauthorized"),
         row("stranger@example.org", "GET /apps/{app}", "not_found"),
         row("alice@example.com", "GET /_causeway", "unauthorized"),
+        row("nobody", "GET /_causeway", "unauthorized"),
+        row("stranger@example.org", "GET /_causeway", "not_found"),
         row("nobody", "PUT /_blobs/slugs/{slug}", "forbidden"),
     ];
     assert_eq!(audit(&server, "").await, noted, "the first of each at once");
@@ -376,7 +380,7 @@ async fn the_audit_knows_of_strangers_and_a_flood_of_them_is_counted() {
     server.state.note_refusals(false);
     let got = ask(&server, "GET", "audit?outcome=refused&since=1s", "", b"").await.json();
     let rows = got["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 4, "{got}");
+    assert_eq!(rows.len(), 6, "{got}");
     for row in rows {
         assert!(row["message"].as_str().unwrap().ends_with("(and 49 more like it)"), "{row}");
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::State as Shared;
 use axum::http::request::Parts;
 use model::{
-    Caller, Destination, IdentityCommand, Key, Need, NewWebhook, Reachable, Rights, Scope, Webhook,
-    WebhookId, WebhookOwner, World,
+    Caller, Destination, IdentityCommand, Key, Need, NewWebhook, Reachable, Rights, Scope, TeamId,
+    Webhook, WebhookId, WebhookOwner, World,
 };
 use store::DeliveryRow;
 
@@ -16,7 +16,6 @@ use super::input::{Segment, Whole};
 use super::names;
 use super::viewer::{reading, rights_of};
 use crate::clock::{SystemIds, fresh_secret};
-use crate::http::state::Origin;
 
 /// What a token must be for that makes or ends a webhook: one goes on telling when the token has ended.
 const CHANGES: Need = Need::Everything;
@@ -54,7 +53,7 @@ pub(super) async fn create(
     };
     let caller = caller(rights, owner)?;
     let command = IdentityCommand::CreateWebhook(new);
-    let made = state.submit(caller, command, &Origin::default()).await?;
+    let made = operator.run_as(caller, command).await?;
     let hook = match made.reply.main() {
         Some(Key::Webhook(id)) => made.after.webhook(id),
         _ => None,
@@ -73,7 +72,7 @@ pub(super) async fn delete(
     let world = state.world();
     let hook = find(&world, rights, &id)?;
     let command = IdentityCommand::DeleteWebhook { id: hook.id };
-    state.submit(caller(rights, hook.owner)?, command, &Origin::default()).await?;
+    operator.run_as(caller(rights, hook.owner)?, command).await?;
     Ok(Reply(shown(&world, &hook)))
 }
 
@@ -137,7 +136,9 @@ fn caller(rights: Rights, owner: WebhookOwner) -> Result<Caller, Problem> {
     let found = match owner {
         _ if rights.operator => Some(Caller::Operator),
         WebhookOwner::Account(_) => rights.account.map(account),
-        WebhookOwner::Operator | WebhookOwner::Team(_) => rights.user.map(Caller::User),
+        WebhookOwner::Operator | WebhookOwner::Team(_) | WebhookOwner::App(_) => {
+            rights.user.map(Caller::User)
+        }
     };
     found.ok_or_else(|| internal("nobody who asks may change it"))
 }
@@ -146,11 +147,16 @@ fn sees(world: &World, rights: Rights, owner: WebhookOwner) -> bool {
     let own = match owner {
         WebhookOwner::Operator => false,
         WebhookOwner::Account(id) => rights.account.is_some_and(|(account, _)| account == id),
-        WebhookOwner::Team(id) => rights.user.is_some_and(|user| {
-            world.team(id).is_some_and(|team| Caller::User(user).role_in(team).is_some())
-        }),
+        WebhookOwner::Team(id) => is_in(world, rights, Some(id)),
+        WebhookOwner::App(id) => is_in(world, rights, world.app(id).map(|app| app.team)),
     };
     rights.operator || own
+}
+
+fn is_in(world: &World, rights: Rights, team: Option<TeamId>) -> bool {
+    let team = team.and_then(|id| world.team(id));
+    let role = |user| team.is_some_and(|team| Caller::User(user).role_in(team).is_some());
+    rights.user.is_some_and(role)
 }
 
 fn find(world: &World, rights: Rights, id: &str) -> Result<Arc<Webhook>, Problem> {
@@ -167,6 +173,10 @@ fn shown(world: &World, hook: &Webhook) -> api::Webhook {
         WebhookOwner::Operator => (None, None, "operator".to_owned()),
         WebhookOwner::Account(id) => (None, Some(id), names::of_account(world, id)),
         WebhookOwner::Team(id) => (Some(id), None, names::of_team(world, id)),
+        WebhookOwner::App(id) => {
+            let name = world.app(id).map(|app| format!("app {}", app.name));
+            (world.app(id).map(|app| app.team), None, name.unwrap_or_default())
+        }
     };
     api::Webhook {
         id: hook.id,

@@ -27,17 +27,6 @@ pub(super) fn vpn(call: &Call, space: &Arc<Space>) -> Outcome {
     ))
 }
 
-pub(super) fn log_drain(_: &Call, space: &Arc<Space>) -> Outcome {
-    Err(Failure::absent(
-        "log-drain",
-        format!(
-            "Log drain is not found: the space {} has none, as spaces have none here; apps have. \
-             Add one to each app with `heroku drains:add URL --app APP`.",
-            space.name
-        ),
-    ))
-}
-
 /// Neither accounts nor apps have features that can be switched.
 pub(super) fn features(_: &Call, (): &()) -> Outcome {
     list([])
@@ -176,14 +165,6 @@ pub(super) fn other_stack() -> Failure {
         "Stack is not found: there is one stack here, `container`: what an app's slug holds runs \
          with the programs of this machine.",
     )
-}
-
-pub(super) fn webhook(_: &Call, _: &Arc<App>) -> Outcome {
-    Err(Failure::absent(
-        "webhook",
-        "Webhook is not found: those of Heroku's API do not exist here. `causeway webhooks:add URL \
-         --include KIND` sends what happens.",
-    ))
 }
 
 /// Certificates of custom domains.

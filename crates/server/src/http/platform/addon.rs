@@ -274,7 +274,7 @@ fn plan_view(plan: &Plan, default: bool, since: &str) -> Value {
 
 /// Shows an add-on. One that failed and is about to be restarted is `provisioning`, since clients
 /// know no better word.
-fn view(app: &App, addon: &Addon) -> Value {
+pub(super) fn view(app: &App, addon: &Addon) -> Value {
     let state = match addon.state {
         AddonState::Provisioned => "provisioned",
         AddonState::Provisioning | AddonState::Crashed => "provisioning",

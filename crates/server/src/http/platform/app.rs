@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::call::{Call, Outcome, as_made, created, list, ok};
 use super::failure::Failure;
 use super::identity::{cedar, derived_id, region_ref, team_ref, time};
+use crate::apps::web::Web;
 use crate::ledger::Committed;
 
 pub(super) fn list_apps(call: &Call, (): &()) -> Outcome {
-    list(call.apps().into_iter().map(|app| view(call, &call.world, app)))
+    list(call.apps().into_iter().map(|app| view(&call.state.web, &call.world, app)))
 }
 
 pub(super) fn list_team_apps(call: &Call, team: &Arc<Team>) -> Outcome {
@@ -20,7 +21,7 @@ pub(super) fn list_team_apps(call: &Call, team: &Arc<Team>) -> Outcome {
 }
 
 pub(super) fn info(call: &Call, app: &Arc<App>) -> Outcome {
-    ok(view(call, &call.world, app))
+    ok(view(&call.state.web, &call.world, app))
 }
 
 pub(super) fn team_app(call: &Call, app: &Arc<App>) -> Outcome {
@@ -51,7 +52,7 @@ pub(super) fn create(call: &Call, (): &()) -> Result<PlatformCommand, Failure> {
 }
 
 pub(super) fn created_app(call: &Call, (): &(), committed: &Committed) -> Outcome {
-    created(view(call, &committed.after, made(committed)?))
+    created(view(&call.state.web, &committed.after, made(committed)?))
 }
 
 pub(super) fn created_team_app(call: &Call, (): &(), committed: &Committed) -> Outcome {
@@ -68,7 +69,7 @@ pub(super) fn delete(_: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failur
 }
 
 pub(super) fn deleted(call: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
-    ok(view(call, &committed.before, committed.before.app(app.id).unwrap_or(app)))
+    ok(view(&call.state.web, &committed.before, committed.before.app(app.id).unwrap_or(app)))
 }
 
 /// An empty list, for things that apps do not have. Clients ask for them and do not expect a 404.
@@ -87,7 +88,7 @@ pub(super) fn stack() -> Value {
 }
 
 /// Shows an app.
-fn view(call: &Call, world: &World, app: &App) -> Value {
+pub(super) fn view(web: &Web, world: &World, app: &App) -> Value {
     let (team, space) = (world.team(app.team), world.space(app.space));
     let team = team.map(|team| team_ref(team));
     let release = world.release(app.release);
@@ -120,7 +121,7 @@ fn view(call: &Call, world: &World, app: &App) -> Value {
         "stack": stack(),
         "team": team,
         "updated_at": time(app.updated),
-        "web_url": call.state.web.url(app),
+        "web_url": web.url(app),
     })
 }
 
@@ -131,7 +132,7 @@ pub(super) fn owner(world: &World, app: &App) -> api::UserRef {
 
 /// Shows an app of a team.
 fn team_view(call: &Call, world: &World, app: &App) -> Value {
-    let mut view = view(call, world, app);
+    let mut view = view(&call.state.web, world, app);
     view["joined"] = true.into();
     view["locked"] = false.into();
     view

@@ -20,10 +20,10 @@ const RESOURCE: &str = "add_on attachment";
 pub(super) struct Attachment {
     id: Uuid,
     app: Arc<App>,
-    addon: Arc<Addon>,
+    pub(super) addon: Arc<Addon>,
     /// The app that owns the service.
     owner: Arc<App>,
-    name: String,
+    pub(super) name: String,
     variables: Vec<String>,
     created: Timestamp,
 }
@@ -64,7 +64,7 @@ fn of_addon(world: &World, addon: &Arc<Addon>) -> Vec<Attachment> {
 }
 
 /// All attachments of an app.
-fn of_app(world: &World, app: &App) -> Vec<Attachment> {
+pub(super) fn of_app(world: &World, app: &App) -> Vec<Attachment> {
     let all = world.addons_of(Key::App(app.id)).flat_map(|addon| of_addon(world, addon));
     all.filter(|attachment| attachment.app.id == app.id).collect()
 }
@@ -174,7 +174,7 @@ fn private(plan: &Plan) -> Value {
     shown
 }
 
-fn view(attachment: &Attachment) -> Value {
+pub(super) fn view(attachment: &Attachment) -> Value {
     let Attachment { id, app, addon, owner, name, variables, created } = attachment;
     json!({
         "id": id,

@@ -87,8 +87,11 @@ async fn upload(
         let action = "PUT /_blobs/slugs/{slug}".to_owned();
         note_stranger(&state, failure, None, action, &origin);
     }
-    let outcome =
-        received.map(|value| Answer { status: StatusCode::OK, content: Content::One(value) });
+    let outcome = received.map(|value| Answer {
+        status: StatusCode::OK,
+        content: Content::One(value),
+        secret: None,
+    });
     respond(outcome, None, &HeaderMap::new(), &ids, None)
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Call {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) content: Content,
+    /// A secret that is shown once, in a header.
+    pub(super) secret: Option<String>,
 }
 
 /// The content of an answer.
@@ -52,17 +54,17 @@ pub(super) type Outcome = Result<Answer, Failure>;
 
 /// 200 with one value.
 pub(super) fn ok(value: Value) -> Outcome {
-    Ok(Answer { status: StatusCode::OK, content: Content::One(value) })
+    Ok(Answer { status: StatusCode::OK, content: Content::One(value), secret: None })
 }
 
 /// 201 with one value.
 pub(super) fn created(value: Value) -> Outcome {
-    Ok(Answer { status: StatusCode::CREATED, content: Content::One(value) })
+    Ok(Answer { status: StatusCode::CREATED, content: Content::One(value), secret: None })
 }
 
 /// 202 with one value, because clients decode the body of a 202 too.
 pub(super) fn accepted(value: Value) -> Outcome {
-    Ok(Answer { status: StatusCode::ACCEPTED, content: Content::One(value) })
+    Ok(Answer { status: StatusCode::ACCEPTED, content: Content::One(value), secret: None })
 }
 
 /// 200 with a list of values that have ids.
@@ -72,7 +74,7 @@ pub(super) fn list(values: impl IntoIterator<Item = Value>) -> Outcome {
 
 /// 200 with a list.
 pub(super) fn items(items: Vec<Item>) -> Outcome {
-    Ok(Answer { status: StatusCode::OK, content: Content::List(items) })
+    Ok(Answer { status: StatusCode::OK, content: Content::List(items), secret: None })
 }
 
 /// Sorts by creation. Random ids decide between things that were created at the same time.

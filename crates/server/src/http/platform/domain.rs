@@ -10,12 +10,13 @@ use super::app::app_ref;
 use super::call::{Call, Outcome, as_made, created, list, ok};
 use super::failure::Failure;
 use super::identity::{derived_id, time};
+use crate::apps::web::Web;
 use crate::ledger::Committed;
 
 /// Lists an app's own name and its custom domains.
 pub(super) fn list_domains(call: &Call, app: &Arc<App>) -> Outcome {
     let custom = as_made(&app.domains, |(_, domain)| (domain.created, domain.id));
-    let custom = custom.into_iter().map(|(name, domain)| view(call, app, name, domain));
+    let custom = custom.into_iter().map(|(name, domain)| view(&call.state.web, app, name, domain));
     list([own_view(call, app)].into_iter().chain(custom))
 }
 
@@ -26,7 +27,7 @@ pub(super) fn one(call: &Call, app: &Arc<App>) -> Outcome {
         return ok(own);
     }
     let (name, domain) = find(call, app)?;
-    ok(view(call, app, name, domain))
+    ok(view(&call.state.web, app, name, domain))
 }
 
 pub(super) fn add(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
@@ -52,7 +53,7 @@ pub(super) fn added(call: &Call, app: &Arc<App>, committed: &Committed) -> Outco
     let before = committed.before.app(app.id).unwrap_or(app);
     let mut new = after.domains.iter().filter(|(name, _)| !before.domains.contains_key(*name));
     let (name, domain) = new.next().ok_or_else(Failure::internal)?;
-    created(view(call, after, name, domain))
+    created(view(&call.state.web, after, name, domain))
 }
 
 pub(super) fn remove(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {
@@ -65,7 +66,7 @@ pub(super) fn remove(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Fai
 pub(super) fn removed(call: &Call, app: &Arc<App>, committed: &Committed) -> Outcome {
     let before = committed.before.app(app.id).unwrap_or(app);
     let (name, domain) = find(call, before)?;
-    ok(view(call, before, name, domain))
+    ok(view(&call.state.web, before, name, domain))
 }
 
 /// Finds a custom domain by its name or its id.
@@ -82,8 +83,8 @@ fn find<'a>(call: &Call, app: &'a App) -> Result<(&'a str, &'a Domain), Failure>
 }
 
 /// Shows a custom domain, whose DNS target is the app's own name.
-fn view(call: &Call, app: &App, name: &str, domain: &Domain) -> Value {
-    let target = call.state.web.domains.host(app);
+pub(super) fn view(web: &Web, app: &App, name: &str, domain: &Domain) -> Value {
+    let target = web.domains.host(app);
     show(app, domain.id.0, name, "custom", Some(&target), domain.created)
 }
 

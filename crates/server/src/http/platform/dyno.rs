@@ -189,7 +189,7 @@ pub(super) fn several(_: &Call, _: &Arc<App>, _: &Committed) -> Outcome {
 }
 
 /// Shows a dyno.
-fn view(world: &World, app: &App, dyno: &Dyno) -> Value {
+pub(super) fn view(world: &World, app: &App, dyno: &Dyno) -> Value {
     let mut shown = json!(api::Dyno {
         id: dyno.id,
         name: dyno.name.clone(),

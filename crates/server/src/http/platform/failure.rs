@@ -215,6 +215,15 @@ impl Failure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", message)
     }
 
+    /// 503: what is kept beside the world cannot be read.
+    pub(super) fn unread(error: &impl std::fmt::Display) -> Self {
+        tracing::warn!(%error, "what is kept beside the world cannot be read");
+        Self::unavailable(
+            "What is kept of this cannot be read now. Ask whoever runs this installation to look at \
+             its log.",
+        )
+    }
+
     /// 503: the disk is full.
     pub(super) fn full() -> Self {
         Self::unavailable(

@@ -99,7 +99,7 @@ fn named(world: &World, app: &App, identity: &str) -> Result<Value, Failure> {
 }
 
 /// The formations of the current release.
-fn views(world: &World, app: &App) -> Vec<Value> {
+pub(super) fn views(world: &World, app: &App) -> Vec<Value> {
     let slug = world.release(app.release).and_then(|release| world.slug(release.slug?));
     let types = slug.into_iter().flat_map(|slug| &slug.process_types);
     types

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use model::{Caller, Region, Role, Team, Timestamp, User};
+use model::{Caller, IdentityCommand, Region, Role, Subject, Team, Timestamp, User};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::call::{Call, Outcome, list, ok};
 use super::failure::Failure;
+use crate::ledger::Committed;
 
 /// The e-mail address that is shown for the operator, who is not a user.
 pub(super) const OPERATOR: &str = "operator@causeway.localhost";
@@ -54,6 +55,26 @@ pub(super) fn account(call: &Call, (): &()) -> Outcome {
             call.user().is_some_and(|user| user.second_factor.is_some()),
         "verified": true,
     }))
+}
+
+pub(super) fn delete_account(call: &Call, (): &()) -> Result<IdentityCommand, Failure> {
+    match call.user() {
+        Some(user) => Ok(IdentityCommand::Destroy { subject: Subject::User(user.id) }),
+        None => Err(Failure::invalid("The operator is no user, and has no account to delete.")),
+    }
+}
+
+/// Shows the account as it was: the call has the world from before.
+pub(super) fn deleted_account(call: &Call, (): &(), _: &Committed) -> Outcome {
+    account(call, &())
+}
+
+pub(super) fn delete_team(_: &Call, team: &Arc<Team>) -> Result<IdentityCommand, Failure> {
+    Ok(IdentityCommand::Destroy { subject: Subject::Team(team.id) })
+}
+
+pub(super) fn deleted_team(call: &Call, before: &Arc<Team>, _: &Committed) -> Outcome {
+    team(call, before)
 }
 
 pub(super) fn rate_limits(call: &Call, (): &()) -> Outcome {

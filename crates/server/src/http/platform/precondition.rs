@@ -57,6 +57,9 @@ fn look(route: &Route, call: &Call) -> Outcome {
 fn read<S>(work: &Work<S>, call: &Call, subject: &S) -> Outcome {
     match work {
         Work::Read(read) => read(call, subject),
-        Work::Write(..) | Work::People(..) | Work::Issue(..) => Err(Failure::no_method()),
+        // No change is of what these show.
+        Work::Look(..) | Work::Write(..) | Work::People(..) | Work::Issue(..) => {
+            Err(Failure::no_method())
+        }
     }
 }

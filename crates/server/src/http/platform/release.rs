@@ -88,6 +88,13 @@ fn find<'a>(world: &'a World, app: &App, identity: &str) -> Result<&'a Arc<Relea
 }
 
 fn view(call: &Call, world: &World, app: &App, release: &Release) -> Value {
+    let mut shown = shown(world, app, release);
+    shown["output_stream_url"] = json!(release_output::address(call, world, release));
+    shown
+}
+
+/// Shows a release, but for the address of its output, which is of one client alone.
+pub(super) fn shown(world: &World, app: &App, release: &Release) -> Value {
     let user = release.user.and_then(|id| Some((id, world.email_of(id)?)));
     let user = user.map_or_else(
         || owner(world, app),
@@ -108,7 +115,7 @@ fn view(call: &Call, world: &World, app: &App, release: &Release) -> Value {
         current: release.id == app.release,
         description: release.description.clone(),
         eligible_for_rollback: release.slug.is_some() && succeeded,
-        output_stream_url: release_output::address(call, world, release),
+        output_stream_url: None,
         slug: release.slug.map(|id| api::SlugRef { id }),
         status: release.status.name().to_owned(),
         status_message: failure,

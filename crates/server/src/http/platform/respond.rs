@@ -1,6 +1,6 @@
 //! Formats answers and failures, with the headers that all of them have.
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::Caller;
 use serde_json::Value;
@@ -14,6 +14,9 @@ use super::route::Method;
 use crate::http::refusals::Refusal;
 use crate::http::refused;
 use crate::http::state::{Origin, State};
+
+/// The header that shows a webhook's secret once.
+const HEROKU_WEBHOOK_SECRET: HeaderName = HeaderName::from_static("heroku-webhook-secret");
 
 /// Records a request in the audit that was refused because of its sender.
 pub(super) fn note_stranger(
@@ -84,7 +87,11 @@ pub(super) fn respond(
 
 pub(super) fn page(answer: Answer, request: &HeaderMap) -> Result<Page, Failure> {
     match answer.content {
-        Content::One(body) => Ok(Page { status: answer.status, body, headers: Vec::new() }),
+        Content::One(body) => {
+            let secret = answer.secret.and_then(|secret| HeaderValue::try_from(secret).ok());
+            let headers = secret.map(|secret| (HEROKU_WEBHOOK_SECRET, secret)).into_iter();
+            Ok(Page { status: answer.status, body, headers: headers.collect() })
+        }
         Content::List(items) => Range::of(request)?.cut(items),
     }
 }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use axum::routing::MethodFilter;
 use model::{Addon, App, IdentityCommand, Need, PlatformCommand, Space, Team, Token};
 
+use store::{DeliveryRow, EventRow, Store};
+
 use super::attachment::Attachment;
 use super::call::{Call, Outcome};
 use super::failure::Failure;
@@ -21,13 +23,21 @@ pub(super) struct Route {
     /// What the caller's token must be for.
     pub(super) need: Need,
     pub(super) scope: Scope,
+    /// Whether a user who has a password must send it along.
+    pub(super) confirmed: bool,
 }
 
 impl Route {
     /// The same with another need than its method's.
     pub(super) const fn needs(self, need: Need) -> Self {
-        let Self { method, path, scope, .. } = self;
-        Self { method, path, need, scope }
+        let Self { method, path, scope, confirmed, .. } = self;
+        Self { method, path, need, scope, confirmed }
+    }
+
+    /// The same, confirmed by the user's password.
+    pub(super) const fn confirmed(self) -> Self {
+        let Self { method, path, scope, need, .. } = self;
+        Self { method, path, need, scope, confirmed: true }
     }
 
     /// Whether it serves users who have yet to enable a second factor that a team demands: by it they
@@ -69,10 +79,23 @@ pub(super) enum Scope {
     Attachment(Work<Attachment>),
 }
 
+/// Asks the store for what is kept beside the world.
+pub(super) type Question = Box<dyn FnOnce(&dyn Store) -> store::Result<Kept> + Send>;
+
+/// What is kept beside the world.
+pub(super) struct Kept {
+    /// What happened.
+    pub(super) events: Vec<EventRow>,
+    /// What became of it at webhooks.
+    pub(super) deliveries: Vec<DeliveryRow>,
+}
+
 /// The functions that carry a route out.
 pub(super) enum Work<S> {
     /// Reads the world.
     Read(fn(&Call, &S) -> Outcome),
+    /// Reads what is kept beside the world, on a thread that may wait.
+    Look(fn(&Call, &S) -> Question, fn(&Call, &S, &Kept) -> Outcome),
     /// Submits a command about users, teams and tokens, and shows the result.
     People(fn(&Call, &S) -> Result<IdentityCommand, Failure>, fn(&Call, &S, &Committed) -> Outcome),
     /// Makes a secret, submits a command that stores its hash, and shows the secret once.

@@ -7,12 +7,12 @@ use super::route::Scope::{
     Addon as OfAddon, App as InApp, Attachment as Attached, SignIn, Space as InSpace,
     Team as InTeam, Token as Own, User as Any,
 };
-use super::route::Work::{Issue, People, Read, Write};
+use super::route::Work::{Issue, Look, People, Read, Write};
 use super::route::{Method, Route, Scope};
 use super::{
     absent, addon, app, attachment, domain, dyno, formation, host, identity, inbound, log,
     log_drain, member, peering, peering_check, release, second_factor, session, size, slug, space,
-    space_access,
+    space_access, webhook,
 };
 
 /// The only route that does not count towards the rate limit.
@@ -40,6 +40,9 @@ pub(super) static ROUTES: &[Route] = &[
     get("/oauth/sessions", Any(Read(session::no_sessions))).needs(Everything),
     delete("/oauth/sessions/{session}", Any(Read(session::no_session))).needs(Nothing),
     get("/account", Any(Read(identity::account))).needs(Identity),
+    delete("/account", Any(People(identity::delete_account, identity::deleted_account)))
+        .needs(Everything)
+        .confirmed(),
     get("/account/features", Any(Read(absent::features))).needs(Identity),
     get("/account/features/{feature}", Any(Read(absent::feature))).needs(Identity),
     patch("/account/features/{feature}", Any(Read(absent::feature))).needs(Everything),
@@ -82,6 +85,8 @@ pub(super) static ROUTES: &[Route] = &[
     get("/regions/{region}", Any(Read(identity::region))).needs(Nothing),
     get("/teams", Any(Read(identity::teams))),
     get("/teams/{team}", InTeam(Read(identity::team))),
+    delete("/teams/{team}", InTeam(People(identity::delete_team, identity::deleted_team)))
+        .needs(Everything),
     get("/teams/{team}/features", InTeam(Read(identity::team_features))),
     get("/teams/permissions", Any(Read(member::permissions))).needs(Nothing),
     put(
@@ -128,8 +133,8 @@ pub(super) static ROUTES: &[Route] = &[
     get("/spaces/{space}/outbound-rulesets/{ruleset}", InSpace(Read(absent::outbound_ruleset))),
     get("/spaces/{space}/telemetry-drains", InSpace(Read(absent::no_space_telemetry))),
     get("/spaces/{space}/hosts", InSpace(Read(host::list_hosts))),
-    get("/spaces/{space}/log-drain", InSpace(Read(absent::log_drain))),
-    put("/spaces/{space}/log-drain", InSpace(Read(absent::log_drain))),
+    get("/spaces/{space}/log-drain", InSpace(Read(log_drain::of_space))).needs(ReadProtected),
+    put("/spaces/{space}/log-drain", InSpace(Write(log_drain::set, log_drain::was_set))),
     get("/spaces/{space}/vpn-connections", InSpace(Read(absent::vpn))),
     post("/spaces/{space}/vpn-connections", InSpace(Read(absent::vpn))),
     get("/spaces/{space}/vpn-connections/{vpn}", InSpace(Read(absent::vpn))),
@@ -190,8 +195,25 @@ pub(super) static ROUTES: &[Route] = &[
     get("/apps/{app}/builds", InApp(Read(app::nothing))).needs(ReadProtected),
     post("/apps/{app}/builds", InApp(Read(absent::build))).needs(WriteProtected),
     post("/apps/{app}/sources", InApp(Read(absent::build))).needs(WriteProtected),
-    get("/apps/{app}/webhooks", InApp(Read(app::nothing))),
-    post("/apps/{app}/webhooks", InApp(Read(absent::webhook))),
+    get("/apps/{app}/webhooks", InApp(Read(webhook::list_webhooks))).needs(ReadProtected),
+    post("/apps/{app}/webhooks", InApp(Write(webhook::create, webhook::made)))
+        .needs(WriteProtected),
+    get("/apps/{app}/webhooks/{webhook}", InApp(Read(webhook::info))).needs(ReadProtected),
+    patch("/apps/{app}/webhooks/{webhook}", InApp(Write(webhook::update, webhook::updated)))
+        .needs(WriteProtected),
+    delete("/apps/{app}/webhooks/{webhook}", InApp(Write(webhook::remove, webhook::removed)))
+        .needs(WriteProtected),
+    get("/apps/{app}/webhook-deliveries", InApp(Look(webhook::question, webhook::list_deliveries)))
+        .needs(ReadProtected),
+    get(
+        "/apps/{app}/webhook-deliveries/{delivery}",
+        InApp(Look(webhook::question, webhook::delivery)),
+    )
+    .needs(ReadProtected),
+    get("/apps/{app}/webhook-events", InApp(Look(webhook::question, webhook::list_events)))
+        .needs(ReadProtected),
+    get("/apps/{app}/webhook-events/{event}", InApp(Look(webhook::question, webhook::event)))
+        .needs(ReadProtected),
     get("/apps/{app}/log-drains", InApp(Read(log_drain::list_drains))).needs(ReadProtected),
     post("/apps/{app}/log-drains", InApp(Write(log_drain::add, log_drain::added))),
     get("/apps/{app}/log-drains/{drain}", InApp(Read(log_drain::info))).needs(ReadProtected),
@@ -304,5 +326,5 @@ const fn delete(path: &'static str, scope: Scope) -> Route {
 }
 
 const fn route(method: Method, path: &'static str, scope: Scope) -> Route {
-    Route { method, path, need: method.need(), scope }
+    Route { method, path, need: method.need(), scope, confirmed: false }
 }

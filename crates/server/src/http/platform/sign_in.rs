@@ -2,6 +2,8 @@
 //! (`heroku.md` §1.5).
 
 use axum::http::HeaderMap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use model::{Caller, Key, Timestamp};
 
 use super::failure::Failure;
@@ -16,6 +18,9 @@ use crate::party::{Party, network};
 
 /// The header with a code of a second factor.
 const TWO_FACTOR_CODE: &str = "heroku-two-factor-code";
+/// The headers with a password that confirms what cannot be undone.
+const PASSWORD: &str = "heroku-password";
+const PASSWORD_BASE64: &str = "heroku-password-base64";
 
 /// Authenticates the sender of a request.
 ///
@@ -74,6 +79,38 @@ pub(super) fn admit(state: &State, route: &Route, bearer: &Bearer) -> Result<(),
         Some(team) if !route.is_for_anybody() => Err(Failure::wants_second_factor(team)),
         _ => Ok(()),
     }
+}
+
+/// Checks the password of a user who has one, where a route must be confirmed by it.
+///
+/// # Errors
+///
+/// 400 where it is not sent, and those of wrong passwords.
+pub(super) async fn confirm(
+    state: &State,
+    route: &Route,
+    bearer: &Bearer,
+    headers: &HeaderMap,
+    origin: &Origin,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let Caller::User(id) = bearer.caller else { return Ok(()) };
+    let world = state.world();
+    let user = world.user(id).filter(|user| user.password.is_some());
+    let Some(user) = user.filter(|_| route.confirmed) else { return Ok(()) };
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let encoded = || {
+        let bytes = BASE64.decode(text(PASSWORD_BASE64)?).ok()?;
+        String::from_utf8(bytes).ok()
+    };
+    let Some(password) = text(PASSWORD).map(str::to_owned).or_else(encoded) else {
+        return Err(Failure::bad_request(
+            "This cannot be undone: send your password in the header `Heroku-Password`, or \
+             `Heroku-Password-Base64`, to confirm it.",
+        ));
+    };
+    let code = text(TWO_FACTOR_CODE);
+    by_password(state, &user.email, password, code, origin, now).await.map(drop)
 }
 
 /// Checks a password. A wrong password and an unknown user cannot be told apart: not by the answer,

@@ -64,7 +64,8 @@ fn refuse_unsupported(body: &Body) -> Result<(), Failure> {
     }
     if body.text("log_drain_url")?.is_some_and(|url| !url.is_empty()) {
         return Err(Failure::invalid(
-            "Log drains are not supported here: leave `log_drain_url` out.",
+            "Leave `log_drain_url` out, and set the log drain once the space is there: `heroku \
+             spaces:drains:set URL --space NAME`.",
         ));
     }
     Ok(())

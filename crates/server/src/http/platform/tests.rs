@@ -17,4 +17,5 @@ mod scopes;
 mod second_factor;
 mod session;
 mod transport;
+mod webhook;
 mod writes;

@@ -59,6 +59,8 @@ impl Post {
             secret: SECRET.to_owned(),
             authorization: None,
             created: begin(),
+            updated: None,
+            level: WebhookLevel::Sync,
         };
         Courier::new(Arc::new(hook), self.dialer.clone(), Arc::clone(&self.store))
     }
@@ -252,4 +254,109 @@ async fn a_receiver_that_is_away_holds_up_nobody_else() {
     let mut alive = post.courier(&receiver.url("http", "/"), WebhookOwner::Operator, &["*"]);
     assert_eq!(turn(&mut alive, later(5)).await, Next::Event);
     assert_eq!(receiver.requests().len(), 1);
+}
+
+fn app_event(number: u64) -> AppEvent {
+    AppEvent {
+        id: Uuid::from_u128(u128::from(number)),
+        at: later(number),
+        app: model::AppId(Uuid::from_u128(0xc1)),
+        entity: model::AppEntity::Release,
+        action: model::AppAction::Create,
+        actor: None,
+        data: serde_json::json!({ "version": number }),
+        previous: serde_json::Map::new(),
+    }
+}
+
+impl Post {
+    fn app_happens(&self, number: u64, hook: WebhookId) {
+        let event = app_event(number);
+        let row = EventRow {
+            number: 0,
+            at: event.at.millis(),
+            kind: event.entity.name().to_owned(),
+            resource: String::new(),
+            parties: vec![model::party_of_app(event.app), party_of_hook(hook)],
+            body: serde_json::to_string(&event).unwrap(),
+        };
+        let batch = Batch { events: vec![row], ..Batch::default() };
+        self.store.lock().unwrap().commit(&batch).unwrap();
+    }
+
+    fn app_courier(&self, url: &str, level: WebhookLevel) -> Courier {
+        let owner = WebhookOwner::App(model::AppId(Uuid::from_u128(0xc1)));
+        let courier = self.courier(url, owner, &["api:release"]);
+        let authorization = Some("Bearer t0ken".to_owned());
+        let hook = Webhook { level, authorization, ..Webhook::clone(&courier.hook) };
+        Courier::new(Arc::new(hook), self.dialer.clone(), Arc::clone(&self.store))
+    }
+
+    fn app_deliveries(&self) -> Vec<AppDelivery> {
+        let id = Uuid::from_u128(7).to_string();
+        let rows = self.store.lock().unwrap().deliveries(&id, 100).unwrap();
+        rows.iter().map(|row| serde_json::from_str(&row.body).unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_app_is_told_in_herokus_form_and_once_where_it_wants_no_more() {
+    let receiver = Receiver::http(false).await;
+    receiver.answers(&[500]);
+    let post = Post::open();
+    let (own, others) = (WebhookId(Uuid::from_u128(7)), WebhookId(Uuid::from_u128(8)));
+    post.app_happens(1, own);
+    post.app_happens(2, others);
+    post.happens(&drift(3));
+    post.app_happens(4, own);
+    let mut courier = post.app_courier(&receiver.url("http", "/"), WebhookLevel::Notify);
+    assert_eq!(turn(&mut courier, later(9)).await, Next::Event);
+    let requests = receiver.requests();
+    let versions: Vec<_> = requests.iter().map(|it| it.json()["data"]["version"].clone()).collect();
+    assert_eq!(versions, [1, 4], "its own alone, and the first one is not sent again");
+    let [first, second] = requests.as_slice() else { panic!("{}", requests.len()) };
+    assert_eq!(first.header("authorization"), "Bearer t0ken");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signature = BASE64.decode(second.header("heroku-webhook-hmac-sha256")).unwrap();
+    hmac::verify(&key, &second.body, &signature).unwrap();
+    let sent = second.json();
+    assert_eq!((&sent["action"], &sent["resource"]), (&"create".into(), &"release".into()));
+    let metadata = &sent["webhook_metadata"];
+    assert_eq!(metadata["event"]["include"], "api:release");
+    assert_eq!(metadata["event"]["id"], sent["id"]);
+    assert_eq!(metadata["webhook"]["id"], own.to_string());
+    let noted = post.app_deliveries();
+    let statuses: Vec<_> = noted.iter().map(|it| (it.status, it.code)).collect();
+    let (failed, succeeded) = (Some(DeliveryStatus::Failed), Some(DeliveryStatus::Succeeded));
+    assert_eq!(statuses, [(succeeded, Some(200)), (failed, Some(500))]);
+    assert_eq!(metadata["delivery"]["id"], noted[0].id.to_string());
+}
+
+#[tokio::test]
+async fn an_app_that_wants_all_is_told_again_in_the_same_order_also_after_a_restart() {
+    let receiver = Receiver::http(false).await;
+    receiver.answers(&[500, 502]);
+    let post = Post::open();
+    let own = WebhookId(Uuid::from_u128(7));
+    post.app_happens(1, own);
+    post.app_happens(2, own);
+    let url = receiver.url("http", "/");
+    let mut courier = post.app_courier(&url, WebhookLevel::Sync);
+    let next = later(5) + Duration::from_secs(10);
+    assert_eq!(turn(&mut courier, later(5)).await, Next::At(next));
+    assert_eq!(post.app_deliveries()[0].status, Some(DeliveryStatus::Retrying));
+    let mut courier = post.app_courier(&url, WebhookLevel::Sync);
+    assert_eq!(turn(&mut courier, later(6)).await, Next::At(next), "not before its time");
+    let after = next + Duration::from_secs(30);
+    assert_eq!(turn(&mut courier, next).await, Next::At(after));
+    assert_eq!(turn(&mut courier, after).await, Next::Event);
+    let sent: Vec<_> =
+        receiver.requests().iter().map(|it| it.json()["data"]["version"].clone()).collect();
+    assert_eq!(sent, [1, 1, 1, 2]);
+    let ids: Vec<_> = receiver
+        .requests()
+        .iter()
+        .map(|it| it.json()["webhook_metadata"]["delivery"]["id"].clone())
+        .collect();
+    assert!(ids[0] == ids[2] && ids[2] != ids[3], "{ids:?}");
 }

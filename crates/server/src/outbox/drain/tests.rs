@@ -1,6 +1,6 @@
 //! Log drains, with receivers behind real sockets, and the time by hand.
 
-use model::{AppId, LogDrainId, Reachable};
+use model::{AppId, DrainOf, LogDrainId, Reachable};
 
 use super::*;
 use crate::apps::logs::Source;
@@ -16,7 +16,7 @@ fn at(seconds: u64) -> Timestamp {
 fn sender(receiver: &Receiver, url: &str, reachable: Reachable) -> Sender {
     let drain = LogDrain {
         id: LogDrainId(Uuid::from_u128(8)),
-        app: AppId(Uuid::from_u128(1)),
+        of: DrainOf::App(AppId(Uuid::from_u128(1))),
         url: url.to_owned(),
         token: TOKEN.to_owned(),
         created: at(0),
@@ -26,7 +26,7 @@ fn sender(receiver: &Receiver, url: &str, reachable: Reachable) -> Sender {
         drain: Arc::new(drain),
         dialer: Dialer::trusting(reachable, receiver.root.clone().into_iter().collect()),
         // Lines are put in by hand.
-        reader: None,
+        log: None,
         buffer: Buffer::default(),
         stream: None,
         failed: None,

@@ -32,7 +32,9 @@ async fn beside_others(data: &Path, name: &str, store: Box<dyn Store>) -> Runnin
     let cluster = ClusterConfig { name: Some(name.to_owned()), ..ClusterConfig::default() };
     let config = Config { cluster, ..config(data) };
     let opened = Opened { store, shared: true };
-    let server = Server::start_on(config, Supervisor::new(|_| ()), |_, _| Ok(opened)).await;
+    let service_manager = &mut ServiceManager::default();
+    let supervisor = Supervisor::new(|_| ());
+    let server = Server::start_on(config, service_manager, supervisor, |_, _| Ok(opened)).await;
     let server = server.unwrap();
     server.greeted()();
     let (address, state) = (server.address(), Arc::clone(&server.state));

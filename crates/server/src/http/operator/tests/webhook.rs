@@ -30,8 +30,10 @@ async fn an_admin_has_events_be_sent_for_the_team_and_others_do_not() {
     assert_eq!(add(&server, STRANGER, body.clone()).await.error().0, 404);
     assert_eq!(add(&server, "nobody", body).await.error().0, 401);
     for token in [ALICE, BOB, &server.operator()] {
-        let all = list(&server, token).await;
-        assert_eq!(all.len(), 1);
+        // The app has one of its own.
+        let (all, apps): (Vec<_>, Vec<_>) =
+            list(&server, token).await.into_iter().partition(|hook| hook["owner"] != "app shop");
+        assert_eq!((all.len(), apps.len()), (1, 1));
         assert_eq!((&all[0]["id"], &all[0]["owner"]), (&id, &"acme".into()));
         assert_eq!(all[0]["secret"], Value::Null, "it is shown once");
     }
@@ -74,4 +76,15 @@ async fn what_nothing_would_be_sent_to_is_refused_at_once() {
         assert_eq!(add(&server, &server.operator(), body.clone()).await.error().0, 422, "{body}");
     }
     assert!(before.records().eq(server.state.world().records()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_says_by_which_request_a_webhook_came() {
+    let server = server();
+    let body = json!({ "url": "https://x.example.com/h", "include": ["peering"], "team": "acme" });
+    let made = add(&server, ALICE, body).await;
+    let id = made.header("request-id").to_owned();
+    assert_eq!(id.len(), 32, "{made:?}");
+    let got = ask(&server, "GET", "audit?action=*CreateWebhook", "", b"").await.json();
+    assert_eq!(got["rows"][0]["request_id"], id.as_str(), "{got}");
 }

@@ -10,7 +10,7 @@ const TABLE: &[(&str, &str, &str, u16, &str, &str)] = &[
     ("GET", "/nothing", "", 404, "not_found", "The requested API endpoint was not found."),
     ("GET", "/spaces/alpha/nothing", "", 404, "not_found", "endpoint"),
     ("PUT", "/spaces/alpha", "", 405, "method_not_allowed", "Allow"),
-    ("DELETE", "/account", "", 405, "method_not_allowed", "Allow"),
+    ("PUT", "/account", "", 405, "method_not_allowed", "Allow"),
     ("POST", "/spaces", "{", 400, "bad_request", "line 1"),
     ("POST", "/spaces", "\u{0}", 400, "bad_request", "not JSON"),
     ("POST", "/spaces", "[]", 400, "bad_request", "object"),

@@ -14,11 +14,12 @@ use hyper_util::service::TowerToHyperService;
 use model::edge::EdgeEvent;
 use model::{
     AccountId, Addon, AddonId, AddonState, App, AppId, Caller, Cidr, Command, Domain, DomainId,
-    Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key, LogDrain,
-    NewToken, Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide, PeeringState,
-    Record, Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings, SettingsKey, Slug,
-    SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp, Token, TokenId,
-    TokenScopes, User, UserId, VpcId, WorkloadId, WorkloadReport,
+    DrainOf, Dyno, DynoId, DynoSize, DynoState, Eni, EniId, Exit, Formation, IdentityCommand, Key,
+    LogDrain, NewToken, Observation, PEERING_EXPIRY, PcxId, Peering, PeeringKind, PeeringSide,
+    PeeringState, Record, Region, Release, ReleaseId, ReleaseStatus, Role, Sequence, Settings,
+    SettingsKey, Slug, SlugId, Space, SpaceId, SpaceState, SystemCommand, Team, TeamId, Timestamp,
+    Token, TokenId, TokenScopes, User, UserId, VpcId, Webhook, WebhookLevel, WebhookOwner,
+    WorkloadId, WorkloadReport,
 };
 use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
@@ -27,6 +28,7 @@ use uuid::Uuid;
 use crate::apps::console::Console;
 use crate::apps::logs::Logs;
 use crate::apps::plans::Plans;
+use crate::apps::web::Web;
 use crate::clock::Clock;
 use crate::credentials::{operator_token, token_hash};
 use crate::http::platform::router;
@@ -46,6 +48,8 @@ pub(crate) const PENDING: &str = "pcx-00000000000000001";
 pub(crate) const ACTIVE: &str = "pcx-00000000000000002";
 /// A log drain of the app.
 pub(crate) const DRAIN: &str = "00000000-0000-0000-0000-0000000000d1";
+/// The webhook of the app.
+pub(crate) const HOOK: &str = "00000000-0000-0000-0000-0000000000f1";
 /// The code of the app.
 pub(crate) const SLUG: &str = "00000000-0000-0000-0000-000000000051";
 
@@ -133,6 +137,7 @@ impl Fixture {
             supervisor: Supervisor::new(|_| ()),
         };
         let (ledger, _writer) = Ledger::start(parts).unwrap();
+        ledger.tell_by(super::super::teller(Web::default()));
         let secret = data.secret().clone();
         let script = Arc::new(Script::default());
         let state = State::new(
@@ -405,6 +410,7 @@ fn records(emulator: bool) -> Vec<Record> {
     people(&mut records);
     records.extend([space().into(), app().into(), release().into(), slug().into(), addon().into()]);
     records.push(log_drain().into());
+    records.push(webhook().into());
     dynos(&mut records);
     peerings(&mut records);
     records
@@ -550,10 +556,24 @@ fn addon() -> Addon {
 fn log_drain() -> LogDrain {
     LogDrain {
         id: DRAIN.parse().unwrap(),
-        app: AppId(id(0xc1)),
+        of: DrainOf::App(AppId(id(0xc1))),
         url: "https://logs.invalid/in?token=t".to_owned(),
         token: "d.00000000-0000-0000-0000-0000000000d2".to_owned(),
         created: past(),
+    }
+}
+
+fn webhook() -> Webhook {
+    Webhook {
+        id: HOOK.parse().unwrap(),
+        owner: WebhookOwner::App(AppId(id(0xc1))),
+        url: "https://hooks.invalid/in?token=t".to_owned(),
+        include: vec!["api:release".to_owned(), "api:formation".to_owned()],
+        secret: "0123456789abcdef".to_owned(),
+        authorization: None,
+        created: past(),
+        updated: None,
+        level: WebhookLevel::Notify,
     }
 }
 

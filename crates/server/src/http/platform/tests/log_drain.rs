@@ -1,4 +1,4 @@
-//! Log drains of apps.
+//! Log drains of apps and of spaces.
 
 use super::fixture::{ALICE, BOB, DRAIN, Fixture, STRANGER};
 
@@ -78,4 +78,28 @@ async fn the_operator_may_open_what_is_private() {
         let got = server.ask(ALICE, "POST", DRAINS, &body(url)).await;
         assert_eq!(got.status, status, "{url}: {}", got.text);
     }
+}
+
+#[tokio::test]
+async fn the_drain_of_a_space_is_set_by_its_admins_and_replaced() {
+    const DRAIN_OF_SPACE: &str = "/spaces/alpha/log-drain";
+    let server = Fixture::new();
+    assert_eq!(server.get(BOB, DRAIN_OF_SPACE).await.error().0, 404);
+    let set = async |who: &str, url: &str| server.ask(who, "PUT", DRAIN_OF_SPACE, &body(url)).await;
+    assert_eq!(set(BOB, "https://logs.example.com/a").await.error().0, 403);
+    assert_eq!(set(STRANGER, "https://logs.example.com/a").await.error().0, 404);
+    assert_eq!(set(ALICE, "http://logs.example.com/a").await.error().0, 422);
+    assert_eq!(server.ask(ALICE, "PUT", DRAIN_OF_SPACE, "{}").await.error().0, 422);
+    let first = set(ALICE, "https://logs.example.com/a").await;
+    assert_eq!((first.status.as_u16(), &first.json()["addon"]), (200, &serde_json::Value::Null));
+    let same = set(ALICE, "https://logs.example.com/a").await.json();
+    assert_eq!(same, first.json(), "what is so already stays");
+    let second = set(ALICE, "syslog+tls://logs.example.com:6514").await.json();
+    assert_ne!(second["token"], first.json()["token"]);
+    assert_eq!(server.get(BOB, DRAIN_OF_SPACE).await.json(), second);
+    let of_app = server.get(BOB, DRAINS).await.json();
+    assert_eq!(of_app.as_array().unwrap().len(), 1, "it is none of the app's");
+    let token = second["token"].as_str().unwrap();
+    let gone = server.ask(ALICE, "DELETE", &format!("{DRAINS}/{token}"), "").await;
+    assert_eq!(gone.error().0, 404);
 }

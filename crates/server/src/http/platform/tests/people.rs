@@ -1,6 +1,8 @@
 //! Who belongs to a team, who gets at a space, and what is not there.
 
-use super::fixture::{ALICE, BOB, Fixture, STRANGER};
+use axum::body::Body;
+
+use super::fixture::{ALICE, BOB, Fixture, STRANGER, request};
 
 fn member(email: &str, role: &str) -> String {
     format!(r#"{{"email": "{email}", "role": "{role}"}}"#)
@@ -192,6 +194,56 @@ async fn a_space_goes_with_its_apps_to_a_team_of_the_same_admin() {
     assert_eq!(server.get(STRANGER, "/apps/shop").await.json()["team"]["name"], "rivals");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_deletes_their_account_by_their_password_and_an_admin_their_team() {
+    let server = Fixture::set_up().await;
+    let gone = async |token: &str, path: &str, header: Option<(&str, &str)>| {
+        let mut request =
+            request("DELETE", path).header("authorization", format!("Bearer {token}"));
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        server.send(request.body(Body::empty()).unwrap()).await
+    };
+    let before = server.state.world();
+    // The last admin stays, and a member deletes no team.
+    let alone = gone(ALICE, "/account", None).await;
+    assert_eq!(alone.error(), (409, "conflict".to_owned()));
+    assert!(alone.json()["message"].as_str().unwrap().contains("acme"), "{}", alone.text);
+    assert_eq!(gone(BOB, "/teams/acme", None).await.error().0, 403);
+    assert_eq!(gone(STRANGER, "/teams/acme", None).await.error().0, 404);
+    assert!(before.records().eq(server.state.world().records()));
+
+    server.set_password("bob@example.com", "correct horse").await;
+    assert_eq!(gone(BOB, "/account", None).await.error().0, 400);
+    let wrong = gone(BOB, "/account", Some(("heroku-password", "wrong horse"))).await;
+    assert_eq!(wrong.error().0, 401);
+    assert!(server.state.world().user_named("bob@example.com").is_some());
+    let encoded = ("heroku-password-base64", "Y29ycmVjdCBob3JzZQ==");
+    let deleted = gone(BOB, "/account", Some(encoded)).await;
+    assert_eq!(
+        (deleted.status.as_u16(), &deleted.json()["email"]),
+        (200, &"bob@example.com".into())
+    );
+    assert_eq!(server.get(BOB, "/account").await.error().0, 401, "the token ended with it");
+    assert_eq!(server.get(ALICE, "/teams/acme/members").await.json().as_array().unwrap().len(), 1);
+
+    let space = r#"{"name": "alpha", "team": "acme"}"#;
+    assert_eq!(server.ask(ALICE, "POST", "/spaces", space).await.status, 201);
+    let kept = gone(ALICE, "/teams/acme", None).await;
+    assert!(kept.status == 422 || kept.status == 409, "{kept:?}");
+    assert!(kept.json()["message"].as_str().unwrap().contains("alpha"), "{}", kept.text);
+    server.observe().await;
+    assert_eq!(server.ask(ALICE, "DELETE", "/spaces/alpha", "").await.status, 200);
+    let team = gone(ALICE, "/teams/acme", None).await;
+    assert_eq!((team.status.as_u16(), &team.json()["name"]), (200, &"acme".into()));
+    assert_eq!(server.get(ALICE, "/teams").await.text, "[]");
+    // Nobody depends on her any more.
+    assert_eq!(gone(ALICE, "/account", None).await.status, 200);
+    let operator = server.operator();
+    assert_eq!(gone(&operator, "/account", None).await.error().0, 422);
+}
+
 #[tokio::test]
 async fn what_is_not_there_says_what_there_is() {
     let server = Fixture::new();
@@ -201,7 +253,6 @@ async fn what_is_not_there_says_what_there_is() {
         ("GET", "/spaces/alpha/vpn-connections/office", "office"),
         ("DELETE", "/spaces/alpha/vpn-connections/office", "spaces:peerings:info"),
         ("GET", "/spaces/alpha/log-drain", "Log drain is not found"),
-        ("PUT", "/spaces/alpha/log-drain", "heroku drains:add"),
         ("GET", "/account/features/x", "feature"),
     ] {
         let got = server.ask(ALICE, method, path, "{}").await;

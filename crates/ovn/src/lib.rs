@@ -1,0 +1,29 @@
+//! OVN's northbound database: the rows that networks need there, and the transactions that bring them.
+//!
+//! [`vpc_part`] and [`peering_part`] say, without any IO, which rows a VPC or a peering needs. [`Central`]
+//! compares them with what the database holds and changes what differs: one transaction for each VPC and
+//! each peering, which does nothing once another server has taken over ([`Central::lead`]).
+//!
+//! OVN 25.03 is the oldest that has all of it: network ACLs need chains of router policies.
+
+#![warn(unreachable_pub)]
+
+mod addresses;
+mod central;
+mod difference;
+mod groups;
+mod links;
+mod names;
+mod observed;
+mod part;
+mod peering;
+mod policies;
+mod text;
+mod vpc;
+
+pub use central::{Applied, Central, Error, watches};
+pub use links::Links;
+pub use observed::Observed;
+pub use part::{Part, PartId, RowKey, Wanted};
+pub use peering::peering_part;
+pub use vpc::{LeftOut, vpc_part};
