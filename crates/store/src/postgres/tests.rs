@@ -54,8 +54,9 @@ impl Database for OneDatabase {
 
 mod conformance_suite {
     use super::OneDatabase;
+    use crate::conformance::conformance;
 
-    crate::conformance::conformance!(OneDatabase, together);
+    conformance!(OneDatabase, together);
 }
 
 /// A data directory, and a store in it.
