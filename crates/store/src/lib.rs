@@ -38,7 +38,7 @@ pub use error::{BoxError, Error, Result};
 pub use identity::Identity;
 pub use key_source::KeySource;
 pub use lease::{Doorbell, Holder, Lease};
-pub use postgres::{BadUrl, Postgres, PostgresUrl};
+pub use postgres::{BadUrl, Finding, Postgres, PostgresUrl};
 pub use restore::Restoring;
 pub use secret::Secret;
 pub use sqlite::{Snapshot, Sqlite};

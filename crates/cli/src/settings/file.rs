@@ -63,6 +63,7 @@ pub(super) struct File {
     pub(super) reads: Option<Reads>,
     pub(super) key_file: Option<PathBuf>,
     pub(super) key_command: Option<String>,
+    pub(super) store: Option<String>,
 }
 
 /// The keys that the file may have.
@@ -110,6 +111,7 @@ const KEYS: &[&str] = &[
     "reads",
     "key-file",
     "key-command",
+    "store",
 ];
 
 /// Reads the file.

@@ -34,6 +34,7 @@ fn config(data: &Path) -> Config {
         self_exe: "/nonexistent".into(),
         edge: EdgeConfig::default(),
         plans: Plans::default(),
+        store: None,
         database: Database::default(),
         ephemeral: Ephemeral::default(),
         cluster: ClusterConfig::default(),
