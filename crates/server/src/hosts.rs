@@ -24,11 +24,16 @@ pub use self::error::HostsError;
 use self::heard::Heard;
 use self::settings::Kept;
 use crate::clock::Clock;
+use crate::cluster::Leadership;
 use crate::ledger::Ledger;
 
 /// How long a token is good where nothing else is said, and at most.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What comes before the epochs of servers that share a database, so that hosts follow them after a server
+/// with a database of its own, whose epochs begin with the time in seconds.
+const SHARED_EPOCHS: u64 = 1 << 32;
 
 /// What is needed for agents.
 pub(crate) struct HostsParts<'a> {
@@ -40,6 +45,8 @@ pub(crate) struct HostsParts<'a> {
     pub clock: Arc<Clock>,
     /// What the world is.
     pub ledger: Ledger,
+    /// Whether this server leads, where it is one of several.
+    pub leadership: Option<Leadership>,
     /// What every host is to know.
     pub settings: link::Settings,
 }
@@ -86,7 +93,7 @@ impl Hosts {
     ///
     /// [`HostsError`].
     pub(crate) fn open(parts: HostsParts<'_>) -> Result<Self, HostsError> {
-        let HostsParts { data, secret, clock, ledger, settings } = parts;
+        let HostsParts { data, secret, clock, ledger, leadership, settings } = parts;
         let dir = data.join("agents");
         let path = dir.join("registry.json");
         let registry = FileRegistry::open(&path)
@@ -99,7 +106,10 @@ impl Hosts {
         let hub = Hub::new(HubParts {
             authority,
             registry: Arc::<FileRegistry>::clone(&registry),
-            epoch: Box::new(move || leads.get().copied()),
+            epoch: match leadership {
+                None => Box::new(move || leads.get().copied()),
+                Some(leadership) => Box::new(move || Some(SHARED_EPOCHS + leadership.epoch()?)),
+            },
             attach: Box::new(move |host, orders| attached.attach(host, orders)),
             now: Box::new(move || time.wall()),
             settings,

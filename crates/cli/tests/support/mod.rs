@@ -17,6 +17,8 @@ pub mod hear;
 pub mod model;
 pub mod outside;
 pub mod peering;
+#[path = "../../../store/src/postgres/tests/server.rs"]
+pub mod postgres;
 pub mod pytest;
 pub mod sdk;
 pub mod stage;
@@ -233,6 +235,11 @@ impl Server {
         run(command)
     }
 
+    /// Our own command, which nothing is said to yet.
+    pub fn plain(&self) -> Command {
+        causeway()
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         // What comes after `--` belongs to another command.
         let at = arguments.iter().position(|a| *a == "--").unwrap_or(arguments.len());
@@ -292,6 +299,14 @@ impl Server {
         let mut command = alone(Command::new(tool("CAUSEWAY_TEST_PYTHON", "../py/bin/python")));
         command.args(["-c", script]);
         self.real(command, &self.variables)
+    }
+
+    /// The same while it runs. Its output is to be read.
+    pub fn python_child(&self, script: &str) -> Child {
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_PYTHON", "../py/bin/python")));
+        command.args(["-c", script]);
+        self.at_home(&mut command, &self.variables);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
     /// The real `heroku` command.
@@ -537,7 +552,8 @@ fn run(mut command: Command) -> Ran {
     ran(command)
 }
 
-fn ran(mut command: Command) -> Ran {
+/// Runs a command.
+pub fn ran(mut command: Command) -> Ran {
     let Output { status, stdout, stderr } =
         command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     Ran {
