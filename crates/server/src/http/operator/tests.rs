@@ -20,10 +20,9 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 16] = [
+const WRITES: [(&str, &str); 15] = [
     ("POST", "accounts"),
     ("POST", "hosts/init"),
-    ("POST", "hosts/tokens"),
     ("POST", "keys"),
     ("POST", "roles"),
     ("PUT", "quotas/vpcs-per-region"),
