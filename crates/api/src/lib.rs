@@ -10,13 +10,13 @@
 
 #![warn(unreachable_pub)]
 
+mod agents;
 mod audit;
 mod backup;
 mod environment;
 mod event;
 mod flow;
 mod flows;
-mod host;
 mod identity;
 mod installation;
 mod overview;
@@ -29,6 +29,7 @@ mod subject;
 mod webhook;
 mod workload;
 
+pub use agents::{AgentHost, CreateJoinToken, HostsReady, InitHosts, JoinTokenCreated};
 pub use audit::{AuditPage, AuditQuery, AuditRow};
 pub use backup::{
     Backup, BackupFailure, BackupLine, BackupProgress, BackupRequest, Missing, SavedService,
@@ -41,7 +42,6 @@ pub use flows::{
     FlowDirection, FlowEvent, FlowLogLine, FlowLogPage, FlowLogQuery, FlowReason, FlowRecord,
     FlowsPage, FlowsQuery,
 };
-pub use host::{CreateJoinToken, Host, HostsReady, InitHosts, JoinTokenCreated};
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,
     CreateUser, MemberSet, NewAccessKey, PasswordSet, SecondFactorDisabled, SetMember, SetPassword,

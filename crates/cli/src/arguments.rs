@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod addons;
+pub(crate) mod agents;
 pub(crate) mod apps;
 pub(crate) mod audit;
 mod common;
@@ -8,7 +9,6 @@ pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod events;
 pub(crate) mod flows;
-pub(crate) mod hosts;
 pub(crate) mod identity;
 pub(crate) mod operate;
 pub(crate) mod overview;
@@ -107,7 +107,7 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     #[command(flatten)]
     Subjects(subjects::SubjectCommand),
     #[command(flatten)]
-    Hosts(hosts::HostCommand),
+    Agents(agents::AgentsCommand),
     #[command(flatten)]
     Roles(roles::RoleCommand),
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! What each command does: it sends requests, and prints the answers in words or in JSON.
 
 mod addons;
+mod agents;
 mod apps;
 mod audit;
 mod backup;
@@ -14,7 +15,6 @@ mod dynos;
 mod env;
 mod events;
 mod flows;
-mod hosts;
 mod identity;
 mod logs;
 mod lost;
@@ -58,7 +58,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Tunnel(arguments) => tunnel::run(&arguments, out)?,
         Command::Identity(command) => identity::run(command, out)?,
         Command::Subjects(command) => subjects::run(command, out)?,
-        Command::Hosts(command) => hosts::run(command, out)?,
+        Command::Agents(command) => agents::run(command, out)?,
         Command::Quotas(command) => quotas::run(command, out)?,
         Command::Roles(command) => roles::run(command, out)?,
         Command::Spaces(command) => spaces::run(command, out)?,

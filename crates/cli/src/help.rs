@@ -99,7 +99,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("tokens", "Tokens of users"),
             ("teams", "Teams: the owners of spaces"),
             ("host", "Agents of other hosts: let them connect, and join"),
-            ("hosts", "Other hosts: list and remove them"),
+            ("agents", "Agents of other hosts: list them and cut them off"),
             ("audit", ""),
             ("backup", "Write a backup of an installation to a file"),
             ("restore", ""),

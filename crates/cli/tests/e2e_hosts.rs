@@ -67,7 +67,7 @@ fn refused(data: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 fn hosts(server: &Server) -> Vec<Value> {
-    server.causeway(&["hosts", "--json"]).json().as_array().unwrap().clone()
+    server.causeway(&["agents", "--json"]).json().as_array().unwrap().clone()
 }
 
 fn token(server: &Server) -> String {
@@ -120,7 +120,7 @@ fn an_agent_joins_is_told_and_goes_on_whatever_is_killed() {
     assert_eq!((&host["id"], &host["name"]), (&said["host"], &Value::from("host-2")));
     assert_eq!((&host["zone"], &host["labels"]["disk"]), (&"rack-1".into(), &"ssd".into()));
     assert!(host["memory_mib"].as_u64().unwrap() > 0 && host["protocol"] == 1);
-    let table = server.causeway(&["hosts"]).ok();
+    let table = server.causeway(&["agents"]).ok();
     assert!(table.contains("host-2") && table.contains("connected"), "{table}");
 
     // What it keeps is for its owner alone, and the server does not keep the token.
@@ -164,14 +164,14 @@ fn an_agent_joins_is_told_and_goes_on_whatever_is_killed() {
     running = Agent::start(data, &[]).0;
     connected(&server, before + 1);
     let id = text(&host["id"]);
-    server.causeway(&["hosts:remove", &id, "--confirm", "other"]).refused();
-    server.causeway(&["hosts:remove", "host-2", "--confirm", "host-2"]).ok();
+    server.causeway(&["agents:remove", &id, "--confirm", "other"]).refused();
+    server.causeway(&["agents:remove", "host-2", "--confirm", "host-2"]).ok();
     assert_eq!(running.0.wait().unwrap().code(), Some(1));
     assert_eq!(hosts(&server).len(), 0);
     let (status, said) = refused(data, &[]);
     assert!(status == Some(1) && said.contains("was removed"), "{said}");
     assert!(
-        server.causeway(&["hosts:remove", &id, "--confirm", &id]).refused().contains("no host")
+        server.causeway(&["agents:remove", &id, "--confirm", &id]).refused().contains("no host")
     );
 
     // A token that is late is refused.

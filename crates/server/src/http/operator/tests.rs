@@ -22,7 +22,7 @@ use crate::reconcile::UnstartedPlanner;
 /// What takes a body.
 const WRITES: [(&str, &str); 15] = [
     ("POST", "accounts"),
-    ("POST", "hosts/init"),
+    ("POST", "agents/init"),
     ("POST", "keys"),
     ("POST", "roles"),
     ("PUT", "quotas/vpcs-per-region"),

@@ -8,7 +8,7 @@ use super::common::Common;
 
 /// Commands about other hosts.
 #[derive(Debug, Subcommand)]
-pub(crate) enum HostCommand {
+pub(crate) enum AgentsCommand {
     /// Let agents of other hosts connect to this server, at an address of its own
     #[command(
         name = "host:init",
@@ -44,20 +44,20 @@ so a host that joins by it trusts no other server."
         #[command(flatten)]
         common: Common,
     },
-    /// List other hosts: whether their agents are connected, and how far they follow
-    #[command(after_help = "Examples:\n  causeway hosts\n  causeway hosts --json")]
-    Hosts(Common),
+    /// List agents of other hosts: whether they are connected, and how far they follow
+    #[command(after_help = "Examples:\n  causeway agents\n  causeway agents --json")]
+    Agents(Common),
     /// Remove a host: its agent is cut off at once, and ends what runs there; disks stay
     #[command(
-        name = "hosts:remove",
+        name = "agents:remove",
         after_help = "Examples:
-  causeway hosts:remove host-0123456789abcdef0
-  causeway hosts:remove host-2 --confirm host-2
+  causeway agents:remove host-0123456789abcdef0
+  causeway agents:remove host-2 --confirm host-2
 
 An agent that cannot be reached ends what runs on its host once it reaches a server again. To come back, the
 host joins anew, with another token and another data directory."
     )]
-    HostsRemove {
+    AgentsRemove {
         /// Id or name of the host
         host: String,
         /// The id or name again, instead of being asked for it

@@ -12,7 +12,7 @@ use super::context::Operator;
 use super::input::{Fields, Segment};
 use crate::hosts::{HostRow, Hosts, HostsError};
 
-pub(super) async fn hosts(Shared(operator): Shared<Operator>) -> Answer<Vec<api::Host>> {
+pub(super) async fn agents(Shared(operator): Shared<Operator>) -> Answer<Vec<api::AgentHost>> {
     Ok(Reply(of(&operator)?.list().into_iter().map(row).collect()))
 }
 
@@ -85,7 +85,7 @@ fn find(hosts: &Hosts, named: &str) -> Result<HostId, Problem> {
 }
 
 fn unknown(named: &str) -> Problem {
-    missing(format!("There is no host '{named}'; `causeway hosts` lists them."))
+    missing(format!("There is no host '{named}'; `causeway agents` lists them."))
 }
 
 fn refused(error: HostsError) -> Problem {
@@ -100,7 +100,7 @@ fn refused(error: HostsError) -> Problem {
     }
 }
 
-fn row(host: HostRow) -> api::Host {
+fn row(host: HostRow) -> api::AgentHost {
     let HostRow { id, member, view, revision, failing } = host;
     let connected = view.as_ref().and_then(|view| view.connected.clone());
     let about = connected.as_ref().map_or(member.about, |now| now.about.clone());
@@ -108,7 +108,7 @@ fn row(host: HostRow) -> api::Host {
         Some(now) => Some(now.since),
         None => view.as_ref().and_then(|view| view.lost),
     };
-    api::Host {
+    api::AgentHost {
         id: id.to_string(),
         name: about.name,
         zone: about.zone,

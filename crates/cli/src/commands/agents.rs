@@ -6,21 +6,21 @@ use hyper::Method;
 
 use super::confirm::confirm;
 use super::print::{print_fields, say};
-use crate::arguments::hosts::HostCommand;
+use crate::arguments::agents::AgentsCommand;
 use crate::client::{As, segment};
 use crate::output::Out;
 use crate::usage::usage;
 
-const HOSTS: &str = "/_causeway/hosts";
+const HOSTS: &str = "/_causeway/agents";
 
 /// Does what a command about hosts says.
 ///
 /// # Errors
 ///
 /// What the server refused.
-pub(super) fn run(command: HostCommand, out: &mut Out) -> anyhow::Result<()> {
+pub(super) fn run(command: AgentsCommand, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        HostCommand::HostInit { agents, common } => {
+        AgentsCommand::HostInit { agents, common } => {
             let client = common.connection.client(As::Operator)?;
             let request = api::InitHosts { agents };
             let ready: api::HostsReady =
@@ -32,7 +32,7 @@ pub(super) fn run(command: HostCommand, out: &mut Out) -> anyhow::Result<()> {
             );
             say(&common, out, &ready, &text);
         }
-        HostCommand::HostToken { lifetime, common } => {
+        AgentsCommand::HostToken { lifetime, common } => {
             let client = common.connection.client(As::Operator)?;
             let lifetime =
                 model::parse_duration(&lifetime).map_err(|error| usage(error.to_string()))?;
@@ -48,9 +48,9 @@ pub(super) fn run(command: HostCommand, out: &mut Out) -> anyhow::Result<()> {
             );
             say(&common, out, &made, &text);
         }
-        HostCommand::Hosts(common) => {
+        AgentsCommand::Agents(common) => {
             let client = common.connection.client(As::Operator)?;
-            let hosts: Vec<api::Host> = client.read(HOSTS)?;
+            let hosts: Vec<api::AgentHost> = client.read(HOSTS)?;
             if common.json {
                 out.json(&hosts);
             } else if hosts.is_empty() {
@@ -68,7 +68,7 @@ pub(super) fn run(command: HostCommand, out: &mut Out) -> anyhow::Result<()> {
                 }
             }
         }
-        HostCommand::HostsRemove { host, confirm: given, common } => {
+        AgentsCommand::AgentsRemove { host, confirm: given, common } => {
             let warning = format!("This ends what runs on {host}, and its agent.");
             confirm(&warning, &host, given.as_deref(), out)?;
             let client = common.connection.client(As::Operator)?;
@@ -80,7 +80,7 @@ pub(super) fn run(command: HostCommand, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn row(host: &api::Host) -> Vec<String> {
+fn row(host: &api::AgentHost) -> Vec<String> {
     let text = |value: Option<String>| value.unwrap_or_default();
     let state = if host.connected { "connected" } else { "away" };
     vec![

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `POST /_causeway/hosts/init`: has agents of other hosts connect at an address, from now on and after each
+/// `POST /_causeway/agents/init`: has agents of other hosts connect at an address, from now on and after each
 /// start. The answer is a [`HostsReady`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InitHosts {
@@ -23,7 +23,7 @@ pub struct HostsReady {
     pub fingerprint: String,
 }
 
-/// `POST /_causeway/hosts/tokens`: makes a token by which one host joins. The answer is a [`JoinTokenCreated`].
+/// `POST /_causeway/agents/tokens`: makes a token by which one host joins. The answer is a [`JoinTokenCreated`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateJoinToken {
     /// How long it is good; an hour if that is not said, and 7 days at most.
@@ -44,10 +44,10 @@ pub struct JoinTokenCreated {
     pub fingerprint: String,
 }
 
-/// A host that has joined. `GET /_causeway/hosts` answers with all of them, and `DELETE /_causeway/hosts/ID`
+/// A host that has joined. `GET /_causeway/agents` answers with all of them, and `DELETE /_causeway/agents/ID`
 /// removes one, which ends its connection at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Host {
+pub struct AgentHost {
     /// Its id.
     pub id: String,
     /// Its name, which it gives itself.
