@@ -19,6 +19,7 @@ pub mod outside;
 pub mod peering;
 pub mod pytest;
 pub mod sdk;
+pub mod second_factor;
 pub mod stage;
 pub mod talk;
 pub mod terminal;
