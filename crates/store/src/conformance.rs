@@ -55,6 +55,7 @@ macro_rules! conformance {
             events_keep_the_newest_and_their_numbers
             deliveries_are_kept_for_each_webhook
             meta_is_kept_outside_revisions
+            meta_is_deleted_by_its_own_key_alone
             reopen_finds_everything
             backup_is_a_snapshot_and_restores
             backup_while_writing
@@ -555,6 +556,31 @@ pub(crate) fn meta_is_kept_outside_revisions<D: Database>() {
     assert_eq!(store.meta("platform").unwrap().as_deref(), Some("2"));
     assert_eq!(store.handle().unwrap().meta("other").unwrap().as_deref(), Some(""));
     assert_eq!(rows(&mut *store).0, 0);
+}
+
+pub(crate) fn meta_is_deleted_by_its_own_key_alone<D: Database>() {
+    let (database, mut store) = fresh::<D>();
+    for key in ["drain/1", "drain/1/2", "drain/%", "drain/_"] {
+        store.set_meta(key, "seen").unwrap();
+    }
+    store.delete_meta("drain/%").unwrap();
+    store.delete_meta("drain/1").unwrap();
+    store.delete_meta("drain/1").unwrap();
+    store.delete_meta("never set").unwrap();
+    assert_eq!(store.handle().unwrap().meta("drain/1").unwrap(), None);
+    assert_eq!(rows(&mut *store).0, 0, "it is outside revisions");
+    drop(store);
+    let mut store = database.open(Limits::default());
+    for (key, left) in [
+        ("drain/1", None),
+        ("drain/%", None),
+        ("drain/1/2", Some("seen")),
+        ("drain/_", Some("seen")),
+    ] {
+        assert_eq!(store.meta(key).unwrap().as_deref(), left, "{key}");
+    }
+    store.set_meta("drain/1", "again").unwrap();
+    assert_eq!(store.meta("drain/1").unwrap().as_deref(), Some("again"));
 }
 
 pub(crate) fn reopen_finds_everything<D: Database>() {
