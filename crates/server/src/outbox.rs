@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::courier::{Courier, Next, SharedStore};
 use self::dial::Dialer;
-use self::drain::Sender;
+use self::drain::{Buffers, Sender};
 use self::notes::{Noted, logs_of, place_of};
 use self::space_log::{Log, SpaceLog};
 use crate::apps::log_reader::{Position, Reader, Sources};
@@ -140,6 +140,7 @@ struct Shared {
     clock: Arc<Clock>,
     dialer: Dialer,
     sources: Sources,
+    buffers: Buffers,
 }
 
 impl Outbox {
@@ -148,7 +149,7 @@ impl Outbox {
         let store = Arc::new(Mutex::new(store));
         let dialer = Dialer::new(reachable);
         Self {
-            parts: Shared { ledger, store, clock, dialer, sources },
+            parts: Shared { ledger, store, clock, dialer, sources, buffers: Buffers::default() },
             tasks: JoinSet::new(),
             hooks: BTreeMap::new(),
             drains: BTreeMap::new(),
@@ -347,7 +348,8 @@ async fn drain_log(shared: Shared, drain: Arc<LogDrain>, of: DrainOf) {
     };
     let position = seen.unwrap_or_default();
     let id = drain.id;
-    let mut sender = Sender::new(drain, shared.dialer.clone(), log, position);
+    let buffer = shared.buffers.place(position);
+    let mut sender = Sender::new(drain, shared.dialer.clone(), log, buffer);
     let mut unnoted = None;
     let mut noted = Instant::now();
     loop {
