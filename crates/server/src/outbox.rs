@@ -35,6 +35,7 @@ use self::space_log::{Log, SpaceLog};
 use crate::apps::log_reader::{Position, Reader, Sources};
 use crate::apps::logs::{MOST_LINES, Wanted};
 use crate::clock::Clock;
+use crate::cluster::Duties;
 use crate::ledger::Ledger;
 use crate::loops::{Pulse, Supervisor};
 
@@ -63,6 +64,8 @@ pub(crate) struct Parts {
     pub reachable: Reachable,
     /// The logs of apps.
     pub sources: Sources,
+    /// What is this server's to do, of several that share the installation.
+    pub duties: Duties,
 }
 
 /// Starts it. Its supervisor knows it as `outbox`. It ends once `stop` is cancelled.
@@ -141,15 +144,24 @@ struct Shared {
     dialer: Dialer,
     sources: Sources,
     buffers: Buffers,
+    duties: Duties,
 }
 
 impl Outbox {
     fn new(parts: Parts) -> Self {
-        let Parts { ledger, store, clock, reachable, sources } = parts;
+        let Parts { ledger, store, clock, reachable, sources, duties } = parts;
         let store = Arc::new(Mutex::new(store));
         let dialer = Dialer::new(reachable);
         Self {
-            parts: Shared { ledger, store, clock, dialer, sources, buffers: Buffers::default() },
+            parts: Shared {
+                ledger,
+                store,
+                clock,
+                dialer,
+                sources,
+                buffers: Buffers::default(),
+                duties,
+            },
             tasks: JoinSet::new(),
             hooks: BTreeMap::new(),
             drains: BTreeMap::new(),
@@ -162,11 +174,13 @@ impl Outbox {
     async fn run(&mut self, pulse: &Pulse, come_round: &Notify) {
         let mut changed = self.parts.ledger.watch();
         changed.mark_changed();
+        let mut duties = self.parts.duties.leadership().changes();
         let mut looked: Option<Instant> = None;
         loop {
             pulse.idle();
             tokio::select! {
                 () = come_round.notified() => {}
+                () = changed_duties(&mut duties) => {}
                 told = changed.changed() => if told.is_err() { return },
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
@@ -194,6 +208,13 @@ impl Outbox {
     /// Starts and ends tasks, and tells them that something may have happened.
     async fn follow(&mut self) {
         let world = self.parts.ledger.world();
+        // Logs are where the processes are, whoever leads.
+        if self.parts.duties.drives(&world).is_none() {
+            self.drains.clear();
+        }
+        if self.parts.duties.leads().is_none() {
+            self.hooks.clear();
+        }
         self.news.send_replace(());
         let drained: BTreeMap<_, _> = world
             .log_drains()
@@ -207,24 +228,26 @@ impl Outbox {
             world.webhook(id).is_some_and(|hook| hook == known && world.sends_to(hook))
         };
         self.hooks.retain(|id, (known, _)| sends(*id, known));
+        let leads = self.parts.duties.leads().is_some();
         // A task that could note nothing would send everything again.
-        if let Err(error) = self.forget_what_is_gone(&world).await {
+        if let Err(error) = self.forget_what_is_gone(&world, leads).await {
             let error = os::error_chain(&error);
             tracing::warn!(error, "webhooks and drains wait: the store cannot be written");
             return;
         }
-        for hook in world.webhooks().filter(|hook| world.sends_to(hook)) {
+        for hook in world.webhooks().filter(|hook| leads && world.sends_to(hook)) {
             if self.hooks.contains_key(&hook.id) {
                 continue;
             }
-            let Shared { dialer, store, clock, .. } = self.parts.clone();
+            let Shared { dialer, store, clock, duties, .. } = self.parts.clone();
             let (ledger, id) = (self.parts.ledger.clone(), hook.id);
             let is_there = move || ledger.world().webhook(id).is_some();
             let courier = Courier::new(Arc::clone(hook), dialer, store).noting_while(is_there);
-            let task = self.tasks.spawn(deliver(courier, clock, self.news.subscribe()));
+            let task = self.tasks.spawn(deliver(courier, clock, duties, self.news.subscribe()));
             self.hooks.insert(hook.id, (Arc::clone(hook), Task(task)));
         }
-        for ((id, of), drain) in drained {
+        let drives = self.parts.duties.drives(&world).is_some();
+        for ((id, of), drain) in drained.into_iter().filter(|_| drives) {
             if self.drains.contains_key(&(id, of)) {
                 continue;
             }
@@ -234,8 +257,13 @@ impl Outbox {
     }
 
     /// Forgets what is noted of webhooks and drains that are gone, which may have been while this was not
-    /// running, or after somebody was disabled.
-    async fn forget_what_is_gone(&mut self, world: &World) -> store::Result<()> {
+    /// running, or after somebody was disabled. Of several servers, the one that leads does it.
+    async fn forget_what_is_gone(&mut self, world: &World, leads: bool) -> store::Result<()> {
+        if !leads {
+            // Another one leads, and keeps it.
+            self.noted = None;
+            return Ok(());
+        }
         let (before, there) = (self.noted.clone(), Noted::of(world));
         if before.as_ref() == Some(&there) {
             return Ok(());
@@ -256,6 +284,8 @@ impl Outbox {
     /// Has the ledger keep what the passing of time brought about, once. It is known that it has it when
     /// the store says so.
     async fn tell_by_time(&mut self) -> store::Result<()> {
+        // Before the store is asked what it knows: another leader's events come under another mandate.
+        let Some(mandate) = self.parts.duties.leads() else { return Ok(()) };
         let world = self.parts.ledger.world();
         let events = model::events_by_time(&world, self.parts.clock.now());
         let mut new = Vec::new();
@@ -277,7 +307,7 @@ impl Outbox {
         let there =
             |resource: &String| resource.parse().is_ok_and(|id| world.peering(id).is_some());
         self.told.retain(|(_, resource)| there(resource));
-        if !new.is_empty() && self.parts.ledger.happened(&new) {
+        if !new.is_empty() && self.parts.ledger.happened_under(mandate, &new) {
             let ledger = self.parts.ledger.clone();
             // An error means a panic there, which ends the process.
             let _ = tokio::task::spawn_blocking(move || ledger.wait_for_notes_blocking()).await;
@@ -297,8 +327,18 @@ impl Shared {
 }
 
 /// Delivers the events of a webhook for as long as there is one.
-async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Receiver<()>) {
+async fn deliver(
+    mut courier: Courier,
+    clock: Arc<Clock>,
+    duties: Duties,
+    mut news: watch::Receiver<()>,
+) {
     loop {
+        // A process that stood still may be told late that another server leads.
+        if duties.leads().is_none() {
+            tokio::time::sleep(EVERY).await;
+            continue;
+        }
         news.mark_unchanged();
         let pause = match courier.turn(|| clock.now()).await {
             Ok(Next::Event) => EVERY,
@@ -313,6 +353,17 @@ async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Recei
             told = news.changed() => if told.is_err() { return },
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Waits until this server may have begun to lead, or ceased to.
+async fn changed_duties(changes: &mut Option<watch::Receiver<()>>) {
+    let changed = match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }
 

@@ -21,6 +21,7 @@ fn parts(server: &Fixture) -> Parts {
         clock: Arc::clone(&state.clock),
         reachable: Reachable { anything: true, ..Reachable::default() },
         sources: state.log_sources(),
+        duties: Duties::alone(),
     }
 }
 
