@@ -10,6 +10,7 @@ mod events;
 mod fit;
 mod fixture;
 mod handover;
+mod host;
 mod identity;
 mod life_cycle;
 mod peering;
