@@ -31,6 +31,7 @@ mod mac;
 pub mod names;
 mod peer;
 mod place;
+mod placed;
 mod plan;
 pub mod preview;
 mod principal;

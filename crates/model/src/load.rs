@@ -83,10 +83,9 @@ fn burden(record: &Record) -> Option<Burden> {
             memory: dyno.size.memory(),
             since: dyno.created,
         }),
-        Record::Instance(instance) => of_instance(instance).map(|memory| Burden {
-            host: instance.host,
-            memory,
-            since: instance.launched,
+        // Also while it is stopped: its volume stays where it is, and it is to start there again.
+        Record::Instance(instance) => (instance.state != InstanceState::Terminated).then(|| {
+            Burden { host: instance.host, memory: of_instance(instance), since: instance.launched }
         }),
         Record::Addon(addon) => {
             Some(Burden { host: addon.host, memory: of_addon(addon), since: addon.created })
@@ -98,14 +97,10 @@ fn burden(record: &Record) -> Option<Burden> {
     }
 }
 
-/// Memory that an instance takes: what its type has, also while it is stopped, for its volume stays
-/// where it is and it is to start there again. Nothing once it has ended.
-pub(crate) fn of_instance(instance: &Instance) -> Option<u64> {
-    let memory = || {
-        InstanceType::find(&instance.instance_type)
-            .map_or(NOMINAL, |found| u64::from(found.memory) << 20)
-    };
-    (instance.state != InstanceState::Terminated).then(memory)
+/// Memory that an instance takes: what its type has.
+pub(crate) fn of_instance(instance: &Instance) -> u64 {
+    let found = InstanceType::find(&instance.instance_type);
+    found.map_or(NOMINAL, |found| u64::from(found.memory) << 20)
 }
 
 /// Memory that a data service takes.

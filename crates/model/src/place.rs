@@ -137,7 +137,7 @@ fn left(world: &World, host: &Host) -> u64 {
 
 /// Whether an instance takes no more than before of its host, or no more than what is left of it.
 pub(crate) fn grows_within(world: &World, host: &Host, old: &Instance, new: &Instance) -> bool {
-    let [old, new] = [old, new].map(|it| load::of_instance(it).unwrap_or_default());
+    let [old, new] = [old, new].map(load::of_instance);
     new.saturating_sub(old) <= left(world, host) || new <= old
 }
 
@@ -155,6 +155,16 @@ impl Beside {
 }
 
 impl Wanted {
+    /// What a process takes of a host while it is to run; `None` for one that has ended. What has a disk
+    /// is one of its kind.
+    pub(crate) fn of(world: &World, id: WorkloadId) -> Option<Self> {
+        let memory = world.memory_of(id)?;
+        Some(match id {
+            WorkloadId::Dyno(id) => Self::of_dyno(world, world.dyno(id)?),
+            _ => Self { memory, ..Self::default() },
+        })
+    }
+
     /// A host for a dyno, or for another one in its place. Those that another dyno has the place of
     /// are about to end, and in nobody's way.
     pub(crate) fn of_dyno(world: &World, dyno: &Dyno) -> Self {
@@ -181,66 +191,12 @@ impl Wanted {
     }
 }
 
-/// The process of a resource, if it has one of its own.
-pub(crate) fn workload_of(key: Key) -> Option<WorkloadId> {
-    match key {
-        Key::Dyno(id) => Some(WorkloadId::Dyno(id)),
-        Key::Addon(id) => Some(WorkloadId::Service(id)),
-        Key::Instance(id) => Some(WorkloadId::Instance(id)),
-        _ => None,
-    }
-}
-
 impl World {
-    /// Whether there are hosts: else everything runs on one machine that nothing is said of.
-    pub fn has_hosts(&self) -> bool {
-        self.hosts().next().is_some()
-    }
-
-    /// Bytes of memory that are given away on a host.
-    pub fn committed(&self, host: HostId) -> u64 {
-        self.load.committed(host)
-    }
-
-    /// The host that a process is on; `None` where it waits for one, or there are none.
-    pub fn host_of(&self, id: WorkloadId) -> Option<HostId> {
-        match id {
-            WorkloadId::Dyno(id) => self.dyno(id)?.host,
-            WorkloadId::Instance(id) => self.instance(id)?.host,
-            WorkloadId::Service(id) => self.addon(id)?.host,
-            WorkloadId::Router(_) => None,
-        }
-    }
-
-    /// Whether there are hosts, and a process is on none of them.
-    pub fn waits_for_host(&self, id: WorkloadId) -> bool {
-        self.has_hosts() && self.host_of(id).is_none()
-    }
-
-    /// The processes that are to run and have no host, oldest first.
-    pub fn unplaced(&self) -> impl Iterator<Item = WorkloadId> + '_ {
-        self.load.unplaced().filter_map(|(key, _)| workload_of(key))
-    }
-
     /// Why a process has no host although there are some; `None` where it has one or needs none.
     pub fn why_unplaced(&self, id: WorkloadId) -> Option<Unplaced> {
         if !self.waits_for_host(id) {
             return None;
         }
-        place(self, &self.wanted(id)?).err()
-    }
-
-    /// What a process takes of a host while it is to run; `None` for one that has ended.
-    pub(crate) fn wanted(&self, id: WorkloadId) -> Option<Wanted> {
-        let memory = |memory| Wanted { memory, ..Wanted::default() };
-        match id {
-            WorkloadId::Dyno(id) => {
-                let dyno = self.dyno(id).filter(|dyno| !dyno.state.ended())?;
-                Some(Wanted::of_dyno(self, dyno))
-            }
-            WorkloadId::Instance(id) => Some(memory(load::of_instance(self.instance(id)?)?)),
-            WorkloadId::Service(id) => Some(memory(load::of_addon(self.addon(id)?))),
-            WorkloadId::Router(_) => None,
-        }
+        place(self, &Wanted::of(self, id)?).err()
     }
 }

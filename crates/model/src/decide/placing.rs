@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::{Decision, refuse};
 use crate::command::WorkloadReport;
-use crate::place::{Wanted, grows_within, place, workload_of};
+use crate::place::{Wanted, grows_within, place};
+use crate::placed::workload_of;
 use crate::resource::{Addon, Dyno, DynoState, Instance, InstanceState, Space};
 use crate::{Change, Code, HostId, Key, Refused, SpaceId, WorkloadId};
 
@@ -65,7 +66,7 @@ impl Decision<'_> {
                 self.place_routers(id);
             }
             let Some(id) = workload_of(key).filter(|_| memory < too_much) else { continue };
-            let Some(wanted) = self.world.wanted(id) else { continue };
+            let Some(wanted) = Wanted::of(&self.world, id) else { continue };
             match place(&self.world, &wanted) {
                 Ok(host) => self.put_on(id, host),
                 Err(_) => too_much = memory,
@@ -182,7 +183,16 @@ impl Decision<'_> {
         };
         let mut dynos: Vec<_> = self.world.dynos_in(Key::Host(from)).filter(moves).collect();
         dynos.sort_by_key(|dyno| (dyno.created, dyno.id));
-        let fits = |dyno: &Dyno| place(&self.world, &Wanted::of_dyno(&self.world, dyno)).is_ok();
+        let mut too_much = u64::MAX;
+        let mut fits = |dyno: &Dyno| {
+            let memory = dyno.size.memory();
+            let found = memory < too_much
+                && place(&self.world, &Wanted::of_dyno(&self.world, dyno)).is_ok();
+            if !found {
+                too_much = too_much.min(memory);
+            }
+            found
+        };
         dynos.into_iter().find(|dyno| fits(dyno)).cloned()
     }
 }

@@ -12,13 +12,13 @@ use super::vpc::own_part;
 use super::workload::plan_workload;
 use crate::edge::{Domains, EdgeDelta, EdgeIntent, RouterIntent};
 use crate::intent::{Intent, IntentDelta, NetworksIntent, VpcIntent, WorkloadsIntent};
-use crate::place::workload_of;
+use crate::placed::workload_of;
 use crate::resource::{Eni, Space};
 use crate::{Change, EniId, HostId, Key, Kind, VpcId, WorkloadId, World};
 
 /// Says what must be on a host.
 pub fn plan_on(world: &World, host: HostId) -> Intent {
-    let workloads = workloads_on(world, host).into_iter();
+    let workloads = world.workloads_on(host).into_iter();
     let workloads = workloads.filter_map(|id| Some((id, plan_workload(world, id)?)));
     let vpcs = vpcs_on(world, host).into_iter();
     let vpcs = vpcs.filter_map(|id| Some((id, vpc_by_host(world, id).remove(&host)?)));
@@ -134,14 +134,6 @@ fn differing<Part: PartialEq>(
     found
 }
 
-fn workloads_on(world: &World, host: HostId) -> Vec<WorkloadId> {
-    let key = Key::Host(host);
-    let dynos = world.dynos_in(key).map(|dyno| WorkloadId::Dyno(dyno.id));
-    let addons = world.addons_of(key).map(|addon| WorkloadId::Service(addon.id));
-    let instances = world.instances_of(key).map(|instance| WorkloadId::Instance(instance.id));
-    dynos.chain(addons).chain(instances).collect()
-}
-
 /// The host that an interface is on: that of the process or of the web router that has it.
 fn host_of_eni(world: &World, eni: &Eni) -> Option<HostId> {
     match eni.attachment.as_ref()?.workload {
@@ -152,7 +144,7 @@ fn host_of_eni(world: &World, eni: &Eni) -> Option<HostId> {
 
 /// The VPCs in which a host has an interface.
 fn vpcs_on(world: &World, host: HostId) -> BTreeSet<VpcId> {
-    let named = workloads_on(world, host).into_iter().map(key_of);
+    let named = world.workloads_on(host).into_iter().map(key_of);
     let named = named.chain(world.spaces_of(Key::Host(host)).map(|space| Key::Space(space.id)));
     let enis = named.flat_map(|key| world.enis_in(key));
     enis.filter(|eni| host_of_eni(world, eni) == Some(host)).map(|eni| eni.vpc).collect()

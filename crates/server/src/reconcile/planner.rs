@@ -211,6 +211,10 @@ impl Planner {
         // Nothing can be followed before this.
         let plan = Plan::of(&self.world, &self.parts.domains, self.parts.clock.now());
         self.order(plan, Vec::new());
+        if self.world.has_hosts() {
+            // While nobody was here none was heard, and none is lost for that.
+            self.submit(model::HostCommand::Listen);
+        }
         while self.turn(pulse) {}
     }
 
@@ -439,7 +443,11 @@ impl Planner {
 
     /// Has the ledger apply what the passing of time changes.
     fn tick(&self) {
-        let request = Request::system(model::SystemCommand::Tick);
+        self.submit(model::SystemCommand::Tick);
+    }
+
+    fn submit(&self, command: impl Into<model::Command>) {
+        let request = Request::system(command);
         if let Err(error) = self.parts.ledger.submit_blocking(request) {
             tracing::warn!(%error, "cannot store what the passing of time changes; trying again");
         }

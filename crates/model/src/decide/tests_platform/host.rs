@@ -264,6 +264,31 @@ fn dynos_of_a_host_that_is_silent_start_anew_elsewhere_and_disks_stay() {
 }
 
 #[test]
+fn the_operator_is_told_of_a_host_that_is_lost_and_of_its_return() {
+    let mut shop = Shop::deployed();
+    let first = shop.init("a", 64);
+    shop.pass(30);
+    let told = |shop: &mut Shop, command: Command| {
+        let before = shop.world().clone();
+        let (_, changes) = shop.town.bench.run(Caller::System, command).unwrap();
+        let events = events_of(&before, shop.world(), &changes, shop.town.bench.now);
+        let of_host = events.into_iter().filter(|event| event.resource == first.to_string());
+        of_host.map(|event| (event.kind, event.text, event.audience)).collect::<Vec<_>>()
+    };
+    let lost = "Nothing is heard of the host host-1 any more.".to_owned();
+    let everybody_else = Audience::default();
+    assert_eq!(
+        told(&mut shop, SystemCommand::Tick.into()),
+        [(EventKind::HostLost, lost, everybody_else.clone())]
+    );
+    let heard = || HostCommand::Heard { hosts: [first].into() };
+    let again = "The host host-1 is heard again.".to_owned();
+    assert_eq!(told(&mut shop, heard().into()), [(EventKind::HostHeard, again, everybody_else)]);
+    shop.pass(5);
+    assert_eq!(told(&mut shop, heard().into()), [], "that is no news");
+}
+
+#[test]
 fn after_nobody_listened_silence_is_counted_anew() {
     let mut shop = Shop::deployed();
     let first = shop.init("a", 64);
