@@ -1,5 +1,6 @@
 //! `serve`'s settings: a flag over the environment over the file over the default.
 
+mod cluster;
 mod defaults;
 mod edge;
 mod fabric;
@@ -20,6 +21,7 @@ use server::apps::plans::Plans;
 use server::cleanup::warden::Ephemeral;
 use server::{Config, Database, FabricKind};
 
+use self::cluster::ClusterArgs;
 pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
 use self::edge::EdgeArgs;
 pub(crate) use self::fabric::Fabric;
@@ -156,6 +158,8 @@ pub(crate) struct ServeArgs {
     pub(crate) watch: WatchArgs,
     #[command(flatten)]
     pub(crate) edge: EdgeArgs,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
 }
 
 impl ServeArgs {
@@ -207,6 +211,12 @@ impl ServeArgs {
             metrics_token: file.metrics_token,
             log_format: file.log_format,
             otlp: file.otlp,
+        };
+        let cluster = ClusterArgs {
+            server_name: file.server_name,
+            advertise: file.advertise,
+            reads: file.reads,
+            take_fabric: false,
         };
         let edge = EdgeArgs {
             domain: file.domain,
@@ -293,6 +303,7 @@ impl ServeArgs {
                 .or(file.plans)
                 .map_or(Ok(Plans::default()), |path| plans::read(&path))?,
             webhook_allow,
+            cluster: self.cluster.or(ClusterArgs::of(variables)?).or(cluster).config()?,
             // Each is for one start, so neither the environment nor a file may say it.
             database: match self.accept_database {
                 Some(revision) => Database::At(revision),

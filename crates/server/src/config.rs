@@ -52,6 +52,31 @@ pub struct Config {
     pub database: Database,
     /// What is removed when the server ends.
     pub ephemeral: Ephemeral,
+    /// What it is beside other servers of the installation.
+    pub cluster: ClusterConfig,
+}
+
+/// What a server is beside others that share its database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// The name that people know it by; `None` for this machine's.
+    pub name: Option<String>,
+    /// The URL at which others reach it; `None` for the address that it listens on.
+    pub advertise: Option<String>,
+    /// What it answers reads from.
+    pub reads: Reads,
+    /// Drive networks and workloads, though another server is known to do so, which is gone.
+    pub take_fabric: bool,
+}
+
+/// What a server beside others answers reads from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// What has all that was acknowledged before by any server. The database is asked how far it is.
+    #[default]
+    Fresh,
+    /// What this server has at the moment, which may lack what others acknowledged just now.
+    Local,
 }
 
 /// How clients reach a server.

@@ -24,7 +24,7 @@ use crate::reconcile::workloads;
 /// The server of the installation runs, its data directory cannot be opened, or something cannot be
 /// removed.
 pub fn purge(data: &Path) -> Result<usize, ServeError> {
-    let broken = |source| ServeError::Data { path: data.to_owned(), source };
+    let broken = |source| ServeError::Data { path: data.to_owned(), source: Box::new(source) };
     let dir = DataDir::open_existing(data).map_err(broken)?;
     let mut store = Sqlite::open(&dir).map_err(broken)?;
     let (world, _) = ledger::load(&mut store, dir.secret()).map_err(broken)?;

@@ -33,6 +33,7 @@ use self::space_log::{Log, SpaceLog};
 use crate::apps::log_reader::{Position, Reader, Sources};
 use crate::apps::logs::{MOST_LINES, Wanted};
 use crate::clock::Clock;
+use crate::cluster::Duties;
 use crate::ledger::Ledger;
 use crate::loops::{Pulse, Supervisor};
 
@@ -61,6 +62,8 @@ pub(crate) struct Parts {
     pub reachable: Reachable,
     /// The logs of apps.
     pub sources: Sources,
+    /// What is this server's to do, of several that share the installation.
+    pub duties: Duties,
 }
 
 /// Starts it. Its supervisor knows it as `outbox`. It ends once `stop` is cancelled.
@@ -130,15 +133,16 @@ struct Shared {
     clock: Arc<Clock>,
     dialer: Dialer,
     sources: Sources,
+    duties: Duties,
 }
 
 impl Outbox {
     fn new(parts: Parts) -> Self {
-        let Parts { ledger, store, clock, reachable, sources } = parts;
+        let Parts { ledger, store, clock, reachable, sources, duties } = parts;
         let store = Arc::new(Mutex::new(store));
         let dialer = Dialer::new(reachable);
         Self {
-            parts: Shared { ledger, store, clock, dialer, sources },
+            parts: Shared { ledger, store, clock, dialer, sources, duties },
             tasks: JoinSet::new(),
             hooks: BTreeMap::new(),
             drains: BTreeMap::new(),
@@ -150,12 +154,14 @@ impl Outbox {
     async fn run(&mut self, pulse: &Pulse, come_round: &Notify, stop: &CancellationToken) {
         let mut changed = self.parts.ledger.watch();
         changed.mark_changed();
+        let mut duties = self.parts.duties.leadership().changes();
         let mut looked: Option<Instant> = None;
         loop {
             pulse.idle();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = come_round.notified() => {}
+                () = changed_duties(&mut duties) => {}
                 told = changed.changed() => if told.is_err() { return },
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
@@ -183,6 +189,13 @@ impl Outbox {
     /// Starts and ends tasks, and tells them that something may have happened.
     fn follow(&mut self) {
         let world = self.parts.ledger.world();
+        // Logs are where the processes are, whoever leads.
+        if self.parts.duties.drives(&world).is_none() {
+            self.drains.clear();
+        }
+        if self.parts.duties.leads().is_none() {
+            self.hooks.clear();
+        }
         self.news.send_replace(());
         let gone: Vec<_> =
             self.hooks.keys().filter(|id| world.webhook(**id).is_none()).copied().collect();
@@ -202,16 +215,18 @@ impl Outbox {
             world.webhook(id).is_some_and(|hook| hook == known && world.sends_to(hook))
         };
         self.hooks.retain(|id, (known, _)| sends(*id, known));
-        for hook in world.webhooks().filter(|hook| world.sends_to(hook)) {
+        let leads = self.parts.duties.leads().is_some();
+        for hook in world.webhooks().filter(|hook| leads && world.sends_to(hook)) {
             if self.hooks.contains_key(&hook.id) {
                 continue;
             }
-            let Shared { dialer, store, clock, .. } = self.parts.clone();
+            let Shared { dialer, store, clock, duties, .. } = self.parts.clone();
             let courier = Courier::new(Arc::clone(hook), dialer, store);
-            let task = self.tasks.spawn(deliver(courier, clock, self.news.subscribe()));
+            let task = self.tasks.spawn(deliver(courier, clock, duties, self.news.subscribe()));
             self.hooks.insert(hook.id, (Arc::clone(hook), Task(task)));
         }
-        for ((id, of), drain) in drained {
+        let drives = self.parts.duties.drives(&world).is_some();
+        for ((id, of), drain) in drained.into_iter().filter(|_| drives) {
             if self.drains.contains_key(&(id, of)) {
                 continue;
             }
@@ -223,6 +238,8 @@ impl Outbox {
     /// Has the ledger keep what the passing of time brought about, once. It is known that it has it when
     /// the store says so.
     async fn tell_by_time(&mut self) -> store::Result<()> {
+        // Before the store is asked what it knows: another leader's events come under another mandate.
+        let Some(mandate) = self.parts.duties.leads() else { return Ok(()) };
         let world = self.parts.ledger.world();
         let events = model::events_by_time(&world, self.parts.clock.now());
         let mut new = Vec::new();
@@ -244,7 +261,7 @@ impl Outbox {
         let there =
             |resource: &String| resource.parse().is_ok_and(|id| world.peering(id).is_some());
         self.told.retain(|(_, resource)| there(resource));
-        if !new.is_empty() && self.parts.ledger.happened(&new) {
+        if !new.is_empty() && self.parts.ledger.happened_under(mandate, &new) {
             let ledger = self.parts.ledger.clone();
             // An error means a panic there, which ends the process.
             let _ = tokio::task::spawn_blocking(move || ledger.wait_for_notes_blocking()).await;
@@ -264,8 +281,18 @@ impl Shared {
 }
 
 /// Delivers the events of a webhook for as long as there is one.
-async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Receiver<()>) {
+async fn deliver(
+    mut courier: Courier,
+    clock: Arc<Clock>,
+    duties: Duties,
+    mut news: watch::Receiver<()>,
+) {
     loop {
+        // A process that stood still may be told late that another server leads.
+        if duties.leads().is_none() {
+            tokio::time::sleep(EVERY).await;
+            continue;
+        }
         news.mark_unchanged();
         let pause = match courier.turn(|| clock.now()).await {
             Ok(Next::Event) => EVERY,
@@ -280,6 +307,17 @@ async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Recei
             told = news.changed() => if told.is_err() { return },
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Waits until this server may have begun to lead, or ceased to.
+async fn changed_duties(changes: &mut Option<watch::Receiver<()>>) {
+    let changed = match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }
 

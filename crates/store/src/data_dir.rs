@@ -1,12 +1,13 @@
 //! The directory of an installation: its lock, its key, and where its files are.
 
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Error, Result, Secret, durable, mark};
+use crate::{Error, Identity, Result, Secret, durable, mark};
 
 pub(crate) const LOCK: &str = "lock";
 pub(crate) const SECRET: &str = "secret.key";
@@ -23,6 +24,8 @@ pub struct DataDir {
     path: PathBuf,
     lock: Arc<Lock>,
     secret: Secret,
+    /// Whether the key was made now and is nowhere else.
+    unsaved: Cell<bool>,
     accepted: Option<u64>,
 }
 
@@ -42,8 +45,48 @@ impl DataDir {
 
     /// The directory that a lock is held on.
     pub(crate) fn of_lock(path: &Path, lock: Arc<Lock>) -> Result<Self> {
+        if Identity::read(path)?.is_some_and(|seen| seen.timeline > 0) {
+            return Err(Error::Elsewhere { path: path.to_owned() });
+        }
         let secret = open_secret(path)?;
-        Ok(Self { path: path.to_owned(), lock, secret, accepted: None })
+        let unsaved = Cell::new(false);
+        Ok(Self { path: path.to_owned(), lock, secret, unsaved, accepted: None })
+    }
+
+    /// Opens the directory of a server whose database is elsewhere, or makes it. A new key is kept only
+    /// once the database was found to have none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OwnDatabase`] where the directory has a database itself, [`Error::InUse`],
+    /// [`Error::Permissions`], and what keeps the directory from being used.
+    pub fn open_for_server(path: &Path) -> Result<Self> {
+        prepare(path)?;
+        let lock = lock(path)?;
+        if durable::has_content(&path.join(DATABASE))? {
+            return Err(Error::OwnDatabase { path: path.to_owned() });
+        }
+        let key = path.join(SECRET);
+        let has_key = key.try_exists().map_err(Error::file("look at", &key))?;
+        let secret = if has_key { Secret::read(&key)? } else { Secret::generate()? };
+        let unsaved = Cell::new(!has_key);
+        Ok(Self { path: path.to_owned(), lock, secret, unsaved, accepted: None })
+    }
+
+    /// Keeps a key that was made now, for a database that begins now.
+    pub(crate) fn keep_secret(&self) -> Result<()> {
+        if !self.unsaved.get() {
+            return Ok(());
+        }
+        durable::write_file(&self.path.join(FIRST_START), b"")?;
+        durable::write_file(&self.path.join(SECRET), self.secret.expose())?;
+        self.unsaved.set(false);
+        Ok(())
+    }
+
+    /// Whether the key was here before.
+    pub(crate) fn has_secret(&self) -> bool {
+        !self.unsaved.get()
     }
 
     /// Takes the database as it is, if it is at this revision, whatever was here before.
@@ -81,7 +124,7 @@ impl DataDir {
 
     /// Whether a directory looks like one that [`Self::open`] made and a server used.
     pub fn is_installation(path: &Path) -> bool {
-        path.join(SECRET).exists() && path.join(DATABASE).exists()
+        path.join(SECRET).exists() && (path.join(DATABASE).exists() || mark::exists(path))
     }
 
     /// Refuses a path where nothing can be restored to, as something is there.

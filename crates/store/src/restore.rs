@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::data_dir::{
     DATABASE, FIRST_START, LOCK, LOST, Lock, SECRET, lock, prepare, refuse_content,
 };
-use crate::{DataDir, Error, Result, Snapshot, durable, mark, sqlite};
+use crate::{DataDir, Error, Postgres, PostgresUrl, Result, Snapshot, durable, mark, sqlite};
 
 impl DataDir {
     /// Opens the directory of an installation whose database is lost, for a new one. What is left of
@@ -74,6 +74,18 @@ impl Restoring {
         durable::write_file(&self.path.join(SECRET), snapshot.secret().expose())?;
         self.lock = None;
         DataDir::open(&self.path)
+    }
+
+    /// Writes the database to a server, and the key and what is known of the database to the directory.
+    ///
+    /// # Errors
+    ///
+    /// What keeps them from being written.
+    pub fn finish_on(mut self, snapshot: &Snapshot, url: &PostgresUrl) -> Result<DataDir> {
+        Postgres::restore(url, snapshot, &self.path)?;
+        durable::write_file(&self.path.join(SECRET), snapshot.secret().expose())?;
+        self.lock = None;
+        DataDir::open_for_server(&self.path)
     }
 }
 

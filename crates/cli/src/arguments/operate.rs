@@ -107,6 +107,9 @@ Outcomes are the codes of the EC2 API.")]
     /// Show what there is, and whether the fabric is healthy
     #[command(after_help = "Examples:\n  causeway status\n  causeway status --json")]
     Status(Common),
+    /// List the servers that share the installation: which one leads, and how far behind each is
+    #[command(after_help = "Examples:\n  causeway servers\n  causeway servers --json")]
+    Servers(Common),
     /// Check whether this machine can carry the Linux fabric, and say what it lacks
     #[command(after_help = "Examples:\n  causeway doctor\n  causeway doctor --json")]
     Doctor(Common),

@@ -10,7 +10,7 @@ use hyper::Method;
 use serde_json::json;
 
 use super::print::{count, say};
-use super::{audit, backup, doctor, flows, logs, lost, orphans, snapshot, why};
+use super::{audit, backup, doctor, flows, logs, lost, orphans, servers, snapshot, why};
 use crate::arguments::Common;
 use crate::arguments::operate::Operate;
 use crate::client::{As, query};
@@ -33,6 +33,7 @@ pub(super) fn run(command: Operate, out: &mut Out) -> anyhow::Result<ExitCode> {
         }
         Operate::Audit(arguments) => audit::run(&arguments, out)?,
         Operate::Flows(arguments) => flows::run(&arguments, out)?,
+        Operate::Servers(common) => servers::list(&common, out)?,
         Operate::Status(common) => return status(&common, out),
         Operate::Doctor(common) => return doctor::run(&common, out),
         Operate::FabricSweep(common) => return sweep(&common, out),
@@ -82,6 +83,7 @@ fn status(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
         return Ok(code);
     }
     out.line(format_args!("Server     {} (instance {})", client.url(), status.instance));
+    servers::print_short(status.server.as_ref(), out);
     out.line(format_args!("Region     {}", status.region));
     out.line(format_args!("Accounts   {}", status.accounts));
     out.line(format_args!("Spaces     {}", status.spaces.len()));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::cluster::Reads;
 use super::fabric::Fabric;
 use super::outbound::OutboundFile;
 use crate::usage::usage;
@@ -57,10 +58,13 @@ pub(super) struct File {
     pub(super) metrics_token: Option<PathBuf>,
     pub(super) log_format: Option<String>,
     pub(super) otlp: Option<String>,
+    pub(super) server_name: Option<String>,
+    pub(super) advertise: Option<String>,
+    pub(super) reads: Option<Reads>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 38] = [
+const KEYS: [&str; 41] = [
     "data",
     "listen",
     "fabric",
@@ -99,6 +103,9 @@ const KEYS: [&str; 38] = [
     "metrics-token",
     "log-format",
     "otlp",
+    "server-name",
+    "advertise",
+    "reads",
 ];
 
 /// Reads the file.

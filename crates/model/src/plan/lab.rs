@@ -298,6 +298,7 @@ pub(crate) fn settings() -> Settings {
         created: now(),
         clock_offset: 0,
         outbound: None,
+        fabric: None,
         quotas: Default::default(),
     }
 }

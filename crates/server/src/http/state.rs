@@ -28,6 +28,7 @@ use crate::apps::slugs::Slugs;
 use crate::apps::web::Web;
 use crate::backup::{Sources, Workspace};
 use crate::clock::Clock;
+use crate::cluster::{Fresh, Members};
 use crate::credentials::{OwnToken, find_token, open_access_key, operator_token};
 use crate::flows::Flows;
 use crate::http::factor_limits::FactorLimits;
@@ -116,6 +117,11 @@ pub struct State {
     pub(crate) certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
     pub closing: CancellationToken,
+    /// What requests wait for where several servers share the installation; `None` where there is one, or
+    /// where reads may be out of date.
+    pub(crate) fresh: Option<Fresh>,
+    /// The servers that share the installation; `None` where there is one.
+    pub(crate) members: Option<Arc<Members>>,
     /// What is counted of requests, the ledger and the control loops.
     pub(crate) metrics: Arc<Metrics>,
     signing_keys: SigningKeys,
@@ -171,6 +177,8 @@ impl State {
             dials: Shares::new(MOST_DIALS),
             certificates: None,
             closing: CancellationToken::new(),
+            fresh: None,
+            members: None,
             metrics: Arc::default(),
             signing_keys,
             commands: Shares::new(ledger::QUEUE),

@@ -15,6 +15,7 @@ fn outbox(server: &Fixture) -> Outbox {
         clock: Arc::clone(&state.clock),
         reachable: Reachable { anything: true, ..Reachable::default() },
         sources: state.log_sources(),
+        duties: Duties::alone(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! A whole server in process.
 
+mod cluster;
 mod watch;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,7 +10,7 @@ use super::*;
 use model::CodeRoom;
 
 use crate::apps::plans::Plans;
-use crate::config::{EdgeConfig, WatchConfig};
+use crate::config::{ClusterConfig, EdgeConfig, WatchConfig};
 use crate::credentials::{operator_token, user_token};
 
 fn config(data: &Path) -> Config {
@@ -34,6 +35,7 @@ fn config(data: &Path) -> Config {
         plans: Plans::default(),
         database: Database::default(),
         ephemeral: Ephemeral::default(),
+        cluster: ClusterConfig::default(),
     }
 }
 
