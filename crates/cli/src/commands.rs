@@ -14,6 +14,7 @@ mod dynos;
 mod env;
 mod events;
 mod flows;
+mod hosts;
 mod identity;
 mod logs;
 mod lost;
@@ -57,6 +58,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Identity(command) => identity::run(command, out)?,
         Command::Subjects(command) => subjects::run(command, out)?,
         Command::Quotas(command) => quotas::run(command, out)?,
+        Command::Hosts(command) => hosts::run(command, out)?,
         Command::Roles(command) => roles::run(command, out)?,
         Command::Spaces(command) => spaces::run(command, out)?,
         Command::Peer(command) => return peer::run(command, out),

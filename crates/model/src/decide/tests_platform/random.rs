@@ -2,6 +2,7 @@
 //! any order. Nothing panics, and what always holds, holds after each step.
 
 mod holds;
+mod holds_hosts;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +28,7 @@ struct Game {
     town: Town,
     told: Intent,
     told_edge: EdgeIntent,
+    told_hosts: holds_hosts::Told,
     /// How many steps were granted, by what they were.
     granted: BTreeMap<String, u32>,
 }
@@ -45,7 +47,8 @@ impl Game {
         let bench = &town.bench;
         let told = plan(&bench.world, bench.now);
         let told_edge = plan_edge(&bench.world, &domains());
-        Self { town, told, told_edge, granted: BTreeMap::new() }
+        let told_hosts = holds_hosts::Told::default();
+        Self { town, told, told_edge, told_hosts, granted: BTreeMap::new() }
     }
 
     /// Asks for something, and checks all that must hold.
@@ -62,6 +65,8 @@ impl Game {
             holds::after_step(&before, after, bench.now, &command);
             let worlds = (&before, after, bench.now);
             holds::follows(&mut self.told, &mut self.told_edge, worlds, &changes);
+            holds_hosts::after_step(&before, after, &command);
+            self.told_hosts.follow(worlds, &changes);
         }
         *self.granted.entry(command.name()).or_default() += 1;
         true
@@ -85,8 +90,12 @@ impl Game {
 
     fn play(&mut self, dice: Dice) {
         match dice[0] {
-            0..=143 => {
+            0..=127 => {
                 let (caller, command) = Player { town: &self.town, dice }.ask();
+                self.ask(caller, command);
+            }
+            128..=143 => {
+                let (caller, command) = Player { town: &self.town, dice }.host_command();
                 self.ask(caller, command);
             }
             144..=151 => self.customer(dice),
@@ -108,6 +117,9 @@ impl Game {
                 let seconds = [1, 10, 30, 60, 400, 400, 5000, 90_000];
                 let span = seconds[usize::from(dice[1] % 8)];
                 self.town.bench.pass(Duration::from_secs(span));
+                if !dice[2].is_multiple_of(4) {
+                    self.hear();
+                }
             }
             252.. => self.until_due(),
         }
@@ -119,6 +131,21 @@ impl Game {
             self.town.bench.now = self.town.bench.now.max(due);
         }
         self.tick();
+    }
+
+    /// Has every host be heard.
+    fn hear(&mut self) {
+        let hosts = self.town.bench.world.hosts().map(|host| host.id).collect();
+        self.ask(Caller::System, HostCommand::Heard { hosts });
+    }
+
+    /// Where there are hosts, adds one that has room for everything.
+    fn make_room(&mut self) {
+        self.hear();
+        if self.town.bench.world.has_hosts() {
+            let new = super::host::new_host(200, "spare", 1 << 20);
+            self.ask(Caller::Operator, HostCommand::Join(new));
+        }
     }
 
     /// A peering comes and goes.
@@ -171,6 +198,7 @@ impl Game {
     /// Has every process do what it is for until nothing is left to be done, which must not take
     /// long.
     fn settle(&mut self) {
+        self.make_room();
         let dynos = self.town.bench.world.dynos().count();
         let bound = 10 * dynos + 50;
         for _ in 0..bound {
@@ -179,18 +207,23 @@ impl Game {
             let before = self.town.bench.world.clone();
             self.observe(seen);
             if !news || before.records().eq(self.town.bench.world.records()) {
-                if self.town.bench.world.next_deadline().is_none() {
+                let Some(due) = holds_hosts::deadline_beside_hosts(&self.town.bench.world) else {
+                    holds_hosts::at_rest(&self.town.bench.world);
                     return holds::at_rest(&self.town.bench.world);
-                }
-                self.until_due();
+                };
+                self.town.bench.now = self.town.bench.now.max(due);
+                self.hear();
+                self.tick();
             }
         }
-        panic!("no rest after {bound} rounds: {:?}", self.town.bench.world.next_deadline());
+        let due = holds_hosts::deadline_beside_hosts(&self.town.bench.world);
+        panic!("no rest after {bound} rounds: {due:?}");
     }
 
     /// Takes everything down, and looks for what is left of it.
     fn clear(&mut self) {
         self.town.bench.pass(DAY);
+        self.hear();
         self.tick();
         holds::aged(&self.town.bench.world);
         let apps: Vec<_> = self.town.bench.world.apps().map(|app| app.id).collect();
@@ -221,6 +254,7 @@ fn deploy(town: &mut Town) {
 
 /// What would be seen if every process did all that it is asked to.
 fn well(world: &World) -> Observation {
+    let runs = |id| !world.waits_for_host(id);
     let dyno = |dyno: &Dyno| match dyno.state {
         DynoState::Starting => Some(WorkloadReport::Running),
         DynoState::Up if dyno.is_release_command() => Some(WorkloadReport::Ended(Exit::Code(0))),
@@ -252,7 +286,7 @@ fn well(world: &World) -> Observation {
         vpcs: world.vpcs().map(|vpc| vpc.id).collect(),
         carried: peerings_in(PeeringState::Provisioning),
         gone: peerings_in(PeeringState::Deleting),
-        workloads: dynos.chain(addons).collect(),
+        workloads: dynos.chain(addons).filter(|(id, _)| runs(*id)).collect(),
         edge: world.dynos().filter_map(|dyno| edge(dyno)).collect(),
     }
 }
@@ -492,6 +526,33 @@ impl Player<'_> {
         }
     }
 
+    /// Something about hosts, mostly such as have little room.
+    fn host_command(&self) -> (Caller, HostCommand) {
+        use HostCommand as H;
+        let hosts = || self.world().hosts().map(|host| host.id);
+        let host = self.pick(2, hosts()).unwrap_or(HostId::MIN);
+        let new = || {
+            let zone = ["a", "b", "c"][usize::from(self.die(4) % 3)];
+            let gib = if self.die(5) < 16 { 64 } else { u64::from(1 + self.die(5) % 6) };
+            super::host::new_host(1 + self.die(3) % 8, zone, gib)
+        };
+        let operator = match self.die(5) % 16 {
+            0 => Caller::User(self.town.member),
+            _ => Caller::Operator,
+        };
+        match self.die(1) % 32 {
+            0..=3 => (operator, H::Init(new())),
+            4..=12 => (operator, H::Join(new())),
+            13..=16 => (operator, H::Drain { host }),
+            17..=18 => (operator, H::Undrain { host }),
+            19..=21 => (operator, H::Remove { host, force: self.die(3).is_multiple_of(4) }),
+            22..=24 => (operator, H::Lost { host }),
+            25..=26 => (operator, H::Change { host, facts: new().facts }),
+            27 => (Caller::System, H::Listen),
+            _ => (Caller::System, H::Heard { hosts: hosts().chain([HostId::MAX]).collect() }),
+        }
+    }
+
     fn create_app(&self) -> C {
         let name = (!self.die(3).is_multiple_of(8)).then(|| format!("app-{}", self.die(3) % 3));
         let internal_routing = self.die(4).is_multiple_of(2);
@@ -665,6 +726,9 @@ fn random_play_reaches_what_it_is_to_test() {
         .chain(["UpdateAppWebhook", "DeleteAppWebhook"])
     {
         assert!(granted.contains_key(&format!("Platform.{name}")), "{name}: {granted:?}");
+    }
+    for name in ["Init", "Join", "Drain", "Undrain", "Remove", "Lost", "Heard", "Change"] {
+        assert!(granted.contains_key(&format!("Host.{name}")), "{name}: {granted:?}");
     }
     let count = |status: &str| commands.iter().filter(|(_, at)| *at == status).count();
     assert!(
