@@ -18,7 +18,9 @@ mod observed;
 mod part;
 mod peering;
 mod policies;
+mod switch;
 mod text;
+mod uptake;
 mod vpc;
 
 pub use central::{Applied, Central, Error, watches};
@@ -26,4 +28,6 @@ pub use links::Links;
 pub use observed::Observed;
 pub use part::{Part, PartId, RowKey, Wanted};
 pub use peering::peering_part;
-pub use vpc::{LeftOut, vpc_part};
+pub use switch::{Switch, SwitchError, SwitchPort};
+pub use uptake::{Lag, Uptake};
+pub use vpc::{LeftOut, Places, vpc_part};
