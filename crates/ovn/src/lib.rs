@@ -15,6 +15,7 @@ mod driver;
 mod groups;
 mod host;
 mod links;
+mod members;
 mod names;
 mod observed;
 mod part;

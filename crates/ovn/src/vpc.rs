@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use model::intent::{InterfaceIntent, RouteTarget, SubnetIntent, Via, VpcIntent};
+use model::intent::{InterfaceIntent, RouteTarget, SubnetIntent, VpcIntent};
 use model::{Cidr, EniId, SubnetId, VpcId};
 use ovsdb::{Datum, Row};
 
@@ -16,7 +16,7 @@ use crate::{groups, names, policies};
 const RESOLVER_ROUTER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 249);
 const RESOLVER: Ipv4Addr = model::edge::RESOLVER;
 
-/// What of an intent these rows do not carry. All but the last is closed: packets are dropped.
+/// What of an intent these rows do not carry. All of it is closed: packets are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeftOut {
     /// Ways to what is outside.
@@ -25,8 +25,6 @@ pub enum LeftOut {
     PrivateNat(EniId),
     /// No ICMP message tells interfaces that no route leads to where they send.
     Refusals,
-    /// Rules that name a group of a peer while another peer has the same addresses: they match both.
-    AmbiguousMembers,
 }
 
 /// The hosts of interfaces, by the names that OVN knows them by. An interface that is not there may be anywhere.
@@ -62,9 +60,6 @@ pub fn vpc_part(
     }
     if intent.refuses_unrouted {
         left_out.insert(LeftOut::Refusals);
-    }
-    if is_ambiguous(intent) {
-        left_out.insert(LeftOut::AmbiguousMembers);
     }
     add_routes(&mut part, &router, id, intent, links);
     groups::add(&mut part, id, intent);
@@ -176,6 +171,16 @@ fn add_routes(part: &mut Part, router: &RowKey, vpc: VpcId, intent: &VpcIntent, 
             }
             hops.insert(*to, hop);
         }
+        // A middlebox that checks destinations gets what is for itself, whatever narrower routes there are.
+        let own = intent.route_tables.get(table).into_iter().flatten().filter_map(|(to, target)| {
+            let RouteTarget::Interface(eni) = target else { return None };
+            let interface = intent.interfaces.get(eni).filter(|it| it.source_dest_check)?;
+            let is_inside = intent.cidrs.iter().any(|own| own.covers(*to));
+            is_inside.then(|| interface.addresses.iter().filter(|it| to.contains(**it)).map(|it| (*it, *eni)))
+        });
+        for (address, eni) in own.flatten() {
+            hops.extend(interface_hop(intent, eni).map(|hop| (Cidr::host(address), hop)));
+        }
         for resolver in intent.resolvers.iter().filter(|resolver| **resolver != RESOLVER) {
             let hop = (RESOLVER.to_string(), Some(names::resolver_port(vpc)));
             hops.insert(Cidr::host(*resolver), hop);
@@ -204,16 +209,4 @@ fn interface_hop(intent: &VpcIntent, eni: EniId) -> Option<(String, Option<Strin
     let interface = intent.interfaces.get(&eni).filter(|interface| !interface.translates)?;
     let address = interface.addresses.first()?;
     Some((address.to_string(), Some(names::subnet_port(interface.subnet))))
-}
-
-/// Whether an address alone does not say which peer's member somebody is.
-fn is_ambiguous(intent: &VpcIntent) -> bool {
-    let mut ways = intent.members.values().flatten().filter_map(|member| match member.via {
-        Via::Peering(pcx) => Some((pcx, member.address)),
-        Via::Interface(_) | Via::Exit(_) => None,
-    });
-    ways.any(|(pcx, address)| {
-        let mut others = intent.peerings.iter().filter(|(other, _)| **other != pcx);
-        others.any(|(_, end)| end.behind.iter().any(|block| block.contains(address)))
-    })
 }

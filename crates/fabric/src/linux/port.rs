@@ -109,8 +109,11 @@ impl Ports {
         let removals = state.removals(&goal, &mut netlink)?;
         netlink.batch(removals)?;
         namespace.enter()?;
-        for port in ports.iter().filter(|_| self.user_space) {
-            offload::complete_checksums(&names::further_link(port.index))?;
+        for link in ports.iter().map(|port| names::further_link(port.index)) {
+            sysctl::asks_again(&link)?;
+            if self.user_space {
+                offload::complete_checksums(&link)?;
+            }
         }
         let passes_on = ports.iter().any(|port| !port.interface.source_dest_check);
         sysctl::middlebox(passes_on)?;

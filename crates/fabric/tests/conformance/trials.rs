@@ -35,10 +35,14 @@ pub trait Ground {
     /// How long packets take that nobody expects.
     fn quiet(&self) -> Duration;
 
-    /// What must become of a flow of which `reach` says this.
-    fn expected(&self, verdict: &Verdict) -> Fate {
-        let answer = verdict.blocked().is_some_and(|hop| hop.leg == Leg::Answer);
-        Fate { arrives: verdict.allowed || answer, answered: verdict.allowed }
+    /// How often a packet is sent again that was not answered: more than never where some may be lost.
+    fn repeats(&self) -> usize {
+        0
+    }
+
+    /// What must become of a flow of which `reach` says this; `None` where this fabric differs, which other tests show.
+    fn expected(&self, verdict: &Verdict) -> Option<Fate> {
+        Some(Fate::of(verdict))
     }
 }
 
@@ -56,6 +60,14 @@ pub enum Spot {
     Behind(EniId),
     /// Outside of the installation.
     Outside,
+}
+
+impl Fate {
+    /// What `reach` says.
+    pub fn of(verdict: &Verdict) -> Self {
+        let answer = verdict.blocked().is_some_and(|hop| hop.leg == Leg::Answer);
+        Self { arrives: verdict.allowed || answer, answered: verdict.allowed }
+    }
 }
 
 fn inside<T: Send>(ground: &dyn Ground, at: Spot, work: impl FnOnce() -> T + Send) -> T {
@@ -105,6 +117,21 @@ impl Trial {
         self.fate.answered == self.expected.answered
             && (self.flow.protocol != IpProtocol::UDP
                 || self.fate.arrives == self.expected.arrives)
+    }
+
+    fn in_words(&self) -> String {
+        let Flow { from, to, protocol, destination_port, .. } = &self.flow;
+        let words = self.verdict.hops.iter().map(|hop| format!("{:?}", hop.because.wording()));
+        format!(
+            "{protocol:?} {} of {} to {}:{destination_port} of {}: {:?}, but must be {:?}: {}",
+            from.address,
+            from.vpc,
+            to.address,
+            to.vpc,
+            self.fate,
+            self.expected,
+            words.collect::<Vec<_>>().join(" "),
+        )
     }
 }
 
@@ -169,6 +196,19 @@ impl Role {
             Self::Served(_) | Self::Over => None,
         }
     }
+
+    /// Sends the packet of a flow again unless it was answered. TCP does so by itself.
+    fn send_again(&self, all: &[(usize, Trial)]) {
+        let to = |trial: &usize| {
+            let (_, Trial { flow, named, .. }) = &all[*trial];
+            SocketAddrV4::new(*named, flow.destination_port)
+        };
+        match self {
+            Self::Datagram(socket, trial) => send_datagram(socket, *trial, to(trial)),
+            Self::Echo(socket, trial) => send_echo(socket, to(trial)),
+            _ => {}
+        }
+    }
 }
 
 fn ends(intent: &NetworksIntent, ground: &dyn Ground) -> Vec<End> {
@@ -229,7 +269,8 @@ fn trials(maker: &Maker, ends: &[End], ground: &dyn Ground) -> Vec<(usize, Trial
                 if target.place.is_none() && verdict.hops.iter().any(taken) {
                     continue;
                 }
-                let (expected, fate) = (ground.expected(&verdict), Fate::default());
+                let Some(expected) = ground.expected(&verdict) else { continue };
+                let fate = Fate::default();
                 let trial = Trial { flow, named, to, verdict, expected, fate };
                 all.push((from, trial));
             }
@@ -271,19 +312,27 @@ fn begin(trial: usize, flow: &Flow, by: Ipv4Addr, named: Ipv4Addr) -> Role {
         IpProtocol::UDP => {
             let socket = UdpSocket::bind((by, 0)).unwrap();
             socket.set_nonblocking(true).unwrap();
-            let _ = socket.send_to(&(trial as u32).to_be_bytes(), to);
+            send_datagram(&socket, trial, to);
             Role::Datagram(socket, trial)
         }
         _ => {
             let kind = (AddressFamily::Inet, SockType::Datagram);
             let socket = socket(kind.0, kind.1, flags, SockProtocol::Icmp).unwrap();
             bind(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(by, 0))).unwrap();
-            // Echo request; the kernel fills in the sum and the sender's number.
-            let packet = [8, 0, 0, 0, 0, 0, 0, 1];
-            let _ = sendto(socket.as_raw_fd(), &packet, &to_nix, MsgFlags::empty());
+            send_echo(&socket, to);
             Role::Echo(socket, trial)
         }
     }
+}
+
+fn send_datagram(socket: &UdpSocket, trial: usize, to: SocketAddrV4) {
+    let _ = socket.send_to(&(trial as u32).to_be_bytes(), to);
+}
+
+fn send_echo(socket: &OwnedFd, to: SocketAddrV4) {
+    // Echo request; the kernel fills in the sum and the sender's number.
+    let packet = [8, 0, 0, 0, 0, 0, 0, 1];
+    let _ = sendto(socket.as_raw_fd(), &packet, &SockaddrIn::from(to), MsgFlags::empty());
 }
 
 /// Tries all flows of a world at once, and says which did not do as they should.
@@ -305,11 +354,18 @@ fn disagreements(
         roles.extend(begun);
     }
     let deadline = Instant::now() + PATIENCE;
+    let mut repeats = ground.repeats();
     loop {
         let waits = all.iter().any(|(_, trial)| !trial.agrees());
-        let timeout =
-            if waits && Instant::now() < deadline { Duration::from_secs(1) } else { ground.quiet() };
-        if !turn(&mut roles, &mut all, timeout) && (!waits || Instant::now() >= deadline) {
+        let is_short = !waits || repeats > 0 || Instant::now() >= deadline;
+        let timeout = if is_short { ground.quiet() } else { Duration::from_secs(1) };
+        if turn(&mut roles, &mut all, timeout) {
+            continue;
+        }
+        if repeats > 0 {
+            repeats -= 1;
+            roles.iter().for_each(|role| role.send_again(&all));
+        } else if !waits || Instant::now() >= deadline {
             break;
         }
     }
@@ -399,15 +455,14 @@ pub fn insist(
 ) -> Tally {
     let (tally, wrong) = disagreements(maker, ground, intent);
     if let Some(trial) = wrong.first() {
-        let Trial { flow, verdict, expected, fate, .. } = trial;
+        let lines: Vec<String> = wrong.iter().map(Trial::in_words).collect();
         panic!(
-            "seed {seed}, {phase}: {} of {} flows disagree; the first: {flow:#?}\n\
-             {fate:?}, but must be {expected:?}, by reach: {}\n{:#?}\nend in {:#?}",
+            "seed {seed}, {phase}: {} of {} flows disagree: {lines:#?}\n\
+             the first, by reach: {:#?}\nend in {:#?}",
             wrong.len(),
             tally.flows,
-            verdict.allowed,
-            verdict.hops,
-            intent.vpcs.get(&flow.to.vpc),
+            trial.verdict.hops,
+            intent.vpcs.get(&trial.flow.to.vpc),
         );
     }
     tally
