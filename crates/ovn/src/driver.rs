@@ -57,14 +57,7 @@ impl Ovn {
     /// A driver of the writer, and of the host that it runs on if that has processes. The clients of both must ring
     /// the alarm.
     pub fn new(routers: Routers, host: Option<Host>, alarm: Alarm) -> Self {
-        Self {
-            routers,
-            host,
-            alarm,
-            begun: false,
-            pending: VecDeque::new(),
-            late: BTreeSet::new(),
-        }
+        Self { routers, host, alarm, begun: false, pending: VecDeque::new(), late: BTreeSet::new() }
     }
 
     /// The writer.
@@ -100,7 +93,8 @@ impl Ovn {
                     && !is_new
                 {
                     let place = Place::Vpc(*vpc);
-                    let what = format!("{changes} rows of {part} in the northbound database were changed");
+                    let what =
+                        format!("{changes} rows of {part} in the northbound database were changed");
                     report.repairs.push(Repair { place, what });
                 }
             }
@@ -156,7 +150,8 @@ impl Ovn {
         let (PartId::Vpc(vpc), Some(host)) = (part, &self.host) else { return None };
         let ports = host.switch().ports();
         let wanted = host.interfaces(vpc);
-        let mut wanting = wanted.iter().filter(|eni| !ports.get(*eni).is_some_and(|port| port.installed));
+        let mut wanting =
+            wanted.iter().filter(|eni| !ports.get(*eni).is_some_and(|port| port.installed));
         let eni = wanting.next()?;
         let why = ports.get(eni).and_then(|port| port.error.clone());
         Some(why.map_or_else(
@@ -193,7 +188,8 @@ impl Driver for Ovn {
     fn begin_sweep(&mut self, intent: NetworksIntent) {
         self.begun = true;
         if let Some(host) = &mut self.host {
-            let gone: Vec<VpcId> = host.vpcs().filter(|vpc| !intent.vpcs.contains_key(vpc)).collect();
+            let gone: Vec<VpcId> =
+                host.vpcs().filter(|vpc| !intent.vpcs.contains_key(vpc)).collect();
             gone.into_iter().for_each(|vpc| host.want(vpc, None));
             intent.vpcs.iter().for_each(|(vpc, intent)| host.want(*vpc, Some(intent)));
             host.look_again();

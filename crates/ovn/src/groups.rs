@@ -10,7 +10,7 @@ use model::{Direction, SecurityGroupId, VpcId};
 use ovsdb::{Datum, Row};
 
 use crate::part::{Part, RowKey, texts};
-use crate::{addresses, names, members, text};
+use crate::{addresses, members, names, text};
 
 /// From the weakest to the strongest.
 const DROP: i64 = 1000;

@@ -24,6 +24,8 @@ pub struct Host {
     made: BTreeSet<EniId>,
     /// What is to be otherwise than it was made: that it differs is no drift.
     changed: BTreeSet<EniId>,
+    /// Whether what was made is to be looked at again.
+    look: bool,
 }
 
 /// What came of settling.
@@ -51,6 +53,7 @@ impl Host {
             wanted: BTreeMap::new(),
             made: BTreeSet::new(),
             changed: BTreeSet::new(),
+            look: false,
         }
     }
 
@@ -87,7 +90,7 @@ impl Host {
 
     /// Looks at everything when it is settled next.
     pub fn look_again(&mut self) {
-        self.made.clear();
+        self.look = true;
     }
 
     /// Makes what is wanted and was not made or looked at yet, and removes everything else of this installation. To be
@@ -106,20 +109,26 @@ impl Host {
             settled.errors.push(error_chain(&error));
             BTreeSet::new()
         });
+        if let Err(error) = self.release(&ports, &there) {
+            settled.errors.push(error.to_string());
+            return settled;
+        }
         let mut links = BTreeMap::new();
         for (vpc, processes) in &self.wanted {
             for (first, wanted) in processes {
                 let known = self.made.contains(first);
-                if known && there.contains(first) {
+                if self.made.contains(first) && there.contains(first) && !self.look {
                     links.extend(wanted.iter().map(|port| (port.eni, port.link())));
                     continue;
                 }
                 match ports.settle(wanted) {
                     Ok(found) => {
                         links.extend(wanted.iter().map(|port| (port.eni, port.link())));
-                        let drifted = known || there.contains(first) && !self.changed.remove(first);
+                        let changed = self.changed.remove(first);
+                        let drifted = !changed && (known || there.contains(first));
                         let repairs = found.into_iter().filter(|_| drifted);
-                        let repairs: Vec<_> = repairs.map(|what| format!("{first}: {what}")).collect();
+                        let repairs: Vec<_> =
+                            repairs.map(|what| format!("{first}: {what}")).collect();
                         if !repairs.is_empty() {
                             settled.repairs.entry(*vpc).or_default().extend(repairs);
                         }
@@ -129,6 +138,7 @@ impl Host {
                 }
             }
         }
+        self.look = false;
         // The switch lets go of a link before the link is gone, and gets one when it is there.
         if let Err(error) = self.switch.settle(&links) {
             settled.errors.push(error.to_string());
@@ -142,6 +152,23 @@ impl Host {
             }
         }
         settled
+    }
+
+    /// Has the switch let go of links that are not there any more.
+    fn release(&self, ports: &Ports, there: &BTreeSet<EniId>) -> Result<(), SwitchError> {
+        let mut missing = BTreeSet::new();
+        for (first, wanted) in self.wanted.values().flatten() {
+            if !self.is_settled(first, there) {
+                // What cannot be looked at cannot be settled either, which is told then.
+                missing.extend(ports.missing(wanted).unwrap_or_default());
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { self.switch.release(&missing) }
+    }
+
+    /// Whether a process has been settled, and nothing says that it is to be looked at.
+    fn is_settled(&self, first: &EniId, there: &BTreeSet<EniId>) -> bool {
+        self.made.contains(first) && there.contains(first) && !self.look
     }
 
     /// Removes everything of this installation, and returns how many namespaces that was.
@@ -177,7 +204,13 @@ fn ports(vpc: &VpcIntent, mtu: u16) -> BTreeMap<EniId, Vec<Port>> {
         let (first, index) = interface.slot.map_or((*eni, 0), |slot| (slot.host, slot.index));
         let mut interface = interface.clone();
         interface.mtu = interface.mtu.min(mtu);
-        all.entry(first).or_default().push(Port { eni: *eni, index, interface, subnet: subnet.cidr, router });
+        all.entry(first).or_default().push(Port {
+            eni: *eni,
+            index,
+            interface,
+            subnet: subnet.cidr,
+            router,
+        });
     }
     for ports in all.values_mut() {
         ports.sort_by_key(|port| port.index);

@@ -27,7 +27,10 @@ pub(crate) fn is_plain(intent: &VpcIntent, member: &Member) -> bool {
             };
             let table = intent.subnets.get(&own.subnet).map(|subnet| subnet.route_table);
             !table.is_some_and(|table| leads_aside(&table))
-                && intent.route_tables.keys().all(|table| by_own_route(intent, *table, member.address).is_none())
+                && intent
+                    .route_tables
+                    .keys()
+                    .all(|table| by_own_route(intent, *table, member.address).is_none())
         }
         Via::Exit(_) => false,
     }
@@ -53,7 +56,9 @@ pub(crate) fn others(
             if interface.translates || !interface.groups.contains(&own) {
                 continue;
             }
-            let comes = |address: &&Ipv4Addr| comes(intent, member, (*eni, interface), **address, direction);
+            let comes = |address: &&Ipv4Addr| {
+                comes(intent, member, (*eni, interface), **address, direction)
+            };
             let some: Vec<Ipv4Addr> = interface.addresses.iter().filter(comes).copied().collect();
             if some.len() == interface.addresses.len() {
                 ports.push(names::interface(*eni));
@@ -102,7 +107,8 @@ fn comes(
 fn is_direct(intent: &VpcIntent, from: SubnetId, to: Ipv4Addr, eni: EniId) -> bool {
     let Some(subnet) = intent.subnets.get(&from) else { return false };
     let by_route = || by_own_route(intent, subnet.route_table, to);
-    subnet.cidr.contains(to) || by_route().is_none_or(|target| target == RouteTarget::Interface(eni))
+    subnet.cidr.contains(to)
+        || by_route().is_none_or(|target| target == RouteTarget::Interface(eni))
 }
 
 /// Where a route to the VPC's own blocks, or inside of them, leads what is for an address.

@@ -74,7 +74,8 @@ pub(crate) fn add(part: &mut Part, router: &RowKey, id: VpcId, intent: &VpcInten
         }
         for (subnet, strangers) in members::strangers(intent, *pcx) {
             let subnet = names::subnet_port(subnet);
-            let matches = format!("{} && outport == \"{subnet}\"", text::one_of("ip4.src", strangers));
+            let matches =
+                format!("{} && outport == \"{subnet}\"", text::one_of("ip4.src", strangers));
             policies.put(&chain, FORGED, matches, Act::Drop);
         }
         policies.put_admission(&chain, end, intent, &guarded);

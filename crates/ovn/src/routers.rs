@@ -70,7 +70,10 @@ impl Routers {
         let mut gone: Vec<PartId> = gone.collect();
         gone.sort_by_key(|part| matches!(part, PartId::Vpc(_)));
         let vpcs = self.vpcs.keys().map(|vpc| PartId::Vpc(*vpc));
-        gone.into_iter().chain(vpcs).chain(self.peerings.keys().map(|pcx| PartId::Peering(*pcx))).collect()
+        gone.into_iter()
+            .chain(vpcs)
+            .chain(self.peerings.keys().map(|pcx| PartId::Peering(*pcx)))
+            .collect()
     }
 
     /// Takes note of a change, and says which parts are to be written.

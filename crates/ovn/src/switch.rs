@@ -47,6 +47,9 @@ pub enum SwitchError {
     /// The host has no name that OVN knows it by.
     #[error("Open vSwitch has no system-id: ovn-controller does not know which host this is")]
     NoChassis,
+    /// The switch does not do what its database says.
+    #[error("ovs-vswitchd does not do what its database says: see that it runs")]
+    Idle,
     /// The database did not do it, or it is unknown whether it did.
     #[error(transparent)]
     Transact(#[from] TransactError),
@@ -56,7 +59,7 @@ impl Switch {
     /// What a client must watch of the database `Open_vSwitch`.
     pub fn watches() -> Vec<Watch> {
         vec![
-            Watch::columns("Open_vSwitch", &["external_ids"]),
+            Watch::columns("Open_vSwitch", &["external_ids", "next_cfg", "cur_cfg"]),
             Watch::columns("Bridge", &["name", "ports", "datapath_type"]),
             Watch::columns("Port", &["name", "interfaces", "external_ids"]),
             Watch::columns("Interface", &["name", "external_ids", "error"]),
@@ -111,23 +114,27 @@ impl Switch {
     pub fn settle(&self, wanted: &BTreeMap<EniId, String>) -> Result<usize, SwitchError> {
         let database = self.client.snapshot();
         let (bridge, about) = bridge(&database)?;
+        let on_bridge = [Condition::row(bridge)];
         let mut transaction = Transaction::new();
         let mut changes = 0;
         let own = self.own(&database);
-        let right = |eni: &EniId, found: &Found| {
+        let is_right = |eni: &EniId, found: &Found| {
             found.held && wanted.get(eni).is_some_and(|link| *link == found.port.link)
         };
-        let right: BTreeSet<EniId> =
-            own.iter().filter(|(eni, found)| right(eni, found)).map(|(eni, _)| *eni).collect();
+        let right: BTreeMap<EniId, Uuid> = own
+            .iter()
+            .filter(|(eni, found)| is_right(eni, found))
+            .map(|(eni, found)| (*eni, found.uuid))
+            .collect();
         let held = about.get("ports");
         for (uuid, _) in self.own_rows(&database) {
-            let kept = own.iter().any(|(eni, found)| found.uuid == uuid && right.contains(eni));
+            let kept = right.values().any(|kept| *kept == uuid);
             if !kept && held.is_some_and(|held| holds(held, uuid)) {
                 changes += 1;
-                transaction.mutate("Bridge", &[Condition::row(bridge)], &[Mutation::delete("ports", uuid)]);
+                transaction.mutate("Bridge", &on_bridge, &[Mutation::delete("ports", uuid)]);
             }
         }
-        for (eni, link) in wanted.iter().filter(|(eni, _)| !right.contains(eni)) {
+        for (eni, link) in wanted.iter().filter(|(eni, _)| !right.contains_key(eni)) {
             changes += 1;
             let ours = || (OWNER, self.instance.clone());
             let interface = Row::new()
@@ -139,15 +146,46 @@ impl Switch {
                 .with("interfaces", Atom::from(interface))
                 .with("external_ids", Datum::map([ours()]));
             let port = Atom::from(transaction.insert("Port", &port));
-            transaction.mutate("Bridge", &[Condition::row(bridge)], &[Mutation::insert("ports", port)]);
+            transaction.mutate("Bridge", &on_bridge, &[Mutation::insert("ports", port)]);
         }
         if changes > 0 {
-            // The switch is told that there is something to do; it sees the rows by itself.
+            // The switch says by this number what it has done.
             transaction.mutate("Open_vSwitch", &[], &[Mutation::add("next_cfg", 1)]);
             transaction.comment("causeway: interfaces of this host");
             self.client.transact(transaction, self.patience)?;
         }
         Ok(changes)
+    }
+
+    /// Has the switch let go of the ports of these interfaces, and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from that.
+    pub fn release(&self, enis: &BTreeSet<EniId>) -> Result<(), SwitchError> {
+        let had = self.ports();
+        if !had.keys().any(|eni| enis.contains(eni)) {
+            return Ok(());
+        }
+        let kept = had.into_iter().filter(|(eni, _)| !enis.contains(eni));
+        self.settle(&kept.map(|(eni, port)| (eni, port.link)).collect())?;
+        self.wait_done()
+    }
+
+    /// Waits until the switch has done what its database says.
+    fn wait_done(&self) -> Result<(), SwitchError> {
+        let number = |database: &Database, column: &str| {
+            let (_, row) = database.rows("Open_vSwitch").next()?;
+            match row.get(column)?.single()? {
+                Atom::Integer(number) => Some(*number),
+                _ => None,
+            }
+        };
+        let wanted = number(&self.client.snapshot(), "next_cfg");
+        let done = self.client.wait_until(self.patience, |database, _| {
+            (number(database, "cur_cfg") >= wanted).then_some(())
+        });
+        done.ok_or(SwitchError::Idle)
     }
 
     /// Waits until OVN has the flows of these interfaces on this host, and says of which it has not.
@@ -157,9 +195,9 @@ impl Switch {
             let installed = |eni: &&EniId| own.get(*eni).is_some_and(|found| found.port.installed);
             enis.iter().filter(|eni| !installed(eni)).copied().collect()
         };
-        let all = self.client.wait_until(patience, |database, _| {
-            missing(database).is_empty().then_some(())
-        });
+        let all = self
+            .client
+            .wait_until(patience, |database, _| missing(database).is_empty().then_some(()));
         if all.is_some() { BTreeSet::new() } else { missing(&self.client.snapshot()) }
     }
 

@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn rules_read_as_ovn_writes_them() {
         let text = |traffic, peer| {
-            rule(&RuleIntent { traffic, peer }, "ip4.src", |group| format!("ip4.src == $as_{group}"))
+            rule(&RuleIntent { traffic, peer }, "ip4.src", |group| {
+                format!("ip4.src == $as_{group}")
+            })
         };
         let any = RulePeer::Cidr(Cidr::ANY);
         let block = RulePeer::Cidr("10.0.0.0/16".parse().unwrap());

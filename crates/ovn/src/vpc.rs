@@ -172,12 +172,15 @@ fn add_routes(part: &mut Part, router: &RowKey, vpc: VpcId, intent: &VpcIntent, 
             hops.insert(*to, hop);
         }
         // A middlebox that checks destinations gets what is for itself, whatever narrower routes there are.
-        let own = intent.route_tables.get(table).into_iter().flatten().filter_map(|(to, target)| {
-            let RouteTarget::Interface(eni) = target else { return None };
-            let interface = intent.interfaces.get(eni).filter(|it| it.source_dest_check)?;
-            let is_inside = intent.cidrs.iter().any(|own| own.covers(*to));
-            is_inside.then(|| interface.addresses.iter().filter(|it| to.contains(**it)).map(|it| (*it, *eni)))
-        });
+        let own =
+            intent.route_tables.get(table).into_iter().flatten().filter_map(|(to, target)| {
+                let RouteTarget::Interface(eni) = target else { return None };
+                let interface = intent.interfaces.get(eni).filter(|it| it.source_dest_check)?;
+                let is_inside = intent.cidrs.iter().any(|own| own.covers(*to));
+                is_inside.then(|| {
+                    interface.addresses.iter().filter(|it| to.contains(**it)).map(|it| (*it, *eni))
+                })
+            });
         for (address, eni) in own.flatten() {
             hops.extend(interface_hop(intent, eni).map(|hop| (Cidr::host(address), hop)));
         }
@@ -199,9 +202,9 @@ fn add_routes(part: &mut Part, router: &RowKey, vpc: VpcId, intent: &VpcIntent, 
 
 /// The two halves of a subnet's block: routes to them come before the subnet itself, as one to the whole would not.
 fn halves(block: Cidr) -> impl Iterator<Item = Cidr> {
-    [0, 1].into_iter().filter_map(move |half| {
-        block.subnet(block.prefix_len().saturating_add(1), half)
-    })
+    [0, 1]
+        .into_iter()
+        .filter_map(move |half| block.subnet(block.prefix_len().saturating_add(1), half))
 }
 
 /// How what a route leads to an interface gets there.

@@ -6,8 +6,23 @@
 mod conformance;
 #[path = "netns_ovn/lab.rs"]
 mod lab;
+#[expect(dead_code, reason = "steps at random are for the rows alone")]
+#[path = "real/networks.rs"]
+mod networks;
+#[path = "netns_ovn/packets.rs"]
+mod packets;
 #[path = "netns_ovn/room.rs"]
 mod room;
+#[path = "netns_ovn/town.rs"]
+mod town;
 
+#[path = "netns_ovn/daemons.rs"]
+mod daemons;
+#[path = "netns_ovn/host.rs"]
+mod host;
 #[path = "netns_ovn/reach.rs"]
 mod reach;
+#[path = "netns_ovn/uptake.rs"]
+mod uptake;
+#[path = "netns_ovn/ways.rs"]
+mod ways;

@@ -47,10 +47,8 @@ fn ethtool(socket: &impl AsRawFd, link: &str, command: u32, data: u32) -> nix::R
         *to = from.cast_signed();
     }
     let ifru_data = (&raw mut value).cast();
-    let mut request = libc::ifreq {
-        ifr_name: name,
-        ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_data },
-    };
+    let mut request =
+        libc::ifreq { ifr_name: name, ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_data } };
     #[expect(unsafe_code, reason = "no safe wrapper of this call")]
     // SAFETY: the kernel reads and writes the request and the eight bytes that it leads to, and both
     // live until the call has returned; the descriptor is borrowed and open.

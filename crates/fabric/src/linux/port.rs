@@ -1,7 +1,7 @@
 //! Interfaces whose network a switch of this host carries: a namespace for each process, as of the Linux
 //! fabric, and for each of its interfaces a veth pair whose other end is where the switch is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use model::intent::{InterfaceIntent, MacAddr};
 use model::{Cidr, EniId};
+use netlink_packet_route::link::LinkFlags;
 use nix::sched::{CloneFlags, setns};
 use os::netns::{self, NetworkNamespace};
 
@@ -59,8 +60,37 @@ impl Ports {
         Self { instance: instance.to_owned(), user_space }
     }
 
+    /// The interfaces of one process, out of these, that have no link. Before they are made anew, the switch must
+    /// have let go of what it knows by their names: it would else take the new link for the old one, and may set
+    /// it down when it forgets that.
+    ///
+    /// # Errors
+    ///
+    /// What keeps them from being looked at.
+    pub fn missing(&self, ports: &[Port]) -> Result<BTreeSet<EniId>, Error> {
+        let Some(first) = ports.first() else { return Ok(BTreeSet::new()) };
+        let name = names::workload(&self.instance, first.eni);
+        on_own_thread(|| {
+            let mut outside = Outside::of_this_thread()?;
+            let mut pairs = BTreeMap::new();
+            if let Some(namespace) = NetworkNamespace::open(&name)? {
+                namespace.enter()?;
+                pairs = Observed::read(&mut Netlink::open()?)?.pairs;
+            }
+            let mut missing = BTreeSet::new();
+            for port in ports {
+                let there = pairs.get(&names::further_link(port.index)).copied();
+                if !outside.leads(port, there)? {
+                    missing.insert(port.eni);
+                }
+            }
+            Ok(missing)
+        })
+        .flatten()
+    }
+
     /// Makes the interfaces of one process what they must be, the first one at the head, and says what was
-    /// otherwise. A link that was made anew is one that the switch does not know yet.
+    /// otherwise.
     ///
     /// # Errors
     ///
@@ -86,7 +116,9 @@ impl Ports {
         } else {
             state.differences(&goal)
         };
-        found.extend(settings.iter().filter(|_| !made).map(|it| format!("setting {it} was changed")));
+        found.extend(
+            settings.iter().filter(|_| !made).map(|it| format!("setting {it} was changed")),
+        );
         for name in observed.pairs.keys().filter(|name| names::is_workload_link(name)) {
             if !goal.links.contains_key(name) {
                 found.push(format!("link {name} was not ours"));
@@ -96,7 +128,7 @@ impl Ports {
         for port in ports {
             let inner = names::further_link(port.index);
             let there = observed.pairs.get(&inner).copied();
-            if joined(outside.netlink.pair(&port.link())?, there) {
+            if outside.leads(port, there)? {
                 continue;
             }
             netlink.delete_link(&inner)?;
@@ -186,6 +218,13 @@ impl Outside {
         let namespace = File::open("/proc/thread-self/ns/net")
             .map_err(|source| failed("(host)", "open", source))?;
         Ok(Self { namespace, netlink: Netlink::open()? })
+    }
+
+    /// Whether the link of an interface leads into its namespace, where its other end is this, and is up.
+    fn leads(&mut self, port: &Port, there: Option<(u32, Option<u32>)>) -> Result<bool, Error> {
+        let link = self.netlink.link(&port.link())?;
+        let is_up = link.is_some_and(|link| link.header.flags.contains(LinkFlags::Up));
+        Ok(is_up && joined(self.netlink.pair(&port.link())?, there))
     }
 
     /// Makes the link of an interface, in place of one that leads elsewhere. Leaves the thread outside.

@@ -162,6 +162,8 @@ pub(super) fn asks_again(link: &str) -> Result<(), Error> {
     let settings = [
         ("base_reachable_time_ms", "500"),
         ("delay_first_probe_time", "0"),
+        // The last answer counts, however soon it comes.
+        ("locktime", "0"),
         ("mcast_resolicit", "3"),
         ("ucast_solicit", "0"),
     ];

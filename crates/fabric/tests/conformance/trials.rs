@@ -35,7 +35,7 @@ pub trait Ground {
     /// How long packets take that nobody expects.
     fn quiet(&self) -> Duration;
 
-    /// How often a packet is sent again that was not answered: more than never where some may be lost.
+    /// How often a packet is sent again that was not answered, at least: more than never where some may be lost.
     fn repeats(&self) -> usize {
         0
     }
@@ -115,8 +115,7 @@ impl Trial {
     /// Only of a datagram is it known whether it arrived where its answer did not.
     fn agrees(&self) -> bool {
         self.fate.answered == self.expected.answered
-            && (self.flow.protocol != IpProtocol::UDP
-                || self.fate.arrives == self.expected.arrives)
+            && (self.flow.protocol != IpProtocol::UDP || self.fate.arrives == self.expected.arrives)
     }
 
     fn in_words(&self) -> String {
@@ -344,7 +343,8 @@ fn disagreements(
     let ends = ends(intent, ground);
     let mut all = trials(maker, &ends, ground);
     // Whoever answers first, everywhere.
-    let mut roles: Vec<Role> = ends.iter().enumerate().flat_map(|(n, end)| serve(ground, end, n)).collect();
+    let mut roles: Vec<Role> =
+        ends.iter().enumerate().flat_map(|(n, end)| serve(ground, end, n)).collect();
     for (number, end) in ends.iter().enumerate() {
         let own = all.iter().enumerate().filter(|(_, (from, _))| *from == number);
         let by = end.begins_by();
@@ -357,13 +357,14 @@ fn disagreements(
     let mut repeats = ground.repeats();
     loop {
         let waits = all.iter().any(|(_, trial)| !trial.agrees());
-        let is_short = !waits || repeats > 0 || Instant::now() >= deadline;
+        let is_short = !waits || ground.repeats() > 0 || Instant::now() >= deadline;
         let timeout = if is_short { ground.quiet() } else { Duration::from_secs(1) };
         if turn(&mut roles, &mut all, timeout) {
             continue;
         }
-        if repeats > 0 {
-            repeats -= 1;
+        let may_be_lost = ground.repeats() > 0 && waits && Instant::now() < deadline;
+        if repeats > 0 || may_be_lost {
+            repeats = repeats.saturating_sub(1);
             roles.iter().for_each(|role| role.send_again(&all));
         } else if !waits || Instant::now() >= deadline {
             break;

@@ -51,12 +51,19 @@ impl Ground for Lab {
         if on(Leg::Answer).any(is_translated) {
             return Some(Fate { answered: false, ..fate });
         }
+        // What comes from where a subnet does not lead, of two peers with the same addresses, does not get in.
+        let peered = |hop: &Hop| hop.because.wording() == Wording::Carried;
+        if on(Leg::Answer).any(|hop| hop.because.wording() == Wording::NoWayBack)
+            && on(Leg::Forward).any(peered)
+        {
+            return None;
+        }
         // A middlebox that sees only one of both ways takes what it sees for something new, or for nothing.
-        let passed = |leg| on(leg).filter(|hop| passes_on(hop)).map(|hop| format!("{:?}", hop.where_));
+        let passed =
+            |leg| on(leg).filter(|hop| passes_on(hop)).map(|hop| format!("{:?}", hop.where_));
         let (there, mut back): (Vec<_>, Vec<_>) =
             (passed(Leg::Forward).collect(), passed(Leg::Answer).collect());
         back.reverse();
-        if there != back && fate.answered { eprintln!("ASYM {there:?} {back:?}"); }
         (!fate.answered || there == back).then_some(fate)
     }
 }
@@ -93,5 +100,5 @@ fn every_packet_does_what_reach_says() {
     // A test of nothing but closed doors would prove nothing.
     let Tally { flows, passed, .. } = all;
     assert!(flows > 1000 && passed * 8 > flows && passed * 8 < flows * 7, "{all:?}");
-    assert!(all.peered > 20 && all.passed_on > 20 && all.stopped_at_checks > 20, "{all:?}");
+    assert!(all.peered > 100 && all.stopped_at_checks > 20, "{all:?}");
 }

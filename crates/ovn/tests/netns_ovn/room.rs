@@ -65,10 +65,16 @@ impl Room {
 
     /// Runs `ip` or another program, and returns what it prints.
     pub fn run(&self, line: &str) -> String {
+        self.try_run(line).unwrap_or_else(|said| panic!("{line}: {said}"))
+    }
+
+    /// The same, or what it says where it fails.
+    pub fn try_run(&self, line: &str) -> Result<String, String> {
         let (program, arguments) = line.split_once(' ').unwrap();
         let output = self.command(Path::new(program)).args(arguments.split(' ')).output().unwrap();
-        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        if output.status.success() { Ok(printed) } else { Err(said + &printed) }
     }
 
     /// Joins a link of this room with one of another.
