@@ -41,6 +41,51 @@ pub struct Status {
     /// The names that people know, by id, of what `fabric` speaks of.
     #[serde(default)]
     pub names: BTreeMap<String, String>,
+    /// What the server is beside others; `None` where it has its database to itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerRole>,
+}
+
+/// What a server is beside others that share its database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRole {
+    /// Whether it leads.
+    pub leads: bool,
+    /// The name of the server that leads, as far as this one knows.
+    pub leader: Option<String>,
+    /// The number of its leadership, if it leads.
+    pub epoch: Option<u64>,
+    /// Whether it drives the networks and workloads.
+    pub drives_fabric: bool,
+    /// The name of the server that drives the networks and workloads; `None` where none carries packets.
+    pub fabric: Option<String>,
+    /// The revision of its world.
+    pub revision: u64,
+    /// By how many revisions that is behind the database.
+    pub behind: u64,
+}
+
+/// A server that shares an installation with others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerEntry {
+    /// The name that people know it by.
+    pub name: String,
+    /// Where it is reached.
+    pub address: String,
+    /// The version of its program.
+    pub version: String,
+    /// Whether it leads.
+    pub leader: bool,
+    /// Whether it drives the networks and workloads.
+    pub fabric: bool,
+    /// The revision of its world when it was last heard of.
+    pub revision: u64,
+    /// By how many revisions that was behind the database.
+    pub behind: u64,
+    /// For how many seconds nothing was heard of it by the server that was asked.
+    pub silent_seconds: u64,
+    /// Whether it is the server that was asked.
+    pub this: bool,
 }
 
 /// The certificate of the APIs and the dashboard that an ACME server issues.

@@ -47,7 +47,7 @@ pub use identity::{
 };
 pub use installation::{
     AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, ResetQuery, ServerCertificate,
-    SetAside, SetPeeringLimit, SnapshotLoaded, SpaceSummary, Status,
+    ServerEntry, ServerRole, SetAside, SetPeeringLimit, SnapshotLoaded, SpaceSummary, Status,
 };
 pub use overview::{
     AppRow, InstanceRow, Overview, PeeringEnd, PeeringRow, SpaceRow, Usage, UsageRow, VpcRow,

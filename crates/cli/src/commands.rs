@@ -28,6 +28,7 @@ mod print;
 mod quotas;
 mod release;
 mod roles;
+mod servers;
 mod session;
 mod snapshot;
 mod spaces;

@@ -16,6 +16,7 @@ mod due;
 mod dyno;
 mod ec2;
 mod elastic_ip;
+mod fabric;
 mod flow_log;
 mod gateway;
 mod group;

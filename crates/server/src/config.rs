@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use model::{CodeRoom, IpCidr, Outbound, Region};
+use store::{KeySource, PostgresUrl};
 
 use crate::apps::plans::Plans;
 use crate::apps::web::Web;
@@ -48,10 +49,39 @@ pub struct Config {
     pub plans: Plans,
     /// What webhooks and log drains may reach although it is special, as private networks are.
     pub webhook_allow: Vec<IpCidr>,
+    /// Where the key is; `None` for the data directory, or where that says.
+    pub key: Option<KeySource>,
+    /// The database on a PostgreSQL server; `None` for one in the data directory.
+    pub store: Option<PostgresUrl>,
     /// Which database the start accepts.
     pub database: Database,
     /// What is removed when the server ends.
     pub ephemeral: Ephemeral,
+    /// What it is beside other servers of the installation.
+    pub cluster: ClusterConfig,
+}
+
+/// What a server is beside others that share its database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// The name that people know it by; `None` for this machine's.
+    pub name: Option<String>,
+    /// The URL at which others reach it; `None` for the address that it listens on.
+    pub advertise: Option<String>,
+    /// What it answers reads from.
+    pub reads: Reads,
+    /// Drive networks and workloads, though another server is known to do so, which is gone.
+    pub take_fabric: bool,
+}
+
+/// What a server beside others answers reads from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// What has all that was acknowledged before by any server. The database is asked how far it is.
+    #[default]
+    Fresh,
+    /// What this server has at the moment, which may lack what others acknowledged just now.
+    Local,
 }
 
 /// How clients reach a server.

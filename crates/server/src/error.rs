@@ -15,8 +15,11 @@ pub enum ServeError {
         path: PathBuf,
         /// The cause.
         #[source]
-        source: store::Error,
+        source: Box<store::Error>,
     },
+    /// The database on a server cannot be used.
+    #[error(transparent)]
+    Database(Box<store::Error>),
     /// The first start failed.
     #[error("the installation cannot be set up")]
     SetUp(#[source] SetupError),
@@ -88,6 +91,16 @@ pub enum ServeError {
         /// Where it is.
         place: String,
     },
+    /// Another server drives the networks and workloads of the installation.
+    #[error(
+        "the server {0} drives the networks and workloads of this installation, and two would undo each \
+         other's work: start with --fabric none; if that machine is gone for good, start once with \
+         --take-fabric"
+    )]
+    FabricDriven(String),
+    /// Several servers share the installation, and this one cannot join them.
+    #[error("this server cannot join the others of the installation")]
+    Join(#[source] store::BoxError),
     /// The machine lacks what the Linux fabric needs.
     #[error(
         "the Linux fabric cannot start: {0}; `causeway doctor` says more, and --fabric none works without"
@@ -125,6 +138,15 @@ pub enum SetupError {
     /// The database holds nothing, and this is no first start.
     #[error(transparent)]
     Lost(store::Error),
+    /// It cannot be noted that this server makes the installation.
+    #[error("{} cannot be written", .path.display())]
+    Begun {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// A secret could not be sealed.
     #[error("an access key's secret could not be sealed")]
     Seal(#[source] store::Error),

@@ -2,6 +2,7 @@
 //! answers. Readers take the world as it was last published and never wait.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use model::{Event, World};
 use store::AuditRow;
 use tokio::sync::{oneshot, watch};
 
-pub(crate) use self::request::{Committed, LedgerError, OnlyIf, Request};
+pub(crate) use self::request::{Committed, LedgerError, Mandate, OnlyIf, Request};
 use self::writer::{Answer, Item, Notes, Outcome, Queued, Writer};
 pub(crate) use self::writer::{Parts, Step, Teller, Telling, event_row, load};
 use crate::metrics::{Metrics, traces};
@@ -38,6 +39,8 @@ pub struct Ledger {
     published: watch::Receiver<u64>,
     world: Arc<ArcSwap<World>>,
     metrics: Arc<Metrics>,
+    /// Whether the writer was told to look for others' commits and has not begun to.
+    to_follow: Arc<AtomicBool>,
 }
 
 impl Ledger {
@@ -51,6 +54,7 @@ impl Ledger {
         let (supervisor, metrics) = (parts.supervisor.clone(), Arc::clone(&parts.metrics));
         let mut writer = Writer::new(parts)?;
         let (world, published) = writer.published();
+        let to_follow = writer.to_follow();
         let (entries, queue) = sync_channel(QUEUE);
         let entries = Arc::new(entries);
         // The writer ends with the last handle; this weak one does not count.
@@ -62,7 +66,7 @@ impl Ledger {
         let thread = supervisor
             .spawn("ledger", LONGEST_TURN, wake, move |pulse| writer.run(&queue, pulse))
             .expect("a thread can be started at the start of a process");
-        Ok((Self { entries, published, world, metrics }, thread))
+        Ok((Self { entries, published, world, metrics, to_follow }, thread))
     }
 
     /// The store's revision of the last commit that changed something.
@@ -113,17 +117,47 @@ impl Ledger {
     ///
     /// As [`Self::submit`].
     pub fn submit_blocking(&self, request: Request) -> Result<Committed, LedgerError> {
+        self.wait_for(request, None)
+    }
+
+    /// The same for what only one of several servers may do: it is carried out only if the mandate still
+    /// stands when it becomes durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::submit`], and [`LedgerError::NotLeading`].
+    pub(crate) fn submit_under(
+        &self,
+        mandate: Mandate,
+        request: Request,
+    ) -> Result<Committed, LedgerError> {
+        self.wait_for(request, mandate.epoch())
+    }
+
+    fn wait_for(&self, request: Request, led: Option<u64>) -> Result<Committed, LedgerError> {
         let (answer, answered) = Answer::new();
         self.metrics.ledger.queue.inc();
+        let trace = traces::current();
         self.entries
-            .send(Item::Command(Box::new(Queued { request, answer, trace: traces::current() })))
+            .send(Item::Command(Box::new(Queued { request, answer, trace, led })))
             .map_err(|_| LedgerError::Stopped)?;
         answered.blocking_recv().unwrap_or(Err(LedgerError::Stopped))
     }
 
+    /// Has the writer read what other servers committed. Never waits, and asks once however often it is
+    /// called meanwhile.
+    pub(crate) fn follow(&self) {
+        if !self.to_follow.swap(true, Ordering::AcqRel)
+            && self.entries.try_send(Item::Follow).is_err()
+        {
+            self.to_follow.store(false, Ordering::Release);
+        }
+    }
+
     fn enqueue(&self, request: Request) -> Result<oneshot::Receiver<Outcome>, Box<Request>> {
         let (answer, answered) = Answer::new();
-        let entry = Item::Command(Box::new(Queued { request, answer, trace: traces::current() }));
+        let (trace, led) = (traces::current(), None);
+        let entry = Item::Command(Box::new(Queued { request, answer, trace, led }));
         // Before it is sent, as the writer takes it away when it takes the command.
         self.metrics.ledger.queue.inc();
         let sent = self.entries.try_send(entry);
@@ -134,7 +168,12 @@ impl Ledger {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => match item {
                 Item::Command(entry) => Err(Box::new(entry.request)),
-                Item::Note(_) | Item::Barrier(_) | Item::Teller(_) | Item::Wake | Item::Stop => {
+                Item::Note(_)
+                | Item::Barrier(_)
+                | Item::Teller(_)
+                | Item::Follow
+                | Item::Wake
+                | Item::Stop => {
                     unreachable!("a command was sent")
                 }
             },
@@ -158,9 +197,20 @@ impl Ledger {
     /// Has what happened be kept that no command brought about. Never waits: where the queue is full,
     /// nothing is kept, and the answer is false.
     pub fn happened(&self, events: &[Event]) -> bool {
-        let events: Vec<_> = events.iter().map(event_row).collect();
-        let notes = Notes { events, ..Notes::default() };
-        notes.events.is_empty() || self.entries.try_send(Item::Note(notes)).is_ok()
+        self.happened_under(Mandate::ALONE, events)
+    }
+
+    /// The same for what only one of several servers may tell: nothing is kept unless the mandate still
+    /// stands when it becomes durable.
+    pub(crate) fn happened_under(&self, mandate: Mandate, events: &[Event]) -> bool {
+        let rows = events.iter().map(event_row);
+        let notes = match mandate.epoch() {
+            None => Notes { events: rows.collect(), ..Notes::default() },
+            Some(epoch) => {
+                Notes { led: rows.map(|row| (epoch, row)).collect(), ..Notes::default() }
+            }
+        };
+        events.is_empty() || self.entries.try_send(Item::Note(notes)).is_ok()
     }
 
     /// From now on, keeps what `teller` tells of each command that is taken.

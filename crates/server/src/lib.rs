@@ -8,6 +8,7 @@ pub mod apps;
 mod backup;
 pub mod cleanup;
 mod clock;
+mod cluster;
 mod config;
 mod credentials;
 mod error;
@@ -26,8 +27,8 @@ mod start;
 
 pub use backup::{Missing, Restored};
 pub use config::{
-    AcmeConfig, Certificate, Config, Database, EdgeConfig, FabricKind, ForwardDns, LogFormat,
-    TransportConfig, WatchConfig,
+    AcmeConfig, Certificate, ClusterConfig, Config, Database, EdgeConfig, FabricKind, ForwardDns,
+    LogFormat, Reads, TransportConfig, WatchConfig,
 };
 pub use error::ServeError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};

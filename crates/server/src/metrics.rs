@@ -4,6 +4,7 @@
 //! [`Endpoint`], which is looked up when the server starts. [`crate::http::metrics`] shows it all.
 
 mod change_log;
+mod cluster;
 mod endpoints;
 mod in_force;
 mod ledger;
@@ -13,6 +14,7 @@ pub(crate) mod text;
 pub(crate) mod traces;
 
 pub(crate) use self::change_log::{ChangeLog, line};
+pub(crate) use self::cluster::ClusterFigures;
 pub(crate) use self::endpoints::{Endpoint, Endpoints, OUTCOMES};
 pub(crate) use self::in_force::InForce;
 pub(crate) use self::ledger::LedgerFigures;
@@ -34,6 +36,8 @@ pub struct Metrics {
     pub(crate) ledger: LedgerFigures,
     /// The control loops.
     pub(crate) reconcile: ReconcileFigures,
+    /// What a server beside others waits for.
+    pub(crate) cluster: ClusterFigures,
     /// Where changes are logged; not set where they are not.
     pub(crate) changes: OnceLock<ChangeLog>,
     /// Where spans go; not set where nothing is traced.

@@ -8,6 +8,7 @@ mod courier;
 mod dial;
 mod drain;
 mod frame;
+mod notes;
 #[cfg(test)]
 mod receiver;
 mod space_log;
@@ -18,8 +19,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{
-    App, DrainOf, EventKind, IpCidr, Key, LogDrain, LogDrainId, Reachable, Settings, Timestamp,
-    Webhook, WebhookId, World,
+    App, DrainOf, EventKind, IpCidr, LogDrain, LogDrainId, Reachable, Settings, Timestamp, Webhook,
+    WebhookId, World,
 };
 use store::Store;
 use tokio::sync::{Notify, watch};
@@ -28,11 +29,13 @@ use tokio_util::sync::CancellationToken;
 
 use self::courier::{Courier, Next, SharedStore};
 use self::dial::Dialer;
-use self::drain::Sender;
+use self::drain::{Buffers, Sender};
+use self::notes::{Noted, logs_of, place_of};
 use self::space_log::{Log, SpaceLog};
 use crate::apps::log_reader::{Position, Reader, Sources};
 use crate::apps::logs::{MOST_LINES, Wanted};
 use crate::clock::Clock;
+use crate::cluster::Duties;
 use crate::ledger::Ledger;
 use crate::loops::{Pulse, Supervisor};
 
@@ -61,6 +64,8 @@ pub(crate) struct Parts {
     pub reachable: Reachable,
     /// The logs of apps.
     pub sources: Sources,
+    /// What is this server's to do, of several that share the installation.
+    pub duties: Duties,
 }
 
 /// Starts it. Its supervisor knows it as `outbox`. It ends once `stop` is cancelled.
@@ -84,7 +89,13 @@ pub(crate) fn start(
         move || wake.notify_one(),
         move |pulse| {
             let Some(runtime) = runtime.take() else { return };
-            runtime.block_on(outbox.run(pulse, &come_round, &stop));
+            runtime.block_on(async {
+                // Wherever it is: a store that does not answer holds no end up.
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = outbox.run(pulse, &come_round) => {}
+                }
+            });
             // The name of a receiver may still be looked up, for as long as its servers say nothing.
             runtime.shutdown_timeout(LONGEST_STOP);
         },
@@ -116,6 +127,8 @@ struct Outbox {
     hooks: BTreeMap<WebhookId, (Arc<Webhook>, Task)>,
     /// A space's has one for each app, and one for what happens in the space.
     drains: BTreeMap<(LogDrainId, DrainOf), Task>,
+    /// Of what the store may have notes; `None` before it was asked.
+    noted: Option<Noted>,
     /// What was told that the passing of time brought about, as far as the store is known to have it.
     told: BTreeSet<(EventKind, String)>,
     /// Tells couriers that something may have happened.
@@ -130,32 +143,44 @@ struct Shared {
     clock: Arc<Clock>,
     dialer: Dialer,
     sources: Sources,
+    buffers: Buffers,
+    duties: Duties,
 }
 
 impl Outbox {
     fn new(parts: Parts) -> Self {
-        let Parts { ledger, store, clock, reachable, sources } = parts;
+        let Parts { ledger, store, clock, reachable, sources, duties } = parts;
         let store = Arc::new(Mutex::new(store));
         let dialer = Dialer::new(reachable);
         Self {
-            parts: Shared { ledger, store, clock, dialer, sources },
+            parts: Shared {
+                ledger,
+                store,
+                clock,
+                dialer,
+                sources,
+                buffers: Buffers::default(),
+                duties,
+            },
             tasks: JoinSet::new(),
             hooks: BTreeMap::new(),
             drains: BTreeMap::new(),
+            noted: None,
             told: BTreeSet::new(),
             news: watch::Sender::new(()),
         }
     }
 
-    async fn run(&mut self, pulse: &Pulse, come_round: &Notify, stop: &CancellationToken) {
+    async fn run(&mut self, pulse: &Pulse, come_round: &Notify) {
         let mut changed = self.parts.ledger.watch();
         changed.mark_changed();
+        let mut duties = self.parts.duties.leadership().changes();
         let mut looked: Option<Instant> = None;
         loop {
             pulse.idle();
             tokio::select! {
-                () = stop.cancelled() => return,
                 () = come_round.notified() => {}
+                () = changed_duties(&mut duties) => {}
                 told = changed.changed() => if told.is_err() { return },
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
@@ -174,22 +199,23 @@ impl Outbox {
                     tracing::warn!(error, "what time brings about waits: the store cannot be read");
                 }
             }
-            self.follow();
+            self.follow().await;
             // What follows within a moment is told together.
             tokio::time::sleep(MOMENT).await;
         }
     }
 
     /// Starts and ends tasks, and tells them that something may have happened.
-    fn follow(&mut self) {
+    async fn follow(&mut self) {
         let world = self.parts.ledger.world();
-        self.news.send_replace(());
-        let gone: Vec<_> =
-            self.hooks.keys().filter(|id| world.webhook(**id).is_none()).copied().collect();
-        for id in gone {
-            self.hooks.remove(&id);
-            self.tasks.spawn(forget(self.parts.clone(), id));
+        // Logs are where the processes are, whoever leads.
+        if self.parts.duties.drives(&world).is_none() {
+            self.drains.clear();
         }
+        if self.parts.duties.leads().is_none() {
+            self.hooks.clear();
+        }
+        self.news.send_replace(());
         let drained: BTreeMap<_, _> = world
             .log_drains()
             .filter(|drain| world.drains(drain))
@@ -202,16 +228,26 @@ impl Outbox {
             world.webhook(id).is_some_and(|hook| hook == known && world.sends_to(hook))
         };
         self.hooks.retain(|id, (known, _)| sends(*id, known));
-        for hook in world.webhooks().filter(|hook| world.sends_to(hook)) {
+        let leads = self.parts.duties.leads().is_some();
+        // A task that could note nothing would send everything again.
+        if let Err(error) = self.forget_what_is_gone(&world, leads).await {
+            let error = os::error_chain(&error);
+            tracing::warn!(error, "webhooks and drains wait: the store cannot be written");
+            return;
+        }
+        for hook in world.webhooks().filter(|hook| leads && world.sends_to(hook)) {
             if self.hooks.contains_key(&hook.id) {
                 continue;
             }
-            let Shared { dialer, store, clock, .. } = self.parts.clone();
-            let courier = Courier::new(Arc::clone(hook), dialer, store);
-            let task = self.tasks.spawn(deliver(courier, clock, self.news.subscribe()));
+            let Shared { dialer, store, clock, duties, .. } = self.parts.clone();
+            let (ledger, id) = (self.parts.ledger.clone(), hook.id);
+            let is_there = move || ledger.world().webhook(id).is_some();
+            let courier = Courier::new(Arc::clone(hook), dialer, store).noting_while(is_there);
+            let task = self.tasks.spawn(deliver(courier, clock, duties, self.news.subscribe()));
             self.hooks.insert(hook.id, (Arc::clone(hook), Task(task)));
         }
-        for ((id, of), drain) in drained {
+        let drives = self.parts.duties.drives(&world).is_some();
+        for ((id, of), drain) in drained.into_iter().filter(|_| drives) {
             if self.drains.contains_key(&(id, of)) {
                 continue;
             }
@@ -220,9 +256,36 @@ impl Outbox {
         }
     }
 
+    /// Forgets what is noted of webhooks and drains that are gone, which may have been while this was not
+    /// running, or after somebody was disabled. Of several servers, the one that leads does it.
+    async fn forget_what_is_gone(&mut self, world: &World, leads: bool) -> store::Result<()> {
+        if !leads {
+            // Another one leads, and keeps it.
+            self.noted = None;
+            return Ok(());
+        }
+        let (before, there) = (self.noted.clone(), Noted::of(world));
+        if before.as_ref() == Some(&there) {
+            return Ok(());
+        }
+        let becomes = there.clone();
+        let forgetting = self.parts.ask(move |store| {
+            let before = match before {
+                Some(before) => before,
+                None => Noted::read(store)?,
+            };
+            before.become_of(&becomes, store)
+        });
+        forgetting.await?;
+        self.noted = Some(there);
+        Ok(())
+    }
+
     /// Has the ledger keep what the passing of time brought about, once. It is known that it has it when
     /// the store says so.
     async fn tell_by_time(&mut self) -> store::Result<()> {
+        // Before the store is asked what it knows: another leader's events come under another mandate.
+        let Some(mandate) = self.parts.duties.leads() else { return Ok(()) };
         let world = self.parts.ledger.world();
         let events = model::events_by_time(&world, self.parts.clock.now());
         let mut new = Vec::new();
@@ -244,7 +307,7 @@ impl Outbox {
         let there =
             |resource: &String| resource.parse().is_ok_and(|id| world.peering(id).is_some());
         self.told.retain(|(_, resource)| there(resource));
-        if !new.is_empty() && self.parts.ledger.happened(&new) {
+        if !new.is_empty() && self.parts.ledger.happened_under(mandate, &new) {
             let ledger = self.parts.ledger.clone();
             // An error means a panic there, which ends the process.
             let _ = tokio::task::spawn_blocking(move || ledger.wait_for_notes_blocking()).await;
@@ -264,8 +327,18 @@ impl Shared {
 }
 
 /// Delivers the events of a webhook for as long as there is one.
-async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Receiver<()>) {
+async fn deliver(
+    mut courier: Courier,
+    clock: Arc<Clock>,
+    duties: Duties,
+    mut news: watch::Receiver<()>,
+) {
     loop {
+        // A process that stood still may be told late that another server leads.
+        if duties.leads().is_none() {
+            tokio::time::sleep(EVERY).await;
+            continue;
+        }
         news.mark_unchanged();
         let pause = match courier.turn(|| clock.now()).await {
             Ok(Next::Event) => EVERY,
@@ -283,12 +356,14 @@ async fn deliver(mut courier: Courier, clock: Arc<Clock>, mut news: watch::Recei
     }
 }
 
-/// Forgets what is noted of a webhook that is gone.
-async fn forget(shared: Shared, id: WebhookId) {
-    let forgotten = shared.ask(move |store| store.forget_deliveries(&id.to_string())).await;
-    if let Err(error) = forgotten {
-        let error = os::error_chain(&error);
-        tracing::warn!(error, %id, "what a webhook was sent is still noted, though it is gone");
+/// Waits until this server may have begun to lead, or ceased to.
+async fn changed_duties(changes: &mut Option<watch::Receiver<()>>) {
+    let changed = match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }
 
@@ -298,22 +373,9 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(EVERY)
 }
 
-/// Which logs a drain sends.
-fn logs_of(world: &World, drain: &LogDrain) -> Vec<DrainOf> {
-    let apps = match drain.of {
-        DrainOf::App(_) => Vec::new(),
-        DrainOf::Space(space) => world.apps_in(Key::Space(space)).map(|app| app.id).collect(),
-    };
-    let apps = apps.into_iter().map(DrainOf::App);
-    apps.chain([drain.of]).collect()
-}
-
 /// Sends one of the logs of a drain for as long as there is a drain.
 async fn drain_log(shared: Shared, drain: Arc<LogDrain>, of: DrainOf) {
-    let place = match of {
-        DrainOf::App(app) if of != drain.of => format!("drain/{}/{app}", drain.id),
-        DrainOf::App(_) | DrainOf::Space(_) => format!("drain/{}", drain.id),
-    };
+    let place = place_of(&drain, of);
     let key = place.clone();
     let seen = shared.ask(move |store| store.meta(&key)).await.ok().flatten();
     let seen = seen.and_then(|text| Position::read(&text));
@@ -336,7 +398,9 @@ async fn drain_log(shared: Shared, drain: Arc<LogDrain>, of: DrainOf) {
         }),
     };
     let position = seen.unwrap_or_default();
-    let mut sender = Sender::new(drain, shared.dialer.clone(), log, position);
+    let id = drain.id;
+    let buffer = shared.buffers.place(position);
+    let mut sender = Sender::new(drain, shared.dialer.clone(), log, buffer);
     let mut unnoted = None;
     let mut noted = Instant::now();
     loop {
@@ -346,8 +410,18 @@ async fn drain_log(shared: Shared, drain: Arc<LogDrain>, of: DrainOf) {
             && let Some(position) = unnoted.take()
         {
             let (key, text) = (place.clone(), position.show());
+            let ledger = shared.ledger.clone();
+            let note = move |store: &mut dyn Store| {
+                let world = ledger.world();
+                let drain = world.log_drain(id);
+                // Of what is gone, all was forgotten by now or is forgotten after this.
+                match drain.is_some_and(|drain| logs_of(&world, drain).contains(&of)) {
+                    true => store.set_meta(&key, &text),
+                    false => Ok(()),
+                }
+            };
             // Where it is not noted, some lines are sent twice after a restart.
-            let _ = shared.ask(move |store| store.set_meta(&key, &text)).await;
+            let _ = shared.ask(note).await;
             noted = Instant::now();
         }
         tokio::time::sleep(READ_EVERY).await;

@@ -138,6 +138,7 @@ mod tests {
             created: Timestamp::from_millis(5),
             clock_offset: 0,
             outbound: None,
+            fabric: None,
             quotas: Default::default(),
         };
         let scope = Scope { account: AccountId::EMULATED, region: Region::DEFAULT };

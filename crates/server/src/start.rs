@@ -1,6 +1,7 @@
 //! A whole server: data directory, ledger, fabric, workloads, and everything on one address.
 
 pub(crate) mod first;
+mod member;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -18,7 +19,7 @@ use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
 use os::service_manager::{ListenError, Place, ServiceManager};
 use sha2::{Digest, Sha256};
-use store::{DataDir, Secret, Sqlite, Store};
+use store::{DataDir, Postgres, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,8 @@ use crate::apps::router_log::EdgeLog;
 use crate::cleanup::lost::Lost;
 use crate::cleanup::warden::{Ephemeral, Warden};
 use crate::clock::{Clock, SystemIds};
-use crate::config::{Config, Database, FabricKind, TransportConfig, edge_dir};
+use crate::cluster::{self, Duties, Leadership};
+use crate::config::{Config, Database, FabricKind, Reads, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::flows::{self, Flows};
 use crate::http::dashboard::{self, Dashboard};
@@ -50,7 +52,7 @@ use crate::metrics::{ChangeLog, Metrics};
 use crate::outbox;
 use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
-use crate::reconcile::reports::{self, NetworksReports};
+use crate::reconcile::reports::{self, NetworksReports, Observer};
 use crate::reconcile::{
     self, CarriedRevision, Health, PlannerHandle, Reporter, UnstartedPlanner, edge, workloads,
 };
@@ -73,6 +75,8 @@ pub struct Server {
     stop_edge: Stop,
     files: FilesHandle,
     stop_outbox: CancellationToken,
+    stop_cluster: CancellationToken,
+    duties: Duties,
     note: PathBuf,
     /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
     pub first: Option<FirstStart>,
@@ -106,6 +110,16 @@ impl Server {
         service_manager: &mut ServiceManager,
         supervisor: Supervisor,
     ) -> Result<Self, ServeError> {
+        Self::start_on(config, service_manager, supervisor, open_store).await
+    }
+
+    /// The same on a store that is opened in another way.
+    async fn start_on(
+        config: Config,
+        service_manager: &mut ServiceManager,
+        supervisor: Supervisor,
+        open_store: impl FnOnce(&Config, &DataDir) -> store::Result<Opened> + Send + 'static,
+    ) -> Result<Self, ServeError> {
         let TransportConfig { certificate, acme, insecure, allowed_hosts, .. } = &config.transport;
         let in_public = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
         if let Some(address) = config.watch.metrics.filter(in_public)
@@ -125,10 +139,15 @@ impl Server {
         // First of all: where the address is taken, nothing is made.
         let (listener, for_metrics) = sockets(&config, service_manager)?;
         let runtime = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || Prepared::new(config, supervisor, &runtime))
-            .await
-            .map_err(|error| ServeError::Fabric(error.to_string()))??
-            .listen(listener, for_metrics, token)
+        let address = config.listen;
+        let bound =
+            listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+        tokio::task::spawn_blocking(move || {
+            Prepared::new(config, bound, supervisor, &runtime, open_store)
+        })
+        .await
+        .map_err(|error| ServeError::Fabric(error.to_string()))??
+        .listen(listener, for_metrics, token)
     }
 
     /// What is to be called once whoever started it was told what the first start made: later starts
@@ -194,6 +213,11 @@ impl Server {
                 tracing::error!(%error, "nobody can read /metrics of --metrics any more");
             }
         });
+        tokio::spawn(end_without_the_fabric(
+            Arc::clone(&self.state),
+            self.duties.clone(),
+            stop.clone(),
+        ));
         let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
@@ -220,6 +244,7 @@ impl Server {
             flows.stop();
         }
         self.stop_outbox.cancel();
+        self.stop_cluster.cancel();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
         let (ledger, metrics) = (self.state.ledger.clone(), Arc::clone(&self.state.metrics));
         let changes_thread = self.changes_thread;
@@ -241,6 +266,24 @@ impl Server {
         let warden = self.warden;
         let _ = tokio::task::spawn_blocking(move || drop(warden)).await;
         served.map_err(ServeError::Http)
+    }
+}
+
+/// Ends a server once another one was given the networks and workloads that it drives.
+async fn end_without_the_fabric(state: Arc<State>, duties: Duties, stop: CancellationToken) {
+    let mut changes = state.ledger.watch();
+    loop {
+        if duties.lost_the_fabric(&state.world()) {
+            tracing::error!(
+                "another server was started with --take-fabric and drives the networks and workloads now: \
+                 this one ends; start it again with --fabric none"
+            );
+            return stop.cancel();
+        }
+        tokio::select! {
+            told = changes.changed() => if told.is_err() { return },
+            () = stop.cancelled() => return,
+        }
     }
 }
 
@@ -303,6 +346,9 @@ struct Prepared {
     files: FilesHandle,
     outbox: JoinHandle<()>,
     stop_outbox: CancellationToken,
+    cluster_threads: Vec<JoinHandle<()>>,
+    stop_cluster: CancellationToken,
+    duties: Duties,
     first: Option<FirstStart>,
     /// Last of all, so that at its end nobody holds what it takes.
     warden: Option<Warden>,
@@ -311,16 +357,23 @@ struct Prepared {
 impl Prepared {
     fn new(
         config: Config,
+        address: SocketAddr,
         supervisor: Supervisor,
         runtime: &tokio::runtime::Handle,
+        open_store: impl FnOnce(&Config, &DataDir) -> store::Result<Opened>,
     ) -> Result<Self, ServeError> {
         let at = config.data.clone();
-        let broken = |source| ServeError::Data { path: at.clone(), source };
+        let broken = |source| ServeError::Data { path: at.clone(), source: Box::new(source) };
         let mut warden = warden(&config)?;
         let data = open(&config).map_err(broken)?;
-        let store = Sqlite::open(&data).map_err(broken)?;
+        let opened = open_store(&config, &data).map_err(|source| match config.store {
+            Some(_) => ServeError::Database(Box::new(source)),
+            None => broken(source),
+        });
+        let Opened { store, shared } = opened?;
         let spare = store.handle().map_err(broken)?;
         let outbox_store = store.handle().map_err(broken)?;
+        let shared_store = shared.then(|| store.handle()).transpose().map_err(broken)?;
         let secret: Secret = data.secret().clone();
         let clock = Arc::new(if config.test_clock || config.emulator {
             Clock::movable()
@@ -344,7 +397,7 @@ impl Prepared {
             let _ = metrics.traces.set(Traces::start(collector));
         }
         let (ledger, ledger_thread) = Ledger::start(ledger::Parts {
-            store: Box::new(store),
+            store,
             secret: secret.clone(),
             ids: Box::new(SystemIds),
             clock: Arc::clone(&clock),
@@ -361,12 +414,25 @@ impl Prepared {
         let region = config.region.unwrap_or(Region::DEFAULT);
         let last = fabric::instance::last_of(&config.data);
         let last = last.filter(|_| config.fabric == FabricKind::Linux);
-        let first = first::set_up(&ledger, &secret, region, config.emulator, data.path(), last)
+        let emulator = config.emulator;
+        let first = first::set_up(&ledger, &secret, region, emulator, data.path(), last, shared)
             .map_err(|error| match error {
                 SetupError::Lost(source) => broken(source),
                 error => ServeError::SetUp(error),
             })?;
-        first::set_outbound(&ledger, &config).map_err(ServeError::SetUp)?;
+        let carries = config.fabric == FabricKind::Linux;
+        let mut duties = Duties::alone();
+        let mut me = None;
+        if shared {
+            let own = member::read(&config, here(address)).map_err(ServeError::Join)?;
+            first::claim_fabric(&ledger, &config, &own.id, &own.name)?;
+            duties = Duties::beside_others(Leadership::candidate(), &own.id, carries);
+            me = Some(own);
+        }
+        // Of several servers, the one that has the way out says what it is.
+        if !shared || carries {
+            first::set_outbound(&ledger, &config).map_err(ServeError::SetUp)?;
+        }
         first::set_like_aws(&ledger, &config).map_err(ServeError::SetUp)?;
         let world = ledger.world();
         let settings = world.settings().expect("it was just set up");
@@ -399,9 +465,10 @@ impl Prepared {
         health.set_driver(driver.name());
         let to_planner = planner.handle();
         let lacks = |error: std::io::Error| ServeError::Fabric(error.to_string());
+        let observer = Observer { ledger: ledger.clone(), duties: duties.clone() };
         let tell = reports::of_networks(
             NetworksReports {
-                ledger: ledger.clone(),
+                observer: observer.clone(),
                 clock: Arc::clone(&clock),
                 health: Arc::clone(&health),
                 carried: match config.fabric {
@@ -420,7 +487,7 @@ impl Prepared {
         let lost = Lost::at(&config.data);
         let found = lost.settle(&world, &*spare);
         let tell = reports::of_workloads(
-            ledger.clone(),
+            observer.clone(),
             Arc::clone(&health),
             to_planner.hear(Reporter::Workloads),
         );
@@ -435,7 +502,7 @@ impl Prepared {
         let started =
             workloads::start(&config, &settings.instance, parts).map_err(ServeError::Fabric)?;
         let (console, disks) = (started.console(), started.disks());
-        let tell = reports::of_edge(ledger.clone(), to_planner.hear(Reporter::Edge));
+        let tell = reports::of_edge(observer, to_planner.hear(Reporter::Edge));
         let tell = reports::counted(&metrics, |it| &it.reconcile.edge, tell);
         let (to_edge, edge) = match config.fabric {
             FabricKind::None => edge::start_none(&supervisor, to_networks.progress(), tell),
@@ -455,6 +522,7 @@ impl Prepared {
             edge: to_edge,
             domains: config.edge.web.domains.clone(),
             ledger: ledger.clone(),
+            duties: duties.clone(),
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
             metrics: Arc::clone(&metrics),
@@ -520,13 +588,36 @@ impl Prepared {
             clock: Arc::clone(&state.clock),
             reachable: state.reachable.clone(),
             sources: state.log_sources(),
+            duties: duties.clone(),
         };
         let outbox = outbox::start(parts_of_outbox, &supervisor, stop_outbox.clone())
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
+        let stop_cluster = CancellationToken::new();
+        let mut cluster_threads = Vec::new();
+        if let (Some(me), Some(store)) = (me, shared_store) {
+            let planner = planner.handle();
+            let parts = cluster::Parts {
+                me,
+                store,
+                ledger: state.ledger.clone(),
+                leadership: duties.leadership().clone(),
+                lease: cluster::LEASE,
+                changed: Box::new(move || planner.duties_changed()),
+                metrics: Arc::clone(&state.metrics),
+                supervisor: supervisor.clone(),
+                stop: stop_cluster.clone(),
+            };
+            let joined = cluster::join(parts).map_err(|error| ServeError::Join(Box::new(error)))?;
+            state.fresh = (config.cluster.reads == Reads::Fresh).then_some(joined.fresh);
+            state.members = Some(joined.members);
+            cluster_threads = joined.threads;
+        }
         let state = Arc::new(state);
         // For clients of this machine, before anybody asks for it.
         state.rendezvous.authorities(&state.secret, state.clock.wall());
-        rendezvous::stop_left(&state);
+        if duties.drives(&state.world()).is_some() {
+            rendezvous::stop_left(&state);
+        }
         Ok(Self {
             warden,
             config,
@@ -546,6 +637,9 @@ impl Prepared {
             files,
             outbox,
             stop_outbox,
+            cluster_threads,
+            stop_cluster,
+            duties,
             first,
         })
     }
@@ -581,7 +675,7 @@ impl Prepared {
             token,
         };
         let router = operator::router(operator)
-            .merge(healthz::router(self.supervisor.clone(), Arc::clone(&self.state.initializing)))
+            .merge(healthz::router(self.supervisor.clone(), Arc::clone(&self.state)))
             .merge(metrics::router(figures.clone()))
             .merge(dashboard::router(dashboard))
             .merge(crate::http::browser_login::router(Arc::clone(&self.state)))
@@ -598,8 +692,8 @@ impl Prepared {
         if let Some(certificates) = &self.state.certificates {
             let (runtime, clock) =
                 (tokio::runtime::Handle::current(), Arc::clone(&self.state.clock));
-            let run = acme::run(Arc::clone(certificates), clock, self.stop_outbox.clone());
-            let thread = self.supervisor.spawn_task("acme", move || runtime.block_on(run));
+            let (certificates, stop) = (Arc::clone(certificates), self.stop_outbox.clone());
+            let thread = acme::start(certificates, clock, runtime, &self.supervisor, stop);
             asking = Some(thread.map_err(|error| ServeError::Fabric(error.to_string()))?);
         }
         let identity = identity.or(self.state.certificates.clone().map(Identity::Acme));
@@ -617,7 +711,8 @@ impl Prepared {
             self.files_thread,
             self.outbox,
         ];
-        let threads = threads.into_iter().chain(self.flows_thread).chain(asking).collect();
+        let threads = threads.into_iter().chain(self.flows_thread).chain(asking);
+        let threads = threads.chain(self.cluster_threads).collect();
         Ok(Server {
             metrics: for_metrics.map(|listener| (listener, figures)),
             listener,
@@ -633,6 +728,8 @@ impl Prepared {
             stop_edge: edge.stop,
             files: self.files,
             stop_outbox: self.stop_outbox,
+            stop_cluster: self.stop_cluster,
+            duties: self.duties,
             note,
             first: self.first,
             state: self.state,
@@ -684,12 +781,31 @@ fn warden(config: &Config) -> Result<Option<Warden>, ServeError> {
         .map_err(|error| ServeError::Fabric(format!("its warden cannot be started: {error}")))
 }
 
+/// The store of an installation.
+struct Opened {
+    store: Box<dyn Store>,
+    /// Whether other servers may have it open at the same time.
+    shared: bool,
+}
+
+fn open_store(config: &Config, data: &DataDir) -> store::Result<Opened> {
+    Ok(match &config.store {
+        Some(url) => Opened { store: Box::new(Postgres::open(url, data)?), shared: true },
+        None => Opened { store: Box::new(Sqlite::open(data)?), shared: false },
+    })
+}
+
 fn open(config: &Config) -> store::Result<DataDir> {
+    let key = config.key.as_ref();
+    let open = match config.store {
+        Some(_) => DataDir::open_for_server,
+        None => DataDir::open_with,
+    };
     match config.database {
-        Database::Expected => DataDir::open(&config.data),
-        Database::New => DataDir::open_anew(&config.data),
+        Database::Expected => open(&config.data, key),
+        Database::New => DataDir::open_anew(&config.data, key),
         Database::At(revision) => {
-            let mut data = DataDir::open(&config.data)?;
+            let mut data = open(&config.data, key)?;
             data.accept_database(revision);
             Ok(data)
         }

@@ -74,6 +74,7 @@ fn batch(commits: u32, size: u32) -> Batch {
     });
     Batch {
         id: expected_revision,
+        epoch: 0,
         expected_revision,
         revision: *revisions.end(),
         puts: puts.collect(),

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::Identity;
+
 /// An error of the caller's own, passed through.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -37,10 +39,29 @@ pub enum Error {
         wanted: u32,
     },
     /// The key file is not a key.
-    #[error("{} is not a key: it must hold exactly 32 bytes", path.display())]
+    #[error("{} is not a key: it must hold exactly 32 bytes, or 64 hexadecimal digits", path.display())]
     MalformedSecret {
         /// The key file.
         path: PathBuf,
+    },
+    /// No key is where it is said to be.
+    #[error("{place} {reason}")]
+    NoKey {
+        /// Where it is said to be.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A key from elsewhere is not the one that the directory has.
+    #[error(
+        "{} and {other} are two keys: this installation's is the former; put a copy of it where the other \
+         is, or start without that", path.display()
+    )]
+    OtherKey {
+        /// The directory's own key.
+        path: PathBuf,
+        /// Where the other one is.
+        other: String,
     },
     /// There is a database, but not the key that its secrets are sealed with.
     #[error(
@@ -191,6 +212,138 @@ pub enum Error {
         /// The revision of the database.
         found: u64,
     },
+    /// Somebody else leads since the batch was decided.
+    #[error("decided in epoch {epoch}, but the database is in epoch {found}: another leads")]
+    Fenced {
+        /// The epoch of the batch.
+        epoch: u64,
+        /// The epoch of the database.
+        found: u64,
+    },
+    /// The database is of an earlier time than what was seen of it: a copy, or a server that was
+    /// replaced by another.
+    #[error(
+        "{} is at {found}, but was seen at {seen} before: what was committed since is not in it. \
+         Name the server that has it; if none has it any more, start once with \
+         --accept-database {}", path.display(), found.revision
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// What was found.
+        found: Identity,
+        /// What was seen before.
+        seen: Identity,
+    },
+    /// The server refused a statement, which certainly changed nothing: no room, no right to do it, a lock
+    /// held too long.
+    #[error("{} refuses to {doing}", path.display())]
+    Refused {
+        /// The operation that was tried, as a verb.
+        doing: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        source: BoxError,
+    },
+    /// The address of a database is none, or a file that it names cannot be used.
+    #[error("{0}")]
+    Url(String),
+    /// No server of an address can be used.
+    #[error("{} cannot be used: {reasons}", path.display())]
+    Unreachable {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong with each server.
+        reasons: String,
+    },
+    /// What answers there gives each transaction to another session.
+    #[error(
+        "{} is a pooler that gives each transaction another session, as pgbouncer does with \
+         pool_mode = transaction: name the server itself, or set pool_mode = session", path.display()
+    )]
+    Pooled {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Another program has a schema of our name.
+    #[error(
+        "{} has a schema `causeway` that is not Causeway's: name another database", path.display()
+    )]
+    NotALedger {
+        /// The database.
+        path: PathBuf,
+    },
+    /// There is nothing in the database, though there was.
+    #[error(
+        "{} holds no installation, though this directory had one there: is it the right database? To \
+         begin with an empty one, name another directory", path.display()
+    )]
+    LedgerMissing {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database is another one than the one that was used last.
+    #[error(
+        "{} is another database, at {found}, than the one that this directory had last, at {seen}: name \
+         that one; to go on with this one, start once with --accept-database {}",
+        path.display(), found.revision
+    )]
+    OtherLedger {
+        /// The database.
+        path: PathBuf,
+        /// What was found.
+        found: Identity,
+        /// What was seen before.
+        seen: Identity,
+    },
+    /// The database was written with another key than the directory has.
+    #[error(
+        "{} was written with another key than {}: put there the secret.key of a server that uses the \
+         database, or name where that is with --key-file or --key-command", path.display(), data.join("secret.key").display()
+    )]
+    WrongKey {
+        /// The database.
+        path: PathBuf,
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// The database has an installation, and the directory no key for it.
+    #[error(
+        "{} has an installation already: copy the secret.key of a server that uses it to {}, or \
+         name where its key is with --key-file or --key-command",
+        path.display(), data.join("secret.key").display()
+    )]
+    KeyWanted {
+        /// The database.
+        path: PathBuf,
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// The directory has a database of its own.
+    #[error(
+        "{} has a database of its own: to move it, write a backup with `causeway backup`, and restore that \
+         into a new directory with `causeway restore --store`", path.display()
+    )]
+    OwnDatabase {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The directory's database is on a server.
+    #[error(
+        "the database of {} is on a PostgreSQL server: name it with --store", path.display()
+    )]
+    Elsewhere {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The database to restore into has an installation.
+    #[error("{} has an installation already: restore into an empty database", path.display())]
+    Occupied {
+        /// The database.
+        path: PathBuf,
+    },
     /// The batch contradicts itself.
     #[error("the batch contradicts itself: {0}")]
     Batch(String),
@@ -254,6 +407,10 @@ impl Error {
             Self::File { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
+            Self::Refused { source, .. } => source
+                .downcast_ref()
+                .and_then(tokio_postgres::Error::code)
+                .is_some_and(|code| *code == tokio_postgres::error::SqlState::DISK_FULL),
             Self::Database { source, .. } => {
                 let code = source.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
                 // Where there is no room for an index of the log, that is an error of the file.

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::ffi;
 
 use crate::{
-    AuditQuery, AuditRow, Batch, BoxError, DeliveryRow, Error, EventQuery, Events, Progress,
-    Result, Row, Store, Tail,
+    AuditQuery, AuditRow, Batch, BoxError, DeliveryRow, Doorbell, Error, EventQuery, Events,
+    Holder, Identity, Lease, Progress, Result, Row, Store, Tail,
 };
 
 /// What becomes of one commit.
@@ -164,8 +165,35 @@ impl Store for Faulty {
         self.inner.set_meta(key, value)
     }
 
+    fn delete_meta(&mut self, key: &str) -> Result<()> {
+        self.inner.delete_meta(key)
+    }
+
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         self.inner.backup(to, progress)
+    }
+
+    fn lease(&mut self, me: &Holder, ttl: Duration) -> Result<Lease> {
+        self.faults.question()?;
+        self.inner.lease(me, ttl)
+    }
+
+    fn release_lease(&mut self, me: &Holder) -> Result<()> {
+        self.inner.release_lease(me)
+    }
+
+    fn leader(&self) -> Result<Option<Lease>> {
+        self.faults.question()?;
+        self.inner.leader()
+    }
+
+    fn doorbell(&self) -> Result<Box<dyn Doorbell>> {
+        self.inner.doorbell()
+    }
+
+    fn identity(&self) -> Result<Identity> {
+        self.faults.question()?;
+        self.inner.identity()
     }
 
     fn handle(&self) -> Result<Box<dyn Store>> {

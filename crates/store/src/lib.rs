@@ -5,14 +5,21 @@
 //! calls [`Store::commit`] before it answers. A commit names the revision that it was decided on,
 //! and changes nothing if the database has moved on since, so that several writers are safe.
 //!
-//! [`DataDir`] is the directory on this host: the lock, the key and [`Sqlite`]'s file.
+//! [`Sqlite`] keeps them in a file of this host, for one server; [`Postgres`] in a database that several
+//! servers have. [`DataDir`] is the directory on this host: the lock, the key, [`Sqlite`]'s file, and what
+//! was seen of the database last.
 
 #![warn(unreachable_pub)]
 
+mod batch;
 mod data_dir;
 mod durable;
 mod error;
+mod identity;
+mod key_source;
+mod lease;
 mod mark;
+mod postgres;
 mod restore;
 mod secret;
 mod sqlite;
@@ -23,10 +30,15 @@ mod conformance;
 pub mod faulty;
 
 use std::path::Path;
+use std::time::Duration;
 
 pub use data_dir::DataDir;
 pub use durable::{NewFile, replace_file};
 pub use error::{BoxError, Error, Result};
+pub use identity::Identity;
+pub use key_source::KeySource;
+pub use lease::{Doorbell, Holder, Lease};
+pub use postgres::{BadUrl, Finding, Postgres, PostgresUrl};
 pub use restore::Restoring;
 pub use secret::Secret;
 pub use sqlite::{Snapshot, Sqlite};
@@ -40,8 +52,9 @@ pub trait Store: Send {
 
     /// Makes the whole batch durable, or changes nothing.
     ///
-    /// [`Error::Conflict`] and [`Error::Batch`] certainly changed nothing. After any other error it is
-    /// unknown what the database holds: ask [`Store::has_committed`] before anybody is told.
+    /// [`Error::Conflict`], [`Error::Fenced`], [`Error::Refused`] and [`Error::Batch`] certainly changed
+    /// nothing. After any other error it is unknown what the database holds: ask
+    /// [`Store::has_committed`] before anybody is told.
     fn commit(&mut self, batch: &Batch) -> Result<()>;
 
     /// Whether a batch took effect whose commit failed in a way that leaves this open, also if others
@@ -84,10 +97,32 @@ pub trait Store: Send {
     /// Sets such a value, durably. The last writer wins.
     fn set_meta(&mut self, key: &str, value: &str) -> Result<()>;
 
+    /// Deletes such a value, durably; one that is absent already is passed over.
+    fn delete_meta(&mut self, key: &str) -> Result<()>;
+
     /// Writes the state as of now to a new file that [`Snapshot`] opens. The file holds
     /// the secret key too, without which sealed values are lost, and is readable by its owner
     /// only. This handle is busy meanwhile; others go on writing.
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()>;
+
+    /// Takes the lease if it is free or has run out by the database's clock, which raises the epoch;
+    /// renews it if it is this server's; else says who holds it. One that ran out and that nobody took
+    /// is still its holder's.
+    fn lease(&mut self, me: &Holder, ttl: Duration) -> Result<Lease>;
+
+    /// Gives the lease up, if it is this server's. The epoch stays, so that what the server has sent off
+    /// takes effect until another leads.
+    fn release_lease(&mut self, me: &Holder) -> Result<()>;
+
+    /// Who holds the lease; takes nothing. `None` where it is free or has run out.
+    fn leader(&self) -> Result<Option<Lease>>;
+
+    /// Something that rings when somebody commits, from now on.
+    fn doorbell(&self) -> Result<Box<dyn Doorbell>>;
+
+    /// Which database it is, and how far it has come. Where several machines may have it, what was seen
+    /// of it is remembered, and one that is older is refused by every call ([`Error::Older`]).
+    fn identity(&self) -> Result<Identity>;
 
     /// Another handle on the same database, for another thread.
     fn handle(&self) -> Result<Box<dyn Store>>;
@@ -113,6 +148,9 @@ pub struct Row {
 pub struct Batch {
     /// A number at random, which no other batch has, whoever wrote that.
     pub id: u64,
+    /// The epoch of the leadership under which it was decided; 0 where nobody has led yet. The commit is
+    /// refused if it is not the database's.
+    pub epoch: u64,
     /// The revision that the batch was decided on. The commit is refused if it is not the
     /// database's.
     pub expected_revision: u64,

@@ -6,20 +6,11 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result, durable};
+use crate::{Error, Identity, Result, durable};
 
 /// The file, in a data directory. Its name does not begin as the database's do, so that who copies
 /// `causeway.db*` and puts the copy back later does not put back an old mark with it.
 const NAME: &str = "revision";
-
-/// The content of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// The database's own id, which every copy of it has.
-    pub(crate) database: String,
-    /// The highest revision that it was seen at.
-    pub(crate) revision: u64,
-}
 
 /// The file, open.
 ///
@@ -33,7 +24,7 @@ pub(crate) struct Mark {
     database: String,
 }
 
-impl Seen {
+impl Identity {
     /// What the file in a data directory says; `None` if there is none.
     pub(crate) fn read(dir: &Path) -> Result<Option<Self>> {
         let path = path(dir);
@@ -43,8 +34,10 @@ impl Seen {
             Err(error) => return Err(Error::file("read", &path)(error)),
         };
         let parse = |text: &str| {
-            let (database, revision) = text.trim_end().split_once(' ')?;
-            Some(Self { database: database.to_owned(), revision: revision.parse().ok()? })
+            let mut words = text.trim_end().split(' ');
+            let (database, revision) = (words.next()?.to_owned(), words.next()?.parse().ok()?);
+            let timeline = words.next().map_or(Some(0), |word| word.parse().ok())?;
+            Some(Self { database, timeline, revision })
         };
         let seen = std::str::from_utf8(&text).ok().and_then(parse);
         seen.map(Some).ok_or(Error::MalformedMark { path })
@@ -52,18 +45,23 @@ impl Seen {
 
     /// One length for every revision, so that writing over it needs no room and is done at once.
     fn text(&self) -> String {
-        format!("{} {:020}\n", self.database, self.revision)
+        match self.timeline {
+            0 => format!("{} {:020}\n", self.database, self.revision),
+            timeline => format!("{} {:020} {timeline:010}\n", self.database, self.revision),
+        }
     }
 }
 
 impl Mark {
     /// Notes what was found at an opening, and gets ready for what comes.
-    pub(crate) fn open(dir: &Path, seen: &Seen) -> Result<Self> {
+    pub(crate) fn open(dir: &Path, seen: &Identity) -> Result<Self> {
         let path = path(dir);
         let database = seen.database.clone();
-        if Seen::read(dir).ok().flatten().as_ref() != Some(seen) {
+        if Identity::read(dir).ok().flatten().as_ref() != Some(seen) {
             match durable::write_file(&path, seen.text().as_bytes()) {
-                Err(error) if error.is_no_room() => return Ok(Self { file: None, database }),
+                Err(error) if error.is_no_room() => {
+                    return Ok(Self { file: None, database });
+                }
                 written => written?,
             }
         }
@@ -72,9 +70,9 @@ impl Mark {
         Ok(Self { file: Some(file), database })
     }
 
-    /// Notes that a revision is durable.
-    pub(crate) fn raise(&self, revision: u64) {
-        let seen = Seen { database: self.database.clone(), revision };
+    /// Notes that a revision of a timeline is durable.
+    pub(crate) fn raise(&self, timeline: u64, revision: u64) {
+        let seen = Identity { database: self.database.clone(), timeline, revision };
         // A mark that stays lower notices less, and is no reason to refuse what is durable.
         let _ = self.file.as_ref().map(|file| file.write_all_at(seen.text().as_bytes(), 0));
     }
@@ -107,16 +105,19 @@ mod tests {
     #[test]
     fn the_highest_revision_is_found_again_and_half_of_it_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Seen::read(dir.path()).unwrap(), None);
-        let seen = Seen { database: "0123abcd".to_owned(), revision: 7 };
+        assert_eq!(Identity::read(dir.path()).unwrap(), None);
+        let seen = Identity { database: "0123abcd".to_owned(), timeline: 0, revision: 7 };
         let mark = Mark::open(dir.path(), &seen).unwrap();
-        assert_eq!(Seen::read(dir.path()).unwrap().as_ref(), Some(&seen));
-        mark.raise(u64::MAX);
-        mark.raise(12);
-        let raised = Seen { revision: 12, ..seen };
-        assert_eq!(Seen::read(dir.path()).unwrap(), Some(raised));
+        assert_eq!(Identity::read(dir.path()).unwrap().as_ref(), Some(&seen));
+        mark.raise(0, u64::MAX);
+        mark.raise(0, 12);
+        let raised = Identity { revision: 12, ..seen };
+        assert_eq!(Identity::read(dir.path()).unwrap(), Some(raised.clone()));
+        let promoted = Identity { timeline: 3, ..raised };
+        Mark::open(dir.path(), &promoted).unwrap().raise(3, 12);
+        assert_eq!(Identity::read(dir.path()).unwrap(), Some(promoted));
         fs::write(path(dir.path()), "0123abcd").unwrap();
-        let refused = Seen::read(dir.path()).unwrap_err();
+        let refused = Identity::read(dir.path()).unwrap_err();
         assert!(matches!(refused, Error::MalformedMark { .. }), "{refused}");
         remove(dir.path()).unwrap();
         assert!(!exists(dir.path()));

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod connection;
 mod events;
+mod image;
 mod opening;
 mod rows;
 mod schema;
@@ -13,26 +14,31 @@ mod tests;
 mod tests_replaced;
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use connection::{configure, make_private, open_alone, open_connection};
 use opening::{look_alone, open_shared};
-use rows::{load, read_batches, read_changes, read_meta, read_revision, write_meta, write_rows};
+use rows::{
+    load, raise_epoch, read_batches, read_changes, read_epoch, read_meta, read_revision,
+    write_meta, write_rows,
+};
 
+use crate::batch::{Limits, check_batch};
 use crate::data_dir::Lock;
+use crate::lease::Alone;
 use crate::mark::Mark;
 use crate::{
-    AuditQuery, AuditRow, Batch, BoxError, DataDir, DeliveryRow, Error, EventQuery, Events,
-    Progress, Result, Row, Secret, Store, Tail, durable,
+    AuditQuery, AuditRow, Batch, BoxError, DataDir, DeliveryRow, Doorbell, Error, EventQuery,
+    Events, Holder, Identity, Lease, Progress, Result, Row, Secret, Store, Tail, durable,
 };
 
 pub use backup::Snapshot;
+pub(crate) use image::{Column, Image, Table};
 pub(crate) use opening::is_sound;
-pub(crate) use rows::Limits;
 
 /// The store in one SQLite file.
 ///
@@ -46,6 +52,9 @@ pub struct Sqlite {
     limits: Limits,
     lock: Arc<Lock>,
     mark: Arc<Mark>,
+    alone: Arc<Alone>,
+    /// The database's own id.
+    database: Arc<str>,
 }
 
 impl Sqlite {
@@ -73,7 +82,16 @@ impl Sqlite {
         };
         durable::sync_parent(&path)?;
         let mark = Arc::new(Mark::open(dir.path(), &seen)?);
-        Ok(Self { connection, path, secret: dir.secret().clone(), limits, lock: dir.lock(), mark })
+        Ok(Self {
+            connection,
+            path,
+            secret: dir.secret().clone(),
+            limits,
+            lock: dir.lock(),
+            mark,
+            alone: Arc::default(),
+            database: seen.database.into(),
+        })
     }
 
     fn failed(&self, doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
@@ -113,6 +131,10 @@ impl Store for Sqlite {
         let transaction =
             Transaction::new_unchecked(self.connection()?, behavior).map_err(failed())?;
         let (found, _) = read_revision(&transaction).map_err(failed())?;
+        let epoch = read_epoch(&transaction).map_err(failed())?;
+        if epoch != batch.epoch {
+            return Err(Error::Fenced { epoch: batch.epoch, found: epoch });
+        }
         if found != batch.expected_revision {
             return Err(Error::Conflict { expected: batch.expected_revision, found });
         }
@@ -121,8 +143,9 @@ impl Store for Sqlite {
         events::write(&transaction, &batch.events, limits).map_err(failed())?;
         transaction.commit().map_err(failed())?;
         if batch.revision > batch.expected_revision {
-            self.mark.raise(batch.revision);
+            self.mark.raise(0, batch.revision);
         }
+        self.alone.ring();
         Ok(())
     }
 
@@ -214,9 +237,37 @@ impl Store for Sqlite {
         write_meta(self.connection()?, key, value).map_err(self.failed("write"))
     }
 
+    fn delete_meta(&mut self, key: &str) -> Result<()> {
+        let delete = "DELETE FROM meta WHERE key = ?1";
+        self.connection()?.execute(delete, [key]).map(drop).map_err(self.failed("write"))
+    }
+
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         let snapshot = self.snapshot()?;
         backup::write(&snapshot, &self.path, &self.secret, to, progress)
+    }
+
+    fn lease(&mut self, me: &Holder, ttl: Duration) -> Result<Lease> {
+        let connection = self.connection()?;
+        self.alone.lease(me, ttl, || raise_epoch(connection).map_err(self.failed("write")))
+    }
+
+    fn release_lease(&mut self, me: &Holder) -> Result<()> {
+        self.alone.release(me);
+        Ok(())
+    }
+
+    fn leader(&self) -> Result<Option<Lease>> {
+        Ok(self.alone.leader())
+    }
+
+    fn doorbell(&self) -> Result<Box<dyn Doorbell>> {
+        Ok(self.alone.doorbell())
+    }
+
+    fn identity(&self) -> Result<Identity> {
+        let (revision, _) = read_revision(self.connection()?).map_err(self.failed("read"))?;
+        Ok(Identity { database: (*self.database).to_owned(), timeline: 0, revision })
     }
 
     fn handle(&self) -> Result<Box<dyn Store>> {
@@ -235,33 +286,8 @@ impl Store for Sqlite {
             limits: self.limits,
             lock: Arc::clone(&self.lock),
             mark: Arc::clone(&self.mark),
+            alone: Arc::clone(&self.alone),
+            database: Arc::clone(&self.database),
         }))
     }
-}
-
-/// Refuses what no ledger decides: it would be read back as something else.
-fn check_batch(batch: &Batch) -> Result<()> {
-    let refuse = |reason: String| Err(Error::Batch(reason));
-    let (from, to) = (batch.expected_revision, batch.revision);
-    if to < from || i64::try_from(to).is_err() {
-        return refuse(format!("revision {to} does not follow {from}"));
-    }
-    if to == from && !(batch.puts.is_empty() && batch.deletes.is_empty()) {
-        return refuse(format!("it changes rows and stays at revision {to}"));
-    }
-    if let Some(row) = batch.puts.iter().find(|row| row.revision <= from || row.revision > to) {
-        let Row { kind, id, revision, .. } = row;
-        return refuse(format!("{kind} {id} has revision {revision}, not one of {from} to {to}"));
-    }
-    if let Some(row) = batch.audit.iter().find(|row| row.revision > to) {
-        return refuse(format!("it notes revision {} in the audit of {to}", row.revision));
-    }
-    if !batch.deletes.is_empty() {
-        let deleted: HashSet<(&str, &str)> =
-            batch.deletes.iter().map(|(kind, id)| (&**kind, &**id)).collect();
-        if let Some(row) = batch.puts.iter().find(|row| deleted.contains(&(&*row.kind, &*row.id))) {
-            return refuse(format!("{} {} is both put and deleted", row.kind, row.id));
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::cluster::Reads;
 use super::fabric::Fabric;
 use super::outbound::OutboundFile;
 use crate::usage::usage;
@@ -57,10 +58,16 @@ pub(super) struct File {
     pub(super) metrics_token: Option<PathBuf>,
     pub(super) log_format: Option<String>,
     pub(super) otlp: Option<String>,
+    pub(super) server_name: Option<String>,
+    pub(super) advertise: Option<String>,
+    pub(super) reads: Option<Reads>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) key_command: Option<String>,
+    pub(super) store: Option<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 38] = [
+const KEYS: &[&str] = &[
     "data",
     "listen",
     "fabric",
@@ -99,6 +106,12 @@ const KEYS: [&str; 38] = [
     "metrics-token",
     "log-format",
     "otlp",
+    "server-name",
+    "advertise",
+    "reads",
+    "key-file",
+    "key-command",
+    "store",
 ];
 
 /// Reads the file.
@@ -125,8 +138,8 @@ pub(super) fn read(path: &Path) -> anyhow::Result<File> {
 /// The key that was probably meant: the same in other letters, or with up to two letters that differ.
 fn nearest(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase().replace('_', "-");
-    let distances = KEYS.map(|known| (strsim::osa_distance(&key, known), known));
-    distances.into_iter().min().filter(|(slips, _)| *slips <= 2).map(|(_, known)| known)
+    let distances = KEYS.iter().map(|known| (strsim::osa_distance(&key, known), *known));
+    distances.min().filter(|(slips, _)| *slips <= 2).map(|(_, known)| known)
 }
 
 #[cfg(test)]

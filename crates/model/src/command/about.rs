@@ -59,6 +59,8 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         C::SetQuota { of: QuotaOf::Account(id), .. } => Some(Key::Account(*id)),
         C::SetQuota { of: QuotaOf::Team(id), .. } => Some(Key::Team(*id)),
         C::SetInstance { .. }
+        | C::DriveFabric { .. }
+        | C::LeaveFabric { .. }
         | C::SetOutbound { .. }
         | C::SetQuota { of: QuotaOf::All, .. }
         | C::SetLikeAws { .. }

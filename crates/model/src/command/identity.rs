@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Subject;
 use crate::resource::{
-    Access, FactorProof, Outbound, PasswordHash, Role, TokenBound, Trusted, WebhookOwner,
+    Access, FabricDriver, FactorProof, Outbound, PasswordHash, Role, TokenBound, Trusted,
+    WebhookOwner,
 };
 use crate::{
     AccessKeyId, AccountId, Quota, Region, RoleId, TeamId, TokenId, TokenScopes, UserId, WebhookId,
@@ -105,6 +106,19 @@ pub enum IdentityCommand {
     SetInstance {
         /// The installation's short name.
         instance: String,
+    },
+    /// Says which server drives the networks and workloads, of the servers that share the installation.
+    /// It is refused where another one does, unless that one is said to be gone.
+    DriveFabric {
+        /// The server that is to drive them.
+        driver: FabricDriver,
+        /// Whether the one that drives them so far is gone for good.
+        take_over: bool,
+    },
+    /// Says that a server drives networks and workloads no more. Where another one does, nothing changes.
+    LeaveFabric {
+        /// The id of the server.
+        id: String,
     },
     /// Says how networks reach what is outside.
     SetOutbound {

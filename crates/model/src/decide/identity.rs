@@ -44,6 +44,14 @@ impl Decision<'_> {
                 self.operator_only()?;
                 self.set_instance(instance)
             }
+            C::DriveFabric { driver, take_over } => {
+                self.operator_only()?;
+                self.drive_fabric(driver, *take_over)
+            }
+            C::LeaveFabric { id } => {
+                self.operator_only()?;
+                self.leave_fabric(id)
+            }
             C::SetOutbound { outbound } => {
                 self.operator_only()?;
                 self.set_outbound(outbound.as_ref())
@@ -136,6 +144,7 @@ impl Decision<'_> {
             created: self.now,
             clock_offset: 0,
             outbound: None,
+            fabric: None,
             quotas: Default::default(),
         });
         Ok(Reply::Resources(vec![Key::Settings(SettingsKey), Key::Account(account)]))
@@ -144,7 +153,8 @@ impl Decision<'_> {
     fn set_instance(&mut self, instance: &str) -> Outcome {
         check_instance(instance)?;
         let settings = Settings::clone(&*self.settings()?);
-        self.put(Settings { instance: instance.to_owned(), ..settings });
+        // Whoever drives the original's networks drives none of the copy's.
+        self.put(Settings { instance: instance.to_owned(), fabric: None, ..settings });
         Ok(Key::Settings(SettingsKey).into())
     }
 

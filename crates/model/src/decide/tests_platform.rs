@@ -7,6 +7,7 @@ mod bound_token;
 mod code;
 mod domain;
 mod events;
+mod fabric;
 mod fit;
 mod fixture;
 mod handover;

@@ -296,6 +296,7 @@ pub(crate) fn settings() -> Settings {
         created: now(),
         clock_offset: 0,
         outbound: None,
+        fabric: None,
         quotas: Default::default(),
     }
 }

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::{Outbound, Owner, Resource};
 use crate::{AccountId, Key, Quotas, Region, SettingsKey, Timestamp};
 
+/// A server that drives networks and workloads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FabricDriver {
+    /// The id that its data directory has, and no other.
+    pub id: String,
+    /// The name that people know it by.
+    pub name: String,
+}
+
 /// The settings of the installation. There is one such record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
@@ -25,6 +34,10 @@ pub struct Settings {
     /// How networks reach what is outside; `None` where nothing does.
     #[serde(default)]
     pub outbound: Option<Outbound>,
+    /// Which of the servers that share the installation drives its networks and workloads; `None` where
+    /// there is one server, or where packets are carried nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fabric: Option<FabricDriver>,
     /// How much of what accounts may have.
     #[serde(default, skip_serializing_if = "Quotas::is_default")]
     pub quotas: Quotas,

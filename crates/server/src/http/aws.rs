@@ -185,6 +185,12 @@ fn limit_exceeded() -> Ec2Error {
     }
 }
 
+/// The answer to a request that cannot be answered for the moment. EC2's clients retry on their own.
+pub(crate) fn unavailable(headers: &HeaderMap, message: String) -> Response {
+    let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+    failed(headers, &fresh_request_id(), &Ec2Error { code: "Unavailable".into(), message, status })
+}
+
 /// The error for a method that is neither GET nor POST.
 fn no_method() -> Ec2Error {
     Ec2Error {
@@ -269,7 +275,11 @@ async fn serve(
             turned.throttled = true;
             limit_exceeded()
         }
-        LedgerError::Store | LedgerError::NoRoom | LedgerError::Unknown | LedgerError::Stopped => {
+        LedgerError::Store
+        | LedgerError::NoRoom
+        | LedgerError::Unknown
+        | LedgerError::NotLeading
+        | LedgerError::Stopped => {
             Ec2Error { status: 503, ..Ec2Error::new("ServiceUnavailable", error) }
         }
     })?;
@@ -301,8 +311,15 @@ impl Call<'_> {
     }
 
     fn with_request<T>(&self, with: impl FnOnce(&ec2::Request<'_>) -> T) -> T {
-        let console = |id: model::InstanceId| {
-            self.state.console.tail(model::WorkloadId::Instance(id), 64 << 10).ok()
+        let console = |id: model::InstanceId| match self.state.elsewhere(&self.state.glance()) {
+            Some(elsewhere) => Err(Ec2Error {
+                status: 503,
+                ..Ec2Error::new(
+                    "Unavailable",
+                    format!("The output of instances is at {elsewhere}; ask there."),
+                )
+            }),
+            None => Ok(self.state.console.tail(model::WorkloadId::Instance(id), 64 << 10).ok()),
         };
         let credentials = |of: &Principal| {
             TemporaryCredentials::new(&self.state.secret, of)

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
 use futures_util::FutureExt;
 use futures_util::future::ready;
 use hyper::{Request, Response};
 
+use crate::cluster::{Fresh, Stale};
 use crate::http::listen::{Handler, Timed};
 use crate::http::state::State;
 use crate::http::{aws, loopback_only};
@@ -43,6 +46,11 @@ impl Handler for Front {
         let state = &self.state;
         let refused = || loopback_only::refusal(&self.allowed, request.headers(), request.uri());
         let refusal = state.emulator.then(refused);
+        let path = request.uri().path();
+        let fresh = state.fresh.as_ref().filter(|_| !needs_no_world(path)).map(|fresh| {
+            let aws = (path == aws::PATH).then(|| request.headers().clone());
+            (fresh.clone(), aws)
+        });
         let answer = match refusal.flatten() {
             Some(refusal) => ready(refusal).left_future(),
             None if request.uri().path() == aws::PATH => {
@@ -54,10 +62,50 @@ impl Handler for Front {
                 answer.right_future().right_future()
             }
         };
+        let answer = match fresh {
+            Some((fresh, aws)) => Box::pin(once_fresh(fresh, aws, answer)).left_future(),
+            None => answer.right_future(),
+        };
         match state.metrics.traces.get().and_then(|_| Trace::begin()) {
             Some(trace) => Box::pin(traced(Arc::clone(state), trace, answer)).left_future(),
             None => answer.right_future(),
         }
+    }
+}
+
+/// Whether a path is answered from what this server knows, also while the database is out of reach: it
+/// says how the server fares, or is the same at all times.
+fn needs_no_world(path: &str) -> bool {
+    const PATHS: [&str; 6] = [
+        "/healthz",
+        "/metrics",
+        "/_causeway/status",
+        "/_causeway/servers",
+        "/_causeway/about",
+        "/_causeway/ca.pem",
+    ];
+    PATHS.contains(&path) || path.starts_with("/dashboard/assets/")
+}
+
+/// The answer to a request where nobody can say whether what is known here is out of date.
+fn stale_answer(aws: Option<HeaderMap>, stale: &Stale) -> Response<Body> {
+    if let Some(headers) = aws {
+        return aws::unavailable(&headers, stale.to_string());
+    }
+    let body = serde_json::json!({ "id": "service_unavailable", "message": stale.to_string() });
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, body.to_string()).into_response()
+}
+
+/// Answers a request once the world here has all that was acknowledged before it came.
+async fn once_fresh(
+    fresh: Fresh,
+    aws: Option<HeaderMap>,
+    answer: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
+    match fresh.wait().await {
+        Ok(()) => answer.await,
+        Err(stale) => stale_answer(aws, &stale),
     }
 }
 

@@ -60,6 +60,7 @@ pub(crate) fn router(operator: Operator) -> Router {
     let note = axum::middleware::from_fn_with_state(operator.clone(), note);
     let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
+        .route("/_causeway/servers", get(installation::servers))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
         .route("/_causeway/keys/{id}/rotate", post(identity::rotate_key))

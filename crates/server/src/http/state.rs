@@ -1,6 +1,7 @@
 //! The state that all requests share.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -28,6 +29,7 @@ use crate::apps::slugs::Slugs;
 use crate::apps::web::Web;
 use crate::backup::{Sources, Workspace};
 use crate::clock::Clock;
+use crate::cluster::{Fresh, Members};
 use crate::credentials::{OwnToken, find_token, open_access_key, operator_token};
 use crate::flows::Flows;
 use crate::http::factor_limits::FactorLimits;
@@ -116,11 +118,32 @@ pub struct State {
     pub(crate) certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
     pub closing: CancellationToken,
+    /// What requests wait for where several servers share the installation; `None` where there is one, or
+    /// where reads may be out of date.
+    pub(crate) fresh: Option<Fresh>,
+    /// The servers that share the installation; `None` where there is one.
+    pub(crate) members: Option<Arc<Members>>,
     /// What is counted of requests, the ledger and the control loops.
     pub(crate) metrics: Arc<Metrics>,
     signing_keys: SigningKeys,
     /// The shares of commands that wait for the writer.
     pub(crate) commands: Shares<Party>,
+}
+
+/// Another server, which alone has what a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    /// The name that people know it by.
+    pub name: String,
+    /// Where it says that it is reached, once it was heard of.
+    pub address: Option<String>,
+}
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server {}", self.name)?;
+        self.address.as_ref().map_or(Ok(()), |address| write!(f, " ({address})"))
+    }
 }
 
 impl State {
@@ -171,6 +194,8 @@ impl State {
             dials: Shares::new(MOST_DIALS),
             certificates: None,
             closing: CancellationToken::new(),
+            fresh: None,
+            members: None,
             metrics: Arc::default(),
             signing_keys,
             commands: Shares::new(ledger::QUEUE),
@@ -187,6 +212,14 @@ impl State {
             account_rates: RateLimits::per_second(of(per_second)),
             ..self
         }
+    }
+
+    /// The server that has processes, and what they write and are made of, if that is not this one.
+    pub(crate) fn elsewhere(&self, world: &World) -> Option<Elsewhere> {
+        let members = self.members.as_ref()?;
+        let driver =
+            world.settings()?.fabric.as_ref().filter(|driver| driver.id != members.id())?;
+        Some(Elsewhere { name: driver.name.clone(), address: members.address(&driver.id) })
     }
 
     /// The sources of a backup.

@@ -34,6 +34,25 @@ impl Request {
     }
 }
 
+/// By what right something is done that only one of several servers may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mandate(Option<u64>);
+
+impl Mandate {
+    /// That there is no other server that might do it.
+    pub(crate) const ALONE: Self = Self(None);
+
+    /// That the server leads since an epoch. Once another one leads, nothing is done by it any more.
+    pub(crate) const fn of_epoch(epoch: u64) -> Self {
+        Self(Some(epoch))
+    }
+
+    /// The epoch that it ends with.
+    pub(super) const fn epoch(self) -> Option<u64> {
+        self.0
+    }
+}
+
 /// A condition on a world.
 #[derive(Clone)]
 pub struct OnlyIf(Arc<Holds>);
@@ -96,6 +115,9 @@ pub enum LedgerError {
          its log."
     )]
     Unknown,
+    /// Another server leads by now, and does what only the leader may.
+    #[error("Another server leads, and does this. Nothing was changed here.")]
+    NotLeading,
     /// So many commands of the caller's wait already that others would wait for them.
     #[error("You have too many changes under way. Try again in a moment.")]
     Busy,

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,9 @@ use os::error_chain;
 
 /// Commands that share one commit at most: bounds the latency of the first of them.
 const MAX_BATCH: usize = 512;
+
+/// After how many conflicts only half of the commands are decided at once.
+const CONFLICTS_BEFORE_HALF: u32 = 3;
 
 /// How often in a row a commit may be called a conflict though the store has nothing new. Real conflicts
 /// are without a bound: with each of them somebody else's commit took effect.
@@ -67,6 +71,8 @@ pub(super) enum Item {
     Command(Box<Queued>),
     /// What is no command, and is noted nevertheless.
     Note(Notes),
+    /// Others may have committed.
+    Follow,
     /// Is answered once everything that was queued before it was handled.
     Barrier(oneshot::Sender<()>),
     /// From now on this tells what happens to apps.
@@ -101,10 +107,13 @@ pub(super) struct Notes {
     pub(super) audit: Vec<AuditRow>,
     /// What happened.
     pub(super) events: Vec<EventRow>,
+    /// What happened as the leader of an epoch found, which is kept in that epoch alone.
+    pub(super) led: Vec<(u64, EventRow)>,
 }
 
 impl Notes {
     fn add(&mut self, more: Self) {
+        self.led.extend(more.led);
         self.audit.extend(more.audit);
         self.events.extend(more.events);
     }
@@ -128,6 +137,8 @@ pub(super) struct Queued {
     pub(super) answer: Answer,
     /// The request that it came with, if that is traced.
     pub(super) trace: Option<Arc<Trace>>,
+    /// The epoch in which alone it may be carried out, if it is the leader's to do.
+    pub(super) led: Option<u64>,
 }
 
 /// What a caller is told of its command.
@@ -182,6 +193,10 @@ pub(super) struct Writer {
     revision: u64,
     /// The id of the next batch.
     next_batch: u64,
+    /// The database's epoch, as far as it is known here.
+    epoch: u64,
+    /// Set when somebody said that others may have committed.
+    to_follow: Arc<AtomicBool>,
     /// The store may have more than the world, or could not be asked: read what is new before going on.
     behind: bool,
     /// Tells what happens to apps.
@@ -195,7 +210,17 @@ struct Decided {
     changes: Vec<Change>,
     notes: Notes,
     /// What becomes of each command if this is committed.
-    results: Vec<Result<Committed, Refused>>,
+    results: Vec<Outcome>,
+}
+
+impl Decided {
+    /// What was noted before anything was decided, of which there were so many rows.
+    fn take_notes(&mut self, (audit, events): (usize, usize)) -> Notes {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.audit.truncate(audit);
+        notes.events.truncate(events);
+        notes
+    }
 }
 
 /// What became of a commit.
@@ -204,6 +229,8 @@ enum Commit {
     Done,
     /// Another writer was faster, and nothing was changed.
     Conflict,
+    /// Another server leads since the batch was decided, in this epoch, and nothing was changed.
+    Fenced(u64),
     /// It is not in effect, or nobody can say; this is for the callers.
     Failed(LedgerError),
 }
@@ -224,6 +251,9 @@ impl Writer {
             revision,
             // Counted from a start at random, so that no two writers have one in common.
             next_batch: getrandom::u64().map_err(store::Error::Random)?,
+            // Where others have led before, the first commit is told so.
+            epoch: 0,
+            to_follow: Arc::default(),
             behind: false,
             teller: None,
         })
@@ -234,6 +264,11 @@ impl Writer {
         (Arc::clone(&self.world), self.published.subscribe())
     }
 
+    /// What is set when others may have committed.
+    pub(super) fn to_follow(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.to_follow)
+    }
+
     /// Takes what is queued, turn by turn, until it is told to stop.
     pub(super) fn run(&mut self, queue: &Receiver<Item>, pulse: &Pulse) {
         loop {
@@ -241,13 +276,14 @@ impl Writer {
             let Ok(first) = queue.recv() else { return };
             let (mut entries, mut notes, mut barriers) = (Vec::new(), Notes::default(), Vec::new());
             let items = std::iter::once(first).chain(queue.try_iter().take(MAX_BATCH - 1));
-            let mut stopping = false;
+            let (mut stopping, mut follow) = (false, false);
             for item in items {
                 match item {
                     Item::Command(entry) => entries.push(*entry),
                     Item::Note(more) => notes.add(more),
                     Item::Barrier(passed) => barriers.push(passed),
                     Item::Teller(teller) => self.teller = Some(teller),
+                    Item::Follow => follow = true,
                     Item::Wake => {}
                     Item::Stop => {
                         stopping = true;
@@ -258,6 +294,9 @@ impl Writer {
             if !entries.is_empty() {
                 self.parts.metrics.ledger.queue.sub(entries.len() as u64);
                 self.parts.metrics.ledger.batch.observe(entries.len() as u64);
+            }
+            if follow {
+                self.follow(pulse);
             }
             self.turn(entries, notes, pulse);
             for passed in barriers {
@@ -270,17 +309,43 @@ impl Writer {
         }
     }
 
-    /// Decides on some commands in turn, commits them together, publishes, answers.
-    fn turn(&mut self, entries: Vec<Queued>, mut notes: Notes, pulse: &Pulse) {
+    /// Takes in what others committed. Where that cannot be read, it is tried again with the next turn.
+    fn follow(&mut self, pulse: &Pulse) {
+        pulse.turn();
+        // Before the store is asked: who commits later sets it again.
+        self.to_follow.store(false, Ordering::Release);
+        if let Err(error) = self.catch_up() {
+            tracing::warn!(error = error_chain(&error), "what others committed cannot be read");
+        }
+    }
+
+    /// Decides on some commands in turn, commits them together, publishes, answers; in several commits
+    /// where others are so fast that one for all does not get through.
+    fn turn(&mut self, entries: Vec<Queued>, notes: Notes, pulse: &Pulse) {
+        let mut later = self.commit_first(entries, notes, pulse);
+        while !later.is_empty() {
+            later = self.commit_first(later, Notes::default(), pulse);
+        }
+    }
+
+    /// The same for as many of the first of them as get through at once. Returns the others.
+    fn commit_first(
+        &mut self,
+        mut entries: Vec<Queued>,
+        mut notes: Notes,
+        pulse: &Pulse,
+    ) -> Vec<Queued> {
         pulse.turn();
         if self.behind
             && let Err(error) = self.catch_up()
         {
             tracing::error!(error = error_chain(&error), "the store cannot be read");
-            return answer_all(entries, &LedgerError::from(&error));
+            answer_all(entries, &LedgerError::from(&error));
+            return Vec::new();
         }
         let noted = (notes.audit.len(), notes.events.len());
-        let mut empty_conflicts = 0;
+        let (mut empty_conflicts, mut conflicts) = (0, 0);
+        let mut later = Vec::new();
         loop {
             let mut decided = self.decide(&entries, notes);
             let began = Instant::now();
@@ -290,8 +355,20 @@ impl Writer {
                 self.trace(Some((trace, began)), "commit", failed);
             }
             let failed = match outcome {
-                Commit::Done => return self.publish_and_answer(entries, decided),
+                Commit::Done => {
+                    self.publish_and_answer(entries, decided);
+                    return later;
+                }
                 Commit::Failed(error) => error,
+                Commit::Fenced(epoch) if epoch > self.epoch => {
+                    self.epoch = epoch;
+                    notes = decided.take_notes(noted);
+                    continue;
+                }
+                Commit::Fenced(epoch) => {
+                    tracing::error!(epoch, "the store reports an epoch that has passed");
+                    LedgerError::Store
+                }
                 Commit::Conflict => {
                     let revision = self.revision;
                     let caught_up = self.catch_up();
@@ -299,9 +376,14 @@ impl Writer {
                         if self.revision > revision { 0 } else { empty_conflicts + 1 };
                     match caught_up {
                         Ok(()) if empty_conflicts <= MOST_EMPTY_CONFLICTS => {
-                            notes = std::mem::take(&mut decided.notes);
-                            notes.audit.truncate(noted.0);
-                            notes.events.truncate(noted.1);
+                            notes = decided.take_notes(noted);
+                            conflicts += 1;
+                            if conflicts % CONFLICTS_BEFORE_HALF == 0 && entries.len() > 1 {
+                                // What takes half as long to decide gets through sooner.
+                                let mut half = entries.split_off(entries.len() / 2);
+                                half.append(&mut later);
+                                later = half;
+                            }
                             pulse.turn();
                             continue;
                         }
@@ -322,7 +404,8 @@ impl Writer {
                     }
                 }
             };
-            return self.answer_failed(entries, decided, &failed);
+            self.answer_failed(entries, decided, &failed);
+            return later;
         }
     }
 
@@ -334,7 +417,18 @@ impl Writer {
             notes,
             results: Vec::with_capacity(entries.len()),
         };
-        for Queued { request, trace, .. } in entries {
+        // Who leads knows of its epoch before the writer does.
+        let led = entries.iter().filter_map(|entry| entry.led);
+        let led = led.chain(decided.notes.led.iter().map(|(epoch, _)| *epoch));
+        self.epoch = led.fold(self.epoch, u64::max);
+        let ours = decided.notes.led.iter().filter(|(epoch, _)| *epoch == self.epoch);
+        let ours: Vec<EventRow> = ours.map(|(_, row)| row.clone()).collect();
+        decided.notes.events.extend(ours);
+        for Queued { request, trace, led, .. } in entries {
+            if led.is_some_and(|epoch| epoch != self.epoch) {
+                decided.results.push(Err(LedgerError::NotLeading));
+                continue;
+            }
             let began = trace.as_ref().map(|_| Instant::now());
             let (at, outcome) = self.decide_one(&decided.world, request);
             self.trace(trace.as_ref().zip(began), "decide", false);
@@ -343,7 +437,7 @@ impl Writer {
             if !quiet {
                 decided.notes.audit.push(self.audit_row(&decided.world, request, at, &outcome));
             }
-            decided.results.push(outcome.map(|outcome| {
+            decided.results.push(outcome.map_err(LedgerError::Refused).map(|outcome| {
                 let after = Arc::new(outcome.world);
                 let before = std::mem::replace(&mut decided.world, Arc::clone(&after));
                 let now = Timestamp::from_millis(at);
@@ -408,22 +502,28 @@ impl Writer {
             } else {
                 figures.refused.inc()
             }
-            answer.send(result.map_err(LedgerError::Refused));
+            answer.send(result);
         }
     }
 
     /// Answers commands whose batch was not committed. A refusal stands only if the world refuses the
-    /// command that there is: it may have been refused for what is not in effect.
+    /// command that there is: it may have been refused for what is not in effect, or is not there any more
+    /// since another server removed it. Where it is not known what there is, no refusal stands.
     fn answer_failed(&mut self, entries: Vec<Queued>, decided: Decided, error: &LedgerError) {
+        let is_current = self.catch_up().is_ok();
         let world = self.world.load_full();
         let same_world = Arc::ptr_eq(&world, &decided.world);
         for (Queued { request, answer, .. }, result) in entries.into_iter().zip(decided.results) {
             let refused = match result {
                 Ok(_) => None,
-                Err(refused) if same_world => Some(refused),
-                Err(_) => self.decide_one(&world, &request).1.err(),
+                Err(LedgerError::Refused(_)) if !is_current => None,
+                Err(LedgerError::Refused(_)) if !same_world => {
+                    let again = self.decide_one(&world, &request).1.err();
+                    again.map(LedgerError::Refused)
+                }
+                Err(refused) => Some(refused),
             };
-            answer.send(Err(refused.map_or_else(|| error.clone(), LedgerError::Refused)));
+            answer.send(Err(refused.unwrap_or_else(|| error.clone())));
         }
     }
 
@@ -472,7 +572,7 @@ impl Writer {
 
     /// Has the store keep what was decided. Leaves what is noted where it was.
     fn commit(&mut self, decided: &mut Decided) -> Commit {
-        let Notes { audit, events } = &decided.notes;
+        let Notes { audit, events, .. } = &decided.notes;
         if decided.changes.is_empty() && audit.is_empty() && events.is_empty() {
             return Commit::Done;
         }
@@ -489,11 +589,12 @@ impl Writer {
         let outcome = match committed {
             Ok(()) => Commit::Done,
             Err(store::Error::Conflict { .. }) => Commit::Conflict,
+            Err(store::Error::Fenced { found, .. }) => Commit::Fenced(found),
             Err(error) => self.after_failure(&batch, &error),
         };
         match outcome {
             Commit::Done => self.parts.metrics.ledger.committed.inc(),
-            Commit::Conflict => self.parts.metrics.ledger.conflicts.inc(),
+            Commit::Conflict | Commit::Fenced(_) => self.parts.metrics.ledger.conflicts.inc(),
             Commit::Failed(_) => self.parts.metrics.ledger.failed.inc(),
         }
         if matches!(outcome, Commit::Done) {
@@ -507,9 +608,9 @@ impl Writer {
     /// What became of a commit that failed.
     fn after_failure(&mut self, batch: &Batch, error: &store::Error) -> Commit {
         let (why, revision) = (error_chain(error), batch.revision);
-        if matches!(error, store::Error::Batch(_)) {
+        if matches!(error, store::Error::Batch(_) | store::Error::Refused { .. }) {
             tracing::error!(error = why, revision, "a commit was refused");
-            return Commit::Failed(LedgerError::Store);
+            return Commit::Failed(LedgerError::from(error));
         }
         match self.parts.store.has_committed(batch) {
             Ok(true) => {
@@ -539,7 +640,8 @@ impl Writer {
         let revision = if changes.is_empty() { self.revision } else { self.revision + 1 };
         let (id, expected_revision) = (self.next_batch, self.revision);
         self.next_batch = id.wrapping_add(1);
-        let mut batch = Batch { id, expected_revision, revision, ..Batch::default() };
+        let epoch = self.epoch;
+        let mut batch = Batch { id, epoch, expected_revision, revision, ..Batch::default() };
         add_rows(&mut batch, &decided.world, changes, &self.parts.secret)?;
         batch.audit = std::mem::take(&mut decided.notes.audit);
         batch.events = std::mem::take(&mut decided.notes.events);

@@ -21,6 +21,7 @@ use super::health::Health;
 use super::plan::{Plan, merge};
 use super::reports::{Hear, News};
 use crate::clock::Clock;
+use crate::cluster::Duties;
 use crate::ledger::{Ledger, Request, Step};
 use crate::loops::{Pulse, Supervisor};
 use crate::metrics::Metrics;
@@ -55,6 +56,8 @@ enum Wake {
     Planned(Box<Plan>),
     /// Compare everything now, and say what came of it.
     Sweep(oneshot::Sender<Fabric>),
+    /// What is this server's to do may have changed.
+    Duties,
     /// A request to show that it is not stuck.
     ComeRound,
     /// End.
@@ -85,6 +88,11 @@ impl PlannerHandle {
         Box::new(move |news| drop(handle.0.send(Wake::Heard(reporter, news))))
     }
 
+    /// Tells it that what is this server's to do may have changed. Never blocks.
+    pub(crate) fn duties_changed(&self) {
+        let _ = self.0.send(Wake::Duties);
+    }
+
     /// Ends the planner after what it is doing.
     pub(crate) fn stop(&self) {
         let _ = self.0.send(Wake::Stop);
@@ -111,6 +119,8 @@ pub(crate) struct Parts {
     pub ledger: Ledger,
     /// The time.
     pub clock: Arc<Clock>,
+    /// What is this server's to do, of several that share the installation.
+    pub duties: Duties,
     /// The health that `causeway status` shows.
     pub health: Arc<Health>,
     /// Where it is told what was ordered.
@@ -145,12 +155,14 @@ impl UnstartedPlanner {
 
     fn planner(self, parts: Parts) -> Planner {
         let now = Instant::now();
+        let driving = parts.duties.drives(&parts.ledger.world()).is_some();
         Planner {
             revision: parts.ledger.revision(),
             world: parts.ledger.world(),
             parts,
             handle: self.handle,
             wakes: self.wakes,
+            driving,
             planning: None,
             asked: Vec::new(),
             settling: None,
@@ -174,6 +186,8 @@ struct Planner {
     /// The world that was ordered last, and its revision.
     world: Arc<World>,
     revision: u64,
+    /// Whether this server drives networks and workloads.
+    driving: bool,
     /// The plan of everything that is being made.
     planning: Option<Planning>,
     /// The requests that wait for the next plan of everything.
@@ -209,9 +223,17 @@ struct Settling {
 impl Planner {
     fn run(&mut self, pulse: &Pulse) {
         // Nothing can be followed before this.
-        let plan = Plan::of(&self.world, &self.parts.domains, self.parts.clock.now());
-        self.order(plan, Vec::new());
+        self.begin();
         while self.turn(pulse) {}
+    }
+
+    /// Orders everything, if that is this server's to do.
+    fn begin(&mut self) {
+        self.driving = self.parts.duties.drives(&self.world).is_some();
+        if self.driving {
+            let plan = Plan::of(&self.world, &self.parts.domains, self.parts.clock.now());
+            self.order(plan, Vec::new());
+        }
     }
 
     /// Does what is queued or due, or waits until anything is; false when told to stop.
@@ -261,7 +283,7 @@ impl Planner {
 
     /// How long until everything is planned again; `None` while it is.
     fn until_plan(&self, now: Instant) -> Option<Duration> {
-        if self.planning.is_some() || self.settling.is_some() {
+        if !self.driving || self.planning.is_some() || self.settling.is_some() {
             return None;
         }
         let asked = !self.asked.is_empty();
@@ -272,6 +294,7 @@ impl Planner {
     /// How long until time alone changes something of the world. Not quite at once, so that what
     /// cannot be done does not keep the planner busy.
     fn until_due(&self) -> Option<Duration> {
+        self.parts.duties.leads()?;
         let due = self.parts.ledger.world().next_deadline()?;
         let left = due.millis().saturating_sub(self.parts.clock.now().millis());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
@@ -289,7 +312,7 @@ impl Planner {
                 Wake::Heard(reporter, news) => heard.push((reporter, news)),
                 Wake::Planned(plan) => planned = Some(plan),
                 Wake::Sweep(answer) => asked.push(answer),
-                Wake::ComeRound => {}
+                Wake::Duties | Wake::ComeRound => {}
                 Wake::Stop => {
                     go_on = false;
                     break;
@@ -299,6 +322,7 @@ impl Planner {
         if let Some(step) = merged {
             self.follow(step);
         }
+        self.take_duties(Instant::now());
         for (reporter, news) in heard {
             self.hear(reporter, news);
         }
@@ -310,12 +334,45 @@ impl Planner {
             // everything is planned.
             self.tick();
             self.asked.extend(asked);
+            self.answer_elsewhere();
         }
         go_on
     }
 
+    /// Begins to drive networks and workloads, or ceases to, as it is this server's to do.
+    fn take_duties(&mut self, now: Instant) {
+        let drives = self.parts.duties.drives(&self.world).is_some();
+        if drives && !self.driving {
+            tracing::info!("this server drives networks and workloads from now on");
+            self.next_plan = now;
+        } else if !drives && self.driving {
+            tracing::info!("this server does not drive networks and workloads any more");
+            self.planning = None;
+        }
+        self.driving = drives;
+        self.answer_elsewhere();
+    }
+
+    /// Answers who waits for what another server does: nothing is compared here.
+    fn answer_elsewhere(&mut self) {
+        if !self.driving {
+            let settling = self.settling.take().into_iter().flat_map(|it| it.asked);
+            for answer in self.asked.drain(..).chain(settling) {
+                // Whoever went away needs no answer.
+                let _ = answer.send(self.parts.health.get());
+            }
+        }
+    }
+
     /// Orders what changed.
     fn follow(&mut self, step: Step) {
+        if !self.driving {
+            self.revision = step.revision;
+            self.world = step.after;
+            // Nobody here has to follow, so nothing waits for it.
+            self.parts.metrics.reconcile.in_force.followed(self.revision);
+            return;
+        }
         let now = self.parts.clock.now();
         let delta = model::plan_delta(&step.before, &step.after, &step.changes, now);
         let domains = &self.parts.domains;
@@ -389,7 +446,9 @@ impl Planner {
     /// Takes in what a control loop reported.
     fn hear(&mut self, reporter: Reporter, news: News) {
         match news {
-            News::Swept(Swept { failed: false, .. }) if reporter != Reporter::Edge => {
+            News::Swept(Swept { failed: false, .. })
+                if self.driving && reporter != Reporter::Edge =>
+            {
                 self.say_again(reporter);
             }
             News::Swept(_) => {}
@@ -439,8 +498,9 @@ impl Planner {
 
     /// Has the ledger apply what the passing of time changes.
     fn tick(&self) {
+        let Some(mandate) = self.parts.duties.leads() else { return };
         let request = Request::system(model::SystemCommand::Tick);
-        if let Err(error) = self.parts.ledger.submit_blocking(request) {
+        if let Err(error) = self.parts.ledger.submit_under(mandate, request) {
             tracing::warn!(%error, "cannot store what the passing of time changes; trying again");
         }
     }
@@ -456,8 +516,7 @@ impl ByHand {
     pub(super) fn begin(&mut self) {
         self.0.world = self.0.parts.ledger.world();
         self.0.revision = self.0.parts.ledger.revision();
-        let plan = Plan::of(&self.0.world, &self.0.parts.domains, self.0.parts.clock.now());
-        self.0.order(plan, Vec::new());
+        self.0.begin();
     }
 
     /// Does what is queued, as one; whether that was anything.

@@ -17,6 +17,7 @@ use model::{Exit, Observation, PeeringState, SystemCommand, VpcId, WorkloadId, W
 use super::health::{Health, Noted};
 use super::progress_file::CarriedRevision;
 use crate::clock::Clock;
+use crate::cluster::Duties;
 use crate::ledger::{Ledger, Request};
 use crate::metrics::{LoopFigures, Metrics};
 
@@ -62,8 +63,29 @@ pub(crate) fn counted<S: Subject>(
     })
 }
 
-fn submit(ledger: &Ledger, seen: Observation) {
-    if let Err(error) = ledger.submit_blocking(Request::system(SystemCommand::Observe(seen))) {
+/// Who is told what is seen of networks and workloads, if it is this server's to say.
+#[derive(Clone)]
+pub(crate) struct Observer {
+    /// The ledger that keeps it.
+    pub ledger: Ledger,
+    /// What is this server's to do, of several that share the installation.
+    pub duties: Duties,
+}
+
+impl Observer {
+    /// One without other servers.
+    #[cfg(test)]
+    pub(crate) fn alone(ledger: Ledger) -> Self {
+        Self { ledger, duties: Duties::alone() }
+    }
+}
+
+fn submit(observer: &Observer, seen: Observation) {
+    let Observer { ledger, duties } = observer;
+    let Some(mandate) = duties.drives(&ledger.world()) else { return };
+    let request = Request::system(SystemCommand::Observe(seen));
+    let request = Request { only_if: duties.drives_still(), ..request };
+    if let Err(error) = ledger.submit_under(mandate, request) {
         tracing::warn!(%error, "an observation was not kept; the next sweep makes it again");
     }
 }
@@ -71,7 +93,7 @@ fn submit(ledger: &Ledger, seen: Observation) {
 /// Takes the reports of networks.
 pub(crate) struct NetworksReports {
     /// Who is told what is carried.
-    pub ledger: Ledger,
+    pub observer: Observer,
     /// The time.
     pub clock: Arc<Clock>,
     /// Where it says how networks fare.
@@ -147,7 +169,7 @@ impl NetworksReporter {
                 model::drift_repaired(place, what, now)
             })
             .collect();
-        self.parts.ledger.happened(&events);
+        self.parts.observer.ledger.happened(&events);
         let outcomes = &report.outcomes;
         let routers = outcomes.vpcs.iter().map(|(id, outcome)| (id.to_string(), outcome));
         let links = outcomes.peerings.iter().map(|(id, outcome)| (id.to_string(), outcome));
@@ -184,7 +206,7 @@ impl NetworksReporter {
                 Outcome::Gone | Outcome::Failed(_) => self.carried.remove(id),
             };
         }
-        let world = self.parts.ledger.world();
+        let world = self.parts.observer.ledger.world();
         let is = |state: PeeringState| {
             let world = &world;
             move |id: &model::PcxId| world.peering(*id).is_some_and(|it| it.state == state)
@@ -205,13 +227,13 @@ impl NetworksReporter {
             BTreeSet::new()
         };
         if !(vpcs.is_empty() && carried.is_empty() && gone.is_empty()) {
-            submit(&self.parts.ledger, Observation { vpcs, carried, gone, ..Default::default() });
+            submit(&self.parts.observer, Observation { vpcs, carried, gone, ..Default::default() });
         }
     }
 }
 
 /// What takes the reports of processes.
-pub(crate) fn of_workloads(ledger: Ledger, health: Arc<Health>, hear: Hear) -> Tell<Workloads> {
+pub(crate) fn of_workloads(observer: Observer, health: Arc<Health>, hear: Hear) -> Tell<Workloads> {
     let mut failed = FailedStarts::default();
     Box::new(move |report| {
         if let Some(failing) = &report.failing {
@@ -224,25 +246,25 @@ pub(crate) fn of_workloads(ledger: Ledger, health: Arc<Health>, hear: Hear) -> T
         for (id, status) in all {
             let gave_up = failed.note(id, &status);
             // Each comparison says it of what stays down, too.
-            if status == WorkloadStatus::Interrupted && ledger.world().wants_to_run(id) {
+            if status == WorkloadStatus::Interrupted && observer.ledger.world().wants_to_run(id) {
                 tracing::warn!(workload = %id, "the host ended a workload; it is started again");
             }
             let Some(report) = report_of(&id, status, gave_up) else { continue };
             if seen.workloads.contains_key(&id) {
                 // The one comes after the other.
-                observe_workloads(&ledger, std::mem::take(&mut seen));
+                observe_workloads(&observer, std::mem::take(&mut seen));
             }
-            if ledger.world().is_news(id, &report) {
+            if observer.ledger.world().is_news(id, &report) {
                 seen.workloads.insert(id, report);
             }
         }
-        observe_workloads(&ledger, seen);
+        observe_workloads(&observer, seen);
     })
 }
 
-fn observe_workloads(ledger: &Ledger, seen: Observation) {
+fn observe_workloads(observer: &Observer, seen: Observation) {
     if !seen.workloads.is_empty() {
-        submit(ledger, seen);
+        submit(observer, seen);
     }
 }
 
@@ -316,11 +338,11 @@ pub(super) fn report_of(
 }
 
 /// What takes the reports of the edge.
-pub(crate) fn of_edge(ledger: Ledger, hear: Hear) -> Tell<Edge> {
+pub(crate) fn of_edge(observer: Observer, hear: Hear) -> Tell<Edge> {
     Box::new(move |report| {
         if !report.events.is_empty() {
             let edge = report.events.clone();
-            submit(&ledger, Observation { edge, ..Observation::default() });
+            submit(&observer, Observation { edge, ..Observation::default() });
         }
         pass_on(&report, &hear);
     })

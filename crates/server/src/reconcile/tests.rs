@@ -17,9 +17,10 @@ use os::Waker;
 use store::{DataDir, Sqlite};
 
 use super::plan::{Plan, merge};
-use super::reports::NetworksReports;
+use super::reports::{NetworksReports, Observer};
 use super::*;
 use crate::clock::{Clock, SystemIds};
+use crate::cluster::Duties;
 use crate::ledger::{self, Ledger, Request, Step};
 use crate::loops::Supervisor;
 
@@ -180,8 +181,15 @@ impl Bench {
         })
         .unwrap();
         let region = Region::DEFAULT;
-        let first =
-            crate::start::first::set_up(&ledger, data.secret(), region, false, dir.path(), None);
+        let first = crate::start::first::set_up(
+            &ledger,
+            data.secret(),
+            region,
+            false,
+            dir.path(),
+            None,
+            false,
+        );
         let scope = Scope { account: first.unwrap().unwrap().account, region };
         Self { ledger, scope, _dir: dir }
     }
@@ -221,7 +229,7 @@ impl Town {
         let (handle, ledger) = (planner.handle(), bench.ledger.clone());
         let (health, clock) = (Arc::new(Health::default()), Arc::new(Clock::system()));
         let parts = NetworksReports {
-            ledger: ledger.clone(),
+            observer: Observer::alone(ledger.clone()),
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
             carried,
@@ -233,14 +241,15 @@ impl Town {
             control::start(supervisor, driver, control::NETWORKS, None, tell).unwrap();
         let progress = || Some(to_networks.progress());
         let tell = reports::of_workloads(
-            ledger.clone(),
+            Observer::alone(ledger.clone()),
             Arc::clone(&health),
             handle.hear(Reporter::Workloads),
         );
         let seen = Seen(did, Waker::new().unwrap());
         let (to_workloads, workloads) =
             control::start(supervisor, seen, control::WORKLOADS, progress(), wired(tell)).unwrap();
-        let tell: Tell<Edge> = reports::of_edge(ledger.clone(), handle.hear(Reporter::Edge));
+        let tell: Tell<Edge> =
+            reports::of_edge(Observer::alone(ledger.clone()), handle.hear(Reporter::Edge));
         let edge = NoEdge::new().unwrap();
         let (to_edge, edge) =
             control::start(supervisor, edge, control::EDGE, progress(), wired(tell)).unwrap();
@@ -253,6 +262,7 @@ impl Town {
             workloads: Wire::to(to_workloads),
             edge: Wire::to(to_edge),
             domains: Domains::default(),
+            duties: Duties::alone(),
             ledger,
             clock,
             health: Arc::clone(&health),

@@ -22,12 +22,13 @@ use proptest::prelude::*;
 use store::{DataDir, Sqlite};
 
 use super::planner;
-use super::reports::NetworksReports;
+use super::reports::{NetworksReports, Observer};
 use super::tests::{NO_PAUSES, Wire, wired};
 use super::workloads::tests::ByHand;
 use super::*;
 use crate::apps::plans::Plans;
 use crate::clock::Clock;
+use crate::cluster::Duties;
 use crate::ledger::{self, Ledger, LedgerError, Request, Step};
 use crate::loops::Supervisor;
 
@@ -249,16 +250,23 @@ impl Town {
         })
         .unwrap();
         let region = Region::DEFAULT;
-        let first =
-            crate::start::first::set_up(&ledger, data.secret(), region, false, dir.path(), None)
-                .unwrap();
+        let first = crate::start::first::set_up(
+            &ledger,
+            data.secret(),
+            region,
+            false,
+            dir.path(),
+            None,
+            false,
+        )
+        .unwrap();
         let none = NoRuntime::new().unwrap();
         let chances = chance.clone();
         let runtime = Slow { known: BTreeMap::new(), to_report: false, none, chance: chances };
         let (unstarted, health) = (UnstartedPlanner::new(), Arc::new(Health::default()));
         let handle = unstarted.handle();
         let parts = NetworksReports {
-            ledger: ledger.clone(),
+            observer: Observer::alone(ledger.clone()),
             clock: Arc::clone(&clock),
             health: Arc::clone(&health),
             carried: CarriedRevision::nowhere(),
@@ -267,11 +275,15 @@ impl Town {
         let tell = wired(reports::of_networks(parts, handle.hear(Reporter::Networks)));
         let driver = NetworksActuator::new(Box::new(NoFabric::default()));
         let (to_networks, networks) = ControlLoop::new(driver, NO_PAUSES, None, tell);
-        let tell =
-            reports::of_workloads(ledger.clone(), health.clone(), handle.hear(Reporter::Workloads));
+        let tell = reports::of_workloads(
+            Observer::alone(ledger.clone()),
+            health.clone(),
+            handle.hear(Reporter::Workloads),
+        );
         let (workloads, to_workloads) =
             ByHand::new(Box::new(runtime), to_networks.progress(), tell);
-        let tell = wired(reports::of_edge(ledger.clone(), handle.hear(Reporter::Edge)));
+        let tell =
+            wired(reports::of_edge(Observer::alone(ledger.clone()), handle.hear(Reporter::Edge)));
         let after = Some(to_networks.progress());
         let (to_edge, edge) = ControlLoop::new(NoEdge::new().unwrap(), NO_PAUSES, after, tell);
         let planner = unstarted.by_hand(Parts {
@@ -280,6 +292,7 @@ impl Town {
             edge: Wire::to(to_edge),
             domains: crate::apps::web::Web::default().domains,
             ledger: ledger.clone(),
+            duties: Duties::alone(),
             clock: Arc::clone(&clock),
             health,
             metrics: Arc::default(),

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use api::{FIRST_ACCOUNT, FIRST_TEAM, FIRST_USER};
 use model::{
-    AccountId, Caller, Cidr, Command, IdentityCommand, Key, NewToken, Outbound, Region, UserId,
+    AccountId, Caller, Cidr, Command, FabricDriver, IdentityCommand, Key, NewToken, Outbound,
+    Region, UserId,
 };
 use store::{DataDir, Secret};
 
@@ -12,8 +13,11 @@ use crate::clock::SystemIds;
 use crate::config::{Config, FabricKind};
 use crate::credentials::new_access_key;
 use crate::credentials::{find_token, token_hash, user_token};
-use crate::error::SetupError;
+use crate::error::{ServeError, SetupError};
 use crate::ledger::{Committed, Ledger, Request};
+
+/// The file, in a data directory, of a server that makes an installation which several are to share.
+const BEGUN: &str = "first-start-begun";
 
 /// What the first start made, for the greeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +34,8 @@ pub struct FirstStart {
 /// cut short is completed by the next one. Returns what was made until [`greeted`] is called.
 ///
 /// `instance` is the name that the installation had before its database was lost, so that what it
-/// left on this machine is found again; `None` for a new name.
+/// left on this machine is found again; `None` for a new name. `shared` says that other servers may have
+/// made it all before: one that joins them makes nothing.
 ///
 /// # Errors
 ///
@@ -42,10 +47,15 @@ pub(crate) fn set_up(
     emulator: bool,
     data: &Path,
     instance: Option<String>,
+    shared: bool,
 ) -> Result<Option<FirstStart>, SetupError> {
     // There from the moment that the directory was made until somebody was told: a start that fails
     // after the set-up, or is killed, must not take the only words on how to go on with it.
     let untold = DataDir::first_start(data).exists();
+    if shared && untold && !begun(data) && ledger.world().settings().is_some() {
+        greeted(data);
+        return Ok(None);
+    }
     if ledger.world().settings().is_none() {
         if !untold {
             let path = data.to_owned();
@@ -53,7 +63,18 @@ pub(crate) fn set_up(
         }
         let fresh = || format!("{:08x}", model::IdSource::next_bits(&mut SystemIds) as u32);
         let instance = instance.unwrap_or_else(fresh);
-        run(ledger, "its settings", IdentityCommand::SetUp { region, emulator, instance })?;
+        let begin = || std::fs::write(data.join(BEGUN), []);
+        if shared && let Err(source) = begin() {
+            return Err(SetupError::Begun { path: data.join(BEGUN), source });
+        }
+        let made =
+            run(ledger, "its settings", IdentityCommand::SetUp { region, emulator, instance });
+        if made.is_err() && shared && ledger.world().settings().is_some() {
+            // Another server was faster.
+            greeted(data);
+            return Ok(None);
+        }
+        made?;
     }
     // What somebody destroyed since does not come back.
     if !untold {
@@ -134,6 +155,46 @@ pub(crate) fn set_like_aws(ledger: &Ledger, config: &Config) -> Result<(), Setup
 pub(crate) fn greeted(data: &Path) {
     // Were it to stay, the next start would say it once more.
     let _ = std::fs::remove_file(DataDir::first_start(data));
+    let _ = std::fs::remove_file(data.join(BEGUN));
+}
+
+/// Whether it is this server that makes the installation which several share: what it has not finished is
+/// finished by its next start, not by others.
+fn begun(data: &Path) -> bool {
+    data.join(BEGUN).exists()
+}
+
+/// Has the settings name the server that drives networks and workloads, of several that share an
+/// installation: this one if it was started to, and not this one otherwise.
+///
+/// # Errors
+///
+/// [`ServeError::FabricDriven`] where that is another one.
+pub(crate) fn claim_fabric(
+    ledger: &Ledger,
+    config: &Config,
+    id: &str,
+    name: &str,
+) -> Result<(), ServeError> {
+    let driver = ledger.world().settings().and_then(|settings| settings.fabric.clone());
+    let ours = driver.as_ref().is_some_and(|driver| driver.id == id);
+    let set_up = |made: Result<Committed, SetupError>| made.map(|_| ()).map_err(ServeError::SetUp);
+    match (config.fabric, driver) {
+        (FabricKind::None, _) if ours => {
+            let leave = IdentityCommand::LeaveFabric { id: id.to_owned() };
+            set_up(run(ledger, "the fabric's driver", leave))
+        }
+        (FabricKind::None, _) => Ok(()),
+        (FabricKind::Linux, Some(other)) if !ours && !config.cluster.take_fabric => {
+            Err(ServeError::FabricDriven(other.name))
+        }
+        (FabricKind::Linux, _) => {
+            let driver = FabricDriver { id: id.to_owned(), name: name.to_owned() };
+            let take_over = config.cluster.take_fabric;
+            let drive = IdentityCommand::DriveFabric { driver, take_over };
+            set_up(run(ledger, "the fabric's driver", drive))
+        }
+    }
 }
 
 fn ensure_user(ledger: &Ledger, email: &str) -> Result<UserId, SetupError> {

@@ -1,5 +1,6 @@
 //! A whole server in process.
 
+mod cluster;
 mod watch;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,7 +10,7 @@ use super::*;
 use model::CodeRoom;
 
 use crate::apps::plans::Plans;
-use crate::config::{EdgeConfig, WatchConfig};
+use crate::config::{ClusterConfig, EdgeConfig, WatchConfig};
 use crate::credentials::{operator_token, user_token};
 
 fn config(data: &Path) -> Config {
@@ -23,6 +24,7 @@ fn config(data: &Path) -> Config {
         region: None,
         test_clock: false,
         like_aws: false,
+        key: None,
         webhook_allow: Vec::new(),
         emulator: false,
         rate_limit: 0,
@@ -32,8 +34,10 @@ fn config(data: &Path) -> Config {
         self_exe: "/nonexistent".into(),
         edge: EdgeConfig::default(),
         plans: Plans::default(),
+        store: None,
         database: Database::default(),
         ephemeral: Ephemeral::default(),
+        cluster: ClusterConfig::default(),
     }
 }
 

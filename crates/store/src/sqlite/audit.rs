@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params, params_from_iter};
 
-use super::rows::{Limits, signed};
+use crate::batch::{Limits, signed};
 use crate::{AuditQuery, AuditRow, AuditSight};
 
 /// Appends the rows and drops as many of the oldest as are too many.

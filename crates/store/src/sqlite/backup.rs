@@ -37,8 +37,8 @@ pub(super) fn write(
 
 /// A file that [`Store::backup`](crate::Store::backup) wrote, found whole.
 pub struct Snapshot {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
     secret: Secret,
 }
 
@@ -146,12 +146,12 @@ fn busy() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)
 }
 
-fn insert_secret(target: &Connection, secret: &Secret) -> rusqlite::Result<()> {
+pub(super) fn insert_secret(target: &Connection, secret: &Secret) -> rusqlite::Result<()> {
     target.execute_batch("CREATE TABLE backup_key (key BLOB NOT NULL) STRICT")?;
     target.execute("INSERT INTO backup_key (key) VALUES (?1)", [secret.expose()])?;
     Ok(())
 }
 
-fn close(connection: Connection, path: &Path) -> Result<()> {
+pub(super) fn close(connection: Connection, path: &Path) -> Result<()> {
     connection.close().map_err(|(_, error)| Error::database("close", path)(error))
 }

@@ -7,14 +7,13 @@ use rusqlite::{Connection, ffi};
 use super::connection::{configure, leave_log, open_alone, open_connection};
 use super::rows::{read_meta, read_revision, write_meta};
 use super::schema;
-use crate::mark::Seen;
-use crate::{DataDir, Error, Result, Secret};
+use crate::{DataDir, Error, Identity, Result, Secret};
 
 /// Under which name a database keeps its own id, which all of its copies have.
-const DATABASE_ID: &str = "database";
+pub(super) const DATABASE_ID: &str = "database";
 
 /// Opens the database for several connections, and makes of it what it must be.
-pub(super) fn open_shared(dir: &DataDir, path: &Path) -> Result<(Connection, Seen)> {
+pub(super) fn open_shared(dir: &DataDir, path: &Path) -> Result<(Connection, Identity)> {
     let mut connection = open_connection(path)?;
     // First of all: one that is not meant stays as it is.
     leave_log(&connection, path, true)?;
@@ -33,11 +32,11 @@ pub(super) fn open_shared(dir: &DataDir, path: &Path) -> Result<(Connection, See
         }
     };
     let (revision, _) = read_revision(&connection).map_err(failed())?;
-    Ok((connection, Seen { database, revision }))
+    Ok((connection, Identity { database, timeline: 0, revision }))
 }
 
 /// Looks at the database where nothing can be written.
-pub(super) fn look_alone(dir: &DataDir, path: &Path) -> Result<Seen> {
+pub(super) fn look_alone(dir: &DataDir, path: &Path) -> Result<Identity> {
     let connection = open_alone(path)?;
     compare(&connection, dir, path)?;
     let failed = || Error::database("open", path);
@@ -51,7 +50,7 @@ pub(super) fn look_alone(dir: &DataDir, path: &Path) -> Result<Seen> {
     check_fingerprint(&connection, path, dir.secret())?;
     let database = read_meta(&connection, DATABASE_ID).map_err(failed())?.ok_or_else(no_room)?;
     let (revision, _) = read_revision(&connection).map_err(failed())?;
-    Ok(Seen { database, revision })
+    Ok(Identity { database, timeline: 0, revision })
 }
 
 /// Refuses a database that is not the one that was here last, or is of an earlier time.
@@ -64,7 +63,7 @@ fn compare(connection: &Connection, dir: &DataDir, path: &Path) -> Result<()> {
     }
     let failed = || Error::database("open", path);
     let (found, _) = read_revision(connection).map_err(failed())?;
-    let seen = Seen::read(dir.path())?;
+    let seen = Identity::read(dir.path())?;
     // Tables without a row are as good as no database: what was in it was in its log.
     if found == 0 && seen.as_ref().is_some_and(|seen| seen.revision > 0) {
         return Err(Error::DatabaseMissing { path: path.to_owned() });

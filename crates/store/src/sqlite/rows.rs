@@ -4,32 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use crate::batch::{BATCHES_KEPT, ID_LETTERS, Limits, signed};
 use crate::{Batch, BoxError, Change, Error, Result, Row};
-
-/// How many of the newest batches that changed rows are known by their ids.
-const BATCHES_KEPT: u16 = 64;
-
-/// How many letters of hexadecimal the id of a batch has in the database.
-const ID_LETTERS: u16 = 16;
-
-/// How much history is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Audit rows; at least one.
-    pub(crate) audit: u32,
-    /// Events; at least one.
-    pub(crate) events: u32,
-    /// Deliveries of each webhook; at least one.
-    pub(crate) deliveries: u32,
-    /// Deletions that [`Store::tail`] still knows; at least one.
-    pub(crate) deletions: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { audit: 1_000_000, events: 100_000, deliveries: 1000, deletions: 100_000 }
-    }
-}
 
 pub(super) fn read_meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     connection
@@ -177,6 +153,20 @@ pub(super) fn read_revision(connection: &Connection) -> rusqlite::Result<(u64, u
     })
 }
 
+/// The number of the newest leadership.
+pub(super) fn read_epoch(connection: &Connection) -> rusqlite::Result<u64> {
+    let epoch: i64 =
+        connection.prepare_cached("SELECT epoch FROM ledger")?.query_row([], |row| row.get(0))?;
+    Ok(epoch.cast_unsigned())
+}
+
+/// Begins another leadership, and says its number.
+pub(super) fn raise_epoch(connection: &Connection) -> rusqlite::Result<u64> {
+    let raise = "UPDATE ledger SET epoch = epoch + 1 RETURNING epoch";
+    let epoch: i64 = connection.query_row(raise, [], |row| row.get(0))?;
+    Ok(epoch.cast_unsigned())
+}
+
 fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         kind: row.get(0)?,
@@ -185,9 +175,4 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         revision: row.get::<_, i64>(3)?.cast_unsigned(),
         body: row.get(4)?,
     })
-}
-
-/// SQLite's integers are signed; those beyond them are beyond every stored number.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/002-audit-places.sql"),
     include_str!("migrations/003-batches.sql"),
     include_str!("migrations/004-events.sql"),
+    include_str!("migrations/005-epoch.sql"),
 ];
 
 /// The file's schema version; 0 for an empty one. Refuses other programs' and newer ones.

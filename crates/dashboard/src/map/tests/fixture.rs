@@ -54,6 +54,7 @@ impl Fixture {
             created: NOW,
             clock_offset: 0,
             outbound: None,
+            fabric: None,
             quotas: Default::default(),
         });
         new

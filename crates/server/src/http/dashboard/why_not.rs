@@ -15,6 +15,7 @@ pub(super) fn why_not(error: LedgerError) -> (StatusCode, Refusal) {
         LedgerError::Store
         | LedgerError::NoRoom
         | LedgerError::Unknown
+        | LedgerError::NotLeading
         | LedgerError::Busy
         | LedgerError::Stopped => {
             (StatusCode::SERVICE_UNAVAILABLE, Refusal::Ledger(error.to_string()))

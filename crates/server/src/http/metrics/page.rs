@@ -8,6 +8,7 @@ use std::sync::Arc;
 use model::{DynoState, PeeringState, World};
 
 use super::figures::Figures;
+use crate::cluster::Members;
 use crate::loops::{LoopHealth, LoopState};
 use crate::metrics::text::{Labels, Writer, page as text};
 use crate::metrics::{Metrics, OUTCOMES, Process};
@@ -25,6 +26,9 @@ pub(super) async fn page(figures: &Figures) -> Result<String, fmt::Error> {
             requests(writer, &state.metrics)?;
             ledger(writer, &state.metrics, state.ledger.revision())?;
             reconcile(writer, &state.metrics, &loops)?;
+            if let Some(members) = &state.members {
+                cluster(writer, &state.metrics, members, state.ledger.revision())?;
+            }
             resources(writer, &state.world())?;
             edge.map_or(Ok(()), |edge| of_edge(writer, edge))
         })
@@ -102,6 +106,29 @@ fn ledger(writer: &mut Writer<'_>, metrics: &Metrics, revision: u64) -> fmt::Res
     let help = "Changes and refusals without a log line, as the log could not keep up.";
     writer.counter("causeway_log_dropped_changes", help, ledger.unlogged.get())?;
     writer.gauge("causeway_ledger_revision", "The ledger's revision.", revision)
+}
+
+/// What a server is beside others.
+fn cluster(
+    writer: &mut Writer<'_>,
+    metrics: &Metrics,
+    members: &Members,
+    revision: u64,
+) -> fmt::Result {
+    let help = "Whether this server leads (1) or another one does (0).";
+    writer.gauge("causeway_server_leader", help, u64::from(members.epoch().is_some()))?;
+    let help = "By how many revisions this server is behind the database.";
+    writer.gauge("causeway_server_behind_revisions", help, members.behind(revision))?;
+    let help = "For how many seconds nothing was heard of a server.";
+    let list = members.list(None);
+    let silent = list.iter().map(|it| (label("server", it.name.clone()), it.silent_seconds));
+    writer.gauges("causeway_server_silent_seconds", help, silent)?;
+    let help =
+        "Time that requests waited until the world of this server was as far as the database.";
+    let wait = [(Labels::new(), metrics.cluster.wait.read())];
+    writer.durations("causeway_reads_wait_seconds", help, wait)?;
+    let help = "Requests that were refused, as the database did not say how far it is.";
+    writer.counter("causeway_reads_stale", help, metrics.cluster.stale.get())
 }
 
 fn reconcile(writer: &mut Writer<'_>, metrics: &Metrics, turns: &[LoopHealth]) -> fmt::Result {

@@ -57,6 +57,7 @@ impl From<LedgerError> for Problem {
             LedgerError::Store
             | LedgerError::NoRoom
             | LedgerError::Unknown
+            | LedgerError::NotLeading
             | LedgerError::Busy
             | LedgerError::Stopped => {
                 Self(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", error.to_string())

@@ -43,7 +43,27 @@ pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::St
         certificate: operator.state.certificates.as_ref().map(|it| it.status()),
         lost: set_aside(&operator.lost),
         names,
+        server: operator.state.members.as_ref().map(|members| {
+            let revision = operator.state.ledger.revision();
+            api::ServerRole {
+                leads: members.epoch().is_some(),
+                leader: members.leader(),
+                epoch: members.epoch(),
+                drives_fabric: settings.fabric.as_ref().is_some_and(|it| it.id == members.id()),
+                fabric: settings.fabric.as_ref().map(|driver| driver.name.clone()),
+                revision,
+                behind: members.behind(revision),
+            }
+        }),
     }))
+}
+
+/// The servers that share the installation; none where there is one, which has its database to itself.
+pub(super) async fn servers(Shared(operator): Shared<Operator>) -> Answer<Vec<api::ServerEntry>> {
+    let settings = operator.state.settings();
+    let driver = settings.fabric.as_ref().map(|driver| driver.id.as_str());
+    let members = operator.state.members.as_ref();
+    Ok(Reply(members.map(|members| members.list(driver)).unwrap_or_default()))
 }
 
 pub(super) async fn lost(Shared(operator): Shared<Operator>) -> Answer<Vec<api::SetAside>> {

@@ -294,6 +294,7 @@ impl From<LedgerError> for Failure {
             LedgerError::Store
             | LedgerError::NoRoom
             | LedgerError::Unknown
+            | LedgerError::NotLeading
             | LedgerError::Stopped => Self::unavailable(&error.to_string()),
         }
     }

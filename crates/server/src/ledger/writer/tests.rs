@@ -89,7 +89,7 @@ impl Moved {
             .into_iter()
             .map(|request| {
                 let (answer, answered) = Answer::new();
-                (Queued { request, answer, trace: None }, answered)
+                (Queued { request, answer, trace: None, led: None }, answered)
             })
             .unzip();
         self.writer.turn(entries, Notes::default(), &Pulse::unwatched());
@@ -160,6 +160,32 @@ fn a_refusal_for_what_was_not_committed_does_not_stand() {
 }
 
 #[test]
+fn a_refusal_for_what_another_server_removed_does_not_stand_where_the_commit_fails() {
+    let mut database = Database::new();
+    let mut writer = database.writer();
+    let request = database.request("a");
+    assert!(writer.turn(vec![request])[0].is_ok());
+    let user = writer.world().user_named(&email("a")).unwrap().id;
+    let removed = Batch {
+        id: 1,
+        expected_revision: 1,
+        revision: 2,
+        deletes: vec![("user".to_owned(), user.to_string())],
+        ..Batch::default()
+    };
+    database.store.commit(&removed).unwrap();
+    for silent in [true, false] {
+        writer.faults.plan([Some(Fault::Before)]);
+        writer.faults.silence(silent);
+        let request = database.request("a");
+        let answers = writer.turn(vec![request]);
+        assert!(answers[0].is_err() && !is_refused(&answers[0]), "{answers:?}");
+    }
+    let request = database.request("a");
+    assert!(writer.turn(vec![request])[0].is_ok());
+}
+
+#[test]
 fn what_took_effect_is_answered_so_though_its_commit_failed() {
     let mut database = Database::new();
     let mut writer = database.writer();
@@ -206,6 +232,22 @@ fn a_store_that_speaks_of_conflicts_for_ever_does_not_hold_up_the_writer() {
     let answers = writer.turn(vec![request]);
     assert!(matches!(answers[0], Err(LedgerError::Store)), "{answers:?}");
     assert_eq!(database.stored().1.len(), 1);
+}
+
+#[test]
+fn a_batch_that_does_not_get_through_is_committed_in_parts_and_in_order() {
+    let mut database = Database::new();
+    let mut writer = database.writer();
+    writer.faults.plan([Some(Fault::Conflict); 3]);
+    let requests = ["a", "b", "a", "c", "b"].map(|name| database.request(name));
+    let answers = writer.turn(requests.to_vec());
+    let refused: Vec<_> = answers.iter().map(is_refused).collect();
+    assert_eq!(refused, [false, false, true, false, true], "{answers:?}");
+    assert_eq!(writer.steps.try_iter().count(), 2);
+    let (world, audit) = database.stored();
+    assert_eq!(rows(&writer.world()), rows(&world));
+    let order: Vec<_> = audit.iter().rev().map(|row| row.request_id.clone()).collect();
+    assert_eq!(order, [1, 2, 3, 4, 5].map(|n| format!("request-{n}")));
 }
 
 #[test]

@@ -151,7 +151,8 @@ fn ledger(dir: &Path) -> (Ledger, InstanceId, Receiver<Step>) {
     .unwrap();
     let region = Region::DEFAULT;
     let first =
-        crate::start::first::set_up(&ledger, data.secret(), region, false, dir, None).unwrap();
+        crate::start::first::set_up(&ledger, data.secret(), region, false, dir, None, false)
+            .unwrap();
     let scope = Scope { account: first.unwrap().account, region };
     let run = |command: Ec2Command| {
         let caller = Caller::Account { scope, read_only: false };
@@ -186,7 +187,11 @@ fn what_cannot_be_started_is_told_and_not_tried_for_ever() {
     let inner = NoRuntime::new().unwrap();
     let broken = Broken { wanted: BTreeMap::new(), to_report: false, inner };
     let health = Arc::new(Health::default());
-    let tell = reports::of_workloads(ledger.clone(), Arc::clone(&health), Box::new(|_| ()));
+    let tell = reports::of_workloads(
+        reports::Observer::alone(ledger.clone()),
+        Arc::clone(&health),
+        Box::new(|_| ()),
+    );
     let actuator = WorkloadsActuator::new(Box::new(broken), Box::new(|| false));
     // At first there is time to look at what came of the first try.
     let patient = Pace {

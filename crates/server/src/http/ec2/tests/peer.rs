@@ -50,6 +50,7 @@ impl Town {
             created: stage.now,
             clock_offset: 0,
             outbound: None,
+            fabric: None,
             quotas: Default::default(),
         };
         stage.world.apply(&Change::Put(settings.into()));

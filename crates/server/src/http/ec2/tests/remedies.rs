@@ -123,6 +123,7 @@ impl Town {
             created: town.stage.now,
             clock_offset: 0,
             outbound: None,
+            fabric: None,
             quotas: Default::default(),
         };
         town.stage.world.apply(&Change::Put(settings.into()));

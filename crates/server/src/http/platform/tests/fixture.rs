@@ -403,6 +403,7 @@ fn records(emulator: bool) -> Vec<Record> {
         created: past(),
         clock_offset: 0,
         outbound: None,
+        fabric: None,
         quotas: Default::default(),
     };
     let mut records: Vec<Record> = vec![settings.into()];
