@@ -17,6 +17,7 @@ mod environment;
 mod event;
 mod flow;
 mod flows;
+mod host;
 mod identity;
 mod installation;
 mod overview;
@@ -41,6 +42,9 @@ pub use flow::{Component, Decision, FlowQuery, Hop, Leg, SourcePorts, Verdict};
 pub use flows::{
     FlowDirection, FlowEvent, FlowLogLine, FlowLogPage, FlowLogQuery, FlowReason, FlowRecord,
     FlowsPage, FlowsQuery,
+};
+pub use host::{
+    Host, HostDetails, HostRemoved, HostedWorkload, Hosts, RemoveHost, WaitingWorkload,
 };
 pub use identity::{
     AccessKey, Account, AccountCreated, CreateAccessKey, CreateAccount, CreateTeam, CreateToken,

@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod events;
 pub(crate) mod flows;
+pub(crate) mod hosts;
 pub(crate) mod identity;
 pub(crate) mod operate;
 pub(crate) mod overview;
@@ -112,6 +113,8 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     Roles(roles::RoleCommand),
     #[command(flatten)]
     Quotas(quotas::QuotaCommand),
+    #[command(flatten)]
+    Hosts(hosts::HostCommand),
     #[command(flatten)]
     Spaces(spaces::SpaceCommand),
     #[command(flatten)]

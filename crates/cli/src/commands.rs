@@ -15,6 +15,7 @@ mod dynos;
 mod env;
 mod events;
 mod flows;
+mod hosts;
 mod identity;
 mod logs;
 mod lost;
@@ -60,6 +61,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Subjects(command) => subjects::run(command, out)?,
         Command::Agents(command) => agents::run(command, out)?,
         Command::Quotas(command) => quotas::run(command, out)?,
+        Command::Hosts(command) => hosts::run(command, out)?,
         Command::Roles(command) => roles::run(command, out)?,
         Command::Spaces(command) => spaces::run(command, out)?,
         Command::Peer(command) => return peer::run(command, out),

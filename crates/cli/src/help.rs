@@ -103,6 +103,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("audit", ""),
             ("backup", "Write a backup of an installation to a file"),
             ("restore", ""),
+            ("hosts", "Hosts: the machines that processes run on"),
             ("servers", ""),
             ("lost", "Files that the database does not know"),
             ("fabric", "The networks on this machine: repair and remove them"),

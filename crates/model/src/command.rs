@@ -3,6 +3,7 @@
 mod about;
 mod address;
 mod ec2;
+mod host;
 mod identity;
 mod insight;
 mod instance;
@@ -18,6 +19,7 @@ use std::fmt;
 
 pub use address::*;
 pub use ec2::*;
+pub use host::*;
 pub use identity::*;
 pub use insight::*;
 pub use instance::*;
@@ -90,6 +92,8 @@ impl fmt::Display for Caller {
 pub enum Command {
     /// Commands about accounts, keys, users, tokens and teams.
     Identity(IdentityCommand),
+    /// Commands about hosts.
+    Host(HostCommand),
     /// Commands of the space's side.
     Platform(PlatformCommand),
     /// Commands of the VPC's side.
@@ -111,8 +115,8 @@ macro_rules! wraps {
 }
 
 wraps! {
-    IdentityCommand => Identity, PlatformCommand => Platform, Ec2Command => Ec2,
-    StsCommand => Sts, SystemCommand => System
+    IdentityCommand => Identity, HostCommand => Host, PlatformCommand => Platform,
+    Ec2Command => Ec2, StsCommand => Sts, SystemCommand => System
 }
 
 impl Command {
@@ -120,6 +124,7 @@ impl Command {
     pub fn name(&self) -> String {
         let (half, name): (&str, &str) = match self {
             Self::Identity(command) => ("Identity", command.into()),
+            Self::Host(command) => ("Host", command.into()),
             Self::Platform(command) => ("Platform", command.into()),
             Self::Ec2(command) => ("Ec2", command.into()),
             Self::Sts(command) => ("Sts", command.into()),

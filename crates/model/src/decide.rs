@@ -21,6 +21,9 @@ mod flow_log;
 mod gateway;
 mod group;
 mod group_rule;
+mod host;
+mod host_input;
+mod host_loss;
 mod iam_role;
 mod identity;
 mod instance;
@@ -37,6 +40,7 @@ mod network_insights;
 mod outbound;
 mod peering;
 mod permission;
+mod placing;
 mod platform;
 mod prefix_list;
 mod quota;
@@ -111,8 +115,15 @@ struct Decision<'a> {
 impl Decision<'_> {
     fn run(&mut self, command: &Command) -> Outcome {
         self.check_admitted()?;
+        let reply = self.carry_out(command)?;
+        self.settle_hosts();
+        Ok(reply)
+    }
+
+    fn carry_out(&mut self, command: &Command) -> Outcome {
         match command {
             Command::Identity(command) => self.identity(command),
+            Command::Host(command) => self.host(command),
             Command::Platform(command) => self.platform(command),
             Command::Ec2(command) => {
                 let scope = self.scope()?;

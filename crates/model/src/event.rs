@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::{
-    App, Dyno, DynoState, Exit, Peering, PeeringSide, PeeringState, Release, ReleaseStatus, Space,
-    SpaceState,
+    App, Dyno, DynoState, Exit, Host, Peering, PeeringSide, PeeringState, Release, ReleaseStatus,
+    Space, SpaceState,
 };
 use crate::{AccountId, Change, EventKind, Key, Record, TeamId, Timestamp, World};
 
@@ -56,7 +56,12 @@ pub fn events_of(before: &World, after: &World, changes: &[Change], now: Timesta
     for key in changes.iter().map(Change::key) {
         let matters = matches!(
             key,
-            Key::Peering(_) | Key::Dyno(_) | Key::Release(_) | Key::App(_) | Key::Space(_)
+            Key::Peering(_)
+                | Key::Dyno(_)
+                | Key::Release(_)
+                | Key::App(_)
+                | Key::Space(_)
+                | Key::Host(_)
         );
         if !matters || !seen.insert(key) {
             continue;
@@ -90,6 +95,7 @@ pub fn events_of(before: &World, after: &World, changes: &[Change], now: Timesta
                 (new.state == SpaceState::Allocated && !same)
                     .then(|| of_space(EventKind::SpaceAllocated, new, now, "can be used"))
             }
+            (Some(Record::Host(old)), Some(Record::Host(new))) => host_step(old, new, now),
             (Some(Record::Space(old)), None) => {
                 Some(of_space(EventKind::SpaceDestroyed, old, now, "was destroyed"))
             }
@@ -326,6 +332,32 @@ fn in_app(world: &World, app: Option<&App>, kind: EventKind, now: Timestamp) -> 
             ..<_>::default()
         },
     }
+}
+
+/// A host was lost, or is heard again. That is for the operator alone.
+fn host_step(old: &Host, new: &Host, now: Timestamp) -> Option<Event> {
+    let name = &new.name;
+    let (kind, text) = match (old.lost, new.lost) {
+        (None, Some(_)) => {
+            (EventKind::HostLost, format!("Nothing is heard of the host {name} any more."))
+        }
+        (Some(_), None) => (EventKind::HostHeard, format!("The host {name} is heard again.")),
+        (None, None) | (Some(_), Some(_)) => return None,
+    };
+    let details = [
+        ("host".to_owned(), name.clone()),
+        ("zone".to_owned(), new.zone.clone()),
+        ("last_heard".to_owned(), old.last_heard.to_seconds_string()),
+    ];
+    Some(Event {
+        at: now,
+        kind,
+        resource: new.id.to_string(),
+        text,
+        details: details.into(),
+        space: None,
+        audience: Audience::default(),
+    })
 }
 
 fn of_space(kind: EventKind, space: &Space, now: Timestamp, what: &str) -> Event {

@@ -46,6 +46,10 @@ pub enum EventKind {
     SpaceDestroyed,
     /// The certificate of a listener was read anew.
     CertificateRenewed,
+    /// Nothing is heard of a host any more.
+    HostLost,
+    /// A host that was lost is heard again.
+    HostHeard,
 }
 
 /// No kind of event has that name.
@@ -79,6 +83,8 @@ impl EventKind {
             Self::SpaceAllocated => "space.allocated",
             Self::SpaceDestroyed => "space.destroyed",
             Self::CertificateRenewed => "certificate.renewed",
+            Self::HostLost => "host.lost",
+            Self::HostHeard => "host.heard",
         }
     }
 

@@ -324,6 +324,8 @@ uuid_ids! {
     DomainId;
     /// A dyno.
     DynoId;
+    /// A host.
+    HostId;
     /// A log drain of an app.
     LogDrainId;
     /// A release of an app.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AddressAssociationId, AllocationId,
-    AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, FlowLogId, IgwId, InstanceId, Ipv6Cidr,
-    KeyPairId, LogDrainId, MalformedId, NatGatewayId, NetworkInsightsAnalysisId,
+    AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, FlowLogId, HostId, IgwId, InstanceId,
+    Ipv6Cidr, KeyPairId, LogDrainId, MalformedId, NatGatewayId, NetworkInsightsAnalysisId,
     NetworkInsightsPathId, PcxId, PrefixListId, PrefixedId, ReleaseId, RoleId,
     RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
     SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
@@ -144,6 +144,8 @@ pub enum Alias {
     Token(Arc<str>),
     /// A team by name.
     Team(Arc<str>),
+    /// A host by name.
+    Machine(Arc<str>),
     /// A space by name.
     Space(Arc<str>),
     /// An app by name.

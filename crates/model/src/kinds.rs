@@ -25,6 +25,8 @@ macro_rules! with_kinds {
             FormerTeam TeamId = "former-team";
             /// An account that was destroyed.
             FormerAccount AccountId = "former-account";
+            /// A host.
+            Host HostId = "host";
             /// A Private Space.
             Space SpaceId = "space";
             /// An app.

@@ -26,9 +26,12 @@ mod insights;
 pub mod intent;
 mod key;
 mod kinds;
+mod load;
 mod mac;
 pub mod names;
 mod peer;
+mod place;
+mod placed;
 mod plan;
 pub mod preview;
 mod principal;
@@ -71,9 +74,10 @@ pub use peer::{
     Needs, Obstacle, PeerAsk, PeerPlan, PeerSide, PeerStep, Reached, StepState, TableNeed, Trial,
     plan_peer, plan_unpeer, return_routes,
 };
+pub use place::Unplaced;
 pub use plan::{
-    dyno_command, dyno_host, edge_delta, is_stale, plan, plan_awaited_ends, plan_delta, plan_edge,
-    plan_vpc,
+    dyno_command, dyno_host, edge_delta, edge_delta_by_host, is_stale, plan, plan_awaited_ends,
+    plan_delta, plan_delta_by_host, plan_edge, plan_edge_on, plan_on, plan_vpc,
 };
 pub use principal::{AssumedRole, CredentialsEnded, Principal};
 pub use procfile::{MalformedProcfile, parse_procfile};

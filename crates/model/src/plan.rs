@@ -5,6 +5,7 @@
 mod delta;
 mod edge;
 mod exits;
+mod host;
 mod routes;
 mod shell;
 mod vpc;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use delta::{edge_delta, plan_delta};
 pub use edge::plan_edge;
+pub use host::{edge_delta_by_host, plan_delta_by_host, plan_edge_on, plan_on};
 pub(crate) use routes::routes_of;
 pub use shell::dyno_command;
 pub use vpc::{is_stale, plan_vpc};
@@ -26,7 +28,7 @@ use crate::intent::{
     Intent, IntentDelta, NetworksDelta, NetworksIntent, WorkloadsDelta, WorkloadsIntent,
 };
 use crate::resource::App;
-use crate::{Timestamp, World, names};
+use crate::{HostId, Timestamp, World, names};
 
 /// The name by which a dyno is found inside its space: `1.web.shop.app.localspace`.
 pub fn dyno_host(app: &App, process_type: &str, number: u16) -> String {
@@ -37,11 +39,16 @@ pub fn dyno_host(app: &App, process_type: &str, number: u16) -> String {
 ///
 /// Nothing of it depends on the time yet: a request that lapses was never carried.
 pub fn plan(world: &World, _now: Timestamp) -> Intent {
-    let workloads = world
-        .dynos()
+    let hosted = world.has_hosts();
+    // What waits for a host is nowhere.
+    let placed = |host: Option<HostId>| !hosted || host.is_some();
+    let dynos = world.dynos().filter(|dyno| placed(dyno.host));
+    let addons = world.addons().filter(|addon| placed(addon.host));
+    let instances = world.instances().filter(|instance| placed(instance.host));
+    let workloads = dynos
         .filter_map(|dyno| workload::plan_dyno(world, dyno))
-        .chain(world.addons().filter_map(|addon| workload::plan_service(world, addon)))
-        .chain(world.instances().filter_map(|instance| workload::plan_instance(world, instance)));
+        .chain(addons.filter_map(|addon| workload::plan_service(world, addon)))
+        .chain(instances.filter_map(|instance| workload::plan_instance(world, instance)));
     let networks = NetworksIntent {
         vpcs: world.vpcs().map(|vpc| (vpc.id, plan_vpc(world, vpc))).collect(),
         peerings: world

@@ -279,6 +279,8 @@ codes! {
     InstanceAmbiguous => "InvalidInstanceID", Invalid;
     /// Too many instances.
     InstanceLimitExceeded => "InstanceLimitExceeded", Invalid;
+    /// The host of an instance has no room for it.
+    InsufficientInstanceCapacity => "InsufficientInstanceCapacity", Conflict;
     /// An instance is in another state than this needs.
     InstanceState => "IncorrectInstanceState", Conflict;
     /// There is no default to be used where nothing is named.

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use crate::load::Load;
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AllocationId, AppId, DhcpOptionsId, DynoId,
-    EgressGatewayId, EniId, Errand, FlowLogId, IgwId, InstanceId, Key, KeyPairId, Kind, LogDrainId,
-    NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, Part, PcxId, PrefixListId,
-    Record, ReleaseId, RoleId, RouteTableId, SecurityGroupId, SettingsKey, SlugId, SpaceId,
-    SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WebhookId,
+    EgressGatewayId, EniId, Errand, FlowLogId, HostId, IgwId, InstanceId, Key, KeyPairId, Kind,
+    LogDrainId, NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, Part, PcxId,
+    PrefixListId, Record, ReleaseId, RoleId, RouteTableId, SecurityGroupId, SettingsKey, SlugId,
+    SpaceId, SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WebhookId,
     WorkloadId,
 };
 
@@ -48,6 +49,8 @@ pub struct World {
     addresses: OrdMap<(VpcId, Ipv4Addr), EniId>,
     /// When which resource is due for which errand.
     agenda: OrdSet<(Errand, Timestamp, Key)>,
+    /// What is on which host.
+    pub(crate) load: Load,
 }
 
 macro_rules! getters {
@@ -103,6 +106,8 @@ impl World {
         former_team TeamId => FormerTeam;
         /// An account that was destroyed.
         former_account AccountId => FormerAccount;
+        /// A host.
+        host HostId => Host;
         /// A space.
         space SpaceId => Space;
         /// An app.
@@ -178,6 +183,8 @@ impl World {
         former_teams former_teams_naming => FormerTeam;
         /// Every account that was destroyed.
         former_accounts former_accounts_naming => FormerAccount;
+        /// Every host.
+        hosts hosts_naming => Host;
         /// Every space.
         spaces spaces_of => Space;
         /// Every app.
@@ -363,6 +370,14 @@ impl World {
         }
     }
 
+    /// A host by name.
+    pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
+        match self.find(&Alias::Machine(name.into()))? {
+            Key::Host(id) => self.host(id),
+            _ => None,
+        }
+    }
+
     /// A space by name.
     pub fn space_named(&self, name: &str) -> Option<&Arc<Space>> {
         match self.find(&Alias::Space(name.into()))? {
@@ -513,6 +528,7 @@ impl World {
         if let Some((errand, at)) = record.due() {
             self.agenda.insert((errand, at, key));
         }
+        self.load.add(&record);
         self.records.insert(key, record);
     }
 
@@ -541,6 +557,7 @@ impl World {
         if let Some((errand, at)) = record.due() {
             self.agenda.remove(&(errand, at, key));
         }
+        self.load.remove(&record);
     }
 }
 
@@ -553,6 +570,7 @@ impl PartialEq for World {
             && self.parts == other.parts
             && self.addresses == other.addresses
             && self.agenda == other.agenda
+            && self.load == other.load
     }
 }
 

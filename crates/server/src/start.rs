@@ -695,8 +695,8 @@ impl Prepared {
         if let Some(certificates) = &self.state.certificates {
             let (runtime, clock) =
                 (tokio::runtime::Handle::current(), Arc::clone(&self.state.clock));
-            let run = acme::run(Arc::clone(certificates), clock, self.stop_outbox.clone());
-            let thread = self.supervisor.spawn_task("acme", move || runtime.block_on(run));
+            let (certificates, stop) = (Arc::clone(certificates), self.stop_outbox.clone());
+            let thread = acme::start(certificates, clock, runtime, &self.supervisor, stop);
             asking = Some(thread.map_err(|error| ServeError::Fabric(error.to_string()))?);
         }
         let identity = identity.or(self.state.certificates.clone().map(Identity::Acme));

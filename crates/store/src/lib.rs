@@ -97,6 +97,9 @@ pub trait Store: Send {
     /// Sets such a value, durably. The last writer wins.
     fn set_meta(&mut self, key: &str, value: &str) -> Result<()>;
 
+    /// Deletes such a value, durably; one that is absent already is passed over.
+    fn delete_meta(&mut self, key: &str) -> Result<()>;
+
     /// Writes the state as of now to a new file that [`Snapshot`] opens. The file holds
     /// the secret key too, without which sealed values are lost, and is readable by its owner
     /// only. This handle is busy meanwhile; others go on writing.

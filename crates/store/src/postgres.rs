@@ -441,6 +441,11 @@ impl Store for Postgres {
         self.ask("write", async |link| link.rows(put, &[&key, &value]).await.map(drop))
     }
 
+    fn delete_meta(&mut self, key: &str) -> Result<()> {
+        let delete = "DELETE FROM causeway.meta WHERE key = $1";
+        self.ask("write", async |link| link.rows(delete, &[&key]).await.map(drop))
+    }
+
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         copy::backup(self, to, progress)
     }

@@ -51,8 +51,8 @@ does not count is left out. With --json, every interval has a line of its own.")
 
 Kinds are peering.requested, peering.accepted, peering.active, peering.rejected, peering.expiring (in 24
 hours), peering.expired, peering.failed, peering.deleted, drift.repaired, dyno.crashed, app.created,
-app.destroyed, app.released, app.release-failed, space.allocated, space.destroyed and
-certificate.renewed. Each event has a number, after which --after goes on.")]
+app.destroyed, app.released, app.release-failed, space.allocated, space.destroyed,
+certificate.renewed, host.lost and host.heard. Each event has a number, after which --after goes on.")]
     Events(Box<EventsArgs>),
 }
 

@@ -2,8 +2,8 @@
 //! name nothing themselves.
 
 use super::{
-    Command, DynoSelection, Ec2Command, ElasticIpName, IdentityCommand, ModifyPrefixList,
-    NewSubnet, PlatformCommand, QuotaOf, StsCommand, SystemCommand,
+    Command, DynoSelection, Ec2Command, ElasticIpName, HostCommand, IdentityCommand,
+    ModifyPrefixList, NewSubnet, PlatformCommand, QuotaOf, StsCommand, SystemCommand,
 };
 use crate::{Key, SettingsKey, WebhookOwner};
 
@@ -12,6 +12,7 @@ impl Command {
     pub fn about(&self) -> Option<Key> {
         match self {
             Self::Identity(command) => identity(command),
+            Self::Host(command) => host(command),
             Self::Platform(command) => platform(command),
             Self::Ec2(command) => ec2(command),
             // A role is named by its account and name, which is no key.
@@ -68,6 +69,18 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
         C::SetUp { .. } | C::CreateAccount { .. } | C::CreateUser { .. } | C::CreateTeam { .. } => {
             None
         }
+    }
+}
+
+fn host(command: &HostCommand) -> Option<Key> {
+    use HostCommand as C;
+    match command {
+        C::Change { host, .. }
+        | C::Drain { host }
+        | C::Undrain { host }
+        | C::Remove { host, .. }
+        | C::Lost { host } => Some(Key::Host(*host)),
+        C::Init(_) | C::Join(_) | C::Listen | C::Heard { .. } => None,
     }
 }
 

@@ -72,6 +72,7 @@ impl Decision<'_> {
             password: password.to_owned(),
             state: AddonState::Provisioning,
             eni: eni.id,
+            host: None,
             variables,
             attachments: Vec::new(),
             crashes: 0,

@@ -79,6 +79,7 @@ impl Decision<'_> {
             dyno_subnets,
             dyno_group,
             router_enis,
+            router_hosts: Default::default(),
             peering_limit: Space::DEFAULT_PEERING_LIMIT,
             trusted: Space::anywhere(),
             inbound: None,

@@ -24,10 +24,17 @@ impl Decision<'_> {
     /// Does what is due because time has passed.
     pub(super) fn tick(&mut self) {
         for record in self.world.due(Errand::Act, self.now) {
+            if self.world.get(record.key()) != Some(&record) {
+                // Something else was done with it by what was due before it. If more is due, the next
+                // tick sees to that.
+                continue;
+            }
             if let Record::Dyno(dyno) = &record {
                 self.dyno_is_due(dyno);
             } else if let Record::Addon(addon) = &record {
                 self.try_addon_again(addon);
+            } else if let Record::Host(host) = &record {
+                self.lose_host(host.id);
             }
         }
         for record in self.world.due(Errand::Forget, self.now) {

@@ -161,6 +161,7 @@ impl Decision<'_> {
             state: DynoState::Starting,
             exit: None,
             eni: eni.id,
+            host: None,
             superseded: false,
             crashes: slot.crashes,
             created: self.now,
@@ -170,7 +171,7 @@ impl Decision<'_> {
     }
 
     /// Ends dynos that lost their slot, but none that is up before its successor is.
-    fn retire_superseded(&mut self, app: AppId) {
+    pub(super) fn retire_superseded(&mut self, app: AppId) {
         let needed = |dyno: &Dyno| {
             let holder = self.world.dyno_named(app, &dyno.name);
             dyno.state == DynoState::Up && holder.is_some_and(|dyno| dyno.state != DynoState::Up)
@@ -324,6 +325,7 @@ impl Decision<'_> {
             state: DynoState::Starting,
             exit: None,
             eni: eni.id,
+            host: None,
             superseded: false,
             crashes: 0,
             created: self.now,
@@ -444,7 +446,7 @@ impl Decision<'_> {
     }
 
     /// Starts a dyno in the place of one that was told to stop, and has.
-    fn start_after(&mut self, id: DynoId) {
+    pub(super) fn start_after(&mut self, id: DynoId) {
         let Some(dyno) = self.world.dyno(id).cloned() else { return };
         if !self.try_in_place_of(&dyno, 0) {
             let why = "no address was free for the dyno that is to take its place".to_owned();
@@ -456,6 +458,9 @@ impl Decision<'_> {
     pub(super) fn observe_edge(&mut self, event: EdgeEvent) {
         let (EdgeEvent::Bound(id) | EdgeEvent::Drained(id)) = event;
         let Some(dyno) = self.world.dyno(id).cloned() else { return };
+        if self.world.waits_for_host(WorkloadId::Dyno(id)) {
+            return;
+        }
         match (event, dyno.state) {
             (EdgeEvent::Bound(_), DynoState::Starting | DynoState::Booting) if dyno.is_web() => {
                 self.enter(&dyno, DynoState::Up, None);
@@ -469,7 +474,7 @@ impl Decision<'_> {
     }
 
     /// Puts a dyno into its next state. Once it is up, the one whose place it has is not needed.
-    fn enter(&mut self, dyno: &Dyno, state: DynoState, exit: Option<Exit>) {
+    pub(super) fn enter(&mut self, dyno: &Dyno, state: DynoState, exit: Option<Exit>) {
         let lived = self.now >= dyno.created + STABLE;
         let crashes = if state == DynoState::Crashed && lived { 0 } else { dyno.crashes };
         self.put(Dyno { state, exit, crashes, updated: self.now, ..dyno.clone() });
@@ -514,7 +519,7 @@ impl Decision<'_> {
 
     /// Puts a new dyno into the place of another one; nothing is done, and it is said, if no address
     /// is free for it.
-    fn try_in_place_of(&mut self, dyno: &Dyno, crashes: u16) -> bool {
+    pub(super) fn try_in_place_of(&mut self, dyno: &Dyno, crashes: u16) -> bool {
         let app = self.world.app(dyno.app).cloned();
         let space = self.world.space(dyno.space).cloned();
         let (Some(app), Some(space)) = (app, space) else { return true };

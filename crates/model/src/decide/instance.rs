@@ -58,6 +58,7 @@ impl Decision<'_> {
                 vpc: eni.vpc,
                 subnet: eni.subnet,
                 eni: eni.id,
+                host: None,
                 address: eni.primary(),
                 image: image.clone(),
                 instance_type: type_of(run).to_owned(),

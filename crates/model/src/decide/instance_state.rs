@@ -138,6 +138,7 @@ impl Decision<'_> {
                 self.check_type_fits(&old, name)?;
                 require_stopped(&old)?;
                 new.instance_type.clone_from(name);
+                self.check_host_has_room(&old, &new)?;
             }
             InstanceChange::UserData(text) => {
                 check_user_data(text.as_deref().unwrap_or_default())?;

@@ -130,6 +130,9 @@ fn lost() -> Exit {
 impl World {
     /// Whether a report of a process changes anything here.
     pub fn is_news(&self, id: WorkloadId, report: &WorkloadReport) -> bool {
+        if self.waits_for_host(id) {
+            return false;
+        }
         match id {
             WorkloadId::Dyno(id) => self.dyno(id).is_some_and(|dyno| {
                 let has_eni = || self.uses(WorkloadId::Dyno(id), dyno.eni);

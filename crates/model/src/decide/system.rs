@@ -32,7 +32,7 @@ impl Decision<'_> {
         Ok(Reply::Done)
     }
 
-    fn system_only(&self) -> Result<(), Refused> {
+    pub(super) fn system_only(&self) -> Result<(), Refused> {
         match self.caller {
             Caller::System => Ok(()),
             Caller::Account { .. } | Caller::User(_) | Caller::Operator => refuse(
@@ -57,6 +57,10 @@ impl Decision<'_> {
         }
         self.observe_spaces(seen);
         for (id, report) in &seen.workloads {
+            if self.world.waits_for_host(*id) {
+                // Nobody can have seen it.
+                continue;
+            }
             match id {
                 WorkloadId::Dyno(id) => self.observe_dyno(*id, report),
                 WorkloadId::Instance(id) => self.observe_instance(*id, report),
@@ -87,7 +91,7 @@ impl Decision<'_> {
         }
     }
 
-    fn observe_instance(&mut self, id: InstanceId, report: &WorkloadReport) {
+    pub(super) fn observe_instance(&mut self, id: InstanceId, report: &WorkloadReport) {
         let Some(instance) = self.world.instance(id).cloned() else { return };
         let Some(InstanceStep { state, boot, exit }) = instance_step(&instance, report) else {
             return;

@@ -11,6 +11,7 @@ mod fabric;
 mod fit;
 mod fixture;
 mod handover;
+mod host;
 mod identity;
 mod life_cycle;
 mod peering;

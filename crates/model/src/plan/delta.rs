@@ -32,6 +32,12 @@ pub fn plan_delta(
             touched.add(world, key);
         }
     }
+    // With the first host, and without the last one, what has no host becomes something else.
+    if before.has_hosts() != after.has_hosts() {
+        for world in [before, after] {
+            touched.add_all(world);
+        }
+    }
     let vpc = |world: &World, id| world.vpc(id).map(|vpc| plan_vpc(world, vpc));
     let peering = |world: &World, id| plan_peering(world, world.peering(id)?);
     let networks = NetworksDelta {
@@ -174,6 +180,7 @@ impl Touched {
                 self.vpcs.extend(world.nat_gateways_of(key).map(|nat| nat.vpc));
             }
             Key::Account(_)
+            | Key::Host(_)
             | Key::AccessKey(_)
             | Key::IamRole(_)
             | Key::User(_)
@@ -192,6 +199,13 @@ impl Touched {
             | Key::LogDrain(_)
             | Key::Webhook(_) => {}
         }
+    }
+
+    /// All processes.
+    fn add_all(&mut self, world: &World) {
+        self.workloads.extend(world.dynos().map(|dyno| WorkloadId::Dyno(dyno.id)));
+        self.workloads.extend(world.addons().map(|addon| WorkloadId::Service(addon.id)));
+        self.workloads.extend(world.instances().map(|it| WorkloadId::Instance(it.id)));
     }
 
     fn add_dynos(&mut self, world: &World, named: Key) {

@@ -22,7 +22,7 @@ pub(crate) fn account(n: u8) -> AccountId {
     format!("{n:012}").parse().unwrap()
 }
 
-fn uuid(n: u128) -> uuid::Uuid {
+pub(crate) fn uuid(n: u128) -> uuid::Uuid {
     uuid::Uuid::from_u128(n)
 }
 
@@ -210,6 +210,7 @@ pub(crate) fn instance(n: u128, of: &Eni, state: InstanceState) -> Instance {
         vpc: of.vpc,
         subnet: of.subnet,
         eni: of.id,
+        host: None,
         address: of.primary(),
         image: "ami-host".to_owned(),
         instance_type: "t3.micro".to_owned(),
@@ -279,6 +280,7 @@ pub(crate) fn dyno(n: u128, app: u128, eni: u128, state: DynoState) -> Dyno {
         state,
         exit: None,
         eni: id(eni),
+        host: None,
         superseded: false,
         crashes: 0,
         created: now(),
@@ -337,6 +339,7 @@ pub(crate) fn space(n: u128, vpc: u128, data_vpc: u128, block: &str, data_block:
         dyno_subnets: [id(vpc), id(vpc)],
         dyno_group: id(vpc),
         router_enis: Vec::new(),
+        router_hosts: BTreeMap::new(),
         peering_limit: 5,
         trusted: Space::anywhere(),
         inbound: None,

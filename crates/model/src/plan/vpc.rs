@@ -69,6 +69,27 @@ pub fn plan_vpc(world: &World, vpc: &Vpc) -> VpcIntent {
     }
 }
 
+/// What a host must know of a VPC in which it has these interfaces.
+pub(super) fn own_part(world: &World, vpc: &Vpc, enis: &[&Eni]) -> VpcIntent {
+    let used: BTreeSet<_> = enis.iter().map(|eni| eni.subnet).collect();
+    let subnets = used.into_iter().filter_map(|id| world.subnet(id));
+    let subnets = subnets.map(|subnet| (subnet.id, plan_subnet(vpc, subnet, &BTreeMap::new())));
+    VpcIntent {
+        cidrs: vpc.blocks().collect(),
+        resolvers: resolvers(vpc),
+        subnets: subnets.collect(),
+        route_tables: BTreeMap::new(),
+        interfaces: enis.iter().map(|eni| (eni.id, plan_interface(world, eni))).collect(),
+        groups: BTreeMap::new(),
+        members: BTreeMap::new(),
+        acls: BTreeMap::new(),
+        peerings: BTreeMap::new(),
+        exits: BTreeMap::new(),
+        denied: Vec::new(),
+        refuses_unrouted: vpc.role.is_some(),
+    }
+}
+
 /// The primary block's base + 2, and the address that is the same in every VPC.
 pub(crate) fn resolvers(vpc: &Vpc) -> Vec<Ipv4Addr> {
     if !vpc.dns_support {

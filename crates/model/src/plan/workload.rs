@@ -13,8 +13,11 @@ use crate::intent::{Disk, NamesIntent, WorkloadIntent};
 use crate::resource::{Addon, AddonState, Boot, Dyno, Eni, Instance, Release, Slug, Stdio};
 use crate::{EniId, VpcId, WorkloadId, World};
 
-/// Says how a process must run; `None` where it must not be there at all.
+/// Says how a process must run; `None` where it must not be there at all, or waits for a host.
 pub(super) fn plan_workload(world: &World, id: WorkloadId) -> Option<WorkloadIntent> {
+    if world.waits_for_host(id) {
+        return None;
+    }
     match id {
         WorkloadId::Dyno(id) => plan_dyno(world, world.dyno(id)?),
         WorkloadId::Instance(id) => plan_instance(world, world.instance(id)?),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::first_words;
 use super::{Owner, Plan, Resource, pause_after};
-use crate::{AddonId, Alias, AppId, EniId, Errand, Key, SpaceId, Timestamp};
+use crate::{AddonId, Alias, AppId, EniId, Errand, HostId, Key, SpaceId, Timestamp};
 
 /// A data service of an app, in its space's data VPC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Addon {
     pub state: AddonState,
     /// The add-on's interface in the data VPC.
     pub eni: EniId,
+    /// The host that has its disk; `None` while it waits for one, or where there are no hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// The config vars that the app got with it, which go when it goes.
     pub variables: Vec<String>,
     /// Further attachments, by which apps have its variables under other names.
@@ -96,6 +99,7 @@ impl Resource for Addon {
         each(Key::App(self.app));
         each(Key::Space(self.space));
         self.attachments.iter().for_each(|attachment| each(Key::App(attachment.app)));
+        self.host.into_iter().for_each(|host| each(Key::Host(host)));
     }
 
     fn aliases(&self, each: &mut dyn FnMut(Alias)) {

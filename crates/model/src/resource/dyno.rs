@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{App, DynoSize, Exit, Owner, Resource, Stdio, pause_after};
-use crate::{Alias, AppId, DynoId, EniId, Errand, Key, ReleaseId, SpaceId, Timestamp};
+use crate::{Alias, AppId, DynoId, EniId, Errand, HostId, Key, ReleaseId, SpaceId, Timestamp};
 
 /// A process of an app, with its interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Dyno {
     pub exit: Option<Exit>,
     /// The dyno's interface.
     pub eni: EniId,
+    /// The host that it runs on; `None` while it waits for one, or where there are no hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// Whether another dyno has its place: it runs on only until that one is up.
     pub superseded: bool,
     /// How many dynos in its slot have crashed before it, in a row.
@@ -177,6 +180,7 @@ impl Resource for Dyno {
         each(Key::App(self.app));
         each(Key::Space(self.space));
         each(Key::Release(self.release));
+        self.host.into_iter().for_each(|host| each(Key::Host(host)));
     }
 
     /// Of dynos with the same name, the one that was not superseded has it; beside it only one that

@@ -9,8 +9,8 @@ use super::{
     Architecture, ClientToken, Exit, Image, InstanceOptions, MetadataOptions, Owner, Resource, Tags,
 };
 use crate::{
-    AccountId, Alias, EniId, Errand, InstanceId, Key, Kind, ReservationId, SubnetId, Timestamp,
-    VpcId,
+    AccountId, Alias, EniId, Errand, HostId, InstanceId, Key, Kind, ReservationId, SubnetId,
+    Timestamp, VpcId,
 };
 
 /// An instance: a process in a customer's VPC.
@@ -30,6 +30,9 @@ pub struct Instance {
     pub subnet: SubnetId,
     /// The instance's primary interface.
     pub eni: EniId,
+    /// The host that has its volume; `None` while it waits for one, or where there are no hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// The instance's private address.
     pub address: Ipv4Addr,
     /// The id of the image that it was made from: `ami-…`.
@@ -182,6 +185,7 @@ impl Resource for Instance {
 
     fn mentions(&self, each: &mut dyn FnMut(Key)) {
         each(Key::Account(self.account));
+        self.host.into_iter().for_each(|host| each(Key::Host(host)));
     }
 
     /// Every instance of a request carries its token; the first one stands for them.

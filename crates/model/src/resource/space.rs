@@ -1,13 +1,13 @@
 //! Private Spaces.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{InboundRule, InboundRuleset, Owner, Resource, Role};
 use crate::{
-    Alias, Cidr, EniId, Key, NatGatewayId, PcxId, Region, SecurityGroupId, SpaceId, SubnetId,
-    TeamId, Timestamp, UserId, VpcId,
+    Alias, Cidr, EniId, HostId, Key, NatGatewayId, PcxId, Region, SecurityGroupId, SpaceId,
+    SubnetId, TeamId, Timestamp, UserId, VpcId,
 };
 
 /// A Private Space: a VPC of the platform's account, and a data VPC beside it.
@@ -40,6 +40,10 @@ pub struct Space {
     /// Where its web router answers and from where it reaches dynos: one in each router subnet
     /// (R7, R26).
     pub router_enis: Vec<EniId>,
+    /// The hosts that those of its web router are on. One that is not here waits for a host, or there
+    /// are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub router_hosts: BTreeMap<EniId, HostId>,
     /// The most customers' VPCs that may be peered with the space (R24).
     pub peering_limit: u16,
     /// Whose web requests its public apps take: what `inbound` comes to, as blocks that do not
@@ -152,6 +156,7 @@ impl Resource for Space {
         if let Some(nat) = self.nat_gateway {
             each(Key::NatGateway(nat));
         }
+        self.router_hosts.values().for_each(|host| each(Key::Host(*host)));
     }
 
     fn aliases(&self, each: &mut dyn FnMut(Alias)) {

@@ -10,6 +10,7 @@ mod context;
 mod environment;
 mod event;
 mod flows;
+mod host;
 mod identity;
 mod input;
 mod installation;
@@ -69,6 +70,10 @@ pub(crate) fn router(operator: Operator) -> Router {
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
         .route("/_causeway/keys/{id}/rotate", post(identity::rotate_key))
+        .route("/_causeway/hosts", get(host::hosts))
+        .route("/_causeway/hosts/{host}", get(host::host).delete(host::remove))
+        .route("/_causeway/hosts/{host}/drain", post(host::drain))
+        .route("/_causeway/hosts/{host}/undrain", post(host::undrain))
         .route("/_causeway/quotas", get(quota::quotas))
         .route("/_causeway/quotas/{quota}", put(quota::set))
         .route("/_causeway/roles", get(role::roles).post(role::create))

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{Caller, Command, Refused, Reply, World};
+use model::{Caller, Command, HostCommand, Refused, Reply, World};
 
 /// A command for the ledger, with what the audit records of it.
 #[derive(Debug, Clone)]
@@ -31,6 +31,12 @@ impl Request {
             request_id: String::new(),
             only_if: None,
         }
+    }
+
+    /// Whether it said no more, as its reply has it, than that hosts are still there: for that there is
+    /// too much of it to be kept.
+    pub(super) fn is_heartbeat(&self, reply: &Reply) -> bool {
+        matches!(self.command, Command::Host(HostCommand::Heard { .. })) && *reply == Reply::Done
     }
 }
 

@@ -433,7 +433,9 @@ impl Writer {
             let (at, outcome) = self.decide_one(&decided.world, request);
             self.trace(trace.as_ref().zip(began), "decide", false);
             let quiet = request.caller == Caller::System
-                && outcome.as_ref().is_ok_and(|outcome| outcome.changes.is_empty());
+                && outcome
+                    .as_ref()
+                    .is_ok_and(|it| it.changes.is_empty() || request.is_heartbeat(&it.reply));
             if !quiet {
                 decided.notes.audit.push(self.audit_row(&decided.world, request, at, &outcome));
             }

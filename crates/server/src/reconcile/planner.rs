@@ -4,6 +4,7 @@
 //! It is woken by every commit, by what the control loops report, and by a timer, on one thread; what
 //! queued up meanwhile is planned in one go. It never waits for what it ordered.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -22,7 +23,7 @@ use super::plan::{Plan, merge};
 use super::reports::{Hear, News};
 use crate::clock::Clock;
 use crate::cluster::Duties;
-use crate::ledger::{Ledger, Request, Step};
+use crate::ledger::{Ledger, Mandate, Request, Step};
 use crate::loops::{Pulse, Supervisor};
 use crate::metrics::Metrics;
 
@@ -169,6 +170,7 @@ impl UnstartedPlanner {
             settles: 0,
             next_plan: now + PLAN_EVERY,
             ticked: now,
+            listens_by: Cell::new(None),
         }
     }
 
@@ -200,6 +202,8 @@ struct Planner {
     next_plan: Instant,
     /// When it was last seen to what time changes.
     ticked: Instant,
+    /// By what right it has said that somebody listens to hosts.
+    listens_by: Cell<Option<Mandate>>,
 }
 
 /// A plan of everything in the making.
@@ -499,10 +503,23 @@ impl Planner {
     /// Has the ledger apply what the passing of time changes.
     fn tick(&self) {
         let Some(mandate) = self.parts.duties.leads() else { return };
-        let request = Request::system(model::SystemCommand::Tick);
-        if let Err(error) = self.parts.ledger.submit_under(mandate, request) {
+        // While nobody listened no host was heard, and none is lost for that.
+        let listens = || self.submit(mandate, model::HostCommand::Listen);
+        let has_hosts = || self.parts.ledger.world().has_hosts();
+        if self.listens_by.get() != Some(mandate) && has_hosts() && !listens() {
+            return;
+        }
+        self.listens_by.set(Some(mandate));
+        self.submit(mandate, model::SystemCommand::Tick);
+    }
+
+    /// Hands the ledger what only one server may; whether it is done.
+    fn submit(&self, mandate: Mandate, command: impl Into<model::Command>) -> bool {
+        let done = self.parts.ledger.submit_under(mandate, Request::system(command));
+        if let Err(error) = &done {
             tracing::warn!(%error, "cannot store what the passing of time changes; trying again");
         }
+        done.is_ok()
     }
 }
 

@@ -2,6 +2,7 @@
 //! any order. Nothing panics, and what always holds, holds after each step.
 
 mod holds;
+mod holds_hosts;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +28,7 @@ struct Game {
     town: Town,
     told: Intent,
     told_edge: EdgeIntent,
+    told_hosts: holds_hosts::Told,
     /// How many steps were granted, by what they were.
     granted: BTreeMap<String, u32>,
 }
@@ -45,7 +47,8 @@ impl Game {
         let bench = &town.bench;
         let told = plan(&bench.world, bench.now);
         let told_edge = plan_edge(&bench.world, &domains());
-        Self { town, told, told_edge, granted: BTreeMap::new() }
+        let told_hosts = holds_hosts::Told::default();
+        Self { town, told, told_edge, told_hosts, granted: BTreeMap::new() }
     }
 
     /// Asks for something, and checks all that must hold.
@@ -62,6 +65,8 @@ impl Game {
             holds::after_step(&before, after, bench.now, &command);
             let worlds = (&before, after, bench.now);
             holds::follows(&mut self.told, &mut self.told_edge, worlds, &changes);
+            holds_hosts::after_step(&before, after, &command);
+            self.told_hosts.follow(worlds, &changes);
         }
         *self.granted.entry(command.name()).or_default() += 1;
         true
@@ -85,8 +90,12 @@ impl Game {
 
     fn play(&mut self, dice: Dice) {
         match dice[0] {
-            0..=143 => {
+            0..=127 => {
                 let (caller, command) = Player { town: &self.town, dice }.ask();
+                self.ask(caller, command);
+            }
+            128..=143 => {
+                let (caller, command) = Player { town: &self.town, dice }.host_command();
                 self.ask(caller, command);
             }
             144..=151 => self.customer(dice),
@@ -108,6 +117,9 @@ impl Game {
                 let seconds = [1, 10, 30, 60, 400, 400, 5000, 90_000];
                 let span = seconds[usize::from(dice[1] % 8)];
                 self.town.bench.pass(Duration::from_secs(span));
+                if !dice[2].is_multiple_of(4) {
+                    self.hear();
+                }
             }
             252.. => self.until_due(),
         }
@@ -119,6 +131,21 @@ impl Game {
             self.town.bench.now = self.town.bench.now.max(due);
         }
         self.tick();
+    }
+
+    /// Has every host be heard.
+    fn hear(&mut self) {
+        let hosts = self.town.bench.world.hosts().map(|host| host.id).collect();
+        self.ask(Caller::System, HostCommand::Heard { hosts });
+    }
+
+    /// Where there are hosts, adds one that has room for everything.
+    fn make_room(&mut self) {
+        self.hear();
+        if self.town.bench.world.has_hosts() {
+            let new = super::host::new_host(200, "spare", 1 << 20);
+            self.ask(Caller::Operator, HostCommand::Join(new));
+        }
     }
 
     /// A peering comes and goes.
@@ -171,6 +198,7 @@ impl Game {
     /// Has every process do what it is for until nothing is left to be done, which must not take
     /// long.
     fn settle(&mut self) {
+        self.make_room();
         let dynos = self.town.bench.world.dynos().count();
         let bound = 10 * dynos + 50;
         for _ in 0..bound {
@@ -179,18 +207,23 @@ impl Game {
             let before = self.town.bench.world.clone();
             self.observe(seen);
             if !news || before.records().eq(self.town.bench.world.records()) {
-                if self.town.bench.world.next_deadline().is_none() {
+                let Some(due) = holds_hosts::deadline_beside_hosts(&self.town.bench.world) else {
+                    holds_hosts::at_rest(&self.town.bench.world);
                     return holds::at_rest(&self.town.bench.world);
-                }
-                self.until_due();
+                };
+                self.town.bench.now = self.town.bench.now.max(due);
+                self.hear();
+                self.tick();
             }
         }
-        panic!("no rest after {bound} rounds: {:?}", self.town.bench.world.next_deadline());
+        let due = holds_hosts::deadline_beside_hosts(&self.town.bench.world);
+        panic!("no rest after {bound} rounds: {due:?}");
     }
 
     /// Takes everything down, and looks for what is left of it.
     fn clear(&mut self) {
         self.town.bench.pass(DAY);
+        self.hear();
         self.tick();
         holds::aged(&self.town.bench.world);
         let apps: Vec<_> = self.town.bench.world.apps().map(|app| app.id).collect();
@@ -221,6 +254,7 @@ fn deploy(town: &mut Town) {
 
 /// What would be seen if every process did all that it is asked to.
 fn well(world: &World) -> Observation {
+    let runs = |id| !world.waits_for_host(id);
     let dyno = |dyno: &Dyno| match dyno.state {
         DynoState::Starting => Some(WorkloadReport::Running),
         DynoState::Up if dyno.is_release_command() => Some(WorkloadReport::Ended(Exit::Code(0))),
@@ -252,7 +286,7 @@ fn well(world: &World) -> Observation {
         vpcs: world.vpcs().map(|vpc| vpc.id).collect(),
         carried: peerings_in(PeeringState::Provisioning),
         gone: peerings_in(PeeringState::Deleting),
-        workloads: dynos.chain(addons).collect(),
+        workloads: dynos.chain(addons).filter(|(id, _)| runs(*id)).collect(),
         edge: world.dynos().filter_map(|dyno| edge(dyno)).collect(),
     }
 }
@@ -383,7 +417,7 @@ impl Player<'_> {
     }
 
     fn ask(&self) -> (Caller, Command) {
-        let command = match self.die(1) % 64 {
+        let command = match self.die(1) % 76 {
             0..=1 => self.create_app().into(),
             2 if self.die(5).is_multiple_of(4) => C::DeleteApp { app: self.app() }.into(),
             2..=5 => self.create_slug().into(),
@@ -406,9 +440,74 @@ impl Player<'_> {
             62 => self.attach_or_detach().into(),
             61 if self.die(5).is_multiple_of(2) => C::DeleteSpace { space: self.town.space }.into(),
             61 => C::RenameSpace { space: self.town.space, name: "acme-2".to_owned() }.into(),
+            63..=66 => self.drain().into(),
+            67..=74 => self.app_webhook().into(),
             _ => C::SetPeeringLimit { space: self.town.space, limit: 5 }.into(),
         };
         (self.caller(), command)
+    }
+
+    /// Where something is sent to; some of it is no address.
+    fn url(&self, die: usize) -> String {
+        const URLS: [&str; 8] = [
+            "https://logs.example.com/a",
+            "https://user:secret@logs.example.com/b",
+            "syslog+tls://logs.example.com:6514",
+            "https://hooks.example.com/",
+            "https://hooks.example.com/other",
+            "http://hooks.example.com:8080/",
+            "ftp://logs.example.com/",
+            "",
+        ];
+        URLS[usize::from(self.die(die) % 8)].to_owned()
+    }
+
+    fn drain(&self) -> C {
+        let (app, space) = (self.app(), self.town.space);
+        let own = self.world().log_drains_of(Key::App(app)).map(|drain| drain.id);
+        let any = || self.pick(3, self.world().log_drains().map(|drain| drain.id));
+        match self.die(4) % 4 {
+            0 => C::SetSpaceLogDrain { space, url: self.url(3) },
+            1 => {
+                let drain = self.pick(3, own).or_else(any).unwrap_or(LogDrainId::MIN);
+                C::RemoveLogDrain { app, drain }
+            }
+            _ => C::AddLogDrain { app, url: self.url(3) },
+        }
+    }
+
+    fn app_webhook(&self) -> C {
+        const ENTITIES: [&str; 4] = ["api:release", "api:domain", "api:dyno", "api:addon"];
+        let of_app = |hook: &std::sync::Arc<Webhook>| match hook.owner {
+            WebhookOwner::App(app) => Some((app, hook.id)),
+            _ => None,
+        };
+        let found = self.pick(3, self.world().webhooks().filter_map(of_app));
+        let (app, id) = found.unwrap_or((AppId::MIN, WebhookId::MIN));
+        let app = if self.die(5).is_multiple_of(8) { self.app() } else { app };
+        let entity = match self.die(5) % 8 {
+            1 => "api:nothing",
+            _ => ENTITIES[usize::from(self.die(2) / 4 % 4)],
+        };
+        let said = |bit: u8| self.die(4) & bit == 0;
+        let hook = AppWebhook {
+            url: said(4).then(|| self.url(3)),
+            include: said(8).then(|| vec![entity.to_owned()]),
+            level: said(16).then(|| ["sync", "notify"][usize::from(self.die(3) % 2)].to_owned()),
+            secret: said(32).then(|| "0123456789abcdef".to_owned()),
+            authorization: said(64).then(|| "Bearer t0ken".to_owned()),
+        };
+        match self.die(4) % 4 {
+            0 => C::DeleteAppWebhook { app, id },
+            1 => C::UpdateAppWebhook { app, id, to: hook },
+            _ => {
+                // What is made is said in full.
+                let (url, secret) = (Some(self.url(3)), Some("0123456789abcdef".to_owned()));
+                let (include, level) = (Some(vec![entity.to_owned()]), Some("sync".to_owned()));
+                let new = AppWebhook { url, include, level, secret, ..hook };
+                C::CreateAppWebhook { app: self.app(), new }
+            }
+        }
     }
 
     fn attach_or_detach(&self) -> C {
@@ -424,6 +523,33 @@ impl Player<'_> {
                 let name = NAMES[usize::from(self.die(3) % 4)].map(str::to_owned);
                 C::AttachAddon { addon, app: self.app(), name }
             }
+        }
+    }
+
+    /// Something about hosts, mostly such as have little room.
+    fn host_command(&self) -> (Caller, HostCommand) {
+        use HostCommand as H;
+        let hosts = || self.world().hosts().map(|host| host.id);
+        let host = self.pick(2, hosts()).unwrap_or(HostId::MIN);
+        let new = || {
+            let zone = ["a", "b", "c"][usize::from(self.die(4) % 3)];
+            let gib = if self.die(5) < 16 { 64 } else { u64::from(1 + self.die(5) % 6) };
+            super::host::new_host(1 + self.die(3) % 8, zone, gib)
+        };
+        let operator = match self.die(5) % 16 {
+            0 => Caller::User(self.town.member),
+            _ => Caller::Operator,
+        };
+        match self.die(1) % 32 {
+            0..=3 => (operator, H::Init(new())),
+            4..=12 => (operator, H::Join(new())),
+            13..=16 => (operator, H::Drain { host }),
+            17..=18 => (operator, H::Undrain { host }),
+            19..=21 => (operator, H::Remove { host, force: self.die(3).is_multiple_of(4) }),
+            22..=24 => (operator, H::Lost { host }),
+            25..=26 => (operator, H::Change { host, facts: new().facts }),
+            27 => (Caller::System, H::Listen),
+            _ => (Caller::System, H::Heard { hosts: hosts().chain([HostId::MAX]).collect() }),
         }
     }
 
@@ -594,6 +720,15 @@ fn random_play_reaches_what_it_is_to_test() {
     for name in ["Scale", "CreateRelease", "Rollback", "StopDynos", "RestartDynos", "CreateAddon"] {
         let count = granted.get(&format!("Platform.{name}")).copied().unwrap_or(0);
         assert!(count >= 5, "{name}: {granted:?}");
+    }
+    for name in ["AddLogDrain", "RemoveLogDrain", "SetSpaceLogDrain", "CreateAppWebhook"]
+        .into_iter()
+        .chain(["UpdateAppWebhook", "DeleteAppWebhook"])
+    {
+        assert!(granted.contains_key(&format!("Platform.{name}")), "{name}: {granted:?}");
+    }
+    for name in ["Init", "Join", "Drain", "Undrain", "Remove", "Lost", "Heard", "Change"] {
+        assert!(granted.contains_key(&format!("Host.{name}")), "{name}: {granted:?}");
     }
     let count = |status: &str| commands.iter().filter(|(_, at)| *at == status).count();
     assert!(

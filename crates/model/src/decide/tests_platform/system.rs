@@ -77,6 +77,7 @@ fn instance(bench: &mut Bench) -> InstanceId {
         vpc,
         subnet,
         eni,
+        host: None,
         address,
         image: "ami-1".to_owned(),
         instance_type: "t3.micro".to_owned(),

@@ -3,6 +3,7 @@
 mod event;
 mod flows;
 mod golden;
+mod host;
 mod overview;
 mod peer;
 mod snapshot;

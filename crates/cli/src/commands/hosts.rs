@@ -1,0 +1,150 @@
+//! Hosts: what runs where, and which are to be emptied.
+
+use hyper::Method;
+
+use super::confirm::confirm;
+use super::print::{print_fields, say};
+use crate::arguments::Common;
+use crate::arguments::hosts::{HostCommand, NamedHost};
+use crate::client::{As, segment};
+use crate::output::Out;
+
+const HOSTS: &str = "/_causeway/hosts";
+
+/// Does what a command about hosts says.
+///
+/// # Errors
+///
+/// What the server refused, and what was not confirmed.
+pub(super) fn run(command: HostCommand, out: &mut Out) -> anyhow::Result<()> {
+    match command {
+        HostCommand::Hosts { common } => list(&common, out),
+        HostCommand::HostsInfo(host) => info(&host, out),
+        HostCommand::HostsDrain(host) => change(&host, "drain", out),
+        HostCommand::HostsUndrain(host) => change(&host, "undrain", out),
+        HostCommand::HostsRemove { host, force, confirm } => {
+            remove(&host, force, confirm.as_deref(), out)
+        }
+    }
+}
+
+fn list(common: &Common, out: &mut Out) -> anyhow::Result<()> {
+    let client = common.connection.client(As::Operator)?;
+    let all: api::Hosts = client.read(HOSTS)?;
+    if common.json {
+        out.json(&all);
+        return Ok(());
+    }
+    if all.hosts.is_empty() {
+        out.line("There are no hosts: everything runs on the server's machine.");
+        return Ok(());
+    }
+    let row = |host: &api::Host| {
+        vec![
+            host.name.clone(),
+            host.state.clone(),
+            host.zone.clone(),
+            host.address.clone(),
+            memory(host),
+            host.dynos.to_string(),
+            host.services.to_string(),
+            host.instances.to_string(),
+        ]
+    };
+    let rows: Vec<_> = all.hosts.iter().map(row).collect();
+    let titles =
+        ["Host", "State", "Zone", "Address", "Memory", "Dynos", "Data services", "Instances"];
+    out.table(&titles, &rows);
+    if !all.waiting.is_empty() {
+        out.line("");
+        let rows: Vec<_> =
+            all.waiting.iter().map(|it| vec![it.name.clone(), it.reason.clone()]).collect();
+        out.table(&["Waiting", "Why"], &rows);
+    }
+    Ok(())
+}
+
+fn info(NamedHost { host, common }: &NamedHost, out: &mut Out) -> anyhow::Result<()> {
+    let client = common.connection.client(As::Operator)?;
+    let found: api::HostDetails = client.read(&path(host))?;
+    let host = &found.host;
+    let labels: Vec<_> =
+        host.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut fields = vec![
+        ("Host", host.name.clone()),
+        ("Id", host.id.clone()),
+        ("State", host.state.clone()),
+        ("Zone", host.zone.clone()),
+        ("Address", host.address.clone()),
+        ("Memory", memory(host)),
+        ("Processors", host.cpus.to_string()),
+        ("Labels", labels.join(", ")),
+        ("Joined", host.created_at.clone()),
+        ("Last heard", host.last_heard.clone()),
+    ];
+    fields.extend(host.lost_since.clone().map(|since| ("Lost since", since)));
+    print_fields(common, out, &found, &fields);
+    if common.json || found.workloads.is_empty() {
+        return Ok(());
+    }
+    out.line("");
+    let row = |it: &api::HostedWorkload| {
+        let pinned = if it.pinned { "stays" } else { "" };
+        let memory = gib(it.memory);
+        vec![it.name.clone(), it.kind.clone(), it.state.clone(), memory, pinned.to_owned()]
+    };
+    let rows: Vec<_> = found.workloads.iter().map(row).collect();
+    out.table(&["Name", "Kind", "State", "Memory", ""], &rows);
+    Ok(())
+}
+
+fn change(named: &NamedHost, verb: &str, out: &mut Out) -> anyhow::Result<()> {
+    let NamedHost { host, common } = named;
+    let client = common.connection.client(As::Operator)?;
+    let path = format!("{}/{verb}", path(host));
+    let changed: api::Host = client.write(&Method::POST, &path, &api::Empty {})?;
+    let name = &changed.name;
+    let text = match changed.state.as_str() {
+        "draining" if changed.dynos > 0 => format!(
+            "{name} is draining: {} dynos are there still. `causeway hosts:info {name}` shows them",
+            changed.dynos
+        ),
+        state => format!("{name} is {state}"),
+    };
+    say(common, out, &changed, &text);
+    Ok(())
+}
+
+fn remove(
+    named: &NamedHost,
+    force: bool,
+    given: Option<&str>,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let NamedHost { host, common } = named;
+    let client = common.connection.client(As::Operator)?;
+    if force {
+        let warning = format!(
+            "This command will remove {host}: its data services start elsewhere with empty disks, and \
+             its instances are terminated"
+        );
+        confirm(&warning, host, given, out)?;
+    }
+    let request = api::RemoveHost { force };
+    let gone: api::HostRemoved = client.write(&Method::DELETE, &path(host), &request)?;
+    say(common, out, &gone, &format!("Removed {}", gone.name));
+    Ok(())
+}
+
+fn path(host: &str) -> String {
+    format!("{HOSTS}/{}", segment(host))
+}
+
+/// What is given away of a host's memory, and how much there is.
+fn memory(host: &api::Host) -> String {
+    format!("{} of {}", gib(host.committed), gib(host.memory))
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}

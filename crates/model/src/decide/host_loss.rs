@@ -1,0 +1,104 @@
+//! Rules of what becomes of that which was on a host, once it is lost or removed.
+//!
+//! What a lost host ran may run on there, as nobody knows. So its dynos are given up and others start
+//! elsewhere with interfaces of their own, while theirs stay taken until the host was heard again and
+//! has stopped them, or until they are forgotten. What has a disk stays.
+
+use super::Decision;
+use crate::command::WorkloadReport;
+use crate::resource::{
+    Addon, AddonState, Dyno, DynoState, Exit, Host, Instance, InstanceState, Space,
+};
+use crate::{DynoId, HostId, InstanceId, Key};
+
+impl Decision<'_> {
+    /// Gives a host up that is not heard any more.
+    pub(super) fn lose_host(&mut self, id: HostId) {
+        let Some(host) = self.world.host(id).filter(|host| host.lost.is_none()).cloned() else {
+            return;
+        };
+        self.put(Host { lost: Some(self.now), ..Host::clone(&host) });
+        self.give_up_dynos(&host, "was lost");
+        self.unplace_routers(id);
+    }
+
+    /// Ends the dynos of a host, and starts others for those that have a place in a formation.
+    fn give_up_dynos(&mut self, host: &Host, why: &str) {
+        let dynos = self.world.dynos_in(Key::Host(host.id)).map(|dyno| dyno.id);
+        let dynos: Vec<DynoId> = dynos.collect();
+        for id in dynos {
+            self.give_up_dyno(id, format!("its host {} {why}", host.name));
+        }
+    }
+
+    fn give_up_dyno(&mut self, id: DynoId, why: String) {
+        let Some(before) = self.world.dyno(id).cloned() else { return };
+        let exit = Exit::Failed(why);
+        match before.state {
+            DynoState::Down | DynoState::Crashed => return,
+            DynoState::Draining | DynoState::Stopping => self.enter(&before, DynoState::Down, None),
+            DynoState::Starting | DynoState::Booting | DynoState::Up => {
+                self.enter(&before, DynoState::Crashed, Some(exit.clone()));
+            }
+        }
+        self.release_command_ended(&before, Some(&exit));
+        // Its release may have failed or passed by this, and its place be gone.
+        let Some(dyno) = self.world.dyno(id).cloned() else { return };
+        if dyno.number.is_none() || dyno.superseded {
+            return;
+        }
+        if dyno.state == DynoState::Down {
+            self.start_after(id);
+        } else {
+            // Where no address is free it is tried again, as after a crash.
+            self.try_in_place_of(&dyno, dyno.crashes);
+        }
+    }
+
+    /// Has the web routers that are on a host be placed anew.
+    fn unplace_routers(&mut self, id: HostId) {
+        let spaces: Vec<_> = self.world.spaces_of(Key::Host(id)).cloned().collect();
+        for space in spaces {
+            let mut space = Space::clone(&space);
+            space.router_hosts.retain(|_, host| *host != id);
+            self.put(space);
+        }
+    }
+
+    /// Takes everything from a host that is removed. Nobody will say what became of it.
+    pub(super) fn clear_host(&mut self, host: &Host) {
+        self.give_up_dynos(host, "was removed");
+        self.unplace_routers(host.id);
+        let key = Key::Host(host.id);
+        let dynos: Vec<_> = self.world.dynos_in(key).cloned().collect();
+        for dyno in dynos {
+            self.put(Dyno { host: None, ..Dyno::clone(&dyno) });
+            self.release_eni(dyno.eni);
+        }
+        let addons: Vec<_> = self.world.addons_of(key).cloned().collect();
+        for addon in addons {
+            self.put(Addon {
+                host: None,
+                state: AddonState::Provisioning,
+                attempt: addon.attempt.wrapping_add(1),
+                updated: self.now,
+                ..Addon::clone(&addon)
+            });
+        }
+        let instances: Vec<_> = self.world.instances_of(key).cloned().collect();
+        for instance in instances {
+            self.put(Instance { host: None, ..Instance::clone(&instance) });
+            self.end_instance(instance.id);
+        }
+    }
+
+    /// Terminates an instance that nothing is left of.
+    fn end_instance(&mut self, id: InstanceId) {
+        let Some(instance) = self.world.instance(id).cloned() else { return };
+        if instance.state != InstanceState::Terminated {
+            let state = InstanceState::ShuttingDown;
+            self.put(Instance { state, since: self.now, ..Instance::clone(&instance) });
+            self.observe_instance(id, &WorkloadReport::Gone);
+        }
+    }
+}
