@@ -74,3 +74,21 @@ with_snapshots() {
   rm -f "$used"
   return "$status"
 }
+
+# Programs for arm64 that are made on another processor: Rust's name of it, and what the names of
+# Debian's tools for it begin with.
+# shellcheck disable=SC2034 # They are for the scripts that source this.
+arm64_target=aarch64-unknown-linux-gnu arm64_tools=aarch64-linux-gnu
+
+# A program as it is to be installed, into a directory: without symbols, and with its symbols beside it.
+dist() {
+  local program=$1 into=$2 objcopy=$3
+  mkdir -p "$into"
+  (
+    cd "$into"
+    # Written aside first: the program may be running, and what is there is whole at any moment.
+    "$objcopy" --only-keep-debug "$program" causeway.debug
+    "$objcopy" --strip-all --add-gnu-debuglink=causeway.debug "$program" causeway.new
+    mv causeway.new causeway
+  )
+}

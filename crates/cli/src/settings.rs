@@ -5,8 +5,10 @@ mod defaults;
 mod edge;
 mod fabric;
 mod file;
+mod key;
 mod outbound;
 mod plans;
+mod store;
 mod transport;
 mod values;
 mod watch;
@@ -26,6 +28,8 @@ pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
 use self::edge::EdgeArgs;
 pub(crate) use self::fabric::Fabric;
 use self::file::File;
+use self::key::KeyArgs;
+pub(crate) use self::store::StoreArgs;
 use self::transport::TransportArgs;
 pub(crate) use self::values::variable;
 use self::values::{Variables, absolute, first, program, switch};
@@ -153,11 +157,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "REVISION")]
     pub(crate) accept_database: Option<u64>,
     #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    #[command(flatten)]
     pub(crate) transport: TransportArgs,
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
     #[command(flatten)]
     pub(crate) edge: EdgeArgs,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }
@@ -191,10 +199,18 @@ impl ServeArgs {
     /// it, an unknown region.
     pub(crate) fn config(self, variables: Variables<'_>) -> anyhow::Result<Config> {
         let path = |name| variables(name).map(PathBuf::from);
-        let file = match self.config.or_else(|| path("CAUSEWAY_CONFIG")) {
-            Some(path) => file::read(&path)?,
+        let settings = self.config.or_else(|| path("CAUSEWAY_CONFIG"));
+        let file = match &settings {
+            Some(path) => file::read(path)?,
             None => File::default(),
         };
+        let store = self.store.url(variables, file.store.zip(settings.as_deref()))?;
+        if store.is_some() && self.new_database {
+            return Err(usage(
+                "--new-database is for a database in the data directory: to begin anew with --store, name an \
+                 empty database and a new data directory",
+            ));
+        }
         let transport = TransportArgs {
             tls_cert: file.tls_cert,
             tls_key: file.tls_key,
@@ -218,6 +234,7 @@ impl ServeArgs {
             reads: file.reads,
             take_fabric: false,
         };
+        let key = KeyArgs { key_file: file.key_file, key_command: file.key_command };
         let edge = EdgeArgs {
             domain: file.domain,
             internal_domain: file.internal_domain,
@@ -256,6 +273,7 @@ impl ServeArgs {
                 (true, None) => Ephemeral::WorkloadsAndData,
             },
             data: absolute(&data.unwrap_or_else(default_data))?,
+            key: self.key.source(variables, key)?,
             listen: listen.unwrap_or(DEFAULT_LISTEN),
             transport: self
                 .transport
@@ -304,6 +322,7 @@ impl ServeArgs {
                 .map_or(Ok(Plans::default()), |path| plans::read(&path))?,
             webhook_allow,
             cluster: self.cluster.or(ClusterArgs::of(variables)?).or(cluster).config()?,
+            store,
             // Each is for one start, so neither the environment nor a file may say it.
             database: match self.accept_database {
                 Some(revision) => Database::At(revision),

@@ -10,7 +10,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -37,9 +37,17 @@ impl Drop for Running {
     }
 }
 
-/// A port that nobody has.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// The ports of what this test starts. They are on an address of its own, so nobody else takes them.
+const SERVER: u16 = 14880;
+const NAMES: u16 = 14053;
+const NAMES_MANAGEMENT: u16 = 14055;
+const ACME: u16 = 14000;
+
+/// An address of this machine that no other test has: it follows from the process, which each test has to
+/// itself.
+fn own_address() -> Ipv4Addr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 + (high & 63), middle, low.max(1))
 }
 
 #[expect(
@@ -54,28 +62,27 @@ fn until(what: &str, mut ask: impl FnMut() -> bool) {
     }
 }
 
-/// An ACME server that proves names on a port, and what it needs.
+/// An ACME server that proves names on the server's port, and what it needs.
 struct Acme {
     directory: tempfile::TempDir,
-    dns: u16,
-    port: u16,
-    proves: u16,
+    address: Ipv4Addr,
     _names: Running,
     pebble: Option<Running>,
 }
 
 impl Acme {
-    fn new(proves: u16) -> Self {
+    fn new(address: Ipv4Addr) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let made = rcgen::generate_simple_self_signed([address.to_string()]).unwrap();
         std::fs::write(directory.path().join("ca.pem"), made.cert.pem()).unwrap();
         std::fs::write(directory.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-        let (dns, port, management) = (free_port(), free_port(), free_port());
         let names = Running::start(Command::new("pebble-challtestsrv").args([
             "-dns01",
-            &format!("127.0.0.1:{dns}"),
+            &format!("{address}:{NAMES}"),
             "-management",
-            &format!("127.0.0.1:{management}"),
+            &format!("{address}:{NAMES_MANAGEMENT}"),
+            "-defaultIPv4",
+            &address.to_string(),
             "-defaultIPv6",
             "",
             "-http01",
@@ -85,7 +92,7 @@ impl Acme {
             "-tlsalpn01",
             "",
         ]));
-        Self { directory, dns, port, proves, _names: names, pebble: None }
+        Self { directory, address, _names: names, pebble: None }
     }
 
     /// Starts it anew: it has forgotten everything then. Its certificates are valid for some seconds.
@@ -93,12 +100,13 @@ impl Acme {
         self.pebble = None;
         let path = |name: &str| self.directory.path().join(name);
         let config = json!({ "pebble": {
-            "listenAddress": format!("127.0.0.1:{}", self.port),
+            "listenAddress": format!("{}:{ACME}", self.address),
             "managementListenAddress": "",
             "certificate": path("ca.pem"),
             "privateKey": path("key.pem"),
-            "httpPort": free_port(),
-            "tlsPort": self.proves,
+            // No name is proved there.
+            "httpPort": 9,
+            "tlsPort": SERVER,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
             "certificateValidityPeriod": valid,
@@ -107,10 +115,10 @@ impl Acme {
         std::fs::write(path("config.json"), config.to_string()).unwrap();
         let mut command = Command::new("pebble");
         command.arg("-config").arg(path("config.json"));
-        command.args(["-dnsserver", &format!("127.0.0.1:{}", self.dns)]);
+        command.args(["-dnsserver", &format!("{}:{NAMES}", self.address)]);
         command.env("PEBBLE_VA_NOSLEEP", "1");
         self.pebble = Some(Running::start(&mut command));
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let address = SocketAddr::from((self.address, ACME));
         until("pebble listens", || TcpStream::connect(address).is_ok());
     }
 
@@ -118,7 +126,7 @@ impl Acme {
         let ca = self.directory.path().join("ca.pem");
         vec![
             "--acme-directory".to_owned(),
-            format!("https://localhost:{}/dir", self.port),
+            format!("https://{}:{ACME}/dir", self.address),
             "--acme-ca".to_owned(),
             ca.display().to_string(),
             "--acme-email".to_owned(),
@@ -128,9 +136,9 @@ impl Acme {
 }
 
 /// What a server shows for a name: its certificate's serial number, or what openssl says.
-fn shown(port: u16, name: &str) -> Result<String, String> {
+fn shown(address: Ipv4Addr, name: &str) -> Result<String, String> {
     let script = format!(
-        "openssl s_client -connect 127.0.0.1:{port} -servername {name} </dev/null 2>&1 | tee /dev/stderr \
+        "openssl s_client -connect {address}:{SERVER} -servername {name} </dev/null 2>&1 | tee /dev/stderr \
          | openssl x509 -noout -serial -ext subjectAltName"
     );
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
@@ -150,9 +158,9 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn a_certificate_is_gained_kept_renewed_and_not_lost_by_a_refusal() {
-    let port = free_port();
-    let mut acme = Acme::new(port);
-    let listen = format!("127.0.0.1:{port}");
+    let address = own_address();
+    let mut acme = Acme::new(address);
+    let listen = format!("{address}:{SERVER}");
     let more = acme.arguments();
     let own = |names: &[&str]| {
         let mut all = vec!["--listen".to_owned(), listen.clone()];
@@ -171,7 +179,7 @@ fn a_certificate_is_gained_kept_renewed_and_not_lost_by_a_refusal() {
     // Before there is an ACME server: it listens, shows none, and says why.
     let server = start(&["cw.test"]);
     assert!(server.url.starts_with("https://"), "{}", server.url);
-    let none = shown(port, "cw.test").unwrap_err();
+    let none = shown(address, "cw.test").unwrap_err();
     assert!(none.contains("alert internal error"), "{none}");
     until("the failure is known", || certificate(&server)["failing"].is_string());
     let status = server.causeway(&["status"]);
@@ -182,17 +190,18 @@ fn a_certificate_is_gained_kept_renewed_and_not_lost_by_a_refusal() {
     // The first one.
     acme.restart(90 * 24 * 3600);
     let mut server = start(&["cw.test"]);
-    until("a certificate", || shown(port, "cw.test").is_ok());
-    let first = shown(port, "cw.test").unwrap();
+    until("a certificate", || shown(address, "cw.test").is_ok());
+    let first = shown(address, "cw.test").unwrap();
     assert!(first.contains("DNS:cw.test"), "{first}");
-    let other = shown(port, "other.test").unwrap_err();
+    let other = shown(address, "other.test").unwrap_err();
     assert!(other.contains("unrecognized name"), "{other}");
     let curl = Command::new("curl")
-        .args(["-sSk", "--resolve", &format!("cw.test:{port}:127.0.0.1")])
-        .arg(format!("https://cw.test:{port}/healthz"))
+        .args(["-sSk", "--resolve", &format!("cw.test:{SERVER}:{address}")])
+        .arg(format!("https://cw.test:{SERVER}/healthz"))
         .output()
         .unwrap();
-    assert!(curl.status.success() && !curl.stdout.is_empty(), "{curl:?}");
+    let loops = String::from_utf8_lossy(&curl.stdout).into_owned();
+    assert!(curl.status.success() && loops.lines().any(|line| line == "acme: ok"), "{curl:?}");
     until("it says so", || certificate(&server)["valid_until"].is_string());
     assert!(server.causeway(&["status"]).ok().contains("Certificate cw.test, until 20"));
     let kept = data.path().join("acme");
@@ -204,7 +213,7 @@ fn a_certificate_is_gained_kept_renewed_and_not_lost_by_a_refusal() {
     // A start asks for nothing: there is nobody to ask.
     acme.pebble = None;
     server.kill_and_restart();
-    assert_eq!(shown(port, "cw.test").unwrap(), first);
+    assert_eq!(shown(address, "cw.test").unwrap(), first);
     assert!(certificate(&server)["failing"].is_null());
     drop(server);
 
@@ -213,30 +222,37 @@ fn a_certificate_is_gained_kept_renewed_and_not_lost_by_a_refusal() {
     let server = start(&["cw.test", "refused.test"]);
     let failing = || certificate(&server)["failing"].as_str().unwrap_or_default().to_owned();
     until("a refusal", || failing().contains("refused.test"));
-    assert_eq!(shown(port, "cw.test").unwrap(), first);
+    assert_eq!(shown(address, "cw.test").unwrap(), first);
     assert!(server.log().contains("refused.test"), "{}", server.log());
+    drop(server);
+    // A start after it says so still, and does not ask again before its time.
+    let refused = std::fs::read(kept.join("refusals.json")).unwrap();
+    let server = start(&["cw.test", "refused.test"]);
+    let still = certificate(&server)["failing"].as_str().unwrap_or_default().to_owned();
+    assert!(still.contains("refused.test"), "{still}");
+    assert_eq!(std::fs::read(kept.join("refusals.json")).unwrap(), refused);
     drop(server);
 
     // Certificates of a few seconds, for two names, from a server that has forgotten the account.
     acme.restart(12);
     let _server = start(&["cw.test", "www.cw.test"]);
-    until("another certificate", || shown(port, "www.cw.test").is_ok());
-    let (second, ends) = (shown(port, "cw.test").unwrap(), Arc::new(AtomicBool::new(false)));
+    until("another certificate", || shown(address, "www.cw.test").is_ok());
+    let (second, ends) = (shown(address, "cw.test").unwrap(), Arc::new(AtomicBool::new(false)));
     assert!(second != first && second.contains("DNS:www.cw.test"), "{second}");
     // A connection that was there before the renewal goes on, and new ones are never refused.
     let stopped = Arc::clone(&ends);
     let asking = std::thread::spawn(move || {
-        let mut before = tls(port);
+        let mut before = tls(address);
         let mut asked = 0;
         while !stopped.load(Ordering::Relaxed) {
             ask(&mut before);
-            ask(&mut tls(port));
+            ask(&mut tls(address));
             asked += 1;
         }
         ask(&mut before);
         asked
     });
-    until("a renewal", || shown(port, "cw.test").unwrap() != second);
+    until("a renewal", || shown(address, "cw.test").unwrap() != second);
     ends.store(true, Ordering::Relaxed);
     assert!(asking.join().unwrap() > 10);
 }
@@ -251,9 +267,9 @@ impl Drop for Tls {
     }
 }
 
-fn tls(port: u16) -> Tls {
+fn tls(address: Ipv4Addr) -> Tls {
     let child = Command::new("openssl")
-        .args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{port}")])
+        .args(["s_client", "-quiet", "-connect", &format!("{address}:{SERVER}")])
         .args(["-servername", "cw.test", "-alpn", "http/1.1"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

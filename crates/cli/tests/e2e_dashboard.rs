@@ -10,6 +10,7 @@ mod support;
 
 use serde_json::json;
 use support::browser::{Browser, Person};
+use support::second_factor;
 use support::stage::{Stage, variable};
 use support::text;
 
@@ -357,5 +358,63 @@ fn a_page_outlives_a_restart_of_the_server() {
     admin.fill(&format!("Type {pcx} to go on"), &pcx);
     admin.press_button("Destroy the peering");
     admin.see(&format!("{pcx} is being destroyed"));
+    browser.end();
+}
+
+#[test]
+fn a_second_factor_that_a_team_demands_is_enabled_in_the_browser() {
+    let stage = Stage::set_up(&[]);
+    let (email, token) = ("eve@example.com", stage.newcomer("eve@example.com"));
+    let browser = Browser::start();
+    let eve = browser.person(&stage.server, "eve");
+    // A command waits to be logged in, and the page that asks leads to what has to be done before.
+    let waits = eve.begin_log_in();
+    eve.open(&waits);
+    eve.run("await page.locator('input[name=token]').fill(args)", json!(token));
+    eve.press_button("Sign in");
+    eve.see_heading("Two-factor authentication");
+    eve.see("The team careful demands a second factor");
+    for path in ["/dashboard", "/dashboard/map", "/dashboard/keys", &waits] {
+        eve.open(path);
+        assert_eq!(eve.path(), "/dashboard/second-factor", "{path}");
+    }
+    // The picture is drawn: the page's own policy lets it through.
+    let dark = "return page.locator('svg.qr path').last().evaluate((one) => one.getBBox().width)";
+    assert!(eve.run(dark, json!(null)).as_f64().unwrap() > 20.0);
+    eve.fill("Code", "000000");
+    eve.press_button("Enable");
+    eve.see("This is not the code");
+    let secret = eve.enable_second_factor(&stage.server);
+    eve.see("Keep your recovery codes now");
+    let codes = eve.run("return page.locator('.codes li').allTextContents()", json!(null));
+    assert_eq!(codes.as_array().unwrap().len(), 10);
+    eve.follow("I have kept them");
+    eve.see_heading("Allow a command to log in?");
+    eve.open("/dashboard");
+    eve.see_heading("What waits for you");
+    let state = stage.server.causeway(&["2fa", "--token", &token]).ok();
+    assert!(state.contains("is enabled. 10 recovery codes are left"), "{state}");
+
+    // Nobody signs in by the password alone any more.
+    let password = "correct horse battery";
+    stage.server.causeway_reading(&["users:password", email, "--password-stdin"], password).ok();
+    stage.server.causeway(&["clock:advance", "60s"]).ok();
+    let again = browser.person(&stage.server, "eve at another desk");
+    again.open("/dashboard/sign-in?with=password");
+    again.fill("E-mail address", email);
+    again.fill("Password", password);
+    again.press_button("Sign in");
+    again.fill("Two-factor code", &second_factor::code(&stage.server, &secret, 60));
+    again.press_button("Sign in");
+    again.see_heading("What waits for you");
+
+    // Once no team demands it, it is disabled by one of the recovery codes.
+    stage.server.causeway(&["teams:2fa", "careful", "--no-demand"]).ok();
+    again.follow("Two-factor authentication");
+    let disable = "await page.locator('#dn').fill(args)";
+    again.run(disable, codes[3].clone());
+    again.press_button("Disable");
+    again.see("Your second factor is disabled");
+    assert!(!stage.server.log().contains(&secret), "the log has no secret");
     browser.end();
 }

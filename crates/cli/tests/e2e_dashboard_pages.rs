@@ -24,6 +24,8 @@ struct World {
     asked: String,
     overlapping: String,
     rejected: String,
+    /// The token of somebody whose team demands a second factor, which they have not.
+    newcomer: String,
 }
 
 impl World {
@@ -42,7 +44,8 @@ impl World {
         stage.server.causeway(&reject).ok();
         let (table, group) = stage.table_and_group(&vpc);
         let instance = stage.instance(&vpc, "10.100.0.0/24");
-        Self { stage, vpc, table, group, instance, active, asked, overlapping, rejected }
+        let newcomer = stage.newcomer("eve@example.com");
+        Self { stage, vpc, table, group, instance, active, asked, overlapping, rejected, newcomer }
     }
 
     /// The same, with names as long as they may be and without a gap, and with several networks that are
@@ -115,6 +118,7 @@ impl World {
             self.question(),
             "/dashboard/audit".to_owned(),
             "/dashboard/keys".to_owned(),
+            SECOND_FACTOR.to_owned(),
             "/dashboard/search".to_owned(),
             "/dashboard/search?q=10.".to_owned(),
             "/dashboard/search?q=nowhere".to_owned(),
@@ -124,7 +128,13 @@ impl World {
             pages.iter().map(|page| (who, (*page).to_owned())).collect()
         };
         let everybodys = everybodys.into_iter().map(|page| (Who::Everybody, page));
-        [of(Who::Nobody, &nobodys), everybodys.collect(), of(Who::Operator, &operators)].concat()
+        [
+            of(Who::Nobody, &nobodys),
+            everybodys.collect(),
+            of(Who::Operator, &operators),
+            of(Who::Newcomer, &[SECOND_FACTOR]),
+        ]
+        .concat()
     }
 
     /// Why the instance does not reach the space: the VPC's owner has to add a route.
@@ -142,16 +152,27 @@ impl World {
         let everybody = self.everybody(&browser, options());
         let operator = browser.person_with(&self.stage.server, "the operator", options());
         operator.enter_token(&self.stage.operator());
+        let newcomer = browser.person_with(&self.stage.server, "the newcomer", options());
+        newcomer.enter_to_enrol(&self.newcomer);
         let mut found = Vec::new();
-        for (who, page) in self.pages() {
+        let mut pages = self.pages();
+        // A command waits there for as long as the pages are looked at.
+        pages.push((Who::Everybody, nobody.begin_log_in()));
+        for (who, page) in pages {
             let person = match who {
                 Who::Nobody => &nobody,
                 Who::Everybody => &everybody,
                 Who::Operator => &operator,
+                Who::Newcomer => &newcomer,
             };
             person.open(&page);
             find(person, &page, &mut found);
         }
+        // What follows a form, which no address leads to, and what the page is afterwards.
+        newcomer.enable_second_factor(&self.stage.server);
+        find(&newcomer, "the recovery codes", &mut found);
+        newcomer.open(SECOND_FACTOR);
+        find(&newcomer, "a second factor that is enabled", &mut found);
         assert!(found.is_empty(), "{}", found.join("\n\n"));
         browser.end();
     }
@@ -174,7 +195,11 @@ enum Who {
     /// Who sees both sides.
     Everybody,
     Operator,
+    /// Who has yet to enable a second factor.
+    Newcomer,
 }
+
+const SECOND_FACTOR: &str = "/dashboard/second-factor";
 
 const JAPANESE: &str = "ja-JP";
 

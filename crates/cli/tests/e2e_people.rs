@@ -11,6 +11,7 @@
 mod support;
 
 use serde_json::{Value, json};
+use support::second_factor::code;
 use support::{Ran, Server, text};
 
 const ADMIN: &str = "admin@causeway.local";
@@ -398,21 +399,6 @@ fn a_password_that_is_typed_is_not_shown() {
     terminal.type_line("two horse battery");
     let (code, shown) = terminal.end();
     assert!(code != Some(0) && shown.contains("nothing was changed"), "{shown}");
-}
-
-/// The code that an authenticator app shows for a secret, made by Python's own HMAC; the server's clock is
-/// so many seconds ahead.
-fn code(server: &Server, secret: &str, ahead: u64) -> String {
-    let script = format!(
-        r#"
-import base64, hashlib, hmac, struct, time
-key = base64.b32decode("{secret}")
-digest = hmac.new(key, struct.pack(">Q", int(time.time() + {ahead}) // 30), hashlib.sha1).digest()
-at = digest[-1] & 15
-print("%06d" % ((struct.unpack(">I", digest[at:at + 4])[0] & 0x7fffffff) % 1000000))
-"#
-    );
-    server.python(&script).ok().trim().to_owned()
 }
 
 #[test]

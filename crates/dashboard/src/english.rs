@@ -2,6 +2,7 @@
 
 mod apps;
 mod audit;
+mod factor;
 mod keys;
 mod map;
 mod operator;
@@ -17,6 +18,7 @@ use crate::texts::Texts;
 pub(crate) static ENGLISH: Texts = Texts {
     apps: apps::TEXTS,
     audit: audit::TEXTS,
+    factor: factor::TEXTS,
     keys: keys::TEXTS,
     operating: operator::TEXTS,
     search: search::TEXTS,
@@ -109,7 +111,6 @@ pub(crate) static ENGLISH: Texts = Texts {
     log_in_gone: "No command waits here",
     log_in_gone_text: "The log-in was answered already, or ten minutes have passed. Start it again.",
     log_in_no_user: "You are signed in, but not as a user: sign in with a user's password or token, as the command will act as that user.",
-    factor_demanded: "A team of yours demands a second factor, and you have none. Enable it with: causeway 2fa:enable",
     waits_for_you: "What waits for you",
     waits_order: "Most urgent first. What is settled leaves this list by itself.",
     nothing_waits: "Nothing.",

@@ -2,6 +2,7 @@
 
 mod apps;
 mod audit;
+mod factor;
 mod keys;
 mod map;
 mod operator;
@@ -19,6 +20,7 @@ use crate::texts::Texts;
 pub(crate) static JAPANESE: Texts = Texts {
     apps: apps::TEXTS,
     audit: audit::TEXTS,
+    factor: factor::TEXTS,
     keys: keys::TEXTS,
     operating: operator::TEXTS,
     search: search::TEXTS,
@@ -111,7 +113,6 @@ pub(crate) static JAPANESE: Texts = Texts {
     log_in_gone: "待っているコマンドはありません",
     log_in_gone_text: "すでに回答済みか、10 分が過ぎました。もう一度始めてください。",
     log_in_no_user: "サインインしていますが、ユーザーとしてではありません。コマンドはユーザーとして動作するため、ユーザーのパスワードまたはトークンでサインインしてください。",
-    factor_demanded: "所属するチームが二要素認証を必須としていますが、まだ有効ではありません。causeway 2fa:enable で有効にしてください。",
     waits_for_you: "対応が必要なもの",
     waits_order: "急ぐものから順に並びます。済んだものは自動的に消えます。",
     nothing_waits: "ありません。",

@@ -18,6 +18,7 @@ mod audit;
 mod context;
 mod destroy;
 mod english;
+mod factor;
 mod fits;
 mod flows;
 mod home;
@@ -34,6 +35,7 @@ mod operator_paths;
 mod paths;
 mod peerings;
 mod problem;
+mod qr;
 mod question;
 mod refusal;
 mod remedies;
@@ -69,6 +71,7 @@ pub use assets::Asset;
 pub use audit::{AuditAsked, AuditShown, AuditUnreadable, audit};
 pub use context::{Context, Theme};
 pub use destroy::destroy;
+pub use factor::{FactorForm, FactorPage, FactorState, FactorTrouble, second_factor};
 pub use home::home;
 pub use keys::{KeyTold, KeysPage, Made, Named, keys, keys_shown, lives, tokens_shown};
 pub use language::Language;
@@ -83,9 +86,10 @@ pub use operator_paths::{OperatorPart, operator as operator_path};
 pub use paths::{
     ASSETS as ASSETS_PATH, AUDIT as AUDIT_PATH, EVENTS as EVENTS_PATH, HOME as HOME_PATH,
     KEYS as KEYS_PATH, LOG_IN as LOG_IN_PATH, MAP as MAP_PATH, MATRIX as MATRIX_PATH,
-    PREFERENCES as PREFERENCES_PATH, SEARCH as SEARCH_PATH, SIGN_IN as SIGN_IN_PATH,
-    SIGN_OUT as SIGN_OUT_PATH, WHY as WHY_PATH, ask as ask_path, destroy as destroy_path,
-    has_query, network as network_path, review as review_path, vpc as vpc_path,
+    PREFERENCES as PREFERENCES_PATH, SEARCH as SEARCH_PATH, SECOND_FACTOR as SECOND_FACTOR_PATH,
+    SIGN_IN as SIGN_IN_PATH, SIGN_OUT as SIGN_OUT_PATH, WHY as WHY_PATH, ask as ask_path,
+    destroy as destroy_path, has_query, network as network_path, review as review_path,
+    vpc as vpc_path,
 };
 pub use peerings::state_shown;
 pub use problem::{Problem, problem};

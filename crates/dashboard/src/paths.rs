@@ -8,6 +8,8 @@ pub const HOME: &str = "/dashboard";
 pub const SIGN_IN: &str = "/dashboard/sign-in";
 /// What the pages lie under where one allows a command to log in.
 pub const LOG_IN: &str = "/dashboard/log-in";
+/// Where a user enables a second factor.
+pub const SECOND_FACTOR: &str = "/dashboard/second-factor";
 /// Where one signs out.
 pub const SIGN_OUT: &str = "/dashboard/sign-out";
 /// Where the language and the theme are chosen.

@@ -27,6 +27,8 @@ pub(crate) struct Shell<'a> {
     /// The address of the events that tell of changes of this page; empty where there are none.
     pub(crate) events: String,
     pub(crate) is_operator: bool,
+    /// Whether the session speaks for a user, who may have a second factor.
+    pub(crate) is_user: bool,
     /// What was searched for.
     pub(crate) query: &'a str,
     /// Whom the session speaks for.
@@ -89,6 +91,7 @@ impl<'a> Shell<'a> {
             icon: ICON.path(),
             events: paths::events_of(of.path),
             is_operator: viewer.operator,
+            is_user: viewer.user.is_some(),
             query: "",
             who: who(of),
             spaces: spaces.collect(),

@@ -56,8 +56,6 @@ pub enum Trouble {
     WrongCode,
     /// The token is not for all that its user may.
     Narrow,
-    /// A team demands a second factor of the user, who has none.
-    Demanded,
 }
 
 /// What the page is made from, beside its context.
@@ -130,7 +128,6 @@ pub fn sign_in(of: &Context<'_>, page: &SignIn<'_>) -> askama::Result<String> {
             Some(Trouble::Stale) => Some(t.stale_form.to_owned()),
             Some(Trouble::Over) => Some(t.session_over.to_owned()),
             Some(Trouble::Narrow) => Some(t.narrow_token.to_owned()),
-            Some(Trouble::Demanded) => Some(t.factor_demanded.to_owned()),
             Some(Trouble::Wrong | Trouble::Code | Trouble::WrongCode) | None => None,
         },
         wrong: match page.trouble {
@@ -148,9 +145,10 @@ pub fn sign_in(of: &Context<'_>, page: &SignIn<'_>) -> askama::Result<String> {
 pub fn way_back(asked: &str) -> &str {
     let own = asked == paths::HOME || asked.starts_with("/dashboard/");
     let plain = asked.bytes().all(|c| c.is_ascii_graphic() && c != b'\\');
-    let leads_on = ![paths::SIGN_IN, paths::EVENTS, paths::ASSETS, paths::SIGN_OUT]
-        .iter()
-        .any(|path| asked.starts_with(path));
+    let leads_on =
+        ![paths::SIGN_IN, paths::SECOND_FACTOR, paths::EVENTS, paths::ASSETS, paths::SIGN_OUT]
+            .iter()
+            .any(|path| asked.starts_with(path));
     if own && plain && leads_on && asked.len() <= 512 { asked } else { paths::HOME }
 }
 

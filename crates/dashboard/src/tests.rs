@@ -3,6 +3,7 @@
 mod apps;
 mod flows;
 mod people;
+mod second_factor;
 mod stage;
 mod vpc;
 
@@ -66,6 +67,9 @@ fn pages(stage: &Stage, viewer: Viewer, language: Language) -> Vec<String> {
         {
             pages.push(stage.sign_in(seen, way, trouble, "ada@example.com"));
         }
+    }
+    if let Some(user) = viewer.user {
+        pages.extend(stage.second_factor_pages(seen, user));
     }
     pages
 }

@@ -5,6 +5,7 @@
 
 mod apps;
 mod audit;
+mod factor;
 mod form;
 mod keys;
 mod map;
@@ -15,6 +16,7 @@ mod why;
 
 pub(crate) use self::apps::AppTexts;
 pub(crate) use self::audit::AuditTexts;
+pub(crate) use self::factor::FactorTexts;
 use self::form::form;
 pub(crate) use self::keys::KeyTexts;
 pub(crate) use self::map::MapTexts;
@@ -47,7 +49,7 @@ form! {
     key_label secret_label secret_note key_hint key_needs_script key_needs_https
     add_account add_user signed_in_as account_named read_only
     wrong_token wrong_password wrong_signature too_many_attempts busy stale_form session_over
-    two_factor_label two_factor_note wrong_code narrow_token factor_demanded
+    two_factor_label two_factor_note wrong_code narrow_token
     log_in_title log_in_warning log_in_as log_in_from log_in_says log_in_type log_in_allow log_in_deny
     log_in_allowed log_in_back log_in_denied log_in_denied_text log_in_gone log_in_gone_text log_in_no_user
 
@@ -111,6 +113,7 @@ form! {
     } {
         apps: AppTexts,
         audit: AuditTexts,
+        factor: FactorTexts,
         keys: KeyTexts,
         map: MapTexts,
         operating: OperatorTexts,

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod conformance;
 #[path = "netns_linux/lab.rs"]
 mod lab;
 
@@ -16,8 +17,6 @@ mod flood;
 mod flows;
 #[path = "netns_linux/fragments.rs"]
 mod fragments;
-#[path = "netns_linux/interfaces.rs"]
-mod interfaces;
 #[path = "netns_linux/members.rs"]
 mod members;
 #[path = "netns_linux/middlebox.rs"]
@@ -42,7 +41,3 @@ mod resolver;
 mod tracking;
 #[path = "netns_linux/uplink_drift.rs"]
 mod uplink_drift;
-#[path = "netns_linux/ways.rs"]
-mod ways;
-#[path = "netns_linux/world.rs"]
-mod world;

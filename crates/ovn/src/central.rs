@@ -46,6 +46,9 @@ pub enum Error {
         /// The row's name.
         name: String,
     },
+    /// A peering's routers have as many links as there are addresses for.
+    #[error("its routers have no address left for a link")]
+    NoLink,
     /// The database did not do it, or it is unknown whether it did.
     #[error(transparent)]
     Transact(#[from] TransactError),

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use model::intent::{RuleIntent, Via, VpcIntent};
-use model::{SecurityGroupId, VpcId};
+use model::intent::{RuleIntent, VpcIntent};
+use model::{Direction, SecurityGroupId, VpcId};
 use ovsdb::{Datum, Row};
 
 use crate::part::{Part, RowKey, texts};
-use crate::{addresses, names, text};
+use crate::{addresses, members, names, text};
 
 /// From the weakest to the strongest.
 const DROP: i64 = 1000;
@@ -24,8 +24,8 @@ pub(crate) fn add(part: &mut Part, id: VpcId, intent: &VpcIntent) {
     for group in all {
         add_group(part, id, intent, group);
     }
-    for (group, members) in &intent.members {
-        let seen = members.iter().filter(|member| !matches!(member.via, Via::Exit(_)));
+    for (group, all) in &intent.members {
+        let seen = all.iter().filter(|member| members::is_plain(intent, member));
         let addresses: BTreeSet<String> = seen.map(|member| member.address.to_string()).collect();
         let name = names::members(id, *group);
         let row = Row::new().with("name", name.as_str()).with("addresses", Datum::set(addresses));
@@ -39,13 +39,23 @@ fn add_group(part: &mut Part, id: VpcId, intent: &VpcIntent, group: SecurityGrou
     let ports = ports(intent, |groups| groups.contains(&group));
     let key = add_port_group(part, &name, ports);
     let rules = intent.groups.get(&group).cloned().unwrap_or_default();
-    let matches = |rules: &BTreeSet<RuleIntent>, field: &str, port: &str| {
-        let members = |group| names::members(id, group);
+    let matches = |rules: &BTreeSet<RuleIntent>, direction| {
+        let (field, port) = match direction {
+            Direction::Ingress => ("ip4.src", "outport"),
+            Direction::Egress => ("ip4.dst", "inport"),
+        };
+        let members = |named| {
+            let plain = format!("{field} == ${}", names::members(id, named));
+            match members::others(intent, group, named, direction) {
+                Some(some) => format!("({plain} || {some})"),
+                None => plain,
+            }
+        };
         let any = text::any(rules.iter().map(|rule| text::rule(rule, field, members)));
         if rules.is_empty() { any } else { format!("{port} == @{name} && ({any})") }
     };
-    let ingress = matches(&rules.ingress, "ip4.src", "outport");
-    let egress = matches(&rules.egress, "ip4.dst", "inport");
+    let ingress = matches(&rules.ingress, Direction::Ingress);
+    let egress = matches(&rules.egress, Direction::Egress);
     add_acl(
         part,
         &key,

@@ -11,7 +11,7 @@ use ovsdb::{Datum, Row};
 
 use crate::addresses::LINKS;
 use crate::part::{Part, RowKey};
-use crate::{names, text};
+use crate::{members, names, text};
 
 /// The highest priority of an entry; each further one has the next lower two.
 const FIRST_ENTRY: i64 = 32_000;
@@ -71,6 +71,12 @@ pub(crate) fn add(part: &mut Part, router: &RowKey, id: VpcId, intent: &VpcInten
         if !intent.resolvers.is_empty() {
             let resolver = format!("outport == \"{}\"", names::resolver_port(id));
             policies.put(&chain, FORGED, resolver, Act::Drop);
+        }
+        for (subnet, strangers) in members::strangers(intent, *pcx) {
+            let subnet = names::subnet_port(subnet);
+            let matches =
+                format!("{} && outport == \"{subnet}\"", text::one_of("ip4.src", strangers));
+            policies.put(&chain, FORGED, matches, Act::Drop);
         }
         policies.put_admission(&chain, end, intent, &guarded);
     }

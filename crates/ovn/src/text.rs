@@ -30,7 +30,7 @@ pub(crate) fn any(matches: impl IntoIterator<Item = String>) -> String {
     if matches.is_empty() { NEVER.to_owned() } else { matches.join(" || ") }
 }
 
-/// A rule of a group, about the address of the other side.
+/// A rule of a group, about the address of the other side. What matches the members of a group is given.
 pub(crate) fn rule(
     rule: &RuleIntent,
     field: &str,
@@ -38,7 +38,7 @@ pub(crate) fn rule(
 ) -> String {
     let peer = match rule.peer {
         RulePeer::Cidr(cidr) => block(field, cidr),
-        RulePeer::Group(group) => format!("{field} == ${}", members(group)),
+        RulePeer::Group(group) => members(group),
     };
     both(&peer, &traffic(rule.traffic))
 }
@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn rules_read_as_ovn_writes_them() {
         let text = |traffic, peer| {
-            rule(&RuleIntent { traffic, peer }, "ip4.src", |group| format!("as_{group}"))
+            rule(&RuleIntent { traffic, peer }, "ip4.src", |group| {
+                format!("ip4.src == $as_{group}")
+            })
         };
         let any = RulePeer::Cidr(Cidr::ANY);
         let block = RulePeer::Cidr("10.0.0.0/16".parse().unwrap());

@@ -1,10 +1,10 @@
 //! The rows of a VPC: a router, its subnets, interfaces and routes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use model::intent::{InterfaceIntent, RouteTarget, SubnetIntent, Via, VpcIntent};
-use model::{Cidr, EniId, RouteTableId, SubnetId, VpcId};
+use model::intent::{InterfaceIntent, RouteTarget, SubnetIntent, VpcIntent};
+use model::{Cidr, EniId, SubnetId, VpcId};
 use ovsdb::{Datum, Row};
 
 use crate::addresses::gateway;
@@ -16,23 +16,27 @@ use crate::{groups, names, policies};
 const RESOLVER_ROUTER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 249);
 const RESOLVER: Ipv4Addr = model::edge::RESOLVER;
 
-/// What of an intent these rows do not carry. All but the last is closed: packets are dropped.
+/// What of an intent these rows do not carry. All of it is closed: packets are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeftOut {
     /// Ways to what is outside.
     Exits,
     /// The interfaces of private NAT gateways.
     PrivateNat(EniId),
-    /// Routes to what lies in the VPC itself, by a middlebox: subnets reach each other directly.
-    RouteInside(RouteTableId, Cidr),
     /// No ICMP message tells interfaces that no route leads to where they send.
     Refusals,
-    /// Rules that name a group of a peer while another peer has the same addresses: they match both.
-    AmbiguousMembers,
 }
 
+/// The hosts of interfaces, by the names that OVN knows them by. An interface that is not there may be anywhere.
+pub type Places = BTreeMap<EniId, String>;
+
 /// Says which rows a VPC needs, and what of the intent they do not carry.
-pub fn vpc_part(id: VpcId, intent: &VpcIntent, links: &Links) -> (Part, BTreeSet<LeftOut>) {
+pub fn vpc_part(
+    id: VpcId,
+    intent: &VpcIntent,
+    links: &Links,
+    places: &Places,
+) -> (Part, BTreeSet<LeftOut>) {
     let mut left_out = BTreeSet::new();
     let mut part = Part::new(PartId::Vpc(id));
     let options = texts([("mcast_relay", "false"), ("always_learn_from_arp_request", "false")]);
@@ -45,7 +49,7 @@ pub fn vpc_part(id: VpcId, intent: &VpcIntent, links: &Links) -> (Part, BTreeSet
         if interface.translates {
             left_out.insert(LeftOut::PrivateNat(*eni));
         } else if intent.subnets.contains_key(&interface.subnet) {
-            add_interface(&mut part, *eni, interface);
+            add_interface(&mut part, *eni, interface, places.get(eni));
         }
     }
     if !intent.resolvers.is_empty() {
@@ -57,10 +61,7 @@ pub fn vpc_part(id: VpcId, intent: &VpcIntent, links: &Links) -> (Part, BTreeSet
     if intent.refuses_unrouted {
         left_out.insert(LeftOut::Refusals);
     }
-    if is_ambiguous(intent) {
-        left_out.insert(LeftOut::AmbiguousMembers);
-    }
-    add_routes(&mut part, &router, id, intent, links, &mut left_out);
+    add_routes(&mut part, &router, id, intent, links);
     groups::add(&mut part, id, intent);
     policies::add(&mut part, &router, id, intent);
     (part, left_out)
@@ -105,7 +106,9 @@ fn add_uplink(part: &mut Part, switch: &RowKey, name: String, options: Datum) {
     part.add_to(switch, "ports", "Logical_Switch_Port", name, row);
 }
 
-fn add_interface(part: &mut Part, id: EniId, interface: &InterfaceIntent) {
+fn add_interface(part: &mut Part, id: EniId, interface: &InterfaceIntent, place: Option<&String>) {
+    // Two hosts that both take an interface for theirs would else take it from each other for ever.
+    let place = place.map(|host| ("requested-chassis", host.as_str()));
     let mut words = vec![interface.mac.to_string()];
     words.extend(interface.addresses.iter().map(Ipv4Addr::to_string));
     let addresses = words.join(" ");
@@ -116,7 +119,7 @@ fn add_interface(part: &mut Part, id: EniId, interface: &InterfaceIntent) {
         .with("type", "")
         .with("addresses", addresses)
         .with("port_security", source)
-        .with("options", texts([]));
+        .with("options", texts(place));
     let switch = RowKey::new("Logical_Switch", names::switch(interface.subnet));
     part.add_to(&switch, "ports", "Logical_Switch_Port", names::interface(id), row);
 }
@@ -145,38 +148,16 @@ fn add_resolver(part: &mut Part, router: &RowKey, vpc: VpcId) {
     part.add_to(&switch, "ports", "Logical_Switch_Port", name, row);
 }
 
-fn add_routes(
-    part: &mut Part,
-    router: &RowKey,
-    vpc: VpcId,
-    intent: &VpcIntent,
-    links: &Links,
-    left_out: &mut BTreeSet<LeftOut>,
-) {
+fn add_routes(part: &mut Part, router: &RowKey, vpc: VpcId, intent: &VpcIntent, links: &Links) {
     for (table, routes) in &intent.route_tables {
-        let mut add = |to: Cidr, hop: String, port: Option<String>| {
-            let row = Row::new()
-                .with("route_table", table.to_string())
-                .with("ip_prefix", to.to_string())
-                .with("nexthop", hop)
-                .with("output_port", Datum::set(port));
-            let name = format!("{table} {to}");
-            part.add_to(router, "static_routes", "Logical_Router_Static_Route", name, row);
-        };
         let nowhere = || ("discard".to_owned(), None);
+        let mut hops: BTreeMap<Cidr, (String, Option<String>)> = BTreeMap::new();
         // What no subnet has of the VPC's own blocks is nowhere, whatever wider routes there are.
-        for own in &intent.cidrs {
-            add(*own, "discard".to_owned(), None);
-        }
-        for resolver in intent.resolvers.iter().filter(|resolver| **resolver != RESOLVER) {
-            add(Cidr::host(*resolver), RESOLVER.to_string(), Some(names::resolver_port(vpc)));
-        }
+        hops.extend(intent.cidrs.iter().map(|own| (*own, nowhere())));
+        let mut routes: Vec<_> = routes.iter().collect();
+        routes.sort_by_key(|(to, _)| to.prefix_len());
         for (to, target) in routes {
-            if intent.cidrs.iter().any(|own| own.covers(*to)) {
-                left_out.insert(LeftOut::RouteInside(*table, *to));
-                continue;
-            }
-            let (hop, port) = match target {
+            let hop = match target {
                 RouteTarget::Peering(pcx) => match links.addresses(*pcx, vpc) {
                     Some((_, other)) => (other.to_string(), Some(names::peering_port(*pcx, vpc))),
                     None => nowhere(),
@@ -184,9 +165,46 @@ fn add_routes(
                 RouteTarget::Interface(eni) => interface_hop(intent, *eni).unwrap_or_else(nowhere),
                 RouteTarget::Exit(_) | RouteTarget::Blackhole => nowhere(),
             };
-            add(*to, hop, port);
+            if intent.cidrs.iter().any(|own| own.covers(*to)) {
+                let whole = intent.subnets.values().filter(|subnet| to.covers(subnet.cidr));
+                hops.extend(whole.flat_map(|it| halves(it.cidr)).map(|half| (half, hop.clone())));
+            }
+            hops.insert(*to, hop);
+        }
+        // A middlebox that checks destinations gets what is for itself, whatever narrower routes there are.
+        let own =
+            intent.route_tables.get(table).into_iter().flatten().filter_map(|(to, target)| {
+                let RouteTarget::Interface(eni) = target else { return None };
+                let interface = intent.interfaces.get(eni).filter(|it| it.source_dest_check)?;
+                let is_inside = intent.cidrs.iter().any(|own| own.covers(*to));
+                is_inside.then(|| {
+                    interface.addresses.iter().filter(|it| to.contains(**it)).map(|it| (*it, *eni))
+                })
+            });
+        for (address, eni) in own.flatten() {
+            hops.extend(interface_hop(intent, eni).map(|hop| (Cidr::host(address), hop)));
+        }
+        for resolver in intent.resolvers.iter().filter(|resolver| **resolver != RESOLVER) {
+            let hop = (RESOLVER.to_string(), Some(names::resolver_port(vpc)));
+            hops.insert(Cidr::host(*resolver), hop);
+        }
+        for (to, (hop, port)) in hops {
+            let row = Row::new()
+                .with("route_table", table.to_string())
+                .with("ip_prefix", to.to_string())
+                .with("nexthop", hop)
+                .with("output_port", Datum::set(port));
+            let name = format!("{table} {to}");
+            part.add_to(router, "static_routes", "Logical_Router_Static_Route", name, row);
         }
     }
+}
+
+/// The two halves of a subnet's block: routes to them come before the subnet itself, as one to the whole would not.
+fn halves(block: Cidr) -> impl Iterator<Item = Cidr> {
+    [0, 1]
+        .into_iter()
+        .filter_map(move |half| block.subnet(block.prefix_len().saturating_add(1), half))
 }
 
 /// How what a route leads to an interface gets there.
@@ -194,16 +212,4 @@ fn interface_hop(intent: &VpcIntent, eni: EniId) -> Option<(String, Option<Strin
     let interface = intent.interfaces.get(&eni).filter(|interface| !interface.translates)?;
     let address = interface.addresses.first()?;
     Some((address.to_string(), Some(names::subnet_port(interface.subnet))))
-}
-
-/// Whether an address alone does not say which peer's member somebody is.
-fn is_ambiguous(intent: &VpcIntent) -> bool {
-    let mut ways = intent.members.values().flatten().filter_map(|member| match member.via {
-        Via::Peering(pcx) => Some((pcx, member.address)),
-        Via::Interface(_) | Via::Exit(_) => None,
-    });
-    ways.any(|(pcx, address)| {
-        let mut others = intent.peerings.iter().filter(|(other, _)| **other != pcx);
-        others.any(|(_, end)| end.behind.iter().any(|block| block.contains(address)))
-    })
 }

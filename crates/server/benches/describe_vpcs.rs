@@ -56,7 +56,7 @@ fn time(world: &World, scope: Scope, now: Timestamp, form: &str) -> Duration {
         now,
         request_id: "5b2cf7ae-0000-4000-8000-000000000001",
         keys: &KeyMaker::new(|bytes| bytes.fill(0)),
-        console: &|_| None,
+        console: &|_| Ok(None),
     };
     let name = params.get("Action").unwrap_or_default();
     let Ok(Action::Read(read)) = find(Service::Ec2, Service::Ec2.version(), name) else {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use model::{CodeRoom, IpCidr, Outbound, Region};
+use store::{KeySource, PostgresUrl};
 
 use crate::apps::plans::Plans;
 use crate::apps::web::Web;
@@ -48,6 +49,10 @@ pub struct Config {
     pub plans: Plans,
     /// What webhooks and log drains may reach although it is special, as private networks are.
     pub webhook_allow: Vec<IpCidr>,
+    /// Where the key is; `None` for the data directory, or where that says.
+    pub key: Option<KeySource>,
+    /// The database on a PostgreSQL server; `None` for one in the data directory.
+    pub store: Option<PostgresUrl>,
     /// Which database the start accepts.
     pub database: Database,
     /// What is removed when the server ends.

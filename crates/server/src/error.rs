@@ -17,6 +17,9 @@ pub enum ServeError {
         #[source]
         source: Box<store::Error>,
     },
+    /// The database on a server cannot be used.
+    #[error(transparent)]
+    Database(Box<store::Error>),
     /// The first start failed.
     #[error("the installation cannot be set up")]
     SetUp(#[source] SetupError),

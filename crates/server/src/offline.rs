@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fabric::instance::{COPY, Held};
 use model::{Caller, IdSource, IdentityCommand};
-use store::{DataDir, Sqlite};
+use store::{DataDir, Postgres, PostgresUrl, Sqlite, Store};
 
 use crate::backup::{self, Restored};
 use crate::clock::{Clock, SystemIds};
@@ -23,11 +23,15 @@ use crate::reconcile::workloads;
 ///
 /// The server of the installation runs, its data directory cannot be opened, or something cannot be
 /// removed.
-pub fn purge(data: &Path) -> Result<usize, ServeError> {
+pub fn purge(data: &Path, url: Option<&PostgresUrl>) -> Result<usize, ServeError> {
     let broken = |source| ServeError::Data { path: data.to_owned(), source: Box::new(source) };
-    let dir = DataDir::open_existing(data).map_err(broken)?;
-    let mut store = Sqlite::open(&dir).map_err(broken)?;
-    let (world, _) = ledger::load(&mut store, dir.secret()).map_err(broken)?;
+    let dir = match url {
+        Some(_) => DataDir::open_for_server(data, None),
+        None => DataDir::open_existing(data),
+    };
+    let dir = dir.map_err(broken)?;
+    let mut store = open(&dir, url).map_err(broken)?;
+    let (world, _) = ledger::load(&mut *store, dir.secret()).map_err(broken)?;
     let Some(settings) = world.settings() else { return Ok(0) };
     let held = Held::take(&settings.instance, data).map_err(ServeError::Instance)?;
     edge::end(&edge_dir(data)).map_err(|error| ServeError::Fabric(error.to_string()))?;
@@ -38,7 +42,15 @@ pub fn purge(data: &Path) -> Result<usize, ServeError> {
     Ok(processes + networks)
 }
 
-/// Makes a data directory from a backup. With `new_instance` the copy gets a name of its own, so
+/// The database of an installation: on a server, or else in its directory.
+fn open(dir: &DataDir, url: Option<&PostgresUrl>) -> store::Result<Box<dyn Store>> {
+    Ok(match url {
+        Some(url) => Box::new(Postgres::open(url, dir)?),
+        None => Box::new(Sqlite::open(dir)?),
+    })
+}
+
+/// Makes a data directory from a backup, and fills the database on a server if one is named. With `new_instance` the copy gets a name of its own, so
 /// that its networks and workloads are not mixed up with the original's on the same machine.
 /// `progress` is called with the bytes read so far and their total.
 ///
@@ -48,20 +60,21 @@ pub fn purge(data: &Path) -> Result<usize, ServeError> {
 pub fn restore(
     backup: &Path,
     data: &Path,
+    url: Option<&PostgresUrl>,
     new_instance: bool,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Restored, RestoreError> {
     let broken =
         |source| RestoreError::Restore { backup: backup.to_owned(), data: data.to_owned(), source };
     let unreadable = |error: store::Error| broken(error.into());
-    let (dir, restored) = backup::restore(backup, data, progress).map_err(broken)?;
+    let (dir, restored) = backup::restore(backup, data, url, progress).map_err(broken)?;
     if !new_instance {
         return Ok(restored);
     }
     let instance = format!("{COPY}{:08x}", SystemIds.next_bits() as u32);
-    let store = Sqlite::open(&dir).map_err(unreadable)?;
+    let store = open(&dir, url).map_err(unreadable)?;
     let (ledger, thread) = Ledger::start(ledger::Parts {
-        store: Box::new(store),
+        store,
         secret: dir.secret().clone(),
         ids: Box::new(SystemIds),
         clock: Arc::new(Clock::system()),

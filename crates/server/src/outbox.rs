@@ -8,6 +8,7 @@ mod courier;
 mod dial;
 mod drain;
 mod frame;
+mod notes;
 #[cfg(test)]
 mod receiver;
 mod space_log;
@@ -18,8 +19,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{
-    App, DrainOf, EventKind, IpCidr, Key, LogDrain, LogDrainId, Reachable, Settings, Timestamp,
-    Webhook, WebhookId, World,
+    App, DrainOf, EventKind, IpCidr, LogDrain, LogDrainId, Reachable, Settings, Timestamp, Webhook,
+    WebhookId, World,
 };
 use store::Store;
 use tokio::sync::{Notify, watch};
@@ -28,7 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::courier::{Courier, Next, SharedStore};
 use self::dial::Dialer;
-use self::drain::Sender;
+use self::drain::{Buffers, Sender};
+use self::notes::{Noted, logs_of, place_of};
 use self::space_log::{Log, SpaceLog};
 use crate::apps::log_reader::{Position, Reader, Sources};
 use crate::apps::logs::{MOST_LINES, Wanted};
@@ -87,7 +89,13 @@ pub(crate) fn start(
         move || wake.notify_one(),
         move |pulse| {
             let Some(runtime) = runtime.take() else { return };
-            runtime.block_on(outbox.run(pulse, &come_round, &stop));
+            runtime.block_on(async {
+                // Wherever it is: a store that does not answer holds no end up.
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = outbox.run(pulse, &come_round) => {}
+                }
+            });
             // The name of a receiver may still be looked up, for as long as its servers say nothing.
             runtime.shutdown_timeout(LONGEST_STOP);
         },
@@ -119,6 +127,8 @@ struct Outbox {
     hooks: BTreeMap<WebhookId, (Arc<Webhook>, Task)>,
     /// A space's has one for each app, and one for what happens in the space.
     drains: BTreeMap<(LogDrainId, DrainOf), Task>,
+    /// Of what the store may have notes; `None` before it was asked.
+    noted: Option<Noted>,
     /// What was told that the passing of time brought about, as far as the store is known to have it.
     told: BTreeSet<(EventKind, String)>,
     /// Tells couriers that something may have happened.
@@ -133,6 +143,7 @@ struct Shared {
     clock: Arc<Clock>,
     dialer: Dialer,
     sources: Sources,
+    buffers: Buffers,
     duties: Duties,
 }
 
@@ -142,16 +153,25 @@ impl Outbox {
         let store = Arc::new(Mutex::new(store));
         let dialer = Dialer::new(reachable);
         Self {
-            parts: Shared { ledger, store, clock, dialer, sources, duties },
+            parts: Shared {
+                ledger,
+                store,
+                clock,
+                dialer,
+                sources,
+                buffers: Buffers::default(),
+                duties,
+            },
             tasks: JoinSet::new(),
             hooks: BTreeMap::new(),
             drains: BTreeMap::new(),
+            noted: None,
             told: BTreeSet::new(),
             news: watch::Sender::new(()),
         }
     }
 
-    async fn run(&mut self, pulse: &Pulse, come_round: &Notify, stop: &CancellationToken) {
+    async fn run(&mut self, pulse: &Pulse, come_round: &Notify) {
         let mut changed = self.parts.ledger.watch();
         changed.mark_changed();
         let mut duties = self.parts.duties.leadership().changes();
@@ -159,7 +179,6 @@ impl Outbox {
         loop {
             pulse.idle();
             tokio::select! {
-                () = stop.cancelled() => return,
                 () = come_round.notified() => {}
                 () = changed_duties(&mut duties) => {}
                 told = changed.changed() => if told.is_err() { return },
@@ -180,14 +199,14 @@ impl Outbox {
                     tracing::warn!(error, "what time brings about waits: the store cannot be read");
                 }
             }
-            self.follow();
+            self.follow().await;
             // What follows within a moment is told together.
             tokio::time::sleep(MOMENT).await;
         }
     }
 
     /// Starts and ends tasks, and tells them that something may have happened.
-    fn follow(&mut self) {
+    async fn follow(&mut self) {
         let world = self.parts.ledger.world();
         // Logs are where the processes are, whoever leads.
         if self.parts.duties.drives(&world).is_none() {
@@ -197,12 +216,6 @@ impl Outbox {
             self.hooks.clear();
         }
         self.news.send_replace(());
-        let gone: Vec<_> =
-            self.hooks.keys().filter(|id| world.webhook(**id).is_none()).copied().collect();
-        for id in gone {
-            self.hooks.remove(&id);
-            self.tasks.spawn(forget(self.parts.clone(), id));
-        }
         let drained: BTreeMap<_, _> = world
             .log_drains()
             .filter(|drain| world.drains(drain))
@@ -216,12 +229,20 @@ impl Outbox {
         };
         self.hooks.retain(|id, (known, _)| sends(*id, known));
         let leads = self.parts.duties.leads().is_some();
+        // A task that could note nothing would send everything again.
+        if let Err(error) = self.forget_what_is_gone(&world, leads).await {
+            let error = os::error_chain(&error);
+            tracing::warn!(error, "webhooks and drains wait: the store cannot be written");
+            return;
+        }
         for hook in world.webhooks().filter(|hook| leads && world.sends_to(hook)) {
             if self.hooks.contains_key(&hook.id) {
                 continue;
             }
             let Shared { dialer, store, clock, duties, .. } = self.parts.clone();
-            let courier = Courier::new(Arc::clone(hook), dialer, store);
+            let (ledger, id) = (self.parts.ledger.clone(), hook.id);
+            let is_there = move || ledger.world().webhook(id).is_some();
+            let courier = Courier::new(Arc::clone(hook), dialer, store).noting_while(is_there);
             let task = self.tasks.spawn(deliver(courier, clock, duties, self.news.subscribe()));
             self.hooks.insert(hook.id, (Arc::clone(hook), Task(task)));
         }
@@ -233,6 +254,31 @@ impl Outbox {
             let task = self.tasks.spawn(drain_log(self.parts.clone(), Arc::clone(drain), of));
             self.drains.insert((id, of), Task(task));
         }
+    }
+
+    /// Forgets what is noted of webhooks and drains that are gone, which may have been while this was not
+    /// running, or after somebody was disabled. Of several servers, the one that leads does it.
+    async fn forget_what_is_gone(&mut self, world: &World, leads: bool) -> store::Result<()> {
+        if !leads {
+            // Another one leads, and keeps it.
+            self.noted = None;
+            return Ok(());
+        }
+        let (before, there) = (self.noted.clone(), Noted::of(world));
+        if before.as_ref() == Some(&there) {
+            return Ok(());
+        }
+        let becomes = there.clone();
+        let forgetting = self.parts.ask(move |store| {
+            let before = match before {
+                Some(before) => before,
+                None => Noted::read(store)?,
+            };
+            before.become_of(&becomes, store)
+        });
+        forgetting.await?;
+        self.noted = Some(there);
+        Ok(())
     }
 
     /// Has the ledger keep what the passing of time brought about, once. It is known that it has it when
@@ -321,37 +367,15 @@ async fn changed_duties(changes: &mut Option<watch::Receiver<()>>) {
     }
 }
 
-/// Forgets what is noted of a webhook that is gone.
-async fn forget(shared: Shared, id: WebhookId) {
-    let forgotten = shared.ask(move |store| store.forget_deliveries(&id.to_string())).await;
-    if let Err(error) = forgotten {
-        let error = os::error_chain(&error);
-        tracing::warn!(error, %id, "what a webhook was sent is still noted, though it is gone");
-    }
-}
-
 /// How long to sleep until a time, and no longer than it takes to see that the clock was moved.
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     let millis = at.millis().saturating_sub(now.millis());
     Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(EVERY)
 }
 
-/// Which logs a drain sends.
-fn logs_of(world: &World, drain: &LogDrain) -> Vec<DrainOf> {
-    let apps = match drain.of {
-        DrainOf::App(_) => Vec::new(),
-        DrainOf::Space(space) => world.apps_in(Key::Space(space)).map(|app| app.id).collect(),
-    };
-    let apps = apps.into_iter().map(DrainOf::App);
-    apps.chain([drain.of]).collect()
-}
-
 /// Sends one of the logs of a drain for as long as there is a drain.
 async fn drain_log(shared: Shared, drain: Arc<LogDrain>, of: DrainOf) {
-    let place = match of {
-        DrainOf::App(app) if of != drain.of => format!("drain/{}/{app}", drain.id),
-        DrainOf::App(_) | DrainOf::Space(_) => format!("drain/{}", drain.id),
-    };
+    let place = place_of(&drain, of);
     let key = place.clone();
     let seen = shared.ask(move |store| store.meta(&key)).await.ok().flatten();
     let seen = seen.and_then(|text| Position::read(&text));
@@ -374,7 +398,9 @@ async fn drain_log(shared: Shared, drain: Arc<LogDrain>, of: DrainOf) {
         }),
     };
     let position = seen.unwrap_or_default();
-    let mut sender = Sender::new(drain, shared.dialer.clone(), log, position);
+    let id = drain.id;
+    let buffer = shared.buffers.place(position);
+    let mut sender = Sender::new(drain, shared.dialer.clone(), log, buffer);
     let mut unnoted = None;
     let mut noted = Instant::now();
     loop {
@@ -384,8 +410,18 @@ async fn drain_log(shared: Shared, drain: Arc<LogDrain>, of: DrainOf) {
             && let Some(position) = unnoted.take()
         {
             let (key, text) = (place.clone(), position.show());
+            let ledger = shared.ledger.clone();
+            let note = move |store: &mut dyn Store| {
+                let world = ledger.world();
+                let drain = world.log_drain(id);
+                // Of what is gone, all was forgotten by now or is forgotten after this.
+                match drain.is_some_and(|drain| logs_of(&world, drain).contains(&of)) {
+                    true => store.set_meta(&key, &text),
+                    false => Ok(()),
+                }
+            };
             // Where it is not noted, some lines are sent twice after a restart.
-            let _ = shared.ask(move |store| store.set_meta(&key, &text)).await;
+            let _ = shared.ask(note).await;
             noted = Instant::now();
         }
         tokio::time::sleep(READ_EVERY).await;

@@ -19,7 +19,7 @@ use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
 use os::service_manager::{ListenError, Place, ServiceManager};
 use sha2::{Digest, Sha256};
-use store::{DataDir, Secret, Sqlite, Store};
+use store::{DataDir, Postgres, Secret, Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -366,7 +366,11 @@ impl Prepared {
         let broken = |source| ServeError::Data { path: at.clone(), source: Box::new(source) };
         let mut warden = warden(&config)?;
         let data = open(&config).map_err(broken)?;
-        let Opened { store, shared } = open_store(&config, &data).map_err(broken)?;
+        let opened = open_store(&config, &data).map_err(|source| match config.store {
+            Some(_) => ServeError::Database(Box::new(source)),
+            None => broken(source),
+        });
+        let Opened { store, shared } = opened?;
         let spare = store.handle().map_err(broken)?;
         let outbox_store = store.handle().map_err(broken)?;
         let shared_store = shared.then(|| store.handle()).transpose().map_err(broken)?;
@@ -688,8 +692,8 @@ impl Prepared {
         if let Some(certificates) = &self.state.certificates {
             let (runtime, clock) =
                 (tokio::runtime::Handle::current(), Arc::clone(&self.state.clock));
-            let run = acme::run(Arc::clone(certificates), clock, self.stop_outbox.clone());
-            let thread = self.supervisor.spawn_task("acme", move || runtime.block_on(run));
+            let (certificates, stop) = (Arc::clone(certificates), self.stop_outbox.clone());
+            let thread = acme::start(certificates, clock, runtime, &self.supervisor, stop);
             asking = Some(thread.map_err(|error| ServeError::Fabric(error.to_string()))?);
         }
         let identity = identity.or(self.state.certificates.clone().map(Identity::Acme));
@@ -784,16 +788,24 @@ struct Opened {
     shared: bool,
 }
 
-fn open_store(_config: &Config, data: &DataDir) -> store::Result<Opened> {
-    Ok(Opened { store: Box::new(Sqlite::open(data)?), shared: false })
+fn open_store(config: &Config, data: &DataDir) -> store::Result<Opened> {
+    Ok(match &config.store {
+        Some(url) => Opened { store: Box::new(Postgres::open(url, data)?), shared: true },
+        None => Opened { store: Box::new(Sqlite::open(data)?), shared: false },
+    })
 }
 
 fn open(config: &Config) -> store::Result<DataDir> {
+    let key = config.key.as_ref();
+    let open = match config.store {
+        Some(_) => DataDir::open_for_server,
+        None => DataDir::open_with,
+    };
     match config.database {
-        Database::Expected => DataDir::open(&config.data),
-        Database::New => DataDir::open_anew(&config.data),
+        Database::Expected => open(&config.data, key),
+        Database::New => DataDir::open_anew(&config.data, key),
         Database::At(revision) => {
-            let mut data = DataDir::open(&config.data)?;
+            let mut data = open(&config.data, key)?;
             data.accept_database(revision);
             Ok(data)
         }

@@ -38,6 +38,7 @@ macro_rules! conformance {
             contradictory_batches_change_nothing
             deleted_rows_are_told_from_unknown_ones
             meta_is_kept_outside_revisions
+            meta_is_deleted_by_its_own_key_alone
             reopen_finds_everything
             any_sequence_agrees_with_a_map
         }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Error, Identity, Result, Secret, durable, mark};
+use crate::{Error, Identity, KeySource, Result, Secret, durable, mark};
 
 pub(crate) const LOCK: &str = "lock";
 pub(crate) const SECRET: &str = "secret.key";
@@ -38,17 +38,28 @@ impl DataDir {
     /// directory would be taken for nobody's. [`Error::SecretMissing`], [`Error::InUse`],
     /// [`Error::Permissions`], and what keeps the directory from being used.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, None)
+    }
+
+    /// The same with the key from elsewhere; where nothing is said of it, the directory knows where its
+    /// key was last.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::open`] and [`KeySource::secret`], and [`Error::OtherKey`] where the directory has
+    /// another key.
+    pub fn open_with(path: &Path, key: Option<&KeySource>) -> Result<Self> {
         prepare(path)?;
         let lock = lock(path)?;
-        Self::of_lock(path, lock)
+        Self::of_lock(path, lock, key)
     }
 
     /// The directory that a lock is held on.
-    pub(crate) fn of_lock(path: &Path, lock: Arc<Lock>) -> Result<Self> {
+    pub(crate) fn of_lock(path: &Path, lock: Arc<Lock>, key: Option<&KeySource>) -> Result<Self> {
         if Identity::read(path)?.is_some_and(|seen| seen.timeline > 0) {
             return Err(Error::Elsewhere { path: path.to_owned() });
         }
-        let secret = open_secret(path)?;
+        let secret = open_secret(path, key)?;
         let unsaved = Cell::new(false);
         Ok(Self { path: path.to_owned(), lock, secret, unsaved, accepted: None })
     }
@@ -59,17 +70,17 @@ impl DataDir {
     /// # Errors
     ///
     /// [`Error::OwnDatabase`] where the directory has a database itself, [`Error::InUse`],
-    /// [`Error::Permissions`], and what keeps the directory from being used.
-    pub fn open_for_server(path: &Path) -> Result<Self> {
+    /// [`Error::Permissions`], those of [`Self::open_with`] for a key from elsewhere, and what keeps the
+    /// directory from being used.
+    pub fn open_for_server(path: &Path, key: Option<&KeySource>) -> Result<Self> {
         prepare(path)?;
         let lock = lock(path)?;
         if durable::has_content(&path.join(DATABASE))? {
             return Err(Error::OwnDatabase { path: path.to_owned() });
         }
-        let key = path.join(SECRET);
-        let has_key = key.try_exists().map_err(Error::file("look at", &key))?;
-        let secret = if has_key { Secret::read(&key)? } else { Secret::generate()? };
-        let unsaved = Cell::new(!has_key);
+        let known = known_secret(path, key)?;
+        let unsaved = Cell::new(known.is_none());
+        let secret = known.map_or_else(Secret::generate, Ok)?;
         Ok(Self { path: path.to_owned(), lock, secret, unsaved, accepted: None })
     }
 
@@ -124,7 +135,8 @@ impl DataDir {
 
     /// Whether a directory looks like one that [`Self::open`] made and a server used.
     pub fn is_installation(path: &Path) -> bool {
-        path.join(SECRET).exists() && (path.join(DATABASE).exists() || mark::exists(path))
+        let has_key = path.join(SECRET).exists() || KeySource::is_noted(path);
+        has_key && (path.join(DATABASE).exists() || mark::exists(path))
     }
 
     /// Refuses a path where nothing can be restored to, as something is there.
@@ -138,7 +150,10 @@ impl DataDir {
 
     /// Reads the key beside a running server, without taking the lock.
     pub fn read_secret(path: &Path) -> Result<Secret> {
-        Secret::read(&path.join(SECRET))
+        match KeySource::read(path)? {
+            Some(source) => source.secret(),
+            None => Secret::read(&path.join(SECRET)),
+        }
     }
 
     /// The process that has a directory open, without taking its lock; none that has ended.
@@ -223,25 +238,50 @@ fn is_new(dir: &Path) -> bool {
 }
 
 /// Reads the key; makes one only where there is no database that needs another.
-fn open_secret(dir: &Path) -> Result<Secret> {
+fn open_secret(dir: &Path, given: Option<&KeySource>) -> Result<Secret> {
     let path = dir.join(SECRET);
     let has_key = path.try_exists().map_err(Error::file("look at", &path))?;
+    let had_key = has_key || KeySource::is_noted(dir);
     let database = dir.join(DATABASE);
     let has_database = durable::has_content(&database)?;
-    if !has_database && (has_key || mark::exists(dir)) && !is_new(dir) {
+    if !has_database && (had_key || mark::exists(dir)) && !is_new(dir) {
         return Err(Error::DatabaseMissing { path: database });
     }
-    if has_key {
-        return Secret::read(&path);
+    if !has_database && !had_key {
+        if let Some(given) = given {
+            // Before anything is made of a directory whose key is not to be had.
+            given.secret()?;
+        }
+        // First of all: what has a key and not this has lost its database.
+        durable::write_file(&dir.join(FIRST_START), b"")?;
+    }
+    if let Some(secret) = known_secret(dir, given)? {
+        return Ok(secret);
     }
     if has_database {
         return Err(Error::SecretMissing { path });
     }
-    // First of all: what has a key and not this has lost its database.
-    durable::write_file(&dir.join(FIRST_START), b"")?;
     let secret = Secret::generate()?;
     durable::write_file(&path, secret.expose())?;
     Ok(secret)
+}
+
+/// The key from where it is given, from where it was last, or from the directory; `None` where there is
+/// none. A directory that has one has no other.
+fn known_secret(dir: &Path, given: Option<&KeySource>) -> Result<Option<Secret>> {
+    let path = dir.join(SECRET);
+    let has_key = path.try_exists().map_err(Error::file("look at", &path))?;
+    let own = has_key.then(|| Secret::read(&path)).transpose()?;
+    let noted = KeySource::read(dir)?;
+    let Some(source) = given.or(noted.as_ref()) else { return Ok(own) };
+    let secret = source.secret()?;
+    if own.is_some_and(|own| own != secret) {
+        return Err(Error::OtherKey { path, other: source.to_string() });
+    }
+    if noted.as_ref() != Some(source) {
+        source.keep(dir)?;
+    }
+    Ok(Some(secret))
 }
 
 /// Refuses a directory with anything in it but a lock.
@@ -362,6 +402,40 @@ mod tests {
         assert_eq!(scratch.path().read_dir().unwrap().count(), 0);
         set_mode(scratch.path(), 0o755);
         DataDir::open(scratch.path()).unwrap();
+    }
+
+    #[test]
+    fn a_key_from_elsewhere_is_not_kept_here_and_found_again() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (path, key) = (scratch.path().join("data"), scratch.path().join("key"));
+        let source = KeySource::File(key.clone());
+        DataDir::open_with(&path, Some(&source)).unwrap_err();
+        assert!(!path.join(FIRST_START).exists(), "nothing was begun without the key");
+        fs::write(&key, "0f".repeat(32)).unwrap();
+        set_mode(&key, 0o600);
+        let dir = DataDir::open_with(&path, Some(&source)).unwrap();
+        assert_eq!(dir.secret().expose(), &[0x0f; 32]);
+        assert!(dir.is_new());
+        assert!(!path.join(SECRET).exists());
+        drop(dir);
+        fs::write(path.join(DATABASE), "something").unwrap();
+        assert!(DataDir::is_installation(&path));
+        assert_eq!(DataDir::read_secret(&path).unwrap().expose(), &[0x0f; 32]);
+        assert_eq!(DataDir::open(&path).unwrap().secret().expose(), &[0x0f; 32], "as noted");
+
+        // An installation gives its key away by a copy of it elsewhere, and only by that.
+        let own = scratch.path().join("own");
+        let first = DataDir::open(&own).unwrap().secret().clone();
+        let other = DataDir::open_with(&own, Some(&source)).unwrap_err();
+        assert!(matches!(other, Error::OtherKey { .. }), "{other}");
+        assert_eq!(DataDir::read_secret(&own).unwrap(), first, "nothing was noted");
+        fs::copy(own.join(SECRET), &key).unwrap();
+        DataDir::open_with(&own, Some(&source)).unwrap();
+        fs::remove_file(own.join(SECRET)).unwrap();
+        assert_eq!(*DataDir::open(&own).unwrap().secret(), first);
+        fs::remove_file(&key).unwrap();
+        DataDir::open(&own).unwrap_err();
+        assert!(!own.join(SECRET).exists(), "no other key takes its place");
     }
 
     #[test]

@@ -39,10 +39,29 @@ pub enum Error {
         wanted: u32,
     },
     /// The key file is not a key.
-    #[error("{} is not a key: it must hold exactly 32 bytes", path.display())]
+    #[error("{} is not a key: it must hold exactly 32 bytes, or 64 hexadecimal digits", path.display())]
     MalformedSecret {
         /// The key file.
         path: PathBuf,
+    },
+    /// No key is where it is said to be.
+    #[error("{place} {reason}")]
+    NoKey {
+        /// Where it is said to be.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A key from elsewhere is not the one that the directory has.
+    #[error(
+        "{} and {other} are two keys: this installation's is the former; put a copy of it where the other \
+         is, or start without that", path.display()
+    )]
+    OtherKey {
+        /// The directory's own key.
+        path: PathBuf,
+        /// Where the other one is.
+        other: String,
     },
     /// There is a database, but not the key that its secrets are sealed with.
     #[error(
@@ -282,7 +301,7 @@ pub enum Error {
     /// The database was written with another key than the directory has.
     #[error(
         "{} was written with another key than {}: put there the secret.key of a server that uses the \
-         database", path.display(), data.join("secret.key").display()
+         database, or name where that is with --key-file or --key-command", path.display(), data.join("secret.key").display()
     )]
     WrongKey {
         /// The database.
@@ -292,7 +311,8 @@ pub enum Error {
     },
     /// The database has an installation, and the directory no key for it.
     #[error(
-        "{} has an installation already: copy the secret.key of a server that uses it to {}",
+        "{} has an installation already: copy the secret.key of a server that uses it to {}, or \
+         name where its key is with --key-file or --key-command",
         path.display(), data.join("secret.key").display()
     )]
     KeyWanted {

@@ -165,6 +165,10 @@ impl Store for Faulty {
         self.inner.set_meta(key, value)
     }
 
+    fn delete_meta(&mut self, key: &str) -> Result<()> {
+        self.inner.delete_meta(key)
+    }
+
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         self.inner.backup(to, progress)
     }

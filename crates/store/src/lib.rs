@@ -16,6 +16,7 @@ mod data_dir;
 mod durable;
 mod error;
 mod identity;
+mod key_source;
 mod lease;
 mod mark;
 mod postgres;
@@ -35,8 +36,9 @@ pub use data_dir::DataDir;
 pub use durable::{NewFile, replace_file};
 pub use error::{BoxError, Error, Result};
 pub use identity::Identity;
+pub use key_source::KeySource;
 pub use lease::{Doorbell, Holder, Lease};
-pub use postgres::{BadUrl, Postgres, PostgresUrl};
+pub use postgres::{BadUrl, Finding, Postgres, PostgresUrl};
 pub use restore::Restoring;
 pub use secret::Secret;
 pub use sqlite::{Snapshot, Sqlite};
@@ -94,6 +96,9 @@ pub trait Store: Send {
 
     /// Sets such a value, durably. The last writer wins.
     fn set_meta(&mut self, key: &str, value: &str) -> Result<()>;
+
+    /// Deletes such a value, durably; one that is absent already is passed over.
+    fn delete_meta(&mut self, key: &str) -> Result<()>;
 
     /// Writes the state as of now to a new file that [`Snapshot`] opens. The file holds
     /// the secret key too, without which sealed values are lost, and is readable by its owner

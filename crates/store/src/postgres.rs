@@ -3,6 +3,7 @@
 mod bell;
 mod commit;
 mod copy;
+mod doctor;
 mod error;
 mod guard;
 mod link;
@@ -25,7 +26,7 @@ use bell::Bell;
 use error::Fail;
 use guard::Guard;
 use link::{Backend, Link};
-use read::{delivery_row, number};
+use read::{delivery_row, number, text};
 
 use crate::batch::{Limits, check_batch, signed};
 use crate::data_dir::Lock;
@@ -34,6 +35,7 @@ use crate::{
     Events, Holder, Identity, Lease, Progress, Result, Row, Secret, Store, Tail,
 };
 
+pub use doctor::Finding;
 pub use url::{BadUrl, PostgresUrl};
 
 /// How long an answer is waited for.
@@ -371,7 +373,7 @@ impl Store for Postgres {
                 SELECT 1 FROM causeway.resource WHERE kind = $1 AND id = $2)
             AND EXISTS (SELECT 1 FROM causeway.tombstone WHERE kind = $1 AND id = $2)";
         self.ask("read", async |link| {
-            let row = link.row(ask, &[&kind, &id]).await?;
+            let row = link.row(ask, &[&text(kind), &text(id)]).await?;
             Ok(row.is_some_and(|row| row.get(0)))
         })
     }
@@ -388,7 +390,7 @@ impl Store for Postgres {
         let ask = "SELECT EXISTS (
             SELECT 1 FROM causeway.event WHERE kind = $1 AND resource = $2)";
         self.ask("read", async |link| {
-            let row = link.row(ask, &[&kind, &resource]).await?;
+            let row = link.row(ask, &[&text(kind), &text(resource)]).await?;
             Ok(row.is_some_and(|row| row.get(0)))
         })
     }
@@ -397,9 +399,9 @@ impl Store for Postgres {
         let note = "SELECT causeway.note_delivery_1($1, $2, $3, $4, $5)";
         let event = signed(row.event);
         let keep = i64::from(self.shared.limits.deliveries.max(1));
-        let body = row.body.replace('\0', "\u{fffd}");
+        let (hook, body) = (text(&row.hook), text(&row.body));
         self.ask("write", async |link| {
-            link.row(note, &[&row.hook, &event, &row.settled, &body, &keep]).await.map(drop)
+            link.row(note, &[&hook, &event, &row.settled, &body, &keep]).await.map(drop)
         })
     }
 
@@ -407,7 +409,7 @@ impl Store for Postgres {
         let ask = "SELECT hook, event, settled, body FROM causeway.delivery WHERE hook = $1
             ORDER BY event DESC LIMIT $2";
         self.ask("read", async |link| {
-            let lines = link.rows(ask, &[&hook, &i64::from(limit)]).await?;
+            let lines = link.rows(ask, &[&text(hook), &i64::from(limit)]).await?;
             Ok(lines.iter().map(delivery_row).collect())
         })
     }
@@ -416,24 +418,32 @@ impl Store for Postgres {
         let ask = "SELECT event FROM causeway.delivery WHERE hook = $1 AND settled
             ORDER BY event DESC LIMIT 1";
         self.ask("read", async |link| {
-            Ok(link.row(ask, &[&hook]).await?.map(|line| number(&line, 0)))
+            Ok(link.row(ask, &[&text(hook)]).await?.map(|line| number(&line, 0)))
         })
     }
 
     fn forget_deliveries(&mut self, hook: &str) -> Result<()> {
         let forget = "DELETE FROM causeway.delivery WHERE hook = $1";
-        self.ask("write", async |link| link.rows(forget, &[&hook]).await.map(drop))
+        self.ask("write", async |link| link.rows(forget, &[&text(hook)]).await.map(drop))
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>> {
         let ask = "SELECT value FROM causeway.meta WHERE key = $1";
-        self.ask("read", async |link| Ok(link.row(ask, &[&key]).await?.map(|line| line.get(0))))
+        self.ask("read", async |link| {
+            Ok(link.row(ask, &[&text(key)]).await?.map(|line| line.get(0)))
+        })
     }
 
     fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
+        let (key, value) = (text(key), text(value));
         let put = "INSERT INTO causeway.meta (key, value) VALUES ($1, $2)
             ON CONFLICT (key) DO UPDATE SET value = excluded.value";
         self.ask("write", async |link| link.rows(put, &[&key, &value]).await.map(drop))
+    }
+
+    fn delete_meta(&mut self, key: &str) -> Result<()> {
+        let delete = "DELETE FROM causeway.meta WHERE key = $1";
+        self.ask("write", async |link| link.rows(delete, &[&key]).await.map(drop))
     }
 
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
@@ -444,7 +454,10 @@ impl Store for Postgres {
         let ask = "SELECT holder, address, epoch, remaining FROM causeway.lease_1($1, $2, $3)";
         let milliseconds = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         let lease = self.ask("write", async |link| {
-            Ok(link.row(ask, &[&me.id, &me.address, &milliseconds]).await?.map(|line| lease(&line)))
+            Ok(link
+                .row(ask, &[&text(&me.id), &text(&me.address), &milliseconds])
+                .await?
+                .map(|line| lease(&line)))
         })?;
         let lease = lease.ok_or_else(|| Error::NotALedger { path: self.shared.place.clone() })?;
         Ok(Lease { mine: lease.holder.id == me.id, ..lease })
@@ -452,7 +465,7 @@ impl Store for Postgres {
 
     fn release_lease(&mut self, me: &Holder) -> Result<()> {
         let release = "SELECT causeway.release_1($1)";
-        self.ask("write", async |link| link.rows(release, &[&me.id]).await.map(drop))
+        self.ask("write", async |link| link.rows(release, &[&text(&me.id)]).await.map(drop))
     }
 
     fn leader(&self) -> Result<Option<Lease>> {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use crate::data_dir::{
     DATABASE, FIRST_START, LOCK, LOST, Lock, SECRET, lock, prepare, refuse_content,
 };
-use crate::{DataDir, Error, Postgres, PostgresUrl, Result, Snapshot, durable, mark, sqlite};
+use crate::{
+    DataDir, Error, KeySource, Postgres, PostgresUrl, Result, Snapshot, durable, mark, sqlite,
+};
 
 impl DataDir {
     /// Opens the directory of an installation whose database is lost, for a new one. What is left of
@@ -16,7 +18,7 @@ impl DataDir {
     /// # Errors
     ///
     /// [`Error::HasDatabase`] where a sound database is there, and those of [`Self::open`].
-    pub fn open_anew(path: &Path) -> Result<Self> {
+    pub fn open_anew(path: &Path, key: Option<&KeySource>) -> Result<Self> {
         prepare(path)?;
         let lock = lock(path)?;
         let database = path.join(DATABASE);
@@ -26,7 +28,7 @@ impl DataDir {
         set_database_aside(path)?;
         durable::write_file(&path.join(FIRST_START), b"")?;
         mark::remove(path)?;
-        Self::of_lock(path, lock)
+        Self::of_lock(path, lock, key)
     }
 
     /// Makes a directory from a file that a backup wrote. `path` must be absent or empty.
@@ -85,7 +87,7 @@ impl Restoring {
         Postgres::restore(url, snapshot, &self.path)?;
         durable::write_file(&self.path.join(SECRET), snapshot.secret().expose())?;
         self.lock = None;
-        DataDir::open_for_server(&self.path)
+        DataDir::open_for_server(&self.path, None)
     }
 }
 

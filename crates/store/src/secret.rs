@@ -13,6 +13,8 @@ use sha2::Sha256;
 use crate::{Error, Result, durable};
 
 const LENGTH: usize = 32;
+/// How much of a key file is read: hexadecimal digits, and a few blanks around them.
+const MOST_CONTENT: u64 = 256;
 const NONCE_LENGTH: usize = 12;
 
 /// The first byte of a sealed value, so that another cipher can follow.
@@ -44,17 +46,24 @@ impl Secret {
         Self(bytes)
     }
 
+    /// The key that text says in hexadecimal digits, or the bytes of a key itself.
+    pub(crate) fn parse(content: &[u8]) -> Option<Self> {
+        if let Ok(bytes) = content.try_into() {
+            return Some(Self(bytes));
+        }
+        let mut bytes = [0; LENGTH];
+        hex::decode_to_slice(content.trim_ascii(), &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
     /// Reads a key file, unless others can read it too.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::file("open", path))?;
         let metadata = file.metadata().map_err(Error::file("look at", path))?;
         durable::check_mode(path, &metadata, 0o077, 0o600)?;
-        let mut bytes = Vec::with_capacity(LENGTH + 1);
-        file.take(LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(Error::file("read", path))?;
-        match bytes.try_into() {
-            Ok(bytes) => Ok(Self(bytes)),
-            Err(_) => Err(Error::MalformedSecret { path: path.to_owned() }),
-        }
+        let mut content = Vec::with_capacity(LENGTH * 2 + 2);
+        file.take(MOST_CONTENT).read_to_end(&mut content).map_err(Error::file("read", path))?;
+        Self::parse(&content).ok_or_else(|| Error::MalformedSecret { path: path.to_owned() })
     }
 
     /// The bytes themselves. Not for logs, nor for anything that [`Secret::seal`] or

@@ -237,6 +237,11 @@ impl Store for Sqlite {
         write_meta(self.connection()?, key, value).map_err(self.failed("write"))
     }
 
+    fn delete_meta(&mut self, key: &str) -> Result<()> {
+        let delete = "DELETE FROM meta WHERE key = ?1";
+        self.connection()?.execute(delete, [key]).map(drop).map_err(self.failed("write"))
+    }
+
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         let snapshot = self.snapshot()?;
         backup::write(&snapshot, &self.path, &self.secret, to, progress)

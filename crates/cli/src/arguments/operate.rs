@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::audit::AuditArgs;
 use super::common::Common;
 use super::flows::FlowsArgs;
+use crate::settings::StoreArgs;
 
 /// Commands that look after an installation.
 #[derive(Debug, Subcommand)]
@@ -111,8 +112,18 @@ Outcomes are the codes of the EC2 API.")]
     #[command(after_help = "Examples:\n  causeway servers\n  causeway servers --json")]
     Servers(Common),
     /// Check whether this machine can carry the Linux fabric, and say what it lacks
-    #[command(after_help = "Examples:\n  causeway doctor\n  causeway doctor --json")]
-    Doctor(Common),
+    ///
+    /// With --store, check the PostgreSQL database instead.
+    #[command(after_help = "Examples:
+  causeway doctor
+  causeway doctor --json
+  causeway doctor --store postgres://causeway@db/causeway")]
+    Doctor {
+        #[command(flatten)]
+        store: StoreArgs,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Compare the fabric with its intended state now, and repair it
     #[command(name = "fabric:sweep", after_help = "Examples:\n  causeway fabric:sweep")]
     FabricSweep(Common),
@@ -126,6 +137,8 @@ Outcomes are the codes of the EC2 API.")]
         /// Confirm that every dyno and instance is to end
         #[arg(long)]
         confirm: bool,
+        #[command(flatten)]
+        store: StoreArgs,
         #[command(flatten)]
         common: Common,
     },
@@ -184,13 +197,19 @@ Outcomes are the codes of the EC2 API.")]
     #[command(after_help = "Examples:
   causeway restore /root/causeway.backup --data /var/lib/causeway
   causeway restore /root/causeway.backup --data ./elsewhere
-  causeway restore /root/causeway.backup --data ./copy --new-instance")]
+  causeway restore /root/causeway.backup --data ./copy --new-instance
+  causeway restore /root/causeway.backup --data ./server --store postgres://causeway@db/causeway
+
+With --store, the ledger goes into an empty PostgreSQL database; a backup of one restores without it into
+a data directory alone.")]
     Restore {
         /// File that holds the backup
         file: PathBuf,
         /// Create a copy that can run beside its original on one machine
         #[arg(long)]
         new_instance: bool,
+        #[command(flatten)]
+        store: StoreArgs,
         #[command(flatten)]
         common: Common,
     },

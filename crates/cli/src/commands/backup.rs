@@ -11,6 +11,7 @@ use super::print::count;
 use crate::arguments::Common;
 use crate::client::As;
 use crate::output::Out;
+use crate::settings::{StoreArgs, variable};
 
 /// `backup`: has a backup written, and says how far it is and what is in it.
 ///
@@ -56,7 +57,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// `restore`: makes a data directory from a backup, and says what is in it.
+/// `restore`: makes a data directory from a backup, and fills the database that is named; says what is in it.
 ///
 /// # Errors
 ///
@@ -64,12 +65,14 @@ pub(super) fn write(
 pub(super) fn restore(
     file: &Path,
     new_instance: bool,
+    store: StoreArgs,
     common: &Common,
     out: &mut Out,
 ) -> anyhow::Result<()> {
+    let url = store.url(&variable, None)?;
     let data = common.connection.data_dir();
     let bar = bar(common, "Restoring {wide_bar} {bytes}/{total_bytes} {eta}");
-    let restored = server::restore(file, &data, new_instance, &mut |done, total| {
+    let restored = server::restore(file, &data, url.as_ref(), new_instance, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });
@@ -98,7 +101,10 @@ pub(super) fn restore(
     if let Some(instance) = &restored.instance {
         out.line(format_args!("It is instance {instance}, and may run beside its original."));
     }
-    out.line(format_args!("Next: causeway serve --data {at}"));
+    match url {
+        None => out.line(format_args!("Next: causeway serve --data {at}")),
+        Some(url) => out.line(format_args!("Next: causeway serve --data {at} --store {url}")),
+    }
     Ok(())
 }
 

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use fabric::driver::Check;
 use serde::Serialize;
 use server::apps::plans::Program;
+use store::{Postgres, PostgresUrl};
 
 use crate::arguments::Common;
 use crate::output::Out;
+use crate::settings::{StoreArgs, variable};
 
 /// One thing that was looked at, as `doctor --json` prints it.
 #[derive(Serialize)]
@@ -38,8 +40,11 @@ impl Finding {
     }
 }
 
-/// Looks at this machine, and says what was found.
-pub(super) fn run(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
+/// Looks at this machine, or at a database that is named, and says what was found.
+pub(super) fn run(store: StoreArgs, common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
+    if let Some(url) = store.url(&variable, None)? {
+        return database(&url, common, out);
+    }
     let mut checks = fabric::linux::doctor();
     checks.extend(fabric::runtime::doctor(Path::new("runc")));
     let sound = checks.iter().all(|check| check.ok || !check.needed);
@@ -51,12 +56,7 @@ pub(super) fn run(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
         out.json(&findings);
         return Ok(exit(sound));
     }
-    for finding in &findings {
-        out.line(format_args!("{} {}: {}", finding.mark(), finding.name, finding.detail));
-        if !finding.ok {
-            out.line(format_args!("    {}", finding.remedy));
-        }
-    }
+    print(&findings, out);
     out.line(match (sound, limited) {
         (true, false) => "This machine can carry the Linux fabric.",
         (true, true) => {
@@ -65,6 +65,40 @@ pub(super) fn run(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
         (false, _) => {
             "This machine cannot carry the Linux fabric yet; `--fabric none` works without."
         }
+    });
+    Ok(exit(sound))
+}
+
+fn print(findings: &[Finding], out: &mut Out) {
+    for finding in findings {
+        out.line(format_args!("{} {}: {}", finding.mark(), finding.name, finding.detail));
+        if !finding.ok {
+            out.line(format_args!("    {}", finding.remedy));
+        }
+    }
+}
+
+fn database(url: &PostgresUrl, common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let of_store = |finding: store::Finding| Finding {
+        name: finding.name.to_owned(),
+        ok: finding.ok,
+        detail: finding.detail,
+        remedy: finding.remedy,
+        needed: (!finding.needed).then_some(false),
+    };
+    let findings: Vec<Finding> = Postgres::doctor(url)?.into_iter().map(of_store).collect();
+    let sound = findings.iter().all(|finding| finding.ok || !finding.is_needed());
+    if common.json {
+        out.json(&findings);
+        return Ok(exit(sound));
+    }
+    print(&findings, out);
+    out.line(match (sound, findings.iter().all(|finding| finding.ok)) {
+        (true, true) => "The database can have the installation.",
+        (true, false) => {
+            "The database can have the installation, but for what is marked with a dash."
+        }
+        (false, _) => "The database cannot have the installation safely.",
     });
     Ok(exit(sound))
 }

@@ -15,6 +15,7 @@ use crate::arguments::Common;
 use crate::arguments::operate::Operate;
 use crate::client::{As, query};
 use crate::output::{Out, columns};
+use crate::settings::{StoreArgs, variable};
 use crate::usage::usage;
 
 /// Does what a command about an installation says.
@@ -35,17 +36,17 @@ pub(super) fn run(command: Operate, out: &mut Out) -> anyhow::Result<ExitCode> {
         Operate::Flows(arguments) => flows::run(&arguments, out)?,
         Operate::Servers(common) => servers::list(&common, out)?,
         Operate::Status(common) => return status(&common, out),
-        Operate::Doctor(common) => return doctor::run(&common, out),
+        Operate::Doctor { store, common } => return doctor::run(store, &common, out),
         Operate::FabricSweep(common) => return sweep(&common, out),
-        Operate::FabricPurge { confirm, common } => purge(confirm, &common, out)?,
+        Operate::FabricPurge { confirm, store, common } => purge(confirm, store, &common, out)?,
         Operate::FabricOrphans { purge, instance, runtime, common } => {
             return orphans::run(purge, instance.as_deref(), &runtime, &common, out);
         }
         Operate::Backup { file, skip_unavailable, common } => {
             backup::write(&file, skip_unavailable, &common, out)?;
         }
-        Operate::Restore { file, new_instance, common } => {
-            backup::restore(&file, new_instance, &common, out)?;
+        Operate::Restore { file, new_instance, store, common } => {
+            backup::restore(&file, new_instance, store, &common, out)?;
         }
         Operate::ClockAdvance { span, common } => advance(&span, &common, out)?,
         Operate::Reset { account, common } => reset(account, &common, out)?,
@@ -162,11 +163,12 @@ fn sweep(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     Ok(exit_of(&fabric))
 }
 
-fn purge(confirmed: bool, common: &Common, out: &mut Out) -> anyhow::Result<()> {
+fn purge(confirmed: bool, store: StoreArgs, common: &Common, out: &mut Out) -> anyhow::Result<()> {
+    let url = store.url(&variable, None)?;
     let data = common.connection.data_dir();
     if !store::DataDir::is_installation(&data) {
         return Err(usage(format!(
-            "{} is not a data directory of Causeway: it has no secret.key and causeway.db",
+            "{} is not a data directory of Causeway: it has no secret.key and no database",
             data.display()
         )));
     }
@@ -177,7 +179,7 @@ fn purge(confirmed: bool, common: &Common, out: &mut Out) -> anyhow::Result<()> 
             data.display()
         )));
     }
-    let purged = server::purge(&data)
+    let purged = server::purge(&data, url.as_ref())
         .with_context(|| format!("the networks of {} cannot be removed", data.display()))?;
     let text = format!("Removed {}", count(purged, "thing"));
     say(common, out, &json!({ "removed": purged }), &text);

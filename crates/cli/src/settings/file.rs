@@ -61,10 +61,13 @@ pub(super) struct File {
     pub(super) server_name: Option<String>,
     pub(super) advertise: Option<String>,
     pub(super) reads: Option<Reads>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) key_command: Option<String>,
+    pub(super) store: Option<String>,
 }
 
 /// The keys that the file may have.
-const KEYS: [&str; 41] = [
+const KEYS: &[&str] = &[
     "data",
     "listen",
     "fabric",
@@ -106,6 +109,9 @@ const KEYS: [&str; 41] = [
     "server-name",
     "advertise",
     "reads",
+    "key-file",
+    "key-command",
+    "store",
 ];
 
 /// Reads the file.
@@ -132,8 +138,8 @@ pub(super) fn read(path: &Path) -> anyhow::Result<File> {
 /// The key that was probably meant: the same in other letters, or with up to two letters that differ.
 fn nearest(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase().replace('_', "-");
-    let distances = KEYS.map(|known| (strsim::osa_distance(&key, known), known));
-    distances.into_iter().min().filter(|(slips, _)| *slips <= 2).map(|(_, known)| known)
+    let distances = KEYS.iter().map(|known| (strsim::osa_distance(&key, known), *known));
+    distances.min().filter(|(slips, _)| *slips <= 2).map(|(_, known)| known)
 }
 
 #[cfg(test)]

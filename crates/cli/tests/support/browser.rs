@@ -131,6 +131,29 @@ impl Person<'_> {
         self.send_and_enter();
     }
 
+    /// Signs in with the token of somebody who has yet to enable a second factor, in any language.
+    #[track_caller]
+    pub fn enter_to_enrol(&self, token: &str) {
+        self.open("/dashboard/sign-in");
+        let code = "await page.locator('input[name=token]').fill(args); \
+                    await page.locator('button.p').click(); \
+                    await page.locator('svg.qr').waitFor()";
+        self.run(code, json!(token));
+    }
+
+    /// Enables a second factor on its page, in any language; its secret.
+    #[track_caller]
+    pub fn enable_second_factor(&self, server: &Server) -> String {
+        let read = "return page.locator('[data-copy]').first().getAttribute('data-copy')";
+        let secret = self.run(read, json!(null)).as_str().unwrap().to_owned();
+        let code = super::second_factor::code(server, &secret, 0);
+        let send = "await page.locator('#c').fill(args); \
+                    await page.locator('button[value=enable]').click(); \
+                    await page.locator('.codes').waitFor()";
+        self.run(send, json!(code));
+        secret
+    }
+
     #[track_caller]
     fn send_and_enter(&self) {
         let code = "await page.locator('button.p').click(); \
@@ -199,6 +222,15 @@ impl Person<'_> {
         let names = self.run(code, json!(null));
         let names = names.as_array().unwrap().iter();
         names.map(|name| name.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Has a command wait to be logged in, as the real client begins it; the path of the page that asks.
+    #[track_caller]
+    pub fn begin_log_in(&self) -> String {
+        let code = "const begun = await context.request.post('/auth', { data: { description: args } }); \
+                    return new URL((await begun.json()).browser_url, begun.url()).pathname";
+        let path = self.run(code, json!("Heroku CLI login from laptop"));
+        path.as_str().unwrap().to_owned()
     }
 
     /// Posts a form that no button of the page sends, with the fields that its forms have; the status.

@@ -17,8 +17,11 @@ pub mod hear;
 pub mod model;
 pub mod outside;
 pub mod peering;
+#[path = "../../../store/src/postgres/tests/server.rs"]
+pub mod postgres;
 pub mod pytest;
 pub mod sdk;
+pub mod second_factor;
 pub mod stage;
 pub mod talk;
 pub mod terminal;
@@ -233,6 +236,11 @@ impl Server {
         run(command)
     }
 
+    /// Our own command, which nothing is said to yet.
+    pub fn plain(&self) -> Command {
+        causeway()
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         // What comes after `--` belongs to another command.
         let at = arguments.iter().position(|a| *a == "--").unwrap_or(arguments.len());
@@ -294,6 +302,22 @@ impl Server {
         self.real(command, &self.variables)
     }
 
+    /// The same while it runs. Its output is to be read.
+    pub fn python_child(&self, script: &str) -> Child {
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_PYTHON", "../py/bin/python")));
+        command.args(["-c", script]);
+        self.at_home(&mut command, &self.variables);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The real `heroku` command. It is run where no repository is: it takes the app, if none is named, from
+    /// the remotes of the one that it is run in.
+    fn heroku_command(&self) -> Command {
+        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        command.current_dir(self.data.path());
+        command
+    }
+
     /// The real `heroku` command.
     pub fn heroku(&self, arguments: &[&str]) -> Ran {
         self.heroku_as(&self.variables, arguments)
@@ -301,21 +325,21 @@ impl Server {
 
     /// The real `heroku` command, in a directory.
     pub fn heroku_in(&self, directory: &Path, arguments: &[&str]) -> Ran {
-        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        let mut command = self.heroku_command();
         command.args(arguments).current_dir(directory);
         self.real(command, &self.variables)
     }
 
     /// The real `heroku` command as somebody else.
     pub fn heroku_as(&self, variables: &[(String, String)], arguments: &[&str]) -> Ran {
-        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        let mut command = self.heroku_command();
         command.args(arguments);
         self.real(command, variables)
     }
 
     /// The real `heroku` command, with something to read.
     pub fn heroku_reading(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        let mut command = self.heroku_command();
         command.args(arguments);
         self.at_home(&mut command, &self.variables);
         let file = tempfile::tempfile().unwrap();
@@ -336,7 +360,7 @@ impl Server {
         variables: &[(String, String)],
         arguments: &[&str],
     ) -> terminal::Terminal {
-        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        let mut command = self.heroku_command();
         command.args(arguments);
         self.at_home(&mut command, variables);
         terminal::Terminal::start(command)
@@ -344,7 +368,7 @@ impl Server {
 
     /// The real `heroku` command, on a terminal of some width and height.
     pub fn heroku_on(&self, size: (u16, u16), arguments: &[&str]) -> terminal::Terminal {
-        let mut command = alone(Command::new(tool("CAUSEWAY_TEST_HEROKU", "heroku")));
+        let mut command = self.heroku_command();
         command.args(arguments);
         self.at_home(&mut command, &self.variables);
         command.env_remove("COLUMNS");
@@ -537,7 +561,8 @@ fn run(mut command: Command) -> Ran {
     ran(command)
 }
 
-fn ran(mut command: Command) -> Ran {
+/// Runs a command.
+pub fn ran(mut command: Command) -> Ran {
     let Output { status, stdout, stderr } =
         command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     Ran {

@@ -37,6 +37,15 @@ impl Stage {
         variable(&self.server.env(&["--user", email]), "HEROKU_API_KEY")
     }
 
+    /// A new user in a team of their own that demands a second factor, which they have not; their token.
+    pub fn newcomer(&self, email: &str) -> String {
+        self.server.causeway(&["users:create", email]).ok();
+        self.server.causeway(&["teams:create", "careful", "--admin", email]).ok();
+        let token = variable(&self.server.env(&["--user", email]), "HEROKU_API_KEY");
+        self.server.causeway(&["teams:2fa", "careful", "--demand"]).ok();
+        token
+    }
+
     /// The access key of the account that owns VPCs: its id and its secret.
     pub fn key(&self) -> (String, String) {
         let variables = self.server.env(&[]);

@@ -156,6 +156,23 @@ pub(super) fn answers_for_others(link: &str) -> Result<Vec<String>, Error> {
     Ok(changed)
 }
 
+/// Has the calling thread's namespace ask again soon, on a link, who has an address, and everybody: it may be another's
+/// by then, and nobody tells. Who answers is near.
+pub(super) fn asks_again(link: &str) -> Result<(), Error> {
+    let settings = [
+        ("base_reachable_time_ms", "500"),
+        ("delay_first_probe_time", "0"),
+        // The last answer counts, however soon it comes.
+        ("locktime", "0"),
+        ("mcast_resolicit", "3"),
+        ("ucast_solicit", "0"),
+    ];
+    for (name, value) in settings {
+        write(&format!("ipv4/neigh/{link}/{name}"), value)?;
+    }
+    Ok(())
+}
+
 fn settle(settings: &'static [(&'static str, &'static str)]) -> Result<Vec<&'static str>, Error> {
     let mut changed = Vec::new();
     let mut families: BTreeMap<&str, Option<File>> = BTreeMap::new();

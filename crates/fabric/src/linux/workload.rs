@@ -14,6 +14,20 @@ const PRIORITY_FURTHER: u32 = 10_000;
 /// Kernel tables of further interfaces in a workload's namespace.
 const TABLES_FURTHER: u32 = 10_000;
 
+/// How a workload's link leads to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Everything, its own subnet too, goes to the router at the other end of the link.
+    Routed,
+    /// Its subnet is there as on a wire, and everything else goes to a router in it.
+    Switched {
+        /// The subnet's block.
+        subnet: Cidr,
+        /// The router's address.
+        router: Ipv4Addr,
+    },
+}
+
 /// The state that a workload's namespace must have, with its first interface and further ones.
 ///
 /// What the workload sends from the address of a further one leaves by that one: each has a table of its
@@ -21,29 +35,39 @@ const TABLES_FURTHER: u32 = 10_000;
 pub(super) fn workload(interface: &InterfaceIntent, further: &[Further]) -> State {
     let mut state = State::default();
     state.links.extend([loopback()]);
-    add_link(&mut state, names::WORKLOAD_LINK, interface, TABLE_MAIN);
+    add_link(&mut state, 0, interface, Way::Routed);
     for Further { index, interface, .. } in further {
-        let table = TABLES_FURTHER + u32::from(*index);
-        add_link(&mut state, &names::further_link(*index), interface, table);
-        let from = |address: &Ipv4Addr| Rule {
-            priority: PRIORITY_FURTHER + u32::from(*index),
-            own: false,
-            mark: None,
-            source: Some(*address),
-            action: Action::Table(table),
-        };
-        state.rules.extend(interface.addresses.iter().map(from));
+        add_link(&mut state, *index, interface, Way::Routed);
     }
     state
 }
 
-fn add_link(state: &mut State, name: &str, interface: &InterfaceIntent, table: u32) {
-    let name = || name.to_owned();
+/// Adds the link of an interface, by its number among those of the workload.
+pub(super) fn add_link(state: &mut State, index: u8, interface: &InterfaceIntent, way: Way) {
+    let name = || names::further_link(index);
+    let table = if index == 0 { TABLE_MAIN } else { TABLES_FURTHER + u32::from(index) };
     let link = Link { mac: interface.mac, mtu: interface.mtu.into(), up: true };
     state.links.insert(name(), link);
     state.addresses.extend(interface.addresses.iter().map(|address| (name(), *address)));
-    state.routes.insert((table, Cidr::ANY), Hop::Via(GATEWAY, name()));
-    state.neighbours.insert((name(), GATEWAY), ROUTER_MAC);
+    match way {
+        Way::Routed => {
+            state.routes.insert((table, Cidr::ANY), Hop::Via(GATEWAY, name()));
+            state.neighbours.insert((name(), GATEWAY), ROUTER_MAC);
+        }
+        Way::Switched { subnet, router } => {
+            state.routes.insert((table, subnet), Hop::Link(name()));
+            state.routes.insert((table, Cidr::ANY), Hop::Via(router, name()));
+        }
+    }
+    let from = |address: &Ipv4Addr| Rule {
+        priority: PRIORITY_FURTHER + u32::from(index),
+        own: false,
+        mark: None,
+        source: Some(*address),
+        action: Action::Table(table),
+    };
+    let addresses = interface.addresses.iter().filter(|_| index > 0);
+    state.rules.extend(addresses.map(from));
 }
 
 /// A further interface of a workload.

@@ -16,16 +16,15 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
+pub use crate::conformance::ways::{INTERNET, outbound};
 use crate::lab::*;
 
-/// An address of the internet, one of the host's own network, and the one of clouds' metadata.
-pub const INTERNET: &str = "198.51.100.7";
+/// An address of the host's own network, and the one of clouds' metadata.
 const LAN: &str = "192.168.77.1";
 const METADATA: &str = "169.254.169.254";
 /// The address of the host on the link that leads outside, and of the router behind it.
 const HOST: &str = "203.0.113.2";
 const ROUTER: &str = "203.0.113.1";
-pub const POOL: &str = "203.0.113.16/28";
 const UPLINK: &str = "203.0.113.16";
 const WEB: u16 = 80;
 
@@ -130,12 +129,6 @@ impl Drop for Outside {
 
 pub fn uplink_of(lab: &Lab) -> String {
     format!("cw-uplink-{}", lab.instance)
-}
-
-pub fn outbound() -> Outbound {
-    let (link, pool) = ("eth0".to_owned(), cidr(POOL));
-    let way = OutboundWay::Parent { link, pool, gateway: None };
-    Outbound { way, allow: Vec::new(), deny: Vec::new() }
 }
 
 fn lead_out(lab: &mut Lab) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use causeway_ovn::{Central, Error, LeftOut, Links, PartId, peering_part, vpc_part};
+use causeway_ovn::{Central, Error, LeftOut, Links, PartId, Places, peering_part, vpc_part};
 use model::intent::{NetworksIntent, RouteTarget, RuleIntent, RulePeer};
 use model::{Cidr, PortRange, Traffic};
 use ovsdb::{Condition, Datum, Mutation, Row, TransactError, Transaction};
@@ -30,7 +30,7 @@ fn apply(central: &Central, networks: &NetworksIntent, links: &mut Links) -> usi
         links.ensure(*pcx, [intent.requester, intent.accepter]).unwrap();
     }
     for (vpc, intent) in &networks.vpcs {
-        let (part, _) = vpc_part(*vpc, intent, links);
+        let (part, _) = vpc_part(*vpc, intent, links, &Places::new());
         changes += central.apply(part.id, Some(&part)).unwrap().changes;
     }
     for (pcx, intent) in &networks.peerings {
@@ -167,7 +167,7 @@ fn of_many_that_take_over_at_once_the_latest_leads() {
     });
     assert!(!central.is_empty());
     let writes = |central: &Central| {
-        let (part, _) = vpc_part(id("vpc", 1), &vpc(1), &Links::default());
+        let (part, _) = vpc_part(id("vpc", 1), &vpc(1), &Links::default(), &Places::new());
         central.apply(part.id, Some(&part)).is_ok()
     };
     let last = central.len() - 1;
@@ -236,7 +236,7 @@ fn what_cannot_be_done_changes_nothing() {
     let mut transaction = Transaction::new();
     transaction.insert("Logical_Router", &Row::new().with("name", name));
     other.transact(transaction, LONG).unwrap();
-    let (part, _) = vpc_part(id("vpc", 1), &networks.vpcs[&id("vpc", 1)], &links);
+    let (part, _) = vpc_part(id("vpc", 1), &networks.vpcs[&id("vpc", 1)], &links, &Places::new());
     let error = central.apply(part.id, Some(&part)).unwrap_err();
     let Error::Transact(TransactError::Refused { .. }) = error else { panic!("{error}") };
     assert!(content(&central.client().snapshot()).is_empty());
@@ -247,18 +247,52 @@ fn what_cannot_be_done_changes_nothing() {
 fn what_the_rows_do_not_carry_is_told_and_stays_closed() {
     let mut networks = two_vpcs();
     let links = Links::default();
-    for bytes in [[9, 1, 0, 0, 7], [7, 1, 1, 0, 0]] {
-        step(&mut networks, bytes);
-    }
+    step(&mut networks, [9, 1, 0, 0, 7]);
     let vpc = networks.vpcs.get_mut(&id("vpc", 1)).unwrap();
     vpc.interfaces.get_mut(&id("eni", 256)).unwrap().translates = true;
-    let (part, left_out) = vpc_part(id("vpc", 1), vpc, &links);
-    let inside = LeftOut::RouteInside(id("rtb", 16), Cidr::new(10, 1, 0, 0, 16));
-    assert_eq!(left_out, [LeftOut::Exits, LeftOut::PrivateNat(id("eni", 256)), inside].into());
+    let (part, left_out) = vpc_part(id("vpc", 1), vpc, &links, &Places::new());
+    assert_eq!(left_out, [LeftOut::Exits, LeftOut::PrivateNat(id("eni", 256))].into());
     let routes = part.rows.iter().filter(|(key, _)| key.table == "Logical_Router_Static_Route");
     let led: Vec<_> = routes
         .filter(|(_, wanted)| wanted.row.text("nexthop") != Some("discard"))
         .map(|(key, _)| key.name.as_str())
         .collect();
     assert!(led.iter().all(|name| name.ends_with("10.1.0.2/32")), "only the resolver: {led:?}");
+}
+
+/// A router looks for the longest prefix, and has a subnet's own block: a route to it comes before it as two halves.
+#[test]
+fn routes_inside_a_vpc_come_before_its_subnets() {
+    let mut networks = two_vpcs();
+    let vpc = networks.vpcs.get_mut(&id("vpc", 1)).unwrap();
+    let (table, middle) = (id("rtb", 16), id("eni", 256));
+    let all = Cidr::new(10, 1, 0, 0, 16);
+    let routes = [
+        (all, RouteTarget::Interface(middle)),
+        (Cidr::new(10, 1, 1, 0, 25), RouteTarget::Blackhole),
+        (Cidr::new(10, 1, 1, 4, 32), RouteTarget::Interface(middle)),
+    ];
+    vpc.route_tables.insert(table, routes.into());
+    let places = Places::from([(middle, "h1".to_owned())]);
+    let (part, left_out) = vpc_part(id("vpc", 1), vpc, &Links::default(), &places);
+    assert!(left_out.is_empty(), "{left_out:?}");
+    let led: BTreeSet<_> = part
+        .rows
+        .iter()
+        .filter(|(key, _)| key.table == "Logical_Router_Static_Route")
+        .map(|(_, wanted)| ["ip_prefix", "nexthop"].map(|it| wanted.row.text(it).unwrap()))
+        .collect();
+    let expected = [
+        ["10.1.0.0/16", "10.1.0.16"],
+        ["10.1.0.0/25", "10.1.0.16"],
+        ["10.1.0.128/25", "10.1.0.16"],
+        ["10.1.0.16/32", "10.1.0.16"],
+        ["10.1.0.2/32", "169.254.169.253"],
+        ["10.1.1.0/25", "discard"],
+        ["10.1.1.128/25", "10.1.0.16"],
+        ["10.1.1.4/32", "10.1.0.16"],
+    ];
+    assert_eq!(led, expected.into());
+    let port = part.rows.iter().find(|(key, _)| key.name == middle.to_string()).unwrap().1;
+    assert_eq!(port.row.text_of_key("options", "requested-chassis"), Some("h1"));
 }

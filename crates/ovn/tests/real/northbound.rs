@@ -103,29 +103,13 @@ pub fn content(database: &Database) -> BTreeMap<(&'static str, String), BTreeMap
     all
 }
 
-/// The schema of the OVN that the machine has. One before 25.03 lacks what chains of policies need: that is added,
-/// since the schema is all that counts here.
+/// The schema that OVN 25.03 has.
 fn schema() -> String {
-    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/ovn/usr/share/ovn");
-    let named = std::env::var_os("CAUSEWAY_TEST_OVN").map(PathBuf::from);
-    let places = named.into_iter().chain([tools.into(), "/usr/share/ovn".into()]);
-    let file = places.map(|place| place.join("ovn-nb.ovsschema")).find(|file| file.exists());
-    let file = file.unwrap_or_else(|| panic!("no ovn-nb.ovsschema: scripts/setup brings it"));
-    let text = std::fs::read_to_string(file).unwrap();
-    let mut schema: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let columns = &mut schema["tables"]["Logical_Router_Policy"]["columns"];
-    for column in ["chain", "jump_chain"] {
-        if columns[column].is_null() {
-            columns[column] =
-                serde_json::json!({ "type": { "key": "string", "min": 0, "max": 1 } });
-        }
-    }
-    let actions = columns["action"]["type"]["key"]["enum"][1].as_array_mut().unwrap();
-    if !actions.contains(&"jump".into()) {
-        actions.push("jump".into());
-    }
-    schema.as_object_mut().unwrap().remove("cksum");
-    schema.to_string()
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/ovn-trixie");
+    let named = std::env::var_os("CAUSEWAY_TEST_OVN").map_or_else(|| tools.into(), PathBuf::from);
+    let file = named.join("share/ovn-nb.ovsschema");
+    std::fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}: scripts/setup brings it", file.display()))
 }
 
 /// Debian has servers where not everybody's `PATH` leads.

@@ -1,5 +1,5 @@
-//! What is kept in the data directory, for its owner alone: the account at the ACME server, and the
-//! certificate with its key, in one file so that they always belong together.
+//! What is kept in the data directory, for its owner alone: the account at the ACME server, what it refused,
+//! and the certificate with its key, in one file so that they always belong together.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,10 @@ use instant_acme::AccountCredentials;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::backoff::Refusals;
 use super::failure::Error;
 
-/// The directory of both files.
+/// The directory of the files.
 #[derive(Debug)]
 pub(super) struct Keep(PathBuf);
 
@@ -53,6 +54,21 @@ impl Keep {
 
     pub(super) fn set_certificate(&self, certificate: &Kept) -> Result<(), Error> {
         self.write("certificate.json", certificate)
+    }
+
+    pub(super) fn refusals(&self) -> Option<Refusals> {
+        self.read("refusals.json")
+    }
+
+    /// Keeps what was refused, or forgets it.
+    pub(super) fn set_refusals(&self, refusals: Option<&Refusals>) -> Result<(), Error> {
+        let Some(refusals) = refusals else {
+            return match std::fs::remove_file(self.0.join("refusals.json")) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+                _ => Ok(()),
+            };
+        };
+        self.write("refusals.json", refusals)
     }
 
     /// What a file holds. One that is lost or broken is asked for anew.

@@ -1,3 +1,6 @@
+use model::Timestamp;
+
+use super::backoff::pause;
 use super::keep::{Keep, Kept};
 use super::*;
 use crate::config::AcmeConfig;
@@ -78,4 +81,108 @@ fn an_error_is_told_with_its_causes_each_of_them_once() {
     let error: Error = Box::new(store::Error::Random(getrandom::Error::UNSUPPORTED));
     assert!(!words(&*error).is_empty());
     assert_eq!(words(&std::io::Error::other(cause)), "nobody listens");
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000) + Duration::from_secs(seconds)
+}
+
+#[test]
+fn what_was_refused_is_known_after_a_restart_to_whoever_asks_for_the_same() {
+    let data = tempfile::tempdir().unwrap();
+    let config = config(&["cw.test", "wrong.test"]);
+    let keep = Keep::at(data.path());
+    assert_eq!(keep.refusals(), None);
+    // A start after another, each refused as soon as it may ask.
+    let (mut now, mut asked) = (0, Vec::new());
+    for _ in 0..6 {
+        let before = keep.refusals().filter(|refused| refused.are_of(&config));
+        now += before.as_ref().map_or(0, |refused| refused.wait(at(now)).as_secs());
+        asked.push(now / 60);
+        let count = before.map_or(0, |refused| refused.count) + 1;
+        let refused = Refusals::noted(&config, count, "rejectedIdentifier", at(now), 0);
+        keep.set_refusals(Some(&refused)).unwrap();
+    }
+    assert_eq!(asked, [0, 1, 5, 21, 85, 341], "minutes");
+    let kept = keep.refusals().unwrap();
+    assert_eq!(kept.error, "rejectedIdentifier");
+    assert_eq!(kept.wait(at(now)), pause(6, 0));
+    assert_eq!(kept.wait(at(now + 7 * 3600)), Duration::ZERO);
+    // A clock that goes wrong does not keep it from asking for years.
+    assert_eq!(kept.wait(at(0) - Duration::from_secs(1 << 30)), pause(u32::MAX, u8::MAX));
+    for other in [
+        AcmeConfig { names: vec!["cw.test".to_owned()], ..config.clone() },
+        AcmeConfig { directory: "https://other.test/dir".to_owned(), ..config.clone() },
+    ] {
+        assert!(!kept.are_of(&other), "what was set right is asked for at once: {other:?}");
+    }
+    keep.set_refusals(None).unwrap();
+    keep.set_refusals(None).unwrap();
+    assert_eq!(Keep::at(data.path()).refusals(), None);
+    std::fs::write(data.path().join("acme/refusals.json"), "{").unwrap();
+    assert_eq!(keep.refusals(), None, "what cannot be read is no reason to wait");
+}
+
+#[test]
+fn only_what_the_server_took_part_in_counts() {
+    let io: Error = std::io::Error::other("nobody listens").into();
+    let unreached: Error = instant_acme::Error::Other("nobody listens".into()).into();
+    assert!(!is_refusal(&io) && !is_refusal(&unreached));
+    let said: Error = "wrong.test: the proof was not found".into();
+    let late: Error = instant_acme::Error::Timeout(None).into();
+    assert!(is_refusal(&said) && is_refusal(&late));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_supervisor_asks_it_as_every_loop() {
+    let data = tempfile::tempdir().unwrap();
+    let config = config(&["cw.test"]);
+    Keep::at(data.path()).set_certificate(&kept(&config)).unwrap();
+    let certificates = Arc::new(Certificates::open(data.path(), config));
+    let supervisor = Supervisor::new(|panicked| panic!("{panicked:?}"));
+    let (clock, stop) = (Arc::new(Clock::system()), CancellationToken::new());
+    let thread = start(certificates, clock, Handle::current(), &supervisor, stop.clone()).unwrap();
+    for _ in 0..3 {
+        let loops = supervisor.check().await;
+        let said: Vec<String> = loops.iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["acme: ok"]);
+    }
+    stop.cancel();
+    tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
+    assert!(!supervisor.check().await[0].is_well(), "it has ended");
+}
+
+/// Nobody has refused anything where nobody listens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_reached_is_asked_anew_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let directory = "https://127.0.0.1:1/dir".to_owned();
+    let config = AcmeConfig { directory, ..config(&["cw.test"]) };
+    let keep = Keep::at(data.path());
+    let certificates = Arc::new(Certificates::open(data.path(), config.clone()));
+    let supervisor = Supervisor::new(|panicked| panic!("{panicked:?}"));
+    let (clock, stop) = (Arc::new(Clock::system()), CancellationToken::new());
+    let failing = Arc::clone(&certificates);
+    let thread = start(certificates, clock, Handle::current(), &supervisor, stop.clone()).unwrap();
+    while failing.status().failing.is_none() {
+        tokio::task::yield_now().await;
+    }
+    // It comes round once everything is written down.
+    assert_eq!(supervisor.check().await[0].to_string(), "acme: ok");
+    assert_eq!(keep.refusals(), None);
+    // What was refused before says so at once, and nobody is asked.
+    stop.cancel();
+    tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
+    let clock = Arc::new(Clock::system());
+    let refused = Refusals::noted(&config, 2, "wrong.test is not yours", clock.wall(), 0);
+    keep.set_refusals(Some(&refused)).unwrap();
+    let again = Arc::new(Certificates::open(data.path(), config));
+    let (stop, shown) = (CancellationToken::new(), Arc::clone(&again));
+    let supervisor = Supervisor::new(|panicked| panic!("{panicked:?}"));
+    let thread = start(again, clock, Handle::current(), &supervisor, stop.clone()).unwrap();
+    assert_eq!(supervisor.check().await[0].to_string(), "acme: ok");
+    assert_eq!(shown.status().failing.as_deref(), Some("wrong.test is not yours"));
+    assert_eq!(keep.refusals(), Some(refused), "there was no other attempt");
+    stop.cancel();
+    tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
 }

@@ -8,7 +8,7 @@ use fabric::runtime::await_restore;
 use fabric::slug::{self, Limits};
 use flate2::read::MultiGzDecoder;
 use model::Timestamp;
-use store::{BoxError, DataDir, Restoring, Snapshot};
+use store::{BoxError, DataDir, PostgresUrl, Restoring, Snapshot};
 
 use super::Missing;
 use super::archive::{Archive, Part};
@@ -34,7 +34,7 @@ pub struct Restored {
     pub bytes: u64,
 }
 
-/// Makes a data directory from a backup. The whole backup is verified before anything is made, and
+/// Makes a data directory from a backup, and fills the database on a server if one is named. The whole backup is verified before anything is made, and
 /// if something fails later, nothing is left. `progress` is called with the bytes read so far and
 /// their total; the backup is read twice.
 ///
@@ -44,11 +44,12 @@ pub struct Restored {
 pub(crate) fn restore(
     backup: &Path,
     data: &Path,
+    url: Option<&PostgresUrl>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(DataDir, Restored), BoxError> {
     DataDir::refuse_content(data)?;
     if is_database(backup)? {
-        return restore_database(backup, data);
+        return restore_database(backup, data, url);
     }
     let archive = Archive::open(backup, &mut |done, total| progress(done, total * 2))?;
     let manifest = archive.manifest();
@@ -81,7 +82,7 @@ pub(crate) fn restore(
     }
     nix::unistd::syncfs(File::open(restoring.path())?)?;
     fs::remove_file(&database)?;
-    let dir = restoring.finish(&snapshot)?;
+    let dir = finish(restoring, &snapshot, url)?;
     progress(total, total);
     let restored = Restored {
         instance: None,
@@ -107,10 +108,27 @@ fn is_database(backup: &Path) -> io::Result<bool> {
     }
 }
 
-fn restore_database(backup: &Path, data: &Path) -> Result<(DataDir, Restored), BoxError> {
+/// Puts the database where it is to be.
+fn finish(
+    restoring: Restoring,
+    snapshot: &Snapshot,
+    url: Option<&PostgresUrl>,
+) -> store::Result<DataDir> {
+    match url {
+        Some(url) => restoring.finish_on(snapshot, url),
+        None => restoring.finish(snapshot),
+    }
+}
+
+fn restore_database(
+    backup: &Path,
+    data: &Path,
+    url: Option<&PostgresUrl>,
+) -> Result<(DataDir, Restored), BoxError> {
     let bytes = fs::metadata(backup)?.len();
     let (world, revision) = world_of(backup)?;
-    let dir = DataDir::restore(backup, data)?;
+    let snapshot = Snapshot::open(backup)?;
+    let dir = finish(Restoring::begin(data)?, &snapshot, url)?;
     let of_old = |name: String| {
         let reason = "the backup is of a version of Causeway that kept the ledger alone".to_owned();
         Missing { name, reason }

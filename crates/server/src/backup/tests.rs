@@ -87,7 +87,7 @@ fn what_is_backed_up_is_restored() {
     let data = bench.place.path().join("new/data");
     let mut told = Vec::new();
     let (dir, restored) =
-        restore(&bench.file(), &data, &mut |done, total| told.push((done, total))).unwrap();
+        restore(&bench.file(), &data, None, &mut |done, total| told.push((done, total))).unwrap();
     assert_eq!((restored.revision, restored.slugs, restored.missing.len()), (1, 1, 0));
     assert_eq!(restored.services, ["redis-flat-00001"]);
     assert!(told.is_sorted() && told.last().is_some_and(|(done, total)| done == total));
@@ -112,7 +112,7 @@ fn what_is_backed_up_is_restored() {
     names.retain(|name| !name.starts_with("causeway.db-"));
     names.sort();
     assert_eq!(names, ["causeway.db", "lock", "revision", "secret.key", "services", "slugs"]);
-    let refused = restore(&bench.file(), &data, &mut |_, _| {}).unwrap_err();
+    let refused = restore(&bench.file(), &data, None, &mut |_, _| {}).unwrap_err();
     assert!(refused.to_string().contains("is not empty"), "{refused}");
 }
 
@@ -144,7 +144,7 @@ fn what_cannot_be_had_is_told_and_left_out_only_if_that_is_meant() {
     assert_eq!(report.missing.len(), 2, "{report:?}");
     assert_eq!(report.services, []);
     let data = bench.place.path().join("data");
-    let (_, restored) = restore(&bench.file(), &data, &mut |_, _| {}).unwrap();
+    let (_, restored) = restore(&bench.file(), &data, None, &mut |_, _| {}).unwrap();
     assert_eq!(restored.missing.len(), 2);
     assert!(!data.join("services").exists(), "it begins with nothing");
 }
@@ -157,7 +157,7 @@ fn a_service_without_data_needs_no_backup() {
     let report = bench.make(false).unwrap();
     assert_eq!(report.services[0].bytes, None, "{report:?}");
     let (_, restored) =
-        restore(&bench.file(), &bench.place.path().join("data"), &mut |_, _| {}).unwrap();
+        restore(&bench.file(), &bench.place.path().join("data"), None, &mut |_, _| {}).unwrap();
     assert!(restored.services.is_empty() && restored.missing.is_empty());
 }
 
@@ -187,7 +187,7 @@ fn a_database_alone_is_restored_too() {
     let bench = Bench::new();
     bench.server.state.store.lock().unwrap().backup(&bench.file(), &mut |_| {}).unwrap();
     let data = bench.place.path().join("data");
-    let (dir, restored) = restore(&bench.file(), &data, &mut |_, _| {}).unwrap();
+    let (dir, restored) = restore(&bench.file(), &data, None, &mut |_, _| {}).unwrap();
     assert_eq!(dir.secret(), &bench.server.state.secret);
     assert_eq!((restored.revision, restored.created, restored.slugs), (1, None, 0));
     let names: Vec<_> = restored.missing.iter().map(|missing| &*missing.name).collect();
@@ -253,7 +253,7 @@ fn what_is_no_backup_says_so() {
     let path = place.path().join("file");
     for text in ["", "something", &"x".repeat(5000)] {
         fs::write(&path, text).unwrap();
-        let refused = restore(&path, &place.path().join("data"), &mut |_, _| {}).unwrap_err();
+        let refused = restore(&path, &place.path().join("data"), None, &mut |_, _| {}).unwrap_err();
         assert!(refused.to_string().contains("was not made by `causeway backup`"), "{refused}");
     }
     let tar = Command::new("tar").args(["-cC", "/etc", "hostname"]).output().unwrap();
@@ -262,7 +262,8 @@ fn what_is_no_backup_says_so() {
     for odd in ["/dev/null", "/"] {
         assert!(matches!(open(Path::new(odd)).err(), Some(FormatError::NotABackup(_))), "{odd}");
     }
-    let refused = restore(&place.path().join("no"), &place.path().join("data"), &mut |_, _| {});
+    let refused =
+        restore(&place.path().join("no"), &place.path().join("data"), None, &mut |_, _| {});
     assert!(refused.unwrap_err().to_string().contains("cannot open"));
     assert!(!place.path().join("data").exists());
 }

@@ -84,6 +84,11 @@ impl Members {
         Some(found.map_or_else(|| lease.holder.address.clone(), |seen| seen.line.name.clone()))
     }
 
+    /// Where another server says that it is reached, by the id of its data directory.
+    pub(crate) fn address(&self, id: &str) -> Option<String> {
+        Some(self.lock().servers.get(id)?.line.address.clone())
+    }
+
     /// All servers, by name. `driver` is the id of the one that carries packets.
     pub(crate) fn list(&self, driver: Option<&str>) -> Vec<api::ServerEntry> {
         let leads = self.leadership.epoch().is_some();

@@ -311,8 +311,15 @@ impl Call<'_> {
     }
 
     fn with_request<T>(&self, with: impl FnOnce(&ec2::Request<'_>) -> T) -> T {
-        let console = |id: model::InstanceId| {
-            self.state.console.tail(model::WorkloadId::Instance(id), 64 << 10).ok()
+        let console = |id: model::InstanceId| match self.state.elsewhere(&self.state.glance()) {
+            Some(elsewhere) => Err(Ec2Error {
+                status: 503,
+                ..Ec2Error::new(
+                    "Unavailable",
+                    format!("The output of instances is at {elsewhere}; ask there."),
+                )
+            }),
+            None => Ok(self.state.console.tail(model::WorkloadId::Instance(id), 64 << 10).ok()),
         };
         let credentials = |of: &Principal| {
             TemporaryCredentials::new(&self.state.secret, of)

@@ -20,6 +20,7 @@ mod log_in;
 mod operating;
 mod place;
 mod preferences;
+mod second_factor;
 mod session;
 mod shared;
 mod sign_in;
@@ -107,6 +108,12 @@ async fn get(visit: Visit, parts: &Parts, query: Form) -> Response {
     if visit.session.is_none() {
         return sign_in::lead(&visit);
     }
+    if second_factor::is_here(path) {
+        return second_factor::show(&visit, &query);
+    }
+    if visit.must_enrol() {
+        return second_factor::lead(&visit);
+    }
     if log_in::is_here(path) {
         return log_in::show(&visit);
     }
@@ -142,7 +149,10 @@ async fn post(visit: Visit, parts: &Parts, form: &Form) -> Response {
     let (headers, path) = (&parts.headers, parts.uri.path());
     let place = Place::of(path, parts.uri.query().unwrap_or_default());
     // Whose session has ended is told so, rather than that the form is not theirs.
-    let wants_session = place.is_some() || path == SIGN_OUT_PATH || log_in::is_here(path);
+    let wants_session = place.is_some()
+        || path == SIGN_OUT_PATH
+        || log_in::is_here(path)
+        || second_factor::is_here(path);
     if visit.session.is_none() && wants_session {
         return sign_in::over(&visit);
     }
@@ -153,6 +163,8 @@ async fn post(visit: Visit, parts: &Parts, form: &Form) -> Response {
         (SIGN_IN_PATH, _) => sign_in::sign_in(visit, form).await,
         (SIGN_OUT_PATH, _) => sign_in::sign_out(&visit),
         (PREFERENCES_PATH, _) => preferences::choose(&visit, form),
+        _ if second_factor::is_here(path) => second_factor::change(visit, form).await,
+        _ if visit.must_enrol() => second_factor::keep_out(&visit),
         _ if log_in::is_here(path) => log_in::decide(&visit, form),
         (_, Some(place)) => change::change(visit, place, form).await,
         (_, None) => answer::problem(&visit.context(), &Problem::NotFound),

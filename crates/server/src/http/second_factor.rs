@@ -143,8 +143,38 @@ pub(crate) fn offer(state: &State, user: &User, now: Timestamp) -> store::Result
     for half in bytes.chunks_mut(16) {
         half.copy_from_slice(&model::IdSource::next_bits(&mut SystemIds).to_be_bytes());
     }
-    let bytes = &bytes[..SECRET_BYTES];
-    let enrolment = Enrolment { user: user.id, secret: hex::encode(bytes), made: now };
+    offer_of(state, user, &bytes[..SECRET_BYTES], now)
+}
+
+/// Makes a secret for a user that is the same whenever it is asked for in a session of the dashboard: a page
+/// that is loaded again, or in the other language, shows what the phone has already.
+///
+/// # Errors
+///
+/// It cannot be encrypted.
+pub(crate) fn offer_in_session(
+    state: &State,
+    user: &User,
+    session: &str,
+    now: Timestamp,
+) -> store::Result<Offer> {
+    let bytes = state.secret.derive("second-factor-offer", &format!("{session} {}", user.id));
+    offer_of(state, user, &bytes[..SECRET_BYTES], now)
+}
+
+/// An offer that somebody sent back with a wrong code, as it was; `None` if it is another user's or too old.
+pub(crate) fn offered_before(
+    state: &State,
+    user: &User,
+    enrolment: &str,
+    now: Timestamp,
+) -> Option<Offer> {
+    let before = open_enrolment(state, user.id, enrolment, now)?;
+    offer_of(state, user, &hex::decode(&before.secret).ok()?, before.made).ok()
+}
+
+fn offer_of(state: &State, user: &User, bytes: &[u8], made: Timestamp) -> store::Result<Offer> {
+    let enrolment = Enrolment { user: user.id, secret: hex::encode(bytes), made };
     let text = serde_json::to_vec(&enrolment).expect("an enrolment is plain data");
     let secret = base32(bytes);
     let email: String = form_urlencoded::byte_serialize(user.email.as_bytes()).collect();
@@ -166,16 +196,24 @@ pub(crate) fn take_up(
     code: &str,
     now: Timestamp,
 ) -> Option<(String, u64)> {
-    let text = state.secret.open(&BASE64.decode(enrolment).ok()?, ENROLMENT).ok()?;
-    let offered: Enrolment = serde_json::from_slice(&text).ok()?;
-    let live = offered.made <= now && now < offered.made + ENROLMENT_LIFE;
-    if offered.user != user || !live {
-        return None;
-    }
+    let offered = open_enrolment(state, user, enrolment, now)?;
     let bytes = hex::decode(&offered.secret).ok()?;
     let step = step_of(&bytes, &plain(code), now)?;
     let sealed = state.secret.seal(&bytes, &sealed_for(user)).ok()?;
     Some((hex::encode(sealed), step))
+}
+
+/// What was offered to a user a while ago.
+fn open_enrolment(
+    state: &State,
+    user: UserId,
+    enrolment: &str,
+    now: Timestamp,
+) -> Option<Enrolment> {
+    let text = state.secret.open(&BASE64.decode(enrolment).ok()?, ENROLMENT).ok()?;
+    let offered: Enrolment = serde_json::from_slice(&text).ok()?;
+    let live = offered.made <= now && now < offered.made + ENROLMENT_LIFE;
+    (offered.user == user && live).then_some(offered)
 }
 
 /// Why somebody has not proved to have a second factor.

@@ -1,6 +1,7 @@
 //! The state that all requests share.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -129,6 +130,22 @@ pub struct State {
     pub(crate) commands: Shares<Party>,
 }
 
+/// Another server, which alone has what a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    /// The name that people know it by.
+    pub name: String,
+    /// Where it says that it is reached, once it was heard of.
+    pub address: Option<String>,
+}
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server {}", self.name)?;
+        self.address.as_ref().map_or(Ok(()), |address| write!(f, " ({address})"))
+    }
+}
+
 impl State {
     /// The state of an installation in a data directory.
     pub fn new(
@@ -195,6 +212,14 @@ impl State {
             account_rates: RateLimits::per_second(of(per_second)),
             ..self
         }
+    }
+
+    /// The server that has processes, and what they write and are made of, if that is not this one.
+    pub(crate) fn elsewhere(&self, world: &World) -> Option<Elsewhere> {
+        let members = self.members.as_ref()?;
+        let driver =
+            world.settings()?.fabric.as_ref().filter(|driver| driver.id != members.id())?;
+        Some(Elsewhere { name: driver.name.clone(), address: members.address(&driver.id) })
     }
 
     /// The sources of a backup.

@@ -610,9 +610,9 @@ impl Writer {
     /// What became of a commit that failed.
     fn after_failure(&mut self, batch: &Batch, error: &store::Error) -> Commit {
         let (why, revision) = (error_chain(error), batch.revision);
-        if matches!(error, store::Error::Batch(_)) {
+        if matches!(error, store::Error::Batch(_) | store::Error::Refused { .. }) {
             tracing::error!(error = why, revision, "a commit was refused");
-            return Commit::Failed(LedgerError::Store);
+            return Commit::Failed(LedgerError::from(error));
         }
         match self.parts.store.has_committed(batch) {
             Ok(true) => {

@@ -46,6 +46,8 @@ pub(super) struct Courier {
     after: Option<u64>,
     /// The event that is under way.
     current: Option<(EventRow, Option<Noted>)>,
+    /// Whether the webhook is there still, so that something may be noted of it.
+    is_there: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What is known of a delivery that failed.
@@ -84,7 +86,14 @@ pub(super) enum Next {
 impl Courier {
     pub(super) fn new(hook: Arc<Webhook>, dialer: Dialer, store: SharedStore) -> Self {
         let to = hook.url.parse().ok();
-        Self { hook, to, dialer, store, after: None, current: None }
+        let is_there = Arc::new(|| true);
+        Self { hook, to, dialer, store, after: None, current: None, is_there }
+    }
+
+    /// The same, which notes nothing any more once the webhook is gone: what was noted of it is forgotten
+    /// then, and a note that was under way would stay for ever.
+    pub(super) fn noting_while(self, is_there: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { is_there: Arc::new(is_there), ..self }
     }
 
     /// Delivers all that can be delivered now, and says what it waits for.
@@ -248,7 +257,8 @@ impl Courier {
     async fn note(&self, row: &EventRow, body: String, settled: bool) -> store::Result<()> {
         let noted =
             DeliveryRow { hook: self.hook.id.to_string(), event: row.number, settled, body };
-        self.ask(move |store| store.note_delivery(&noted)).await
+        let is_there = Arc::clone(&self.is_there);
+        self.ask(move |store| if is_there() { store.note_delivery(&noted) } else { Ok(()) }).await
     }
 
     async fn ask<T: Send + 'static>(

@@ -3,8 +3,8 @@
 //! Lines wait in a buffer while the receiver is away. Where there are too many the oldest are dropped, and
 //! the receiver is told how many. What was sent and not acknowledged is sent again.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +25,8 @@ use crate::clock::SystemIds;
 /// How many lines wait at most, and how many bytes they have.
 const MOST_LINES: usize = 4096;
 const MOST_BYTES: usize = 4 << 20;
+/// How many bytes the lines of all drains together have at most: a space's drain has a buffer for each app.
+const MOST_OF_ALL: usize = 64 << 20;
 /// How many lines are sent at a time, and how many bytes.
 const BATCH_LINES: usize = 256;
 const BATCH_BYTES: usize = 256 << 10;
@@ -39,9 +41,11 @@ struct Waiting {
 
 /// Lines that wait to be sent.
 #[derive(Default)]
-pub(super) struct Buffer {
+struct Buffer {
     lines: VecDeque<Waiting>,
     bytes: usize,
+    /// How many lines came before the first of those that wait.
+    first: u64,
     /// How many were dropped since when, of which the receiver does not know yet.
     dropped: Option<(u64, Timestamp)>,
     /// The position after the last line that was put in.
@@ -49,55 +53,62 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// An empty one at a position in a log.
-    pub(super) fn at(position: Position) -> Self {
-        Self { position, ..Self::default() }
-    }
-
     /// Takes lines, and drops the oldest where there are too many.
-    pub(super) fn add(&mut self, host: &str, lines: &[Line]) {
+    fn add(&mut self, host: &str, lines: &[Line]) {
         for line in lines {
             self.position.pass(line.at);
             let frame = frame::frame(host, line);
             self.bytes += frame.len();
             self.lines.push_back(Waiting { frame, after: self.position });
             while self.lines.len() > MOST_LINES || self.bytes > MOST_BYTES {
-                let Some(gone) = self.lines.pop_front() else { break };
-                self.bytes -= gone.frame.len();
-                let (count, _) = self.dropped.get_or_insert((0, line.at));
-                *count += 1;
+                self.drop_oldest();
             }
         }
     }
 
-    /// What is to be sent next, with how many messages it holds and how many of the waiting lines;
-    /// `None` where nothing waits.
+    fn drop_oldest(&mut self) {
+        if self.take_first().is_some() {
+            let (count, _) = self.dropped.get_or_insert((0, self.position.time()));
+            *count += 1;
+        }
+    }
+
+    fn take_first(&mut self) -> Option<Waiting> {
+        let line = self.lines.pop_front()?;
+        self.bytes -= line.frame.len();
+        self.first += 1;
+        Some(line)
+    }
+
+    /// What is to be sent next; `None` where nothing waits.
     fn batch(&self, host: &str, now: Timestamp) -> Option<Batch> {
-        let mut batch = Batch::default();
+        let mut batch = Batch { begin: self.first, end: self.first, ..Batch::default() };
         if let Some((count, since)) = self.dropped {
             batch.body.extend(frame::overflow(host, now, count, since));
             batch.messages += 1;
+            batch.told = count;
         }
         for line in self.lines.iter().take(BATCH_LINES) {
-            if batch.lines > 0 && batch.body.len() + line.frame.len() > BATCH_BYTES {
+            let is_first = batch.end == batch.begin;
+            if !is_first && batch.body.len() + line.frame.len() > BATCH_BYTES {
                 break;
             }
             batch.body.extend_from_slice(&line.frame);
             batch.messages += 1;
-            batch.lines += 1;
+            batch.end += 1;
+            batch.after = Some(line.after);
         }
         (batch.messages > 0).then_some(batch)
     }
 
-    /// Forgets what was sent, and returns the position after it.
-    fn sent(&mut self, batch: &Batch) -> Option<Position> {
-        self.dropped = None;
-        let mut after = None;
-        for line in self.lines.drain(..batch.lines.min(self.lines.len())) {
-            self.bytes -= line.frame.len();
-            after = Some(line.after);
-        }
-        after
+    /// Forgets what was sent.
+    fn sent(&mut self, batch: &Batch) {
+        // Lines that were dropped while they were on their way have arrived all the same.
+        let arrived = self.first.clamp(batch.begin, batch.end) - batch.begin;
+        let untold = |count: u64| count.saturating_sub(batch.told).saturating_sub(arrived);
+        self.dropped = self.dropped.map(|(count, since)| (untold(count), since));
+        self.dropped = self.dropped.filter(|(count, _)| *count > 0);
+        while self.first < batch.end && self.take_first().is_some() {}
     }
 }
 
@@ -106,7 +117,107 @@ impl Buffer {
 struct Batch {
     body: Vec<u8>,
     messages: usize,
-    lines: usize,
+    /// The numbers of the waiting lines that it holds.
+    begin: u64,
+    end: u64,
+    /// Of how many dropped lines it tells.
+    told: u64,
+    /// The position after its last line.
+    after: Option<Position>,
+}
+
+/// The buffers of all drains, which share what there is room for.
+#[derive(Clone)]
+pub(super) struct Buffers(Arc<Mutex<All>>);
+
+struct All {
+    buffers: BTreeMap<u64, Buffer>,
+    /// The number of the next buffer.
+    next: u64,
+    /// How many bytes they have, and how many they may have.
+    bytes: usize,
+    most: usize,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self::up_to(MOST_OF_ALL)
+    }
+}
+
+impl Buffers {
+    fn up_to(most: usize) -> Self {
+        Self(Arc::new(Mutex::new(All { buffers: BTreeMap::new(), next: 0, bytes: 0, most })))
+    }
+
+    /// An empty buffer at a position in a log.
+    pub(super) fn place(&self, position: Position) -> Place {
+        let mut all = self.lock();
+        let number = all.next;
+        all.next += 1;
+        all.buffers.insert(number, Buffer { position, ..Buffer::default() });
+        drop(all);
+        Place { buffers: self.clone(), number }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    /// Drops the oldest lines of the largest buffer, whichever that is, until there is room: a receiver that is
+    /// away takes it from nobody who has less.
+    fn fit(&mut self) {
+        while self.bytes > self.most {
+            let Some(largest) = self.buffers.values_mut().max_by_key(|buffer| buffer.bytes) else {
+                return;
+            };
+            let before = largest.bytes;
+            largest.drop_oldest();
+            self.bytes -= before - largest.bytes;
+        }
+    }
+}
+
+/// A buffer among all of them, which goes with this.
+pub(super) struct Place {
+    buffers: Buffers,
+    number: u64,
+}
+
+impl Place {
+    fn with<T>(&self, what: impl FnOnce(&mut Buffer) -> T) -> T {
+        let mut all = self.buffers.lock();
+        let all = &mut *all;
+        let buffer = all.buffers.entry(self.number).or_default();
+        let before = buffer.bytes;
+        let outcome = what(buffer);
+        all.bytes = all.bytes - before + buffer.bytes;
+        all.fit();
+        outcome
+    }
+
+    fn add(&self, host: &str, lines: &[Line]) {
+        self.with(|buffer| buffer.add(host, lines));
+    }
+
+    fn batch(&self, host: &str, now: Timestamp) -> Option<Batch> {
+        self.with(|buffer| buffer.batch(host, now))
+    }
+
+    fn sent(&self, batch: &Batch) {
+        self.with(|buffer| buffer.sent(batch));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.buffers.lock();
+        if let Some(buffer) = all.buffers.remove(&self.number) {
+            all.bytes -= buffer.bytes;
+        }
+    }
 }
 
 /// Sends one log to a drain.
@@ -115,7 +226,7 @@ pub(super) struct Sender {
     to: Option<Destination>,
     dialer: Dialer,
     log: Option<Log>,
-    buffer: Buffer,
+    buffer: Place,
     /// The connection to a receiver of syslog.
     stream: Option<Box<dyn Stream>>,
     /// How often in a row it failed, and when it is tried again.
@@ -125,15 +236,15 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// A sender that begins at a position, which is the log's too.
-    pub(super) fn new(drain: Arc<LogDrain>, dialer: Dialer, log: Log, position: Position) -> Self {
+    /// A sender whose buffer begins at a position, which is the log's too.
+    pub(super) fn new(drain: Arc<LogDrain>, dialer: Dialer, log: Log, buffer: Place) -> Self {
         let to = drain.url.parse().ok();
         Self {
             drain,
             to,
             dialer,
             log: Some(log),
-            buffer: Buffer::at(position),
+            buffer,
             stream: None,
             failed: None,
             frame_id: fresh(),
@@ -150,7 +261,8 @@ impl Sender {
             let Some(batch) = self.buffer.batch(&host, now()) else { break };
             match self.send(&batch).await {
                 Ok(()) => {
-                    position = self.buffer.sent(&batch).or(position);
+                    self.buffer.sent(&batch);
+                    position = batch.after.or(position);
                     self.failed = None;
                     self.frame_id = fresh();
                 }

@@ -108,6 +108,31 @@ pub(crate) fn meta_is_kept_outside_revisions<D: Database>() {
     assert_eq!(rows(&mut *store).0, 0);
 }
 
+pub(crate) fn meta_is_deleted_by_its_own_key_alone<D: Database>() {
+    let (database, mut store) = fresh::<D>();
+    for key in ["drain/1", "drain/1/2", "drain/%", "drain/_"] {
+        store.set_meta(key, "seen").unwrap();
+    }
+    store.delete_meta("drain/%").unwrap();
+    store.delete_meta("drain/1").unwrap();
+    store.delete_meta("drain/1").unwrap();
+    store.delete_meta("never set").unwrap();
+    assert_eq!(store.handle().unwrap().meta("drain/1").unwrap(), None);
+    assert_eq!(rows(&mut *store).0, 0, "it is outside revisions");
+    drop(store);
+    let mut store = database.open(Limits::default());
+    for (key, left) in [
+        ("drain/1", None),
+        ("drain/%", None),
+        ("drain/1/2", Some("seen")),
+        ("drain/_", Some("seen")),
+    ] {
+        assert_eq!(store.meta(key).unwrap().as_deref(), left, "{key}");
+    }
+    store.set_meta("drain/1", "again").unwrap();
+    assert_eq!(store.meta("drain/1").unwrap().as_deref(), Some("again"));
+}
+
 pub(crate) fn reopen_finds_everything<D: Database>() {
     let (database, mut store) = fresh::<D>();
     let batch = Batch { audit: vec![noted(1, "1", "ok")], ..puts(0, &["a", "b"]) };

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 
 use super::error::Fail;
 use super::link::{Backend, Link};
-use super::read::{audit_row, number};
+use super::read::{audit_row, number, text};
 use crate::batch::{BATCHES_KEPT, Limits, signed};
 use crate::{AuditRow, Batch, Error, Result};
 
@@ -26,15 +26,6 @@ const SEARCHED: i64 = 10_000;
 /// Makes the statement ready, which changes nothing.
 pub(super) async fn prepare(link: &Link) -> Result<(), Fail> {
     link.statement(COMMIT).await.map(drop)
-}
-
-/// Text as the database takes it: in JSON, which all that is read again is, no zero byte stands.
-fn text(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') {
-        Cow::Owned(text.replace('\0', "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    }
 }
 
 /// One column of a batch's rows.

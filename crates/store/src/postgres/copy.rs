@@ -9,6 +9,7 @@ use tokio_postgres::types::ToSql;
 use super::error::Fail;
 use super::guard::Guard;
 use super::link::Link;
+use super::read::text;
 use super::url::PostgresUrl;
 use super::{Engine, Postgres, ROWS, connect, in_time, refuse_pooled, schema};
 use crate::sqlite::{Column, Image, Table};
@@ -220,7 +221,7 @@ async fn insert_rows(
         if column.text {
             let texts: Vec<String> = values
                 .map(|value| match value {
-                    Value::Text(text) => text.replace('\0', "\u{fffd}"),
+                    Value::Text(value) => text(value).into_owned(),
                     _ => String::new(),
                 })
                 .collect();

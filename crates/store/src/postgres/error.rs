@@ -16,6 +16,8 @@ const CONFLICT: &str = "CW002";
 /// The code of a lock that was waited for in vain.
 const NO_LOCK: &str = "55P03";
 
+const STANDBY: &str = "it is a standby, which takes no changes";
+
 /// Why something cannot be done over a connection.
 #[derive(Debug)]
 pub(super) enum Fail {
@@ -23,6 +25,8 @@ pub(super) enum Fail {
     Said(tokio_postgres::Error),
     /// The server is none that can be used.
     Unfit(String),
+    /// The server is a standby.
+    Standby,
     /// No answer came in time.
     Silent,
     /// An error that is ours already.
@@ -87,6 +91,7 @@ impl Fail {
                 Error::Database { doing, path, source }
             }
             Self::Unfit(why) => Error::Database { doing, path, source: why.into() },
+            Self::Standby => Error::Database { doing, path, source: STANDBY.into() },
             Self::Said(error) => {
                 let refused = told(&error)
                     .is_some_and(|told| told.parsed_severity() == Some(Severity::Error));
@@ -106,6 +111,7 @@ impl Fail {
             Self::Ours(error) => error.to_string(),
             Self::Silent => "it does not answer".to_owned(),
             Self::Unfit(why) => why.clone(),
+            Self::Standby => STANDBY.to_owned(),
             Self::Said(error) => match told(error) {
                 Some(told) => told.message().to_owned(),
                 None => {

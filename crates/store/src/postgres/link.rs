@@ -123,7 +123,7 @@ impl Link {
             )));
         }
         if row.get(1) {
-            return Err(Fail::unfit("it is a standby, which takes no changes"));
+            return Err(Fail::Standby);
         }
         let encoding: String = row.get(2);
         if encoding != "UTF8" {

@@ -1,5 +1,7 @@
 //! What is read of the database.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Row as Line;
 use tokio_postgres::types::ToSql;
 
@@ -71,9 +73,13 @@ async fn ask(link: &Link, sql: &str, values: &[Value]) -> Result<Vec<Line>, Fail
     link.rows_of(sql, &values).await
 }
 
-/// Text that can be looked for: what has a zero byte is found nowhere.
-fn sought(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+/// Text as the database takes it, which has no zero bytes: JSON has none either.
+pub(super) fn text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// The rows of the audit that match, newest first; those after a number oldest first.
@@ -101,7 +107,7 @@ pub(super) async fn audit(link: &Link, query: &AuditQuery) -> Result<Vec<AuditRo
     ];
     for (condition, value) in texts {
         if let Some(value) = value {
-            let name = add(&mut values, sought(value));
+            let name = add(&mut values, text(value).into_owned());
             sql.push_str(&format!(" AND {condition} {name}"));
         }
     }
@@ -119,7 +125,7 @@ pub(super) async fn audit(link: &Link, query: &AuditQuery) -> Result<Vec<AuditRo
     }
     if let Some(AuditSight { actors, accounts, teams }) = &query.sight {
         let mut any_of = |ids: &[String]| {
-            let ids: Vec<String> = ids.iter().map(|id| sought(id)).collect();
+            let ids: Vec<String> = ids.iter().map(|id| text(id).into_owned()).collect();
             format!("ANY ({})", add(&mut values, ids))
         };
         sql.push_str(&format!(
@@ -178,13 +184,13 @@ pub(super) async fn events(link: &Link, query: &EventQuery) -> Result<Events, Fa
         conditions.push_str(&format!(" AND at >= {}", add(&mut values, since)));
     }
     if let Some(kinds) = &query.kinds {
-        let kinds: Vec<String> = kinds.iter().map(|kind| sought(kind)).collect();
+        let kinds: Vec<String> = kinds.iter().map(|kind| text(kind).into_owned()).collect();
         conditions.push_str(&format!(" AND kind = ANY ({})", add(&mut values, kinds)));
     }
     if let Some(parties) = &query.parties {
         // Nobody's events are seen by nobody.
         let named = parties.iter().filter(|party| !party.is_empty());
-        let parties: Vec<String> = named.map(|party| sought(party)).collect();
+        let parties: Vec<String> = named.map(|party| text(party).into_owned()).collect();
         conditions.push_str(&format!(" AND parties && {}", add(&mut values, parties)));
     }
     let order = if query.after.is_some() { "number" } else { "number DESC" };

@@ -137,6 +137,11 @@ impl PostgresUrl {
         Ok(Self { shown: shown(&whole), servers, tls })
     }
 
+    /// Whether connections stay on this machine.
+    pub(super) fn stays_here(&self) -> bool {
+        self.servers.iter().flat_map(Config::get_hosts).all(is_local)
+    }
+
     /// The host and port of one server.
     pub(super) fn name(&self, server: usize) -> String {
         let config = self.servers.get(server);

@@ -195,7 +195,7 @@ fn another_database_of_the_same_key_is_refused() {
 fn to_begin_anew_is_to_say_so_and_sets_the_rest_aside() {
     let crashed = Crashed::new();
     let data = crashed.data();
-    let refused = DataDir::open_anew(&data).unwrap_err();
+    let refused = DataDir::open_anew(&data, None).unwrap_err();
     assert!(matches!(refused, Error::HasDatabase { .. }), "{refused}");
     let key = fs::read(data.join("secret.key")).unwrap();
     fs::write(data.join(FILES[0]), "garbage ".repeat(1000)).unwrap();
@@ -205,7 +205,7 @@ fn to_begin_anew_is_to_say_so_and_sets_the_rest_aside() {
     assert!(matches!(refused, Error::NotADatabase { .. }), "{refused}");
     assert!(refused.to_string().contains("--new-database"), "{refused}");
     for n in 1..=2 {
-        let mut store = Sqlite::open(&DataDir::open_anew(&data).unwrap()).unwrap();
+        let mut store = Sqlite::open(&DataDir::open_anew(&data, None).unwrap()).unwrap();
         assert_eq!(rows(&mut store).0, 0);
         store.commit(&puts(0, &["new"])).unwrap();
         drop(store);
@@ -217,7 +217,7 @@ fn to_begin_anew_is_to_say_so_and_sets_the_rest_aside() {
     assert_eq!(fs::read(data.join("secret.key")).unwrap(), key);
     assert!(data.join("services").exists());
     // It can be opened like any other from then on.
-    drop(DataDir::open_anew(&data).unwrap());
+    drop(DataDir::open_anew(&data, None).unwrap());
     let mut store = Sqlite::open(&DataDir::open(&data).unwrap()).unwrap();
     assert_eq!(rows(&mut store).0, 0);
 }

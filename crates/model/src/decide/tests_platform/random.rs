@@ -417,7 +417,7 @@ impl Player<'_> {
     }
 
     fn ask(&self) -> (Caller, Command) {
-        let command = match self.die(1) % 64 {
+        let command = match self.die(1) % 76 {
             0..=1 => self.create_app().into(),
             2 if self.die(5).is_multiple_of(4) => C::DeleteApp { app: self.app() }.into(),
             2..=5 => self.create_slug().into(),
@@ -440,9 +440,74 @@ impl Player<'_> {
             62 => self.attach_or_detach().into(),
             61 if self.die(5).is_multiple_of(2) => C::DeleteSpace { space: self.town.space }.into(),
             61 => C::RenameSpace { space: self.town.space, name: "acme-2".to_owned() }.into(),
+            63..=66 => self.drain().into(),
+            67..=74 => self.app_webhook().into(),
             _ => C::SetPeeringLimit { space: self.town.space, limit: 5 }.into(),
         };
         (self.caller(), command)
+    }
+
+    /// Where something is sent to; some of it is no address.
+    fn url(&self, die: usize) -> String {
+        const URLS: [&str; 8] = [
+            "https://logs.example.com/a",
+            "https://user:secret@logs.example.com/b",
+            "syslog+tls://logs.example.com:6514",
+            "https://hooks.example.com/",
+            "https://hooks.example.com/other",
+            "http://hooks.example.com:8080/",
+            "ftp://logs.example.com/",
+            "",
+        ];
+        URLS[usize::from(self.die(die) % 8)].to_owned()
+    }
+
+    fn drain(&self) -> C {
+        let (app, space) = (self.app(), self.town.space);
+        let own = self.world().log_drains_of(Key::App(app)).map(|drain| drain.id);
+        let any = || self.pick(3, self.world().log_drains().map(|drain| drain.id));
+        match self.die(4) % 4 {
+            0 => C::SetSpaceLogDrain { space, url: self.url(3) },
+            1 => {
+                let drain = self.pick(3, own).or_else(any).unwrap_or(LogDrainId::MIN);
+                C::RemoveLogDrain { app, drain }
+            }
+            _ => C::AddLogDrain { app, url: self.url(3) },
+        }
+    }
+
+    fn app_webhook(&self) -> C {
+        const ENTITIES: [&str; 4] = ["api:release", "api:domain", "api:dyno", "api:addon"];
+        let of_app = |hook: &std::sync::Arc<Webhook>| match hook.owner {
+            WebhookOwner::App(app) => Some((app, hook.id)),
+            _ => None,
+        };
+        let found = self.pick(3, self.world().webhooks().filter_map(of_app));
+        let (app, id) = found.unwrap_or((AppId::MIN, WebhookId::MIN));
+        let app = if self.die(5).is_multiple_of(8) { self.app() } else { app };
+        let entity = match self.die(5) % 8 {
+            1 => "api:nothing",
+            _ => ENTITIES[usize::from(self.die(2) / 4 % 4)],
+        };
+        let said = |bit: u8| self.die(4) & bit == 0;
+        let hook = AppWebhook {
+            url: said(4).then(|| self.url(3)),
+            include: said(8).then(|| vec![entity.to_owned()]),
+            level: said(16).then(|| ["sync", "notify"][usize::from(self.die(3) % 2)].to_owned()),
+            secret: said(32).then(|| "0123456789abcdef".to_owned()),
+            authorization: said(64).then(|| "Bearer t0ken".to_owned()),
+        };
+        match self.die(4) % 4 {
+            0 => C::DeleteAppWebhook { app, id },
+            1 => C::UpdateAppWebhook { app, id, to: hook },
+            _ => {
+                // What is made is said in full.
+                let (url, secret) = (Some(self.url(3)), Some("0123456789abcdef".to_owned()));
+                let (include, level) = (Some(vec![entity.to_owned()]), Some("sync".to_owned()));
+                let new = AppWebhook { url, include, level, secret, ..hook };
+                C::CreateAppWebhook { app: self.app(), new }
+            }
+        }
     }
 
     fn attach_or_detach(&self) -> C {
@@ -655,6 +720,12 @@ fn random_play_reaches_what_it_is_to_test() {
     for name in ["Scale", "CreateRelease", "Rollback", "StopDynos", "RestartDynos", "CreateAddon"] {
         let count = granted.get(&format!("Platform.{name}")).copied().unwrap_or(0);
         assert!(count >= 5, "{name}: {granted:?}");
+    }
+    for name in ["AddLogDrain", "RemoveLogDrain", "SetSpaceLogDrain", "CreateAppWebhook"]
+        .into_iter()
+        .chain(["UpdateAppWebhook", "DeleteAppWebhook"])
+    {
+        assert!(granted.contains_key(&format!("Platform.{name}")), "{name}: {granted:?}");
     }
     for name in ["Init", "Join", "Drain", "Undrain", "Remove", "Lost", "Heard", "Change"] {
         assert!(granted.contains_key(&format!("Host.{name}")), "{name}: {granted:?}");

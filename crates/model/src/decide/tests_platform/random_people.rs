@@ -150,6 +150,15 @@ fn holds(before: &World, after: &World) {
             assert!(there || outlives, "{:?} names {named:?}, which is gone", record.key());
         });
     }
+    for hook in after.webhooks() {
+        let open = match hook.owner {
+            WebhookOwner::Operator => true,
+            WebhookOwner::Account(id) => after.lets_in_account(id),
+            WebhookOwner::Team(id) => after.team(id).is_some_and(|team| team.disabled.is_none()),
+            WebhookOwner::App(_) => unreachable!("nobody here makes one for an app"),
+        };
+        assert_eq!(after.sends_to(hook), open, "{:?}", hook.owner);
+    }
     let names: BTreeSet<_> = after.users().map(|user| &user.email).collect();
     assert_eq!(names.len(), after.users().count());
 }
@@ -211,7 +220,7 @@ impl Player<'_> {
 
     fn command(&self) -> (Caller, Command) {
         let by_operator = |command: C| (Caller::Operator, command.into());
-        match self.dice[1] % 32 {
+        match self.dice[1] % 36 {
             0..=1 => by_operator(C::CreateUser { email: email(self.dice[2] % 6) }),
             2 => by_operator(C::CreateAccount { name: format!("account-{}", self.dice[2] % 5) }),
             3 => {
@@ -242,8 +251,40 @@ impl Player<'_> {
                 };
                 (key(scope), command.into())
             }
-            _ => (Caller::User(self.user(2)), self.of_space().into()),
+            29..=31 => (Caller::User(self.user(2)), self.of_space().into()),
+            _ => self.webhook(),
         }
+    }
+
+    /// A webhook of whoever asks, or of somebody else, comes or goes.
+    fn webhook(&self) -> (Caller, Command) {
+        let hook = self.pick(3, self.world().webhooks());
+        if let Some(hook) = hook.filter(|_| self.dice[5].is_multiple_of(3)) {
+            let caller = match hook.owner {
+                WebhookOwner::Account(id) if self.dice[4].is_multiple_of(2) => {
+                    key(Scope { account: id, region: region(VIRGINIA) })
+                }
+                _ => Caller::Operator,
+            };
+            return (caller, C::DeleteWebhook { id: hook.id }.into());
+        }
+        let (account, team) = (self.account(2), self.team(2));
+        let (caller, owner) = match self.dice[3] % 4 {
+            0 => (Caller::Operator, WebhookOwner::Operator),
+            1 => (key(Scope { account, region: region(VIRGINIA) }), WebhookOwner::Account(account)),
+            2 => (Caller::User(self.user(4)), WebhookOwner::Team(team)),
+            _ => (Caller::Operator, WebhookOwner::Team(team)),
+        };
+        let new = NewWebhook {
+            owner,
+            url: "https://hooks.example.com/".to_owned(),
+            include: vec![
+                ["peering", "drift", "nothing"][usize::from(self.dice[5] % 3)].to_owned(),
+            ],
+            secret: "0123456789abcdef".to_owned(),
+            authorization: None,
+        };
+        (caller, C::CreateWebhook(new).into())
     }
 
     fn create_key(&self) -> C {
@@ -397,6 +438,8 @@ fn random_play_reaches_what_it_is_to_test() {
         "Identity.SetQuota",
         "Identity.SetMember",
         "Identity.CreateIamRole",
+        "Identity.CreateWebhook",
+        "Identity.DeleteWebhook",
         "Sts.AssumeRole",
         "Sts.GetSessionToken",
         "Platform.CreateApp",

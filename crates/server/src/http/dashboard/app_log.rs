@@ -100,7 +100,7 @@ pub(super) fn open(
     query: &Form,
     headers: &HeaderMap,
 ) -> Response {
-    if visit.session.is_none() {
+    if !visit.is_in() {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let Some((_, found)) = find(&visit.world, visit.viewer, space, app) else {

@@ -50,9 +50,9 @@ fn hash(html: &str) -> [u8; 32] {
 pub(super) async fn open(visit: Visit, query: &Form) -> Response {
     let path = query.get("page").unwrap_or_default().to_owned();
     let (page, asked) = path.split_once('?').unwrap_or((&path, ""));
-    let (Some(place), true) = (Place::of(page, asked), visit.session.is_some()) else {
-        let found = visit.session.is_none();
-        let status = if found { StatusCode::UNAUTHORIZED } else { StatusCode::NOT_FOUND };
+    let (Some(place), true) = (Place::of(page, asked), visit.is_in()) else {
+        let outside = !visit.is_in();
+        let status = if outside { StatusCode::UNAUTHORIZED } else { StatusCode::NOT_FOUND };
         return status.into_response();
     };
     let Ok(share) = visit.dashboard.live.take([visit.party()]) else {

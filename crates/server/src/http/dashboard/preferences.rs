@@ -11,8 +11,11 @@ use super::visit::Visit;
 /// Keeps what was chosen, and goes back to the page.
 pub(super) fn choose(visit: &Visit, form: &Form) -> Response {
     let back = form.get("back").unwrap_or_default();
-    // The page where one signs in has the same form.
-    let back = if back == dashboard::SIGN_IN_PATH { back } else { dashboard::way_back(back) };
+    // The pages that no sign-in leads back to have the same form.
+    let back = match back {
+        dashboard::SIGN_IN_PATH | dashboard::SECOND_FACTOR_PATH => back,
+        other => dashboard::way_back(other),
+    };
     let mut answer = see_other(back);
     if let Some(language) = form.get("language").and_then(Language::find) {
         answer = with_cookie(answer, Cookie::Language.set(language.code(), visit.secure));

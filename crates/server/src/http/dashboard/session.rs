@@ -117,9 +117,10 @@ impl AccountProof {
 }
 
 impl Session {
-    /// Whom it speaks for at present; `None` if it has ended.
+    /// Whom it speaks for at present; `None` if it has ended, or is of somebody who has yet to enable a
+    /// second factor.
     pub(super) fn viewer(&self, world: &World, now: Timestamp) -> Option<Viewer> {
-        if now >= self.end() || now < self.made {
+        if !self.is_live(now) {
             return None;
         }
         let user = self.user.as_ref().and_then(|proof| proof.holds(world, now));
@@ -137,6 +138,29 @@ impl Session {
             account: account.map(|(account, _)| account),
             read_only: account.is_some_and(|(_, read_only)| read_only),
         })
+    }
+
+    /// The user whom it is of, if a team demands a second factor of them and they have none: nothing is open
+    /// to them but enabling one.
+    pub(super) fn enrols(&self, world: &World, now: Timestamp) -> Option<UserId> {
+        let user = self.user.as_ref().filter(|_| self.is_live(now))?.holds(world, now)??;
+        world.wants_second_factor(user).map(|_| user)
+    }
+
+    /// The same session of a user whose second factor has just been enabled or disabled, under another id. A
+    /// password's proof is renewed: the user was let in by what it was before.
+    pub(super) fn with_factor_of(&self, user: &User, id: String) -> Self {
+        let proof = match &self.user {
+            Some(UserProof::Password { user: of, .. }) if *of == user.id => {
+                UserProof::password_of(user)
+            }
+            proof => proof.clone(),
+        };
+        Self { id, user: proof, ..self.clone() }
+    }
+
+    fn is_live(&self, now: Timestamp) -> bool {
+        (self.made..self.end()).contains(&now)
     }
 
     /// When it ends by itself.

@@ -17,12 +17,13 @@ use subtle::ConstantTimeEq;
 use super::answer::{page, problem, see_other, with_cookie};
 use super::cookies::Cookie;
 use super::form::Form;
+use super::second_factor;
 use super::session::{AccountProof, NEED, Session, UserProof};
 use super::shared::FORM_LIFE;
 use super::visit::{Visit, fresh_id};
 use crate::http::aws::emulated_account;
 use crate::http::passwords::PasswordError;
-use crate::http::second_factor::{self, NotProved};
+use crate::http::second_factor::{NotProved, prove as prove_factor};
 use crate::http::sign_in_limits::Attempt;
 use crate::http::state::Bearer;
 
@@ -114,8 +115,7 @@ fn form_page(
             | Trouble::Over
             | Trouble::Code
             | Trouble::WrongCode
-            | Trouble::Narrow
-            | Trouble::Demanded,
+            | Trouble::Narrow,
         ) => StatusCode::UNAUTHORIZED,
         Some(Trouble::TooMany(_)) => StatusCode::TOO_MANY_REQUESTS,
         Some(Trouble::Busy) => StatusCode::SERVICE_UNAVAILABLE,
@@ -185,7 +185,7 @@ async fn prove(visit: &Visit, way: Way, name: &str, form: &Form) -> Result<Proof
         (Way::AccessKey, _) => by_key(visit, name.trim(), form).map_err(Stopped::from),
     };
     let proof = match proof {
-        Ok(Some(proof)) => admitted(visit, proof),
+        Ok(Some(proof)) => Ok(proof),
         Ok(None) => Err(Trouble::Wrong.into()),
         Err(stopped) => Err(stopped),
     };
@@ -193,9 +193,7 @@ async fn prove(visit: &Visit, way: Way, name: &str, form: &Form) -> Result<Proof
         // Who has the password learns nothing by asking for the page with the code again.
         Ok(_) | Err(Stopped { trouble: Trouble::Code, .. }) => succeeded(visit, attempt),
         Err(Stopped { trouble, .. }) => match trouble {
-            Trouble::Wrong | Trouble::WrongCode | Trouble::Narrow | Trouble::Demanded => {
-                note(visit, way, name);
-            }
+            Trouble::Wrong | Trouble::WrongCode | Trouble::Narrow => note(visit, way, name),
             Trouble::Code
             | Trouble::TooMany(_)
             | Trouble::Busy
@@ -204,17 +202,6 @@ async fn prove(visit: &Visit, way: Way, name: &str, form: &Form) -> Result<Proof
         },
     }
     proof
-}
-
-/// Keeps out whoever lacks what a team of theirs demands.
-fn admitted(visit: &Visit, proof: Proof) -> Result<Proof, Stopped> {
-    if let Proof::User(user) = &proof
-        && let Some(Some(user)) = user.holds(&visit.world, visit.now)
-        && visit.world.wants_second_factor(user).is_some()
-    {
-        return Err(Trouble::Demanded.into());
-    }
-    Ok(proof)
 }
 
 fn seconds(wait: Duration) -> u64 {
@@ -296,7 +283,7 @@ async fn by_code(visit: &Visit, sealed: &str, code: &str) -> Result<Option<Proof
         Some((proof, visit.world.user(user)?))
     };
     let (proof, user) = opened().ok_or(Trouble::Stale)?;
-    match second_factor::prove(state, user, code, &visit.origin, visit.now).await {
+    match prove_factor(state, user, code, &visit.origin, visit.now).await {
         // What the proof is of has changed only in what was used up.
         Ok(()) => Ok(Some(Proof::User(proof))),
         Err(NotProved::Wrong) => {
@@ -344,7 +331,8 @@ fn open_nonce(visit: &Visit, sealed: &str) -> Option<Nonce> {
         .then_some(nonce)
 }
 
-/// Begins a session, in place of the one that there may be: what that one speaks for, the new one does.
+/// Begins a session, in place of the one that there may be: what that one speaks for, the new one does. Who
+/// lacks what a team of theirs demands is led to where they get it.
 fn enter(visit: &Visit, proof: Proof, back: &str) -> Response {
     let before = visit.session.as_ref();
     let (mut user, mut account) =
@@ -362,7 +350,10 @@ fn enter(visit: &Visit, proof: Proof, back: &str) -> Response {
     if let Some(before) = before {
         visit.dashboard.ended.end(&before.id, before.end(), visit.now);
     }
-    let answer = see_other(dashboard::way_back(back));
+    let answer = match session.enrols(&visit.world, visit.now) {
+        Some(_) => see_other(&second_factor::path_to(back)),
+        None => see_other(dashboard::way_back(back)),
+    };
     let answer = with_cookie(answer, Cookie::Session.set(&sealed, visit.secure));
     with_cookie(answer, Cookie::Visitor.clear(visit.secure))
 }

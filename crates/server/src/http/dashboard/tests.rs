@@ -9,6 +9,7 @@ mod keys;
 mod live;
 mod log_in;
 mod operating;
+mod second_factor;
 mod sessions;
 mod transport;
 mod vpc_changes;

@@ -7,8 +7,8 @@ use axum::extract::ConnectInfo;
 use axum::http::header;
 use axum::http::request::Parts;
 use dashboard::{Context, Language, Theme, Viewer};
-use model::{IdSource, Timestamp, World};
-use store::AuditRow;
+use model::{IdSource, Timestamp, UserId, World};
+use store::{AuditRow, Secret};
 use subtle::ConstantTimeEq;
 
 use super::cookies::Cookie;
@@ -38,6 +38,8 @@ pub(super) struct Visit {
     /// Who is signed in.
     pub(super) session: Option<Session>,
     pub(super) viewer: Viewer,
+    /// The user of the session who has yet to enable a second factor, and is nobody on other pages.
+    pub(super) enrols: Option<UserId>,
     /// Whether a session came that has ended.
     pub(super) is_over: bool,
     /// The id of who is not signed in; nothing where it must be given one first.
@@ -58,12 +60,13 @@ impl Visit {
             .and_then(|sealed| Session::open(&state.secret, sealed))
             .filter(|session| !dashboard.ended.has(&session.id));
         let viewer = session.as_ref().and_then(|session| session.viewer(&world, now));
-        let session = session.filter(|_| viewer.is_some());
+        let enrols = session.as_ref().and_then(|session| session.enrols(&world, now));
+        let session = session.filter(|_| viewer.is_some() || enrols.is_some());
         let visitor = Cookie::Visitor.of(headers).filter(|id| is_id(id));
         let is_known_visitor = visitor.is_some();
         let visitor = visitor.map_or_else(fresh_id, str::to_owned);
         let of_form = session.as_ref().map_or(&visitor, |session| &session.id);
-        let form_token = hex::encode(&state.secret.derive("dashboard-form", of_form)[..16]);
+        let form_token = form_token(&state.secret, of_form);
         let chosen = Cookie::Language.of(headers).and_then(Language::find);
         let accepted = || {
             let accepted = headers.get(header::ACCEPT_LANGUAGE);
@@ -88,6 +91,7 @@ impl Visit {
             is_over: sealed.is_some() && session.is_none(),
             session,
             viewer: viewer.unwrap_or_default(),
+            enrols,
             visitor,
             is_known_visitor,
             form_token,
@@ -115,6 +119,28 @@ impl Visit {
         self
     }
 
+    /// The same request with another session in place of its own, on the world of the last commit.
+    pub(super) fn in_session(self, session: Session) -> Self {
+        let mut renewed = self.renewed();
+        let (world, now) = (&renewed.world, renewed.now);
+        renewed.viewer = session.viewer(world, now).unwrap_or_default();
+        renewed.enrols = session.enrols(world, now);
+        renewed.form_token = form_token(&renewed.dashboard.state.secret, &session.id);
+        renewed.session = Some(session);
+        renewed
+    }
+
+    /// Whether somebody is signed in to whom pages are open.
+    pub(super) fn is_in(&self) -> bool {
+        self.session.is_some() && !self.must_enrol()
+    }
+
+    /// Whether nothing is open but the page where a user enables a second factor. The side of an account that
+    /// the session speaks for as well is open still.
+    pub(super) fn must_enrol(&self) -> bool {
+        self.enrols.is_some() && self.viewer.account.is_none()
+    }
+
     /// Whether a form is one of this session's, or of this visitor's.
     pub(super) fn is_own_form(&self, token: Option<&str>) -> bool {
         let token = token.unwrap_or_default().as_bytes();
@@ -127,7 +153,10 @@ impl Visit {
             Viewer { operator: true, .. } => Party::Operator,
             Viewer { user: Some(user), .. } => Party::User(user),
             Viewer { account: Some(account), .. } => Party::Account(account),
-            Viewer { .. } => Party::Network(self.origin.address.map(network)),
+            Viewer { .. } => match self.enrols {
+                Some(user) => Party::User(user),
+                None => Party::Network(self.origin.address.map(network)),
+            },
         }
     }
 
@@ -148,6 +177,11 @@ impl Visit {
         let source: Option<IpAddr> = self.origin.address;
         self.dashboard.state.refused(Refusal { source, row });
     }
+}
+
+/// What the forms of a session, or of a visitor, send back.
+fn form_token(secret: &Secret, of: &str) -> String {
+    hex::encode(&secret.derive("dashboard-form", of)[..16])
 }
 
 /// A fresh id of 128 bits.

@@ -308,7 +308,7 @@ pub(super) fn console(world: &World, request: &Request<'_>) -> Result<String, Ec
     let id: InstanceId = id(request.params, "InstanceId")?;
     let view = View::new(world, request);
     Instance::get(&view, id).ok_or_else(|| not_found::<Instance>(id))?;
-    let output = (request.console)(id).unwrap_or_default();
+    let output = (request.console)(id)?.unwrap_or_default();
     Ok(request.respond(|x| {
         x.el("instanceId", id);
         x.el("timestamp", request.now);

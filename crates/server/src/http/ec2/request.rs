@@ -26,8 +26,8 @@ pub struct Request<'a> {
     pub keys: &'a KeyMaker,
     /// Makes temporary credentials.
     pub credentials: &'a dyn Fn(&Principal) -> TemporaryCredentials,
-    /// Returns the console output of an instance, if any is kept.
-    pub console: &'a dyn Fn(InstanceId) -> Option<Vec<u8>>,
+    /// Returns the console output of an instance, if any is kept; an error where another server has it.
+    pub console: &'a dyn Fn(InstanceId) -> Result<Option<Vec<u8>>, Ec2Error>,
 }
 
 impl Request<'_> {

@@ -32,6 +32,12 @@ pub(super) async fn backup(
         let message = "The path must be absolute: the server's directory is not yours.".to_owned();
         return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message));
     }
+    if let Some(elsewhere) = operator.state.elsewhere(&operator.state.world()) {
+        let message = format!(
+            "Apps' code and the disks of services are at {elsewhere}: make the backup there."
+        );
+        return Err(Problem(StatusCode::CONFLICT, "elsewhere", message));
+    }
     // Here as well, so that this most frequent slip has a status of its own.
     let name = path.clone();
     let exists = tokio::task::spawn_blocking(move || std::fs::symlink_metadata(name).is_ok());

@@ -9,11 +9,11 @@ use model::{
     Vpc, World,
 };
 
-use super::answer::{Answer, Problem, Reply};
+use super::answer::{Answer, Reply};
 use super::context::{Operator, oldest_first};
 use super::installation::counted;
 use super::names;
-use super::viewer::rights_of;
+use super::viewer::{rights_of, work_out};
 
 /// Who asks, and what of.
 struct View {
@@ -22,17 +22,20 @@ struct View {
     now: Timestamp,
 }
 
-fn view(operator: &Operator, parts: &Parts) -> Result<View, Problem> {
+/// An overview for whoever asks.
+async fn overview<Row: Send + 'static>(
+    operator: &Operator,
+    parts: &Parts,
+    rows: impl FnOnce(&View) -> Vec<Row> + Send + 'static,
+) -> Answer<api::Overview<Row>> {
     let state = &operator.state;
     let rights = rights_of(state, parts, &[], Need::Read)?;
-    Ok(View { world: state.world(), rights, now: state.clock.now() })
+    let view = View { world: state.world(), rights, now: state.clock.now() };
+    let answer = move || api::Overview { time: view.now, rows: rows(&view) };
+    Ok(Reply(work_out(state, rights, answer).await?))
 }
 
 impl View {
-    fn answer<Row>(&self, rows: impl Iterator<Item = Row>) -> Answer<api::Overview<Row>> {
-        Ok(Reply(api::Overview { time: self.now, rows: rows.collect() }))
-    }
-
     fn is_in(&self, team: TeamId) -> bool {
         let member = |user| {
             let team = self.world.team(team);
@@ -82,111 +85,134 @@ pub(super) async fn vpcs(
     Shared(operator): Shared<Operator>,
     parts: Parts,
 ) -> Answer<api::Overview<api::VpcRow>> {
-    let view = view(&operator, &parts)?;
-    let world = &view.world;
-    let all = oldest_first(world.vpcs(), |vpc| (vpc.created, vpc.id));
-    view.answer(all.filter(|vpc| view.shows_vpc(vpc)).map(|vpc| api::VpcRow {
-        id: vpc.id,
-        name: names::of_vpc(world, vpc),
-        owner: names::of_owner(world, vpc),
-        account: vpc.account,
-        space: world.space_of_vpc(vpc).map(|space| space.name.clone()),
-        region: vpc.region,
-        state: "available".to_owned(),
-        cidrs: vpc.cidrs.iter().map(|block| block.cidr).collect(),
-        peerings: view.live_peerings(Key::Vpc(vpc.id), !view.rights.operator),
-        created: (vpc.created != Timestamp::default()).then_some(vpc.created),
-    }))
+    overview(&operator, &parts, |view| {
+        let world = &view.world;
+        let all = oldest_first(world.vpcs(), |vpc| (vpc.created, vpc.id));
+        all.filter(|vpc| view.shows_vpc(vpc))
+            .map(|vpc| api::VpcRow {
+                id: vpc.id,
+                name: names::of_vpc(world, vpc),
+                owner: names::of_owner(world, vpc),
+                account: vpc.account,
+                space: world.space_of_vpc(vpc).map(|space| space.name.clone()),
+                region: vpc.region,
+                state: "available".to_owned(),
+                cidrs: vpc.cidrs.iter().map(|block| block.cidr).collect(),
+                peerings: view.live_peerings(Key::Vpc(vpc.id), !view.rights.operator),
+                created: (vpc.created != Timestamp::default()).then_some(vpc.created),
+            })
+            .collect()
+    })
+    .await
 }
 
 pub(super) async fn peerings(
     Shared(operator): Shared<Operator>,
     parts: Parts,
 ) -> Answer<api::Overview<api::PeeringRow>> {
-    let view = view(&operator, &parts)?;
-    let all = oldest_first(view.world.peerings(), |peering| (peering.expires, peering.id));
-    view.answer(all.filter(|peering| view.shows_peering(peering)).map(|peering| {
-        let status = peering.status(view.now);
-        let waits = status == PeeringStatus::PendingAcceptance;
-        let expired = status == PeeringStatus::Expired;
-        api::PeeringRow {
-            id: peering.id,
-            state: status.code().to_owned(),
-            requester: view.end(&peering.requester),
-            accepter: view.end(&peering.accepter),
-            created: peering.created(),
-            since: if expired { peering.expires } else { peering.since },
-            expires: waits.then_some(peering.expires),
-        }
-    }))
+    overview(&operator, &parts, |view| {
+        let all = oldest_first(view.world.peerings(), |peering| (peering.expires, peering.id));
+        all.filter(|peering| view.shows_peering(peering))
+            .map(|peering| {
+                let status = peering.status(view.now);
+                let waits = status == PeeringStatus::PendingAcceptance;
+                let expired = status == PeeringStatus::Expired;
+                api::PeeringRow {
+                    id: peering.id,
+                    state: status.code().to_owned(),
+                    requester: view.end(&peering.requester),
+                    accepter: view.end(&peering.accepter),
+                    created: peering.created(),
+                    since: if expired { peering.expires } else { peering.since },
+                    expires: waits.then_some(peering.expires),
+                }
+            })
+            .collect()
+    })
+    .await
 }
 
 pub(super) async fn instances(
     Shared(operator): Shared<Operator>,
     parts: Parts,
 ) -> Answer<api::Overview<api::InstanceRow>> {
-    let view = view(&operator, &parts)?;
-    let world = &view.world;
-    let own = |instance: &Instance| {
-        let account = view.rights.account.map(|(account, _)| account);
-        view.rights.operator || account == Some(instance.account)
-    };
-    let all = oldest_first(world.instances(), |instance| (instance.launched, instance.id));
-    view.answer(all.filter(|instance| own(instance)).map(|instance| api::InstanceRow {
-        id: instance.id,
-        name: instance.tags.get("Name").cloned().unwrap_or_default(),
-        owner: names::of_account(world, instance.account),
-        region: world.vpc(instance.vpc).map_or(model::Region::DEFAULT, |vpc| vpc.region),
-        vpc: instance.vpc,
-        address: instance.address,
-        instance_type: instance.instance_type.clone(),
-        state: instance.state.name().to_owned(),
-        launched: instance.launched,
-        since: instance.since,
-    }))
+    overview(&operator, &parts, |view| {
+        let world = &view.world;
+        let own = |instance: &Instance| {
+            let account = view.rights.account.map(|(account, _)| account);
+            view.rights.operator || account == Some(instance.account)
+        };
+        let all = oldest_first(world.instances(), |instance| (instance.launched, instance.id));
+        all.filter(|instance| own(instance))
+            .map(|instance| api::InstanceRow {
+                id: instance.id,
+                name: instance.tags.get("Name").cloned().unwrap_or_default(),
+                owner: names::of_account(world, instance.account),
+                region: world.vpc(instance.vpc).map_or(model::Region::DEFAULT, |vpc| vpc.region),
+                vpc: instance.vpc,
+                address: instance.address,
+                instance_type: instance.instance_type.clone(),
+                state: instance.state.name().to_owned(),
+                launched: instance.launched,
+                since: instance.since,
+            })
+            .collect()
+    })
+    .await
 }
 
 pub(super) async fn spaces(
     Shared(operator): Shared<Operator>,
     parts: Parts,
 ) -> Answer<api::Overview<api::SpaceRow>> {
-    let view = view(&operator, &parts)?;
-    let world = &view.world;
-    let all = oldest_first(world.spaces(), |space| (space.created, space.id));
-    view.answer(all.filter(|space| view.is_in(space.team)).map(|space| api::SpaceRow {
-        id: space.id,
-        name: space.name.clone(),
-        owner: names::of_team(world, space.team),
-        region: space.region,
-        state: space.state.name().to_owned(),
-        vpc: space.vpc,
-        cidr: space.cidr,
-        apps: world.apps_in(Key::Space(space.id)).count(),
-        dynos: world.dynos_in(Key::Space(space.id)).filter(|dyno| dyno.is_live()).count(),
-        peerings: view.live_peerings(Key::Vpc(space.vpc), true),
-        created: space.created,
-    }))
+    overview(&operator, &parts, |view| {
+        let world = &view.world;
+        let all = oldest_first(world.spaces(), |space| (space.created, space.id));
+        all.filter(|space| view.is_in(space.team))
+            .map(|space| api::SpaceRow {
+                id: space.id,
+                name: space.name.clone(),
+                owner: names::of_team(world, space.team),
+                region: space.region,
+                state: space.state.name().to_owned(),
+                vpc: space.vpc,
+                cidr: space.cidr,
+                apps: world.apps_in(Key::Space(space.id)).count(),
+                dynos: world.dynos_in(Key::Space(space.id)).filter(|dyno| dyno.is_live()).count(),
+                peerings: view.live_peerings(Key::Vpc(space.vpc), true),
+                created: space.created,
+            })
+            .collect()
+    })
+    .await
 }
 
 pub(super) async fn apps(
     Shared(operator): Shared<Operator>,
     parts: Parts,
 ) -> Answer<api::Overview<api::AppRow>> {
-    let view = view(&operator, &parts)?;
-    let world = &view.world;
-    let all = oldest_first(world.apps(), |app| (app.created, app.id));
-    view.answer(all.filter(|app| view.is_in(app.team)).map(|app| {
-        let dynos = world.dynos_in(Key::App(app.id)).filter(|dyno| dyno.is_live());
-        let release = world.release(app.release);
-        api::AppRow {
-            id: app.id,
-            name: app.name.clone(),
-            owner: names::of_team(world, app.team),
-            space: world.space(app.space).map(|space| space.name.clone()).unwrap_or_default(),
-            release: release.map_or(0, |release| release.version),
-            dynos: counted(dynos.map(|dyno| dyno.state.name())),
-            created: app.created,
-            released: release.map_or(app.created, |release| release.created),
-        }
-    }))
+    overview(&operator, &parts, |view| {
+        let world = &view.world;
+        let all = oldest_first(world.apps(), |app| (app.created, app.id));
+        all.filter(|app| view.is_in(app.team))
+            .map(|app| {
+                let dynos = world.dynos_in(Key::App(app.id)).filter(|dyno| dyno.is_live());
+                let release = world.release(app.release);
+                api::AppRow {
+                    id: app.id,
+                    name: app.name.clone(),
+                    owner: names::of_team(world, app.team),
+                    space: world
+                        .space(app.space)
+                        .map(|space| space.name.clone())
+                        .unwrap_or_default(),
+                    release: release.map_or(0, |release| release.version),
+                    dynos: counted(dynos.map(|dyno| dyno.state.name())),
+                    created: app.created,
+                    released: release.map_or(app.created, |release| release.created),
+                }
+            })
+            .collect()
+    })
+    .await
 }

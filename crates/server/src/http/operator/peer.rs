@@ -7,10 +7,10 @@ use axum::extract::State as Shared;
 use axum::http::request::Parts;
 use model::{Need, PeerAsk, Rights, Space, VpcId, World, plan_peer, plan_unpeer};
 
-use super::answer::{Answer, Problem, Reply, internal, invalid};
+use super::answer::{Answer, Problem, Reply, invalid};
 use super::context::Operator;
 use super::input::Asked;
-use super::viewer::rights_of;
+use super::viewer::{rights_of, work_out};
 
 pub(super) async fn plan(
     Shared(operator): Shared<Operator>,
@@ -21,9 +21,8 @@ pub(super) async fn plan(
     let rights = rights_of(state, &parts, &[], Need::Read)?;
     let Asked(query) = asked?;
     let (world, now) = (state.world(), state.clock.now());
-    // A plan of a large VPC takes its time, and other requests must not wait for it.
-    let plan = tokio::task::spawn_blocking(move || answer(&world, rights, &query, now));
-    plan.await.map_err(internal)?.map(Reply).map_err(invalid)
+    let plan = work_out(state, rights, move || answer(&world, rights, &query, now));
+    plan.await?.map(Reply).map_err(invalid)
 }
 
 /// The plan that somebody asks for.

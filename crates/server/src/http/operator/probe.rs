@@ -8,7 +8,7 @@ use model::{Need, Rights};
 use super::answer::{Answer, Problem, Reply, internal, invalid};
 use super::context::Operator;
 use super::input::Whole;
-use super::viewer::{parties, rights_of};
+use super::viewer::{parties, rights_of, work_out};
 use super::why;
 use crate::http::probe::{self, NotSent};
 
@@ -34,7 +34,12 @@ pub(super) async fn probe(
         lang: None,
     };
     let flow = why::flow(&world, rights, &query)?;
-    let verdict = rights.explain(&world, &flow, state.clock.now());
+    let now = state.clock.now();
+    let explained = {
+        let world = std::sync::Arc::clone(&world);
+        work_out(state, rights, move || rights.explain(&world, &flow, now))
+    };
+    let verdict = explained.await?;
     let sent = probe::probe(state, parties(rights), &world, &flow, verdict.allowed).await;
     let dialled = sent.map_err(|why| match why {
         NotSent::NobodyThere => {

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use model::{Caller, Need, Rights};
 
-use super::answer::Problem;
+use super::answer::{Problem, internal};
 use crate::http::state::{Bearer, State};
 use crate::party::Party;
 
@@ -97,6 +97,25 @@ pub(super) fn reading(state: &State, rights: Rights) -> Result<Share<Party>, Pro
             "As many records and logs are being read as may be at a time; try again soon.";
         Problem(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message.to_owned())
     })
+}
+
+/// Makes an answer that takes its time on a thread that other requests do not wait for. It takes a share of
+/// what many may read at a time, until it is made: also if nobody waits for it any more.
+///
+/// # Errors
+///
+/// There is no share left.
+pub(super) async fn work_out<T: Send + 'static>(
+    state: &State,
+    rights: Rights,
+    answer: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let share = reading(state, rights)?;
+    let working = tokio::task::spawn_blocking(move || {
+        let _until_it_is_made = share;
+        answer()
+    });
+    working.await.map_err(internal)
 }
 
 /// Among whom what is limited is shared.

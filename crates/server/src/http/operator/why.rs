@@ -8,7 +8,7 @@ use model::{Flow, Need, Rights, World};
 use super::answer::{Answer, Problem, Reply, invalid};
 use super::context::Operator;
 use super::input::Asked;
-use super::viewer::rights_of;
+use super::viewer::{rights_of, work_out};
 
 pub(super) async fn why(
     Shared(operator): Shared<Operator>,
@@ -25,13 +25,17 @@ pub(super) async fn why(
     });
     let language = language.transpose()?.unwrap_or_default();
     let flow = flow(&world, rights, &query)?;
-    let verdict = rights.explain(&world, &flow, state.clock.now());
-    let words = dashboard::verdict_words(language, &verdict);
-    let mut answer = api::Verdict::from(verdict);
-    for (hop, words) in answer.hops.iter_mut().zip(words) {
-        (hop.location, hop.because, hop.remedy) = (words.location, words.because, words.remedy);
-    }
-    Ok(Reply(answer))
+    let now = state.clock.now();
+    let explained = work_out(state, rights, move || {
+        let verdict = rights.explain(&world, &flow, now);
+        let words = dashboard::verdict_words(language, &verdict);
+        let mut answer = api::Verdict::from(verdict);
+        for (hop, words) in answer.hops.iter_mut().zip(words) {
+            (hop.location, hop.because, hop.remedy) = (words.location, words.because, words.remedy);
+        }
+        answer
+    });
+    Ok(Reply(explained.await?))
 }
 
 /// The flow that is asked about, if it is for them to ask.

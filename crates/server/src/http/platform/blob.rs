@@ -57,7 +57,8 @@ pub(super) fn address(call: &Call, slug: SlugId) -> Option<String> {
     let grant = Grant::of(call.caller, call.token.as_ref()).text();
     let signature = signature(&call.state, slug, &grant);
     let grant = BASE64.encode(grant);
-    Some(format!("{}/_blobs/slugs/{slug}?grant={grant}&signature={signature}", call.base))
+    let base = call.base_of_files();
+    Some(format!("{base}/_blobs/slugs/{slug}?grant={grant}&signature={signature}"))
 }
 
 /// The signature in an upload address, which is derived from the installation's key.
@@ -108,6 +109,12 @@ async fn receive(
     let world = state.world();
     let app = world.app(slug.app).filter(|app| grant.holds(&world, app, NEED, state.clock.now()));
     let parties = grant.parties(app.ok_or_else(refused)?);
+    if let Some(elsewhere) = state.elsewhere(&world) {
+        return Err(Failure::unavailable(&format!(
+            "Code is uploaded to {elsewhere}, which runs it. Ask for the slug's address anew, and upload to \
+             that."
+        )));
+    }
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > MOST_BYTES) {

@@ -32,6 +32,15 @@ pub(super) struct Call {
     pub(super) base: String,
 }
 
+impl Call {
+    /// The address of the server that has apps' code and what processes write: this one's as the client
+    /// knows it, or where another one says that it is.
+    pub(super) fn base_of_files(&self) -> String {
+        let elsewhere = self.state.elsewhere(&self.world);
+        elsewhere.and_then(|it| it.address).unwrap_or_else(|| self.base.clone())
+    }
+}
+
 /// The answer to a successful request.
 #[derive(Debug)]
 pub(super) struct Answer {

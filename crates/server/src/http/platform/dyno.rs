@@ -103,6 +103,11 @@ pub(super) fn runs_inside(call: &Call, app: &Arc<App>, committed: &Committed) ->
 
 /// Refuses to attach a client if dynos do not run here or there are too many sessions.
 fn may_attach(call: &Call) -> Result<(), Failure> {
+    if let Some(elsewhere) = call.state.elsewhere(&call.world) {
+        return Err(Failure::unavailable(&format!(
+            "Dynos run at {elsewhere}, and whoever is attached to one must ask there. `run:detached` works here."
+        )));
+    }
     if call.state.health.get().driver == "none" {
         return Err(Failure::invalid(
             "There is nothing to be attached to: the server was started with `--fabric none`, which \

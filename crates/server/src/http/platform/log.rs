@@ -77,7 +77,7 @@ pub(super) fn start(call: &Call, app: &Arc<App>) -> Outcome {
         made: call.state.clock.now(),
     };
     let made = session.made;
-    let url = format!("{}/_logs/{}", call.base, seal(&call.state.secret, &session)?);
+    let url = format!("{}/_logs/{}", call.base_of_files(), seal(&call.state.secret, &session)?);
     let id = uuid::Uuid::from_u128(model::IdSource::next_bits(&mut SystemIds));
     created(json!({
         "id": id, "logplex_url": url, "created_at": time(made), "updated_at": time(made),

@@ -53,7 +53,8 @@ pub(super) fn address(call: &Call, world: &World, release: &Release) -> Option<S
     let (id, grant) = (release.id, Grant::of(call.caller, call.token.as_ref()).text());
     let signature = signature(&call.state, id, &grant);
     let grant = BASE64.encode(grant);
-    Some(format!("{}/_releases/{id}?grant={grant}&signature={signature}", call.base))
+    let base = call.base_of_files();
+    Some(format!("{base}/_releases/{id}?grant={grant}&signature={signature}"))
 }
 
 fn signature(state: &State, release: ReleaseId, grant: &str) -> String {

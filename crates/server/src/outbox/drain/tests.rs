@@ -27,7 +27,7 @@ fn sender(receiver: &Receiver, url: &str, reachable: Reachable) -> Sender {
         dialer: Dialer::trusting(reachable, receiver.root.clone().into_iter().collect()),
         // Lines are put in by hand.
         log: None,
-        buffer: Buffer::default(),
+        buffer: Buffers::default().place(Position::default()),
         stream: None,
         failed: None,
         frame_id: fresh(),
@@ -120,7 +120,7 @@ async fn the_oldest_lines_are_dropped_where_there_are_too_many_and_that_is_told(
         all[0]
     );
     assert!(all[1].ends_with("line 10\n") && all[MOST_LINES].ends_with("line 4105\n"));
-    assert_eq!(sender.buffer.bytes, 0);
+    assert_eq!(sender.buffer.with(|buffer| buffer.bytes), 0);
     // It is told once.
     sender.logs(0..1);
     sender.turn(|| at(9)).await;
@@ -170,4 +170,80 @@ async fn nothing_is_sent_to_what_may_not_be_reached() {
     assert_eq!(sender.turn(|| at(9)).await, None);
     assert_eq!(receiver.requests().len(), 0);
     assert!(sender.failed.is_some());
+}
+
+/// A line of so many characters.
+fn long(length: usize) -> Vec<Line> {
+    let (source, process) = (Source::App, "web.1".to_owned());
+    vec![Line { at: at(1), source, process, text: "x".repeat(length) }]
+}
+
+/// How many lines a buffer has, and how many of it were dropped.
+fn counts(place: &Place) -> (usize, u64) {
+    place.with(|buffer| (buffer.lines.len(), buffer.dropped.map_or(0, |(count, _)| count)))
+}
+
+#[test]
+fn all_buffers_share_one_bound_and_the_largest_gives_way() {
+    const MOST: usize = 100 << 10;
+    let buffers = Buffers::up_to(MOST);
+    let (small, large, late) = (
+        buffers.place(Position::default()),
+        buffers.place(Position::default()),
+        buffers.place(Position::default()),
+    );
+    let bytes = || buffers.lock().bytes;
+    for _ in 0..5 {
+        small.add("host", &long(1000));
+    }
+    for _ in 0..200 {
+        large.add("host", &long(1000));
+        assert!(bytes() <= MOST);
+    }
+    assert_eq!(counts(&small), (5, 0), "who has little loses nothing");
+    let (lines, dropped) = counts(&large);
+    assert_eq!(lines + usize::try_from(dropped).unwrap(), 200);
+    assert!((80..95).contains(&lines), "{lines}");
+    // Who comes later gets as much as those who were there, and takes it from the largest.
+    for _ in 0..200 {
+        late.add("host", &long(1000));
+        assert!(bytes() <= MOST);
+    }
+    let (of_large, of_late) = (counts(&large).0, counts(&late).0);
+    assert!(of_large.abs_diff(of_late) <= 1 && of_large > 40, "{of_large} {of_late}");
+    assert_eq!(counts(&small), (5, 0));
+    // The receiver is told of lines that others had dropped, as of its own.
+    let batch = large.batch("host", at(9)).unwrap();
+    let told = String::from_utf8_lossy(&batch.body).into_owned();
+    assert!(told.contains("Error L10 (output buffer overflow)"), "{told}");
+    drop(late);
+    drop(large);
+    assert_eq!(bytes(), small.with(|buffer| buffer.bytes), "a drain that is gone leaves its room");
+}
+
+#[test]
+fn what_is_dropped_on_its_way_is_not_told_as_lost_once_it_has_arrived() {
+    let buffers = Buffers::up_to(MOST_BYTES);
+    let place = buffers.place(Position::default());
+    for _ in 0..10 {
+        place.add("host", &long(10));
+    }
+    let batch = place.batch("host", at(9)).unwrap();
+    assert_eq!((batch.begin, batch.end), (0, 10));
+    place.add("host", &long(10));
+    place.add("host", &long(10));
+    // Another drain needs the room meanwhile: eleven lines go, ten of which are on their way.
+    place.with(|buffer| (0..11).for_each(|_| buffer.drop_oldest()));
+    assert_eq!(counts(&place), (1, 11));
+    place.sent(&batch);
+    assert_eq!(counts(&place), (1, 1), "one is lost");
+    let next = place.batch("host", at(9)).unwrap();
+    assert_eq!((next.begin, next.end, next.told, next.messages), (11, 12, 1, 2));
+    // It has not arrived: what was dropped is told with the next attempt.
+    place.with(Buffer::drop_oldest);
+    let again = place.batch("host", at(9)).unwrap();
+    assert_eq!((again.told, again.messages), (2, 1));
+    place.sent(&again);
+    assert_eq!(counts(&place), (0, 0));
+    assert!(place.batch("host", at(9)).is_none());
 }

@@ -44,16 +44,22 @@ async fn beside_others(data: &Path, name: &str, store: Box<dyn Store>) -> Runnin
 }
 
 async fn post(address: SocketAddr, path: &str, token: &str, body: &str) -> u16 {
+    let answer = send(address, "POST", path, token, body).await;
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+async fn send(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: x\r\n\
+         accept: application/vnd.heroku+json; version=3\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
+    answer
 }
 
 async fn servers(address: SocketAddr, token: &str) -> Vec<api::ServerEntry> {
@@ -172,6 +178,69 @@ async fn a_server_that_joins_makes_nothing_and_another_fabric_is_refused() {
     // One that was started without packets leaves them to whoever takes them.
     blocking(&|| drive("b", &none)).unwrap();
     assert_eq!(driver(), None);
+    one.end().await;
+    two.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_server_with_the_processes_has_is_asked_for_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = |name: &str| dir.path().join(name);
+    let first = DataDir::open(&data("store")).unwrap();
+    let store = Sqlite::open(&first).unwrap();
+    let mut all = Vec::new();
+    for name in ["one", "two"] {
+        joining(&data(name), &data("store"));
+        all.push(beside_others(&data(name), name, store.handle().unwrap()).await);
+    }
+    leader(&all, &operator_token(first.secret())).await;
+    let [one, two] = <[Running; 2]>::try_from(all).ok().unwrap();
+    let user = two.state.world().user_named(api::FIRST_USER).unwrap().id;
+    let token = user_token(first.secret(), user);
+    let team = api::FIRST_TEAM;
+    let space = format!("{{\"name\":\"yard\",\"team\":\"{team}\"}}");
+    let made = send(two.address, "POST", "/spaces", &token, &space).await;
+    assert!(made.contains(" 201 "), "{made}");
+    let app = format!("{{\"name\":\"shop\",\"team\":\"{team}\",\"space\":\"yard\"}}");
+    let made = send(two.address, "POST", "/teams/apps", &token, &app).await;
+    assert!(made.contains(" 201 "), "{made}");
+
+    let slug = async |at: SocketAddr| {
+        let body = "{\"process_types\":{\"web\":\"./run\"}}";
+        let made = send(at, "POST", "/apps/shop/slugs", &token, body).await;
+        let (_, body) = made.split_once("\r\n\r\n").unwrap();
+        let made: serde_json::Value = serde_json::from_str(body).unwrap();
+        let url = made["blob"]["url"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+        let (_, rest) = url.split_once("://").unwrap();
+        let (authority, path) = rest.split_once('/').unwrap();
+        (authority.to_owned(), format!("/{path}"))
+    };
+    // Nobody has processes yet: what was asked for takes the code.
+    assert_eq!(slug(two.address).await.0, "x");
+    let linux = Config { fabric: FabricKind::Linux, ..config(&data("one")) };
+    let id = one.state.members.as_ref().unwrap().id().to_owned();
+    let ledger = one.state.ledger.clone();
+    tokio::task::block_in_place(|| first::claim_fabric(&ledger, &linux, &id, "one")).unwrap();
+    let (authority, path) = slug(two.address).await;
+    assert_eq!(authority, one.address.to_string());
+    let refused = send(two.address, "PUT", &path, &token, "code").await;
+    let place = format!("Code is uploaded to the server one (http://{})", one.address);
+    assert!(refused.contains(" 503 ") && refused.contains(&place), "{refused}");
+    let taken = send(one.address, "PUT", &path, &token, "code").await;
+    assert!(taken.contains("this is not a tar archive"), "the address is good there: {taken}");
+    assert_eq!(slug(one.address).await.0, "x", "as its own clients know it");
+
+    let sessions = send(two.address, "POST", "/apps/shop/log-sessions", &token, "{}").await;
+    assert!(sessions.contains(&format!("\"http://{}/_logs/", one.address)), "{sessions}");
+    let run = "{\"command\":\"sh\",\"attach\":true}";
+    let refused = send(two.address, "POST", "/apps/shop/dynos", &token, run).await;
+    let place = format!("Dynos run at the server one (http://{})", one.address);
+    assert!(refused.contains(" 503 ") && refused.contains(&place), "{refused}");
+    let operator = operator_token(first.secret());
+    let file = format!("{{\"path\":\"{}\"}}", data("backup").display());
+    let refused = send(two.address, "POST", "/_causeway/backup", &operator, &file).await;
+    assert!(refused.contains("make the backup there"), "{refused}");
+    assert!(!data("backup").exists());
     one.end().await;
     two.end().await;
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A server with a cluster of its own. It is no super-user's process: PostgreSQL refuses that.
-pub(super) struct Server {
+pub(crate) struct Server {
     dir: TempDir,
     port: u16,
     /// Ends the server when its standard input does.
@@ -48,7 +48,7 @@ fn run(command: &mut Command) -> Output {
 
 impl Server {
     /// Starts one with settings of its own besides the usual ones.
-    pub(super) fn start(settings: &str) -> Self {
+    pub(crate) fn start(settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let password = dir.path().join("password");
@@ -66,7 +66,7 @@ impl Server {
     }
 
     /// Starts a standby of a server, which needs settings for it.
-    pub(super) fn standby(&self, settings: &str) -> Self {
+    pub(crate) fn standby(&self, settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let data = dir.path().join("data");
@@ -126,36 +126,36 @@ impl Server {
     }
 
     /// Ends the server, by a signal.
-    pub(super) fn stop(&mut self, signal: &str) {
+    pub(crate) fn stop(&mut self, signal: &str) {
         // Its end is what is waited for.
         let _ = self.keeper.stdin.take().map(|mut stdin| writeln!(stdin, "{signal}"));
         self.keeper.wait().unwrap();
     }
 
     /// Starts it again where it was.
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.keeper = Self::keeper(self.dir.path(), self.port);
     }
 
     /// Makes a standby the primary.
-    pub(super) fn promote(&self) {
+    pub(crate) fn promote(&self) {
         let data = self.dir.path().join("data");
         run(by_nobody(&programs().join("pg_ctl")).args(["promote", "-w", "-D"]).arg(data));
     }
 
     /// The address of a database over TCP.
-    pub(super) fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         let port = self.port;
         format!("postgres://app:secret%20of%20the%20test@127.0.0.1:{port}/{database}")
     }
 
     /// Its host and port.
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// The address of a database on the socket of this machine.
-    pub(super) fn socket(&self, database: &str) -> String {
+    pub(crate) fn socket(&self, database: &str) -> String {
         let (dir, port) = (self.dir.path().display(), self.port);
         format!(
             "postgres:///{database}?host={dir}&port={port}&user=app&password=secret%20of%20the%20test"
@@ -163,14 +163,14 @@ impl Server {
     }
 
     /// What a statement answers.
-    pub(super) fn sql(&self, database: &str, statement: &str) -> String {
+    pub(crate) fn sql(&self, database: &str, statement: &str) -> String {
         let mut psql = Command::new(programs().join("psql"));
         psql.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-c", statement]).arg(self.url(database));
         String::from_utf8(run(&mut psql).stdout).unwrap().trim().to_owned()
     }
 
     /// Makes an empty database, and says its name.
-    pub(super) fn database(&self) -> String {
+    pub(crate) fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         self.sql("postgres", &format!("CREATE DATABASE {name} STRATEGY file_copy"));

@@ -27,6 +27,7 @@ pub(super) fn after_step(before: &World, after: &World, now: Timestamp, command:
     }
     check_deadlines(after, now);
     check_hosts(after);
+    check_sending(after);
     check_handover(before, after, command);
 }
 
@@ -69,6 +70,14 @@ fn check_owners(world: &World) {
             Record::Release(r) => Some(r.app),
             Record::Dyno(r) => Some(r.app),
             Record::Addon(r) => Some(r.app),
+            Record::LogDrain(r) => match r.of {
+                DrainOf::App(app) => Some(app),
+                DrainOf::Space(_) => None,
+            },
+            Record::Webhook(r) => match r.owner {
+                WebhookOwner::App(app) => Some(app),
+                _ => None,
+            },
             _ => None,
         };
         assert_eq!(world.app_of(record.key()).map(|app| app.id), expected, "{:?}", record.key());
@@ -239,6 +248,26 @@ fn check_hosts(world: &World) {
 }
 
 /// A dyno that is up is not ended before its successor is up, unless it was told to stop.
+/// No owner has more than may be, no address is there twice, and what is sent is somebody's who is let in.
+fn check_sending(world: &World) {
+    let (mut hooks, mut drains, mut places) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    for hook in world.webhooks() {
+        *hooks.entry(hook.owner).or_insert(0) += 1;
+        assert!(world.sends_to(hook) && hook.url.parse::<Destination>().is_ok(), "{:?}", hook.id);
+        assert!(!hook.include.is_empty() && hook.secret.len() >= 16, "{:?}", hook.id);
+    }
+    for drain in world.log_drains() {
+        *drains.entry(drain.of).or_insert(0) += 1;
+        assert!(world.drains(drain) && drain.url.parse::<Destination>().is_ok(), "{:?}", drain.id);
+        assert!(places.insert((drain.of, drain.url.clone())), "{:?} is there twice", drain.id);
+    }
+    assert!(hooks.values().all(|count| *count <= 20), "{hooks:?}");
+    for (of, count) in drains {
+        let most = if matches!(of, DrainOf::Space(_)) { 1 } else { 5 };
+        assert!(count <= most, "{of:?} has {count}");
+    }
+}
+
 fn check_handover(before: &World, after: &World, command: &Command) {
     let told = matches!(command, Command::Platform(C::StopDynos { .. } | C::DeleteApp { .. }));
     for old in before.dynos().filter(|dyno| dyno.state == DynoState::Up && !told) {
@@ -343,6 +372,13 @@ pub(super) fn reply_names(command: &Command, reply: &Reply, before: &World, afte
         (C::AcceptPeering { peering, .. } | C::DeletePeering { peering, .. }, Some(key)) => {
             assert_eq!(key, Key::Peering(*peering));
         }
+        (C::AddLogDrain { .. }, Some(key @ Key::LogDrain(_)))
+        | (C::CreateAppWebhook { .. }, Some(key @ Key::Webhook(_))) => assert!(is_new(key)),
+        // The same drain again is the one that there is.
+        (C::SetSpaceLogDrain { .. }, Some(Key::LogDrain(_))) => {}
+        (C::UpdateAppWebhook { id, .. }, Some(key)) => assert_eq!(key, Key::Webhook(*id)),
+        (C::RemoveLogDrain { drain, .. }, None) => assert!(after.log_drain(*drain).is_none()),
+        (C::DeleteAppWebhook { id, .. }, None) => assert!(after.webhook(*id).is_none()),
         other => panic!("{other:?}"),
     }
 }
@@ -411,7 +447,7 @@ pub(super) fn aged(world: &World) {
 
 /// Nothing of any app is left.
 pub(super) fn no_apps(world: &World) {
-    let kinds = [Kind::App, Kind::Slug, Kind::Release, Kind::Dyno, Kind::Addon];
+    let kinds = [Kind::App, Kind::Slug, Kind::Release, Kind::Dyno, Kind::Addon, Kind::Webhook];
     let left = world.records().map(Record::key).find(|key| kinds.contains(&key.kind()));
     assert_eq!(left, None);
     for eni in world.enis() {

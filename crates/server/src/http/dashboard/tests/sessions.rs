@@ -478,20 +478,3 @@ async fn a_token_for_less_than_everything_opens_no_page() {
         assert!(!is_in(&mut browser).await, "{secret}");
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_lacks_what_a_team_demands_stays_outside() {
-    let (server, _) = joined().await;
-    let mut bob = Browser::signed_in(&server, BOB).await;
-    assert!(is_in(&mut bob).await);
-    server.enable_second_factor(ALICE).await;
-    let team = server.state.world().team_named("acme").unwrap().id;
-    let demand = IdentityCommand::DemandSecondFactor { team, demanded: true };
-    server.command(Caller::Operator, demand).await;
-    assert!(!is_in(&mut bob).await, "a session ends that was there before");
-    let got = Browser::new(&server).sign_in(&[("with", "token"), ("token", BOB)]).await;
-    assert_eq!(got.status, 401);
-    assert!(got.text.contains("2fa:enable"), "{}", got.text);
-    server.enable_second_factor(BOB).await;
-    assert!(is_in(&mut bob).await);
-}

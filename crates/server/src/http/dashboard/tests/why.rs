@@ -263,7 +263,8 @@ async fn every_link_of_the_map_and_of_why_leads_somewhere() {
                     let (path, asked) = href.split_once('?').unwrap_or((&href, ""));
                     let known = path.starts_with('#')
                         || path.starts_with("/dashboard/assets/")
-                        || path == "/dashboard/sign-in";
+                        || path == "/dashboard/sign-in"
+                        || path == dashboard::SECOND_FACTOR_PATH;
                     if known {
                         continue;
                     }

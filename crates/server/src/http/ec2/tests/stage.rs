@@ -123,7 +123,7 @@ impl Stage {
             request_id: "00000000-0000-4000-8000-000000000000",
             // It lives as long as the test.
             keys: Box::leak(Box::new(KeyMaker::new(fill))),
-            console: &|_| Some(b"it runs\n".to_vec()),
+            console: &|_| Ok(Some(b"it runs\n".to_vec())),
         }
     }
 

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::super::names::in_texts;
 use super::event::requested;
-use super::server;
+use super::{server, with_endpoints};
 use crate::http::platform::tests::fixture::{ALICE, BOB, Fixture, STRANGER};
+use crate::party::Party;
 
 async fn rows(server: &Fixture, token: &str, kind: &str) -> Vec<Value> {
     let got = server.get(token, &format!("/_causeway/overview/{kind}")).await;
@@ -77,4 +78,32 @@ async fn ids_in_texts_get_the_names_that_people_know() {
     assert_eq!(names[&space.vpc.to_string()], "space town of acme");
     assert_eq!(names[&peering.to_string()], "partner to space town of acme");
     assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_take_their_time_are_made_by_so_many_at_a_time() {
+    let server = Fixture::new().set(|state| state.log_readers = edge::Shares::new(1));
+    let server = with_endpoints(server);
+    let (vpc, dyno) = super::peer::town(&server).await;
+    let operator = server.operator();
+    let paths = [
+        "overview/vpcs".to_owned(),
+        "overview/peerings".to_owned(),
+        "overview/instances".to_owned(),
+        "overview/spaces".to_owned(),
+        "overview/apps".to_owned(),
+        format!("why?from={dyno}&to={vpc}/10.77.0.10&port=80"),
+        format!("peer-plan?space=town&vpc={vpc}"),
+    ];
+    let held = server.state.log_readers.take([Party::Operator]).unwrap();
+    for path in &paths {
+        let got = server.get(&operator, &format!("/_causeway/{path}")).await;
+        assert_eq!(got.error(), (429, "rate_limit".to_owned()), "{path}");
+    }
+    drop(held);
+    // The share of each answer is given back once it is made.
+    for path in paths.iter().chain(&paths) {
+        let got = server.get(&operator, &format!("/_causeway/{path}")).await;
+        assert_eq!(got.status, 200, "{path}: {}", got.text);
+    }
 }

@@ -4,8 +4,19 @@ use std::net::Ipv4Addr;
 
 use model::*;
 
-use crate::outside::outbound;
-use crate::world::Maker;
+use super::world::Maker;
+
+/// An address of the internet.
+pub const INTERNET: &str = "198.51.100.7";
+/// Addresses of the installation's own outside.
+pub const POOL: &str = "203.0.113.16/28";
+
+/// The way out of worlds that have one.
+pub fn outbound() -> Outbound {
+    let (link, pool) = ("eth0".to_owned(), POOL.parse().unwrap());
+    let way = OutboundWay::Parent { link, pool, gateway: None };
+    Outbound { way, allow: Vec::new(), deny: Vec::new() }
+}
 
 impl Maker {
     /// Has everything lead out that may.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use model::*;
 
-use crate::world::Maker;
+use super::world::Maker;
 
 /// Interfaces of instances beyond the first ones, in one world.
 const FURTHER: usize = 3;

@@ -1,0 +1,3 @@
+# shellcheck shell=bash
+set -euo pipefail
+cargo run --quiet --locked --release --package causeway-store --example durable

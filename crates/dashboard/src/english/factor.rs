@@ -1,0 +1,40 @@
+//! The English texts of second factors.
+
+use crate::texts::FactorTexts;
+
+/// The English texts of second factors.
+pub(crate) const TEXTS: FactorTexts = FactorTexts {
+    title: "Two-factor authentication",
+    intro: "Whoever signs in with your password then needs a code of your phone as well.",
+    demanded: "The team {team} demands a second factor of its members, and you have none. Until you enable one, no other page opens for you.",
+    scan: "Add it to your phone",
+    scan_text: "Scan this with an authenticator app, or type the secret into it.",
+    picture: "QR code with the secret below",
+    secret: "Secret",
+    address: "Address",
+    confirm: "Type the code that the app shows",
+    code_label: "Code",
+    code_note: "Six digits; they change every 30 seconds.",
+    enable: "Enable",
+    enabling: "Enabling…",
+    as_command: "The same as a command",
+    made_codes: "Keep your recovery codes now",
+    once_only: "They are shown this once. Each is good once in place of a code, as when the phone is lost.",
+    codes: "Recovery codes",
+    go_on: "I have kept them",
+    since: "Enabled since {time}",
+    left_one: "{n} recovery code is left",
+    left_other: "{n} recovery codes are left",
+    few: "Few recovery codes are left. Make new ones before the last is used.",
+    renew: "Recovery codes",
+    renew_text: "New ones take the place of all that are left.",
+    renew_button: "Make new ones",
+    renewing: "Making…",
+    disable: "Disable it",
+    disable_text: "Your password is enough again, and your recovery codes are gone.",
+    disable_button: "Disable",
+    disabling: "Disabling…",
+    kept: "The team {team} demands a second factor of its members. Leave the team before you disable yours.",
+    told_disabled: "Your second factor is disabled.",
+    wrong_first_code: "This is not the code that follows from the secret now. Look whether the clock of the phone is right; after 15 minutes, reload the page and begin anew.",
+};

@@ -1,0 +1,40 @@
+//! The Japanese texts of second factors.
+
+use crate::texts::FactorTexts;
+
+/// The Japanese texts of second factors.
+pub(crate) const TEXTS: FactorTexts = FactorTexts {
+    title: "二要素認証",
+    intro: "有効にすると、パスワードでのサインインにスマートフォンのコードも必要になります。",
+    demanded: "チーム {team} はメンバーに二要素認証を必須としていますが、まだ有効ではありません。有効にするまで、ほかのページは開けません。",
+    scan: "スマートフォンに追加",
+    scan_text: "認証アプリでスキャンするか、シークレットを入力してください。",
+    picture: "下のシークレットの QR コード",
+    secret: "シークレット",
+    address: "アドレス",
+    confirm: "アプリに表示されたコードを入力",
+    code_label: "コード",
+    code_note: "6 桁の数字です。30 秒ごとに変わります。",
+    enable: "有効にする",
+    enabling: "有効にしています…",
+    as_command: "同じ操作のコマンド",
+    made_codes: "リカバリーコードを今すぐ保管してください",
+    once_only: "表示されるのは今回だけです。スマートフォンを失くしたときなどに、コードの代わりにそれぞれ一度だけ使えます。",
+    codes: "リカバリーコード",
+    go_on: "保管しました",
+    since: "{time} から有効",
+    left_one: "残りのリカバリーコード: {n} 個",
+    left_other: "残りのリカバリーコード: {n} 個",
+    few: "リカバリーコードが残りわずかです。使い切る前に新しく作成してください。",
+    renew: "リカバリーコード",
+    renew_text: "新しく作成すると、残っているコードはすべて使えなくなります。",
+    renew_button: "新しく作成する",
+    renewing: "作成しています…",
+    disable: "無効化",
+    disable_text: "パスワードだけでサインインできるようになり、リカバリーコードはなくなります。",
+    disable_button: "無効にする",
+    disabling: "無効にしています…",
+    kept: "チーム {team} はメンバーに二要素認証を必須としています。無効にする前に、チームを離れてください。",
+    told_disabled: "二要素認証を無効にしました。",
+    wrong_first_code: "このシークレットの現在のコードではありません。スマートフォンの時計を確認してください。15 分を過ぎた場合は、ページを読み込み直して最初からやり直してください。",
+};
