@@ -34,6 +34,11 @@ impl Load {
         self.committed.get(&host).copied().unwrap_or_default()
     }
 
+    /// What is given away of each host that has anything, by their ids.
+    pub(crate) fn by_host(&self) -> impl Iterator<Item = (HostId, u64)> + '_ {
+        self.committed.iter().map(|(host, memory)| (*host, *memory))
+    }
+
     pub(crate) fn unplaced(&self) -> impl Iterator<Item = (Key, u64)> + '_ {
         self.unplaced.iter().map(|((_, key), memory)| (*key, *memory))
     }
