@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::handle::{Engine, Shared, in_time};
 use super::link::Link;
-use super::{Engine, Shared, in_time};
 use crate::{Doorbell, Result};
 
 /// A connection of its own that listens.

@@ -347,10 +347,7 @@ fn a_commit_that_waits_for_a_standby_is_not_cut_short() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = opened(dir.path(), &server.url(&name)).unwrap();
     store.commit(&puts(0, &["a"])).unwrap();
-    let set = |names: &str| {
-        server.sql("postgres", &format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
-        server.sql("postgres", "SELECT pg_reload_conf(), pg_sleep(0.3)");
-    };
+    let set = |names: &str| server.set(&[("synchronous_standby_names", names)]);
     let found = |name: &str| {
         let findings = Postgres::doctor(&url(&server.url("postgres"))).unwrap();
         findings.into_iter().find(|finding| finding.name == name).unwrap()
@@ -406,4 +403,59 @@ fn a_handle_may_end_where_nothing_may_wait() {
     let bell = store.doorbell().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async move { drop((store, bell)) });
+}
+
+#[test]
+fn what_leaves_the_machine_goes_to_a_server_that_proves_itself() {
+    let server = Server::start("fsync = off");
+    let name = server.database();
+    let scratch = tempfile::tempdir().unwrap();
+    let certificate = || rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (its, other) = (certificate(), certificate());
+    let chain = server.put("server.pem", &its.cert.pem());
+    let key = server.put("server.key", &its.signing_key.serialize_pem());
+    let file = |path: &Path| path.to_str().unwrap().to_owned();
+    server.set(&[("ssl_cert_file", &file(&chain)), ("ssl_key_file", &file(&key)), ("ssl", "on")]);
+    let trusted = |name: &str, pem: &str| {
+        let path = scratch.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path.display().to_string()
+    };
+    let (ours, wrong) =
+        (trusted("ca.pem", &its.cert.pem()), trusted("other.pem", &other.cert.pem()));
+    let address =
+        |roots: &str| format!("{}?sslmode=verify-full&sslrootcert={roots}", server.url(&name));
+
+    let mut store = opened(&scratch.path().join("data"), &address(&ours)).unwrap();
+    store.commit(&puts(0, &["a"])).unwrap();
+    let mut bell = store.doorbell().unwrap();
+    store.commit(&puts(1, &["b"])).unwrap();
+    assert!(bell.wait(Duration::from_secs(10)).unwrap());
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE ssl AND application_name = 'causeway'";
+    assert_eq!(server.sql("postgres", encrypted), "2");
+    drop((store, bell));
+    let refused = refused(&scratch.path().join("data"), &address(&wrong)).to_string();
+    assert!(refused.contains("certificate"), "{refused}");
+    let none = PostgresUrl::read(&address(&trusted("none.pem", ""))).unwrap_err();
+    assert!(matches!(none, Error::File { .. }), "{none}");
+}
+
+#[test]
+fn a_pooler_of_transactions_is_refused() {
+    let server = Server::start("fsync = off");
+    let name = server.database();
+    let dir = tempfile::tempdir().unwrap();
+    let pooler = server.pooler("transaction");
+    for _ in 0..3 {
+        let refused = refused(dir.path(), &pooler.url(&name));
+        assert!(matches!(refused, Error::Pooled { .. }), "{refused}");
+    }
+    assert!(!dir.path().join("secret.key").exists());
+    let pooler = server.pooler("session");
+    let mut store = opened(dir.path(), &pooler.url(&name)).unwrap();
+    let mut bell = store.doorbell().unwrap();
+    store.commit(&puts(0, &["a"])).unwrap();
+    assert!(bell.wait(Duration::from_secs(10)).unwrap());
+    assert_eq!(store.identity().unwrap().revision, 1);
 }
