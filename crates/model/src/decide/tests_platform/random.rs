@@ -698,7 +698,7 @@ fn random_play_reaches_what_it_is_to_test() {
     let mut runner = TestRunner::deterministic();
     let (mut granted, mut states) = (BTreeMap::new(), std::collections::BTreeSet::new());
     let mut commands = std::collections::BTreeSet::new();
-    for _ in 0..6 {
+    for _ in 0..8 {
         let mut game = Game::new(true);
         for _ in 0..200 {
             game.play(any::<Dice>().new_tree(&mut runner).unwrap().current());
