@@ -206,7 +206,7 @@ impl Town {
         let Some(Key::User(ada)) = ada.main() else { panic!("no user") };
         let spaces: Vec<_> = (0..TEAMS).map(|n| self.space(ada, n)).collect();
         let apps = (0..APPS).map(|n| {
-            let size = if (n / TEAMS) % 5 == 0 { "Private-M" } else { "Private-S" };
+            let size = if (n / TEAMS).is_multiple_of(5) { "Private-M" } else { "Private-S" };
             self.app(spaces[(n % TEAMS) as usize], ada, n, size)
         });
         apps.collect()

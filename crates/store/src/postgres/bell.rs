@@ -51,7 +51,7 @@ impl Doorbell for Bell {
         let waiting = async { tokio::time::timeout(timeout, link.rings(heard)).await };
         match self.engine.block_on(waiting) {
             // The next call connects again.
-            Ok(true) => return Ok(true),
+            Ok(true) => Ok(true),
             Ok(false) => {
                 self.heard = link.rung();
                 self.link = Some(link);

@@ -208,7 +208,7 @@ fn what_the_server_refuses_changed_nothing() {
             shared().sql(&name, "BEGIN; SELECT FROM causeway.ledger FOR UPDATE; SELECT pg_sleep(6)")
         }
     });
-    std::thread::sleep(Duration::from_millis(500));
+    until_waiting(&name, "PgSleep");
     let refused = store.commit(&batch).unwrap_err();
     assert!(matches!(refused, Error::Refused { .. }) && !refused.is_no_room(), "{refused}");
     holding.join().unwrap();
@@ -224,7 +224,7 @@ fn until_waiting(name: &str, event: &str) {
     let until = Instant::now() + Duration::from_secs(20);
     while shared().sql("postgres", &ask) == "0" {
         assert!(Instant::now() < until, "nobody waits for {event}");
-        std::thread::sleep(Duration::from_millis(20));
+        server::look_again();
     }
 }
 
@@ -242,7 +242,7 @@ fn a_commit_whose_connection_ends_does_not_take_effect_later() {
             shared().sql(&name, "BEGIN; SELECT FROM causeway.ledger FOR UPDATE; SELECT pg_sleep(2)")
         }
     });
-    std::thread::sleep(Duration::from_millis(300));
+    until_waiting(&name, "PgSleep");
     let ending = std::thread::spawn({
         let name = name.clone();
         move || {
@@ -311,7 +311,7 @@ fn a_server_that_was_replaced_is_passed_over() {
     assert_eq!(rows(&mut *reader).0, 1);
     let lag = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()";
     while old.sql("postgres", lag) != "1" {
-        std::thread::sleep(Duration::from_millis(20));
+        server::look_again();
     }
     old.stop("QUIT");
     new.promote();

@@ -19,6 +19,12 @@ pub(crate) struct Server {
     keeper: Child,
 }
 
+/// Waits before it is looked again whether a program listens.
+#[expect(clippy::disallowed_methods, reason = "a program of others wakes nobody")]
+pub(crate) fn look_again() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
 /// A pooler in front of a server.
 pub(crate) struct Pooler {
     child: Child,
@@ -141,7 +147,7 @@ impl Server {
         while !(TcpStream::connect(("127.0.0.1", port)).is_ok() && ready()) {
             let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
             assert!(Instant::now() < until, "PostgreSQL does not start: {}", log());
-            std::thread::sleep(Duration::from_millis(20));
+            look_again();
         }
         keeper
     }
@@ -199,7 +205,7 @@ impl Server {
         let until = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < until, "pgbouncer does not start");
-            std::thread::sleep(Duration::from_millis(20));
+            look_again();
         }
         Pooler { child, port }
     }
