@@ -464,12 +464,15 @@ impl Player<'_> {
 
     fn drain(&self) -> C {
         let (app, space) = (self.app(), self.town.space);
-        let own = self.world().log_drains_of(Key::App(app)).map(|drain| drain.id);
-        let any = || self.pick(3, self.world().log_drains().map(|drain| drain.id));
         match self.die(4) % 4 {
             0 => C::SetSpaceLogDrain { space, url: self.url(3) },
             1 => {
-                let drain = self.pick(3, own).or_else(any).unwrap_or(LogDrainId::MIN);
+                let of = |drain: &std::sync::Arc<LogDrain>| match drain.of {
+                    DrainOf::App(of) => (of, drain.id),
+                    DrainOf::Space(_) => (app, drain.id),
+                };
+                let found = self.pick(3, self.world().log_drains().map(of));
+                let (app, drain) = found.unwrap_or((app, LogDrainId::MIN));
                 C::RemoveLogDrain { app, drain }
             }
             _ => C::AddLogDrain { app, url: self.url(3) },
