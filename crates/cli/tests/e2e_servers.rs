@@ -176,7 +176,8 @@ fn an_installation_moves_to_postgresql_and_back() {
 
     let alone = Server::none(&[]);
     alone.aws(&["ec2", "create-vpc", "--cidr-block", "10.1.0.0/16"]).ok();
-    alone.heroku(&["apps:create", "shop"]).ok();
+    alone.heroku(&["spaces:create", "yard", "--team", "team"]).ok();
+    alone.heroku(&["apps:create", "shop", "--space", "yard", "--team", "team"]).ok();
     alone.heroku(&["config:set", "SECRET=sealed", "--app", "shop"]).ok();
     let before = (vpcs(&alone), alone.causeway(&["audit", "--json"]).ok());
     alone.causeway(&["backup", &file("first")]).ok();
