@@ -193,7 +193,7 @@ impl Store for Postgres {
 
     fn delete_meta(&mut self, key: &str) -> Result<()> {
         let delete = "DELETE FROM causeway.meta WHERE key = $1";
-        self.ask("write", async |link| link.rows(delete, &[&key]).await.map(drop))
+        self.ask("write", async |link| link.rows(delete, &[&text(key)]).await.map(drop))
     }
 
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {

@@ -249,19 +249,20 @@ async fn open(link: &Link, dir: &DataDir, place: &Path) -> Result<Identity, Fail
         schema::migrate(link, place, &id).await?;
         if schema::fingerprint(link, dir.secret()).await?.is_none() {
             // Before anybody relies on it.
-            dir.keep_secret()?;
+            dir.begin()?;
             schema::seal(link, dir.secret()).await?;
         }
         link.execute("COMMIT").await?;
     }
     if schema::fingerprint(link, dir.secret()).await? != Some(true) {
         let path = place.to_owned();
-        return Err(match dir.has_secret() {
-            true => Error::WrongKey { path, data: dir.path().to_owned() },
-            false => Error::KeyWanted { path, data: dir.path().to_owned() },
+        return Err(match dir.has_new_key() {
+            true => Error::KeyWanted { path, data: dir.path().to_owned() },
+            false => Error::WrongKey { path, data: dir.path().to_owned() },
         }
         .into());
     }
+    dir.settle()?;
     let identity = link.identity().await?;
     identity.ok_or_else(|| Error::NotALedger { path: place.to_owned() }.into())
 }

@@ -13,7 +13,9 @@ use self::server::Server;
 use super::{Postgres, PostgresUrl};
 use crate::batch::Limits;
 use crate::conformance::{Database, puts, rows};
-use crate::{AuditQuery, AuditRow, Batch, DataDir, Error, Result, Snapshot, Sqlite, Store};
+use crate::{
+    AuditQuery, AuditRow, Batch, DataDir, Error, KeySource, Result, Snapshot, Sqlite, Store,
+};
 
 /// A database of its own on a server that a process's tests share.
 struct OneDatabase {
@@ -123,6 +125,38 @@ fn what_cannot_be_used_is_said() {
     assert!(matches!(elsewhere, Error::Elsewhere { .. }), "{elsewhere}");
     Sqlite::open(&DataDir::open(&other).unwrap()).unwrap();
     assert!(matches!(refused(&other, &server.url(&name)), Error::OwnDatabase { .. }));
+}
+
+#[test]
+fn a_database_begins_with_a_key_from_elsewhere_and_others_join_with_it() {
+    let server = shared();
+    let address = server.url(&server.database());
+    let scratch = tempfile::tempdir().unwrap();
+    let key = scratch.path().join("key");
+    std::fs::write(&key, "0f".repeat(32)).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let source = KeySource::File(key.clone());
+    let open = |dir: &Path, address: &str, key: Option<&KeySource>| {
+        Postgres::open(&url(address), &DataDir::open_for_server(dir, key)?).map(drop)
+    };
+    let one = scratch.path().join("one");
+    // What fails before there is a database leaves a directory that can still begin one.
+    open(&one, "postgres://app@127.0.0.1:1/x", Some(&source)).unwrap_err();
+    assert!(!DataDir::first_start(&one).exists() && !one.join("key-source").exists());
+    open(&one, &address, Some(&source)).unwrap();
+    assert!(DataDir::first_start(&one).exists(), "the installation begins");
+    assert!(!one.join("secret.key").exists());
+    open(&one, &address, None).unwrap();
+
+    let two = scratch.path().join("two");
+    open(&two, &address, Some(&source)).unwrap();
+    assert!(!DataDir::first_start(&two).exists(), "it joins, and begins nothing");
+    open(&two, &address, None).unwrap();
+    let wrong = scratch.path().join("wrong");
+    std::fs::write(&key, "1f".repeat(32)).unwrap();
+    let refused = open(&wrong, &address, Some(&source)).unwrap_err();
+    assert!(matches!(refused, Error::WrongKey { .. }), "{refused}");
+    assert!(!wrong.join("key-source").exists(), "a key that is of no use is not noted");
 }
 
 #[test]
