@@ -74,8 +74,8 @@ pub struct Server {
     stop_workloads: Stop,
     stop_edge: Stop,
     files: FilesHandle,
-    stop_outbox: CancellationToken,
-    stop_cluster: CancellationToken,
+    /// Stops the outbox, the requests to an ACME server, and what goes on beside other servers.
+    stop_rest: CancellationToken,
     duties: Duties,
     note: PathBuf,
     /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
@@ -213,11 +213,10 @@ impl Server {
                 tracing::error!(%error, "nobody can read /metrics of --metrics any more");
             }
         });
-        tokio::spawn(end_without_the_fabric(
-            Arc::clone(&self.state),
-            self.duties.clone(),
-            stop.clone(),
-        ));
+        if self.state.members.is_some() {
+            let (state, duties) = (Arc::clone(&self.state), self.duties.clone());
+            tokio::spawn(end_without_the_fabric(state, duties, stop.clone()));
+        }
         let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
@@ -243,8 +242,7 @@ impl Server {
         if let Some(flows) = &self.state.flows {
             flows.stop();
         }
-        self.stop_outbox.cancel();
-        self.stop_cluster.cancel();
+        self.stop_rest.cancel();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
         let (ledger, metrics) = (self.state.ledger.clone(), Arc::clone(&self.state.metrics));
         let changes_thread = self.changes_thread;
@@ -345,9 +343,9 @@ struct Prepared {
     flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
     outbox: JoinHandle<()>,
-    stop_outbox: CancellationToken,
+    /// Stops the outbox, the requests to an ACME server, and what goes on beside other servers.
+    stop_rest: CancellationToken,
     cluster_threads: Vec<JoinHandle<()>>,
-    stop_cluster: CancellationToken,
     duties: Duties,
     first: Option<FirstStart>,
     /// Last of all, so that at its end nobody holds what it takes.
@@ -581,7 +579,7 @@ impl Prepared {
                 &supervisor,
             )
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
-        let stop_outbox = CancellationToken::new();
+        let stop_rest = CancellationToken::new();
         let parts_of_outbox = outbox::Parts {
             ledger: state.ledger.clone(),
             store: outbox_store,
@@ -590,9 +588,8 @@ impl Prepared {
             sources: state.log_sources(),
             duties: duties.clone(),
         };
-        let outbox = outbox::start(parts_of_outbox, &supervisor, stop_outbox.clone())
+        let outbox = outbox::start(parts_of_outbox, &supervisor, stop_rest.clone())
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
-        let stop_cluster = CancellationToken::new();
         let mut cluster_threads = Vec::new();
         if let (Some(me), Some(store)) = (me, shared_store) {
             let planner = planner.handle();
@@ -605,7 +602,7 @@ impl Prepared {
                 changed: Box::new(move || planner.duties_changed()),
                 metrics: Arc::clone(&state.metrics),
                 supervisor: supervisor.clone(),
-                stop: stop_cluster.clone(),
+                stop: stop_rest.clone(),
             };
             let joined = cluster::join(parts).map_err(|error| ServeError::Join(Box::new(error)))?;
             state.fresh = (config.cluster.reads == Reads::Fresh).then_some(joined.fresh);
@@ -636,9 +633,8 @@ impl Prepared {
             flows_thread,
             files,
             outbox,
-            stop_outbox,
+            stop_rest,
             cluster_threads,
-            stop_cluster,
             duties,
             first,
         })
@@ -692,7 +688,7 @@ impl Prepared {
         if let Some(certificates) = &self.state.certificates {
             let (runtime, clock) =
                 (tokio::runtime::Handle::current(), Arc::clone(&self.state.clock));
-            let (certificates, stop) = (Arc::clone(certificates), self.stop_outbox.clone());
+            let (certificates, stop) = (Arc::clone(certificates), self.stop_rest.clone());
             let thread = acme::start(certificates, clock, runtime, &self.supervisor, stop);
             asking = Some(thread.map_err(|error| ServeError::Fabric(error.to_string()))?);
         }
@@ -727,8 +723,7 @@ impl Prepared {
             stop_workloads: workloads.stop,
             stop_edge: edge.stop,
             files: self.files,
-            stop_outbox: self.stop_outbox,
-            stop_cluster: self.stop_cluster,
+            stop_rest: self.stop_rest,
             duties: self.duties,
             note,
             first: self.first,
