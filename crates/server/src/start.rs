@@ -1,14 +1,15 @@
 //! A whole server: data directory, ledger, fabric, workloads, and everything on one address.
 
 pub(crate) mod first;
+mod listening;
 mod member;
+mod opening;
 #[cfg(test)]
 mod tests;
 mod token;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -17,13 +18,15 @@ use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
 use model::{IpCidr, Region};
-use os::service_manager::{ListenError, Place, ServiceManager};
+use os::service_manager::ServiceManager;
 use sha2::{Digest, Sha256};
-use store::{DataDir, Postgres, Secret, Sqlite, Store};
+use store::{DataDir, Secret};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::first::FirstStart;
+use self::listening::{here, sockets, write_note};
+use self::opening::{Opened, open, open_store};
 use crate::acme::{self, Certificates};
 use crate::apps::logs::Logs;
 use crate::apps::rendezvous::Rendezvous;
@@ -32,7 +35,7 @@ use crate::cleanup::lost::Lost;
 use crate::cleanup::warden::{Ephemeral, Warden};
 use crate::clock::{Clock, SystemIds};
 use crate::cluster::{self, Duties, Leadership};
-use crate::config::{Config, Database, FabricKind, Reads, TransportConfig, edge_dir};
+use crate::config::{Config, FabricKind, Reads, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::flows::{self, Flows};
 use crate::http::dashboard::{self, Dashboard};
@@ -735,31 +738,6 @@ impl Prepared {
     }
 }
 
-/// What listens for the APIs and for `--metrics`. The service manager keeps it while one server takes the place
-/// of another, so that nobody is refused in between.
-fn sockets(
-    config: &Config,
-    service_manager: &mut ServiceManager,
-) -> Result<(TcpListener, Option<TcpListener>), ServeError> {
-    const APIS: &str = "causeway-apis";
-    let (address, for_metrics) = (config.listen, config.watch.metrics);
-    let places = [
-        Place { name: APIS, address: Some(address) },
-        Place { name: "causeway-metrics", address: for_metrics },
-    ];
-    let [apis, metrics] = service_manager.listen(places).map_err(|error| match error {
-        ListenError::Bind { name: APIS, address, source } => ServeError::Listen { address, source },
-        ListenError::Bind { address, source, .. } => {
-            ServeError::ListenForMetrics { address, source }
-        }
-        ListenError::Unwanted { name, place } => ServeError::ListensElsewhere { name, place },
-    })?;
-    let failed = |source| ServeError::Listen { address, source };
-    let apis = apis.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-    let metrics = metrics.map(TcpListener::from_std).transpose().map_err(failed)?;
-    Ok((TcpListener::from_std(apis).map_err(failed)?, metrics))
-}
-
 /// Who ends what an ephemeral server leaves. Where nothing outlives it and nothing is to be removed,
 /// there is nobody.
 fn warden(config: &Config) -> Result<Option<Warden>, ServeError> {
@@ -774,37 +752,6 @@ fn warden(config: &Config) -> Result<Option<Warden>, ServeError> {
     Warden::start(&config.self_exe, &config.data, &config.runtime, config.ephemeral)
         .map(Some)
         .map_err(|error| ServeError::Fabric(format!("its warden cannot be started: {error}")))
-}
-
-/// The store of an installation.
-struct Opened {
-    store: Box<dyn Store>,
-    /// Whether other servers may have it open at the same time.
-    shared: bool,
-}
-
-fn open_store(config: &Config, data: &DataDir) -> store::Result<Opened> {
-    Ok(match &config.store {
-        Some(url) => Opened { store: Box::new(Postgres::open(url, data)?), shared: true },
-        None => Opened { store: Box::new(Sqlite::open(data)?), shared: false },
-    })
-}
-
-fn open(config: &Config) -> store::Result<DataDir> {
-    let key = config.key.as_ref();
-    let open = match config.store {
-        Some(_) => DataDir::open_for_server,
-        None => DataDir::open_with,
-    };
-    match config.database {
-        Database::Expected => open(&config.data, key),
-        Database::New => DataDir::open_anew(&config.data, key),
-        Database::At(revision) => {
-            let mut data = open(&config.data, key)?;
-            data.accept_database(revision);
-            Ok(data)
-        }
-    }
 }
 
 /// Which certificates clients of this machine are to trust, in the data directory.
@@ -831,36 +778,5 @@ fn driver(config: &Config, instance: &str) -> Result<(Box<dyn Driver>, Option<He
             let held = Held::take(instance, &config.data).map_err(ServeError::Instance)?;
             Ok((Box::new(Linux::new(instance)), Some(held)))
         }
-    }
-}
-
-/// Where clients on the same host reach who listens on an address. One that stands for all addresses is
-/// the name of none: an emulator refuses requests to it.
-fn here(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
-}
-
-/// Says where this server is, for client commands on the same host.
-fn write_note(path: &Path, address: SocketAddr) -> std::io::Result<()> {
-    let url = format!("http://{}", here(address));
-    let note = api::ServerNote { pid: std::process::id(), url };
-    let note = serde_json::to_vec(&note)?;
-    let partial = path.with_extension("json.partial");
-    match std::fs::write(&partial, &note) {
-        Ok(()) => std::fs::rename(&partial, path),
-        // What a server left that was killed has the room that is needed.
-        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-            let _ = std::fs::remove_file(&partial);
-            let file = std::fs::OpenOptions::new().write(true).open(path).map_err(|_| error)?;
-            file.write_all_at(&note, 0)?;
-            file.set_len(note.len() as u64)
-        }
-        Err(error) => Err(error),
     }
 }
