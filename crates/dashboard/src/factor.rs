@@ -60,11 +60,11 @@ pub enum FactorTrouble<'a> {
 /// The forms of the page, each of which has a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FactorForm {
-    /// That which enables a second factor.
+    /// Enables a second factor.
     Enable,
-    /// That which makes new recovery codes.
+    /// Makes new recovery codes in place of those that are left.
     Renew,
-    /// That which disables it.
+    /// Disables the second factor.
     Disable,
 }
 

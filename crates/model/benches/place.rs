@@ -32,6 +32,8 @@ fn main() {
     let mut town = Town::new();
     town.add_hosts();
     let apps = town.add_apps();
+    // Some of them were given another size, as was asked for.
+    (town.moves, town.needless) = (0, 0);
     let what = format!("{HOSTS} hosts, {} dynos", APPS * DYNOS_PER_APP);
 
     let mut spent = Vec::new();
@@ -204,7 +206,7 @@ impl Town {
         let Some(Key::User(ada)) = ada.main() else { panic!("no user") };
         let spaces: Vec<_> = (0..TEAMS).map(|n| self.space(ada, n)).collect();
         let apps = (0..APPS).map(|n| {
-            let size = if n % 5 == 0 { "Private-M" } else { "Private-S" };
+            let size = if (n / TEAMS).is_multiple_of(5) { "Private-M" } else { "Private-S" };
             self.app(spaces[(n % TEAMS) as usize], ada, n, size)
         });
         apps.collect()

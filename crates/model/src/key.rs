@@ -13,7 +13,7 @@ use crate::{
     NetworkInsightsPathId, PcxId, PrefixListId, PrefixedId, ReleaseId, RoleId,
     RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
     SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
-    VpcCidrAssociationId, VpcId, WebhookId,
+    VpcCidrAssociationId, VpcId, WebhookId, WorkloadId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.
@@ -130,6 +130,18 @@ macro_rules! keys {
 }
 
 with_kinds! { keys }
+
+impl From<WorkloadId> for Key {
+    /// The key of the resource whose process it is.
+    fn from(id: WorkloadId) -> Self {
+        match id {
+            WorkloadId::Dyno(id) => Self::Dyno(id),
+            WorkloadId::Instance(id) => Self::Instance(id),
+            WorkloadId::Service(id) => Self::Addon(id),
+            WorkloadId::Router(id) => Self::Space(id),
+        }
+    }
+}
 
 /// Another name of a resource: unique, and an index.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

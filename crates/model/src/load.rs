@@ -34,6 +34,11 @@ impl Load {
         self.committed.get(&host).copied().unwrap_or_default()
     }
 
+    /// What is given away of each host that has anything, by their ids.
+    pub(crate) fn by_host(&self) -> impl Iterator<Item = (HostId, u64)> + '_ {
+        self.committed.iter().map(|(host, memory)| (*host, *memory))
+    }
+
     pub(crate) fn unplaced(&self) -> impl Iterator<Item = (Key, u64)> + '_ {
         self.unplaced.iter().map(|((_, key), memory)| (*key, *memory))
     }
@@ -75,6 +80,11 @@ impl Load {
     }
 }
 
+/// Bytes of memory that a resource takes of a host; `None` for what needs none.
+pub(crate) fn memory(record: &Record) -> Option<u64> {
+    burden(record).map(|burden| burden.memory)
+}
+
 /// What a resource takes of a host; `None` for what needs none.
 fn burden(record: &Record) -> Option<Burden> {
     match record {
@@ -104,6 +114,6 @@ pub(crate) fn of_instance(instance: &Instance) -> u64 {
 }
 
 /// Memory that a data service takes.
-pub(crate) fn of_addon(addon: &Addon) -> u64 {
+fn of_addon(addon: &Addon) -> u64 {
     addon.plan.memory.unwrap_or(NOMINAL).min(MOST)
 }

@@ -103,8 +103,15 @@ pub(crate) fn place(world: &World, wanted: &Wanted) -> Result<HostId, Unplaced> 
     }
     let mut most = None;
     let mut best: Option<Rank> = None;
-    for host in world.hosts().filter(|host| host.state() == HostState::Ready) {
-        let left = left(world, host);
+    // Both are in the order of the hosts' ids, so that nothing has to be looked up.
+    let mut given_away = world.load.by_host().peekable();
+    for host in world.hosts() {
+        while given_away.next_if(|(id, _)| *id < host.id).is_some() {}
+        let committed = given_away.next_if(|(id, _)| *id == host.id).map_or(0, |(_, sum)| sum);
+        if host.state() != HostState::Ready {
+            continue;
+        }
+        let left = host.capacity.memory.saturating_sub(committed);
         most = most.max(Some(left));
         if left < wanted.memory {
             continue;

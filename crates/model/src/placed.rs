@@ -1,7 +1,6 @@
 //! Where processes are.
 
 use crate::load;
-use crate::resource::InstanceState;
 use crate::{HostId, Key, WorkloadId, World};
 
 /// The process of a resource, if it has one of its own.
@@ -57,17 +56,9 @@ impl World {
     /// Bytes of memory that a process takes of its host; `None` for one that has ended.
     pub fn memory_of(&self, id: WorkloadId) -> Option<u64> {
         match id {
-            WorkloadId::Dyno(id) => {
-                let dyno = self.dyno(id).filter(|dyno| !dyno.state.ended())?;
-                Some(dyno.size.memory())
-            }
-            WorkloadId::Instance(id) => {
-                let instance = self.instance(id)?;
-                let ended = instance.state == InstanceState::Terminated;
-                (!ended).then(|| load::of_instance(instance))
-            }
-            WorkloadId::Service(id) => self.addon(id).map(|addon| load::of_addon(addon)),
+            // It shares the memory of its host's edge with all others.
             WorkloadId::Router(_) => None,
+            _ => load::memory(self.get(id.into())?),
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) use self::fresh::{Fresh, Stale};
 use self::keeper::Keeper;
 pub(crate) use self::leadership::Leadership;
 pub(crate) use self::members::Members;
+use self::own::Look;
 pub(crate) use self::own::{Me, Newest};
 use crate::ledger::Ledger;
 use crate::loops::Supervisor;
@@ -96,14 +97,10 @@ pub(crate) fn join(parts: Parts) -> Result<Joined, JoinError> {
         stop: stop.clone(),
     };
     let keeper = keeper.start(&supervisor)?;
-    let follower = follower::Parts {
-        store: for_follower,
-        ledger: ledger.clone(),
-        newest: Arc::clone(&newest),
-        stop: stop.clone(),
-    };
+    let look = |store| Look { store, ledger: ledger.clone(), newest: Arc::clone(&newest) };
+    let follower = follower::Parts { look: look(for_follower), stop: stop.clone() };
     let follower = follower::start(follower, &supervisor)?;
-    let reads = fresh::Parts { store: for_reads, ledger, newest, metrics, stop };
+    let reads = fresh::Parts { look: look(for_reads), metrics, stop };
     let (fresh, reads) = fresh::start(reads, &supervisor)?;
     Ok(Joined { members, fresh, threads: vec![keeper, follower, reads] })
 }

@@ -12,13 +12,18 @@ use model::{Event, World};
 use store::AuditRow;
 use tokio::sync::{oneshot, watch};
 
+pub(crate) use self::changes::load;
+use self::queue::{Answer, Item, Notes, Outcome, Queued};
+pub(crate) use self::queue::{Teller, Telling, event_row};
 pub(crate) use self::request::{Committed, LedgerError, Mandate, OnlyIf, Request};
-use self::writer::{Answer, Item, Notes, Outcome, Queued, Writer};
-pub(crate) use self::writer::{Parts, Step, Teller, Telling, event_row, load};
+use self::writer::Writer;
+pub(crate) use self::writer::{Parts, Step};
 use crate::metrics::{Metrics, traces};
 
 pub(crate) mod audit_scope;
+mod changes;
 pub(crate) mod document;
+mod queue;
 mod request;
 #[cfg(test)]
 mod tests;

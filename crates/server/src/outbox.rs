@@ -208,27 +208,22 @@ impl Outbox {
     /// Starts and ends tasks, and tells them that something may have happened.
     async fn follow(&mut self) {
         let world = self.parts.ledger.world();
+        let leads = self.parts.duties.leads().is_some();
         // Logs are where the processes are, whoever leads.
-        if self.parts.duties.drives(&world).is_none() {
-            self.drains.clear();
-        }
-        if self.parts.duties.leads().is_none() {
-            self.hooks.clear();
-        }
+        let drives = self.parts.duties.drives(&world).is_some();
         self.news.send_replace(());
         let drained: BTreeMap<_, _> = world
             .log_drains()
-            .filter(|drain| world.drains(drain))
+            .filter(|drain| drives && world.drains(drain))
             .flat_map(|drain| logs_of(&world, drain).into_iter().map(move |of| (of, drain)))
             .map(|(of, drain)| ((drain.id, of), drain))
             .collect();
         self.drains.retain(|log, _| drained.contains_key(log));
         // What is kept for somebody who is disabled is sent when they are let in again.
         let sends = |id, known: &Arc<Webhook>| {
-            world.webhook(id).is_some_and(|hook| hook == known && world.sends_to(hook))
+            leads && world.webhook(id).is_some_and(|hook| hook == known && world.sends_to(hook))
         };
         self.hooks.retain(|id, (known, _)| sends(*id, known));
-        let leads = self.parts.duties.leads().is_some();
         // A task that could note nothing would send everything again.
         if let Err(error) = self.forget_what_is_gone(&world, leads).await {
             let error = os::error_chain(&error);
@@ -246,8 +241,7 @@ impl Outbox {
             let task = self.tasks.spawn(deliver(courier, clock, duties, self.news.subscribe()));
             self.hooks.insert(hook.id, (Arc::clone(hook), Task(task)));
         }
-        let drives = self.parts.duties.drives(&world).is_some();
-        for ((id, of), drain) in drained.into_iter().filter(|_| drives) {
+        for ((id, of), drain) in drained {
             if self.drains.contains_key(&(id, of)) {
                 continue;
             }

@@ -1,14 +1,15 @@
 //! A whole server: data directory, ledger, fabric, workloads, and everything on one address.
 
 pub(crate) mod first;
+mod listening;
 mod member;
+mod opening;
 #[cfg(test)]
 mod tests;
 mod token;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -17,13 +18,15 @@ use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
 use link::Tells;
 use model::{IpCidr, Outbound, Region};
-use os::service_manager::{ListenError, Place, ServiceManager};
+use os::service_manager::ServiceManager;
 use sha2::{Digest, Sha256};
-use store::{DataDir, Postgres, Secret, Sqlite, Store};
+use store::{DataDir, Secret};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::first::FirstStart;
+use self::listening::{Listeners, here, sockets, write_note};
+use self::opening::{Opened, open, open_store};
 use crate::acme::{self, Certificates};
 use crate::apps::logs::Logs;
 use crate::apps::rendezvous::Rendezvous;
@@ -32,10 +35,10 @@ use crate::cleanup::lost::Lost;
 use crate::cleanup::warden::{Ephemeral, Warden};
 use crate::clock::{Clock, SystemIds};
 use crate::cluster::{self, Duties, Leadership};
-use crate::config::{Config, Database, FabricKind, Reads, TransportConfig, edge_dir};
+use crate::config::{Config, FabricKind, Reads, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::flows::{self, Flows};
-use crate::hosts::{Hosts, HostsError, HostsParts};
+use crate::hosts::{Hosts, HostsParts};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
@@ -74,8 +77,8 @@ pub struct Server {
     stop_networks_and_edge: Stop,
     stop_workloads: Stop,
     files: FilesHandle,
-    stop_outbox: CancellationToken,
-    stop_cluster: CancellationToken,
+    /// Stops the outbox, the requests to an ACME server, and what goes on beside other servers.
+    stop_rest: CancellationToken,
     duties: Duties,
     note: PathBuf,
     /// What the first start made; `None` once somebody was told ([`Self::greeted`]).
@@ -219,11 +222,10 @@ impl Server {
                 tracing::error!(%error, "nobody can read /metrics of --metrics any more");
             }
         });
-        tokio::spawn(end_without_the_fabric(
-            Arc::clone(&self.state),
-            self.duties.clone(),
-            stop.clone(),
-        ));
+        if self.state.members.is_some() {
+            let (state, duties) = (Arc::clone(&self.state), self.duties.clone());
+            tokio::spawn(end_without_the_fabric(state, duties, stop.clone()));
+        }
         let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
@@ -251,8 +253,7 @@ impl Server {
         if let Some(flows) = &self.state.flows {
             flows.stop();
         }
-        self.stop_outbox.cancel();
-        self.stop_cluster.cancel();
+        self.stop_rest.cancel();
         let (threads, ledger_thread) = (self.threads, self.ledger_thread);
         let (ledger, metrics) = (self.state.ledger.clone(), Arc::clone(&self.state.metrics));
         let changes_thread = self.changes_thread;
@@ -351,9 +352,9 @@ struct Prepared {
     flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
     outbox: JoinHandle<()>,
-    stop_outbox: CancellationToken,
+    /// Stops the outbox, the requests to an ACME server, and what goes on beside other servers.
+    stop_rest: CancellationToken,
     cluster_threads: Vec<JoinHandle<()>>,
-    stop_cluster: CancellationToken,
     duties: Duties,
     first: Option<FirstStart>,
     /// Last of all, so that at its end nobody holds what it takes.
@@ -587,7 +588,7 @@ impl Prepared {
                 &supervisor,
             )
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
-        let stop_outbox = CancellationToken::new();
+        let stop_rest = CancellationToken::new();
         let parts_of_outbox = outbox::Parts {
             ledger: state.ledger.clone(),
             store: outbox_store,
@@ -596,9 +597,8 @@ impl Prepared {
             sources: state.log_sources(),
             duties: duties.clone(),
         };
-        let outbox = outbox::start(parts_of_outbox, &supervisor, stop_outbox.clone())
+        let outbox = outbox::start(parts_of_outbox, &supervisor, stop_rest.clone())
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
-        let stop_cluster = CancellationToken::new();
         let mut cluster_threads = Vec::new();
         if let (Some(me), Some(store)) = (me, shared_store) {
             let planner = planner.handle();
@@ -611,7 +611,7 @@ impl Prepared {
                 changed: Box::new(move || planner.duties_changed()),
                 metrics: Arc::clone(&state.metrics),
                 supervisor: supervisor.clone(),
-                stop: stop_cluster.clone(),
+                stop: stop_rest.clone(),
             };
             let joined = cluster::join(parts).map_err(|error| ServeError::Join(Box::new(error)))?;
             state.fresh = (config.cluster.reads == Reads::Fresh).then_some(joined.fresh);
@@ -640,9 +640,8 @@ impl Prepared {
             flows_thread,
             files,
             outbox,
-            stop_outbox,
+            stop_rest,
             cluster_threads,
-            stop_cluster,
             duties,
             first,
         })
@@ -695,7 +694,7 @@ impl Prepared {
         if let Some(certificates) = &self.state.certificates {
             let (runtime, clock) =
                 (tokio::runtime::Handle::current(), Arc::clone(&self.state.clock));
-            let (certificates, stop) = (Arc::clone(certificates), self.stop_outbox.clone());
+            let (certificates, stop) = (Arc::clone(certificates), self.stop_rest.clone());
             let thread = acme::start(certificates, clock, runtime, &self.supervisor, stop);
             asking = Some(thread.map_err(|error| ServeError::Fabric(error.to_string()))?);
         }
@@ -724,8 +723,7 @@ impl Prepared {
             stop_networks_and_edge,
             stop_workloads,
             files: self.files,
-            stop_outbox: self.stop_outbox,
-            stop_cluster: self.stop_cluster,
+            stop_rest: self.stop_rest,
             duties: self.duties,
             note,
             first: self.first,
@@ -735,47 +733,6 @@ impl Prepared {
             warden: self.warden,
         })
     }
-}
-
-/// What listens.
-struct Listeners {
-    apis: TcpListener,
-    metrics: Option<TcpListener>,
-    agents: Option<TcpListener>,
-}
-
-/// What listens for the APIs, for `--metrics` and for agents. The service manager keeps it while one server takes
-/// the place of another, so that nobody is refused in between.
-fn sockets(
-    config: &Config,
-    agents: Option<SocketAddr>,
-    service_manager: &mut ServiceManager,
-) -> Result<Listeners, ServeError> {
-    const APIS: &str = "causeway-apis";
-    const METRICS: &str = "causeway-metrics";
-    let (address, for_metrics) = (config.listen, config.watch.metrics);
-    let places = [
-        Place { name: APIS, address: Some(address) },
-        Place { name: METRICS, address: for_metrics },
-        Place { name: "causeway-agents", address: agents },
-    ];
-    let [apis, metrics, agents] = service_manager.listen(places).map_err(|error| match error {
-        ListenError::Bind { name: APIS, address, source } => ServeError::Listen { address, source },
-        ListenError::Bind { name: METRICS, address, source } => {
-            ServeError::ListenForMetrics { address, source }
-        }
-        ListenError::Bind { address, source, .. } => {
-            ServeError::Hosts(HostsError::Listen { address, source })
-        }
-        ListenError::Unwanted { name, place } => ServeError::ListensElsewhere { name, place },
-    })?;
-    let failed = |source| ServeError::Listen { address, source };
-    let apis = apis.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-    Ok(Listeners {
-        apis: TcpListener::from_std(apis).map_err(failed)?,
-        metrics: metrics.map(TcpListener::from_std).transpose().map_err(failed)?,
-        agents: agents.map(TcpListener::from_std).transpose().map_err(failed)?,
-    })
 }
 
 /// Who ends what an ephemeral server leaves. Where nothing outlives it and nothing is to be removed,
@@ -794,67 +751,5 @@ fn warden(config: &Config) -> Result<Option<Warden>, ServeError> {
         .map_err(|error| ServeError::Fabric(format!("its warden cannot be started: {error}")))
 }
 
-/// The store of an installation.
-struct Opened {
-    store: Box<dyn Store>,
-    /// Whether other servers may have it open at the same time.
-    shared: bool,
-}
-
-fn open_store(config: &Config, data: &DataDir) -> store::Result<Opened> {
-    Ok(match &config.store {
-        Some(url) => Opened { store: Box::new(Postgres::open(url, data)?), shared: true },
-        None => Opened { store: Box::new(Sqlite::open(data)?), shared: false },
-    })
-}
-
-fn open(config: &Config) -> store::Result<DataDir> {
-    let key = config.key.as_ref();
-    let open = match config.store {
-        Some(_) => DataDir::open_for_server,
-        None => DataDir::open_with,
-    };
-    match config.database {
-        Database::Expected => open(&config.data, key),
-        Database::New => DataDir::open_anew(&config.data, key),
-        Database::At(revision) => {
-            let mut data = open(&config.data, key)?;
-            data.accept_database(revision);
-            Ok(data)
-        }
-    }
-}
-
 /// Which certificates clients of this machine are to trust, in the data directory.
 const AUTHORITIES: &str = "ca.pem";
-
-/// Where clients on the same host reach who listens on an address. One that stands for all addresses is
-/// the name of none: an emulator refuses requests to it.
-fn here(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
-}
-
-/// Says where this server is, for client commands on the same host.
-fn write_note(path: &Path, address: SocketAddr) -> std::io::Result<()> {
-    let url = format!("http://{}", here(address));
-    let note = api::ServerNote { pid: std::process::id(), url };
-    let note = serde_json::to_vec(&note)?;
-    let partial = path.with_extension("json.partial");
-    match std::fs::write(&partial, &note) {
-        Ok(()) => std::fs::rename(&partial, path),
-        // What a server left that was killed has the room that is needed.
-        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-            let _ = std::fs::remove_file(&partial);
-            let file = std::fs::OpenOptions::new().write(true).open(path).map_err(|_| error)?;
-            file.write_all_at(&note, 0)?;
-            file.set_len(note.len() as u64)
-        }
-        Err(error) => Err(error),
-    }
-}

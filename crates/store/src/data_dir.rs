@@ -1,6 +1,6 @@
 //! The directory of an installation: its lock, its key, and where its files are.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,9 +24,18 @@ pub struct DataDir {
     path: PathBuf,
     lock: Arc<Lock>,
     secret: Secret,
-    /// Whether the key was made now and is nowhere else.
-    unsaved: Cell<bool>,
+    /// What the directory does not have yet and is to get once its database was found.
+    unsaved: RefCell<Option<Unsaved>>,
     accepted: Option<u64>,
+}
+
+/// What a directory lacks until the database on a server was found to be its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Unsaved {
+    /// The key, which was made now.
+    Key,
+    /// Where the key is. `first` says that the directory had no key at all before.
+    Source { source: KeySource, first: bool },
 }
 
 impl DataDir {
@@ -60,12 +69,12 @@ impl DataDir {
             return Err(Error::Elsewhere { path: path.to_owned() });
         }
         let secret = open_secret(path, key)?;
-        let unsaved = Cell::new(false);
+        let unsaved = RefCell::default();
         Ok(Self { path: path.to_owned(), lock, secret, unsaved, accepted: None })
     }
 
-    /// Opens the directory of a server whose database is elsewhere, or makes it. A new key is kept only
-    /// once the database was found to have none.
+    /// Opens the directory of a server whose database is elsewhere, or makes it. A new key, or where it is, is
+    /// kept only once the database was found to be of it.
     ///
     /// # Errors
     ///
@@ -78,26 +87,43 @@ impl DataDir {
         if durable::has_content(&path.join(DATABASE))? {
             return Err(Error::OwnDatabase { path: path.to_owned() });
         }
-        let known = known_secret(path, key)?;
-        let unsaved = Cell::new(known.is_none());
-        let secret = known.map_or_else(Secret::generate, Ok)?;
+        let had_key = has_own_key(path)? || KeySource::is_noted(path);
+        let (secret, unsaved) = match known_secret(path, key)? {
+            None => (Secret::generate()?, Some(Unsaved::Key)),
+            Some((secret, source)) => {
+                (secret, source.map(|source| Unsaved::Source { source, first: !had_key }))
+            }
+        };
+        let unsaved = RefCell::new(unsaved);
         Ok(Self { path: path.to_owned(), lock, secret, unsaved, accepted: None })
     }
 
-    /// Keeps a key that was made now, for a database that begins now.
-    pub(crate) fn keep_secret(&self) -> Result<()> {
-        if !self.unsaved.get() {
-            return Ok(());
+    /// Keeps, for a database that begins now, that it does and what the directory lacks.
+    pub(crate) fn begin(&self) -> Result<()> {
+        use Unsaved::{Key, Source};
+        if matches!(&*self.unsaved.borrow(), Some(Key | Source { first: true, .. })) {
+            durable::write_file(&self.path.join(FIRST_START), b"")?;
         }
-        durable::write_file(&self.path.join(FIRST_START), b"")?;
-        durable::write_file(&self.path.join(SECRET), self.secret.expose())?;
-        self.unsaved.set(false);
+        self.settle()
+    }
+
+    /// Keeps what the directory lacks, once the database was found to be of this key.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let mut unsaved = self.unsaved.borrow_mut();
+        match &*unsaved {
+            None => {}
+            Some(Unsaved::Key) => {
+                durable::write_file(&self.path.join(SECRET), self.secret.expose())?;
+            }
+            Some(Unsaved::Source { source, .. }) => source.keep(&self.path)?,
+        }
+        *unsaved = None;
         Ok(())
     }
 
-    /// Whether the key was here before.
-    pub(crate) fn has_secret(&self) -> bool {
-        !self.unsaved.get()
+    /// Whether the key was made now, and so is that of no database that there was before.
+    pub(crate) fn has_new_key(&self) -> bool {
+        matches!(&*self.unsaved.borrow(), Some(Unsaved::Key))
     }
 
     /// Takes the database as it is, if it is at this revision, whatever was here before.
@@ -239,49 +265,52 @@ fn is_new(dir: &Path) -> bool {
 
 /// Reads the key; makes one only where there is no database that needs another.
 fn open_secret(dir: &Path, given: Option<&KeySource>) -> Result<Secret> {
-    let path = dir.join(SECRET);
-    let has_key = path.try_exists().map_err(Error::file("look at", &path))?;
-    let had_key = has_key || KeySource::is_noted(dir);
+    let had_key = has_own_key(dir)? || KeySource::is_noted(dir);
     let database = dir.join(DATABASE);
     let has_database = durable::has_content(&database)?;
     if !has_database && (had_key || mark::exists(dir)) && !is_new(dir) {
         return Err(Error::DatabaseMissing { path: database });
     }
-    if !has_database && !had_key {
-        if let Some(given) = given {
-            // Before anything is made of a directory whose key is not to be had.
-            given.secret()?;
-        }
+    let known = known_secret(dir, given)?;
+    if known.is_none() && has_database {
+        return Err(Error::SecretMissing { path: dir.join(SECRET) });
+    }
+    if !had_key && !has_database {
         // First of all: what has a key and not this has lost its database.
         durable::write_file(&dir.join(FIRST_START), b"")?;
     }
-    if let Some(secret) = known_secret(dir, given)? {
+    let Some((secret, source)) = known else {
+        let secret = Secret::generate()?;
+        durable::write_file(&dir.join(SECRET), secret.expose())?;
         return Ok(secret);
+    };
+    if let Some(source) = source {
+        source.keep(dir)?;
     }
-    if has_database {
-        return Err(Error::SecretMissing { path });
-    }
-    let secret = Secret::generate()?;
-    durable::write_file(&path, secret.expose())?;
     Ok(secret)
 }
 
-/// The key from where it is given, from where it was last, or from the directory; `None` where there is
-/// none. A directory that has one has no other.
-fn known_secret(dir: &Path, given: Option<&KeySource>) -> Result<Option<Secret>> {
+fn has_own_key(dir: &Path) -> Result<bool> {
     let path = dir.join(SECRET);
-    let has_key = path.try_exists().map_err(Error::file("look at", &path))?;
-    let own = has_key.then(|| Secret::read(&path)).transpose()?;
+    path.try_exists().map_err(Error::file("look at", &path))
+}
+
+/// The key from where it is given, from where it was last, or from the directory, and where it is if the
+/// directory does not say so yet; `None` where there is no key. A directory that has one has no other.
+fn known_secret(
+    dir: &Path,
+    given: Option<&KeySource>,
+) -> Result<Option<(Secret, Option<KeySource>)>> {
+    let path = dir.join(SECRET);
+    let own = has_own_key(dir)?.then(|| Secret::read(&path)).transpose()?;
     let noted = KeySource::read(dir)?;
-    let Some(source) = given.or(noted.as_ref()) else { return Ok(own) };
+    let Some(source) = given.or(noted.as_ref()) else { return Ok(own.map(|own| (own, None))) };
     let secret = source.secret()?;
     if own.is_some_and(|own| own != secret) {
         return Err(Error::OtherKey { path, other: source.to_string() });
     }
-    if noted.as_ref() != Some(source) {
-        source.keep(dir)?;
-    }
-    Ok(Some(secret))
+    let unsaved = Some(source).filter(|source| noted.as_ref() != Some(source)).cloned();
+    Ok(Some((secret, unsaved)))
 }
 
 /// Refuses a directory with anything in it but a lock.

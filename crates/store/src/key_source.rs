@@ -5,8 +5,9 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::{Error, Result, Secret, durable};
 
@@ -14,8 +15,6 @@ use crate::{Error, Result, Secret, durable};
 const NAME: &str = "key-source";
 /// How long a command may take.
 const LONGEST_COMMAND: Duration = Duration::from_secs(30);
-/// How often it is looked whether a command has ended.
-const LOOK: Duration = Duration::from_millis(10);
 /// How much a command may print: a key, and a few blanks around it.
 const MOST_OUTPUT: u64 = 1 << 10;
 
@@ -123,41 +122,27 @@ fn output(command: &str, longest: Duration) -> Result<Vec<u8>, String> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("cannot be run: {error}"))?;
+    let failed = |error: io::Error| format!("cannot be run: {error}");
+    let (told, printed) = mpsc::channel();
     let stdout = child.stdout.take();
-    let reader = std::thread::spawn(move || {
-        let mut printed = Vec::new();
-        let read = stdout.map(|from| from.take(MOST_OUTPUT + 1).read_to_end(&mut printed));
-        read.transpose().map(|_| printed)
+    std::thread::spawn(move || {
+        let mut content = Vec::new();
+        let read = stdout.map(|from| from.take(MOST_OUTPUT + 1).read_to_end(&mut content));
+        // Nobody hears it where it came too late.
+        let _ = told.send(read.transpose().map(|_| content));
     });
-    let ended = wait(&mut child, longest);
-    if !matches!(ended, Ok(Some(_))) {
+    let Ok(printed) = printed.recv_timeout(longest) else {
         // What it started may hold its output open, so nobody waits for the reader.
         let _ = child.kill();
         let _ = child.wait();
+        return Err(format!("did not end within {} seconds", longest.as_secs()));
+    };
+    let printed = printed.map_err(failed)?;
+    let status = child.wait().map_err(failed)?;
+    if printed.len() as u64 > MOST_OUTPUT {
+        return Err("prints more than a key".to_owned());
     }
-    let failed = |error: io::Error| format!("cannot be run: {error}");
-    match ended.map_err(failed)? {
-        None => Err(format!("did not end within {} seconds", longest.as_secs())),
-        Some(status) if !status.success() => Err(format!("fails: {status}")),
-        Some(_) => {
-            let printed = reader.join().map_err(|_| "cannot be read".to_owned())?;
-            let printed = printed.map_err(failed)?;
-            if printed.len() as u64 > MOST_OUTPUT {
-                return Err("prints more than a key".to_owned());
-            }
-            Ok(printed)
-        }
-    }
-}
-
-fn wait(child: &mut Child, longest: Duration) -> io::Result<Option<std::process::ExitStatus>> {
-    let started = Instant::now();
-    loop {
-        match child.try_wait()? {
-            None if started.elapsed() < longest => std::thread::sleep(LOOK),
-            ended => return Ok(ended),
-        }
-    }
+    if status.success() { Ok(printed) } else { Err(format!("fails: {status}")) }
 }
 
 #[cfg(test)]

@@ -4,15 +4,18 @@ use clap::{Args, Subcommand};
 
 use super::common::Common;
 
-/// Commands about the machines that processes run on.
+/// Commands about the machines that processes run on. They are hidden while no command adds a host.
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostCommand {
     /// List hosts, and what waits for one
-    #[command(after_help = "Examples:
+    #[command(
+        hide = true,
+        after_help = "Examples:
   causeway hosts
   causeway hosts --json
 
-Without any, everything runs on the server's machine.")]
+Without any, everything runs on the server's machine."
+    )]
     Hosts {
         #[command(flatten)]
         common: Common,
@@ -20,6 +23,7 @@ Without any, everything runs on the server's machine.")]
     /// Show a host and what runs there
     #[command(
         name = "hosts:info",
+        hide = true,
         after_help = "Examples:
   causeway hosts:info node-2
   causeway hosts:info node-2 --json"
@@ -28,6 +32,7 @@ Without any, everything runs on the server's machine.")]
     /// Give a host nothing new, and move its dynos to others, one after the other
     #[command(
         name = "hosts:drain",
+        hide = true,
         after_help = "Examples:
   causeway hosts:drain node-2
   causeway hosts:drain node-2 && causeway hosts:info node-2
@@ -39,6 +44,7 @@ host has room for it. Data services and instances have their disks there, and st
     /// Have a host be given what is to run again
     #[command(
         name = "hosts:undrain",
+        hide = true,
         after_help = "Examples:
   causeway hosts:undrain node-2
 
@@ -48,6 +54,7 @@ What has moved stays where it is."
     /// Remove a host
     #[command(
         name = "hosts:remove",
+        hide = true,
         after_help = "Examples:
   causeway hosts:remove node-2
   causeway hosts:remove node-2 --force --confirm node-2     a machine that is gone for good

@@ -1,5 +1,6 @@
 //! Where the key of an installation is, if it is not in the data directory.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -39,8 +40,7 @@ impl KeyArgs {
         variables: Variables<'_>,
         file: Self,
     ) -> anyhow::Result<Option<KeySource>> {
-        let given = |name: &str| variables(name).filter(|value| !value.is_empty());
-        let in_variables = [KEY, "CAUSEWAY_KEY_FILE", "CAUSEWAY_KEY_COMMAND"].map(given);
+        let in_variables = [KEY, "CAUSEWAY_KEY_FILE", "CAUSEWAY_KEY_COMMAND"].map(variables);
         if let Some(source) = self.one()? {
             return Ok(Some(source));
         }
@@ -48,7 +48,7 @@ impl KeyArgs {
             [None, None, None] => file.one(),
             [Some(_), None, None] => Ok(Some(KeySource::Variable(KEY.to_owned()))),
             [None, path, command] => {
-                let command = command.map(std::ffi::OsString::into_string).transpose();
+                let command = command.map(OsString::into_string).transpose();
                 let command =
                     command.map_err(|_| usage("CAUSEWAY_KEY_COMMAND is no text".to_owned()))?;
                 Self { key_file: path.map(PathBuf::from), key_command: command }.one()
@@ -78,8 +78,6 @@ impl KeyArgs {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-
     use super::*;
 
     fn source(

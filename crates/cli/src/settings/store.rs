@@ -76,7 +76,8 @@ mod tests {
         variable: &str,
         file: Option<(&str, &Path)>,
     ) -> Result<String, String> {
-        let variables = |name: &str| (name == "CAUSEWAY_STORE").then(|| OsString::from(variable));
+        let set = |name: &str| name == "CAUSEWAY_STORE" && !variable.is_empty();
+        let variables = |name: &str| set(name).then(|| OsString::from(variable));
         let flag = StoreArgs { store: flag.map(str::to_owned) };
         flag.url(&variables, file.map(|(address, path)| (address.to_owned(), path)))
             .map(|url| url.map(|url| url.to_string()).unwrap_or_default())

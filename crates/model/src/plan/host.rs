@@ -144,19 +144,10 @@ fn host_of_eni(world: &World, eni: &Eni) -> Option<HostId> {
 
 /// The VPCs in which a host has an interface.
 fn vpcs_on(world: &World, host: HostId) -> BTreeSet<VpcId> {
-    let named = world.workloads_on(host).into_iter().map(key_of);
+    let named = world.workloads_on(host).into_iter().map(Key::from);
     let named = named.chain(world.spaces_of(Key::Host(host)).map(|space| Key::Space(space.id)));
     let enis = named.flat_map(|key| world.enis_in(key));
     enis.filter(|eni| host_of_eni(world, eni) == Some(host)).map(|eni| eni.vpc).collect()
-}
-
-fn key_of(workload: WorkloadId) -> Key {
-    match workload {
-        WorkloadId::Dyno(id) => Key::Dyno(id),
-        WorkloadId::Instance(id) => Key::Instance(id),
-        WorkloadId::Service(id) => Key::Addon(id),
-        WorkloadId::Router(id) => Key::Space(id),
-    }
 }
 
 /// The VPCs of which an interface may be on another host than before.

@@ -84,6 +84,17 @@ pub enum AddonState {
     Crashed,
 }
 
+impl AddonState {
+    /// How its process fares, in the words that states of dynos have.
+    pub const fn of_process(self) -> &'static str {
+        match self {
+            Self::Provisioning => "starting",
+            Self::Provisioned => "up",
+            Self::Crashed => "crashed",
+        }
+    }
+}
+
 impl Resource for Addon {
     const SECRETS: &'static [&'static str] = &["password"];
 

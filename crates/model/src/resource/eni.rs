@@ -133,12 +133,7 @@ impl Resource for Eni {
             each(Key::NatGateway(nat));
         }
         if let Some(attachment) = &self.attachment {
-            each(match attachment.workload {
-                WorkloadId::Dyno(id) => Key::Dyno(id),
-                WorkloadId::Instance(id) => Key::Instance(id),
-                WorkloadId::Router(id) => Key::Space(id),
-                WorkloadId::Service(id) => Key::Addon(id),
-            });
+            each(attachment.workload.into());
         }
     }
 

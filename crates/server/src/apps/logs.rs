@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use fabric::runtime::GRACE;
 use model::{
-    Addon, AddonState, App, AppId, Change, Dyno, DynoId, DynoState, Exit, Key, Record, Release,
-    ReleaseId, ReleaseStatus, Timestamp, World,
+    Addon, App, AppId, Change, Dyno, DynoId, DynoState, Exit, Key, Record, Release, ReleaseId,
+    ReleaseStatus, Timestamp, World,
 };
 use os::bounded_log::BoundedLog;
 use serde::{Deserialize, Serialize};
@@ -389,16 +389,11 @@ impl Events {
 
     /// Lines about a data service.
     fn addon(&mut self, before: Option<&Addon>, after: &Addon) {
-        let name = |state: AddonState| match state {
-            AddonState::Provisioning => "starting",
-            AddonState::Provisioned => "up",
-            AddonState::Crashed => "crashed",
-        };
         let mut say = |text: String| self.say(after.app, Source::Heroku, &after.name, text);
         match before {
             None => say(format!("Starting {}", after.plan.name())),
             Some(before) if before.state != after.state => {
-                let (from, to) = (name(before.state), name(after.state));
+                let (from, to) = (before.state.of_process(), after.state.of_process());
                 say(format!("State changed from {from} to {to}"));
             }
             Some(_) => {}

@@ -51,12 +51,7 @@ impl Kind {
         match self {
             Self::Slugs => id::<SlugId>(name).map(Key::Slug),
             Self::Disks => id::<AddonId>(name).map(Key::Addon),
-            Self::Workloads => id(name).map(|id| match id {
-                WorkloadId::Dyno(id) => Key::Dyno(id),
-                WorkloadId::Instance(id) => Key::Instance(id),
-                WorkloadId::Service(id) => Key::Addon(id),
-                WorkloadId::Router(id) => Key::Space(id),
-            }),
+            Self::Workloads => id::<WorkloadId>(name).map(Key::from),
             Self::Logs => {
                 let app = name.strip_suffix(".1").unwrap_or(name).strip_suffix(".log")?;
                 id::<AppId>(app).map(Key::App)

@@ -1,16 +1,14 @@
 //! The thread that hears of others' commits, and has the ledger read them.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use store::{Doorbell, Store};
+use store::Doorbell;
 use tokio_util::sync::CancellationToken;
 
-use super::own::Newest;
-use crate::ledger::Ledger;
+use super::own::Look;
 use crate::loops::{Pulse, Supervisor};
 
 /// How long one look at the database may take. Its connection may have to be made anew.
@@ -19,9 +17,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_millis(500);
 
 pub(super) struct Parts {
-    pub(super) store: Box<dyn Store>,
-    pub(super) ledger: Ledger,
-    pub(super) newest: Arc<Newest>,
+    pub(super) look: Look,
     pub(super) stop: CancellationToken,
 }
 
@@ -44,7 +40,7 @@ impl Parts {
             woken.try_iter().for_each(drop);
             let looked = self.wait(&mut bell).and_then(|()| {
                 pulse.turn();
-                self.look()
+                self.look.revision().map(drop)
             });
             match looked {
                 Ok(()) if away => tracing::info!("the database answers again"),
@@ -67,18 +63,8 @@ impl Parts {
     fn wait(&self, bell: &mut Option<Box<dyn Doorbell>>) -> store::Result<()> {
         let bell = match bell {
             Some(bell) => bell,
-            None => bell.insert(self.store.doorbell()?),
+            None => bell.insert(self.look.store.doorbell()?),
         };
         bell.wait(EVERY).map(|_rang| ())
-    }
-
-    /// Looks whether the database has come further than the ledger.
-    fn look(&self) -> store::Result<()> {
-        let revision = self.store.identity()?.revision;
-        self.newest.saw(revision);
-        if revision > self.ledger.revision() {
-            self.ledger.follow();
-        }
-        Ok(())
     }
 }

@@ -10,12 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use store::Store;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::own::Newest;
-use crate::ledger::Ledger;
+use super::own::Look;
 use crate::loops::{Pulse, Supervisor};
 use crate::metrics::Metrics;
 
@@ -27,9 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const EVERY: Duration = Duration::from_millis(500);
 
 pub(super) struct Parts {
-    pub(super) store: Box<dyn Store>,
-    pub(super) ledger: Ledger,
-    pub(super) newest: Arc<Newest>,
+    pub(super) look: Look,
     pub(super) metrics: Arc<Metrics>,
     pub(super) stop: CancellationToken,
 }
@@ -55,7 +51,7 @@ pub(crate) struct Stale;
 /// Starts it. Its supervisor knows the thread as `reads`.
 pub(super) fn start(parts: Parts, supervisor: &Supervisor) -> io::Result<(Fresh, JoinHandle<()>)> {
     let (asks, asked) = channel();
-    let published = parts.ledger.watch();
+    let published = parts.look.ledger.watch();
     let metrics = Arc::clone(&parts.metrics);
     // It comes round by itself.
     let run = move |pulse: &Pulse| parts.run(&asked, pulse);
@@ -101,15 +97,11 @@ impl Parts {
             pulse.turn();
             // All of them came before the question is put.
             let waiting: Vec<Asked> = std::iter::once(first).chain(asked.try_iter()).collect();
-            match self.store.identity() {
-                Ok(identity) => {
-                    self.newest.saw(identity.revision);
-                    if identity.revision > self.ledger.revision() {
-                        self.ledger.follow();
-                    }
+            match self.look.revision() {
+                Ok(revision) => {
                     for answer in waiting {
                         // Whoever went away needs no answer.
-                        let _ = answer.send(identity.revision);
+                        let _ = answer.send(revision);
                     }
                 }
                 // They are told by what they hold being dropped.

@@ -26,12 +26,12 @@ struct Held {
 }
 
 impl Leadership {
-    /// That of a server with a database of its own, which always leads.
+    /// The leadership of a server with a database of its own, which always leads.
     pub(crate) fn alone() -> Self {
         Self(None)
     }
 
-    /// That of a server beside others, which does not lead before it has the lease.
+    /// The leadership of a server beside others, which does not lead before it has the lease.
     pub(crate) fn candidate() -> Self {
         let changed = watch::Sender::new(());
         Self(Some(Arc::new(Shared { held: Mutex::default(), changed })))

@@ -198,7 +198,7 @@ fn forget(store: &mut dyn Store, gone: &[String]) -> store::Result<()> {
     let mut ids = listed(&*store)?;
     for id in gone {
         ids.remove(id);
-        store.set_meta(&key(id), "")?;
+        store.delete_meta(&key(id))?;
     }
     set_listed(store, &ids)
 }

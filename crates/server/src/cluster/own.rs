@@ -1,8 +1,11 @@
 //! What a server says of itself, and what it has seen of the database.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use store::Holder;
+use store::{Holder, Store};
+
+use crate::ledger::Ledger;
 
 /// What a server says of itself to the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +31,31 @@ impl Me {
 pub(crate) struct Newest(AtomicU64);
 
 impl Newest {
-    pub(super) fn saw(&self, revision: u64) {
+    fn saw(&self, revision: u64) {
         self.0.fetch_max(revision, Ordering::Relaxed);
     }
 
     /// By how many revisions a world is behind it.
     pub(crate) fn behind(&self, revision: u64) -> u64 {
         self.0.load(Ordering::Relaxed).saturating_sub(revision)
+    }
+}
+
+/// What a thread needs to see how far the database has come.
+pub(super) struct Look {
+    pub(super) store: Box<dyn Store>,
+    pub(super) ledger: Ledger,
+    pub(super) newest: Arc<Newest>,
+}
+
+impl Look {
+    /// The revision that the database is at. Where that is past the ledger's, the ledger reads what is new.
+    pub(super) fn revision(&self) -> store::Result<u64> {
+        let revision = self.store.identity()?.revision;
+        self.newest.saw(revision);
+        if revision > self.ledger.revision() {
+            self.ledger.follow();
+        }
+        Ok(revision)
     }
 }

@@ -109,6 +109,11 @@ impl Server {
         self.ledger.world().user_named(&email(user)).is_some()
     }
 
+    /// Its look at the database by another handle.
+    fn look(&self, store: Box<dyn Store>) -> Look {
+        Look { store, ledger: self.ledger.clone(), newest: Arc::clone(&self.newest) }
+    }
+
     /// What its loops hear of next.
     fn step(&self) -> Step {
         self.steps.recv_timeout(Duration::from_secs(10)).unwrap()
@@ -338,13 +343,8 @@ async fn a_read_waits_for_all_that_was_acknowledged_before_and_not_for_ever() {
     let (one, two) = (town.server("one"), town.server("two"));
     let (store, silenced) = Faulty::new(town.store.handle().unwrap());
     let stop = CancellationToken::new();
-    let parts = fresh::Parts {
-        store: Box::new(store),
-        ledger: two.ledger.clone(),
-        newest: Arc::clone(&two.newest),
-        metrics: Arc::default(),
-        stop: stop.clone(),
-    };
+    let look = two.look(Box::new(store));
+    let parts = fresh::Parts { look, metrics: Arc::default(), stop: stop.clone() };
     let (fresh, thread) = fresh::start(parts, &Supervisor::new(|_| ())).unwrap();
     for n in 0..50 {
         let user = format!("user-{n}");
@@ -372,12 +372,8 @@ fn a_follower_hears_of_commits_by_itself() {
     let town = Town::new();
     let (one, two) = (town.server("one"), town.server("two"));
     let stop = CancellationToken::new();
-    let parts = follower::Parts {
-        store: town.store.handle().unwrap(),
-        ledger: two.ledger.clone(),
-        newest: Arc::clone(&two.newest),
-        stop: stop.clone(),
-    };
+    let look = two.look(town.store.handle().unwrap());
+    let parts = follower::Parts { look, stop: stop.clone() };
     let thread = follower::start(parts, &Supervisor::new(|_| ())).unwrap();
     for n in 0..20 {
         one.create(&format!("user-{n}")).unwrap();

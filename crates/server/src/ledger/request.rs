@@ -45,15 +45,15 @@ impl Request {
 pub(crate) struct Mandate(Option<u64>);
 
 impl Mandate {
-    /// That there is no other server that might do it.
+    /// The right of a server that has its database to itself.
     pub(crate) const ALONE: Self = Self(None);
 
-    /// That the server leads since an epoch. Once another one leads, nothing is done by it any more.
+    /// The right of the server that has led since an epoch. It ends once another server leads.
     pub(crate) const fn of_epoch(epoch: u64) -> Self {
         Self(Some(epoch))
     }
 
-    /// The epoch that it ends with.
+    /// The epoch in which alone it stands; `None` where it always does.
     pub(super) const fn epoch(self) -> Option<u64> {
         self.0
     }

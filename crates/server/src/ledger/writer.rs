@@ -5,19 +5,20 @@
 //! read and everything is decided anew, refusals too. If a commit fails and leaves open whether it took
 //! effect, the store is asked before anybody is answered.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use model::{Caller, Change, Code, Event, IdSource, Key, Record, Refused, Timestamp, World};
-use store::{AuditRow, Batch, EventRow, Row, Secret, Store};
-use tokio::sync::{oneshot, watch};
+use model::{Caller, Change, Code, IdSource, Refused, Timestamp, World};
+use store::{AuditRow, Batch, EventRow, Secret, Store};
+use tokio::sync::watch;
 
+use super::audit_scope;
+use super::changes::{add_rows, difference, followed, load, read_changes};
+use super::queue::{Item, Notes, Outcome, Queued, Teller, Telling, event_row};
 use super::request::{Committed, LedgerError, Request};
-use super::{audit_scope, document};
 use crate::clock::Clock;
 use crate::loops::{Pulse, Supervisor};
 use crate::metrics::Metrics;
@@ -63,124 +64,6 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The supervisor of the writer's thread.
     pub supervisor: Supervisor,
-}
-
-/// A message to the writer.
-pub(super) enum Item {
-    /// A command, which is answered.
-    Command(Box<Queued>),
-    /// What is no command, and is noted nevertheless.
-    Note(Notes),
-    /// Others may have committed.
-    Follow,
-    /// Is answered once everything that was queued before it was handled.
-    Barrier(oneshot::Sender<()>),
-    /// From now on this tells what happens to apps.
-    Teller(Teller),
-    /// A request to show that it is not stuck.
-    Wake,
-    /// The writer is to end.
-    Stop,
-}
-
-/// What was decided, for whoever tells of it.
-pub(crate) struct Telling<'a> {
-    /// The world before.
-    pub(crate) before: &'a World,
-    /// The world after.
-    pub(crate) after: &'a World,
-    /// The difference.
-    pub(crate) changes: &'a [Change],
-    /// Who wanted it.
-    pub(crate) caller: Caller,
-    /// When it was decided.
-    pub(crate) now: Timestamp,
-}
-
-/// Tells what happened, as it is kept. It must not block.
-pub(crate) type Teller = Box<dyn Fn(&Telling<'_>) -> Vec<EventRow> + Send>;
-
-/// What the ledger keeps beside the world.
-#[derive(Default)]
-pub(super) struct Notes {
-    /// Rows for the audit.
-    pub(super) audit: Vec<AuditRow>,
-    /// What happened.
-    pub(super) events: Vec<EventRow>,
-    /// What happened as the leader of an epoch found, which is kept in that epoch alone.
-    pub(super) led: Vec<(u64, EventRow)>,
-}
-
-impl Notes {
-    fn add(&mut self, more: Self) {
-        self.led.extend(more.led);
-        self.audit.extend(more.audit);
-        self.events.extend(more.events);
-    }
-}
-
-/// What the store keeps of an event.
-pub(crate) fn event_row(event: &Event) -> EventRow {
-    EventRow {
-        number: 0,
-        at: event.at.millis(),
-        kind: event.kind.name().to_owned(),
-        resource: event.resource.clone(),
-        parties: event.audience.parties().collect(),
-        body: serde_json::to_string(event).expect("events hold only what JSON can hold"),
-    }
-}
-
-/// A command with the way back to its caller.
-pub(super) struct Queued {
-    pub(super) request: Request,
-    pub(super) answer: Answer,
-    /// The request that it came with, if that is traced.
-    pub(super) trace: Option<Arc<Trace>>,
-    /// The epoch in which alone it may be carried out, if it is the leader's to do.
-    pub(super) led: Option<u64>,
-}
-
-/// What a caller is told of its command.
-pub(super) type Outcome = Result<Committed, LedgerError>;
-
-/// The way back to a caller. Where the writer panics, the caller is told that the outcome is unknown, not
-/// that the server is stopping and nothing was done.
-pub(super) struct Answer(Option<oneshot::Sender<Outcome>>);
-
-impl Answer {
-    /// Makes an answer, and the receiver that gets it.
-    pub(super) fn new() -> (Self, oneshot::Receiver<Outcome>) {
-        let (sender, receiver) = oneshot::channel();
-        (Self(Some(sender)), receiver)
-    }
-
-    fn send(mut self, outcome: Outcome) {
-        // A caller that went away needs no answer.
-        let _ = self.0.take().map(|sender| sender.send(outcome));
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let _ = self.0.take().map(|sender| sender.send(Err(LedgerError::Unknown)));
-        }
-    }
-}
-
-/// Reads the whole world from a store, with its revision.
-///
-/// # Errors
-///
-/// The store's, and rows that cannot be read.
-pub(crate) fn load(store: &mut dyn Store, secret: &Secret) -> store::Result<(World, u64)> {
-    let mut world = World::default();
-    let revision = store.load(&mut |row| {
-        world.apply(&Change::Put(document::read(&row, secret)?));
-        Ok(())
-    })?;
-    Ok((world, revision))
 }
 
 /// The writer: the only one that changes the world.
@@ -718,73 +601,6 @@ fn changed_meanwhile() -> Refused {
         "The resource has changed since the version that `If-Match` names. Read it again, and then \
          change it.",
     )
-}
-
-/// Puts the last state of every resource that changed into a batch.
-fn add_rows(
-    batch: &mut Batch,
-    world: &World,
-    changes: &[Change],
-    secret: &Secret,
-) -> store::Result<()> {
-    let last: BTreeMap<Key, &Change> = changes.iter().map(|c| (c.key(), c)).collect();
-    for (key, change) in last {
-        let (kind, id) = (key.kind().name().to_owned(), key.to_string());
-        match change {
-            Change::Put(record) => batch.puts.push(Row {
-                kind,
-                id,
-                account: world.owner(record).map(|a| a.to_string()).unwrap_or_default(),
-                revision: batch.revision,
-                body: document::write(record, secret)?,
-            }),
-            Change::Delete(_) => batch.deletes.push((kind, id)),
-        }
-    }
-    Ok(())
-}
-
-/// The changes that a store tells of.
-fn read_changes(changes: &[store::Change], secret: &Secret) -> store::Result<Vec<Change>> {
-    let read = |change: &store::Change| match change {
-        store::Change::Put(row) => document::read(row, secret).map(Change::Put).map_err(|source| {
-            store::Error::Rejected { kind: row.kind.clone(), id: row.id.clone(), source }
-        }),
-        store::Change::Delete { kind, id, .. } => {
-            Key::parse(kind, id).map(Change::Delete).map_err(|error| store::Error::Rejected {
-                kind: kind.clone(),
-                id: id.clone(),
-                source: error.into(),
-            })
-        }
-    };
-    changes.iter().map(read).collect()
-}
-
-/// The world after changes of which each is the last of its resource. A name or an address may have gone
-/// from one resource to another since, so all old states go before any new one comes.
-fn followed(before: &World, changes: &[Change]) -> World {
-    let mut world = before.clone();
-    for change in changes {
-        world.apply(&Change::Delete(change.key()));
-    }
-    for change in changes.iter().filter(|change| matches!(change, Change::Put(_))) {
-        world.apply(change);
-    }
-    world
-}
-
-fn difference(before: &World, after: &World) -> Vec<Change> {
-    let gone = before
-        .records()
-        .map(Record::key)
-        .filter(|key| after.get(*key).is_none())
-        .map(Change::Delete);
-    let new = after
-        .records()
-        .filter(|record| before.get(record.key()) != Some(record))
-        .map(|record| Change::Put(record.clone()));
-    gone.chain(new).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 mod cluster;
 mod watch;
 
+use std::path::Path;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -10,7 +12,7 @@ use super::*;
 use model::CodeRoom;
 
 use crate::apps::plans::Plans;
-use crate::config::{ClusterConfig, EdgeConfig, WatchConfig};
+use crate::config::{ClusterConfig, Database, EdgeConfig, WatchConfig};
 use crate::credentials::{operator_token, user_token};
 
 fn config(data: &Path) -> Config {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::handle::{Engine, Shared, in_time};
 use super::link::Link;
-use super::{Engine, Shared, in_time};
 use crate::{Doorbell, Result};
 
 /// A connection of its own that listens.
@@ -51,7 +51,7 @@ impl Doorbell for Bell {
         let waiting = async { tokio::time::timeout(timeout, link.rings(heard)).await };
         match self.engine.block_on(waiting) {
             // The next call connects again.
-            Ok(true) => return Ok(true),
+            Ok(true) => Ok(true),
             Ok(false) => {
                 self.heard = link.rung();
                 self.link = Some(link);

@@ -8,10 +8,11 @@ use tokio_postgres::types::ToSql;
 
 use super::error::Fail;
 use super::guard::Guard;
+use super::handle::{Engine, Postgres, ROWS, connect, in_time, refuse_pooled};
 use super::link::Link;
-use super::read::text;
+use super::read::{number, text};
+use super::schema;
 use super::url::PostgresUrl;
-use super::{Engine, Postgres, ROWS, connect, in_time, refuse_pooled, schema};
 use crate::sqlite::{Column, Image, Table};
 use crate::{Error, Progress, Result, Snapshot};
 
@@ -67,7 +68,7 @@ impl Postgres {
         let revision = self.ask("read", async |link| {
             link.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             let lines = link.rows_of("SELECT revision FROM causeway.ledger", &[]).await?;
-            Ok(lines.first().map(|line| super::number(line, 0)).unwrap_or_default())
+            Ok(lines.first().map(|line| number(line, 0)).unwrap_or_default())
         })?;
         let (link, _) = self.link.take().map_or_else(|| self.link(), |link| Ok((link, false)))?;
         Ok(Scan { store: self, link, floor, revision, under_way: false })
@@ -116,13 +117,13 @@ pub(super) fn backup(
         .collect();
     let lines = scan.ask(scan.link.rows_of(&format!("SELECT {}", count.join(" + ")), &[]))?;
     // One more for all that is in no table.
-    let total = 1 + lines.first().map(|line| super::number(line, 0)).unwrap_or_default();
+    let total = 1 + lines.first().map(|line| number(line, 0)).unwrap_or_default();
     let mut done = 0;
     let ledger = "SELECT forgotten, epoch, batches, fingerprint, id FROM causeway.ledger";
     let lines = scan.ask(scan.link.rows_of(ledger, &[]))?;
     if let Some(line) = lines.first() {
         image.ledger(
-            &[scan.revision, super::number(line, 0), super::number(line, 1)],
+            &[scan.revision, number(line, 0), number(line, 1)],
             line.get(2),
             line.get::<_, Option<Vec<u8>>>(3).as_deref(),
             line.get(4),

@@ -1,9 +1,9 @@
 //! Whether a database keeps what it acknowledges.
 
 use super::error::Fail;
+use super::handle::{Engine, Postgres, in_time, refuse_pooled};
 use super::link::Link;
 use super::url::PostgresUrl;
-use super::{Engine, Postgres, in_time, refuse_pooled};
 use crate::{Error, Result};
 
 /// What was found of one thing that matters.

@@ -18,6 +18,10 @@ const NO_LOCK: &str = "55P03";
 
 const STANDBY: &str = "it is a standby, which takes no changes";
 
+/// The codes of a prepared statement that another session has, or that this one has not: what a pooler makes
+/// of sessions.
+const POOLED: [&str; 2] = ["26000", "42P05"];
+
 /// Why something cannot be done over a connection.
 #[derive(Debug)]
 pub(super) enum Fail {
@@ -66,6 +70,11 @@ impl Fail {
         self.refusal().is_some_and(|told| told.code().code() == NO_LOCK)
     }
 
+    /// Whether the server has mixed up sessions.
+    pub(super) fn is_pooled(&self) -> bool {
+        self.refusal().is_some_and(|told| POOLED.contains(&told.code().code()))
+    }
+
     /// The revision of the database, where that is why a commit was refused.
     pub(super) fn conflict(&self) -> Option<u64> {
         self.number(CONFLICT)
@@ -84,6 +93,9 @@ impl Fail {
     /// What it is to those who use a store.
     pub(super) fn at(self, doing: &'static str, place: &Path) -> Error {
         let path = place.to_owned();
+        if self.is_pooled() {
+            return Error::Pooled { path };
+        }
         match self {
             Self::Ours(error) => error,
             Self::Silent => {

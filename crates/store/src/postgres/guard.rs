@@ -39,9 +39,9 @@ impl Guard {
         self.lock().as_ref().map_or(0, |seen| seen.revision)
     }
 
-    /// Refuses what is another database, or an older one, than was seen.
-    pub(super) fn check(&self, found: Option<&Identity>) -> Result<()> {
-        let Some(seen) = self.seen() else { return Ok(()) };
+    /// Refuses what is another database, or an older one, than was seen before it was asked.
+    pub(super) fn check(&self, seen: Option<Identity>, found: Option<&Identity>) -> Result<()> {
+        let Some(seen) = seen else { return Ok(()) };
         let path = self.place.clone();
         let Some(found) = found else {
             return Err(Error::LedgerMissing { path });

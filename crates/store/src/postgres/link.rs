@@ -12,7 +12,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Row, Statement};
+use tokio_postgres::{
+    AsyncMessage, Client, Config, Connection, NoTls, Row, SimpleQueryMessage, Statement,
+};
 
 use super::error::{Fail, told};
 use super::url::PostgresUrl;
@@ -157,7 +159,13 @@ impl Link {
 
     /// The number of this process at the server, as it is now.
     pub(super) async fn pid(&self) -> Result<i32, Fail> {
-        Ok(self.client.query_one("SELECT pg_backend_pid()", &[]).await?.get(0))
+        // As one message: a prepared statement is closed later, by whichever connection is free then.
+        let told = self.client.simple_query("SELECT pg_backend_pid()").await?;
+        let pid = told.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+            _ => None,
+        });
+        pid.ok_or_else(|| Fail::unfit("it does not say which process serves"))
     }
 
     /// Which database it is, and how far it has come; `None` where there is no ledger in it.

@@ -17,7 +17,11 @@ pub(super) const KNOWN: u32 = MIGRATIONS.len() as u32;
 
 /// The version of a database's schema; 0 where there is none. Refuses another program's and a newer one.
 pub(super) async fn version(link: &Link, place: &Path) -> Result<u32, Fail> {
-    let look = "SELECT to_regnamespace('causeway') IS NOT NULL, to_regclass('causeway.schema') IS NOT NULL";
+    // By the tables of the catalogue: `to_regclass` may answer from a cache of the session, which does not know
+    // what another one made while this one waited for the lock.
+    let look = "SELECT count(*) > 0, count(c.oid) > 0 FROM pg_catalog.pg_namespace n
+         LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'schema'
+         WHERE n.nspname = 'causeway'";
     let Some(row) = link.row(look, &[]).await? else { return Ok(0) };
     match (row.get(0), row.get(1)) {
         (false, _) => return Ok(0),
@@ -34,7 +38,7 @@ pub(super) async fn version(link: &Link, place: &Path) -> Result<u32, Fail> {
 
 /// Begins a transaction in which nobody else changes the schema.
 pub(super) async fn begin(link: &Link) -> Result<(), Fail> {
-    link.execute("BEGIN").await?;
+    link.execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     link.rows_of(LOCK, &[]).await?;
     Ok(())
 }

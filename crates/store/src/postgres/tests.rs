@@ -13,7 +13,9 @@ use self::server::Server;
 use super::{Postgres, PostgresUrl};
 use crate::batch::Limits;
 use crate::conformance::{Database, puts, rows};
-use crate::{AuditQuery, AuditRow, Batch, DataDir, Error, Result, Snapshot, Sqlite, Store};
+use crate::{
+    AuditQuery, AuditRow, Batch, DataDir, Error, KeySource, Result, Snapshot, Sqlite, Store,
+};
 
 /// A database of its own on a server that a process's tests share.
 struct OneDatabase {
@@ -126,6 +128,38 @@ fn what_cannot_be_used_is_said() {
 }
 
 #[test]
+fn a_database_begins_with_a_key_from_elsewhere_and_others_join_with_it() {
+    let server = shared();
+    let address = server.url(&server.database());
+    let scratch = tempfile::tempdir().unwrap();
+    let key = scratch.path().join("key");
+    std::fs::write(&key, "0f".repeat(32)).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let source = KeySource::File(key.clone());
+    let open = |dir: &Path, address: &str, key: Option<&KeySource>| {
+        Postgres::open(&url(address), &DataDir::open_for_server(dir, key)?).map(drop)
+    };
+    let one = scratch.path().join("one");
+    // What fails before there is a database leaves a directory that can still begin one.
+    open(&one, "postgres://app@127.0.0.1:1/x", Some(&source)).unwrap_err();
+    assert!(!DataDir::first_start(&one).exists() && !one.join("key-source").exists());
+    open(&one, &address, Some(&source)).unwrap();
+    assert!(DataDir::first_start(&one).exists(), "the installation begins");
+    assert!(!one.join("secret.key").exists());
+    open(&one, &address, None).unwrap();
+
+    let two = scratch.path().join("two");
+    open(&two, &address, Some(&source)).unwrap();
+    assert!(!DataDir::first_start(&two).exists(), "it joins, and begins nothing");
+    open(&two, &address, None).unwrap();
+    let wrong = scratch.path().join("wrong");
+    std::fs::write(&key, "1f".repeat(32)).unwrap();
+    let refused = open(&wrong, &address, Some(&source)).unwrap_err();
+    assert!(matches!(refused, Error::WrongKey { .. }), "{refused}");
+    assert!(!wrong.join("key-source").exists(), "a key that is of no use is not noted");
+}
+
+#[test]
 fn servers_that_begin_together_make_one_database() {
     let address = shared().url(&shared().database());
     let first = tempfile::tempdir().unwrap();
@@ -208,7 +242,7 @@ fn what_the_server_refuses_changed_nothing() {
             shared().sql(&name, "BEGIN; SELECT FROM causeway.ledger FOR UPDATE; SELECT pg_sleep(6)")
         }
     });
-    std::thread::sleep(Duration::from_millis(500));
+    until_waiting(&name, "PgSleep");
     let refused = store.commit(&batch).unwrap_err();
     assert!(matches!(refused, Error::Refused { .. }) && !refused.is_no_room(), "{refused}");
     holding.join().unwrap();
@@ -224,7 +258,7 @@ fn until_waiting(name: &str, event: &str) {
     let until = Instant::now() + Duration::from_secs(20);
     while shared().sql("postgres", &ask) == "0" {
         assert!(Instant::now() < until, "nobody waits for {event}");
-        std::thread::sleep(Duration::from_millis(20));
+        server::look_again();
     }
 }
 
@@ -242,7 +276,7 @@ fn a_commit_whose_connection_ends_does_not_take_effect_later() {
             shared().sql(&name, "BEGIN; SELECT FROM causeway.ledger FOR UPDATE; SELECT pg_sleep(2)")
         }
     });
-    std::thread::sleep(Duration::from_millis(300));
+    until_waiting(&name, "PgSleep");
     let ending = std::thread::spawn({
         let name = name.clone();
         move || {
@@ -311,7 +345,7 @@ fn a_server_that_was_replaced_is_passed_over() {
     assert_eq!(rows(&mut *reader).0, 1);
     let lag = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()";
     while old.sql("postgres", lag) != "1" {
-        std::thread::sleep(Duration::from_millis(20));
+        server::look_again();
     }
     old.stop("QUIT");
     new.promote();
@@ -347,10 +381,7 @@ fn a_commit_that_waits_for_a_standby_is_not_cut_short() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = opened(dir.path(), &server.url(&name)).unwrap();
     store.commit(&puts(0, &["a"])).unwrap();
-    let set = |names: &str| {
-        server.sql("postgres", &format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
-        server.sql("postgres", "SELECT pg_reload_conf(), pg_sleep(0.3)");
-    };
+    let set = |names: &str| server.set(&[("synchronous_standby_names", names)]);
     let found = |name: &str| {
         let findings = Postgres::doctor(&url(&server.url("postgres"))).unwrap();
         findings.into_iter().find(|finding| finding.name == name).unwrap()
@@ -406,4 +437,59 @@ fn a_handle_may_end_where_nothing_may_wait() {
     let bell = store.doorbell().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async move { drop((store, bell)) });
+}
+
+#[test]
+fn what_leaves_the_machine_goes_to_a_server_that_proves_itself() {
+    let server = Server::start("fsync = off");
+    let name = server.database();
+    let scratch = tempfile::tempdir().unwrap();
+    let certificate = || rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (its, other) = (certificate(), certificate());
+    let chain = server.put("server.pem", &its.cert.pem());
+    let key = server.put("server.key", &its.signing_key.serialize_pem());
+    let file = |path: &Path| path.to_str().unwrap().to_owned();
+    server.set(&[("ssl_cert_file", &file(&chain)), ("ssl_key_file", &file(&key)), ("ssl", "on")]);
+    let trusted = |name: &str, pem: &str| {
+        let path = scratch.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path.display().to_string()
+    };
+    let (ours, wrong) =
+        (trusted("ca.pem", &its.cert.pem()), trusted("other.pem", &other.cert.pem()));
+    let address =
+        |roots: &str| format!("{}?sslmode=verify-full&sslrootcert={roots}", server.url(&name));
+
+    let mut store = opened(&scratch.path().join("data"), &address(&ours)).unwrap();
+    store.commit(&puts(0, &["a"])).unwrap();
+    let mut bell = store.doorbell().unwrap();
+    store.commit(&puts(1, &["b"])).unwrap();
+    assert!(bell.wait(Duration::from_secs(10)).unwrap());
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE ssl AND application_name = 'causeway'";
+    assert_eq!(server.sql("postgres", encrypted), "2");
+    drop((store, bell));
+    let refused = refused(&scratch.path().join("data"), &address(&wrong)).to_string();
+    assert!(refused.contains("certificate"), "{refused}");
+    let none = PostgresUrl::read(&address(&trusted("none.pem", ""))).unwrap_err();
+    assert!(matches!(none, Error::File { .. }), "{none}");
+}
+
+#[test]
+fn a_pooler_of_transactions_is_refused() {
+    let server = Server::start("fsync = off");
+    let name = server.database();
+    let dir = tempfile::tempdir().unwrap();
+    let pooler = server.pooler("transaction");
+    for _ in 0..3 {
+        let refused = refused(dir.path(), &pooler.url(&name));
+        assert!(matches!(refused, Error::Pooled { .. }), "{refused}");
+    }
+    assert!(!dir.path().join("secret.key").exists());
+    let pooler = server.pooler("session");
+    let mut store = opened(dir.path(), &pooler.url(&name)).unwrap();
+    let mut bell = store.doorbell().unwrap();
+    store.commit(&puts(0, &["a"])).unwrap();
+    assert!(bell.wait(Duration::from_secs(10)).unwrap());
+    assert_eq!(store.identity().unwrap().revision, 1);
 }

@@ -53,13 +53,8 @@ impl Node {
     fn start(town: &Town) -> Self {
         let server = town.server("node");
         let stop = CancellationToken::new();
-        let parts = fresh::Parts {
-            store: town.store.handle().unwrap(),
-            ledger: server.ledger.clone(),
-            newest: Arc::clone(&server.newest),
-            metrics: Arc::default(),
-            stop: stop.clone(),
-        };
+        let look = server.look(town.store.handle().unwrap());
+        let parts = fresh::Parts { look, metrics: Arc::default(), stop: stop.clone() };
         let (fresh, _) = fresh::start(parts, &Supervisor::new(|_| ())).unwrap();
         let (ledger, faults) = (server.ledger.clone(), server.faults);
         Self { ledger, fresh, faults, stop }

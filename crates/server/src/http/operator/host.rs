@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
-use model::{AddonState, Host, HostCommand, HostId, InstanceState, Key, WorkloadId, World};
+use model::{Host, HostCommand, HostId, InstanceState, Key, WorkloadId, World};
 
 use super::answer::{Answer, Problem, Reply, missing};
 use super::context::{Operator, oldest_first};
@@ -100,12 +100,7 @@ fn known(world: &World, id: WorkloadId) -> Option<(&'static str, String, &'stati
         }
         WorkloadId::Service(id) => {
             let addon = world.addon(id)?;
-            let state = match addon.state {
-                AddonState::Provisioning => "starting",
-                AddonState::Provisioned => "up",
-                AddonState::Crashed => "crashed",
-            };
-            Some(("service", addon.name.clone(), state))
+            Some(("service", addon.name.clone(), addon.state.of_process()))
         }
         WorkloadId::Instance(id) => {
             let instance = world.instance(id)?;

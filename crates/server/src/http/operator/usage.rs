@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::extract::State as Shared;
 use fabric::runtime::Usage;
-use model::{AddonState, AppId, SpaceId, WorkloadId, World};
+use model::{AppId, SpaceId, WorkloadId, World};
 
 use super::answer::{Answer, Reply, internal};
 use super::context::Operator;
@@ -71,11 +71,7 @@ fn listed(world: &World) -> Vec<(WorkloadId, api::UsageRow)> {
     });
     let services = world.addons().map(|addon| {
         let (space, team, _) = place(addon.space, addon.app);
-        let state = match addon.state {
-            AddonState::Provisioning => "starting",
-            AddonState::Provisioned => "up",
-            AddonState::Crashed => "crashed",
-        };
+        let state = addon.state.of_process();
         row(WorkloadId::Service(addon.id), "service", addon.name.clone(), team, space, state)
     });
     let instances = world.instances().filter(|it| !it.state.ends()).map(|instance| {

@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use std::sync::mpsc::{Receiver as Channel, channel};
 
 use model::intent::MacAddr;
-use model::{Eni, EniId, IdentityCommand, PrefixedId, SubnetId, Tags, Timestamp, VpcId};
+use model::{
+    Eni, EniId, IdentityCommand, Key, PrefixedId, Record, SubnetId, Tags, Timestamp, VpcId,
+};
 use proptest::prelude::*;
 use store::faulty::{Fault, Faults, Faulty};
 use store::{AuditQuery, DataDir, Sqlite};
@@ -13,6 +15,7 @@ use store::{AuditQuery, DataDir, Sqlite};
 use super::*;
 use crate::clock::SystemIds;
 use crate::ledger::Ledger;
+use crate::ledger::queue::Answer;
 use crate::loops::Panicked;
 
 /// A database, and how many requests there were.

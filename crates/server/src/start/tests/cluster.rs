@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use store::{Sqlite, Store};
+
 use super::*;
 
 /// A data directory of a server that is to join others: it has their key, and nothing else.

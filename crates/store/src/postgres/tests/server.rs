@@ -19,6 +19,33 @@ pub(crate) struct Server {
     keeper: Child,
 }
 
+/// Waits before it is looked again whether a program listens.
+#[expect(clippy::disallowed_methods, reason = "a program of others wakes nobody")]
+pub(crate) fn look_again() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+/// A pooler in front of a server.
+pub(crate) struct Pooler {
+    child: Child,
+    port: u16,
+}
+
+impl Pooler {
+    /// The address of a database behind it.
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!("postgres://app@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        // Gone already, if it cannot be ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Where the programs of the newest version are that is installed.
 fn programs() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
@@ -120,7 +147,7 @@ impl Server {
         while !(TcpStream::connect(("127.0.0.1", port)).is_ok() && ready()) {
             let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
             assert!(Instant::now() < until, "PostgreSQL does not start: {}", log());
-            std::thread::sleep(Duration::from_millis(20));
+            look_again();
         }
         keeper
     }
@@ -141,6 +168,46 @@ impl Server {
     pub(crate) fn promote(&self) {
         let data = self.dir.path().join("data");
         run(by_nobody(&programs().join("pg_ctl")).args(["promote", "-w", "-D"]).arg(data));
+    }
+
+    /// Puts a file of the server's own beside its data, and says where.
+    pub(crate) fn put(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        let script = r#"umask 077; printf %s "$2" > "$1""#;
+        run(by_nobody(Path::new("/bin/sh")).args(["-c", script, "sh"]).arg(&path).arg(content));
+        path
+    }
+
+    /// Changes settings of the server that need no new start.
+    pub(crate) fn set(&self, settings: &[(&str, &str)]) {
+        for (name, value) in settings {
+            self.sql("postgres", &format!("ALTER SYSTEM SET {name} = '{value}'"));
+        }
+        self.sql("postgres", "SELECT pg_reload_conf(), pg_sleep(0.3)");
+    }
+
+    /// A pgbouncer before this server, which gives each transaction or each session a connection.
+    pub(crate) fn pooler(&self, mode: &str) -> Pooler {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user=app password='secret of the test'\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\n\
+             pool_mode = {mode}\nunix_socket_dir =\n",
+            self.port
+        );
+        let file = self.put(&format!("pgbouncer-{port}.ini"), &settings);
+        let child = by_nobody(Path::new("/usr/sbin/pgbouncer"))
+            .arg(file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let until = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "pgbouncer does not start");
+            look_again();
+        }
+        Pooler { child, port }
     }
 
     /// The address of a database over TCP.
