@@ -10,6 +10,7 @@
 
 #![warn(unreachable_pub)]
 
+mod agents;
 mod audit;
 mod backup;
 mod environment;
@@ -29,6 +30,7 @@ mod subject;
 mod webhook;
 mod workload;
 
+pub use agents::{AgentHost, CreateJoinToken, HostsReady, InitHosts, JoinTokenCreated};
 pub use audit::{AuditPage, AuditQuery, AuditRow};
 pub use backup::{
     Backup, BackupFailure, BackupLine, BackupProgress, BackupRequest, Missing, SavedService,

@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod addons;
+pub(crate) mod agents;
 pub(crate) mod apps;
 pub(crate) mod audit;
 mod common;
@@ -33,7 +34,7 @@ pub(crate) use self::common::{Common, Space};
 use self::demo::DemoArgs;
 use self::env::EnvArgs;
 use self::tunnel::TunnelArgs;
-use crate::settings::ServeArgs;
+use crate::settings::{AgentArgs, ServeArgs};
 
 /// Private Spaces and VPC peering on machines you own.
 #[derive(Debug, Parser)]
@@ -68,6 +69,20 @@ Exit status: 0 if it was told to end, 1 if it cannot start or go on, 2 for wrong
 part of it failed because of a defect. Start it again then: nothing that it acknowledged is lost.")]
     Serve(Box<ServeArgs>),
 
+    /// Run what a server on another host says on this one
+    #[command(after_help = "Examples:
+  causeway agent --join https://host-1:4882 --token cwj_… --name host-2 --zone rack-1
+  causeway agent                           go on, once it has joined
+  causeway agent --data ./host-2 --fabric none
+
+The token is from `causeway host:token`. The agent keeps what it was told and goes on while no server is
+there. When it ends, dynos, instances and packets go on. One that finds that its host was removed ends what
+runs there, and itself.
+
+Exit status: 0 if it was told to end, 1 if it cannot start or go on, 2 for wrong usage, and 70 if a
+part of it failed because of a defect.")]
+    Agent(Box<AgentArgs>),
+
     /// Print the variables that point the heroku and aws commands at the server
     #[command(after_help = "Examples:
   eval \"$(causeway env)\"
@@ -92,6 +107,8 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     Identity(identity::Identity),
     #[command(flatten)]
     Subjects(subjects::SubjectCommand),
+    #[command(flatten)]
+    Agents(agents::AgentsCommand),
     #[command(flatten)]
     Roles(roles::RoleCommand),
     #[command(flatten)]

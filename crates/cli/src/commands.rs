@@ -1,6 +1,7 @@
 //! What each command does: it sends requests, and prints the answers in words or in JSON.
 
 mod addons;
+mod agents;
 mod apps;
 mod audit;
 mod backup;
@@ -53,10 +54,12 @@ use crate::output::Out;
 pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(arguments) => crate::serve::run(*arguments, out)?,
+        Command::Agent(arguments) => crate::agent::run(*arguments, out)?,
         Command::Env(arguments) => env::run(&arguments, out)?,
         Command::Tunnel(arguments) => tunnel::run(&arguments, out)?,
         Command::Identity(command) => identity::run(command, out)?,
         Command::Subjects(command) => subjects::run(command, out)?,
+        Command::Agents(command) => agents::run(command, out)?,
         Command::Quotas(command) => quotas::run(command, out)?,
         Command::Hosts(command) => hosts::run(command, out)?,
         Command::Roles(command) => roles::run(command, out)?,

@@ -31,6 +31,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         "Run it",
         &[
             ("serve", ""),
+            ("agent", ""),
             ("env", ""),
             ("tunnel", ""),
             ("status", ""),
@@ -97,6 +98,8 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("users", "Users and their passwords"),
             ("tokens", "Tokens of users"),
             ("teams", "Teams: the owners of spaces"),
+            ("host", "Agents of other hosts: let them connect, and join"),
+            ("agents", "Agents of other hosts: list them and cut them off"),
             ("audit", ""),
             ("backup", "Write a backup of an installation to a file"),
             ("restore", ""),

@@ -2,6 +2,7 @@
 
 #![warn(unreachable_pub)]
 
+mod agent;
 mod arguments;
 mod client;
 mod commands;

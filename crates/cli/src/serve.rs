@@ -67,13 +67,16 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
         let (first, greeted) = (server.first.clone(), server.greeted());
         let (address, certificate) = (server.address(), server.certificate());
         let secured = server.is_secured();
-        let metrics = server.metrics_address();
+        let (metrics, agents) = (server.metrics_address(), server.agents_address());
         let mut announce = || {
             if let Some(first) = &first {
                 greet(first, &data, out);
             }
             if let Some(address) = metrics {
                 out.line(format_args!("Metrics on http://{address}/metrics"));
+            }
+            if let Some(address) = agents {
+                out.line(format_args!("Agents connect at https://{address}"));
             }
             listening(address, secured, certificate.as_deref(), out);
             greeted();
@@ -132,13 +135,16 @@ fn listening(address: SocketAddr, secured: bool, certificate: Option<&[u8]>, out
 }
 
 /// Tells the service manager, if one has started this and wants to know.
-fn tell(service_manager: &ServiceManager, state: State) {
+pub(crate) fn tell(service_manager: &ServiceManager, state: State) {
     if let Err(error) = service_manager.tell(state) {
         tracing::warn!(%error, "the service manager cannot be told");
     }
 }
 
-fn signal(kind: tokio::signal::unix::SignalKind) -> anyhow::Result<tokio::signal::unix::Signal> {
+/// Hears a signal.
+pub(crate) fn signal(
+    kind: tokio::signal::unix::SignalKind,
+) -> anyhow::Result<tokio::signal::unix::Signal> {
     tokio::signal::unix::signal(kind).context("signals cannot be received")
 }
 

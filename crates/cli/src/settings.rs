@@ -1,5 +1,6 @@
 //! `serve`'s settings: a flag over the environment over the file over the default.
 
+mod agent;
 mod cluster;
 mod defaults;
 mod edge;
@@ -23,6 +24,7 @@ use server::apps::plans::Plans;
 use server::cleanup::warden::Ephemeral;
 use server::{Config, Database, FabricKind};
 
+pub(crate) use self::agent::AgentArgs;
 use self::cluster::ClusterArgs;
 pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
 use self::edge::EdgeArgs;
@@ -47,6 +49,11 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_LISTEN]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Address where the agents of other hosts connect, such as 0.0.0.0:4882; by default where
+    /// `causeway host:init` said, if it did
+    /// [env: CAUSEWAY_AGENTS]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) agents: Option<SocketAddr>,
     /// What carries packets: the kernel of this machine, or nothing, for the APIs alone; by default
     /// linux
     /// [env: CAUSEWAY_FABRIC]
@@ -275,6 +282,7 @@ impl ServeArgs {
             data: absolute(&data.unwrap_or_else(default_data))?,
             key: self.key.source(variables, key)?,
             listen: listen.unwrap_or(DEFAULT_LISTEN),
+            agents: first(self.agents, variables, "CAUSEWAY_AGENTS", str::parse, file.agents)?,
             transport: self
                 .transport
                 .or(TransportArgs::of(variables)?)

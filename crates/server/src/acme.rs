@@ -11,7 +11,6 @@ mod failure;
 mod keep;
 mod offer;
 mod order;
-mod validity;
 
 pub(crate) use self::certificates::Certificates;
 pub(crate) use self::offer::{Alert, Offer, PROOF};
@@ -26,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::backoff::Refusals;
 use self::failure::{Error, is_refusal, words};
-use self::validity::millis;
 use crate::clock::Clock;
 use crate::loops::{Pulse, Supervisor};
 
@@ -79,7 +77,7 @@ async fn run(certificates: &Certificates, clock: &Clock, pulse: &Pulse, come_rou
     loop {
         let now = clock.wall().millis();
         let due = certificates.due().map_or(0, |due| due.millis().saturating_sub(now));
-        let wait = millis(due).max(rest.saturating_sub(since.elapsed()));
+        let wait = backoff::millis(due).max(rest.saturating_sub(since.elapsed()));
         if !wait.is_zero() {
             pulse.idle();
             tokio::select! {

@@ -17,6 +17,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The address of both APIs.
     pub listen: SocketAddr,
+    /// Where the agents of other hosts connect; `None` for where `host:init` said, if it did.
+    pub agents: Option<SocketAddr>,
     /// How clients reach it.
     pub transport: TransportConfig,
     /// How it is watched.
@@ -82,6 +84,27 @@ pub enum Reads {
     Fresh,
     /// What this server has at the moment, which may lack what others acknowledged just now.
     Local,
+}
+
+/// What the control loops of a host act on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine<'a> {
+    /// The data directory.
+    pub data: &'a Path,
+    /// What carries packets and runs processes.
+    pub fabric: FabricKind,
+    /// The OCI runtime program.
+    pub runtime: &'a Path,
+    /// The path of this program.
+    pub self_exe: &'a Path,
+}
+
+impl Config {
+    /// What the control loops of this host act on.
+    pub(crate) fn machine(&self) -> Machine<'_> {
+        let Self { data, fabric, runtime, self_exe, .. } = self;
+        Machine { data, fabric: *fabric, runtime, self_exe }
+    }
 }
 
 /// How clients reach a server.

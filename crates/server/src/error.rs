@@ -80,10 +80,13 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// Agents of other hosts cannot be served.
+    #[error("agents of other hosts cannot be served")]
+    Hosts(#[source] crate::hosts::HostsError),
     /// A socket unit listens where the configuration says nothing of.
     #[error(
         "the service manager gives the socket {name} ({place}), on which nobody would answer: let \
-         --listen or --metrics be its address, or give no such socket"
+         --listen, --metrics or --agents be its address, or give no such socket"
     )]
     ListensElsewhere {
         /// The socket's name.

@@ -13,6 +13,8 @@ mod config;
 mod credentials;
 mod error;
 mod flows;
+mod host_agent;
+mod hosts;
 pub mod http;
 mod identity;
 mod ledger;
@@ -31,7 +33,10 @@ pub use config::{
     LogFormat, Reads, TransportConfig, WatchConfig,
 };
 pub use error::ServeError;
+pub use host_agent::{HostAgent, HostAgentConfig, HostAgentError, JoinConfig};
+pub use hosts::HostsError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};
+pub use link::{About, JoinToken};
 pub use offline::{RestoreError, purge, restore};
 pub use start::first::FirstStart;
 pub use start::{Readiness, Server};

@@ -4,16 +4,18 @@
 //! makes it so ([`agent`]) and reports what it sees; and what of that is news goes back to the ledger
 //! as an observation. That makes a peering `active`, not the request (R13).
 
-pub(crate) mod control;
+mod control;
 pub(crate) mod edge;
 pub(crate) mod files;
 mod health;
+pub(crate) mod host;
 mod plan;
 mod planner;
 mod progress_file;
 pub(crate) mod reports;
 pub(crate) mod workloads;
 
+pub(crate) use self::control::Stop;
 pub(crate) use self::health::Health;
 pub(crate) use self::planner::{Parts, PlannerHandle, Reporter, UnstartedPlanner};
 pub(crate) use self::progress_file::CarriedRevision;

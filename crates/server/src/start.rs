@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
-use model::{IpCidr, Region};
+use link::Tells;
+use model::{IpCidr, Outbound, Region};
 use os::service_manager::ServiceManager;
 use sha2::{Digest, Sha256};
 use store::{DataDir, Secret};
@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::first::FirstStart;
-use self::listening::{here, sockets, write_note};
+use self::listening::{Listeners, here, sockets, write_note};
 use self::opening::{Opened, open, open_store};
 use crate::acme::{self, Certificates};
 use crate::apps::logs::Logs;
@@ -38,6 +38,7 @@ use crate::cluster::{self, Duties, Leadership};
 use crate::config::{Config, FabricKind, Reads, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::flows::{self, Flows};
+use crate::hosts::{Hosts, HostsParts};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
@@ -53,11 +54,11 @@ use crate::loops::Supervisor;
 use crate::metrics::traces::Traces;
 use crate::metrics::{ChangeLog, Metrics};
 use crate::outbox;
-use crate::reconcile::control::{self, Running, Stop};
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
+use crate::reconcile::host::{self, Carrier, HostLoops, HostParts, RunningLoops};
 use crate::reconcile::reports::{self, NetworksReports, Observer};
 use crate::reconcile::{
-    self, CarriedRevision, Health, PlannerHandle, Reporter, UnstartedPlanner, edge, workloads,
+    self, CarriedRevision, Health, PlannerHandle, Reporter, Stop, UnstartedPlanner,
 };
 
 /// A server that listens.
@@ -73,9 +74,8 @@ pub struct Server {
     /// Writes lines of changes.
     changes_thread: JoinHandle<()>,
     planner: PlannerHandle,
-    stop_networks: Stop,
+    stop_networks_and_edge: Stop,
     stop_workloads: Stop,
-    stop_edge: Stop,
     files: FilesHandle,
     /// Stops the outbox, the requests to an ACME server, and what goes on beside other servers.
     stop_rest: CancellationToken,
@@ -139,18 +139,20 @@ impl Server {
             }
         }
         let token = token::read(config.watch.metrics_token.as_deref())?;
-        // First of all: where the address is taken, nothing is made.
-        let (listener, for_metrics) = sockets(&config, service_manager)?;
+        let agents = Hosts::address(&config.data).map_err(ServeError::Hosts)?;
+        let agents = config.agents.or(agents);
+        // First of all: where an address is taken, nothing is made.
+        let listeners = sockets(&config, agents, service_manager)?;
         let runtime = tokio::runtime::Handle::current();
         let address = config.listen;
         let bound =
-            listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+            listeners.apis.local_addr().map_err(|source| ServeError::Listen { address, source })?;
         tokio::task::spawn_blocking(move || {
             Prepared::new(config, bound, supervisor, &runtime, open_store)
         })
         .await
         .map_err(|error| ServeError::Fabric(error.to_string()))??
-        .listen(listener, for_metrics, token)
+        .listen(listeners, token)
     }
 
     /// What is to be called once whoever started it was told what the first start made: later starts
@@ -182,6 +184,11 @@ impl Server {
         self.metrics.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
+    /// Where agents of other hosts connect.
+    pub fn agents_address(&self) -> Option<SocketAddr> {
+        self.state.hosts.as_ref()?.listens_at()
+    }
+
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().expect("a listener has an address")
@@ -195,15 +202,14 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let (closing, stopping) = (self.state.closing.clone(), stop.clone());
         let planner = self.planner.clone();
-        let (stop_networks, stop_edge) = (self.stop_networks.clone(), self.stop_edge.clone());
+        let stop_networks_and_edge = self.stop_networks_and_edge.clone();
         tokio::spawn(async move {
             stopping.cancelled().await;
             // At once: what ends from now on may end with the host, and what an order ends, as a
             // service manager's, must not be started again. Requests have their time meanwhile.
             closing.cancel();
             planner.stop();
-            stop_networks();
-            stop_edge();
+            stop_networks_and_edge();
         });
         let (watching, stop_watching) = (self.metrics, stop.child_token());
         let watching = tokio::spawn(async move {
@@ -229,6 +235,9 @@ impl Server {
         let transport =
             Transport { identity: self.identity, proxies: self.proxies, sessions: Some(sessions) };
         let served = listen::serve(self.listener, self.front, transport, limits, stop).await;
+        if let Some(hosts) = &self.state.hosts {
+            hosts.stop().await;
+        }
         // It has a handle on the ledger too.
         let _ = watching.await;
         noting.abort();
@@ -238,8 +247,7 @@ impl Server {
         // Whoever reads the note finds nobody there from now on.
         let _ = std::fs::remove_file(&self.note);
         self.planner.stop();
-        (self.stop_networks)();
-        (self.stop_edge)();
+        (self.stop_networks_and_edge)();
         (self.stop_workloads)();
         self.files.stop();
         if let Some(flows) = &self.state.flows {
@@ -339,9 +347,7 @@ struct Prepared {
     supervisor: Supervisor,
     ledger_thread: JoinHandle<()>,
     changes_thread: JoinHandle<()>,
-    networks: Running,
-    workloads: Running,
-    edge: Running,
+    loops: RunningLoops,
     files_thread: JoinHandle<()>,
     flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
@@ -462,12 +468,12 @@ impl Prepared {
                 .map_err(|error| ServeError::Fabric(format!("its warden has ended: {error}")))?;
         }
         let closing = CancellationToken::new();
-        let (driver, held) = driver(&config, &settings.instance)?;
+        let Carrier { driver, held } = host::carrier(&config.machine(), &settings.instance)?;
         health.set_driver(driver.name());
         let to_planner = planner.handle();
         let lacks = |error: std::io::Error| ServeError::Fabric(error.to_string());
         let observer = Observer { ledger: ledger.clone(), duties: duties.clone() };
-        let tell = reports::of_networks(
+        let networks = reports::of_networks(
             NetworksReports {
                 observer: observer.clone(),
                 clock: Arc::clone(&clock),
@@ -480,43 +486,31 @@ impl Prepared {
             },
             to_planner.hear(Reporter::Networks),
         );
-        let tell = reports::counted(&metrics, |it| &it.reconcile.networks, tell);
-        let driver = agent::NetworksActuator::new(driver);
-        let (to_networks, networks) =
-            control::start(&supervisor, driver, control::NETWORKS, None, tell).map_err(lacks)?;
-        let recorded = to_networks.clone();
-        let lost = Lost::at(&config.data);
-        let found = lost.settle(&world, &*spare);
-        let tell = reports::of_workloads(
+        let workloads = reports::of_workloads(
             observer.clone(),
             Arc::clone(&health),
             to_planner.hear(Reporter::Workloads),
         );
-        let tell = reports::counted(&metrics, |it| &it.reconcile.workloads, tell);
-        let parts = workloads::Parts {
-            lost: found.workloads,
-            closing: closing.clone(),
-            networks: to_networks.progress(),
-            tell,
-            supervisor: supervisor.clone(),
-        };
-        let started =
-            workloads::start(&config, &settings.instance, parts).map_err(ServeError::Fabric)?;
+        let edge = reports::of_edge(observer, to_planner.hear(Reporter::Edge));
+        let lost = Lost::at(&config.data);
+        let found = lost.settle(&world, &*spare);
+        let HostLoops { networks: to_networks, workloads: started, edge: to_edge, running } =
+            host::start(HostParts {
+                machine: config.machine(),
+                instance: &settings.instance,
+                driver,
+                edge: config.edge.of(&config.data, settings.outbound.as_ref()),
+                lost: found.workloads,
+                closing: closing.clone(),
+                tells: Tells {
+                    networks: reports::counted(&metrics, |it| &it.reconcile.networks, networks),
+                    workloads: reports::counted(&metrics, |it| &it.reconcile.workloads, workloads),
+                    edge: reports::counted(&metrics, |it| &it.reconcile.edge, edge),
+                },
+                supervisor: supervisor.clone(),
+            })?;
+        let recorded = to_networks.clone();
         let (console, disks) = (started.console(), started.disks());
-        let tell = reports::of_edge(observer, to_planner.hear(Reporter::Edge));
-        let tell = reports::counted(&metrics, |it| &it.reconcile.edge, tell);
-        let (to_edge, edge) = match config.fabric {
-            FabricKind::None => edge::start_none(&supervisor, to_networks.progress(), tell),
-            FabricKind::Linux => edge::start(
-                &supervisor,
-                config.self_exe.clone(),
-                config.edge.of(&config.data, settings.outbound.as_ref()),
-                Linux::new(&settings.instance).namespace_names(),
-                to_networks.progress(),
-                tell,
-            ),
-        }
-        .map_err(lacks)?;
         let parts = reconcile::Parts {
             networks: Box::new(to_networks),
             workloads: Box::new(started.workloads),
@@ -538,6 +532,18 @@ impl Prepared {
         let acme = config.transport.acme.clone();
         state.certificates = acme.map(|acme| Arc::new(Certificates::open(&config.data, acme)));
         state.metrics = metrics;
+        let hosts = Hosts::open(HostsParts {
+            data: &config.data,
+            secret: &state.secret,
+            clock: Arc::clone(&state.clock),
+            ledger: state.ledger.clone(),
+            leadership: shared.then(|| duties.leadership().clone()),
+            settings: link::Settings {
+                domains: config.edge.web.domains.clone(),
+                denied: settings.outbound.as_ref().map(Outbound::denied).unwrap_or_default(),
+            },
+        });
+        state.hosts = Some(Arc::new(hosts.map_err(ServeError::Hosts)?));
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
@@ -629,9 +635,7 @@ impl Prepared {
             supervisor,
             ledger_thread,
             changes_thread,
-            networks,
-            workloads: started.running,
-            edge,
+            loops: running,
             files_thread,
             flows_thread,
             files,
@@ -643,12 +647,11 @@ impl Prepared {
         })
     }
 
-    fn listen(
-        self,
-        listener: TcpListener,
-        for_metrics: Option<TcpListener>,
-        token: Option<Arc<str>>,
-    ) -> Result<Server, ServeError> {
+    fn listen(self, listeners: Listeners, token: Option<Arc<str>>) -> Result<Server, ServeError> {
+        let Listeners { apis: listener, metrics: for_metrics, agents } = listeners;
+        if let (Some(hosts), Some(agents)) = (&self.state.hosts, agents) {
+            hosts.listen(agents).map_err(ServeError::Hosts)?;
+        }
         let address = self.config.listen;
         let bound =
             listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
@@ -701,16 +704,11 @@ impl Prepared {
                 %bound, "--insecure: whoever is on the way to other machines can read tokens"
             );
         }
-        let (networks, workloads, edge) = (self.networks, self.workloads, self.edge);
-        let threads = [
-            reconcile,
-            networks.thread,
-            workloads.thread,
-            edge.thread,
-            self.files_thread,
-            self.outbox,
-        ];
-        let threads = threads.into_iter().chain(self.flows_thread).chain(asking);
+        let stop_networks_and_edge = self.loops.stop_networks_and_edge();
+        let stop_workloads = self.loops.stop_workloads();
+        let threads = [reconcile, self.files_thread, self.outbox];
+        let threads = threads.into_iter().chain(self.loops.threads());
+        let threads = threads.chain(self.flows_thread).chain(asking);
         let threads = threads.chain(self.cluster_threads).collect();
         Ok(Server {
             metrics: for_metrics.map(|listener| (listener, figures)),
@@ -722,9 +720,8 @@ impl Prepared {
             ledger_thread: self.ledger_thread,
             changes_thread: self.changes_thread,
             planner,
-            stop_networks: networks.stop,
-            stop_workloads: workloads.stop,
-            stop_edge: edge.stop,
+            stop_networks_and_edge,
+            stop_workloads,
             files: self.files,
             stop_rest: self.stop_rest,
             duties: self.duties,
@@ -756,27 +753,3 @@ fn warden(config: &Config) -> Result<Option<Warden>, ServeError> {
 
 /// Which certificates clients of this machine are to trust, in the data directory.
 const AUTHORITIES: &str = "ca.pem";
-
-/// What carries packets, once this machine was found able to, with all that is the instance's.
-fn driver(config: &Config, instance: &str) -> Result<(Box<dyn Driver>, Option<Held>), ServeError> {
-    match config.fabric {
-        FabricKind::None => Ok((Box::new(NoFabric::default()), None)),
-        FabricKind::Linux => {
-            let mut checks = fabric::linux::doctor();
-            checks.extend(fabric::runtime::doctor(&config.runtime));
-            let words =
-                |check: &Check| format!("{}: {}. {}", check.name, check.detail, check.remedy);
-            let (lacks, limits): (Vec<_>, Vec<_>) =
-                checks.iter().filter(|check| !check.ok).partition(|check| check.needed);
-            if !lacks.is_empty() {
-                let lacks: Vec<String> = lacks.into_iter().map(words).collect();
-                return Err(ServeError::Fabric(lacks.join("; ")));
-            }
-            for check in limits {
-                tracing::warn!("{}", words(check));
-            }
-            let held = Held::take(instance, &config.data).map_err(ServeError::Instance)?;
-            Ok((Box::new(Linux::new(instance)), Some(held)))
-        }
-    }
-}

@@ -16,6 +16,7 @@ use crate::usage::usage;
 pub(super) struct File {
     pub(super) data: Option<PathBuf>,
     pub(super) listen: Option<SocketAddr>,
+    pub(super) agents: Option<SocketAddr>,
     pub(super) fabric: Option<Fabric>,
     pub(super) outbound: Option<OutboundFile>,
     pub(super) region: Option<String>,
@@ -70,6 +71,7 @@ pub(super) struct File {
 const KEYS: &[&str] = &[
     "data",
     "listen",
+    "agents",
     "fabric",
     "outbound",
     "region",

@@ -6,7 +6,6 @@ use std::time::Duration;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::validity::millis;
 use crate::config::AcmeConfig;
 
 /// The pause after the first failure, and the longest one.
@@ -63,4 +62,9 @@ pub(super) fn pause(failures: u32, chance: u8) -> Duration {
     let factor = 4u64.saturating_pow(failures.saturating_sub(1));
     let pause = Duration::from_secs(FIRST.saturating_mul(factor).min(LONGEST));
     pause + pause * u32::from(chance) / 1024
+}
+
+/// So many milliseconds; none where that is less than none.
+pub(super) fn millis(count: i64) -> Duration {
+    Duration::from_millis(u64::try_from(count).unwrap_or(0))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use link::Validity;
 use model::Timestamp;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -15,7 +16,6 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use super::failure::Error;
 use super::keep::{Keep, Kept};
 use super::offer::{Alert, Offer, PROOF};
-use super::validity::Validity;
 use crate::config::AcmeConfig;
 
 /// What the listener shows, and what is known of it.

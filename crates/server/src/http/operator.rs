@@ -2,6 +2,7 @@
 //! directory's key, so whoever reads that directory may use them. `causeway-api` has the types of
 //! their requests and answers.
 
+mod agents;
 mod answer;
 pub(crate) mod audit;
 mod backup;
@@ -62,6 +63,10 @@ pub(crate) fn router(operator: Operator) -> Router {
     let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/servers", get(installation::servers))
+        .route("/_causeway/agents", get(agents::agents))
+        .route("/_causeway/agents/init", post(agents::init))
+        .route("/_causeway/agents/tokens", post(agents::create_token))
+        .route("/_causeway/agents/{id}", delete(agents::remove))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
         .route("/_causeway/keys/{id}/rotate", post(identity::rotate_key))

@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::cluster::{Fresh, Members};
 use crate::credentials::{OwnToken, find_token, open_access_key, operator_token};
 use crate::flows::Flows;
+use crate::hosts::Hosts;
 use crate::http::factor_limits::FactorLimits;
 use crate::http::login_requests::BrowserLogins;
 use crate::http::passwords::Passwords;
@@ -116,6 +117,8 @@ pub struct State {
     pub dials: Shares<Party>,
     /// The certificate that an ACME server issues; `None` where nobody is asked.
     pub(crate) certificates: Option<Arc<Certificates>>,
+    /// The agents of other hosts; `None` where there can be none, as in tests.
+    pub(crate) hosts: Option<Arc<Hosts>>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
     pub closing: CancellationToken,
     /// What requests wait for where several servers share the installation; `None` where there is one, or
@@ -193,6 +196,7 @@ impl State {
             flows: None,
             dials: Shares::new(MOST_DIALS),
             certificates: None,
+            hosts: None,
             closing: CancellationToken::new(),
             fresh: None,
             members: None,

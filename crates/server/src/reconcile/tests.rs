@@ -213,7 +213,7 @@ struct Town {
     health: Arc<Health>,
     /// Revisions of changes that were given to the loop of networks.
     given: Receiver<u64>,
-    stops: Vec<control::Stop>,
+    stops: Vec<Stop>,
     threads: Vec<JoinHandle<()>>,
 }
 

@@ -15,15 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::control::{self, Running};
 use crate::apps::console::Console;
 use crate::cleanup::lost::Lost;
-use crate::config::{Config, FabricKind, disks_dir};
+use crate::config::{FabricKind, Machine, disks_dir};
 use crate::loops::Supervisor;
 
 /// What was started.
 pub(crate) struct Started {
     /// The way to the control loop.
     pub workloads: Handle<WorkloadsActuator>,
-    /// The control loop.
-    pub running: Running,
 }
 
 /// What the control loop works with.
@@ -107,14 +105,12 @@ impl Console for ConsoleHandle {
 }
 
 fn runtime_of(
-    fabric: FabricKind,
-    data: &Path,
-    program: &Path,
-    self_exe: &Path,
+    machine: &Machine<'_>,
     instance: &str,
     lost: BTreeSet<WorkloadId>,
 ) -> Result<Box<dyn Runtime>, String> {
-    match fabric {
+    let Machine { data, runtime: program, self_exe, .. } = *machine;
+    match machine.fabric {
         FabricKind::None => NoRuntime::new()
             .map(|none| Box::new(none) as Box<dyn Runtime>)
             .map_err(|error| error.to_string()),
@@ -136,15 +132,18 @@ fn runtime_of(
 /// # Errors
 ///
 /// What the runtime lacks, in words.
-pub(crate) fn start(config: &Config, instance: &str, parts: Parts) -> Result<Started, String> {
+pub(crate) fn start(
+    machine: &Machine<'_>,
+    instance: &str,
+    parts: Parts,
+) -> Result<(Started, Running), String> {
     let Parts { lost, closing, networks, tell, supervisor } = parts;
-    let (data, program) = (&config.data, &config.runtime);
-    let runtime = runtime_of(config.fabric, data, program, &config.self_exe, instance, lost)?;
+    let runtime = runtime_of(machine, instance, lost)?;
     let actuator = WorkloadsActuator::new(runtime, Box::new(move || closing.is_cancelled()));
     let (workloads, running) =
         control::start(&supervisor, actuator, control::WORKLOADS, Some(networks), tell)
             .map_err(|error| error.to_string())?;
-    Ok(Started { workloads, running })
+    Ok((Started { workloads }, running))
 }
 
 /// Ends and removes every process of an installation.
@@ -157,7 +156,9 @@ pub(crate) fn purge(data: &Path, instance: &str) -> Result<usize, String> {
         return Ok(0);
     }
     let exe = std::env::current_exe().map_err(|error| error.to_string())?;
-    runtime_of(FabricKind::Linux, data, Path::new("runc"), &exe, instance, BTreeSet::new())?
+    let runtime = Path::new("runc");
+    let machine = Machine { data, fabric: FabricKind::Linux, runtime, self_exe: &exe };
+    runtime_of(&machine, instance, BTreeSet::new())?
         .purge()
         .map_err(|error| os::error_chain(&error))
 }

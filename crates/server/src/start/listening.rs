@@ -9,30 +9,47 @@ use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::error::ServeError;
+use crate::hosts::HostsError;
 
-/// What listens for the APIs and for `--metrics`. The service manager keeps it while one server takes the place
-/// of another, so that nobody is refused in between.
+/// What listens.
+pub(super) struct Listeners {
+    pub(super) apis: TcpListener,
+    pub(super) metrics: Option<TcpListener>,
+    pub(super) agents: Option<TcpListener>,
+}
+
+/// What listens for the APIs, for `--metrics` and for agents. The service manager keeps it while one server takes
+/// the place of another, so that nobody is refused in between.
 pub(super) fn sockets(
     config: &Config,
+    agents: Option<SocketAddr>,
     service_manager: &mut ServiceManager,
-) -> Result<(TcpListener, Option<TcpListener>), ServeError> {
+) -> Result<Listeners, ServeError> {
     const APIS: &str = "causeway-apis";
+    const METRICS: &str = "causeway-metrics";
     let (address, for_metrics) = (config.listen, config.watch.metrics);
     let places = [
         Place { name: APIS, address: Some(address) },
-        Place { name: "causeway-metrics", address: for_metrics },
+        Place { name: METRICS, address: for_metrics },
+        Place { name: "causeway-agents", address: agents },
     ];
-    let [apis, metrics] = service_manager.listen(places).map_err(|error| match error {
+    let [apis, metrics, agents] = service_manager.listen(places).map_err(|error| match error {
         ListenError::Bind { name: APIS, address, source } => ServeError::Listen { address, source },
-        ListenError::Bind { address, source, .. } => {
+        ListenError::Bind { name: METRICS, address, source } => {
             ServeError::ListenForMetrics { address, source }
+        }
+        ListenError::Bind { address, source, .. } => {
+            ServeError::Hosts(HostsError::Listen { address, source })
         }
         ListenError::Unwanted { name, place } => ServeError::ListensElsewhere { name, place },
     })?;
     let failed = |source| ServeError::Listen { address, source };
     let apis = apis.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-    let metrics = metrics.map(TcpListener::from_std).transpose().map_err(failed)?;
-    Ok((TcpListener::from_std(apis).map_err(failed)?, metrics))
+    Ok(Listeners {
+        apis: TcpListener::from_std(apis).map_err(failed)?,
+        metrics: metrics.map(TcpListener::from_std).transpose().map_err(failed)?,
+        agents: agents.map(TcpListener::from_std).transpose().map_err(failed)?,
+    })
 }
 
 /// Where clients on the same host reach who listens on an address. One that stands for all addresses is

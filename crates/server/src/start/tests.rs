@@ -19,6 +19,7 @@ fn config(data: &Path) -> Config {
     Config {
         outbound: None,
         data: data.to_owned(),
+        agents: None,
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: TransportConfig::default(),
         watch: WatchConfig::default(),

@@ -21,8 +21,9 @@ use crate::party::Party;
 use crate::reconcile::UnstartedPlanner;
 
 /// What takes a body.
-const WRITES: [(&str, &str); 14] = [
+const WRITES: [(&str, &str); 15] = [
     ("POST", "accounts"),
+    ("POST", "agents/init"),
     ("POST", "keys"),
     ("POST", "roles"),
     ("PUT", "quotas/vpcs-per-region"),

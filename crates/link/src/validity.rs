@@ -4,73 +4,45 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-const SEQUENCE: u8 = 0x30;
+use crate::der::{SEQUENCE, certificate, element, tagged};
+
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-const VERSION: u8 = 0xa0;
 
 /// When a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Validity {
+pub struct Validity {
+    /// The first moment.
     pub from: Timestamp,
+    /// The last one.
     pub until: Timestamp,
 }
 
 impl Validity {
     /// Reads it; `None` where this is no certificate.
-    pub(super) fn of(certificate: &[u8]) -> Option<Self> {
-        let (whole, _) = sequence(certificate)?;
-        let (mut signed, _) = sequence(whole)?;
-        if signed.first() == Some(&VERSION) {
-            signed = element(signed)?.2;
-        }
+    pub fn of(der: &[u8]) -> Option<Self> {
+        let mut signed = certificate(der)?;
         // The serial number, the algorithm of the signature, and who issued it.
         for _ in 0..3 {
-            signed = element(signed)?.2;
+            signed = element(signed)?.rest;
         }
-        let (times, _) = sequence(signed)?;
-        let (tag, from, times) = element(times)?;
-        let from = time(tag, from)?;
-        let (tag, until, _) = element(times)?;
-        let until = time(tag, until)?;
+        let from = element(tagged(SEQUENCE, signed)?.content)?;
+        let until = element(from.rest)?;
+        let (from, until) = (time(from.tag, from.content)?, time(until.tag, until.content)?);
         (from <= until).then_some(Self { from, until })
     }
 
     /// For how long.
-    pub(super) fn lifetime(self) -> Duration {
-        millis(self.until.millis().saturating_sub(self.from.millis()))
+    pub fn lifetime(self) -> Duration {
+        let millis = self.until.millis().saturating_sub(self.from.millis());
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
     }
 
     /// When the next one is to be asked for: once two thirds of its time are over.
-    pub(super) fn renewal(self) -> Timestamp {
+    pub fn renewal(self) -> Timestamp {
         let span = self.until.millis().saturating_sub(self.from.millis());
         Timestamp::from_millis(self.from.millis().saturating_add(span / 3 * 2))
     }
-}
-
-pub(super) fn millis(count: i64) -> Duration {
-    Duration::from_millis(u64::try_from(count).unwrap_or(0))
-}
-
-/// The tag and the content of the first element, and what comes after it.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = bytes.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81..=0x83 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            (digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)), rest)
-        }
-        _ => return None,
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((tag, content, rest))
-}
-
-fn sequence(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (tag, content, rest) = element(bytes)?;
-    (tag == SEQUENCE).then_some((content, rest))
 }
 
 /// A time such as `261201014800Z`, with a year of two digits or of four.

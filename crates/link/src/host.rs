@@ -1,0 +1,141 @@
+//! A host's side: it keeps what it is told, does it, and says what came of it, whether servers are there
+//! or not.
+
+mod connect;
+mod intents;
+mod join;
+mod session;
+mod shared;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use self::join::{JoinError, JoinParts, join};
+pub use self::shared::HostParts;
+
+use self::intents::Intents;
+use self::session::{Ended, Session};
+use self::shared::Shared;
+use crate::hub::HostOrders;
+use crate::keep::{Identity, KeepError};
+use crate::reports::LAST_QUESTION;
+
+/// How long a host waits before it tries again to reach a server: each time twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How long a connection lasts at least that was one.
+const SERVED: Duration = Duration::from_secs(10);
+/// How long what runs on a host that was removed has to end.
+const CLEARING: Duration = Duration::from_secs(120);
+
+/// Why a host does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// What it keeps cannot be used.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// It has not joined.
+    #[error("this host has not joined: give --join and --token")]
+    NotJoined,
+    /// It was removed.
+    #[error("this host was removed from the installation ({0}), and what ran here was ended")]
+    Removed(String),
+}
+
+/// A host that has joined.
+pub struct Host {
+    shared: Arc<Shared>,
+}
+
+impl Host {
+    /// Has the control loops do what this host was last told.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`].
+    pub fn start(parts: HostParts, loops: HostOrders) -> Result<Self, HostError> {
+        let intents = Arc::new(Intents::open(&parts.keep, loops)?);
+        intents.tell_all();
+        Ok(Self { shared: Arc::new(Shared { parts, intents }) })
+    }
+
+    /// Listens to servers until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`].
+    pub async fn run(self, stop: CancellationToken) -> Result<(), HostError> {
+        let mut identity = self.shared.parts.keep.identity()?.ok_or(HostError::NotJoined)?;
+        let keeping = tokio::spawn(Arc::clone(&self.shared.intents).keep_up(stop.clone()));
+        let ended = self.listen(&mut identity, &stop).await;
+        stop.cancel();
+        if let Err(error) = keeping.await {
+            tracing::error!(%error, "what this host was told last may not be kept");
+        }
+        ended
+    }
+
+    async fn listen(
+        &self,
+        identity: &mut Identity,
+        stop: &CancellationToken,
+    ) -> Result<(), HostError> {
+        let (mut failures, mut server) = (0_u32, 0_usize);
+        let mut again = false;
+        loop {
+            let address = identity.servers.get(server % identity.servers.len().max(1)).cloned();
+            let address = address.ok_or(HostError::NotJoined)?;
+            let session = Session { host: &self.shared, again };
+            let began = tokio::time::Instant::now();
+            let ended = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                ended = session.run(identity, &address) => ended,
+            };
+            let pause = match ended {
+                Ended::Removed(why) => {
+                    self.clear().await;
+                    return Err(HostError::Removed(why));
+                }
+                Ended::Keep(error) => return Err(error.into()),
+                Ended::Served(why) => {
+                    again = true;
+                    // One that is served and left again and again is not served.
+                    failures = if began.elapsed() < SERVED { failures + 1 } else { 1 };
+                    tracing::warn!(address, "the connection with the server ended: {why}");
+                    pause_after(failures)
+                }
+                Ended::Failed(why) => {
+                    failures += 1;
+                    server += 1;
+                    tracing::warn!(address, "no server is followed; this host goes on: {why}");
+                    pause_after(failures)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(jittered(pause)) => {}
+            }
+        }
+    }
+
+    /// Ends all that runs here, as it may run elsewhere from now on. Disks stay.
+    async fn clear(&self) {
+        self.shared.intents.clear(LAST_QUESTION);
+        let reports = &self.shared.parts.reports;
+        if tokio::time::timeout(CLEARING, reports.all_answered()).await.is_err() {
+            tracing::error!("what ran on this host has not ended in time");
+        }
+    }
+}
+
+fn pause_after(failures: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE)
+}
+
+/// A pause that is up to a quarter longer, so that hosts do not come back all at once.
+fn jittered(pause: Duration) -> Duration {
+    let part = u32::try_from(crate::registry::random() & 0xff).unwrap_or(0);
+    pause + pause / 4 * part / 255
+}

@@ -1,0 +1,6 @@
+//! Hosts and servers together, over sockets.
+
+mod fences;
+mod joins;
+mod kit;
+mod links;

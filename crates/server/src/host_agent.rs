@@ -1,0 +1,280 @@
+//! The agent of a host: the control loops of this machine, which do what a server on another one says.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use fabric::instance::Held;
+use link::{
+    About, Host, HostError, HostId, HostOrders, HostParts, Identity, JoinError, JoinParts,
+    JoinToken, Keep, KeepError, Pulse, Reports, Versions,
+};
+use model::Cidr;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{EdgeConfig, FabricKind, Machine, edge_dir};
+use crate::error::ServeError;
+use crate::loops::Supervisor;
+use crate::reconcile::host::{self, Carrier, HostLoops};
+use crate::reconcile::{Stop, edge};
+
+/// How an agent is started.
+#[derive(Debug, Clone)]
+pub struct HostAgentConfig {
+    /// The data directory.
+    pub data: PathBuf,
+    /// What carries packets and runs processes.
+    pub fabric: FabricKind,
+    /// The OCI runtime program.
+    pub runtime: PathBuf,
+    /// The path of this program, which also runs as shim, init and edge.
+    pub self_exe: PathBuf,
+    /// The configuration of the edge. The domains are the server's.
+    pub edge: EdgeConfig,
+    /// With what it joins; `None` where it has joined.
+    pub join: Option<JoinConfig>,
+}
+
+/// With what a host joins.
+#[derive(Debug, Clone)]
+pub struct JoinConfig {
+    /// The address of a server, such as `https://cw.example.org:4882`.
+    pub server: String,
+    /// What lets it in.
+    pub token: JoinToken,
+    /// What it says of itself.
+    pub about: About,
+}
+
+/// Why an agent cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum HostAgentError {
+    /// The directory is a server's.
+    #[error(
+        "{} is the data directory of a server, whose own control loops do what an agent does; give \
+         another --data",
+        .0.display()
+    )]
+    Servers(PathBuf),
+    /// Another agent has the directory.
+    #[error("another agent runs with the data directory {}", .0.display())]
+    InUse(PathBuf),
+    /// The directory cannot be used.
+    #[error("the data directory {} cannot be used", .path.display())]
+    Data {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It did not join.
+    #[error("this host did not join")]
+    Join(#[source] JoinError),
+    /// What it keeps cannot be used.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// The machine lacks something.
+    #[error(transparent)]
+    Machine(#[from] ServeError),
+    /// It does not go on.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// An agent that is ready.
+pub struct HostAgent {
+    host: Host,
+    identity: Identity,
+    closing: CancellationToken,
+    stop_networks_and_edge: Stop,
+    stop_workloads: Stop,
+    threads: [JoinHandle<()>; 3],
+    held: Option<Held>,
+    /// The directory of the edge, where one runs.
+    edge: Option<PathBuf>,
+    /// Last of all: until then the directory is this process's.
+    _lock: File,
+}
+
+impl HostAgent {
+    /// Joins, if it is to, and has the control loops do what this host was last told.
+    ///
+    /// From then on a loop that panics ends the process with [`os::panics::EXIT_STATUS`].
+    ///
+    /// # Errors
+    ///
+    /// [`HostAgentError`].
+    pub async fn start(config: HostAgentConfig) -> Result<Self, HostAgentError> {
+        if store::DataDir::is_installation(&config.data) {
+            return Err(HostAgentError::Servers(config.data));
+        }
+        let dir = config.data.join("agent");
+        let lock = lock(&config.data, &dir)?;
+        let keep = Keep::at(&dir);
+        if let Some(JoinConfig { server, token, about }) = &config.join {
+            let parts = JoinParts { server, token, about, keep: &keep, versions: Versions::OURS };
+            let identity = link::join(parts).await.map_err(HostAgentError::Join)?;
+            tracing::info!(host = %identity.host, "this host has joined");
+        }
+        let identity = keep.identity()?.ok_or(HostError::NotJoined)?;
+        let prepared =
+            tokio::task::spawn_blocking(move || Self::prepare(&config, keep, identity, lock));
+        prepared.await.map_err(|error| ServeError::Fabric(error.to_string()))?
+    }
+
+    fn prepare(
+        config: &HostAgentConfig,
+        keep: Keep,
+        identity: Identity,
+        lock: File,
+    ) -> Result<Self, HostAgentError> {
+        let HostAgentConfig { data, fabric, runtime, self_exe, .. } = config;
+        let machine = Machine { data, fabric: *fabric, runtime, self_exe };
+        let instance = instance_of(&identity.host);
+        let Carrier { driver, held } = host::carrier(&machine, &instance)?;
+        let (reports, closing) = (Reports::default(), CancellationToken::new());
+        let HostLoops { networks, workloads, edge, running } = host::start(host::HostParts {
+            machine,
+            instance: &instance,
+            driver,
+            edge: edge_of(config, &identity.settings),
+            lost: Default::default(),
+            closing: closing.clone(),
+            tells: reports.tells(),
+            supervisor: Supervisor::ending_the_process(),
+        })?;
+        let orders = HostOrders {
+            networks: Box::new(networks),
+            workloads: Box::new(workloads.workloads),
+            edge,
+        };
+        let clock = Arc::new(Clock::system());
+        let parts = HostParts {
+            keep,
+            reports,
+            now: Box::new(move || clock.wall()),
+            versions: Versions::OURS,
+            pulse: Pulse::default(),
+        };
+        Ok(Self {
+            host: Host::start(parts, orders)?,
+            identity,
+            closing,
+            stop_networks_and_edge: running.stop_networks_and_edge(),
+            stop_workloads: running.stop_workloads(),
+            threads: running.threads(),
+            held,
+            edge: (*fabric == FabricKind::Linux).then(|| edge_dir(data)),
+            _lock: lock,
+        })
+    }
+
+    /// Who this host is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Does what servers say until it is told to stop, then ends cleanly. Workloads and packets go on.
+    ///
+    /// # Errors
+    ///
+    /// [`HostAgentError`].
+    pub async fn run(self, stop: CancellationToken) -> Result<(), HostAgentError> {
+        let (stopping, closing) = (stop.clone(), self.closing);
+        let stop_networks_and_edge = Arc::clone(&self.stop_networks_and_edge);
+        tokio::spawn(async move {
+            stopping.cancelled().await;
+            // At once: what ends from now on may end with the host, and must not be started again.
+            closing.cancel();
+            stop_networks_and_edge();
+        });
+        let ended = self.host.run(stop).await;
+        (self.stop_networks_and_edge)();
+        (self.stop_workloads)();
+        let threads = self.threads;
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().map(JoinHandle::join).all(|joined| joined.is_ok())
+        });
+        if !joined.await.unwrap_or(false) {
+            tracing::error!("a thread ended because of a defect of this program");
+        }
+        if matches!(ended, Err(HostError::Removed(_)))
+            && let Some(dir) = self.edge
+        {
+            // Nobody tells it anything any more.
+            let end = tokio::task::spawn_blocking(move || edge::end(&dir));
+            if let Ok(Err(error)) = end.await {
+                tracing::warn!(%error, "the edge of a host that was removed still runs");
+            }
+        }
+        // Only now: until here the threads may have touched what it keeps for us.
+        drop(self.held);
+        Ok(ended?)
+    }
+}
+
+/// The name of what is this host's on its machine.
+fn instance_of(host: &HostId) -> String {
+    let name = host.as_str();
+    let tail = name.len().saturating_sub(8);
+    name.get(tail..).unwrap_or(name).trim_start_matches('-').to_owned()
+}
+
+/// The edge, with what the installation says and what is this machine's own.
+fn edge_of(config: &HostAgentConfig, settings: &link::Settings) -> ::edge::Config {
+    let mut edge = config.edge.of(&config.data, None);
+    edge.domains = settings.domains.clone();
+    edge.denied.clone_from(&settings.denied);
+    if config.fabric == FabricKind::Linux && !settings.denied.is_empty() {
+        match fabric::linux::host_addresses() {
+            Ok(addresses) => edge.denied.extend(addresses.into_iter().map(Cidr::host)),
+            Err(error) => {
+                let error = os::error_chain(&error);
+                tracing::warn!(error, "the addresses of this machine are not known");
+            }
+        }
+    }
+    edge
+}
+
+/// Takes the directory for this process.
+fn lock(data: &Path, dir: &Path) -> Result<File, HostAgentError> {
+    let broken = |source| HostAgentError::Data { path: data.to_owned(), source };
+    // Made for its owner alone, as what is kept there.
+    let path = dir.join("lock");
+    if !path.exists() {
+        store::replace_file(&path, b"").map_err(|error| broken(std::io::Error::other(error)))?;
+    }
+    let file = OpenOptions::new().write(true).mode(0o600).open(&path).map_err(broken)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(HostAgentError::InUse(data.to_owned())),
+        Err(TryLockError::Error(error)) => Err(broken(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_host_s_on_its_machine_has_the_end_of_its_id() {
+        assert_eq!(instance_of(&HostId::of_bits(0x12_3456_789a_bcde)), "789abcde");
+        assert_eq!(instance_of(&"a-b".parse().unwrap()), "a-b");
+        assert_eq!(instance_of(&"abcde-1234567".parse().unwrap()), "1234567");
+    }
+
+    #[test]
+    fn one_agent_has_a_directory_and_no_server_s() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = lock(dir.path(), &dir.path().join("agent")).unwrap();
+        let second = lock(dir.path(), &dir.path().join("agent")).unwrap_err();
+        assert!(matches!(second, HostAgentError::InUse(_)), "{second}");
+        drop(first);
+        lock(dir.path(), &dir.path().join("agent")).unwrap();
+    }
+}
