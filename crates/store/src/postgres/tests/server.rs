@@ -123,16 +123,21 @@ impl Server {
 
     fn keeper(dir: &Path, port: u16) -> Child {
         let log = fs::File::options().append(true).create(true).open(dir.join("log")).unwrap();
-        // Whoever holds the other end of the pipe says how to end it, or just ends.
+        // Whoever holds the other end of the pipe says how to end it, or just ends: then nobody needs what it
+        // kept. A server that tests share is never dropped, so that this is what removes its directory.
         let script = r#"
-            "$1" -D "$2" <&- &
-            read -r signal || signal=QUIT
-            kill -s "$signal" $!
-            wait"#;
-        let keeper = by_nobody(Path::new("/bin/sh"))
+            dir=$1; shift
+            "$@" -D "$dir/data" <&- &
+            read -r signal || signal=
+            kill -s "${signal:-QUIT}" $!
+            wait
+            [ -n "$signal" ] || rm -rf "$dir""#;
+        let server = by_nobody(&programs().join("postgres"));
+        let keeper = Command::new("/bin/sh")
             .args(["-c", script, "sh"])
-            .arg(programs().join("postgres"))
-            .arg(dir.join("data"))
+            .arg(dir)
+            .arg(server.get_program())
+            .args(server.get_args())
             .stdin(Stdio::piped())
             .stdout(Stdio::from(log.try_clone().unwrap()))
             .stderr(Stdio::from(log))
