@@ -97,6 +97,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("roles", "Roles of accounts, which others act in for a while"),
             ("users", "Users and their passwords"),
             ("tokens", "Tokens of users"),
+            ("operator", "The operator's own token"),
             ("teams", "Teams: the owners of spaces"),
             ("host", "Agents of other hosts: let them connect, and join"),
             ("agents", "Agents of other hosts: list them and cut them off"),

@@ -4,6 +4,7 @@ use askama::Template;
 use model::Timestamp;
 
 use crate::context::Context;
+use crate::moment;
 use crate::shell::Shell;
 
 /// What the page is made from, beside its context.
@@ -64,7 +65,7 @@ pub fn log_in(of: &Context<'_>, page: &LogIn<'_>) -> askama::Result<String> {
     let user = of.viewer.user.and_then(|user| of.world.user(user)).map(|user| user.email.as_str());
     let (title, text, asks) = match (page.state, user) {
         (LogInState::Asks { description, from, made, must_type, typed_wrong }, Some(user)) => {
-            let made = made.to_seconds_string();
+            let made = moment::date_time(t, made);
             let asks = Asks { description, from, made, must_type, typed_wrong, user };
             (t.log_in_title, t.log_in_warning, Some(asks))
         }

@@ -75,12 +75,14 @@ pub fn review(
     let title = match status {
         PeeringStatus::PendingAcceptance if fits => t.accept_title,
         PeeringStatus::PendingAcceptance => t.cannot_accept_title,
+        PeeringStatus::Active => t.joined_title,
         _ => t.request_title,
     };
     let title = fill(title, &[("account", text(peer.account))]);
     let blocks = || listed(peer.cidrs.iter().map(strong_mono));
+    let joined = status == PeeringStatus::Active;
     let asks = fill(
-        t.asks_sentence,
+        if joined { t.joined_sentence } else { t.asks_sentence },
         &[("block", blocks()), ("account", account()), ("space", strong(&space.name))],
     );
     let when = match waits {

@@ -76,8 +76,8 @@ form! {
     state_allocated state_allocating
 
     // The review of a request.
-    accept_title cannot_accept_title request_title
-    asks_sentence expires_sentence
+    accept_title cannot_accept_title request_title joined_title
+    asks_sentence joined_sentence expires_sentence
     who_asks aws_account vpc region own_region other_region block other_blocks asked
     does_it_fit does_fit does_not_fit
     misfit_gone misfit_platforms misfit_overlap misfit_peered misfit_vpc_full misfit_waiting

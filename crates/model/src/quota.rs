@@ -163,9 +163,15 @@ impl Quotas {
 impl Quota {
     /// The refusal of one more.
     pub(crate) fn reached(self) -> Refused {
-        // EC2's own words, which programs compare.
-        let what = self.what();
-        Refused::new(self.code(), format_args!("The maximum number of {what} has been reached."))
+        // The first sentence has EC2's own words, which people look for.
+        let (what, name) = (self.what(), self.name());
+        Refused::new(
+            self.code(),
+            format_args!(
+                "The maximum number of {what} has been reached. Whoever runs this installation can raise \
+                 {name}: `causeway quotas:set`."
+            ),
+        )
     }
 
     /// The refusal of so much where there may be less.

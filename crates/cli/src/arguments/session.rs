@@ -23,7 +23,8 @@ the log-in.")]
         /// Ask for the address and the password here, instead of using a browser
         #[arg(long, short)]
         interactive: bool,
-        /// Read the password from standard input
+        /// Read the password from standard input, and from its second line the code of the second factor where one
+        /// is wanted
         #[arg(long)]
         password_stdin: bool,
         /// Seconds after which the token expires, with a password; by default 30 days
@@ -38,6 +39,17 @@ the log-in.")]
     /// Show as which user you are logged in
     #[command(alias = "auth:whoami", after_help = "Examples:\n  causeway whoami")]
     Whoami(Common),
+    /// Print the operator's token, for the dashboard's sign-in and for /metrics
+    #[command(
+        name = "operator:token",
+        after_help = "Examples:
+  causeway operator:token --data /var/lib/causeway
+  curl -H \"Authorization: Bearer $(causeway operator:token)\" \"$CAUSEWAY_URL/metrics\"
+
+It comes from the installation's key, so only who may read that can have it. It may do everything, for as
+long as the key is the same: give a program a token of its own (tokens:create, serve --metrics-token)."
+    )]
+    OperatorToken(Common),
     /// List your tokens
     #[command(after_help = "Examples:\n  causeway authorizations")]
     Authorizations(Common),

@@ -196,7 +196,11 @@ impl Connection {
 
     /// The operator's token, from the key in the data directory. An emulator's data is in a
     /// directory of its own, and it asks nobody who they are, so an empty token does for it.
-    fn operator_token(&self) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// The key cannot be read.
+    pub(crate) fn operator_token(&self) -> anyhow::Result<String> {
         let data = self.data_dir();
         match store::DataDir::read_secret(&data) {
             Ok(secret) => Ok(api::operator_token(|purpose| secret.derive(purpose, ""))),

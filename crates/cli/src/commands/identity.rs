@@ -22,7 +22,7 @@ use crate::usage::usage;
 pub(super) fn run(command: Identity, out: &mut Out) -> anyhow::Result<()> {
     match command {
         Identity::Accounts(common) => {
-            let names = ["ID", "Name", "Platform", "Created", ""];
+            let names = ["ID", "Name", "Platform", "Created", "State"];
             list(&common, out, "/_causeway/accounts", &names, |account: &api::Account| {
                 let api::Account { id, name, platform, created, disabled } = account;
                 let (id, created) = (id.to_string(), created.to_string());
@@ -39,7 +39,7 @@ pub(super) fn run(command: Identity, out: &mut Out) -> anyhow::Result<()> {
             Ok(())
         }
         Identity::Keys(common) => {
-            let names = ["Access key", "Account", "Access", "Created", ""];
+            let names = ["Access key", "Account", "Access", "Created", "State"];
             list(&common, out, "/_causeway/keys", &names, |key: &api::AccessKey| {
                 let access = match key.access {
                     model::Access::Full => "full",
@@ -63,7 +63,7 @@ pub(super) fn run(command: Identity, out: &mut Out) -> anyhow::Result<()> {
             Ok(())
         }
         Identity::Users(common) => {
-            let names = ["Email", "ID", "Created", ""];
+            let names = ["Email", "ID", "Created", "State"];
             list(&common, out, "/_causeway/users", &names, |user: &api::User| {
                 let (id, created) = (user.id.to_string(), user.created.to_string());
                 vec![user.email.clone(), id, created, state(user.disabled)]
@@ -187,7 +187,7 @@ fn teams(common: &Common, out: &mut Out) -> anyhow::Result<()> {
             vec![team.name.clone(), email, role, state(team.disabled)]
         })
         .collect();
-    out.table(&["Team", "Member", "Role", ""], &rows);
+    out.table(&["Team", "Member", "Role", "State"], &rows);
     Ok(())
 }
 

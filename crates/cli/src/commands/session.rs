@@ -39,6 +39,11 @@ pub(crate) fn run(command: Session, out: &mut Out) -> anyhow::Result<()> {
             say(&common, out, &account, &show(&account["email"]));
             Ok(())
         }
+        Session::OperatorToken(common) => {
+            let token = common.connection.operator_token()?;
+            say(&common, out, &json!({ "token": token }), &token);
+            Ok(())
+        }
         Session::Authorizations(common) => list(&common, out),
         Session::AuthorizationsCreate { description, expires_in, limits, short, common } => {
             let client = common.connection.client(As::User)?;

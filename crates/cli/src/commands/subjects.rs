@@ -117,7 +117,7 @@ fn tokens(user: Option<String>, common: &Common, out: &mut Out) -> anyhow::Resul
             vec![id, token.user.clone(), about, may, created, expires, state(token.disabled)]
         })
         .collect();
-    out.table(&["ID", "User", "Description", "May", "Created", "Expires", ""], &rows);
+    out.table(&["ID", "User", "Description", "May", "Created", "Expires", "State"], &rows);
     Ok(())
 }
 

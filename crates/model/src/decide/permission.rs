@@ -51,10 +51,7 @@ pub(super) fn check_room(
             GroupPeer::Group { .. } => 1,
         };
         if rules.map(weight).sum::<usize>() > most {
-            return refuse(
-                Code::RuleLimitExceeded,
-                "The maximum number of rules per security group has been reached.",
-            );
+            return Err(Quota::GroupRules.reached());
         }
     }
     Ok(())

@@ -76,7 +76,14 @@ pub(super) fn plan(args: &EnvArgs, url: &str, tunnel: SocketAddr) -> anyhow::Res
     let file = certificates::trusted(&ours, given.as_deref())
         .context("the certificates that `heroku run` is to trust cannot be put together")?;
     plan.set.push((CERTIFICATES, file.display().to_string()));
-    plan.comments.push(format!("The heroku command needs this beside it: causeway tunnel {url}"));
+    let trusts = match (trust.fingerprint, &trust.ca) {
+        (Some(fingerprint), _) => format!(" --fingerprint {fingerprint}"),
+        (None, Some(file)) => format!(" --ca {}", file.display()),
+        (None, None) => String::new(),
+    };
+    plan.comments.push(format!(
+        "The heroku command needs this beside it: causeway tunnel {url} --listen {tunnel}{trusts}"
+    ));
     if token.is_none() {
         plan.comments.push("To get a token: eval \"$(causeway login EMAIL)\"".to_owned());
     }

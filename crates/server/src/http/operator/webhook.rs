@@ -115,7 +115,8 @@ fn owner(
             WebhookOwner::Account(account)
         }
         (None, _) => {
-            let message = "Name the team that is to be told, as --team TEAM.";
+            let message = "Name the team that is to be told, as --team TEAM. Whoever runs this installation names its \
+                           data directory instead, as --data DIR.";
             return Err(invalid(message.to_owned()));
         }
     };
