@@ -142,6 +142,7 @@ impl HostAgent {
             instance: &instance,
             driver,
             edge: edge_of(config, &identity.settings),
+            code: None,
             lost: Default::default(),
             closing: closing.clone(),
             tells: reports.tells(),

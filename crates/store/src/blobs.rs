@@ -25,9 +25,6 @@ pub trait Blobs: Send + Sync {
     /// Where it is, for people; without secrets.
     fn place(&self) -> String;
 
-    /// Whether others than this process keep blobs in the same place.
-    fn is_shared(&self) -> bool;
-
     /// Keeps so many bytes durably, whole or not at all. Where there is a blob with this digest already, it is
     /// as if it had been put now, and nothing is read.
     ///

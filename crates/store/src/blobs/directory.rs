@@ -41,7 +41,8 @@ impl DirectoryBlobs {
         Ok(())
     }
 
-    fn path(&self, digest: &BlobDigest) -> PathBuf {
+    /// The file of a blob, whether it is there or not.
+    pub fn path(&self, digest: &BlobDigest) -> PathBuf {
         self.dir.join(digest.to_string())
     }
 
@@ -95,10 +96,6 @@ impl DirectoryBlobs {
 impl Blobs for DirectoryBlobs {
     fn place(&self) -> String {
         self.dir.display().to_string()
-    }
-
-    fn is_shared(&self) -> bool {
-        false
     }
 
     fn put(&self, digest: &BlobDigest, bytes: u64, from: &mut dyn Read) -> Result<(), BlobError> {

@@ -148,10 +148,6 @@ impl Blobs for PostgresBlobs {
         self.place.clone()
     }
 
-    fn is_shared(&self) -> bool {
-        true
-    }
-
     fn put(&self, digest: &BlobDigest, bytes: u64, from: &mut dyn Read) -> Result<(), BlobError> {
         let lent = self.take("write to")?;
         let store = lent.store();
