@@ -7,17 +7,23 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use fabric::instance::Held;
+use fabric::runtime::CodeSource;
+use fabric::slug;
 use link::{
     About, Host, HostError, HostId, HostOrders, HostParts, HostStreams, Identity, JoinError,
     JoinParts, JoinToken, Keep, KeepError, Kinds, Pulse, Reports, Versions,
 };
 use model::Cidr;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::apps::slugs::slugs_dir;
 use crate::clock::Clock;
+use crate::code::{Cache, CacheParts, Unused, over_link};
 use crate::config::{EdgeConfig, FabricKind, Machine, edge_dir};
 use crate::error::ServeError;
 use crate::loops::Supervisor;
+use crate::reconcile::files::SLUG_STAYS;
 use crate::reconcile::host::{self, Carrier, HostLoops};
 use crate::reconcile::{Stop, edge};
 
@@ -28,6 +34,8 @@ pub struct HostAgentConfig {
     pub data: PathBuf,
     /// What carries packets and runs processes.
     pub fabric: FabricKind,
+    /// How many bytes of unpacked code stay on this machine, as far as no process needs more.
+    pub slug_cache: u64,
     /// The OCI runtime program.
     pub runtime: PathBuf,
     /// The path of this program, which also runs as shim, init and edge.
@@ -92,7 +100,9 @@ pub struct HostAgent {
     closing: CancellationToken,
     stop_networks_and_edge: Stop,
     stop_workloads: Stop,
-    threads: [JoinHandle<()>; 3],
+    threads: Vec<JoinHandle<()>>,
+    /// The unpacked code here, where processes run.
+    code: Option<Cache>,
     held: Option<Held>,
     /// The directory of the edge, where one runs.
     edge: Option<PathBuf>,
@@ -133,20 +143,28 @@ impl HostAgent {
         lock: File,
     ) -> Result<Self, HostAgentError> {
         let HostAgentConfig { data, fabric, runtime, self_exe, .. } = config;
+        let broken = |source| HostAgentError::Data { path: data.clone(), source };
         let machine = Machine { data, fabric: *fabric, runtime, self_exe };
         let instance = instance_of(&identity.host);
         let Carrier { driver, held } = host::carrier(&machine, &instance)?;
         let (reports, closing) = (Reports::default(), CancellationToken::new());
+        let (streams, supervisor) = (HostStreams::default(), Supervisor::ending_the_process());
+        let runs = *fabric == FabricKind::Linux;
+        let code = runs.then(|| code_cache(config, streams.clone())).transpose()?;
+        let code_threads = match &code {
+            Some(code) => code.start(&supervisor).map_err(broken)?,
+            None => Vec::new(),
+        };
         let HostLoops { networks, workloads, edge, running } = host::start(host::HostParts {
             machine,
             instance: &instance,
             driver,
             edge: edge_of(config, &identity.settings),
-            code: None,
+            code: code.clone().map(|code| Arc::new(code) as Arc<dyn CodeSource>),
             lost: Default::default(),
             closing: closing.clone(),
             tells: reports.tells(),
-            supervisor: Supervisor::ending_the_process(),
+            supervisor,
         })?;
         let orders = HostOrders {
             networks: Box::new(networks),
@@ -157,7 +175,7 @@ impl HostAgent {
         let parts = HostParts {
             keep,
             reports,
-            streams: HostStreams::default(),
+            streams,
             kinds: Kinds::default(),
             now: Box::new(move || clock.wall()),
             versions: Versions::OURS,
@@ -169,7 +187,8 @@ impl HostAgent {
             closing,
             stop_networks_and_edge: running.stop_networks_and_edge(),
             stop_workloads: running.stop_workloads(),
-            threads: running.threads(),
+            threads: running.threads().into_iter().chain(code_threads).collect(),
+            code,
             held,
             edge: (*fabric == FabricKind::Linux).then(|| edge_dir(data)),
             _lock: lock,
@@ -198,6 +217,9 @@ impl HostAgent {
         let ended = self.host.run(stop).await;
         (self.stop_networks_and_edge)();
         (self.stop_workloads)();
+        if let Some(code) = &self.code {
+            code.stop();
+        }
         let threads = self.threads;
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().map(JoinHandle::join).all(|joined| joined.is_ok())
@@ -218,6 +240,22 @@ impl HostAgent {
         drop(self.held);
         Ok(ended?)
     }
+}
+
+/// The unpacked code of this machine's workloads, which comes from the server that is followed.
+fn code_cache(config: &HostAgentConfig, streams: HostStreams) -> Result<Cache, HostAgentError> {
+    let data = std::path::absolute(&config.data);
+    let broken = |source| HostAgentError::Data { path: config.data.clone(), source };
+    let slugs = slugs_dir(&data.map_err(broken)?);
+    slug::clean(&slugs).map_err(|error| broken(std::io::Error::other(error)))?;
+    Ok(Cache::new(CacheParts {
+        slugs,
+        opens: over_link::opens(streams, Handle::current()),
+        place: "the server".to_owned(),
+        limit: config.slug_cache,
+        unused: Unused::Go(SLUG_STAYS),
+        replaceable: Box::new(|_| true),
+    }))
 }
 
 /// The name of what is this host's on its machine.
