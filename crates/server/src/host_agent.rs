@@ -9,17 +9,19 @@ use std::thread::JoinHandle;
 use fabric::instance::Held;
 use link::{
     About, Host, HostError, HostId, HostOrders, HostParts, HostStreams, Identity, JoinError,
-    JoinParts, JoinToken, Keep, KeepError, Kinds, Pulse, Reports, Versions,
+    JoinParts, JoinToken, Keep, KeepError, Pulse, Reports, Versions,
 };
 use model::Cidr;
 use tokio_util::sync::CancellationToken;
 
+use crate::apps::router_log::{EdgeLog, NoRouterLog, RouterLog};
 use crate::clock::Clock;
 use crate::config::{EdgeConfig, FabricKind, Machine, edge_dir};
 use crate::error::ServeError;
 use crate::loops::Supervisor;
 use crate::reconcile::host::{self, Carrier, HostLoops};
 use crate::reconcile::{Stop, edge};
+use crate::remote;
 
 /// How an agent is started.
 #[derive(Debug, Clone)]
@@ -147,6 +149,11 @@ impl HostAgent {
             tells: reports.tells(),
             supervisor: Supervisor::ending_the_process(),
         })?;
+        let router_log: Arc<dyn RouterLog> = match fabric {
+            FabricKind::None => Arc::new(NoRouterLog),
+            FabricKind::Linux => Arc::new(EdgeLog(edge_dir(data))),
+        };
+        let kinds = remote::kinds(workloads.console(), router_log);
         let orders = HostOrders {
             networks: Box::new(networks),
             workloads: Box::new(workloads.workloads),
@@ -157,7 +164,7 @@ impl HostAgent {
             keep,
             reports,
             streams: HostStreams::default(),
-            kinds: Kinds::default(),
+            kinds,
             now: Box::new(move || clock.wall()),
             versions: Versions::OURS,
             pulse: Pulse::default(),
