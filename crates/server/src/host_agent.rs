@@ -11,12 +11,13 @@ use fabric::runtime::CodeSource;
 use fabric::slug;
 use link::{
     About, Host, HostError, HostId, HostOrders, HostParts, HostStreams, Identity, JoinError,
-    JoinParts, JoinToken, Keep, KeepError, Kinds, Pulse, Reports, Versions,
+    JoinParts, JoinToken, Keep, KeepError, Pulse, Reports, Versions,
 };
 use model::Cidr;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::apps::router_log::{EdgeLog, NoRouterLog, RouterLog};
 use crate::apps::slugs::slugs_dir;
 use crate::clock::Clock;
 use crate::code::{Cache, CacheParts, Unused, over_link};
@@ -26,6 +27,7 @@ use crate::loops::Supervisor;
 use crate::reconcile::files::SLUG_STAYS;
 use crate::reconcile::host::{self, Carrier, HostLoops};
 use crate::reconcile::{Stop, edge};
+use crate::remote;
 
 /// How an agent is started.
 #[derive(Debug, Clone)]
@@ -166,6 +168,11 @@ impl HostAgent {
             tells: reports.tells(),
             supervisor,
         })?;
+        let router_log: Arc<dyn RouterLog> = match fabric {
+            FabricKind::None => Arc::new(NoRouterLog),
+            FabricKind::Linux => Arc::new(EdgeLog(edge_dir(data))),
+        };
+        let kinds = remote::kinds(workloads.console(), router_log);
         let orders = HostOrders {
             networks: Box::new(networks),
             workloads: Box::new(workloads.workloads),
@@ -176,7 +183,7 @@ impl HostAgent {
             keep,
             reports,
             streams,
-            kinds: Kinds::default(),
+            kinds,
             now: Box::new(move || clock.wall()),
             versions: Versions::OURS,
             pulse: Pulse::default(),

@@ -132,6 +132,11 @@ impl Hosts {
         })
     }
 
+    /// Where agents are connected.
+    pub(crate) fn hub(&self) -> Hub {
+        self.hub.clone()
+    }
+
     /// Where agents are to connect, as `host:init` said once.
     pub(crate) fn address(data: &Path) -> Result<Option<SocketAddr>, HostsError> {
         Kept::at(&data.join("agents")).address()

@@ -25,6 +25,7 @@ mod offline;
 mod outbox;
 mod party;
 mod reconcile;
+mod remote;
 mod snapshot;
 mod start;
 

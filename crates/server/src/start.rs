@@ -64,6 +64,7 @@ use crate::reconcile::reports::{self, NetworksReports, Observer};
 use crate::reconcile::{
     self, CarriedRevision, Health, PlannerHandle, Reporter, Stop, UnstartedPlanner,
 };
+use crate::remote::HostConsole;
 
 /// A server that listens.
 pub struct Server {
@@ -587,6 +588,14 @@ impl Prepared {
         if config.fabric == FabricKind::Linux {
             state.dialer = Some(Linux::new(&settings.instance).dialer());
             state.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
+        }
+        if let Some(hosts) = &state.hosts {
+            let (console, router_log) = (Arc::clone(&state.console), Arc::clone(&state.router_log));
+            let (hub, ledger) = (hosts.hub(), state.ledger.clone());
+            let console = HostConsole::new(console, router_log, hub, ledger, runtime.clone());
+            state.host_logs = Arc::new(console.clone());
+            state.router_log = Arc::new(console.clone());
+            state.console = Arc::new(console);
         }
         let mut flows_thread = None;
         if config.fabric == FabricKind::Linux {
