@@ -73,11 +73,11 @@ pub(crate) fn error_of(xml: &str) -> Option<(String, String)> {
     read.ok().and(code).map(|code| (code, message))
 }
 
+/// Takes the path of an element and its text.
+type Each<'a> = &'a mut dyn FnMut(&[&str], &str) -> Result<(), String>;
+
 /// Says of each element, when it ends, where it is and what text it has.
-fn leaves(
-    xml: &str,
-    each: &mut dyn FnMut(&[&str], &str) -> Result<(), String>,
-) -> Result<(), String> {
+fn leaves(xml: &str, each: Each<'_>) -> Result<(), String> {
     let mut reader = Reader::from_str(xml);
     reader.config_mut().expand_empty_elements = true;
     let (mut path, mut text) = (Vec::<String>::new(), String::new());

@@ -65,8 +65,7 @@ async fn host_of(server: &Fixture, dir: &std::path::Path) -> (HostStreams, Cance
     let ends = stop.clone();
     tokio::spawn(async move { served.serve(listener, ends).await });
     let fingerprint = hub.authority().fingerprint();
-    let (token, _) =
-        registry.new_token(fingerprint, now(), std::time::Duration::from_secs(60)).unwrap();
+    let (token, _) = registry.new_token(fingerprint, now(), Duration::from_secs(60)).unwrap();
     let keep = Keep::at(&dir.join("host"));
     let about = About { name: "node-2".to_owned(), ..About::default() };
     let join = JoinParts {
@@ -133,9 +132,10 @@ async fn a_host_gets_the_code_that_a_record_names_and_nothing_else() {
         assert!(content == code[from..], "from {from}");
     }
 
+    let through = Arc::clone(&opens);
     let cache = Cache::new(CacheParts {
         slugs: dir.path().join("slugs"),
-        opens: Box::new(move |digest, from| opens(digest, from)),
+        opens: Box::new(move |digest, from| through(digest, from)),
         place: "the server".to_owned(),
         limit: u64::MAX,
         unused: Unused::Go(Duration::from_secs(60)),
