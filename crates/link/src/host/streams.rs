@@ -158,7 +158,7 @@ impl HostStreams {
     /// A server is followed from now on. The streams of an earlier leader end.
     pub(super) fn follow(&self, server: Server, epoch: u64) -> Following<'_> {
         let mut state = self.state();
-        if state.epoch != epoch {
+        if state.epoch != epoch || state.end.is_cancelled() {
             state.end.cancel();
             (state.end, state.epoch) = (CancellationToken::new(), epoch);
         }

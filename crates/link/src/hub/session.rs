@@ -106,7 +106,7 @@ fn begin(
     if let Some(earlier) = state.connection.replace(connection) {
         earlier.end.cancel();
     }
-    if state.streams_epoch != admitted.epoch {
+    if state.streams_epoch != admitted.epoch || state.streams_end.is_cancelled() {
         state.streams_end.cancel();
         state.streams_end = CancellationToken::new();
         state.streams_epoch = admitted.epoch;

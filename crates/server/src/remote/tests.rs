@@ -620,7 +620,8 @@ async fn the_disk_of_a_destroyed_service_is_removed_where_it_is() {
     };
     ask().await.unwrap_err();
     wait(&[addon]).await;
-    let destroy = PlatformCommand::DeleteAddon { addon };
+    let app = two.server.state.world().apps().find(|app| app.name == "shop").unwrap().id;
+    let destroy = PlatformCommand::DeleteApp { app };
     two.server.command(Caller::System, destroy).await;
     assert!(two.server.state.world().addon(addon).is_none());
     ask().await.unwrap_err();
