@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -21,7 +22,7 @@ use crate::apps::router_log::{EdgeLog, NoRouterLog, RouterLog};
 use crate::apps::slugs::slugs_dir;
 use crate::clock::Clock;
 use crate::code::{Cache, CacheParts, Unused, over_link};
-use crate::config::{EdgeConfig, FabricKind, Machine, edge_dir};
+use crate::config::{EdgeConfig, FabricKind, Machine, disks_dir, edge_dir};
 use crate::error::ServeError;
 use crate::loops::Supervisor;
 use crate::reconcile::files::SLUG_STAYS;
@@ -108,6 +109,8 @@ pub struct HostAgent {
     held: Option<Held>,
     /// The directory of the edge, where one runs.
     edge: Option<PathBuf>,
+    /// Removes disks that are of no use any more.
+    remove_disks: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Last of all: until then the directory is this process's.
     _lock: File,
 }
@@ -172,7 +175,10 @@ impl HostAgent {
             FabricKind::None => Arc::new(NoRouterLog),
             FabricKind::Linux => Arc::new(EdgeLog(edge_dir(data))),
         };
-        let kinds = remote::kinds(workloads.console(), router_log);
+        let remove_disk = workloads.disks();
+        let kinds = remote::kinds(workloads.console(), router_log, Arc::new(remove_disk.clone()));
+        let disks = disks_dir(data);
+        let remove_disks = remote::remove_disks(streams.clone(), disks, remove_disk);
         let orders = HostOrders {
             networks: Box::new(networks),
             workloads: Box::new(workloads.workloads),
@@ -198,6 +204,7 @@ impl HostAgent {
             code,
             held,
             edge: (*fabric == FabricKind::Linux).then(|| edge_dir(data)),
+            remove_disks: Box::pin(remove_disks),
             _lock: lock,
         })
     }
@@ -221,7 +228,9 @@ impl HostAgent {
             closing.cancel();
             stop_networks_and_edge();
         });
+        let removing = tokio::spawn(self.remove_disks);
         let ended = self.host.run(stop).await;
+        removing.abort();
         (self.stop_networks_and_edge)();
         (self.stop_workloads)();
         if let Some(code) = &self.code {

@@ -5,9 +5,11 @@ mod agent;
 mod commands;
 mod console;
 mod frame;
+mod gone;
 mod message;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::agent::kinds;
 pub(crate) use self::console::HostConsole;
+pub(crate) use self::gone::{kinds as server_kinds, remove as remove_disks};

@@ -30,6 +30,7 @@ use self::first::FirstStart;
 use self::listening::{Listeners, here, sockets, write_note};
 use self::opening::{Opened, open, open_store};
 use crate::acme::{self, Certificates};
+use crate::apps::host_logs::HostLogs;
 use crate::apps::logs::Logs;
 use crate::apps::rendezvous::Rendezvous;
 use crate::apps::router_log::EdgeLog;
@@ -64,7 +65,7 @@ use crate::reconcile::reports::{self, NetworksReports, Observer};
 use crate::reconcile::{
     self, CarriedRevision, Health, PlannerHandle, Reporter, Stop, UnstartedPlanner,
 };
-use crate::remote::HostConsole;
+use crate::remote::{self, HostConsole};
 
 /// A server that listens.
 pub struct Server {
@@ -552,6 +553,7 @@ impl Prepared {
         let logs = config.data.join("logs");
         let told = |error| ServeError::Fabric(format!("{}: {error}", logs.display()));
         let logs = Arc::new(Logs::open(&logs, &world).map_err(told)?);
+        let store_of_hosts = spare.handle().map_err(broken)?;
         let mut state = State::new(&config.data, ledger, clock, secret, health, console, spare)
             .with_rate_limits(config.rate_limit, config.ec2_rate_limit);
         state.closing = closing;
@@ -568,9 +570,12 @@ impl Prepared {
                 domains: config.edge.web.domains.clone(),
                 denied: settings.outbound.as_ref().map(Outbound::denied).unwrap_or_default(),
             },
-            kinds: code::over_link::kinds(kept.clone(), state.ledger.clone()),
+            kinds: code::over_link::kinds(kept.clone(), state.ledger.clone())
+                .and(remote::server_kinds(state.ledger.clone(), store_of_hosts)),
         });
-        state.hosts = Some(Arc::new(hosts.map_err(ServeError::Hosts)?));
+        let hosts = Arc::new(hosts.map_err(ServeError::Hosts)?);
+        let hub = hosts.hub();
+        state.hosts = Some(hosts);
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
@@ -589,14 +594,12 @@ impl Prepared {
             state.dialer = Some(Linux::new(&settings.instance).dialer());
             state.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
         }
-        if let Some(hosts) = &state.hosts {
-            let (console, router_log) = (Arc::clone(&state.console), Arc::clone(&state.router_log));
-            let (hub, ledger) = (hosts.hub(), state.ledger.clone());
-            let console = HostConsole::new(console, router_log, hub, ledger, runtime.clone());
-            state.host_logs = Arc::new(console.clone());
-            state.router_log = Arc::new(console.clone());
-            state.console = Arc::new(console);
-        }
+        let (here, router_log) = (Arc::clone(&state.console), Arc::clone(&state.router_log));
+        let everywhere =
+            HostConsole::new(here, router_log, hub, state.ledger.clone(), runtime.clone());
+        state.host_logs = Arc::new(everywhere.clone());
+        state.router_log = Arc::new(everywhere.clone());
+        state.console = Arc::new(everywhere.clone());
         let mut flows_thread = None;
         if config.fabric == FabricKind::Linux {
             let recorder = Recorder::new(&settings.instance).map_err(lacks)?;
@@ -622,7 +625,12 @@ impl Prepared {
                     slugs: state.slugs.directory.clone(),
                     kept: state.slugs.kept.clone(),
                     backups: Arc::clone(&state.backups),
-                    remove_disk: Box::new(disks),
+                    remove_disk: Box::new(move |service, host| match host {
+                        Some(host) if everywhere.is_other(host) => {
+                            everywhere.remove_disk(host, service);
+                        }
+                        _ => disks(service),
+                    }),
                     router_log: Arc::clone(&state.router_log),
                     logs: Arc::clone(&state.logs),
                     clock: Arc::clone(&state.clock),

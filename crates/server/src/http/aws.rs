@@ -328,9 +328,20 @@ impl Call<'_> {
                     format!("The output of instances is at {elsewhere}; ask there."),
                 )
             }),
-            None => Ok(aside(|| {
-                self.state.console.tail(model::WorkloadId::Instance(id), 64 << 10).ok()
-            })),
+            None => {
+                let workload = model::WorkloadId::Instance(id);
+                match aside(|| self.state.console.tail(workload, 64 << 10)) {
+                    Ok(tail) => Ok(Some(tail)),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(Ec2Error {
+                        status: 503,
+                        ..Ec2Error::new(
+                            "Unavailable",
+                            format!("The output of the instance cannot be read: {error}."),
+                        )
+                    }),
+                }
+            }
         };
         let credentials = |of: &Principal| {
             TemporaryCredentials::new(&self.state.secret, of)

@@ -225,8 +225,14 @@ impl State {
     /// The server that has processes, and what they write and are made of, if that is not this one.
     pub(crate) fn elsewhere(&self, world: &World) -> Option<Elsewhere> {
         let members = self.members.as_ref()?;
-        let driver =
-            world.settings()?.fabric.as_ref().filter(|driver| driver.id != members.id())?;
+        let Some(driver) = &world.settings()?.fabric else {
+            // Agents follow the server that leads.
+            let (name, address) = world.hosts().next().and_then(|_| members.other_leader())?;
+            return Some(Elsewhere { name, address: Some(address) });
+        };
+        if driver.id == members.id() {
+            return None;
+        }
         Some(Elsewhere { name: driver.name.clone(), address: members.address(&driver.id) })
     }
 

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fabric::slug;
-use model::{AddonId, AppId, Change, Key, SlugId};
+use model::{AddonId, AppId, Change, HostId, Key, SlugId};
 
 use crate::apps::logs::Logs;
 use crate::apps::router_log::RouterLog;
@@ -61,8 +61,8 @@ pub(crate) struct Parts {
     pub slugs: PathBuf,
     /// Where their code is kept.
     pub kept: Kept,
-    /// Has a data service's disk removed.
-    pub remove_disk: Box<dyn Fn(AddonId) + Send>,
+    /// Has a data service's disk removed, where it was.
+    pub remove_disk: Box<dyn Fn(AddonId, Option<HostId>) + Send>,
     /// Says when code must stay.
     pub backups: Arc<Workspace>,
     /// What routers served.
@@ -128,7 +128,10 @@ impl Work {
                 Change::Delete(Key::Slug(id)) => {
                     self.doomed.push_back((Instant::now() + SLUG_STAYS, *id));
                 }
-                Change::Delete(Key::Addon(id)) => (self.parts.remove_disk)(*id),
+                Change::Delete(Key::Addon(id)) => {
+                    let host = step.before.addon(*id).and_then(|addon| addon.host);
+                    (self.parts.remove_disk)(*id, host);
+                }
                 Change::Delete(Key::App(id)) => self.forget_router_log(*id),
                 Change::Delete(_) | Change::Put(_) => {}
             }
@@ -203,7 +206,7 @@ mod tests {
         let parts = Parts {
             slugs: dir.path().to_owned(),
             kept: Kept::at(dir.path(), None),
-            remove_disk: Box::new(|_| panic!("no such disk")),
+            remove_disk: Box::new(|_, _| panic!("no such disk")),
             backups: Arc::default(),
             router_log: Arc::new(crate::apps::router_log::NoRouterLog),
             logs: Arc::default(),
@@ -243,7 +246,7 @@ mod tests {
         let parts = Parts {
             slugs: dir.path().to_owned(),
             kept: Kept::at(dir.path(), None),
-            remove_disk: Box::new(move |id| gone.send(id).unwrap()),
+            remove_disk: Box::new(move |id, _| gone.send(id).unwrap()),
             backups: Arc::default(),
             router_log: Arc::new(crate::apps::router_log::NoRouterLog),
             logs: Arc::default(),

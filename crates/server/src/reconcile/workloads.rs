@@ -50,7 +50,7 @@ impl Started {
     }
 
     /// What has the disk of a data service removed once the service has ended.
-    pub(crate) fn disks(&self) -> impl Fn(AddonId) + Send + use<> {
+    pub(crate) fn disks(&self) -> impl Fn(AddonId) + Clone + Send + Sync + use<> {
         let workloads = self.workloads.clone();
         move |id| workloads.call(move |actuator| actuator.remove_disk(id))
     }

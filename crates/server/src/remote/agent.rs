@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 
 use link::{Kinds, Stream};
+use model::AddonId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
@@ -15,12 +16,20 @@ use super::message::{
 use crate::apps::console::{Attachment, Console, NotRun, Running, halves, receiver};
 use crate::apps::router_log::RouterLog;
 
+/// Has the disk of a data service removed once the service has ended.
+pub(crate) type RemoveDisk = Arc<dyn Fn(AddonId) + Send + Sync>;
+
 /// The kinds of streams by which servers reach the processes of this host.
-pub(crate) fn kinds(console: Arc<dyn Console>, router_log: Arc<dyn RouterLog>) -> Kinds {
+pub(crate) fn kinds(
+    console: Arc<dyn Console>,
+    router_log: Arc<dyn RouterLog>,
+    remove_disk: RemoveDisk,
+) -> Kinds {
     let (attached, running) = (Arc::clone(&console), Arc::clone(&console));
     Kinds::default()
         .with(LOGS, move |_| {
-            let sources = Sources { console: Arc::clone(&console), log: Arc::clone(&router_log) };
+            let (console, log) = (Arc::clone(&console), Arc::clone(&router_log));
+            let sources = Sources { console, log, remove_disk: Arc::clone(&remove_disk) };
             async move { Ok(move |stream| logs(sources, stream)) }
         })
         .with(ATTACH, move |asked| {
@@ -56,6 +65,7 @@ async fn blocking<T: Send + 'static>(
 struct Sources {
     console: Arc<dyn Console>,
     log: Arc<dyn RouterLog>,
+    remove_disk: RemoveDisk,
 }
 
 /// Answers questions until the other end has no more.
@@ -100,6 +110,10 @@ impl Sources {
                 Err(NotRun::Idle) => Answer::Runs(false),
                 Err(NotRun::Elsewhere(why)) => Answer::Failed(why),
             },
+            Ask::RemoveDisk { service } => {
+                (self.remove_disk)(service);
+                Answer::Done
+            }
             Ask::ForgetRouter { app } => {
                 self.log.forget(app).map_or_else(failed, |()| Answer::Done)
             }

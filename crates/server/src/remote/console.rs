@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fabric::runtime::{Inside, LogPart, LogPosition};
 use link::{Hub, Stream, StreamError};
-use model::{AppId, HostId, WorkloadId, World};
+use model::{AddonId, AppId, HostId, WorkloadId, World};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -339,6 +339,26 @@ impl Shared {
     }
 }
 
+impl HostConsole {
+    /// Has the disk of a data service that was destroyed removed where it is. A host that is away asks for
+    /// that when it is back.
+    pub(crate) fn remove_disk(&self, host: HostId, service: AddonId) {
+        self.tell(host, Ask::RemoveDisk { service }, format!("the disk of {service}"));
+    }
+
+    /// Has something removed on a host, which nobody waits for.
+    fn tell(&self, host: HostId, ask: Ask, what: String) {
+        let shared = Arc::clone(&self.0);
+        self.0.runtime.spawn(async move {
+            match shared.ask_in_time(host, vec![ask]).await.as_deref() {
+                Ok([Answer::Done]) => {}
+                Ok(_) => tracing::warn!(%host, "{what} was not removed there"),
+                Err(why) => tracing::info!("{what} is not removed now: {why}"),
+            }
+        });
+    }
+}
+
 /// The request log of this machine's edge is read by itself ([`HostLogs`] has that of others), and forgotten
 /// everywhere.
 impl RouterLog for HostConsole {
@@ -349,17 +369,7 @@ impl RouterLog for HostConsole {
     fn forget(&self, app: AppId) -> io::Result<()> {
         let hosts: Vec<HostId> = self.0.ledger.glance().hosts().map(|host| host.id).collect();
         for host in hosts.into_iter().filter(|host| self.is_other(*host)) {
-            let shared = Arc::clone(&self.0);
-            self.0.runtime.spawn(async move {
-                let answered = shared.ask_in_time(host, vec![Ask::ForgetRouter { app }]).await;
-                match answered.as_deref() {
-                    Ok([Answer::Done]) => {}
-                    Ok(_) => tracing::warn!(%host, %app, "the router log of a removed app stays"),
-                    Err(why) => {
-                        tracing::info!(%app, "the router log of a removed app stays there: {why}");
-                    }
-                }
-            });
+            self.tell(host, Ask::ForgetRouter { app }, format!("the request log of {app}"));
         }
         self.0.router_log.forget(app)
     }

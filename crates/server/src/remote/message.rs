@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fabric::runtime::{Inside, LogLine, LogPart, LogPosition};
-use model::{AppId, Timestamp, WorkloadId};
+use model::{AddonId, AppId, Timestamp, WorkloadId};
 use serde::{Deserialize, Serialize};
 
 /// A stream for questions ([`Asks`]), each of which is answered by one [`Answer`].
@@ -15,6 +15,9 @@ pub(super) const LOGS: &str = "logs";
 pub(super) const ATTACH: &str = "attach";
 /// A command inside a process ([`Run`]), whose output comes in frames.
 pub(super) const RUN: &str = "run";
+
+/// Opened by the host, which says which disks it has and hears which are of no use any more.
+pub(super) const GONE: &str = "gone";
 
 /// Bytes of questions, and of an answer: a log has two files of a MiB, which Base64 makes larger by a third.
 pub(super) const MOST_ASKED: usize = 4 << 20;
@@ -114,6 +117,11 @@ pub(super) enum Ask {
     Runs {
         /// Which.
         workload: WorkloadId,
+    },
+    /// The disk of a data service that was destroyed is needed no more: [`Answer::Done`].
+    RemoveDisk {
+        /// Whose.
+        service: AddonId,
     },
     /// The request log of an app is needed no more: [`Answer::Done`].
     ForgetRouter {

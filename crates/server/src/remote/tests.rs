@@ -20,8 +20,8 @@ use link::{
 };
 use model::protocol::{Order, Subject};
 use model::{
-    AppId, Caller, DynoId, HostCapacity, HostCommand, HostFacts, Key, NewHost, Timestamp,
-    WorkloadId,
+    AddonId, AppId, Caller, DynoId, HostCapacity, HostCommand, HostFacts, Key, NewHost,
+    PlatformCommand, Timestamp, WorkloadId,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::message::{Answer, Asks, Attach};
-use super::{HostConsole, frame, kinds};
+use super::{HostConsole, frame, kinds, remove_disks, server_kinds};
 use crate::apps::console::{Attachment, Console, NotRun, Running, on_terminal, piped};
 use crate::apps::log_reader::Reader;
 use crate::apps::logs::{Line, Wanted};
@@ -41,13 +41,19 @@ use crate::http::platform::tests::fixture::{Fixture, past};
 struct Processes {
     written: Mutex<BTreeMap<WorkloadId, Vec<LogLine>>>,
     routed: Mutex<Vec<String>>,
+    removed: Arc<Mutex<Vec<AddonId>>>,
     dir: tempfile::TempDir,
 }
 
 impl Processes {
+    fn remove_disk(&self) -> super::agent::RemoveDisk {
+        let removed = Arc::clone(&self.removed);
+        Arc::new(move |service| removed.lock().unwrap().push(service))
+    }
+
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { written: Mutex::default(), routed: Mutex::default(), dir }
+        Self { written: Mutex::default(), routed: Mutex::default(), removed: Arc::default(), dir }
     }
 
     fn write(&self, dyno: DynoId, second: u64, text: &str) {
@@ -162,6 +168,8 @@ struct Two {
     hub: Hub,
     id: link::HostId,
     keep: tempfile::TempDir,
+    streams: HostStreams,
+    everywhere: HostConsole,
     agent: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
@@ -169,7 +177,8 @@ impl Two {
     async fn start() -> Self {
         let processes = Arc::new(Processes::new());
         let console = Arc::clone(&processes) as Arc<dyn Console>;
-        let kinds = kinds(console, Arc::clone(&processes) as Arc<dyn RouterLog>);
+        let log = Arc::clone(&processes) as Arc<dyn RouterLog>;
+        let kinds = kinds(console, log, processes.remove_disk());
         Self::with(processes, kinds).await
     }
 
@@ -185,12 +194,13 @@ impl Two {
         let made = server.command(Caller::Operator, init).await;
         let Key::Host(host) = made else { panic!("{made:?}") };
         let id: link::HostId = host.to_string().parse().unwrap();
+        let store = server.state.store.lock().unwrap().handle().unwrap();
         let hub = Hub::new(HubParts {
             authority: Arc::new(Authority::of_seed(&[1; 32]).unwrap()),
             registry: Arc::new(One(id.clone())),
             epoch: Box::new(|| Some(1)),
             attach: Box::new(|_, _| nobody_hears()),
-            kinds: Kinds::default(),
+            kinds: server_kinds(server.state.ledger.clone(), store),
             now: Box::new(|| Clock::system().wall()),
             settings: link::Settings::default(),
             lifetime: HOST_LIFETIME,
@@ -204,16 +214,25 @@ impl Two {
         let keep = tempfile::tempdir().unwrap();
         join(&hub, address, keep.path()).await;
         let used = hub.clone();
+        let here = Arc::clone(&server.state.console);
+        let (log, ledger) = (Arc::new(NoRouterLog), server.state.ledger.clone());
+        let everywhere = HostConsole::new(here, log, used, ledger, Handle::current());
+        let console = everywhere.clone();
         let server = server.set(|state| {
-            let here = Arc::clone(&state.console);
-            let ledger = state.ledger.clone();
-            let log = Arc::new(NoRouterLog);
-            let console = HostConsole::new(here, log, used, ledger, Handle::current());
             state.host_logs = Arc::new(console.clone());
             state.router_log = Arc::new(console.clone());
             state.console = Arc::new(console);
         });
-        let mut two = Self { server, processes, hub, id, keep, agent: None };
+        let mut two = Self {
+            server,
+            processes,
+            hub,
+            id,
+            keep,
+            streams: HostStreams::default(),
+            everywhere,
+            agent: None,
+        };
         two.run_agent(kinds).await;
         two
     }
@@ -223,7 +242,7 @@ impl Two {
         let parts = HostParts {
             keep: Keep::at(self.keep.path()),
             reports: Reports::default(),
-            streams: HostStreams::default(),
+            streams: self.streams.clone(),
             kinds,
             now: Box::new(|| Clock::system().wall()),
             versions: Versions::OURS,
@@ -261,7 +280,8 @@ impl Two {
 
     fn kinds(&self) -> Kinds {
         let console = Arc::clone(&self.processes) as Arc<dyn Console>;
-        kinds(console, Arc::clone(&self.processes) as Arc<dyn RouterLog>)
+        let log = Arc::clone(&self.processes) as Arc<dyn RouterLog>;
+        kinds(console, log, self.processes.remove_disk())
     }
 
     fn dyno(&self, name: &str) -> DynoId {
@@ -564,6 +584,47 @@ async fn what_routers_served_is_forgotten_with_the_app() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(two.processes.routed.lock().unwrap().is_empty());
+    two.stop_agent().await;
+}
+
+/// The disk of a service that was destroyed goes at once, and where its host was away then, later. One of
+/// which the database knows nothing stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_disk_of_a_destroyed_service_is_removed_where_it_is() {
+    let mut two = Two::start().await;
+    let addon = two.server.state.world().addons().next().unwrap().id;
+    let unknown: AddonId = "00000000-0000-0000-0000-00000000dead".parse().unwrap();
+    let host = two.id.to_string().parse().unwrap();
+    let removed = Arc::clone(&two.processes.removed);
+    let wait = async |what: &[AddonId]| {
+        for _ in 0..500 {
+            if *removed.lock().unwrap() == what {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{:?} and not {what:?} after 5 s", removed.lock().unwrap());
+    };
+    two.everywhere.remove_disk(host, addon);
+    wait(&[addon]).await;
+    // What the host has of disks, and a server which has destroyed one of the two.
+    let disks = tempfile::tempdir().unwrap();
+    for name in [addon.to_string(), unknown.to_string(), "lost+found".to_owned()] {
+        std::fs::create_dir(disks.path().join(name)).unwrap();
+    }
+    let remove = two.processes.remove_disk();
+    let ask = || {
+        let (streams, remove) = (two.streams.clone(), Arc::clone(&remove));
+        let removing = remove_disks(streams, disks.path().to_owned(), move |id| remove(id));
+        tokio::time::timeout(Duration::from_millis(500), removing)
+    };
+    ask().await.unwrap_err();
+    wait(&[addon]).await;
+    let destroy = PlatformCommand::DeleteAddon { addon };
+    two.server.command(Caller::System, destroy).await;
+    assert!(two.server.state.world().addon(addon).is_none());
+    ask().await.unwrap_err();
+    wait(&[addon, addon]).await;
     two.stop_agent().await;
 }
 

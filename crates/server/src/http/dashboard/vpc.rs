@@ -43,9 +43,14 @@ pub(super) async fn show(visit: Visit, id: VpcId, page: VpcPage, query: Form) ->
     let mut console = String::new();
     if let VpcPage::Instance(id) = page {
         let from = Arc::clone(&visit.dashboard.state.console);
-        let tail = move || from.tail(WorkloadId::Instance(id), MOST_OUTPUT).unwrap_or_default();
-        let tail = tokio::task::spawn_blocking(tail).await.unwrap_or_default();
-        console = String::from_utf8_lossy(&tail).into_owned();
+        let tail = move || from.tail(WorkloadId::Instance(id), MOST_OUTPUT);
+        console = match tokio::task::spawn_blocking(tail).await {
+            Ok(Ok(tail)) => String::from_utf8_lossy(&tail).into_owned(),
+            Ok(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+                format!("({error})")
+            }
+            _ => String::new(),
+        };
     }
     let fields = Fields(query.pairs());
     match page.render(&of, &vpc, fields, did.as_ref(), &console) {
