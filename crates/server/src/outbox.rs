@@ -147,6 +147,19 @@ struct Shared {
     duties: Duties,
 }
 
+/// Waits for a while, and comes round meanwhile as often as it is asked to.
+async fn pause(pulse: &Pulse, come_round: &Notify, length: Duration) {
+    let over = tokio::time::sleep(length);
+    tokio::pin!(over);
+    loop {
+        pulse.idle();
+        tokio::select! {
+            () = &mut over => return,
+            () = come_round.notified() => pulse.turn(),
+        }
+    }
+}
+
 impl Outbox {
     fn new(parts: Parts) -> Self {
         let Parts { ledger, store, clock, reachable, sources, duties } = parts;
@@ -201,7 +214,7 @@ impl Outbox {
             }
             self.follow().await;
             // What follows within a moment is told together.
-            tokio::time::sleep(MOMENT).await;
+            pause(pulse, come_round, MOMENT).await;
         }
     }
 

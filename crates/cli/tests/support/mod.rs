@@ -21,6 +21,7 @@ pub mod peering;
 #[path = "../../../store/src/postgres/tests/server.rs"]
 pub mod postgres;
 pub mod pytest;
+pub mod raw;
 pub mod sdk;
 pub mod second_factor;
 pub mod stage;

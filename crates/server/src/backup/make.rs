@@ -254,8 +254,12 @@ impl<'a> Content<'a> {
             if blob.is_some() || slug::path(from.slugs, slug.id).is_dir() {
                 content.slugs.push((slug, blob));
             } else {
-                let place = from.kept.blobs().place();
-                let reason = format!("it is not in {place}: deploy the app again");
+                let reason = match from.kept.is_shared() {
+                    true => {
+                        format!("it is not in {}: deploy the app again", from.kept.blobs().place())
+                    }
+                    false => "its files are not here: deploy the app again".to_owned(),
+                };
                 content.missing.push(Missing { name: code_of(world, slug), reason });
             }
         }

@@ -239,3 +239,25 @@ async fn its_end_waits_for_what_does_not_end_no_longer_than_its_bound() {
     // A machine that is busy may be late, but nothing would have ended by itself.
     assert!(took >= LONGEST_STOP && took < 10 * LONGEST_STOP, "{took:?}");
 }
+
+#[tokio::test]
+async fn while_it_waits_for_more_it_says_that_it_is_well() {
+    let supervisor = Supervisor::ending_the_process();
+    let (come_round, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+    let (wake, stopped) = (Arc::clone(&come_round), stop.clone());
+    let wait = move |pulse: &Pulse| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = pause(pulse, &come_round, LONGEST_TURN) => {}
+            }
+        });
+    };
+    let thread = supervisor.spawn("outbox", LONGEST_TURN, move || wake.notify_one(), wait).unwrap();
+    for _ in 0..3 {
+        assert_eq!(supervisor.check().await[0].to_string(), "outbox: ok");
+    }
+    stop.cancel();
+    thread.join().unwrap();
+}

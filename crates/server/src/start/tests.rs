@@ -303,8 +303,8 @@ async fn healthz_says_which_loop_has_ended() {
     let running = tokio::spawn(server.run(stop.clone()));
     let well = answer(address, "/healthz", None).await;
     assert!(well.starts_with("HTTP/1.1 200"), "{well}");
-    let lines = "\r\n\r\nledger: ok\nnetworks: ok\nworkloads: ok\nedge: ok\nfiles: ok\noutbox: ok\n\
-         reconcile: ok\n";
+    let lines = "\r\n\r\nledger: ok\nnetworks: ok\nworkloads: ok\nedge: ok\nfiles: ok\ncode: ok\n\
+         outbox: ok\nreconcile: ok\n";
     assert!(well.ends_with(lines), "{well}");
     let origin = crate::http::state::Origin::default();
     let caller = model::Caller::Operator;
