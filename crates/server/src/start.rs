@@ -54,6 +54,7 @@ use crate::loops::Supervisor;
 use crate::metrics::traces::Traces;
 use crate::metrics::{ChangeLog, Metrics};
 use crate::outbox;
+use crate::ovn_writer;
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::host::{self, Carrier, HostLoops, HostParts, RunningLoops};
 use crate::reconcile::reports::{self, NetworksReports, Observer};
@@ -468,7 +469,15 @@ impl Prepared {
                 .map_err(|error| ServeError::Fabric(format!("its warden has ended: {error}")))?;
         }
         let closing = CancellationToken::new();
-        let Carrier { driver, held } = host::carrier(&config.machine(), &settings.instance)?;
+        let epoch = ovn_writer::Epoch::default();
+        let Carrier { driver, held } = match &config.ovn {
+            Some(ovn) => {
+                let (ledger, epoch) = (ledger.clone(), epoch.clone());
+                let driver = ovn_writer::driver(ovn, &settings.instance, ledger, epoch);
+                Carrier { driver, held: None }
+            }
+            None => host::carrier(&config.machine(), &settings.instance)?,
+        };
         health.set_driver(driver.name());
         let to_planner = planner.handle();
         let lacks = |error: std::io::Error| ServeError::Fabric(error.to_string());
@@ -479,7 +488,7 @@ impl Prepared {
                 clock: Arc::clone(&clock),
                 health: Arc::clone(&health),
                 carried: match config.fabric {
-                    FabricKind::None => CarriedRevision::nowhere(),
+                    FabricKind::None | FabricKind::Ovn => CarriedRevision::nowhere(),
                     FabricKind::Linux => CarriedRevision::of(&config.data),
                 },
                 metrics: Arc::clone(&metrics),
@@ -543,7 +552,11 @@ impl Prepared {
                 denied: settings.outbound.as_ref().map(Outbound::denied).unwrap_or_default(),
             },
         });
-        state.hosts = Some(Arc::new(hosts.map_err(ServeError::Hosts)?));
+        let hosts = hosts.map_err(ServeError::Hosts)?;
+        if config.ovn.is_some() {
+            epoch.set(hosts.leads().map_err(ServeError::Hosts)?);
+        }
+        state.hosts = Some(Arc::new(hosts));
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
