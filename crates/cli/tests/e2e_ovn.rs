@@ -75,8 +75,8 @@ impl Installation {
                     .into()
             }
         };
-        let log = std::fs::OpenOptions::new().create(true).append(true);
-        let log = log.open(data.join("agent.log")).unwrap();
+        let mut log = std::fs::OpenOptions::new();
+        let log = log.create(true).append(true).open(data.join("agent.log")).unwrap();
         let switch = format!("unix:{}", self.machines.socket(&name(number)).display());
         let mut child = self.machines.hosts[number]
             .command(Path::new(env!("CARGO_BIN_EXE_causeway")))
@@ -270,7 +270,8 @@ fn packets_between_hosts_pass_as_long_as_both_sides_agree() {
     let new: Vec<&String> = now.keys().filter(|eni| !before.contains(*eni)).collect();
     let [dyno] = new[..] else { panic!("{new:?} are new in {now:?}") };
     assert_ne!(now[dyno], now[&instance], "each on the host that has more room: {now:?}");
-    let connects = |port| on.connects(dyno, &site.address, port);
+    let reached = |on: &Installation, port| on.connects(dyno, &site.address, port);
+    let connects = |port| reached(&on, port);
     on.until("the instance answers itself", || on.connects(&instance, &site.address, 8000));
     assert!(!connects(8000), "without a peering");
 
@@ -289,9 +290,9 @@ fn packets_between_hosts_pass_as_long_as_both_sides_agree() {
 
     // A server that is away holds up nothing, nor does one that starts anew.
     on.server.kill();
-    assert!(connects(8000), "without a server");
+    assert!(reached(&on, 8000), "without a server");
     on.server.restart();
-    let connects = |port| on.connects(dyno, &site.address, port);
+    let connects = |port| reached(&on, port);
     assert!(connects(8000), "the server has started anew");
 
     let revoke = ["ec2", "revoke-security-group-ingress", "--group-id", &site.group];
