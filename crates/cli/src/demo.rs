@@ -76,6 +76,9 @@ pub(crate) fn run(plan: &DemoArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
 /// Starts a server that is the demo's own.
 fn start(plan: &DemoArgs, stop: &Stop) -> anyhow::Result<Server> {
     let fabric = plan.fabric;
+    if fabric == Fabric::Ovn {
+        bail!("the demo has one host: give --fabric linux, or none for the APIs alone");
+    }
     if fabric == Fabric::Linux && !nix::unistd::geteuid().is_root() {
         bail!(
             "the demo makes network namespaces, which needs root: try `sudo causeway demo`, or \

@@ -22,7 +22,7 @@ use clap::{Args, ValueEnum};
 use model::{CodeRoom, IpCidr, Region};
 use server::apps::plans::Plans;
 use server::cleanup::warden::Ephemeral;
-use server::{Config, Database, FabricKind};
+use server::{Config, Database};
 
 pub(crate) use self::agent::AgentArgs;
 use self::cluster::ClusterArgs;
@@ -54,8 +54,8 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_AGENTS]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) agents: Option<SocketAddr>,
-    /// What carries packets: the kernel of this machine, or nothing, for the APIs alone; by default
-    /// linux
+    /// What carries packets: the kernel of this machine, OVN between hosts, or nothing, for the APIs
+    /// alone; by default linux
     /// [env: CAUSEWAY_FABRIC]
     #[arg(long, value_enum)]
     pub(crate) fabric: Option<Fabric>,
@@ -289,10 +289,7 @@ impl ServeArgs {
                 .or(transport)
                 .config(emulator)?,
             watch: self.watch.or(WatchArgs::of(variables)?).or(watch).config()?,
-            fabric: match fabric.unwrap_or(Fabric::Linux) {
-                Fabric::Linux => FabricKind::Linux,
-                Fabric::None => FabricKind::None,
-            },
+            fabric: fabric.unwrap_or(Fabric::Linux).into(),
             outbound: outbound.clone(),
             region,
             rate_limit: number(self.rate_limit, "CAUSEWAY_RATE_LIMIT", file.rate_limit)?
@@ -370,6 +367,8 @@ fn region(name: String) -> anyhow::Result<Region> {
 mod tests {
     use std::ffi::OsString;
     use std::io::Write;
+
+    use server::FabricKind;
 
     use super::*;
 

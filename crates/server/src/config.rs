@@ -211,6 +211,8 @@ pub enum ForwardDns {
 pub enum FabricKind {
     /// This machine's kernel and an OCI runtime.
     Linux,
+    /// OVN, between hosts on which agents run. A server is the control plane alone.
+    Ovn,
     /// None: the APIs work, but no packets are carried and no processes run.
     None,
 }

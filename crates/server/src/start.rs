@@ -479,7 +479,7 @@ impl Prepared {
                 clock: Arc::clone(&clock),
                 health: Arc::clone(&health),
                 carried: match config.fabric {
-                    FabricKind::None => CarriedRevision::nowhere(),
+                    FabricKind::Ovn | FabricKind::None => CarriedRevision::nowhere(),
                     FabricKind::Linux => CarriedRevision::of(&config.data),
                 },
                 metrics: Arc::clone(&metrics),

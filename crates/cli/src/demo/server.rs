@@ -140,7 +140,7 @@ impl Server {
     /// Why no packet can be sent, if none can.
     pub(crate) fn why_no_packets(&self) -> Option<&'static str> {
         match (&self.attached, self.fabric) {
-            (_, Fabric::Linux) => None,
+            (_, Fabric::Linux | Fabric::Ovn) => None,
             (Some(Attached { data: None }), Fabric::None) => {
                 Some("without --data of a server on this host nobody gets into a dyno")
             }
@@ -192,6 +192,7 @@ impl Server {
         let log = File::create(self.log()).context("the server's log cannot be made")?;
         let fabric = match self.fabric {
             Fabric::Linux => "linux",
+            Fabric::Ovn => "ovn",
             Fabric::None => "none",
         };
         let child = self

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use server::{About, FabricKind, HostAgentConfig, JoinConfig, JoinToken, LogFormat};
+use server::{About, HostAgentConfig, JoinConfig, JoinToken, LogFormat};
 
 use super::default_data;
 use super::edge::EdgeArgs;
@@ -40,8 +40,8 @@ pub(crate) struct AgentArgs {
     /// [env: CAUSEWAY_DATA]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// What carries packets and runs processes: the kernel of this machine, or nothing; by default
-    /// linux
+    /// What carries packets and runs processes: this machine and OVN between all hosts (ovn), its
+    /// kernel alone (linux), or nothing; by default linux
     /// [env: CAUSEWAY_FABRIC]
     #[arg(long, value_enum)]
     pub(crate) fabric: Option<Fabric>,
@@ -114,10 +114,7 @@ impl AgentArgs {
         let runtime = self.runtime.or_else(|| path("CAUSEWAY_RUNTIME"));
         let config = HostAgentConfig {
             data: absolute(&data)?,
-            fabric: match fabric.unwrap_or(Fabric::Linux) {
-                Fabric::Linux => FabricKind::Linux,
-                Fabric::None => FabricKind::None,
-            },
+            fabric: fabric.unwrap_or(Fabric::Linux).into(),
             runtime: program(runtime.unwrap_or_else(|| "runc".into()))?,
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
             edge: edge.or(set).config(false)?,
@@ -171,6 +168,8 @@ fn memory_mib() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use server::FabricKind;
 
     use super::*;
 

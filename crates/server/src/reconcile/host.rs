@@ -93,6 +93,9 @@ impl RunningLoops {
 /// What the machine lacks, and another process that holds it.
 pub(crate) fn carrier(machine: &Machine<'_>, instance: &str) -> Result<Carrier, ServeError> {
     match machine.fabric {
+        FabricKind::Ovn => {
+            Err(ServeError::Ovn("this release does not reach OVN's databases".to_owned()))
+        }
         FabricKind::None => Ok(Carrier { driver: Box::new(NoFabric::default()), held: None }),
         FabricKind::Linux => {
             let mut checks = fabric::linux::doctor();
@@ -137,7 +140,7 @@ pub(crate) fn start(parts: HostParts<'_>) -> Result<HostLoops, ServeError> {
         workloads::start(&machine, instance, workloads).map_err(ServeError::Fabric)?;
     let (to_edge, edge) = match machine.fabric {
         FabricKind::None => edge::start_none(&supervisor, to_networks.progress(), tells.edge),
-        FabricKind::Linux => edge::start(
+        FabricKind::Linux | FabricKind::Ovn => edge::start(
             &supervisor,
             machine.self_exe.to_owned(),
             parts.edge,

@@ -114,7 +114,7 @@ fn runtime_of(
         FabricKind::None => NoRuntime::new()
             .map(|none| Box::new(none) as Box<dyn Runtime>)
             .map_err(|error| error.to_string()),
-        FabricKind::Linux => {
+        FabricKind::Linux | FabricKind::Ovn => {
             // Shims have a directory of their own, and mount what is named from there.
             let data = std::path::absolute(data).map_err(|error| error.to_string())?;
             let interfaces = Linux::new(instance).interfaces();
