@@ -19,7 +19,9 @@ impl Command {
             Self::Sts(StsCommand::AssumeRole(_)) => None,
             Self::Sts(StsCommand::GetSessionToken { by, .. }) => by.key.map(Key::AccessKey),
             Self::System(command) => match command {
-                SystemCommand::StoreSlug { slug, .. } => Some(Key::Slug(*slug)),
+                SystemCommand::StoreSlug { slug, .. } | SystemCommand::KeepCode { slug, .. } => {
+                    Some(Key::Slug(*slug))
+                }
                 SystemCommand::ResetAccount { account } => Some(Key::Account(*account)),
                 SystemCommand::Observe(_)
                 | SystemCommand::Tick

@@ -297,7 +297,7 @@ impl Player<'_> {
         let room = CodeRoom { app: 12, team: 20 };
         let slugs = self.world().slugs().filter(|slug| slug.size.is_none());
         let slug = self.pick(3, slugs.map(|slug| slug.id)).unwrap_or_else(|| self.slug());
-        let stored = StoredCode { size, unpacked, process_types, room };
+        let stored = StoredCode { size, unpacked, process_types, room, blob: None };
         SystemCommand::StoreSlug { slug, stored }
     }
 
