@@ -77,7 +77,9 @@ pub(crate) fn run(plan: &DemoArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
 fn start(plan: &DemoArgs, stop: &Stop) -> anyhow::Result<Server> {
     let fabric = plan.fabric;
     if fabric == Fabric::Ovn {
-        bail!("the demo has one host: give --fabric linux, or none for the APIs alone");
+        bail!(
+            "the demo is of one machine, which needs no OVN: try --fabric linux or --fabric none"
+        );
     }
     if fabric == Fabric::Linux && !nix::unistd::geteuid().is_root() {
         bail!(

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fabric::driver::{Driver, Error as FabricError, Outcome, Place, Repair, Report};
-use model::VpcId;
 use model::intent::{NetworksDelta, NetworksIntent};
+use model::{EniId, VpcId};
 use os::error_chain;
 
 use crate::host::{Host, Settled};
@@ -16,7 +16,7 @@ use crate::uptake::Lag;
 use crate::vpc::Places;
 
 /// How long a change waits for hosts; they take some milliseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Wakes whoever drives, once it is known who that is. Clients of databases ring it.
 #[derive(Clone, Default)]
@@ -31,6 +31,11 @@ impl Alarm {
                 wake();
             }
         })
+    }
+
+    /// Says whom it wakes. The first one stays.
+    pub(crate) fn set(&self, wake: Arc<dyn Fn() + Send + Sync>) {
+        let _ = self.0.set(wake);
     }
 }
 
@@ -70,6 +75,11 @@ impl Ovn {
     pub fn place(&mut self, places: Places) {
         let parts = self.routers.place(places);
         self.pending.extend(parts.into_iter().map(Look::Part));
+    }
+
+    /// Says where some interfaces are, of VPCs that are about to be changed.
+    pub fn place_some(&mut self, enis: &BTreeSet<EniId>, places: Places) {
+        self.routers.place_some(enis, places);
     }
 
     /// The host's part.
@@ -147,17 +157,10 @@ impl Ovn {
             let names: Vec<&str> = hosts.keys().map(String::as_str).collect();
             return Some(format!("not taken up yet by {}", names.join(", ")));
         }
-        let (PartId::Vpc(vpc), Some(host)) = (part, &self.host) else { return None };
-        let ports = host.switch().ports();
-        let wanted = host.interfaces(vpc);
-        let mut wanting =
-            wanted.iter().filter(|eni| !ports.get(*eni).is_some_and(|port| port.installed));
-        let eni = wanting.next()?;
-        let why = ports.get(eni).and_then(|port| port.error.clone());
-        Some(why.map_or_else(
-            || format!("this host has not taken up {eni} yet"),
-            |why| format!("Open vSwitch does not take {eni}: {why}"),
-        ))
+        match (part, &self.host) {
+            (PartId::Vpc(vpc), Some(host)) => host.obstacle(vpc),
+            _ => None,
+        }
     }
 
     /// Waits for hosts for as long as changes may take.
@@ -181,8 +184,7 @@ impl Driver for Ovn {
     }
 
     fn on_drift(&mut self, alarm: Arc<dyn Fn() + Send + Sync>) {
-        // The first one stays: there is one who drives.
-        let _ = self.alarm.0.set(alarm);
+        self.alarm.set(alarm);
     }
 
     fn begin_sweep(&mut self, intent: NetworksIntent) {

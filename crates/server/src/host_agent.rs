@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use fabric::driver::Driver;
 use fabric::instance::Held;
+use fabric::linux::Linux;
 use link::{
     About, Host, HostError, HostId, HostOrders, HostParts, HostStreams, Identity, JoinError,
     JoinParts, JoinToken, Keep, KeepError, Kinds, Pulse, Reports, Versions,
@@ -19,7 +21,7 @@ use crate::config::{EdgeConfig, FabricKind, Machine, edge_dir};
 use crate::error::ServeError;
 use crate::loops::Supervisor;
 use crate::reconcile::host::{self, Carrier, HostLoops};
-use crate::reconcile::{Stop, edge};
+use crate::reconcile::{Stop, edge, workloads};
 
 /// How an agent is started.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct HostAgentConfig {
     pub data: PathBuf,
     /// What carries packets and runs processes.
     pub fabric: FabricKind,
+    /// The Open vSwitch of this host, for where that carries packets.
+    pub switch: ovn::Database,
     /// The OCI runtime program.
     pub runtime: PathBuf,
     /// The path of this program, which also runs as shim, init and edge.
@@ -116,11 +120,23 @@ impl HostAgent {
         let lock = lock(&config.data, &dir)?;
         let keep = Keep::at(&dir);
         if let Some(JoinConfig { server, token, about }) = &config.join {
+            let about = &labelled(about, &config).await?;
             let parts = JoinParts { server, token, about, keep: &keep, versions: Versions::OURS };
             let identity = link::join(parts).await.map_err(HostAgentError::Join)?;
             tracing::info!(host = %identity.host, "this host has joined");
         }
-        let identity = keep.identity()?.ok_or(HostError::NotJoined)?;
+        let mut identity = keep.identity()?.ok_or(HostError::NotJoined)?;
+        // A machine that was installed anew may have another name. Without its switch it goes on as it was.
+        match labelled(&identity.about, &config).await {
+            Ok(about) if about != identity.about => {
+                identity.about = about;
+                keep.set_identity(&identity)?;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = os::error_chain(&error), "the host's name for OVN")
+            }
+        }
         let prepared =
             tokio::task::spawn_blocking(move || Self::prepare(&config, keep, identity, lock));
         prepared.await.map_err(|error| ServeError::Fabric(error.to_string()))?
@@ -132,8 +148,9 @@ impl HostAgent {
         identity: Identity,
         lock: File,
     ) -> Result<Self, HostAgentError> {
-        let HostAgentConfig { data, fabric, runtime, self_exe, .. } = config;
-        let machine = Machine { data, fabric: *fabric, runtime, self_exe };
+        let HostAgentConfig { data, fabric, switch, runtime, self_exe, .. } = config;
+        let switch = (*fabric == FabricKind::Ovn).then_some(switch);
+        let machine = Machine { data, fabric: *fabric, switch, runtime, self_exe };
         let instance = instance_of(&identity.host);
         let Carrier { driver, held } = host::carrier(&machine, &instance)?;
         let (reports, closing) = (Reports::default(), CancellationToken::new());
@@ -171,7 +188,7 @@ impl HostAgent {
             stop_workloads: running.stop_workloads(),
             threads: running.threads(),
             held,
-            edge: (*fabric == FabricKind::Linux).then(|| edge_dir(data)),
+            edge: (*fabric != FabricKind::None).then(|| edge_dir(data)),
             _lock: lock,
         })
     }
@@ -220,6 +237,34 @@ impl HostAgent {
     }
 }
 
+/// Whether a data directory is that of an agent.
+pub fn is_agent(data: &Path) -> bool {
+    data.join("agent").join("identity.json").exists()
+}
+
+/// Ends all that runs on a host and removes its networks from this machine; disks stay. Returns how much was
+/// removed. The servers are told nothing.
+///
+/// # Errors
+///
+/// The agent runs, or something cannot be removed.
+pub fn purge_host(data: &Path, switch: &ovn::Database) -> Result<usize, HostAgentError> {
+    let dir = data.join("agent");
+    let _lock = lock(data, &dir)?;
+    let identity = Keep::at(&dir).identity()?.ok_or(HostError::NotJoined)?;
+    let instance = instance_of(&identity.host);
+    let held = Held::take(&instance, data).map_err(ServeError::Instance)?;
+    edge::end(&edge_dir(data)).map_err(|error| ServeError::Fabric(error.to_string()))?;
+    let processes = workloads::purge(data, &instance).map_err(ServeError::Fabric)?;
+    let mut driver: Box<dyn Driver> = match identity.about.labels.contains_key(ovn::CHASSIS_LABEL) {
+        true => host::of_switch(switch, &instance).map_err(ServeError::Fabric)?,
+        false => Box::new(Linux::new(&instance)),
+    };
+    let networks = driver.purge().map_err(|error| ServeError::Fabric(os::error_chain(&error)))?;
+    held.remove();
+    Ok(processes + networks)
+}
+
 /// The name of what is this host's on its machine.
 fn instance_of(host: &HostId) -> String {
     let name = host.as_str();
@@ -227,12 +272,25 @@ fn instance_of(host: &HostId) -> String {
     name.get(tail..).unwrap_or(name).trim_start_matches('-').to_owned()
 }
 
+/// What a host says of itself, with the name by which OVN knows it, where OVN carries packets.
+async fn labelled(about: &About, config: &HostAgentConfig) -> Result<About, ServeError> {
+    let mut about = about.clone();
+    if config.fabric == FabricKind::Ovn {
+        let switch = config.switch.clone();
+        let name = tokio::task::spawn_blocking(move || ovn::chassis(&switch)).await;
+        let name = name.unwrap_or_else(|error| Err(error.to_string()));
+        let label = ovn::CHASSIS_LABEL.to_owned();
+        about.labels.insert(label, name.map_err(ServeError::Fabric)?);
+    }
+    Ok(about)
+}
+
 /// The edge, with what the installation says and what is this machine's own.
 fn edge_of(config: &HostAgentConfig, settings: &link::Settings) -> ::edge::Config {
     let mut edge = config.edge.of(&config.data, None);
     edge.domains = settings.domains.clone();
     edge.denied.clone_from(&settings.denied);
-    if config.fabric == FabricKind::Linux && !settings.denied.is_empty() {
+    if config.fabric != FabricKind::None && !settings.denied.is_empty() {
         match fabric::linux::host_addresses() {
             Ok(addresses) => edge.denied.extend(addresses.into_iter().map(Cidr::host)),
             Err(error) => {

@@ -97,9 +97,11 @@ impl Server {
         }
         if data.is_some() {
             let status = server.ask(&["status", "--json"], stop)?;
-            if status["fabric"]["driver"] == "linux" {
-                server.fabric = Fabric::Linux;
-            }
+            server.fabric = match status["fabric"]["driver"].as_str() {
+                Some("linux") => Fabric::Linux,
+                Some("ovn") => Fabric::Ovn,
+                _ => Fabric::None,
+            };
         }
         Ok(server)
     }
@@ -140,10 +142,11 @@ impl Server {
     /// Why no packet can be sent, if none can.
     pub(crate) fn why_no_packets(&self) -> Option<&'static str> {
         match (&self.attached, self.fabric) {
-            (_, Fabric::Linux | Fabric::Ovn) => None,
-            (Some(Attached { data: None }), Fabric::None) => {
+            (_, Fabric::Linux) => None,
+            (Some(Attached { data: None }), Fabric::None | Fabric::Ovn) => {
                 Some("without --data of a server on this host nobody gets into a dyno")
             }
+            (Some(_) | None, Fabric::Ovn) => Some("its dynos run on other hosts"),
             (Some(_) | None, Fabric::None) => Some("--fabric none carries no packets"),
         }
     }

@@ -10,6 +10,7 @@ use server::{About, HostAgentConfig, JoinConfig, JoinToken, LogFormat};
 use super::default_data;
 use super::edge::EdgeArgs;
 use super::fabric::Fabric;
+use super::ovn::open_vswitch;
 use super::values::{Variables, absolute, first, program, text};
 use super::watch::WatchArgs;
 use crate::usage::usage;
@@ -40,11 +41,16 @@ pub(crate) struct AgentArgs {
     /// [env: CAUSEWAY_DATA]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// What carries packets and runs processes: this machine and OVN between all hosts (ovn), its
-    /// kernel alone (linux), or nothing; by default linux
+    /// What carries packets and runs processes: OVN by this machine's Open vSwitch, the kernel of this
+    /// machine, or nothing; by default linux
     /// [env: CAUSEWAY_FABRIC]
     #[arg(long, value_enum)]
     pub(crate) fabric: Option<Fabric>,
+    /// Database of this host's Open vSwitch, for --fabric ovn; by default
+    /// unix:/var/run/openvswitch/db.sock
+    /// [env: CAUSEWAY_OVS]
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) ovs: Option<String>,
     /// OCI runtime that runs dynos and instances; by default runc [env: CAUSEWAY_RUNTIME]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) runtime: Option<PathBuf>,
@@ -114,7 +120,8 @@ impl AgentArgs {
         let runtime = self.runtime.or_else(|| path("CAUSEWAY_RUNTIME"));
         let config = HostAgentConfig {
             data: absolute(&data)?,
-            fabric: fabric.unwrap_or(Fabric::Linux).into(),
+            fabric: fabric.unwrap_or(Fabric::Linux).kind(),
+            switch: open_vswitch(self.ovs, variables)?,
             runtime: program(runtime.unwrap_or_else(|| "runc".into()))?,
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
             edge: edge.or(set).config(false)?,

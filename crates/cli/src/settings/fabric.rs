@@ -10,18 +10,19 @@ use server::FabricKind;
 pub(crate) enum Fabric {
     /// The kernel of this machine
     Linux,
-    /// OVN, between the hosts on which agents run
+    /// OVN, between hosts that run `causeway agent`
     Ovn,
     /// Nothing: the APIs alone
     None,
 }
 
-impl From<Fabric> for FabricKind {
-    fn from(fabric: Fabric) -> Self {
-        match fabric {
-            Fabric::Linux => Self::Linux,
-            Fabric::Ovn => Self::Ovn,
-            Fabric::None => Self::None,
+impl Fabric {
+    /// It as the server knows it.
+    pub(crate) fn kind(self) -> FabricKind {
+        match self {
+            Self::Linux => FabricKind::Linux,
+            Self::Ovn => FabricKind::Ovn,
+            Self::None => FabricKind::None,
         }
     }
 }

@@ -7,9 +7,7 @@ use std::sync::mpsc::sync_channel;
 
 use agent::{Handle, Progress, Tell, WorkloadsActuator};
 use fabric::linux::Linux;
-use fabric::runtime::{
-    CodeSource, Inside, LogPart, LogPosition, NoRuntime, Runc, Runtime, SessionCommand,
-};
+use fabric::runtime::{Inside, LogPart, LogPosition, NoRuntime, Runc, Runtime, SessionCommand};
 use model::protocol::Workloads;
 use model::{AddonId, WorkloadId};
 use tokio_util::sync::CancellationToken;
@@ -28,8 +26,6 @@ pub(crate) struct Started {
 
 /// What the control loop works with.
 pub(crate) struct Parts {
-    /// Where their code comes from; `None` where none run.
-    pub code: Option<Arc<dyn CodeSource>>,
     /// Processes that no record names: they are left alone.
     pub lost: BTreeSet<WorkloadId>,
     /// The server was told to stop.
@@ -111,24 +107,23 @@ impl Console for ConsoleHandle {
 fn runtime_of(
     machine: &Machine<'_>,
     instance: &str,
-    code: Option<Arc<dyn CodeSource>>,
     lost: BTreeSet<WorkloadId>,
 ) -> Result<Box<dyn Runtime>, String> {
     let Machine { data, runtime: program, self_exe, .. } = *machine;
+    let none = |none: std::io::Result<NoRuntime>| {
+        none.map(|none| Box::new(none) as Box<dyn Runtime>).map_err(|error| error.to_string())
+    };
     match machine.fabric {
-        FabricKind::None => NoRuntime::new()
-            .map(|none| Box::new(none) as Box<dyn Runtime>)
-            .map_err(|error| error.to_string()),
+        FabricKind::None => none(NoRuntime::new()),
+        // A server that runs nothing itself: what no host has waits for one.
+        FabricKind::Ovn if machine.switch.is_none() => none(NoRuntime::idle()),
+        // Both name the namespaces of interfaces alike.
         FabricKind::Linux | FabricKind::Ovn => {
             // Shims have a directory of their own, and mount what is named from there.
             let data = std::path::absolute(data).map_err(|error| error.to_string())?;
             let interfaces = Linux::new(instance).interfaces();
             Runc::new(data.join("workloads"), program, self_exe, instance, interfaces)
-                .map(|runc| runc.with_disks(disks_dir(&data)))
-                .map(|runc| match code {
-                    Some(code) => runc.with_code(code),
-                    None => runc,
-                })
+                .map(|runc| runc.with_slugs(data.join("slugs")).with_disks(disks_dir(&data)))
                 .map(|runc| runc.with_lost(Lost::at(&data).workloads(), lost))
                 .map(|runc| Box::new(runc) as Box<dyn Runtime>)
                 .map_err(|error| os::error_chain(&error))
@@ -146,8 +141,8 @@ pub(crate) fn start(
     instance: &str,
     parts: Parts,
 ) -> Result<(Started, Running), String> {
-    let Parts { code, lost, closing, networks, tell, supervisor } = parts;
-    let runtime = runtime_of(machine, instance, code, lost)?;
+    let Parts { lost, closing, networks, tell, supervisor } = parts;
+    let runtime = runtime_of(machine, instance, lost)?;
     let actuator = WorkloadsActuator::new(runtime, Box::new(move || closing.is_cancelled()));
     let (workloads, running) =
         control::start(&supervisor, actuator, control::WORKLOADS, Some(networks), tell)
@@ -166,8 +161,9 @@ pub(crate) fn purge(data: &Path, instance: &str) -> Result<usize, String> {
     }
     let exe = std::env::current_exe().map_err(|error| error.to_string())?;
     let runtime = Path::new("runc");
-    let machine = Machine { data, fabric: FabricKind::Linux, runtime, self_exe: &exe };
-    runtime_of(&machine, instance, None, BTreeSet::new())?
+    let fabric = FabricKind::Linux;
+    let machine = Machine { data, fabric, switch: None, runtime, self_exe: &exe };
+    runtime_of(&machine, instance, BTreeSet::new())?
         .purge()
         .map_err(|error| os::error_chain(&error))
 }
