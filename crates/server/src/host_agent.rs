@@ -10,8 +10,8 @@ use fabric::driver::Driver;
 use fabric::instance::Held;
 use fabric::linux::Linux;
 use link::{
-    About, Host, HostError, HostId, HostOrders, HostParts, Identity, JoinError, JoinParts,
-    JoinToken, Keep, KeepError, Pulse, Reports, Versions,
+    About, Host, HostError, HostId, HostOrders, HostParts, HostStreams, Identity, JoinError,
+    JoinParts, JoinToken, Keep, KeepError, Kinds, Pulse, Reports, Versions,
 };
 use model::Cidr;
 use tokio_util::sync::CancellationToken;
@@ -159,6 +159,7 @@ impl HostAgent {
             instance: &instance,
             driver,
             edge: edge_of(config, &identity.settings),
+            code: None,
             lost: Default::default(),
             closing: closing.clone(),
             tells: reports.tells(),
@@ -173,6 +174,8 @@ impl HostAgent {
         let parts = HostParts {
             keep,
             reports,
+            streams: HostStreams::default(),
+            kinds: Kinds::default(),
             now: Box::new(move || clock.wall()),
             versions: Versions::OURS,
             pulse: Pulse::default(),

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use link::{
-    Authority, FileRegistry, Fingerprint, HOST_LIFETIME, HostId, Hub, HubParts, JoinToken, Pulse,
-    Versions,
+    Authority, FileRegistry, Fingerprint, HOST_LIFETIME, HostId, Hub, HubParts, JoinToken, Kinds,
+    Pulse, Versions,
 };
 use model::Timestamp;
 use store::Secret;
@@ -117,6 +117,7 @@ impl Hosts {
             registry: Arc::<FileRegistry>::clone(&registry),
             epoch: Box::new(move || told()),
             attach: Box::new(move |host, orders| attached.attach(host, orders)),
+            kinds: Kinds::default(),
             now: Box::new(move || time.wall()),
             settings,
             lifetime: HOST_LIFETIME,

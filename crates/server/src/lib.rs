@@ -9,6 +9,7 @@ mod backup;
 pub mod cleanup;
 mod clock;
 mod cluster;
+mod code;
 mod config;
 mod credentials;
 mod error;

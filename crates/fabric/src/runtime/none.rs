@@ -182,6 +182,7 @@ mod tests {
             user_data: None,
             environment: BTreeMap::new(),
             slug: None,
+            blob: None,
             disk: None,
             image: None,
             mounts: Vec::new(),

@@ -306,6 +306,7 @@ pub fn intent(bench: &Bench, command: &[&str]) -> WorkloadIntent {
         user_data: None,
         environment: BTreeMap::new(),
         slug: None,
+        blob: None,
         disk: None,
         image: None,
         mounts: Vec::new(),

@@ -181,7 +181,7 @@ impl State {
             rates: RateLimits::per_hour(0),
             account_rates: RateLimits::per_second(0),
             refusals: Refusals::default(),
-            slugs: Slugs::at(data.join("slugs"), CodeRoom::default()),
+            slugs: Slugs::at(data, CodeRoom::default()),
             web: Web::default(),
             plans: Plans::default(),
             programs: None,
@@ -226,6 +226,11 @@ impl State {
         Some(Elsewhere { name: driver.name.clone(), address: members.address(&driver.id) })
     }
 
+    /// The server that takes code, if that is not this one.
+    pub(crate) fn takes_code(&self, world: &World) -> Option<Elsewhere> {
+        if self.slugs.kept.is_shared() { None } else { self.elsewhere(world) }
+    }
+
     /// The sources of a backup.
     pub fn backup_sources(&self) -> Sources<'_> {
         Sources {
@@ -233,6 +238,7 @@ impl State {
             store: &self.store,
             created: self.clock.now(),
             slugs: &self.slugs.directory,
+            kept: &self.slugs.kept,
             plans: &self.plans,
             console: &*self.console,
         }

@@ -15,6 +15,7 @@ use crate::apps::logs::Logs;
 use crate::apps::router_log::RouterLog;
 use crate::backup::Workspace;
 use crate::clock::Clock;
+use crate::code::Kept;
 use crate::ledger::Step;
 use crate::loops::{Pulse, Supervisor};
 
@@ -58,6 +59,8 @@ pub(crate) struct UnstartedFiles {
 pub(crate) struct Parts {
     /// The directory of all slugs.
     pub slugs: PathBuf,
+    /// Where their code is kept.
+    pub kept: Kept,
     /// Has a data service's disk removed.
     pub remove_disk: Box<dyn Fn(AddonId) + Send>,
     /// Says when code must stay.
@@ -152,6 +155,10 @@ impl Work {
             if let Err(error) = slug::remove(&self.parts.slugs, id) {
                 tracing::warn!(slug = %id, %error, "a slug is still there; the next start removes it");
             }
+            if let Err(error) = self.parts.kept.forget(id) {
+                let error = os::error_chain(&error);
+                tracing::warn!(slug = %id, error, "its code is still there; the next start removes it");
+            }
         }
     }
 }
@@ -180,6 +187,7 @@ mod tests {
                 checksum: None,
                 size: *size,
                 unpacked: None,
+                blob: None,
                 released: false,
                 created: model::Timestamp::from_millis(0),
                 updated: model::Timestamp::from_millis(0),
@@ -194,6 +202,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let parts = Parts {
             slugs: dir.path().to_owned(),
+            kept: Kept::at(dir.path(), None),
             remove_disk: Box::new(|_| panic!("no such disk")),
             backups: Arc::default(),
             router_log: Arc::new(crate::apps::router_log::NoRouterLog),
@@ -233,6 +242,7 @@ mod tests {
         let (gone, disks) = channel();
         let parts = Parts {
             slugs: dir.path().to_owned(),
+            kept: Kept::at(dir.path(), None),
             remove_disk: Box::new(move |id| gone.send(id).unwrap()),
             backups: Arc::default(),
             router_log: Arc::new(crate::apps::router_log::NoRouterLog),

@@ -34,6 +34,7 @@ fn config(data: &Path) -> Config {
         rate_limit: 0,
         ec2_rate_limit: 0,
         code_room: CodeRoom::default(),
+        slug_cache: u64::MAX,
         runtime: "runc".into(),
         self_exe: "/nonexistent".into(),
         edge: EdgeConfig::default(),

@@ -589,6 +589,7 @@ fn slug() -> Slug {
         checksum: Some("ab".repeat(32)),
         size: Some(1234),
         unpacked: None,
+        blob: None,
         released: false,
         created: past(),
         updated: past(),
