@@ -43,6 +43,8 @@ pub struct Config {
     pub ec2_rate_limit: u32,
     /// How much code of apps is kept.
     pub code_room: CodeRoom,
+    /// How many bytes of unpacked code stay on this machine, as far as no process needs more.
+    pub slug_cache: u64,
     /// The OCI runtime program.
     pub runtime: PathBuf,
     /// The path of this program, which also runs as shim, init and edge.

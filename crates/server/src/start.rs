@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
+use fabric::runtime::CodeSource;
 use link::Tells;
 use model::{IpCidr, Outbound, Region};
 use os::service_manager::ServiceManager;
@@ -31,10 +32,12 @@ use crate::acme::{self, Certificates};
 use crate::apps::logs::Logs;
 use crate::apps::rendezvous::Rendezvous;
 use crate::apps::router_log::EdgeLog;
+use crate::apps::slugs::slugs_dir;
 use crate::cleanup::lost::Lost;
 use crate::cleanup::warden::{Ephemeral, Warden};
 use crate::clock::{Clock, SystemIds};
 use crate::cluster::{self, Duties, Leadership};
+use crate::code::{self, Keeper, KeeperParts, Kept};
 use crate::config::{Config, FabricKind, Reads, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::flows::{self, Flows};
@@ -78,6 +81,8 @@ pub struct Server {
     stop_networks_and_edge: Stop,
     stop_workloads: Stop,
     files: FilesHandle,
+    /// Ends what looks after code.
+    stop_code: Stop,
     /// Stops the outbox, the requests to an ACME server, and what goes on beside other servers.
     stop_rest: CancellationToken,
     duties: Duties,
@@ -251,6 +256,7 @@ impl Server {
         (self.stop_networks_and_edge)();
         (self.stop_workloads)();
         self.files.stop();
+        (self.stop_code)();
         if let Some(flows) = &self.state.flows {
             flows.stop();
         }
@@ -352,6 +358,9 @@ struct Prepared {
     files_thread: JoinHandle<()>,
     flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
+    /// Ends what looks after code.
+    stop_code: Stop,
+    code_threads: Vec<JoinHandle<()>>,
     outbox: JoinHandle<()>,
     /// Stops the outbox, the requests to an ACME server, and what goes on beside other servers.
     stop_rest: CancellationToken,
@@ -378,7 +387,8 @@ impl Prepared {
             Some(_) => ServeError::Database(Box::new(source)),
             None => broken(source),
         });
-        let Opened { store, shared } = opened?;
+        let Opened { store, shared, blobs } = opened?;
+        let keeper_store = store.handle().map_err(broken)?;
         let spare = store.handle().map_err(broken)?;
         let outbox_store = store.handle().map_err(broken)?;
         let shared_store = shared.then(|| store.handle()).transpose().map_err(broken)?;
@@ -503,12 +513,16 @@ impl Prepared {
         let edge = reports::of_edge(observer, to_planner.hear(Reporter::Edge));
         let lost = Lost::at(&config.data);
         let found = lost.settle(&world, &*spare);
+        let kept = Kept::at(&config.data, blobs);
+        let runs = config.fabric == FabricKind::Linux;
+        let cache = runs.then(|| code_cache(&config, &kept, &ledger));
         let HostLoops { networks: to_networks, workloads: started, edge: to_edge, running } =
             host::start(HostParts {
                 machine: config.machine(),
                 instance: &settings.instance,
                 driver,
                 edge: config.edge.of(&config.data, settings.outbound.as_ref()),
+                code: cache.clone().map(|cache| Arc::new(cache) as Arc<dyn CodeSource>),
                 lost: found.workloads,
                 closing: closing.clone(),
                 tells: Tells {
@@ -563,6 +577,12 @@ impl Prepared {
         state.runs = config.fabric == FabricKind::Linux;
         state.reachable = outbox::reachable(config.webhook_allow.clone(), settings);
         state.slugs.room = config.code_room;
+        state.slugs.kept = kept;
+        state.slugs.cache = cache;
+        let mut code_threads = Vec::new();
+        if let Some(cache) = &state.slugs.cache {
+            code_threads = cache.start(&supervisor).map_err(lacks)?;
+        }
         state.rendezvous = rendezvous;
         state.logs = logs;
         if config.fabric == FabricKind::Linux {
@@ -592,6 +612,7 @@ impl Prepared {
             .start(
                 files::Parts {
                     slugs: state.slugs.directory.clone(),
+                    kept: state.slugs.kept.clone(),
                     backups: Arc::clone(&state.backups),
                     remove_disk: Box::new(disks),
                     router_log: Arc::clone(&state.router_log),
@@ -601,6 +622,23 @@ impl Prepared {
                 &supervisor,
             )
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
+        let keeper = Keeper::new(KeeperParts {
+            kept: state.slugs.kept.clone(),
+            slugs: state.slugs.directory.clone(),
+            ledger: state.ledger.clone(),
+            store: keeper_store,
+            duties: duties.clone(),
+            backups: Arc::clone(&state.backups),
+        });
+        let keeper = keeper.start(&supervisor).map_err(|e| ServeError::Fabric(e.to_string()))?;
+        let (stop_keeper, stop_cache) = (keeper.stop(), state.slugs.cache.clone());
+        code_threads.push(keeper.thread);
+        let stop_code: Stop = Arc::new(move || {
+            stop_keeper();
+            if let Some(cache) = &stop_cache {
+                cache.stop();
+            }
+        });
         let stop_rest = CancellationToken::new();
         let parts_of_outbox = outbox::Parts {
             ledger: state.ledger.clone(),
@@ -652,6 +690,8 @@ impl Prepared {
             files_thread,
             flows_thread,
             files,
+            stop_code,
+            code_threads,
             outbox,
             stop_rest,
             cluster_threads,
@@ -722,7 +762,7 @@ impl Prepared {
         let threads = [reconcile, self.files_thread, self.outbox];
         let threads = threads.into_iter().chain(self.loops.threads());
         let threads = threads.chain(self.flows_thread).chain(asking);
-        let threads = threads.chain(self.cluster_threads).collect();
+        let threads = threads.chain(self.cluster_threads).chain(self.code_threads).collect();
         Ok(Server {
             metrics: for_metrics.map(|listener| (listener, figures)),
             listener,
@@ -736,6 +776,7 @@ impl Prepared {
             stop_networks_and_edge,
             stop_workloads,
             files: self.files,
+            stop_code: self.stop_code,
             stop_rest: self.stop_rest,
             duties: self.duties,
             note,
@@ -746,6 +787,23 @@ impl Prepared {
             warden: self.warden,
         })
     }
+}
+
+/// The unpacked code of this machine's workloads.
+fn code_cache(config: &Config, kept: &Kept, ledger: &Ledger) -> code::Cache {
+    let (from, place, ledger) = (kept.clone(), kept.blobs().place(), ledger.clone());
+    code::Cache::new(code::CacheParts {
+        slugs: slugs_dir(&config.data),
+        opens: Box::new(move |digest, at| {
+            from.blobs().open(digest, at).map_err(|error| os::error_chain(&error))
+        }),
+        place,
+        limit: config.slug_cache,
+        unused: code::Unused::Stay,
+        replaceable: Box::new(move |slug| {
+            ledger.glance().slug(slug).is_some_and(|slug| slug.blob.is_some())
+        }),
+    })
 }
 
 /// Who ends what an ephemeral server leaves. Where nothing outlives it and nothing is to be removed,

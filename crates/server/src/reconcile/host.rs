@@ -9,6 +9,7 @@ use agent::{Handle, NetworksActuator, NoEdge, Orders};
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::Linux;
+use fabric::runtime::CodeSource;
 use link::Tells;
 use model::WorkloadId;
 use model::protocol::Edge;
@@ -36,6 +37,8 @@ pub(crate) struct HostParts<'a> {
     pub driver: Box<dyn Driver>,
     /// The edge.
     pub edge: ::edge::Config,
+    /// Where the code of processes comes from; `None` where none run.
+    pub code: Option<Arc<dyn CodeSource>>,
     /// Processes that no record names: they are left alone.
     pub lost: BTreeSet<WorkloadId>,
     /// This process was told to stop.
@@ -149,13 +152,14 @@ fn require(checks: &[Check]) -> Result<(), ServeError> {
 ///
 /// What the machine lacks.
 pub(crate) fn start(parts: HostParts<'_>) -> Result<HostLoops, ServeError> {
-    let HostParts { machine, instance, driver, lost, closing, tells, supervisor, .. } = parts;
+    let HostParts { machine, instance, driver, code, lost, closing, tells, supervisor, .. } = parts;
     let lacks = |error: std::io::Error| ServeError::Fabric(error.to_string());
     let driver = NetworksActuator::new(driver);
     let (to_networks, networks) =
         control::start(&supervisor, driver, control::NETWORKS, None, tells.networks)
             .map_err(lacks)?;
     let workloads = workloads::Parts {
+        code,
         lost,
         closing,
         networks: to_networks.progress(),

@@ -7,7 +7,9 @@ use std::sync::mpsc::sync_channel;
 
 use agent::{Handle, Progress, Tell, WorkloadsActuator};
 use fabric::linux::Linux;
-use fabric::runtime::{Inside, LogPart, LogPosition, NoRuntime, Runc, Runtime, SessionCommand};
+use fabric::runtime::{
+    CodeSource, Inside, LogPart, LogPosition, NoRuntime, Runc, Runtime, SessionCommand,
+};
 use model::protocol::Workloads;
 use model::{AddonId, WorkloadId};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,8 @@ pub(crate) struct Started {
 
 /// What the control loop works with.
 pub(crate) struct Parts {
+    /// Where their code comes from; `None` where none run.
+    pub code: Option<Arc<dyn CodeSource>>,
     /// Processes that no record names: they are left alone.
     pub lost: BTreeSet<WorkloadId>,
     /// The server was told to stop.
@@ -107,6 +111,7 @@ impl Console for ConsoleHandle {
 fn runtime_of(
     machine: &Machine<'_>,
     instance: &str,
+    code: Option<Arc<dyn CodeSource>>,
     lost: BTreeSet<WorkloadId>,
 ) -> Result<Box<dyn Runtime>, String> {
     let Machine { data, runtime: program, self_exe, .. } = *machine;
@@ -123,7 +128,11 @@ fn runtime_of(
             let data = std::path::absolute(data).map_err(|error| error.to_string())?;
             let interfaces = Linux::new(instance).interfaces();
             Runc::new(data.join("workloads"), program, self_exe, instance, interfaces)
-                .map(|runc| runc.with_slugs(data.join("slugs")).with_disks(disks_dir(&data)))
+                .map(|runc| runc.with_disks(disks_dir(&data)))
+                .map(|runc| match code {
+                    Some(code) => runc.with_code(code),
+                    None => runc,
+                })
                 .map(|runc| runc.with_lost(Lost::at(&data).workloads(), lost))
                 .map(|runc| Box::new(runc) as Box<dyn Runtime>)
                 .map_err(|error| os::error_chain(&error))
@@ -141,8 +150,8 @@ pub(crate) fn start(
     instance: &str,
     parts: Parts,
 ) -> Result<(Started, Running), String> {
-    let Parts { lost, closing, networks, tell, supervisor } = parts;
-    let runtime = runtime_of(machine, instance, lost)?;
+    let Parts { code, lost, closing, networks, tell, supervisor } = parts;
+    let runtime = runtime_of(machine, instance, code, lost)?;
     let actuator = WorkloadsActuator::new(runtime, Box::new(move || closing.is_cancelled()));
     let (workloads, running) =
         control::start(&supervisor, actuator, control::WORKLOADS, Some(networks), tell)
@@ -163,7 +172,7 @@ pub(crate) fn purge(data: &Path, instance: &str) -> Result<usize, String> {
     let runtime = Path::new("runc");
     let fabric = FabricKind::Linux;
     let machine = Machine { data, fabric, switch: None, runtime, self_exe: &exe };
-    runtime_of(&machine, instance, BTreeSet::new())?
+    runtime_of(&machine, instance, None, BTreeSet::new())?
         .purge()
         .map_err(|error| os::error_chain(&error))
 }
