@@ -27,6 +27,7 @@ use server::{Config, Database, FabricKind};
 
 pub(crate) use self::agent::AgentArgs;
 use self::cluster::ClusterArgs;
+use self::defaults::SLUG_CACHE;
 pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
 use self::edge::EdgeArgs;
 pub(crate) use self::fabric::Fabric;
@@ -90,6 +91,12 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_TEAM_CODE_LIMIT]
     #[arg(long, value_name = "GIB")]
     pub(crate) team_code_limit: Option<u32>,
+
+    /// How many GiB of unpacked code stay on this machine, where no dyno needs more; what went is unpacked
+    /// anew from where code is kept; by default 20
+    /// [env: CAUSEWAY_SLUG_CACHE]
+    #[arg(long, value_name = "GIB")]
+    pub(crate) slug_cache: Option<u32>,
     /// OCI runtime that runs dynos and instances; by default runc [env: CAUSEWAY_RUNTIME]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) runtime: Option<PathBuf>,
@@ -177,6 +184,13 @@ pub(crate) struct ServeArgs {
     pub(crate) edge: EdgeArgs,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Bucket that has the code of apps, instead of the PostgreSQL database or the data directory:
+    /// s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=REGION, for every server of an installation the same.
+    /// Requests are signed with what AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say, or
+    /// AWS_SHARED_CREDENTIALS_FILE
+    /// [env: CAUSEWAY_BLOBS]
+    #[arg(long, value_name = "URL")]
+    pub(crate) blobs: Option<String>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }
@@ -327,6 +341,8 @@ impl ServeArgs {
                 )?
                 .map_or(team, gibibytes),
             },
+            slug_cache: number(self.slug_cache, "CAUSEWAY_SLUG_CACHE", file.slug_cache)?
+                .map_or(gibibytes(SLUG_CACHE), gibibytes),
             runtime: program(
                 self.runtime
                     .or_else(|| path("CAUSEWAY_RUNTIME"))
@@ -344,6 +360,12 @@ impl ServeArgs {
                 .map_or(Ok(Plans::default()), |path| plans::read(&path))?,
             webhook_allow,
             cluster: self.cluster.or(ClusterArgs::of(variables)?).or(cluster).config()?,
+            blobs: match self.blobs {
+                Some(flag) => Some(flag),
+                None => values::text(variables, "CAUSEWAY_BLOBS")?.or(file.blobs),
+            }
+            .map(|blobs| blobs.parse().map_err(|error| usage(format!("{error}"))))
+            .transpose()?,
             store,
             // Each is for one start, so neither the environment nor a file may say it.
             database: match self.accept_database {

@@ -51,6 +51,11 @@ impl Hub {
         self.0.hosts().values().map(|host| host.view()).collect()
     }
 
+    /// Whether a host is one of the installation's, be it connected or not.
+    pub fn admits(&self, host: &HostId) -> bool {
+        self.0.parts.registry.admits(host)
+    }
+
     /// Ends the connections of hosts that are none any more, at once. Called after one was removed.
     pub fn review(&self) {
         let registry = &self.0.parts.registry;

@@ -7,6 +7,7 @@
 mod cache;
 mod keeper;
 mod kept;
+pub(crate) mod over_link;
 
 pub(crate) use self::cache::{Cache, Parts as CacheParts, Unused};
 pub(crate) use self::keeper::{Keeper, Parts as KeeperParts, move_all};

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use model::{CodeRoom, IpCidr, Outbound, Region};
+use s3::S3Url;
 use store::{KeySource, PostgresUrl};
 
 use crate::apps::plans::Plans;
@@ -57,6 +58,8 @@ pub struct Config {
     pub webhook_allow: Vec<IpCidr>,
     /// Where the key is; `None` for the data directory, or where that says.
     pub key: Option<KeySource>,
+    /// The bucket that has the code of apps; `None` for the database on a server, or else the data directory.
+    pub blobs: Option<S3Url>,
     /// The database on a PostgreSQL server; `None` for one in the data directory.
     pub store: Option<PostgresUrl>,
     /// Which database the start accepts.

@@ -8,6 +8,15 @@ use crate::ledger::LedgerError;
 /// Errors that keep a server from starting or end it.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// The bucket for code cannot be used.
+    #[error("the code of apps cannot be kept in {place}")]
+    Blobs {
+        /// The bucket.
+        place: String,
+        /// Why not.
+        #[source]
+        source: store::BoxError,
+    },
     /// The data directory or its database cannot be used.
     #[error("the data directory {} cannot be used", .path.display())]
     Data {

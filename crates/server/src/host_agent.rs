@@ -9,19 +9,27 @@ use std::thread::JoinHandle;
 use fabric::driver::Driver;
 use fabric::instance::Held;
 use fabric::linux::Linux;
+use fabric::runtime::CodeSource;
+use fabric::slug;
 use link::{
     About, Host, HostError, HostId, HostOrders, HostParts, HostStreams, Identity, JoinError,
-    JoinParts, JoinToken, Keep, KeepError, Kinds, Pulse, Reports, Versions,
+    JoinParts, JoinToken, Keep, KeepError, Pulse, Reports, Versions,
 };
 use model::Cidr;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::apps::router_log::{EdgeLog, NoRouterLog, RouterLog};
+use crate::apps::slugs::slugs_dir;
 use crate::clock::Clock;
+use crate::code::{Cache, CacheParts, Unused, over_link};
 use crate::config::{EdgeConfig, FabricKind, Machine, edge_dir};
 use crate::error::ServeError;
 use crate::loops::Supervisor;
+use crate::reconcile::files::SLUG_STAYS;
 use crate::reconcile::host::{self, Carrier, HostLoops};
 use crate::reconcile::{Stop, edge, workloads};
+use crate::remote;
 
 /// How an agent is started.
 #[derive(Debug, Clone)]
@@ -32,6 +40,8 @@ pub struct HostAgentConfig {
     pub fabric: FabricKind,
     /// The Open vSwitch of this host, for where that carries packets.
     pub switch: ovn::Database,
+    /// How many bytes of unpacked code stay on this machine, as far as no process needs more.
+    pub slug_cache: u64,
     /// The OCI runtime program.
     pub runtime: PathBuf,
     /// The path of this program, which also runs as shim, init and edge.
@@ -96,7 +106,9 @@ pub struct HostAgent {
     closing: CancellationToken,
     stop_networks_and_edge: Stop,
     stop_workloads: Stop,
-    threads: [JoinHandle<()>; 3],
+    threads: Vec<JoinHandle<()>>,
+    /// The unpacked code here, where processes run.
+    code: Option<Cache>,
     held: Option<Held>,
     /// The directory of the edge, where one runs.
     edge: Option<PathBuf>,
@@ -151,20 +163,33 @@ impl HostAgent {
         let HostAgentConfig { data, fabric, switch, runtime, self_exe, .. } = config;
         let switch = (*fabric == FabricKind::Ovn).then_some(switch);
         let machine = Machine { data, fabric: *fabric, switch, runtime, self_exe };
+        let broken = |source| HostAgentError::Data { path: data.clone(), source };
         let instance = instance_of(&identity.host);
         let Carrier { driver, held } = host::carrier(&machine, &instance)?;
         let (reports, closing) = (Reports::default(), CancellationToken::new());
+        let (streams, supervisor) = (HostStreams::default(), Supervisor::ending_the_process());
+        let runs = *fabric != FabricKind::None;
+        let code = runs.then(|| code_cache(config, streams.clone())).transpose()?;
+        let code_threads = match &code {
+            Some(code) => code.start(&supervisor).map_err(broken)?,
+            None => Vec::new(),
+        };
         let HostLoops { networks, workloads, edge, running } = host::start(host::HostParts {
             machine,
             instance: &instance,
             driver,
             edge: edge_of(config, &identity.settings),
-            code: None,
+            code: code.clone().map(|code| Arc::new(code) as Arc<dyn CodeSource>),
             lost: Default::default(),
             closing: closing.clone(),
             tells: reports.tells(),
-            supervisor: Supervisor::ending_the_process(),
+            supervisor,
         })?;
+        let router_log: Arc<dyn RouterLog> = match fabric {
+            FabricKind::None => Arc::new(NoRouterLog),
+            FabricKind::Linux | FabricKind::Ovn => Arc::new(EdgeLog(edge_dir(data))),
+        };
+        let kinds = remote::kinds(workloads.console(), router_log);
         let orders = HostOrders {
             networks: Box::new(networks),
             workloads: Box::new(workloads.workloads),
@@ -174,8 +199,8 @@ impl HostAgent {
         let parts = HostParts {
             keep,
             reports,
-            streams: HostStreams::default(),
-            kinds: Kinds::default(),
+            streams,
+            kinds,
             now: Box::new(move || clock.wall()),
             versions: Versions::OURS,
             pulse: Pulse::default(),
@@ -186,7 +211,8 @@ impl HostAgent {
             closing,
             stop_networks_and_edge: running.stop_networks_and_edge(),
             stop_workloads: running.stop_workloads(),
-            threads: running.threads(),
+            threads: running.threads().into_iter().chain(code_threads).collect(),
+            code,
             held,
             edge: (*fabric != FabricKind::None).then(|| edge_dir(data)),
             _lock: lock,
@@ -215,6 +241,9 @@ impl HostAgent {
         let ended = self.host.run(stop).await;
         (self.stop_networks_and_edge)();
         (self.stop_workloads)();
+        if let Some(code) = &self.code {
+            code.stop();
+        }
         let threads = self.threads;
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().map(JoinHandle::join).all(|joined| joined.is_ok())
@@ -263,6 +292,22 @@ pub fn purge_host(data: &Path, switch: &ovn::Database) -> Result<usize, HostAgen
     let networks = driver.purge().map_err(|error| ServeError::Fabric(os::error_chain(&error)))?;
     held.remove();
     Ok(processes + networks)
+}
+
+/// The unpacked code of this machine's workloads, which comes from the server that is followed.
+fn code_cache(config: &HostAgentConfig, streams: HostStreams) -> Result<Cache, HostAgentError> {
+    let data = std::path::absolute(&config.data);
+    let broken = |source| HostAgentError::Data { path: config.data.clone(), source };
+    let slugs = slugs_dir(&data.map_err(broken)?);
+    slug::clean(&slugs).map_err(|error| broken(std::io::Error::other(error)))?;
+    Ok(Cache::new(CacheParts {
+        slugs,
+        opens: over_link::opens(streams, Handle::current()),
+        place: "the server".to_owned(),
+        limit: config.slug_cache,
+        unused: Unused::Go(SLUG_STAYS),
+        replaceable: Box::new(|_| true),
+    }))
 }
 
 /// The name of what is this host's on its machine.

@@ -49,6 +49,8 @@ pub(crate) struct HostsParts<'a> {
     pub leadership: Option<Leadership>,
     /// What every host is to know.
     pub settings: link::Settings,
+    /// What is made of the streams that hosts ask for.
+    pub kinds: Kinds,
 }
 
 /// The agents of other hosts.
@@ -97,7 +99,7 @@ impl Hosts {
     ///
     /// [`HostsError`].
     pub(crate) fn open(parts: HostsParts<'_>) -> Result<Self, HostsError> {
-        let HostsParts { data, secret, clock, ledger, leadership, settings } = parts;
+        let HostsParts { data, secret, clock, ledger, leadership, settings, kinds } = parts;
         let dir = data.join("agents");
         let path = dir.join("registry.json");
         let registry = FileRegistry::open(&path)
@@ -117,7 +119,7 @@ impl Hosts {
             registry: Arc::<FileRegistry>::clone(&registry),
             epoch: Box::new(move || told()),
             attach: Box::new(move |host, orders| attached.attach(host, orders)),
-            kinds: Kinds::default(),
+            kinds,
             now: Box::new(move || time.wall()),
             settings,
             lifetime: HOST_LIFETIME,
@@ -135,6 +137,11 @@ impl Hosts {
             listening: Mutex::default(),
             stop: CancellationToken::new(),
         })
+    }
+
+    /// Where agents are connected.
+    pub(crate) fn hub(&self) -> Hub {
+        self.hub.clone()
     }
 
     /// Where agents are to connect, as `host:init` said once.

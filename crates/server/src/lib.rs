@@ -26,6 +26,7 @@ mod outbox;
 mod ovn_writer;
 mod party;
 mod reconcile;
+mod remote;
 mod snapshot;
 mod start;
 

@@ -20,8 +20,9 @@ use fabric::runtime::CodeSource;
 use link::Tells;
 use model::{IpCidr, Outbound, Region};
 use os::service_manager::ServiceManager;
+use s3::S3Blobs;
 use sha2::{Digest, Sha256};
-use store::{DataDir, Secret};
+use store::{Blobs, DataDir, Secret};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +65,7 @@ use crate::reconcile::reports::{self, NetworksReports, Observer};
 use crate::reconcile::{
     self, CarriedRevision, Health, PlannerHandle, Reporter, Stop, UnstartedPlanner,
 };
+use crate::remote::HostConsole;
 
 /// A server that listens.
 pub struct Server {
@@ -513,6 +515,16 @@ impl Prepared {
         let edge = reports::of_edge(observer, to_planner.hear(Reporter::Edge));
         let lost = Lost::at(&config.data);
         let found = lost.settle(&world, &*spare);
+        let bucket = config.blobs.as_ref().map(|url| {
+            let bucket = S3Blobs::open(url, &|name| std::env::var_os(name));
+            let place = url.to_string();
+            bucket.map_err(|source| ServeError::Blobs { place, source })
+        });
+        // Where a bucket has the code, what the database had of it is moved there.
+        let (blobs, older) = match bucket.transpose()? {
+            Some(bucket) => (Some(Arc::new(bucket) as Arc<dyn Blobs>), blobs),
+            None => (blobs, None),
+        };
         let kept = Kept::at(&config.data, blobs);
         let runs = config.fabric == FabricKind::Linux;
         let cache = runs.then(|| code_cache(&config, &kept, &ledger));
@@ -565,6 +577,7 @@ impl Prepared {
                 domains: config.edge.web.domains.clone(),
                 denied: settings.outbound.as_ref().map(Outbound::denied).unwrap_or_default(),
             },
+            kinds: code::over_link::kinds(kept.clone(), state.ledger.clone()),
         });
         let hosts = hosts.map_err(ServeError::Hosts)?;
         if config.ovn.is_some() {
@@ -588,6 +601,14 @@ impl Prepared {
         if config.fabric == FabricKind::Linux {
             state.dialer = Some(Linux::new(&settings.instance).dialer());
             state.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
+        }
+        if let Some(hosts) = &state.hosts {
+            let (console, router_log) = (Arc::clone(&state.console), Arc::clone(&state.router_log));
+            let (hub, ledger) = (hosts.hub(), state.ledger.clone());
+            let console = HostConsole::new(console, router_log, hub, ledger, runtime.clone());
+            state.host_logs = Arc::new(console.clone());
+            state.router_log = Arc::new(console.clone());
+            state.console = Arc::new(console);
         }
         let mut flows_thread = None;
         if config.fabric == FabricKind::Linux {
@@ -624,6 +645,7 @@ impl Prepared {
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
         let keeper = Keeper::new(KeeperParts {
             kept: state.slugs.kept.clone(),
+            older,
             slugs: state.slugs.directory.clone(),
             ledger: state.ledger.clone(),
             store: keeper_store,

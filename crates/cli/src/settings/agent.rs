@@ -7,12 +7,12 @@ use anyhow::Context;
 use clap::Args;
 use server::{About, HostAgentConfig, JoinConfig, JoinToken, LogFormat};
 
-use super::default_data;
 use super::edge::EdgeArgs;
 use super::fabric::Fabric;
 use super::ovn::open_vswitch;
 use super::values::{Variables, absolute, first, program, text};
 use super::watch::WatchArgs;
+use super::{SLUG_CACHE, default_data};
 use crate::usage::usage;
 
 /// Characters that a host's name, zone or label has at most.
@@ -51,6 +51,10 @@ pub(crate) struct AgentArgs {
     /// [env: CAUSEWAY_OVS]
     #[arg(long, value_name = "DATABASE")]
     pub(crate) ovs: Option<String>,
+    /// How many GiB of unpacked code stay on this host, where no dyno needs more; by default 20
+    /// [env: CAUSEWAY_SLUG_CACHE]
+    #[arg(long, value_name = "GIB")]
+    pub(crate) slug_cache: Option<u32>,
     /// OCI runtime that runs dynos and instances; by default runc [env: CAUSEWAY_RUNTIME]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) runtime: Option<PathBuf>,
@@ -95,6 +99,8 @@ impl AgentArgs {
         let path = |name| variables(name).map(PathBuf::from);
         let fabric = |text: &str| <Fabric as clap::ValueEnum>::from_str(text, true);
         let fabric = first(self.fabric, variables, "CAUSEWAY_FABRIC", fabric, None)?;
+        let slug_cache =
+            first(self.slug_cache, variables, "CAUSEWAY_SLUG_CACHE", str::parse, None)?;
         let join = match (self.join, self.token) {
             (Some(server), Some(token)) => {
                 let token: JoinToken = token.parse().map_err(|error| usage(format!("{error}")))?;
@@ -122,6 +128,7 @@ impl AgentArgs {
             data: absolute(&data)?,
             fabric: fabric.unwrap_or(Fabric::Linux).kind(),
             switch: open_vswitch(self.ovs, variables)?,
+            slug_cache: u64::from(slug_cache.unwrap_or(SLUG_CACHE)) << 30,
             runtime: program(runtime.unwrap_or_else(|| "runc".into()))?,
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
             edge: edge.or(set).config(false)?,

@@ -29,6 +29,7 @@ pub(super) struct File {
     pub(super) ec2_rate_limit: Option<u32>,
     pub(super) app_code_limit: Option<u32>,
     pub(super) team_code_limit: Option<u32>,
+    pub(super) slug_cache: Option<u32>,
     pub(super) runtime: Option<PathBuf>,
     pub(super) test_clock: Option<bool>,
     pub(super) emulator: Option<bool>,
@@ -70,6 +71,7 @@ pub(super) struct File {
     pub(super) key_file: Option<PathBuf>,
     pub(super) key_command: Option<String>,
     pub(super) store: Option<String>,
+    pub(super) blobs: Option<String>,
 }
 
 /// The keys that the file may have.
@@ -84,6 +86,7 @@ const KEYS: &[&str] = &[
     "ec2-rate-limit",
     "app-code-limit",
     "team-code-limit",
+    "slug-cache",
     "runtime",
     "test-clock",
     "emulator",
@@ -119,6 +122,7 @@ const KEYS: &[&str] = &[
     "key-file",
     "key-command",
     "store",
+    "blobs",
 ];
 
 /// Reads the file.

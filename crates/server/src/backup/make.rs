@@ -18,7 +18,7 @@ use store::{BlobDigest, BlobError, Blobs, Snapshot, Store};
 use super::archive::{BeginError, Code, Manifest, Part, PartError, Service, Writer};
 use super::service::{self, Failed};
 use super::{Missing, Watch, Workspace};
-use crate::apps::console::Console;
+use crate::apps::console::{Console, NotRun};
 use crate::apps::plans::Plans;
 use crate::code::Kept;
 use crate::ledger::document;
@@ -239,6 +239,7 @@ struct Content<'a> {
 }
 
 struct Commands {
+    /// What is run inside the service.
     backup: Vec<String>,
     restore: String,
 }
@@ -286,19 +287,20 @@ fn commands(from: Sources<'_>, addon: &Addon) -> Result<Option<Commands>, String
     let offered = from.plans.find(&addon.plan.name()).ok();
     let both = [Some(&addon.plan), offered].into_iter().flatten();
     let found = both.filter_map(|plan| plan.backup.as_ref().zip(plan.restore.as_ref())).next();
-    let backup = found.and_then(|(backup, _)| {
-        let shell = ["/bin/sh", "-c", backup].map(str::to_owned);
-        from.console.exec(WorkloadId::Service(addon.id), &shell, false)
-    });
-    if let (Some(backup), Some((_, restore))) = (backup, found) {
+    let runs = from.console.runs(WorkloadId::Service(addon.id));
+    if let (Ok(()), Some((backup, restore))) = (&runs, found) {
+        let backup = ["/bin/sh", "-c", backup].map(str::to_owned).to_vec();
         return Ok(Some(Commands { backup, restore: restore.clone() }));
     }
-    // A service with an empty disk has nothing to lose.
-    if !from.workspace.has_data(addon.id) {
+    // A service with an empty disk has nothing to lose. What is on the disk of another host is not seen.
+    if addon.host.is_none() && !from.workspace.has_data(addon.id) {
         return Ok(None);
     }
     Err(match found {
-        Some(_) => format!("it does not run; `causeway logs {}` may say why", addon.name),
+        Some(_) => match runs {
+            Err(NotRun::Elsewhere(why)) => why,
+            _ => format!("it does not run; `causeway logs {}` may say why", addon.name),
+        },
         None => format!(
             "its plan {} does not say how it is backed up: give it `backup` and `restore` in the \
              file of `causeway serve --plans FILE`",
@@ -390,10 +392,18 @@ impl Job<'_> {
         addon: &Addon,
         argv: &[String],
     ) -> Result<Result<(), PartError<String>>, BackupError> {
+        let running = match self.from.console.run(WorkloadId::Service(addon.id), argv) {
+            Ok(running) => running,
+            Err(why) => {
+                return Ok(Err(PartError::Source(format!(
+                    "its backup command cannot be run: {why}"
+                ))));
+            }
+        };
         let watch = &mut *self.watch;
         let added = self.writer.part(Part::Service(addon.id), |to| {
             let mut gzip = GzEncoder::new(to, Compression::fast());
-            service::run(argv, &mut gzip, watch)?;
+            service::run(running, &mut gzip, watch)?;
             gzip.finish().map(drop).map_err(|error| Failed::Command(error_chain(&error)))
         });
         match added {

@@ -17,7 +17,7 @@ use flate2::write::GzEncoder;
 use model::{Caller, SlugId, SystemCommand, World};
 use os::error_chain;
 use sha2::{Digest, Sha256};
-use store::{BlobDigest, BlobEntry, BlobError, Blobs as _, BoxError, Store};
+use store::{BlobDigest, BlobEntry, BlobError, Blobs, BoxError, Store};
 
 use super::Kept;
 use crate::backup::Workspace;
@@ -39,6 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Parts {
     /// Where code is kept.
     pub kept: Kept,
+    /// Where servers kept code before, if that is another place that they share.
+    pub older: Option<Arc<dyn Blobs>>,
     /// The directory of all unpacked slugs.
     pub slugs: PathBuf,
     /// What records name code.
@@ -150,6 +152,14 @@ impl Keeper {
                 error = error_chain(&error),
                 "code cannot be moved to {place}: tried again later"
             );
+        }
+        let older = self.parts.older.as_ref().filter(|_| self.parts.duties.leads().is_some());
+        if let Some(older) = older
+            && let Err(error) =
+                move_from(&**older, &self.parts.kept, &self.parts.ledger.world(), pulse)
+        {
+            let (from, error) = (older.place(), error_chain(&error));
+            tracing::warn!(error, "code cannot be moved from {from}: tried again later");
         }
     }
 
@@ -274,6 +284,31 @@ pub(crate) fn move_all(
     Ok(())
 }
 
+/// Moves what records name from a place where servers kept it before. What they do not name goes.
+fn move_from(
+    older: &dyn Blobs,
+    kept: &Kept,
+    world: &World,
+    pulse: &Pulse,
+) -> Result<(), BlobError> {
+    let named: BTreeSet<&str> = world.slugs().filter_map(|slug| slug.blob.as_deref()).collect();
+    for entry in older.list()? {
+        if !named.contains(entry.digest.to_string().as_str()) {
+            if entry.age >= GRACE {
+                older.remove(&entry)?;
+            }
+            continue;
+        }
+        if let Some(mut blob) = older.open(&entry.digest, 0)? {
+            kept.blobs().put(&entry.digest, blob.bytes, &mut blob.content)?;
+        }
+        older.remove(&entry)?;
+        tracing::info!(digest = %entry.digest, "code was moved to {}", kept.blobs().place());
+        pulse.turn();
+    }
+    Ok(())
+}
+
 /// Computes a digest of what is written.
 struct Hashing<'a>(&'a mut Sha256);
 
@@ -389,5 +424,15 @@ mod tests {
             assert_eq!(kept.linked().len(), 1);
             assert_eq!(kept.local().list().unwrap().len(), 1);
         }
+        // From there to another one.
+        let (older, newer) = (kept.clone(), store::DirectoryBlobs::at(dir.path().join("newer")));
+        let kept = Kept::at(&data, Some(Arc::new(newer)));
+        let of_nobody = BlobDigest::of(b"x");
+        older.blobs().put(&of_nobody, 1, &mut &b"x"[..]).unwrap();
+        move_from(older.blobs(), &kept, &world, &Pulse::unwatched()).unwrap();
+        assert!(kept.blobs().open(&digest, 0).unwrap().is_some());
+        // A record may be about to name it.
+        let left = older.blobs().list().unwrap();
+        assert_eq!(left.iter().map(|entry| entry.digest).collect::<Vec<_>>(), [of_nobody]);
     }
 }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::acme::Certificates;
 use crate::apps::console::Console;
+use crate::apps::host_logs::{HostLogs, NoOtherHosts};
 use crate::apps::log_reader;
 use crate::apps::logs::Logs;
 use crate::apps::plans::Plans;
@@ -103,6 +104,8 @@ pub struct State {
     pub logs: Arc<Logs>,
     /// The shares of concurrent log readers.
     pub log_readers: Shares<Party>,
+    /// The logs of other hosts.
+    pub(crate) host_logs: Arc<dyn HostLogs>,
     /// The request log of apps.
     pub router_log: Arc<dyn RouterLog>,
     /// Sessions of clients that are attached to dynos.
@@ -189,6 +192,7 @@ impl State {
             runs: false,
             logs: Arc::default(),
             log_readers: Shares::new(MOST_LOG_READERS),
+            host_logs: Arc::new(NoOtherHosts),
             router_log: Arc::new(NoRouterLog),
             rendezvous: Arc::default(),
             backups: Arc::new(Workspace::at(data)),
@@ -248,7 +252,9 @@ impl State {
     pub(crate) fn log_sources(&self) -> log_reader::Sources {
         log_reader::Sources {
             ledger: self.ledger.clone(),
+            clock: Arc::clone(&self.clock),
             console: Arc::clone(&self.console),
+            hosts: Arc::clone(&self.host_logs),
             logs: Arc::clone(&self.logs),
             router_log: Arc::clone(&self.router_log),
         }

@@ -20,7 +20,7 @@ use crate::ledger::Step;
 use crate::loops::{Pulse, Supervisor};
 
 /// How long code stays after its record: its last dynos may need it until they have ended.
-const SLUG_STAYS: Duration = Duration::from_secs(60);
+pub(crate) const SLUG_STAYS: Duration = Duration::from_secs(60);
 
 /// How long one step of the thread may take: a line in an app's log, or the removal of a slug with all
 /// of its files.

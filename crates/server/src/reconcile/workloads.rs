@@ -1,24 +1,25 @@
 //! The processes of this host: the control loop that runs them, and access to their output.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use agent::{Handle, Progress, Tell, WorkloadsActuator};
 use fabric::linux::Linux;
-use fabric::runtime::{
-    CodeSource, Inside, LogPart, LogPosition, NoRuntime, Runc, Runtime, SessionCommand,
-};
+use fabric::runtime::{self, CodeSource, Inside, LogPart, LogPosition, NoRuntime, Runc, Runtime};
 use model::protocol::Workloads;
 use model::{AddonId, WorkloadId};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{self, Running};
-use crate::apps::console::Console;
+use crate::apps::console::{Attachment, Console, NotRun, on_terminal};
 use crate::cleanup::lost::Lost;
 use crate::config::{FabricKind, Machine, disks_dir};
 use crate::loops::Supervisor;
+
+/// That nobody can be attached to a dyno any more.
+const HAS_ENDED: &str = "the dyno has ended";
 
 /// What was started.
 pub(crate) struct Started {
@@ -89,22 +90,34 @@ impl Console for ConsoleHandle {
         self.ask(move |runtime| runtime.read_log(&workload, from, whole)).unwrap_or_else(stopping)
     }
 
-    fn exec(&self, workload: WorkloadId, command: &[String], tty: bool) -> Option<Vec<String>> {
+    fn exec(
+        &self,
+        workload: WorkloadId,
+        command: &[String],
+        tty: bool,
+    ) -> Result<Vec<String>, NotRun> {
         let command = command.to_vec();
-        self.ask(move |runtime| {
-            let spec = runtime.exec_command(&workload, &command, tty).ok()?;
-            let program = spec.program.to_string_lossy().into_owned();
-            Some([vec![program], spec.args].concat())
-        })?
+        let spec = self.ask(move |runtime| runtime.exec_command(&workload, &command, tty).ok());
+        let spec = spec.flatten().ok_or(NotRun::Idle)?;
+        let program = spec.program.to_string_lossy().into_owned();
+        Ok([vec![program], spec.args].concat())
     }
 
-    fn session(&self, workload: WorkloadId, inside: &Inside) -> Option<SessionCommand> {
-        let inside = inside.clone();
-        self.ask(move |runtime| runtime.session_command(&workload, &inside).ok())?
+    fn session(&self, workload: WorkloadId, inside: &Inside) -> Result<Attachment, String> {
+        let (wanted, Inside { columns, rows, .. }) = (inside.clone(), inside);
+        let command = self.ask(move |runtime| runtime.session_command(&workload, &wanted).ok());
+        let command = command.flatten().ok_or(HAS_ENDED)?;
+        on_terminal(command, *columns, *rows).map_err(|error| {
+            tracing::error!(%error, "a command cannot be started inside a dyno");
+            "the command cannot be started".to_owned()
+        })
     }
 
-    fn attach_socket(&self, workload: WorkloadId) -> Option<PathBuf> {
-        self.ask(move |runtime| runtime.attach_socket(&workload).ok())?
+    fn attach(&self, workload: WorkloadId) -> Result<Attachment, String> {
+        let socket = self.ask(move |runtime| runtime.attach_socket(&workload).ok());
+        let ends = runtime::take(&socket.flatten().ok_or(HAS_ENDED)?);
+        let ends = ends.map_err(|error| format!("{HAS_ENDED} ({error})"))?;
+        Ok(Attachment { ends, ended: None })
     }
 }
 

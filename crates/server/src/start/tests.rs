@@ -39,6 +39,7 @@ fn config(data: &Path) -> Config {
         self_exe: "/nonexistent".into(),
         edge: EdgeConfig::default(),
         plans: Plans::default(),
+        blobs: None,
         store: None,
         database: Database::default(),
         ephemeral: Ephemeral::default(),

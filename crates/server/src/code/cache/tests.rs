@@ -120,7 +120,7 @@ impl Drop for Bench {
 #[test]
 fn code_comes_when_it_is_needed_and_goes_on_where_it_broke_off() {
     let place = Place::default();
-    let bytes = packed("Procfile", 3 << 20);
+    let bytes = packed("serve", 3 << 20);
     let digest = place.put(&bytes);
     // The last one is the first answer.
     *place.cuts.lock().unwrap() = vec![usize::MAX, 0, 600_000, 1_000_000];
@@ -129,7 +129,7 @@ fn code_comes_when_it_is_needed_and_goes_on_where_it_broke_off() {
     assert_eq!(bench.find(id(1), &digest), CodeState::Coming, "once is enough");
     bench.until(|| bench.cache.has_news());
     let CodeState::Here(path) = bench.find(id(1), &digest) else { panic!("it came") };
-    assert_eq!(fs::metadata(path.join("Procfile")).unwrap().len(), 3 << 20);
+    assert_eq!(fs::metadata(path.join("serve")).unwrap().len(), 3 << 20);
     assert_eq!(*place.asked.lock().unwrap(), [0, 1_000_000, 1_600_000, 1_600_000]);
     assert!(!bench.cache.has_news());
 }

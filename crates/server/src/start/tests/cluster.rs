@@ -315,13 +315,12 @@ async fn code_that_one_server_took_is_released_and_backed_up_by_another() {
     let released = send(one.address, "POST", "/apps/shop/releases", &token, &release).await;
     assert!(released.contains(" 201 "), "{released}");
     let world = one.state.world();
-    let plans = model::plan_workloads(&world);
-    let dyno = plans.0.values().find(|intent| intent.slug.is_some()).unwrap();
-    assert_eq!(dyno.blob, Some(digest.to_string()), "a host is told by what it finds the code");
+    let slug = world.slugs().next().unwrap();
+    assert_eq!(slug.blob, Some(digest.to_string()));
     let backup = format!("{{\"path\":\"{}\"}}", data("backup").display());
     let operator = operator_token(first.secret());
-    let made = send(one.address, "POST", "/_causeway/backup", &operator, &backup).await;
-    assert!(made.contains(" 200 ") && !made.contains("\"error\""), "{made}");
+    let written = send(one.address, "POST", "/_causeway/backup", &operator, &backup).await;
+    assert!(written.contains(" 200 ") && !written.contains("\"error\""), "{written}");
     two.end().await;
     one.end().await;
 
