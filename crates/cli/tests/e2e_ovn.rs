@@ -24,11 +24,14 @@ use machines::{CENTRAL, HOSTS, Machines, name};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use support::web::{self, deploy};
 use support::{Server, admit, peer, route, site, space, text};
 
 const WEB: &str = "#!/bin/sh\ncd /tmp\nexec python3 -m http.server 8000\n";
 /// Where agents connect.
 const AGENTS: u16 = 4882;
+/// Where each host takes requests from outside.
+const ROUTER: &str = "127.0.0.1:8080";
 
 /// An installation on three hosts.
 struct Installation {
@@ -80,7 +83,8 @@ impl Installation {
         let switch = format!("unix:{}", self.machines.socket(&name(number)).display());
         let mut child = self.machines.hosts[number]
             .command(Path::new(env!("CARGO_BIN_EXE_causeway")))
-            .args(["agent", "--fabric", "ovn", "--ovs", &switch, "--json", "--data"])
+            .args(["agent", "--fabric", "ovn", "--ovs", &switch, "--router", ROUTER])
+            .args(["--json", "--data"])
             .arg(&data)
             .args(&join)
             .env("CAUSEWAY_LOG", "info")
@@ -305,6 +309,16 @@ fn packets_between_hosts_pass_as_long_as_both_sides_agree() {
         .aws(&["ec2", "delete-vpc-peering-connection", "--vpc-peering-connection-id", &pcx])
         .ok();
     on.until("nothing passes without the peering", || !connects(8000));
+
+    // Requests from outside come in by the host that has the space's web routers, to a dyno on any of them.
+    deploy(&on.server, "shop", "web: python3 app.py\n");
+    let site_of = web::host(&on.server, "shop");
+    let answers = |number: usize| {
+        let ask = format!("curl -s -m 5 -H Host:{site_of} http://{ROUTER}/hello");
+        let said = on.machines.hosts[number].try_run(&ask).unwrap_or_default();
+        said.contains("\"path\": \"/hello\"")
+    };
+    on.until("the app answers from outside", || (0..HOSTS).any(answers));
 
     // Names are answered on each host.
     let asked = |eni: &str, name: &str, server: &str| {

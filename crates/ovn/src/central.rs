@@ -54,6 +54,17 @@ pub enum Error {
     Transact(#[from] TransactError),
 }
 
+impl Error {
+    /// Whether it is about the database or this writer, and not about what was to be written.
+    pub(crate) fn is_of_all(&self) -> bool {
+        match self {
+            Self::Fenced(_) | Self::NotSetUp => true,
+            Self::NoParent { .. } | Self::NoLink => false,
+            Self::Transact(error) => !matches!(error, TransactError::Refused { .. }),
+        }
+    }
+}
+
 /// What a client must watch of the northbound database for an installation.
 pub fn watches(instance: &str) -> Vec<Watch> {
     let own = |table: &str, columns: &[&str]| {

@@ -93,8 +93,9 @@ impl Ovn {
         self.pending.extend(parts.into_iter().map(Look::Part));
     }
 
-    /// Writes a part; that anything of it had to be changed is drift, unless it was to be changed.
-    fn write(&mut self, part: PartId, is_new: bool, report: &mut Report) {
+    /// Writes a part; that anything of it had to be changed is drift, unless it was to be changed. Says why no other
+    /// part could be written either, if that is so.
+    fn write(&mut self, part: PartId, is_new: bool, report: &mut Report) -> Option<String> {
         match self.routers.write(part) {
             Ok(Written::Is(changes)) => {
                 self.late.insert(part);
@@ -114,9 +115,12 @@ impl Ovn {
             }
             Err(error) => {
                 self.late.remove(&part);
-                outcome(report, part, Outcome::Failed(error_chain(&error)));
+                let why = error_chain(&error);
+                outcome(report, part, Outcome::Failed(why.clone()));
+                return error.is_of_all().then_some(why);
             }
         }
+        None
     }
 
     fn settle_host(&mut self, report: &mut Report) {
@@ -223,7 +227,7 @@ impl Driver for Ovn {
             Look::Part(part) => {
                 // What this writer has not written yet was another's, and may be of an older intent.
                 let is_new = self.routers.lag(part).is_none();
-                self.write(part, is_new, &mut report);
+                drop(self.write(part, is_new, &mut report));
             }
         }
         if self.pending.is_empty() {
@@ -241,8 +245,16 @@ impl Driver for Ovn {
             return report;
         }
         let parts = self.routers.change(delta);
+        // Each try to reach a database that is not there takes its time.
+        let mut gone = None;
         for part in &parts {
-            self.write(*part, true, &mut report);
+            match &gone {
+                None => gone = self.write(*part, true, &mut report),
+                Some(why) => {
+                    self.late.remove(part);
+                    outcome(&mut report, *part, Outcome::Failed(String::clone(why)));
+                }
+            }
         }
         if let Some(host) = &mut self.host {
             delta.vpcs.iter().for_each(|(vpc, new)| host.want(*vpc, new.as_ref()));
