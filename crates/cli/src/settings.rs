@@ -8,6 +8,7 @@ mod fabric;
 mod file;
 mod key;
 mod outbound;
+mod ovn;
 mod plans;
 mod store;
 mod transport;
@@ -32,6 +33,7 @@ use self::edge::EdgeArgs;
 pub(crate) use self::fabric::Fabric;
 use self::file::File;
 use self::key::KeyArgs;
+pub(crate) use self::ovn::{OvnArgs, open_vswitch};
 pub(crate) use self::store::StoreArgs;
 use self::transport::TransportArgs;
 pub(crate) use self::values::variable;
@@ -55,8 +57,8 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_AGENTS]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) agents: Option<SocketAddr>,
-    /// What carries packets: the kernel of this machine, or nothing, for the APIs alone; by default
-    /// linux
+    /// What carries packets: the kernel of this machine; OVN, between hosts that run `causeway agent`; or
+    /// nothing, for the APIs alone; by default linux
     /// [env: CAUSEWAY_FABRIC]
     #[arg(long, value_enum)]
     pub(crate) fabric: Option<Fabric>,
@@ -171,6 +173,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "REVISION")]
     pub(crate) accept_database: Option<u64>,
     #[command(flatten)]
+    pub(crate) ovn: OvnArgs,
+    #[command(flatten)]
     pub(crate) key: KeyArgs,
     #[command(flatten)]
     pub(crate) transport: TransportArgs,
@@ -255,6 +259,13 @@ impl ServeArgs {
             reads: file.reads,
             take_fabric: false,
         };
+        let ovn = OvnArgs {
+            ovn_nb: file.ovn_nb,
+            ovn_sb: file.ovn_sb,
+            ovn_ca: file.ovn_ca,
+            ovn_cert: file.ovn_cert,
+            ovn_key: file.ovn_key,
+        };
         let key = KeyArgs { key_file: file.key_file, key_command: file.key_command };
         let edge = EdgeArgs {
             domain: file.domain,
@@ -271,6 +282,8 @@ impl ServeArgs {
             .transpose()?;
         let fabric = |text: &str| Fabric::from_str(text, true);
         let fabric = first(self.fabric, variables, "CAUSEWAY_FABRIC", fabric, file.fabric)?;
+        let fabric = fabric.unwrap_or(Fabric::Linux).kind();
+        let ovn = self.ovn.or(OvnArgs::of(variables)?).or(ovn);
         let way = match self.outbound {
             Some(way) => Some(way),
             None => values::text(variables, "CAUSEWAY_OUTBOUND")?,
@@ -303,9 +316,10 @@ impl ServeArgs {
                 .or(transport)
                 .config(emulator)?,
             watch: self.watch.or(WatchArgs::of(variables)?).or(watch).config()?,
-            fabric: match fabric.unwrap_or(Fabric::Linux) {
-                Fabric::Linux => FabricKind::Linux,
-                Fabric::None => FabricKind::None,
+            fabric,
+            ovn: match fabric {
+                FabricKind::Ovn => Some(ovn.config()?),
+                FabricKind::Linux | FabricKind::None => None,
             },
             outbound: outbound.clone(),
             region,

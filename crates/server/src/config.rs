@@ -26,6 +26,8 @@ pub struct Config {
     pub watch: WatchConfig,
     /// The implementation of networks and workloads.
     pub fabric: FabricKind,
+    /// Where OVN is, if that carries packets.
+    pub ovn: Option<OvnConfig>,
     /// How networks reach what is outside; `None` where nothing does.
     pub outbound: Option<Outbound>,
     /// The region of a new installation; `None` for the default one.
@@ -91,6 +93,15 @@ pub enum Reads {
     Local,
 }
 
+/// Where the databases of OVN are, that all networks are written to.
+#[derive(Debug, Clone)]
+pub struct OvnConfig {
+    /// The northbound one, which is written to.
+    pub northbound: ovn::Database,
+    /// The southbound one, where hosts say what they have.
+    pub southbound: ovn::Database,
+}
+
 /// What the control loops of a host act on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Machine<'a> {
@@ -98,6 +109,8 @@ pub(crate) struct Machine<'a> {
     pub data: &'a Path,
     /// What carries packets and runs processes.
     pub fabric: FabricKind,
+    /// The Open vSwitch of this host, where it has one.
+    pub switch: Option<&'a ovn::Database>,
     /// The OCI runtime program.
     pub runtime: &'a Path,
     /// The path of this program.
@@ -108,7 +121,7 @@ impl Config {
     /// What the control loops of this host act on.
     pub(crate) fn machine(&self) -> Machine<'_> {
         let Self { data, fabric, runtime, self_exe, .. } = self;
-        Machine { data, fabric: *fabric, runtime, self_exe }
+        Machine { data, fabric: *fabric, switch: None, runtime, self_exe }
     }
 }
 
@@ -216,6 +229,8 @@ pub enum ForwardDns {
 pub enum FabricKind {
     /// This machine's kernel and an OCI runtime.
     Linux,
+    /// OVN, and an OCI runtime on hosts that run agents.
+    Ovn,
     /// None: the APIs work, but no packets are carried and no processes run.
     None,
 }

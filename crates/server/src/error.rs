@@ -118,6 +118,9 @@ pub enum ServeError {
         "the Linux fabric cannot start: {0}; `causeway doctor` says more, and --fabric none works without"
     )]
     Fabric(String),
+    /// The machine cannot take part in a network of OVN.
+    #[error("--fabric ovn cannot start: {0}")]
+    Ovn(String),
     /// Another server of the same instance runs on this machine.
     #[error("{0}")]
     Instance(#[source] fabric::instance::HoldError),

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use fabric::driver::Driver;
 use fabric::instance::Held;
+use fabric::linux::Linux;
 use fabric::runtime::CodeSource;
 use fabric::slug;
 use link::{
@@ -27,7 +29,7 @@ use crate::error::ServeError;
 use crate::loops::Supervisor;
 use crate::reconcile::files::SLUG_STAYS;
 use crate::reconcile::host::{self, Carrier, HostLoops};
-use crate::reconcile::{Stop, edge};
+use crate::reconcile::{Stop, edge, workloads};
 use crate::remote;
 
 /// How an agent is started.
@@ -37,6 +39,8 @@ pub struct HostAgentConfig {
     pub data: PathBuf,
     /// What carries packets and runs processes.
     pub fabric: FabricKind,
+    /// The Open vSwitch of this host, for where that carries packets.
+    pub switch: ovn::Database,
     /// How many bytes of unpacked code stay on this machine, as far as no process needs more.
     pub slug_cache: u64,
     /// The OCI runtime program.
@@ -131,11 +135,23 @@ impl HostAgent {
         let lock = lock(&config.data, &dir)?;
         let keep = Keep::at(&dir);
         if let Some(JoinConfig { server, token, about }) = &config.join {
+            let about = &labelled(about, &config).await?;
             let parts = JoinParts { server, token, about, keep: &keep, versions: Versions::OURS };
             let identity = link::join(parts).await.map_err(HostAgentError::Join)?;
             tracing::info!(host = %identity.host, "this host has joined");
         }
-        let identity = keep.identity()?.ok_or(HostError::NotJoined)?;
+        let mut identity = keep.identity()?.ok_or(HostError::NotJoined)?;
+        // A machine that was installed anew may have another name. Without its switch it goes on as it was.
+        match labelled(&identity.about, &config).await {
+            Ok(about) if about != identity.about => {
+                identity.about = about;
+                keep.set_identity(&identity)?;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = os::error_chain(&error), "the host's name for OVN")
+            }
+        }
         let prepared =
             tokio::task::spawn_blocking(move || Self::prepare(&config, keep, identity, lock));
         prepared.await.map_err(|error| ServeError::Fabric(error.to_string()))?
@@ -147,14 +163,15 @@ impl HostAgent {
         identity: Identity,
         lock: File,
     ) -> Result<Self, HostAgentError> {
-        let HostAgentConfig { data, fabric, runtime, self_exe, .. } = config;
+        let HostAgentConfig { data, fabric, switch, runtime, self_exe, .. } = config;
+        let switch = (*fabric == FabricKind::Ovn).then_some(switch);
+        let machine = Machine { data, fabric: *fabric, switch, runtime, self_exe };
         let broken = |source| HostAgentError::Data { path: data.clone(), source };
-        let machine = Machine { data, fabric: *fabric, runtime, self_exe };
         let instance = instance_of(&identity.host);
         let Carrier { driver, held } = host::carrier(&machine, &instance)?;
         let (reports, closing) = (Reports::default(), CancellationToken::new());
         let (streams, supervisor) = (HostStreams::default(), Supervisor::ending_the_process());
-        let runs = *fabric == FabricKind::Linux;
+        let runs = *fabric != FabricKind::None;
         let code = runs.then(|| code_cache(config, streams.clone())).transpose()?;
         let code_threads = match &code {
             Some(code) => code.start(&supervisor).map_err(broken)?,
@@ -173,7 +190,7 @@ impl HostAgent {
         })?;
         let router_log: Arc<dyn RouterLog> = match fabric {
             FabricKind::None => Arc::new(NoRouterLog),
-            FabricKind::Linux => Arc::new(EdgeLog(edge_dir(data))),
+            FabricKind::Linux | FabricKind::Ovn => Arc::new(EdgeLog(edge_dir(data))),
         };
         let remove_disk = workloads.disks();
         let kinds = remote::kinds(workloads.console(), router_log, Arc::new(remove_disk.clone()));
@@ -203,7 +220,7 @@ impl HostAgent {
             threads: running.threads().into_iter().chain(code_threads).collect(),
             code,
             held,
-            edge: (*fabric == FabricKind::Linux).then(|| edge_dir(data)),
+            edge: (*fabric != FabricKind::None).then(|| edge_dir(data)),
             remove_disks: Box::pin(remove_disks),
             _lock: lock,
         })
@@ -258,6 +275,34 @@ impl HostAgent {
     }
 }
 
+/// Whether a data directory is that of an agent.
+pub fn is_agent(data: &Path) -> bool {
+    data.join("agent").join("identity.json").exists()
+}
+
+/// Ends all that runs on a host and removes its networks from this machine; disks stay. Returns how much was
+/// removed. The servers are told nothing.
+///
+/// # Errors
+///
+/// The agent runs, or something cannot be removed.
+pub fn purge_host(data: &Path, switch: &ovn::Database) -> Result<usize, HostAgentError> {
+    let dir = data.join("agent");
+    let _lock = lock(data, &dir)?;
+    let identity = Keep::at(&dir).identity()?.ok_or(HostError::NotJoined)?;
+    let instance = instance_of(&identity.host);
+    let held = Held::take(&instance, data).map_err(ServeError::Instance)?;
+    edge::end(&edge_dir(data)).map_err(|error| ServeError::Fabric(error.to_string()))?;
+    let processes = workloads::purge(data, &instance).map_err(ServeError::Fabric)?;
+    let mut driver: Box<dyn Driver> = match identity.about.labels.contains_key(ovn::CHASSIS_LABEL) {
+        true => host::of_switch(switch, &instance).map_err(ServeError::Fabric)?,
+        false => Box::new(Linux::new(&instance)),
+    };
+    let networks = driver.purge().map_err(|error| ServeError::Fabric(os::error_chain(&error)))?;
+    held.remove();
+    Ok(processes + networks)
+}
+
 /// The unpacked code of this machine's workloads, which comes from the server that is followed.
 fn code_cache(config: &HostAgentConfig, streams: HostStreams) -> Result<Cache, HostAgentError> {
     let data = std::path::absolute(&config.data);
@@ -281,12 +326,25 @@ fn instance_of(host: &HostId) -> String {
     name.get(tail..).unwrap_or(name).trim_start_matches('-').to_owned()
 }
 
+/// What a host says of itself, with the name by which OVN knows it, where OVN carries packets.
+async fn labelled(about: &About, config: &HostAgentConfig) -> Result<About, ServeError> {
+    let mut about = about.clone();
+    if config.fabric == FabricKind::Ovn {
+        let switch = config.switch.clone();
+        let name = tokio::task::spawn_blocking(move || ovn::chassis(&switch)).await;
+        let name = name.unwrap_or_else(|error| Err(error.to_string()));
+        let label = ovn::CHASSIS_LABEL.to_owned();
+        about.labels.insert(label, name.map_err(ServeError::Fabric)?);
+    }
+    Ok(about)
+}
+
 /// The edge, with what the installation says and what is this machine's own.
 fn edge_of(config: &HostAgentConfig, settings: &link::Settings) -> ::edge::Config {
     let mut edge = config.edge.of(&config.data, None);
     edge.domains = settings.domains.clone();
     edge.denied.clone_from(&settings.denied);
-    if config.fabric == FabricKind::Linux && !settings.denied.is_empty() {
+    if config.fabric != FabricKind::None && !settings.denied.is_empty() {
         match fabric::linux::host_addresses() {
             Ok(addresses) => edge.denied.extend(addresses.into_iter().map(Cidr::host)),
             Err(error) => {

@@ -8,7 +8,7 @@ mod frame;
 mod gone;
 mod message;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use self::agent::kinds;
 pub(crate) use self::console::HostConsole;

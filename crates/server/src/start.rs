@@ -59,6 +59,7 @@ use crate::loops::Supervisor;
 use crate::metrics::traces::Traces;
 use crate::metrics::{ChangeLog, Metrics};
 use crate::outbox;
+use crate::ovn_writer;
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::host::{self, Carrier, HostLoops, HostParts, RunningLoops};
 use crate::reconcile::reports::{self, NetworksReports, Observer};
@@ -481,7 +482,15 @@ impl Prepared {
                 .map_err(|error| ServeError::Fabric(format!("its warden has ended: {error}")))?;
         }
         let closing = CancellationToken::new();
-        let Carrier { driver, held } = host::carrier(&config.machine(), &settings.instance)?;
+        let epoch = ovn_writer::Epoch::default();
+        let Carrier { driver, held } = match &config.ovn {
+            Some(ovn) => {
+                let (ledger, epoch) = (ledger.clone(), epoch.clone());
+                let driver = ovn_writer::driver(ovn, &settings.instance, ledger, epoch);
+                Carrier { driver, held: None }
+            }
+            None => host::carrier(&config.machine(), &settings.instance)?,
+        };
         health.set_driver(driver.name());
         let to_planner = planner.handle();
         let lacks = |error: std::io::Error| ServeError::Fabric(error.to_string());
@@ -492,7 +501,7 @@ impl Prepared {
                 clock: Arc::clone(&clock),
                 health: Arc::clone(&health),
                 carried: match config.fabric {
-                    FabricKind::None => CarriedRevision::nowhere(),
+                    FabricKind::None | FabricKind::Ovn => CarriedRevision::nowhere(),
                     FabricKind::Linux => CarriedRevision::of(&config.data),
                 },
                 metrics: Arc::clone(&metrics),
@@ -573,9 +582,12 @@ impl Prepared {
             kinds: code::over_link::kinds(kept.clone(), state.ledger.clone())
                 .and(remote::server_kinds(state.ledger.clone(), store_of_hosts)),
         });
-        let hosts = Arc::new(hosts.map_err(ServeError::Hosts)?);
+        let hosts = hosts.map_err(ServeError::Hosts)?;
+        if config.ovn.is_some() {
+            epoch.set(hosts.leads().map_err(ServeError::Hosts)?);
+        }
         let hub = hosts.hub();
-        state.hosts = Some(hosts);
+        state.hosts = Some(Arc::new(hosts));
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());

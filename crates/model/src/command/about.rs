@@ -77,12 +77,17 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
 fn host(command: &HostCommand) -> Option<Key> {
     use HostCommand as C;
     match command {
-        C::Change { host, .. }
+        C::Connected { host, .. }
         | C::Drain { host }
         | C::Undrain { host }
         | C::Remove { host, .. }
         | C::Lost { host } => Some(Key::Host(*host)),
-        C::Init(_) | C::Join(_) | C::Listen | C::Heard { .. } => None,
+        C::Init(_)
+        | C::Join(_)
+        | C::CreateJoinToken { .. }
+        | C::Enrol { .. }
+        | C::Listen
+        | C::Heard { .. } => None,
     }
 }
 

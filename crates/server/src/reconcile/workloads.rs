@@ -128,11 +128,15 @@ fn runtime_of(
     lost: BTreeSet<WorkloadId>,
 ) -> Result<Box<dyn Runtime>, String> {
     let Machine { data, runtime: program, self_exe, .. } = *machine;
+    let none = |none: std::io::Result<NoRuntime>| {
+        none.map(|none| Box::new(none) as Box<dyn Runtime>).map_err(|error| error.to_string())
+    };
     match machine.fabric {
-        FabricKind::None => NoRuntime::new()
-            .map(|none| Box::new(none) as Box<dyn Runtime>)
-            .map_err(|error| error.to_string()),
-        FabricKind::Linux => {
+        FabricKind::None => none(NoRuntime::new()),
+        // A server that runs nothing itself: what no host has waits for one.
+        FabricKind::Ovn if machine.switch.is_none() => none(NoRuntime::idle()),
+        // Both name the namespaces of interfaces alike.
+        FabricKind::Linux | FabricKind::Ovn => {
             // Shims have a directory of their own, and mount what is named from there.
             let data = std::path::absolute(data).map_err(|error| error.to_string())?;
             let interfaces = Linux::new(instance).interfaces();
@@ -179,7 +183,8 @@ pub(crate) fn purge(data: &Path, instance: &str) -> Result<usize, String> {
     }
     let exe = std::env::current_exe().map_err(|error| error.to_string())?;
     let runtime = Path::new("runc");
-    let machine = Machine { data, fabric: FabricKind::Linux, runtime, self_exe: &exe };
+    let fabric = FabricKind::Linux;
+    let machine = Machine { data, fabric, switch: None, runtime, self_exe: &exe };
     runtime_of(&machine, instance, None, BTreeSet::new())?
         .purge()
         .map_err(|error| os::error_chain(&error))

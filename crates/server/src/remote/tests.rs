@@ -162,8 +162,8 @@ fn nobody_hears() -> Tells {
 }
 
 /// A server, and another host on which all is placed.
-struct Two {
-    server: Fixture,
+pub(crate) struct Two {
+    pub(crate) server: Fixture,
     processes: Arc<Processes>,
     hub: Hub,
     id: link::HostId,
@@ -174,7 +174,7 @@ struct Two {
 }
 
 impl Two {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let processes = Arc::new(Processes::new());
         let console = Arc::clone(&processes) as Arc<dyn Console>;
         let log = Arc::clone(&processes) as Arc<dyn RouterLog>;
@@ -189,6 +189,7 @@ impl Two {
             zone: "rack-1".to_owned(),
             labels: BTreeMap::new(),
             capacity: HostCapacity { memory: 64 << 30, cpus: 4 },
+            version: String::new(),
         };
         let init = HostCommand::Init(NewHost { name: "node-1".to_owned(), facts });
         let made = server.command(Caller::Operator, init).await;
@@ -260,7 +261,7 @@ impl Two {
         self.until_connected(true).await;
     }
 
-    async fn stop_agent(&mut self) {
+    pub(crate) async fn stop_agent(&mut self) {
         let (stop, task) = self.agent.take().unwrap();
         stop.cancel();
         task.await.unwrap();

@@ -24,6 +24,7 @@ fn config(data: &Path) -> Config {
         transport: TransportConfig::default(),
         watch: WatchConfig::default(),
         fabric: FabricKind::None,
+        ovn: None,
         region: None,
         test_clock: false,
         like_aws: false,
