@@ -279,8 +279,9 @@ fn events(router: &RouterIntent) -> impl Iterator<Item = EdgeEvent> {
 }
 
 /// Where no packets are carried there is nobody to answer: whatever starts is taken to be bound,
-/// and has no request to finish.
+/// and has no request to finish. An idle one says nothing of anything.
 pub struct NoEdge {
+    idle: bool,
     waker: Waker,
     table: EdgeIntent,
     to_report: bool,
@@ -293,7 +294,22 @@ impl NoEdge {
     ///
     /// The kernel's error, if the process may have no more descriptors.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { waker: Waker::new()?, table: EdgeIntent::default(), to_report: false })
+        let (waker, table) = (Waker::new()?, EdgeIntent::default());
+        Ok(Self { idle: false, waker, table, to_report: false })
+    }
+
+    /// Makes one for a machine that answers nothing, as others do.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error, if the process may have no more descriptors.
+    pub fn idle() -> io::Result<Self> {
+        Ok(Self { idle: true, ..Self::new()? })
+    }
+
+    /// What is to be said of some routers.
+    fn events<'a>(&self, spaces: impl Iterator<Item = &'a RouterIntent>) -> Vec<EdgeEvent> {
+        if self.idle { Vec::new() } else { spaces.flat_map(events).collect() }
     }
 }
 
@@ -320,13 +336,13 @@ impl Actuator for NoEdge {
 
     fn step(&mut self) -> Option<Found<Edge>> {
         std::mem::take(&mut self.to_report).then(|| {
-            let events = self.table.spaces.values().flat_map(events).collect();
+            let events = self.events(self.table.spaces.values());
             Found { events, outcomes: None }
         })
     }
 
     fn change(&mut self, delta: EdgeDelta) -> Found<Edge> {
-        let events = delta.spaces.values().flatten().flat_map(events).collect();
+        let events = self.events(delta.spaces.values().flatten());
         Edge::change(&mut self.table, delta);
         Found { events, outcomes: None }
     }

@@ -76,6 +76,11 @@ pub(crate) fn run(plan: &DemoArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
 /// Starts a server that is the demo's own.
 fn start(plan: &DemoArgs, stop: &Stop) -> anyhow::Result<Server> {
     let fabric = plan.fabric;
+    if fabric == Fabric::Ovn {
+        bail!(
+            "the demo is of one machine, which needs no OVN: try --fabric linux or --fabric none"
+        );
+    }
     if fabric == Fabric::Linux && !nix::unistd::geteuid().is_root() {
         bail!(
             "the demo makes network namespaces, which needs root: try `sudo causeway demo`, or \

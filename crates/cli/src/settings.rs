@@ -8,6 +8,7 @@ mod fabric;
 mod file;
 mod key;
 mod outbound;
+mod ovn;
 mod plans;
 mod store;
 mod transport;
@@ -26,11 +27,13 @@ use server::{Config, Database, FabricKind};
 
 pub(crate) use self::agent::AgentArgs;
 use self::cluster::ClusterArgs;
+use self::defaults::SLUG_CACHE;
 pub(crate) use self::defaults::{DEFAULT_LISTEN, default_data};
 use self::edge::EdgeArgs;
 pub(crate) use self::fabric::Fabric;
 use self::file::File;
 use self::key::KeyArgs;
+pub(crate) use self::ovn::{OvnArgs, open_vswitch};
 pub(crate) use self::store::StoreArgs;
 use self::transport::TransportArgs;
 pub(crate) use self::values::variable;
@@ -54,8 +57,8 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_AGENTS]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) agents: Option<SocketAddr>,
-    /// What carries packets: the kernel of this machine, or nothing, for the APIs alone; by default
-    /// linux
+    /// What carries packets: the kernel of this machine; OVN, between hosts that run `causeway agent`; or
+    /// nothing, for the APIs alone; by default linux
     /// [env: CAUSEWAY_FABRIC]
     #[arg(long, value_enum)]
     pub(crate) fabric: Option<Fabric>,
@@ -88,6 +91,12 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_TEAM_CODE_LIMIT]
     #[arg(long, value_name = "GIB")]
     pub(crate) team_code_limit: Option<u32>,
+
+    /// How many GiB of unpacked code stay on this machine, where no dyno needs more; what went is unpacked
+    /// anew from where code is kept; by default 20
+    /// [env: CAUSEWAY_SLUG_CACHE]
+    #[arg(long, value_name = "GIB")]
+    pub(crate) slug_cache: Option<u32>,
     /// OCI runtime that runs dynos and instances; by default runc [env: CAUSEWAY_RUNTIME]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) runtime: Option<PathBuf>,
@@ -164,6 +173,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "REVISION")]
     pub(crate) accept_database: Option<u64>,
     #[command(flatten)]
+    pub(crate) ovn: OvnArgs,
+    #[command(flatten)]
     pub(crate) key: KeyArgs,
     #[command(flatten)]
     pub(crate) transport: TransportArgs,
@@ -173,6 +184,13 @@ pub(crate) struct ServeArgs {
     pub(crate) edge: EdgeArgs,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Bucket that has the code of apps, instead of the PostgreSQL database or the data directory:
+    /// s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=REGION, for every server of an installation the same.
+    /// Requests are signed with what AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say, or
+    /// AWS_SHARED_CREDENTIALS_FILE
+    /// [env: CAUSEWAY_BLOBS]
+    #[arg(long, value_name = "URL")]
+    pub(crate) blobs: Option<String>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }
@@ -241,6 +259,13 @@ impl ServeArgs {
             reads: file.reads,
             take_fabric: false,
         };
+        let ovn = OvnArgs {
+            ovn_nb: file.ovn_nb,
+            ovn_sb: file.ovn_sb,
+            ovn_ca: file.ovn_ca,
+            ovn_cert: file.ovn_cert,
+            ovn_key: file.ovn_key,
+        };
         let key = KeyArgs { key_file: file.key_file, key_command: file.key_command };
         let edge = EdgeArgs {
             domain: file.domain,
@@ -257,6 +282,8 @@ impl ServeArgs {
             .transpose()?;
         let fabric = |text: &str| Fabric::from_str(text, true);
         let fabric = first(self.fabric, variables, "CAUSEWAY_FABRIC", fabric, file.fabric)?;
+        let fabric = fabric.unwrap_or(Fabric::Linux).kind();
+        let ovn = self.ovn.or(OvnArgs::of(variables)?).or(ovn);
         let way = match self.outbound {
             Some(way) => Some(way),
             None => values::text(variables, "CAUSEWAY_OUTBOUND")?,
@@ -289,9 +316,10 @@ impl ServeArgs {
                 .or(transport)
                 .config(emulator)?,
             watch: self.watch.or(WatchArgs::of(variables)?).or(watch).config()?,
-            fabric: match fabric.unwrap_or(Fabric::Linux) {
-                Fabric::Linux => FabricKind::Linux,
-                Fabric::None => FabricKind::None,
+            fabric,
+            ovn: match fabric {
+                FabricKind::Ovn => Some(ovn.config()?),
+                FabricKind::Linux | FabricKind::None => None,
             },
             outbound: outbound.clone(),
             region,
@@ -313,6 +341,8 @@ impl ServeArgs {
                 )?
                 .map_or(team, gibibytes),
             },
+            slug_cache: number(self.slug_cache, "CAUSEWAY_SLUG_CACHE", file.slug_cache)?
+                .map_or(gibibytes(SLUG_CACHE), gibibytes),
             runtime: program(
                 self.runtime
                     .or_else(|| path("CAUSEWAY_RUNTIME"))
@@ -330,6 +360,12 @@ impl ServeArgs {
                 .map_or(Ok(Plans::default()), |path| plans::read(&path))?,
             webhook_allow,
             cluster: self.cluster.or(ClusterArgs::of(variables)?).or(cluster).config()?,
+            blobs: match self.blobs {
+                Some(flag) => Some(flag),
+                None => values::text(variables, "CAUSEWAY_BLOBS")?.or(file.blobs),
+            }
+            .map(|blobs| blobs.parse().map_err(|error| usage(format!("{error}"))))
+            .transpose()?,
             store,
             // Each is for one start, so neither the environment nor a file may say it.
             database: match self.accept_database {

@@ -119,7 +119,7 @@ fn an_agent_joins_is_told_and_goes_on_whatever_is_killed() {
     let host = connected(&server, 1);
     assert_eq!((&host["id"], &host["name"]), (&said["host"], &Value::from("host-2")));
     assert_eq!((&host["zone"], &host["labels"]["disk"]), (&"rack-1".into(), &"ssd".into()));
-    assert!(host["memory_mib"].as_u64().unwrap() > 0 && host["protocol"] == 1);
+    assert!(host["memory_mib"].as_u64().unwrap() > 0 && host["protocol"] == 2);
     let table = server.causeway(&["agents"]).ok();
     assert!(table.contains("host-2") && table.contains("connected"), "{table}");
 

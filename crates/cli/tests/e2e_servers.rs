@@ -166,6 +166,17 @@ fn nothing_acknowledged_is_lost_when_the_leader_is_killed() {
     assert_eq!(leader(&servers[killed]), Some(another));
 }
 
+/// Deploys what is in a directory.
+fn deploy(server: &Server, code: &Path) {
+    server.causeway(&["deploy", "--app", "shop", code.to_str().unwrap()]).ok();
+}
+
+/// The content of each file of a directory.
+fn files_below(dir: &Path) -> Vec<Vec<u8>> {
+    let entries = fs::read_dir(dir).into_iter().flatten();
+    entries.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
+}
+
 #[test]
 fn an_installation_moves_to_postgresql_and_back() {
     let postgres = Postgres::start("fsync = off");
@@ -179,6 +190,10 @@ fn an_installation_moves_to_postgresql_and_back() {
     alone.heroku(&["spaces:create", "yard", "--team", "team"]).ok();
     alone.heroku(&["apps:create", "shop", "--space", "yard", "--team", "team"]).ok();
     alone.heroku(&["config:set", "SECRET=sealed", "--app", "shop"]).ok();
+    let code = scratch.path().join("code");
+    fs::create_dir(&code).unwrap();
+    fs::write(code.join("Procfile"), "web: ./serve\n").unwrap();
+    deploy(&alone, &code);
     let before = (vpcs(&alone), alone.causeway(&["audit", "--json"]).ok());
     alone.causeway(&["backup", &file("first")]).ok();
 
@@ -192,6 +207,18 @@ fn an_installation_moves_to_postgresql_and_back() {
     let var = ["config:get", "SECRET", "--app", "shop"];
     assert_eq!(served.heroku(&var).ok().trim(), "sealed");
     served.aws(&["ec2", "create-vpc", "--cidr-block", "10.2.0.0/16"]).ok();
+    // The code is in the database, where every server has it, and any of them takes more.
+    let kept = || postgres.sql(&database, "SELECT count(*), sum(bytes) > 0 FROM causeway.blob");
+    assert_eq!(kept(), "1|t");
+    let objects = "SELECT count(*) FROM pg_largeobject_metadata";
+    assert_eq!(postgres.sql(&database, objects), "1");
+    assert!(files_below(&at.join("blobs")).is_empty(), "it was moved");
+    let other = beside(&at, "other");
+    let other = Server::on(&other, &["--fabric", "none", "--store", &url]);
+    fs::write(code.join("serve"), "another\n").unwrap();
+    deploy(&other, &code);
+    assert_eq!(kept(), "2|t");
+    drop(other);
     let after = vpcs(&served);
     served.causeway(&["backup", &file("second")]).ok();
     // Not into what is in use.
@@ -215,5 +242,14 @@ fn an_installation_moves_to_postgresql_and_back() {
     let back = Server::on(&back, &["--fabric", "none"]);
     assert_eq!(vpcs(&back), after);
     assert_eq!(back.heroku(&var).ok().trim(), "sealed");
+    let mut blobs = files_below(&scratch.path().join("back/blobs"));
+    assert_eq!(blobs.len(), 2);
+    let mut links = files_below(&scratch.path().join("back/code"));
+    blobs.sort_unstable();
+    links.sort_unstable();
+    assert_eq!(blobs, links, "each slug has its own");
+    back.heroku(&["releases:rollback", "v3", "--app", "shop"]).ok();
+    let gone = ["apps:destroy", "shop", "--confirm", "shop"];
+    back.heroku(&gone).ok();
     back.aws(&["ec2", "create-vpc", "--cidr-block", "10.3.0.0/16"]).ok();
 }

@@ -46,11 +46,11 @@ use model::{EniId, VpcId};
 use os::error_chain;
 use os::netns::NetworkNamespace;
 
-pub use self::doctor::{can_record, doctor};
+pub use self::doctor::{can_record, doctor, doctor_of_ports};
 pub use self::flows::Recorder;
-pub use self::home::host_addresses;
+pub use self::home::{host_addresses, mtu_at};
 pub use self::offload::complete_checksums;
-pub use self::port::{Port, Ports};
+pub use self::port::{Port, PortId, Ports};
 use self::watch::Alarm;
 use self::worker::Worker;
 use crate::driver::{Dialer, Dialled, Driver, Error, Interfaces, NamespaceNames, Report};

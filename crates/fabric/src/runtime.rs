@@ -12,6 +12,7 @@ use os::Waker;
 mod bounded;
 mod bundle;
 mod cgroup;
+mod code;
 mod error;
 mod files;
 mod init;
@@ -31,6 +32,7 @@ mod stdio;
 mod usage;
 mod user;
 
+pub use code::{CodeSource, CodeState};
 pub use error::Error;
 pub use init::init_main;
 pub use log::{LogLine, LogPart};

@@ -85,13 +85,27 @@ pub fn pack(slugs: &Path, id: SlugId, out: impl Write) -> Result<(), SlugError> 
 
 /// Removes a slug that no workload runs from any more. One that is gone is fine.
 pub fn remove(slugs: &Path, id: SlugId) -> Result<(), SlugError> {
+    match set_aside(slugs, id)? {
+        Some(aside) => fs::remove_dir_all(&aside).map_err(failed("remove", &aside)),
+        None => Ok(()),
+    }
+}
+
+/// Takes a slug's name away at once. What is left to be removed is where this says, if there is anything;
+/// [`clean`] finds it too.
+pub fn set_aside(slugs: &Path, id: SlugId) -> Result<Option<PathBuf>, SlugError> {
     let from = path(slugs, id);
     let aside = hidden(slugs, &id.to_string());
     match fs::rename(&from, &aside) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(failed("remove", &from))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(|()| Some(aside)).map_err(failed("remove", &from)),
     }
-    fs::remove_dir_all(&aside).map_err(failed("remove", &aside))
+}
+
+/// What the directory of a slug's files holds; `None` where it is not there.
+pub fn look_at(slugs: &Path, id: SlugId) -> Result<Option<Unpacked>, SlugError> {
+    let path = path(slugs, id);
+    path.is_dir().then(|| summary(&path)).transpose()
 }
 
 /// Removes what was being unpacked or removed when the machine or the server was stopped. Nothing

@@ -89,6 +89,11 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         self.most = MOST_BYTES;
     }
 
+    /// What it reads from, and what it has read beyond the last message.
+    pub(crate) fn into_parts(self) -> (R, BytesMut) {
+        (self.from, self.framer.bytes)
+    }
+
     /// The next message. The other end counts as dead once no byte has come for so long: a large message
     /// may take longer as long as it goes on.
     ///
@@ -126,6 +131,46 @@ pub(crate) async fn write<W: AsyncWrite + Unpin>(
     to.write_all(&framed(message, most)?).await?;
     to.flush().await?;
     Ok(())
+}
+
+/// Reads one message of at most so many bytes from a [`Stream`](crate::Stream), and nothing of what follows
+/// it.
+///
+/// # Errors
+///
+/// [`FrameError`].
+pub async fn read_message<T: DeserializeOwned>(
+    from: &mut (impl AsyncRead + Unpin),
+    most: usize,
+) -> Result<T, FrameError> {
+    let closed = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => FrameError::Closed,
+        _ => FrameError::Io(error),
+    };
+    let length = from.read_u32().await.map_err(closed)?;
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > most {
+        return Err(FrameError::TooLarge(length, most));
+    }
+    let mut message = Vec::new();
+    from.take(length as u64).read_to_end(&mut message).await.map_err(closed)?;
+    if message.len() < length {
+        return Err(FrameError::Closed);
+    }
+    serde_json::from_slice(&message).map_err(FrameError::Malformed)
+}
+
+/// Writes one message of at most so many bytes to a [`Stream`](crate::Stream).
+///
+/// # Errors
+///
+/// [`FrameError`].
+pub async fn write_message(
+    to: &mut (impl AsyncWrite + Unpin),
+    message: &impl Serialize,
+    most: usize,
+) -> Result<(), FrameError> {
+    write(to, message, most).await
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod intents;
 mod join;
 mod session;
 mod shared;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::join::{JoinError, JoinParts, join};
 pub use self::shared::HostParts;
+pub use self::streams::HostStreams;
 
 use self::intents::Intents;
 use self::session::{Ended, Session};
@@ -70,6 +72,7 @@ impl Host {
         let mut identity = self.shared.parts.keep.identity()?.ok_or(HostError::NotJoined)?;
         let keeping = tokio::spawn(Arc::clone(&self.shared.intents).keep_up(stop.clone()));
         let ended = self.listen(&mut identity, &stop).await;
+        self.shared.parts.streams.end();
         stop.cancel();
         if let Err(error) = keeping.await {
             tracing::error!(%error, "what this host was told last may not be kept");

@@ -3,6 +3,7 @@
 mod admission;
 mod session;
 mod state;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,14 +51,23 @@ impl Hub {
         self.0.hosts().values().map(|host| host.view()).collect()
     }
 
+    /// Whether a host is one of the installation's, be it connected or not.
+    pub fn admits(&self, host: &HostId) -> bool {
+        self.0.parts.registry.admits(host)
+    }
+
     /// Ends the connections of hosts that are none any more, at once. Called after one was removed.
     pub fn review(&self) {
         let registry = &self.0.parts.registry;
         let mut hosts = self.0.hosts();
         hosts.retain(|id, host| {
             let stays = registry.admits(id);
-            if !stays && let Some(connection) = &host.state().connection {
-                connection.end.cancel();
+            if !stays {
+                let state = host.state();
+                state.streams_end.cancel();
+                if let Some(connection) = &state.connection {
+                    connection.end.cancel();
+                }
             }
             stays
         });
@@ -134,6 +144,10 @@ async fn greet(
             drop(stranger);
             serve(&shared, host, *hello, reader, write, stop).await;
             Ok(())
+        }
+        (Some(host), ToServer::Stream(which)) => {
+            drop(stranger);
+            Ok(streams::serve(&shared, host, *which, reader, write, stop).await?)
         }
         (None, ToServer::Join(newcomer)) => {
             let answer = join(&shared, *newcomer).await;

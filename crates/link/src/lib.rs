@@ -12,6 +12,9 @@
 //!   a slow host nor one that is away costs more than what it is to be told.
 //! - A [`Host`] carries orders out and keeps what it was told, and goes on without servers, also after its
 //!   restart. It carries out nothing that is older than what it has seen ([`Stamp`]).
+//! - What is no order is a [`Stream`]: bytes both ways on a connection of its own, such as the terminal of a
+//!   process. Either end asks for one ([`Hub::open`], [`HostStreams::open`]), and it is always the host that
+//!   connects. What the other end makes of it is what it has for that kind among its [`Kinds`].
 
 #![warn(unreachable_pub)]
 
@@ -22,11 +25,13 @@ mod host;
 mod hub;
 mod identity;
 mod keep;
+mod kinds;
 mod mailbox;
 mod message;
 mod registry;
 mod reports;
 mod request;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -34,13 +39,14 @@ mod token;
 mod validity;
 
 pub use authority::{Authority, AuthorityError, PURPOSE};
-pub use frame::{FrameError, MOST_BYTES};
-pub use host::{Host, HostError, HostParts, JoinError, JoinParts, join};
+pub use frame::{FrameError, MOST_BYTES, read_message, write_message};
+pub use host::{Host, HostError, HostParts, HostStreams, JoinError, JoinParts, join};
 pub use hub::{
     Attach, ConnectedHost, Epoch, HOST_LIFETIME, HostOrders, HostView, Hub, HubParts, Pulse,
 };
 pub use identity::{HostId, NoHostId};
 pub use keep::{Identity, Keep, KeepError};
+pub use kinds::{Answered, Asked, Kinds, Served};
 pub use message::{
     About, AnyOrder, AnyReport, Carried, Held, Of, Refusal, RefusalCode, Settings, Stamp, Tells,
     Versions,
@@ -48,6 +54,7 @@ pub use message::{
 pub use registry::{EnrolError, FileRegistry, Member, Newcomer, Registry};
 pub use reports::Reports;
 pub use request::{BadRequest, NewKey, ProvedKey};
+pub use stream::{Stream, StreamError};
 pub use tls::TlsError;
 pub use token::{Fingerprint, JoinToken, NoToken};
 pub use validity::Validity;

@@ -25,7 +25,9 @@ pub struct Versions {
 impl Versions {
     /// Those of this program. It always speaks that of the release before it, too, so that servers and
     /// hosts are upgraded one after the other.
-    pub const OURS: Self = Self { oldest: 1, newest: 1 };
+    pub const OURS: Self = Self { oldest: 1, newest: 2 };
+    /// The version since which there are streams.
+    pub(crate) const STREAMS: u16 = 2;
 
     /// The newest that both speak.
     pub(crate) fn common(self, other: Self) -> Option<u16> {
@@ -208,6 +210,26 @@ pub(crate) struct Joined {
     pub settings: Settings,
 }
 
+/// What a stream is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// What it carries.
+    pub kind: String,
+    /// What else is to be known, as JSON. What it says is a matter of the kind.
+    #[serde(default)]
+    pub about: String,
+}
+
+/// Which stream a connection is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Which {
+    /// The one that the server asked for, by its number.
+    Asked(u64),
+    /// One that the host asks for.
+    Own(Ask),
+}
+
 /// Messages of hosts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -231,6 +253,15 @@ pub(crate) enum ToServer {
     Renew {
         /// The request for it, in Base64.
         request: String,
+    },
+    /// First, on a connection that is to become a stream.
+    Stream(Box<Which>),
+    /// There will be no stream of this number.
+    NoStream {
+        /// Which one.
+        number: u64,
+        /// Why not.
+        refusal: Refusal,
     },
     /// It is there.
     Alive,
@@ -269,11 +300,20 @@ pub(crate) enum ToHost {
         /// In PEM.
         certificate: String,
     },
+    /// It is to open a stream.
+    Stream {
+        /// By which it says on the new connection which stream that is.
+        number: u64,
+        /// What for.
+        ask: Ask,
+    },
+    /// From here on the connection is a stream, and what follows are bytes.
+    Streaming,
     /// The server is there.
     Alive,
 }
 
-/// Why a host is not served.
+/// Why a host is not served, or a stream not opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// For programs.
@@ -298,6 +338,10 @@ pub enum RefusalCode {
     NotLeading,
     /// It has heard from a later leader than this server knows of.
     Older,
+    /// The release of who was asked does not know what a stream is for.
+    Kind,
+    /// There are too many streams.
+    Busy,
     /// Something else, which this version does not know.
     #[serde(other)]
     Other,

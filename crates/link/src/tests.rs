@@ -4,3 +4,4 @@ mod fences;
 mod joins;
 mod kit;
 mod links;
+mod streams;

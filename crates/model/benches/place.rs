@@ -192,6 +192,7 @@ impl Town {
                     zone: format!("zone-{}", n % ZONES),
                     labels: BTreeMap::new(),
                     capacity: HostCapacity { memory: gib * GIB, cpus: 32 },
+                    version: String::new(),
                 },
             };
             let add = if n == 0 { HostCommand::Init(new) } else { HostCommand::Join(new) };

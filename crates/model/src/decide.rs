@@ -23,6 +23,7 @@ mod group;
 mod group_rule;
 mod host;
 mod host_input;
+mod host_join;
 mod host_loss;
 mod iam_role;
 mod identity;

@@ -326,6 +326,8 @@ uuid_ids! {
     DynoId;
     /// A host.
     HostId;
+    /// A token by which a host joins (its public handle, never the secret).
+    JoinTokenId;
     /// A log drain of an app.
     LogDrainId;
     /// A release of an app.

@@ -404,6 +404,9 @@ pub struct WorkloadIntent {
     /// The slug whose files it finds in its home, and may change there for itself.
     #[serde(default)]
     pub slug: Option<SlugId>,
+    /// The SHA-256 of the packed slug, in hexadecimal, by which it is fetched where it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
     /// A directory that outlives the process, for a data service.
     #[serde(default)]
     pub disk: Option<Disk>,

@@ -9,11 +9,11 @@ use crate::kinds::with_kinds;
 use crate::{
     AccessKeyId, AccountId, AclAssociationId, AclId, AddonId, AddressAssociationId, AllocationId,
     AppId, DhcpOptionsId, DynoId, EgressGatewayId, EniId, FlowLogId, HostId, IgwId, InstanceId,
-    Ipv6Cidr, KeyPairId, LogDrainId, MalformedId, NatGatewayId, NetworkInsightsAnalysisId,
-    NetworkInsightsPathId, PcxId, PrefixListId, PrefixedId, ReleaseId, RoleId,
-    RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId, SlugId,
-    SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId, UserId,
-    VpcCidrAssociationId, VpcId, WebhookId, WorkloadId,
+    Ipv6Cidr, JoinTokenId, KeyPairId, LogDrainId, MalformedId, NatGatewayId,
+    NetworkInsightsAnalysisId, NetworkInsightsPathId, PcxId, PrefixListId, PrefixedId, ReleaseId,
+    RoleId, RouteTableAssociationId, RouteTableId, Scope, SecurityGroupId, SecurityGroupRuleId,
+    SlugId, SpaceId, SubnetCidrAssociationId, SubnetId, SubnetReservationId, TeamId, TokenId,
+    UserId, VpcCidrAssociationId, VpcId, WebhookId, WorkloadId,
 };
 
 /// The id of the one record of settings: there are no others, so it says nothing.
@@ -158,6 +158,8 @@ pub enum Alias {
     Team(Arc<str>),
     /// A host by name.
     Machine(Arc<str>),
+    /// A token by which a host joins, by hash.
+    JoinToken(Arc<str>),
     /// A space by name.
     Space(Arc<str>),
     /// An app by name.

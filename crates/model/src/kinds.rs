@@ -27,6 +27,8 @@ macro_rules! with_kinds {
             FormerAccount AccountId = "former-account";
             /// A host.
             Host HostId = "host";
+            /// A token by which a host joins.
+            JoinToken JoinTokenId = "join-token";
             /// A Private Space.
             Space SpaceId = "space";
             /// An app.

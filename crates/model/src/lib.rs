@@ -76,8 +76,8 @@ pub use peer::{
 };
 pub use place::Unplaced;
 pub use plan::{
-    dyno_command, dyno_host, edge_delta, edge_delta_by_host, is_stale, plan, plan_awaited_ends,
-    plan_delta, plan_delta_by_host, plan_edge, plan_edge_on, plan_on, plan_vpc,
+    dyno_command, dyno_host, edge_delta, edge_delta_by_host, host_of_interface, is_stale, plan,
+    plan_awaited_ends, plan_delta, plan_delta_by_host, plan_edge, plan_edge_on, plan_on, plan_vpc,
 };
 pub use principal::{AssumedRole, CredentialsEnded, Principal};
 pub use procfile::{MalformedProcfile, parse_procfile};

@@ -18,7 +18,7 @@ mod tests;
 
 pub use delta::{edge_delta, plan_delta};
 pub use edge::plan_edge;
-pub use host::{edge_delta_by_host, plan_delta_by_host, plan_edge_on, plan_on};
+pub use host::{edge_delta_by_host, host_of_interface, plan_delta_by_host, plan_edge_on, plan_on};
 pub(crate) use routes::routes_of;
 pub use shell::dyno_command;
 pub use vpc::{is_stale, plan_vpc};

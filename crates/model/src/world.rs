@@ -12,11 +12,11 @@ use crate::load::Load;
 use crate::resource::*;
 use crate::{
     AccessKeyId, AccountId, AclId, AddonId, Alias, AllocationId, AppId, DhcpOptionsId, DynoId,
-    EgressGatewayId, EniId, Errand, FlowLogId, HostId, IgwId, InstanceId, Key, KeyPairId, Kind,
-    LogDrainId, NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId, Part, PcxId,
-    PrefixListId, Record, ReleaseId, RoleId, RouteTableId, SecurityGroupId, SettingsKey, SlugId,
-    SpaceId, SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId, UserId, VpcId, WebhookId,
-    WorkloadId,
+    EgressGatewayId, EniId, Errand, FlowLogId, HostId, IgwId, InstanceId, JoinTokenId, Key,
+    KeyPairId, Kind, LogDrainId, NatGatewayId, NetworkInsightsAnalysisId, NetworkInsightsPathId,
+    Part, PcxId, PrefixListId, Record, ReleaseId, RoleId, RouteTableId, SecurityGroupId,
+    SettingsKey, SlugId, SpaceId, SubnetId, SubnetReservationId, TeamId, Timestamp, TokenId,
+    UserId, VpcId, WebhookId, WorkloadId,
 };
 
 /// One change of the world, and of the store.
@@ -108,6 +108,8 @@ impl World {
         former_account AccountId => FormerAccount;
         /// A host.
         host HostId => Host;
+        /// A token by which a host joins.
+        join_token JoinTokenId => JoinToken;
         /// A space.
         space SpaceId => Space;
         /// An app.
@@ -185,6 +187,8 @@ impl World {
         former_accounts former_accounts_naming => FormerAccount;
         /// Every host.
         hosts hosts_naming => Host;
+        /// Every token by which a host joins.
+        join_tokens join_tokens_naming => JoinToken;
         /// Every space.
         spaces spaces_of => Space;
         /// Every app.
@@ -374,6 +378,14 @@ impl World {
     pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
         match self.find(&Alias::Machine(name.into()))? {
             Key::Host(id) => self.host(id),
+            _ => None,
+        }
+    }
+
+    /// A token by which a host joins, by hash.
+    pub fn join_token_hashed(&self, hash: &str) -> Option<&Arc<JoinToken>> {
+        match self.find(&Alias::JoinToken(hash.into()))? {
+            Key::JoinToken(id) => self.join_token(id),
             _ => None,
         }
     }

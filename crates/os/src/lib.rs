@@ -18,6 +18,7 @@ pub mod panics;
 pub mod poll;
 pub mod process;
 pub mod service_manager;
+pub mod tcp;
 
 pub use error::error_chain;
 pub use waker::Waker;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ovsdb::{Client, Condition, Datum, Mutation, Row, TransactError, Transaction, Watch};
+use ovsdb::{Client, Condition, Database, Datum, Mutation, Row, TransactError, Transaction, Watch};
 
 use crate::difference::{self, NoParent};
 use crate::observed::Observed;
@@ -54,6 +54,17 @@ pub enum Error {
     Transact(#[from] TransactError),
 }
 
+impl Error {
+    /// Whether it is about the database or this writer, and not about what was to be written.
+    pub(crate) fn is_of_all(&self) -> bool {
+        match self {
+            Self::Fenced(_) | Self::NotSetUp => true,
+            Self::NoParent { .. } | Self::NoLink => false,
+            Self::Transact(error) => !matches!(error, TransactError::Refused { .. }),
+        }
+    }
+}
+
 /// What a client must watch of the northbound database for an installation.
 pub fn watches(instance: &str) -> Vec<Watch> {
     let own = |table: &str, columns: &[&str]| {
@@ -62,7 +73,7 @@ pub fn watches(instance: &str) -> Vec<Watch> {
     };
     let port = ["name", "type", "addresses", "port_security", "options"];
     vec![
-        Watch::columns("NB_Global", &["nb_cfg", "external_ids"]),
+        Watch::columns("NB_Global", &["nb_cfg", "external_ids", "options"]),
         own("Logical_Switch_Port", &port),
         own("Logical_Router_Port", &["name", "mac", "networks", "peer", "options"]),
         own("Logical_Router_Static_Route", &["route_table", "ip_prefix", "nexthop", "output_port"]),
@@ -88,6 +99,30 @@ impl Central {
         epoch: u64,
         patience: Duration,
     ) -> Result<Self, Error> {
+        Self::take_over(client, instance, epoch, false, patience)
+    }
+
+    /// The same for one that may have noted this epoch before, which nobody else has.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::lead`], but that the epoch is noted already.
+    pub fn lead_again(
+        client: Client,
+        instance: &str,
+        epoch: u64,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        Self::take_over(client, instance, epoch, true, patience)
+    }
+
+    fn take_over(
+        client: Client,
+        instance: &str,
+        epoch: u64,
+        again: bool,
+        patience: Duration,
+    ) -> Result<Self, Error> {
         let central = Self { client, instance: instance.to_owned(), epoch, patience };
         let key = central.epoch_key();
         // The copy must be of a server that is there.
@@ -97,9 +132,10 @@ impl Central {
         }
         let database = central.client.snapshot();
         let (_, global) = database.rows("NB_Global").next().ok_or(Error::NotSetUp)?;
-        let noted = global.text_of_key("external_ids", &key);
-        if noted.and_then(|noted| noted.parse().ok()).is_some_and(|noted: u64| noted >= epoch) {
-            return Err(Error::Fenced(epoch));
+        match noted_epoch(&database, instance) {
+            Some(noted) if noted == epoch && again => return Ok(central),
+            Some(noted) if noted >= epoch => return Err(Error::Fenced(epoch)),
+            _ => {}
         }
         let mut transaction = Transaction::new();
         // Of two that take over at once, the one with the earlier epoch must not have the last word.
@@ -174,8 +210,18 @@ impl Central {
     }
 
     fn epoch_key(&self) -> String {
-        format!("causeway-epoch-{}", self.instance)
+        epoch_key(&self.instance)
     }
+}
+
+/// The epoch of whoever writes for an installation.
+pub(crate) fn noted_epoch(database: &Database, instance: &str) -> Option<u64> {
+    let (_, global) = database.rows("NB_Global").next()?;
+    global.text_of_key("external_ids", &epoch_key(instance))?.parse().ok()
+}
+
+fn epoch_key(instance: &str) -> String {
+    format!("causeway-epoch-{instance}")
 }
 
 fn epoch_of(key: &str, epoch: u64) -> Datum {

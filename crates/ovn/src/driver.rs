@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fabric::driver::{Driver, Error as FabricError, Outcome, Place, Repair, Report};
-use model::VpcId;
 use model::intent::{NetworksDelta, NetworksIntent};
+use model::{EniId, VpcId};
 use os::error_chain;
 
 use crate::host::{Host, Settled};
@@ -16,7 +16,7 @@ use crate::uptake::Lag;
 use crate::vpc::Places;
 
 /// How long a change waits for hosts; they take some milliseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Wakes whoever drives, once it is known who that is. Clients of databases ring it.
 #[derive(Clone, Default)]
@@ -31,6 +31,11 @@ impl Alarm {
                 wake();
             }
         })
+    }
+
+    /// Says whom it wakes. The first one stays.
+    pub(crate) fn set(&self, wake: Arc<dyn Fn() + Send + Sync>) {
+        let _ = self.0.set(wake);
     }
 }
 
@@ -72,6 +77,11 @@ impl Ovn {
         self.pending.extend(parts.into_iter().map(Look::Part));
     }
 
+    /// Says where some interfaces are, of VPCs that are about to be changed.
+    pub fn place_some(&mut self, enis: &BTreeSet<EniId>, places: Places) {
+        self.routers.place_some(enis, places);
+    }
+
     /// The host's part.
     pub fn host(&self) -> Option<&Host> {
         self.host.as_ref()
@@ -83,8 +93,9 @@ impl Ovn {
         self.pending.extend(parts.into_iter().map(Look::Part));
     }
 
-    /// Writes a part; that anything of it had to be changed is drift, unless it was to be changed.
-    fn write(&mut self, part: PartId, is_new: bool, report: &mut Report) {
+    /// Writes a part; that anything of it had to be changed is drift, unless it was to be changed. Says why no other
+    /// part could be written either, if that is so.
+    fn write(&mut self, part: PartId, is_new: bool, report: &mut Report) -> Option<String> {
         match self.routers.write(part) {
             Ok(Written::Is(changes)) => {
                 self.late.insert(part);
@@ -104,9 +115,12 @@ impl Ovn {
             }
             Err(error) => {
                 self.late.remove(&part);
-                outcome(report, part, Outcome::Failed(error_chain(&error)));
+                let why = error_chain(&error);
+                outcome(report, part, Outcome::Failed(why.clone()));
+                return error.is_of_all().then_some(why);
             }
         }
+        None
     }
 
     fn settle_host(&mut self, report: &mut Report) {
@@ -147,17 +161,10 @@ impl Ovn {
             let names: Vec<&str> = hosts.keys().map(String::as_str).collect();
             return Some(format!("not taken up yet by {}", names.join(", ")));
         }
-        let (PartId::Vpc(vpc), Some(host)) = (part, &self.host) else { return None };
-        let ports = host.switch().ports();
-        let wanted = host.interfaces(vpc);
-        let mut wanting =
-            wanted.iter().filter(|eni| !ports.get(*eni).is_some_and(|port| port.installed));
-        let eni = wanting.next()?;
-        let why = ports.get(eni).and_then(|port| port.error.clone());
-        Some(why.map_or_else(
-            || format!("this host has not taken up {eni} yet"),
-            |why| format!("Open vSwitch does not take {eni}: {why}"),
-        ))
+        match (part, &self.host) {
+            (PartId::Vpc(vpc), Some(host)) => host.obstacle(vpc),
+            _ => None,
+        }
     }
 
     /// Waits for hosts for as long as changes may take.
@@ -181,8 +188,7 @@ impl Driver for Ovn {
     }
 
     fn on_drift(&mut self, alarm: Arc<dyn Fn() + Send + Sync>) {
-        // The first one stays: there is one who drives.
-        let _ = self.alarm.0.set(alarm);
+        self.alarm.set(alarm);
     }
 
     fn begin_sweep(&mut self, intent: NetworksIntent) {
@@ -221,7 +227,7 @@ impl Driver for Ovn {
             Look::Part(part) => {
                 // What this writer has not written yet was another's, and may be of an older intent.
                 let is_new = self.routers.lag(part).is_none();
-                self.write(part, is_new, &mut report);
+                drop(self.write(part, is_new, &mut report));
             }
         }
         if self.pending.is_empty() {
@@ -239,8 +245,16 @@ impl Driver for Ovn {
             return report;
         }
         let parts = self.routers.change(delta);
+        // Each try to reach a database that is not there takes its time.
+        let mut gone = None;
         for part in &parts {
-            self.write(*part, true, &mut report);
+            match &gone {
+                None => gone = self.write(*part, true, &mut report),
+                Some(why) => {
+                    self.late.remove(part);
+                    outcome(&mut report, *part, Outcome::Failed(String::clone(why)));
+                }
+            }
         }
         if let Some(host) = &mut self.host {
             delta.vpcs.iter().for_each(|(vpc, new)| host.want(*vpc, new.as_ref()));

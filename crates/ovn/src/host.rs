@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fabric::driver::Error as FabricError;
-use fabric::linux::{Port, Ports};
-use model::intent::VpcIntent;
-use model::{EniId, VpcId};
+use fabric::linux::{Port, PortId, Ports};
+use model::intent::{InterfaceIntent, VpcIntent};
+use model::{Cidr, EniId, VpcId};
 use os::error_chain;
 
-use crate::addresses::gateway;
+use crate::addresses::{RESOLVER, RESOLVER_BLOCK, RESOLVER_ROUTER, gateway};
+use crate::names;
 use crate::switch::{Switch, SwitchError};
 
 /// The interfaces of one host.
@@ -18,12 +19,12 @@ pub struct Host {
     instance: String,
     /// Bytes that a packet may have on its way to another host.
     mtu: u16,
-    /// What is to be here, by VPC and by the first interface of each process.
-    wanted: BTreeMap<VpcId, BTreeMap<EniId, Vec<Port>>>,
-    /// What was found right or made so, by the first interface of each process.
-    made: BTreeSet<EniId>,
+    /// What is to be here, by VPC and by the first port of each process.
+    wanted: BTreeMap<VpcId, BTreeMap<PortId, Vec<Port>>>,
+    /// What was found right or made so, by the first port of each process.
+    made: BTreeSet<PortId>,
     /// What is to be otherwise than it was made: that it differs is no drift.
-    changed: BTreeSet<EniId>,
+    changed: BTreeSet<PortId>,
     /// Whether what was made is to be looked at again.
     look: bool,
 }
@@ -40,7 +41,7 @@ pub struct Settled {
 }
 
 /// What a tunnel between hosts adds to a packet: Ethernet, IPv4, UDP, and Geneve with OVN's option.
-const TUNNEL: u16 = 58;
+pub(crate) const TUNNEL: u16 = 58;
 
 impl Host {
     /// The part of a host whose switch this is. `underlay` is how many bytes a packet between hosts may have.
@@ -57,6 +58,13 @@ impl Host {
         }
     }
 
+    /// Takes note of how many bytes a packet between hosts may have, and says whether that is news: then all that is
+    /// wanted is to be said again.
+    pub(crate) fn set_underlay(&mut self, underlay: u16) -> bool {
+        let mtu = underlay.saturating_sub(TUNNEL);
+        std::mem::replace(&mut self.mtu, mtu) != mtu
+    }
+
     /// The switch, for what it says of its ports.
     pub fn switch(&self) -> &Switch {
         &self.switch
@@ -64,7 +72,11 @@ impl Host {
 
     /// Takes note of what is to be here of a VPC: `None` is nothing.
     pub fn want(&mut self, vpc: VpcId, intent: Option<&VpcIntent>) {
-        let ports = intent.map(|intent| ports(intent, self.mtu)).unwrap_or_default();
+        let mut ports = intent.map(|intent| ports(intent, self.mtu)).unwrap_or_default();
+        let asking = intent.filter(|_| !ports.is_empty());
+        if let Some(resolver) = asking.and_then(|intent| resolver(vpc, intent, self.mtu)) {
+            ports.insert(resolver.id, vec![resolver]);
+        }
         let old = match ports.is_empty() {
             true => self.wanted.remove(&vpc),
             false => self.wanted.insert(vpc, ports),
@@ -85,7 +97,25 @@ impl Host {
     /// The interfaces of a VPC that are to be here.
     pub fn interfaces(&self, vpc: VpcId) -> BTreeSet<EniId> {
         let processes = self.wanted.get(&vpc).into_iter().flat_map(BTreeMap::values);
-        processes.flatten().map(|port| port.eni).collect()
+        let of_interface = |port: &Port| match port.id {
+            PortId::Interface(eni) => Some(eni),
+            PortId::Resolver(_) => None,
+        };
+        processes.flatten().filter_map(of_interface).collect()
+    }
+
+    /// What the interfaces of a VPC wait for, once they were settled.
+    pub(crate) fn obstacle(&self, vpc: VpcId) -> Option<String> {
+        let ports = self.switch.ports();
+        let wanted = self.interfaces(vpc);
+        let mut wanting =
+            wanted.iter().filter(|eni| !ports.get(*eni).is_some_and(|port| port.installed));
+        let eni = wanting.next()?;
+        let why = ports.get(eni).and_then(|port| port.error.clone());
+        Some(why.map_or_else(
+            || format!("this host has not taken up {eni} yet"),
+            |why| format!("Open vSwitch does not take {eni}: {why}"),
+        ))
     }
 
     /// Looks at everything when it is settled next.
@@ -118,17 +148,18 @@ impl Host {
             for (first, wanted) in processes {
                 let known = self.made.contains(first);
                 if self.made.contains(first) && there.contains(first) && !self.look {
-                    links.extend(wanted.iter().map(|port| (port.eni, port.link())));
+                    links.extend(wanted.iter().map(|port| (port.id, port.link())));
                     continue;
                 }
                 match ports.settle(wanted) {
                     Ok(found) => {
-                        links.extend(wanted.iter().map(|port| (port.eni, port.link())));
+                        links.extend(wanted.iter().map(|port| (port.id, port.link())));
                         let changed = self.changed.remove(first);
                         let drifted = !changed && (known || there.contains(first));
                         let repairs = found.into_iter().filter(|_| drifted);
-                        let repairs: Vec<_> =
-                            repairs.map(|what| format!("{first}: {what}")).collect();
+                        let repairs: Vec<_> = repairs
+                            .map(|what| format!("{}: {what}", names::port(*first)))
+                            .collect();
                         if !repairs.is_empty() {
                             settled.repairs.entry(*vpc).or_default().extend(repairs);
                         }
@@ -144,7 +175,7 @@ impl Host {
             settled.errors.push(error.to_string());
             return settled;
         }
-        let wanted: BTreeSet<EniId> =
+        let wanted: BTreeSet<PortId> =
             self.wanted.values().flat_map(|processes| processes.keys().copied()).collect();
         for gone in there.difference(&wanted) {
             if let Err(error) = ports.remove(*gone) {
@@ -155,7 +186,7 @@ impl Host {
     }
 
     /// Has the switch let go of links that are not there any more.
-    fn release(&self, ports: &Ports, there: &BTreeSet<EniId>) -> Result<(), SwitchError> {
+    fn release(&self, ports: &Ports, there: &BTreeSet<PortId>) -> Result<(), SwitchError> {
         let mut missing = BTreeSet::new();
         for (first, wanted) in self.wanted.values().flatten() {
             if !self.is_settled(first, there) {
@@ -167,7 +198,7 @@ impl Host {
     }
 
     /// Whether a process has been settled, and nothing says that it is to be looked at.
-    fn is_settled(&self, first: &EniId, there: &BTreeSet<EniId>) -> bool {
+    fn is_settled(&self, first: &PortId, there: &BTreeSet<PortId>) -> bool {
         self.made.contains(first) && there.contains(first) && !self.look
     }
 
@@ -196,16 +227,16 @@ impl Host {
 }
 
 /// The interfaces of a VPC by process, each with its further ones behind it.
-fn ports(vpc: &VpcIntent, mtu: u16) -> BTreeMap<EniId, Vec<Port>> {
-    let mut all: BTreeMap<EniId, Vec<Port>> = BTreeMap::new();
+fn ports(vpc: &VpcIntent, mtu: u16) -> BTreeMap<PortId, Vec<Port>> {
+    let mut all: BTreeMap<PortId, Vec<Port>> = BTreeMap::new();
     for (eni, interface) in &vpc.interfaces {
         let Some(subnet) = vpc.subnets.get(&interface.subnet) else { continue };
         let Some(router) = gateway(subnet).filter(|_| !interface.translates) else { continue };
         let (first, index) = interface.slot.map_or((*eni, 0), |slot| (slot.host, slot.index));
         let mut interface = interface.clone();
         interface.mtu = interface.mtu.min(mtu);
-        all.entry(first).or_default().push(Port {
-            eni: *eni,
+        all.entry(PortId::Interface(first)).or_default().push(Port {
+            id: PortId::Interface(*eni),
             index,
             interface,
             subnet: subnet.cidr,
@@ -218,4 +249,23 @@ fn ports(vpc: &VpcIntent, mtu: u16) -> BTreeMap<EniId, Vec<Port>> {
     // Without its first one there is no process.
     all.retain(|_, ports| ports.first().is_some_and(|port| port.index == 0));
     all
+}
+
+/// Where the resolver answers that a VPC has on each of its hosts: a namespace in the place of a router's.
+fn resolver(id: VpcId, vpc: &VpcIntent, mtu: u16) -> Option<Port> {
+    let subnet = vpc.subnets.keys().next()?;
+    let others = vpc.resolvers.iter().filter(|address| **address != RESOLVER);
+    let interface = InterfaceIntent {
+        mac: names::mac(&names::resolver_interface(id)),
+        subnet: *subnet,
+        addresses: std::iter::once(RESOLVER).chain(others.copied()).collect(),
+        groups: Vec::new(),
+        source_dest_check: true,
+        mtu,
+        slot: None,
+        translates: false,
+    };
+    let block = Cidr::around(RESOLVER, RESOLVER_BLOCK);
+    let (id, router) = (PortId::Resolver(id), RESOLVER_ROUTER);
+    (!vpc.resolvers.is_empty()).then_some(Port { id, index: 0, interface, subnet: block, router })
 }

@@ -1,5 +1,6 @@
 //! Names of rows. Those of port groups and address sets may have letters, digits, dots and underscores only.
 
+use fabric::linux::PortId;
 use model::intent::MacAddr;
 use model::{AclId, EniId, PcxId, SecurityGroupId, SubnetId, VpcId};
 use sha2::{Digest, Sha256};
@@ -42,6 +43,22 @@ pub(crate) fn resolver_interface(vpc: VpcId) -> String {
 /// The port of an interface has the name that the host gives to Open vSwitch.
 pub(crate) fn interface(eni: EniId) -> String {
     eni.to_string()
+}
+
+/// The name of a port of a host, by which OVN finds what it is of.
+pub(crate) fn port(id: PortId) -> String {
+    match id {
+        PortId::Interface(eni) => interface(eni),
+        PortId::Resolver(vpc) => resolver_interface(vpc),
+    }
+}
+
+/// What a port of that name leads to.
+pub(crate) fn port_of(name: &str) -> Option<PortId> {
+    match name.strip_prefix("dns-") {
+        Some(vpc) => vpc.parse().ok().map(PortId::Resolver),
+        None => name.parse().ok().map(PortId::Interface),
+    }
 }
 
 /// A router's port of a peering.

@@ -120,6 +120,16 @@ impl Routers {
         vpcs.map(|(vpc, _)| PartId::Vpc(*vpc)).collect()
     }
 
+    /// Says where some interfaces are, of VPCs that are to be written anyway.
+    pub fn place_some(&mut self, enis: &BTreeSet<EniId>, mut places: Places) {
+        for eni in enis {
+            match places.remove(eni) {
+                Some(place) => drop(self.places.insert(*eni, place)),
+                None => drop(self.places.remove(eni)),
+            }
+        }
+    }
+
     /// Brings a part to what it must be.
     ///
     /// # Errors
@@ -211,6 +221,11 @@ impl Routers {
                 link.map(|link| vec![link.requester, link.accepter]).unwrap_or_default()
             }
         }
+    }
+
+    /// The interfaces of all VPCs.
+    pub(crate) fn all_interfaces(&self) -> BTreeSet<EniId> {
+        self.vpcs.values().flat_map(|vpc| vpc.interfaces.keys().copied()).collect()
     }
 
     /// The interfaces whose hosts must have a part.

@@ -1,14 +1,17 @@
 //! The Open vSwitch of a host: the ports by which it takes up interfaces.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use fabric::linux::PortId;
 use model::EniId;
 use ovsdb::{
     Atom, Client, Condition, Database, Datum, Mutation, Row, TransactError, Transaction, Uuid,
     Watch,
 };
 
+use crate::names;
 use crate::part::OWNER;
 
 /// The key by which OVN finds the port of an interface.
@@ -98,33 +101,49 @@ impl Switch {
         Ok(bridge.text("datapath_type") == Some("netdev"))
     }
 
-    /// The ports of this installation.
-    pub fn ports(&self) -> BTreeMap<EniId, SwitchPort> {
-        let database = self.client.snapshot();
-        let own = self.own(&database);
-        own.into_iter().map(|(eni, found)| (eni, found.port)).collect()
+    /// The address by which other hosts reach this one, as the operator told OVN.
+    pub fn encapsulation(&self) -> Option<IpAddr> {
+        let all = global(&self.client.snapshot(), "ovn-encap-ip")?;
+        // Of several, OVN takes the first one unless it is told otherwise.
+        all.split(',').next()?.trim().parse().ok()
     }
 
-    /// Has the switch take up these links, each as the port of an interface, and no others of this
+    /// The interfaces of this installation that have ports.
+    pub fn ports(&self) -> BTreeMap<EniId, SwitchPort> {
+        let of_interface = |(id, port): (PortId, SwitchPort)| match id {
+            PortId::Interface(eni) => Some((eni, port)),
+            PortId::Resolver(_) => None,
+        };
+        self.all_ports().into_iter().filter_map(of_interface).collect()
+    }
+
+    /// All ports of this installation.
+    fn all_ports(&self) -> BTreeMap<PortId, SwitchPort> {
+        let database = self.client.snapshot();
+        let own = self.own(&database);
+        own.into_iter().map(|(id, found)| (id, found.port)).collect()
+    }
+
+    /// Has the switch take up these links, each as a port, and no others of this
     /// installation. Says how many ports were made and removed.
     ///
     /// # Errors
     ///
     /// What kept it from that. Nothing was changed then, unless it is [`TransactError::Unknown`].
-    pub fn settle(&self, wanted: &BTreeMap<EniId, String>) -> Result<usize, SwitchError> {
+    pub fn settle(&self, wanted: &BTreeMap<PortId, String>) -> Result<usize, SwitchError> {
         let database = self.client.snapshot();
         let (bridge, about) = bridge(&database)?;
         let on_bridge = [Condition::row(bridge)];
         let mut transaction = Transaction::new();
         let mut changes = 0;
         let own = self.own(&database);
-        let is_right = |eni: &EniId, found: &Found| {
-            found.held && wanted.get(eni).is_some_and(|link| *link == found.port.link)
+        let is_right = |id: &PortId, found: &Found| {
+            found.held && wanted.get(id).is_some_and(|link| *link == found.port.link)
         };
-        let right: BTreeMap<EniId, Uuid> = own
+        let right: BTreeMap<PortId, Uuid> = own
             .iter()
-            .filter(|(eni, found)| is_right(eni, found))
-            .map(|(eni, found)| (*eni, found.uuid))
+            .filter(|(id, found)| is_right(id, found))
+            .map(|(id, found)| (*id, found.uuid))
             .collect();
         let held = about.get("ports");
         for (uuid, _) in self.own_rows(&database) {
@@ -134,12 +153,12 @@ impl Switch {
                 transaction.mutate("Bridge", &on_bridge, &[Mutation::delete("ports", uuid)]);
             }
         }
-        for (eni, link) in wanted.iter().filter(|(eni, _)| !right.contains_key(eni)) {
+        for (id, link) in wanted.iter().filter(|(id, _)| !right.contains_key(id)) {
             changes += 1;
             let ours = || (OWNER, self.instance.clone());
             let interface = Row::new()
                 .with("name", link.as_str())
-                .with("external_ids", Datum::map([ours(), (INTERFACE, eni.to_string())]));
+                .with("external_ids", Datum::map([ours(), (INTERFACE, names::port(*id))]));
             let interface = transaction.insert("Interface", &interface);
             let port = Row::new()
                 .with("name", link.as_str())
@@ -157,18 +176,18 @@ impl Switch {
         Ok(changes)
     }
 
-    /// Has the switch let go of the ports of these interfaces, and waits until it has.
+    /// Has the switch let go of these ports, and waits until it has.
     ///
     /// # Errors
     ///
     /// What kept it from that.
-    pub fn release(&self, enis: &BTreeSet<EniId>) -> Result<(), SwitchError> {
-        let had = self.ports();
-        if !had.keys().any(|eni| enis.contains(eni)) {
+    pub fn release(&self, ports: &BTreeSet<PortId>) -> Result<(), SwitchError> {
+        let had = self.all_ports();
+        if !had.keys().any(|id| ports.contains(id)) {
             return Ok(());
         }
-        let kept = had.into_iter().filter(|(eni, _)| !enis.contains(eni));
-        self.settle(&kept.map(|(eni, port)| (eni, port.link)).collect())?;
+        let kept = had.into_iter().filter(|(id, _)| !ports.contains(id));
+        self.settle(&kept.map(|(id, port)| (id, port.link)).collect())?;
         self.wait_done()
     }
 
@@ -192,7 +211,9 @@ impl Switch {
     pub fn wait_installed(&self, enis: &BTreeSet<EniId>, patience: Duration) -> BTreeSet<EniId> {
         let missing = |database: &Database| -> BTreeSet<EniId> {
             let own = self.own(database);
-            let installed = |eni: &&EniId| own.get(*eni).is_some_and(|found| found.port.installed);
+            let installed = |eni: &&EniId| {
+                own.get(&PortId::Interface(**eni)).is_some_and(|found| found.port.installed)
+            };
             enis.iter().filter(|eni| !installed(eni)).copied().collect()
         };
         let all = self
@@ -201,8 +222,8 @@ impl Switch {
         if all.is_some() { BTreeSet::new() } else { missing(&self.client.snapshot()) }
     }
 
-    /// Our ports, by the interface that each is of.
-    fn own(&self, database: &Database) -> BTreeMap<EniId, Found> {
+    /// Our ports, by what each leads to.
+    fn own(&self, database: &Database) -> BTreeMap<PortId, Found> {
         let mut found = BTreeMap::new();
         let held = bridge(database).ok().and_then(|(_, bridge)| bridge.get("ports").cloned());
         for (uuid, row) in self.own_rows(database) {
@@ -212,14 +233,14 @@ impl Switch {
                 .find(|(uuid, _)| interfaces.is_some_and(|all| holds(all, *uuid)));
             let Some((_, interface)) = interface else { continue };
             let note = |key| interface.text_of_key("external_ids", key);
-            let Some(eni) = note(INTERFACE).and_then(|id| id.parse().ok()) else { continue };
+            let Some(id) = note(INTERFACE).and_then(names::port_of) else { continue };
             let port = SwitchPort {
                 link: interface.text("name").unwrap_or_default().to_owned(),
                 installed: note(INSTALLED) == Some("true"),
                 error: interface.text("error").filter(|it| !it.is_empty()).map(str::to_owned),
             };
             let held = held.as_ref().is_some_and(|held| holds(held, uuid));
-            found.insert(eni, Found { uuid, held, port });
+            found.insert(id, Found { uuid, held, port });
         }
         found
     }

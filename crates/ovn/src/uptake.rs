@@ -70,6 +70,13 @@ impl Uptake {
         done.unwrap_or_else(|| self.lag(enis, number))
     }
 
+    /// The hosts that there are, by the names that OVN knows them by.
+    pub fn chassis(&self) -> BTreeSet<String> {
+        let database = self.client.snapshot();
+        let all = database.rows("Chassis");
+        all.filter_map(|(_, row)| row.text("name").map(str::to_owned)).collect()
+    }
+
     /// The host that has each interface.
     pub fn hosts(&self) -> BTreeMap<EniId, String> {
         let database = self.client.snapshot();

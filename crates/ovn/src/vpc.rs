@@ -7,14 +7,10 @@ use model::intent::{InterfaceIntent, RouteTarget, SubnetIntent, VpcIntent};
 use model::{Cidr, EniId, SubnetId, VpcId};
 use ovsdb::{Datum, Row};
 
-use crate::addresses::gateway;
+use crate::addresses::{RESOLVER, RESOLVER_BLOCK, RESOLVER_ROUTER, gateway};
 use crate::links::Links;
 use crate::part::{Part, PartId, RowKey, texts};
 use crate::{groups, names, policies};
-
-/// The network in which a VPC's resolver is, the router's address in it, and the resolver's.
-const RESOLVER_ROUTER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 249);
-const RESOLVER: Ipv4Addr = model::edge::RESOLVER;
 
 /// What of an intent these rows do not carry. All of it is closed: packets are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +128,7 @@ fn add_resolver(part: &mut Part, router: &RowKey, vpc: VpcId) {
     let row = Row::new()
         .with("name", port.as_str())
         .with("mac", names::mac(&port).to_string())
-        .with("networks", Datum::set([format!("{RESOLVER_ROUTER}/29")]))
+        .with("networks", Datum::set([format!("{RESOLVER_ROUTER}/{RESOLVER_BLOCK}")]))
         .with("peer", Datum::none())
         .with("options", texts([]));
     part.add_to(router, "ports", "Logical_Router_Port", port.as_str(), row);

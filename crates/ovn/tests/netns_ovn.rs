@@ -6,6 +6,8 @@
 mod conformance;
 #[path = "netns_ovn/lab.rs"]
 mod lab;
+#[path = "netns_ovn/machines.rs"]
+mod machines;
 #[expect(dead_code, reason = "steps at random are for the rows alone")]
 #[path = "real/networks.rs"]
 mod networks;

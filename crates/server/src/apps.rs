@@ -3,6 +3,7 @@
 
 pub(crate) mod console;
 pub(crate) mod grant;
+pub(crate) mod host_logs;
 pub(crate) mod log_reader;
 pub(crate) mod logs;
 pub mod plans;

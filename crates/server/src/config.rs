@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use model::{CodeRoom, IpCidr, Outbound, Region};
+use s3::S3Url;
 use store::{KeySource, PostgresUrl};
 
 use crate::apps::plans::Plans;
@@ -25,6 +26,8 @@ pub struct Config {
     pub watch: WatchConfig,
     /// The implementation of networks and workloads.
     pub fabric: FabricKind,
+    /// Where OVN is, if that carries packets.
+    pub ovn: Option<OvnConfig>,
     /// How networks reach what is outside; `None` where nothing does.
     pub outbound: Option<Outbound>,
     /// The region of a new installation; `None` for the default one.
@@ -41,6 +44,8 @@ pub struct Config {
     pub ec2_rate_limit: u32,
     /// How much code of apps is kept.
     pub code_room: CodeRoom,
+    /// How many bytes of unpacked code stay on this machine, as far as no process needs more.
+    pub slug_cache: u64,
     /// The OCI runtime program.
     pub runtime: PathBuf,
     /// The path of this program, which also runs as shim, init and edge.
@@ -53,6 +58,8 @@ pub struct Config {
     pub webhook_allow: Vec<IpCidr>,
     /// Where the key is; `None` for the data directory, or where that says.
     pub key: Option<KeySource>,
+    /// The bucket that has the code of apps; `None` for the database on a server, or else the data directory.
+    pub blobs: Option<S3Url>,
     /// The database on a PostgreSQL server; `None` for one in the data directory.
     pub store: Option<PostgresUrl>,
     /// Which database the start accepts.
@@ -86,6 +93,15 @@ pub enum Reads {
     Local,
 }
 
+/// Where the databases of OVN are, that all networks are written to.
+#[derive(Debug, Clone)]
+pub struct OvnConfig {
+    /// The northbound one, which is written to.
+    pub northbound: ovn::Database,
+    /// The southbound one, where hosts say what they have.
+    pub southbound: ovn::Database,
+}
+
 /// What the control loops of a host act on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Machine<'a> {
@@ -93,6 +109,8 @@ pub(crate) struct Machine<'a> {
     pub data: &'a Path,
     /// What carries packets and runs processes.
     pub fabric: FabricKind,
+    /// The Open vSwitch of this host, where it has one.
+    pub switch: Option<&'a ovn::Database>,
     /// The OCI runtime program.
     pub runtime: &'a Path,
     /// The path of this program.
@@ -103,7 +121,7 @@ impl Config {
     /// What the control loops of this host act on.
     pub(crate) fn machine(&self) -> Machine<'_> {
         let Self { data, fabric, runtime, self_exe, .. } = self;
-        Machine { data, fabric: *fabric, runtime, self_exe }
+        Machine { data, fabric: *fabric, switch: None, runtime, self_exe }
     }
 }
 
@@ -211,6 +229,8 @@ pub enum ForwardDns {
 pub enum FabricKind {
     /// This machine's kernel and an OCI runtime.
     Linux,
+    /// OVN, and an OCI runtime on hosts that run agents.
+    Ovn,
     /// None: the APIs work, but no packets are carried and no processes run.
     None,
 }

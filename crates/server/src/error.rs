@@ -8,6 +8,15 @@ use crate::ledger::LedgerError;
 /// Errors that keep a server from starting or end it.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// The bucket for code cannot be used.
+    #[error("the code of apps cannot be kept in {place}")]
+    Blobs {
+        /// The bucket.
+        place: String,
+        /// Why not.
+        #[source]
+        source: store::BoxError,
+    },
     /// The data directory or its database cannot be used.
     #[error("the data directory {} cannot be used", .path.display())]
     Data {
@@ -109,6 +118,9 @@ pub enum ServeError {
         "the Linux fabric cannot start: {0}; `causeway doctor` says more, and --fabric none works without"
     )]
     Fabric(String),
+    /// The machine cannot take part in a network of OVN.
+    #[error("--fabric ovn cannot start: {0}")]
+    Ovn(String),
     /// Another server of the same instance runs on this machine.
     #[error("{0}")]
     Instance(#[source] fabric::instance::HoldError),

@@ -3,23 +3,34 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use fabric::driver::Driver;
 use fabric::instance::Held;
+use fabric::linux::Linux;
+use fabric::runtime::CodeSource;
+use fabric::slug;
 use link::{
-    About, Host, HostError, HostId, HostOrders, HostParts, Identity, JoinError, JoinParts,
-    JoinToken, Keep, KeepError, Pulse, Reports, Versions,
+    About, Host, HostError, HostId, HostOrders, HostParts, HostStreams, Identity, JoinError,
+    JoinParts, JoinToken, Keep, KeepError, Pulse, Reports, Versions,
 };
 use model::Cidr;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::apps::router_log::{EdgeLog, NoRouterLog, RouterLog};
+use crate::apps::slugs::slugs_dir;
 use crate::clock::Clock;
-use crate::config::{EdgeConfig, FabricKind, Machine, edge_dir};
+use crate::code::{Cache, CacheParts, Unused, over_link};
+use crate::config::{EdgeConfig, FabricKind, Machine, disks_dir, edge_dir};
 use crate::error::ServeError;
 use crate::loops::Supervisor;
+use crate::reconcile::files::SLUG_STAYS;
 use crate::reconcile::host::{self, Carrier, HostLoops};
-use crate::reconcile::{Stop, edge};
+use crate::reconcile::{Stop, edge, workloads};
+use crate::remote;
 
 /// How an agent is started.
 #[derive(Debug, Clone)]
@@ -28,6 +39,10 @@ pub struct HostAgentConfig {
     pub data: PathBuf,
     /// What carries packets and runs processes.
     pub fabric: FabricKind,
+    /// The Open vSwitch of this host, for where that carries packets.
+    pub switch: ovn::Database,
+    /// How many bytes of unpacked code stay on this machine, as far as no process needs more.
+    pub slug_cache: u64,
     /// The OCI runtime program.
     pub runtime: PathBuf,
     /// The path of this program, which also runs as shim, init and edge.
@@ -92,10 +107,14 @@ pub struct HostAgent {
     closing: CancellationToken,
     stop_networks_and_edge: Stop,
     stop_workloads: Stop,
-    threads: [JoinHandle<()>; 3],
+    threads: Vec<JoinHandle<()>>,
+    /// The unpacked code here, where processes run.
+    code: Option<Cache>,
     held: Option<Held>,
     /// The directory of the edge, where one runs.
     edge: Option<PathBuf>,
+    /// Removes disks that are of no use any more.
+    remove_disks: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Last of all: until then the directory is this process's.
     _lock: File,
 }
@@ -116,11 +135,23 @@ impl HostAgent {
         let lock = lock(&config.data, &dir)?;
         let keep = Keep::at(&dir);
         if let Some(JoinConfig { server, token, about }) = &config.join {
+            let about = &labelled(about, &config).await?;
             let parts = JoinParts { server, token, about, keep: &keep, versions: Versions::OURS };
             let identity = link::join(parts).await.map_err(HostAgentError::Join)?;
             tracing::info!(host = %identity.host, "this host has joined");
         }
-        let identity = keep.identity()?.ok_or(HostError::NotJoined)?;
+        let mut identity = keep.identity()?.ok_or(HostError::NotJoined)?;
+        // A machine that was installed anew may have another name. Without its switch it goes on as it was.
+        match labelled(&identity.about, &config).await {
+            Ok(about) if about != identity.about => {
+                identity.about = about;
+                keep.set_identity(&identity)?;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = os::error_chain(&error), "the host's name for OVN")
+            }
+        }
         let prepared =
             tokio::task::spawn_blocking(move || Self::prepare(&config, keep, identity, lock));
         prepared.await.map_err(|error| ServeError::Fabric(error.to_string()))?
@@ -132,21 +163,39 @@ impl HostAgent {
         identity: Identity,
         lock: File,
     ) -> Result<Self, HostAgentError> {
-        let HostAgentConfig { data, fabric, runtime, self_exe, .. } = config;
-        let machine = Machine { data, fabric: *fabric, runtime, self_exe };
+        let HostAgentConfig { data, fabric, switch, runtime, self_exe, .. } = config;
+        let switch = (*fabric == FabricKind::Ovn).then_some(switch);
+        let machine = Machine { data, fabric: *fabric, switch, runtime, self_exe };
+        let broken = |source| HostAgentError::Data { path: data.clone(), source };
         let instance = instance_of(&identity.host);
         let Carrier { driver, held } = host::carrier(&machine, &instance)?;
         let (reports, closing) = (Reports::default(), CancellationToken::new());
+        let (streams, supervisor) = (HostStreams::default(), Supervisor::ending_the_process());
+        let runs = *fabric != FabricKind::None;
+        let code = runs.then(|| code_cache(config, streams.clone())).transpose()?;
+        let code_threads = match &code {
+            Some(code) => code.start(&supervisor).map_err(broken)?,
+            None => Vec::new(),
+        };
         let HostLoops { networks, workloads, edge, running } = host::start(host::HostParts {
             machine,
             instance: &instance,
             driver,
             edge: edge_of(config, &identity.settings),
+            code: code.clone().map(|code| Arc::new(code) as Arc<dyn CodeSource>),
             lost: Default::default(),
             closing: closing.clone(),
             tells: reports.tells(),
-            supervisor: Supervisor::ending_the_process(),
+            supervisor,
         })?;
+        let router_log: Arc<dyn RouterLog> = match fabric {
+            FabricKind::None => Arc::new(NoRouterLog),
+            FabricKind::Linux | FabricKind::Ovn => Arc::new(EdgeLog(edge_dir(data))),
+        };
+        let remove_disk = workloads.disks();
+        let kinds = remote::kinds(workloads.console(), router_log, Arc::new(remove_disk.clone()));
+        let disks = disks_dir(data);
+        let remove_disks = remote::remove_disks(streams.clone(), disks, remove_disk);
         let orders = HostOrders {
             networks: Box::new(networks),
             workloads: Box::new(workloads.workloads),
@@ -156,6 +205,8 @@ impl HostAgent {
         let parts = HostParts {
             keep,
             reports,
+            streams,
+            kinds,
             now: Box::new(move || clock.wall()),
             versions: Versions::OURS,
             pulse: Pulse::default(),
@@ -166,9 +217,11 @@ impl HostAgent {
             closing,
             stop_networks_and_edge: running.stop_networks_and_edge(),
             stop_workloads: running.stop_workloads(),
-            threads: running.threads(),
+            threads: running.threads().into_iter().chain(code_threads).collect(),
+            code,
             held,
-            edge: (*fabric == FabricKind::Linux).then(|| edge_dir(data)),
+            edge: (*fabric != FabricKind::None).then(|| edge_dir(data)),
+            remove_disks: Box::pin(remove_disks),
             _lock: lock,
         })
     }
@@ -192,9 +245,14 @@ impl HostAgent {
             closing.cancel();
             stop_networks_and_edge();
         });
+        let removing = tokio::spawn(self.remove_disks);
         let ended = self.host.run(stop).await;
+        removing.abort();
         (self.stop_networks_and_edge)();
         (self.stop_workloads)();
+        if let Some(code) = &self.code {
+            code.stop();
+        }
         let threads = self.threads;
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().map(JoinHandle::join).all(|joined| joined.is_ok())
@@ -217,6 +275,50 @@ impl HostAgent {
     }
 }
 
+/// Whether a data directory is that of an agent.
+pub fn is_agent(data: &Path) -> bool {
+    data.join("agent").join("identity.json").exists()
+}
+
+/// Ends all that runs on a host and removes its networks from this machine; disks stay. Returns how much was
+/// removed. The servers are told nothing.
+///
+/// # Errors
+///
+/// The agent runs, or something cannot be removed.
+pub fn purge_host(data: &Path, switch: &ovn::Database) -> Result<usize, HostAgentError> {
+    let dir = data.join("agent");
+    let _lock = lock(data, &dir)?;
+    let identity = Keep::at(&dir).identity()?.ok_or(HostError::NotJoined)?;
+    let instance = instance_of(&identity.host);
+    let held = Held::take(&instance, data).map_err(ServeError::Instance)?;
+    edge::end(&edge_dir(data)).map_err(|error| ServeError::Fabric(error.to_string()))?;
+    let processes = workloads::purge(data, &instance).map_err(ServeError::Fabric)?;
+    let mut driver: Box<dyn Driver> = match identity.about.labels.contains_key(ovn::CHASSIS_LABEL) {
+        true => host::of_switch(switch, &instance).map_err(ServeError::Fabric)?,
+        false => Box::new(Linux::new(&instance)),
+    };
+    let networks = driver.purge().map_err(|error| ServeError::Fabric(os::error_chain(&error)))?;
+    held.remove();
+    Ok(processes + networks)
+}
+
+/// The unpacked code of this machine's workloads, which comes from the server that is followed.
+fn code_cache(config: &HostAgentConfig, streams: HostStreams) -> Result<Cache, HostAgentError> {
+    let data = std::path::absolute(&config.data);
+    let broken = |source| HostAgentError::Data { path: config.data.clone(), source };
+    let slugs = slugs_dir(&data.map_err(broken)?);
+    slug::clean(&slugs).map_err(|error| broken(std::io::Error::other(error)))?;
+    Ok(Cache::new(CacheParts {
+        slugs,
+        opens: over_link::opens(streams, Handle::current()),
+        place: "the server".to_owned(),
+        limit: config.slug_cache,
+        unused: Unused::Go(SLUG_STAYS),
+        replaceable: Box::new(|_| true),
+    }))
+}
+
 /// The name of what is this host's on its machine.
 fn instance_of(host: &HostId) -> String {
     let name = host.as_str();
@@ -224,12 +326,25 @@ fn instance_of(host: &HostId) -> String {
     name.get(tail..).unwrap_or(name).trim_start_matches('-').to_owned()
 }
 
+/// What a host says of itself, with the name by which OVN knows it, where OVN carries packets.
+async fn labelled(about: &About, config: &HostAgentConfig) -> Result<About, ServeError> {
+    let mut about = about.clone();
+    if config.fabric == FabricKind::Ovn {
+        let switch = config.switch.clone();
+        let name = tokio::task::spawn_blocking(move || ovn::chassis(&switch)).await;
+        let name = name.unwrap_or_else(|error| Err(error.to_string()));
+        let label = ovn::CHASSIS_LABEL.to_owned();
+        about.labels.insert(label, name.map_err(ServeError::Fabric)?);
+    }
+    Ok(about)
+}
+
 /// The edge, with what the installation says and what is this machine's own.
 fn edge_of(config: &HostAgentConfig, settings: &link::Settings) -> ::edge::Config {
     let mut edge = config.edge.of(&config.data, None);
     edge.domains = settings.domains.clone();
     edge.denied.clone_from(&settings.denied);
-    if config.fabric == FabricKind::Linux && !settings.denied.is_empty() {
+    if config.fabric != FabricKind::None && !settings.denied.is_empty() {
         match fabric::linux::host_addresses() {
             Ok(addresses) => edge.denied.extend(addresses.into_iter().map(Cidr::host)),
             Err(error) => {

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use link::{
-    Authority, FileRegistry, Fingerprint, HOST_LIFETIME, HostId, Hub, HubParts, JoinToken, Pulse,
-    Versions,
+    Authority, FileRegistry, Fingerprint, HOST_LIFETIME, HostId, Hub, HubParts, JoinToken, Kinds,
+    Pulse, Versions,
 };
 use model::Timestamp;
 use store::Secret;
@@ -49,6 +49,8 @@ pub(crate) struct HostsParts<'a> {
     pub leadership: Option<Leadership>,
     /// What every host is to know.
     pub settings: link::Settings,
+    /// What is made of the streams that hosts ask for.
+    pub kinds: Kinds,
 }
 
 /// The agents of other hosts.
@@ -59,9 +61,13 @@ pub(crate) struct Hosts {
     heard: Arc<Heard>,
     clock: Arc<Clock>,
     epoch: Arc<OnceLock<u64>>,
+    leads: Leads,
     listening: Mutex<Option<Listening>>,
     stop: CancellationToken,
 }
+
+/// Says by which epoch this server gives orders, if it does.
+pub(crate) type Leads = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
 struct Listening {
     address: SocketAddr,
@@ -93,7 +99,7 @@ impl Hosts {
     ///
     /// [`HostsError`].
     pub(crate) fn open(parts: HostsParts<'_>) -> Result<Self, HostsError> {
-        let HostsParts { data, secret, clock, ledger, leadership, settings } = parts;
+        let HostsParts { data, secret, clock, ledger, leadership, settings, kinds } = parts;
         let dir = data.join("agents");
         let path = dir.join("registry.json");
         let registry = FileRegistry::open(&path)
@@ -102,15 +108,18 @@ impl Hosts {
         let seed = secret.derive(link::PURPOSE, "");
         let authority = Authority::of_seed(&seed).map(Arc::new).map_err(HostsError::Authority)?;
         let (heard, epoch) = (Arc::new(Heard::new(ledger)), Arc::<OnceLock<u64>>::default());
-        let (leads, attached, time) = (Arc::clone(&epoch), Arc::clone(&heard), Arc::clone(&clock));
+        let (alone, attached, time) = (Arc::clone(&epoch), Arc::clone(&heard), Arc::clone(&clock));
+        let leads: Leads = match leadership {
+            None => Arc::new(move || alone.get().copied()),
+            Some(leadership) => Arc::new(move || Some(SHARED_EPOCHS + leadership.epoch()?)),
+        };
+        let told = Arc::clone(&leads);
         let hub = Hub::new(HubParts {
             authority,
             registry: Arc::<FileRegistry>::clone(&registry),
-            epoch: match leadership {
-                None => Box::new(move || leads.get().copied()),
-                Some(leadership) => Box::new(move || Some(SHARED_EPOCHS + leadership.epoch()?)),
-            },
+            epoch: Box::new(move || told()),
             attach: Box::new(move |host, orders| attached.attach(host, orders)),
+            kinds,
             now: Box::new(move || time.wall()),
             settings,
             lifetime: HOST_LIFETIME,
@@ -124,9 +133,15 @@ impl Hosts {
             heard,
             clock,
             epoch,
+            leads,
             listening: Mutex::default(),
             stop: CancellationToken::new(),
         })
+    }
+
+    /// Where agents are connected.
+    pub(crate) fn hub(&self) -> Hub {
+        self.hub.clone()
     }
 
     /// Where agents are to connect, as `host:init` said once.
@@ -144,11 +159,7 @@ impl Hosts {
             .local_addr()
             .map_err(|source| HostsError::Listen { address: ([0, 0, 0, 0], 0).into(), source })?;
         let mut listening = self.listening();
-        if self.epoch.get().is_none() {
-            let epoch = self.kept.next_epoch(self.clock.wall())?;
-            // Nobody else sets it while this is locked.
-            let _ = self.epoch.set(epoch);
-        }
+        self.begin(&listening)?;
         let (hub, stop) = (self.hub.clone(), self.stop.clone());
         let task = tokio::spawn(async move {
             if let Err(error) = hub.serve(listener, stop).await {
@@ -157,6 +168,25 @@ impl Hosts {
         });
         *listening = Some(Listening { address, task });
         Ok(address)
+    }
+
+    /// By which epoch this server gives orders, if it does; from now on, where it has the installation alone.
+    ///
+    /// # Errors
+    ///
+    /// [`HostsError`].
+    pub(crate) fn leads(&self) -> Result<Leads, HostsError> {
+        self.begin(&self.listening())?;
+        Ok(Arc::clone(&self.leads))
+    }
+
+    /// Begins an epoch, which nobody else does meanwhile.
+    fn begin(&self, _: &MutexGuard<'_, Option<Listening>>) -> Result<(), HostsError> {
+        if self.epoch.get().is_none() {
+            let epoch = self.kept.next_epoch(self.clock.wall())?;
+            let _ = self.epoch.set(epoch);
+        }
+        Ok(())
     }
 
     /// Has agents connect at an address from now on, also after the next start. Done once more, it changes

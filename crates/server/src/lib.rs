@@ -9,6 +9,7 @@ mod backup;
 pub mod cleanup;
 mod clock;
 mod cluster;
+mod code;
 mod config;
 mod credentials;
 mod error;
@@ -22,18 +23,22 @@ mod loops;
 mod metrics;
 mod offline;
 mod outbox;
+mod ovn_writer;
 mod party;
 mod reconcile;
+mod remote;
 mod snapshot;
 mod start;
 
 pub use backup::{Missing, Restored};
 pub use config::{
     AcmeConfig, Certificate, ClusterConfig, Config, Database, EdgeConfig, FabricKind, ForwardDns,
-    LogFormat, Reads, TransportConfig, WatchConfig,
+    LogFormat, OvnConfig, Reads, TransportConfig, WatchConfig,
 };
 pub use error::ServeError;
-pub use host_agent::{HostAgent, HostAgentConfig, HostAgentError, JoinConfig};
+pub use host_agent::{
+    HostAgent, HostAgentConfig, HostAgentError, JoinConfig, is_agent, purge_host,
+};
 pub use hosts::HostsError;
 pub use http::rate_limits::{DEFAULT_PER_HOUR, DEFAULT_PER_SECOND};
 pub use link::{About, JoinToken};

@@ -9,21 +9,25 @@ use store::{DataDir, Postgres, PostgresUrl, Sqlite, Store};
 
 use crate::backup::{self, Restored};
 use crate::clock::{Clock, SystemIds};
-use crate::config::edge_dir;
+use crate::config::{OvnConfig, edge_dir};
 use crate::error::ServeError;
 use crate::ledger::{self, Ledger, Request};
 use crate::loops::Supervisor;
 use crate::reconcile::edge;
 use crate::reconcile::workloads;
 
-/// Removes all networks of an installation from this machine, and ends its workloads. Returns how
-/// many were removed.
+/// Removes all networks of an installation from this machine, and from OVN if that is named, and ends its
+/// workloads here. Returns how many were removed.
 ///
 /// # Errors
 ///
 /// The server of the installation runs, its data directory cannot be opened, or something cannot be
 /// removed.
-pub fn purge(data: &Path, url: Option<&PostgresUrl>) -> Result<usize, ServeError> {
+pub fn purge(
+    data: &Path,
+    url: Option<&PostgresUrl>,
+    at: Option<&OvnConfig>,
+) -> Result<usize, ServeError> {
     let broken = |source| ServeError::Data { path: data.to_owned(), source: Box::new(source) };
     let dir = match url {
         Some(_) => DataDir::open_for_server(data, None),
@@ -38,8 +42,15 @@ pub fn purge(data: &Path, url: Option<&PostgresUrl>) -> Result<usize, ServeError
     let processes = workloads::purge(data, &settings.instance).map_err(ServeError::Fabric)?;
     let networks = fabric::linux::Linux::purge_instance(&settings.instance)
         .map_err(|error| ServeError::Fabric(os::error_chain(&error)))?;
+    let of_ovn = match at {
+        Some(OvnConfig { northbound, southbound }) => {
+            let removed = ovn::purge(northbound, southbound, &settings.instance);
+            removed.map_err(|error| ServeError::Fabric(os::error_chain(&error)))?
+        }
+        None => 0,
+    };
     held.remove();
-    Ok(processes + networks)
+    Ok(processes + networks + of_ovn)
 }
 
 /// The database of an installation: on a server, or else in its directory.

@@ -16,11 +16,13 @@ use std::thread::JoinHandle;
 
 use fabric::instance::Held;
 use fabric::linux::{Linux, Recorder};
+use fabric::runtime::CodeSource;
 use link::Tells;
 use model::{IpCidr, Outbound, Region};
 use os::service_manager::ServiceManager;
+use s3::S3Blobs;
 use sha2::{Digest, Sha256};
-use store::{DataDir, Secret};
+use store::{Blobs, DataDir, Secret};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -28,13 +30,16 @@ use self::first::FirstStart;
 use self::listening::{Listeners, here, sockets, write_note};
 use self::opening::{Opened, open, open_store};
 use crate::acme::{self, Certificates};
+use crate::apps::host_logs::HostLogs;
 use crate::apps::logs::Logs;
 use crate::apps::rendezvous::Rendezvous;
 use crate::apps::router_log::EdgeLog;
+use crate::apps::slugs::slugs_dir;
 use crate::cleanup::lost::Lost;
 use crate::cleanup::warden::{Ephemeral, Warden};
 use crate::clock::{Clock, SystemIds};
 use crate::cluster::{self, Duties, Leadership};
+use crate::code::{self, Keeper, KeeperParts, Kept};
 use crate::config::{Config, FabricKind, Reads, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::flows::{self, Flows};
@@ -54,12 +59,14 @@ use crate::loops::Supervisor;
 use crate::metrics::traces::Traces;
 use crate::metrics::{ChangeLog, Metrics};
 use crate::outbox;
+use crate::ovn_writer;
 use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::host::{self, Carrier, HostLoops, HostParts, RunningLoops};
 use crate::reconcile::reports::{self, NetworksReports, Observer};
 use crate::reconcile::{
     self, CarriedRevision, Health, PlannerHandle, Reporter, Stop, UnstartedPlanner,
 };
+use crate::remote::{self, HostConsole};
 
 /// A server that listens.
 pub struct Server {
@@ -77,6 +84,8 @@ pub struct Server {
     stop_networks_and_edge: Stop,
     stop_workloads: Stop,
     files: FilesHandle,
+    /// Ends what looks after code.
+    stop_code: Stop,
     /// Stops the outbox, the requests to an ACME server, and what goes on beside other servers.
     stop_rest: CancellationToken,
     duties: Duties,
@@ -250,6 +259,7 @@ impl Server {
         (self.stop_networks_and_edge)();
         (self.stop_workloads)();
         self.files.stop();
+        (self.stop_code)();
         if let Some(flows) = &self.state.flows {
             flows.stop();
         }
@@ -351,6 +361,9 @@ struct Prepared {
     files_thread: JoinHandle<()>,
     flows_thread: Option<JoinHandle<()>>,
     files: FilesHandle,
+    /// Ends what looks after code.
+    stop_code: Stop,
+    code_threads: Vec<JoinHandle<()>>,
     outbox: JoinHandle<()>,
     /// Stops the outbox, the requests to an ACME server, and what goes on beside other servers.
     stop_rest: CancellationToken,
@@ -377,7 +390,8 @@ impl Prepared {
             Some(_) => ServeError::Database(Box::new(source)),
             None => broken(source),
         });
-        let Opened { store, shared } = opened?;
+        let Opened { store, shared, blobs } = opened?;
+        let keeper_store = store.handle().map_err(broken)?;
         let spare = store.handle().map_err(broken)?;
         let outbox_store = store.handle().map_err(broken)?;
         let shared_store = shared.then(|| store.handle()).transpose().map_err(broken)?;
@@ -468,7 +482,15 @@ impl Prepared {
                 .map_err(|error| ServeError::Fabric(format!("its warden has ended: {error}")))?;
         }
         let closing = CancellationToken::new();
-        let Carrier { driver, held } = host::carrier(&config.machine(), &settings.instance)?;
+        let epoch = ovn_writer::Epoch::default();
+        let Carrier { driver, held } = match &config.ovn {
+            Some(ovn) => {
+                let (ledger, epoch) = (ledger.clone(), epoch.clone());
+                let driver = ovn_writer::driver(ovn, &settings.instance, ledger, epoch);
+                Carrier { driver, held: None }
+            }
+            None => host::carrier(&config.machine(), &settings.instance)?,
+        };
         health.set_driver(driver.name());
         let to_planner = planner.handle();
         let lacks = |error: std::io::Error| ServeError::Fabric(error.to_string());
@@ -479,7 +501,7 @@ impl Prepared {
                 clock: Arc::clone(&clock),
                 health: Arc::clone(&health),
                 carried: match config.fabric {
-                    FabricKind::None => CarriedRevision::nowhere(),
+                    FabricKind::None | FabricKind::Ovn => CarriedRevision::nowhere(),
                     FabricKind::Linux => CarriedRevision::of(&config.data),
                 },
                 metrics: Arc::clone(&metrics),
@@ -494,12 +516,26 @@ impl Prepared {
         let edge = reports::of_edge(observer, to_planner.hear(Reporter::Edge));
         let lost = Lost::at(&config.data);
         let found = lost.settle(&world, &*spare);
+        let bucket = config.blobs.as_ref().map(|url| {
+            let bucket = S3Blobs::open(url, &|name| std::env::var_os(name));
+            let place = url.to_string();
+            bucket.map_err(|source| ServeError::Blobs { place, source })
+        });
+        // Where a bucket has the code, what the database had of it is moved there.
+        let (blobs, older) = match bucket.transpose()? {
+            Some(bucket) => (Some(Arc::new(bucket) as Arc<dyn Blobs>), blobs),
+            None => (blobs, None),
+        };
+        let kept = Kept::at(&config.data, blobs);
+        let runs = config.fabric == FabricKind::Linux;
+        let cache = runs.then(|| code_cache(&config, &kept, &ledger));
         let HostLoops { networks: to_networks, workloads: started, edge: to_edge, running } =
             host::start(HostParts {
                 machine: config.machine(),
                 instance: &settings.instance,
                 driver,
                 edge: config.edge.of(&config.data, settings.outbound.as_ref()),
+                code: cache.clone().map(|cache| Arc::new(cache) as Arc<dyn CodeSource>),
                 lost: found.workloads,
                 closing: closing.clone(),
                 tells: Tells {
@@ -526,6 +562,7 @@ impl Prepared {
         let logs = config.data.join("logs");
         let told = |error| ServeError::Fabric(format!("{}: {error}", logs.display()));
         let logs = Arc::new(Logs::open(&logs, &world).map_err(told)?);
+        let store_of_hosts = spare.handle().map_err(broken)?;
         let mut state = State::new(&config.data, ledger, clock, secret, health, console, spare)
             .with_rate_limits(config.rate_limit, config.ec2_rate_limit);
         state.closing = closing;
@@ -542,20 +579,39 @@ impl Prepared {
                 domains: config.edge.web.domains.clone(),
                 denied: settings.outbound.as_ref().map(Outbound::denied).unwrap_or_default(),
             },
+            kinds: code::over_link::kinds(kept.clone(), state.ledger.clone())
+                .and(remote::server_kinds(state.ledger.clone(), store_of_hosts)),
         });
-        state.hosts = Some(Arc::new(hosts.map_err(ServeError::Hosts)?));
+        let hosts = hosts.map_err(ServeError::Hosts)?;
+        if config.ovn.is_some() {
+            epoch.set(hosts.leads().map_err(ServeError::Hosts)?);
+        }
+        let hub = hosts.hub();
+        state.hosts = Some(Arc::new(hosts));
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
         state.runs = config.fabric == FabricKind::Linux;
         state.reachable = outbox::reachable(config.webhook_allow.clone(), settings);
         state.slugs.room = config.code_room;
+        state.slugs.kept = kept;
+        state.slugs.cache = cache;
+        let mut code_threads = Vec::new();
+        if let Some(cache) = &state.slugs.cache {
+            code_threads = cache.start(&supervisor).map_err(lacks)?;
+        }
         state.rendezvous = rendezvous;
         state.logs = logs;
         if config.fabric == FabricKind::Linux {
             state.dialer = Some(Linux::new(&settings.instance).dialer());
             state.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
         }
+        let (here, router_log) = (Arc::clone(&state.console), Arc::clone(&state.router_log));
+        let everywhere =
+            HostConsole::new(here, router_log, hub, state.ledger.clone(), runtime.clone());
+        state.host_logs = Arc::new(everywhere.clone());
+        state.router_log = Arc::new(everywhere.clone());
+        state.console = Arc::new(everywhere.clone());
         let mut flows_thread = None;
         if config.fabric == FabricKind::Linux {
             let recorder = Recorder::new(&settings.instance).map_err(lacks)?;
@@ -579,8 +635,14 @@ impl Prepared {
             .start(
                 files::Parts {
                     slugs: state.slugs.directory.clone(),
+                    kept: state.slugs.kept.clone(),
                     backups: Arc::clone(&state.backups),
-                    remove_disk: Box::new(disks),
+                    remove_disk: Box::new(move |service, host| match host {
+                        Some(host) if everywhere.is_other(host) => {
+                            everywhere.remove_disk(host, service);
+                        }
+                        _ => disks(service),
+                    }),
                     router_log: Arc::clone(&state.router_log),
                     logs: Arc::clone(&state.logs),
                     clock: Arc::clone(&state.clock),
@@ -588,6 +650,24 @@ impl Prepared {
                 &supervisor,
             )
             .map_err(|error| ServeError::Fabric(error.to_string()))?;
+        let keeper = Keeper::new(KeeperParts {
+            kept: state.slugs.kept.clone(),
+            older,
+            slugs: state.slugs.directory.clone(),
+            ledger: state.ledger.clone(),
+            store: keeper_store,
+            duties: duties.clone(),
+            backups: Arc::clone(&state.backups),
+        });
+        let keeper = keeper.start(&supervisor).map_err(|e| ServeError::Fabric(e.to_string()))?;
+        let (stop_keeper, stop_cache) = (keeper.stop(), state.slugs.cache.clone());
+        code_threads.push(keeper.thread);
+        let stop_code: Stop = Arc::new(move || {
+            stop_keeper();
+            if let Some(cache) = &stop_cache {
+                cache.stop();
+            }
+        });
         let stop_rest = CancellationToken::new();
         let parts_of_outbox = outbox::Parts {
             ledger: state.ledger.clone(),
@@ -639,6 +719,8 @@ impl Prepared {
             files_thread,
             flows_thread,
             files,
+            stop_code,
+            code_threads,
             outbox,
             stop_rest,
             cluster_threads,
@@ -709,7 +791,7 @@ impl Prepared {
         let threads = [reconcile, self.files_thread, self.outbox];
         let threads = threads.into_iter().chain(self.loops.threads());
         let threads = threads.chain(self.flows_thread).chain(asking);
-        let threads = threads.chain(self.cluster_threads).collect();
+        let threads = threads.chain(self.cluster_threads).chain(self.code_threads).collect();
         Ok(Server {
             metrics: for_metrics.map(|listener| (listener, figures)),
             listener,
@@ -723,6 +805,7 @@ impl Prepared {
             stop_networks_and_edge,
             stop_workloads,
             files: self.files,
+            stop_code: self.stop_code,
             stop_rest: self.stop_rest,
             duties: self.duties,
             note,
@@ -733,6 +816,23 @@ impl Prepared {
             warden: self.warden,
         })
     }
+}
+
+/// The unpacked code of this machine's workloads.
+fn code_cache(config: &Config, kept: &Kept, ledger: &Ledger) -> code::Cache {
+    let (from, place, ledger) = (kept.clone(), kept.blobs().place(), ledger.clone());
+    code::Cache::new(code::CacheParts {
+        slugs: slugs_dir(&config.data),
+        opens: Box::new(move |digest, at| {
+            from.blobs().open(digest, at).map_err(|error| os::error_chain(&error))
+        }),
+        place,
+        limit: config.slug_cache,
+        unused: code::Unused::Stay,
+        replaceable: Box::new(move |slug| {
+            ledger.glance().slug(slug).is_some_and(|slug| slug.blob.is_some())
+        }),
+    })
 }
 
 /// Who ends what an ephemeral server leaves. Where nothing outlives it and nothing is to be removed,

@@ -7,11 +7,13 @@
 //!
 //! [`Sqlite`] keeps them in a file of this host, for one server; [`Postgres`] in a database that several
 //! servers have. [`DataDir`] is the directory on this host: the lock, the key, [`Sqlite`]'s file, and what
-//! was seen of the database last.
+//! was seen of the database last. Bytes that are too many for rows are [`Blobs`], in a directory of this host or in
+//! the database.
 
 #![warn(unreachable_pub)]
 
 mod batch;
+pub mod blobs;
 mod data_dir;
 mod durable;
 mod error;
@@ -32,13 +34,14 @@ pub mod faulty;
 use std::path::Path;
 use std::time::Duration;
 
+pub use blobs::{Blob, BlobDigest, BlobEntry, BlobError, Blobs, DirectoryBlobs};
 pub use data_dir::DataDir;
 pub use durable::{NewFile, replace_file};
 pub use error::{BoxError, Error, Result};
 pub use identity::Identity;
 pub use key_source::KeySource;
 pub use lease::{Doorbell, Holder, Lease};
-pub use postgres::{BadUrl, Finding, Postgres, PostgresUrl};
+pub use postgres::{BadUrl, Finding, Postgres, PostgresBlobs, PostgresUrl};
 pub use restore::Restoring;
 pub use secret::Secret;
 pub use sqlite::{Snapshot, Sqlite};

@@ -1,6 +1,7 @@
 //! The store in a PostgreSQL database, which several servers may have.
 
 mod bell;
+mod blobs;
 mod commit;
 mod copy;
 mod doctor;
@@ -30,6 +31,7 @@ use crate::{
     Holder, Identity, Lease, Progress, Result, Row, Store, Tail,
 };
 
+pub use blobs::PostgresBlobs;
 pub use doctor::Finding;
 pub use handle::Postgres;
 pub use url::{BadUrl, PostgresUrl};
@@ -248,12 +250,19 @@ impl Store for Postgres {
     }
 
     fn handle(&self) -> Result<Box<dyn Store>> {
-        Ok(Box::new(Self {
+        Ok(Box::new(self.another()?))
+    }
+}
+
+impl Postgres {
+    /// Another handle on the same database.
+    fn another(&self) -> Result<Self> {
+        Ok(Self {
             link: RefCell::default(),
             unsure: Cell::default(),
             engine: Engine::new(&self.shared.place)?,
             shared: Arc::clone(&self.shared),
-        }))
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::audit::AuditArgs;
 use super::common::Common;
 use super::flows::FlowsArgs;
-use crate::settings::StoreArgs;
+use crate::settings::{OvnArgs, StoreArgs};
 
 /// Commands that look after an installation.
 #[derive(Debug, Subcommand)]
@@ -113,14 +113,22 @@ Outcomes are the codes of the EC2 API.")]
     Servers(Common),
     /// Check whether this machine can carry the Linux fabric, and say what it lacks
     ///
-    /// With --store, check the PostgreSQL database instead.
+    /// With --store, check the PostgreSQL database instead; with --ovn-nb, the databases of OVN; with --ovs,
+    /// whether this machine can be a host of OVN.
     #[command(after_help = "Examples:
   causeway doctor
   causeway doctor --json
-  causeway doctor --store postgres://causeway@db/causeway")]
+  causeway doctor --store postgres://causeway@db/causeway
+  causeway doctor --ovn-nb tcp:10.9.0.1:6641
+  causeway doctor --ovs")]
     Doctor {
         #[command(flatten)]
         store: StoreArgs,
+        #[command(flatten)]
+        ovn: OvnArgs,
+        /// Check this host's Open vSwitch, by default at unix:/var/run/openvswitch/db.sock
+        #[arg(long, value_name = "DATABASE", num_args = 0..=1)]
+        ovs: Option<Option<String>>,
         #[command(flatten)]
         common: Common,
     },
@@ -128,12 +136,23 @@ Outcomes are the codes of the EC2 API.")]
     #[command(name = "fabric:sweep", after_help = "Examples:\n  causeway fabric:sweep")]
     FabricSweep(Common),
     /// End all dynos and instances of an installation and remove its networks; its server must be down
+    ///
+    /// In the data directory of an agent, what runs on this host is ended; disks stay. With --ovn-nb, the
+    /// networks of a server are removed from OVN.
     #[command(
         name = "fabric:purge",
         after_help = "Examples:
-  causeway fabric:purge --data /var/lib/causeway --confirm"
+  causeway fabric:purge --data /var/lib/causeway --confirm
+  causeway fabric:purge --ovn-nb tcp:10.9.0.1:6641 --confirm"
     )]
     FabricPurge {
+        #[command(flatten)]
+        ovn: OvnArgs,
+        /// Database of the Open vSwitch of an agent's host; by default
+        /// unix:/var/run/openvswitch/db.sock
+        /// [env: CAUSEWAY_OVS]
+        #[arg(long, value_name = "DATABASE")]
+        ovs: Option<String>,
         /// Confirm that every dyno and instance is to end
         #[arg(long)]
         confirm: bool,

@@ -1,4 +1,4 @@
-//! `doctor`: what this machine lacks for the Linux fabric and for data services.
+//! `doctor`: what this machine lacks for the Linux fabric and for data services, or for OVN.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use store::{Postgres, PostgresUrl};
 
 use crate::arguments::Common;
 use crate::output::Out;
-use crate::settings::{StoreArgs, variable};
+use crate::settings::{OvnArgs, StoreArgs, open_vswitch, variable};
 
 /// One thing that was looked at, as `doctor --json` prints it.
 #[derive(Serialize)]
@@ -41,9 +41,25 @@ impl Finding {
 }
 
 /// Looks at this machine, or at a database that is named, and says what was found.
-pub(super) fn run(store: StoreArgs, common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    store: StoreArgs,
+    (ovn, ovs): (OvnArgs, Option<Option<String>>),
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     if let Some(url) = store.url(&variable, None)? {
         return database(&url, common, out);
+    }
+    if ovn.is_named() {
+        let at = ovn.config()?;
+        let checks = ovn::doctor(&at.northbound, &at.southbound);
+        return Ok(of_ovn(checks, "OVN can carry an installation's packets", common, out));
+    }
+    if let Some(named) = ovs {
+        let mut checks = ovn::doctor_of_host(&open_vswitch(named, &variable)?);
+        checks.extend(fabric::linux::doctor_of_ports());
+        checks.extend(fabric::runtime::doctor(Path::new("runc")));
+        return Ok(of_ovn(checks, "This machine can be a host of OVN", common, out));
     }
     let mut checks = fabric::linux::doctor();
     checks.extend(fabric::runtime::doctor(Path::new("runc")));
@@ -67,6 +83,24 @@ pub(super) fn run(store: StoreArgs, common: &Common, out: &mut Out) -> anyhow::R
         }
     });
     Ok(exit(sound))
+}
+
+/// Says what was found of OVN, and at the end what it is good for.
+fn of_ovn(checks: Vec<Check>, good_for: &str, common: &Common, out: &mut Out) -> ExitCode {
+    let sound = checks.iter().all(|check| check.ok || !check.needed);
+    let limited = checks.iter().any(|check| !check.ok);
+    let findings: Vec<Finding> = checks.into_iter().map(of_fabric).collect();
+    if common.json {
+        out.json(&findings);
+        return exit(sound);
+    }
+    print(&findings, out);
+    match (sound, limited) {
+        (true, false) => out.line(format_args!("{good_for}.")),
+        (true, true) => out.line(format_args!("{good_for}, but for what is marked with a dash.")),
+        (false, _) => out.line("What is marked with a cross is needed first."),
+    }
+    exit(sound)
 }
 
 fn print(findings: &[Finding], out: &mut Out) {

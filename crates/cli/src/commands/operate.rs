@@ -15,7 +15,7 @@ use crate::arguments::Common;
 use crate::arguments::operate::Operate;
 use crate::client::{As, query};
 use crate::output::{Out, columns};
-use crate::settings::{StoreArgs, variable};
+use crate::settings::{OvnArgs, StoreArgs, open_vswitch, variable};
 use crate::usage::usage;
 
 /// Does what a command about an installation says.
@@ -36,9 +36,13 @@ pub(super) fn run(command: Operate, out: &mut Out) -> anyhow::Result<ExitCode> {
         Operate::Flows(arguments) => flows::run(&arguments, out)?,
         Operate::Servers(common) => servers::list(&common, out)?,
         Operate::Status(common) => return status(&common, out),
-        Operate::Doctor { store, common } => return doctor::run(store, &common, out),
+        Operate::Doctor { store, ovn, ovs, common } => {
+            return doctor::run(store, (ovn, ovs), &common, out);
+        }
         Operate::FabricSweep(common) => return sweep(&common, out),
-        Operate::FabricPurge { confirm, store, common } => purge(confirm, store, &common, out)?,
+        Operate::FabricPurge { confirm, store, ovn, ovs, common } => {
+            purge(confirm, store, (ovn, ovs), &common, out)?;
+        }
         Operate::FabricOrphans { purge, instance, runtime, common } => {
             return orphans::run(purge, instance.as_deref(), &runtime, &common, out);
         }
@@ -163,10 +167,17 @@ fn sweep(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     Ok(exit_of(&fabric))
 }
 
-fn purge(confirmed: bool, store: StoreArgs, common: &Common, out: &mut Out) -> anyhow::Result<()> {
+fn purge(
+    confirmed: bool,
+    store: StoreArgs,
+    (ovn, ovs): (OvnArgs, Option<String>),
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let url = store.url(&variable, None)?;
     let data = common.connection.data_dir();
-    if !store::DataDir::is_installation(&data) {
+    let agent = server::is_agent(&data);
+    if !agent && !store::DataDir::is_installation(&data) {
         return Err(usage(format!(
             "{} is not a data directory of Causeway: it has no secret.key and no database",
             data.display()
@@ -179,8 +190,15 @@ fn purge(confirmed: bool, store: StoreArgs, common: &Common, out: &mut Out) -> a
             data.display()
         )));
     }
-    let purged = server::purge(&data, url.as_ref())
-        .with_context(|| format!("the networks of {} cannot be removed", data.display()))?;
+    let purged = match agent {
+        true => server::purge_host(&data, &open_vswitch(ovs, &variable)?).map_err(Into::into),
+        false => {
+            let ovn = ovn.is_named().then(|| ovn.config()).transpose()?;
+            server::purge(&data, url.as_ref(), ovn.as_ref()).map_err(anyhow::Error::from)
+        }
+    };
+    let purged =
+        purged.with_context(|| format!("the networks of {} cannot be removed", data.display()))?;
     let text = format!("Removed {}", count(purged, "thing"));
     say(common, out, &json!({ "removed": purged }), &text);
     Ok(())

@@ -97,9 +97,11 @@ impl Server {
         }
         if data.is_some() {
             let status = server.ask(&["status", "--json"], stop)?;
-            if status["fabric"]["driver"] == "linux" {
-                server.fabric = Fabric::Linux;
-            }
+            server.fabric = match status["fabric"]["driver"].as_str() {
+                Some("linux") => Fabric::Linux,
+                Some("ovn") => Fabric::Ovn,
+                _ => Fabric::None,
+            };
         }
         Ok(server)
     }
@@ -141,9 +143,10 @@ impl Server {
     pub(crate) fn why_no_packets(&self) -> Option<&'static str> {
         match (&self.attached, self.fabric) {
             (_, Fabric::Linux) => None,
-            (Some(Attached { data: None }), Fabric::None) => {
+            (Some(Attached { data: None }), Fabric::None | Fabric::Ovn) => {
                 Some("without --data of a server on this host nobody gets into a dyno")
             }
+            (Some(_) | None, Fabric::Ovn) => Some("its dynos run on other hosts"),
             (Some(_) | None, Fabric::None) => Some("--fabric none carries no packets"),
         }
     }
@@ -192,6 +195,7 @@ impl Server {
         let log = File::create(self.log()).context("the server's log cannot be made")?;
         let fabric = match self.fabric {
             Fabric::Linux => "linux",
+            Fabric::Ovn => "ovn",
             Fabric::None => "none",
         };
         let child = self

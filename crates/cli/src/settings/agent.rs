@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use server::{About, FabricKind, HostAgentConfig, JoinConfig, JoinToken, LogFormat};
+use server::{About, HostAgentConfig, JoinConfig, JoinToken, LogFormat};
 
-use super::default_data;
 use super::edge::EdgeArgs;
 use super::fabric::Fabric;
+use super::ovn::open_vswitch;
 use super::values::{Variables, absolute, first, program, text};
 use super::watch::WatchArgs;
+use super::{SLUG_CACHE, default_data};
 use crate::usage::usage;
 
 /// Characters that a host's name, zone or label has at most.
@@ -40,11 +41,20 @@ pub(crate) struct AgentArgs {
     /// [env: CAUSEWAY_DATA]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// What carries packets and runs processes: the kernel of this machine, or nothing; by default
-    /// linux
+    /// What carries packets and runs processes: OVN by this machine's Open vSwitch, the kernel of this
+    /// machine, or nothing; by default linux
     /// [env: CAUSEWAY_FABRIC]
     #[arg(long, value_enum)]
     pub(crate) fabric: Option<Fabric>,
+    /// Database of this host's Open vSwitch, for --fabric ovn; by default
+    /// unix:/var/run/openvswitch/db.sock
+    /// [env: CAUSEWAY_OVS]
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) ovs: Option<String>,
+    /// How many GiB of unpacked code stay on this host, where no dyno needs more; by default 20
+    /// [env: CAUSEWAY_SLUG_CACHE]
+    #[arg(long, value_name = "GIB")]
+    pub(crate) slug_cache: Option<u32>,
     /// OCI runtime that runs dynos and instances; by default runc [env: CAUSEWAY_RUNTIME]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) runtime: Option<PathBuf>,
@@ -89,6 +99,8 @@ impl AgentArgs {
         let path = |name| variables(name).map(PathBuf::from);
         let fabric = |text: &str| <Fabric as clap::ValueEnum>::from_str(text, true);
         let fabric = first(self.fabric, variables, "CAUSEWAY_FABRIC", fabric, None)?;
+        let slug_cache =
+            first(self.slug_cache, variables, "CAUSEWAY_SLUG_CACHE", str::parse, None)?;
         let join = match (self.join, self.token) {
             (Some(server), Some(token)) => {
                 let token: JoinToken = token.parse().map_err(|error| usage(format!("{error}")))?;
@@ -114,10 +126,9 @@ impl AgentArgs {
         let runtime = self.runtime.or_else(|| path("CAUSEWAY_RUNTIME"));
         let config = HostAgentConfig {
             data: absolute(&data)?,
-            fabric: match fabric.unwrap_or(Fabric::Linux) {
-                Fabric::Linux => FabricKind::Linux,
-                Fabric::None => FabricKind::None,
-            },
+            fabric: fabric.unwrap_or(Fabric::Linux).kind(),
+            switch: open_vswitch(self.ovs, variables)?,
+            slug_cache: u64::from(slug_cache.unwrap_or(SLUG_CACHE)) << 30,
             runtime: program(runtime.unwrap_or_else(|| "runc".into()))?,
             self_exe: std::env::current_exe().context("this program's own file is not known")?,
             edge: edge.or(set).config(false)?,
@@ -171,6 +182,8 @@ fn memory_mib() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use server::FabricKind;
 
     use super::*;
 

@@ -3,6 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+/// GiB of unpacked code that stay on a machine where nothing else is said.
+pub(super) const SLUG_CACHE: u32 = 20;
+
 /// The address where `serve` listens, and where clients look for it.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4880);

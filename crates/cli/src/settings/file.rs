@@ -18,12 +18,18 @@ pub(super) struct File {
     pub(super) listen: Option<SocketAddr>,
     pub(super) agents: Option<SocketAddr>,
     pub(super) fabric: Option<Fabric>,
+    pub(super) ovn_nb: Option<String>,
+    pub(super) ovn_sb: Option<String>,
+    pub(super) ovn_ca: Option<PathBuf>,
+    pub(super) ovn_cert: Option<PathBuf>,
+    pub(super) ovn_key: Option<PathBuf>,
     pub(super) outbound: Option<OutboundFile>,
     pub(super) region: Option<String>,
     pub(super) rate_limit: Option<u32>,
     pub(super) ec2_rate_limit: Option<u32>,
     pub(super) app_code_limit: Option<u32>,
     pub(super) team_code_limit: Option<u32>,
+    pub(super) slug_cache: Option<u32>,
     pub(super) runtime: Option<PathBuf>,
     pub(super) test_clock: Option<bool>,
     pub(super) emulator: Option<bool>,
@@ -65,6 +71,7 @@ pub(super) struct File {
     pub(super) key_file: Option<PathBuf>,
     pub(super) key_command: Option<String>,
     pub(super) store: Option<String>,
+    pub(super) blobs: Option<String>,
 }
 
 /// The keys that the file may have.
@@ -79,6 +86,7 @@ const KEYS: &[&str] = &[
     "ec2-rate-limit",
     "app-code-limit",
     "team-code-limit",
+    "slug-cache",
     "runtime",
     "test-clock",
     "emulator",
@@ -114,6 +122,7 @@ const KEYS: &[&str] = &[
     "key-file",
     "key-command",
     "store",
+    "blobs",
 ];
 
 /// Reads the file.

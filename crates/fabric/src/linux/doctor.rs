@@ -68,6 +68,14 @@ pub fn doctor() -> Vec<Check> {
     [root].into_iter().chain(rest).chain(forwarding).collect()
 }
 
+/// Looks at what interfaces need whose packets a switch of this host carries. Leaves nothing behind.
+pub fn doctor_of_ports() -> Vec<Check> {
+    let needed = ["root", "namespaces", "veth", "settings", "worker thread"];
+    let mut checks = doctor();
+    checks.retain(|check| needed.contains(&check.name));
+    checks
+}
+
 /// Whether this kernel can tell of flows: tried, in a namespace of nobody.
 ///
 /// # Errors

@@ -58,6 +58,25 @@ impl Home {
         Ok(found)
     }
 
+    /// How many bytes a packet may have on the link that has an address.
+    fn mtu_at(&mut self, address: IpAddr) -> Result<Option<u16>, Error> {
+        let found =
+            self.netlink.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
+        let index = found.iter().find_map(|message| {
+            let RouteNetlinkMessage::NewAddress(message) = message else { return None };
+            let has = |attribute: &AddressAttribute| match attribute {
+                AddressAttribute::Local(own) | AddressAttribute::Address(own) => *own == address,
+                _ => false,
+            };
+            message.attributes.iter().any(has).then_some(message.header.index)
+        });
+        let links = self.netlink.dump(&RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
+        Ok(links.iter().find_map(|message| {
+            let RouteNetlinkMessage::NewLink(link) = message else { return None };
+            (Some(link.header.index) == index).then(|| mtu(link)).flatten()
+        }))
+    }
+
     /// Its namespace.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.namespace.as_fd()
@@ -73,11 +92,7 @@ impl Home {
     pub(super) fn link(&mut self, name: &str) -> Result<(u32, u16), Error> {
         let missing = || refused(&format!("find link {name}"), nix::errno::Errno::ENODEV.into());
         let link: LinkMessage = self.netlink.link(name)?.ok_or_else(missing)?;
-        let mtu = link.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::Mtu(mtu) => Some(u16::try_from(*mtu).unwrap_or(u16::MAX)),
-            _ => None,
-        });
-        Ok((link.header.index, mtu.unwrap_or(EXIT_MTU)))
+        Ok((link.header.index, mtu(&link).unwrap_or(EXIT_MTU)))
     }
 
     /// The router of the default route over a link.
@@ -211,6 +226,13 @@ impl Home {
     }
 }
 
+fn mtu(link: &LinkMessage) -> Option<u16> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Mtu(mtu) => Some(u16::try_from(*mtu).unwrap_or(u16::MAX)),
+        _ => None,
+    })
+}
+
 fn table_of(instance: &str) -> String {
     format!("inet causeway_{instance}")
 }
@@ -238,4 +260,13 @@ fn firewall(table: &str, link: &str, uplink: Ipv4Addr, was_off: bool) -> String 
 /// What keeps them from being looked at.
 pub fn host_addresses() -> Result<Vec<Ipv4Addr>, Error> {
     on_own_thread(|| Home::of_this_thread()?.addresses()).flatten()
+}
+
+/// How many bytes a packet may have on the link of this host that has an address; `None` where no link has it.
+///
+/// # Errors
+///
+/// What keeps the links from being looked at.
+pub fn mtu_at(address: IpAddr) -> Result<Option<u16>, Error> {
+    on_own_thread(|| Home::of_this_thread()?.mtu_at(address)).flatten()
 }

@@ -47,6 +47,11 @@ pub(super) fn eni_link(eni: EniId) -> String {
     format!("e{:014x}", eni.bits() & LINK_BITS)
 }
 
+/// The switch's end of the link of a VPC's resolver.
+pub(super) fn resolver_link(vpc: VpcId) -> String {
+    format!("d{:014x}", vpc.bits() & LINK_BITS)
+}
+
 /// Both ends of a peering.
 pub(super) fn peer_link(pcx: PcxId) -> String {
     format!("p{:014x}", pcx.bits() & LINK_BITS)

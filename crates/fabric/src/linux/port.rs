@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use model::intent::{InterfaceIntent, MacAddr};
-use model::{Cidr, EniId};
+use model::{Cidr, EniId, VpcId};
 use netlink_packet_route::link::LinkFlags;
 use nix::sched::{CloneFlags, setns};
 use os::netns::{self, NetworkNamespace};
@@ -20,14 +20,33 @@ use super::router::joined;
 use super::state::{Observed, State};
 use super::workload::{Way, add_link};
 use super::{ByName, names, offload, sysctl};
-use crate::driver::{Error, Interfaces, NamespaceNames};
+use crate::driver::{Dialer, Error, Interfaces, NamespaceNames};
 use crate::instance::namespace_prefix;
+
+/// What a port of a switch leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PortId {
+    /// An interface.
+    Interface(EniId),
+    /// The resolver that a VPC has on this host.
+    Resolver(VpcId),
+}
+
+impl PortId {
+    /// The name of the namespace of a process whose first port it is.
+    fn namespace(self, instance: &str) -> String {
+        match self {
+            Self::Interface(eni) => names::workload(instance, eni),
+            Self::Resolver(vpc) => names::router(instance, vpc),
+        }
+    }
+}
 
 /// An interface of this host, as its process sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
-    /// The interface's id.
-    pub eni: EniId,
+    /// What it is.
+    pub id: PortId,
     /// Its number among those of the process; the first one is 0.
     pub index: u8,
     /// The interface.
@@ -41,7 +60,10 @@ pub struct Port {
 impl Port {
     /// The name of the link that the switch is to be given.
     pub fn link(&self) -> String {
-        names::eni_link(self.eni)
+        match self.id {
+            PortId::Interface(eni) => names::eni_link(eni),
+            PortId::Resolver(vpc) => names::resolver_link(vpc),
+        }
     }
 }
 
@@ -67,9 +89,9 @@ impl Ports {
     /// # Errors
     ///
     /// What keeps them from being looked at.
-    pub fn missing(&self, ports: &[Port]) -> Result<BTreeSet<EniId>, Error> {
+    pub fn missing(&self, ports: &[Port]) -> Result<BTreeSet<PortId>, Error> {
         let Some(first) = ports.first() else { return Ok(BTreeSet::new()) };
-        let name = names::workload(&self.instance, first.eni);
+        let name = first.id.namespace(&self.instance);
         on_own_thread(|| {
             let mut outside = Outside::of_this_thread()?;
             let mut pairs = BTreeMap::new();
@@ -81,7 +103,7 @@ impl Ports {
             for port in ports {
                 let there = pairs.get(&names::further_link(port.index)).copied();
                 if !outside.leads(port, there)? {
-                    missing.insert(port.eni);
+                    missing.insert(port.id);
                 }
             }
             Ok(missing)
@@ -97,12 +119,12 @@ impl Ports {
     /// What keeps them from being made; some may be.
     pub fn settle(&self, ports: &[Port]) -> Result<Vec<String>, Error> {
         let Some(first) = ports.first() else { return Ok(Vec::new()) };
-        on_own_thread(|| self.settle_here(first.eni, ports)).flatten()
+        on_own_thread(|| self.settle_here(first.id, ports)).flatten()
     }
 
-    fn settle_here(&self, first: EniId, ports: &[Port]) -> Result<Vec<String>, Error> {
+    fn settle_here(&self, first: PortId, ports: &[Port]) -> Result<Vec<String>, Error> {
         let mut outside = Outside::of_this_thread()?;
-        let name = names::workload(&self.instance, first);
+        let name = first.namespace(&self.instance);
         let (namespace, made) = namespace::adopt_or_create(&name, &self.instance)?;
         namespace.enter()?;
         let mut netlink = Netlink::open()?;
@@ -158,8 +180,8 @@ impl Ports {
     /// # Errors
     ///
     /// What keeps them from being removed.
-    pub fn remove(&self, first: EniId) -> Result<(), Error> {
-        let name = names::workload(&self.instance, first);
+    pub fn remove(&self, first: PortId) -> Result<(), Error> {
+        let name = first.namespace(&self.instance);
         on_own_thread(|| {
             let Some(namespace) = NetworkNamespace::open(&name)? else { return Ok(()) };
             namespace.enter()?;
@@ -175,15 +197,25 @@ impl Ports {
         .flatten()
     }
 
-    /// The first interfaces of all processes that there are namespaces for.
+    /// The first ports of all processes that there are namespaces for.
     ///
     /// # Errors
     ///
     /// What keeps them from being looked at.
-    pub fn all(&self) -> Result<BTreeSet<EniId>, Error> {
+    pub fn all(&self) -> Result<BTreeSet<PortId>, Error> {
         let prefix = namespace_prefix(&self.instance);
         let owned = on_own_thread(|| namespace::owned_by(&self.instance)).flatten()?;
-        Ok(owned.iter().filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect())
+        let id = |name: &String| {
+            let id = name.strip_prefix(&prefix)?;
+            let interface = id.parse().map(PortId::Interface);
+            interface.or_else(|_| id.parse().map(PortId::Resolver)).ok()
+        };
+        Ok(owned.iter().filter_map(id).collect())
+    }
+
+    /// What sends packets from the interfaces.
+    pub fn dialer(&self) -> Arc<dyn Dialer> {
+        Arc::new(ByName { instance: self.instance.clone() })
     }
 
     /// The interfaces, for the runtime that starts workloads behind them.

@@ -37,6 +37,9 @@ pub enum Error {
     /// The workload's interface has no network namespace yet.
     #[error("interface {0} has no network namespace yet")]
     NoNetwork(model::EniId),
+    /// The code of the workload is on its way.
+    #[error("the code is on its way")]
+    CodeComing,
     /// The workload does not run.
     #[error("workload {0} does not run")]
     NotRunning(WorkloadId),

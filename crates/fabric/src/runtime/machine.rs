@@ -8,11 +8,11 @@ use model::{AddonId, WorkloadId};
 
 use super::Error;
 use super::bounded::{self, Bounded, Holds};
+use super::code::{CodeSource, CodeState};
 use super::files::Files;
 use super::layers::{Image, Layers};
 use super::user::user_of;
 use crate::driver::Interfaces;
-use crate::slug;
 
 /// Bytes that a home may hold that outlives the process: as many as the disk of a small instance of EC2's.
 const HOME_BYTES: u64 = 8 << 30;
@@ -32,8 +32,8 @@ pub(super) struct Machine {
     pub(super) one_hierarchy: bool,
     /// How many processes and threads a workload may have.
     pub(super) tasks: u64,
-    /// The directory of unpacked slugs, each in one by its id.
-    pub(super) slugs: Option<PathBuf>,
+    /// Where the files of slugs come from.
+    pub(super) code: Option<Arc<dyn CodeSource>>,
     /// The directory of the disks of data services, each in one by its id.
     pub(super) disks: Option<PathBuf>,
 }
@@ -50,10 +50,13 @@ impl Machine {
             let is_dyno = matches!(id, WorkloadId::Dyno(_));
             return Ok(is_dyno.then_some(Layers { slug: None, user }));
         };
-        let here = self.slugs.as_ref().map(|slugs| slug::path(slugs, slug));
-        match here.filter(|path| path.is_dir()) {
-            Some(slug) => Ok(Some(Layers { slug: Some(slug), user })),
-            None => Err(Error::Refused(format!("the files of slug {slug} are not here"))),
+        let Some(code) = &self.code else {
+            return Err(Error::Refused(format!("the files of slug {slug} are not here")));
+        };
+        match code.find(slug, intent.blob.as_deref()) {
+            CodeState::Here(files) => Ok(Some(Layers { slug: Some(files), user })),
+            CodeState::Coming => Err(Error::CodeComing),
+            CodeState::Missing(why) => Err(Error::Refused(why)),
         }
     }
 

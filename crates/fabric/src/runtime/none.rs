@@ -16,9 +16,10 @@ use super::{
 };
 
 /// Says of every workload at once that it runs, and runs none; of what is to end by itself, that it
-/// has ended well.
+/// has ended well. An idle one says nothing of what is to run.
 #[derive(Debug)]
 pub struct NoRuntime {
+    idle: bool,
     states: BTreeMap<WorkloadId, WorkloadState>,
     /// What is to be said of all of them, if anything is.
     to_report: Option<Vec<WorkloadEvent>>,
@@ -28,10 +29,19 @@ pub struct NoRuntime {
 impl NoRuntime {
     /// Makes one that knows no workload.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { states: BTreeMap::new(), to_report: None, waker: Waker::new()? })
+        Ok(Self { idle: false, states: BTreeMap::new(), to_report: None, waker: Waker::new()? })
     }
 
-    fn set(&mut self, id: WorkloadId, intent: &WorkloadIntent) -> WorkloadEvent {
+    /// Makes one for a machine where nothing is to run: what is told to run there waits for another one.
+    pub fn idle() -> io::Result<Self> {
+        Ok(Self { idle: true, ..Self::new()? })
+    }
+
+    fn set(&mut self, id: WorkloadId, intent: &WorkloadIntent) -> Option<WorkloadEvent> {
+        if self.idle && intent.run {
+            self.states.remove(&id);
+            return None;
+        }
         let state = match (intent.run, intent.once) {
             (false, _) => WorkloadState::Stopped,
             (true, false) => WorkloadState::Running { pid: None },
@@ -43,7 +53,7 @@ impl NoRuntime {
             },
         };
         self.states.insert(id, state.clone());
-        WorkloadEvent { id, state }
+        Some(WorkloadEvent { id, state })
     }
 
     fn forget(&mut self, id: WorkloadId) -> WorkloadEvent {
@@ -61,7 +71,7 @@ impl Runtime for NoRuntime {
         let gone: Vec<_> =
             self.states.keys().filter(|id| !workloads.contains_key(id)).copied().collect();
         let mut events: Vec<_> = gone.into_iter().map(|id| self.forget(id)).collect();
-        events.extend(workloads.iter().map(|(id, intent)| self.set(*id, intent)));
+        events.extend(workloads.iter().filter_map(|(id, intent)| self.set(*id, intent)));
         self.to_report = Some(events);
     }
 
@@ -83,9 +93,9 @@ impl Runtime for NoRuntime {
     ) -> Vec<WorkloadEvent> {
         delta
             .iter()
-            .map(|(id, intent)| match intent {
+            .filter_map(|(id, intent)| match intent {
                 Some(intent) => self.set(*id, intent),
-                None => self.forget(*id),
+                None => Some(self.forget(*id)),
             })
             .collect()
     }
@@ -172,6 +182,7 @@ mod tests {
             user_data: None,
             environment: BTreeMap::new(),
             slug: None,
+            blob: None,
             disk: None,
             image: None,
             mounts: Vec::new(),
@@ -192,8 +203,10 @@ mod tests {
         );
         assert_eq!(none.log(&id, 10).unwrap(), b"");
 
-        let (second, once) =
-            ("i-00000000000000002".parse().unwrap(), WorkloadIntent { once: true, ..intent });
+        let (second, once) = (
+            "i-00000000000000002".parse().unwrap(),
+            WorkloadIntent { once: true, ..intent.clone() },
+        );
         let events = none.apply(&[(second, Some(once))].into());
         assert!(
             matches!(
@@ -202,6 +215,17 @@ mod tests {
             ),
             "{events:?}"
         );
+
+        let mut idle = NoRuntime::idle().unwrap();
+        let stopped = WorkloadIntent { run: false, ..intent.clone() };
+        let said = |state| vec![WorkloadEvent { id, state }];
+        assert_eq!(idle.sweep(&[(id, intent.clone())].into()), []);
+        let ended = idle.apply(&[(id, Some(stopped))].into());
+        assert_eq!(ended, said(WorkloadState::Stopped));
+        assert_eq!(idle.apply(&[(id, Some(intent.clone()))].into()), []);
+        idle.look_again();
+        assert_eq!(idle.step(), Some(Vec::new()), "it waits again");
+        assert_eq!(idle.apply(&[(id, None)].into()), said(WorkloadState::Gone));
 
         let waker = none.waker();
         waker.wake();

@@ -20,6 +20,7 @@ use os::poll::Interest;
 use os::process::Process;
 use os::{Waker, error_chain};
 
+use super::code::{AllHere, CodeSource};
 use super::error::at;
 use super::files::{ExitRecord, Files, write_record};
 use super::machine::Machine;
@@ -59,6 +60,8 @@ pub struct Runc {
     removed: u64,
     /// The workloads that no record names, and the directory that they are moved to.
     lost: (PathBuf, BTreeSet<WorkloadId>),
+    /// Whether other slugs may be used than when that was said last.
+    uses_changed: bool,
 }
 
 /// What a sweep has left to look at.
@@ -75,6 +78,8 @@ struct Workload {
     shim: Option<Shim>,
     /// The reason why the last start did not come as far as a shim.
     failed: Option<String>,
+    /// Whether it is started once its code has come.
+    awaits_code: bool,
     reported: Option<WorkloadState>,
 }
 
@@ -109,6 +114,12 @@ impl Workload {
     fn is_starting(&self) -> bool {
         self.shim.is_some() && !matches!(self.reported, Some(WorkloadState::Running { .. }))
     }
+
+    /// Whether it would be started if its code were here.
+    fn awaits_code(&self) -> bool {
+        let wanted = matches!(&self.wanted, Wanted::Intent(intent) if intent.run);
+        wanted && self.awaits_code && self.shim.is_none()
+    }
 }
 
 impl Runc {
@@ -141,7 +152,7 @@ impl Runc {
             controllers: cgroup::controllers(),
             one_hierarchy: cgroup::is_one_hierarchy(),
             tasks: bundle::TASKS,
-            slugs: None,
+            code: None,
             disks: None,
         };
         let events = open_events(&dir)?;
@@ -158,6 +169,7 @@ impl Runc {
             removals: Vec::new(),
             removed: 0,
             lost: Default::default(),
+            uses_changed: false,
         };
         runc.adopt()?;
         Ok(runc)
@@ -180,7 +192,14 @@ impl Runc {
 
     /// Sets where slugs are unpacked: each is a directory by its id.
     pub fn with_slugs(mut self, slugs: impl Into<PathBuf>) -> Self {
-        self.machine.slugs = Some(slugs.into());
+        self.machine.code = Some(Arc::new(AllHere(slugs.into())));
+        self
+    }
+
+    /// Sets where the files of slugs come from, which says so when some have come.
+    pub fn with_code(mut self, code: Arc<dyn CodeSource>) -> Self {
+        code.wake(self.waker.clone());
+        self.machine.code = Some(code);
         self
     }
 
@@ -226,6 +245,7 @@ impl Runc {
 
     /// Moves a workload one step from its present state to the wanted one.
     fn settle(&mut self, id: WorkloadId, cause: Cause) {
+        self.uses_changed = true;
         let Some(workload) = self.workloads.get(&id) else { return };
         match (&workload.wanted, &workload.shim) {
             (Wanted::Unknown, _) => {}
@@ -248,7 +268,8 @@ impl Runc {
             }
             (Wanted::Nothing, None) => self.forget(&id),
             (Wanted::Intent(intent), None) => {
-                if intent.run && (workload.failed.is_some() || self.is_to_start(&id, cause)) {
+                let waits = workload.failed.is_some() || workload.awaits_code;
+                if intent.run && (waits || self.is_to_start(&id, cause)) {
                     let intent = intent.clone();
                     self.start(id, &intent);
                 }
@@ -314,6 +335,9 @@ impl Runc {
                 Some(pid) => WorkloadState::Running { pid: Some(pid) },
                 None => WorkloadState::Starting,
             };
+        }
+        if workload.awaits_code() {
+            return WorkloadState::Starting;
         }
         if let Some(why) = &workload.failed {
             return WorkloadState::Failed(why.clone());
@@ -410,6 +434,36 @@ impl Runc {
         // It is our child only where we are the first process of the machine, or of a container.
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         let _ = waitid(Id::PIDFd(shim.process.as_fd()), flags);
+    }
+
+    /// Starts what waited for code, unless a sweep comes to it anyhow.
+    fn start_those_with_code(&mut self, events: &mut Vec<WorkloadEvent>) {
+        let waits = |(id, workload): (&WorkloadId, &Workload)| {
+            (workload.awaits_code() && !self.is_unswept(id)).then_some(*id)
+        };
+        let ids: Vec<_> = self.workloads.iter().filter_map(waits).collect();
+        for id in ids {
+            self.settle_and_report(id, Cause::Swept, events);
+        }
+    }
+
+    /// Says which slugs must stay, once that is known of all that runs.
+    fn say_which_code_is_used(&mut self) {
+        let Some(code) = self.machine.code.as_ref().filter(|_| self.uses_changed) else { return };
+        self.uses_changed = false;
+        let mut used = BTreeSet::new();
+        for workload in self.workloads.values() {
+            if let Wanted::Intent(intent) = &workload.wanted {
+                used.extend(intent.slug);
+            }
+            match &workload.shim {
+                None => {}
+                Some(Shim { started_with: Some(with), .. }) => used.extend(with.slug),
+                // It may run from any.
+                Some(Shim { started_with: None, .. }) => return,
+            }
+        }
+        code.keep(used);
     }
 
     fn drain(&mut self) {
@@ -515,6 +569,10 @@ impl Runtime for Runc {
         for id in starting {
             self.report(id, &mut events);
         }
+        if self.machine.code.as_ref().is_some_and(|code| code.has_news()) {
+            self.start_those_with_code(&mut events);
+        }
+        self.say_which_code_is_used();
         events
     }
 
@@ -595,6 +653,8 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         user_data,
         environment,
         slug,
+        // The same slug has the same files.
+        blob: _,
         disk,
         image,
         mounts,

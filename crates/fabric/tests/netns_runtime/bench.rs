@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use causeway_fabric::driver::Interfaces;
-use causeway_fabric::runtime::{Runc, Runtime, WorkloadState};
+use causeway_fabric::runtime::{CodeSource, Runc, Runtime, WorkloadState};
 use causeway_fabric::slug;
 use model::intent::WorkloadIntent;
 use model::{AddonId, EniId, SlugId, WorkloadId};
@@ -173,6 +173,14 @@ impl Bench {
         });
     }
 
+    /// Waits until it is said that it cannot be started, and why.
+    pub fn failed(&mut self, id: WorkloadId, why: &str) {
+        self.wait_until(id, |bench| match bench.state(id) {
+            WorkloadState::Failed(said) if said.contains(why) => Some(()),
+            _ => None,
+        });
+    }
+
     /// Starts again what was interrupted, as the server does after a pause.
     pub fn retry(&mut self) {
         let events = self.runtime.retry();
@@ -242,6 +250,14 @@ impl Bench {
         self.runtime = runc(self.root.path(), &self.instance, self.grace);
     }
 
+    /// A new runtime in place of the old one, whose code comes from elsewhere.
+    pub fn with_code(&mut self, code: Arc<dyn CodeSource>) {
+        self.restart();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let stand_in = runc(elsewhere.path(), &self.instance, self.grace);
+        self.runtime = std::mem::replace(&mut self.runtime, stand_in).with_code(code);
+    }
+
     /// Puts a new namespace in the place of the first interface's.
     pub fn remake_network(&self) {
         let name = format!("cw-{}", self.enis[0]);
@@ -306,6 +322,7 @@ pub fn intent(bench: &Bench, command: &[&str]) -> WorkloadIntent {
         user_data: None,
         environment: BTreeMap::new(),
         slug: None,
+        blob: None,
         disk: None,
         image: None,
         mounts: Vec::new(),

@@ -1,13 +1,19 @@
 //! Dynos with a slug.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use causeway_fabric::runtime::{Runtime, WorkloadState};
+use causeway_fabric::runtime::{CodeSource, CodeState, Runtime, WorkloadState};
+use causeway_fabric::slug;
+use model::SlugId;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use os::Waker;
 
 use crate::bench::{Bench, intent, shell};
 use crate::service::make_image;
@@ -147,6 +153,78 @@ fn mounts() -> String {
 #[test]
 fn a_dyno_changes_its_home_and_not_the_slug() {
     changes_its_home_and_not_the_slug(&mut Bench::new(1));
+}
+
+/// Code that comes when a test says so.
+#[derive(Debug, Default)]
+struct Far {
+    state: Mutex<Option<CodeState>>,
+    used: Mutex<Vec<BTreeSet<SlugId>>>,
+    wakers: Mutex<Vec<Waker>>,
+    news: AtomicBool,
+}
+
+impl Far {
+    fn say(&self, state: CodeState) {
+        *self.state.lock().unwrap() = Some(state);
+        self.news.store(true, Ordering::Release);
+        self.wakers.lock().unwrap().iter().for_each(Waker::wake);
+    }
+}
+
+impl CodeSource for Far {
+    fn find(&self, _: SlugId, blob: Option<&str>) -> CodeState {
+        assert_eq!(blob, Some("ab"));
+        self.state.lock().unwrap().clone().unwrap_or(CodeState::Coming)
+    }
+
+    fn keep(&self, used: BTreeSet<SlugId>) {
+        self.used.lock().unwrap().push(used);
+    }
+
+    fn wake(&self, waker: Waker) {
+        self.wakers.lock().unwrap().push(waker);
+    }
+
+    fn has_news(&self) -> bool {
+        self.news.swap(false, Ordering::AcqRel)
+    }
+}
+
+#[test]
+fn a_dyno_starts_once_its_code_has_come() {
+    let mut bench = Bench::new(1);
+    let slug = bench.slug(1, &FILES);
+    let files = slug::path(&bench.root().join("slugs"), slug);
+    let far = Arc::new(Far::default());
+    bench.with_code(Arc::<Far>::clone(&far));
+    let id = bench.dyno(1);
+    let mut wanted = shell(&bench, "sh bin/web");
+    (wanted.slug, wanted.blob) = (Some(slug), Some("ab".to_owned()));
+    bench.sweep(id, wanted.clone());
+    assert_eq!(bench.state(id), WorkloadState::Starting, "that it takes a while is no failure");
+    bench.retry();
+    assert_eq!(bench.state(id), WorkloadState::Starting);
+    far.say(CodeState::Missing("nobody has it".to_owned()));
+    bench.failed(id, "nobody has it");
+    // Another try sends for it again.
+    far.say(CodeState::Coming);
+    bench.retry();
+    assert_eq!(bench.state(id), WorkloadState::Starting);
+    far.say(CodeState::Here(files));
+    assert_eq!(bench.ended(id), (Some(0), None), "{}", bench.log(id));
+    assert_eq!(bench.log(id), "serves from /app\n");
+    assert_eq!(far.used.lock().unwrap().last(), Some(&[slug].into()));
+    bench.apply(id, None);
+    bench.gone(id);
+    bench.runtime.wait(Duration::ZERO);
+    assert_eq!(far.used.lock().unwrap().last(), Some(&BTreeSet::new()), "it may go");
+    // Nothing that is not wanted any more is started by what comes late.
+    far.say(CodeState::Coming);
+    bench.apply(id, Some(wanted));
+    assert_eq!(bench.state(id), WorkloadState::Starting);
+    bench.apply(id, None);
+    bench.gone(id);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::connect::connect;
 use super::intents::NotDone;
 use super::shared::Shared;
+use super::streams::Server;
 use crate::authority::from_pem;
 use crate::frame::{self, FrameError, MOST_BYTES, MOST_BYTES_OF_STRANGERS, Reader};
 use crate::identity::HostId;
@@ -85,18 +86,22 @@ impl Session<'_> {
             Ok(config) => config,
             Err(error) => return Ended::Failed(os::error_chain(&error)),
         };
-        let stream = match connect(address, config).await {
+        let stream = match connect(address, Arc::clone(&config)).await {
             Ok(stream) => stream,
             Err(error) => return Ended::Failed(error.to_string()),
         };
         let (read, mut write) = tokio::io::split(stream);
         let mut reader = Reader::new(read, MOST_BYTES_OF_STRANGERS);
-        let epoch = match self.greet(identity, &mut reader, &mut write).await {
-            Ok(epoch) => epoch,
+        let greeted = self.greet(identity, &mut reader, &mut write).await;
+        let (version, epoch) = match greeted {
+            Ok(greeted) => greeted,
             Err(stopped) => return stopped.ended(Ended::Failed),
         };
         tracing::info!(address, epoch, "this host follows a server");
         let parts = &self.host.parts;
+        let silence = parts.pulse.silence;
+        let server = Server { address: address.to_owned(), config, version, silence };
+        let _following = parts.streams.follow(server, epoch);
         // Of what happened meanwhile, how things are now is told in any case.
         if parts.reports.take_lost() || self.again {
             self.host.intents.tell_all();
@@ -115,13 +120,13 @@ impl Session<'_> {
         }
     }
 
-    /// Says who this is and how far it has come; gives the epoch of the server.
+    /// Says who this is and how far it has come; gives the version that is spoken and the server's epoch.
     async fn greet(
         &self,
         identity: &mut Identity,
         reader: &mut Reader<impl AsyncRead + Unpin>,
         write: &mut (impl AsyncWrite + Unpin),
-    ) -> Result<u64, Stopped> {
+    ) -> Result<(u16, u64), Stopped> {
         let parts = &self.host.parts;
         let (seen, held) = self.host.intents.seen();
         let hello =
@@ -156,7 +161,7 @@ impl Session<'_> {
             );
         }
         reader.trust();
-        Ok(epoch)
+        Ok((version, epoch))
     }
 
     /// Sends what the control loops report, what was kept, and from time to time that this host is there.
@@ -223,12 +228,16 @@ impl Session<'_> {
                 ToHost::Certificate { certificate } => {
                     renewal.take(&certificate, &parts.keep)?;
                 }
+                ToHost::Stream { number, ask } => {
+                    let (host, outgoing) = (renewal.identity.host.clone(), outgoing.clone());
+                    parts.streams.asked(host, number, ask, &parts.kinds, outgoing);
+                }
                 ToHost::Refused(refusal) if refusal.code == RefusalCode::Removed => {
                     return Err(Stopped::Removed(refusal.message));
                 }
                 ToHost::Refused(refusal) => return Err(Stopped::Said(refusal.message)),
                 ToHost::Alive => {}
-                ToHost::Joined(_) | ToHost::Welcome { .. } => {
+                ToHost::Joined(_) | ToHost::Welcome { .. } | ToHost::Streaming => {
                     return Err(Stopped::Said("it greeted twice".to_owned()));
                 }
             }

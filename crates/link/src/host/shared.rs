@@ -5,8 +5,10 @@ use std::sync::Arc;
 use model::Timestamp;
 
 use super::intents::Intents;
+use super::streams::HostStreams;
 use crate::hub::Pulse;
 use crate::keep::Keep;
+use crate::kinds::Kinds;
 use crate::message::Versions;
 use crate::reports::Reports;
 
@@ -16,6 +18,10 @@ pub struct HostParts {
     pub keep: Keep,
     /// What they report.
     pub reports: Reports,
+    /// The streams to the server that it follows.
+    pub streams: HostStreams,
+    /// What it makes of the streams that servers ask for.
+    pub kinds: Kinds,
     /// The time.
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// What it speaks.

@@ -19,8 +19,8 @@ use crate::request::ProvedKey;
 
 /// How long a host may take to hear why it is not served.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Answers that wait to be sent beside orders.
-const MOST_ANSWERS: usize = 4;
+/// Answers and questions that wait to be sent beside orders.
+const MOST_ANSWERS: usize = 64;
 
 /// Serves a host until its connection ends.
 pub(super) async fn serve<R, W>(
@@ -51,10 +51,10 @@ pub(super) async fn serve<R, W>(
         hub.host(&named)
     });
     let Ok(host) = host.await else { return };
-    let number = begin(shared, &host, &hello, &admitted, &stop);
+    let (answers, answered) = mpsc::channel(MOST_ANSWERS);
+    let number = begin(shared, &host, &hello, &admitted, &stop, answers.clone());
     let session = Session { shared, host: &host, epoch: admitted.epoch };
     tracing::info!(host = %id, name = hello.about.name, "a host is connected");
-    let (answers, answered) = mpsc::channel(MOST_ANSWERS);
     let ended = tokio::select! {
         // Whoever was removed hears it, and nothing else.
         () = stop.cancelled() => Ok(()),
@@ -76,6 +76,10 @@ pub(super) async fn serve<R, W>(
     if state.connection.as_ref().is_some_and(|connection| connection.number == number) {
         state.connection = None;
         state.lost = Some((shared.parts.now)());
+        host.streams.give_up();
+        if (shared.parts.epoch)() != Some(state.streams_epoch) {
+            state.streams_end.cancel();
+        }
     }
 }
 
@@ -86,6 +90,7 @@ fn begin(
     hello: &Hello,
     admitted: &Admitted,
     stop: &CancellationToken,
+    asks: mpsc::Sender<ToHost>,
 ) -> u64 {
     let mut state = host.state();
     state.connections += 1;
@@ -96,10 +101,17 @@ fn begin(
         since: (shared.parts.now)(),
         version: admitted.version,
         end: stop.clone(),
+        asks,
     };
     if let Some(earlier) = state.connection.replace(connection) {
         earlier.end.cancel();
     }
+    if state.streams_epoch != admitted.epoch || state.streams_end.is_cancelled() {
+        state.streams_end.cancel();
+        state.streams_end = CancellationToken::new();
+        state.streams_epoch = admitted.epoch;
+    }
+    host.streams.give_up();
     state.held = hello.held;
     let Mail { networks, workloads, edge } = &mut state.mail;
     networks.connect(admitted.epoch, hello.held.networks);
@@ -227,8 +239,11 @@ impl Session<'_> {
                         let _ = answers.try_send(ToHost::Certificate { certificate });
                     }
                 }
+                ToServer::NoStream { number, refusal } => {
+                    self.host.streams.refused(number, refusal);
+                }
                 ToServer::Alive => {}
-                ToServer::Join(_) | ToServer::Hello(_) => {
+                ToServer::Join(_) | ToServer::Hello(_) | ToServer::Stream(_) => {
                     tracing::warn!(host = %self.host.id, "a host greeted twice");
                     return Ok(());
                 }

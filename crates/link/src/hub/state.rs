@@ -7,13 +7,15 @@ use std::time::Duration;
 use agent::Orders;
 use model::Timestamp;
 use model::protocol::{Edge, Networks, Order, Workloads};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::streams::Streams;
 use crate::authority::Authority;
 use crate::identity::HostId;
+use crate::kinds::Kinds;
 use crate::mailbox::Mailbox;
-use crate::message::{About, Carried, Held, Settings, Tells, Versions};
+use crate::message::{About, Carried, Held, Settings, Tells, ToHost, Versions};
 use crate::registry::Registry;
 use crate::tls::ServerTls;
 
@@ -51,6 +53,8 @@ pub struct HubParts {
     pub epoch: Epoch,
     /// Is told of hosts.
     pub attach: Attach,
+    /// What it makes of the streams that hosts ask for.
+    pub kinds: Kinds,
     /// The time.
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// What every host is to know.
@@ -80,6 +84,7 @@ pub(super) struct Host {
     /// There is something to send.
     pub wake: Notify,
     pub tells: Mutex<Option<Tells>>,
+    pub streams: Streams,
 }
 
 #[derive(Default)]
@@ -90,6 +95,9 @@ pub(super) struct State {
     pub connections: u64,
     pub held: Held,
     pub lost: Option<Timestamp>,
+    /// Ends its streams, which are of one leader.
+    pub streams_end: CancellationToken,
+    pub streams_epoch: u64,
 }
 
 #[derive(Default)]
@@ -105,6 +113,8 @@ pub(super) struct Connection {
     pub since: Timestamp,
     pub version: u16,
     pub end: CancellationToken,
+    /// Takes what is sent beside orders.
+    pub asks: mpsc::Sender<ToHost>,
 }
 
 /// A host, as the hub knows it.
@@ -220,6 +230,7 @@ impl Shared {
             state: Mutex::default(),
             wake: Notify::new(),
             tells: Mutex::default(),
+            streams: Streams::default(),
         });
         hosts.insert(id.clone(), Arc::clone(&host));
         // It may give orders at once.

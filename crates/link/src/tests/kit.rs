@@ -190,6 +190,7 @@ impl Server {
                 epoch => Some(epoch),
             }),
             attach: Box::new(move |_, orders| attached.attach(orders)),
+            kinds: super::streams::kinds("server"),
             now: Box::new(move || clock.now()),
             settings: Settings::default(),
             lifetime,
@@ -259,6 +260,7 @@ impl<S: Subject> Orders<S> for Scribe<S> {
 pub(super) struct Machine {
     pub told: Told,
     pub ended: JoinHandle<Result<(), HostError>>,
+    pub streams: HostStreams,
     stop: CancellationToken,
 }
 
@@ -302,10 +304,12 @@ impl Machine {
         let time = time.unwrap_or_else(|| Arc::new(Time(AtomicI64::new(0))));
         let keep = Keep::at(dir);
         let now = Box::new(move || time.now());
-        let parts = HostParts { keep, reports, now, versions, pulse: QUICK };
+        let (streams, kinds) = (HostStreams::default(), super::streams::kinds("host"));
+        let opens = streams.clone();
+        let parts = HostParts { keep, reports, streams, kinds, now, versions, pulse: QUICK };
         let (host, stop) = (Host::start(parts, loops).unwrap(), CancellationToken::new());
         let ended = tokio::spawn(host.run(stop.clone()));
-        Self { told, ended, stop }
+        Self { told, ended, streams: opens, stop }
     }
 
     /// All that it was told, made one.

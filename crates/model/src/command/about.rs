@@ -19,7 +19,9 @@ impl Command {
             Self::Sts(StsCommand::AssumeRole(_)) => None,
             Self::Sts(StsCommand::GetSessionToken { by, .. }) => by.key.map(Key::AccessKey),
             Self::System(command) => match command {
-                SystemCommand::StoreSlug { slug, .. } => Some(Key::Slug(*slug)),
+                SystemCommand::StoreSlug { slug, .. } | SystemCommand::KeepCode { slug, .. } => {
+                    Some(Key::Slug(*slug))
+                }
                 SystemCommand::ResetAccount { account } => Some(Key::Account(*account)),
                 SystemCommand::Observe(_)
                 | SystemCommand::Tick
@@ -75,12 +77,17 @@ fn identity(command: &IdentityCommand) -> Option<Key> {
 fn host(command: &HostCommand) -> Option<Key> {
     use HostCommand as C;
     match command {
-        C::Change { host, .. }
+        C::Connected { host, .. }
         | C::Drain { host }
         | C::Undrain { host }
         | C::Remove { host, .. }
         | C::Lost { host } => Some(Key::Host(*host)),
-        C::Init(_) | C::Join(_) | C::Listen | C::Heard { .. } => None,
+        C::Init(_)
+        | C::Join(_)
+        | C::CreateJoinToken { .. }
+        | C::Enrol { .. }
+        | C::Listen
+        | C::Heard { .. } => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::HostId;
 use crate::resource::HostCapacity;
@@ -17,6 +18,8 @@ pub struct HostFacts {
     pub labels: BTreeMap<String, String>,
     /// How much there is of it to be given away.
     pub capacity: HostCapacity,
+    /// The release of Causeway that its agent is of.
+    pub version: String,
 }
 
 /// A host that joins.
@@ -35,8 +38,25 @@ pub enum HostCommand {
     Init(NewHost),
     /// Adds another host.
     Join(NewHost),
-    /// Says what a host has now. What runs there stays, whether it has room for it or not.
-    Change {
+    /// Makes a token by which one host joins.
+    CreateJoinToken {
+        /// SHA-256 of the token's secret, in hexadecimal.
+        hash: String,
+        /// For how long it lets a host in.
+        lifetime: Duration,
+    },
+    /// A host shows a token and joins, as the first one or another one.
+    Enrol {
+        /// SHA-256 of the secret that it shows, in hexadecimal.
+        token: String,
+        /// SHA-256 of its public key, in hexadecimal.
+        key: String,
+        /// What it says of itself.
+        new: NewHost,
+    },
+    /// The agent of a host has connected and says what there is now. What runs there stays, whether the
+    /// host has room for it or not.
+    Connected {
         /// The host.
         host: HostId,
         /// What is to be known of it.

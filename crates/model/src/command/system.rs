@@ -20,6 +20,13 @@ pub enum SystemCommand {
         /// What is known of the code.
         stored: StoredCode,
     },
+    /// A slug's code is kept as a blob from now on, which older versions did not do.
+    KeepCode {
+        /// The slug whose code it is.
+        slug: SlugId,
+        /// The SHA-256 of the blob, in hexadecimal.
+        blob: String,
+    },
     /// Everything goes (the emulator's reset), but settings and identities.
     Reset,
     /// What an account has goes (the emulator's reset), but the account itself.
@@ -43,6 +50,8 @@ pub struct StoredCode {
     pub size: u64,
     /// The size of the code on disk, unpacked, in bytes.
     pub unpacked: u64,
+    /// The SHA-256 of the upload, in hexadecimal, if it is kept as it came.
+    pub blob: Option<String>,
     /// The process types of its Procfile, with their commands.
     pub process_types: BTreeMap<String, String>,
     /// How many bytes of code may be kept.

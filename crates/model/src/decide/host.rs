@@ -1,12 +1,12 @@
-//! Rules of hosts: who joins, who is emptied, who goes.
+//! Rules of hosts: who is heard, who is emptied, who goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Decision, Outcome, refuse};
-use crate::command::{HostCommand, HostFacts, NewHost, Reply};
-use crate::resource::{Addon, Dyno, Host, HostState, Instance, InstanceState, Space};
-use crate::{Code, HostId, Key, Record, Refused};
+use crate::command::{HostCommand, Reply};
+use crate::resource::{Host, HostState, InstanceState};
+use crate::{Code, HostId, Key, Refused};
 
 /// The most names that a refusal lists.
 const MOST_NAMES: usize = 5;
@@ -24,7 +24,11 @@ impl Decision<'_> {
             }
             HostCommand::Init(new) => self.init_host(new),
             HostCommand::Join(new) => self.join_host(new),
-            HostCommand::Change { host, facts } => self.change_host(*host, facts),
+            HostCommand::CreateJoinToken { hash, lifetime } => {
+                self.create_join_token(hash, *lifetime)
+            }
+            HostCommand::Enrol { token, key, new } => self.enrol_host(token, key, new),
+            HostCommand::Connected { host, facts } => self.host_connected(*host, facts),
             HostCommand::Drain { host } => self.set_draining(*host, true),
             HostCommand::Undrain { host } => self.set_draining(*host, false),
             HostCommand::Remove { host, force } => self.remove_host(*host, *force),
@@ -37,92 +41,10 @@ impl Decision<'_> {
     }
 
     /// A host that the operator asks about.
-    fn known_host(&self, id: HostId) -> Result<Arc<Host>, Refused> {
+    pub(super) fn known_host(&self, id: HostId) -> Result<Arc<Host>, Refused> {
         self.operator_only()?;
         let host = self.world.host(id).cloned();
         host.ok_or_else(|| Refused::new(Code::NotFound, "Couldn't find that host."))
-    }
-
-    fn init_host(&mut self, new: &NewHost) -> Outcome {
-        self.operator_only()?;
-        if self.world.has_hosts() {
-            return refuse(
-                Code::Conflict,
-                "This installation has hosts already. Add another one with a token: \
-                 `causeway host:token` makes it.",
-            );
-        }
-        let id = self.put_host(new, true)?;
-        self.give_all(Some(id));
-        Ok(Key::Host(id).into())
-    }
-
-    fn join_host(&mut self, new: &NewHost) -> Outcome {
-        self.operator_only()?;
-        if !self.world.has_hosts() {
-            return refuse(
-                Code::Conflict,
-                "This installation has no hosts yet. Make the machine that everything runs on the \
-                 first one: `causeway host:init`, there.",
-            );
-        }
-        if new.facts.address.is_loopback() {
-            return refuse(
-                Code::InvalidParameterValue,
-                format_args!("No other host reaches this one at {}.", new.facts.address),
-            );
-        }
-        let id = self.put_host(new, false)?;
-        Ok(Key::Host(id).into())
-    }
-
-    fn put_host(&mut self, new: &NewHost, first: bool) -> Result<HostId, Refused> {
-        self.check_new_host(new)?;
-        let id = HostId::fresh(self.ids);
-        let HostFacts { address, zone, labels, capacity } = new.facts.clone();
-        self.put(Host {
-            id,
-            name: new.name.clone(),
-            address,
-            zone,
-            labels,
-            capacity,
-            first,
-            draining: false,
-            lost: None,
-            last_heard: self.now,
-            created: self.now,
-        });
-        Ok(id)
-    }
-
-    /// Puts all that there is on a host, or on the machine that nothing is said of.
-    fn give_all(&mut self, host: Option<HostId>) {
-        let records: Vec<Record> = self.world.records().cloned().collect();
-        for record in records {
-            match record {
-                Record::Dyno(it) => self.put(Dyno { host, ..Dyno::clone(&it) }),
-                Record::Addon(it) => self.put(Addon { host, ..Addon::clone(&it) }),
-                Record::Instance(it) => self.put(Instance { host, ..Instance::clone(&it) }),
-                Record::Space(it) => {
-                    let routers = it.router_enis.iter();
-                    let router_hosts = routers.filter_map(|eni| Some((*eni, host?))).collect();
-                    self.put(Space { router_hosts, ..Space::clone(&it) });
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn change_host(&mut self, id: HostId, facts: &HostFacts) -> Outcome {
-        let host = self.known_host(id)?;
-        self.check_host_facts(facts, Some(id))?;
-        let HostFacts { address, zone, labels, capacity } = facts.clone();
-        let changed = Host { address, zone, labels, capacity, ..Host::clone(&host) };
-        if changed != *host {
-            self.put(changed);
-        }
-        Ok(Key::Host(id).into())
     }
 
     fn set_draining(&mut self, id: HostId, draining: bool) -> Outcome {

@@ -34,7 +34,7 @@ impl Decision<'_> {
         facts: &HostFacts,
         own: Option<HostId>,
     ) -> Result<(), Refused> {
-        let HostFacts { address, zone, labels, capacity } = facts;
+        let HostFacts { address, zone, labels, capacity, version } = facts;
         check_word("zone", zone)?;
         if address.is_unspecified() || address.is_multicast() {
             return refuse(
@@ -66,6 +66,12 @@ impl Decision<'_> {
                     ),
                 );
             }
+        }
+        if version.chars().count() > MAX_VALUE || version.chars().any(char::is_control) {
+            return refuse(
+                Code::InvalidParameterValue,
+                "The release of a host's agent cannot be read.",
+            );
         }
         if capacity.memory < LEAST_MEMORY || capacity.cpus == 0 {
             return refuse(

@@ -36,6 +36,7 @@ impl Decision<'_> {
             checksum,
             size: None,
             unpacked: None,
+            blob: None,
             released: false,
             created: self.now,
             updated: self.now,
@@ -56,9 +57,18 @@ impl Decision<'_> {
         process_types.extend(slug.process_types.clone());
         check_process_types(&process_types)?;
         let (size, unpacked) = (Some(stored.size), Some(stored.unpacked));
-        let slug = Slug::clone(&slug);
-        self.put(Slug { process_types, size, unpacked, updated: self.now, ..slug });
+        let (slug, blob) = (Slug::clone(&slug), stored.blob.clone());
+        self.put(Slug { process_types, size, unpacked, blob, updated: self.now, ..slug });
         Ok(Key::Slug(id).into())
+    }
+
+    /// Notes by which digest the code of a slug is kept that an older version took. One that has a digest
+    /// keeps it, and one that is gone needs none.
+    pub(super) fn keep_code(&mut self, id: SlugId, blob: &str) {
+        let slug = self.world.slug(id).filter(|slug| slug.size.is_some() && slug.blob.is_none());
+        if let Some(slug) = slug.cloned() {
+            self.put(Slug { blob: Some(blob.to_owned()), ..Slug::clone(&slug) });
+        }
     }
 
     pub(super) fn deploy(

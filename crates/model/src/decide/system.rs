@@ -23,6 +23,10 @@ impl Decision<'_> {
                 self.system_only()?;
                 return self.store_slug(*slug, stored);
             }
+            SystemCommand::KeepCode { slug, blob } => {
+                self.system_only()?;
+                self.keep_code(*slug, blob);
+            }
             SystemCommand::Reset => return self.reset(),
             SystemCommand::ResetAccount { account } => return self.reset_account(*account),
             SystemCommand::LoadSnapshot { records, saved } => {

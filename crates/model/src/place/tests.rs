@@ -24,9 +24,11 @@ fn host(n: u8, zone: u8, gib: u64) -> Host {
         zone: format!("zone-{zone}"),
         labels: BTreeMap::new(),
         capacity: HostCapacity { memory: gib * GIB, cpus: 4 },
+        version: String::new(),
         first: n == 0,
         draining: false,
         lost: None,
+        connected: None,
         last_heard: Timestamp::default(),
         created: Timestamp::default(),
     }

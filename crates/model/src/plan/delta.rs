@@ -181,6 +181,7 @@ impl Touched {
             }
             Key::Account(_)
             | Key::Host(_)
+            | Key::JoinToken(_)
             | Key::AccessKey(_)
             | Key::IamRole(_)
             | Key::User(_)

@@ -134,6 +134,11 @@ fn differing<Part: PartialEq>(
     found
 }
 
+/// The host that an interface is on; `None` where what has it waits for one, or there are none.
+pub fn host_of_interface(world: &World, id: EniId) -> Option<HostId> {
+    host_of_eni(world, world.eni(id)?)
+}
+
 /// The host that an interface is on: that of the process or of the web router that has it.
 fn host_of_eni(world: &World, eni: &Eni) -> Option<HostId> {
     match eni.attachment.as_ref()?.workload {

@@ -29,6 +29,9 @@ pub struct Host {
     pub labels: BTreeMap<String, String>,
     /// How much there is of it to be given away.
     pub capacity: HostCapacity,
+    /// The release of Causeway that its agent is of; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
     /// Whether it is the machine that everything ran on before there were hosts, and will run on again
     /// once it is the only one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -39,6 +42,9 @@ pub struct Host {
     /// Since when it is lost, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Timestamp>,
+    /// When its agent connected last; `None` if it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected: Option<Timestamp>,
     /// When it was heard last.
     pub last_heard: Timestamp,
     /// When it joined.
@@ -79,6 +85,15 @@ impl HostState {
 impl Host {
     /// How long a host may be silent before it is lost.
     pub const SILENCE: Duration = Duration::from_secs(30);
+    /// How often it is said which hosts are heard.
+    pub const HEARD_EVERY: Duration = Duration::from_secs(5);
+    /// How long one that was heard counts as connected.
+    const FRESH: Duration = Duration::from_secs(12);
+
+    /// Since when its agent is connected, if it is: that is so while it is heard.
+    pub fn connected_since(&self, now: Timestamp) -> Option<Timestamp> {
+        self.connected.filter(|_| self.lost.is_none() && now < self.last_heard + Self::FRESH)
+    }
 
     /// The host's state. One that is lost while it drains goes on draining when it is heard again.
     pub const fn state(&self) -> HostState {

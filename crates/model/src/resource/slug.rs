@@ -27,6 +27,10 @@ pub struct Slug {
     /// noted.
     #[serde(default)]
     pub unpacked: Option<u64>,
+    /// SHA-256 of what was uploaded, in hexadecimal, by which it is kept; `None` before it was uploaded, and
+    /// where the version that took it kept the unpacked files alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
     /// Whether a release was made of it: then it goes with the last of them.
     #[serde(default)]
     pub released: bool,

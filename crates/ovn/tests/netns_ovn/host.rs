@@ -1,11 +1,15 @@
 //! What a host makes, what it puts right, and that it leaves nothing.
 
 use std::collections::BTreeSet;
+use std::net::UdpSocket;
+use std::time::Duration;
 
 use causeway_ovn::{Alarm, Host, Ovn};
 use fabric::driver::{Driver, Outcome, Report};
 use fabric::linux::Ports;
+use model::VpcId;
 use model::intent::{NetworksIntent, Slot};
+use os::netns::NetworkNamespace;
 
 use crate::lab::{INSTANCE, Lab, carried, delta};
 use crate::networks::id;
@@ -69,6 +73,68 @@ fn what_a_host_lost_is_made_again() {
     );
 }
 
+/// Each host that has interfaces of a VPC has its resolver, and none asks that of another host.
+#[test]
+fn a_vpc_s_resolver_answers_on_each_of_its_hosts() {
+    let mut lab = Lab::new();
+    lab.sweep(&Town::new().vpc(1, &[3]).vpc(2, &[1]).peered(1, 2).0);
+    let vpc: VpcId = id("vpc", 1);
+    let resolvers = ["10.1.0.2", "169.254.169.253"];
+    std::thread::scope(|scope| {
+        for (number, host) in lab.hosts.iter().enumerate() {
+            let sockets = host.room.inside(|| {
+                let namespace = NetworkNamespace::open(&format!("cw-{vpc}")).unwrap();
+                namespace.expect("each host has an interface").enter().unwrap();
+                resolvers.map(|address| UdpSocket::bind((address, 53)).unwrap())
+            });
+            for socket in sockets {
+                scope.spawn(move || answer(&socket, number));
+            }
+        }
+        for k in 0..3 {
+            let asker = eni(1, 0, k);
+            let on = u8::try_from(lab.host_of(asker)).unwrap();
+            for resolver in resolvers {
+                assert_eq!(lab.behind(asker, || ask(resolver)), Some(on), "{resolver}");
+            }
+        }
+        // Nothing is between a peer and the resolver but that it is not its own.
+        let peer = eni(2, 0, 0);
+        assert_eq!(lab.behind(peer, || ask("10.1.0.2")), None);
+        for k in 0..3 {
+            for resolver in resolvers {
+                lab.behind(eni(1, 0, k), || end(resolver));
+            }
+        }
+    });
+}
+
+/// Answers with the number of the host, until it is told to end.
+fn answer(socket: &UdpSocket, host: usize) {
+    let mut said = [0];
+    while let Ok((_, from)) = socket.recv_from(&mut said) {
+        if said == [END] {
+            return;
+        }
+        socket.send_to(&[u8::try_from(host).unwrap()], from).unwrap();
+    }
+}
+
+fn ask(resolver: &str) -> Option<u8> {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    socket.send_to(&[1], (resolver, 53)).unwrap();
+    let mut said = [0];
+    socket.recv(&mut said).ok().map(|_| said[0])
+}
+
+fn end(resolver: &str) {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.send_to(&[END], (resolver, 53)).unwrap();
+}
+
+const END: u8 = 255;
+
 /// A server that is a host too, as one machine is with OVN.
 #[test]
 fn a_driver_makes_all_of_it_and_removes_it() {
@@ -85,7 +151,7 @@ fn a_driver_makes_all_of_it_and_removes_it() {
     let report = room.inside(|| sweep(&mut driver, &town));
     assert!(!report.failed() && report.repairs.is_empty(), "{report:#?}");
     assert_eq!(report.vpcs[&id("vpc", 1)], Outcome::Carried);
-    assert_eq!(names(), 4);
+    assert_eq!(names(), 6, "four processes and two resolvers");
 
     // The third interface becomes a further one of the first process.
     let mut next = town.clone();
@@ -97,7 +163,7 @@ fn a_driver_makes_all_of_it_and_removes_it() {
         carried(&mut driver, report)
     });
     assert!(!report.failed() && report.repairs.is_empty(), "{report:#?}");
-    assert_eq!(names(), 3);
+    assert_eq!(names(), 5);
     let links = room.run(&format!("ip -n cw-{} -br link", eni(1, 0, 0)));
     assert!(links.contains("eth0") && links.contains("eth1"), "{links}");
     let answer = room.run(&format!(
@@ -119,7 +185,7 @@ fn a_driver_makes_all_of_it_and_removes_it() {
     assert!(steps.iter().any(|step| !step.repairs.is_empty()), "{steps:#?}");
 
     let removed = room.inside(|| driver.purge()).unwrap();
-    assert_eq!((removed, names()), (6, 0), "two VPCs, a peering and three namespaces");
+    assert_eq!((removed, names()), (8, 0), "two VPCs, a peering and five namespaces");
     let rows =
         lab.tool("central", &format!("ovn-nbctl --db=unix:{} show", lab.northbound().display()));
     assert_eq!(rows.trim(), "");

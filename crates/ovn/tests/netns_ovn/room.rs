@@ -22,8 +22,9 @@ fn bound(program: &str) -> Command {
 impl Room {
     /// A room in which nothing is yet but a loopback. Names of namespaces there are the room's own.
     pub fn new() -> Self {
-        let script = "mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && mkdir /run/netns && ip link set lo up \
-                      && echo && exec sleep infinity";
+        let script = "mount -t tmpfs tmpfs /run && mkdir /run/netns /run/cgroup && \
+                      mount --rbind /sys/fs/cgroup /run/cgroup && mount -t sysfs sysfs /sys && \
+                      mount --move /run/cgroup /sys/fs/cgroup && ip link set lo up && echo && exec sleep infinity";
         let mut holder = bound("unshare")
             .args(["--net", "--mount", "--propagation", "private", "sh", "-c", script])
             .stdout(Stdio::piped())
@@ -45,6 +46,13 @@ impl Room {
         let pid = self.pid().to_string();
         command.args(["--target", &pid, "--net", "--mount", "--"]).arg(program);
         command
+    }
+
+    /// Moves the calling thread into the room's network, with all that it starts from then on. Its files stay.
+    #[allow(dead_code, clippy::allow_attributes, reason = "not every test has a thread to give")]
+    pub fn enter_network(&self) {
+        let network = File::open(format!("/proc/{}/ns/net", self.pid())).unwrap();
+        setns(network, CloneFlags::CLONE_NEWNET).unwrap();
     }
 
     /// Does something in the room, on a thread of its own.

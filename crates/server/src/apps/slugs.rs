@@ -1,13 +1,14 @@
-//! The directory of slugs, and the uploads of code into it.
+//! Slugs: where their code is kept and unpacked, and the uploads of code.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use edge::{NoShare, Share, Shares};
 use model::{CodeRoom, SlugId};
 
+use crate::code::{Cache, Kept};
 use crate::party::Party;
 
 /// Concurrent uploads: each may fill half a gigabyte before it is checked.
@@ -17,10 +18,14 @@ const UPLOAD_TIME: Duration = Duration::from_secs(1800);
 /// How long the sender of an upload may send nothing.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(60);
 
-/// The directory of slugs, and the limits for uploads.
+/// Where the code of slugs is, and the limits for uploads.
 pub struct Slugs {
     /// The directory that holds one directory for each slug.
     pub directory: PathBuf,
+    /// Where code is kept as it was uploaded.
+    pub(crate) kept: Kept,
+    /// What unpacks it for workloads of this machine, if there can be any.
+    pub(crate) cache: Option<Cache>,
     /// How much code is kept.
     pub room: CodeRoom,
     /// How long an upload may take as a whole.
@@ -33,16 +38,23 @@ pub struct Slugs {
 }
 
 impl Slugs {
-    /// The slugs in a directory.
-    pub fn at(directory: PathBuf, room: CodeRoom) -> Self {
+    /// The slugs in a data directory.
+    pub fn at(data: &Path, room: CodeRoom) -> Self {
         Self {
-            directory,
+            directory: slugs_dir(data),
+            kept: Kept::at(data, None),
+            cache: None,
             room,
             upload_time: UPLOAD_TIME,
             upload_patience: UPLOAD_PATIENCE,
             uploads: Shares::new(MOST_UPLOADS),
             uploading: Arc::default(),
         }
+    }
+
+    /// Whether the files of what was uploaded here are of no use here: others unpack them where they are needed.
+    pub(crate) fn are_for_others(&self) -> bool {
+        self.cache.is_none() && self.kept.is_shared()
     }
 
     /// Starts the upload of a slug, which counts towards the limits of the given parties.
@@ -59,6 +71,11 @@ impl Slugs {
         running.insert(slug);
         Ok(Upload { slug, running: Arc::clone(&self.uploading), _share: share })
     }
+}
+
+/// The directory of unpacked slugs in a data directory.
+pub(crate) fn slugs_dir(data: &Path) -> PathBuf {
+    data.join("slugs")
 }
 
 /// Why a slug cannot be uploaded now.
@@ -90,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_slug_is_uploaded_once_at_a_time() {
-        let slugs = Slugs::at(PathBuf::new(), CodeRoom::default());
+        let slugs = Slugs::at(Path::new(""), CodeRoom::default());
         let slug: SlugId = "00000000-0000-0000-0000-000000000001".parse().unwrap();
         let start = || slugs.start_upload(slug, vec![Party::Operator]);
         let first = start();

@@ -133,6 +133,9 @@ pub(crate) struct Code {
     pub id: SlugId,
     /// The app.
     pub app: String,
+    /// The digest of the upload, where the file is that; otherwise it is packed anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
 }
 
 /// A data service in a backup.

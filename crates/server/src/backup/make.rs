@@ -1,5 +1,6 @@
 //! Writes a backup.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -11,13 +12,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::{Addon, Change, Key, Slug, Timestamp, WorkloadId, World};
 use os::error_chain;
-use store::{Snapshot, Store};
+use store::blobs::Verified;
+use store::{BlobDigest, BlobError, Blobs, Snapshot, Store};
 
 use super::archive::{BeginError, Code, Manifest, Part, PartError, Service, Writer};
 use super::service::{self, Failed};
 use super::{Missing, Watch, Workspace};
-use crate::apps::console::Console;
+use crate::apps::console::{Console, NotRun};
 use crate::apps::plans::Plans;
+use crate::code::Kept;
 use crate::ledger::document;
 
 /// The options of a backup.
@@ -40,6 +43,8 @@ pub struct Sources<'a> {
     pub created: Timestamp,
     /// The directory of all slugs.
     pub slugs: &'a Path,
+    /// Where their code is kept.
+    pub(crate) kept: &'a Kept,
     /// The plans that are on offer now.
     pub plans: &'a Plans,
     /// Runs the backup commands of data services.
@@ -61,6 +66,9 @@ pub(crate) enum BackupError {
     /// The ledger cannot be read, or the file cannot be created.
     #[error(transparent)]
     Store(store::Error),
+    /// The place where code is kept cannot be read.
+    #[error("the code of apps cannot be read")]
+    Code(#[source] Box<BlobError>),
     /// A file operation failed.
     #[error("{step} {}", .path.display())]
     File {
@@ -109,7 +117,9 @@ pub(crate) fn make(
     store.backup(&database, &mut |_| {}).map_err(BackupError::Store)?;
     drop(store);
     let (world, revision) = world_of(&database)?;
-    let content = Content::of(from, &world);
+    let listed = from.kept.blobs().list().map_err(|error| BackupError::Code(Box::new(error)))?;
+    let content =
+        Content::of(from, &world, &listed.into_iter().map(|entry| entry.digest).collect());
     if !wanted.skip_unavailable && !content.missing.is_empty() {
         return Err(BackupError::Unavailable(content.missing));
     }
@@ -221,26 +231,35 @@ impl Drop for Scratch {
 
 /// What belongs in a backup beside the ledger.
 struct Content<'a> {
-    slugs: Vec<&'a Slug>,
+    /// Each slug with the digest of its blob; `None` for one of which only the files are there.
+    slugs: Vec<(&'a Slug, Option<BlobDigest>)>,
     /// Each service with its backup and restore commands; `None` if it has no data yet.
     services: Vec<(&'a Addon, Option<Commands>)>,
     missing: Vec<Missing>,
 }
 
 struct Commands {
+    /// What is run inside the service.
     backup: Vec<String>,
     restore: String,
 }
 
 impl<'a> Content<'a> {
     /// Looks for everything that a world names, before anything long is begun.
-    fn of(from: Sources<'_>, world: &'a World) -> Self {
+    fn of(from: Sources<'_>, world: &'a World, blobs: &BTreeSet<BlobDigest>) -> Self {
         let mut content = Self { slugs: Vec::new(), services: Vec::new(), missing: Vec::new() };
         for slug in world.slugs().filter(|slug| slug.size.is_some()) {
-            if slug::path(from.slugs, slug.id).is_dir() {
-                content.slugs.push(slug);
+            let blob = slug.blob.as_deref().and_then(|blob| blob.parse().ok());
+            let blob = blob.filter(|blob| blobs.contains(blob));
+            if blob.is_some() || slug::path(from.slugs, slug.id).is_dir() {
+                content.slugs.push((slug, blob));
             } else {
-                let reason = "its files are not here: deploy the app again".to_owned();
+                let reason = match from.kept.is_shared() {
+                    true => {
+                        format!("it is not in {}: deploy the app again", from.kept.blobs().place())
+                    }
+                    false => "its files are not here: deploy the app again".to_owned(),
+                };
                 content.missing.push(Missing { name: code_of(world, slug), reason });
             }
         }
@@ -272,19 +291,20 @@ fn commands(from: Sources<'_>, addon: &Addon) -> Result<Option<Commands>, String
     let offered = from.plans.find(&addon.plan.name()).ok();
     let both = [Some(&addon.plan), offered].into_iter().flatten();
     let found = both.filter_map(|plan| plan.backup.as_ref().zip(plan.restore.as_ref())).next();
-    let backup = found.and_then(|(backup, _)| {
-        let shell = ["/bin/sh", "-c", backup].map(str::to_owned);
-        from.console.exec(WorkloadId::Service(addon.id), &shell, false)
-    });
-    if let (Some(backup), Some((_, restore))) = (backup, found) {
+    let runs = from.console.runs(WorkloadId::Service(addon.id));
+    if let (Ok(()), Some((backup, restore))) = (&runs, found) {
+        let backup = ["/bin/sh", "-c", backup].map(str::to_owned).to_vec();
         return Ok(Some(Commands { backup, restore: restore.clone() }));
     }
-    // A service with an empty disk has nothing to lose.
-    if !from.workspace.has_data(addon.id) {
+    // A service with an empty disk has nothing to lose. What is on the disk of another host is not seen.
+    if addon.host.is_none() && !from.workspace.has_data(addon.id) {
         return Ok(None);
     }
     Err(match found {
-        Some(_) => format!("it does not run; `causeway logs {}` may say why", addon.name),
+        Some(_) => match runs {
+            Err(NotRun::Elsewhere(why)) => why,
+            _ => format!("it does not run; `causeway logs {}` may say why", addon.name),
+        },
         None => format!(
             "its plan {} does not say how it is backed up: give it `backup` and `restore` in the \
              file of `causeway serve --plans FILE`",
@@ -318,23 +338,30 @@ impl Job<'_> {
         }
     }
 
-    fn slugs(&mut self, world: &World, slugs: &[&Slug]) -> Result<Vec<Code>, BackupError> {
+    fn slugs(
+        &mut self,
+        world: &World,
+        slugs: &[(&Slug, Option<BlobDigest>)],
+    ) -> Result<Vec<Code>, BackupError> {
         let mut done = Vec::new();
-        for slug in slugs {
+        for (slug, blob) in slugs {
             let name = code_of(world, slug);
             self.begin(&name)?;
-            let (from, watch) = (self.from.slugs, &mut *self.watch);
-            let added = self.writer.part(Part::Slug(slug.id), |to| {
-                compressed(to, |to| {
-                    slug::pack(from, slug.id, Counted { to, watch }).map_err(io::Error::other)
-                })
+            let (from, watch) = (self.from, &mut *self.watch);
+            let added = self.writer.part(Part::Slug(slug.id), |to| match blob {
+                Some(blob) => copy_blob(from.kept.blobs(), blob, &mut Counted { to, watch }),
+                None => compressed(to, |to| {
+                    let to = Counted { to, watch };
+                    slug::pack(from.slugs, slug.id, to).map_err(io::Error::other)
+                }),
             });
             let added = added.map_err(|error| match error {
                 PartError::Source(error) => PartError::Source(error_chain(&error)),
                 PartError::Target(error) => PartError::Target(error),
             });
             if self.settle(name, added)? {
-                done.push(Code { id: slug.id, app: app_of(world, slug.app) });
+                let blob = blob.map(|blob| blob.to_string());
+                done.push(Code { id: slug.id, app: app_of(world, slug.app), blob });
             }
         }
         Ok(done)
@@ -369,10 +396,18 @@ impl Job<'_> {
         addon: &Addon,
         argv: &[String],
     ) -> Result<Result<(), PartError<String>>, BackupError> {
+        let running = match self.from.console.run(WorkloadId::Service(addon.id), argv) {
+            Ok(running) => running,
+            Err(why) => {
+                return Ok(Err(PartError::Source(format!(
+                    "its backup command cannot be run: {why}"
+                ))));
+            }
+        };
         let watch = &mut *self.watch;
         let added = self.writer.part(Part::Service(addon.id), |to| {
             let mut gzip = GzEncoder::new(to, Compression::fast());
-            service::run(argv, &mut gzip, watch)?;
+            service::run(running, &mut gzip, watch)?;
             gzip.finish().map(drop).map_err(|error| Failed::Command(error_chain(&error)))
         });
         match added {
@@ -408,6 +443,15 @@ impl Job<'_> {
             false => Err(BackupError::Unavailable(std::mem::take(&mut self.missing))),
         }
     }
+}
+
+/// Writes a blob as it is, and verifies it.
+fn copy_blob(blobs: &dyn Blobs, digest: &BlobDigest, to: &mut impl Write) -> io::Result<()> {
+    let blob = blobs.open(digest, 0).map_err(io::Error::other)?;
+    let blob = blob.ok_or_else(|| io::Error::other("it was removed meanwhile"))?;
+    let mut content = Verified::new(blob.content);
+    io::copy(&mut content, to)?;
+    content.check(digest).map_err(io::Error::other)
 }
 
 fn compressed(

@@ -3,17 +3,21 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use fabric::runtime::await_restore;
 use fabric::slug::{self, Limits};
 use flate2::read::MultiGzDecoder;
 use model::Timestamp;
-use store::{BoxError, DataDir, PostgresUrl, Restoring, Snapshot};
+use store::{BlobDigest, Blobs, BoxError, DataDir, Postgres, PostgresUrl, Restoring, Snapshot};
 
 use super::Missing;
 use super::archive::{Archive, Part};
 use super::make::world_of;
+use crate::apps::slugs::slugs_dir;
+use crate::code::{Kept, move_all};
 use crate::config::disks_dir;
+use crate::ledger;
 
 /// The report of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +70,17 @@ pub(crate) fn restore(
     io::copy(&mut unpacked, &mut private(&database)?)?;
     // The database comes first, because nothing is of use without it.
     let snapshot = Snapshot::open(&database)?;
-    let slugs = restoring.path().join("slugs");
+    let slugs = slugs_dir(restoring.path());
+    let kept = Kept::at(restoring.path(), None);
     for code in &manifest.slugs {
         let mut part = read(Part::Slug(code.id))?;
+        if let Some(digest) = &code.blob {
+            let digest: BlobDigest = digest.parse()?;
+            let bytes = manifest.bytes(Part::Slug(code.id)).unwrap_or(0);
+            kept.local().put(&digest, bytes, &mut part)?;
+            kept.link(code.id, &digest)?;
+            continue;
+        }
         slug::unpack(&mut part, &slug::path(&slugs, code.id), Limits::NONE)?;
         // The checksum is at the end.
         io::copy(&mut part, &mut io::sink())?;
@@ -83,6 +95,9 @@ pub(crate) fn restore(
     nix::unistd::syncfs(File::open(restoring.path())?)?;
     fs::remove_file(&database)?;
     let dir = finish(restoring, &snapshot, url)?;
+    if let Some(url) = url {
+        share_code(&dir, url)?;
+    }
     progress(total, total);
     let restored = Restored {
         instance: None,
@@ -94,6 +109,18 @@ pub(crate) fn restore(
         bytes: archive.bytes(),
     };
     Ok((dir, restored))
+}
+
+/// Moves code to the database of a server, where all servers find it.
+fn share_code(dir: &DataDir, url: &PostgresUrl) -> Result<(), BoxError> {
+    let mut store = Postgres::open(url, dir)?;
+    let (world, _) = ledger::load(&mut store, dir.secret())?;
+    let kept = Kept::at(dir.path(), Some(Arc::new(store.blobs()?)));
+    if let Err(error) = move_all(&kept, &world, &mut || ()) {
+        let error = os::error_chain(&error);
+        tracing::warn!(error, "the code is moved to the database when the server starts");
+    }
+    Ok(())
 }
 
 /// Whether a backup has the old form, which is only the database.

@@ -1,13 +1,14 @@
 //! Runs the backup command of a data service, beside the service itself.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use os::poll::is_readable_within;
 
 use super::Watch;
+use crate::apps::console::Running;
 
 /// How long a backup command may be silent.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -27,33 +28,18 @@ pub(super) enum Failed {
     Cancelled,
 }
 
-/// Runs a command and copies its output. Its error output becomes part of the message if it fails.
-pub(super) fn run(argv: &[String], out: &mut dyn Write, watch: &mut Watch) -> Result<(), Failed> {
-    let failed = |what: &str, error: io::Error| Failed::Command(format!("{what}: {error}"));
-    let Some((program, arguments)) = argv.split_first() else {
-        return Err(Failed::Command("its backup command is empty".to_owned()));
-    };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed("its backup command cannot be run", error))?;
-    let complaints = child.stderr.take();
+/// Copies the output of a command to its end. Its error output becomes part of the message if it fails.
+pub(super) fn run(running: Running, out: &mut dyn Write, watch: &mut Watch) -> Result<(), Failed> {
+    let Running { output, errors, mut process } = running;
     let (said, words) = channel();
-    std::thread::spawn(move || said.send(complaints.map(last_words).unwrap_or_default()));
-    let copied = match child.stdout.take() {
-        Some(from) => copy(from, out, watch),
-        None => Ok(()),
-    };
-    if let Err(error) = copied {
+    std::thread::spawn(move || said.send(last_words(File::from(errors))));
+    if let Err(error) = copy(output.into(), out, watch) {
         // Descendants that survive this end when their output goes nowhere.
-        let _ = child.kill();
-        let _ = child.wait();
+        process.kill();
         return Err(error);
     }
-    let status = child.wait().map_err(|error| failed("its backup command is lost", error))?;
+    let lost = |error| Failed::Command(format!("its backup command is lost: {error}"));
+    let status = process.wait().map_err(lost)?;
     match status.success() {
         true => Ok(()),
         false => {
@@ -67,7 +53,7 @@ pub(super) fn run(argv: &[String], out: &mut dyn Write, watch: &mut Watch) -> Re
 }
 
 /// Copies to the end, unless the command is silent for too long or the client goes.
-fn copy(mut from: ChildStdout, out: &mut dyn Write, watch: &mut Watch) -> Result<(), Failed> {
+fn copy(mut from: File, out: &mut dyn Write, watch: &mut Watch) -> Result<(), Failed> {
     let broken = |error: io::Error| Failed::Command(format!("its data cannot be copied: {error}"));
     let mut buffer = vec![0; 1 << 16];
     let mut heard = Instant::now();
@@ -118,9 +104,10 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::apps::console::piped;
 
-    fn shell(script: &str) -> [String; 3] {
-        ["/bin/sh", "-c", script].map(str::to_owned)
+    fn shell(script: &str) -> Running {
+        piped(&["/bin/sh", "-c", script].map(str::to_owned)).unwrap()
     }
 
     #[test]
@@ -128,9 +115,9 @@ mod tests {
         let (tell, _heard) = unbounded_channel();
         let mut watch = Watch::new(tell, CancellationToken::new());
         let mut out = Vec::new();
-        run(&shell("echo data; echo chat >&2"), &mut out, &mut watch).unwrap();
+        run(shell("echo data; echo chat >&2"), &mut out, &mut watch).unwrap();
         assert_eq!(out, b"data\n");
-        let mut failed = |script| match run(&shell(script), &mut Vec::new(), &mut watch) {
+        let mut failed = |script| match run(shell(script), &mut Vec::new(), &mut watch) {
             Err(Failed::Command(what)) => what,
             other => panic!("{other:?}"),
         };
@@ -139,8 +126,7 @@ mod tests {
         let said = failed("seq 100000 >&2; exit 1");
         assert!(said.len() < 2 * WORDS && said.ends_with("99999; 100000"), "{said}");
         assert!(failed("kill -9 $$").contains("signal: 9"));
-        let nothing = run(&[], &mut Vec::new(), &mut watch).unwrap_err();
-        assert!(matches!(nothing, Failed::Command(_)), "{nothing:?}");
+        assert!(piped(&[]).is_err(), "there is no command");
     }
 
     #[test]
@@ -149,7 +135,7 @@ mod tests {
         drop(heard);
         let mut watch = Watch::new(tell, CancellationToken::new());
         let script = "while :; do echo more; done";
-        let ended = run(&shell(script), &mut io::sink(), &mut watch).unwrap_err();
+        let ended = run(shell(script), &mut io::sink(), &mut watch).unwrap_err();
         assert!(matches!(ended, Failed::Cancelled), "{ended:?}");
     }
 }

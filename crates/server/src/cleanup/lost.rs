@@ -18,11 +18,15 @@ use fabric::slug;
 use model::{AddonId, AppId, Key, SlugId, Timestamp, WorkloadId, World};
 use store::{DataDir, Store};
 
+use crate::code::{CODE, Kept};
+
 /// The directories, in the data directory and in `lost/`, whose entries are named after records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// The code of apps, named after slugs.
     Slugs,
+    /// The code of apps as it was uploaded, named after slugs.
+    Code,
     /// Disks, named after data services.
     Disks,
     /// Homes and output, named after dynos, instances and data services.
@@ -32,11 +36,12 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Slugs, Self::Disks, Self::Workloads, Self::Logs];
+    const ALL: [Self; 5] = [Self::Slugs, Self::Code, Self::Disks, Self::Workloads, Self::Logs];
 
     const fn dir(self) -> &'static str {
         match self {
             Self::Slugs => "slugs",
+            Self::Code => CODE,
             Self::Disks => "services",
             Self::Workloads => "workloads",
             Self::Logs => "logs",
@@ -49,7 +54,7 @@ impl Kind {
             text.parse().ok()
         }
         match self {
-            Self::Slugs => id::<SlugId>(name).map(Key::Slug),
+            Self::Slugs | Self::Code => id::<SlugId>(name).map(Key::Slug),
             Self::Disks => id::<AddonId>(name).map(Key::Addon),
             Self::Workloads => id::<WorkloadId>(name).map(Key::from),
             Self::Logs => {
@@ -62,7 +67,9 @@ impl Kind {
     /// Whether the files of a record belong to a world. A slug without a size has no code yet.
     fn is_known(self, world: &World, key: Key) -> bool {
         match (self, key) {
-            (Self::Slugs, Key::Slug(id)) => world.slug(id).is_some_and(|slug| slug.size.is_some()),
+            (Self::Slugs | Self::Code, Key::Slug(id)) => {
+                world.slug(id).is_some_and(|slug| slug.size.is_some())
+            }
             (_, key) => world.get(key).is_some(),
         }
     }
@@ -133,6 +140,10 @@ impl Lost {
                 }
             }
         }
+        // What was set aside holds its blob.
+        if let Err(error) = Kept::at(&self.data, None).sweep(true) {
+            tracing::warn!(error = os::error_chain(&error), "unneeded code is still there");
+        }
         found
     }
 
@@ -147,7 +158,7 @@ impl Lost {
                 found.deleted_disks.push(id);
                 Ok(())
             }
-            (Kind::Logs, _) => fs::remove_file(&path),
+            (Kind::Logs | Kind::Code, _) => fs::remove_file(&path),
             _ => Ok(()),
         };
         if let Err(error) = removed {

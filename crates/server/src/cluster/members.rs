@@ -84,6 +84,18 @@ impl Members {
         Some(found.map_or_else(|| lease.holder.address.clone(), |seen| seen.line.name.clone()))
     }
 
+    /// The name and the address of the server that leads, if that is another one.
+    pub(crate) fn other_leader(&self) -> Option<(String, String)> {
+        if self.leadership.epoch().is_some() {
+            return None;
+        }
+        let book = self.lock();
+        let holder = &book.leader.as_ref().filter(|lease| !lease.mine)?.holder;
+        let found = book.servers.values().find(|seen| seen.line.start == holder.id);
+        let name = found.map_or(&holder.address, |seen| &seen.line.name);
+        Some((name.clone(), holder.address.clone()))
+    }
+
     /// Where another server says that it is reached, by the id of its data directory.
     pub(crate) fn address(&self, id: &str) -> Option<String> {
         Some(self.lock().servers.get(id)?.line.address.clone())

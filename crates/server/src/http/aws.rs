@@ -305,6 +305,15 @@ enum Before {
     Submit(Box<model::Command>, Answer),
 }
 
+/// Waits for another host, while other requests go on on other threads where there are any.
+fn aside<T>(wait: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+        _ => wait(),
+    }
+}
+
 impl Call<'_> {
     fn caller(&self) -> Caller {
         Caller::Account { scope: self.claim.scope, read_only: self.claim.principal.read_only }
@@ -319,7 +328,20 @@ impl Call<'_> {
                     format!("The output of instances is at {elsewhere}; ask there."),
                 )
             }),
-            None => Ok(self.state.console.tail(model::WorkloadId::Instance(id), 64 << 10).ok()),
+            None => {
+                let workload = model::WorkloadId::Instance(id);
+                match aside(|| self.state.console.tail(workload, 64 << 10)) {
+                    Ok(tail) => Ok(Some(tail)),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(Ec2Error {
+                        status: 503,
+                        ..Ec2Error::new(
+                            "Unavailable",
+                            format!("The output of the instance cannot be read: {error}."),
+                        )
+                    }),
+                }
+            }
         };
         let credentials = |of: &Principal| {
             TemporaryCredentials::new(&self.state.secret, of)

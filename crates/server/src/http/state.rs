@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::acme::Certificates;
 use crate::apps::console::Console;
+use crate::apps::host_logs::{HostLogs, NoOtherHosts};
 use crate::apps::log_reader;
 use crate::apps::logs::Logs;
 use crate::apps::plans::Plans;
@@ -103,6 +104,8 @@ pub struct State {
     pub logs: Arc<Logs>,
     /// The shares of concurrent log readers.
     pub log_readers: Shares<Party>,
+    /// The logs of other hosts.
+    pub(crate) host_logs: Arc<dyn HostLogs>,
     /// The request log of apps.
     pub router_log: Arc<dyn RouterLog>,
     /// Sessions of clients that are attached to dynos.
@@ -181,7 +184,7 @@ impl State {
             rates: RateLimits::per_hour(0),
             account_rates: RateLimits::per_second(0),
             refusals: Refusals::default(),
-            slugs: Slugs::at(data.join("slugs"), CodeRoom::default()),
+            slugs: Slugs::at(data, CodeRoom::default()),
             web: Web::default(),
             plans: Plans::default(),
             programs: None,
@@ -189,6 +192,7 @@ impl State {
             runs: false,
             logs: Arc::default(),
             log_readers: Shares::new(MOST_LOG_READERS),
+            host_logs: Arc::new(NoOtherHosts),
             router_log: Arc::new(NoRouterLog),
             rendezvous: Arc::default(),
             backups: Arc::new(Workspace::at(data)),
@@ -221,9 +225,20 @@ impl State {
     /// The server that has processes, and what they write and are made of, if that is not this one.
     pub(crate) fn elsewhere(&self, world: &World) -> Option<Elsewhere> {
         let members = self.members.as_ref()?;
-        let driver =
-            world.settings()?.fabric.as_ref().filter(|driver| driver.id != members.id())?;
+        let Some(driver) = &world.settings()?.fabric else {
+            // Agents follow the server that leads.
+            let (name, address) = world.hosts().next().and_then(|_| members.other_leader())?;
+            return Some(Elsewhere { name, address: Some(address) });
+        };
+        if driver.id == members.id() {
+            return None;
+        }
         Some(Elsewhere { name: driver.name.clone(), address: members.address(&driver.id) })
+    }
+
+    /// The server that takes code, if that is not this one.
+    pub(crate) fn takes_code(&self, world: &World) -> Option<Elsewhere> {
+        if self.slugs.kept.is_shared() { None } else { self.elsewhere(world) }
     }
 
     /// The sources of a backup.
@@ -233,6 +248,7 @@ impl State {
             store: &self.store,
             created: self.clock.now(),
             slugs: &self.slugs.directory,
+            kept: &self.slugs.kept,
             plans: &self.plans,
             console: &*self.console,
         }
@@ -242,7 +258,9 @@ impl State {
     pub(crate) fn log_sources(&self) -> log_reader::Sources {
         log_reader::Sources {
             ledger: self.ledger.clone(),
+            clock: Arc::clone(&self.clock),
             console: Arc::clone(&self.console),
+            hosts: Arc::clone(&self.host_logs),
             logs: Arc::clone(&self.logs),
             router_log: Arc::clone(&self.router_log),
         }

@@ -30,17 +30,17 @@ pub(crate) fn start(
     Ok((Box::new(handle), running))
 }
 
-/// Starts the control loop that says what an edge would find out, where no packets are carried.
+/// Starts the control loop that stands for an edge where no packets are carried.
 ///
 /// # Errors
 ///
-/// The operating system's error, if it has no descriptor or thread left.
+/// The operating system's error, if it has no thread left.
 pub(crate) fn start_none(
     supervisor: &Supervisor,
+    actuator: NoEdge,
     networks: Progress,
     tell: Tell<Edge>,
 ) -> std::io::Result<(Box<dyn Orders<Edge>>, Running)> {
-    let actuator = NoEdge::new()?;
     let (handle, running) =
         control::start(supervisor, actuator, control::EDGE, Some(networks), tell)?;
     Ok((Box::new(handle), running))

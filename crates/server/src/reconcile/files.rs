@@ -9,17 +9,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fabric::slug;
-use model::{AddonId, AppId, Change, Key, SlugId};
+use model::{AddonId, AppId, Change, HostId, Key, SlugId};
 
 use crate::apps::logs::Logs;
 use crate::apps::router_log::RouterLog;
 use crate::backup::Workspace;
 use crate::clock::Clock;
+use crate::code::Kept;
 use crate::ledger::Step;
 use crate::loops::{Pulse, Supervisor};
 
 /// How long code stays after its record: its last dynos may need it until they have ended.
-const SLUG_STAYS: Duration = Duration::from_secs(60);
+pub(crate) const SLUG_STAYS: Duration = Duration::from_secs(60);
 
 /// How long one step of the thread may take: a line in an app's log, or the removal of a slug with all
 /// of its files.
@@ -58,8 +59,10 @@ pub(crate) struct UnstartedFiles {
 pub(crate) struct Parts {
     /// The directory of all slugs.
     pub slugs: PathBuf,
-    /// Has a data service's disk removed.
-    pub remove_disk: Box<dyn Fn(AddonId) + Send>,
+    /// Where their code is kept.
+    pub kept: Kept,
+    /// Has a data service's disk removed, where it was.
+    pub remove_disk: Box<dyn Fn(AddonId, Option<HostId>) + Send>,
     /// Says when code must stay.
     pub backups: Arc<Workspace>,
     /// What routers served.
@@ -125,7 +128,10 @@ impl Work {
                 Change::Delete(Key::Slug(id)) => {
                     self.doomed.push_back((Instant::now() + SLUG_STAYS, *id));
                 }
-                Change::Delete(Key::Addon(id)) => (self.parts.remove_disk)(*id),
+                Change::Delete(Key::Addon(id)) => {
+                    let host = step.before.addon(*id).and_then(|addon| addon.host);
+                    (self.parts.remove_disk)(*id, host);
+                }
                 Change::Delete(Key::App(id)) => self.forget_router_log(*id),
                 Change::Delete(_) | Change::Put(_) => {}
             }
@@ -151,6 +157,10 @@ impl Work {
             pulse.turn();
             if let Err(error) = slug::remove(&self.parts.slugs, id) {
                 tracing::warn!(slug = %id, %error, "a slug is still there; the next start removes it");
+            }
+            if let Err(error) = self.parts.kept.forget(id) {
+                let error = os::error_chain(&error);
+                tracing::warn!(slug = %id, error, "its code is still there; the next start removes it");
             }
         }
     }
@@ -180,6 +190,7 @@ mod tests {
                 checksum: None,
                 size: *size,
                 unpacked: None,
+                blob: None,
                 released: false,
                 created: model::Timestamp::from_millis(0),
                 updated: model::Timestamp::from_millis(0),
@@ -194,7 +205,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let parts = Parts {
             slugs: dir.path().to_owned(),
-            remove_disk: Box::new(|_| panic!("no such disk")),
+            kept: Kept::at(dir.path(), None),
+            remove_disk: Box::new(|_, _| panic!("no such disk")),
             backups: Arc::default(),
             router_log: Arc::new(crate::apps::router_log::NoRouterLog),
             logs: Arc::default(),
@@ -233,7 +245,8 @@ mod tests {
         let (gone, disks) = channel();
         let parts = Parts {
             slugs: dir.path().to_owned(),
-            remove_disk: Box::new(move |id| gone.send(id).unwrap()),
+            kept: Kept::at(dir.path(), None),
+            remove_disk: Box::new(move |id, _| gone.send(id).unwrap()),
             backups: Arc::default(),
             router_log: Arc::new(crate::apps::router_log::NoRouterLog),
             logs: Arc::default(),

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use agent::{Handle, NetworksActuator, Orders};
+use agent::{Handle, NetworksActuator, NoEdge, Orders};
 use fabric::driver::{Check, Driver, NoFabric};
 use fabric::instance::Held;
 use fabric::linux::Linux;
+use fabric::runtime::CodeSource;
 use link::Tells;
 use model::WorkloadId;
 use model::protocol::Edge;
@@ -36,6 +37,8 @@ pub(crate) struct HostParts<'a> {
     pub driver: Box<dyn Driver>,
     /// The edge.
     pub edge: ::edge::Config,
+    /// Where the code of processes comes from; `None` where none run.
+    pub code: Option<Arc<dyn CodeSource>>,
     /// Processes that no record names: they are left alone.
     pub lost: BTreeSet<WorkloadId>,
     /// This process was told to stop.
@@ -97,21 +100,50 @@ pub(crate) fn carrier(machine: &Machine<'_>, instance: &str) -> Result<Carrier, 
         FabricKind::Linux => {
             let mut checks = fabric::linux::doctor();
             checks.extend(fabric::runtime::doctor(machine.runtime));
-            let words =
-                |check: &Check| format!("{}: {}. {}", check.name, check.detail, check.remedy);
-            let (lacks, limits): (Vec<_>, Vec<_>) =
-                checks.iter().filter(|check| !check.ok).partition(|check| check.needed);
-            if !lacks.is_empty() {
-                let lacks: Vec<String> = lacks.into_iter().map(words).collect();
-                return Err(ServeError::Fabric(lacks.join("; ")));
-            }
-            for check in limits {
-                tracing::warn!("{}", words(check));
-            }
+            require(&checks)?;
             let held = Held::take(instance, machine.data).map_err(ServeError::Instance)?;
             Ok(Carrier { driver: Box::new(Linux::new(instance)), held: Some(held) })
         }
+        FabricKind::Ovn => {
+            let missing = || ServeError::Fabric("no Open vSwitch was named".to_owned());
+            let switch = machine.switch.ok_or_else(missing)?;
+            let mut checks = fabric::linux::doctor_of_ports();
+            checks.extend(fabric::runtime::doctor(machine.runtime));
+            require(&checks)?;
+            let held = Held::take(instance, machine.data).map_err(ServeError::Instance)?;
+            let driver = of_switch(switch, instance).map_err(ServeError::Fabric)?;
+            Ok(Carrier { driver, held: Some(held) })
+        }
     }
+}
+
+/// The driver of a host whose packets an Open vSwitch carries.
+///
+/// # Errors
+///
+/// The operating system's error, in words.
+pub(crate) fn of_switch(switch: &ovn::Database, instance: &str) -> Result<Box<dyn Driver>, String> {
+    let alarm = ovn::Alarm::default();
+    let here = ovn::Host::new(switch.switch(instance, &alarm)?, instance, LEAST_UNDERLAY);
+    Ok(Box::new(ovn::HostDriver::new(here, alarm)))
+}
+
+/// Bytes of a packet between hosts that every network has, until the host's own links were looked at.
+const LEAST_UNDERLAY: u16 = 1280;
+
+/// Refuses a machine that lacks what is needed, and warns of what else it lacks.
+fn require(checks: &[Check]) -> Result<(), ServeError> {
+    let words = |check: &Check| format!("{}: {}. {}", check.name, check.detail, check.remedy);
+    let (lacks, limits): (Vec<_>, Vec<_>) =
+        checks.iter().filter(|check| !check.ok).partition(|check| check.needed);
+    if !lacks.is_empty() {
+        let lacks: Vec<String> = lacks.into_iter().map(words).collect();
+        return Err(ServeError::Fabric(lacks.join("; ")));
+    }
+    for check in limits {
+        tracing::warn!("{}", words(check));
+    }
+    Ok(())
 }
 
 /// Starts the control loops.
@@ -120,13 +152,14 @@ pub(crate) fn carrier(machine: &Machine<'_>, instance: &str) -> Result<Carrier, 
 ///
 /// What the machine lacks.
 pub(crate) fn start(parts: HostParts<'_>) -> Result<HostLoops, ServeError> {
-    let HostParts { machine, instance, driver, lost, closing, tells, supervisor, .. } = parts;
+    let HostParts { machine, instance, driver, code, lost, closing, tells, supervisor, .. } = parts;
     let lacks = |error: std::io::Error| ServeError::Fabric(error.to_string());
     let driver = NetworksActuator::new(driver);
     let (to_networks, networks) =
         control::start(&supervisor, driver, control::NETWORKS, None, tells.networks)
             .map_err(lacks)?;
     let workloads = workloads::Parts {
+        code,
         lost,
         closing,
         networks: to_networks.progress(),
@@ -135,9 +168,14 @@ pub(crate) fn start(parts: HostParts<'_>) -> Result<HostLoops, ServeError> {
     };
     let (started, workloads) =
         workloads::start(&machine, instance, workloads).map_err(ServeError::Fabric)?;
+    let none = |actuator: std::io::Result<NoEdge>, tell| {
+        edge::start_none(&supervisor, actuator?, to_networks.progress(), tell)
+    };
     let (to_edge, edge) = match machine.fabric {
-        FabricKind::None => edge::start_none(&supervisor, to_networks.progress(), tells.edge),
-        FabricKind::Linux => edge::start(
+        FabricKind::None => none(NoEdge::new(), tells.edge),
+        // A server that carries nothing itself: the edges are those of hosts.
+        FabricKind::Ovn if machine.switch.is_none() => none(NoEdge::idle(), tells.edge),
+        FabricKind::Linux | FabricKind::Ovn => edge::start(
             &supervisor,
             machine.self_exe.to_owned(),
             parts.edge,

@@ -1,22 +1,25 @@
 //! The processes of this host: the control loop that runs them, and access to their output.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use agent::{Handle, Progress, Tell, WorkloadsActuator};
 use fabric::linux::Linux;
-use fabric::runtime::{Inside, LogPart, LogPosition, NoRuntime, Runc, Runtime, SessionCommand};
+use fabric::runtime::{self, CodeSource, Inside, LogPart, LogPosition, NoRuntime, Runc, Runtime};
 use model::protocol::Workloads;
 use model::{AddonId, WorkloadId};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{self, Running};
-use crate::apps::console::Console;
+use crate::apps::console::{Attachment, Console, NotRun, on_terminal};
 use crate::cleanup::lost::Lost;
 use crate::config::{FabricKind, Machine, disks_dir};
 use crate::loops::Supervisor;
+
+/// That nobody can be attached to a dyno any more.
+const HAS_ENDED: &str = "the dyno has ended";
 
 /// What was started.
 pub(crate) struct Started {
@@ -26,6 +29,8 @@ pub(crate) struct Started {
 
 /// What the control loop works with.
 pub(crate) struct Parts {
+    /// Where their code comes from; `None` where none run.
+    pub code: Option<Arc<dyn CodeSource>>,
     /// Processes that no record names: they are left alone.
     pub lost: BTreeSet<WorkloadId>,
     /// The server was told to stop.
@@ -45,7 +50,7 @@ impl Started {
     }
 
     /// What has the disk of a data service removed once the service has ended.
-    pub(crate) fn disks(&self) -> impl Fn(AddonId) + Send + use<> {
+    pub(crate) fn disks(&self) -> impl Fn(AddonId) + Clone + Send + Sync + use<> {
         let workloads = self.workloads.clone();
         move |id| workloads.call(move |actuator| actuator.remove_disk(id))
     }
@@ -85,41 +90,62 @@ impl Console for ConsoleHandle {
         self.ask(move |runtime| runtime.read_log(&workload, from, whole)).unwrap_or_else(stopping)
     }
 
-    fn exec(&self, workload: WorkloadId, command: &[String], tty: bool) -> Option<Vec<String>> {
+    fn exec(
+        &self,
+        workload: WorkloadId,
+        command: &[String],
+        tty: bool,
+    ) -> Result<Vec<String>, NotRun> {
         let command = command.to_vec();
-        self.ask(move |runtime| {
-            let spec = runtime.exec_command(&workload, &command, tty).ok()?;
-            let program = spec.program.to_string_lossy().into_owned();
-            Some([vec![program], spec.args].concat())
-        })?
+        let spec = self.ask(move |runtime| runtime.exec_command(&workload, &command, tty).ok());
+        let spec = spec.flatten().ok_or(NotRun::Idle)?;
+        let program = spec.program.to_string_lossy().into_owned();
+        Ok([vec![program], spec.args].concat())
     }
 
-    fn session(&self, workload: WorkloadId, inside: &Inside) -> Option<SessionCommand> {
-        let inside = inside.clone();
-        self.ask(move |runtime| runtime.session_command(&workload, &inside).ok())?
+    fn session(&self, workload: WorkloadId, inside: &Inside) -> Result<Attachment, String> {
+        let (wanted, Inside { columns, rows, .. }) = (inside.clone(), inside);
+        let command = self.ask(move |runtime| runtime.session_command(&workload, &wanted).ok());
+        let command = command.flatten().ok_or(HAS_ENDED)?;
+        on_terminal(command, *columns, *rows).map_err(|error| {
+            tracing::error!(%error, "a command cannot be started inside a dyno");
+            "the command cannot be started".to_owned()
+        })
     }
 
-    fn attach_socket(&self, workload: WorkloadId) -> Option<PathBuf> {
-        self.ask(move |runtime| runtime.attach_socket(&workload).ok())?
+    fn attach(&self, workload: WorkloadId) -> Result<Attachment, String> {
+        let socket = self.ask(move |runtime| runtime.attach_socket(&workload).ok());
+        let ends = runtime::take(&socket.flatten().ok_or(HAS_ENDED)?);
+        let ends = ends.map_err(|error| format!("{HAS_ENDED} ({error})"))?;
+        Ok(Attachment { ends, ended: None })
     }
 }
 
 fn runtime_of(
     machine: &Machine<'_>,
     instance: &str,
+    code: Option<Arc<dyn CodeSource>>,
     lost: BTreeSet<WorkloadId>,
 ) -> Result<Box<dyn Runtime>, String> {
     let Machine { data, runtime: program, self_exe, .. } = *machine;
+    let none = |none: std::io::Result<NoRuntime>| {
+        none.map(|none| Box::new(none) as Box<dyn Runtime>).map_err(|error| error.to_string())
+    };
     match machine.fabric {
-        FabricKind::None => NoRuntime::new()
-            .map(|none| Box::new(none) as Box<dyn Runtime>)
-            .map_err(|error| error.to_string()),
-        FabricKind::Linux => {
+        FabricKind::None => none(NoRuntime::new()),
+        // A server that runs nothing itself: what no host has waits for one.
+        FabricKind::Ovn if machine.switch.is_none() => none(NoRuntime::idle()),
+        // Both name the namespaces of interfaces alike.
+        FabricKind::Linux | FabricKind::Ovn => {
             // Shims have a directory of their own, and mount what is named from there.
             let data = std::path::absolute(data).map_err(|error| error.to_string())?;
             let interfaces = Linux::new(instance).interfaces();
             Runc::new(data.join("workloads"), program, self_exe, instance, interfaces)
-                .map(|runc| runc.with_slugs(data.join("slugs")).with_disks(disks_dir(&data)))
+                .map(|runc| runc.with_disks(disks_dir(&data)))
+                .map(|runc| match code {
+                    Some(code) => runc.with_code(code),
+                    None => runc,
+                })
                 .map(|runc| runc.with_lost(Lost::at(&data).workloads(), lost))
                 .map(|runc| Box::new(runc) as Box<dyn Runtime>)
                 .map_err(|error| os::error_chain(&error))
@@ -137,8 +163,8 @@ pub(crate) fn start(
     instance: &str,
     parts: Parts,
 ) -> Result<(Started, Running), String> {
-    let Parts { lost, closing, networks, tell, supervisor } = parts;
-    let runtime = runtime_of(machine, instance, lost)?;
+    let Parts { code, lost, closing, networks, tell, supervisor } = parts;
+    let runtime = runtime_of(machine, instance, code, lost)?;
     let actuator = WorkloadsActuator::new(runtime, Box::new(move || closing.is_cancelled()));
     let (workloads, running) =
         control::start(&supervisor, actuator, control::WORKLOADS, Some(networks), tell)
@@ -157,8 +183,9 @@ pub(crate) fn purge(data: &Path, instance: &str) -> Result<usize, String> {
     }
     let exe = std::env::current_exe().map_err(|error| error.to_string())?;
     let runtime = Path::new("runc");
-    let machine = Machine { data, fabric: FabricKind::Linux, runtime, self_exe: &exe };
-    runtime_of(&machine, instance, BTreeSet::new())?
+    let fabric = FabricKind::Linux;
+    let machine = Machine { data, fabric, switch: None, runtime, self_exe: &exe };
+    runtime_of(&machine, instance, None, BTreeSet::new())?
         .purge()
         .map_err(|error| os::error_chain(&error))
 }

@@ -180,11 +180,11 @@ pub(crate) fn claim_fabric(
     let ours = driver.as_ref().is_some_and(|driver| driver.id == id);
     let set_up = |made: Result<Committed, SetupError>| made.map(|_| ()).map_err(ServeError::SetUp);
     match (config.fabric, driver) {
-        (FabricKind::None, _) if ours => {
+        (FabricKind::None | FabricKind::Ovn, _) if ours => {
             let leave = IdentityCommand::LeaveFabric { id: id.to_owned() };
             set_up(run(ledger, "the fabric's driver", leave))
         }
-        (FabricKind::None, _) => Ok(()),
+        (FabricKind::None | FabricKind::Ovn, _) => Ok(()),
         (FabricKind::Linux, Some(other)) if !ours && !config.cluster.take_fabric => {
             Err(ServeError::FabricDriven(other.name))
         }

@@ -1,6 +1,8 @@
 //! The data directory and the store of an installation, as its settings say.
 
-use store::{DataDir, Postgres, Sqlite, Store};
+use std::sync::Arc;
+
+use store::{Blobs, DataDir, Postgres, Sqlite, Store};
 
 use crate::config::{Config, Database};
 
@@ -9,13 +11,19 @@ pub(super) struct Opened {
     pub(super) store: Box<dyn Store>,
     /// Whether other servers may have it open at the same time.
     pub(super) shared: bool,
+    /// Where the code of apps is that all of them have; `None` where it is in the data directory.
+    pub(super) blobs: Option<Arc<dyn Blobs>>,
 }
 
 /// Opens the store that the settings name.
 pub(super) fn open_store(config: &Config, data: &DataDir) -> store::Result<Opened> {
     Ok(match &config.store {
-        Some(url) => Opened { store: Box::new(Postgres::open(url, data)?), shared: true },
-        None => Opened { store: Box::new(Sqlite::open(data)?), shared: false },
+        Some(url) => {
+            let store = Postgres::open(url, data)?;
+            let blobs: Arc<dyn Blobs> = Arc::new(store.blobs()?);
+            Opened { store: Box::new(store), shared: true, blobs: Some(blobs) }
+        }
+        None => Opened { store: Box::new(Sqlite::open(data)?), shared: false, blobs: None },
     })
 }
 

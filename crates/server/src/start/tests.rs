@@ -24,6 +24,7 @@ fn config(data: &Path) -> Config {
         transport: TransportConfig::default(),
         watch: WatchConfig::default(),
         fabric: FabricKind::None,
+        ovn: None,
         region: None,
         test_clock: false,
         like_aws: false,
@@ -33,10 +34,12 @@ fn config(data: &Path) -> Config {
         rate_limit: 0,
         ec2_rate_limit: 0,
         code_room: CodeRoom::default(),
+        slug_cache: u64::MAX,
         runtime: "runc".into(),
         self_exe: "/nonexistent".into(),
         edge: EdgeConfig::default(),
         plans: Plans::default(),
+        blobs: None,
         store: None,
         database: Database::default(),
         ephemeral: Ephemeral::default(),
@@ -301,8 +304,8 @@ async fn healthz_says_which_loop_has_ended() {
     let running = tokio::spawn(server.run(stop.clone()));
     let well = answer(address, "/healthz", None).await;
     assert!(well.starts_with("HTTP/1.1 200"), "{well}");
-    let lines = "\r\n\r\nledger: ok\nnetworks: ok\nworkloads: ok\nedge: ok\nfiles: ok\noutbox: ok\n\
-         reconcile: ok\n";
+    let lines = "\r\n\r\nledger: ok\nnetworks: ok\nworkloads: ok\nedge: ok\nfiles: ok\ncode: ok\n\
+         outbox: ok\nreconcile: ok\n";
     assert!(well.ends_with(lines), "{well}");
     let origin = crate::http::state::Origin::default();
     let caller = model::Caller::Operator;

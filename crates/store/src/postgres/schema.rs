@@ -7,7 +7,8 @@ use super::link::Link;
 use crate::{Error, Result, Secret};
 
 /// The schema's versions, each made from the one before. One that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001-ledger.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001-ledger.sql"), include_str!("migrations/002-blobs.sql")];
 
 /// Whoever makes or changes the schema holds this lock, so that servers that start together do it in turn.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1129791065)";

@@ -1,5 +1,6 @@
 //! What is particular to a server that others have, too: restarts, standbys, what is in front of it.
 
+mod blobs;
 mod server;
 
 use std::os::unix::fs::PermissionsExt;
@@ -108,8 +109,8 @@ fn what_cannot_be_used_is_said() {
     drop(opened(&dir, &server.url(&name)).unwrap());
     server.sql(&name, "UPDATE causeway.schema SET version = 99");
     let newer = refused(&dir, &server.url(&name));
-    assert!(matches!(newer, Error::NewerSchema { found: 99, known: 1, .. }), "{newer}");
-    server.sql(&name, "UPDATE causeway.schema SET version = 1");
+    assert!(matches!(newer, Error::NewerSchema { found: 99, known: 2, .. }), "{newer}");
+    server.sql(&name, "UPDATE causeway.schema SET version = 2");
     let empty = refused(&dir, &server.url(&server.database()));
     assert!(matches!(empty, Error::LedgerMissing { .. }), "{empty}");
 

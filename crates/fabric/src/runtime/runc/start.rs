@@ -25,7 +25,10 @@ impl Runc {
             let mut workload = Workload::default();
             match find_shim(&self.files(&id)) {
                 Ok(shim) => workload.shim = shim,
-                Err(error) => workload.failed = Some(error_chain(&error)),
+                Err(Error::CodeComing) => (workload.failed, workload.awaits_code) = (None, true),
+                Err(error) => {
+                    (workload.failed, workload.awaits_code) = (Some(error_chain(&error)), false);
+                }
             }
             if workload.shim.is_none() {
                 self.note_if_vanished(&id);
@@ -66,7 +69,7 @@ impl Runc {
         let Some(workload) = self.workloads.get_mut(&id) else { return };
         match started {
             Ok(shim) => {
-                workload.failed = None;
+                (workload.failed, workload.awaits_code) = (None, false);
                 workload.shim = shim;
                 if workload.shim.is_none() {
                     // So short a life that it is over already.

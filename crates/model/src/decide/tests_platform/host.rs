@@ -19,6 +19,7 @@ pub(super) fn new_host(n: u8, zone: &str, gib: u64) -> NewHost {
             zone: zone.to_owned(),
             labels: BTreeMap::new(),
             capacity: HostCapacity { memory: gib * GIB, cpus: 4 },
+            version: "1.0.0".to_owned(),
         },
     }
 }
@@ -499,14 +500,15 @@ fn what_is_said_of_a_host_makes_sense() {
     for command in [HostCommand::Drain { host: nobody }, HostCommand::Lost { host: nobody }] {
         assert_eq!(shop.host_refused(command).0, Code::NotFound);
     }
-    // What is the same is no change, and its own address is nobody else's.
-    let facts = new_host(1, "a", 8).facts;
-    shop.town
-        .bench
-        .idle(Caller::Operator, HostCommand::Change { host: first, facts: facts.clone() });
-    let facts = HostFacts { zone: "b".to_owned(), ..facts };
-    shop.host(HostCommand::Change { host: first, facts });
-    assert_eq!(shop.world().host(first).unwrap().zone, "b");
+    // Its own address is nobody else's.
+    let facts = HostFacts { zone: "b".to_owned(), ..new_host(1, "a", 8).facts };
+    shop.town.bench.ok(Caller::System, HostCommand::Connected { host: first, facts });
+    let host = shop.world().host(first).unwrap();
+    assert_eq!((host.zone.as_str(), host.connected), ("b", Some(shop.town.bench.now)));
+    let facts = HostFacts { version: "x".repeat(999), ..new_host(1, "a", 8).facts };
+    let unreadable = HostCommand::Connected { host: first, facts };
+    let refused = shop.town.bench.refused(Caller::System, unreadable);
+    assert_eq!(refused.code, Code::InvalidParameterValue);
     shop.town.bench.idle(Caller::Operator, HostCommand::Undrain { host: first });
 }
 
@@ -522,7 +524,9 @@ fn hosts_are_the_operators_and_what_is_heard_of_them_causeways_own() {
         HostCommand::Undrain { host },
         HostCommand::Remove { host, force: true },
         HostCommand::Lost { host },
-        HostCommand::Change { host, facts: new_host(1, "a", 8).facts },
+        HostCommand::Connected { host, facts: new_host(1, "a", 8).facts },
+        HostCommand::CreateJoinToken { hash: "h".to_owned(), lifetime: JoinToken::LIFETIME },
+        HostCommand::Enrol { token: "h".to_owned(), key: "k".to_owned(), new: new_host(2, "a", 8) },
         HostCommand::Heard { hosts: [host].into() },
         HostCommand::Listen,
     ] {
@@ -531,8 +535,14 @@ fn hosts_are_the_operators_and_what_is_heard_of_them_causeways_own() {
             assert_eq!(refused.code, Code::UnauthorizedOperation, "{command:?}");
         }
     }
-    let refused = shop.town.bench.refused(Caller::Operator, HostCommand::Listen);
-    assert_eq!(refused.code, Code::UnauthorizedOperation);
+    for systems in [
+        HostCommand::Listen,
+        HostCommand::Connected { host, facts: new_host(1, "a", 8).facts },
+        HostCommand::Enrol { token: "h".to_owned(), key: "k".to_owned(), new: new_host(2, "a", 8) },
+    ] {
+        let refused = shop.town.bench.refused(Caller::Operator, systems);
+        assert_eq!(refused.code, Code::UnauthorizedOperation);
+    }
 }
 
 #[test]
@@ -558,4 +568,96 @@ fn an_instance_takes_no_type_that_its_host_has_no_room_for() {
     assert_eq!(refused.code, Code::InsufficientInstanceCapacity);
     shop.town.bench.ok(customer, modify("t3.medium"));
     assert_eq!(shop.world().committed(first), before + 3 * GIB);
+}
+
+/// Makes a token with a hash, which is good for an hour.
+fn token(shop: &mut Shop, hash: &str) {
+    let lifetime = JoinToken::LIFETIME;
+    let create = HostCommand::CreateJoinToken { hash: hash.to_owned(), lifetime };
+    shop.town.bench.ok(Caller::Operator, create);
+}
+
+fn enrol(shop: &mut Shop, hash: &str, key: &str, new: NewHost) -> Result<HostId, Refused> {
+    let (token, key) = (hash.to_owned(), key.to_owned());
+    let (reply, _) = shop.town.bench.run(Caller::System, HostCommand::Enrol { token, key, new })?;
+    match reply.main() {
+        Some(Key::Host(id)) => Ok(id),
+        other => panic!("not a host: {other:?}"),
+    }
+}
+
+#[test]
+fn a_token_lets_one_host_in_and_the_first_has_all_that_runs() {
+    let mut shop = Shop::deployed();
+    shop.start_all();
+    for hash in ["one", "two", "three"] {
+        token(&mut shop, hash);
+    }
+    let first = enrol(&mut shop, "one", "key 1", new_host(1, "a", 8)).unwrap();
+    assert!(shop.on().values().all(|host| *host == Some(first)));
+    assert!(shop.world().host(first).unwrap().first);
+    let second = enrol(&mut shop, "two", "key 2", new_host(2, "b", 8)).unwrap();
+    assert!(!shop.world().host(second).unwrap().first);
+    // Whom the answer did not reach asks once more, and nobody else may.
+    let changes = shop.town.bench.world.clone();
+    let again = enrol(&mut shop, "two", "key 2", new_host(2, "b", 8)).unwrap();
+    assert_eq!(again, second);
+    assert_eq!(shop.world().hosts().count(), changes.hosts().count());
+    let other = enrol(&mut shop, "two", "key 3", new_host(3, "b", 8)).unwrap_err();
+    assert_eq!((other.code, other.message.as_str()), (Code::NotFound, "The token was used."));
+    let none = enrol(&mut shop, "none", "key 3", new_host(3, "b", 8)).unwrap_err();
+    assert_eq!(none.code, Code::NotFound);
+    // One whose name another has is refused, and may choose another with the same token.
+    let taken = enrol(&mut shop, "three", "key 3", new_host(2, "b", 8)).unwrap_err();
+    assert_eq!(taken.code, Code::Conflict);
+    shop.pass(3600);
+    let late = enrol(&mut shop, "three", "key 3", new_host(3, "b", 8)).unwrap_err();
+    assert_eq!(late.code, Code::PreconditionFailed);
+    // Who was removed needs another token.
+    shop.town.bench.ok(Caller::Operator, HostCommand::Remove { host: second, force: true });
+    let gone = enrol(&mut shop, "two", "key 2", new_host(2, "b", 8)).unwrap_err();
+    assert_eq!(gone.code, Code::NotFound);
+    assert_eq!(shop.world().join_tokens().count(), 3);
+    shop.pass(24 * 3600);
+    shop.town.bench.ok(Caller::System, SystemCommand::Tick);
+    assert_eq!(shop.world().join_tokens().count(), 0, "they are forgotten");
+}
+
+#[test]
+fn tokens_to_join_by_have_bounds() {
+    let mut shop = Shop::deployed();
+    for lifetime in [Duration::ZERO, JoinToken::LONGEST_LIFETIME + Duration::from_secs(1)] {
+        let create = HostCommand::CreateJoinToken { hash: "h".to_owned(), lifetime };
+        assert_eq!(shop.host_refused(create).0, Code::InvalidParameterValue);
+    }
+    for n in 0..1000 {
+        token(&mut shop, &format!("token {n}"));
+    }
+    let lifetime = JoinToken::LIFETIME;
+    let more = || HostCommand::CreateJoinToken { hash: "more".to_owned(), lifetime };
+    assert_eq!(shop.host_refused(more()).0, Code::LimitExceeded);
+    enrol(&mut shop, "token 7", "key", new_host(1, "a", 8)).unwrap();
+    shop.town.bench.ok(Caller::Operator, more());
+}
+
+#[test]
+fn a_host_is_connected_while_it_is_heard() {
+    let mut shop = Shop::deployed();
+    let host = shop.init("a", 8);
+    let since = |shop: &Shop| {
+        let bench = &shop.town.bench;
+        bench.world.host(host).unwrap().connected_since(bench.now)
+    };
+    assert_eq!(since(&shop), None, "its agent was never there");
+    let facts = new_host(1, "a", 8).facts;
+    shop.town.bench.ok(Caller::System, HostCommand::Connected { host, facts });
+    shop.hear(&[host]);
+    let began = shop.town.bench.now;
+    for _ in 0..4 {
+        shop.pass(5);
+        shop.hear(&[host]);
+        assert_eq!(since(&shop), Some(began));
+    }
+    shop.pass(12);
+    assert_eq!(since(&shop), None, "nothing is heard of it");
 }

@@ -40,6 +40,34 @@ fn the_first_deployment_runs_one_web_dyno() {
 }
 
 #[test]
+fn a_host_is_told_by_which_digest_code_is_kept_and_nothing_starts_anew_for_it() {
+    let mut shop = Shop::deployed();
+    let (slug, web) = (shop.release().slug.unwrap(), WorkloadId::Dyno(shop.holder("web.1").id));
+    let told = |shop: &Shop| {
+        let plan = plan(&shop.town.bench.world, shop.town.bench.now);
+        plan.workloads.0[&web].clone()
+    };
+    let before = told(&shop);
+    assert_eq!((before.slug, &before.blob), (Some(slug), &None), "an older version took it");
+    let keep = |blob: &str| SystemCommand::KeepCode { slug, blob: blob.to_owned() };
+    assert_eq!(
+        shop.town.bench.refused(Caller::Operator, keep("ab")).code,
+        Code::UnauthorizedOperation
+    );
+    shop.town.bench.ok(Caller::System, keep("ab"));
+    let after = told(&shop);
+    assert_eq!(after.blob.as_deref(), Some("ab"));
+    assert_eq!(intent::WorkloadIntent { blob: None, ..after }, before);
+    // Once is for ever.
+    shop.town.bench.idle(Caller::System, keep("cd"));
+    assert_eq!(told(&shop).blob.as_deref(), Some("ab"));
+    let waits = shop.announced(&[("web", "serve")]);
+    let keep = SystemCommand::KeepCode { slug: waits, blob: "ef".to_owned() };
+    shop.town.bench.idle(Caller::System, keep);
+    assert_eq!(shop.town.bench.world.slug(waits).unwrap().blob, None, "it has no code yet");
+}
+
+#[test]
 fn a_web_dyno_is_up_once_it_has_bound_its_port_and_a_worker_once_it_runs() {
     let mut shop = Shop::deployed();
     shop.scale("worker", Quantity::By(1));

@@ -27,6 +27,7 @@ fn world() -> World {
             checksum: None,
             size,
             unpacked: None,
+            blob: None,
             released: false,
             created: Timestamp::from_millis(0),
             updated: Timestamp::from_millis(0),

@@ -14,6 +14,8 @@ pub(super) use self::instance::{start, terminate};
 pub(super) use self::page::VpcPage;
 pub(super) use self::seal::{did, query as did_query};
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use dashboard::{Fields, FormTrouble, Preview, Problem, Wish};
@@ -40,8 +42,15 @@ pub(super) async fn show(visit: Visit, id: VpcId, page: VpcPage, query: Form) ->
     let did = did(&visit, &query);
     let mut console = String::new();
     if let VpcPage::Instance(id) = page {
-        let tail = visit.dashboard.state.console.tail(WorkloadId::Instance(id), MOST_OUTPUT);
-        console = String::from_utf8_lossy(&tail.unwrap_or_default()).into_owned();
+        let from = Arc::clone(&visit.dashboard.state.console);
+        let tail = move || from.tail(WorkloadId::Instance(id), MOST_OUTPUT);
+        console = match tokio::task::spawn_blocking(tail).await {
+            Ok(Ok(tail)) => String::from_utf8_lossy(&tail).into_owned(),
+            Ok(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+                format!("({error})")
+            }
+            _ => String::new(),
+        };
     }
     let fields = Fields(query.pairs());
     match page.render(&of, &vpc, fields, did.as_ref(), &console) {

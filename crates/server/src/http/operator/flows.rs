@@ -119,8 +119,13 @@ pub(super) async fn kept(
 
 fn carried(state: &State) -> Result<&Flows, Problem> {
     state.flows.as_deref().ok_or_else(|| {
-        let message = "This server carries no packets, as it was started with --fabric none, so there \
-                       are no records of flows.";
+        let message = match &*state.health.get().driver {
+            "ovn" => "Flows are not recorded where OVN carries packets.",
+            _ => {
+                "This server carries no packets, as it was started with --fabric none, so there are no \
+                 records of flows."
+            }
+        };
         Problem(StatusCode::CONFLICT, "conflict", message.to_owned())
     })
 }

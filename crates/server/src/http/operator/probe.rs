@@ -46,8 +46,16 @@ pub(super) async fn probe(
             invalid(format!("nothing has the address {} there", flow.from.address))
         }
         NotSent::NoPackets => {
-            let message = "This server carries no packets, as it was started with --fabric none; \
-                           `causeway why` says what packets would meet.";
+            let message = match &*state.health.get().driver {
+                "ovn" => {
+                    "This server sends no packets itself: they come from the hosts of agents, between which OVN \
+                     carries them. `causeway why` says what packets would meet."
+                }
+                _ => {
+                    "This server carries no packets, as it was started with --fabric none; `causeway why` says \
+                     what packets would meet."
+                }
+            };
             Problem(StatusCode::CONFLICT, "conflict", message.to_owned())
         }
         NotSent::TooMany => {

@@ -28,6 +28,7 @@ use model::{Caller, Code, Need, Refused, Slug, SlugId, StoredCode, SystemCommand
 use os::error_chain;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use store::{BlobDigest, BlobError};
 use subtle::ConstantTimeEq;
 use tokio::time::{Instant, sleep_until};
 
@@ -45,6 +46,8 @@ use crate::ledger::{LedgerError, OnlyIf};
 const NEED: Need = Need::WriteProtected;
 /// The most bytes of a compressed slug, as on Heroku.
 const MOST_BYTES: u64 = 500 << 20;
+/// How long after its code was kept a slug may get its record.
+const RECORD_WITHIN: Duration = Duration::from_secs(600);
 /// How often it is checked whether an upload may go on.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -57,7 +60,7 @@ pub(super) fn address(call: &Call, slug: SlugId) -> Option<String> {
     let grant = Grant::of(call.caller, call.token.as_ref()).text();
     let signature = signature(&call.state, slug, &grant);
     let grant = BASE64.encode(grant);
-    let base = call.base_of_files();
+    let base = call.base_of_code();
     Some(format!("{base}/_blobs/slugs/{slug}?grant={grant}&signature={signature}"))
 }
 
@@ -109,7 +112,7 @@ async fn receive(
     let world = state.world();
     let app = world.app(slug.app).filter(|app| grant.holds(&world, app, NEED, state.clock.now()));
     let parties = grant.parties(app.ok_or_else(refused)?);
-    if let Some(elsewhere) = state.elsewhere(&world) {
+    if let Some(elsewhere) = state.takes_code(&world) {
         return Err(Failure::unavailable(&format!(
             "Code is uploaded to {elsewhere}, which runs it. Ask for the slug's address anew, and upload to \
              that."
@@ -196,16 +199,28 @@ async fn take_in(
 ) -> Result<Value, Failure> {
     let state = Arc::clone(&wanted.state);
     let (slugs, id, size) = (state.slugs.directory.clone(), slug.id, spool.size);
-    let unpack = move || (unpack(&slugs, &spool.archive(), id), spool);
+    let (digest, kept) = (spool.digest(), state.slugs.kept.clone());
+    let unpack = move || {
+        let unpacked = unpack(&slugs, &spool.archive(), id).and_then(|unpacked| {
+            kept.keep(id, &digest, &spool.archive()).map_err(|error| not_kept(&error))?;
+            Ok(unpacked)
+        });
+        (unpacked, spool)
+    };
     let (unpacked, spool) =
         tokio::task::spawn_blocking(unpack).await.map_err(|_| Failure::internal())?;
+    let since = Instant::now();
     let stored = match unpacked {
         Ok((process_types, unpacked)) => {
-            let room = state.slugs.room;
-            let stored = StoredCode { size, unpacked, process_types, room };
+            if let Some(cache) = &state.slugs.cache {
+                cache.came(id, unpacked);
+            }
+            let (room, blob) = (state.slugs.room, Some(digest.to_string()));
+            let stored = StoredCode { size, unpacked, process_types, room, blob };
             let store = SystemCommand::StoreSlug { slug: id, stored };
-            // The token may have expired while the code was unpacked.
-            let only_if = OnlyIf::new(move |world| wanted.holds(world));
+            // The token may have expired while the code was unpacked, and a blob without a record goes some day.
+            let only_if =
+                OnlyIf::new(move |world| wanted.holds(world) && since.elapsed() < RECORD_WITHIN);
             match state.submit_if(Caller::System, store, &origin, Some(only_if)).await {
                 // It is unknown whether the record is durable, so the code stays. If there is no
                 // record, the next upload or the next start removes it.
@@ -223,17 +238,44 @@ async fn take_in(
     let stored = match stored {
         Ok(stored) => stored,
         Err(failure) => {
-            let slugs = state.slugs.directory.clone();
-            let removed = tokio::task::spawn_blocking(move || slug::remove(&slugs, id)).await;
-            if !matches!(removed, Ok(Ok(()))) {
-                tracing::warn!(slug = %id, "a refused slug is still there; the next start removes it");
-            }
+            forget(&state, id).await;
             return Err(failure);
         }
     };
     drop(spool);
+    if state.slugs.are_for_others() {
+        let slugs = state.slugs.directory.clone();
+        let removed = tokio::task::spawn_blocking(move || slug::remove(&slugs, id)).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::warn!(slug = %id, "an unpacked slug is still here, where nobody needs it");
+        }
+    }
     let slug = stored.after.slug(id).ok_or_else(Failure::internal)?;
     Ok(json!({ "id": id, "size": size, "process_types": slug.process_types }))
+}
+
+/// Removes what is here of a slug that was refused. What is in a shared place goes by itself.
+async fn forget(state: &State, id: SlugId) {
+    let (slugs, kept) = (state.slugs.directory.clone(), state.slugs.kept.clone());
+    let removed = tokio::task::spawn_blocking(move || {
+        let removed = slug::remove(&slugs, id).is_ok();
+        kept.forget(id).is_ok() && removed
+    });
+    if !matches!(removed.await, Ok(true)) {
+        tracing::warn!(slug = %id, "a refused slug is still there; the next start removes it");
+    }
+}
+
+fn not_kept(error: &BlobError) -> Failure {
+    let full = error.is_full();
+    tracing::error!("an upload cannot be kept: {}", error_chain(error));
+    match full {
+        true => Failure::full(),
+        false => Failure::unavailable(
+            "The place where code is kept cannot be reached now. Send it again in a moment; the log of this server \
+             says what is wrong.",
+        ),
+    }
 }
 
 /// Unpacks an archive. Returns its process types and its size on disk.
@@ -372,9 +414,14 @@ impl Spool {
         self.file.write_all(part).map_err(|error| not_written(&self.dir, &error))
     }
 
+    /// The digest of the received file.
+    fn digest(&self) -> BlobDigest {
+        BlobDigest::finish(self.hash.clone())
+    }
+
     /// Compares the received file with the checksum that was announced.
     fn check(&self, slug: &Slug) -> Result<(), Failure> {
-        let got = hex::encode(self.hash.clone().finalize());
+        let got = self.digest().to_string();
         match &slug.checksum {
             Some(announced) if *announced != got => Err(Failure::invalid(format!(
                 "The slug's checksum was announced as SHA256:{announced}, but what came has \

@@ -33,8 +33,14 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// The address of the server that has apps' code and what processes write: this one's as the client
-    /// knows it, or where another one says that it is.
+    /// The address of the server that takes apps' code: this one's as the client knows it, or where another
+    /// one says that it is.
+    pub(super) fn base_of_code(&self) -> String {
+        let elsewhere = self.state.takes_code(&self.world);
+        elsewhere.and_then(|it| it.address).unwrap_or_else(|| self.base.clone())
+    }
+
+    /// The same of the server that has what processes write.
     pub(super) fn base_of_files(&self) -> String {
         let elsewhere = self.state.elsewhere(&self.world);
         elsewhere.and_then(|it| it.address).unwrap_or_else(|| self.base.clone())

@@ -176,9 +176,14 @@ impl Output {
         // The output of a dyno that has ended is complete.
         self.over = dyno.state.ended();
         let id = WorkloadId::Dyno(dyno.id);
-        // A dyno that was not started yet has no output.
-        let Ok(part) = self.state.console.lines(id, self.from, self.over) else {
-            return Vec::new();
+        let part = match self.state.console.lines(id, self.from, self.over) {
+            Ok(part) => part,
+            Err(error) if self.over && error.kind() != std::io::ErrorKind::NotFound => {
+                return format!("causeway: the rest of the output is missing: {error}\n")
+                    .into_bytes();
+            }
+            // A dyno that was not started yet has no output, and the host of one that runs may come back.
+            Err(_) => return Vec::new(),
         };
         self.from = part.next;
         part.lines.into_iter().flat_map(|line| [line.text, b"\n".to_vec()].concat()).collect()

@@ -5,9 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use fabric::runtime::Ends;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::unix::pipe::{Receiver, Sender};
+
+use crate::apps::console::halves;
 
 /// The size of a buffer, in bytes.
 const CHUNK: usize = 16 << 10;
@@ -27,16 +28,7 @@ pub(super) struct Attached {
 
 impl Attached {
     pub(super) fn new(ends: Ends) -> io::Result<Self> {
-        let (terminal, input, output) = match ends {
-            Ends::Terminal(master) => (true, master.try_clone()?, master),
-            Ends::Pipes { input, output } => (false, input, output),
-        };
-        for fd in [&input, &output] {
-            fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        }
-        // A terminal can be read and written like a pipe.
-        let input = Sender::from_owned_fd_unchecked(input)?;
-        let output = Receiver::from_owned_fd_unchecked(output)?;
+        let (terminal, input, output) = halves(ends)?;
         Ok(Self { terminal, input, output })
     }
 
@@ -93,6 +85,11 @@ impl Input {
                 Ok(read) => self.typed.see(&chunk[..read]),
             };
         }
+    }
+
+    /// Hands nothing on any more.
+    pub(super) fn close(&mut self) {
+        self.to = None;
     }
 
     async fn hand_on(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fabric::runtime::{self, Ends};
 use model::{
     AppId, Caller, Dyno, DynoId, DynoSelection, DynoState, Exit, PlatformCommand, WorkloadId,
 };
@@ -13,6 +12,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::pump::{self, Attached};
+use crate::apps::console::{Attachment, ENDS_WITHIN};
 use crate::apps::rendezvous::{Requester, Target, Ticket};
 use crate::http::listen::Wire;
 use crate::http::state::{Origin, State};
@@ -23,8 +23,6 @@ pub(super) const GREETING: &str = "rendezvous\r\n";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a client may take to read the last message.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How long a dyno that lost its client may take to end by itself.
-const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How long after its greeting a client is waited for to say that its input has ended. The `heroku` command
 /// breaks off with an error of its own where the connection ends before it has said so, as it does after a
 /// command that takes no time.
@@ -172,7 +170,7 @@ impl Session<'_> {
             Ok(early) => early,
             Err(end) => return end,
         };
-        let (ends, inside) = match self.attach().await {
+        let Attachment { ends, ended } = match self.attach().await {
             Ok(attached) => attached,
             Err(why) => return End::Lost(why),
         };
@@ -185,7 +183,7 @@ impl Session<'_> {
         };
         let greeted = tokio::time::Instant::now();
         let (mut input, output) = attached.split();
-        let end = {
+        let mut end = {
             let (mut reads, mut writes) = tokio::io::split(&mut self.stream);
             tokio::select! {
                 () = input.run(&mut reads, early) => End::Left,
@@ -205,11 +203,20 @@ impl Session<'_> {
                 inside.argv.last().is_some_and(|last| pump::prints_exit_marker(last))
             }
         };
-        let status = match inside {
-            Some(inside) => inside.end().await,
-            None if prints_exit_marker => self.watch.status().await,
-            None => None,
-        };
+        // By this a command learns that nobody is there any more.
+        input.close();
+        let mut status = None;
+        if let Some(ended) = ended {
+            match ended.await {
+                Ok(said) => status = said,
+                Err(why) if matches!(end, End::Over { .. }) => end = End::Lost(why),
+                Err(_) => {}
+            }
+        }
+        let is_whole = self.watch.ticket.target == Target::Dyno;
+        if is_whole && prints_exit_marker && matches!(end, End::Over { .. }) {
+            status = self.watch.status().await;
+        }
         if let (End::Over { marked: false }, true, Some(status)) =
             (&end, prints_exit_marker, status)
         {
@@ -254,27 +261,13 @@ impl Session<'_> {
     }
 
     /// Takes over the dyno's input and output, or starts a command inside it.
-    async fn attach(&self) -> Result<(Ends, Option<Inside>), String> {
+    async fn attach(&self) -> Result<Attachment, String> {
         let workload = WorkloadId::Dyno(self.watch.ticket.dyno);
         let console = Arc::clone(&self.watch.state.console);
         let what = self.watch.ticket.target.clone();
         let attach = move || match what {
-            Target::Dyno => {
-                let socket = console.attach_socket(workload).ok_or("the dyno has ended")?;
-                let ends = runtime::take(&socket);
-                ends.map(|ends| (ends, None))
-                    .map_err(|error| format!("the dyno has ended ({error})"))
-            }
-            Target::Inside(inside) => {
-                let (columns, rows) = (inside.columns, inside.rows);
-                let command = console.session(workload, &inside).ok_or("the dyno has ended")?;
-                let started = runtime::spawn_on_terminal(command.command, columns, rows);
-                let (master, child) = started.map_err(|error| {
-                    tracing::error!(%error, "a command cannot be started inside a dyno");
-                    "the command cannot be started".to_owned()
-                })?;
-                Ok((Ends::Terminal(master), Some(Inside { child, order: command.order })))
-            }
+            Target::Dyno => console.attach(workload),
+            Target::Inside(inside) => console.session(workload, &inside),
         };
         tokio::task::spawn_blocking(attach).await.map_err(|error| error.to_string())?
     }
@@ -299,31 +292,5 @@ impl Session<'_> {
             self.stream.shutdown().await
         };
         let _ = tokio::time::timeout(FAREWELL, words).await;
-    }
-}
-
-/// A command inside a dyno.
-struct Inside {
-    child: std::process::Child,
-    order: std::path::PathBuf,
-}
-
-impl Inside {
-    /// Waits for the end of the command, and kills it if that takes too long. Returns its status.
-    async fn end(self) -> Option<i32> {
-        let Self { mut child, order } = self;
-        let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-        let wait = tokio::task::spawn_blocking(move || child.wait());
-        tokio::pin!(wait);
-        let ended = match tokio::time::timeout(ENDS_WITHIN, &mut wait).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                // It is a child that was not waited for, so its process id was not reused.
-                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-                wait.await
-            }
-        };
-        let _ = std::fs::remove_file(order);
-        ended.ok()?.ok()?.code()
     }
 }

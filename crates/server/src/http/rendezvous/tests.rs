@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::http::listen::greeting;
 use crate::http::platform::tests::fixture::{ALICE, BOB, Fixture};
+use crate::remote::tests::Two;
 
 /// Starts the listener of a server, and returns its address.
 async fn listen(server: &Fixture) -> std::net::SocketAddr {
@@ -222,4 +223,33 @@ async fn what_cannot_be_attached_is_refused() {
         assert!(got.text.contains(words), "{path} {body}: {}", got.text);
     }
     assert_eq!(server.state.rendezvous.held(), 0);
+}
+
+/// The agent of the host runs the command, and the client notices nothing of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_attached_to_a_dyno_on_another_host() {
+    let mut two = Two::start().await;
+    let address = listen(&two.server).await;
+    let marker = "echo \"\u{ffff} heroku-command-exit-status: $?\"";
+    let session = async |command: &str| {
+        let command = format!("{command}; {marker}");
+        let body = serde_json::json!({ "command": command }).to_string();
+        let made = start(&two.server, RUN, &body).await;
+        let mut stream = connect(&two.server, address).await;
+        stream.write_all(format!("{}\r\n", secret_of(&made)).as_bytes()).await.unwrap();
+        stream
+    };
+    let mut stream = session("read line; echo got $line; exit 3").await;
+    stream.write_all(b"hello\n").await.unwrap();
+    let heard = hear(&mut stream).await;
+    assert!(heard.starts_with("rendezvous\r\n") && heard.contains("got hello"), "{heard}");
+    assert!(heard.ends_with("\u{ffff} heroku-command-exit-status: 3\r\n"), "{heard:?}");
+    let mut stream = session("echo begun; sleep 99").await;
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains("begun") {
+        assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0, "it goes on");
+    }
+    two.stop_agent().await;
+    let rest = hear(&mut stream).await;
+    assert!(rest.contains("the session is over: the connection with its host broke off"), "{rest}");
 }

@@ -1,11 +1,12 @@
 //! The control loop of processes with a runtime that starts nothing.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use agent::{ControlLoop, Orders, Pace, Pulse};
-use fabric::runtime::{Error, ExecCommand, WorkloadEvent, WorkloadState};
+use fabric::runtime::{Error, ExecCommand, SessionCommand, WorkloadEvent, WorkloadState};
 use model::intent::{WorkloadIntent, WorkloadsDelta};
 use model::protocol::{Order, WorkloadStatus};
 use model::{

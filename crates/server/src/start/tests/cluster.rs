@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use store::{Sqlite, Store};
+use store::{Blobs, Sqlite, Store};
 
 use super::*;
 
@@ -31,9 +31,19 @@ impl Running {
 
 /// A server on a handle of a store that others have, too.
 async fn beside_others(data: &Path, name: &str, store: Box<dyn Store>) -> Running {
+    beside_others_with(data, name, store, None).await
+}
+
+/// The same with a place for code that others have, too.
+async fn beside_others_with(
+    data: &Path,
+    name: &str,
+    store: Box<dyn Store>,
+    blobs: Option<Arc<dyn Blobs>>,
+) -> Running {
     let cluster = ClusterConfig { name: Some(name.to_owned()), ..ClusterConfig::default() };
     let config = Config { cluster, ..config(data) };
-    let opened = Opened { store, shared: true };
+    let opened = Opened { store, shared: true, blobs };
     let service_manager = &mut ServiceManager::default();
     let supervisor = Supervisor::new(|_| ());
     let server = Server::start_on(config, service_manager, supervisor, |_, _| Ok(opened)).await;
@@ -245,4 +255,84 @@ async fn what_only_the_server_with_the_processes_has_is_asked_for_there() {
     assert!(!data("backup").exists());
     one.end().await;
     two.end().await;
+}
+
+/// An archive with a Procfile.
+fn archive() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    let procfile = b"web: ./run\n";
+    header.set_size(procfile.len() as u64);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "Procfile", &procfile[..]).unwrap();
+    archive.into_inner().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_that_one_server_took_is_released_and_backed_up_by_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = |name: &str| dir.path().join(name);
+    let first = DataDir::open(&data("store")).unwrap();
+    let store = Sqlite::open(&first).unwrap();
+    let blobs: Arc<dyn Blobs> = Arc::new(store::DirectoryBlobs::at(data("blobs")));
+    let mut all = Vec::new();
+    for name in ["one", "two"] {
+        joining(&data(name), &data("store"));
+        let (store, blobs) = (store.handle().unwrap(), Some(Arc::clone(&blobs)));
+        all.push(beside_others_with(&data(name), name, store, blobs).await);
+    }
+    leader(&all, &operator_token(first.secret())).await;
+    let [one, two] = <[Running; 2]>::try_from(all).ok().unwrap();
+    // Though another server drives processes, each takes code.
+    let linux = Config { fabric: FabricKind::Linux, ..config(&data("one")) };
+    let (id, ledger) =
+        (one.state.members.as_ref().unwrap().id().to_owned(), one.state.ledger.clone());
+    tokio::task::block_in_place(|| first::claim_fabric(&ledger, &linux, &id, "one")).unwrap();
+    let user = two.state.world().user_named(api::FIRST_USER).unwrap().id;
+    let token = user_token(first.secret(), user);
+    let team = api::FIRST_TEAM;
+    let space = format!("{{\"name\":\"yard\",\"team\":\"{team}\"}}");
+    let made = send(two.address, "POST", "/spaces", &token, &space).await;
+    assert!(made.contains(" 201 "), "{made}");
+    let app = format!("{{\"name\":\"shop\",\"team\":\"{team}\",\"space\":\"yard\"}}");
+    let made = send(two.address, "POST", "/teams/apps", &token, &app).await;
+    assert!(made.contains(" 201 "), "{made}");
+    let made = send(two.address, "POST", "/apps/shop/slugs", &token, "{}").await;
+    let made: serde_json::Value =
+        serde_json::from_str(made.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let url = made["blob"]["url"].as_str().unwrap();
+    assert!(url.starts_with("http://x/"), "by the server that was asked: {url}");
+    let code = String::from_utf8(archive()).unwrap();
+    let path = url.trim_start_matches("http://x");
+    let taken = send(two.address, "PUT", path, &token, &code).await;
+    assert!(taken.contains(" 200 "), "{taken}");
+    let digest = store::BlobDigest::of(code.as_bytes());
+    assert_eq!(blobs.list().unwrap()[0].digest, digest);
+    let left = |name: &str| std::fs::read_dir(data(name).join("slugs")).unwrap().count();
+    assert_eq!(left("two"), 0, "no process runs there");
+
+    let release = format!("{{\"slug\":{}}}", made["id"]);
+    let released = send(one.address, "POST", "/apps/shop/releases", &token, &release).await;
+    assert!(released.contains(" 201 "), "{released}");
+    let world = one.state.world();
+    let slug = world.slugs().next().unwrap();
+    assert_eq!(slug.blob, Some(digest.to_string()));
+    let backup = format!("{{\"path\":\"{}\"}}", data("backup").display());
+    let operator = operator_token(first.secret());
+    let written = send(one.address, "POST", "/_causeway/backup", &operator, &backup).await;
+    assert!(written.contains(" 200 ") && !written.contains("\"error\""), "{written}");
+    two.end().await;
+    one.end().await;
+
+    // From there the code goes into a data directory of its own, where it is kept as it came.
+    let restored = tokio::task::block_in_place(|| {
+        crate::restore(&data("backup"), &data("back"), None, false, &mut |_, _| {}).unwrap()
+    });
+    assert_eq!((restored.slugs, restored.missing), (1, Vec::new()));
+    let back = store::DirectoryBlobs::at(data("back").join("blobs"));
+    let mut content = Vec::new();
+    let mut blob = back.open(&digest, 0).unwrap().unwrap();
+    std::io::Read::read_to_end(&mut blob.content, &mut content).unwrap();
+    assert_eq!(content, code.as_bytes());
+    assert!(data("back").join("code").join(made["id"].as_str().unwrap()).exists());
 }

@@ -268,7 +268,7 @@ impl Player<'_> {
             17..=18 => (operator, H::Undrain { host }),
             19..=21 => (operator, H::Remove { host, force: self.die(3).is_multiple_of(4) }),
             22..=24 => (operator, H::Lost { host }),
-            25..=26 => (operator, H::Change { host, facts: new().facts }),
+            25..=26 => (Caller::System, H::Connected { host, facts: new().facts }),
             27 => (Caller::System, H::Listen),
             _ => (Caller::System, H::Heard { hosts: hosts().chain([HostId::MAX]).collect() }),
         }
@@ -297,7 +297,7 @@ impl Player<'_> {
         let room = CodeRoom { app: 12, team: 20 };
         let slugs = self.world().slugs().filter(|slug| slug.size.is_none());
         let slug = self.pick(3, slugs.map(|slug| slug.id)).unwrap_or_else(|| self.slug());
-        let stored = StoredCode { size, unpacked, process_types, room };
+        let stored = StoredCode { size, unpacked, process_types, room, blob: None };
         SystemCommand::StoreSlug { slug, stored }
     }
 

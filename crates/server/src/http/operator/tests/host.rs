@@ -18,6 +18,7 @@ fn new_host(n: u8, gib: u64) -> NewHost {
             zone: "rack-1".to_owned(),
             labels: BTreeMap::from([("disk".to_owned(), "nvme".to_owned())]),
             capacity: HostCapacity { memory: gib * GIB, cpus: 4 },
+            version: "1.0.0".to_owned(),
         },
     }
 }

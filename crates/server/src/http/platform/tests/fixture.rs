@@ -25,7 +25,7 @@ use serde_json::Value;
 use store::{Batch, DataDir, Row, Sqlite, Store};
 use uuid::Uuid;
 
-use crate::apps::console::Console;
+use crate::apps::console::{Attachment, Console, NotRun};
 use crate::apps::logs::Logs;
 use crate::apps::plans::Plans;
 use crate::apps::web::Web;
@@ -337,16 +337,12 @@ impl Script {
 }
 
 impl Console for Script {
-    fn session(
-        &self,
-        _: WorkloadId,
-        _: &fabric::runtime::Inside,
-    ) -> Option<fabric::runtime::SessionCommand> {
-        None
+    fn session(&self, _: WorkloadId, _: &fabric::runtime::Inside) -> Result<Attachment, String> {
+        Err("the dyno has ended".to_owned())
     }
 
-    fn attach_socket(&self, _: WorkloadId) -> Option<std::path::PathBuf> {
-        None
+    fn attach(&self, _: WorkloadId) -> Result<Attachment, String> {
+        Err("the dyno has ended".to_owned())
     }
 
     fn lines(
@@ -366,9 +362,9 @@ impl Console for Script {
         Ok(Vec::new())
     }
 
-    fn exec(&self, _: WorkloadId, _: &[String], _: bool) -> Option<Vec<String>> {
+    fn exec(&self, _: WorkloadId, _: &[String], _: bool) -> Result<Vec<String>, NotRun> {
         let runs = self.runs.lock().unwrap().clone();
-        (!runs.is_empty()).then_some(runs)
+        if runs.is_empty() { Err(NotRun::Idle) } else { Ok(runs) }
     }
 }
 
@@ -589,6 +585,7 @@ fn slug() -> Slug {
         checksum: Some("ab".repeat(32)),
         size: Some(1234),
         unpacked: None,
+        blob: None,
         released: false,
         created: past(),
         updated: past(),
