@@ -130,7 +130,7 @@ impl Installation {
     }
 
     /// The address of a name, as a resolver tells it to what is behind an interface.
-    fn resolve(&self, from: &str, resolver: &str, name: &str) -> Option<Ipv4Addr> {
+    fn resolve(&self, from: &str, resolver: &str, name: &str) -> Result<Ipv4Addr, String> {
         let mut query = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         for label in name.split('.') {
             query.push(u8::try_from(label.len()).unwrap());
@@ -144,12 +144,13 @@ impl Installation {
             socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
             socket.send_to(&query, (resolver, 53)).unwrap();
             let mut answer = [0; 512];
-            let bytes = socket.recv(&mut answer).ok()?;
-            // The one record, whose address is what it ends with.
-            let is_found = answer[..4] == [0, 7, 0x85, 0x80] && answer[7] == 1;
-            let found = |at: usize| answer[..bytes].get(bytes - at).copied();
-            let [a, b, c, d] = [4, 3, 2, 1].map(|at| found(at).unwrap_or_default());
-            is_found.then_some(Ipv4Addr::new(a, b, c, d))
+            let bytes = socket.recv(&mut answer).map_err(|error| error.to_string())?;
+            let answer = &answer[..bytes];
+            // An answer without an error, and the one record ends with its address.
+            match (answer[3] & 15, answer[7], answer.last_chunk()) {
+                (0, 1, Some(address)) => Ok(Ipv4Addr::from(<[u8; 4]>::clone(address))),
+                _ => Err(format!("{answer:x?}")),
+            }
         })
     }
 
@@ -350,6 +351,6 @@ fn packets_between_hosts_pass_as_long_as_both_sides_agree() {
     let own = format!("ip-{}.ec2.internal", site.address.replace('.', "-"));
     for resolver in ["169.254.169.253", "10.100.0.2"] {
         let address = on.resolve(&instance, resolver, &own);
-        assert_eq!(address.map(|it| it.to_string()), Some(site.address.clone()), "{resolver}");
+        assert_eq!(address.map(|it| it.to_string()), Ok(site.address.clone()), "{resolver}");
     }
 }
