@@ -25,10 +25,7 @@ impl Runc {
             let mut workload = Workload::default();
             match find_shim(&self.files(&id)) {
                 Ok(shim) => workload.shim = shim,
-                Err(Error::CodeComing) => (workload.failed, workload.awaits_code) = (None, true),
-                Err(error) => {
-                    (workload.failed, workload.awaits_code) = (Some(error_chain(&error)), false);
-                }
+                Err(error) => workload.failed = Some(error_chain(&error)),
             }
             if workload.shim.is_none() {
                 self.note_if_vanished(&id);
@@ -76,7 +73,10 @@ impl Runc {
                     self.note_if_vanished(&id);
                 }
             }
-            Err(error) => workload.failed = Some(error_chain(&error)),
+            Err(Error::CodeComing) => (workload.failed, workload.awaits_code) = (None, true),
+            Err(error) => {
+                (workload.failed, workload.awaits_code) = (Some(error_chain(&error)), false);
+            }
         }
     }
 
