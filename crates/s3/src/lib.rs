@@ -261,6 +261,3 @@ impl io::Write for Hasher<'_> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -657,7 +657,10 @@ impl Prepared {
             ledger: state.ledger.clone(),
             store: keeper_store,
             duties: duties.clone(),
-            backups: Arc::clone(&state.backups),
+            must_stay: {
+                let backups = Arc::clone(&state.backups);
+                Box::new(move || backups.needs_code())
+            },
         });
         let keeper = keeper.start(&supervisor).map_err(|e| ServeError::Fabric(e.to_string()))?;
         let (stop_keeper, stop_cache) = (keeper.stop(), state.slugs.cache.clone());

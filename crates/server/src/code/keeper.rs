@@ -20,7 +20,6 @@ use sha2::{Digest, Sha256};
 use store::{BlobDigest, BlobEntry, BlobError, Blobs, BoxError, Store};
 
 use super::Kept;
-use crate::backup::Workspace;
 use crate::cluster::Duties;
 use crate::ledger::{Ledger, Request};
 use crate::loops::{Pulse, Supervisor};
@@ -50,7 +49,7 @@ pub(crate) struct Parts {
     /// Whether this server leads.
     pub duties: Duties,
     /// Says when code must stay.
-    pub backups: Arc<Workspace>,
+    pub must_stay: Box<dyn Fn() -> bool + Send>,
 }
 
 /// A handle on the thread.
@@ -195,7 +194,7 @@ impl Keeper {
     /// the list; and what is put again meanwhile is spared by [`Blobs::remove`](store::Blobs::remove). So also a leader that stood still
     /// in between removes nothing that a record names.
     fn collect(&mut self) -> Result<usize, BoxError> {
-        if self.parts.duties.leads().is_none() || self.parts.backups.needs_code() {
+        if self.parts.duties.leads().is_none() || (self.parts.must_stay)() {
             self.unnamed.clear();
             return Ok(0);
         }
