@@ -418,6 +418,16 @@ async fn output_is_read_where_it_is() {
     assert!(away.to_string().starts_with("the host node-1 is away"), "{away}");
 }
 
+async fn until(what: &str, is: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if is() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it did not come about in 5 s: {what}");
+}
+
 fn shell(script: &str) -> Vec<String> {
     ["/bin/sh", "-c", script].map(str::to_owned).to_vec()
 }
@@ -452,20 +462,12 @@ async fn a_command_on_another_host_writes_and_ends_as_one_does_here() {
     // One that nobody wants any more is ended there.
     let mark = two.processes.dir.path().join("mark");
     let script = format!("echo $$ > {}; exec sleep 1000", mark.display());
-    let given_up = move |console: &dyn Console| {
-        let running = console.run(workload, &shell(&script)).unwrap();
-        while !std::fs::read_to_string(&mark).is_ok_and(|pid| pid.ends_with('\n')) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        drop(running);
-        let pid = std::fs::read_to_string(&mark).unwrap();
-        let gone = || !Path::new("/proc").join(pid.trim()).join("cwd").exists();
-        (0..500).any(|_| {
-            std::thread::sleep(Duration::from_millis(10));
-            gone()
-        })
-    };
-    assert!(two.console(given_up).await, "it ends in 5 s");
+    let running = two.console(move |console| console.run(workload, &shell(&script))).await;
+    let pid = || std::fs::read_to_string(&mark).ok().filter(|pid| pid.ends_with('\n'));
+    until("it runs", || pid().is_some()).await;
+    drop(running);
+    let cwd = Path::new("/proc").join(pid().unwrap().trim()).join("cwd");
+    until("it is ended", || std::fs::read_link(&cwd).is_err()).await;
     // One whose host goes has not ended well.
     let running = two.console(move |console| console.run(workload, &shell("echo some; sleep 99")));
     let Running { output, errors, mut process } = running.await.unwrap();
@@ -520,13 +522,7 @@ async fn a_terminal_on_another_host_is_as_one_here() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     drop(attached.ends);
     assert_eq!(attached.ended.unwrap().await, Ok(None));
-    for _ in 0..500 {
-        if mark.exists() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert!(mark.exists(), "it hears of it in 5 s");
+    until("it hears of it", || mark.exists()).await;
     // So does a host that goes, and it is said why.
     let wanted = inside("sleep 99");
     let attached = two.console(move |console| console.session(workload, &wanted)).await.unwrap();
@@ -578,13 +574,7 @@ async fn what_routers_served_is_forgotten_with_the_app() {
     two.processes.route(1, "at=info request_id=1");
     let app = two.server.state.world().apps().next().unwrap().id;
     two.server.state.router_log.forget(app).unwrap();
-    for _ in 0..500 {
-        if two.processes.routed.lock().unwrap().is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert!(two.processes.routed.lock().unwrap().is_empty());
+    until("it is forgotten", || two.processes.routed.lock().unwrap().is_empty()).await;
     two.stop_agent().await;
 }
 
