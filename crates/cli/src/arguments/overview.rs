@@ -20,8 +20,10 @@ pub(crate) enum OverviewCommand {
   causeway peerings --all
   causeway peerings --all --state pending-acceptance --json")]
     Peerings {
-        /// Only those in this state, such as active or pending-acceptance
-        #[arg(long)]
+        /// Only those in this state
+        #[arg(long, value_parser = [
+            "pending-acceptance", "provisioning", "active", "deleting", "deleted", "rejected", "failed", "expired",
+        ])]
         state: Option<String>,
         #[command(flatten)]
         whose: Whose,
