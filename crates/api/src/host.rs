@@ -43,6 +43,10 @@ pub struct Host {
     pub instances: usize,
     /// Whether it is the machine that everything ran on before there were hosts.
     pub first: bool,
+    /// The release of Causeway that its agent is of; empty if that never connected.
+    pub version: String,
+    /// Since when its agent is connected; `null` while it is not.
+    pub connected_since: Option<String>,
     /// When it was heard last.
     pub last_heard: String,
     /// Since when it is lost; `null` if it is not.
@@ -56,6 +60,13 @@ pub struct Host {
 pub struct HostDetails {
     /// The host.
     pub host: Host,
+    /// The ledger's revision that its networks follow, as the server that leads was told; `null` where that
+    /// is not known.
+    pub revision: Option<u64>,
+    /// The ledger's revision of which its disk has the networks.
+    pub kept_revision: Option<u64>,
+    /// What cannot be done there at present, and why, as the server that leads was told.
+    pub failing: BTreeMap<String, String>,
     /// What is there and has not ended.
     pub workloads: Vec<HostedWorkload>,
 }

@@ -10,7 +10,6 @@
 
 #![warn(unreachable_pub)]
 
-mod agents;
 mod audit;
 mod backup;
 mod environment;
@@ -20,6 +19,7 @@ mod flows;
 mod host;
 mod identity;
 mod installation;
+mod join;
 mod overview;
 mod peer;
 mod peering;
@@ -30,7 +30,6 @@ mod subject;
 mod webhook;
 mod workload;
 
-pub use agents::{AgentHost, CreateJoinToken, HostsReady, InitHosts, JoinTokenCreated};
 pub use audit::{AuditPage, AuditQuery, AuditRow};
 pub use backup::{
     Backup, BackupFailure, BackupLine, BackupProgress, BackupRequest, Missing, SavedService,
@@ -55,6 +54,7 @@ pub use installation::{
     AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, ResetQuery, ServerCertificate,
     ServerEntry, ServerRole, SetAside, SetPeeringLimit, SnapshotLoaded, SpaceSummary, Status,
 };
+pub use join::{CreateJoinToken, HostsReady, InitHosts, JoinTokenCreated};
 pub use overview::{
     AppRow, InstanceRow, Overview, PeeringEnd, PeeringRow, SpaceRow, Usage, UsageRow, VpcRow,
 };

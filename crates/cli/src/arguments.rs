@@ -1,7 +1,6 @@
 //! The command line.
 
 pub(crate) mod addons;
-pub(crate) mod agents;
 pub(crate) mod apps;
 pub(crate) mod audit;
 mod common;
@@ -11,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod flows;
 pub(crate) mod hosts;
 pub(crate) mod identity;
+pub(crate) mod join;
 pub(crate) mod operate;
 pub(crate) mod overview;
 pub(crate) mod peer;
@@ -72,8 +72,8 @@ part of it failed because of a defect. Start it again then: nothing that it ackn
     /// Run what a server on another host says on this one
     #[command(after_help = "Examples:
   causeway agent --join https://host-1:4882 --token cwj_… --name host-2 --zone rack-1
+  causeway agent --join https://host-1:4882 --join https://host-3:4882 --token cwj_…   whichever answers
   causeway agent                           go on, once it has joined
-  causeway agent --data ./host-2 --fabric none
 
 The token is from `causeway host:token`. The agent keeps what it was told and goes on while no server is
 there. When it ends, dynos, instances and packets go on. One that finds that its host was removed ends what
@@ -108,11 +108,11 @@ It runs until it is told to end. The aws command and causeway itself reach the s
     #[command(flatten)]
     Subjects(subjects::SubjectCommand),
     #[command(flatten)]
-    Agents(agents::AgentsCommand),
-    #[command(flatten)]
     Roles(roles::RoleCommand),
     #[command(flatten)]
     Quotas(quotas::QuotaCommand),
+    #[command(flatten)]
+    Join(join::JoinCommand),
     #[command(flatten)]
     Hosts(hosts::HostCommand),
     #[command(flatten)]

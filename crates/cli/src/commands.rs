@@ -1,7 +1,6 @@
 //! What each command does: it sends requests, and prints the answers in words or in JSON.
 
 mod addons;
-mod agents;
 mod apps;
 mod audit;
 mod backup;
@@ -17,6 +16,7 @@ mod events;
 mod flows;
 mod hosts;
 mod identity;
+mod join;
 mod logs;
 mod lost;
 mod man;
@@ -59,8 +59,8 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> anyhow::Result<ExitCode> {
         Command::Tunnel(arguments) => tunnel::run(&arguments, out)?,
         Command::Identity(command) => identity::run(command, out)?,
         Command::Subjects(command) => subjects::run(command, out)?,
-        Command::Agents(command) => agents::run(command, out)?,
         Command::Quotas(command) => quotas::run(command, out)?,
+        Command::Join(command) => join::run(command, out)?,
         Command::Hosts(command) => hosts::run(command, out)?,
         Command::Roles(command) => roles::run(command, out)?,
         Command::Spaces(command) => spaces::run(command, out)?,

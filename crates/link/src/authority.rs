@@ -13,7 +13,7 @@ use rcgen::{
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::identity::{HostId, SERVER_NAME};
+use crate::identity::{HostId, SERVER_NAME, uri_of};
 use crate::request::ProvedKey;
 use crate::token::Fingerprint;
 
@@ -84,8 +84,8 @@ impl Authority {
         now: Timestamp,
         lifetime: Duration,
     ) -> Result<CertificateDer<'static>, AuthorityError> {
-        let mut params = leaf(host.as_str(), now, lifetime);
-        params.subject_alt_names = vec![SanType::URI(host.uri().try_into()?)];
+        let mut params = leaf(&host.to_string(), now, lifetime);
+        params.subject_alt_names = vec![SanType::URI(uri_of(*host).try_into()?)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         Ok(params.signed_by(key, &self.issuer())?.der().clone())
     }
@@ -147,6 +147,7 @@ pub(crate) fn from_pem(pem: &str) -> Option<CertificateDer<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::host_of;
     use crate::request::NewKey;
 
     #[test]
@@ -163,18 +164,19 @@ mod tests {
     fn a_host_s_certificate_says_which_host_it_is_and_for_how_long() {
         let authority = Authority::of_seed(&[1; 32]).unwrap();
         let key = ProvedKey::of_request(&NewKey::generate().unwrap().request).unwrap();
-        let (host, now) = (HostId::of_bits(5), "2026-12-01T00:00:00Z".parse().unwrap());
+        let (host, now) =
+            (HostId::fresh(&mut model::Sequence(5)), "2026-12-01T00:00:00Z".parse().unwrap());
         let lifetime = Duration::from_secs(90 * 24 * 3600);
         let certificate = authority.host_certificate(&host, &key, now, lifetime).unwrap();
-        assert_eq!(HostId::of_certificate(&certificate), Some(host));
+        assert_eq!(host_of(&certificate), Some(host));
         let validity = crate::Validity::of(&certificate).unwrap();
         assert_eq!((validity.from, validity.until), (now - SKEW, now + lifetime));
         assert!(validity.renewal() > now && validity.renewal() < now + lifetime);
         let (server, _) = authority.server_certificate(now, lifetime).unwrap();
-        assert_eq!(HostId::of_certificate(&server), None);
-        assert_eq!(HostId::of_certificate(authority.certificate()), None);
+        assert_eq!(host_of(&server), None);
+        assert_eq!(host_of(authority.certificate()), None);
         for end in 0..certificate.len() {
-            let _ = HostId::of_certificate(&certificate[..end]);
+            let _ = host_of(&certificate[..end]);
         }
     }
 }

@@ -87,9 +87,12 @@ impl Host {
     ) -> Result<(), HostError> {
         let (mut failures, mut server) = (0_u32, 0_usize);
         let mut again = false;
+        // Who leads, as a server that does not said.
+        let mut leader: Option<String> = None;
         loop {
-            let address = identity.servers.get(server % identity.servers.len().max(1)).cloned();
-            let address = address.ok_or(HostError::NotJoined)?;
+            let known = identity.addresses();
+            let next = || known.get(server % known.len().max(1)).map(|address| (*address).clone());
+            let address = leader.take().or_else(next).ok_or(HostError::NotJoined)?;
             let session = Session { host: &self.shared, again };
             let began = tokio::time::Instant::now();
             let ended = tokio::select! {
@@ -108,6 +111,18 @@ impl Host {
                     failures = if began.elapsed() < SERVED { failures + 1 } else { 1 };
                     tracing::warn!(address, "the connection with the server ended: {why}");
                     pause_after(failures)
+                }
+                Ended::Elsewhere(why, named) => {
+                    failures += 1;
+                    server += 1;
+                    leader = named.filter(|named| *named != address);
+                    tracing::info!(address, leader, "{why}");
+                    // At once, where one is named; but two that name each other keep nobody busy.
+                    if leader.is_some() && failures == 1 {
+                        Duration::ZERO
+                    } else {
+                        pause_after(failures)
+                    }
                 }
                 Ended::Failed(why) => {
                     failures += 1;

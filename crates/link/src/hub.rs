@@ -5,6 +5,8 @@ mod session;
 mod state;
 mod streams;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::state::{
     Attach, ConnectedHost, Epoch, HOST_LIFETIME, HostOrders, HostView, HubParts, Pulse,
+    WhereServers,
 };
 
 use self::admission::join;
@@ -24,7 +27,7 @@ use self::session::serve;
 use self::state::Shared;
 use crate::authority::Authority;
 use crate::frame::{self, FrameError, MOST_BYTES_OF_STRANGERS, Reader};
-use crate::identity::HostId;
+use crate::identity::{HostId, host_of};
 use crate::message::ToServer;
 use crate::tls::TlsError;
 
@@ -49,6 +52,12 @@ impl Hub {
     /// Every host that was connected since the start, by id.
     pub fn hosts(&self) -> Vec<HostView> {
         self.0.hosts().values().map(|host| host.view()).collect()
+    }
+
+    /// The hosts that are connected and of which something came within a while.
+    pub fn heard_within(&self, span: Duration) -> BTreeSet<HostId> {
+        let hosts = self.0.hosts();
+        hosts.values().filter(|host| host.is_heard_within(span)).map(|host| host.id).collect()
     }
 
     /// Whether a host is one of the installation's, be it connected or not.
@@ -102,7 +111,7 @@ impl Hub {
             let Ok(stranger) = Arc::clone(&self.0.strangers).try_acquire_owned() else { continue };
             let (shared, stop) = (Arc::clone(&self.0), stop.child_token());
             sessions.spawn(async move {
-                if let Err(error) = greet(shared, stream, stranger, stop).await {
+                if let Err(error) = greet(shared, stream, peer.ip(), stranger, stop).await {
                     tracing::debug!(%peer, error = os::error_chain(&error), "a connection of a host ended");
                 }
             });
@@ -117,6 +126,7 @@ impl Hub {
 async fn greet(
     shared: Arc<Shared>,
     stream: TcpStream,
+    from: IpAddr,
     stranger: OwnedSemaphorePermit,
     stop: CancellationToken,
 ) -> Result<(), GreetError> {
@@ -127,7 +137,7 @@ async fn greet(
         let certificates = stream.get_ref().1.peer_certificates();
         let host = certificates
             .and_then(|shown| shown.first())
-            .map(|shown| HostId::of_certificate(shown).ok_or(GreetError::Nameless))
+            .map(|shown| host_of(shown).ok_or(GreetError::Nameless))
             .transpose()?;
         let (read, write) = tokio::io::split(stream);
         let mut reader = Reader::new(read, MOST_BYTES_OF_STRANGERS);
@@ -142,7 +152,7 @@ async fn greet(
     match (host, first) {
         (Some(host), ToServer::Hello(hello)) => {
             drop(stranger);
-            serve(&shared, host, *hello, reader, write, stop).await;
+            serve(&shared, (host, from), *hello, reader, write, stop).await;
             Ok(())
         }
         (Some(host), ToServer::Stream(which)) => {
@@ -150,7 +160,7 @@ async fn greet(
             Ok(streams::serve(&shared, host, *which, reader, write, stop).await?)
         }
         (None, ToServer::Join(newcomer)) => {
-            let answer = join(&shared, *newcomer).await;
+            let answer = join(&shared, *newcomer, from).await;
             frame::write(&mut write, &answer, MOST_BYTES_OF_STRANGERS).await?;
             Ok(write.shutdown().await.map_err(FrameError::Io)?)
         }

@@ -18,8 +18,11 @@ use crate::message::{About, Settings, Stamp};
 pub struct Identity {
     /// Its id.
     pub host: HostId,
-    /// The addresses of servers, each a host and a port.
+    /// The addresses of servers that it joined with, each a host and a port.
     pub servers: Vec<String>,
+    /// Those that servers told it last.
+    #[serde(default)]
+    pub told: Vec<String>,
     /// The authority's certificate, in PEM.
     pub authority: String,
     /// Its own, in PEM.
@@ -30,6 +33,14 @@ pub struct Identity {
     pub about: About,
     /// What it knows of the installation.
     pub settings: Settings,
+}
+
+impl Identity {
+    /// Where servers may be: those that it was told of first.
+    pub(crate) fn addresses(&self) -> Vec<&String> {
+        let given = self.servers.iter().filter(|server| !self.told.contains(server));
+        self.told.iter().chain(given).collect()
+    }
 }
 
 /// What a host was last told of a subject.

@@ -43,15 +43,16 @@ pub use frame::{FrameError, MOST_BYTES, read_message, write_message};
 pub use host::{Host, HostError, HostParts, HostStreams, JoinError, JoinParts, join};
 pub use hub::{
     Attach, ConnectedHost, Epoch, HOST_LIFETIME, HostOrders, HostView, Hub, HubParts, Pulse,
+    WhereServers,
 };
-pub use identity::{HostId, NoHostId};
+pub use identity::HostId;
 pub use keep::{Identity, Keep, KeepError};
 pub use kinds::{Answered, Asked, Kinds, Served};
 pub use message::{
-    About, AnyOrder, AnyReport, Carried, Held, Of, Refusal, RefusalCode, Settings, Stamp, Tells,
-    Versions,
+    About, AnyOrder, AnyReport, Carried, Held, Of, Refusal, RefusalCode, Servers, Settings, Stamp,
+    Tells, Versions,
 };
-pub use registry::{EnrolError, FileRegistry, Member, Newcomer, Registry};
+pub use registry::{EnrolError, Newcomer, NotServed, Registry};
 pub use reports::Reports;
 pub use request::{BadRequest, NewKey, ProvedKey};
 pub use stream::{Stream, StreamError};

@@ -4,6 +4,7 @@
 //! version that both know ([`Versions`]). Members may be added within a version if they have a default.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use agent::Tell;
 use model::edge::Domains;
@@ -69,6 +70,9 @@ pub struct About {
     /// How many MiB of memory it has.
     #[serde(default)]
     pub memory_mib: u64,
+    /// Where other hosts reach it; `None` for where it connects from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
     /// Which release of Causeway it runs.
     #[serde(default)]
     pub software: String,
@@ -83,6 +87,15 @@ pub struct Settings {
     /// The blocks that nothing reaches from inside.
     #[serde(default)]
     pub denied: Vec<Cidr>,
+}
+
+/// Where servers are, as far as one of them knows: each a host and a port, for hosts to connect to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Servers {
+    /// All of them.
+    pub all: Vec<String>,
+    /// The one that leads.
+    pub leader: Option<String>,
 }
 
 /// How far a host has come with what it was told, of each subject.
@@ -208,6 +221,9 @@ pub(crate) struct Joined {
     pub authority: String,
     /// What it is to know of the installation.
     pub settings: Settings,
+    /// Where servers are.
+    #[serde(default)]
+    pub servers: Vec<String>,
 }
 
 /// What a stream is for.
@@ -287,6 +303,22 @@ pub(crate) enum ToHost {
         now: Timestamp,
         /// What it is to know of the installation.
         settings: Settings,
+        /// Where servers are.
+        #[serde(default)]
+        servers: Vec<String>,
+    },
+    /// Where servers are now.
+    Servers {
+        /// All of them, each a host and a port.
+        servers: Vec<String>,
+    },
+    /// Another server leads, and the connection ends.
+    Elsewhere {
+        /// For people.
+        message: String,
+        /// Where that server is, if it is known.
+        #[serde(default)]
+        leader: Option<String>,
     },
     /// What it is to do.
     Order {

@@ -159,7 +159,7 @@ mod tests {
                 assert!(input.windows(POINT).any(|part| part == key.der_bytes()));
             }
             let _ = crate::Validity::of(input);
-            let _ = crate::HostId::of_certificate(input);
+            let _ = crate::identity::host_of(input);
         });
     }
 }

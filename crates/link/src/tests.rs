@@ -3,5 +3,7 @@
 mod fences;
 mod joins;
 mod kit;
+mod leaders;
 mod links;
+mod members;
 mod streams;

@@ -1,5 +1,6 @@
 //! Connections with the databases, as settings name them.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ovsdb::{Client, Config, Endpoint, Status, Tls, Watch};
@@ -57,10 +58,11 @@ impl Database {
 /// # Errors
 ///
 /// There is none, or it does not answer within a few seconds, in words.
-pub fn chassis(switch: &Database) -> Result<String, String> {
+pub fn chassis(switch: &Database) -> Result<(String, Option<IpAddr>), String> {
     let found = switch.switch("", &Alarm::default())?;
     wait(found.client(), &format!("Open vSwitch at {}", switch.name()), SWITCH_PATIENCE)?;
-    found.chassis().map_err(|error| error.to_string())
+    let name = found.chassis().map_err(|error| error.to_string())?;
+    Ok((name, found.encapsulation()))
 }
 
 /// How long a switch may take for a change.

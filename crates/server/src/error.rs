@@ -92,6 +92,15 @@ pub enum ServeError {
     /// Agents of other hosts cannot be served.
     #[error("agents of other hosts cannot be served")]
     Hosts(#[source] crate::hosts::HostsError),
+    /// Agents are to connect, and no fabric joins their hosts.
+    #[error("--agents needs --fabric ovn: what other fabrics carry does not reach another machine")]
+    AgentsWithoutOvn,
+    /// The installation has hosts, whose networks another fabric does not carry.
+    #[error(
+        "this installation has hosts, on which agents run (`causeway hosts`): start with --fabric ovn; once \
+         all but the first are removed, and then that one, everything is one machine's again"
+    )]
+    HasHosts,
     /// A socket unit listens where the configuration says nothing of.
     #[error(
         "the service manager gives the socket {name} ({place}), on which nobody would answer: let \

@@ -56,8 +56,8 @@ pub struct HostAgentConfig {
 /// With what a host joins.
 #[derive(Debug, Clone)]
 pub struct JoinConfig {
-    /// The address of a server, such as `https://cw.example.org:4882`.
-    pub server: String,
+    /// The addresses of servers, such as `https://cw.example.org:4882`.
+    pub servers: Vec<String>,
     /// What lets it in.
     pub token: JoinToken,
     /// What it says of itself.
@@ -77,6 +77,12 @@ pub enum HostAgentError {
     /// Another agent has the directory.
     #[error("another agent runs with the data directory {}", .0.display())]
     InUse(PathBuf),
+    /// What the kernel alone carries does not reach other hosts.
+    #[error(
+        "an agent with --fabric linux would reach no other host: give --fabric ovn, with an Open vSwitch of \
+         OVN on this machine"
+    )]
+    KernelFabric,
     /// The directory cannot be used.
     #[error("the data directory {} cannot be used", .path.display())]
     Data {
@@ -134,15 +140,19 @@ impl HostAgent {
         let dir = config.data.join("agent");
         let lock = lock(&config.data, &dir)?;
         let keep = Keep::at(&dir);
-        if let Some(JoinConfig { server, token, about }) = &config.join {
-            let about = &labelled(about, &config).await?;
-            let parts = JoinParts { server, token, about, keep: &keep, versions: Versions::OURS };
+        if config.fabric == FabricKind::Linux {
+            return Err(HostAgentError::KernelFabric);
+        }
+        if let Some(JoinConfig { servers, token, about }) = &config.join {
+            let about = &completed(about, &config).await?;
+            let parts = JoinParts { servers, token, about, keep: &keep, versions: Versions::OURS };
             let identity = link::join(parts).await.map_err(HostAgentError::Join)?;
             tracing::info!(host = %identity.host, "this host has joined");
         }
         let mut identity = keep.identity()?.ok_or(HostError::NotJoined)?;
-        // A machine that was installed anew may have another name. Without its switch it goes on as it was.
-        match labelled(&identity.about, &config).await {
+        // A machine that was installed anew may have another name, and other parts in it. Without its switch it
+        // goes on as it was.
+        match completed(&identity.about, &config).await {
             Ok(about) if about != identity.about => {
                 identity.about = about;
                 keep.set_identity(&identity)?;
@@ -321,22 +331,38 @@ fn code_cache(config: &HostAgentConfig, streams: HostStreams) -> Result<Cache, H
 
 /// The name of what is this host's on its machine.
 fn instance_of(host: &HostId) -> String {
-    let name = host.as_str();
-    let tail = name.len().saturating_sub(8);
-    name.get(tail..).unwrap_or(name).trim_start_matches('-').to_owned()
+    let name = host.to_string();
+    name[name.len() - 8..].to_owned()
 }
 
-/// What a host says of itself, with the name by which OVN knows it, where OVN carries packets.
-async fn labelled(about: &About, config: &HostAgentConfig) -> Result<About, ServeError> {
-    let mut about = about.clone();
+/// What a host says of itself, with what its machine has now, and, where OVN carries packets, the name by
+/// which OVN knows it and the address by which other hosts reach it.
+async fn completed(about: &About, config: &HostAgentConfig) -> Result<About, ServeError> {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut about = About {
+        cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
+        memory_mib: memory_mib().unwrap_or(about.memory_mib),
+        software: env!("CARGO_PKG_VERSION").to_owned(),
+        ..about.clone()
+    };
     if config.fabric == FabricKind::Ovn {
         let switch = config.switch.clone();
         let name = tokio::task::spawn_blocking(move || ovn::chassis(&switch)).await;
         let name = name.unwrap_or_else(|error| Err(error.to_string()));
         let label = ovn::CHASSIS_LABEL.to_owned();
-        about.labels.insert(label, name.map_err(ServeError::Fabric)?);
+        let (name, address) = name.map_err(ServeError::Fabric)?;
+        about.labels.insert(label, name);
+        about.address = address.or(about.address);
     }
     Ok(about)
+}
+
+/// How many MiB of memory this machine has.
+fn memory_mib() -> Option<u64> {
+    let about = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = about.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024)
 }
 
 /// The edge, with what the installation says and what is this machine's own.
@@ -378,9 +404,8 @@ mod tests {
 
     #[test]
     fn what_is_a_host_s_on_its_machine_has_the_end_of_its_id() {
-        assert_eq!(instance_of(&HostId::of_bits(0x12_3456_789a_bcde)), "789abcde");
-        assert_eq!(instance_of(&"a-b".parse().unwrap()), "a-b");
-        assert_eq!(instance_of(&"abcde-1234567".parse().unwrap()), "1234567");
+        let host = "0f1e2d3c-4b5a-4697-8877-665544332211".parse().unwrap();
+        assert_eq!(instance_of(&host), "44332211");
     }
 
     #[test]

@@ -1,35 +1,31 @@
 //! The agents of other hosts: who may join, where they connect, and what each is told.
 
 mod error;
-mod heard;
+mod members;
+mod reports;
 mod settings;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use link::{
-    Authority, FileRegistry, Fingerprint, HOST_LIFETIME, HostId, Hub, HubParts, JoinToken, Kinds,
-    Pulse, Versions,
+    Authority, Fingerprint, HOST_LIFETIME, Hub, HubParts, JoinToken, Kinds, Pulse, Servers,
+    Versions,
 };
-use model::Timestamp;
+use model::IdSource;
 use store::Secret;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::HostsError;
+pub(crate) use self::reports::Hears;
 
-use self::heard::Heard;
+use self::members::Members;
 use self::settings::Kept;
-use crate::clock::Clock;
-use crate::cluster::Leadership;
-use crate::ledger::Ledger;
-
-/// How long a token is good where nothing else is said, and at most.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
-const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+use crate::clock::{Clock, SystemIds};
+use crate::cluster::{self, Duties};
 
 /// What comes before the epochs of servers that share a database, so that hosts follow them after a server
 /// with a database of its own, whose epochs begin with the time in seconds.
@@ -43,10 +39,14 @@ pub(crate) struct HostsParts<'a> {
     pub secret: &'a Secret,
     /// The time.
     pub clock: Arc<Clock>,
-    /// What the world is.
-    pub ledger: Ledger,
-    /// Whether this server leads, where it is one of several.
-    pub leadership: Option<Leadership>,
+    /// What of that which one server alone may do is this server's.
+    pub duties: Duties,
+    /// Whether it is one of several.
+    pub shared: bool,
+    /// The URL at which others reach this server, if that is said.
+    pub advertise: Option<String>,
+    /// Who hears of hosts.
+    pub hears: Hears,
     /// What every host is to know.
     pub settings: link::Settings,
     /// What is made of the streams that hosts ask for.
@@ -56,9 +56,9 @@ pub(crate) struct HostsParts<'a> {
 /// The agents of other hosts.
 pub(crate) struct Hosts {
     kept: Kept,
-    registry: Arc<FileRegistry>,
     hub: Hub,
-    heard: Arc<Heard>,
+    servers: Arc<WhereServers>,
+    advertise: Option<String>,
     clock: Arc<Clock>,
     epoch: Arc<OnceLock<u64>>,
     leads: Leads,
@@ -77,19 +77,19 @@ struct Listening {
 /// A token, once.
 pub(crate) struct NewToken {
     pub token: JoinToken,
-    pub expires: Timestamp,
     pub address: SocketAddr,
+    /// Where the host may join, each a host and a port.
+    pub servers: Vec<String>,
 }
 
-/// A host that has joined.
-pub(crate) struct HostRow {
-    pub id: HostId,
-    pub member: link::Member,
-    pub view: Option<link::HostView>,
-    /// The revision that its networks were last reported to follow.
-    pub revision: Option<u64>,
-    /// What cannot be done there, and why.
-    pub failing: std::collections::BTreeMap<String, String>,
+/// Where servers are, of several.
+#[derive(Default)]
+struct WhereServers(OnceLock<Arc<cluster::Members>>);
+
+impl WhereServers {
+    fn known(&self) -> Servers {
+        self.0.get().map(|members| members.for_agents()).unwrap_or_default()
+    }
 }
 
 impl Hosts {
@@ -99,26 +99,25 @@ impl Hosts {
     ///
     /// [`HostsError`].
     pub(crate) fn open(parts: HostsParts<'_>) -> Result<Self, HostsError> {
-        let HostsParts { data, secret, clock, ledger, leadership, settings, kinds } = parts;
-        let dir = data.join("agents");
-        let path = dir.join("registry.json");
-        let registry = FileRegistry::open(&path)
-            .map(Arc::new)
-            .map_err(|source| HostsError::Kept { path, source })?;
+        let HostsParts { data, secret, clock, duties, shared, advertise, hears, settings, kinds } =
+            parts;
         let seed = secret.derive(link::PURPOSE, "");
         let authority = Authority::of_seed(&seed).map(Arc::new).map_err(HostsError::Authority)?;
-        let (heard, epoch) = (Arc::new(Heard::new(ledger)), Arc::<OnceLock<u64>>::default());
-        let (alone, attached, time) = (Arc::clone(&epoch), Arc::clone(&heard), Arc::clone(&clock));
-        let leads: Leads = match leadership {
-            None => Arc::new(move || alone.get().copied()),
-            Some(leadership) => Arc::new(move || Some(SHARED_EPOCHS + leadership.epoch()?)),
+        let (epoch, time) = (Arc::<OnceLock<u64>>::default(), Arc::clone(&clock));
+        let (alone, leadership) = (Arc::clone(&epoch), duties.leadership().clone());
+        let leads: Leads = if shared {
+            Arc::new(move || Some(SHARED_EPOCHS + leadership.epoch()?))
+        } else {
+            Arc::new(move || alone.get().copied())
         };
-        let told = Arc::clone(&leads);
+        let (told, servers) = (Arc::clone(&leads), Arc::<WhereServers>::default());
+        let (known, ledger) = (Arc::clone(&servers), hears.observer.ledger.clone());
         let hub = Hub::new(HubParts {
             authority,
-            registry: Arc::<FileRegistry>::clone(&registry),
+            registry: Arc::new(Members { ledger, duties }),
             epoch: Box::new(move || told()),
-            attach: Box::new(move |host, orders| attached.attach(host, orders)),
+            servers: Box::new(move || known.known()),
+            attach: hears.attach(),
             kinds,
             now: Box::new(move || time.wall()),
             settings,
@@ -127,16 +126,21 @@ impl Hosts {
             pulse: Pulse::default(),
         });
         Ok(Self {
-            kept: Kept::at(&dir),
-            registry,
+            kept: Kept::at(&data.join("agents")),
             hub,
-            heard,
+            servers,
+            advertise,
             clock,
             epoch,
             leads,
             listening: Mutex::default(),
             stop: CancellationToken::new(),
         })
+    }
+
+    /// Says where it is known which servers there are. Whoever has several says so once.
+    pub(crate) fn beside(&self, members: Arc<cluster::Members>) {
+        let _ = self.servers.0.set(members);
     }
 
     /// Where agents are connected.
@@ -167,6 +171,9 @@ impl Hosts {
             }
         });
         *listening = Some(Listening { address, task });
+        if let Some(members) = self.servers.0.get() {
+            members.set_agents(settings::advertised(address, self.advertise.as_deref()));
+        }
         Ok(address)
     }
 
@@ -216,45 +223,19 @@ impl Hosts {
         self.hub.authority().fingerprint()
     }
 
-    /// Makes a token. May wait for the disk.
+    /// Makes a token, which lets nobody in before the ledger has its hash.
     ///
     /// # Errors
     ///
-    /// [`HostsError`].
-    pub(crate) fn new_token(&self, lifetime: Option<Duration>) -> Result<NewToken, HostsError> {
+    /// [`HostsError::NotInit`].
+    pub(crate) fn new_token(&self) -> Result<NewToken, HostsError> {
         let address = self.listens_at().ok_or(HostsError::NotInit)?;
-        let lifetime = lifetime.unwrap_or(TOKEN_LIFETIME);
-        if lifetime.is_zero() || lifetime > LONGEST_TOKEN_LIFETIME {
-            return Err(HostsError::Lifetime);
+        let token = JoinToken::of_bits(SystemIds.next_bits(), self.fingerprint());
+        let mut servers = self.servers.known().all;
+        if servers.is_empty() {
+            servers.push(settings::advertised(address, None));
         }
-        let now = self.clock.wall();
-        let (token, expires) = self.registry.new_token(self.fingerprint(), now, lifetime)?;
-        Ok(NewToken { token, expires, address })
-    }
-
-    /// Every host, by id.
-    pub(crate) fn list(&self) -> Vec<HostRow> {
-        let mut views: std::collections::BTreeMap<_, _> =
-            self.hub.hosts().into_iter().map(|view| (view.id.clone(), view)).collect();
-        let members = self.registry.members().into_iter();
-        members
-            .map(|(id, member)| {
-                let (revision, failing) = self.heard.of(&id);
-                HostRow { view: views.remove(&id), id, member, revision, failing }
-            })
-            .collect()
-    }
-
-    /// Removes a host, and ends its connection; whether there was one. May wait for the disk.
-    ///
-    /// # Errors
-    ///
-    /// [`HostsError`].
-    pub(crate) fn remove(&self, host: &HostId) -> Result<bool, HostsError> {
-        let removed = self.registry.remove(host)?;
-        self.hub.review();
-        self.heard.forget(host);
-        Ok(removed)
+        Ok(NewToken { token, address, servers })
     }
 
     /// Ends all connections, and waits for that.

@@ -7,6 +7,7 @@
 mod control;
 pub(crate) mod edge;
 pub(crate) mod files;
+mod fleet;
 mod health;
 pub(crate) mod host;
 mod plan;
@@ -16,6 +17,7 @@ pub(crate) mod reports;
 pub(crate) mod workloads;
 
 pub(crate) use self::control::Stop;
+pub(crate) use self::fleet::Fleet;
 pub(crate) use self::health::Health;
 pub(crate) use self::planner::{Parts, PlannerHandle, Reporter, UnstartedPlanner};
 pub(crate) use self::progress_file::CarriedRevision;

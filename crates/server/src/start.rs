@@ -43,7 +43,7 @@ use crate::code::{self, Keeper, KeeperParts, Kept};
 use crate::config::{Config, FabricKind, Reads, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::flows::{self, Flows};
-use crate::hosts::{Hosts, HostsParts};
+use crate::hosts::{Hears, Hosts, HostsParts};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
@@ -64,7 +64,7 @@ use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::host::{self, Carrier, HostLoops, HostParts, RunningLoops};
 use crate::reconcile::reports::{self, NetworksReports, Observer};
 use crate::reconcile::{
-    self, CarriedRevision, Health, PlannerHandle, Reporter, Stop, UnstartedPlanner,
+    self, CarriedRevision, Fleet, Health, PlannerHandle, Reporter, Stop, UnstartedPlanner,
 };
 use crate::remote::{self, HostConsole};
 
@@ -148,8 +148,16 @@ impl Server {
             }
         }
         let token = token::read(config.watch.metrics_token.as_deref())?;
-        let agents = Hosts::address(&config.data).map_err(ServeError::Hosts)?;
-        let agents = config.agents.or(agents);
+        let agents = match config.fabric {
+            FabricKind::Ovn => {
+                let said = || Hosts::address(&config.data).map_err(ServeError::Hosts);
+                config.agents.map_or_else(said, |address| Ok(Some(address)))?
+            }
+            FabricKind::Linux | FabricKind::None if config.agents.is_some() => {
+                return Err(ServeError::AgentsWithoutOvn);
+            }
+            FabricKind::Linux | FabricKind::None => None,
+        };
         // First of all: where an address is taken, nothing is made.
         let listeners = sockets(&config, agents, service_manager)?;
         let runtime = tokio::runtime::Handle::current();
@@ -447,7 +455,7 @@ impl Prepared {
         if shared {
             let own = member::read(&config, here(address)).map_err(ServeError::Join)?;
             first::claim_fabric(&ledger, &config, &own.id, &own.name)?;
-            duties = Duties::beside_others(Leadership::candidate(), &own.id, carries);
+            duties = Duties::beside_others(Leadership::candidate(), &own.id, config.fabric);
             me = Some(own);
         }
         // Of several servers, the one that has the way out says what it is.
@@ -457,6 +465,9 @@ impl Prepared {
         first::set_like_aws(&ledger, &config).map_err(ServeError::SetUp)?;
         let world = ledger.world();
         let settings = world.settings().expect("it was just set up");
+        if world.has_hosts() && config.fabric != FabricKind::Ovn {
+            return Err(ServeError::HasHosts);
+        }
         if settings.emulator != config.emulator {
             return Err(ServeError::OtherMode { was: settings.emulator });
         }
@@ -509,11 +520,12 @@ impl Prepared {
             to_planner.hear(Reporter::Networks),
         );
         let workloads = reports::of_workloads(
+            None,
             observer.clone(),
             Arc::clone(&health),
             to_planner.hear(Reporter::Workloads),
         );
-        let edge = reports::of_edge(observer, to_planner.hear(Reporter::Edge));
+        let edge = reports::of_edge(observer.clone(), to_planner.hear(Reporter::Edge));
         let lost = Lost::at(&config.data);
         let found = lost.settle(&world, &*spare);
         let bucket = config.blobs.as_ref().map(|url| {
@@ -547,8 +559,39 @@ impl Prepared {
             })?;
         let recorded = to_networks.clone();
         let (console, disks) = (started.console(), started.disks());
+        let hears = Hears {
+            planner: planner.handle(),
+            observer,
+            health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
+        };
+        let store_of_hosts = spare.handle().map_err(broken)?;
+        let hosts = || {
+            Hosts::open(HostsParts {
+                data: &config.data,
+                secret: &secret,
+                clock: Arc::clone(&clock),
+                duties: duties.clone(),
+                shared,
+                advertise: config.cluster.advertise.clone(),
+                hears,
+                settings: link::Settings {
+                    domains: config.edge.web.domains.clone(),
+                    denied: settings.outbound.as_ref().map(Outbound::denied).unwrap_or_default(),
+                },
+                kinds: code::over_link::kinds(kept.clone(), ledger.clone())
+                    .and(remote::server_kinds(ledger.clone(), store_of_hosts)),
+            })
+        };
+        // No other fabric reaches another machine.
+        let hosts = (config.fabric == FabricKind::Ovn).then(hosts).transpose();
+        let hosts = hosts.map_err(ServeError::Hosts)?.map(Arc::new);
+        if let Some(hosts) = &hosts {
+            epoch.set(hosts.leads().map_err(ServeError::Hosts)?);
+        }
         let parts = reconcile::Parts {
             networks: Box::new(to_networks),
+            fleet: hosts.as_ref().map(|hosts| Fleet::new(hosts.hub())),
             workloads: Box::new(started.workloads),
             edge: to_edge,
             domains: config.edge.web.domains.clone(),
@@ -562,32 +605,13 @@ impl Prepared {
         let logs = config.data.join("logs");
         let told = |error| ServeError::Fabric(format!("{}: {error}", logs.display()));
         let logs = Arc::new(Logs::open(&logs, &world).map_err(told)?);
-        let store_of_hosts = spare.handle().map_err(broken)?;
         let mut state = State::new(&config.data, ledger, clock, secret, health, console, spare)
             .with_rate_limits(config.rate_limit, config.ec2_rate_limit);
         state.closing = closing;
         let acme = config.transport.acme.clone();
         state.certificates = acme.map(|acme| Arc::new(Certificates::open(&config.data, acme)));
         state.metrics = metrics;
-        let hosts = Hosts::open(HostsParts {
-            data: &config.data,
-            secret: &state.secret,
-            clock: Arc::clone(&state.clock),
-            ledger: state.ledger.clone(),
-            leadership: shared.then(|| duties.leadership().clone()),
-            settings: link::Settings {
-                domains: config.edge.web.domains.clone(),
-                denied: settings.outbound.as_ref().map(Outbound::denied).unwrap_or_default(),
-            },
-            kinds: code::over_link::kinds(kept.clone(), state.ledger.clone())
-                .and(remote::server_kinds(state.ledger.clone(), store_of_hosts)),
-        });
-        let hosts = hosts.map_err(ServeError::Hosts)?;
-        if config.ovn.is_some() {
-            epoch.set(hosts.leads().map_err(ServeError::Hosts)?);
-        }
-        let hub = hosts.hub();
-        state.hosts = Some(Arc::new(hosts));
+        state.hosts = hosts;
         state.web = config.edge.web.clone();
         state.plans = config.plans.clone();
         state.programs = (config.fabric == FabricKind::Linux).then(|| "/".into());
@@ -606,12 +630,15 @@ impl Prepared {
             state.dialer = Some(Linux::new(&settings.instance).dialer());
             state.router_log = Arc::new(EdgeLog(edge_dir(&config.data)));
         }
-        let (here, router_log) = (Arc::clone(&state.console), Arc::clone(&state.router_log));
-        let everywhere =
-            HostConsole::new(here, router_log, hub, state.ledger.clone(), runtime.clone());
-        state.host_logs = Arc::new(everywhere.clone());
-        state.router_log = Arc::new(everywhere.clone());
-        state.console = Arc::new(everywhere.clone());
+        let everywhere = state.hosts.as_ref().map(|hosts| {
+            let (here, router_log) = (Arc::clone(&state.console), Arc::clone(&state.router_log));
+            HostConsole::new(here, router_log, hosts.hub(), state.ledger.clone(), runtime.clone())
+        });
+        if let Some(everywhere) = &everywhere {
+            state.host_logs = Arc::new(everywhere.clone());
+            state.router_log = Arc::new(everywhere.clone());
+            state.console = Arc::new(everywhere.clone());
+        }
         let mut flows_thread = None;
         if config.fabric == FabricKind::Linux {
             let recorder = Recorder::new(&settings.instance).map_err(lacks)?;
@@ -637,8 +664,8 @@ impl Prepared {
                     slugs: state.slugs.directory.clone(),
                     kept: state.slugs.kept.clone(),
                     backups: Arc::clone(&state.backups),
-                    remove_disk: Box::new(move |service, host| match host {
-                        Some(host) if everywhere.is_other(host) => {
+                    remove_disk: Box::new(move |service, host| match (host, &everywhere) {
+                        (Some(host), Some(everywhere)) if everywhere.is_other(host) => {
                             everywhere.remove_disk(host, service);
                         }
                         _ => disks(service),
@@ -698,6 +725,9 @@ impl Prepared {
             };
             let joined = cluster::join(parts).map_err(|error| ServeError::Join(Box::new(error)))?;
             state.fresh = (config.cluster.reads == Reads::Fresh).then_some(joined.fresh);
+            if let Some(hosts) = &state.hosts {
+                hosts.beside(Arc::clone(&joined.members));
+            }
             state.members = Some(joined.members);
             cluster_threads = joined.threads;
         }

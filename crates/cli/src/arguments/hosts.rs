@@ -4,18 +4,16 @@ use clap::{Args, Subcommand};
 
 use super::common::Common;
 
-/// Commands about the machines that processes run on. They are hidden while no command adds a host.
+/// Commands about the machines that processes run on.
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostCommand {
     /// List hosts, and what waits for one
-    #[command(
-        hide = true,
-        after_help = "Examples:
+    #[command(after_help = "Examples:
   causeway hosts
   causeway hosts --json
 
-Without any, everything runs on the server's machine."
-    )]
+Without any, everything runs on the server's machine, but for --fabric ovn: then it waits for a host.
+`causeway host:token` makes what one joins by.")]
     Hosts {
         #[command(flatten)]
         common: Common,
@@ -23,7 +21,6 @@ Without any, everything runs on the server's machine."
     /// Show a host and what runs there
     #[command(
         name = "hosts:info",
-        hide = true,
         after_help = "Examples:
   causeway hosts:info node-2
   causeway hosts:info node-2 --json"
@@ -32,7 +29,6 @@ Without any, everything runs on the server's machine."
     /// Give a host nothing new, and move its dynos to others, one after the other
     #[command(
         name = "hosts:drain",
-        hide = true,
         after_help = "Examples:
   causeway hosts:drain node-2
   causeway hosts:drain node-2 && causeway hosts:info node-2
@@ -44,7 +40,6 @@ host has room for it. Data services and instances have their disks there, and st
     /// Have a host be given what is to run again
     #[command(
         name = "hosts:undrain",
-        hide = true,
         after_help = "Examples:
   causeway hosts:undrain node-2
 
@@ -54,13 +49,16 @@ What has moved stays where it is."
     /// Remove a host
     #[command(
         name = "hosts:remove",
-        hide = true,
         after_help = "Examples:
   causeway hosts:remove node-2
   causeway hosts:remove node-2 --force --confirm node-2     a machine that is gone for good
 
-A host that something runs on is not removed, but for the one that is left of all: what runs there
-runs on. With --force, dynos start elsewhere, data services too, with empty disks, and instances
+Its agent is cut off at once, and ends what runs there; disks stay. An agent that cannot be reached does so
+once it reaches a server again. To come back, the host joins anew, with another token and another data
+directory.
+
+A host that something runs on is not removed, but for the first one where it is the only one: what runs there
+is to run elsewhere, or waits. With --force, dynos start elsewhere, data services too, with empty disks, and instances
 are terminated."
     )]
     HostsRemove {

@@ -36,7 +36,10 @@ fn list(common: &Common, out: &mut Out) -> anyhow::Result<()> {
         return Ok(());
     }
     if all.hosts.is_empty() {
-        out.line("There are no hosts: everything runs on the server's machine.");
+        out.line(
+            "There are no hosts: everything runs on the server's machine, or with --fabric ovn waits for one. \
+             `causeway host:init` and `host:token` say how one joins.",
+        );
         return Ok(());
     }
     let row = |host: &api::Host| {
@@ -44,7 +47,8 @@ fn list(common: &Common, out: &mut Out) -> anyhow::Result<()> {
             host.name.clone(),
             host.state.clone(),
             host.zone.clone(),
-            host.address.clone(),
+            host.connected_since.clone().unwrap_or_default(),
+            host.version.clone(),
             memory(host),
             host.dynos.to_string(),
             host.services.to_string(),
@@ -52,8 +56,17 @@ fn list(common: &Common, out: &mut Out) -> anyhow::Result<()> {
         ]
     };
     let rows: Vec<_> = all.hosts.iter().map(row).collect();
-    let titles =
-        ["Host", "State", "Zone", "Address", "Memory", "Dynos", "Data services", "Instances"];
+    let titles = [
+        "Host",
+        "State",
+        "Zone",
+        "Connected",
+        "Version",
+        "Memory",
+        "Dynos",
+        "Services",
+        "Instances",
+    ];
     out.table(&titles, &rows);
     if !all.waiting.is_empty() {
         out.line("");
@@ -80,11 +93,22 @@ fn info(NamedHost { host, common }: &NamedHost, out: &mut Out) -> anyhow::Result
         ("Processors", host.cpus.to_string()),
         ("Labels", labels.join(", ")),
         ("Joined", host.created_at.clone()),
+        (
+            "Connected since",
+            host.connected_since.clone().unwrap_or_else(|| "not connected".to_owned()),
+        ),
         ("Last heard", host.last_heard.clone()),
+        ("Version", host.version.clone()),
     ];
     fields.extend(host.lost_since.clone().map(|since| ("Lost since", since)));
     print_fields(common, out, &found, &fields);
-    if common.json || found.workloads.is_empty() {
+    if common.json {
+        return Ok(());
+    }
+    for (what, why) in &found.failing {
+        out.line(format_args!("PROBLEM {what}: {why}"));
+    }
+    if found.workloads.is_empty() {
         return Ok(());
     }
     out.line("");

@@ -1,6 +1,6 @@
 //! The settings of an agent: a flag over the environment over the default.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -21,9 +21,10 @@ const LONGEST: usize = 63;
 /// What `agent` takes.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct AgentArgs {
-    /// Address of a server's side for agents, as https://host-1:4882, to join its installation
+    /// Address of a server's side for agents, as https://host-1:4882, to join its installation; can be given
+    /// several times, for several servers
     #[arg(long, value_name = "URL", requires = "token")]
-    pub(crate) join: Option<String>,
+    pub(crate) join: Vec<String>,
     /// Token by which this host joins; `causeway host:token` makes one
     /// [env: CAUSEWAY_JOIN_TOKEN]
     #[arg(long, value_name = "TOKEN", env = "CAUSEWAY_JOIN_TOKEN", hide_env = true)]
@@ -31,6 +32,10 @@ pub(crate) struct AgentArgs {
     /// Name of this host, for people; by default its host name
     #[arg(long, requires = "join")]
     pub(crate) name: Option<String>,
+    /// Address at which other hosts reach this one; by default that of OVN's tunnels, or else where it
+    /// connects from
+    #[arg(long, value_name = "ADDRESS", requires = "join")]
+    pub(crate) address: Option<IpAddr>,
     /// What this host shares power or a room with, as rack-1
     #[arg(long, requires = "join")]
     pub(crate) zone: Option<String>,
@@ -42,7 +47,7 @@ pub(crate) struct AgentArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// What carries packets and runs processes: OVN by this machine's Open vSwitch, the kernel of this
-    /// machine, or nothing; by default linux
+    /// machine, or nothing; by default ovn
     /// [env: CAUSEWAY_FABRIC]
     #[arg(long, value_enum)]
     pub(crate) fabric: Option<Fabric>,
@@ -101,11 +106,12 @@ impl AgentArgs {
         let fabric = first(self.fabric, variables, "CAUSEWAY_FABRIC", fabric, None)?;
         let slug_cache =
             first(self.slug_cache, variables, "CAUSEWAY_SLUG_CACHE", str::parse, None)?;
-        let join = match (self.join, self.token) {
-            (Some(server), Some(token)) => {
+        let join = match self.token {
+            Some(token) if !self.join.is_empty() => {
                 let token: JoinToken = token.parse().map_err(|error| usage(format!("{error}")))?;
                 let about = about(self.name, self.zone, &self.label)?;
-                Some(JoinConfig { server, token, about })
+                let about = About { address: self.address, ..about };
+                Some(JoinConfig { servers: self.join, token, about })
             }
             _ => None,
         };
@@ -126,7 +132,7 @@ impl AgentArgs {
         let runtime = self.runtime.or_else(|| path("CAUSEWAY_RUNTIME"));
         let config = HostAgentConfig {
             data: absolute(&data)?,
-            fabric: fabric.unwrap_or(Fabric::Linux).kind(),
+            fabric: fabric.unwrap_or(Fabric::Ovn).kind(),
             switch: open_vswitch(self.ovs, variables)?,
             slug_cache: u64::from(slug_cache.unwrap_or(SLUG_CACHE)) << 30,
             runtime: program(runtime.unwrap_or_else(|| "runc".into()))?,
@@ -141,42 +147,35 @@ impl AgentArgs {
 /// What this host says of itself.
 fn about(name: Option<String>, zone: Option<String>, labels: &[String]) -> anyhow::Result<About> {
     let own = || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    let name = name.or_else(own).unwrap_or_else(|| "host".to_owned());
+    let name = name.or_else(|| own().map(|name| name.to_ascii_lowercase()));
     let labels = labels.iter().map(|text| label(text)).collect::<Result<_, _>>()?;
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(About {
-        name: word("--name", &name)?,
+        name: word("--name", name.as_deref().unwrap_or("host"))?,
         zone: zone.map(|zone| word("--zone", &zone)).transpose()?,
         labels,
-        cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
-        memory_mib: memory_mib().unwrap_or(0),
-        software: env!("CARGO_PKG_VERSION").to_owned(),
+        ..About::default()
     })
 }
 
 fn word(flag: &str, text: &str) -> anyhow::Result<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if (1..=LONGEST).contains(&text.len()) && text.chars().all(plain) {
+    let end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let plain = |c: char| end(c) || "-_.".contains(c);
+    let whole = text.chars().all(plain) && text.starts_with(end) && text.ends_with(end);
+    if text.len() <= LONGEST && whole {
         return Ok(text.to_owned());
     }
     Err(usage(format!(
-        "'{text}' cannot be {flag}: it has up to {LONGEST} letters, digits, hyphens, underscores and dots"
+        "'{text}' cannot be {flag}: it has up to {LONGEST} lower-case letters, digits, hyphens, underscores \
+         and dots, and begins and ends with a letter or digit"
     )))
 }
 
 fn label(text: &str) -> anyhow::Result<(String, String)> {
     let (key, value) = text
         .split_once('=')
+        .filter(|(_, value)| !value.is_empty() && !value.contains(char::is_control))
         .ok_or_else(|| usage(format!("'{text}' is not a --label; one is like disk=ssd")))?;
-    Ok((word("the key of --label", key)?, word("the value of --label", value)?))
-}
-
-/// How many MiB of memory this machine has.
-fn memory_mib() -> Option<u64> {
-    let about = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = about.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024)
+    Ok((word("the key of --label", key)?, value.to_owned()))
 }
 
 #[cfg(test)]
@@ -194,8 +193,7 @@ mod tests {
         let labels: BTreeMap<_, _> = [("disk", "ssd"), ("rack", "7")].into();
         assert_eq!(said.labels.len(), labels.len());
         assert!(labels.iter().all(|(key, value)| said.labels[*key] == *value));
-        assert!(said.memory_mib > 0 && said.cpus > 0);
-        for wrong in ["", "a b", "ä", &"a".repeat(64)] {
+        for wrong in ["", "a b", "ä", "A", "-a", &"a".repeat(64)] {
             let error = about(Some(wrong.to_owned()), None, &[]).unwrap_err();
             assert!(error.to_string().contains("--name"), "{error}");
         }
@@ -223,7 +221,7 @@ mod tests {
         let (config, _) = args.config(&variables).unwrap();
         assert_eq!(config.data.to_str(), Some("/tmp/of-flag"));
         let args = AgentArgs {
-            join: Some("https://a".to_owned()),
+            join: vec!["https://a".to_owned()],
             token: Some("cwj_x".to_owned()),
             ..AgentArgs::default()
         };

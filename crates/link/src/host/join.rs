@@ -9,7 +9,7 @@ use super::connect::{authority_of, connect};
 use crate::authority::from_pem;
 use crate::frame::{self, FrameError, MOST_BYTES_OF_STRANGERS, Reader};
 use crate::hub::Pulse;
-use crate::identity::HostId;
+use crate::identity::{HostId, host_of};
 use crate::keep::{Identity, Keep, KeepError};
 use crate::message::{About, Join, Joined, Refusal, ToHost, ToServer, Versions};
 use crate::request::NewKey;
@@ -19,8 +19,9 @@ use crate::token::{Fingerprint, JoinToken};
 /// What a host joins with.
 #[derive(Debug)]
 pub struct JoinParts<'a> {
-    /// The address of a server, such as `https://cw.example.org:4882`.
-    pub server: &'a str,
+    /// The addresses of servers, such as `https://cw.example.org:4882`: one that can be reached is
+    /// asked.
+    pub servers: &'a [String],
     /// What lets it in.
     pub token: &'a JoinToken,
     /// What it says of itself.
@@ -92,8 +93,10 @@ pub enum JoinError {
 ///
 /// [`JoinError`].
 pub async fn join(parts: JoinParts<'_>) -> Result<Identity, JoinError> {
-    let JoinParts { server, token, about, keep, versions } = parts;
-    let address = authority_of(server).ok_or_else(|| JoinError::Address(server.to_owned()))?;
+    let JoinParts { servers, token, about, keep, versions } = parts;
+    let address =
+        |server: &String| authority_of(server).ok_or_else(|| JoinError::Address(server.to_owned()));
+    let addresses = servers.iter().map(address).collect::<Result<Vec<_>, _>>()?;
     if let Some(identity) = keep.identity()? {
         return Err(JoinError::Already(identity.host));
     }
@@ -105,17 +108,32 @@ pub async fn join(parts: JoinParts<'_>) -> Result<Identity, JoinError> {
             new
         }
     };
-    let joined = ask(&address, server, token, about, versions, &key).await?;
+    let mut answer = Err(JoinError::Address(String::new()));
+    let mut server = "";
+    for (address, url) in addresses.iter().zip(servers) {
+        server = url;
+        answer = ask(address, url, token, about, versions, &key).await;
+        match &answer {
+            Err(JoinError::Unreachable { source, .. }) => {
+                tracing::warn!(server, "a server cannot be reached: {source}");
+            }
+            Err(JoinError::Answer { source, .. }) => {
+                tracing::warn!(server, "a server gave no answer: {source}");
+            }
+            _ => break,
+        }
+    }
+    let joined = answer?;
     let certificate = from_pem(&joined.certificate);
-    let usable = certificate
-        .is_some_and(|it| HostId::of_certificate(&it).as_ref() == Some(&joined.host))
+    let usable = certificate.is_some_and(|it| host_of(&it) == Some(joined.host))
         && from_pem(&joined.authority).is_some_and(|it| Fingerprint::of(&it) == token.authority);
     if !usable {
         return Err(JoinError::Certificate(server.to_owned()));
     }
     let identity = Identity {
         host: joined.host,
-        servers: vec![address],
+        servers: addresses,
+        told: joined.servers,
         authority: joined.authority,
         certificate: joined.certificate,
         key: key.key,

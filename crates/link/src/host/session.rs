@@ -16,7 +16,7 @@ use super::shared::Shared;
 use super::streams::Server;
 use crate::authority::from_pem;
 use crate::frame::{self, FrameError, MOST_BYTES, MOST_BYTES_OF_STRANGERS, Reader};
-use crate::identity::HostId;
+use crate::identity::host_of;
 use crate::keep::{Identity, Keep, KeepError};
 use crate::message::{AnyOrder, Carried, Held, Hello, Of, RefusalCode, Stamp, ToHost, ToServer};
 use crate::request::NewKey;
@@ -34,6 +34,8 @@ pub(super) enum Ended {
     Served(String),
     /// Before.
     Failed(String),
+    /// Another server leads; its address, where it is known.
+    Elsewhere(String, Option<String>),
     /// The host is none any more.
     Removed(String),
     /// Something cannot be kept that must be.
@@ -51,6 +53,8 @@ pub(super) struct Session<'a> {
 enum Stopped {
     Frame(FrameError),
     Said(String),
+    /// Another server leads; its address, where it is known.
+    Elsewhere(String, Option<String>),
     Removed(String),
     Keep(KeepError),
 }
@@ -72,6 +76,7 @@ impl Stopped {
         match self {
             Self::Frame(error) => as_text(os::error_chain(&error)),
             Self::Said(why) => as_text(why),
+            Self::Elsewhere(why, leader) => Ended::Elsewhere(why, leader),
             Self::Removed(why) => Ended::Removed(why),
             Self::Keep(error) => Ended::Keep(error),
         }
@@ -132,16 +137,20 @@ impl Session<'_> {
         let hello =
             Hello { versions: parts.versions, about: identity.about.clone(), epoch: seen, held };
         frame::write(write, &ToServer::Hello(Box::new(hello)), MOST_BYTES_OF_STRANGERS).await?;
-        let (version, epoch, settings, now) = match reader.next(parts.pulse.silence).await? {
-            ToHost::Welcome { version, epoch, settings, now, .. } => {
-                (version, epoch, settings, now)
-            }
-            ToHost::Refused(refusal) if refusal.code == RefusalCode::Removed => {
-                return Err(Stopped::Removed(refusal.message));
-            }
-            ToHost::Refused(refusal) => return Err(Stopped::Said(refusal.message)),
-            _ => return Err(Stopped::Said("it greets in another way".to_owned())),
-        };
+        let (version, epoch, settings, servers, now) =
+            match reader.next(parts.pulse.silence).await? {
+                ToHost::Welcome { version, epoch, settings, servers, now, .. } => {
+                    (version, epoch, settings, servers, now)
+                }
+                ToHost::Elsewhere { message, leader } => {
+                    return Err(Stopped::Elsewhere(message, leader));
+                }
+                ToHost::Refused(refusal) if refusal.code == RefusalCode::Removed => {
+                    return Err(Stopped::Removed(refusal.message));
+                }
+                ToHost::Refused(refusal) => return Err(Stopped::Said(refusal.message)),
+                _ => return Err(Stopped::Said("it greets in another way".to_owned())),
+            };
         if parts.versions.common(crate::Versions { oldest: version, newest: version }).is_none() {
             return Err(Stopped::Said(format!("it speaks version {version} of the protocol")));
         }
@@ -153,6 +162,7 @@ impl Session<'_> {
         if skew > 60_000 {
             tracing::warn!("the clock of this host is {} s off the server's", skew / 1000);
         }
+        note_servers(identity, servers, &parts.keep)?;
         if identity.settings != settings {
             identity.settings = settings;
             parts.keep.set_identity(identity)?;
@@ -229,13 +239,19 @@ impl Session<'_> {
                     renewal.take(&certificate, &parts.keep)?;
                 }
                 ToHost::Stream { number, ask } => {
-                    let (host, outgoing) = (renewal.identity.host.clone(), outgoing.clone());
+                    let (host, outgoing) = (renewal.identity.host, outgoing.clone());
                     parts.streams.asked(host, number, ask, &parts.kinds, outgoing);
                 }
                 ToHost::Refused(refusal) if refusal.code == RefusalCode::Removed => {
                     return Err(Stopped::Removed(refusal.message));
                 }
                 ToHost::Refused(refusal) => return Err(Stopped::Said(refusal.message)),
+                ToHost::Elsewhere { message, leader } => {
+                    return Err(Stopped::Elsewhere(message, leader));
+                }
+                ToHost::Servers { servers } => {
+                    note_servers(renewal.identity, servers, &parts.keep)?;
+                }
                 ToHost::Alive => {}
                 ToHost::Joined(_) | ToHost::Welcome { .. } | ToHost::Streaming => {
                     return Err(Stopped::Said("it greeted twice".to_owned()));
@@ -283,6 +299,19 @@ impl Session<'_> {
     }
 }
 
+/// Keeps where servers are, so that they are found when this one is gone.
+fn note_servers(
+    identity: &mut Identity,
+    servers: Vec<String>,
+    keep: &Keep,
+) -> Result<(), KeepError> {
+    if servers.is_empty() || identity.told == servers {
+        return Ok(());
+    }
+    identity.told = servers;
+    keep.set_identity(identity)
+}
+
 fn forgotten<S: Subject>() -> Report<S> {
     Report { forgot: true, ..Report::at(0) }
 }
@@ -327,9 +356,9 @@ impl Renewal<'_> {
     /// Keeps the certificate that was asked for. It is shown from the next connection on.
     fn take(&mut self, certificate: &str, keep: &Keep) -> Result<(), KeepError> {
         let Some(key) = self.key.take() else { return Ok(()) };
-        let host = from_pem(certificate).and_then(|it| HostId::of_certificate(&it));
+        let host = from_pem(certificate).and_then(|it| host_of(&it));
         let matches = tls::of_host(&self.identity.authority, certificate, &key).is_ok();
-        if host.as_ref() != Some(&self.identity.host) || !matches {
+        if host != Some(self.identity.host) || !matches {
             tracing::error!("the server gave a certificate that is not this host's");
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! Who is let in: a newcomer by its token, and a host by its certificate and the registry.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -8,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::state::Shared;
 use crate::authority::{AuthorityError, to_pem};
 use crate::identity::HostId;
-use crate::message::{Hello, Join, Joined, Refusal, RefusalCode, ToHost, Versions};
-use crate::registry::{EnrolError, Newcomer};
+use crate::message::{About, Hello, Join, Joined, Refusal, RefusalCode, ToHost, Versions};
+use crate::registry::{EnrolError, Newcomer, NotServed};
 use crate::request::ProvedKey;
 use crate::token::JoinToken;
 
@@ -42,9 +43,9 @@ fn no_version(theirs: Versions, ours: Versions) -> Refusal {
 }
 
 /// Answers a newcomer.
-pub(super) async fn join(shared: &Arc<Shared>, join: Join) -> ToHost {
+pub(super) async fn join(shared: &Arc<Shared>, join: Join, from: IpAddr) -> ToHost {
     let shared = Arc::clone(shared);
-    match tokio::task::spawn_blocking(move || shared.enrol(&join)).await {
+    match tokio::task::spawn_blocking(move || shared.enrol(&join, from)).await {
         Ok(Ok(joined)) => ToHost::Joined(Box::new(joined)),
         Ok(Err(refusal)) => ToHost::Refused(refusal),
         Err(_) => ToHost::Refused(refusal(RefusalCode::Other, "the server failed")),
@@ -52,7 +53,7 @@ pub(super) async fn join(shared: &Arc<Shared>, join: Join) -> ToHost {
 }
 
 impl Shared {
-    fn enrol(&self, join: &Join) -> Result<Joined, Refusal> {
+    fn enrol(&self, join: &Join, from: IpAddr) -> Result<Joined, Refusal> {
         let parts = &self.parts;
         if parts.versions.common(join.versions).is_none() {
             return Err(no_version(join.versions, parts.versions));
@@ -63,13 +64,12 @@ impl Shared {
         let key = ProvedKey::of_request(&request).map_err(|error| malformed(error.to_string()))?;
         let token = JoinToken::hash_of_shown(&join.secret)
             .ok_or_else(|| refusal(RefusalCode::Token, EnrolError::Token.to_string()))?;
-        let now = (parts.now)();
-        let newcomer = Newcomer { token: &token, key: &key.digest(), about: &join.about, now };
+        let newcomer = Newcomer { token: &token, key: &key.digest(), about: &join.about, from };
         let host = parts.registry.enrol(newcomer).map_err(|error| {
             let code = match &error {
                 EnrolError::Token => RefusalCode::Token,
                 EnrolError::Expired => RefusalCode::TokenExpired,
-                EnrolError::Store(_) => RefusalCode::Other,
+                EnrolError::Refused(_) | EnrolError::Store(_) => RefusalCode::Other,
             };
             tracing::warn!(
                 name = join.about.name,
@@ -88,6 +88,7 @@ impl Shared {
             certificate,
             authority: to_pem(parts.authority.certificate()),
             settings: parts.settings.clone(),
+            servers: (parts.servers)().all,
         })
     }
 
@@ -103,24 +104,43 @@ impl Shared {
     }
 
     /// Whether a host is served, and how.
-    pub(super) fn admit(&self, host: &HostId, hello: &Hello) -> Result<Admitted, Refusal> {
+    pub(super) fn admit(&self, hello: &Hello) -> Result<Admitted, Box<ToHost>> {
         let parts = &self.parts;
-        if !parts.registry.admits(host) {
-            return Err(removed(host));
-        }
         let version = parts.versions.common(hello.versions);
-        let version = version.ok_or_else(|| no_version(hello.versions, parts.versions))?;
-        let epoch = (parts.epoch)().ok_or_else(|| {
-            refusal(RefusalCode::NotLeading, "this server does not lead at present")
-        })?;
+        let refused = || Box::new(ToHost::Refused(no_version(hello.versions, parts.versions)));
+        let version = version.ok_or_else(refused)?;
+        let epoch = (parts.epoch)().ok_or_else(|| Box::new(self.elsewhere()))?;
         if hello.epoch > epoch {
             let message = format!(
                 "this server leads in epoch {epoch}, and the host has heard from one of epoch {}",
                 hello.epoch
             );
-            return Err(refusal(RefusalCode::Older, message));
+            return Err(Box::new(ToHost::Refused(refusal(RefusalCode::Older, message))));
         }
         Ok(Admitted { version, epoch })
+    }
+
+    /// Takes note of a host that is about to be served. Who was removed is known for certain only here: what
+    /// this server knows by itself may lack a host that another one has just let in.
+    pub(super) fn note(
+        &self,
+        host: &HostId,
+        about: &About,
+        from: IpAddr,
+    ) -> Result<(), Box<ToHost>> {
+        let answer = |error| match error {
+            NotServed::Removed => ToHost::Refused(removed(host)),
+            NotServed::NotLeading => self.elsewhere(),
+            NotServed::Store(_) => ToHost::Refused(refusal(RefusalCode::Other, error.to_string())),
+        };
+        let noted = self.parts.registry.connected(host, about, from);
+        noted.map_err(|error| Box::new(answer(error)))
+    }
+
+    /// What a host is told while this server does not lead.
+    pub(super) fn elsewhere(&self) -> ToHost {
+        let message = "this server does not lead at present".to_owned();
+        ToHost::Elsewhere { message, leader: (self.parts.servers)().leader }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The connection of one host, from its greeting to its end.
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +15,7 @@ use super::admission::{Admitted, removed};
 use super::state::{Addressed, Connection, Host, Mail, Shared};
 use crate::frame::{self, FrameError, MOST_BYTES, MOST_BYTES_OF_STRANGERS, Reader};
 use crate::identity::HostId;
-use crate::message::{AnyReport, Carried, Held, Hello, Of, Refusal, Stamp, ToHost, ToServer};
+use crate::message::{AnyReport, Carried, Held, Hello, Of, Stamp, ToHost, ToServer, Versions};
 use crate::request::ProvedKey;
 
 /// How long a host may take to hear why it is not served.
@@ -25,7 +26,7 @@ const MOST_ANSWERS: usize = 64;
 /// Serves a host until its connection ends.
 pub(super) async fn serve<R, W>(
     shared: &Arc<Shared>,
-    id: HostId,
+    (id, from): (HostId, IpAddr),
     hello: Hello,
     mut reader: Reader<R>,
     mut write: W,
@@ -34,23 +35,32 @@ pub(super) async fn serve<R, W>(
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let admitted = match shared.admit(&id, &hello) {
+    let (hub, about) = (Arc::clone(shared), hello.about.clone());
+    let admitted = match shared.admit(&hello) {
+        Ok(admitted) => {
+            // It may wait for the ledger.
+            let noted = tokio::task::spawn_blocking(move || {
+                hub.note(&id, &about, from).map(|()| hub.host(&id))
+            });
+            let Ok(noted) = noted.await else { return };
+            noted.map(|host| (host, admitted))
+        }
+        Err(answer) => Err(answer),
+    };
+    let (host, admitted) = match admitted {
         Ok(admitted) => admitted,
-        Err(refusal) => {
-            tracing::warn!(host = %id, "a host is not served: {}", refusal.message);
-            farewell(&mut write, refusal).await;
+        Err(answer) => {
+            match &*answer {
+                ToHost::Refused(refusal) => {
+                    tracing::warn!(host = %id, "a host is not served: {}", refusal.message);
+                }
+                _ => tracing::debug!(host = %id, "a host is sent to the server that leads"),
+            }
+            farewell(&mut write, *answer).await;
             return;
         }
     };
     reader.trust();
-    let (hub, about) = (Arc::clone(shared), hello.about.clone());
-    let named = id.clone();
-    // It may wait for a disk, or for whoever plans.
-    let host = tokio::task::spawn_blocking(move || {
-        hub.parts.registry.note(&named, &about);
-        hub.host(&named)
-    });
-    let Ok(host) = host.await else { return };
     let (answers, answered) = mpsc::channel(MOST_ANSWERS);
     let number = begin(shared, &host, &hello, &admitted, &stop, answers.clone());
     let session = Session { shared, host: &host, epoch: admitted.epoch };
@@ -69,7 +79,9 @@ pub(super) async fn serve<R, W>(
         }
     }
     if !shared.parts.registry.admits(&id) {
-        farewell(&mut write, removed(&id)).await;
+        farewell(&mut write, ToHost::Refused(removed(&id))).await;
+    } else if (shared.parts.epoch)() != Some(admitted.epoch) {
+        farewell(&mut write, shared.elsewhere()).await;
     }
     let _ = tokio::time::timeout(FAREWELL, write.shutdown()).await;
     let mut state = host.state();
@@ -113,6 +125,7 @@ fn begin(
     }
     host.streams.give_up();
     state.held = hello.held;
+    state.heard = Some(Instant::now());
     let Mail { networks, workloads, edge } = &mut state.mail;
     networks.connect(admitted.epoch, hello.held.networks);
     workloads.connect(admitted.epoch, hello.held.workloads);
@@ -123,10 +136,9 @@ fn begin(
 }
 
 /// Says why nobody is served.
-async fn farewell(write: &mut (impl AsyncWrite + Unpin), refusal: Refusal) {
-    let refused = ToHost::Refused(refusal);
+async fn farewell(write: &mut (impl AsyncWrite + Unpin), answer: ToHost) {
     let said = async {
-        let _ = frame::write(write, &refused, MOST_BYTES_OF_STRANGERS).await;
+        let _ = frame::write(write, &answer, MOST_BYTES_OF_STRANGERS).await;
         write.shutdown().await
     };
     // Whoever does not hear it finds the connection closed.
@@ -149,12 +161,14 @@ impl Session<'_> {
         mut answers: mpsc::Receiver<ToHost>,
     ) -> Result<(), FrameError> {
         let parts = &self.shared.parts;
+        let mut servers = (parts.servers)().all;
         let welcome = ToHost::Welcome {
             version: admitted.version,
             epoch: self.epoch,
             software: env!("CARGO_PKG_VERSION").to_owned(),
             now: (parts.now)(),
             settings: parts.settings.clone(),
+            servers: servers.clone(),
         };
         frame::write(write, &welcome, MOST_BYTES).await?;
         let mut alive = tokio::time::interval(parts.pulse.every);
@@ -179,6 +193,12 @@ impl Session<'_> {
                 _ = alive.tick() => {
                     if (parts.epoch)() != Some(self.epoch) {
                         return Ok(());
+                    }
+                    let known = (parts.servers)().all;
+                    if known != servers && admitted.version >= Versions::STREAMS {
+                        servers = known;
+                        let said = ToHost::Servers { servers: servers.clone() };
+                        frame::write(write, &said, MOST_BYTES).await?;
                     }
                     frame::write(write, &ToHost::Alive, MOST_BYTES).await?;
                 }
@@ -223,7 +243,9 @@ impl Session<'_> {
     ) -> Result<(), FrameError> {
         let parts = &self.shared.parts;
         loop {
-            match reader.next(parts.pulse.silence).await? {
+            let message = reader.next(parts.pulse.silence).await?;
+            self.host.state().heard = Some(Instant::now());
+            match message {
                 ToServer::Report(report) => self.tell(*report).await,
                 ToServer::Held(held) => self.held(held),
                 ToServer::Fenced { given, seen } => {

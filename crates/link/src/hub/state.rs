@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agent::Orders;
 use model::Timestamp;
@@ -15,7 +15,7 @@ use crate::authority::Authority;
 use crate::identity::HostId;
 use crate::kinds::Kinds;
 use crate::mailbox::Mailbox;
-use crate::message::{About, Carried, Held, Settings, Tells, ToHost, Versions};
+use crate::message::{About, Carried, Held, Servers, Settings, Tells, ToHost, Versions};
 use crate::registry::Registry;
 use crate::tls::ServerTls;
 
@@ -39,6 +39,8 @@ impl Default for Pulse {
 
 /// The leader whose orders these are, while this server leads.
 pub type Epoch = Box<dyn Fn() -> Option<u64> + Send + Sync>;
+/// Where servers are, as this one knows.
+pub type WhereServers = Box<dyn Fn() -> Servers + Send + Sync>;
 /// Is told of a host that is there for the first time, with the way to it, and gives back who takes what it
 /// reports.
 pub type Attach = Box<dyn Fn(&HostId, HostOrders) -> Tells + Send + Sync>;
@@ -51,6 +53,8 @@ pub struct HubParts {
     pub registry: Arc<dyn Registry>,
     /// Whether this server leads.
     pub epoch: Epoch,
+    /// Where servers are.
+    pub servers: WhereServers,
     /// Is told of hosts.
     pub attach: Attach,
     /// What it makes of the streams that hosts ask for.
@@ -95,6 +99,8 @@ pub(super) struct State {
     pub connections: u64,
     pub held: Held,
     pub lost: Option<Timestamp>,
+    /// When something came of it last.
+    pub heard: Option<Instant>,
     /// Ends its streams, which are of one leader.
     pub streams_end: CancellationToken,
     pub streams_epoch: u64,
@@ -194,6 +200,11 @@ impl Host {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn is_heard_within(&self, span: Duration) -> bool {
+        let state = self.state();
+        state.connection.is_some() && state.heard.is_some_and(|heard| heard.elapsed() < span)
+    }
+
     pub(super) fn view(&self) -> HostView {
         let state = self.state();
         let connected = state.connection.as_ref().map(|connection| ConnectedHost {
@@ -201,7 +212,7 @@ impl Host {
             since: connection.since,
             version: connection.version,
         });
-        HostView { id: self.id.clone(), connected, lost: state.lost, held: state.held }
+        HostView { id: self.id, connected, lost: state.lost, held: state.held }
     }
 }
 
@@ -226,13 +237,13 @@ impl Shared {
             return Arc::clone(host);
         }
         let host = Arc::new(Host {
-            id: id.clone(),
+            id: *id,
             state: Mutex::default(),
             wake: Notify::new(),
             tells: Mutex::default(),
             streams: Streams::default(),
         });
-        hosts.insert(id.clone(), Arc::clone(&host));
+        hosts.insert(*id, Arc::clone(&host));
         // It may give orders at once.
         drop(hosts);
         let remote = || Remote { host: Arc::clone(&host), hub: Arc::downgrade(self) };

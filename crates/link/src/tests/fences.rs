@@ -49,6 +49,7 @@ impl Puppet {
             epoch,
             software: String::new(),
             now: Time::default().now(),
+            servers: Vec::new(),
             settings: Settings::default(),
         };
         frame::write(&mut write, &welcome, MOST_BYTES).await.unwrap();

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::members::Members;
 use crate::*;
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
@@ -66,12 +67,12 @@ impl Time {
 
 /// A hub that listens, and what whoever plans has and hears.
 pub(super) struct Server {
-    pub dir: tempfile::TempDir,
     pub hub: Hub,
-    pub registry: Arc<FileRegistry>,
+    pub registry: Arc<Members>,
     pub address: SocketAddr,
     pub epoch: Arc<AtomicU64>,
     pub time: Arc<Time>,
+    pub servers: Arc<Mutex<Servers>>,
     pub plan: Arc<Plan>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -164,31 +165,32 @@ impl Server {
     }
 
     pub(super) async fn of(seed: u8, versions: Versions, lifetime: Duration) -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let registry = FileRegistry::open(&dir.path().join("registry.json")).unwrap();
+        let registry = Members::new(Arc::default());
         let plan = Arc::new(Plan::default());
         plan.state().revision = 1;
-        Self::run(dir, listener, Arc::new(registry), plan, 1, (seed, versions, lifetime))
+        Self::run(listener, registry, plan, 1, (seed, versions, lifetime))
     }
 
     fn run(
-        dir: tempfile::TempDir,
         listener: TcpListener,
-        registry: Arc<FileRegistry>,
+        registry: Arc<Members>,
         plan: Arc<Plan>,
         epoch: u64,
         (seed, versions, lifetime): (u8, Versions, Duration),
     ) -> Self {
-        let (epoch, time) = (Arc::new(AtomicU64::new(epoch)), Arc::new(Time(AtomicI64::new(0))));
+        let (epoch, time) = (Arc::new(AtomicU64::new(epoch)), Arc::clone(&registry.time));
+        let servers = Arc::<Mutex<Servers>>::default();
+        let known = Arc::clone(&servers);
         let (leads, clock, attached) = (Arc::clone(&epoch), Arc::clone(&time), Arc::clone(&plan));
         let hub = Hub::new(HubParts {
             authority: Arc::new(Authority::of_seed(&[seed; 32]).unwrap()),
-            registry: Arc::<FileRegistry>::clone(&registry),
+            registry: Arc::<Members>::clone(&registry),
             epoch: Box::new(move || match leads.load(Ordering::SeqCst) {
                 0 => None,
                 epoch => Some(epoch),
             }),
+            servers: Box::new(move || known.lock().unwrap().clone()),
             attach: Box::new(move |_, orders| attached.attach(orders)),
             kinds: super::streams::kinds("server"),
             now: Box::new(move || clock.now()),
@@ -200,26 +202,34 @@ impl Server {
         let (stop, address) = (CancellationToken::new(), listener.local_addr().unwrap());
         let (served, stopped) = (hub.clone(), stop.clone());
         let task = tokio::spawn(async move { served.serve(listener, stopped).await.unwrap() });
-        Self { dir, hub, registry, address, epoch, time, plan, stop, task }
+        Self { hub, registry, address, epoch, time, servers, plan, stop, task }
+    }
+
+    /// Another server of the same installation, which does not lead.
+    pub(super) async fn beside(other: &Self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let how = (1, Versions::OURS, HOST_LIFETIME);
+        let plan = Arc::new(Plan::default());
+        plan.state().revision = 1;
+        Self::run(listener, Arc::clone(&other.registry), plan, 0, how)
     }
 
     /// Ends, and gives back what another one goes on with.
-    pub(super) async fn end(self) -> (tempfile::TempDir, SocketAddr, Arc<Plan>) {
+    pub(super) async fn end(self) -> (Arc<Members>, SocketAddr, Arc<Plan>) {
         self.stop.cancel();
         self.task.await.unwrap();
         self.plan.state().orders = None;
-        (self.dir, self.address, self.plan)
+        (self.registry, self.address, self.plan)
     }
 
     /// Another process of the same installation, which leads in a later epoch.
     pub(super) async fn again(
-        (dir, address, plan): (tempfile::TempDir, SocketAddr, Arc<Plan>),
+        (registry, address, plan): (Arc<Members>, SocketAddr, Arc<Plan>),
         epoch: u64,
     ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let registry = FileRegistry::open(&dir.path().join("registry.json")).unwrap();
         let how = (1, Versions::OURS, HOST_LIFETIME);
-        Self::run(dir, listener, Arc::new(registry), plan, epoch, how)
+        Self::run(listener, registry, plan, epoch, how)
     }
 
     pub(super) fn url(&self) -> String {
@@ -228,7 +238,7 @@ impl Server {
 
     pub(super) fn token(&self) -> JoinToken {
         let authority = self.hub.authority().fingerprint();
-        self.registry.new_token(authority, self.time.now(), HOUR).unwrap().0
+        self.registry.new_token(authority, HOUR)
     }
 
     pub(super) fn connected(&self) -> Option<HostView> {
@@ -275,8 +285,8 @@ pub(super) async fn join_at(
     keep: &Keep,
     versions: Versions,
 ) -> Result<Identity, JoinError> {
-    let about = about("one");
-    join(JoinParts { server, token, about: &about, keep, versions }).await
+    let (about, servers) = (about("one"), [server.to_owned()]);
+    join(JoinParts { servers: &servers, token, about: &about, keep, versions }).await
 }
 
 impl Machine {
@@ -347,7 +357,7 @@ impl Machine {
 pub(super) fn point_at(dir: &Path, address: SocketAddr) {
     let keep = Keep::at(dir);
     let mut identity = keep.identity().unwrap().unwrap();
-    identity.servers = vec![address.to_string()];
+    (identity.servers, identity.told) = (vec![address.to_string()], Vec::new());
     keep.set_identity(&identity).unwrap();
 }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use model::World;
 
 use super::leadership::Leadership;
+use crate::config::FabricKind;
 use crate::ledger::{Mandate, OnlyIf};
 
 /// What of that which one server alone may do is this server's to do.
 ///
 /// There are two such things. What time changes, and what goes out, is the leader's. The networks and
 /// workloads of an installation are one machine's, which its settings name, whoever leads: they do not move
-/// with the lease. Where none is named, packets are carried nowhere, and the leader says that all is done.
+/// with the lease. Where none is named, the leader has hosts carry packets, if it was started so. Or else they
+/// are carried nowhere, and it says that all is done, but never of what hosts do.
 #[derive(Clone, Debug)]
 pub(crate) struct Duties {
     leadership: Leadership,
@@ -24,6 +26,8 @@ struct BesideOthers {
     id: Arc<str>,
     /// Whether this server was started to carry packets.
     carries: bool,
+    /// Whether it was started to have hosts do so.
+    by_hosts: bool,
 }
 
 impl Duties {
@@ -33,9 +37,11 @@ impl Duties {
     }
 
     /// Those of one server of several, by the id of its data directory. `carries` says whether it was
-    /// started to carry packets.
-    pub(crate) fn beside_others(leadership: Leadership, id: &str, carries: bool) -> Self {
-        Self { leadership, beside_others: Some(BesideOthers { id: id.into(), carries }) }
+    /// started to carry packets, or to have hosts do so.
+    pub(crate) fn beside_others(leadership: Leadership, id: &str, fabric: FabricKind) -> Self {
+        let carries = fabric == FabricKind::Linux;
+        let by_hosts = fabric == FabricKind::Ovn;
+        Self { leadership, beside_others: Some(BesideOthers { id: id.into(), carries, by_hosts }) }
     }
 
     /// Whether this server leads.
@@ -72,6 +78,9 @@ impl Duties {
 
 impl BesideOthers {
     fn may_drive(&self, world: &World) -> bool {
+        if world.has_hosts() && !self.by_hosts {
+            return false;
+        }
         let driver = world.settings().and_then(|settings| settings.fabric.as_ref());
         match driver {
             Some(driver) => self.carries && *driver.id == *self.id,

@@ -24,6 +24,9 @@ struct Line {
     start: String,
     name: String,
     address: String,
+    /// Where it lets agents of hosts connect, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agents: Option<String>,
     version: String,
     revision: u64,
     behind: u64,
@@ -49,6 +52,8 @@ pub(crate) struct Members {
 #[derive(Debug, Default)]
 struct Book {
     beat: u64,
+    /// Where agents connect to this server.
+    agents: Option<String>,
     servers: BTreeMap<String, Seen>,
     leader: Option<Lease>,
 }
@@ -101,6 +106,32 @@ impl Members {
         Some(self.lock().servers.get(id)?.line.address.clone())
     }
 
+    /// Says where agents of hosts connect to this server, from its next sign of life on.
+    pub(crate) fn set_agents(&self, address: String) {
+        self.lock().agents = Some(address);
+    }
+
+    /// Where agents of hosts find servers, and the one that leads.
+    pub(crate) fn for_agents(&self) -> link::Servers {
+        let leads = self.leadership.epoch().is_some();
+        let book = self.lock();
+        let others = book.servers.iter().filter(|(id, _)| **id != self.me.id);
+        let mut all: Vec<String> =
+            others.filter_map(|(_, seen)| seen.line.agents.clone()).collect();
+        all.extend(book.agents.clone());
+        all.sort();
+        let leader = if leads {
+            book.agents.clone()
+        } else {
+            let lease = book.leader.as_ref().filter(|lease| !lease.mine);
+            let found = lease.and_then(|lease| {
+                book.servers.values().find(|seen| seen.line.start == lease.holder.id)
+            });
+            found.and_then(|seen| seen.line.agents.clone())
+        };
+        link::Servers { all, leader }
+    }
+
     /// All servers, by name. `driver` is the id of the one that carries packets.
     pub(crate) fn list(&self, driver: Option<&str>) -> Vec<api::ServerEntry> {
         let leads = self.leadership.epoch().is_some();
@@ -140,6 +171,7 @@ impl Members {
             start: self.me.start.clone(),
             name: self.me.name.clone(),
             address: self.me.address.clone(),
+            agents: book.agents.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision,
             behind: self.newest.behind(revision),

@@ -11,6 +11,7 @@ use store::{DataDir, EventQuery, Sqlite};
 
 use super::*;
 use crate::clock::{Clock, SystemIds};
+use crate::config::FabricKind;
 use crate::ledger::{self, LedgerError, Mandate, Request, Step};
 
 /// A database that several servers share.
@@ -309,8 +310,8 @@ fn one_server_drives_a_fabric_whoever_leads() {
     let mut one = town.server("one");
     let [nobody, ours, theirs] =
         [None, Some("one"), Some("two")].map(|driver| driven_by(&one, driver));
-    let carries = Duties::beside_others(one.leadership.clone(), "one", true);
-    let api_only = Duties::beside_others(one.leadership.clone(), "one", false);
+    let carries = Duties::beside_others(one.leadership.clone(), "one", FabricKind::Linux);
+    let api_only = Duties::beside_others(one.leadership.clone(), "one", FabricKind::None);
     for leads in [false, true] {
         assert_eq!(api_only.leads().is_some(), leads);
         // Where packets are carried nowhere, the leader says that all is done.

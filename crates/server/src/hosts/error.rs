@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use link::EnrolError;
-
 /// Why agents cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum HostsError {
@@ -38,10 +36,4 @@ pub enum HostsError {
     /// Nobody said where agents connect.
     #[error("agents cannot connect anywhere yet; `causeway host:init` says where")]
     NotInit,
-    /// A token cannot be made.
-    #[error(transparent)]
-    Token(#[from] EnrolError),
-    /// A token is to be good for too long, or not at all.
-    #[error("a token is good for a second at least and for 7 days at most")]
-    Lifetime,
 }

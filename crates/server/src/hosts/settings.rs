@@ -1,4 +1,4 @@
-//! What is kept beside the registry: where agents connect, and which leader this server was last.
+//! What a server keeps for itself of agents: where they connect to it, and which leader it was last.
 
 use std::io;
 use std::net::SocketAddr;
@@ -63,9 +63,33 @@ impl Kept {
     }
 }
 
+/// Where agents reach a server that listens at an address, and that others reach at a URL: a host and a
+/// port.
+pub(super) fn advertised(listens: SocketAddr, url: Option<&str>) -> String {
+    if !listens.ip().is_unspecified() {
+        return listens.to_string();
+    }
+    let url = url.and_then(|url| url.parse::<http::Uri>().ok());
+    let named = url.as_ref().and_then(http::Uri::host).map(str::to_owned);
+    let own = || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let host = named.or_else(own).unwrap_or_else(|| "localhost".to_owned());
+    format!("{host}:{}", listens.port())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn agents_are_told_an_address_that_is_one() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(advertised(address("10.9.0.1:4882"), Some("https://one")), "10.9.0.1:4882");
+        let any = address("0.0.0.0:4882");
+        assert_eq!(advertised(any, Some("https://one.example.org:4880")), "one.example.org:4882");
+        assert_eq!(advertised(address("[::]:9"), Some("https://[fd00::1]:4880")), "[fd00::1]:9");
+        let by_name = advertised(any, None);
+        assert!(by_name.ends_with(":4882") && !by_name.starts_with("0.0.0.0"), "{by_name}");
+    }
 
     #[test]
     fn each_start_leads_after_the_one_before_it_whatever_the_clock_says() {

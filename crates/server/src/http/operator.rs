@@ -2,7 +2,6 @@
 //! directory's key, so whoever reads that directory may use them. `causeway-api` has the types of
 //! their requests and answers.
 
-mod agents;
 mod answer;
 pub(crate) mod audit;
 mod backup;
@@ -14,6 +13,7 @@ mod host;
 mod identity;
 mod input;
 mod installation;
+mod join;
 mod names;
 mod overview;
 mod peer;
@@ -63,13 +63,11 @@ pub(crate) fn router(operator: Operator) -> Router {
     let router = subject::routes()
         .route("/_causeway/status", get(installation::status))
         .route("/_causeway/servers", get(installation::servers))
-        .route("/_causeway/agents", get(agents::agents))
-        .route("/_causeway/agents/init", post(agents::init))
-        .route("/_causeway/agents/tokens", post(agents::create_token))
-        .route("/_causeway/agents/{id}", delete(agents::remove))
         .route("/_causeway/accounts", get(identity::accounts).post(identity::create_account))
         .route("/_causeway/keys", get(identity::keys).post(identity::create_key))
         .route("/_causeway/keys/{id}/rotate", post(identity::rotate_key))
+        .route("/_causeway/host/init", post(join::init))
+        .route("/_causeway/host/token", post(join::create_token))
         .route("/_causeway/hosts", get(host::hosts))
         .route("/_causeway/hosts/{host}", get(host::host).delete(host::remove))
         .route("/_causeway/hosts/{host}/drain", post(host::drain))

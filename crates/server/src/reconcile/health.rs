@@ -4,19 +4,68 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use api::Fabric;
-use model::Timestamp;
+use model::protocol::{Subject, Workloads};
+use model::{HostId, Timestamp};
 
 /// How many repairs are kept for `causeway status`.
 const REPAIRS_SHOWN: usize = 20;
 
 /// How the fabric fares, for whoever wants to know.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Fabric>);
+pub struct Health(Mutex<Kept>);
+
+/// What is known of how things fare.
+#[derive(Debug, Default)]
+struct Kept {
+    /// On this machine, and of all networks together.
+    own: Fabric,
+    hosts: BTreeMap<HostId, OfHost>,
+}
+
+/// What is known of a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct OfHost {
+    /// The revision that its networks were last reported to follow.
+    pub revision: Option<u64>,
+    /// What cannot be done there, and why, by subject.
+    pub failing: BTreeMap<&'static str, BTreeMap<String, String>>,
+}
 
 impl Health {
     /// How it fares now.
     pub fn get(&self) -> Fabric {
-        self.0.lock().expect("no holder panics").clone()
+        let kept = self.0.lock().expect("no holder panics");
+        let mut fabric = kept.own.clone();
+        for (host, known) in &kept.hosts {
+            for (subject, failing) in &known.failing {
+                fabric.healthy &= failing.is_empty();
+                if *subject == Workloads::NAME {
+                    fabric.failing.extend(failing.clone());
+                } else {
+                    let of = |(what, why): (&String, &String)| {
+                        (format!("host {host}: {what}"), why.clone())
+                    };
+                    fabric.problems.extend(failing.iter().map(of));
+                }
+            }
+        }
+        fabric
+    }
+
+    /// What is known of a host.
+    pub(crate) fn of_host(&self, host: HostId) -> OfHost {
+        let kept = self.0.lock().expect("no holder panics");
+        kept.hosts.get(&host).cloned().unwrap_or_default()
+    }
+
+    /// Takes note of what a host reported. One that was removed is no host.
+    pub(super) fn note_host(&self, host: HostId, note: impl FnOnce(&mut OfHost)) {
+        note(self.0.lock().expect("no holder panics").hosts.entry(host).or_default());
+    }
+
+    /// Forgets a host that was removed.
+    pub(super) fn forget(&self, host: HostId) {
+        self.0.lock().expect("no holder panics").hosts.remove(&host);
     }
 
     /// Says which driver there is.
@@ -53,7 +102,7 @@ impl Health {
     }
 
     fn change(&self, change: impl FnOnce(&mut Fabric)) {
-        change(&mut self.0.lock().expect("no holder panics"));
+        change(&mut self.0.lock().expect("no holder panics").own);
     }
 }
 

@@ -7,6 +7,7 @@ use model::intent::{Intent, IntentDelta, NetworksIntent, WorkloadsIntent};
 use model::protocol::{Edge, Networks, Subject, Workloads};
 use model::{Change, Timestamp, World};
 
+use super::fleet::{Part, Parts};
 use crate::ledger::Step;
 use crate::loops::Supervisor;
 
@@ -14,15 +15,34 @@ use crate::loops::Supervisor;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     pub networks: NetworksIntent,
-    pub workloads: WorkloadsIntent,
-    pub edge: EdgeIntent,
+    pub does: Does,
+}
+
+/// Who runs processes and answers requests.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Does {
+    /// This machine.
+    Here {
+        /// The processes.
+        workloads: WorkloadsIntent,
+        /// What is answered.
+        edge: EdgeIntent,
+    },
+    /// Hosts.
+    Hosts(Parts),
 }
 
 impl Plan {
-    /// Plans a whole world.
-    pub(super) fn of(world: &World, domains: &Domains, now: Timestamp) -> Self {
+    /// Plans a whole world, for this machine or for hosts.
+    pub(super) fn of(world: &World, domains: &Domains, now: Timestamp, by_host: bool) -> Self {
         let Intent { networks, workloads } = model::plan(world, now);
-        Self { networks, workloads, edge: model::plan_edge(world, domains) }
+        let does = if by_host {
+            let hosts = world.hosts().map(|host| host.id);
+            Does::Hosts(hosts.map(|host| (host, Part::of(world, host, domains))).collect())
+        } else {
+            Does::Here { workloads, edge: model::plan_edge(world, domains) }
+        };
+        Self { networks, does }
     }
 
     /// Plans on another thread, since changes are followed meanwhile, and hands over what came of it.
@@ -34,21 +54,37 @@ impl Plan {
         supervisor: &Supervisor,
         world: Arc<World>,
         domains: Domains,
-        now: Timestamp,
+        (now, by_host): (Timestamp, bool),
         take: impl FnOnce(Self) + Send + 'static,
     ) -> std::io::Result<()> {
-        let work = move || take(Self::of(&world, &domains, now));
+        let work = move || take(Self::of(&world, &domains, now, by_host));
         supervisor.spawn_task("plan", work).map(drop)
     }
 
     /// Brings it up to date with what changed since.
     pub(super) fn follow(&mut self, step: &Step, domains: &Domains, now: Timestamp) {
-        let delta = model::plan_delta(&step.before, &step.after, &step.changes, now);
-        let IntentDelta { networks, workloads } = delta;
-        Networks::change(&mut self.networks, networks);
-        Workloads::change(&mut self.workloads, workloads);
-        let edge = model::edge_delta(&step.before, &step.after, &step.changes, domains);
-        Edge::change(&mut self.edge, edge);
+        let (before, after, changes) = (&step.before, &step.after, &step.changes);
+        let whole = model::plan_delta(before, after, changes, now);
+        let whole_edge = model::edge_delta(before, after, changes, domains);
+        match &mut self.does {
+            Does::Here { workloads, edge } => {
+                Workloads::change(workloads, whole.workloads);
+                Edge::change(edge, whole_edge);
+            }
+            Does::Hosts(parts) => {
+                let deltas = model::plan_delta_by_host(before, after, changes, &whole);
+                for (host, IntentDelta { networks, workloads }) in deltas {
+                    let part = parts.entry(host).or_default();
+                    Networks::change(&mut part.networks, networks);
+                    Workloads::change(&mut part.workloads, workloads);
+                }
+                let edges = model::edge_delta_by_host(before, after, changes, &whole_edge, domains);
+                for (host, edge) in edges {
+                    Edge::change(&mut parts.entry(host).or_default().edge, edge);
+                }
+            }
+        }
+        Networks::change(&mut self.networks, whole.networks);
     }
 }
 

@@ -3,8 +3,11 @@
 //!
 //! It is woken by every commit, by what the control loops report, and by a timer, on one thread; what
 //! queued up meanwhile is planned in one go. It never waits for what it ordered.
+//!
+//! Where agents run on hosts, each of these is told its own part ([`Fleet`]), and the control loop of networks
+//! in this process is that which writes them all to OVN. Whether hosts are there is said here, too.
 
-use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -12,14 +15,16 @@ use std::time::{Duration, Instant};
 
 use agent::Orders;
 use api::Fabric;
-use model::World;
+use link::HostOrders;
 use model::edge::{Domains, EdgeDelta};
 use model::intent::{IntentDelta, NetworksDelta, WorkloadsDelta};
 use model::protocol::{Edge, Networks, Order, Swept, Workloads};
+use model::{Host, HostCommand, HostId, World};
 use tokio::sync::oneshot;
 
+use super::fleet::Fleet;
 use super::health::Health;
-use super::plan::{Plan, merge};
+use super::plan::{Does, Plan, merge};
 use super::reports::{Hear, News};
 use crate::clock::Clock;
 use crate::cluster::Duties;
@@ -33,6 +38,8 @@ const PLAN_EVERY: Duration = Duration::from_secs(600);
 /// How long one step may take: changes are planned, all of them at once if many commits have queued up,
 /// and the passing of time waits for the ledger, whose own bound is 30 seconds.
 const LONGEST_STEP: Duration = Duration::from_secs(120);
+/// How late the sign of life of a host may come that sends one as often as it is said who is there.
+const HEARTBEAT_LATE: Duration = Duration::from_secs(1);
 /// The shortest sleep before something that is due.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// How long somebody who wants everything to be as it must be waits for the edge, once the networks
@@ -40,7 +47,7 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who reported something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reporter {
     Networks,
     Workloads,
@@ -51,8 +58,10 @@ pub(crate) enum Reporter {
 enum Wake {
     /// The world changed.
     Step(Step),
-    /// A control loop reported something.
-    Heard(Reporter, News),
+    /// A control loop reported something, of a host or of this machine.
+    Heard(Option<HostId>, Reporter, News),
+    /// A host is there for the first time.
+    Attached(HostId, HostOrders),
     /// What everything must be was planned.
     Planned(Box<Plan>),
     /// Compare everything now, and say what came of it.
@@ -85,8 +94,18 @@ impl PlannerHandle {
 
     /// What passes the news of a control loop on to the planner.
     pub(crate) fn hear(&self, reporter: Reporter) -> Hear {
+        self.hear_of(None, reporter)
+    }
+
+    /// What passes the news of a host's control loop on to the planner.
+    pub(crate) fn hear_of(&self, host: Option<HostId>, reporter: Reporter) -> Hear {
         let handle = self.clone();
-        Box::new(move |news| drop(handle.0.send(Wake::Heard(reporter, news))))
+        Box::new(move |news| drop(handle.0.send(Wake::Heard(host, reporter, news))))
+    }
+
+    /// Gives it the ways to a host, which is to be told what must be there. Never blocks.
+    pub(crate) fn attach(&self, host: HostId, orders: HostOrders) {
+        let _ = self.0.send(Wake::Attached(host, orders));
     }
 
     /// Tells it that what is this server's to do may have changed. Never blocks.
@@ -110,6 +129,8 @@ pub(crate) struct UnstartedPlanner {
 pub(crate) struct Parts {
     /// Sends orders to the control loop of networks.
     pub networks: Box<dyn Orders<Networks>>,
+    /// Hosts, which do what else is to be done; `None` where this machine does.
+    pub fleet: Option<Fleet>,
     /// Sends orders to the control loop of workloads.
     pub workloads: Box<dyn Orders<Workloads>>,
     /// Sends orders to the control loop of the edge.
@@ -170,7 +191,8 @@ impl UnstartedPlanner {
             settles: 0,
             next_plan: now + PLAN_EVERY,
             ticked: now,
-            listens_by: Cell::new(None),
+            listened: None,
+            next_heard: now,
         }
     }
 
@@ -202,8 +224,10 @@ struct Planner {
     next_plan: Instant,
     /// When it was last seen to what time changes.
     ticked: Instant,
-    /// By what right it has said that somebody listens to hosts.
-    listens_by: Cell<Option<Mandate>>,
+    /// By what right it has said last that somebody listens to hosts, and when.
+    listened: Option<(Mandate, Instant)>,
+    /// When it is said next which hosts are there.
+    next_heard: Instant,
 }
 
 /// A plan of everything in the making.
@@ -220,8 +244,8 @@ struct Settling {
     asked: Vec<oneshot::Sender<Fabric>>,
     /// When the networks had carried them out.
     networks: Option<Instant>,
-    /// Whether the edge has.
-    edge: bool,
+    /// Who has not answered yet: the edge, or the hosts that were there.
+    waits_for: BTreeSet<(Option<HostId>, Reporter)>,
 }
 
 impl Planner {
@@ -235,7 +259,7 @@ impl Planner {
     fn begin(&mut self) {
         self.driving = self.parts.duties.drives(&self.world).is_some();
         if self.driving {
-            let plan = Plan::of(&self.world, &self.parts.domains, self.parts.clock.now());
+            let plan = self.plan_now();
             self.order(plan, Vec::new());
         }
     }
@@ -254,6 +278,9 @@ impl Planner {
                 // Many commits must not hold up what time changes.
                 if self.ticked.elapsed() >= LEAST_PAUSE {
                     self.ticked = Instant::now();
+                    if self.until_heard(self.ticked).is_some_and(|left| left.is_zero()) {
+                        self.say_who_is_heard(self.ticked);
+                    }
                     if self.until_due().is_some_and(|left| left <= LEAST_PAUSE) {
                         self.tick();
                     }
@@ -264,7 +291,15 @@ impl Planner {
         true
     }
 
+    fn plan_now(&self) -> Plan {
+        let now = self.parts.clock.now();
+        Plan::of(&self.world, &self.parts.domains, now, self.parts.fleet.is_some())
+    }
+
     fn do_what_is_due(&mut self, now: Instant) {
+        if self.until_heard(now).is_some_and(|left| left.is_zero()) {
+            self.say_who_is_heard(now);
+        }
         if self.until_due().is_some_and(|left| left <= LEAST_PAUSE) {
             self.tick();
         }
@@ -281,7 +316,7 @@ impl Planner {
             .as_ref()
             .and_then(|it| it.networks)
             .map(|since| (since + PATIENCE).saturating_duration_since(now));
-        let due = [self.until_due(), self.until_plan(now), patience];
+        let due = [self.until_due(), self.until_plan(now), self.until_heard(now), patience];
         due.into_iter().flatten().min().unwrap_or(PLAN_EVERY)
     }
 
@@ -305,15 +340,24 @@ impl Planner {
         Some(left.max(LEAST_PAUSE))
     }
 
+    /// How long until it is to be said which hosts are there.
+    fn until_heard(&self, now: Instant) -> Option<Duration> {
+        let has_hosts = self.parts.fleet.is_some() && self.parts.ledger.world().has_hosts();
+        let says = has_hosts && self.parts.duties.leads().is_some();
+        says.then(|| self.next_heard.saturating_duration_since(now))
+    }
+
     /// Does what is queued; `false` when told to stop.
     fn work(&mut self, first: Wake) -> bool {
         let mut merged: Option<Step> = None;
         let (mut heard, mut asked, mut planned) = (Vec::new(), Vec::new(), None);
+        let mut attached = Vec::new();
         let mut go_on = true;
         for wake in std::iter::once(first).chain(self.wakes.try_iter()) {
             match wake {
                 Wake::Step(step) => merge(&mut merged, step),
-                Wake::Heard(reporter, news) => heard.push((reporter, news)),
+                Wake::Heard(host, reporter, news) => heard.push((host, reporter, news)),
+                Wake::Attached(host, orders) => attached.push((host, orders)),
                 Wake::Planned(plan) => planned = Some(plan),
                 Wake::Sweep(answer) => asked.push(answer),
                 Wake::Duties | Wake::ComeRound => {}
@@ -327,8 +371,14 @@ impl Planner {
             self.follow(step);
         }
         self.take_duties(Instant::now());
-        for (reporter, news) in heard {
-            self.hear(reporter, news);
+        for (host, orders) in attached {
+            self.attach(host, orders);
+        }
+        for (host, reporter, news) in heard {
+            match host {
+                Some(host) => self.hear_host(host, reporter, news),
+                None => self.hear(reporter, news),
+            }
         }
         if let Some(plan) = planned {
             self.take_plan(*plan);
@@ -370,6 +420,10 @@ impl Planner {
 
     /// Orders what changed.
     fn follow(&mut self, step: Step) {
+        if let Some(fleet) = &mut self.parts.fleet {
+            let removed = fleet.review(&step.changes, &step.after);
+            removed.into_iter().for_each(|host| self.parts.health.forget(host));
+        }
         if !self.driving {
             self.revision = step.revision;
             self.world = step.after;
@@ -384,8 +438,8 @@ impl Planner {
         self.world = Arc::clone(&step.after);
         let revision = step.revision;
         self.revision = revision;
-        if let Some(planning) = &mut self.planning {
-            merge(&mut planning.since, step);
+        if let Some(fleet) = &self.parts.fleet {
+            fleet.follow(&step, &delta, &edge, domains);
         }
         let IntentDelta { networks, workloads } = delta;
         // In any case: it keeps account of how far it has followed.
@@ -393,11 +447,16 @@ impl Planner {
         if let Some(traces) = self.parts.metrics.traces.get() {
             traces.ordered(revision);
         }
-        // Before processes end: whoever asks for them is sent elsewhere.
-        if edge != EdgeDelta::default() {
-            self.parts.edge.give(Order::Change { delta: edge, revision });
+        if self.parts.fleet.is_none() {
+            // Before processes end: whoever asks for them is sent elsewhere.
+            if edge != EdgeDelta::default() {
+                self.parts.edge.give(Order::Change { delta: edge, revision });
+            }
+            self.order_workloads(workloads);
         }
-        self.order_workloads(workloads);
+        if let Some(planning) = &mut self.planning {
+            merge(&mut planning.since, step);
+        }
     }
 
     fn order_workloads(&self, delta: WorkloadsDelta) {
@@ -412,14 +471,14 @@ impl Planner {
         let asked = std::mem::take(&mut self.asked);
         self.planning = Some(Planning { since: None, asked });
         let (world, domains) = (Arc::clone(&self.world), self.parts.domains.clone());
-        let (time, handle) = (self.parts.clock.now(), self.handle.clone());
+        let how = (self.parts.clock.now(), self.parts.fleet.is_some());
+        let handle = self.handle.clone();
         // The planner is gone only when the server stops.
         let take = move |plan| drop(handle.0.send(Wake::Planned(Box::new(plan))));
         let supervisor = &self.parts.supervisor;
-        if let Err(error) = Plan::later(supervisor, world, domains, time, take) {
+        if let Err(error) = Plan::later(supervisor, world, domains, how, take) {
             tracing::warn!(%error, "cannot start the planning thread; changes wait for the plan");
-            let plan = Plan::of(&self.world, &self.parts.domains, time);
-            self.take_plan(plan);
+            self.take_plan(self.plan_now());
         }
     }
 
@@ -436,15 +495,91 @@ impl Planner {
     fn order(&mut self, plan: Plan, asked: Vec<oneshot::Sender<Fabric>>) {
         let (parts, revision) = (&self.parts, self.revision);
         parts.networks.give(Order::Sync { intent: plan.networks, revision });
-        parts.edge.give(Order::Sync { intent: plan.edge, revision });
-        parts.workloads.give(Order::Sync { intent: plan.workloads, revision });
+        match (plan.does, &parts.fleet) {
+            (Does::Here { workloads, edge }, _) => {
+                parts.edge.give(Order::Sync { intent: edge, revision });
+                parts.workloads.give(Order::Sync { intent: workloads, revision });
+            }
+            (Does::Hosts(hosts), Some(fleet)) => fleet.order(hosts, revision),
+            (Does::Hosts(_), None) => {}
+        }
         if !asked.is_empty() {
             self.settles += 1;
             let number = self.settles;
             parts.networks.give(Order::Settle(number));
-            parts.edge.give(Order::Settle(number));
-            self.settling = Some(Settling { number, asked, networks: None, edge: false });
+            let waits_for = match &parts.fleet {
+                Some(fleet) => {
+                    let hosts = fleet.settle(number).into_iter();
+                    hosts.map(|(host, reporter)| (Some(host), reporter)).collect()
+                }
+                None => {
+                    parts.edge.give(Order::Settle(number));
+                    [(None, Reporter::Edge)].into()
+                }
+            };
+            self.settling = Some(Settling { number, asked, networks: None, waits_for });
         }
+    }
+
+    /// Takes the ways to a host, and tells it what must be there.
+    fn attach(&mut self, host: HostId, orders: HostOrders) {
+        let Some(fleet) = &mut self.parts.fleet else { return };
+        // Not the world that is planned here, which the commit may not have come to that let the host in.
+        if self.parts.ledger.world().host(host).is_none() {
+            // It was removed meanwhile, and is cut off.
+            return;
+        }
+        fleet.attach(host, orders);
+        if self.driving {
+            // In this order, as always: an interface is there before its process is.
+            for subject in [Reporter::Networks, Reporter::Edge, Reporter::Workloads] {
+                self.tell_host(host, subject);
+            }
+        }
+    }
+
+    /// Tells a host all that must be there, of one subject.
+    fn tell_host(&self, host: HostId, subject: Reporter) {
+        if let Some(fleet) = &self.parts.fleet {
+            fleet.tell(host, subject, &self.world, &self.parts.domains, self.revision);
+        }
+    }
+
+    /// Takes in what a control loop of a host reported.
+    fn hear_host(&mut self, host: HostId, reporter: Reporter, news: News) {
+        match news {
+            News::Swept(Swept { failed: false, .. })
+                if self.driving && reporter == Reporter::Workloads =>
+            {
+                self.say_again_to(host);
+            }
+            News::Swept(_) => {}
+            News::Settled(numbers) => self.settled(Some(host), reporter, &numbers),
+            News::Forgot if self.driving => self.tell_host(host, reporter),
+            // Whoever drives next tells it all.
+            News::Forgot => {}
+        }
+    }
+
+    /// Asks a host once more for what is no part of its plan any more and is waited for nevertheless.
+    fn say_again_to(&self, host: HostId) {
+        let Some(fleet) = &self.parts.fleet else { return };
+        let mut awaited = model::plan_awaited_ends(&self.world).workloads;
+        awaited.0.retain(|id, _| self.world.host_of(*id) == Some(host));
+        fleet.change_workloads(host, awaited, self.revision);
+    }
+
+    /// Somebody has answered questions.
+    fn settled(&mut self, host: Option<HostId>, reporter: Reporter, numbers: &[u64]) {
+        if let Some(settling) = &mut self.settling
+            && numbers.contains(&settling.number)
+        {
+            if host.is_none() && reporter == Reporter::Networks {
+                settling.networks = Some(Instant::now());
+            }
+            settling.waits_for.remove(&(host, reporter));
+        }
+        self.answer(Instant::now());
     }
 
     /// Takes in what a control loop reported.
@@ -456,18 +591,7 @@ impl Planner {
                 self.say_again(reporter);
             }
             News::Swept(_) => {}
-            News::Settled(numbers) => {
-                if let Some(settling) = &mut self.settling
-                    && numbers.contains(&settling.number)
-                {
-                    match reporter {
-                        Reporter::Networks => settling.networks = Some(Instant::now()),
-                        Reporter::Edge => settling.edge = true,
-                        Reporter::Workloads => {}
-                    }
-                }
-                self.answer(Instant::now());
-            }
+            News::Settled(numbers) => self.settled(None, reporter, &numbers),
             // Soon, and not at once, so that one that never remembers does not keep this busy.
             News::Forgot => {
                 self.next_plan = self.next_plan.min(Instant::now() + LEAST_PAUSE);
@@ -490,8 +614,10 @@ impl Planner {
 
     /// Answers who waits for everything to be as it was ordered, if it is.
     fn answer(&mut self, now: Instant) {
-        let is_settled =
-            |it: &mut Settling| it.networks.is_some_and(|since| it.edge || now >= since + PATIENCE);
+        let is_settled = |it: &mut Settling| {
+            let all = |since| it.waits_for.is_empty() || now >= since + PATIENCE;
+            it.networks.is_some_and(all)
+        };
         if let Some(settling) = self.settling.take_if(is_settled) {
             for answer in settling.asked {
                 // Whoever went away needs no answer.
@@ -501,16 +627,53 @@ impl Planner {
     }
 
     /// Has the ledger apply what the passing of time changes.
-    fn tick(&self) {
+    fn tick(&mut self) {
         let Some(mandate) = self.parts.duties.leads() else { return };
-        // While nobody listened no host was heard, and none is lost for that.
-        let listens = || self.submit(mandate, model::HostCommand::Listen);
-        let has_hosts = || self.parts.ledger.world().has_hosts();
-        if self.listens_by.get() != Some(mandate) && has_hosts() && !listens() {
+        let world = self.parts.ledger.world();
+        if world.has_hosts() {
+            if !self.listens(mandate) {
+                return;
+            }
+            // Nobody is lost who is heard, wherever the clock has gone.
+            let now = self.parts.clock.now();
+            let silent =
+                |host: &Host| host.lost.is_none() && host.last_heard + Host::SILENCE <= now;
+            if world.hosts().any(|host| silent(host)) {
+                self.say_who_is_heard(Instant::now());
+            }
+        }
+        self.submit(mandate, model::SystemCommand::Tick);
+    }
+
+    /// Whether silence of hosts counts. While nobody listened no host was heard, and none is lost for that;
+    /// so where this server has just begun to lead, or could do nothing for a while, it is said that somebody
+    /// listens from now on.
+    fn listens(&mut self, mandate: Mandate) -> bool {
+        let goes_on =
+            |at: Instant| self.parts.fleet.is_none() || at.elapsed() < 2 * Host::HEARD_EVERY;
+        let listened = self.listened.filter(|(by, at)| *by == mandate && goes_on(*at));
+        if listened.is_some() {
+            return true;
+        }
+        let listens = self.submit(mandate, HostCommand::Listen);
+        if listens {
+            self.listened = Some((mandate, Instant::now()));
+        }
+        listens
+    }
+
+    /// Tells the ledger of which hosts something came since it was told last.
+    fn say_who_is_heard(&mut self, now: Instant) {
+        self.next_heard = now + Host::HEARD_EVERY;
+        let Some(mandate) = self.parts.duties.leads() else { return };
+        if !self.listens(mandate) {
             return;
         }
-        self.listens_by.set(Some(mandate));
-        self.submit(mandate, model::SystemCommand::Tick);
+        let Some(fleet) = &self.parts.fleet else { return };
+        let hosts = fleet.heard_within(Host::HEARD_EVERY + HEARTBEAT_LATE);
+        if hosts.is_empty() || self.submit(mandate, HostCommand::Heard { hosts }) {
+            self.listened = Some((mandate, Instant::now()));
+        }
     }
 
     /// Hands the ledger what only one server may; whether it is done.
@@ -543,7 +706,7 @@ impl ByHand {
     }
 
     /// Has time do what is due.
-    pub(super) fn tick(&self) {
+    pub(super) fn tick(&mut self) {
         self.0.tick();
     }
 }

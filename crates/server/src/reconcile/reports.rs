@@ -5,14 +5,18 @@
 //! knows of the one before, and nothing is reported to have ended before it was reported to have begun.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use agent::Tell;
+use model::edge::EdgeEvent;
 use model::protocol::{
     Edge, NetworkEvent, Networks, Outcome, Report, Subject, Swept, WorkloadChange, WorkloadStatus,
     Workloads,
 };
-use model::{Exit, Observation, PeeringState, SystemCommand, VpcId, WorkloadId, WorkloadReport};
+use model::{
+    DynoId, DynoState, Exit, HostId, Observation, PeeringState, SystemCommand, VpcId, WorkloadId,
+    WorkloadReport, World,
+};
 
 use super::health::{Health, Noted};
 use super::progress_file::CarriedRevision;
@@ -232,16 +236,59 @@ impl NetworksReporter {
     }
 }
 
-/// What takes the reports of processes.
-pub(crate) fn of_workloads(observer: Observer, health: Arc<Health>, hear: Hear) -> Tell<Workloads> {
-    let mut failed = FailedStarts::default();
+/// What takes the reports of networks of a host, of which it has only the ends: whether networks are carried
+/// is said for all hosts together.
+pub(crate) fn of_networks_of(
+    host: HostId,
+    ledger: Ledger,
+    health: Arc<Health>,
+    hear: Hear,
+) -> Tell<Networks> {
     Box::new(move |report| {
-        if let Some(failing) = &report.failing {
-            health.set_failing(failing.clone());
+        if !report.forgot && ledger.glance().host(host).is_some() {
+            health.note_host(host, |known| known.revision = Some(report.revision));
+        }
+        note_failing(host, &ledger, &health, &report);
+        for NetworkEvent::Repaired { place, what } in &report.events {
+            tracing::warn!(%host, %place, "drift repaired: {what}");
         }
         pass_on(&report, &hear);
+    })
+}
+
+/// Takes note of what a host cannot do.
+fn note_failing<S: Subject>(host: HostId, ledger: &Ledger, health: &Health, report: &Report<S>) {
+    if let Some(failing) = &report.failing
+        && ledger.glance().host(host).is_some()
+    {
+        for (what, why) in failing {
+            tracing::warn!(%host, what, "a host cannot do something: {why}");
+        }
+        health.note_host(host, |known| {
+            known.failing.insert(S::NAME, failing.clone());
+        });
+    }
+}
+
+/// What takes the reports of processes, of a host or of this machine.
+pub(crate) fn of_workloads(
+    host: Option<HostId>,
+    observer: Observer,
+    health: Arc<Health>,
+    hear: Hear,
+) -> Tell<Workloads> {
+    let mut failed = FailedStarts::default();
+    Box::new(move |report| {
+        match (host, &report.failing) {
+            (Some(host), _) => note_failing(host, &observer.ledger, &health, &report),
+            (None, Some(failing)) => health.set_failing(failing.clone()),
+            (None, None) => {}
+        }
+        pass_on(&report, &hear);
+        // What a host says of that which is another's by now says nothing of how it fares there.
+        let is_there = |id| host.is_none() || observer.ledger.world().host_of(id) == host;
         let before = report.events.into_iter().map(|WorkloadChange { id, status }| (id, status));
-        let all = before.chain(report.outcomes.0);
+        let all = before.chain(report.outcomes.0).filter(|(id, _)| is_there(*id));
         let mut seen = Observation::default();
         for (id, status) in all {
             let gave_up = failed.note(id, &status);
@@ -335,6 +382,49 @@ pub(super) fn report_of(
         // It was told to stop before it ran: nobody else says that it has ended.
         WorkloadStatus::Stopped | WorkloadStatus::Gone => Some(WorkloadReport::Gone),
     }
+}
+
+/// Who has no request left for dynos that drain, where several hosts pass requests on.
+#[derive(Clone, Default)]
+pub(crate) struct Drains(Arc<Mutex<BTreeMap<DynoId, BTreeSet<HostId>>>>);
+
+impl Drains {
+    /// What is so of all hosts together, now that one says something.
+    fn take(&self, host: HostId, world: &World, events: Vec<EdgeEvent>) -> Vec<EdgeEvent> {
+        let mut drained = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let drains =
+            |id: DynoId| world.dyno(id).is_some_and(|dyno| dyno.state == DynoState::Draining);
+        drained.retain(|id, _| drains(*id));
+        let passes = |event: &EdgeEvent| match event {
+            EdgeEvent::Bound(_) => true,
+            EdgeEvent::Drained(id) => {
+                let said = drained.entry(*id).or_default();
+                said.insert(host);
+                let space = world.dyno(*id).and_then(|dyno| world.space(dyno.space));
+                let routers = space.into_iter().flat_map(|space| space.router_hosts.values());
+                let mut routers = routers
+                    .filter(|host| world.host(**host).is_some_and(|host| host.lost.is_none()));
+                routers.all(|host| said.contains(host))
+            }
+        };
+        events.into_iter().filter(passes).collect()
+    }
+}
+
+/// What takes the reports of the edge of a host.
+pub(crate) fn of_edge_of(
+    host: HostId,
+    observer: Observer,
+    health: Arc<Health>,
+    drains: Drains,
+    hear: Hear,
+) -> Tell<Edge> {
+    let mut tell = of_edge(observer.clone(), hear);
+    Box::new(move |report| {
+        note_failing(host, &observer.ledger, &health, &report);
+        let events = drains.take(host, &observer.ledger.world(), report.events);
+        tell(Report { events, ..report });
+    })
 }
 
 /// What takes the reports of the edge.

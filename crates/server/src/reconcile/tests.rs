@@ -241,6 +241,7 @@ impl Town {
             control::start(supervisor, driver, control::NETWORKS, None, tell).unwrap();
         let progress = || Some(to_networks.progress());
         let tell = reports::of_workloads(
+            None,
             Observer::alone(ledger.clone()),
             Arc::clone(&health),
             handle.hear(Reporter::Workloads),
@@ -260,6 +261,7 @@ impl Town {
                 given: Some(given_by),
             }),
             workloads: Wire::to(to_workloads),
+            fleet: None,
             edge: Wire::to(to_edge),
             domains: Domains::default(),
             duties: Duties::alone(),
@@ -350,7 +352,7 @@ fn what_changes_while_everything_is_planned_is_part_of_the_plan() {
     let (now, domains) = (Clock::system().now(), Domains::default());
     let before = bench.ledger.world();
     steps.try_iter().for_each(drop);
-    let mut plan = Plan::of(&before, &domains, now);
+    let mut plan = Plan::of(&before, &domains, now, false);
     for _ in 0..2 {
         bench.make_vpc();
         bench.make_vpc();
@@ -360,7 +362,7 @@ fn what_changes_while_everything_is_planned_is_part_of_the_plan() {
         assert_eq!(since.revision, bench.ledger.revision());
         plan.follow(&since, &domains, now);
         let world = bench.ledger.world();
-        assert_eq!(plan, Plan::of(&world, &domains, now));
+        assert_eq!(plan, Plan::of(&world, &domains, now, false));
     }
 }
 

@@ -276,6 +276,7 @@ impl Town {
         let driver = NetworksActuator::new(Box::new(NoFabric::default()));
         let (to_networks, networks) = ControlLoop::new(driver, NO_PAUSES, None, tell);
         let tell = reports::of_workloads(
+            None,
             Observer::alone(ledger.clone()),
             health.clone(),
             handle.hear(Reporter::Workloads),
@@ -289,6 +290,7 @@ impl Town {
         let planner = unstarted.by_hand(Parts {
             networks: Wire::to(to_networks),
             workloads: Wire::to(to_workloads),
+            fleet: None,
             edge: Wire::to(to_edge),
             domains: crate::apps::web::Web::default().domains,
             ledger: ledger.clone(),

@@ -51,11 +51,6 @@ struct Asked {
     alone: Option<Instant>,
 }
 
-/// The name of a host on the link.
-fn link_id(host: HostId) -> Option<link::HostId> {
-    host.to_string().parse().ok()
-}
-
 /// Which host a workload is placed on.
 fn host_of(world: &World, workload: WorkloadId) -> Option<HostId> {
     match workload {
@@ -154,8 +149,7 @@ impl Shared {
         kind: &str,
         about: &(impl Serialize + Sync),
     ) -> Result<Stream, StreamError> {
-        let id = link_id(host).ok_or(StreamError::Away)?;
-        self.hub.open(&id, kind, about).await
+        self.hub.open(&host, kind, about).await
     }
 
     /// The answers of a host, or why there are none.
@@ -286,7 +280,7 @@ impl Console for HostConsole {
 
 impl HostLogs for HostConsole {
     fn is_other(&self, host: HostId) -> bool {
-        link_id(host).is_some_and(|id| self.0.hub.admits(&id))
+        self.0.hub.admits(&host)
     }
 
     fn read(

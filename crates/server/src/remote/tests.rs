@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,8 +14,8 @@ use std::time::Duration;
 use agent::Orders;
 use fabric::runtime::{Ends, ExecCommand, Inside, LogLine, LogPart, LogPosition, SessionCommand};
 use link::{
-    About, Authority, EnrolError, FileRegistry, HOST_LIFETIME, Host, HostOrders, HostParts,
-    HostStreams, Hub, HubParts, JoinParts, Keep, Kinds, Newcomer, Pulse, Registry, Reports, Tells,
+    About, Authority, EnrolError, HOST_LIFETIME, Host, HostOrders, HostParts, HostStreams, Hub,
+    HubParts, JoinParts, Keep, Kinds, Newcomer, NotServed, Pulse, Registry, Reports, Tells,
     Versions,
 };
 use model::protocol::{Order, Subject};
@@ -135,19 +135,21 @@ impl RouterLog for Processes {
     }
 }
 
-/// A registry of one host, whose name on the link is the one that it has in the world.
+/// A registry of one host.
 struct One(link::HostId);
 
 impl Registry for One {
     fn enrol(&self, _: Newcomer<'_>) -> Result<link::HostId, EnrolError> {
-        Ok(self.0.clone())
+        Ok(self.0)
     }
 
     fn admits(&self, host: &link::HostId) -> bool {
         *host == self.0
     }
 
-    fn note(&self, _: &link::HostId, _: &About) {}
+    fn connected(&self, _: &link::HostId, _: &About, _: IpAddr) -> Result<(), NotServed> {
+        Ok(())
+    }
 }
 
 /// A control loop that does nothing.
@@ -194,12 +196,13 @@ impl Two {
         let init = HostCommand::Init(NewHost { name: "node-1".to_owned(), facts });
         let made = server.command(Caller::Operator, init).await;
         let Key::Host(host) = made else { panic!("{made:?}") };
-        let id: link::HostId = host.to_string().parse().unwrap();
+        let id = host;
         let store = server.state.store.lock().unwrap().handle().unwrap();
         let hub = Hub::new(HubParts {
             authority: Arc::new(Authority::of_seed(&[1; 32]).unwrap()),
-            registry: Arc::new(One(id.clone())),
+            registry: Arc::new(One(id)),
             epoch: Box::new(|| Some(1)),
+            servers: Box::new(link::Servers::default),
             attach: Box::new(|_, _| nobody_hears()),
             kinds: server_kinds(server.state.ledger.clone(), store),
             now: Box::new(|| Clock::system().wall()),
@@ -307,13 +310,10 @@ impl Two {
 }
 
 async fn join(hub: &Hub, address: SocketAddr, keep: &Path) {
-    let dir = tempfile::tempdir().unwrap();
-    let tokens = FileRegistry::open(&dir.path().join("registry.json")).unwrap();
-    let (now, hour) = (Clock::system().wall(), Duration::from_secs(3600));
-    let (token, _) = tokens.new_token(hub.authority().fingerprint(), now, hour).unwrap();
+    let token = link::JoinToken::of_bits(7, hub.authority().fingerprint());
     let about = About { name: "node-1".to_owned(), ..About::default() };
     let parts = JoinParts {
-        server: &format!("https://{address}"),
+        servers: &[format!("https://{address}")],
         token: &token,
         about: &about,
         keep: &Keep::at(keep),

@@ -184,6 +184,11 @@ pub(crate) fn claim_fabric(
             let leave = IdentityCommand::LeaveFabric { id: id.to_owned() };
             set_up(run(ledger, "the fabric's driver", leave))
         }
+        (FabricKind::Ovn, Some(other)) if config.cluster.take_fabric => {
+            let leave = IdentityCommand::LeaveFabric { id: other.id };
+            set_up(run(ledger, "the fabric's driver", leave))
+        }
+        (FabricKind::Ovn, Some(other)) => Err(ServeError::FabricDriven(other.name)),
         (FabricKind::None | FabricKind::Ovn, _) => Ok(()),
         (FabricKind::Linux, Some(other)) if !ours && !config.cluster.take_fabric => {
             Err(ServeError::FabricDriven(other.name))

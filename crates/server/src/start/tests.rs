@@ -1,6 +1,7 @@
 //! A whole server in process.
 
 mod cluster;
+mod hosts;
 mod watch;
 
 use std::path::Path;

@@ -1,13 +1,14 @@
 //! A host that gets code over the real link.
 
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use agent::Orders;
 use fabric::runtime::{CodeSource, CodeState};
 use link::{
-    About, Authority, FileRegistry, HOST_LIFETIME, Host, HostOrders, HostParts, Hub, HubParts,
-    JoinParts, Keep, Pulse, Reports, Tells, Versions,
+    About, Authority, EnrolError, HOST_LIFETIME, Host, HostOrders, HostParts, Hub, HubParts,
+    JoinParts, Keep, Newcomer, NotServed, Pulse, Registry, Reports, Tells, Versions,
 };
 use model::protocol::{Order, Subject};
 use model::{Caller, SlugId, SystemCommand};
@@ -42,15 +43,33 @@ fn packed(bytes: usize) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
+/// A registry of one host.
+struct One(link::HostId);
+
+impl Registry for One {
+    fn enrol(&self, _: Newcomer<'_>) -> Result<link::HostId, EnrolError> {
+        Ok(self.0)
+    }
+
+    fn admits(&self, host: &link::HostId) -> bool {
+        *host == self.0
+    }
+
+    fn connected(&self, _: &link::HostId, _: &About, _: IpAddr) -> Result<(), NotServed> {
+        Ok(())
+    }
+}
+
 /// Starts a host that follows a server, and waits until it is connected.
 async fn host_of(server: &Fixture, dir: &std::path::Path) -> (HostStreams, CancellationToken) {
-    let registry = Arc::new(FileRegistry::open(&dir.join("registry.json")).unwrap());
+    let id = link::HostId::MIN;
     let now = || Clock::system().wall();
     let kept = server.state.slugs.kept.clone();
     let hub = Hub::new(HubParts {
         authority: Arc::new(Authority::of_seed(&[1; 32]).unwrap()),
-        registry: Arc::<FileRegistry>::clone(&registry),
+        registry: Arc::new(One(id)),
         epoch: Box::new(|| Some(1)),
+        servers: Box::new(link::Servers::default),
         attach: Box::new(|_, _| nobody_hears()),
         kinds: kinds(kept, server.state.ledger.clone()),
         now: Box::new(now),
@@ -64,12 +83,11 @@ async fn host_of(server: &Fixture, dir: &std::path::Path) -> (HostStreams, Cance
     let (served, stop) = (hub.clone(), CancellationToken::new());
     let ends = stop.clone();
     tokio::spawn(async move { served.serve(listener, ends).await });
-    let fingerprint = hub.authority().fingerprint();
-    let (token, _) = registry.new_token(fingerprint, now(), Duration::from_secs(60)).unwrap();
+    let token = link::JoinToken::of_bits(7, hub.authority().fingerprint());
     let keep = Keep::at(&dir.join("host"));
     let about = About { name: "node-2".to_owned(), ..About::default() };
     let join = JoinParts {
-        server: &format!("https://{address}"),
+        servers: &[format!("https://{address}")],
         token: &token,
         about: &about,
         keep: &keep,

@@ -12,7 +12,7 @@ use super::input::{Fields, Segment};
 pub(super) async fn hosts(Shared(operator): Shared<Operator>) -> Answer<api::Hosts> {
     let world = operator.state.world();
     let hosts = oldest_first(world.hosts(), |host| (host.created, host.id));
-    let hosts = hosts.map(|host| shown(&world, host)).collect();
+    let hosts = hosts.map(|host| shown(&operator, &world, host)).collect();
     let waiting = world.unplaced().filter_map(|id| waiting(&world, id)).collect();
     Ok(Reply(api::Hosts { hosts, waiting }))
 }
@@ -25,7 +25,16 @@ pub(super) async fn host(
     let host = find(&world, &name)?;
     let workloads = world.workloads_on(host.id).into_iter();
     let workloads = workloads.filter_map(|id| hosted(&world, id)).collect();
-    Ok(Reply(api::HostDetails { host: shown(&world, &host), workloads }))
+    let known = operator.state.health.of_host(host.id);
+    let hub = operator.state.hosts.as_ref().map(|hosts| hosts.hub());
+    let view = hub.and_then(|hub| hub.hosts().into_iter().find(|view| view.id == host.id));
+    Ok(Reply(api::HostDetails {
+        host: shown(&operator, &world, &host),
+        revision: known.revision,
+        kept_revision: view.and_then(|view| view.held.networks).map(|held| held.revision),
+        failing: known.failing.into_values().flatten().collect(),
+        workloads,
+    }))
 }
 
 pub(super) async fn drain(operator: Shared<Operator>, name: Segment) -> Answer<api::Host> {
@@ -44,7 +53,7 @@ async fn change(
     let host = find(&operator.state.world(), &name)?;
     let done = operator.run(command(host.id)).await?;
     let host = done.after.host(host.id).ok_or_else(|| unknown(&name))?;
-    Ok(Reply(shown(&done.after, host)))
+    Ok(Reply(shown(&operator, &done.after, host)))
 }
 
 pub(super) async fn remove(
@@ -67,7 +76,7 @@ fn unknown(name: &str) -> Problem {
     missing(format!("There is no host '{name}'; `causeway hosts` lists them."))
 }
 
-fn shown(world: &World, host: &Host) -> api::Host {
+fn shown(operator: &Operator, world: &World, host: &Host) -> api::Host {
     let key = Key::Host(host.id);
     let ended = |state| state == InstanceState::Terminated;
     api::Host {
@@ -84,6 +93,10 @@ fn shown(world: &World, host: &Host) -> api::Host {
         services: world.addons_of(key).count(),
         instances: world.instances_of(key).filter(|instance| !ended(instance.state)).count(),
         first: host.first,
+        version: host.version.clone(),
+        connected_since: host
+            .connected_since(operator.state.clock.now())
+            .map(|at| at.to_seconds_string()),
         last_heard: host.last_heard.to_seconds_string(),
         lost_since: host.lost.map(|at| at.to_seconds_string()),
         created_at: host.created.to_seconds_string(),

@@ -23,7 +23,7 @@ use crate::reconcile::UnstartedPlanner;
 /// What takes a body.
 const WRITES: [(&str, &str); 15] = [
     ("POST", "accounts"),
-    ("POST", "agents/init"),
+    ("POST", "host/init"),
     ("POST", "keys"),
     ("POST", "roles"),
     ("PUT", "quotas/vpcs-per-region"),

@@ -189,6 +189,7 @@ fn what_cannot_be_started_is_told_and_not_tried_for_ever() {
     let broken = Broken { wanted: BTreeMap::new(), to_report: false, inner };
     let health = Arc::new(Health::default());
     let tell = reports::of_workloads(
+        None,
         reports::Observer::alone(ledger.clone()),
         Arc::clone(&health),
         Box::new(|_| ()),

@@ -7,22 +7,22 @@ use store::{Blobs, Sqlite, Store};
 use super::*;
 
 /// A data directory of a server that is to join others: it has their key, and nothing else.
-fn joining(data: &Path, secret: &Path) {
+pub(super) fn joining(data: &Path, secret: &Path) {
     std::fs::create_dir_all(data).unwrap();
     std::fs::set_permissions(data, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     std::fs::copy(secret.join("secret.key"), data.join("secret.key")).unwrap();
     std::fs::write(DataDir::first_start(data), []).unwrap();
 }
 
-struct Running {
-    address: SocketAddr,
-    state: Arc<State>,
-    stop: CancellationToken,
-    ends: tokio::task::JoinHandle<Result<(), ServeError>>,
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) state: Arc<State>,
+    pub(super) stop: CancellationToken,
+    pub(super) ends: tokio::task::JoinHandle<Result<(), ServeError>>,
 }
 
 impl Running {
-    async fn end(self) {
+    pub(super) async fn end(self) {
         drop(self.state);
         self.stop.cancel();
         self.ends.await.unwrap().unwrap();
@@ -49,6 +49,11 @@ async fn beside_others_with(
     let server = Server::start_on(config, service_manager, supervisor, |_, _| Ok(opened)).await;
     let server = server.unwrap();
     server.greeted()();
+    run_on(server)
+}
+
+/// Has a server run.
+pub(super) fn run_on(server: Server) -> Running {
     let (address, state) = (server.address(), Arc::clone(&server.state));
     let stop = CancellationToken::new();
     let ends = tokio::spawn(server.run(stop.clone()));
@@ -82,7 +87,7 @@ async fn servers(address: SocketAddr, token: &str) -> Vec<api::ServerEntry> {
 }
 
 /// Waits until exactly one of all servers leads, as every one of them sees it, and says which.
-async fn leader(all: &[Running], token: &str) -> usize {
+pub(super) async fn leader(all: &[Running], token: &str) -> usize {
     let since = Instant::now();
     loop {
         let mut seen = Vec::new();
