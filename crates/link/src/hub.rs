@@ -1,6 +1,7 @@
 //! The servers' side: hosts connect here, are told what they are to do, and say what came of it.
 
 mod admission;
+mod open;
 mod session;
 mod state;
 mod streams;
@@ -10,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,6 +31,7 @@ use crate::authority::Authority;
 use crate::frame::{self, FrameError, MOST_BYTES_OF_STRANGERS, Reader};
 use crate::identity::{HostId, host_of};
 use crate::message::ToServer;
+use crate::stream::{Stream, StreamError};
 use crate::tls::TlsError;
 
 /// How long a stranger may take for a greeting, and for its first message.
@@ -47,6 +50,20 @@ impl Hub {
     /// Who says who a host is.
     pub fn authority(&self) -> &Authority {
         &self.0.parts.authority
+    }
+
+    /// Opens a stream to a host that is connected.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`].
+    pub async fn open(
+        &self,
+        host: &HostId,
+        kind: &str,
+        about: &impl Serialize,
+    ) -> Result<Stream, StreamError> {
+        self.0.open(host, kind, about).await
     }
 
     /// Every host that was connected since the start, by id.
@@ -157,7 +174,7 @@ async fn greet(
         }
         (Some(host), ToServer::Stream(which)) => {
             drop(stranger);
-            Ok(streams::serve(&shared, host, *which, reader, write, stop).await?)
+            Ok(open::serve(&shared, host, *which, reader, write, stop).await?)
         }
         (None, ToServer::Join(newcomer)) => {
             let answer = join(&shared, *newcomer, from).await;

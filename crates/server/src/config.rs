@@ -10,6 +10,7 @@ use store::{KeySource, PostgresUrl};
 use crate::apps::plans::Plans;
 use crate::apps::web::Web;
 use crate::cleanup::warden::Ephemeral;
+pub use crate::fabric_kind::FabricKind;
 
 /// The configuration of a server.
 #[derive(Debug, Clone)]
@@ -222,17 +223,6 @@ pub enum ForwardDns {
     Host,
     /// The given name servers.
     To(Vec<SocketAddr>),
-}
-
-/// The implementation of networks and workloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FabricKind {
-    /// This machine's kernel and an OCI runtime.
-    Linux,
-    /// OVN, and an OCI runtime on hosts that run agents.
-    Ovn,
-    /// None: the APIs work, but no packets are carried and no processes run.
-    None,
 }
 
 /// The edge's directory in a data directory.

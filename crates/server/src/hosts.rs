@@ -2,7 +2,6 @@
 
 mod error;
 mod members;
-mod reports;
 mod settings;
 
 use std::net::SocketAddr;
@@ -20,12 +19,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::HostsError;
-pub(crate) use self::reports::Hears;
 
 use self::members::Members;
 use self::settings::Kept;
 use crate::clock::{Clock, SystemIds};
 use crate::cluster::{self, Duties};
+use crate::ledger::Ledger;
 
 /// What comes before the epochs of servers that share a database, so that hosts follow them after a server
 /// with a database of its own, whose epochs begin with the time in seconds.
@@ -45,8 +44,10 @@ pub(crate) struct HostsParts<'a> {
     pub shared: bool,
     /// The URL at which others reach this server, if that is said.
     pub advertise: Option<String>,
-    /// Who hears of hosts.
-    pub hears: Hears,
+    /// What the world is.
+    pub ledger: Ledger,
+    /// What is called with each host that is there for the first time.
+    pub attach: link::Attach,
     /// What every host is to know.
     pub settings: link::Settings,
     /// What is made of the streams that hosts ask for.
@@ -99,8 +100,18 @@ impl Hosts {
     ///
     /// [`HostsError`].
     pub(crate) fn open(parts: HostsParts<'_>) -> Result<Self, HostsError> {
-        let HostsParts { data, secret, clock, duties, shared, advertise, hears, settings, kinds } =
-            parts;
+        let HostsParts {
+            data,
+            secret,
+            clock,
+            duties,
+            shared,
+            advertise,
+            ledger,
+            attach,
+            settings,
+            kinds,
+        } = parts;
         let seed = secret.derive(link::PURPOSE, "");
         let authority = Authority::of_seed(&seed).map(Arc::new).map_err(HostsError::Authority)?;
         let (epoch, time) = (Arc::<OnceLock<u64>>::default(), Arc::clone(&clock));
@@ -111,13 +122,13 @@ impl Hosts {
             Arc::new(move || alone.get().copied())
         };
         let (told, servers) = (Arc::clone(&leads), Arc::<WhereServers>::default());
-        let (known, ledger) = (Arc::clone(&servers), hears.observer.ledger.clone());
+        let (known, ledger) = (Arc::clone(&servers), ledger);
         let hub = Hub::new(HubParts {
             authority,
             registry: Arc::new(Members { ledger, duties }),
             epoch: Box::new(move || told()),
             servers: Box::new(move || known.known()),
-            attach: hears.attach(),
+            attach,
             kinds,
             now: Box::new(move || time.wall()),
             settings,

@@ -13,6 +13,7 @@ mod code;
 mod config;
 mod credentials;
 mod error;
+mod fabric_kind;
 mod flows;
 mod host_agent;
 mod hosts;

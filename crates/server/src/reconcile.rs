@@ -9,6 +9,7 @@ pub(crate) mod edge;
 pub(crate) mod files;
 mod fleet;
 mod health;
+mod hears;
 pub(crate) mod host;
 mod plan;
 mod planner;
@@ -19,8 +20,10 @@ pub(crate) mod workloads;
 pub(crate) use self::control::Stop;
 pub(crate) use self::fleet::Fleet;
 pub(crate) use self::health::Health;
-pub(crate) use self::planner::{Parts, PlannerHandle, Reporter, UnstartedPlanner};
+pub(crate) use self::hears::Hears;
+pub(crate) use self::planner::{Parts, PlannerHandle, UnstartedPlanner};
 pub(crate) use self::progress_file::CarriedRevision;
+pub(crate) use self::reports::Reporter;
 
 #[cfg(test)]
 mod tests;

@@ -43,7 +43,7 @@ use crate::code::{self, Keeper, KeeperParts, Kept};
 use crate::config::{Config, FabricKind, Reads, TransportConfig, edge_dir};
 use crate::error::{ServeError, SetupError};
 use crate::flows::{self, Flows};
-use crate::hosts::{Hears, Hosts, HostsParts};
+use crate::hosts::{Hosts, HostsParts};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
@@ -64,7 +64,7 @@ use crate::reconcile::files::{self, FilesHandle, UnstartedFiles};
 use crate::reconcile::host::{self, Carrier, HostLoops, HostParts, RunningLoops};
 use crate::reconcile::reports::{self, NetworksReports, Observer};
 use crate::reconcile::{
-    self, CarriedRevision, Fleet, Health, PlannerHandle, Reporter, Stop, UnstartedPlanner,
+    self, CarriedRevision, Fleet, Health, Hears, PlannerHandle, Reporter, Stop, UnstartedPlanner,
 };
 use crate::remote::{self, HostConsole};
 
@@ -574,7 +574,8 @@ impl Prepared {
                 duties: duties.clone(),
                 shared,
                 advertise: config.cluster.advertise.clone(),
-                hears,
+                ledger: ledger.clone(),
+                attach: hears.attach(),
                 settings: link::Settings {
                     domains: config.edge.web.domains.clone(),
                     denied: settings.outbound.as_ref().map(Outbound::denied).unwrap_or_default(),

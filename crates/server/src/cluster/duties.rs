@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::World;
 
 use super::leadership::Leadership;
-use crate::config::FabricKind;
+use crate::fabric_kind::FabricKind;
 use crate::ledger::{Mandate, OnlyIf};
 
 /// What of that which one server alone may do is this server's to do.

@@ -11,7 +11,7 @@ use model::intent::{WorkloadsDelta, WorkloadsIntent};
 use model::protocol::Order;
 use model::{Change, HostId, Key, World};
 
-use super::planner::Reporter;
+use super::reports::Reporter;
 use crate::ledger::Step;
 
 /// For how long a host may have said nothing and is asked nevertheless.

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use super::fleet::Fleet;
 use super::health::Health;
 use super::plan::{Does, Plan, merge};
-use super::reports::{Hear, News};
+use super::reports::{Hear, News, Reporter};
 use crate::clock::Clock;
 use crate::cluster::Duties;
 use crate::ledger::{Ledger, Mandate, Request, Step};
@@ -45,14 +45,6 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// How long somebody who wants everything to be as it must be waits for the edge, once the networks
 /// are: an edge that cannot be had must not hold up anybody.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Who reported something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reporter {
-    Networks,
-    Workloads,
-    Edge,
-}
 
 /// Something for the planner to do.
 enum Wake {

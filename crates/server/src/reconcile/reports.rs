@@ -28,6 +28,14 @@ use crate::metrics::{LoopFigures, Metrics};
 /// How often it is tried to start a workload before that is taken for its end.
 const MOST_STARTS: u32 = 5;
 
+/// Who reported something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reporter {
+    Networks,
+    Workloads,
+    Edge,
+}
+
 /// What the planner needs to know of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum News {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use link::{HostId, HostOrders, Tells};
 
+use super::health::Health;
+use super::planner::PlannerHandle;
+use super::reports::{self, Drains, Observer, Reporter};
 use crate::metrics::Metrics;
-use crate::reconcile::reports::{self, Drains, Observer};
-use crate::reconcile::{Health, PlannerHandle, Reporter};
 
 /// Who hears of hosts.
 pub(crate) struct Hears {
@@ -22,7 +23,7 @@ pub(crate) struct Hears {
 
 impl Hears {
     /// What is called with each host that is there for the first time.
-    pub(super) fn attach(self) -> link::Attach {
+    pub(crate) fn attach(self) -> link::Attach {
         let drains = Drains::default();
         Box::new(move |host, orders| self.take(*host, orders, drains.clone()))
     }
