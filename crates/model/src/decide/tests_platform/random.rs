@@ -356,7 +356,7 @@ fn random_play_reaches_what_it_is_to_test() {
     {
         assert!(granted.contains_key(&format!("Platform.{name}")), "{name}: {granted:?}");
     }
-    for name in ["Init", "Join", "Drain", "Undrain", "Remove", "Lost", "Heard", "Change"] {
+    for name in ["Init", "Join", "Drain", "Undrain", "Remove", "Lost", "Heard", "Connected"] {
         assert!(granted.contains_key(&format!("Host.{name}")), "{name}: {granted:?}");
     }
     let count = |status: &str| commands.iter().filter(|(_, at)| *at == status).count();
