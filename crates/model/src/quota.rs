@@ -163,15 +163,9 @@ impl Quotas {
 impl Quota {
     /// The refusal of one more.
     pub(crate) fn reached(self) -> Refused {
-        // The first sentence has EC2's own words, which people look for.
-        let (what, name) = (self.what(), self.name());
-        Refused::new(
-            self.code(),
-            format_args!(
-                "The maximum number of {what} has been reached. Whoever runs this installation can raise \
-                 {name}: `causeway quotas:set`."
-            ),
-        )
+        // EC2's own words and nothing else, as programs compare them.
+        let what = self.what();
+        Refused::new(self.code(), format_args!("The maximum number of {what} has been reached."))
     }
 
     /// The refusal of so much where there may be less.
