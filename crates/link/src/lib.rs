@@ -8,7 +8,7 @@
 //! - An [`Authority`] of the installation's own says who a server and who a host is. A host joins with a
 //!   [`JoinToken`], which is good once, for a while, and names the only authority that the host trusts. It is
 //!   served while the [`Registry`] knows it.
-//! - A [`Hub`] is where hosts connect. Orders that wait for a host are made one ([`mailbox`]), so that neither
+//! - A [`Hub`] is where hosts connect. Orders that wait for a host are made one (`mailbox`), so that neither
 //!   a slow host nor one that is away costs more than what it is to be told.
 //! - A [`Host`] carries orders out and keeps what it was told, and goes on without servers, also after its
 //!   restart. It carries out nothing that is older than what it has seen ([`Stamp`]).
