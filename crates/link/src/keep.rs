@@ -129,7 +129,7 @@ impl Keep {
     }
 
     pub(crate) fn set_epoch(&self, epoch: u64) -> Result<(), KeepError> {
-        self.write("fence.json", &Fence { epoch })
+        self.rewrite("fence.json", &to_vec(&Fence { epoch }))
     }
 
     /// What it was last told of a subject. One that cannot be read is told anew.
@@ -146,7 +146,7 @@ impl Keep {
 
     /// Keeps what was serialized.
     pub(crate) fn set_intent<S: Subject>(&self, bytes: &[u8]) -> Result<(), KeepError> {
-        store::replace_file(&self.0.join(Self::file::<S>()), bytes).map_err(KeepError::Write)
+        self.rewrite(&Self::file::<S>(), bytes)
     }
 
     fn file<S: Subject>() -> String {
@@ -163,8 +163,18 @@ impl Keep {
         read.map_err(|source| KeepError::Read { path, source })
     }
 
+    /// Makes the directory, too.
     fn write(&self, name: &str, content: &impl Serialize) -> Result<(), KeepError> {
-        let bytes = serde_json::to_vec_pretty(content).expect("its keys are texts");
-        store::replace_file(&self.0.join(name), &bytes).map_err(KeepError::Write)
+        store::replace_file(&self.0.join(name), &to_vec(content)).map_err(KeepError::Write)
     }
+
+    /// What a host that has joined keeps. A directory that was removed is not made again by one that does not
+    /// know of it yet.
+    fn rewrite(&self, name: &str, bytes: &[u8]) -> Result<(), KeepError> {
+        store::write_file(&self.0.join(name), bytes).map_err(KeepError::Write)
+    }
+}
+
+fn to_vec(content: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec_pretty(content).expect("its keys are texts")
 }

@@ -27,9 +27,13 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Puts a file with this content in place, whole or not at all. The caller sees to it that nobody
-/// else does the same.
-pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
+/// Puts a file with this content in place, whole or not at all, in a directory that is there. The caller sees
+/// to it that nobody else does the same.
+///
+/// # Errors
+///
+/// [`Error::File`]: what keeps it from being written.
+pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let unfinished = PathBuf::from(name);

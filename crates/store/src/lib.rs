@@ -36,7 +36,7 @@ use std::time::Duration;
 
 pub use blobs::{Blob, BlobDigest, BlobEntry, BlobError, Blobs, DirectoryBlobs};
 pub use data_dir::DataDir;
-pub use durable::{NewFile, replace_file};
+pub use durable::{NewFile, replace_file, write_file};
 pub use error::{BoxError, Error, Result};
 pub use identity::Identity;
 pub use key_source::KeySource;

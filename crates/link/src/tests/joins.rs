@@ -18,7 +18,7 @@ use crate::*;
 async fn a_token_lets_one_host_in_once() {
     let server = Server::start().await;
     let token = server.token();
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (one, two) = (Dir::new(), Dir::new());
     let keep = Keep::at(one.path());
     let identity = join_at(&server.url(), &token, &keep, Versions::OURS).await.unwrap();
     assert!(server.registry.admits(&identity.host));
@@ -40,7 +40,7 @@ async fn a_late_token_lets_nobody_in() {
     let server = Server::start().await;
     let token = server.token();
     server.time.advance(HOUR);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Dir::new();
     let late = join_at(&server.url(), &token, &Keep::at(dir.path()), Versions::OURS).await;
     let Err(JoinError::Refused(refusal)) = late else { panic!("{late:?}") };
     assert_eq!(refusal.code, RefusalCode::TokenExpired);
@@ -53,7 +53,7 @@ async fn a_late_token_lets_nobody_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_told_to_the_server_that_it_is_of_and_to_no_other() {
     let (server, other) = (Server::start().await, Server::of(2, Versions::OURS, HOUR).await);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Dir::new();
     let keep = Keep::at(dir.path());
     let token = server.token();
     let wrong = join_at(&other.url(), &token, &keep, Versions::OURS).await.unwrap_err();
@@ -66,7 +66,7 @@ async fn a_token_is_told_to_the_server_that_it_is_of_and_to_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_join_whose_answer_was_lost_is_repeated_with_the_same_token() {
     let server = Server::start().await;
-    let (token, dir) = (server.token(), tempfile::tempdir().unwrap());
+    let (token, dir) = (server.token(), Dir::new());
     let keep = Keep::at(dir.path());
     let first = join_at(&server.url(), &token, &keep, Versions::OURS).await.unwrap();
     std::fs::remove_file(dir.path().join("identity.json")).unwrap();
@@ -94,7 +94,7 @@ async fn nobody_is_served_without_a_certificate_of_this_installation() {
     let answer = Reader::new(read, 1000).next::<ToHost>(silence).await;
     assert!(answer.is_err(), "{answer:?}");
     // With one of another installation, whose authority it claims to trust.
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Dir::new();
     let keep = Keep::at(dir.path());
     let token = other.token();
     let mut identity = join_at(&other.url(), &token, &keep, Versions::OURS).await.unwrap();
@@ -145,7 +145,7 @@ async fn the_certificate_of_a_host_makes_no_server() {
         let (stream, _) = listener.accept().await.unwrap();
         acceptor.accept(stream).await.map(drop)
     });
-    let (token, fresh) = (server.token(), tempfile::tempdir().unwrap());
+    let (token, fresh) = (server.token(), Dir::new());
     let url = format!("https://{address}");
     let joined = join_at(&url, &token, &Keep::at(fresh.path()), Versions::OURS).await;
     assert!(joined.is_err());
@@ -203,7 +203,7 @@ async fn a_removed_host_is_cut_off_at_once_and_ends_what_it_runs() {
 async fn neighbouring_versions_work_together_and_others_say_which_is_too_old() {
     let versions = |oldest, newest| Versions { oldest, newest };
     let server = Server::of(1, versions(2, 3), HOUR).await;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Dir::new();
     let keep = Keep::at(dir.path());
     join_at(&server.url(), &server.token(), &keep, versions(1, 2)).await.unwrap();
     let machine = Machine::of(dir.path(), versions(1, 2), None);
@@ -219,7 +219,7 @@ async fn neighbouring_versions_work_together_and_others_say_which_is_too_old() {
         (versions(1, 1), "release of Causeway is too old"),
         (versions(4, 5), "upgrade the servers first"),
     ] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Dir::new();
         let refused = join_at(&server.url(), &server.token(), &Keep::at(dir.path()), theirs).await;
         let Err(JoinError::Refused(refusal)) = refused else { panic!("{refused:?}") };
         assert_eq!(refusal.code, RefusalCode::Version);

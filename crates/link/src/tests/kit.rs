@@ -37,6 +37,29 @@ pub(super) fn delta(n: u8, value: Option<u8>) -> EdgeDelta {
     EdgeDelta { vpcs: [(vpc(n), value.map(part))].into(), ..Default::default() }
 }
 
+/// A directory of a test, which goes with it. What a host is told may be on its way to the disk while the test
+/// ends, and a file that is made meanwhile keeps a directory from being removed.
+pub(super) struct Dir(PathBuf);
+
+impl Dir {
+    pub(super) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap().keep())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        // Where it is gone nothing is made in it any more.
+        while self.0.exists() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
 /// Waits until something holds.
 pub(super) async fn eventually<T>(what: &str, mut is: impl FnMut() -> Option<T>) -> T {
     for _ in 0..2000 {
@@ -291,8 +314,8 @@ pub(super) async fn join_at(
 
 impl Machine {
     /// A host that joins and runs, and where it keeps what it is told.
-    pub(super) async fn joined(server: &Server) -> (tempfile::TempDir, Self) {
-        let dir = tempfile::tempdir().unwrap();
+    pub(super) async fn joined(server: &Server) -> (Dir, Self) {
+        let dir = Dir::new();
         let keep = Keep::at(dir.path());
         join_at(&server.url(), &server.token(), &keep, Versions::OURS).await.unwrap();
         let machine = Self::start(dir.path());

@@ -66,7 +66,7 @@ async fn a_host_goes_on_by_another_server_where_one_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_joins_by_whichever_server_answers() {
     let server = Server::start().await;
-    let (dir, token) = (tempfile::tempdir().unwrap(), server.token());
+    let (dir, token) = (Dir::new(), server.token());
     let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = format!("https://{}", gone.local_addr().unwrap());
     drop(gone);

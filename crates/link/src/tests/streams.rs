@@ -41,7 +41,7 @@ pub(super) fn kinds(end: &'static str) -> Kinds {
         })
 }
 
-async fn linked() -> (Server, tempfile::TempDir, Machine, HostId) {
+async fn linked() -> (Server, Dir, Machine, HostId) {
     let server = Server::start().await;
     let (dir, machine) = Machine::joined(&server).await;
     let host = eventually("it is connected", || server.connected()).await.id;
@@ -281,7 +281,7 @@ async fn nobody_takes_the_stream_of_another() {
     });
     // Somebody without a certificate, and another host.
     let stranger = tls::of_stranger(server.hub.authority().fingerprint()).unwrap();
-    let other = tempfile::tempdir().unwrap();
+    let other = Dir::new();
     let keep = Keep::at(other.path());
     let identity = join_at(&server.url(), &server.token(), &keep, Versions::OURS).await.unwrap();
     let other = tls::of_host(&identity.authority, &identity.certificate, &identity.key).unwrap();

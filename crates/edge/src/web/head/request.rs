@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Version, request};
+use std::borrow::Cow;
 
 use super::check::Host;
 use super::fields::{OURS, drop_disguised, is_disguised, named_by_connection, names_http2, strip};
@@ -238,8 +239,13 @@ fn joined(
     span
 }
 
-fn target(uri: &Uri) -> &str {
-    uri.path_and_query().map_or("/", PathAndQuery::as_str)
+fn target(uri: &Uri) -> Cow<'_, str> {
+    match uri.path_and_query().map_or("", PathAndQuery::as_str) {
+        "" => "/".into(),
+        // Of an address that has no path, as `http://example.com?q`: its path is `/` (RFC 9112 §3.2.1).
+        query if query.starts_with('?') => format!("/{query}").into(),
+        target => target.into(),
+    }
 }
 
 fn takes_trailers(headers: &HeaderMap) -> bool {
