@@ -191,6 +191,10 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_BLOBS]
     #[arg(long, value_name = "URL")]
     pub(crate) blobs: Option<String>,
+    /// Start with another place for the code of apps than the installation had, which is where it is from now
+    /// on
+    #[arg(long)]
+    pub(crate) accept_blobs: bool,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }
@@ -366,6 +370,7 @@ impl ServeArgs {
             }
             .map(|blobs| blobs.parse().map_err(|error| usage(format!("{error}"))))
             .transpose()?,
+            accept_blobs: self.accept_blobs,
             store,
             // Each is for one start, so neither the environment nor a file may say it.
             database: match self.accept_database {
