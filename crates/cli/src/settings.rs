@@ -36,8 +36,8 @@ use self::key::KeyArgs;
 pub(crate) use self::ovn::{OvnArgs, open_vswitch};
 pub(crate) use self::store::StoreArgs;
 use self::transport::TransportArgs;
-pub(crate) use self::values::variable;
 use self::values::{Variables, absolute, first, program, switch};
+pub(crate) use self::values::{text, variable};
 use self::watch::WatchArgs;
 use crate::usage::usage;
 
@@ -290,7 +290,7 @@ impl ServeArgs {
         let ovn = self.ovn.or(OvnArgs::of(variables)?).or(ovn);
         let way = match self.outbound {
             Some(way) => Some(way),
-            None => values::text(variables, "CAUSEWAY_OUTBOUND")?,
+            None => text(variables, "CAUSEWAY_OUTBOUND")?,
         };
         let outbound = outbound::read(way, file.outbound)?;
         let listen = first(self.listen, variables, "CAUSEWAY_LISTEN", str::parse, file.listen)?;
@@ -366,7 +366,7 @@ impl ServeArgs {
             cluster: self.cluster.or(ClusterArgs::of(variables)?).or(cluster).config()?,
             blobs: match self.blobs {
                 Some(flag) => Some(flag),
-                None => values::text(variables, "CAUSEWAY_BLOBS")?.or(file.blobs),
+                None => text(variables, "CAUSEWAY_BLOBS")?.or(file.blobs),
             }
             .map(|blobs| blobs.parse().map_err(|error| usage(format!("{error}"))))
             .transpose()?,
@@ -389,7 +389,7 @@ fn receivers(
     variables: Variables<'_>,
     file: Vec<String>,
 ) -> anyhow::Result<Vec<IpCidr>> {
-    let variable = values::text(variables, "CAUSEWAY_WEBHOOK_ALLOW")?.unwrap_or_default();
+    let variable = text(variables, "CAUSEWAY_WEBHOOK_ALLOW")?.unwrap_or_default();
     let entries = variable.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let variable: Vec<String> = entries.map(str::to_owned).collect();
     let given = [flags, variable, file].into_iter().find(|list| !list.is_empty());

@@ -36,8 +36,8 @@ pub(super) fn run(command: Operate, out: &mut Out) -> anyhow::Result<ExitCode> {
         Operate::Flows(arguments) => flows::run(&arguments, out)?,
         Operate::Servers(common) => servers::list(&common, out)?,
         Operate::Status(common) => return status(&common, out),
-        Operate::Doctor { store, ovn, ovs, common } => {
-            return doctor::run(store, (ovn, ovs), &common, out);
+        Operate::Doctor { store, blobs, ovn, ovs, common } => {
+            return doctor::run((store, blobs), (ovn, ovs), &common, out);
         }
         Operate::FabricSweep(common) => return sweep(&common, out),
         Operate::FabricPurge { confirm, store, ovn, ovs, common } => {
