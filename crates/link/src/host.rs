@@ -4,6 +4,7 @@
 mod connect;
 mod intents;
 mod join;
+mod search;
 mod session;
 mod shared;
 mod streams;
@@ -18,17 +19,13 @@ pub use self::shared::HostParts;
 pub use self::streams::HostStreams;
 
 use self::intents::Intents;
+use self::search::Search;
 use self::session::{Ended, Session};
 use self::shared::Shared;
 use crate::hub::HostOrders;
 use crate::keep::{Identity, KeepError};
 use crate::reports::LAST_QUESTION;
 
-/// How long a host waits before it tries again to reach a server: each time twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// How long a connection lasts at least that was one.
-const SERVED: Duration = Duration::from_secs(10);
 /// How long what runs on a host that was removed has to end.
 const CLEARING: Duration = Duration::from_secs(120);
 
@@ -85,14 +82,11 @@ impl Host {
         identity: &mut Identity,
         stop: &CancellationToken,
     ) -> Result<(), HostError> {
-        let (mut failures, mut server) = (0_u32, 0_usize);
+        let mut search = Search::default();
         let mut again = false;
-        // Who leads, as a server that does not said.
-        let mut leader: Option<String> = None;
         loop {
-            let known = identity.addresses();
-            let next = || known.get(server % known.len().max(1)).map(|address| (*address).clone());
-            let address = leader.take().or_else(next).ok_or(HostError::NotJoined)?;
+            let known: Vec<String> = identity.addresses().into_iter().map(Clone::clone).collect();
+            let address = search.next(&known).ok_or(HostError::NotJoined)?;
             let session = Session { host: &self.shared, again };
             let began = tokio::time::Instant::now();
             let ended = tokio::select! {
@@ -107,28 +101,20 @@ impl Host {
                 Ended::Keep(error) => return Err(error.into()),
                 Ended::Served(why) => {
                     again = true;
-                    // One that is served and left again and again is not served.
-                    failures = if began.elapsed() < SERVED { failures + 1 } else { 1 };
                     tracing::warn!(address, "the connection with the server ended: {why}");
-                    pause_after(failures)
+                    search.served(began.elapsed())
                 }
-                Ended::Elsewhere(why, named) => {
-                    failures += 1;
-                    server += 1;
-                    leader = named.filter(|named| *named != address);
-                    tracing::info!(address, leader, "{why}");
-                    // At once, where one is named; but two that name each other keep nobody busy.
-                    if leader.is_some() && failures == 1 {
-                        Duration::ZERO
-                    } else {
-                        pause_after(failures)
+                Ended::Elsewhere(why, leader) => {
+                    if search.is_news(&address, &why) {
+                        tracing::info!(address, leader, "{why}");
                     }
+                    search.elsewhere(&address, leader, known.len())
                 }
                 Ended::Failed(why) => {
-                    failures += 1;
-                    server += 1;
-                    tracing::warn!(address, "no server is followed; this host goes on: {why}");
-                    pause_after(failures)
+                    if search.is_news(&address, &why) {
+                        tracing::warn!(address, "no server is followed; this host goes on: {why}");
+                    }
+                    search.failed(address, known.len())
                 }
             };
             tokio::select! {
@@ -146,10 +132,6 @@ impl Host {
             tracing::error!("what ran on this host has not ended in time");
         }
     }
-}
-
-fn pause_after(failures: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE)
 }
 
 /// A pause that is up to a quarter longer, so that hosts do not come back all at once.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::{Admitted, removed};
-use super::state::{Addressed, Connection, Host, Mail, Shared};
+use super::state::{Addressed, Connection, Host, Mail, Shared, State};
 use crate::frame::{self, FrameError, MOST_BYTES, MOST_BYTES_OF_STRANGERS, Reader};
 use crate::identity::HostId;
 use crate::message::{AnyReport, Carried, Held, Hello, Of, Stamp, ToHost, ToServer, Versions};
@@ -63,7 +63,7 @@ pub(super) async fn serve<R, W>(
     reader.trust();
     let (answers, answered) = mpsc::channel(MOST_ANSWERS);
     let number = begin(shared, &host, &hello, &admitted, &stop, answers.clone());
-    let session = Session { shared, host: &host, epoch: admitted.epoch };
+    let session = Session { shared, host: &host, number, epoch: admitted.epoch };
     tracing::info!(host = %id, name = hello.about.name, "a host is connected");
     let ended = tokio::select! {
         // Whoever was removed hears it, and nothing else.
@@ -149,6 +149,8 @@ async fn farewell(write: &mut (impl AsyncWrite + Unpin), answer: ToHost) {
 struct Session<'a> {
     shared: &'a Arc<Shared>,
     host: &'a Arc<Host>,
+    /// Which connection of the host this is.
+    number: u64,
     epoch: u64,
 }
 
@@ -177,7 +179,11 @@ impl Session<'_> {
             tokio::select! {
                 () = self.host.wake.notified() => {
                     self.ask_for_what_is_lacking().await;
-                    for order in self.take() {
+                    let Some(orders) = self.take() else {
+                        self.host.wake.notify_one();
+                        return Ok(());
+                    };
+                    for order in orders {
                         // What this server said while it led is said by nobody now.
                         if (parts.epoch)() != Some(self.epoch) {
                             return Ok(());
@@ -207,14 +213,23 @@ impl Session<'_> {
     }
 
     /// What waits, networks first: an interface is there before its process is, and whoever asks for a
-    /// process that ends is sent elsewhere before.
-    fn take(&self) -> Vec<crate::message::AnyOrder> {
+    /// process that ends is sent elsewhere before. `None` where the host has another connection by now, as
+    /// what waits is counted from what that one said the host has.
+    fn take(&self) -> Option<Vec<crate::message::AnyOrder>> {
         let mut state = self.host.state();
+        if !self.is_current(&state) {
+            return None;
+        }
         let Mail { networks, workloads, edge } = &mut state.mail;
         let networks = networks.take().into_iter().map(Carried::order);
         let edge = edge.take().into_iter().map(Carried::order);
         let workloads = workloads.take().into_iter().map(Carried::order);
-        networks.chain(edge).chain(workloads).collect()
+        Some(networks.chain(edge).chain(workloads).collect())
+    }
+
+    /// Whether the host has no other connection by now.
+    fn is_current(&self, state: &State) -> bool {
+        state.connection.as_ref().is_some_and(|connection| connection.number == self.number)
     }
 
     /// Has whoever plans give all that there is, where the host cannot be told what changed.
@@ -222,7 +237,7 @@ impl Session<'_> {
         async fn ask<S: Addressed>(session: &Session<'_>) {
             let (asks, held) = {
                 let mut state = session.host.state();
-                let asks = S::mailbox(&mut state.mail).asks();
+                let asks = session.is_current(&state) && S::mailbox(&mut state.mail).asks();
                 (asks, S::held(&mut state.held).map_or(0, |stamp| stamp.revision))
             };
             if asks {

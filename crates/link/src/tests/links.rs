@@ -150,6 +150,33 @@ impl Raw {
     }
 }
 
+/// A host that comes anew before its last connection was found dead is told everything there, and nothing of it
+/// goes to the dead one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_takes_no_order_that_is_for_the_one_after_it() {
+    let server = Server::start().await;
+    let (dir, machine) = Machine::joined(&server).await;
+    machine.comes_to(&server.plan.truth()).await;
+    machine.stop().await.unwrap();
+    let mut dead = Vec::new();
+    for _ in 0..40 {
+        let mut raw = Raw::connect(&server, dir.path()).await;
+        let told = async {
+            loop {
+                let message = raw.reader.next(Duration::from_secs(5)).await.unwrap();
+                if let ToHost::Order { order, .. } = message
+                    && let Of::Edge(Order::Sync { intent, .. }) = *order
+                {
+                    return intent;
+                }
+            }
+        };
+        let told = tokio::time::timeout(Duration::from_secs(5), told).await;
+        assert_eq!(told.expect("it is told all that there is"), server.plan.truth());
+        dead.push(raw);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_kept_for_a_slow_host_does_not_grow() {
     let server = Server::start().await;
