@@ -50,11 +50,11 @@ fn leader(server: &Server) -> Option<usize> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// The database does not have it, and may get it later.
-    NotSent,
+    Unsent,
     /// It took effect, and the server does not know.
-    NotHeard,
+    Unheard,
     /// The server has just heard of it, and nobody else.
-    NotTold,
+    Untold,
 }
 
 /// In the order in which they are to go.
@@ -163,17 +163,17 @@ impl Installation {
         crowd.answers(30 + chance.below(60), None);
         let proxy = &self.proxies[failing];
         match step {
-            Step::NotSent => {
+            Step::Unsent => {
                 proxy.set(Mode::HoldsQuestions);
                 wait("a commit", || proxy.holds_a_commit());
             }
-            Step::NotHeard | Step::NotTold => {
+            Step::Unheard | Step::Untold => {
                 proxy.set(Mode::HoldsAnswers);
                 wait("a commit's end", || proxy.holds_what_became_of_a_commit());
             }
         }
         crowd.fault(Some(failing));
-        if step == Step::NotTold {
+        if step == Step::Untold {
             // What it hears now, it has no time to say.
             proxy.set(Mode::Passes);
         }
@@ -245,7 +245,7 @@ fn some_order_explains_what_clients_see_while_the_leader_is_killed_at_each_step_
     let rounds = given("CAUSEWAY_TEST_SERVER_ROUNDS").map_or(1, |rounds| rounds.div_ceil(10));
     let seed = given("CAUSEWAY_TEST_SEED").unwrap_or(1);
     let mut installation = Installation::start();
-    let steps = [Step::NotSent, Step::NotHeard, Step::NotTold];
+    let steps = [Step::Unsent, Step::Unheard, Step::Untold];
     for (round, step) in
         (1..=rounds).flat_map(|_| steps).zip(1..).map(|(step, round)| (round, step))
     {

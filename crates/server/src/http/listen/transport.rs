@@ -31,14 +31,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 pub(crate) type SessionHandler =
     Arc<dyn Fn(StartHandshake<Wire>, CancellationToken) -> BoxFuture<'static, ()> + Send + Sync>;
 
+/// Whether a client is to come that names this machine so; `None` for one that names an IP address.
+pub(crate) type Awaits = Arc<dyn Fn(Option<&str>) -> bool + Send + Sync>;
+
 /// Sessions, and when one is to come.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     /// Serves one.
     pub serve: SessionHandler,
-    /// Whether a client was just told to join a session on this address, by this name; `None` for an IP
-    /// address.
-    pub awaits: Arc<dyn Fn(Option<&str>) -> bool + Send + Sync>,
+    /// Whether a client was just told to join one.
+    pub awaits: Awaits,
 }
 
 /// How clients of other machines may come.
