@@ -3,6 +3,8 @@
 
 mod child;
 mod clean;
+mod cluster;
+mod failures;
 mod observer;
 mod packet;
 mod peering;
@@ -13,13 +15,14 @@ mod traffic;
 mod transcript;
 mod walk;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
 
 use crate::arguments::demo::DemoArgs;
 use crate::output::Out;
-use crate::settings::Fabric;
+use crate::settings::{Fabric, variable};
 
 use self::observer::Observer;
 use self::server::Server;
@@ -76,10 +79,16 @@ pub(crate) fn run(plan: &DemoArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
 /// Starts a server that is the demo's own.
 fn start(plan: &DemoArgs, stop: &Stop) -> anyhow::Result<Server> {
     let fabric = plan.fabric;
+    if let Some(hosts) = plan.hosts {
+        if !nix::unistd::geteuid().is_root() {
+            bail!("the hosts of the demo are namespaces, which need root: try it with sudo");
+        }
+        let named = variable("CAUSEWAY_OVN").map(PathBuf::from);
+        let programs = lab::Programs::find(plan.ovn.as_ref().or(named.as_ref()).map(|it| &**it))?;
+        return Server::start_cluster(programs, usize::from(hosts), plan.host, stop);
+    }
     if fabric == Fabric::Ovn {
-        bail!(
-            "the demo is of one machine, which needs no OVN: try --fabric linux or --fabric none"
-        );
+        bail!("a demo of one host needs no OVN: try --fabric linux or --fabric none, or --hosts 3");
     }
     if fabric == Fabric::Linux && !nix::unistd::geteuid().is_root() {
         bail!(
@@ -93,12 +102,19 @@ fn start(plan: &DemoArgs, stop: &Stop) -> anyhow::Result<Server> {
 /// The steps of the walkthrough, in order.
 fn steps(mut walk: Walk<'_, '_>) -> anyhow::Result<()> {
     let (space, customer) = walk.beside(|walk| walk.space(), |walk| walk.customer_vpc())?;
-    let network = walk.set_up(space, customer)?;
+    let mut network = walk.set_up(space, customer)?;
     let pcx = walk.request(&network)?;
     walk.accept(&network, &pcx)?;
+    if walk.observer.server.cluster().is_some() {
+        walk.placed(&network)?;
+    }
     walk.open_the_way(&network, &pcx)?;
     walk.acls(&network)?;
     walk.block_by_block(&network, &pcx)?;
+    if let Some(cluster) = walk.observer.server.cluster() {
+        walk.lose_a_server(&network)?;
+        walk.lose_a_host(&mut network, cluster)?;
+    }
     walk.tear_down(&network, &pcx)?;
     walk.leave(&network)
 }

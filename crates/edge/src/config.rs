@@ -163,6 +163,9 @@ impl Location {
 pub struct Limits {
     /// How long it may take to open a connection to a dyno (H19).
     pub connect: Duration,
+    /// How long the machine of a dyno may be silent before another dyno is asked, where there is one: until it opens a
+    /// connection, and until it acknowledges a request.
+    pub elsewhere: Duration,
     /// How long a dyno may take from the end of a request to the first byte of its response (H12).
     pub first_byte: Duration,
     /// How long nothing may move of a body that was begun: of a response (H15) or of a request
@@ -194,6 +197,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
+            elsewhere: Duration::from_secs(1),
             first_byte: Duration::from_secs(30),
             idle: Duration::from_secs(55),
             boot: Duration::from_secs(75),

@@ -33,6 +33,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -128,8 +129,9 @@ impl Web {
         &self,
         address: SocketAddr,
         exits: &[Namespace],
+        limit: Duration,
     ) -> Result<Upstream, Code> {
-        let connected = timeout(self.limits.connect, self.stream(address, exits)).await;
+        let connected = timeout(limit, self.stream(address, exits)).await;
         match connected {
             Err(_) => Err(Code::H19),
             Ok(Ok(stream)) => Ok(Upstream::new(stream, self.limits.head_bytes)),

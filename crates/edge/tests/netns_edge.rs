@@ -273,3 +273,83 @@ fn netns_a_source_is_heard_so_often_in_a_second_and_others_are_asked_from_the_ho
         assert!(answers > 100 && answers <= 1024 * seconds, "{answers} in {seconds} s");
     });
 }
+
+/// The machine of one of two dynos is lost: nothing says so, and nothing of it answers any more. Requests that may be
+/// made twice are answered by the other dyno, also where they went over a connection that was open, and those that may
+/// not go to the other dyno from the start.
+#[test]
+fn netns_requests_go_elsewhere_when_the_machine_of_a_dyno_is_silent() {
+    const OTHER: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 9);
+    let lab = Lab::new();
+    lab.build();
+    lab.appear(OTHER);
+    for address in [ROUTER, OTHER] {
+        let listener = lab.in_router(|| TcpListener::bind((address, PORT)).unwrap());
+        std::thread::spawn(move || serve_by_name(&listener, address));
+    }
+    let mut intent = intent(&lab);
+    let router = intent.spaces.values_mut().next().unwrap();
+    let app = router.apps.values_mut().next().unwrap();
+    app.backends[0].state = BackendState::Up;
+    let other =
+        Backend { dyno: DynoId(Uuid::from_u128(4)), address: OTHER, ..app.backends[0].clone() };
+    app.backends.push(other);
+    let (_dir, _edge, mut control) = start(|_| {});
+    control.sync(&intent, &lab.namespaces()).unwrap();
+    await_all(&mut control);
+
+    let answers = |method: &str| {
+        let asked = format!(
+            "{method} / HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        );
+        lab.in_router(|| {
+            let mut stream = TcpStream::connect((INTERFACE, 80)).unwrap();
+            stream.write_all(asked.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            answer.rsplit("\r\n").next().unwrap().parse::<Ipv4Addr>().unwrap()
+        })
+    };
+    let until_both = || {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut seen = BTreeSet::new();
+        while seen.len() < 2 {
+            assert!(Instant::now() < deadline, "only {seen:?} answers");
+            seen.insert(answers("GET"));
+        }
+    };
+    until_both();
+    lab.vanish(OTHER);
+    // Open connections and new ones, one after the other and at once.
+    for _ in 0..10 {
+        assert_eq!(answers("GET"), ROUTER);
+    }
+    for _ in 0..10 {
+        assert_eq!(answers("POST"), ROUTER, "once, and to the one that answers");
+    }
+    std::thread::scope(|scope| {
+        let askers: Vec<_> = (0..8).map(|_| scope.spawn(|| answers("PUT"))).collect();
+        assert!(askers.into_iter().all(|asker| asker.join().unwrap() == ROUTER));
+    });
+    lab.appear(OTHER);
+    until_both();
+}
+
+/// Answers each request with the dyno's address, and keeps connections open.
+fn serve_by_name(listener: &TcpListener, address: Ipv4Addr) {
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while stream.read(&mut buffer).is_ok_and(|length| length > 0) {
+                let body = address.to_string();
+                let answer =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                if stream.write_all(answer.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}

@@ -1,12 +1,14 @@
 //! Looks at the server, and sends packets, without showing the commands that do it.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::child::Finished;
 use super::packet::{ADDRESS, Expected, Outcome, PROBE, Packet};
+use super::peering::SPACE;
 use super::server::Server;
 use super::stop::Stop;
 
@@ -24,6 +26,21 @@ pub(crate) struct Observer<'a> {
     pub(crate) server: &'a Server,
     /// What ends all waiting.
     pub(crate) stop: &'a Stop,
+}
+
+/// The host that something is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostOf {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its id.
+    pub(crate) id: String,
+}
+
+impl fmt::Display for HostOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 impl Observer<'_> {
@@ -52,6 +69,9 @@ impl Observer<'_> {
 
     /// The address that a dyno or an instance sends from.
     pub(crate) fn address_of(self, target: &str) -> anyhow::Result<String> {
+        if self.server.cluster().is_some() {
+            return self.told_address(target);
+        }
         let done = self.exec(target, &["python3", "-c", ADDRESS])?;
         let address = done.stdout.trim();
         if address.parse::<std::net::Ipv4Addr>().is_err() {
@@ -60,7 +80,40 @@ impl Observer<'_> {
         Ok(address.to_owned())
     }
 
+    /// The address of a dyno or an instance, as the server says it.
+    fn told_address(self, target: &str) -> anyhow::Result<String> {
+        let found = if let Some((_, dyno)) = target.split_once('/') {
+            let topology = self.own(&["spaces:topology", SPACE])?;
+            address_in(&topology, dyno)
+        } else {
+            let instances = self.own(&["instances", "--all"])?;
+            let mut instances = instances.as_array().into_iter().flatten();
+            let instance = instances.find(|instance| instance["id"] == target);
+            instance.and_then(|it| it["address"].as_str()).map(ToOwned::to_owned)
+        };
+        found.with_context(|| format!("the server knows no address of {target}"))
+    }
+
+    /// The name and the id of the host that a dyno or an instance is on.
+    pub(crate) fn host_of(self, target: &str) -> anyhow::Result<HostOf> {
+        let hosts = self.own(&["hosts"])?;
+        for host in hosts["hosts"].as_array().into_iter().flatten() {
+            let (Some(name), Some(id)) = (host["name"].as_str(), host["id"].as_str()) else {
+                continue;
+            };
+            let there = self.own(&["hosts:info", name])?;
+            let mut there = there["workloads"].as_array().into_iter().flatten();
+            if there.any(|workload| workload["name"] == target) {
+                return Ok(HostOf { name: name.to_owned(), id: id.to_owned() });
+            }
+        }
+        bail!("{target} is on no host")
+    }
+
     fn exec(self, target: &str, words: &[&str]) -> anyhow::Result<Finished> {
+        if let Some(cluster) = self.server.cluster() {
+            return cluster.exec(&self.told_address(target)?, words, self.stop);
+        }
         self.server.run_own(&[&["exec", target, "--"], words].concat(), self.stop)
     }
 
@@ -105,5 +158,37 @@ impl Observer<'_> {
         let from_ports = "32768-60999";
         let (from, to) = (&*packet.from, &*packet.to);
         self.own(&["why", from, to, "--port", &port, "--source-port", from_ports])
+    }
+}
+
+/// The private address of a dyno such as `web.1` in the topology of a space that has one app.
+fn address_in(topology: &Value, dyno: &str) -> Option<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let (process, number) = dyno.split_once('.')?;
+    let number: u64 = number.parse().ok()?;
+    let formations = list(&topology["apps"]).into_iter().flat_map(|app| list(&app["formation"]));
+    let mut dynos = formations
+        .filter(|formation| formation["process_type"] == process)
+        .flat_map(|formation| list(&formation["dynos"]));
+    let found = dynos.find(|it| it["number"] == number)?;
+    found["private_ip"].as_str().map(ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_dyno_is_found() {
+        let dyno = |number: u64, address: &str| json!({ "number": number, "private_ip": address });
+        let topology = json!({ "apps": [{ "formation": [
+            { "process_type": "web", "dynos": [dyno(1, "10.0.128.4"), dyno(2, "10.0.128.5")] },
+            { "process_type": "run", "dynos": [dyno(42, "10.0.128.6")] },
+        ]}]});
+        assert_eq!(address_in(&topology, "web.2").as_deref(), Some("10.0.128.5"));
+        assert_eq!(address_in(&topology, "run.0042").as_deref(), Some("10.0.128.6"));
+        assert_eq!(address_in(&topology, "worker.1"), None);
     }
 }

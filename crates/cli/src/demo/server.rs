@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -15,6 +16,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::child::{self, Finished};
+use super::cluster::{Cluster, SERVERS};
 use super::stop::Stop;
 use crate::arguments::demo::DemoArgs;
 use crate::client::{Http, TrustArgs, noted};
@@ -24,6 +26,8 @@ use crate::settings::Fabric;
 const START: Duration = Duration::from_secs(20);
 /// How long a server may take to end.
 const END: Duration = Duration::from_secs(15);
+/// The directory of a server that is alone, and its log.
+const OWN_NAME: &str = "data";
 /// How long one of our own commands may take.
 pub(crate) const OWN: Duration = Duration::from_secs(30);
 
@@ -32,7 +36,9 @@ pub(crate) struct Server {
     exe: PathBuf,
     directory: PathBuf,
     fabric: Fabric,
-    child: Option<Child>,
+    /// Its processes, by the names of servers; a demo on one host has one.
+    children: Mutex<Vec<(&'static str, Child)>>,
+    cluster: Option<Cluster>,
     attached: Option<Attached>,
     team: String,
     created: Mutex<Created>,
@@ -118,7 +124,8 @@ impl Server {
             exe,
             directory,
             fabric,
-            child: None,
+            children: Mutex::default(),
+            cluster: None,
             attached: None,
             team,
             created: Mutex::default(),
@@ -141,6 +148,9 @@ impl Server {
 
     /// Why no packet can be sent, if none can.
     pub(crate) fn why_no_packets(&self) -> Option<&'static str> {
+        if self.cluster.is_some() {
+            return None;
+        }
         match (&self.attached, self.fabric) {
             (_, Fabric::Linux) => None,
             (Some(Attached { data: None }), Fabric::None | Fabric::Ovn) => {
@@ -160,7 +170,12 @@ impl Server {
     pub(crate) fn described(&self) -> String {
         match self.attached {
             None => {
-                format!("server  {} (process {}), in a temporary directory", self.url, self.pid())
+                let (url, pid) = (&self.url, self.pid());
+                let own = format!("server  {url} (process {pid}), in a temporary directory");
+                match &self.cluster {
+                    Some(cluster) => format!("{own}\n{}", cluster.described()),
+                    None => own,
+                }
             }
             Some(_) => format!("server  {}, which runs and stays", self.url),
         }
@@ -184,15 +199,59 @@ impl Server {
     /// Starts a server and waits until it answers. An error quotes the end of its log.
     pub(crate) fn start(fabric: Fabric, host: IpAddr, stop: &Stop) -> anyhow::Result<Self> {
         let mut server = Self::prepare(fabric, api::FIRST_TEAM.to_owned())?;
-        server.launch(host)?;
-        server.await_answer(stop).with_context(|| {
-            format!("the server of the demo did not start. It said:\n{}", server.log_tail(20))
-        })?;
+        let data = server.data();
+        server.launch(OWN_NAME, &data, &[], host)?;
+        server.url = server.await_answer(&data, stop)?;
         Ok(server)
     }
 
-    fn launch(&mut self, host: IpAddr) -> anyhow::Result<()> {
-        let log = File::create(self.log()).context("the server's log cannot be made")?;
+    /// Starts servers on one database, and hosts that join them. The clients ask the second server, which does
+    /// not lead. The calling thread is on the servers' node from then on.
+    pub(crate) fn start_cluster(
+        programs: lab::Programs,
+        hosts: usize,
+        host: IpAddr,
+        stop: &Stop,
+    ) -> anyhow::Result<Self> {
+        let mut server = Self::prepare(Fabric::Ovn, api::FIRST_TEAM.to_owned())?;
+        // PostgreSQL is another user's process, and goes through it to a directory of its own.
+        let passable =
+            |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        passable(&server.home(), 0o700).context("a directory for the clients cannot be made")?;
+        passable(&server.directory, 0o711).context("a temporary directory cannot be opened")?;
+        let cluster = Cluster::new(programs, hosts, &server.directory)?;
+        let settings: Vec<Vec<String>> =
+            (0..SERVERS.len()).map(|it| cluster.settings(it)).collect();
+        server.cluster = Some(cluster);
+        let first = server.directory.join(SERVERS[0]);
+        for (name, settings) in SERVERS.into_iter().zip(&settings) {
+            let data = server.directory.join(name);
+            if data != first {
+                fs::DirBuilder::new().mode(0o700).create(&data).context("no data directory")?;
+                let key = "secret.key";
+                fs::copy(first.join(key), data.join(key)).context("the key cannot be copied")?;
+            }
+            server.launch(name, &data, settings, host)?;
+            server.url = server.await_answer(&data, stop)?;
+        }
+        server.url = server.noted(&server.data()).context("the second server has no address")?;
+        server.joined(stop).with_context(|| server.log_tail(20))?;
+        Ok(server)
+    }
+
+    fn joined(&self, stop: &Stop) -> anyhow::Result<()> {
+        self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.join(self, stop))
+    }
+
+    fn launch(
+        &mut self,
+        name: &'static str,
+        data: &Path,
+        settings: &[String],
+        host: IpAddr,
+    ) -> anyhow::Result<()> {
+        let log = self.log(name);
+        let log = File::create(log).context("the server's log cannot be made")?;
         let fabric = match self.fabric {
             Fabric::Linux => "linux",
             Fabric::Ovn => "ovn",
@@ -202,6 +261,8 @@ impl Server {
             .own(&["serve", "--fabric", fabric])
             .arg("--listen")
             .arg(SocketAddr::new(host, 0).to_string())
+            .args(settings)
+            .env("CAUSEWAY_DATA", data)
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("the server's log cannot be shared")?)
             .stderr(log)
@@ -209,40 +270,62 @@ impl Server {
             .process_group(0)
             .spawn()
             .context("the server cannot be started")?;
-        self.child = Some(child);
+        self.children().push((name, child));
         Ok(())
     }
 
-    fn await_answer(&mut self, stop: &Stop) -> anyhow::Result<()> {
+    /// Waits until the server that was started last answers, and returns its address.
+    fn await_answer(&self, data: &Path, stop: &Stop) -> anyhow::Result<String> {
         let http = Http::new("http://", &TrustArgs::default())?;
         let started = Instant::now();
-        loop {
-            if let Some(child) = &mut self.child
+        let wait = || loop {
+            if let Some((_, child)) = self.children().last_mut()
                 && let Some(status) = child.try_wait().context("the server is lost")?
             {
                 bail!("it ended with {status}");
             }
-            if let Some(url) = self.noted() {
+            if let Some(url) = self.noted(data) {
                 let answer = http.send("GET", &format!("{url}/healthz"), &[], "");
                 if matches!(answer, Ok((200, _))) {
-                    self.url = url;
-                    return Ok(());
+                    return Ok(url);
                 }
             }
             if started.elapsed() > START {
                 bail!("it did not answer within {START:?}");
             }
             stop.pause(Duration::from_millis(20))?;
-        }
+        };
+        wait().with_context(|| {
+            format!("the server of the demo did not start. It said:\n{}", self.log_tail(20))
+        })
     }
 
-    fn noted(&self) -> Option<String> {
-        Some(noted(&self.data())?.url.trim_end_matches('/').to_owned())
+    /// Kills a server, which cannot say farewell to anybody.
+    pub(crate) fn kill(&self, name: &str) -> anyhow::Result<()> {
+        let mut children = self.children();
+        let at = children.iter().position(|(it, _)| *it == name);
+        let (_, mut child) = children.remove(at.with_context(|| format!("{name} does not run"))?);
+        child.kill().context("a server cannot be killed")?;
+        child.wait().context("a server does not end")?;
+        Ok(())
     }
 
-    /// The server's data directory.
+    /// The hosts, where the demo is of several.
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
+    }
+
+    fn children(&self) -> MutexGuard<'_, Vec<(&'static str, Child)>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn noted(&self, data: &Path) -> Option<String> {
+        Some(noted(data)?.url.trim_end_matches('/').to_owned())
+    }
+
+    /// The data directory of the server that the clients ask.
     pub(crate) fn data(&self) -> PathBuf {
-        self.directory.join("data")
+        self.directory.join(if self.cluster.is_some() { SERVERS[1] } else { OWN_NAME })
     }
 
     /// A home directory for the clients, so that nothing of the user's is read or changed.
@@ -250,20 +333,27 @@ impl Server {
         self.directory.join("home")
     }
 
-    /// The id of the server's process; 0 for a server that runs already.
+    /// The id of the process of the server that the clients ask; 0 for a server that runs already.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.as_ref().map_or(0, Child::id)
+        let children = self.children();
+        let asked = children.get(usize::from(self.cluster.is_some()));
+        asked.map_or(0, |(_, child)| child.id())
     }
 
-    fn log(&self) -> PathBuf {
-        self.directory.join("server.log")
+    fn log(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.log"))
     }
 
-    /// The last lines of the server's log.
+    /// The last lines of the logs of servers and agents.
     pub(crate) fn log_tail(&self, lines: usize) -> String {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let all: Vec<&str> = log.lines().collect();
-        all[all.len().saturating_sub(lines)..].join("\n")
+        let tail = |name: &str| {
+            let log = fs::read_to_string(self.log(name)).unwrap_or_default();
+            let all: Vec<&str> = log.lines().collect();
+            all[all.len().saturating_sub(lines)..].join("\n")
+        };
+        let Some(cluster) = &self.cluster else { return tail(OWN_NAME) };
+        let servers = SERVERS.map(|name| format!("server {name}:\n{}\n", tail(name)));
+        servers.concat() + &cluster.log_tail(lines)
     }
 
     /// One of our own commands, pointed at this server.
@@ -315,9 +405,14 @@ impl Server {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(());
         }
-        if let Some(child) = self.child.take() {
-            end(child)?;
+        if let Some(mut cluster) = self.cluster.take() {
+            let hosts = cluster.finish(self);
+            // The servers' own networks and database go after them.
+            self.end_servers()?;
+            drop(cluster);
+            hosts?;
         }
+        self.end_servers()?;
         let at = self.directory.display().to_string();
         if self.is_ours() && self.fabric == Fabric::Linux && self.data().exists() {
             // What ends the demo must not end its cleaning up.
@@ -337,6 +432,13 @@ impl Server {
     }
 }
 
+impl Server {
+    fn end_servers(&self) -> anyhow::Result<()> {
+        let children = std::mem::take(&mut *self.children());
+        children.into_iter().try_for_each(|(_, child)| end(child))
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // On the way out of an error or a panic; nobody is left to tell.
@@ -344,8 +446,8 @@ impl Drop for Server {
     }
 }
 
-/// Ends a server gracefully, or else by force.
-fn end(mut child: Child) -> anyhow::Result<()> {
+/// Ends a server or an agent gracefully, or else by force.
+pub(super) fn end(mut child: Child) -> anyhow::Result<()> {
     let group = Pid::from_raw(child::group_of(&child)?);
     // It is not reaped yet, so the id is still its own.
     let _ = kill(group, Signal::SIGTERM);
@@ -356,7 +458,7 @@ fn end(mut child: Child) -> anyhow::Result<()> {
     if end.recv_timeout(END).is_err() {
         let _ = killpg(group, Signal::SIGKILL);
         let _ = end.recv_timeout(END);
-        bail!("the server (process {group}) did not end within {END:?} and was killed");
+        bail!("process {group} did not end within {END:?} and was killed");
     }
     Ok(())
 }

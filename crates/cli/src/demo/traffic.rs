@@ -149,8 +149,17 @@ impl Walk<'_, '_> {
         self.transcript.line("")?;
         self.transcript.check(none, "no VPC and no dyno is left")?;
         if self.moves_packets() {
-            let healthy = status["fabric"]["healthy"] == true;
-            self.transcript.check(healthy, "the fabric is as it should be")?;
+            // Other hosts may have something to finish still.
+            let look = || {
+                let fabric = self.observer.own(&["status"])?["fabric"].take();
+                Ok((fabric["healthy"] == true).then_some(()))
+            };
+            let settled = self.observer.until("a sound fabric", look);
+            self.observer.stop.check()?;
+            self.transcript.check(settled.is_ok(), "the fabric is as it should be")?;
+            if settled.is_err() {
+                self.causeway(&["status"])?;
+            }
         }
         Ok(())
     }

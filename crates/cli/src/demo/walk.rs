@@ -77,6 +77,18 @@ impl<'a, 'o> Walk<'a, 'o> {
         self.transcript.check(!done.ok, what)
     }
 
+    /// Runs and shows a command of our own that has to succeed; returns what it printed.
+    pub(crate) fn causeway(&mut self, words: &[&str]) -> anyhow::Result<String> {
+        self.transcript.command(&[&["causeway"], words].concat())?;
+        let done = self.observer.server.run_own(words, self.observer.stop)?;
+        self.transcript.output(&done.stderr)?;
+        self.transcript.output(&done.stdout)?;
+        if !done.ok {
+            bail!("`causeway {}` failed", typed(words));
+        }
+        Ok(done.stdout)
+    }
+
     fn type_heroku(&mut self, words: &[&str]) -> anyhow::Result<Finished> {
         let done = if self.tools.real_heroku() {
             self.transcript.command(&[&["heroku"], words].concat())?;

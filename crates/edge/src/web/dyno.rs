@@ -41,6 +41,8 @@ pub(crate) struct Dyno {
     bound: AtomicBool,
     refused: Mutex<Option<Instant>>,
     avoided: AtomicBool,
+    /// Whether its machine gave no answer, and is asked for one beside all requests.
+    silent: AtomicBool,
     /// The unused connections of each worker.
     idle_connections: Box<[IdleConnections]>,
     events: UnboundedSender<EdgeEvent>,
@@ -61,6 +63,7 @@ impl Dyno {
             bound: AtomicBool::new(false),
             refused: Mutex::default(),
             avoided: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             idle_connections: (0..workers).map(|_| IdleConnections::default()).collect(),
             events,
         }
@@ -108,8 +111,31 @@ impl Dyno {
         self.avoided.store(refused, Ordering::Relaxed);
     }
 
-    /// Whether the dyno refused a connection a moment ago.
+    /// Notes that the dyno's machine gives no answer, and returns whether that is news: whoever hears it first finds out
+    /// when it answers again.
+    pub(crate) fn falls_silent(&self) -> bool {
+        let news = !self.silent.swap(true, Ordering::Relaxed);
+        if news {
+            self.close_idle();
+        }
+        news
+    }
+
+    /// Notes that the dyno's machine answers.
+    pub(crate) fn answers(&self) {
+        self.silent.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the dyno's machine gives no answer.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
+    /// Whether the dyno refused a connection a moment ago, or its machine gives no answer.
     pub(crate) fn is_avoided(&self) -> bool {
+        if self.is_silent() {
+            return true;
+        }
         self.avoided.load(Ordering::Relaxed)
             && self
                 .refused

@@ -18,15 +18,17 @@ use tokio::time::sleep_until;
 
 use super::body::DownBody;
 use super::code::Code;
-use super::dyno::Lease;
+use super::dyno::{Dyno, Lease};
 use super::figures::WEB;
 use super::head::{self, Framing};
 use super::page;
+use super::probe::until_heard;
 use super::request_record::RequestRecord;
 use super::table::{App, Choice, find};
 use super::upload::{Progress, Upload};
 use super::upstream::{Answer, Lost, Upstream};
 use super::{Client, tunnel};
+use crate::tasks::spawn_confined;
 
 /// The number of dynos that are tried for one request.
 const TRIES: usize = 5;
@@ -77,6 +79,8 @@ enum Attempt {
     Answer(Answer),
     /// The connection was closed before the dyno can have seen anything of the request.
     Again,
+    /// The machine that the dyno is on does not answer, and another dyno may take the request.
+    Elsewhere,
     Failed(Code),
 }
 
@@ -145,7 +149,7 @@ impl Exchange {
         let mut boot = None;
         loop {
             self.record.lease = Some(self.choose(&tried, last, &mut boot).await?);
-            match self.ask().await {
+            match self.ask(&tried).await {
                 Err(code @ (Code::H19 | Code::H21)) => {
                     self.record.release();
                     tried.extend(self.record.dyno().map(|dyno| dyno.id));
@@ -182,20 +186,22 @@ impl Exchange {
     }
 
     /// Sends the request to its dyno: over unused connections, and over a new one if those are closed.
-    async fn ask(&mut self) -> Result<(Answer, Upstream), Code> {
+    async fn ask(&mut self, tried: &[DynoId]) -> Result<(Answer, Upstream), Code> {
         while let Some(mut idle) = self.idle_connection() {
             self.record.connect = Some(Duration::ZERO);
-            match self.over(&mut idle).await {
+            match self.over(&mut idle, tried).await {
                 Attempt::Answer(answer) => return Ok((answer, idle)),
                 Attempt::Again => {}
+                Attempt::Elsewhere => return Err(Code::H19),
                 Attempt::Failed(code) => return Err(code),
             }
         }
         // This is rare, and its future is bigger than all the rest of a request.
-        let mut upstream = Box::pin(self.connect()).await?;
-        match self.over(&mut upstream).await {
+        let mut upstream = Box::pin(self.connect(tried)).await?;
+        match self.over(&mut upstream, tried).await {
             Attempt::Answer(answer) => Ok((answer, upstream)),
             Attempt::Again => Err(Code::H13),
+            Attempt::Elsewhere => Err(Code::H19),
             Attempt::Failed(code) => Err(code),
         }
     }
@@ -211,25 +217,42 @@ impl Exchange {
         self.record.dyno()?.take_idle(self.client.worker, within, once)
     }
 
-    async fn connect(&mut self) -> Result<Upstream, Code> {
+    async fn connect(&mut self, tried: &[DynoId]) -> Result<Upstream, Code> {
         let dyno = self.record.dyno().ok_or(Code::H14)?;
-        let exits = Arc::clone(&self.record.app.view.load().exits);
+        let view = self.record.app.view.load();
+        let (exits, other) = (Arc::clone(&view.exits), view.has_another(dyno.id, tried));
+        drop(view);
+        let limits = &self.client.web.limits;
+        let limit = if other { limits.elsewhere.min(limits.connect) } else { limits.connect };
         let began = Instant::now();
-        let connected = self.client.web.connect(dyno.address, &exits).await;
-        dyno.note(connected.is_err());
+        let connected = self.client.web.connect(dyno.address, &exits, limit).await;
+        match &connected {
+            Err(Code::H19) => self.silent(dyno),
+            _ => dyno.note(connected.is_err()),
+        }
         self.record.connect = Some(began.elapsed());
         connected
     }
 
-    async fn over(&mut self, upstream: &mut Upstream) -> Attempt {
+    /// Has a dyno whose machine does not answer passed over until it does.
+    fn silent(&self, dyno: &Arc<Dyno>) {
+        if dyno.falls_silent() {
+            let exits = Arc::clone(&self.record.app.view.load().exits);
+            let web = Arc::clone(&self.client.web);
+            drop(spawn_confined(until_heard(web, Arc::downgrade(dyno), exits)));
+        }
+    }
+
+    async fn over(&mut self, upstream: &mut Upstream, tried: &[DynoId]) -> Attempt {
         let began = Instant::now();
         self.record.sent = Some(began);
         let head = self.record.request.block().clone();
         let body = self.upload.clone().map(|upload| (upload, self.length));
         upstream.ask(&self.record.method, head, body, std::mem::take(&mut self.spare));
-        match self.head(upstream, began).await {
+        match self.head(upstream, began, tried).await {
             Ok(answer) => Attempt::Answer(answer),
             Err(Failed::Late(code)) => Attempt::Failed(code),
+            Err(Failed::Silent) => Attempt::Elsewhere,
             Err(Failed::Lost(lost)) => self.judge(lost, upstream.was_used()),
         }
     }
@@ -256,18 +279,42 @@ impl Exchange {
     }
 
     /// Moves the connection along until the head of the response is there or a deadline is over.
-    async fn head(&self, upstream: &mut Upstream, began: Instant) -> Result<Answer, Failed> {
+    async fn head(
+        &self,
+        upstream: &mut Upstream,
+        began: Instant,
+        tried: &[DynoId],
+    ) -> Result<Answer, Failed> {
+        // A request that must not be made twice waits for the one dyno that may have it.
+        let mut look = self.is_idempotent().then(|| began + self.client.web.limits.elsewhere);
         poll_fn(|cx| {
             if let Poll::Ready(answered) = upstream.poll_answer(cx) {
                 return Poll::Ready(answered.map_err(Failed::Lost));
             }
             let (deadline, code) = self.deadline(began);
+            while let Some(at) = look.filter(|at| *at < deadline) {
+                if !upstream.is_late(cx, at) {
+                    return Poll::Pending;
+                }
+                if upstream.is_silent() && self.gives_up(tried) {
+                    return Poll::Ready(Err(Failed::Silent));
+                }
+                look = Some(at + self.client.web.limits.elsewhere);
+            }
             if upstream.is_late(cx, deadline) {
                 return Poll::Ready(Err(Failed::Late(code)));
             }
             Poll::Pending
         })
         .await
+    }
+
+    /// Whether a request whose dyno is on a silent machine can be made anew to another dyno.
+    fn gives_up(&self, tried: &[DynoId]) -> bool {
+        let Some(dyno) = self.record.dyno() else { return false };
+        self.silent(dyno);
+        self.record.app.view.load().has_another(dyno.id, tried)
+            && self.upload.as_ref().is_none_or(Upload::rewind)
     }
 
     /// The deadline for the dyno, or for the client, and the code if it is over.
@@ -346,4 +393,6 @@ async fn wait(
 enum Failed {
     Lost(Lost),
     Late(Code),
+    /// The machine that the dyno is on does not answer, and the request can be made to another.
+    Silent,
 }

@@ -85,8 +85,8 @@ impl RequestRecord {
     }
 
     /// The dyno that the request went to last.
-    pub(crate) fn dyno(&self) -> Option<&Dyno> {
-        self.lease.as_ref().map(|lease| &**lease.dyno())
+    pub(crate) fn dyno(&self) -> Option<&Arc<Dyno>> {
+        self.lease.as_ref().map(Lease::dyno)
     }
 
     /// Ends the request to its dyno.

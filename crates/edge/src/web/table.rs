@@ -88,6 +88,12 @@ impl View {
         }
     }
 
+    /// Whether another dyno may take a request that this one does not answer.
+    pub(crate) fn has_another(&self, than: DynoId, tried: &[DynoId]) -> bool {
+        let other = |dyno: &Arc<Dyno>| dyno.id != than && !tried.contains(&dyno.id);
+        self.up.iter().any(|dyno| other(dyno) && !dyno.is_avoided())
+    }
+
     fn of_two(&self, tried: &[DynoId]) -> Option<Lease> {
         let count = self.up.len();
         if count == 0 {

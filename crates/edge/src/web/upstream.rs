@@ -15,6 +15,7 @@ mod not_http;
 mod payload;
 mod response;
 mod sending;
+mod silence;
 
 use std::cell::RefCell;
 use std::io;
@@ -126,6 +127,11 @@ impl Upstream {
     /// Whether a deadline is over, for whoever waits for the connection.
     pub(crate) fn is_late(&mut self, cx: &mut Context<'_>, deadline: Instant) -> bool {
         self.alarm.poll(cx, deadline).is_ready()
+    }
+
+    /// Whether the machine that the dyno is on has not acknowledged what it was sent, though it was sent again.
+    pub(crate) fn is_silent(&self) -> bool {
+        silence::is_silent(&self.stream)
     }
 
     /// Whether the dyno has neither closed the connection nor sent anything unasked, as far as this

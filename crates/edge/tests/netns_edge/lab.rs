@@ -54,6 +54,23 @@ impl Lab {
         }
     }
 
+    /// Gives the router's machine one more address, which others know by its Ethernet address whether it is there or not.
+    pub fn appear(&self, address: Ipv4Addr) {
+        let (router, interface) = (self.router(), self.interface());
+        ip(&format!("-n {router} addr add {address}/24 dev e0"));
+        let link = Command::new("ip").args(["-n", &router, "-br", "link", "show", "e0"]).output();
+        let link = String::from_utf8(link.unwrap().stdout).unwrap();
+        let ethernet = link.split_whitespace().nth(2).unwrap();
+        ip(&format!(
+            "-n {interface} neigh replace {address} lladdr {ethernet} dev eth0 nud permanent"
+        ));
+    }
+
+    /// What is sent to such an address is lost from now on.
+    pub fn vanish(&self, address: Ipv4Addr) {
+        ip(&format!("-n {} addr del {address}/24 dev e0", self.router()));
+    }
+
     /// Removes both.
     pub fn remove(&self) {
         ip(&format!("netns del {}", self.router()));
