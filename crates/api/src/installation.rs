@@ -25,6 +25,15 @@ pub struct Status {
     pub spaces: Vec<SpaceSummary>,
     /// How many VPCs there are, those of spaces among them.
     pub vpcs: usize,
+    /// Some of the VPCs that are nobody's space: the oldest, with their names and owners.
+    #[serde(default)]
+    pub some_vpcs: Vec<String>,
+    /// How many apps there are.
+    #[serde(default)]
+    pub apps: usize,
+    /// Some of the apps: the oldest, with their spaces.
+    #[serde(default)]
+    pub some_apps: Vec<String>,
     /// How many peerings there are, by the code of their status.
     pub peerings: BTreeMap<String, usize>,
     /// How many instances there are, by state.
@@ -33,6 +42,9 @@ pub struct Status {
     pub dynos: BTreeMap<String, usize>,
     /// How the fabric fares.
     pub fabric: Fabric,
+    /// The certificate by which other machines know the server; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsCertificate>,
     /// The certificate that an ACME server issues (`serve --acme`); absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<ServerCertificate>,
@@ -86,6 +98,17 @@ pub struct ServerEntry {
     pub silent_seconds: u64,
     /// Whether it is the server that was asked.
     pub this: bool,
+}
+
+/// The certificate that the APIs and the dashboard show now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsCertificate {
+    /// The file that it comes from; absent (`null`) for one that an ACME server issued.
+    pub file: Option<String>,
+    /// Its SHA-256, as `sha256:` and hexadecimal digits.
+    pub fingerprint: String,
+    /// Until when it is valid; absent (`null`) where that cannot be read.
+    pub valid_until: Option<Timestamp>,
 }
 
 /// The certificate of the APIs and the dashboard that an ACME server issues.

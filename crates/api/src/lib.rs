@@ -53,6 +53,7 @@ pub use identity::{
 pub use installation::{
     AdvanceClock, ClockAdvanced, Deleted, Fabric, PeeringLimit, ResetQuery, ServerCertificate,
     ServerEntry, ServerRole, SetAside, SetPeeringLimit, SnapshotLoaded, SpaceSummary, Status,
+    TlsCertificate,
 };
 pub use join::{CreateJoinToken, HostsReady, InitHosts, JoinTokenCreated};
 pub use overview::{

@@ -16,7 +16,8 @@ pub struct QuotaLimit {
     pub code: String,
     /// How much there may be; `null` for as much as there is room for.
     pub limit: Option<u32>,
-    /// How much of it the team has that was asked about.
+    /// How much of it the account or the team has that was asked about: of an account, in the region, the VPC,
+    /// the group or whatever else is counted in which there is most of it.
     #[serde(default)]
     pub used: Option<u64>,
     /// Whether the operator has set it, for who was asked about or for all.

@@ -1,4 +1,4 @@
-//! Measures a server from outside, as its clients meet it: `load api`, `load dashboard`,
+//! Measures a server from outside, as its clients meet it: `load api`, `load cluster`, `load dashboard`,
 //! `load fabric`, `load flows` and `load packets`.
 //!
 //! `$CAUSEWAY` names the binary; each run has a server and a directory of its own.
@@ -9,11 +9,19 @@ mod load {
     pub mod api;
     pub mod bare;
     pub mod client;
+    pub mod cluster;
     pub mod crowd;
     pub mod dashboard;
     pub mod fabric;
     pub mod flows;
     pub mod packets;
+    #[allow(dead_code, clippy::allow_attributes, reason = "the tests use all of it")]
+    #[expect(
+        clippy::unwrap_used,
+        reason = "a measurement ends where something is not as it must be"
+    )]
+    #[path = "../../../store/src/postgres/tests/server.rs"]
+    pub mod postgres;
     pub mod rounds;
     pub mod sweeping;
     pub mod visitor;
@@ -23,12 +31,13 @@ fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("api") => load::api::run(std::env::args().nth(2).as_deref()),
         Some(load::bare::ARGUMENT) => load::bare::serve(),
+        Some("cluster") => load::cluster::run(),
         Some("dashboard") => load::dashboard::run(),
         Some("fabric") => load::fabric::run(),
         Some("flows") => load::flows::run(),
         Some("packets") => load::packets::run(),
         _ => anyhow::bail!(
-            "usage: load api | load dashboard | load fabric | load flows | load packets"
+            "usage: load api | load cluster | load dashboard | load fabric | load flows | load packets"
         ),
     }
 }

@@ -25,6 +25,8 @@ pub(crate) fn run(args: ServeArgs, out: &mut Out) -> anyhow::Result<()> {
     // Before there are other threads, and children that would have what is ours.
     let mut service_manager = ServiceManager::of_this_process();
     let init = args.init_files(&variable)?;
+    // Before there is anything that would be left behind.
+    init::check(&init)?;
     let mut config = args.config(&variable)?;
     let made = match config.ephemeral {
         Ephemeral::WorkloadsAndData => Some(

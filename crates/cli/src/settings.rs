@@ -36,8 +36,8 @@ use self::key::KeyArgs;
 pub(crate) use self::ovn::{OvnArgs, open_vswitch};
 pub(crate) use self::store::StoreArgs;
 use self::transport::TransportArgs;
-pub(crate) use self::values::variable;
 use self::values::{Variables, absolute, first, program, switch};
+pub(crate) use self::values::{text, variable};
 use self::watch::WatchArgs;
 use crate::usage::usage;
 
@@ -191,6 +191,10 @@ pub(crate) struct ServeArgs {
     /// [env: CAUSEWAY_BLOBS]
     #[arg(long, value_name = "URL")]
     pub(crate) blobs: Option<String>,
+    /// Start with another place for the code of apps than the installation had, which is where it is from now
+    /// on
+    #[arg(long)]
+    pub(crate) accept_blobs: bool,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }
@@ -286,7 +290,7 @@ impl ServeArgs {
         let ovn = self.ovn.or(OvnArgs::of(variables)?).or(ovn);
         let way = match self.outbound {
             Some(way) => Some(way),
-            None => values::text(variables, "CAUSEWAY_OUTBOUND")?,
+            None => text(variables, "CAUSEWAY_OUTBOUND")?,
         };
         let outbound = outbound::read(way, file.outbound)?;
         let listen = first(self.listen, variables, "CAUSEWAY_LISTEN", str::parse, file.listen)?;
@@ -362,10 +366,11 @@ impl ServeArgs {
             cluster: self.cluster.or(ClusterArgs::of(variables)?).or(cluster).config()?,
             blobs: match self.blobs {
                 Some(flag) => Some(flag),
-                None => values::text(variables, "CAUSEWAY_BLOBS")?.or(file.blobs),
+                None => text(variables, "CAUSEWAY_BLOBS")?.or(file.blobs),
             }
             .map(|blobs| blobs.parse().map_err(|error| usage(format!("{error}"))))
             .transpose()?,
+            accept_blobs: self.accept_blobs,
             store,
             // Each is for one start, so neither the environment nor a file may say it.
             database: match self.accept_database {
@@ -384,7 +389,7 @@ fn receivers(
     variables: Variables<'_>,
     file: Vec<String>,
 ) -> anyhow::Result<Vec<IpCidr>> {
-    let variable = values::text(variables, "CAUSEWAY_WEBHOOK_ALLOW")?.unwrap_or_default();
+    let variable = text(variables, "CAUSEWAY_WEBHOOK_ALLOW")?.unwrap_or_default();
     let entries = variable.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let variable: Vec<String> = entries.map(str::to_owned).collect();
     let given = [flags, variable, file].into_iter().find(|list| !list.is_empty());

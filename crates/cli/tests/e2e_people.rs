@@ -472,7 +472,7 @@ fn the_real_client_asks_for_the_code_of_a_second_factor() {
 
     // The phone is lost.
     server.causeway(&["teams:2fa", "team", "--no-demand"]).ok();
-    let gone = server.causeway(&["users:2fa:disable", ADMIN]).ok();
+    let gone = server.causeway(&["users:2fa:disable", ADMIN, "--confirm", ADMIN]).ok();
     assert!(gone.contains("password alone"), "{gone}");
     server.causeway_reading(&login, &format!("{password}\n")).ok();
     assert!(!server.log().contains(&secret), "{}", server.log());

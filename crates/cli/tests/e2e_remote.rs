@@ -240,3 +240,66 @@ fn heroku_run_has_its_terminal_through_a_tunnel() {
     let log = server.heroku_as(&variables, &["logs", "--app", "shop"]);
     assert_eq!(log.code, Some(0), "{log:?}");
 }
+
+#[test]
+fn who_names_no_protocol_sees_the_certificate_and_a_shell_that_is_not_pointed_at_it_asks_nobody() {
+    let files = Files::new("127.0.0.1");
+    let [cert, chain, key, secret] = files.arguments();
+    let server = Server::none(&[&cert, &chain, &key, &secret]);
+    let (ca, url) = (files.text("ca.pem"), server.url.clone());
+    // On the server's own machine, by its address: Python's urllib and openssl name neither protocol nor host.
+    let ask = format!(
+        "import ssl, urllib.request\ntrusted = ssl.create_default_context(cafile='{ca}')\n\
+         print(urllib.request.urlopen('{url}/healthz', context=trusted).status)"
+    );
+    assert_eq!(server.python(&ask).ok().trim(), "200");
+    let fingerprint = |from: &str| {
+        let script =
+            format!("{from} | openssl x509 -noout -fingerprint -sha256 | sed 's/.*=//; s/://g'");
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        format!("sha256:{}", String::from_utf8(output.stdout).unwrap().trim().to_lowercase())
+    };
+    let address = url.strip_prefix("https://").unwrap();
+    let shown = fingerprint(&format!("openssl s_client -connect {address} </dev/null 2>/dev/null"));
+    assert_eq!(shown, fingerprint(&format!("cat {}", files.text("chain.pem"))));
+    let status = server.status();
+    assert_eq!(status["tls"]["fingerprint"], shown.as_str());
+    assert_eq!(status["tls"]["file"], files.text("chain.pem").as_str());
+
+    // A certificate that is its own authority, as `openssl req -x509` makes them.
+    let own = Files::new("127.0.0.1");
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    std::fs::write(own.path("chain.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(own.path("key.pem"), key.serialize_pem()).unwrap();
+    let [cert, chain, key, secret] = own.arguments();
+    let selfsigned = Server::none(&[&cert, &chain, &key, &secret]);
+    drop(Tunnel::start(&selfsigned.url, ["--ca", &own.text("chain.pem")]));
+
+    // What fails leaves a shell that was prepared for somebody else before with nobody to ask.
+    let program = env!("CARGO_BIN_EXE_causeway");
+    let (other, strange) = (format!("sha256:{}", "0".repeat(64)), selfsigned.url.clone());
+    for (trust, url, why) in [
+        (format!("--fingerprint {other}"), &url, "this is another certificate"),
+        (format!("--ca {ca}"), &strange, "an authority's own"),
+        (format!("--ca {ca}"), &"https://127.0.0.1:1".to_owned(), "no server answers"),
+    ] {
+        let script = format!(
+            "eval \"$({program} env --remote {url} {trust})\"; \
+             echo \"$? $HEROKU_HOST $AWS_ENDPOINT_URL ${{HEROKU_API_KEY-no key}}\""
+        );
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .env_clear()
+            .envs([("HEROKU_API_KEY", "HRKU-secret"), ("HOME", "/nonexistent")])
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .output()
+            .unwrap();
+        let nowhere = "http://127.0.0.1:1";
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said.trim(), format!("1 {nowhere} {nowhere} no key"));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(why), "{said}");
+    }
+}

@@ -46,6 +46,17 @@ fn leader(server: &Server) -> Option<usize> {
     name.strip_prefix("server-")?.parse().ok()
 }
 
+/// How far the commit is of a server that is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The database does not have it, and may get it later.
+    Unsent,
+    /// It took effect, and the server does not know.
+    Unheard,
+    /// The server has just heard of it, and nobody else.
+    Untold,
+}
+
 /// In the order in which they are to go.
 struct Installation {
     servers: Vec<Server>,
@@ -141,6 +152,44 @@ impl Installation {
         since.elapsed()
     }
 
+    /// The server that leads is killed at one step of a commit: before the database has it, before it is known
+    /// that it took effect, or before anybody was told.
+    fn lose_the_leader_at(&mut self, step: Step, round: u64, seed: u64) -> String {
+        let mut chance = Chance(seed.wrapping_mul(1_000_039).wrapping_add(round));
+        let crowd = self.crowd(round, &mut chance);
+        let leading = || leader(&self.servers[0]);
+        wait("a leader", || leading().is_some());
+        let failing = leading().unwrap();
+        crowd.answers(30 + chance.below(60), None);
+        let proxy = &self.proxies[failing];
+        match step {
+            Step::Unsent => {
+                proxy.set(Mode::HoldsQuestions);
+                wait("a commit", || proxy.holds_a_commit());
+            }
+            Step::Unheard | Step::Untold => {
+                proxy.set(Mode::HoldsAnswers);
+                wait("a commit's end", || proxy.holds_what_became_of_a_commit());
+            }
+        }
+        crowd.fault(Some(failing));
+        if step == Step::Untold {
+            // What it hears now, it has no time to say.
+            proxy.set(Mode::Passes);
+        }
+        self.servers[failing].kill();
+        let since = Instant::now();
+        let another = self.another_leads(failing, since);
+        crowd.goes_on();
+        // What was on its way arrives now, when others have gone on.
+        self.proxies[failing].set(Mode::Passes);
+        crowd.answers(60, Some(failing));
+        self.servers[failing].restart();
+        crowd.back(self.addresses(), failing);
+        let another = another.as_millis();
+        format!("killed with a commit {step:?}; another led {another} ms later: {}", crowd.end())
+    }
+
     /// One server does not reach the database for longer than its lease: what it sent arrives later, or
     /// never.
     fn part_a_server(&self, round: u64, seed: u64) -> String {
@@ -188,6 +237,20 @@ fn some_order_explains_what_clients_see_while_servers_fail() {
     for round in 1..=rounds {
         let what = installation.lose_a_server(round, seed);
         println!("round {round} of {rounds}: {what}");
+    }
+}
+
+#[test]
+fn some_order_explains_what_clients_see_while_the_leader_is_killed_at_each_step_of_a_commit() {
+    let rounds = given("CAUSEWAY_TEST_SERVER_ROUNDS").map_or(1, |rounds| rounds.div_ceil(10));
+    let seed = given("CAUSEWAY_TEST_SEED").unwrap_or(1);
+    let mut installation = Installation::start();
+    let steps = [Step::Unsent, Step::Unheard, Step::Untold];
+    for (round, step) in
+        (1..=rounds).flat_map(|_| steps).zip(1..).map(|(step, round)| (round, step))
+    {
+        let what = installation.lose_the_leader_at(step, round, seed);
+        println!("round {round} of {}: {what}", 3 * rounds);
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use askama::Template;
-use model::{Access, AccessKey, AccessKeyId, Key, Token, TokenId, UserId, World};
+use model::{
+    Access, AccessKey, AccessKeyId, Key, Token, TokenBound, TokenId, TokenScopes, UserId, World,
+};
 use sha2::{Digest, Sha256};
 
 use crate::context::Context;
@@ -133,6 +135,8 @@ struct TokenRow {
     id: String,
     what: String,
     is_own: bool,
+    /// What keeps it from all that its user may.
+    limits: Vec<Markup>,
     made: Markup,
     ends: Markup,
 }
@@ -236,6 +240,28 @@ fn what(of: &Context<'_>, token: &Token) -> String {
     }
 }
 
+/// What keeps a token from all that its user may: its scopes, what it is bound to, that it is disabled.
+fn limits(of: &Context<'_>, token: &Token) -> Vec<Markup> {
+    let t = of.texts();
+    let mut limits = Vec::new();
+    if token.scopes != TokenScopes::default() {
+        limits.push(fill(t.keys.scopes, &[("scopes", text(&token.scopes))]));
+    }
+    let bound = token.bound.map(|bound| match bound {
+        TokenBound::App(id) => (t.keys.only_app, of.world.app(id).map(|app| app.name.clone())),
+        TokenBound::Space(id) => {
+            (t.keys.only_space, of.world.space(id).map(|space| space.name.clone()))
+        }
+    });
+    if let Some((words, name)) = bound {
+        limits.push(fill(words, &[("name", text(name.as_deref().unwrap_or(t.none)))]));
+    }
+    if token.disabled.is_some() {
+        limits.push(t.operating.disabled.into());
+    }
+    limits
+}
+
 fn tokens(of: &Context<'_>, page: &KeysPage<'_>, user: UserId) -> Tokens {
     let t = of.texts();
     let mut tokens: Vec<_> = of.world.tokens_of(Key::User(user)).collect();
@@ -245,6 +271,7 @@ fn tokens(of: &Context<'_>, page: &KeysPage<'_>, user: UserId) -> Tokens {
         id: token.id.to_string(),
         what: what(of, token),
         is_own: page.own_token == Some(token.id),
+        limits: limits(of, token),
         made: moment::at(t, token.created),
         ends: match token.expires {
             Some(end) => moment::countdown(t, end, of.now),

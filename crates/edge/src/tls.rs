@@ -120,6 +120,11 @@ impl Identity {
         TlsAcceptor::from(self.config())
     }
 
+    /// The file with the certificate.
+    pub fn file(&self) -> &Path {
+        &self.chain
+    }
+
     /// The certificate itself, in DER, as it was last read.
     pub fn leaf(&self) -> CertificateDer<'static> {
         self.current.lock().expect("no holder panics").leaf.clone()

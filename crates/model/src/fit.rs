@@ -17,6 +17,6 @@ mod words;
 
 pub use need::{Need, NeedKind};
 pub use rule::{Fit, Misfit};
-pub(crate) use side::waiting_of;
 pub use side::{HandedOut, Peer, Routes, Side, SideKind};
+pub(crate) use side::{peers, waiting_of};
 pub use taken::{Taken, Whose, taken_beside};

@@ -51,6 +51,7 @@ mod space_peerings;
 mod time;
 mod token_scope;
 mod traffic;
+mod usage;
 mod world;
 
 pub use app_entity::{AppEntity, NoAppEntity};

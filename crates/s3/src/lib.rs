@@ -7,6 +7,7 @@
 #![warn(unreachable_pub)]
 
 mod credentials;
+mod doctor;
 mod listing;
 mod url;
 mod wire;

@@ -322,12 +322,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What time it is there.
+    /// What time it is there; where it is not said, what time it is here.
     pub(crate) fn date(&self) -> Timestamp {
-        let date = self.headers.get(header::DATE).and_then(|date| date.to_str().ok());
+        self.said_date().unwrap_or_else(Timestamp::now)
+    }
+
+    /// What time it is there, if that is said.
+    pub(crate) fn said_date(&self) -> Option<Timestamp> {
+        let date = self.headers.get(header::DATE).and_then(|date| date.to_str().ok())?;
         let parser = jiff::fmt::rfc2822::DateTimeParser::new();
-        let read = date.and_then(|date| parser.parse_timestamp(date).ok());
-        read.unwrap_or_else(Timestamp::now)
+        parser.parse_timestamp(date).ok()
     }
 
     /// Its body as text, as a whole.

@@ -57,12 +57,16 @@ impl Server {
     }
 
     fn open(&self, path: &str, secret: &'static str) -> Result<S3Blobs, String> {
-        let variables = move |name: &str| match name {
-            "AWS_ACCESS_KEY_ID" => Some(OsString::from("AKID")),
-            "AWS_SECRET_ACCESS_KEY" => Some(OsString::from(secret)),
-            _ => None,
-        };
-        S3Blobs::open(&self.url(path), &variables).map_err(|error| error.to_string())
+        S3Blobs::open(&self.url(path), &variables(secret)).map_err(|error| error.to_string())
+    }
+}
+
+/// An environment with credentials.
+fn variables(secret: &'static str) -> impl Fn(&str) -> Option<OsString> {
+    move |name| match name {
+        "AWS_ACCESS_KEY_ID" => Some(OsString::from("AKID")),
+        "AWS_SECRET_ACCESS_KEY" => Some(OsString::from(secret)),
+        _ => None,
     }
 }
 
@@ -84,6 +88,19 @@ fn it_does_what_every_place_for_blobs_does() {
     let (digest, two) = (BlobDigest::of(b"x"), two.unwrap());
     one.put(&digest, 1, &mut &b"x"[..]).unwrap();
     assert!(two.open(&digest, 0).unwrap().is_none() && two.list().unwrap().is_empty());
+
+    let looked = |path: &str, secret: &'static str| {
+        let findings = S3Blobs::doctor(&server.url(path), &variables(secret));
+        findings.into_iter().map(|it| (it.ok, it.name, it.detail)).collect::<Vec<_>>()
+    };
+    let well = looked("code/a", "a-secret");
+    assert!(well.len() == 3 && well.iter().all(|(ok, ..)| *ok), "{well:?}");
+    assert_eq!(one.list().unwrap().len(), 1, "nothing is left of what was tried");
+    let ill = looked("nowhere", "a-secret");
+    assert!(
+        matches!(&ill[..], [(false, "bucket", why)] if why.contains("NoSuchBucket")),
+        "{ill:?}"
+    );
 
     let refused = server.open("code", "another secret").unwrap_err();
     assert!(refused.contains("SignatureDoesNotMatch"), "{refused}");

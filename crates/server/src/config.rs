@@ -61,6 +61,8 @@ pub struct Config {
     pub key: Option<KeySource>,
     /// The bucket that has the code of apps; `None` for the database on a server, or else the data directory.
     pub blobs: Option<S3Url>,
+    /// Whether that is where code is from now on, though it was elsewhere.
+    pub accept_blobs: bool,
     /// The database on a PostgreSQL server; `None` for one in the data directory.
     pub store: Option<PostgresUrl>,
     /// Which database the start accepts.

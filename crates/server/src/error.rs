@@ -17,6 +17,19 @@ pub enum ServeError {
         #[source]
         source: store::BoxError,
     },
+    /// The installation has the code of apps elsewhere.
+    #[error(
+        "the code of apps is kept in {known}, and this server was told {wanted}: it would not find what the \
+         others have. Give every server the same --blobs. To change the place, stop the other servers, see to \
+         it that the code is there (what the database has is moved by itself), and start once with \
+         --accept-blobs"
+    )]
+    BlobsElsewhere {
+        /// Where it is.
+        known: String,
+        /// Where this server was told to keep it.
+        wanted: String,
+    },
     /// The data directory or its database cannot be used.
     #[error("the data directory {} cannot be used", .path.display())]
     Data {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use link::Validity;
+use sha2::{Digest, Sha256};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::ClientHello;
 
@@ -26,6 +28,19 @@ impl Identity {
                 certificates.offer(hello.server_name(), proves)
             }
         }
+    }
+
+    /// The certificate that is shown now, for people; `None` before the first one.
+    pub(crate) fn shown(&self) -> Option<api::TlsCertificate> {
+        let leaf = self.leaf()?;
+        Some(api::TlsCertificate {
+            file: match self {
+                Self::Files(files) => Some(files.file().display().to_string()),
+                Self::Acme(_) => None,
+            },
+            fingerprint: format!("sha256:{}", hex::encode(Sha256::digest(&leaf))),
+            valid_until: Validity::of(&leaf).map(|validity| validity.until),
+        })
     }
 
     /// The certificate itself, in DER, as it is now; `None` before the first one.

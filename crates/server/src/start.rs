@@ -1,5 +1,6 @@
 //! A whole server: data directory, ledger, fabric, workloads, and everything on one address.
 
+mod blobs_place;
 pub(crate) mod first;
 mod listening;
 mod member;
@@ -47,7 +48,7 @@ use crate::hosts::{Hosts, HostsParts};
 use crate::http::dashboard::{self, Dashboard};
 use crate::http::front::Front;
 use crate::http::healthz;
-use crate::http::listen::{self, Limits, SessionHandler, Transport};
+use crate::http::listen::{self, Limits, Sessions, Transport};
 use crate::http::metrics::{self, Figures, OwnAddress};
 use crate::http::operator::{self, Operator};
 use crate::http::platform;
@@ -246,9 +247,13 @@ impl Server {
         let noting = tokio::spawn(note(Arc::clone(&self.state), self.identity.clone()));
         let limits = Limits::default();
         let state = Arc::clone(&self.state);
-        let sessions: SessionHandler = Arc::new(move |hello, stop| {
-            Box::pin(rendezvous::serve(Arc::clone(&state), hello, stop))
-        });
+        let awaited = Arc::clone(&state.rendezvous);
+        let sessions = Sessions {
+            serve: Arc::new(move |hello, stop| {
+                Box::pin(rendezvous::serve(Arc::clone(&state), hello, stop))
+            }),
+            awaits: Arc::new(move |name| awaited.awaits(name)),
+        };
         let transport =
             Transport { identity: self.identity, proxies: self.proxies, sessions: Some(sessions) };
         let served = listen::serve(self.listener, self.front, transport, limits, stop).await;
@@ -400,7 +405,7 @@ impl Prepared {
         });
         let Opened { store, shared, blobs } = opened?;
         let keeper_store = store.handle().map_err(broken)?;
-        let spare = store.handle().map_err(broken)?;
+        let mut spare = store.handle().map_err(broken)?;
         let outbox_store = store.handle().map_err(broken)?;
         let shared_store = shared.then(|| store.handle()).transpose().map_err(broken)?;
         let secret: Secret = data.secret().clone();
@@ -528,6 +533,8 @@ impl Prepared {
         let edge = reports::of_edge(observer.clone(), to_planner.hear(Reporter::Edge));
         let lost = Lost::at(&config.data);
         let found = lost.settle(&world, &*spare);
+        let (bucket, accepted) = (config.blobs.as_ref(), config.accept_blobs);
+        blobs_place::Place { bucket, shared, accepted }.settle(&mut *spare)?;
         let bucket = config.blobs.as_ref().map(|url| {
             let bucket = S3Blobs::open(url, &|name| std::env::var_os(name));
             let place = url.to_string();
@@ -820,6 +827,10 @@ impl Prepared {
             asking = Some(thread.map_err(|error| ServeError::Fabric(error.to_string()))?);
         }
         let identity = identity.or(self.state.certificates.clone().map(Identity::Acme));
+        if let Some(identity) = &identity {
+            // Nobody else sets it.
+            let _ = self.state.identity.set(identity.clone());
+        }
         if insecure && identity.is_none() && !bound.ip().to_canonical().is_loopback() {
             tracing::warn!(
                 %bound, "--insecure: whoever is on the way to other machines can read tokens"

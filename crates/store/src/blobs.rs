@@ -20,6 +20,12 @@ pub use self::digest::{BlobDigest, NotADigest};
 pub use self::directory::DirectoryBlobs;
 pub use self::verified::Verified;
 
+/// Under what a database says where the blobs are that its records name ([`Store::meta`]). A backup has the
+/// blobs themselves, so what is restored from it says nothing of that.
+///
+/// [`Store::meta`]: crate::Store::meta
+pub const BLOBS_PLACE: &str = "blobs";
+
 /// Where blobs are kept. Several threads may use it at once, and several servers the same one.
 pub trait Blobs: Send + Sync {
     /// Where it is, for people; without secrets.

@@ -42,7 +42,7 @@ def _shared_url(config):
 
 def _connected(url):
     server = servers.Server(url)
-    if not server.status()["emulator"]:
+    if not server.is_emulator():
         raise servers.CausewayError(
             f"{url} is no emulator: tests are not for a server that somebody needs"
         )

@@ -28,6 +28,9 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class CausewayError(Exception):
     """The server cannot be started or reached, or refuses what is asked of it."""
 
+    status = None
+    """The status of the answer that refuses, if there was one."""
+
 
 class Server:
     """A Causeway emulator that runs."""
@@ -41,6 +44,15 @@ class Server:
     def status(self):
         """What there is, and how the networks fare."""
         return self._json("GET", "/_causeway/status")
+
+    def is_emulator(self):
+        """Whether it is for tests: it takes everybody at their word, as other servers never do."""
+        try:
+            return self.status()["emulator"]
+        except CausewayError as refused:
+            if refused.status in (401, 403):
+                return False
+            raise
 
     def is_healthy(self):
         """Whether every part of the server does its work."""
@@ -115,7 +127,9 @@ class Server:
             text = refused.read().decode(errors="replace")
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 text = json.loads(text)["message"]
-            raise CausewayError(f"{method} {path}: {refused.code}: {text}") from None
+            error = CausewayError(f"{method} {path}: {refused.code}: {text}")
+            error.status = refused.code
+            raise error from None
         except OSError as error:
             raise CausewayError(f"no Causeway answers on {self.url}: {error}") from None
 

@@ -164,7 +164,7 @@ fn crowd() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn create(server: &Server) -> anyhow::Result<(f64, [f64; 4])> {
+pub fn create(server: &Server) -> anyhow::Result<(f64, [f64; 4])> {
     let request = server.request("Action=CreateVpc&CidrBlock=10.0.0.0/16")?;
     let mut quarters = [0.0; 4];
     let started = Instant::now();
@@ -195,6 +195,6 @@ fn millis(span: Duration) -> String {
     format!("{:.1} ms", span.as_secs_f64() * 1e3)
 }
 
-fn megabytes(kib: u64) -> String {
+pub fn megabytes(kib: u64) -> String {
     format!("{:.1} MB", kib as f64 / 1024.0)
 }

@@ -30,9 +30,18 @@ impl Server {
     pub fn start(fabric: &'static str) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         // The first start sets up; the second is what is measured.
-        let (child, _, _) = spawn(data.path(), fabric)?;
+        let (child, _, _) = spawn(data.path(), fabric, &[])?;
         stop(child)?;
-        let (child, address, first_answer) = spawn(data.path(), fabric)?;
+        Self::on(data, fabric, &[])
+    }
+
+    /// Starts one on a data directory that is there, with further arguments.
+    pub fn on(
+        data: tempfile::TempDir,
+        fabric: &'static str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
+        let (child, address, first_answer) = spawn(data.path(), fabric, arguments)?;
         let mut server = Self {
             child,
             data,
@@ -260,12 +269,17 @@ fn program() -> anyhow::Result<Command> {
     Ok(command)
 }
 
-fn spawn(data: &std::path::Path, fabric: &str) -> anyhow::Result<(Child, String, Duration)> {
+fn spawn(
+    data: &std::path::Path,
+    fabric: &str,
+    arguments: &[&str],
+) -> anyhow::Result<(Child, String, Duration)> {
     let log = std::fs::File::create(data.join("server.log"))?;
     let started = Instant::now();
     let mut child = program()?
         .args(["serve", "--listen", "127.0.0.1:0", "--fabric", fabric])
         .args(["--rate-limit", "0", "--ec2-rate-limit", "0"])
+        .args(arguments)
         .arg("--data")
         .arg(data)
         .stdout(Stdio::piped())

@@ -113,17 +113,22 @@ Outcomes are the codes of the EC2 API.")]
     Servers(Common),
     /// Check whether this machine can carry the Linux fabric, and say what it lacks
     ///
-    /// With --store, check the PostgreSQL database instead; with --ovn-nb, the databases of OVN; with --ovs,
-    /// whether this machine can be a host of OVN.
+    /// With --store, check the PostgreSQL database instead, and how far each server is that shares it; with
+    /// --blobs, the bucket for the code of apps; with --ovn-nb, the databases of OVN; with --ovs, whether this
+    /// machine can be a host of OVN.
     #[command(after_help = "Examples:
   causeway doctor
   causeway doctor --json
   causeway doctor --store postgres://causeway@db/causeway
+  causeway doctor --blobs 's3://code/causeway?endpoint=https://minio:9000'
   causeway doctor --ovn-nb tcp:10.9.0.1:6641
   causeway doctor --ovs")]
     Doctor {
         #[command(flatten)]
         store: StoreArgs,
+        /// Bucket that has the code of apps [env: CAUSEWAY_BLOBS]
+        #[arg(long, value_name = "URL")]
+        blobs: Option<String>,
         #[command(flatten)]
         ovn: OvnArgs,
         /// Check this host's Open vSwitch, by default at unix:/var/run/openvswitch/db.sock

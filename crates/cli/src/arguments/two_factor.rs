@@ -69,12 +69,16 @@ Members without one are let into nothing until they enable it."
         name = "users:2fa:disable",
         after_help = "Examples:
   causeway users:2fa:disable ada@example.com
+  causeway users:2fa:disable ada@example.com --confirm ada@example.com
 
 Be sure that it is the user who asks."
     )]
     UserDisable {
         /// Email address of the user
         email: String,
+        /// The address again, instead of being asked for it
+        #[arg(long, value_name = "EMAIL")]
+        confirm: Option<String>,
         #[command(flatten)]
         common: Common,
     },

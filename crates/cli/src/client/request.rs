@@ -271,10 +271,10 @@ impl Client {
 
     fn silent(&self, error: hyper_util::client::legacy::Error) -> anyhow::Error {
         if let Some(shown) = self.seen.as_ref().and_then(|seen| seen.last())
-            && trust::is_distrust(&error)
+            && let Some(why) = trust::distrust(&error)
         {
             return anyhow!(
-                "{} is not believed to be who it says. It shows the certificate {shown}: if its \
+                "{} is not believed to be who it says: {why}. It shows the certificate {shown}: if its \
                  operator's `causeway serve` printed the same, give --fingerprint with it, or --ca with \
                  the file of its certificate authority",
                 self.url

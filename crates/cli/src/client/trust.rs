@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, bail};
 use clap::Args;
 use sha2::{Digest, Sha256};
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
+use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::verify_tls13_signature;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
+    SignatureScheme,
 };
 
 use crate::settings::variable;
@@ -96,8 +98,11 @@ pub(crate) fn tls(trust: &TrustArgs) -> anyhow::Result<(ClientConfig, Arc<Seen>)
     let seen = Arc::new(Seen::default());
     let trust = match (trust.fingerprint, trust.ca.as_deref()) {
         (Some(fingerprint), _) => Trust::One(fingerprint),
-        (None, Some(file)) => Trust::Authorities(verifier(of_file(file)?, &provider)?),
-        (None, None) => Trust::Authorities(verifier(of_this_machine()?, &provider)?),
+        (None, Some(file)) => {
+            let (roots, named) = of_file(file)?;
+            Trust::Authorities(verifier(roots, &provider)?, named)
+        }
+        (None, None) => Trust::Authorities(verifier(of_this_machine()?, &provider)?, Vec::new()),
     };
     let judge = Judge { trust, provider: Arc::clone(&provider), seen: Arc::clone(&seen) };
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -129,16 +134,18 @@ fn verifier(
         .context("there is no certificate authority to trust")
 }
 
-fn of_file(file: &Path) -> anyhow::Result<RootCertStore> {
+fn of_file(file: &Path) -> anyhow::Result<(RootCertStore, Vec<CertificateDer<'static>>)> {
     let named = || format!("the certificate authorities in {} cannot be used", file.display());
-    let mut roots = RootCertStore::empty();
+    let (mut roots, mut all) = (RootCertStore::empty(), Vec::new());
     for certificate in CertificateDer::pem_file_iter(file).with_context(named)? {
-        roots.add(certificate.with_context(named)?).with_context(named)?;
+        let certificate = certificate.with_context(named)?;
+        roots.add(certificate.clone()).with_context(named)?;
+        all.push(certificate);
     }
     if roots.is_empty() {
         bail!("{} holds no certificate", file.display());
     }
-    Ok(roots)
+    Ok((roots, all))
 }
 
 fn of_this_machine() -> anyhow::Result<RootCertStore> {
@@ -181,7 +188,8 @@ struct Judge {
 
 #[derive(Debug)]
 enum Trust {
-    Authorities(Arc<WebPkiServerVerifier>),
+    /// Who has a certificate of these authorities, or one of these itself.
+    Authorities(Arc<WebPkiServerVerifier>, Vec<CertificateDer<'static>>),
     One(Fingerprint),
 }
 
@@ -198,14 +206,28 @@ impl ServerCertVerifier for Judge {
         *self.seen.0.lock().expect("no holder panics") = Some(end_entity.clone().into_owned());
         match &self.trust {
             Trust::One(fingerprint) if *fingerprint == shown => Ok(ServerCertVerified::assertion()),
-            Trust::One(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
-            Trust::Authorities(verifier) => verifier.verify_server_cert(
-                end_entity,
-                intermediates,
-                server_name,
-                ocsp_response,
-                now,
-            ),
+            Trust::One(wanted) => {
+                let other = OtherFingerprint { wanted: *wanted };
+                Err(CertificateError::Other(OtherError(Arc::new(other))).into())
+            }
+            Trust::Authorities(verifier, named) => {
+                let verified = verifier.verify_server_cert(
+                    end_entity,
+                    intermediates,
+                    server_name,
+                    ocsp_response,
+                    now,
+                );
+                match verified {
+                    // As `openssl req -x509` makes them for a server: it is its own authority. That the time is
+                    // right was looked at first.
+                    Err(error) if is_own_authority(&error) && named.contains(end_entity) => {
+                        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                        Ok(ServerCertVerified::assertion())
+                    }
+                    other => other,
+                }
+            }
         }
     }
 
@@ -234,13 +256,65 @@ impl ServerCertVerifier for Judge {
     }
 }
 
-/// Whether an error means that a certificate is not believed.
-pub(crate) fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
+/// The certificate is another one than the fingerprint is of.
+#[derive(Debug)]
+struct OtherFingerprint {
+    wanted: Fingerprint,
+}
+
+impl std::fmt::Display for OtherFingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the fingerprint that was given is {}, and this is another certificate: it was renewed, or \
+             somebody is in between",
+            self.wanted
+        )
+    }
+}
+
+impl std::error::Error for OtherFingerprint {}
+
+/// Whether a certificate is refused because it is an authority's.
+fn is_own_authority(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(OtherError(why))) = error else {
+        return false;
+    };
+    why.to_string() == "CaUsedAsEndEntity"
+}
+
+/// Why a certificate is not believed, where that is what an error means.
+pub(crate) fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(in_words(why));
+    }
     // What an error of IO wraps is not its source, but what that has as its own.
     let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    matches!(error.downcast_ref(), Some(Error::InvalidCertificate(_)))
-        || wrapped.is_some_and(|wrapped| is_distrust(wrapped))
-        || error.source().is_some_and(is_distrust)
+    wrapped.and_then(|wrapped| distrust(wrapped)).or_else(|| error.source().and_then(distrust))
+}
+
+fn in_words(why: &CertificateError) -> String {
+    match why {
+        CertificateError::UnknownIssuer => {
+            "no authority that is trusted here vouches for its certificate".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet; look at both clocks".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is not for the name in the address".to_owned()
+        }
+        CertificateError::Other(OtherError(other)) if is_own_authority(&why.clone().into()) => {
+            format!(
+                "its certificate is an authority's own, and is not in the file of --ca: {other}"
+            )
+        }
+        CertificateError::Other(OtherError(other)) => other.to_string(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -265,9 +339,43 @@ mod tests {
     fn what_is_not_believed_is_told_from_what_does_not_answer() {
         use std::io::Error as Io;
         let strange = || Error::from(CertificateError::UnknownIssuer);
-        assert!(is_distrust(&Io::other(Io::other(strange()))) && is_distrust(&strange()));
-        assert!(!is_distrust(&Io::other("it is gone")));
-        assert!(!is_distrust(&Io::other(Error::DecryptError)));
+        let vouched = Some("no authority that is trusted here vouches for its certificate");
+        assert_eq!(distrust(&Io::other(Io::other(strange()))).as_deref(), vouched);
+        assert_eq!(distrust(&strange()).as_deref(), vouched);
+        assert_eq!(distrust(&Io::other("it is gone")), None);
+        assert_eq!(distrust(&Io::other(Error::DecryptError)), None);
+        let wanted = Fingerprint::of(b"a");
+        let other = OtherError(Arc::new(OtherFingerprint { wanted }));
+        let why = distrust(&Error::from(CertificateError::Other(other))).unwrap();
+        assert!(why.contains(&wanted.to_string()) && why.contains("another certificate"), "{why}");
+    }
+
+    /// A certificate that `openssl req -x509` makes for a server: an authority's own, for a name.
+    #[test]
+    fn a_certificate_that_is_its_own_authority_is_believed_where_it_is_named() {
+        let own = |name: &str| {
+            let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap()
+        };
+        let (ours, other) = (own("cw.example.org"), own("cw.example.org"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), ours.pem()).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let (roots, named) = of_file(file.path()).unwrap();
+        let trust = Trust::Authorities(verifier(roots, &provider).unwrap(), named);
+        let judge = Judge { trust, provider, seen: Arc::default() };
+        let verify = |shown: &rcgen::Certificate, name: &'static str, now: UnixTime| {
+            let name = ServerName::try_from(name).unwrap();
+            judge.verify_server_cert(shown.der(), &[], &name, &[], now).map(drop)
+        };
+        let now = UnixTime::now();
+        verify(&ours, "cw.example.org", now).unwrap();
+        let why = |outcome: Result<(), Error>| distrust(&outcome.unwrap_err()).unwrap();
+        assert!(why(verify(&ours, "other.example.org", now)).contains("not for the name"));
+        assert!(why(verify(&other, "cw.example.org", now)).contains("not in the file of --ca"));
+        let later = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1 << 37));
+        assert!(why(verify(&ours, "cw.example.org", later)).contains("expired"));
     }
 
     #[test]

@@ -4,13 +4,21 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use fabric::driver::Check;
+use s3::{S3Blobs, S3Url};
 use serde::Serialize;
 use server::apps::plans::Program;
 use store::{Postgres, PostgresUrl};
 
+use super::servers::SILENT;
 use crate::arguments::Common;
+use crate::client::As;
 use crate::output::Out;
-use crate::settings::{OvnArgs, StoreArgs, open_vswitch, variable};
+use crate::settings::{OvnArgs, StoreArgs, open_vswitch, text, variable};
+use crate::usage::usage;
+
+/// By how many revisions a server may be behind while there is much to do. Others are told of old things by
+/// one that is further behind, or wait for it.
+const BEHIND: u64 = 1000;
 
 /// One thing that was looked at, as `doctor --json` prints it.
 #[derive(Serialize)]
@@ -40,15 +48,22 @@ impl Finding {
     }
 }
 
-/// Looks at this machine, or at a database that is named, and says what was found.
+/// Looks at this machine, or at a database or a bucket that is named, and says what was found.
 pub(super) fn run(
-    store: StoreArgs,
+    (store, blobs): (StoreArgs, Option<String>),
     (ovn, ovs): (OvnArgs, Option<Option<String>>),
     common: &Common,
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
-    if let Some(url) = store.url(&variable, None)? {
-        return database(&url, common, out);
+    let url = store.url(&variable, None)?;
+    let blobs = match blobs {
+        Some(flag) => Some(flag),
+        None => text(&variable, "CAUSEWAY_BLOBS")?,
+    };
+    let bucket: Option<S3Url> =
+        blobs.map(|blobs| blobs.parse().map_err(|error| usage(format!("{error}")))).transpose()?;
+    if url.is_some() || bucket.is_some() {
+        return shared(url.as_ref(), bucket.as_ref(), common, out);
     }
     if ovn.is_named() {
         let at = ovn.config()?;
@@ -112,7 +127,13 @@ fn print(findings: &[Finding], out: &mut Out) {
     }
 }
 
-fn database(url: &PostgresUrl, common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
+/// Looks at what servers share: a database, with how far each server is, and a bucket.
+fn shared(
+    url: Option<&PostgresUrl>,
+    bucket: Option<&S3Url>,
+    common: &Common,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     let of_store = |finding: store::Finding| Finding {
         name: finding.name.to_owned(),
         ok: finding.ok,
@@ -120,21 +141,57 @@ fn database(url: &PostgresUrl, common: &Common, out: &mut Out) -> anyhow::Result
         remedy: finding.remedy,
         needed: (!finding.needed).then_some(false),
     };
-    let findings: Vec<Finding> = Postgres::doctor(url)?.into_iter().map(of_store).collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    if let Some(url) = url {
+        findings.extend(Postgres::doctor(url)?.into_iter().map(of_store));
+        findings.extend(servers(common));
+    }
+    if let Some(bucket) = bucket {
+        findings.extend(S3Blobs::doctor(bucket, &variable).into_iter().map(of_store));
+    }
     let sound = findings.iter().all(|finding| finding.ok || !finding.is_needed());
     if common.json {
         out.json(&findings);
         return Ok(exit(sound));
     }
     print(&findings, out);
+    let what = match (url, bucket) {
+        (Some(_), Some(_)) => "The database and the bucket",
+        (None, Some(_)) => "The bucket",
+        (_, None) => "The database",
+    };
     out.line(match (sound, findings.iter().all(|finding| finding.ok)) {
-        (true, true) => "The database can have the installation.",
+        (true, true) => format!("{what} can have the installation."),
         (true, false) => {
-            "The database can have the installation, but for what is marked with a dash."
+            format!("{what} can have the installation, but for what is marked with a dash.")
         }
-        (false, _) => "The database cannot have the installation safely.",
+        (false, _) => format!("{what} cannot have the installation safely."),
     });
     Ok(exit(sound))
+}
+
+/// How far each server is that shares the database, where one of them can be asked.
+fn servers(common: &Common) -> Vec<Finding> {
+    let asked = common.connection.client(As::Operator);
+    let listed =
+        asked.and_then(|client| client.read::<Vec<api::ServerEntry>>("/_causeway/servers"));
+    listed.unwrap_or_default().iter().map(of_server).collect()
+}
+
+fn of_server(server: &api::ServerEntry) -> Finding {
+    let api::ServerEntry { name, revision, behind, silent_seconds, leader, .. } = server;
+    let role = if *leader { "leads" } else { "follows" };
+    let (ok, detail, remedy) = if *silent_seconds >= SILENT && !server.this {
+        let detail = format!("nothing was heard of it for {silent_seconds} s");
+        (false, detail, "start it, or look at its log and at its way to the database")
+    } else if *behind > BEHIND {
+        let detail = format!("{role}, and is {behind} revisions behind, at {revision}");
+        (false, detail, "look at its log, its processor, and its way to the database")
+    } else {
+        (true, format!("{role}, at revision {revision}, {behind} behind"), "")
+    };
+    let needed = Some(false);
+    Finding { name: format!("server {name}"), ok, detail, remedy: remedy.to_owned(), needed }
 }
 
 fn exit(sound: bool) -> ExitCode {
@@ -175,6 +232,29 @@ mod tests {
     use server::apps::plans::{Plans, missing, programs};
 
     use super::*;
+
+    #[test]
+    fn a_server_that_is_silent_or_far_behind_is_named() {
+        let found = |silent_seconds, behind| {
+            let server = api::ServerEntry {
+                name: "two".to_owned(),
+                address: String::new(),
+                version: String::new(),
+                leader: false,
+                fabric: false,
+                revision: 7000,
+                behind,
+                silent_seconds,
+                this: false,
+            };
+            of_server(&server)
+        };
+        assert!(found(0, 3).ok && found(0, 3).name == "server two");
+        for ill in [found(60, 0), found(0, 5000)] {
+            assert!(!ill.ok && !ill.is_needed() && !ill.remedy.is_empty(), "{}", ill.detail);
+        }
+        assert!(found(0, 5000).detail.contains("5000 revisions behind"));
+    }
 
     #[test]
     fn what_the_server_starts_without_is_told_from_what_it_needs() {

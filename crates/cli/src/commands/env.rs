@@ -47,6 +47,9 @@ const OURS: [&str; 20] = [
     "CAUSEWAY_FINGERPRINT",
 ];
 
+/// An address of this machine's that the heroku command takes, and where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
 /// Prints the variables, or what takes them away again.
 ///
 /// # Errors
@@ -55,7 +58,16 @@ const OURS: [&str; 20] = [
 pub(super) fn run(args: &EnvArgs, out: &mut Out) -> anyhow::Result<()> {
     let plan = match &args.remote {
         _ if args.unset => unset(),
-        Some(url) => remote::plan(args, url, args.tunnel)?,
+        Some(url) => match remote::plan(args, url, args.tunnel) {
+            Ok(plan) => plan,
+            Err(error) => {
+                // What a shell evaluates is all that it learns of this.
+                if !args.common.json {
+                    point_nowhere(args, out);
+                }
+                return Err(error);
+            }
+        },
         None => set(args)?,
     };
     if args.common.json {
@@ -76,6 +88,23 @@ pub(super) fn run(args: &EnvArgs, out: &mut Out) -> anyhow::Result<()> {
         out.line(format_args!("# {comment}"));
     }
     Ok(())
+}
+
+/// Prints what keeps a shell's clients from asking anybody, be it Heroku, AWS or a server of before, as if they
+/// had been pointed at the one that was named; and has the shell's `eval` fail.
+fn point_nowhere(args: &EnvArgs, out: &mut Out) {
+    let mut plan = Plan::default();
+    plan.heroku(NOWHERE, None);
+    plan.set.extend(["AWS_ENDPOINT_URL", "CAUSEWAY_URL"].map(|name| (name, NOWHERE.to_owned())));
+    plan.unset.extend(AWS_IN_THE_WAY.into_iter().filter(|name| variable(name).is_some()));
+    plan.unset.extend(["HEROKU_API_KEY", "CAUSEWAY_DATA"]);
+    for (name, value) in &plan.set {
+        out.line(args.shell.set(name, value));
+    }
+    for name in &plan.unset {
+        out.line(args.shell.unset(name));
+    }
+    out.line(args.shell.fail());
 }
 
 /// What points a shell's clients at the server.
@@ -160,6 +189,14 @@ mod tests {
         ] {
             assert_eq!(reachable(url), near);
         }
+    }
+
+    #[test]
+    fn clients_that_are_pointed_nowhere_ask_nobody() {
+        let mut plan = Plan::default();
+        plan.heroku(NOWHERE, None);
+        assert!(plan.set.contains(&("HEROKU_HOST", NOWHERE.to_owned())), "{plan:?}");
+        assert!(!plan.set.iter().any(|(name, _)| *name == "HEROKU_API_KEY"));
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub(super) fn run(command: Operate, out: &mut Out) -> anyhow::Result<ExitCode> {
         Operate::Flows(arguments) => flows::run(&arguments, out)?,
         Operate::Servers(common) => servers::list(&common, out)?,
         Operate::Status(common) => return status(&common, out),
-        Operate::Doctor { store, ovn, ovs, common } => {
-            return doctor::run(store, (ovn, ovs), &common, out);
+        Operate::Doctor { store, blobs, ovn, ovs, common } => {
+            return doctor::run((store, blobs), (ovn, ovs), &common, out);
         }
         Operate::FabricSweep(common) => return sweep(&common, out),
         Operate::FabricPurge { confirm, store, ovn, ovs, common } => {
@@ -99,11 +99,22 @@ fn status(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
     for line in columns(&spaces.collect::<Vec<_>>()) {
         out.line(format_args!("           {line}"));
     }
+    out.line(format_args!("Apps       {}", status.apps));
+    print_some(&status.some_apps, status.apps, out);
     out.line(format_args!("VPCs       {}", status.vpcs));
+    // Those of spaces are named with these.
+    print_some(&status.some_vpcs, status.some_vpcs.len(), out);
     out.line(format_args!("Peerings   {}", by_state(&status.peerings)));
     out.line(format_args!("Instances  {}", by_state(&status.instances)));
     out.line(format_args!("Dynos      {}", by_state(&status.dynos)));
     print_fabric(&status.fabric, &status.names, out);
+    if let Some(api::TlsCertificate { file, fingerprint, valid_until }) = &status.tls {
+        let from =
+            file.as_ref().map_or_else(|| "by ACME".to_owned(), |file| format!("from {file}"));
+        let until = valid_until.map(|it| format!(", until {it}")).unwrap_or_default();
+        out.line(format_args!("TLS        {from}{until}"));
+        out.line(format_args!("           {fingerprint}"));
+    }
     if let Some(api::ServerCertificate { names, valid_until, failing }) = &status.certificate {
         let until =
             valid_until.map_or_else(|| "none so far".to_owned(), |it| format!("until {it}"));
@@ -119,6 +130,16 @@ fn status(common: &Common, out: &mut Out) -> anyhow::Result<ExitCode> {
 /// The exit status that tells how the fabric fares.
 fn exit_of(fabric: &api::Fabric) -> ExitCode {
     if fabric.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints the names of some of what there is.
+fn print_some(some: &[String], all: usize, out: &mut Out) {
+    if some.is_empty() {
+        return;
+    }
+    let more = all.saturating_sub(some.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    out.line(format_args!("           {}{more}", some.join(", ")));
 }
 
 /// Counts by state in words.

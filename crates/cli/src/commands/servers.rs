@@ -6,7 +6,7 @@ use crate::output::{Out, columns};
 
 /// A server that was not heard of for so many seconds is said to be silent. Each says that it is there every
 /// two seconds.
-const SILENT: u64 = 8;
+pub(super) const SILENT: u64 = 8;
 
 /// `servers`: lists them, and says which one leads.
 pub(super) fn list(common: &Common, out: &mut Out) -> anyhow::Result<()> {

@@ -205,10 +205,11 @@ impl Far {
     async fn try_out(&self) -> anyhow::Result<()> {
         let mut stream = match self.connect().await {
             Ok(stream) => stream,
-            Err(error) if error.chain().any(trust::is_distrust) => {
+            Err(error) if error.chain().any(|cause| trust::distrust(cause).is_some()) => {
+                let why = error.chain().find_map(trust::distrust).unwrap_or_default();
                 let shown = self.seen.last().map(|seen| seen.to_string()).unwrap_or_default();
                 bail!(
-                    "{} is not believed to be who it says ({error:#}). It shows the certificate {shown}: \
+                    "{} is not believed to be who it says: {why}. It shows the certificate {shown}: \
                      if its operator's `causeway serve` printed the same, give --fingerprint with it, or \
                      --ca with the file of its certificate authority",
                     self.address()

@@ -6,6 +6,7 @@ use hyper::Method;
 use qrcodegen::{QrCode, QrCodeEcc};
 use serde_json::{Value, json};
 
+use super::confirm::confirm;
 use super::print::{say, show};
 use crate::arguments::Common;
 use crate::arguments::two_factor::TwoFactor;
@@ -53,7 +54,9 @@ pub(super) fn run(command: TwoFactor, out: &mut Out) -> anyhow::Result<()> {
             say(&common, out, &set, &text);
             Ok(())
         }
-        TwoFactor::UserDisable { email, common } => {
+        TwoFactor::UserDisable { email, confirm: given, common } => {
+            let warning = format!("After this the password of {email} is enough to sign in.");
+            confirm(&warning, &email, given.as_deref(), out)?;
             let client = common.connection.client(As::Operator)?;
             let path = format!("/_causeway/users/{}/two-factor", segment(&email));
             let gone = client.delete(&path)?;
@@ -88,7 +91,10 @@ fn enable(no_qr: bool, common: &Common, out: &mut Out) -> anyhow::Result<()> {
     let offered = client.post(&format!("{PATH}/actions/enrol"), &json!({}))?;
     let (secret, url) = (show(&offered["secret"]), show(&offered["url"]));
     let mut text = String::new();
-    if !no_qr && let Ok(code) = QrCode::encode_text(&url, QrCodeEcc::Low) {
+    if !no_qr
+        && !common.json
+        && let Ok(code) = QrCode::encode_text(&url, QrCodeEcc::Low)
+    {
         text.push_str(&drawn(&code));
     }
     let _ =

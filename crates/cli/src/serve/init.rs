@@ -35,6 +35,22 @@ trap 'status=$?; [ "$status" = 0 ] || echo "$LINENO $status" >&3' EXIT
 . "$1"
 "#;
 
+/// Looks whether the files are there that are to be run.
+///
+/// # Errors
+///
+/// The first of them that cannot be read.
+pub(super) fn check(files: &[PathBuf]) -> anyhow::Result<()> {
+    for path in files {
+        let file = std::fs::File::open(path).and_then(|file| file.metadata());
+        let file = file.with_context(|| format!("--init {} cannot be read", path.display()))?;
+        if file.is_dir() {
+            return Err(usage(format!("--init {} is a directory", path.display())));
+        }
+    }
+    Ok(())
+}
+
 /// Where the server is, for commands on its machine.
 pub(super) struct Whereabouts<'a> {
     /// Where it listens.

@@ -56,7 +56,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 }
 
 /// A variable as text.
-pub(super) fn text(variables: Variables<'_>, name: &str) -> anyhow::Result<Option<String>> {
+pub(crate) fn text(variables: Variables<'_>, name: &str) -> anyhow::Result<Option<String>> {
     parsed(variables, name, |text| Ok::<_, String>(text.to_owned()))
 }
 

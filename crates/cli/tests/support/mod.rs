@@ -108,6 +108,11 @@ impl Server {
         Self::with(Data::Given(data.to_owned()), arguments)
     }
 
+    /// Starts one of another program on a directory that is there already.
+    pub fn on_by(program: PathBuf, data: &Path, arguments: &[&str]) -> Self {
+        Self::of(program, Data::Given(data.to_owned()), arguments)
+    }
+
     fn with(data: Data, arguments: &[&str]) -> Self {
         Self::of(env!("CARGO_BIN_EXE_causeway").into(), data, arguments)
     }

@@ -1,11 +1,11 @@
-//! How many peerings each space may have, as the operator sets it.
+//! How many peerings each space may have, and the quotas, as the operator sets them.
 
 use askama::Template;
-use model::Space;
+use model::{Quota, Space};
 
 use super::tabs::tabs;
 use crate::context::Context;
-use crate::markup::{Markup, fill, strong, text};
+use crate::markup::{Markup, command, fill, strong, text};
 use crate::operator_paths::{self, OperatorPart};
 use crate::paths;
 use crate::peerings::used;
@@ -22,7 +22,18 @@ struct Limits<'a> {
     told: Option<Markup>,
     refused: Option<Markup>,
     rows: Vec<Row>,
+    quotas: Vec<QuotaRow>,
+    set_quota: Markup,
     here: String,
+}
+
+/// A quota that was set.
+struct QuotaRow {
+    name: &'static str,
+    whose: Markup,
+    /// How much of it is used; empty where it is everybody's.
+    used: String,
+    limit: u32,
 }
 
 struct Row {
@@ -67,9 +78,49 @@ pub fn operator_limits(
         told,
         refused: refused.map(|refusal| refusal.sentence(of)),
         rows: spaces.into_iter().map(|space| row(space)).collect(),
+        quotas: quotas(of),
+        set_quota: command(
+            t,
+            &["causeway", "quotas:set", "vpcs-per-region", "20", "--account acme"],
+        ),
         here: operator_paths::operator(OperatorPart::Limits),
     }
     .render()
+}
+
+/// The quotas that were set: for all, and for single accounts and teams.
+fn quotas(of: &Context<'_>) -> Vec<QuotaRow> {
+    let t = of.texts();
+    let common =
+        of.world.settings().map(|settings| settings.quotas.set.clone()).unwrap_or_default();
+    let mut rows: Vec<QuotaRow> = common
+        .into_iter()
+        .map(|(quota, limit)| {
+            let whose = t.operating.quota_of_all.into();
+            QuotaRow { name: quota.name(), whose, used: String::new(), limit }
+        })
+        .collect();
+    let mut own = |words, name: &str, quota: Quota, limit, used: u64| {
+        let whose = fill(words, &[("name", strong(name))]);
+        rows.push(QuotaRow { name: quota.name(), whose, used: used.to_string(), limit });
+    };
+    let mut accounts: Vec<_> = of.world.accounts().collect();
+    accounts.sort_by(|a, b| a.name.cmp(&b.name));
+    for account in accounts {
+        for (quota, limit) in &account.quotas {
+            let used = of.world.account_usage(account.id, *quota, of.now);
+            own(t.operating.quota_of_account, &account.name, *quota, *limit, used);
+        }
+    }
+    let mut teams: Vec<_> = of.world.teams().collect();
+    teams.sort_by(|a, b| a.name.cmp(&b.name));
+    for team in teams {
+        for (quota, limit) in &team.quotas {
+            let used = of.world.team_usage(team.id, *quota);
+            own(t.operating.quota_of_team, &team.name, *quota, *limit, used);
+        }
+    }
+    rows
 }
 
 /// The limit that a form was made for: a form sends it back, and is refused if it is another one

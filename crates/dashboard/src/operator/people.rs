@@ -28,6 +28,7 @@ struct UserRow {
     teams: Markup,
     tokens: usize,
     password: &'static str,
+    factor: bool,
     since: Markup,
 }
 
@@ -85,6 +86,7 @@ fn user_row(of: &Context<'_>, user: &User) -> UserRow {
             Some(_) => t.operating.has_password,
             None => t.operating.no_password,
         },
+        factor: user.second_factor.is_some(),
         since: moment::at(t, user.created),
     }
 }

@@ -261,3 +261,41 @@ fn who_is_disabled_is_marked_in_the_lists() {
     }
     assert_eq!(marks(&stage), [1, 1, 1]);
 }
+
+#[test]
+fn what_limits_a_token_and_which_quotas_were_set_is_shown() {
+    let mut stage = Stage::new();
+    let user = stage.admin().user.unwrap();
+    let space = stage.space().id;
+    let new = NewToken {
+        scopes: [model::TokenScope::Read].into_iter().collect(),
+        bound: Some(model::TokenBound::Space(space)),
+        ..NewToken::unlimited(user, "c".repeat(64), "ci".to_owned())
+    };
+    stage.run(Caller::User(user), IdentityCommand::CreateToken(new));
+    let page = stage.keys(stage.seen(), &KeysPage::default());
+    for needed in ["scopes: read", "the space alpha alone"] {
+        assert!(page.contains(needed), "{needed} is not in {page}");
+    }
+
+    let (account, team) = (stage.account().account.unwrap(), stage.space().team);
+    let quotas = [
+        (model::QuotaOf::All, model::Quota::Acls, 77),
+        (model::QuotaOf::Account(account), model::Quota::Vpcs, 88),
+        (model::QuotaOf::Team(team), model::Quota::Apps, 99),
+    ];
+    for (of, quota, most) in quotas {
+        let set = IdentityCommand::SetQuota { of, quota, most: Some(most) };
+        stage.run(Caller::Operator, set);
+    }
+    for language in Language::ALL {
+        let seen = Seen { viewer: stage.operator(), language, ..stage.seen() };
+        let path = operator_path(OperatorPart::Limits);
+        let of = stage.context(seen, &path);
+        let page = operator_limits(&of, None, None).unwrap();
+        check(&page);
+        for needed in ["network-acls-per-vpc", "vpcs-per-region", "apps-per-team", ">88<", ">99<"] {
+            assert!(page.contains(needed), "{needed} is not in {page}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ form! {
     /// The texts of tokens and access keys.
     KeyTexts {
         title intro
-        tokens column_token column_made column_ends never no_words this_session
+        tokens column_token column_made column_ends never no_words this_session scopes only_app only_space
         no_tokens no_tokens_more
         new_token what_for what_for_hint ends day month quarter year make making
         revoke_more revoke revoking keep_it

@@ -15,10 +15,11 @@ form! {
         lost lost_more nothing_lost column_since delete_lost
         is_platforms column_id column_since_when column_vpcs column_keys
         no_accounts no_accounts_more new_account
-        column_email column_teams column_tokens column_password has_password no_password
+        column_email column_teams column_tokens column_password has_password no_password with_factor
         no_users no_users_more new_user column_members no_teams no_teams_more new_team
         role_admin role_member disabled
         limits_more column_used column_limit limit_of set_limit setting_limit told_limit
         no_spaces no_spaces_more unreadable_limit
+        quotas quotas_more column_quota column_whose no_quotas quota_of_all quota_of_account quota_of_team
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::refuse;
 use crate::resource::*;
-use crate::{Code, PortRange, PrefixListId, Quota, Refused, Traffic, World};
+use crate::{Code, PortRange, Quota, Refused, Traffic, World};
 
 /// What a rule says: no two rules of a group say the same.
 pub(super) fn says(rule: &GroupRule) -> (Direction, Traffic, GroupPeer) {
@@ -35,22 +35,11 @@ pub(super) fn check_room(
     group: &SecurityGroup,
     direction: Direction,
 ) -> Result<(), Refused> {
-    let of_list = |id: PrefixListId, family| {
-        let list = world.prefix_list(id).filter(|list| list.family == family);
-        list.map_or(0, |list| usize::from(list.max_entries))
-    };
     let account = world.vpc(group.vpc).map(|vpc| vpc.account);
     let most = account.and_then(|account| world.quota(account, Quota::GroupRules));
     let Some(most) = most else { return Ok(()) };
     for family in [AddressFamily::Ipv4, AddressFamily::Ipv6] {
-        let rules = group.rules.values().filter(|rule| rule.direction == direction);
-        let weight = |rule: &GroupRule| match rule.peer {
-            GroupPeer::Cidr(_) => usize::from(family == AddressFamily::Ipv4),
-            GroupPeer::Ipv6(_) => usize::from(family == AddressFamily::Ipv6),
-            GroupPeer::PrefixList(id) => of_list(id, family),
-            GroupPeer::Group { .. } => 1,
-        };
-        if rules.map(weight).sum::<usize>() > most {
+        if world.rules_counted(group, direction, family) > most {
             return Err(Quota::GroupRules.reached());
         }
     }

@@ -463,15 +463,7 @@ fn check_room(world: &World, table: &RouteTable) -> Result<(), Refused> {
     let most = account.and_then(|account| world.quota(account, Quota::Routes));
     let Some(most) = most else { return Ok(()) };
     for family in [AddressFamily::Ipv4, AddressFamily::Ipv6] {
-        let weight = |to: &RouteDestination| match to {
-            RouteDestination::Cidr(_) => usize::from(family == AddressFamily::Ipv4),
-            RouteDestination::Ipv6(_) => usize::from(family == AddressFamily::Ipv6),
-            RouteDestination::PrefixList(id) => {
-                let list = world.prefix_list(*id).filter(|list| list.family == family);
-                list.map_or(0, |list| usize::from(list.max_entries))
-            }
-        };
-        if table.routes.keys().map(weight).sum::<usize>() > most {
+        if world.routes_counted(table, family) > most {
             return Err(Quota::Routes.reached());
         }
     }

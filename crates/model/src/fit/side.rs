@@ -262,7 +262,7 @@ fn small(most: impl TryInto<u16>) -> u16 {
     most.try_into().unwrap_or(u16::MAX)
 }
 
-fn peers(world: &World, vpc: &Vpc) -> Vec<Peer> {
+pub(crate) fn peers(world: &World, vpc: &Vpc) -> Vec<Peer> {
     let carried = world.peerings_of(Key::Vpc(vpc.id)).filter(|peering| peering.carries());
     let peer = |peering: &Peering| {
         let other = peering.other_side(vpc.id)?;

@@ -58,6 +58,8 @@ pub(crate) struct Ticket {
     pub(crate) requester: Requester,
     pub(crate) dyno: DynoId,
     pub(crate) target: Target,
+    /// How its client will name the server; `None` for an IP address.
+    name: Option<String>,
     _slot: Slot,
 }
 
@@ -191,12 +193,24 @@ impl Rendezvous {
         Some(Slot { user, counts: Arc::clone(&self.counts) })
     }
 
-    pub(crate) fn issue(&self, who: Requester, dyno: DynoId, target: Target) -> Option<String> {
+    pub(crate) fn issue(
+        &self,
+        who: Requester,
+        dyno: DynoId,
+        target: Target,
+        name: Option<String>,
+    ) -> Option<String> {
         let slot = self.slot(who.caller)?;
         let secret = fresh_secret(&mut SystemIds);
-        let ticket = Ticket { requester: who, dyno, target, _slot: slot };
+        let ticket = Ticket { requester: who, dyno, target, name, _slot: slot };
         self.tickets.lock().expect("no holder panics").insert(hash(&secret), ticket);
         Some(secret)
+    }
+
+    /// Whether a client that was told a secret, and has not come yet, will name the server like this.
+    pub(crate) fn awaits(&self, name: Option<&str>) -> bool {
+        let tickets = self.tickets.lock().expect("no holder panics");
+        tickets.values().any(|ticket| ticket.name.as_deref() == name)
     }
 
     /// Takes the ticket of a secret. The secret is not valid any more after that.
@@ -228,7 +242,8 @@ mod tests {
     #[test]
     fn a_secret_is_good_once() {
         let rendezvous = Rendezvous::default();
-        let secret = rendezvous.issue(who(Caller::Operator), DynoId::MIN, Target::Dyno).unwrap();
+        let secret =
+            rendezvous.issue(who(Caller::Operator), DynoId::MIN, Target::Dyno, None).unwrap();
         assert!(rendezvous.claim("").is_none());
         assert!(rendezvous.claim(&secret[1..]).is_none());
         assert!(rendezvous.claim(&secret).is_some());
@@ -236,10 +251,25 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_awaited_by_the_name_that_it_was_told_until_it_comes() {
+        let rendezvous = Rendezvous::default();
+        let issue = |name: Option<&str>| {
+            let name = name.map(str::to_owned);
+            rendezvous.issue(who(Caller::Operator), DynoId::MIN, Target::Dyno, name).unwrap()
+        };
+        assert!(!rendezvous.awaits(None) && !rendezvous.awaits(Some("localhost")));
+        let (by_address, by_name) = (issue(None), issue(Some("localhost")));
+        rendezvous.claim(&by_name).unwrap();
+        assert!(rendezvous.awaits(None) && !rendezvous.awaits(Some("localhost")));
+        rendezvous.claim(&by_address).unwrap();
+        assert!(!rendezvous.awaits(None));
+    }
+
+    #[test]
     fn one_user_leaves_room_for_others() {
         let rendezvous = Rendezvous::default();
         let user = |n: u128| Caller::User(UserId(uuid::Uuid::from_u128(n)));
-        let issue = |caller| rendezvous.issue(who(caller), DynoId::MIN, Target::Dyno);
+        let issue = |caller| rendezvous.issue(who(caller), DynoId::MIN, Target::Dyno, None);
         let secrets: Vec<_> = (0..MOST_OF_ONE).map(|_| issue(user(1)).unwrap()).collect();
         assert!(!rendezvous.has_room(user(1)) && issue(user(1)).is_none());
         assert!(rendezvous.has_room(user(2)));

@@ -15,7 +15,7 @@ mod watch;
 
 pub(crate) use self::body::{Timed, is_late};
 pub(crate) use self::limits::Limits;
-pub(crate) use self::transport::{Arrived, SessionHandler, Transport, Wire, greeting};
+pub(crate) use self::transport::{Arrived, Sessions, Transport, Wire, greeting};
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -46,7 +46,7 @@ use tokio_util::task::TaskTracker;
 use self::again::Again;
 use self::body::{Counted, Terms};
 use self::limits::NEW;
-use self::transport::{Peeked, joins_session, stays_here};
+use self::transport::{Peeked, stays_here};
 use self::watch::{Activity, Look, UnderWay, Watch, Watched};
 use crate::acme::{Alert, Offer};
 
@@ -195,7 +195,7 @@ impl<H: Handler> Entrance<H> {
         let Limits { headers, idle, .. } = self.limits;
         let Some(hello) = self.within(headers, greeting(wire)).await else { return };
         match &self.transport.identity {
-            Some(identity) if !(here && joins_session(&hello.client_hello())) => {
+            Some(identity) if !(here && self.transport.joins_session(&hello.client_hello())) => {
                 let offer = identity.offer(&hello.client_hello());
                 let config = match offer {
                     Offer::Serve(config) => config,
@@ -241,7 +241,7 @@ impl<H: Handler> Entrance<H> {
 
     async fn session(self, hello: StartHandshake<Wire>) {
         if let Some(sessions) = &self.transport.sessions {
-            sessions(hello, self.stop.clone()).await;
+            (sessions.serve)(hello, self.stop.clone()).await;
         }
     }
 

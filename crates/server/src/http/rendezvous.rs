@@ -17,14 +17,16 @@ use crate::http::state::State;
 use crate::ledger::Request;
 
 /// Issues a secret that is valid once, for one minute. If no client uses it, its dyno is stopped.
-/// `None` if there are too many sessions.
+/// `None` if there are too many sessions. `name` is how its client will name the server, unless it has but an
+/// IP address.
 pub(crate) fn issue(
     state: &Arc<State>,
     who: Requester,
     dyno: DynoId,
     target: Target,
+    name: Option<String>,
 ) -> Option<String> {
-    let secret = state.rendezvous.issue(who, dyno, target)?;
+    let secret = state.rendezvous.issue(who, dyno, target, name)?;
     let (state, issued) = (Arc::clone(state), secret.clone());
     tokio::spawn(async move {
         tokio::time::sleep(GOOD_FOR).await;

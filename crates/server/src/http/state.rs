@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use aws::sigv4::SigningKey;
 use edge::Shares;
@@ -40,6 +40,7 @@ use crate::http::passwords::Passwords;
 use crate::http::rate_limits::RateLimits;
 use crate::http::refusals::{Refusal, Refusals};
 use crate::http::sign_in_limits::SignInLimits;
+use crate::identity::Identity;
 use crate::ledger::{self, Committed, Ledger, LedgerError, OnlyIf, Request};
 use crate::metrics::Metrics;
 use crate::party::Party;
@@ -120,6 +121,8 @@ pub struct State {
     pub dials: Shares<Party>,
     /// The certificate that an ACME server issues; `None` where nobody is asked.
     pub(crate) certificates: Option<Arc<Certificates>>,
+    /// By which certificate other machines know this server; not set where there is none.
+    pub(crate) identity: OnceLock<Identity>,
     /// The agents of other hosts; `None` where there can be none, as in tests.
     pub(crate) hosts: Option<Arc<Hosts>>,
     /// Cancelled when the server is told to stop. It ends requests that have no end of their own.
@@ -200,6 +203,7 @@ impl State {
             flows: None,
             dials: Shares::new(MOST_DIALS),
             certificates: None,
+            identity: OnceLock::new(),
             hosts: None,
             closing: CancellationToken::new(),
             fresh: None,

@@ -41,6 +41,7 @@ fn config(data: &Path) -> Config {
         edge: EdgeConfig::default(),
         plans: Plans::default(),
         blobs: None,
+        accept_blobs: false,
         store: None,
         database: Database::default(),
         ephemeral: Ephemeral::default(),

@@ -20,6 +20,9 @@ const COMMIT: &str =
 /// How long it is tried to find out whether a batch was committed.
 const TO_ASK: Duration = Duration::from_secs(5);
 
+const NO_STANDBY: &str = "a commit waits for a synchronous standby, and none has it yet: start the standby, or take it \
+    out of synchronous_standby_names";
+
 /// How many of the newest rows of the audit are looked through for those of a batch.
 const SEARCHED: i64 = 10_000;
 
@@ -143,7 +146,17 @@ pub(super) async fn has_committed(
                     end(link, old).await?;
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                if error.is_no_lock()
+                    && let Some(old) = old
+                {
+                    link.execute("ROLLBACK").await?;
+                    if waits_for_standby(link, old).await? {
+                        return Err(Fail::unfit(NO_STANDBY));
+                    }
+                }
+                return Err(error);
+            }
         }
     }
 }

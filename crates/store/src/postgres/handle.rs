@@ -20,6 +20,9 @@ use crate::{DataDir, Error, Identity, Result, Secret};
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a server is waited for that is only compared with another one.
+const TO_COMPARE: Duration = Duration::from_secs(3);
+
 /// How many rows are fetched at once where there may be many.
 pub(super) const ROWS: usize = 1000;
 
@@ -80,28 +83,64 @@ pub(super) async fn in_time<T>(asking: impl Future<Output = Result<T, Fail>>) ->
     tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(Fail::Silent))
 }
 
+/// Connects to one server of an address, if it can be used and is not refused by the guard.
+async fn connect_to(url: &PostgresUrl, guard: &Guard, server: usize) -> Result<Link, Fail> {
+    let link = Link::to(url, server).await?;
+    in_time(async {
+        schema::version(&link, &url.place()).await?;
+        let seen = guard.seen();
+        let found = link.identity().await?;
+        Ok(guard.check(seen, found.as_ref())?)
+    })
+    .await?;
+    Ok(link)
+}
+
+/// Connects at a start, when nobody may know yet what there was: where several servers take changes, to the
+/// one that took over last.
+async fn connect_first(url: &PostgresUrl, guard: &Guard) -> Result<Link> {
+    let mut newest = connect(url, guard, 0).await?;
+    // Those before it are of no use.
+    for server in newest.server + 1..url.servers.len() {
+        let looking = tokio::time::timeout(TO_COMPARE, connect_to(url, guard, server));
+        let Ok(Ok(other)) = looking.await else { continue };
+        let (newer, older) =
+            if other.timeline > newest.timeline { (other, newest) } else { (newest, other) };
+        pass_over(&url.name(older.server), older.timeline);
+        newest = newer;
+    }
+    Ok(newest)
+}
+
+/// Says that a server has come back that another one had replaced.
+fn pass_over(name: &str, timeline: u64) {
+    tracing::warn!(
+        timeline,
+        "{name} takes changes, too, but another server of the address has taken its place: it is passed \
+         over. Stop it, or make it a standby of the other (pg_rewind)"
+    );
+}
+
 /// Connects to the first server of an address that can be used and is not refused by the guard, beginning
 /// with one of them.
 pub(super) async fn connect(url: &PostgresUrl, guard: &Guard, first: usize) -> Result<Link> {
     let place = url.place();
     let (mut reasons, mut refused) = (Vec::new(), None);
+    let mut older = Vec::new();
     let count = url.servers.len();
     for server in (0..count).map(|turn| (first + turn) % count) {
-        let looking = async {
-            let link = Link::to(url, server).await?;
-            in_time(async {
-                schema::version(&link, &place).await?;
-                let seen = guard.seen();
-                let found = link.identity().await?;
-                Ok(guard.check(seen, found.as_ref())?)
-            })
-            .await?;
-            Ok(link)
-        };
-        match looking.await {
-            Ok(link) => return Ok(link),
+        match connect_to(url, guard, server).await {
+            Ok(link) => {
+                for (server, timeline) in older {
+                    pass_over(&url.name(server), timeline);
+                }
+                return Ok(link);
+            }
             Err(fail @ Fail::Ours(_)) => {
                 let error = fail.at("open", &place);
+                if let Error::Older { found, .. } = &error {
+                    older.push((server, found.timeline));
+                }
                 reasons.push(format!("{}: {error}", url.name(server)));
                 refused.get_or_insert(error);
             }
@@ -149,7 +188,7 @@ impl Postgres {
         let guard = Guard::new(dir.path(), place.clone(), dir.accepted())?;
         let engine = Engine::new(&place)?;
         let (link, identity) = engine.block_on(async {
-            let link = connect(url, &guard, 0).await?;
+            let link = connect_first(url, &guard).await?;
             let opening = async {
                 refuse_pooled(url, &link).await?;
                 open(&link, dir, &place).await

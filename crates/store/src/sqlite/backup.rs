@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, ffi};
 use super::connection::{MAGIC, make_private, open_connection};
 use super::rows::load;
 use super::schema;
+use crate::blobs::BLOBS_PLACE;
 use crate::{BoxError, Error, NewFile, Progress, Result, Row, Secret, durable};
 
 /// How many pages are copied between two reports of progress: 1 MiB.
@@ -108,11 +109,17 @@ impl Snapshot {
         // Without secure_delete the key would stay in a free page.
         target
             .execute_batch("PRAGMA secure_delete = ON; DROP TABLE backup_key;")
+            .and_then(|()| forget_place(&target))
             .map_err(Error::database("write", to))?;
         close(target, to)?;
         File::open(to).and_then(|file| file.sync_all()).map_err(Error::file("sync", to))?;
         durable::sync_parent(to)
     }
+}
+
+/// Forgets where the blobs were: those of a backup are put anew where the installation has them.
+fn forget_place(target: &Connection) -> rusqlite::Result<()> {
+    target.execute("DELETE FROM meta WHERE key = ?1", [BLOBS_PLACE]).map(drop)
 }
 
 fn copy(

@@ -180,9 +180,9 @@ impl Snapshot {
         Ok(LedgerRow { id, numbers, batches })
     }
 
-    /// What reads the rows of a table in their order, but for the database's id.
+    /// What reads the rows of a table in their order, but for the database's id and for where its blobs were.
     pub(crate) fn select(&self, table: &Table) -> Result<Select<'_>> {
-        let not_id = if table.name == "meta" { "key <> 'database'" } else { "true" };
+        let not_id = if table.name == "meta" { "key NOT IN ('database', 'blobs')" } else { "true" };
         let (name, names, order) = (table.name, table.names(), table.order);
         let select = format!("SELECT {names} FROM {name} WHERE {not_id} ORDER BY {order}");
         let statement =

@@ -16,6 +16,14 @@ impl Shell {
         }
     }
 
+    /// A line that fails, with nothing said: that is said already.
+    pub(super) fn fail(self) -> &'static str {
+        match self {
+            Self::Sh | Self::Fish => "false",
+            Self::Pwsh => "throw 'causeway env has failed'",
+        }
+    }
+
     /// A line that unsets a variable, whether it is set or not.
     pub(super) fn unset(self, name: &str) -> String {
         match self {

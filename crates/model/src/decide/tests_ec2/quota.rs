@@ -149,6 +149,12 @@ fn each_quota_is_reached_with_its_own_code_and_what_is_refused_changes_nothing()
             assert!(made <= 2 * MOST as u8, "{quota} is never reached");
         };
         assert_eq!(refused.code, quota.code(), "{quota}: {refused}");
+        // Whoever accepts is refused for the other side's sake.
+        let whose = if quota == Quota::Peerings { ours() } else { scope };
+        let used = net.f.world.account_usage(whose.account, quota, net.f.now);
+        // An interface with too many groups is refused as a whole.
+        let full = if quota == Quota::InterfaceGroups { 0 } else { u64::from(MOST) };
+        assert_eq!(used, full, "what is used of {quota}");
         // A quota of nothing refuses the very first one.
         net.f.set_quota(quota, 0);
         assert_eq!(net.f.try_as(scope, more.clone()).unwrap_err().code, quota.code(), "{quota}");

@@ -141,6 +141,43 @@ impl Game {
         self.ask(Caller::System, HostCommand::Heard { hosts });
     }
 
+    /// Has some hosts be heard, and others not: a bit for each.
+    fn hear_some(&mut self, which: u8) {
+        let all = self.town.bench.world.hosts().map(|host| host.id).enumerate();
+        let hosts = all.filter(|(at, _)| which >> (at % 8) & 1 == 1).map(|(_, id)| id).collect();
+        self.ask(Caller::System, HostCommand::Heard { hosts });
+    }
+
+    /// A step of hosts that come and go: they join, drain, fall silent and are lost, each by itself, come back
+    /// and are removed, while what runs on them reports, and people ask for a little.
+    fn play_hosts(&mut self, dice: Dice) {
+        match dice[0] {
+            0..=89 => {
+                let (caller, command) = Player { town: &self.town, dice }.host_command();
+                self.ask(caller, command);
+            }
+            90..=134 => self.hear_some(dice[1]),
+            135..=174 => {
+                let seconds = [1, 5, 10, 20, 29, 31, 45, 90][usize::from(dice[1] % 8)];
+                self.town.bench.pass(Duration::from_secs(seconds));
+                self.tick();
+            }
+            175..=204 => {
+                let seen = well(&self.town.bench.world);
+                self.observe(seen);
+            }
+            205..=229 => {
+                let (id, report) = Player { town: &self.town, dice }.report();
+                self.report(id, report);
+            }
+            230..=245 => {
+                let (caller, command) = Player { town: &self.town, dice }.ask();
+                self.ask(caller, command);
+            }
+            246.. => self.until_due(),
+        }
+    }
+
     /// Where there are hosts, adds one that has room for everything.
     fn make_room(&mut self) {
         self.hear();
@@ -318,6 +355,27 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hosts_come_and_go_in_every_order(
+        steps in proptest::collection::vec(any::<Dice>(), 1..100)
+    ) {
+        let mut game = Game::new(true);
+        let first = super::host::new_host(100, "a", 64);
+        game.ask(Caller::Operator, HostCommand::Init(first));
+        for dice in steps {
+            game.play_hosts(dice);
+        }
+        holds::can_be_saved(&game.town.bench);
+        if game.town.bench.world.space(game.town.space).is_some() {
+            game.settle();
+            game.clear();
+        }
+    }
+}
+
 /// The random steps are worth something only if enough of them are granted.
 #[test]
 fn random_play_reaches_what_it_is_to_test() {
@@ -366,4 +424,34 @@ fn random_play_reaches_what_it_is_to_test() {
     );
     // All seven, and those that another one follows may be up, draining, stopping and ended.
     assert!(states.len() >= 11, "{states:?}");
+}
+
+/// So are those of hosts.
+#[test]
+fn hosts_that_come_and_go_reach_what_is_to_be_tested() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let (mut granted, mut lost) = (BTreeMap::new(), std::collections::BTreeSet::new());
+    for round in 0..6 {
+        let mut game = Game::new(true);
+        game.ask(Caller::Operator, HostCommand::Init(super::host::new_host(100, "a", 64)));
+        for _ in 0..150 {
+            game.play_hosts(any::<Dice>().new_tree(&mut runner).unwrap().current());
+            let world = &game.town.bench.world;
+            let heard = world.hosts().filter(|host| host.lost.is_none()).count();
+            // Others are heard meanwhile.
+            let silent = world.hosts().filter(|host| host.lost.is_some() && heard > 0);
+            lost.extend(silent.map(|host| (round, host.id)));
+        }
+        for (name, count) in game.granted {
+            *granted.entry(name).or_insert(0) += count;
+        }
+    }
+    for name in ["Join", "Drain", "Undrain", "Remove", "Heard", "Lost"] {
+        let count: u32 = granted.get(&format!("Host.{name}")).copied().unwrap_or(0);
+        assert!(count >= 10, "{name}: {granted:?}");
+    }
+    assert!(lost.len() >= 10, "{lost:?}");
 }

@@ -1,5 +1,6 @@
 //! Clients that keep a server waiting, and those that do not.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use axum::routing::{get, post};
@@ -15,6 +16,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use super::transport::SessionHandler;
 use super::*;
 
 const SHORT: Limits = Limits {
@@ -64,6 +66,15 @@ async fn server(limits: Limits) -> Server {
 use crate::identity::Identity;
 
 async fn server_by(limits: Limits, identity: Option<Arc<edge::Identity>>) -> Server {
+    server_awaiting(limits, identity, Arc::default()).await
+}
+
+/// A server that awaits clients of a session, who name it `localhost`, while it is told so.
+async fn server_awaiting(
+    limits: Limits,
+    identity: Option<Arc<edge::Identity>>,
+    awaits: Arc<AtomicBool>,
+) -> Server {
     let (go, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (wait_go, wait_asked) = (Arc::clone(&go), Arc::clone(&asked));
     let given_up = Arc::new(Notify::new());
@@ -106,7 +117,8 @@ async fn server_by(limits: Limits, identity: Option<Arc<edge::Identity>>) -> Ser
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let identity = identity.map(Identity::Files);
-    let transport = Transport { identity, sessions: Some(sessions()), ..Transport::default() };
+    let transport =
+        Transport { identity, sessions: Some(sessions(awaits)), ..Transport::default() };
     let served = tokio::spawn(serve(listener, router, transport, limits, stop.clone()));
     Server { address, stop, served, go, asked, given_up }
 }
@@ -126,15 +138,18 @@ static SESSIONS: LazyLock<(Arc<edge::Identity>, CertificateDer<'static>)> =
     LazyLock::new(|| identity("localhost"));
 
 /// Says hello in a session.
-fn sessions() -> SessionHandler {
-    Arc::new(|hello, _| {
+fn sessions(awaits: Arc<AtomicBool>) -> Sessions {
+    let serve: SessionHandler = Arc::new(|hello, _| {
         Box::pin(async move {
             let config = SESSIONS.0.config();
             let mut stream = hello.into_stream(config).await.unwrap();
             stream.write_all(b"a session").await.unwrap();
             stream.shutdown().await.unwrap();
         })
-    })
+    });
+    let awaits =
+        move |name: Option<&str>| name == Some("localhost") && awaits.load(Ordering::Relaxed);
+    Sessions { serve, awaits: Arc::new(awaits) }
 }
 
 /// A connection over TLS to whoever has a certificate.
@@ -170,7 +185,8 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 #[tokio::test]
 async fn a_certificate_serves_http_and_sessions_on_one_address() {
     let (own, root) = identity("cw.example.org");
-    let server = server_by(LONG, Some(own)).await;
+    let awaits = Arc::new(AtomicBool::new(true));
+    let server = server_awaiting(LONG, Some(own), Arc::clone(&awaits)).await;
     let connect = || async { TcpStream::connect(server.address).await.unwrap() };
     for alpn in [&[][..], &[&b"http/1.1"[..]]] {
         let stream = over(connect().await, "cw.example.org", alpn, &root).await;
@@ -185,6 +201,21 @@ async fn a_certificate_serves_http_and_sessions_on_one_address() {
     assert_eq!(said(session, b"").await, "a session");
     let answer = said(connect().await, GET).await;
     assert!(answer.contains("200 OK"), "what stays on this machine needs no TLS: {answer}");
+}
+
+#[tokio::test]
+async fn who_names_no_protocol_sees_the_certificate_unless_a_session_is_awaited() {
+    let (own, root) = identity("localhost");
+    let awaits = Arc::<AtomicBool>::default();
+    let server = server_awaiting(LONG, Some(own), Arc::clone(&awaits)).await;
+    let connect = || async { TcpStream::connect(server.address).await.unwrap() };
+    let stream = over(connect().await, "localhost", &[], &root).await;
+    assert!(said(stream, GET).await.contains("200 OK"), "as by Python's urllib");
+    awaits.store(true, Ordering::Relaxed);
+    let session = over(connect().await, "localhost", &[], &SESSIONS.1).await;
+    assert_eq!(said(session, b"").await, "a session");
+    let stream = over(connect().await, "localhost", &[b"http/1.1"], &root).await;
+    assert!(said(stream, GET).await.contains("200 OK"), "who names one is not that client");
 }
 
 #[tokio::test]

@@ -31,6 +31,18 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 pub(crate) type SessionHandler =
     Arc<dyn Fn(StartHandshake<Wire>, CancellationToken) -> BoxFuture<'static, ()> + Send + Sync>;
 
+/// Whether a client is to come that names this machine so; `None` for one that names an IP address.
+pub(crate) type Awaits = Arc<dyn Fn(Option<&str>) -> bool + Send + Sync>;
+
+/// Sessions, and when one is to come.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    /// Serves one.
+    pub serve: SessionHandler,
+    /// Whether a client was just told to join one.
+    pub awaits: Awaits,
+}
+
 /// How clients of other machines may come.
 #[derive(Clone, Default)]
 pub(crate) struct Transport {
@@ -40,7 +52,7 @@ pub(crate) struct Transport {
     /// if they like.
     pub proxies: Vec<IpCidr>,
     /// Who serves what is no HTTP; `None` for nobody.
-    pub sessions: Option<SessionHandler>,
+    pub sessions: Option<Sessions>,
 }
 
 /// How a request came, among its extensions.
@@ -67,6 +79,14 @@ impl Transport {
             (IpCidr::V6(block), std::net::IpAddr::V6(address)) => block.contains(address),
             _ => false,
         })
+    }
+
+    /// Whether a TLS greeting of this machine's is one of the heroku command's, which joins a session on the
+    /// address by which it reaches the API, and says no more than where it goes. Others who name no protocol
+    /// do the same, so it is one only while a client that was told to come by that name has not come yet.
+    pub(crate) fn joins_session(&self, hello: &ClientHello<'_>) -> bool {
+        let told = |sessions: &Sessions| (sessions.awaits)(hello.server_name());
+        hello.alpn().is_none() && self.sessions.as_ref().is_some_and(told)
     }
 
     /// Who sent a request, and how. Of a proxy that is believed it is whom the proxy names, and the host is
@@ -127,14 +147,6 @@ fn address(text: &str) -> Option<SocketAddr> {
 pub(crate) fn stays_here(peer: SocketAddr, local: SocketAddr) -> bool {
     let (peer, local) = (peer.ip().to_canonical(), local.ip().to_canonical());
     peer == local || (peer.is_loopback() && local.is_loopback())
-}
-
-/// Whether a TLS greeting is one of the heroku command's, which joins a session on the address by which it
-/// reaches the API: on this machine, or through `causeway tunnel`. Clients of HTTP name a protocol, or
-/// another host.
-pub(crate) fn joins_session(hello: &ClientHello<'_>) -> bool {
-    let is_here = hello.server_name().is_none_or(|name| name == "localhost");
-    is_here && hello.alpn().is_none()
 }
 
 /// Reads the greeting of a client that speaks TLS.

@@ -4,13 +4,39 @@ use std::collections::BTreeMap;
 
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use model::{AccountId, IdentityCommand, PlatformCommand, SystemCommand};
+use model::{AccountId, App, IdentityCommand, PlatformCommand, SystemCommand, World};
 
 use super::answer::{Answer, Problem, Reply, internal, missing};
 use super::context::{Operator, oldest_first};
 use super::input::{Asked, Fields, Segment};
 use super::names;
 use crate::cleanup::lost::Lost;
+use crate::identity::Identity;
+
+/// How many of what there may be many of are named.
+const SOME: usize = 10;
+
+/// The oldest VPCs that are not a space's own.
+fn some_vpcs(world: &World) -> Vec<String> {
+    let own = world.vpcs().filter(|vpc| world.space_of_vpc(vpc).is_none());
+    let oldest = oldest_first(own, |vpc| (vpc.created, vpc.id)).take(SOME);
+    let named = oldest.map(|vpc| match names::of_vpc(world, vpc) {
+        name if name.is_empty() => format!("{} of {}", vpc.id, names::of_owner(world, vpc)),
+        name => format!("{name} of {}", names::of_owner(world, vpc)),
+    });
+    named.collect()
+}
+
+/// The oldest apps.
+fn some_apps(world: &World) -> Vec<String> {
+    let oldest = oldest_first(world.apps(), |app| (app.created, app.id)).take(SOME);
+    let space = |app: &App| world.space(app.space).map(|space| space.name.clone());
+    let named = oldest.map(|app| match space(app) {
+        Some(space) => format!("{} in {space}", app.name),
+        None => app.name.clone(),
+    });
+    named.collect()
+}
 
 pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::Status> {
     let world = operator.state.world();
@@ -36,10 +62,14 @@ pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::St
         accounts: world.accounts().count(),
         spaces: spaces.collect(),
         vpcs: world.vpcs().count(),
+        some_vpcs: some_vpcs(&world),
+        apps: world.apps().count(),
+        some_apps: some_apps(&world),
         peerings: counted(world.peerings().map(|p| p.status(now).code())),
         instances: counted(world.instances().map(|i| i.state.name())),
         dynos: counted(world.dynos().filter(|d| d.is_live()).map(|d| d.state.name())),
         fabric,
+        tls: operator.state.identity.get().and_then(Identity::shown),
         certificate: operator.state.certificates.as_ref().map(|it| it.status()),
         lost: set_aside(&operator.lost),
         names,

@@ -56,7 +56,8 @@ fn limit(operator: &Operator, world: &World, of: QuotaOf, quota: Quota) -> api::
     };
     let used = match of {
         QuotaOf::Team(id) => Some(world.team_usage(id, quota)),
-        QuotaOf::All | QuotaOf::Account(_) => None,
+        QuotaOf::Account(id) => Some(world.account_usage(id, quota, operator.state.clock.now())),
+        QuotaOf::All => None,
     };
     // What this start says of code holds where nothing is set.
     let of_start = || match quota {

@@ -146,8 +146,9 @@ fn size(environment: &BTreeMap<String, String>) -> [u16; 2] {
 fn attached(call: &Call, dyno: &Dyno, target: Target, mut shown: Value) -> Result<Value, Failure> {
     let token = call.token.as_ref().map(|token| token.id);
     let who = Requester { caller: call.caller, token, app: dyno.app };
-    let secret = rendezvous::issue(&call.state, who, dyno.id, target).ok_or_else(no_room)?;
     let authority = call.base.split_once("://").map_or("localhost", |(_, authority)| authority);
+    let name = name_of(authority);
+    let secret = rendezvous::issue(&call.state, who, dyno.id, target, name).ok_or_else(no_room)?;
     // Clients need a port in the address.
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let port = if has_port { "" } else { ":80" };
@@ -155,6 +156,14 @@ fn attached(call: &Call, dyno: &Dyno, target: Target, mut shown: Value) -> Resul
     let (pem, _) = call.state.rendezvous.authorities(&call.state.secret, call.state.clock.wall());
     shown["attach_certificates"] = pem.into();
     Ok(shown)
+}
+
+/// The name by which a client greets the server of an authority: none where that is an IP address.
+fn name_of(authority: &str) -> Option<String> {
+    let uri: http::uri::Authority = authority.parse().ok()?;
+    let host = uri.host().trim_matches(['[', ']']);
+    let is_address = host.parse::<std::net::IpAddr>().is_ok();
+    (!is_address).then(|| host.to_ascii_lowercase())
 }
 
 pub(super) fn stop(call: &Call, app: &Arc<App>) -> Result<PlatformCommand, Failure> {

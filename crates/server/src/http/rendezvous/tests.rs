@@ -171,7 +171,7 @@ async fn a_secret_that_nobody_uses_ends_after_a_minute_and_its_dyno_with_it() {
     let dyno = world.dynos().find(|dyno| dyno.name == "run.0001").unwrap();
     let caller = Caller::User(world.user_named("bob@example.com").unwrap().id);
     let who = Requester { caller, token: None, app: dyno.app };
-    let attached = issue(&server.state, who, dyno.id, Target::Dyno).unwrap();
+    let attached = issue(&server.state, who, dyno.id, Target::Dyno, None).unwrap();
     let inside = start(&server, "/apps/shop/dynos/web.1", r#"{"command": "bash"}"#).await;
     let inside = secret_of(&inside);
     let state_of = |name: &str| {

@@ -76,7 +76,12 @@ fn run(command: &mut Command) -> Output {
 impl Server {
     /// Starts one with settings of its own besides the usual ones.
     pub(crate) fn start(settings: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::start_in(&std::env::temp_dir(), &[], settings)
+    }
+
+    /// Starts one whose files are in a directory, made with further arguments of initdb.
+    pub(crate) fn start_in(parent: &Path, made: &[&str], settings: &str) -> Self {
+        let dir = tempfile::tempdir_in(parent).unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let password = dir.path().join("password");
         fs::write(&password, "secret of the test\n").unwrap();
@@ -86,7 +91,8 @@ impl Server {
             .arg("-D")
             .arg(&data)
             .args(["-U", "app", "-A", "scram-sha-256", "--no-sync", "--encoding=UTF8"])
-            .args(["--locale=C"])
+            .arg("--locale=C")
+            .args(made)
             .arg("--pwfile")
             .arg(&password));
         Self::start_on(dir, settings)
