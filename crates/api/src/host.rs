@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// everything runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hosts {
+    /// The release of Causeway that the server is of. A host's may be another while both are upgraded.
+    #[serde(default)]
+    pub version: String,
     /// The hosts, oldest first.
     pub hosts: Vec<Host>,
     /// What is to run and has no host, oldest first.
@@ -86,6 +89,9 @@ pub struct HostedWorkload {
     pub memory: u64,
     /// Whether it has a disk there, so that it never moves by itself.
     pub pinned: bool,
+    /// Whether its host ends it where it cannot reach the servers (`heroku features:enable fence-stop`).
+    #[serde(default)]
+    pub fenced: bool,
 }
 
 /// A process that is to run and has no host.

@@ -2,6 +2,7 @@
 //! or not.
 
 mod connect;
+mod fence;
 mod intents;
 mod join;
 mod search;
@@ -14,10 +15,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use self::fence::Uptime;
 pub use self::join::{JoinError, JoinParts, join};
 pub use self::shared::HostParts;
 pub use self::streams::HostStreams;
 
+use self::fence::Fence;
 use self::intents::Intents;
 use self::search::Search;
 use self::session::{Ended, Session};
@@ -55,9 +58,11 @@ impl Host {
     ///
     /// [`HostError`].
     pub fn start(parts: HostParts, loops: HostOrders) -> Result<Self, HostError> {
-        let intents = Arc::new(Intents::open(&parts.keep, loops)?);
+        let fence = Fence::open(&parts.keep, Arc::clone(&parts.uptime));
+        let reports = parts.reports.clone();
+        let intents = Arc::new(Intents::open(&parts.keep, loops, reports, fence.is_up())?);
         intents.tell_all();
-        Ok(Self { shared: Arc::new(Shared { parts, intents }) })
+        Ok(Self { shared: Arc::new(Shared { parts, intents, fence }) })
     }
 
     /// Listens to servers until it is told to stop.
@@ -68,7 +73,9 @@ impl Host {
     pub async fn run(self, stop: CancellationToken) -> Result<(), HostError> {
         let mut identity = self.shared.parts.keep.identity()?.ok_or(HostError::NotJoined)?;
         let keeping = tokio::spawn(Arc::clone(&self.shared.intents).keep_up(stop.clone()));
+        let fencing = tokio::spawn(Arc::clone(&self.shared).fence());
         let ended = self.listen(&mut identity, &stop).await;
+        fencing.abort();
         self.shared.parts.streams.end();
         stop.cancel();
         if let Err(error) = keeping.await {

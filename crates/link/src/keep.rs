@@ -3,7 +3,8 @@
 //! in there.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use model::protocol::Subject;
@@ -56,6 +57,15 @@ pub(crate) struct KeptIntent<S: Subject> {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Fence {
     epoch: u64,
+}
+
+/// When servers were known to know of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Contact {
+    /// Which start of the machine the time is counted from.
+    pub boot: String,
+    /// Milliseconds since then.
+    pub millis: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,6 +140,20 @@ impl Keep {
 
     pub(crate) fn set_epoch(&self, epoch: u64) -> Result<(), KeepError> {
         self.rewrite("fence.json", &to_vec(&Fence { epoch }))
+    }
+
+    /// When servers were last known to know of this host. What cannot be read is not known.
+    pub(crate) fn contact(&self) -> Option<Contact> {
+        self.read("contact.json").ok().flatten()
+    }
+
+    /// It is of use to processes of this start of the machine alone, so nothing waits for the disk.
+    pub(crate) fn set_contact(&self, contact: &Contact) -> io::Result<()> {
+        let (path, new) = (self.0.join("contact.json"), self.0.join("contact.json.new"));
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&to_vec(contact))?;
+        fs::rename(new, path)
     }
 
     /// What it was last told of a subject. One that cannot be read is told anew.

@@ -40,7 +40,7 @@ mod validity;
 
 pub use authority::{Authority, AuthorityError, PURPOSE};
 pub use frame::{FrameError, MOST_BYTES, read_message, write_message};
-pub use host::{Host, HostError, HostParts, HostStreams, JoinError, JoinParts, join};
+pub use host::{Host, HostError, HostParts, HostStreams, JoinError, JoinParts, Uptime, join};
 pub use hub::{
     Attach, ConnectedHost, Epoch, HOST_LIFETIME, HostOrders, HostView, Hub, HubParts, Pulse,
     WhereServers,

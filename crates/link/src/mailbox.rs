@@ -131,6 +131,11 @@ impl<S: Subject> Mailbox<S> {
         self.lacks_sync && !std::mem::replace(&mut self.asked, true)
     }
 
+    /// Whether all was sent that the host is to be told.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.lacks_sync && self.sync.is_none() && self.change.is_none()
+    }
+
     /// What is to be sent now.
     pub(crate) fn take(&mut self) -> Vec<Order<S>> {
         let change = self.change.take();

@@ -26,9 +26,11 @@ pub struct Versions {
 impl Versions {
     /// Those of this program. It always speaks that of the release before it, too, so that servers and
     /// hosts are upgraded one after the other.
-    pub const OURS: Self = Self { oldest: 1, newest: 2 };
+    pub const OURS: Self = Self { oldest: 1, newest: 3 };
     /// The version since which there are streams.
     pub(crate) const STREAMS: u16 = 2;
+    /// The version since which hosts ask whether they are known of.
+    pub(crate) const QUESTIONS: u16 = 3;
 
     /// The newest that both speak.
     pub(crate) fn common(self, other: Self) -> Option<u16> {
@@ -281,6 +283,11 @@ pub(crate) enum ToServer {
     },
     /// It is there.
     Alive,
+    /// It is there, and asks for [`ToHost::Known`] of this number.
+    Ask {
+        /// Which question this is.
+        number: u64,
+    },
 }
 
 /// Messages of servers.
@@ -343,6 +350,11 @@ pub(crate) enum ToHost {
     Streaming,
     /// The server is there.
     Alive,
+    /// It leads, has heard a question of the host, and has said all that it has to say.
+    Known {
+        /// Which question that was.
+        number: u64,
+    },
 }
 
 /// Why a host is not served, or a stream not opened.

@@ -1,10 +1,11 @@
 //! What the control loops of a host report, until a server hears it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent::Tell;
-use model::protocol::{Edge, Networks, Report, Workloads};
+use model::WorkloadId;
+use model::protocol::{Edge, Networks, Report, WorkloadStatus, Workloads};
 use tokio::sync::Notify;
 
 use crate::message::{AnyReport, Carried, Of, Tells};
@@ -39,6 +40,8 @@ struct State {
     ahead: [VecDeque<u64>; 3],
     /// Who has answered the last question.
     answered: [bool; 3],
+    /// What this host has ended by itself.
+    masked: BTreeSet<WorkloadId>,
 }
 
 impl Reports {
@@ -46,9 +49,43 @@ impl Reports {
     pub fn tells(&self) -> Tells {
         Tells {
             networks: self.tell::<Networks>(0),
-            workloads: self.tell::<Workloads>(1),
+            workloads: self.masking(self.tell::<Workloads>(1)),
             edge: self.tell::<Edge>(2),
         }
+    }
+
+    /// Says of what this host has ended by itself that it was interrupted, and so is to run again.
+    fn masking(&self, mut tell: Tell<Workloads>) -> Tell<Workloads> {
+        let reports = self.clone();
+        Box::new(move |mut report: Report<Workloads>| {
+            // Whoever takes the report takes the lock anew.
+            {
+                let masked = &mut reports.state().masked;
+                let events = report.events.iter_mut().map(|change| (change.id, &mut change.status));
+                let outcomes = report.outcomes.0.iter_mut().map(|(id, status)| (*id, status));
+                for (id, status) in events.chain(outcomes) {
+                    use WorkloadStatus as S;
+                    match status {
+                        S::Gone | S::Stopped | S::Exited { .. } if masked.contains(&id) => {
+                            *status = S::Interrupted;
+                        }
+                        S::Running => drop(masked.remove(&id)),
+                        _ => {}
+                    }
+                }
+            }
+            tell(report);
+        })
+    }
+
+    /// Has the ends of these processes reported as interruptions, until they run again.
+    pub(crate) fn mask(&self, ids: &BTreeSet<WorkloadId>) {
+        self.state().masked.extend(ids);
+    }
+
+    /// What is not among these is reported as it is.
+    pub(crate) fn mask_only(&self, ids: &BTreeSet<WorkloadId>) {
+        self.state().masked.retain(|id| ids.contains(id));
     }
 
     fn tell<S: Carried>(&self, index: usize) -> Tell<S> {

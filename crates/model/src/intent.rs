@@ -431,6 +431,10 @@ pub struct WorkloadIntent {
     /// Whether it is to end by itself, and something waits for that.
     #[serde(default)]
     pub once: bool,
+    /// Whether its host ends it once it has not reached the servers for [`Host::FENCE`](crate::Host::FENCE),
+    /// as another one may run in its place from [`Host::FENCED`](crate::Host::FENCED) on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fenced: bool,
     /// Whether it must run (`true`) or be stopped and kept (`false`).
     pub run: bool,
 }

@@ -34,6 +34,15 @@ impl World {
         }
     }
 
+    /// Whether a process's host ends it where it cannot reach the servers.
+    pub fn is_fenced(&self, id: WorkloadId) -> bool {
+        let WorkloadId::Dyno(id) = id else { return false };
+        self.dyno(id).is_some_and(|dyno| {
+            let stops = || self.app(dyno.app).is_some_and(|app| app.fence_stop);
+            dyno.host.is_some() && dyno.number.is_some() && stops()
+        })
+    }
+
     /// Whether there are hosts, and a process is on none of them.
     pub fn waits_for_host(&self, id: WorkloadId) -> bool {
         self.has_hosts() && self.host_of(id).is_none()

@@ -143,7 +143,12 @@ fn is_gone(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
 }
 
-fn boot_id() -> io::Result<String> {
+/// Which start of the machine this is.
+///
+/// # Errors
+///
+/// The kernel does not say.
+pub fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use fabric::driver::Driver;
 use fabric::instance::Held;
@@ -14,9 +15,10 @@ use fabric::runtime::CodeSource;
 use fabric::slug;
 use link::{
     About, Host, HostError, HostId, HostOrders, HostParts, HostStreams, Identity, JoinError,
-    JoinParts, JoinToken, Keep, KeepError, Pulse, Reports, Versions,
+    JoinParts, JoinToken, Keep, KeepError, Pulse, Reports, Uptime, Versions,
 };
 use model::Cidr;
+use nix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -117,6 +119,8 @@ pub struct HostAgent {
     /// The unpacked code here, where processes run.
     code: Option<Cache>,
     held: Option<Held>,
+    /// The directory of that.
+    slugs: Option<PathBuf>,
     /// The directory of the edge, where one runs.
     edge: Option<PathBuf>,
     /// Removes disks that are of no use any more.
@@ -218,6 +222,7 @@ impl HostAgent {
             streams,
             kinds,
             now: Box::new(move || clock.wall()),
+            uptime: Arc::new(uptime().map_err(broken)?),
             versions: Versions::OURS,
             pulse: Pulse::default(),
         };
@@ -230,6 +235,7 @@ impl HostAgent {
             threads: running.threads().into_iter().chain(code_threads).collect(),
             code,
             held,
+            slugs: runs.then(|| slugs_dir(data)),
             edge: (*fabric != FabricKind::None).then(|| edge_dir(data)),
             remove_disks: Box::pin(remove_disks),
             _lock: lock,
@@ -279,6 +285,14 @@ impl HostAgent {
                 tracing::warn!(%error, "the edge of a host that was removed still runs");
             }
         }
+        if matches!(ended, Err(HostError::Removed(_)))
+            && let Some(slugs) = self.slugs
+        {
+            let gone = tokio::task::spawn_blocking(move || remove_code(&slugs));
+            if let Ok(Err(error)) = gone.await {
+                tracing::warn!(%error, "code of a host that was removed is still on its disk");
+            }
+        }
         // Only now: until here the threads may have touched what it keeps for us.
         drop(self.held);
         Ok(ended?)
@@ -290,7 +304,7 @@ pub fn is_agent(data: &Path) -> bool {
     data.join("agent").join("identity.json").exists()
 }
 
-/// Ends all that runs on a host and removes its networks from this machine; disks stay. Returns how much was
+/// Ends all that runs on a host and removes its networks and unpacked code from this machine; disks stay. Returns how much was
 /// removed. The servers are told nothing.
 ///
 /// # Errors
@@ -309,6 +323,10 @@ pub fn purge_host(data: &Path, switch: &ovn::Database) -> Result<usize, HostAgen
         false => Box::new(Linux::new(&instance)),
     };
     let networks = driver.purge().map_err(|error| ServeError::Fabric(os::error_chain(&error)))?;
+    remove_code(&slugs_dir(data)).map_err(|error| {
+        let path = data.to_owned();
+        HostAgentError::Data { path, source: error }
+    })?;
     held.remove();
     Ok(processes + networks)
 }
@@ -327,6 +345,14 @@ fn code_cache(config: &HostAgentConfig, streams: HostStreams) -> Result<Cache, H
         unused: Unused::Go(SLUG_STAYS),
         replaceable: Box::new(|_| true),
     }))
+}
+
+/// Removes the unpacked code of a host on which nothing runs any more.
+fn remove_code(slugs: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(slugs) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 /// The name of what is this host's on its machine.
@@ -355,6 +381,14 @@ async fn completed(about: &About, config: &HostAgentConfig) -> Result<About, Ser
         about.address = address.or(about.address);
     }
     Ok(about)
+}
+
+/// The clock that goes on while the machine sleeps.
+pub(crate) fn uptime() -> std::io::Result<Uptime> {
+    let now = || clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
+    now()?;
+    let now = Box::new(move || now().unwrap_or_default());
+    Ok(Uptime { boot: os::process::boot_id()?, now })
 }
 
 /// How many MiB of memory this machine has.

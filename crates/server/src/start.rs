@@ -736,6 +736,11 @@ impl Prepared {
             if let Some(hosts) = &state.hosts {
                 hosts.beside(Arc::clone(&joined.members));
             }
+            let (driven, health, ledger) =
+                (duties.clone(), Arc::clone(&state.health), state.ledger.clone());
+            joined.members.tell_of_fabric(move || {
+                driven.drives(&ledger.world()).is_some().then(|| health.get())
+            });
             state.members = Some(joined.members);
             cluster_threads = joined.threads;
         }

@@ -48,7 +48,7 @@ fn list(common: &Common, out: &mut Out) -> anyhow::Result<()> {
             host.state.clone(),
             host.zone.clone(),
             host.connected_since.clone().unwrap_or_default(),
-            host.version.clone(),
+            release(host, &all.version),
             memory(host),
             host.dynos.to_string(),
             host.services.to_string(),
@@ -68,6 +68,17 @@ fn list(common: &Common, out: &mut Out) -> anyhow::Result<()> {
         "Instances",
     ];
     out.table(&titles, &rows);
+    let others = all.hosts.iter().filter(|host| is_of_another(host, &all.version));
+    let others: Vec<_> = others.map(|host| host.name.as_str()).collect();
+    if !others.is_empty() {
+        out.line("");
+        out.line(format_args!(
+            "The agents of {} are of another release than the server ({}). Neighbouring releases work \
+             together; upgrade servers first, and then hosts one after another.",
+            others.join(", "),
+            all.version
+        ));
+    }
     if !all.waiting.is_empty() {
         out.line("");
         let rows: Vec<_> =
@@ -113,13 +124,28 @@ fn info(NamedHost { host, common }: &NamedHost, out: &mut Out) -> anyhow::Result
     }
     out.line("");
     let row = |it: &api::HostedWorkload| {
-        let pinned = if it.pinned { "stays" } else { "" };
+        let pinned = match (it.pinned, it.fenced) {
+            (true, _) => "stays",
+            (false, true) => "fence-stop",
+            (false, false) => "",
+        };
         let memory = gib(it.memory);
         vec![it.name.clone(), it.kind.clone(), it.state.clone(), memory, pinned.to_owned()]
     };
     let rows: Vec<_> = found.workloads.iter().map(row).collect();
     out.table(&["Name", "Kind", "State", "Memory", ""], &rows);
     Ok(())
+}
+
+/// Whether a host's agent is of another release than the server that says so.
+fn is_of_another(host: &api::Host, server: &str) -> bool {
+    ![host.version.as_str(), server].contains(&"") && host.version != server
+}
+
+/// The release of a host's agent, marked where it is another one than the server's.
+fn release(host: &api::Host, server: &str) -> String {
+    let mark = if is_of_another(host, server) { " *" } else { "" };
+    format!("{}{mark}", host.version)
 }
 
 fn change(named: &NamedHost, verb: &str, out: &mut Out) -> anyhow::Result<()> {
@@ -171,4 +197,40 @@ fn memory(host: &api::Host) -> String {
 
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_of_another_release_is_marked() {
+        let host = |version: &str| api::Host {
+            id: String::new(),
+            name: "host-2".to_owned(),
+            state: "ready".to_owned(),
+            address: String::new(),
+            zone: String::new(),
+            labels: Default::default(),
+            memory: 0,
+            committed: 0,
+            cpus: 1,
+            dynos: 0,
+            services: 0,
+            instances: 0,
+            first: false,
+            version: version.to_owned(),
+            connected_since: None,
+            last_heard: String::new(),
+            lost_since: None,
+            created_at: String::new(),
+        };
+        assert_eq!(release(&host("0.1.0"), "0.2.0"), "0.1.0 *");
+        assert_eq!(release(&host("0.2.0"), "0.2.0"), "0.2.0");
+        // It never connected; a server before this one does not say what it is.
+        assert_eq!(
+            (release(&host(""), "0.2.0"), release(&host("0.2.0"), "")),
+            (String::new(), "0.2.0".to_owned())
+        );
+    }
 }

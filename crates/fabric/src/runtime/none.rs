@@ -191,6 +191,7 @@ mod tests {
             stdio: model::Stdio::Log,
             attempt: 0,
             once: false,
+            fenced: false,
             run: true,
         };
         let running = WorkloadState::Running { pid: None };

@@ -663,6 +663,7 @@ fn same_process(with: &WorkloadIntent, wanted: &WorkloadIntent) -> bool {
         stdio,
         attempt: _,
         once: _,
+        fenced: _,
         run: _,
     } = with;
     *interface == wanted.interface

@@ -331,6 +331,7 @@ pub fn intent(bench: &Bench, command: &[&str]) -> WorkloadIntent {
         cpu_weight: None,
         attempt: 0,
         once: false,
+        fenced: false,
         run: true,
     }
 }

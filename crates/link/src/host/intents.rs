@@ -4,17 +4,21 @@
 //! server is told once it is. Which leader gave it is on the disk before anything of it is done
 //! ([`Intents::follow`]), so no leader before that is heard any more, whatever happens.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent::Orders;
+use model::intent::WorkloadsDelta;
 use model::protocol::{Edge, Networks, Order, Subject, Workloads};
+use model::{Host, WorkloadId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::HostOrders;
 use crate::keep::{Keep, KeepError, KeptIntent};
 use crate::message::{AnyOrder, Carried, Held, Of, Stamp};
+use crate::reports::Reports;
 
 /// How long after a failure it is tried again to keep something.
 const RETRY: Duration = Duration::from_secs(1);
@@ -22,6 +26,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// What a host was last told.
 pub(super) struct Intents {
     keep: Keep,
+    reports: Reports,
     state: Mutex<State>,
     /// There is something to keep.
     changed: Notify,
@@ -35,6 +40,8 @@ struct State {
     networks: Told<Networks>,
     workloads: Told<Workloads>,
     edge: Told<Edge>,
+    /// Whether nothing that is fenced may run.
+    fenced: bool,
     /// What is on the disk.
     kept: Held,
 }
@@ -103,7 +110,13 @@ impl<S: Subject> Told<S> {
 
 impl Intents {
     /// Reads what was kept. The control loops are told nothing of it.
-    pub(super) fn open(keep: &Keep, loops: HostOrders) -> Result<Self, KeepError> {
+    /// Nothing that is fenced begins where `fenced` says so.
+    pub(super) fn open(
+        keep: &Keep,
+        loops: HostOrders,
+        reports: Reports,
+        fenced: bool,
+    ) -> Result<Self, KeepError> {
         let (networks, workloads, edge) =
             (Told::open(keep), Told::open(keep), Told::<Edge>::open(keep));
         let kept = Held {
@@ -111,9 +124,14 @@ impl Intents {
             workloads: Told::<Workloads>::stamp(&workloads),
             edge: edge.stamp(),
         };
-        let state = State { loops, epoch: keep.epoch()?, networks, workloads, edge, kept };
+        if fenced {
+            reports.mask(&fenced_of(workloads.last.as_ref()));
+        }
+        let epoch = keep.epoch()?;
+        let state = State { loops, epoch, networks, workloads, edge, fenced, kept };
         Ok(Self {
             keep: keep.clone(),
+            reports,
             state: Mutex::new(state),
             changed: Notify::new(),
             kept: Notify::new(),
@@ -164,7 +182,13 @@ impl Intents {
             }
             Of::Workloads(order) => {
                 state.workloads.take(epoch, &order)?;
-                state.loops.workloads.give(order);
+                let fenced = fenced_of(state.workloads.last.as_ref());
+                self.reports.mask_only(&fenced);
+                state.loops.workloads.give(if state.fenced {
+                    without_fenced(order)
+                } else {
+                    order
+                });
             }
             Of::Edge(order) => {
                 state.edge.take(epoch, &order)?;
@@ -182,7 +206,55 @@ impl Intents {
         let loops = &state.loops;
         state.networks.sync().into_iter().for_each(|order| loops.networks.give(order));
         state.edge.sync().into_iter().for_each(|order| loops.edge.give(order));
-        state.workloads.sync().into_iter().for_each(|order| loops.workloads.give(order));
+        state.workloads.sync().into_iter().for_each(|order| {
+            loops.workloads.give(if state.fenced { without_fenced(order) } else { order });
+        });
+    }
+
+    /// Whether anything here is fenced.
+    pub(super) fn is_fenced_by_any(&self) -> bool {
+        !fenced_of(self.state().workloads.last.as_ref()).is_empty()
+    }
+
+    /// Ends what is fenced, until [`Self::unfence`]. What ended so is to run again for all that servers know,
+    /// and is reported as interrupted.
+    pub(super) fn fence(&self) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.fenced, true) {
+            return;
+        }
+        let Some(told) = &state.workloads.last else { return };
+        let fenced = fenced_of(Some(told));
+        if fenced.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            processes = fenced.len(),
+            "no server was reached for {} s: what is fenced is ended, as it may run elsewhere soon",
+            Host::FENCE.as_secs()
+        );
+        self.reports.mask(&fenced);
+        let delta = WorkloadsDelta(fenced.into_iter().map(|id| (id, None)).collect());
+        state.loops.workloads.give(Order::Change { delta, revision: told.stamp.revision });
+    }
+
+    /// Has what is fenced run again, as far as it is to.
+    pub(super) fn unfence(&self) {
+        let mut state = self.state();
+        if !std::mem::replace(&mut state.fenced, false) {
+            return;
+        }
+        let Some(told) = &state.workloads.last else { return };
+        let runs = told.intent.0.iter().filter(|(_, intent)| intent.fenced);
+        let runs: BTreeMap<_, _> = runs.map(|(id, intent)| (*id, Some(intent.clone()))).collect();
+        if !runs.is_empty() {
+            tracing::info!(
+                processes = runs.len(),
+                "servers are reached: what is fenced runs again"
+            );
+            let revision = told.stamp.revision;
+            state.loops.workloads.give(Order::Change { delta: WorkloadsDelta(runs), revision });
+        }
     }
 
     /// Has everything ended, and a question answered once it is. Nothing must be here from now on.
@@ -255,6 +327,31 @@ impl Intents {
             Err(_) => told(&mut state).dirty = true,
         }
         done
+    }
+}
+
+/// What is fenced of all that a host was told.
+fn fenced_of(told: Option<&KeptIntent<Workloads>>) -> BTreeSet<WorkloadId> {
+    let all = told.into_iter().flat_map(|told| &told.intent.0);
+    all.filter(|(_, intent)| intent.fenced).map(|(id, _)| *id).collect()
+}
+
+/// An order without what may not run while no server is reached.
+fn without_fenced(order: Order<Workloads>) -> Order<Workloads> {
+    match order {
+        Order::Sync { mut intent, revision } => {
+            intent.0.retain(|_, intent| !intent.fenced);
+            Order::Sync { intent, revision }
+        }
+        Order::Change { mut delta, revision } => {
+            for part in delta.0.values_mut() {
+                if part.as_ref().is_some_and(|intent| intent.fenced) {
+                    *part = None;
+                }
+            }
+            Order::Change { delta, revision }
+        }
+        Order::Settle(number) => Order::Settle(number),
     }
 }
 

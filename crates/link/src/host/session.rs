@@ -114,9 +114,10 @@ impl Session<'_> {
         let (outgoing, outgoes) = mpsc::channel(MOST_OUTGOING);
         let mut renewal = Renewal { identity, key: None };
         let ended = tokio::select! {
-            ended = self.send(&mut write, outgoes) => ended.map_err(Stopped::Frame),
-            ended = self.receive(epoch, &mut reader, outgoing, &mut renewal) => ended,
+            ended = self.send(version, &mut write, outgoes) => ended.map_err(Stopped::Frame),
+            ended = self.receive((version, epoch), &mut reader, outgoing, &mut renewal) => ended,
         };
+        self.host.fence.disconnected();
         // Whatever was about to be said is said now.
         let _ = tokio::time::timeout(Duration::from_secs(1), write.shutdown()).await;
         match ended {
@@ -177,6 +178,7 @@ impl Session<'_> {
     /// Sends what the control loops report, what was kept, and from time to time that this host is there.
     async fn send(
         &self,
+        version: u16,
         write: &mut (impl AsyncWrite + Unpin),
         mut outgoing: mpsc::Receiver<ToServer>,
     ) -> Result<(), FrameError> {
@@ -202,7 +204,13 @@ impl Session<'_> {
                     }
                     said = held;
                 }
-                _ = alive.tick() => frame::write(write, &ToServer::Alive, MOST_BYTES).await?,
+                _ = alive.tick() => {
+                    let alive = match version >= crate::Versions::QUESTIONS {
+                        true => ToServer::Ask { number: self.host.fence.ask() },
+                        false => ToServer::Alive,
+                    };
+                    frame::write(write, &alive, MOST_BYTES).await?;
+                }
             }
         }
     }
@@ -210,7 +218,7 @@ impl Session<'_> {
     /// Takes in what the server says.
     async fn receive(
         &self,
-        epoch: u64,
+        (version, epoch): (u16, u64),
         reader: &mut Reader<impl AsyncRead + Unpin>,
         outgoing: mpsc::Sender<ToServer>,
         renewal: &mut Renewal<'_>,
@@ -252,7 +260,16 @@ impl Session<'_> {
                 ToHost::Servers { servers } => {
                     note_servers(renewal.identity, servers, &parts.keep)?;
                 }
+                ToHost::Alive if version < crate::Versions::QUESTIONS => {
+                    self.host.fence.heard();
+                    self.host.known();
+                }
                 ToHost::Alive => {}
+                ToHost::Known { number } => {
+                    if self.host.fence.answered(number) {
+                        self.host.known();
+                    }
+                }
                 ToHost::Joined(_) | ToHost::Welcome { .. } | ToHost::Streaming => {
                     return Err(Stopped::Said("it greeted twice".to_owned()));
                 }

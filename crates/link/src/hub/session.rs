@@ -175,6 +175,8 @@ impl Session<'_> {
         frame::write(write, &welcome, MOST_BYTES).await?;
         let mut alive = tokio::time::interval(parts.pulse.every);
         alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // The last question that has no answer.
+        let mut question = None;
         loop {
             tokio::select! {
                 () = self.host.wake.notified() => {
@@ -193,8 +195,11 @@ impl Session<'_> {
                     }
                 }
                 answer = answers.recv() => {
-                    let Some(answer) = answer else { return Ok(()) };
-                    frame::write(write, &answer, MOST_BYTES).await?;
+                    match answer {
+                        None => return Ok(()),
+                        Some(ToHost::Known { number }) => question = Some(number),
+                        Some(answer) => frame::write(write, &answer, MOST_BYTES).await?,
+                    }
                 }
                 _ = alive.tick() => {
                     if (parts.epoch)() != Some(self.epoch) {
@@ -209,7 +214,22 @@ impl Session<'_> {
                     frame::write(write, &ToHost::Alive, MOST_BYTES).await?;
                 }
             }
+            // Whoever hears it takes what it was told for all that there is.
+            if let Some(number) = question.filter(|_| self.has_said_all()) {
+                if (parts.epoch)() != Some(self.epoch) {
+                    return Ok(());
+                }
+                question = None;
+                frame::write(write, &ToHost::Known { number }, MOST_BYTES).await?;
+            }
         }
+    }
+
+    /// Whether nothing waits to be sent.
+    fn has_said_all(&self) -> bool {
+        let state = self.host.state();
+        let Mail { networks, workloads, edge } = &state.mail;
+        self.is_current(&state) && networks.is_empty() && workloads.is_empty() && edge.is_empty()
     }
 
     /// What waits, networks first: an interface is there before its process is, and whoever asks for a
@@ -280,6 +300,10 @@ impl Session<'_> {
                     self.host.streams.refused(number, refusal);
                 }
                 ToServer::Alive => {}
+                ToServer::Ask { number } => {
+                    // Whoever asks more often than is answered is not waited for.
+                    let _ = answers.try_send(ToHost::Known { number });
+                }
                 ToServer::Join(_) | ToServer::Hello(_) | ToServer::Stream(_) => {
                     tracing::warn!(host = %self.host.id, "a host greeted twice");
                     return Ok(());

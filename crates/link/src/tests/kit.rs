@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use agent::{Orders, Tell};
 use model::edge::{EdgeDelta, EdgeIntent, ResolverIntent};
-use model::protocol::{Edge, Order, Report, Subject};
+use model::protocol::{Edge, Order, Report, Subject, Workloads};
 use model::{PrefixedId, Timestamp, VpcId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -135,6 +135,10 @@ impl Plan {
 
     pub(super) fn give(&self, order: Order<Edge>) {
         self.state().orders.as_ref().unwrap().edge.give(order);
+    }
+
+    pub(super) fn give_workloads(&self, order: Order<Workloads>) {
+        self.state().orders.as_ref().unwrap().workloads.give(order);
     }
 
     pub(super) fn truth(&self) -> EdgeIntent {
@@ -292,6 +296,8 @@ impl<S: Subject> Orders<S> for Scribe<S> {
 /// A host that runs.
 pub(super) struct Machine {
     pub told: Told,
+    /// What its control loop of processes was told.
+    pub workloads: Arc<Mutex<Vec<Order<Workloads>>>>,
     pub ended: JoinHandle<Result<(), HostError>>,
     pub streams: HostStreams,
     stop: CancellationToken,
@@ -327,11 +333,26 @@ impl Machine {
     }
 
     pub(super) fn of(dir: &Path, versions: Versions, time: Option<Arc<Time>>) -> Self {
+        let since = std::time::Instant::now();
+        Self::by(dir, versions, time, Box::new(move || since.elapsed()))
+    }
+
+    /// A host that counts by a clock of its own how long it has not reached servers.
+    pub(super) fn by(
+        dir: &Path,
+        versions: Versions,
+        time: Option<Arc<Time>>,
+        uptime: Box<dyn Fn() -> Duration + Send + Sync>,
+    ) -> Self {
         let (reports, told) = (Reports::default(), Told::default());
+        let processes = Arc::<Mutex<Vec<Order<Workloads>>>>::default();
         let Tells { networks, workloads, edge } = reports.tells();
         let loops = HostOrders {
             networks: Box::new(Scribe { told: Arc::default(), tell: Mutex::new(networks) }),
-            workloads: Box::new(Scribe { told: Arc::default(), tell: Mutex::new(workloads) }),
+            workloads: Box::new(Scribe {
+                told: Arc::clone(&processes),
+                tell: Mutex::new(workloads),
+            }),
             edge: Box::new(Scribe { told: Arc::clone(&told), tell: Mutex::new(edge) }),
         };
         let time = time.unwrap_or_else(|| Arc::new(Time(AtomicI64::new(0))));
@@ -339,10 +360,12 @@ impl Machine {
         let now = Box::new(move || time.now());
         let (streams, kinds) = (HostStreams::default(), super::streams::kinds("host"));
         let opens = streams.clone();
-        let parts = HostParts { keep, reports, streams, kinds, now, versions, pulse: QUICK };
+        let uptime = Arc::new(Uptime { boot: "test".to_owned(), now: uptime });
+        let parts =
+            HostParts { keep, reports, streams, kinds, now, uptime, versions, pulse: QUICK };
         let (host, stop) = (Host::start(parts, loops).unwrap(), CancellationToken::new());
         let ended = tokio::spawn(host.run(stop.clone()));
-        Self { told, ended, streams: opens, stop }
+        Self { told, workloads: processes, ended, streams: opens, stop }
     }
 
     /// All that it was told, made one.

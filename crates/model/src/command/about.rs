@@ -114,6 +114,7 @@ fn platform(command: &PlatformCommand) -> Option<Key> {
         | C::CreateRelease { app, .. }
         | C::Rollback { app, .. }
         | C::SetConfig { app, .. }
+        | C::SetFenceStop { app, .. }
         | C::Scale { app, .. }
         | C::RestartDynos { app, .. }
         | C::StartDyno { app, .. }

@@ -102,6 +102,13 @@ pub enum PlatformCommand {
         /// The app to delete.
         app: AppId,
     },
+    /// Says whether a host that cannot reach the servers ends an app's dynos.
+    SetFenceStop {
+        /// The app.
+        app: AppId,
+        /// Whether it does.
+        fence_stop: bool,
+    },
     /// Announces code that is about to be uploaded.
     CreateSlug {
         /// The app that the code is of.

@@ -51,6 +51,7 @@ impl Decision<'_> {
             space: space.id,
             owner,
             internal_routing: internal,
+            fence_stop: false,
             config: BTreeMap::new(),
             formation: BTreeMap::new(),
             domains: BTreeMap::new(),
@@ -114,6 +115,14 @@ impl Decision<'_> {
             }
         }
         refuse(Code::Conflict, "No generated name was free; please choose one.")
+    }
+
+    pub(super) fn set_fence_stop(&mut self, id: AppId, fence_stop: bool) -> Outcome {
+        let (app, _) = self.seen_app(id)?;
+        if app.fence_stop != fence_stop {
+            self.put(App { fence_stop, updated: self.now, ..App::clone(&app) });
+        }
+        Ok(Key::App(id).into())
     }
 
     pub(super) fn delete_app(&mut self, id: AppId) -> Outcome {

@@ -163,6 +163,7 @@ impl Decision<'_> {
             eni: eni.id,
             host: None,
             superseded: false,
+            fenced_until: None,
             crashes: slot.crashes,
             created: self.now,
             updated: self.now,
@@ -327,6 +328,7 @@ impl Decision<'_> {
             eni: eni.id,
             host: None,
             superseded: false,
+            fenced_until: None,
             crashes: 0,
             created: self.now,
             updated: self.now,
@@ -510,10 +512,12 @@ impl Decision<'_> {
     }
 
     fn try_again(&mut self, dyno: &Dyno) {
-        let crashes = dyno.crashes.saturating_add(1);
+        // One that was given up with its host has not crashed by itself.
+        let more = u16::from(dyno.fenced_until.is_none());
+        let crashes = dyno.crashes.saturating_add(more);
         if !self.try_in_place_of(dyno, crashes) {
             // No address is free: once more after the next pause.
-            self.put(Dyno { crashes, updated: self.now, ..dyno.clone() });
+            self.put(Dyno { crashes, fenced_until: None, updated: self.now, ..dyno.clone() });
         }
     }
 

@@ -4,12 +4,14 @@
 //! elsewhere with interfaces of their own, while theirs stay taken until the host was heard again and
 //! has stopped them, or until they are forgotten. What has a disk stays.
 
+use std::sync::Arc;
+
 use super::Decision;
 use crate::command::WorkloadReport;
 use crate::resource::{
     Addon, AddonState, Dyno, DynoState, Exit, Host, Instance, InstanceState, Space,
 };
-use crate::{DynoId, HostId, InstanceId, Key};
+use crate::{DynoId, HostId, InstanceId, Key, WorkloadId};
 
 impl Decision<'_> {
     /// Gives a host up that is not heard any more.
@@ -27,8 +29,33 @@ impl Decision<'_> {
         let dynos = self.world.dynos_in(Key::Host(host.id)).map(|dyno| dyno.id);
         let dynos: Vec<DynoId> = dynos.collect();
         for id in dynos {
-            self.give_up_dyno(id, format!("its host {} {why}", host.name));
+            if self.waits_for_fence(id) {
+                self.wait_for_fence(id, host, why);
+            } else {
+                self.give_up_dyno(id, format!("its host {} {why}", host.name));
+            }
         }
+    }
+
+    /// Whether another dyno is to start in the place of one once its host has ended it by itself.
+    fn waits_for_fence(&self, id: DynoId) -> bool {
+        let has_place = |dyno: &&Arc<Dyno>| !dyno.superseded && !dyno.state.ended();
+        self.world.is_fenced(WorkloadId::Dyno(id))
+            && self.world.dyno(id).filter(has_place).is_some()
+    }
+
+    /// Gives a dyno up, and starts another one once its host must have ended it.
+    fn wait_for_fence(&mut self, id: DynoId, host: &Host, why: &str) {
+        let Some(dyno) = self.world.dyno(id).cloned() else { return };
+        let until = host.last_heard + Host::FENCED;
+        let why = format!(
+            "its host {} {why}; as the app has `fence-stop`, another one starts at {}, when that host must \
+             have ended it",
+            host.name,
+            until.to_seconds_string()
+        );
+        let dyno = Dyno { fenced_until: Some(until), ..Dyno::clone(&dyno) };
+        self.enter(&dyno, DynoState::Crashed, Some(Exit::Failed(why)));
     }
 
     fn give_up_dyno(&mut self, id: DynoId, why: String) {

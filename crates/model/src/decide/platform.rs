@@ -53,6 +53,7 @@ impl Decision<'_> {
                 self.create_app(name.as_deref(), *space, *internal_routing)
             }
             C::DeleteApp { app } => self.delete_app(*app),
+            C::SetFenceStop { app, fence_stop } => self.set_fence_stop(*app, *fence_stop),
             C::AddDomain { app, hostname } => self.add_domain(*app, hostname),
             C::RemoveDomain { app, domain } => self.remove_domain(*app, *domain),
             C::AddLogDrain { app, url } => self.add_log_drain(*app, url),

@@ -63,6 +63,7 @@ pub(super) fn plan_dyno(world: &World, dyno: &Dyno) -> Option<(WorkloadId, Workl
         stdio: dyno.stdio,
         attempt: 0,
         once: dyno.is_release_command(),
+        fenced: world.is_fenced(id),
         run: dyno.state.wants_to_run(),
     };
     Some((id, intent))
@@ -130,6 +131,7 @@ pub(super) fn plan_service(world: &World, addon: &Addon) -> Option<(WorkloadId, 
         stdio: Stdio::Log,
         attempt: addon.attempt,
         once: false,
+        fenced: false,
         run: addon.state != AddonState::Crashed,
     };
     Some((id, intent))
@@ -166,6 +168,7 @@ pub(super) fn plan_instance(
         stdio: Stdio::Log,
         attempt: instance.starts,
         once: false,
+        fenced: false,
         run: instance.state.wants_to_run() && instance.boot != Boot::Ending,
     };
     Some((id, intent))

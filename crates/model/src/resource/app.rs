@@ -22,6 +22,9 @@ pub struct App {
     pub owner: UserId,
     /// Whether it is served inside only (R26).
     pub internal_routing: bool,
+    /// Whether a host that cannot reach the servers ends its dynos, so that none runs twice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fence_stop: bool,
     /// The app's name under the platform's domain, unique: `<name>-<12 hexadecimal digits>`.
     pub label: String,
     /// What its dynos are to find in their environment: that of its last release, also while this

@@ -46,6 +46,9 @@ pub struct Dyno {
     pub host: Option<HostId>,
     /// Whether another dyno has its place: it runs on only until that one is up.
     pub superseded: bool,
+    /// Before that nothing is started in its place: until then it may run, though nobody hears of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fenced_until: Option<Timestamp>,
     /// How many dynos in its slot have crashed before it, in a row.
     pub crashes: u16,
     /// When the dyno was created.
@@ -148,7 +151,8 @@ impl Dyno {
     /// When another dyno is started in its place, if it has crashed and there is to be one.
     pub fn tried_again(&self) -> Option<Timestamp> {
         let waits = self.state == DynoState::Crashed && self.number.is_some() && !self.superseded;
-        waits.then(|| self.updated + pause_after(self.crashes))
+        let pause = self.updated + pause_after(self.crashes);
+        waits.then(|| self.fenced_until.unwrap_or(pause))
     }
 
     /// When its state changes because time passes.

@@ -85,6 +85,11 @@ impl HostState {
 impl Host {
     /// How long a host may be silent before it is lost.
     pub const SILENCE: Duration = Duration::from_secs(30);
+    /// How long a host may not have reached the servers before it ends what is fenced.
+    pub const FENCE: Duration = Duration::from_secs(30);
+    /// How long after a host was heard last another process may run in the place of one that is fenced: it
+    /// has 30 seconds to end after [`Host::FENCE`], and the rest is for clocks and for what takes a moment.
+    pub const FENCED: Duration = Duration::from_secs(70);
     /// How often it is said which hosts are heard.
     pub const HEARD_EVERY: Duration = Duration::from_secs(5);
     /// How long one that was heard counts as connected.

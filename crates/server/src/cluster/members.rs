@@ -4,7 +4,8 @@
 //! their own clocks for how long it has not been counted up: no two clocks are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,10 @@ use super::own::{Me, Newest};
 
 /// Where the ids of all servers are.
 const LIST: &str = "servers";
+/// What a server said of the fabric counts for so long: it says so every two seconds.
+const SAID: Duration = Duration::from_secs(10);
+/// How many problems of each kind a line has at most.
+const MOST_PROBLEMS: usize = 50;
 /// A server that was silent for so long is not listed any more.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
@@ -30,6 +35,9 @@ struct Line {
     version: String,
     revision: u64,
     behind: u64,
+    /// How networks and workloads fare, as the server says that drives them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fabric: Option<api::Fabric>,
     beat: u64,
 }
 
@@ -41,13 +49,16 @@ struct Seen {
 }
 
 /// Which servers there are, as this one sees it.
-#[derive(Debug)]
 pub(crate) struct Members {
     me: Me,
     leadership: Leadership,
     newest: Arc<Newest>,
     seen: Mutex<Book>,
+    driven: OnceLock<Driven>,
 }
+
+/// How networks and workloads fare, if this server drives them.
+type Driven = Box<dyn Fn() -> Option<api::Fabric> + Send + Sync>;
 
 #[derive(Debug, Default)]
 struct Book {
@@ -58,9 +69,50 @@ struct Book {
     leader: Option<Lease>,
 }
 
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members").field("me", &self.me).finish_non_exhaustive()
+    }
+}
+
 impl Members {
     pub(super) fn new(me: Me, leadership: Leadership, newest: Arc<Newest>) -> Self {
-        Self { me, leadership, newest, seen: Mutex::default() }
+        Self { me, leadership, newest, seen: Mutex::default(), driven: OnceLock::new() }
+    }
+
+    /// From now on this server tells the others how networks and workloads fare while it drives them.
+    pub(crate) fn tell_of_fabric(
+        &self,
+        driven: impl Fn() -> Option<api::Fabric> + Send + Sync + 'static,
+    ) {
+        // It is said once, at the start.
+        let _ = self.driven.set(Box::new(driven));
+    }
+
+    /// How networks and workloads fare, as the server said that drives them, if that is another one.
+    pub(crate) fn fabric_elsewhere(&self) -> Option<api::Fabric> {
+        if self.driven.get().is_some_and(|driven| driven().is_some()) {
+            return None;
+        }
+        let book = self.lock();
+        let others = book.servers.iter().filter(|(id, _)| **id != self.me.id);
+        let lately = others.filter(|(_, seen)| seen.changed.elapsed() < SAID);
+        let (_, last) = lately
+            .filter(|(_, seen)| seen.line.fabric.is_some())
+            .max_by_key(|(_, seen)| seen.changed)?;
+        last.line.fabric.clone()
+    }
+
+    /// What the others are told of networks and workloads, which has a bound.
+    fn fabric(&self) -> Option<api::Fabric> {
+        let mut fabric = self.driven.get()?()?;
+        for problems in [&mut fabric.problems, &mut fabric.failing] {
+            if let Some((first, _)) = problems.iter().nth(MOST_PROBLEMS) {
+                let first = first.clone();
+                drop(problems.split_off(&first));
+            }
+        }
+        Some(fabric)
     }
 
     /// The id of this server's data directory.
@@ -164,6 +216,7 @@ impl Members {
         revision: u64,
         lease: Option<&Lease>,
     ) -> store::Result<()> {
+        let fabric = self.fabric();
         let mut book = self.lock();
         book.leader = lease.cloned();
         book.beat += 1;
@@ -175,6 +228,7 @@ impl Members {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision,
             behind: self.newest.behind(revision),
+            fabric,
             beat: book.beat,
         };
         drop(book);

@@ -3,6 +3,7 @@
 pub(crate) mod history;
 mod kills;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
 use model::{Change, FabricDriver, IdentityCommand, Region, Settings, World};
@@ -231,6 +232,36 @@ fn one_leads_and_another_takes_over_once_the_lease_has_run_out() {
     one.members.leave(&mut *one.keeper.store).unwrap();
     two.turn();
     assert_eq!(two.members.list(None).len(), 1);
+    [one, two].into_iter().for_each(Server::end);
+}
+
+#[test]
+fn each_server_knows_how_the_fabric_fares_that_another_one_drives() {
+    let town = Town::new();
+    let [mut one, mut two] = ["one", "two"].map(|name| town.server(name));
+    let healthy = |problems: usize| api::Fabric {
+        driver: "ovn".to_owned(),
+        healthy: problems == 0,
+        problems: (0..problems).map(|n| (format!("{n:03}"), "why".to_owned())).collect(),
+        ..api::Fabric::default()
+    };
+    let drives = Arc::new(AtomicBool::new(true));
+    let one_drives = Arc::clone(&drives);
+    one.members.tell_of_fabric(move || one_drives.load(Ordering::SeqCst).then(|| healthy(0)));
+    let two_drives = Arc::clone(&drives);
+    two.members.tell_of_fabric(move || (!two_drives.load(Ordering::SeqCst)).then(|| healthy(70)));
+    let heard = |server: &Server| server.members.fabric_elsewhere();
+    assert_eq!(heard(&two), None, "nobody said anything");
+    one.turn();
+    two.turn();
+    assert_eq!(heard(&two), Some(healthy(0)));
+    assert_eq!(heard(&one), None, "it knows better itself");
+    drives.store(false, Ordering::SeqCst);
+    assert_eq!(heard(&two), None, "it drives itself, whatever the other said last");
+    two.turn();
+    one.turn();
+    let told = heard(&one).unwrap();
+    assert!(!told.healthy && told.problems.len() == 50, "{told:?}");
     [one, two].into_iter().for_each(Server::end);
 }
 

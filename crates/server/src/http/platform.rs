@@ -14,6 +14,7 @@ mod call;
 mod domain;
 mod dyno;
 mod failure;
+mod feature;
 mod formation;
 mod headers;
 mod host;

@@ -240,6 +240,12 @@ impl State {
         Some(Elsewhere { name: driver.name.clone(), address: members.address(&driver.id) })
     }
 
+    /// How networks and workloads fare, as the server says that drives them.
+    pub(crate) fn fabric(&self) -> api::Fabric {
+        let elsewhere = self.members.as_ref().and_then(|members| members.fabric_elsewhere());
+        elsewhere.unwrap_or_else(|| self.health.get())
+    }
+
     /// The server that takes code, if that is not this one.
     pub(crate) fn takes_code(&self, world: &World) -> Option<Elsewhere> {
         if self.slugs.kept.is_shared() { None } else { self.elsewhere(world) }

@@ -249,6 +249,7 @@ impl Two {
             streams: self.streams.clone(),
             kinds,
             now: Box::new(|| Clock::system().wall()),
+            uptime: Arc::new(crate::host_agent::uptime().unwrap()),
             versions: Versions::OURS,
             pulse: Pulse::default(),
         };

@@ -264,6 +264,66 @@ fn dynos_of_a_host_that_is_silent_start_anew_elsewhere_and_disks_stay() {
     assert_eq!(shop.on()["web.4"], Some(first));
 }
 
+/// What a host ends by itself runs nowhere else before that.
+#[test]
+fn what_is_fenced_starts_elsewhere_once_its_host_must_have_ended_it() {
+    let mut shop = Shop::deployed();
+    let first = shop.init("a", 64);
+    let second = shop.join(2, "b", 64);
+    shop.scale("worker", Quantity::To(1));
+    shop.start_all();
+    shop.end_all();
+    let old = shop.holder("worker.1");
+    let on = old.host.unwrap();
+    let (other, id) = (if on == first { second } else { first }, WorkloadId::Dyno(old.id));
+    let fenced = |shop: &Shop| plan_on(shop.world(), on).workloads.0[&id].fenced;
+    assert!(!fenced(&shop));
+    shop.ok(C::SetFenceStop { app: shop.app, fence_stop: true });
+    assert!(fenced(&shop) && shop.holder("worker.1").id == old.id, "it runs on");
+    let single = C::StartDyno {
+        app: shop.app,
+        command: "true".to_owned(),
+        size: None,
+        environment: BTreeMap::new(),
+        stdio: Stdio::Log,
+    };
+    let Some(Key::Dyno(single)) = shop.ok(single).main() else { panic!("no dyno") };
+    let plans = plan(shop.world(), shop.town.bench.now).workloads.0;
+    assert!(!plans[&WorkloadId::Dyno(single)].fenced, "nothing runs in its place");
+
+    let heard = shop.world().host(on).unwrap().last_heard;
+    let mut silent = Duration::ZERO;
+    let mut pass = |shop: &mut Shop, until: Duration| {
+        while silent < until {
+            silent += Duration::from_secs(5);
+            shop.pass(5);
+            shop.hear(&[other]);
+            shop.tick();
+        }
+    };
+    pass(&mut shop, Host::SILENCE);
+    assert_eq!(shop.world().host(on).unwrap().state(), HostState::Lost);
+    let waits = shop.holder("worker.1");
+    assert_eq!((waits.id, waits.state), (old.id, DynoState::Crashed));
+    let Some(Exit::Failed(why)) = &waits.exit else { panic!("{waits:?}") };
+    assert!(why.contains("was lost") && why.contains("fence-stop"), "{why}");
+    assert_eq!(waits.tried_again(), Some(heard + Host::FENCED));
+    assert!(!plan_on(shop.world(), on).workloads.0[&id].run, "it is not to run there again");
+    pass(&mut shop, Host::FENCED - Duration::from_secs(5));
+    assert_eq!(shop.holder("worker.1").id, old.id, "it may run still");
+    pass(&mut shop, Host::FENCED);
+    let new = shop.holder("worker.1");
+    assert_eq!((new.host, new.state), (Some(other), DynoState::Starting));
+    assert_eq!((new.crashes, new.fenced_until), (old.crashes, None), "that was no crash");
+
+    // Without it nothing waits.
+    shop.hear(&[first, second]);
+    shop.ok(C::SetFenceStop { app: shop.app, fence_stop: false });
+    shop.observe(new.id, WorkloadReport::Running);
+    shop.town.bench.ok(Caller::Operator, HostCommand::Lost { host: other });
+    assert_eq!(shop.on()["worker.1"], Some(on));
+}
+
 #[test]
 fn the_operator_is_told_of_a_host_that_is_lost_and_of_its_return() {
     let mut shop = Shop::deployed();

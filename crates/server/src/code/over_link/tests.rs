@@ -101,6 +101,7 @@ async fn host_of(server: &Fixture, dir: &std::path::Path) -> (HostStreams, Cance
         streams: streams.clone(),
         kinds: Kinds::default(),
         now: Box::new(now),
+        uptime: Arc::new(crate::host_agent::uptime().unwrap()),
         versions: Versions::OURS,
         pulse: Pulse::default(),
     };

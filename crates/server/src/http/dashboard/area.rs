@@ -69,7 +69,7 @@ impl Area {
             Self::Keys => Some(dashboard::keys(of, &dashboard::KeysPage::default())),
             Self::Operator(_) if !viewer.operator => None,
             Self::Operator(OperatorPart::Health) => {
-                let fabric = dashboard.state.health.get();
+                let fabric = dashboard.state.fabric();
                 let machinery = Machinery { fabric: &fabric, lost: &[], loops: &[] };
                 Some(dashboard::operator_health(of, &machinery))
             }

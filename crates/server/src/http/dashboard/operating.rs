@@ -35,7 +35,7 @@ pub(super) async fn show_health(visit: &Visit) -> Response {
         .into_iter()
         .map(|each| LoopShown { name: each.name, state: state(&each.state) })
         .collect();
-    let fabric = dashboard.state.health.get();
+    let fabric = dashboard.state.fabric();
     let machinery = Machinery { fabric: &fabric, lost: &lost, loops: &loops };
     page(StatusCode::OK, dashboard::operator_health(&of, &machinery))
 }

@@ -14,7 +14,8 @@ pub(super) async fn hosts(Shared(operator): Shared<Operator>) -> Answer<api::Hos
     let hosts = oldest_first(world.hosts(), |host| (host.created, host.id));
     let hosts = hosts.map(|host| shown(&operator, &world, host)).collect();
     let waiting = world.unplaced().filter_map(|id| waiting(&world, id)).collect();
-    Ok(Reply(api::Hosts { hosts, waiting }))
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Ok(Reply(api::Hosts { version, hosts, waiting }))
 }
 
 pub(super) async fn host(
@@ -133,6 +134,7 @@ fn hosted(world: &World, id: WorkloadId) -> Option<api::HostedWorkload> {
         state: state.to_owned(),
         memory,
         pinned: !matches!(id, WorkloadId::Dyno(_)),
+        fenced: world.is_fenced(id),
     })
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn status(Shared(operator): Shared<Operator>) -> Answer<api::St
             region: space.region,
             cidr: space.cidr,
         });
-    let fabric = operator.state.health.get();
+    let fabric = operator.state.fabric();
     let places = fabric.problems.keys().chain(fabric.failing.keys());
     let texts = places.chain(&fabric.last_repairs).map(String::as_str);
     let names = names::in_texts(&world, texts);

@@ -27,7 +27,7 @@ pub(super) fn vpn(call: &Call, space: &Arc<Space>) -> Outcome {
     ))
 }
 
-/// Neither accounts nor apps have features that can be switched.
+/// Accounts have no features that can be switched.
 pub(super) fn features(_: &Call, (): &()) -> Outcome {
     list([])
 }
@@ -36,14 +36,11 @@ pub(super) fn feature(call: &Call, (): &()) -> Outcome {
     Err(no_feature(call))
 }
 
-pub(super) fn app_feature(call: &Call, _: &Arc<App>) -> Outcome {
-    Err(no_feature(call))
-}
-
 /// The feature that commands which use SSH ask for first.
 const EXEC: &str = "runtime-heroku-exec";
 
-fn no_feature(call: &Call) -> Failure {
+/// What an app has is in `feature.rs`.
+pub(super) fn no_feature(call: &Call) -> Failure {
     let name: String = call.param("feature").chars().take(64).collect();
     if name == EXEC {
         return Failure::absent(
@@ -56,8 +53,8 @@ fn no_feature(call: &Call) -> Failure {
     Failure::absent(
         "feature",
         format!(
-            "Feature is not found: there is no `{name}`, as neither accounts nor apps have \
-             features to switch here. What there is, is on."
+            "Feature is not found: there is no feature `{name}` here. Apps have \
+             `fence-stop` to switch; what else there is, is on."
         ),
     )
 }

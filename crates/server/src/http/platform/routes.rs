@@ -10,7 +10,7 @@ use super::route::Scope::{
 use super::route::Work::{Issue, Look, People, Read, Write};
 use super::route::{Method, Route, Scope};
 use super::{
-    absent, addon, app, attachment, domain, dyno, formation, host, identity, inbound, log,
+    absent, addon, app, attachment, domain, dyno, feature, formation, host, identity, inbound, log,
     log_drain, member, peering, peering_check, release, second_factor, session, size, slug, space,
     space_access, webhook,
 };
@@ -218,9 +218,9 @@ pub(super) static ROUTES: &[Route] = &[
     post("/apps/{app}/log-drains", InApp(Write(log_drain::add, log_drain::added))),
     get("/apps/{app}/log-drains/{drain}", InApp(Read(log_drain::info))).needs(ReadProtected),
     delete("/apps/{app}/log-drains/{drain}", InApp(Write(log_drain::remove, log_drain::removed))),
-    get("/apps/{app}/features", InApp(Read(app::nothing))),
-    get("/apps/{app}/features/{feature}", InApp(Read(absent::app_feature))),
-    patch("/apps/{app}/features/{feature}", InApp(Read(absent::app_feature))),
+    get("/apps/{app}/features", InApp(Read(feature::list_features))),
+    get("/apps/{app}/features/{feature}", InApp(Read(feature::info))),
+    patch("/apps/{app}/features/{feature}", InApp(Write(feature::switch, feature::switched))),
     get("/apps/{app}/pipeline-couplings", InApp(Read(absent::pipeline_of_app))),
     get("/pipelines", Any(Read(absent::pipelines))),
     post("/pipelines", Any(Read(absent::pipeline))),

@@ -356,6 +356,7 @@ pub(super) fn reply_names(command: &Command, reply: &Reply, before: &World, afte
         (C::SetConfig { .. }, Some(Key::Release(_))) => {}
         (
             C::SetConfig { app, .. }
+            | C::SetFenceStop { app, .. }
             | C::Scale { app, .. }
             | C::AddDomain { app, .. }
             | C::RemoveDomain { app, .. },

@@ -135,7 +135,7 @@ impl Player<'_> {
     }
 
     pub(super) fn ask(&self) -> (Caller, Command) {
-        let command = match self.die(1) % 76 {
+        let command = match self.die(1) % 79 {
             0..=1 => self.create_app().into(),
             2 if self.die(5).is_multiple_of(4) => C::DeleteApp { app: self.app() }.into(),
             2..=5 => self.create_slug().into(),
@@ -160,6 +160,10 @@ impl Player<'_> {
             61 => C::RenameSpace { space: self.town.space, name: "acme-2".to_owned() }.into(),
             63..=66 => self.drain().into(),
             67..=74 => self.app_webhook().into(),
+            75..=77 => {
+                let fence_stop = self.die(5) % 4 > 0;
+                C::SetFenceStop { app: self.app(), fence_stop }.into()
+            }
             _ => C::SetPeeringLimit { space: self.town.space, limit: 5 }.into(),
         };
         (self.caller(), command)

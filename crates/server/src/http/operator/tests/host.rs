@@ -36,7 +36,9 @@ async fn get(server: &Fixture, path: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn hosts_are_listed_with_what_is_there_and_drained_and_removed_by_name() {
     let server = server();
-    assert_eq!(get(&server, "hosts").await, json!({ "hosts": [], "waiting": [] }));
+    let version = env!("CARGO_PKG_VERSION");
+    let none = json!({ "version": version, "hosts": [], "waiting": [] });
+    assert_eq!(get(&server, "hosts").await, none);
     let init = HostCommand::Init(new_host(1, 64));
     let Key::Host(first) = server.command(Caller::Operator, init).await else { panic!("no host") };
     server.command(Caller::Operator, HostCommand::Join(new_host(2, 4))).await;

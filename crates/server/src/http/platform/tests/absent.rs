@@ -64,7 +64,6 @@ async fn there_is_none_of_what_can_be_listed() {
         "/account/keys",
         "/account/features",
         "/pipelines",
-        "/apps/shop/features",
         "/apps/shop/builds",
         "/apps/shop/telemetry-drains",
         "/spaces/alpha/telemetry-drains",
@@ -104,4 +103,32 @@ async fn sizes_and_the_stack_are_what_dynos_have() {
     assert_eq!(server.get(BOB, "/stacks/container").await.json(), stacks[0]);
     let same = server.ask(BOB, "PATCH", "/apps/shop", r#"{"build_stack": "container"}"#).await;
     assert_eq!((same.status.as_u16(), &same.json()["name"]), (200, &json!("shop")));
+}
+
+#[tokio::test]
+async fn an_app_s_dynos_are_fenced_by_a_feature_that_is_switched() {
+    let server = Fixture::new();
+    let path = "/apps/shop/features/fence-stop";
+    let enabled = async || {
+        let listed = server.get(BOB, "/apps/shop/features").await.json();
+        let info = server.get(BOB, path).await.json();
+        assert_eq!(listed, serde_json::json!([info]));
+        assert!(info["description"].as_str().unwrap().contains("70 seconds"), "{info}");
+        info["enabled"].as_bool().unwrap()
+    };
+    assert!(!enabled().await);
+    for state in [true, true, false] {
+        let body = format!(r#"{{"enabled": {state}}}"#);
+        let got = server.ask(BOB, "PATCH", path, &body).await;
+        assert_eq!((got.status.as_u16(), &got.json()["enabled"]), (200, &state.into()));
+        assert_eq!(enabled().await, state);
+    }
+    let before = server.state.world();
+    for body in ["{}", r#"{"enabled": "yes"}"#] {
+        let got = server.ask(BOB, "PATCH", path, body).await;
+        assert_eq!(got.status.as_u16(), 422, "{}", got.text);
+    }
+    let got = server.ask(BOB, "PATCH", "/apps/shop/features/x", r#"{"enabled": true}"#).await;
+    assert_eq!(got.status.as_u16(), 404, "{}", got.text);
+    assert!(before.records().eq(server.state.world().records()));
 }

@@ -16,7 +16,7 @@ const NAMES: [(&str, &str); 32] = [
     ("{generation}", "cedar"),
     ("{member}", "alice@example.com"),
     ("{ruleset}", RULESET),
-    ("{feature}", "none"),
+    ("{feature}", "fence-stop"),
     ("{vpn}", "office"),
     ("{authorization}", "00000000-0000-0000-0000-000000000071"),
     ("{session}", "~"),
@@ -50,7 +50,7 @@ const ABSENT: [&str; 18] = [
     "/webhook-events/",
     "{space}/log-drain",
     "vpn-connections",
-    "/features/",
+    "/account/features/",
     "invitations",
     "/account/keys/",
     "/pipelines/",
@@ -71,7 +71,8 @@ pub(super) const BODY: &str = r#"{"name": "mine", "team": "acme", "space": "alph
     "pcx_id": "pcx-00000000000000001", "email": "alice@example.com", "role": "member",
     "rules": [], "addon_attachment": "REDIS", "permissions": [], "new_owner": "acme",
     "addon": "redis-flat-00001", "plan": "heroku-redis", "hostname": "x.example.com",
-    "url": "https://logs.example.com/in", "demanded": true, "include": ["api:release"], "level": "sync"}"#;
+    "url": "https://logs.example.com/in", "demanded": true, "include": ["api:release"], "level": "sync",
+    "enabled": true}"#;
 
 pub(super) fn path(route: &Route) -> String {
     let path =

@@ -497,6 +497,7 @@ fn app() -> App {
         space: SpaceId(id(0x5a)),
         owner: UserId(id(1)),
         internal_routing: true,
+        fence_stop: false,
         label: "shop-0123456789ab".to_owned(),
         config: release().config,
         formation: BTreeMap::from([(
@@ -612,6 +613,7 @@ fn dynos(records: &mut Vec<Record>) {
             eni,
             host: None,
             superseded: false,
+            fenced_until: None,
             crashes: 0,
             created: past(),
             updated: past(),
