@@ -392,6 +392,17 @@ fn packets_between_hosts_pass_as_long_as_both_sides_agree() {
     on.until("nothing passes any more", || !connects(8000));
     admit(&on.server, &site, "10.0.0.0/16", 8000);
     on.until("it passes again", || connects(8000));
+
+    // Packets that are tried come from the hosts that have their senders.
+    let tried = ["peer", "blue", &site.vpc, "--port", "8000", "--yes", "--json"];
+    let tried = on.server.causeway(&tried).json();
+    let packets = tried["packets"].as_array().unwrap();
+    let passed = packets.iter().filter(|sent| sent["passed"] == true);
+    assert_eq!(passed.count(), 2, "{tried:#}");
+    assert_eq!(
+        (&packets[0]["outcome"], &packets[1]["outcome"]),
+        (&"answered".into(), &"refused".into())
+    );
     on.server
         .aws(&["ec2", "delete-vpc-peering-connection", "--vpc-peering-connection-id", &pcx])
         .ok();

@@ -231,6 +231,9 @@ pub enum Error {
     /// No packet could be sent from an interface.
     #[error("dial: {0}")]
     Dial(String),
+    /// An interface is on a host that sends no packets at present.
+    #[error("{0}")]
+    Away(String),
     /// A thread could not be started, or ended in a defect of this program.
     #[error("worker thread: {0}")]
     Thread(String),

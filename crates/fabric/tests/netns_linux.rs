@@ -15,6 +15,8 @@ mod drift;
 mod flood;
 #[path = "netns_linux/flows.rs"]
 mod flows;
+#[path = "netns_linux/forwarded.rs"]
+mod forwarded;
 #[path = "netns_linux/fragments.rs"]
 mod fragments;
 #[path = "netns_linux/members.rs"]

@@ -207,7 +207,9 @@ impl HostAgent {
             FabricKind::Linux | FabricKind::Ovn => Arc::new(EdgeLog(edge_dir(data))),
         };
         let remove_disk = workloads.disks();
-        let kinds = remote::kinds(workloads.console(), router_log, Arc::new(remove_disk.clone()));
+        let dialer = runs.then(|| Linux::new(&instance).dialer());
+        let removes = Arc::new(remove_disk.clone());
+        let kinds = remote::kinds(workloads.console(), router_log, removes, dialer);
         let disks = disks_dir(data);
         let remove_disks = remote::remove_disks(streams.clone(), disks, remove_disk);
         let orders = HostOrders {

@@ -4,6 +4,7 @@
 mod agent;
 mod commands;
 mod console;
+mod dial;
 mod frame;
 mod gone;
 mod message;

@@ -643,6 +643,7 @@ impl Prepared {
             HostConsole::new(here, router_log, hosts.hub(), state.ledger.clone(), runtime.clone())
         });
         if let Some(everywhere) = &everywhere {
+            state.dialer = Some(Arc::new(everywhere.clone()));
             state.host_logs = Arc::new(everywhere.clone());
             state.router_log = Arc::new(everywhere.clone());
             state.console = Arc::new(everywhere.clone());

@@ -307,10 +307,8 @@ fn in_words(why: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "its certificate is not for the name in the address".to_owned()
         }
-        CertificateError::Other(OtherError(other)) if is_own_authority(&why.clone().into()) => {
-            format!(
-                "its certificate is an authority's own, and is not in the file of --ca: {other}"
-            )
+        CertificateError::Other(_) if is_own_authority(&why.clone().into()) => {
+            "its certificate is an authority's own, and is not in the file of --ca".to_owned()
         }
         CertificateError::Other(OtherError(other)) => other.to_string(),
         other => other.to_string(),

@@ -24,6 +24,9 @@ const PEERING_MACS: [MacAddr; 2] =
 pub(super) const EXIT_MACS: [MacAddr; 2] =
     [MacAddr([0x02, 0, 0, 0, 0, 0x04]), MacAddr([0x02, 0, 0, 0, 0, 0x05])];
 
+// What a router forwards skips the rules for what it sends itself, one of which there is for each peering.
+// Without this one it meets them, and none is for it.
+const PRIORITY_FORWARDED: u32 = 30;
 // What a router itself sends, as are errors, goes to the VPC's own interfaces, or back by the
 // peering that the packet came by, and nowhere else.
 const PRIORITY_OWN: u32 = 40;
@@ -144,6 +147,7 @@ impl Router {
         let own = |priority, mark, action| made(true, priority, mark, action);
         let table = Action::Table;
         state.rules.extend([
+            rule(PRIORITY_FORWARDED, None, Action::ForwardedGoTo(PRIORITY_ROUTER)),
             own(PRIORITY_OWN, None, table(TABLE_MAIN)),
             own(PRIORITY_OWN_END, None, Action::Blackhole),
             rule(PRIORITY_ROUTER, Some(FROM_INSIDE), table(TABLE_LOCAL)),

@@ -15,7 +15,7 @@ use netlink_packet_route::neighbour::{
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 
@@ -111,6 +111,8 @@ pub(super) enum Action {
     Blackhole,
     /// Drops the packet, and sends its sender an ICMP error.
     Refuse,
+    /// Goes on at the rule of a number, with packets that the namespace does not send itself.
+    ForwardedGoTo(u32),
 }
 
 impl Rule {
@@ -299,7 +301,7 @@ impl Observed {
         let action = Action::Table(message.header.table.into());
         let mut rule = Rule { priority: 0, own: false, mark: None, source: None, action };
         let (mut value, mut mask) = (0, 0);
-        let mut plain = true;
+        let (mut plain, mut target) = (true, None);
         for attribute in &message.attributes {
             match attribute {
                 RuleAttribute::Priority(number) => rule.priority = *number,
@@ -309,18 +311,25 @@ impl Observed {
                 RuleAttribute::Iifname(name) if name == LOOPBACK => rule.own = true,
                 RuleAttribute::Source(IpAddr::V4(address)) => rule.source = Some(*address),
                 RuleAttribute::Table(table) => rule.action = Action::Table(*table),
+                RuleAttribute::Goto(priority) => target = Some(*priority),
                 RuleAttribute::SuppressPrefixLen(len) => plain &= *len == u32::MAX,
                 RuleAttribute::Protocol(_) => {}
                 _ => plain = false,
             }
         }
         rule.mark = (mask != 0).then_some(FwMark { value, mask });
-        match message.header.action {
-            RuleAction::ToTable => {}
-            RuleAction::Blackhole => rule.action = Action::Blackhole,
-            RuleAction::Prohibit => rule.action = Action::Refuse,
+        let mut inverted = message.header.flags.contains(RuleFlags::Invert);
+        match (message.header.action, target) {
+            (RuleAction::ToTable, None) => {}
+            (RuleAction::Blackhole, None) => rule.action = Action::Blackhole,
+            (RuleAction::Prohibit, None) => rule.action = Action::Refuse,
+            (RuleAction::Goto, Some(target)) if rule.own && inverted => {
+                rule.action = Action::ForwardedGoTo(target);
+                (rule.own, inverted) = (false, false);
+            }
             _ => plain = false,
         }
+        plain &= !inverted;
         let hosts = if rule.source.is_some() { HOST_LEN } else { 0 };
         plain &= message.header.src_len == hosts && message.header.dst_len == 0;
         if plain {
@@ -631,6 +640,12 @@ fn rule(rule: &Rule) -> RuleMessage {
         }
         Action::Blackhole => message.header.action = RuleAction::Blackhole,
         Action::Refuse => message.header.action = RuleAction::Prohibit,
+        Action::ForwardedGoTo(priority) => {
+            message.header.action = RuleAction::Goto;
+            message.header.flags = RuleFlags::Invert;
+            message.attributes.push(RuleAttribute::Iifname(LOOPBACK.to_owned()));
+            message.attributes.push(RuleAttribute::Goto(priority));
+        }
     }
     message
 }

@@ -76,8 +76,7 @@ impl Decision<'_> {
         let host = self.known_host(id)?;
         let last = self.world.hosts().count() == 1;
         if last && host.first {
-            // All that runs there runs on, and nobody's record says where.
-            self.give_all(None);
+            self.leave_last_host(&host);
         } else {
             if !force {
                 self.check_emptied(&host, last)?;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use super::Decision;
 use crate::command::WorkloadReport;
 use crate::resource::{
-    Addon, AddonState, Dyno, DynoState, Exit, Host, Instance, InstanceState, Space,
+    Addon, AddonState, Boot, Dyno, DynoState, Exit, Host, Instance, InstanceState, Space,
 };
-use crate::{DynoId, HostId, InstanceId, Key, WorkloadId};
+use crate::{AddonId, DynoId, HostId, InstanceId, Key, WorkloadId};
 
 impl Decision<'_> {
     /// Gives a host up that is not heard any more.
@@ -94,14 +94,9 @@ impl Decision<'_> {
 
     /// Takes everything from a host that is removed. Nobody will say what became of it.
     pub(super) fn clear_host(&mut self, host: &Host) {
-        self.give_up_dynos(host, "was removed");
+        self.clear_dynos(host);
         self.unplace_routers(host.id);
         let key = Key::Host(host.id);
-        let dynos: Vec<_> = self.world.dynos_in(key).cloned().collect();
-        for dyno in dynos {
-            self.put(Dyno { host: None, ..Dyno::clone(&dyno) });
-            self.release_eni(dyno.eni);
-        }
         let addons: Vec<_> = self.world.addons_of(key).cloned().collect();
         for addon in addons {
             self.put(Addon {
@@ -116,6 +111,49 @@ impl Decision<'_> {
         for instance in instances {
             self.put(Instance { host: None, ..Instance::clone(&instance) });
             self.end_instance(instance.id);
+        }
+    }
+
+    /// Takes everything from the only host, which had all that there is. Nothing runs any more, as far as
+    /// anybody knows, and what is to run waits for a host, which may have the disks.
+    pub(super) fn leave_last_host(&mut self, host: &Host) {
+        let key = Key::Host(host.id);
+        let addons: Vec<AddonId> = self.world.addons_of(key).map(|addon| addon.id).collect();
+        let instances: Vec<_> = self.world.instances_of(key).map(|instance| instance.id).collect();
+        self.clear_dynos(host);
+        self.give_all(None);
+        for id in addons {
+            self.observe_service(id, &WorkloadReport::Interrupted);
+        }
+        instances.into_iter().for_each(|id| self.stand_by(id));
+    }
+
+    /// Has an instance that ran start again once there is a host; one that was about to end has ended.
+    fn stand_by(&mut self, id: InstanceId) {
+        let Some(instance) = self.world.instance(id).cloned() else { return };
+        match instance.state {
+            InstanceState::Running => self.put(Instance {
+                state: InstanceState::Pending,
+                boot: Boot::AGAIN,
+                starts: instance.starts.wrapping_add(1),
+                exit: None,
+                since: self.now,
+                ..Instance::clone(&instance)
+            }),
+            InstanceState::Stopping | InstanceState::ShuttingDown => {
+                self.observe_instance(id, &WorkloadReport::Gone);
+            }
+            InstanceState::Pending | InstanceState::Stopped | InstanceState::Terminated => {}
+        }
+    }
+
+    /// Ends the dynos of a host that is removed, and frees their interfaces.
+    fn clear_dynos(&mut self, host: &Host) {
+        self.give_up_dynos(host, "was removed");
+        let dynos: Vec<_> = self.world.dynos_in(Key::Host(host.id)).cloned().collect();
+        for dyno in dynos {
+            self.put(Dyno { host: None, ..Dyno::clone(&dyno) });
+            self.release_eni(dyno.eni);
         }
     }
 

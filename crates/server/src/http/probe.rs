@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fabric::driver::{Dialer, Dialled};
+use fabric::driver::{Dialer, Dialled, Error};
 use model::{EniId, Flow, Key, World};
 
 use super::state::State;
@@ -25,6 +25,8 @@ pub(crate) enum NotSent {
     NobodyThere,
     /// The server carries no packets at all.
     NoPackets,
+    /// The host of what would send it cannot be asked, in words.
+    Away(String),
     /// The limit of packets that are sent at the same time is reached.
     TooMany,
     /// It did not work.
@@ -56,7 +58,10 @@ pub(crate) async fn probe(
         let dialled = tokio::task::spawn_blocking(dial)
             .await
             .map_err(|error| NotSent::Failed(error.to_string()))?
-            .map_err(|error| NotSent::Failed(os::error_chain(&error)))?;
+            .map_err(|error| match error {
+                Error::Away(why) => NotSent::Away(why),
+                error => NotSent::Failed(os::error_chain(&error)),
+            })?;
         if has_passed(&dialled) == allowed || begun.elapsed() >= SETTLED {
             return Ok(dialled);
         }

@@ -113,7 +113,7 @@ pub struct State {
     pub rendezvous: Arc<Rendezvous>,
     /// The directories and locks of backups.
     pub backups: Arc<Workspace>,
-    /// Sends packets from interfaces of this machine; `None` where no packets are carried.
+    /// Sends packets from interfaces, here or on the hosts of agents; `None` where no packets are carried.
     pub dialer: Option<Arc<dyn Dialer>>,
     /// Records of flows; `None` where no packets are carried.
     pub(crate) flows: Option<Arc<Flows>>,

@@ -4,11 +4,13 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 
+use fabric::driver::Dialer;
 use link::{Kinds, Stream};
 use model::AddonId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
+use super::dial;
 use super::frame;
 use super::message::{
     ATTACH, Answer, Ask, Asks, Attach, Bytes, Greeting, LOGS, MOST_ANSWERED, MOST_ASKED, RUN, Run,
@@ -19,11 +21,13 @@ use crate::apps::router_log::RouterLog;
 /// Has the disk of a data service removed once the service has ended.
 pub(crate) type RemoveDisk = Arc<dyn Fn(AddonId) + Send + Sync>;
 
-/// The kinds of streams by which servers reach the processes of this host.
+/// The kinds of streams by which servers reach the processes of this host, and have packets sent from their
+/// interfaces.
 pub(crate) fn kinds(
     console: Arc<dyn Console>,
     router_log: Arc<dyn RouterLog>,
     remove_disk: RemoveDisk,
+    dialer: Option<Arc<dyn Dialer>>,
 ) -> Kinds {
     let (attached, running) = (Arc::clone(&console), Arc::clone(&console));
     Kinds::default()
@@ -52,6 +56,7 @@ pub(crate) fn kinds(
                 Ok(move |stream| run(running, stream))
             }
         })
+        .and(dial::kinds(dialer))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,6 +1,7 @@
 //! The server's end: processes are asked about where they are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use fabric::runtime::{Inside, LogPart, LogPosition};
 use link::{Hub, Stream, StreamError};
-use model::{AddonId, AppId, HostId, WorkloadId, World};
+use model::{AddonId, AppId, EniId, HostId, WorkloadId, World};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -32,6 +33,12 @@ const MOST_IDLE: usize = 4;
 /// Reaches the processes of this machine and of other hosts.
 #[derive(Clone)]
 pub(crate) struct HostConsole(Arc<Shared>);
+
+impl fmt::Debug for HostConsole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostConsole").finish_non_exhaustive()
+    }
+}
 
 struct Shared {
     here: Arc<dyn Console>,
@@ -82,6 +89,11 @@ impl HostConsole {
         self.is_other(host).then_some(host)
     }
 
+    /// The host that an interface is on; `None` where what has it waits for one.
+    pub(super) fn host_of_interface(&self, interface: EniId) -> Option<HostId> {
+        model::host_of_interface(&self.0.ledger.glance(), interface)
+    }
+
     /// Waits for something of which it is known how long it takes at most.
     fn wait<T: Send + 'static>(
         &self,
@@ -99,7 +111,7 @@ impl HostConsole {
     }
 
     /// A stream to a host, with what comes of it.
-    fn open<T: Send + 'static, F>(
+    pub(super) fn open<T: Send + 'static, F>(
         &self,
         host: HostId,
         kind: &'static str,

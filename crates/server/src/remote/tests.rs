@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use agent::Orders;
+use fabric::driver::{Dialer, Dialled, Error};
 use fabric::runtime::{Ends, ExecCommand, Inside, LogLine, LogPart, LogPosition, SessionCommand};
 use link::{
     About, Authority, EnrolError, HOST_LIFETIME, Host, HostOrders, HostParts, HostStreams, Hub,
@@ -20,7 +21,7 @@ use link::{
 };
 use model::protocol::{Order, Subject};
 use model::{
-    AddonId, AppId, Caller, DynoId, HostCapacity, HostCommand, HostFacts, Key, NewHost,
+    AddonId, AppId, Caller, DynoId, EniId, HostCapacity, HostCommand, HostFacts, Key, NewHost,
     PlatformCommand, Timestamp, WorkloadId,
 };
 use tokio::net::TcpListener;
@@ -38,6 +39,7 @@ use crate::clock::Clock;
 use crate::http::platform::tests::fixture::{Fixture, past};
 
 /// The processes of the other host.
+#[derive(Debug)]
 struct Processes {
     written: Mutex<BTreeMap<WorkloadId, Vec<LogLine>>>,
     routed: Mutex<Vec<String>>,
@@ -135,6 +137,25 @@ impl RouterLog for Processes {
     }
 }
 
+/// Says of each packet, by its port, what may come of one, and of the last one where it came from.
+impl Dialer for Processes {
+    fn dial(
+        &self,
+        from: EniId,
+        source: Ipv4Addr,
+        to: SocketAddrV4,
+        patience: Duration,
+    ) -> Result<Dialled, Error> {
+        match to.port() {
+            1 => Ok(Dialled::Answered),
+            2 => Ok(Dialled::Refused),
+            3 => Ok(Dialled::Silent),
+            4 => Ok(Dialled::Unreachable(format!("{from} {source} {to} {patience:?}"))),
+            _ => Err(Error::Dial("there is no such namespace".to_owned())),
+        }
+    }
+}
+
 /// A registry of one host.
 struct One(link::HostId);
 
@@ -180,7 +201,8 @@ impl Two {
         let processes = Arc::new(Processes::new());
         let console = Arc::clone(&processes) as Arc<dyn Console>;
         let log = Arc::clone(&processes) as Arc<dyn RouterLog>;
-        let kinds = kinds(console, log, processes.remove_disk());
+        let dialer = Arc::clone(&processes) as Arc<dyn Dialer>;
+        let kinds = kinds(console, log, processes.remove_disk(), Some(dialer));
         Self::with(processes, kinds).await
     }
 
@@ -286,7 +308,8 @@ impl Two {
     fn kinds(&self) -> Kinds {
         let console = Arc::clone(&self.processes) as Arc<dyn Console>;
         let log = Arc::clone(&self.processes) as Arc<dyn RouterLog>;
-        kinds(console, log, self.processes.remove_disk())
+        let dialer = Arc::clone(&self.processes) as Arc<dyn Dialer>;
+        kinds(console, log, self.processes.remove_disk(), Some(dialer))
     }
 
     fn dyno(&self, name: &str) -> DynoId {
@@ -386,6 +409,57 @@ async fn lines_of_processes_and_routers_on_other_hosts_are_merged_by_time() {
     two.run_agent(kinds).await;
     let (lines, _) = read(after).await;
     assert_eq!(lines, ["app[web.1] seventh"]);
+    two.stop_agent().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_are_sent_by_the_host_that_has_the_interface() {
+    let mut two = Two::start().await;
+    let start = PlatformCommand::StartDyno {
+        app: two.server.state.world().apps().find(|app| app.name == "shop").unwrap().id,
+        command: "sleep 1".to_owned(),
+        size: None,
+        environment: BTreeMap::new(),
+        stdio: model::Stdio::Log,
+    };
+    let started = two.server.command(Caller::System, start).await;
+    let Key::Dyno(dyno) = started else { panic!("{started:?}") };
+    let from = two.server.state.world().dyno(dyno).unwrap().eni;
+    let source = Ipv4Addr::new(10, 0, 0, 4);
+    let dial = |from, port, patience| {
+        let (dialer, to) = (two.everywhere.clone(), SocketAddrV4::new([10, 0, 0, 9].into(), port));
+        let dial = move || dialer.dial(from, source, to, Duration::from_millis(patience));
+        async { tokio::task::spawn_blocking(dial).await.unwrap() }
+    };
+    assert_eq!(dial(from, 1, 700).await.unwrap(), Dialled::Answered);
+    assert_eq!(dial(from, 2, 700).await.unwrap(), Dialled::Refused);
+    assert_eq!(dial(from, 3, 700).await.unwrap(), Dialled::Silent);
+    let asked = format!("{from} 10.0.0.4 10.0.0.9:4 700ms");
+    assert_eq!(dial(from, 4, 700).await.unwrap(), Dialled::Unreachable(asked));
+    // No server has a host wait for ever.
+    let asked = format!("{from} 10.0.0.4 10.0.0.9:4 5s");
+    assert_eq!(dial(from, 4, u64::MAX).await.unwrap(), Dialled::Unreachable(asked));
+    let failed = dial(from, 5, 700).await.unwrap_err();
+    assert_eq!(failed.to_string(), "dial: there is no such namespace");
+    let nobody = dial("eni-00000000000000009".parse().unwrap(), 1, 700).await.unwrap_err();
+    assert!(matches!(nobody, Error::Away(_)), "{nobody}");
+
+    two.stop_agent().await;
+    let (dialer, to) = (two.everywhere.clone(), SocketAddrV4::new(source, 1));
+    let dial = move || dialer.dial(from, source, to, Duration::from_millis(700));
+    let away = tokio::task::spawn_blocking(dial).await.unwrap().unwrap_err();
+    assert!(away.to_string().starts_with("the host node-1 is away"), "{away}");
+    let carries_none = || {
+        let console = Arc::clone(&two.processes) as Arc<dyn Console>;
+        let log = Arc::clone(&two.processes) as Arc<dyn RouterLog>;
+        kinds(console, log, two.processes.remove_disk(), None)
+    };
+    let without = carries_none();
+    two.run_agent(without).await;
+    let dialer = two.everywhere.clone();
+    let dial = move || dialer.dial(from, source, to, Duration::from_millis(700));
+    let none = tokio::task::spawn_blocking(dial).await.unwrap().unwrap_err();
+    assert_eq!(none.to_string(), "its agent was started with --fabric none");
     two.stop_agent().await;
 }
 

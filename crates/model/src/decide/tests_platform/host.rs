@@ -58,6 +58,13 @@ impl Shop {
         &self.town.bench.world
     }
 
+    /// Has it seen that these run.
+    fn all_run(&mut self, workloads: [WorkloadId; 2]) {
+        let workloads = workloads.map(|id| (id, WorkloadReport::Running)).into();
+        let seen = Observation { workloads, ..Observation::default() };
+        self.town.bench.ok(Caller::System, SystemCommand::Observe(seen));
+    }
+
     /// Has everything end that is to.
     fn end_all(&mut self) {
         for dyno in self.dynos() {
@@ -130,10 +137,63 @@ fn the_first_host_has_all_that_runs_and_the_last_one_gives_it_back() {
     assert_eq!(routers.values().collect::<Vec<_>>(), [&first, &first]);
     assert_eq!(shop.host_refused(HostCommand::Init(new_host(3, "a", 8))).0, Code::Conflict);
 
+    let old = shop.holder("web.1");
     shop.town.bench.ok(Caller::Operator, HostCommand::Remove { host: first, force: false });
     assert!(!shop.world().has_hosts());
-    assert_eq!(plan(shop.world(), shop.town.bench.now), before);
     assert!(shop.town.space().router_hosts.is_empty());
+    let dyno = shop.holder("web.1");
+    assert_ne!(dyno.id, old.id);
+    let after = plan(shop.world(), shop.town.bench.now);
+    let service = WorkloadId::Service(addon);
+    assert_eq!(after.workloads.0.get(&service), before.workloads.0.get(&service));
+    let mut kept = after.networks.vpcs.values().flat_map(|vpc| vpc.interfaces.keys());
+    assert!(kept.all(|eni| *eni != old.eni), "nobody has its address");
+    shop.world().check();
+}
+
+#[test]
+fn nothing_is_said_to_run_once_the_only_host_was_removed() {
+    let mut shop = Shop::deployed();
+    let (addon, instance) = (shop.addon(), shop.instance());
+    let (stopping, ending) = (shop.instance(), shop.instance());
+    let first = shop.init("a", 8);
+    shop.start_all();
+    shop.all_run([WorkloadId::Service(addon), WorkloadId::Instance(instance)]);
+    shop.all_run([WorkloadId::Instance(stopping), WorkloadId::Instance(ending)]);
+    let of_account = |shop: &mut Shop, command: Ec2Command| {
+        shop.town.bench.ok(key(scope(700, VIRGINIA)), command);
+    };
+    of_account(&mut shop, Ec2Command::StopInstances { instances: vec![stopping] });
+    of_account(&mut shop, Ec2Command::TerminateInstances { instances: vec![ending] });
+    let attempt = shop.world().addon(addon).unwrap().attempt;
+    let ran = shop.holder("web.1");
+    assert_eq!(ran.state, DynoState::Up);
+
+    shop.town.bench.ok(Caller::Operator, HostCommand::Remove { host: first, force: false });
+    let runs = shop.dynos().into_iter().filter(|dyno| dyno.state == DynoState::Up).count();
+    assert_eq!(runs, 0);
+    let old = shop.dyno(ran.id);
+    assert_eq!(old.state, DynoState::Crashed);
+    let Some(Exit::Failed(why)) = &old.exit else { panic!("{:?}", old.exit) };
+    assert_eq!(why, "its host host-1 was removed");
+    assert_eq!(shop.holder("web.1").state, DynoState::Starting);
+    let state = |shop: &Shop, id| shop.world().instance(id).unwrap().state;
+    assert_eq!(state(&shop, instance), InstanceState::Pending);
+    assert_eq!(state(&shop, stopping), InstanceState::Stopped);
+    assert_eq!(state(&shop, ending), InstanceState::Terminated);
+    let service = shop.world().addon(addon).unwrap();
+    assert_eq!((service.state, service.attempt), (AddonState::Provisioning, attempt));
+
+    // Another one has all that waits, and it is up there.
+    let second = shop.init("b", 8);
+    assert_eq!(shop.on()["web.1"], Some(second));
+    shop.start_all();
+    shop.all_run([WorkloadId::Service(addon), WorkloadId::Instance(instance)]);
+    assert_eq!(shop.holder("web.1").state, DynoState::Up);
+    assert_eq!(state(&shop, instance), InstanceState::Running);
+    assert_eq!(shop.world().addon(addon).unwrap().state, AddonState::Provisioned);
+    assert_eq!(state(&shop, stopping), InstanceState::Stopped);
+    shop.world().check();
 }
 
 #[test]

@@ -115,7 +115,7 @@ async fn send(visit: Visit, question: &Question) -> Response {
         Err(NotSent::NobodyThere) => Probed::NobodyThere,
         Err(NotSent::NoPackets) => Probed::NoPackets,
         Err(NotSent::TooMany) => Probed::TooMany,
-        Err(NotSent::Failed(why)) => Probed::Failed(why),
+        Err(NotSent::Away(why) | NotSent::Failed(why)) => Probed::Failed(why),
     };
     shown(visit.renewed(), question, StatusCode::OK, Outcome::Probed(probed)).await
 }

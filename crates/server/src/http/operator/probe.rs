@@ -46,17 +46,13 @@ pub(super) async fn probe(
             invalid(format!("nothing has the address {} there", flow.from.address))
         }
         NotSent::NoPackets => {
-            let message = match &*state.health.get().driver {
-                "ovn" => {
-                    "This server sends no packets itself: they come from the hosts of agents, between which OVN \
-                     carries them. `causeway why` says what packets would meet."
-                }
-                _ => {
-                    "This server carries no packets, as it was started with --fabric none; `causeway why` says \
-                     what packets would meet."
-                }
-            };
+            let message = "This server carries no packets, as it was started with --fabric none; \
+                           `causeway why` says what packets would meet.";
             Problem(StatusCode::CONFLICT, "conflict", message.to_owned())
+        }
+        NotSent::Away(why) => {
+            let message = format!("No packet was sent: {why}.");
+            Problem(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
         }
         NotSent::TooMany => {
             let message = "As many packets are being tried as may be at a time; try again soon.";
