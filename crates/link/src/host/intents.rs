@@ -211,11 +211,6 @@ impl Intents {
         });
     }
 
-    /// Whether anything here is fenced.
-    pub(super) fn is_fenced_by_any(&self) -> bool {
-        !fenced_of(self.state().workloads.last.as_ref()).is_empty()
-    }
-
     /// Ends what is fenced, until [`Self::unfence`]. What ended so is to run again for all that servers know,
     /// and is reported as interrupted.
     pub(super) fn fence(&self) {

@@ -59,9 +59,8 @@ impl Shared {
 
     /// Servers know of this host, and it knows what they want.
     pub(super) fn known(&self) {
-        if self.intents.is_fenced_by_any() {
-            self.fence.keep();
-        }
+        // Also where nothing is fenced: the next process may be started as soon as something is.
+        self.fence.keep();
         // A contact that was long ago is none.
         if !self.fence.is_up() {
             self.intents.unfence();
