@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fabric::driver::{Dialer, Dialled, Error};
 use link::{Kinds, Stream};
-use model::EniId;
+use model::{EniId, HostId};
 use serde::{Deserialize, Serialize};
 
 use super::console::HostConsole;
@@ -97,6 +97,26 @@ async fn answer(mut stream: Stream, dial: impl FnOnce() -> Came + Send + 'static
     }
 }
 
+impl HostConsole {
+    /// Has a host send a packet from one of its interfaces.
+    pub(super) fn dial_on(
+        &self,
+        host: HostId,
+        from: EniId,
+        source: Ipv4Addr,
+        to: SocketAddrV4,
+        patience: Duration,
+    ) -> Result<Dialled, Error> {
+        let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        let about = Dial { interface: from, source, to, patience };
+        let came = self.open(host, DIAL, about, |mut stream| async move {
+            let came = link::read_message::<Came>(&mut stream, MOST_SAID).await;
+            came.map_err(|error| os::error_chain(&error))
+        });
+        came.map_err(Error::Away)?.into()
+    }
+}
+
 impl Dialer for HostConsole {
     fn dial(
         &self,
@@ -109,12 +129,6 @@ impl Dialer for HostConsole {
         let host = host.ok_or_else(|| {
             Error::Away("what has the interface waits for a host that it can run on".to_owned())
         })?;
-        let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let about = Dial { interface: from, source, to, patience };
-        let came = self.open(host, DIAL, about, |mut stream| async move {
-            let came = link::read_message::<Came>(&mut stream, MOST_SAID).await;
-            came.map_err(|error| os::error_chain(&error))
-        });
-        came.map_err(Error::Away)?.into()
+        self.dial_on(host, from, source, to, patience)
     }
 }

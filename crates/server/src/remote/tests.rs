@@ -415,20 +415,12 @@ async fn lines_of_processes_and_routers_on_other_hosts_are_merged_by_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn packets_are_sent_by_the_host_that_has_the_interface() {
     let mut two = Two::start().await;
-    let start = PlatformCommand::StartDyno {
-        app: two.server.state.world().apps().find(|app| app.name == "shop").unwrap().id,
-        command: "sleep 1".to_owned(),
-        size: None,
-        environment: BTreeMap::new(),
-        stdio: model::Stdio::Log,
-    };
-    let started = two.server.command(Caller::System, start).await;
-    let Key::Dyno(dyno) = started else { panic!("{started:?}") };
-    let from = two.server.state.world().dyno(dyno).unwrap().eni;
+    let (host, from) = (two.id, "eni-00000000000000001".parse().unwrap());
     let source = Ipv4Addr::new(10, 0, 0, 4);
     let dial = |from, port, patience| {
         let (dialer, to) = (two.everywhere.clone(), SocketAddrV4::new([10, 0, 0, 9].into(), port));
-        let dial = move || dialer.dial(from, source, to, Duration::from_millis(patience));
+        let patience = Duration::from_millis(patience);
+        let dial = move || dialer.dial_on(host, from, source, to, patience);
         async { tokio::task::spawn_blocking(dial).await.unwrap() }
     };
     assert_eq!(dial(from, 1, 700).await.unwrap(), Dialled::Answered);
@@ -441,12 +433,14 @@ async fn packets_are_sent_by_the_host_that_has_the_interface() {
     assert_eq!(dial(from, 4, u64::MAX).await.unwrap(), Dialled::Unreachable(asked));
     let failed = dial(from, 5, 700).await.unwrap_err();
     assert_eq!(failed.to_string(), "dial: there is no such namespace");
-    let nobody = dial("eni-00000000000000009".parse().unwrap(), 1, 700).await.unwrap_err();
+    let (dialer, to) = (two.everywhere.clone(), SocketAddrV4::new(source, 1));
+    let dial = move || dialer.dial(from, source, to, Duration::from_millis(700));
+    let nobody = tokio::task::spawn_blocking(dial).await.unwrap().unwrap_err();
     assert!(matches!(nobody, Error::Away(_)), "{nobody}");
 
     two.stop_agent().await;
     let (dialer, to) = (two.everywhere.clone(), SocketAddrV4::new(source, 1));
-    let dial = move || dialer.dial(from, source, to, Duration::from_millis(700));
+    let dial = move || dialer.dial_on(host, from, source, to, Duration::from_millis(700));
     let away = tokio::task::spawn_blocking(dial).await.unwrap().unwrap_err();
     assert!(away.to_string().starts_with("the host node-1 is away"), "{away}");
     let carries_none = || {
@@ -457,7 +451,7 @@ async fn packets_are_sent_by_the_host_that_has_the_interface() {
     let without = carries_none();
     two.run_agent(without).await;
     let dialer = two.everywhere.clone();
-    let dial = move || dialer.dial(from, source, to, Duration::from_millis(700));
+    let dial = move || dialer.dial_on(host, from, source, to, Duration::from_millis(700));
     let none = tokio::task::spawn_blocking(dial).await.unwrap().unwrap_err();
     assert_eq!(none.to_string(), "its agent was started with --fabric none");
     two.stop_agent().await;
