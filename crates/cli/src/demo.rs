@@ -6,6 +6,7 @@ mod clean;
 mod cluster;
 mod failures;
 mod observer;
+mod own;
 mod packet;
 mod peering;
 mod server;

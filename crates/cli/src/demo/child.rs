@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::stop::Stop;
@@ -94,6 +94,26 @@ fn wait<T>(end: &Receiver<T>, group: i32, limit: Duration, stop: &Stop) -> Optio
             return None;
         }
     }
+}
+
+/// How long a server or an agent may take to end.
+const END: Duration = Duration::from_secs(15);
+
+/// Ends a server or an agent gracefully, or else by force.
+pub(crate) fn end(mut child: Child) -> anyhow::Result<()> {
+    let group = Pid::from_raw(group_of(&child)?);
+    // It is not reaped yet, so the id is still its own.
+    let _ = kill(group, Signal::SIGTERM);
+    let (ended, end) = channel();
+    std::thread::spawn(move || {
+        let _ = ended.send(child.wait());
+    });
+    if end.recv_timeout(END).is_err() {
+        let _ = killpg(group, Signal::SIGKILL);
+        let _ = end.recv_timeout(END);
+        bail!("process {group} did not end within {END:?} and was killed");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

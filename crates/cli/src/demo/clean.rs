@@ -4,6 +4,7 @@ use anyhow::bail;
 use serde_json::Value;
 
 use super::observer::Observer;
+use super::own::Own;
 use super::server::Server;
 use super::stop::Stop;
 use crate::client::Ec2;

@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use lab::{CENTRAL, Lab, Node, Postgres, Programs};
 use serde_json::Value;
 
-use super::child::{self, Finished};
-use super::server::{OWN, Server, end};
+use super::child::{Finished, end};
+use super::own::{Own, run};
 use super::stop::Stop;
 
 /// The names of servers, the first of which leads first. The clients ask the second.
@@ -90,7 +90,7 @@ impl Cluster {
     }
 
     /// Has all hosts join, and waits until they did.
-    pub(crate) fn join(&self, server: &Server, stop: &Stop) -> anyhow::Result<()> {
+    pub(crate) fn join(&self, server: &impl Own, stop: &Stop) -> anyhow::Result<()> {
         for host in 0..self.hosts {
             let token = server.ask(&["host:token", "--json"], stop)?;
             let agent = self.agent(host, &token, server)?;
@@ -116,7 +116,7 @@ impl Cluster {
         }
     }
 
-    fn agent(&self, host: usize, token: &Value, server: &Server) -> anyhow::Result<Agent> {
+    fn agent(&self, host: usize, token: &Value, server: &impl Own) -> anyhow::Result<Agent> {
         let data = self.data(host);
         fs::create_dir(&data).context("an agent's directory cannot be made")?;
         let log = File::create(self.log(host)).context("an agent's log cannot be made")?;
@@ -192,7 +192,7 @@ impl Cluster {
             command.args(["netns", "exec", &namespace]).args(words);
             within(node, &command)
         };
-        child::run(command, OWN, stop)
+        run(command, stop)
     }
 
     /// Asks a host's web router for a path of an app, and returns the status of the answer; `None` where
@@ -208,7 +208,7 @@ impl Cluster {
         curl.args(["--silent", "--max-time", "2", "--output", "/dev/null"]);
         curl.args(["--write-out", "%{http_code}", "--header"]).arg(format!("Host: {app}"));
         curl.arg(format!("http://{ROUTER}{path}"));
-        let done = child::run(self.on(host, &curl)?, OWN, stop)?;
+        let done = run(self.on(host, &curl)?, stop)?;
         Ok(done.stdout.trim().parse().ok().filter(|code| *code != 0))
     }
 
@@ -236,7 +236,7 @@ impl Cluster {
     /// # Errors
     ///
     /// What is left behind.
-    pub(crate) fn finish(&mut self, server: &Server) -> anyhow::Result<()> {
+    pub(crate) fn finish(&mut self, server: &impl Own) -> anyhow::Result<()> {
         let mut left = Vec::new();
         for agent in self.agents().drain(..) {
             let name = Lab::name(agent.host);
@@ -252,7 +252,7 @@ impl Cluster {
             let purge =
                 server.own(&["fabric:purge", "--confirm", "--ovs", &switch, "--data", &data]);
             // What ends the demo must not end its cleaning up.
-            let purged = child::run(self.on(host, &purge)?, OWN, &Stop::default())?;
+            let purged = run(self.on(host, &purge)?, &Stop::default())?;
             if !purged.ok {
                 left.push(format!("{}: {}", Lab::name(host), purged.stderr.trim()));
             }

@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::child::Finished;
+use super::own::Own;
 use super::packet::{ADDRESS, Expected, Outcome, PROBE, Packet};
-use super::peering::SPACE;
 use super::server::Server;
 use super::stop::Stop;
 
@@ -83,7 +83,8 @@ impl Observer<'_> {
     /// The address of a dyno or an instance, as the server says it.
     fn told_address(self, target: &str) -> anyhow::Result<String> {
         let found = if let Some((_, dyno)) = target.split_once('/') {
-            let topology = self.own(&["spaces:topology", SPACE])?;
+            let space = self.server.created().space.context("there is no space")?;
+            let topology = self.own(&["spaces:topology", &space])?;
             address_in(&topology, dyno)
         } else {
             let instances = self.own(&["instances", "--all"])?;

@@ -6,17 +6,14 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
-use serde_json::Value;
 
-use super::child::{self, Finished};
+use super::child::end;
 use super::cluster::{Cluster, SERVERS};
+use super::own::Own;
 use super::stop::Stop;
 use crate::arguments::demo::DemoArgs;
 use crate::client::{Http, TrustArgs, noted};
@@ -24,12 +21,8 @@ use crate::settings::Fabric;
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);
-/// How long a server may take to end.
-const END: Duration = Duration::from_secs(15);
 /// The directory of a server that is alone, and its log.
 const OWN_NAME: &str = "data";
-/// How long one of our own commands may take.
-pub(crate) const OWN: Duration = Duration::from_secs(30);
 
 /// The server that the demo works on.
 pub(crate) struct Server {
@@ -356,46 +349,6 @@ impl Server {
         servers.concat() + &cluster.log_tail(lines)
     }
 
-    /// One of our own commands, pointed at this server.
-    pub(crate) fn own(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.exe);
-        let given = std::env::vars_os().map(|(name, _)| name);
-        for name in given.filter(|name| name.to_string_lossy().starts_with("CAUSEWAY_")) {
-            if name != "CAUSEWAY_LOG" {
-                command.env_remove(name);
-            }
-        }
-        match &self.attached {
-            None => command.env_remove("HEROKU_API_KEY").env("CAUSEWAY_DATA", self.data()),
-            Some(Attached { data }) => {
-                command.env("CAUSEWAY_URL", &self.url);
-                match data {
-                    Some(data) => command.env_remove("HEROKU_API_KEY").env("CAUSEWAY_DATA", data),
-                    None => &mut command,
-                }
-            }
-        };
-        command.args(words);
-        command
-    }
-
-    /// Runs one of our own commands to its end.
-    pub(crate) fn run_own(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Finished> {
-        child::run(self.own(words), OWN, stop)
-    }
-
-    /// Runs one of our own commands and reads the JSON that it prints.
-    ///
-    /// # Errors
-    ///
-    /// Where it prints none: what it says instead.
-    pub(crate) fn ask(&self, words: &[&str], stop: &Stop) -> anyhow::Result<Value> {
-        let done = self.run_own(words, stop)?;
-        serde_json::from_str(&done.stdout).with_context(|| {
-            format!("causeway {}: {}{}", words.join(" "), done.stdout, done.stderr.trim())
-        })
-    }
-
     /// Ends the server, removes its networks and its directory. A second call does nothing.
     ///
     /// # Errors
@@ -432,6 +385,30 @@ impl Server {
     }
 }
 
+impl Own for Server {
+    fn own(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.exe);
+        let given = std::env::vars_os().map(|(name, _)| name);
+        for name in given.filter(|name| name.to_string_lossy().starts_with("CAUSEWAY_")) {
+            if name != "CAUSEWAY_LOG" {
+                command.env_remove(name);
+            }
+        }
+        match &self.attached {
+            None => command.env_remove("HEROKU_API_KEY").env("CAUSEWAY_DATA", self.data()),
+            Some(Attached { data }) => {
+                command.env("CAUSEWAY_URL", &self.url);
+                match data {
+                    Some(data) => command.env_remove("HEROKU_API_KEY").env("CAUSEWAY_DATA", data),
+                    None => &mut command,
+                }
+            }
+        };
+        command.args(words);
+        command
+    }
+}
+
 impl Server {
     fn end_servers(&self) -> anyhow::Result<()> {
         let children = std::mem::take(&mut *self.children());
@@ -444,23 +421,6 @@ impl Drop for Server {
         // On the way out of an error or a panic; nobody is left to tell.
         let _ = self.finish();
     }
-}
-
-/// Ends a server or an agent gracefully, or else by force.
-pub(super) fn end(mut child: Child) -> anyhow::Result<()> {
-    let group = Pid::from_raw(child::group_of(&child)?);
-    // It is not reaped yet, so the id is still its own.
-    let _ = kill(group, Signal::SIGTERM);
-    let (ended, end) = channel();
-    std::thread::spawn(move || {
-        let _ = ended.send(child.wait());
-    });
-    if end.recv_timeout(END).is_err() {
-        let _ = killpg(group, Signal::SIGKILL);
-        let _ = end.recv_timeout(END);
-        bail!("process {group} did not end within {END:?} and was killed");
-    }
-    Ok(())
 }
 
 /// Whether anything is mounted in a directory, by `/proc/self/mountinfo`.

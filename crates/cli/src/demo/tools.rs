@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
 use super::child::{self, Finished};
+use super::own::Own;
 use super::server::Server;
 use super::stop::Stop;
 use crate::client::{DATA_HOSTS, Ec2, host_of};

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::child::Finished;
 use super::observer::Observer;
+use super::own::Own;
 use super::packet::{Packet, explained};
 use super::tools::{Tools, own_words};
 use super::transcript::{Transcript, typed};
