@@ -109,47 +109,6 @@ impl Installation {
         kill(Pid::from_raw(self.agents[number].child.id().cast_signed()), signal).unwrap();
     }
 
-    /// All that runs on a host, and not its agent: whose network is the host's own, or a namespace in it.
-    fn processes(&self, number: usize) -> Vec<u32> {
-        let mounts = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-        let room = self.machines.hosts[number].pid().to_string();
-        let own = [room.parse().unwrap(), self.agents[number].child.id()];
-        let data = self.directory.path().join(name(number)).display().to_string();
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let pid = entry.file_name().into_string().unwrap_or_default();
-            let Ok(number) = pid.parse::<u32>() else { continue };
-            // A dyno has mounts of its own, and the shim above it names the directory.
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let names = String::from_utf8_lossy(&line).contains(&data);
-            let here = mounts(&pid).is_some_and(|it| Some(it) == mounts(&room));
-            if (here || names) && !own.contains(&number) {
-                found.push(number);
-            }
-        }
-        found
-    }
-
-    /// Cuts the power of a host: everything there ends at once, the daemons of OVN, too.
-    fn cut_power(&self, number: usize) {
-        self.signal(number, Signal::SIGKILL);
-        for daemon in ["controller", "vswitchd", "db"] {
-            self.machines.signal(&format!("{}/{daemon}", name(number)), Signal::SIGKILL);
-        }
-        for pid in self.processes(number) {
-            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
-        }
-    }
-
-    /// Asks an app over the web router of a host; the dyno that answered, or how it failed.
-    fn ask(&self, number: usize, site: &str, path: &str) -> Result<String, String> {
-        let ask = format!("curl -sS -m 5 -f -H Host:{site} http://{ROUTER}{path}");
-        let said = self.machines.hosts[number].try_run(&ask)?;
-        let said: Value =
-            serde_json::from_str(&said).map_err(|error| format!("{error}: {said}"))?;
-        Ok(text(&said["env"]["DYNO"]))
-    }
-
     /// The dynos of an app that are up, and on which host each is.
     fn dynos(&self) -> BTreeMap<String, usize> {
         let mut found = BTreeMap::new();
@@ -424,77 +383,6 @@ fn packets_between_hosts_pass_as_long_as_both_sides_agree() {
         let address = on.resolve(&instance, resolver, &own);
         assert_eq!(address.map(|it| it.to_string()), Ok(site.address.clone()), "{resolver}");
     }
-}
-
-/// Two dynos on two hosts, and one of the hosts has no power any more.
-#[test]
-fn an_app_answers_on_without_the_host_of_one_of_its_dynos() {
-    let mut on = Installation::new();
-    for number in 0..HOSTS {
-        on.start(number);
-    }
-    space(&on.server, "blue", "shop");
-    deploy(&on.server, "shop", "web: python3 app.py\nworker: sleep 86400\n");
-    let site = web::host(&on.server, "shop");
-    on.server.heroku(&["ps:scale", "web=2", "worker=1", "--app", "shop"]).ok();
-    on.until("all are up", || on.dynos().len() == 3);
-    let dynos = on.dynos();
-    assert_ne!(dynos["shop/web.1"], dynos["shop/web.2"], "{dynos:?}");
-    // One host has none of the code of its own, and all fetch it from the server.
-    for number in 0..HOSTS {
-        let unpacked = on.directory.path().join(name(number)).join("slugs");
-        let runs = dynos.values().any(|it| *it == number);
-        assert_eq!(unpacked.read_dir().is_ok_and(|mut it| it.next().is_some()), runs, "{number}");
-    }
-
-    // Dynos of both hosts answer what comes in at one of them.
-    let enters = || (0..HOSTS).filter(|number| on.ask(*number, &site, "/in").is_ok());
-    on.until("requests come in somewhere", || enters().next().is_some());
-    let mut answered = BTreeSet::new();
-    let entries: Vec<usize> = enters().collect();
-    on.until("both dynos answer", || {
-        answered.extend(entries.iter().filter_map(|number| on.ask(*number, &site, "/both").ok()));
-        answered.len() == 2
-    });
-
-    // An agent that is killed or stands still takes nothing away.
-    let (dead, safe) = {
-        let entry = entries[0];
-        let other = dynos.iter().find(|(name, host)| name.contains("web") && **host != entry);
-        (*other.unwrap().1, entry)
-    };
-    on.signal(dead, Signal::SIGSTOP);
-    for _ in 0..20 {
-        on.ask(safe, &site, "/stopped").unwrap();
-    }
-    on.signal(dead, Signal::SIGCONT);
-
-    // The power of the host that a dyno is on is cut. What is asked from then on is answered.
-    let began = Instant::now();
-    on.cut_power(dead);
-    let (mut asked, mut lost) = (0, Vec::new());
-    loop {
-        asked += 1;
-        if let Err(error) = on.ask(safe, &site, "/without") {
-            lost.push((began.elapsed(), error));
-        }
-        let now = on.dynos();
-        let there = |name: &str| now.get(name).is_some_and(|host| *host != dead);
-        if there("shop/web.1") && there("shop/web.2") && there("shop/worker.1") {
-            break;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{now:?}\n{}", on.server.log());
-    }
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(45), "new dynos were up after {took:?}");
-    // The one request that was on its way may be lost; all others find the other dyno.
-    assert!(lost.len() <= 1, "of {asked} requests: {lost:?}");
-    let state = |number: usize| {
-        let info = on.server.causeway(&["hosts:info", &name(number), "--json"]).json();
-        text(&info["host"]["state"])
-    };
-    assert_eq!(state(dead), "lost");
-    println!("{asked} requests, {} lost, all dynos up after {took:?}", lost.len());
 }
 
 /// How many processes sleep for so long, on whichever host.
