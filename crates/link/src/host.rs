@@ -92,7 +92,7 @@ impl Host {
         let mut search = Search::default();
         let mut again = false;
         loop {
-            let known: Vec<String> = identity.addresses().into_iter().map(Clone::clone).collect();
+            let known: Vec<String> = identity.addresses().into_iter().cloned().collect();
             let address = search.next(&known).ok_or(HostError::NotJoined)?;
             let session = Session { host: &self.shared, again };
             let began = tokio::time::Instant::now();

@@ -161,7 +161,7 @@ impl Player<'_> {
             63..=66 => self.drain().into(),
             67..=74 => self.app_webhook().into(),
             75..=77 => {
-                let fence_stop = self.die(5) % 4 > 0;
+                let fence_stop = !self.die(5).is_multiple_of(4);
                 C::SetFenceStop { app: self.app(), fence_stop }.into()
             }
             _ => C::SetPeeringLimit { space: self.town.space, limit: 5 }.into(),
