@@ -434,11 +434,12 @@ impl Planner {
             fleet.follow(&step, &delta, &edge, domains);
         }
         let IntentDelta { networks, workloads } = delta;
-        // In any case: it keeps account of how far it has followed.
-        self.parts.networks.give(Order::Change { delta: networks, revision });
+        // Before it is: that it was followed may be reported at once.
         if let Some(traces) = self.parts.metrics.traces.get() {
             traces.ordered(revision);
         }
+        // In any case: it keeps account of how far it has followed.
+        self.parts.networks.give(Order::Change { delta: networks, revision });
         if self.parts.fleet.is_none() {
             // Before processes end: whoever asks for them is sent elsewhere.
             if edge != EdgeDelta::default() {
