@@ -17,6 +17,8 @@ const DROP: i64 = 1000;
 const RULES: i64 = 1001;
 const RESOLVER: i64 = 2000;
 const ROUTER: i64 = 2001;
+const MANY: i64 = 2002;
+const FORGED: i64 = 2003;
 
 pub(crate) fn add(part: &mut Part, id: VpcId, intent: &VpcIntent) {
     let used = intent.interfaces.values().flat_map(|interface| interface.groups.iter().copied());
@@ -68,8 +70,8 @@ fn add_group(part: &mut Part, id: VpcId, intent: &VpcIntent, group: SecurityGrou
     );
 }
 
-/// What holds for every interface of a VPC: what no group allows is dropped, the resolver can be asked, and the
-/// router itself answers nobody.
+/// What holds for every interface of a VPC: what no group allows is dropped, the resolver can be asked, the
+/// router itself answers nobody, nothing is sent to all, and no address is said to be where it is not.
 fn add_everything(part: &mut Part, id: VpcId, intent: &VpcIntent) {
     let name = names::everything(id);
     let key = add_port_group(part, &name, ports(intent, |_| true));
@@ -87,6 +89,20 @@ fn add_everything(part: &mut Part, id: VpcId, intent: &VpcIntent) {
         intent.subnets.values().filter_map(addresses::gateway).map(|gateway| gateway.to_string());
     let routers = text::one_of("ip4.dst", routers.chain([addresses::LINKS.to_owned()]));
     add("from-lport", ROUTER, "drop", format!("inport == @{name} && {routers}"));
+    // A VPC has neither broadcast nor multicast, as a switch would bring it to all who take what is sent.
+    let many = "ip4 && (ip4.mcast || ip4.dst == 255.255.255.255 || eth.mcast)";
+    add("from-lport", MANY, "drop", format!("inport == @{name} && {many}"));
+    // Who may send by any address says of no other address that it is there.
+    let unchecked = intent.interfaces.iter().filter(|(_, it)| !it.source_dest_check);
+    let forges = unchecked.map(|(eni, interface)| {
+        let own: Vec<String> = interface.addresses.iter().map(ToString::to_string).collect();
+        format!("(inport == \"{}\" && arp.spa != {{{}}})", names::interface(*eni), own.join(", "))
+    });
+    let forges: Vec<String> = forges.collect();
+    if !forges.is_empty() {
+        let forges = forges.join(" || ");
+        add("from-lport", FORGED, "drop", format!("inport == @{name} && arp && ({forges})"));
+    }
 }
 
 const ALLOW: &str = "allow-related";

@@ -108,8 +108,9 @@ fn add_interface(part: &mut Part, id: EniId, interface: &InterfaceIntent, place:
     let mut words = vec![interface.mac.to_string()];
     words.extend(interface.addresses.iter().map(Ipv4Addr::to_string));
     let addresses = words.join(" ");
-    let source =
-        if interface.source_dest_check { addresses.clone() } else { interface.mac.to_string() };
+    // An address at least, or what is not IPv4 would pass, too.
+    let any = || format!("{} 0.0.0.0/0", interface.mac);
+    let source = if interface.source_dest_check { addresses.clone() } else { any() };
     let row = Row::new()
         .with("name", names::interface(id))
         .with("type", "")

@@ -1,5 +1,7 @@
 //! Ways that random worlds seldom have, and what outlives a change.
 
+use std::io::{BufRead, BufReader};
+
 use model::Traffic;
 use model::intent::{AclIntent, RouteTarget, RuleIntent, RulePeer, Via};
 
@@ -105,6 +107,43 @@ fn connections_outlive_their_rule_and_nothing_else_does() {
     town.guard(1, other, &[all], &[]);
     lab.apply(&town);
     assert!(!lab.forged_arrives(other, &address(1, 1, 0), (b, &to_b)), "no rule lets it out");
+}
+
+/// Within a subnet: an interface that may send by any address, to one that shares no group with it and lets nobody in,
+/// and to one that lets everybody in. Of all frames that are no IPv4 for one receiver, only an ARP answer for the
+/// sender's own address arrives.
+#[test]
+fn frames_that_no_rule_is_about_reach_nobody() {
+    let (from, open, closed) = (eni(1, 0, 0), eni(1, 0, 1), eni(1, 0, 2));
+    let mut town = Town::new().vpc(1, &[3]).0;
+    town.interface(1, 0, 0).source_dest_check = false;
+    town.guard(1, closed, &[], &[]);
+    let mut lab = Lab::new();
+    lab.sweep(&town);
+    lab.reaches(from, (open, &address(1, 0, 1)), 80);
+    lab.is_cut_off(from, (closed, &address(1, 0, 2)), 80);
+    let macs = [0, 1, 2].map(|n| town.interface(1, 0, n).mac.to_string());
+    for checked in [false, true] {
+        town.interface(1, 0, 0).source_dest_check = checked;
+        lab.apply(&town);
+        for (to, n) in [(open, 1), (closed, 2)] {
+            let (own, other) = (address(1, 0, 0), address(1, 0, n));
+            let mut hearer = lab.behind(to, || frames(&["hear", &other, &own, &macs[0]]));
+            let mut heard = BufReader::new(hearer.stdout.take().unwrap()).lines();
+            assert_eq!(heard.next().unwrap().unwrap(), "ready");
+            let mut sender = lab.behind(from, || frames(&["send", &own, &other, &macs[n]]));
+            assert!(sender.wait().unwrap().success());
+            let heard = heard.next().expect("the sender's own address arrives").unwrap();
+            assert_eq!(heard, "own", "to {to}, with its source {checked}");
+            assert!(hearer.wait().unwrap().success());
+        }
+    }
+}
+
+fn frames(arguments: &[&str]) -> std::process::Child {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/netns_ovn/frames.py");
+    let mut command = std::process::Command::new("python3");
+    command.arg(script).args(arguments).stdout(std::process::Stdio::piped()).spawn().unwrap()
 }
 
 fn add_address(address: &str) {
